@@ -1,0 +1,126 @@
+"""What can go wrong between a prompt and its tokens.
+
+ModelsError
+├── EngineError                  a request to a running engine failed
+│   ├── EngineUnreachable        nothing answers at the address
+│   ├── EngineRejectedKey        the API key is missing or wrong
+│   ├── ModelNotServed           the engine serves other models
+│   ├── ContextOverflow          prompt and tokens asked for exceed the context length
+│   ├── RateLimited              the engine asks to wait
+│   ├── EngineDropped            the stream broke before it was finished
+│   ├── EngineFailed             the engine answered with an error of its own
+│   └── BadEngineResponse        the answer is not what a completions server sends
+├── ServerError                  an engine process that this app runs
+│   ├── ServerNotInstalled       its program is missing
+│   ├── ServerStartFailed        it ended, or stayed silent, before it was ready
+│   └── ServerGone               it ended while it was serving
+├── CatalogError                 catalog.toml or a profile file is wrong
+│   ├── UnknownModel             no entry with that id
+│   └── UnknownProfile           no profile with that id
+└── DownloadError                the weights could not be fetched
+    ├── SourceUnreachable        no connection, or it kept breaking
+    ├── SourceRefused            not found, or a licence must be accepted
+    ├── HashMismatch             the bytes are not the catalog's
+    └── NoDiskSpace              the file does not fit
+
+Every message says what was found and what to do about it; upstream errors are chained (`raise ... from exc`).
+"""
+
+
+class ModelsError(Exception):
+    """Base of every error of this package; its text may be shown to a person."""
+
+
+class EngineError(ModelsError):
+    """A request to a running engine failed."""
+
+    is_retryable = False
+    """True when the same request may be sent again without harm."""
+
+
+class EngineUnreachable(EngineError):
+    """Nothing answers at the engine's address."""
+
+    is_retryable = True
+
+
+class EngineRejectedKey(EngineError):
+    """The engine wants another API key."""
+
+
+class ModelNotServed(EngineError):
+    """The engine does not serve the model asked for."""
+
+
+class ContextOverflow(EngineError):
+    """Prompt and tokens asked for exceed the engine's context length."""
+
+
+class RateLimited(EngineError):
+    """The engine asks to wait."""
+
+    is_retryable = True
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EngineDropped(EngineError):
+    """The stream broke before the engine said it was finished."""
+
+
+class EngineFailed(EngineError):
+    """The engine answered with an error of its own."""
+
+
+class BadEngineResponse(EngineError):
+    """The answer is not what an OpenAI-compatible completions server sends."""
+
+
+class ServerError(ModelsError):
+    """An engine process that this app runs failed."""
+
+
+class ServerNotInstalled(ServerError):
+    """The program to start is missing."""
+
+
+class ServerStartFailed(ServerError):
+    """The process ended, or stayed silent, before it was ready."""
+
+
+class ServerGone(ServerError):
+    """The process ended while it was serving."""
+
+
+class CatalogError(ModelsError):
+    """catalog.toml or a profile file is wrong; the message names file, entry and field."""
+
+
+class UnknownModel(CatalogError):
+    """No catalog entry has that id."""
+
+
+class UnknownProfile(CatalogError):
+    """No profile has that id."""
+
+
+class DownloadError(ModelsError):
+    """The weights could not be fetched."""
+
+
+class SourceUnreachable(DownloadError):
+    """No connection to the source, or it kept breaking."""
+
+
+class SourceRefused(DownloadError):
+    """The source does not have the file, or does not give it."""
+
+
+class HashMismatch(DownloadError):
+    """The bytes that came are not those of the catalog."""
+
+
+class NoDiskSpace(DownloadError):
+    """The file does not fit on the disk."""
