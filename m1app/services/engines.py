@@ -1,0 +1,215 @@
+"""Which engine the app uses, and its life: fetch weights, start, watch, restart, stop.
+
+One engine at a time, chosen by settings; it may serve several models. Starting happens in a thread of its own, so
+that the page opens while the weights still load.
+"""
+
+import logging
+import shlex
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+from m1app.settings import EngineChoice, Settings
+from models.catalog import Catalog, CatalogModel
+from models.download import DownloadProgress, fetch
+from models.engine import EngineInfo
+from models.engine_endpoint import Endpoint
+from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
+from models.llama_server import llama_server
+from models.managed_server import ManagedServer, ServerState
+from models.openai_engine import OpenAIEngine
+from models.profiles import ProfileMatch, Profiles
+from models.vllm_server import vllm_server
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MODEL_ID = "smollm2-135m"
+"""The embedded model: small enough to run anywhere, too small to know medicine."""
+
+
+class EngineState(StrEnum):
+    """Where the engine is in its life."""
+
+    FETCHING = "fetching weights"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What the header shows of the engine."""
+
+    choice: EngineChoice
+    state: EngineState
+    message: str
+    """One line for people; empty when all is well."""
+    model: str
+    """Model id, as far as it is known."""
+
+
+class EngineService:
+    """The engine in use."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, profiles: Profiles) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._profiles = profiles
+        self._server: ManagedServer | None = None
+        self._engines: dict[str, OpenAIEngine] = {}
+        self._starter: threading.Thread | None = None
+        self._is_closing = threading.Event()
+        self._progress = ""
+        self._start_error = ""
+
+    @property
+    def choice(self) -> EngineChoice:
+        """Embedded, managed vLLM or remote."""
+        return self._settings.engine
+
+    @property
+    def is_demo(self) -> bool:
+        """True for the embedded demo model, whose answers are at chance level."""
+        return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
+
+    def start(self) -> None:
+        """Begin to fetch and start the engine, and return at once; `status` tells how far it is."""
+        if self.choice is EngineChoice.REMOTE or (self._starter and self._starter.is_alive()):
+            return
+        self._start_error, self._progress = "", ""
+        self._starter = threading.Thread(target=self._start, name="engine-start", daemon=True)
+        self._starter.start()
+
+    def wait_ready(self, timeout_seconds: float) -> None:
+        """Block until a managed engine serves; raises ModelsError when it cannot."""
+        if self._starter:
+            self._starter.join(timeout_seconds)
+        if self._start_error:
+            raise ServerStartFailed(self._start_error)
+        if self._server:
+            self._server.wait_ready(timeout_seconds)
+
+    def engine(self, model: str = "") -> OpenAIEngine:
+        """The client for a served model; empty means the default one."""
+        name = model or self._model_id()
+        if name not in self._engines:
+            self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
+        return self._engines[name]
+
+    async def models(self) -> tuple[str, ...]:
+        """Names of the models that can be asked now; raises ModelsError when the engine is not there."""
+        return await self.engine().served_models()
+
+    def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
+        """The profile for a served model: the catalog's, else the one its name suggests."""
+        source = info.model_source if info else ""
+        for name in (model, source):
+            try:
+                return ProfileMatch(self._profiles.get(self._catalog.get(name).profile), is_guess=False)
+            except CatalogError:
+                continue
+        return self._profiles.match(model, source)
+
+    def status(self) -> EngineStatus:
+        """How the engine is; never fails and asks no server."""
+        if self.choice is EngineChoice.REMOTE:
+            return EngineStatus(self.choice, EngineState.READY, self._settings.engine_url, self._model_id())
+        if self._start_error:
+            return EngineStatus(self.choice, EngineState.FAILED, self._start_error, self._model_id())
+        if self._server is None:
+            return EngineStatus(self.choice, EngineState.FETCHING, self._progress, self._model_id())
+        server = self._server.status()
+        message = server.message or ("" if server.state is ServerState.READY else server.loading)
+        return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The last lines that a managed engine printed; empty for a remote one."""
+        return self._server.log_tail(lines) if self._server else ""
+
+    def restart(self) -> None:
+        """Start a managed engine again, after a failure or at a person's wish."""
+        if self._server is None:
+            self.start()
+        else:
+            threading.Thread(target=self._server.restart, name="engine-restart", daemon=True).start()
+
+    async def aclose(self) -> None:
+        """Close connections; ends the managed engine."""
+        self._is_closing.set()
+        for engine in self._engines.values():
+            await engine.aclose()
+        if self._server:
+            self._server.stop()
+
+    def _start(self) -> None:
+        try:
+            server = self._make_server()
+        except ModelsError as exc:
+            _log.error("engine not started: %s", exc)
+            self._start_error = str(exc)
+            return
+        if self._is_closing.is_set():
+            return
+        self._server = server
+        server.start()
+
+    def _make_server(self) -> ManagedServer:
+        logs = self._settings.logs_directory
+        if self.choice is EngineChoice.VLLM:
+            return vllm_server(
+                python=self._settings.vllm_python,
+                model=self._vllm_source(),
+                served_name=self._settings.model,
+                log_path=logs / "vllm.log",
+                extra_args=shlex.split(self._settings.vllm_args),
+            )
+        model = self._catalog.get(self._model_id())
+        path = fetch(
+            model,
+            self._settings.models_directory,
+            hub_url=self._settings.hub_url,
+            hub_token=self._settings.hub_token.get_secret_value() or None,
+            on_progress=self._show_progress,
+        )
+        return llama_server(
+            model_path=path,
+            model_id=model.id,
+            context_length=min(self._settings.context_length, model.context_length),
+            parallel=self._settings.parallel_requests,
+            threads=self._settings.threads,
+            log_path=logs / "llama.log",
+        )
+
+    def _vllm_source(self) -> str:
+        """What vLLM is told to load: a hub repository, or a folder."""
+        try:
+            model: CatalogModel = self._catalog.get(self._settings.model)
+        except UnknownModel:
+            return self._settings.model
+        return model.hub_repository or self._settings.model
+
+    def _show_progress(self, progress: DownloadProgress) -> None:
+        self._progress = str(progress)
+
+    def _model_id(self) -> str:
+        is_embedded = self.choice is EngineChoice.EMBEDDED
+        return self._settings.model or (DEFAULT_MODEL_ID if is_embedded else "")
+
+    def _served_name(self, model: str) -> str:
+        try:
+            return self._catalog.get(model).id if self.choice is EngineChoice.EMBEDDED else model
+        except UnknownModel:
+            return model
+
+    def _endpoint(self) -> Endpoint:
+        if self.choice is EngineChoice.REMOTE:
+            return Endpoint(self._settings.engine_url, self._settings.engine_api_key.get_secret_value())
+        if self._start_error:
+            raise ServerStartFailed(self._start_error)
+        if self._server is None:
+            doing = self._progress or "The model's weights are being fetched"
+            raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
+        return self._server.endpoint()

@@ -1,0 +1,170 @@
+"""A trace while it is being made: events in, a snapshot out at any time.
+
+The page, the saver and the command line all read snapshots; nothing but the run writes.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+
+from models.budget_forcing import SegmentKind
+from models.option_probabilities import OptionProbabilities
+from models.thinking import PassEvent, PassFinished, SegmentClosed, SegmentGrew, SegmentOpened, TokensGenerated
+from storage.records import Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
+from storage.records import SegmentKind as StoredKind
+
+
+@dataclass(slots=True)
+class LiveSegment:
+    """A segment that may still grow."""
+
+    kind: SegmentKind
+    opened_at: float
+    """Seconds of the monotonic clock."""
+    pieces: list[str] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
+    seconds: float | None = None
+    finish_reason: str | None = None
+
+    def record(self) -> Segment:
+        """The segment as it is kept."""
+        return Segment(
+            kind=StoredKind(self.kind.value),
+            text="".join(self.pieces),
+            token_ids=tuple(self.token_ids),
+            token_count=len(self.token_ids),
+            seconds=self.seconds,
+            finish_reason=self.finish_reason,
+        )
+
+
+class LiveTrace:
+    """One running trace."""
+
+    def __init__(self, begun: Trace) -> None:
+        self._begun = begun
+        self._segments: list[LiveSegment] = []
+        self._started_at = time.monotonic()
+        self._first_token_at: float | None = None
+        self._last_token_at = self._started_at
+        self._thinking_finish: ThinkingFinishReason | None = None
+        self._outcome: TraceOutcome | None = None
+        self.tokens_generated = 0
+        """Every token the engine generated for this trace."""
+        self.version = 0
+        """Grows with every change."""
+        self.save_error = ""
+        """Why the trace could not be saved; empty when it could."""
+
+    @property
+    def id(self) -> str:
+        """Id of the trace."""
+        return self._begun.id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome is not None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Rate from the first to the last token; None before there are two."""
+        if self._first_token_at is None or self._last_token_at <= self._first_token_at:
+            return None
+        return (self.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
+
+    def apply(self, event: PassEvent) -> None:
+        """Take one event of the thinking pass."""
+        self.version += 1
+        now = time.monotonic()
+        match event:
+            case SegmentOpened(kind):
+                self._open(kind, now)
+            case SegmentGrew(text, token_ids):
+                self._segments[-1].pieces.append(text)
+                self._segments[-1].token_ids.extend(token_ids)
+            case SegmentClosed(is_natural_stop):
+                self._close(is_natural_stop, now)
+            case TokensGenerated(count):
+                self._count(count, now)
+            case PassFinished():
+                pass
+
+    def end(
+        self, state: TraceState, error: str = "", probabilities: OptionProbabilities | None = None, **verdict: object
+    ) -> TraceOutcome:
+        """The trace is over; gives its outcome."""
+        self.version += 1
+        if probabilities:
+            self.tokens_generated += probabilities.tokens_generated
+        self._outcome = TraceOutcome(
+            state=state,
+            thinking_finish_reason=self._thinking_finish or _unfinished(state),
+            error=error,
+            option_probabilities=probabilities.by_letter if probabilities else None,
+            time_to_first_token_seconds=self._time_to_first_token(),
+            seconds=time.monotonic() - self._started_at,
+            tokens_generated=self.tokens_generated,
+            tokens_per_second=self.tokens_per_second,
+            **verdict,  # type: ignore[arg-type]
+        )
+        return self._outcome
+
+    def segments(self) -> tuple[Segment, ...]:
+        """What there is so far."""
+        return tuple(segment.record() for segment in self._segments)
+
+    def snapshot(self) -> Trace:
+        """The trace as it would be kept now."""
+        outcome = self._outcome or TraceOutcome(
+            state=TraceState.RUNNING,
+            thinking_finish_reason=self._thinking_finish,
+            time_to_first_token_seconds=self._time_to_first_token(),
+            seconds=time.monotonic() - self._started_at,
+            tokens_generated=self.tokens_generated,
+            tokens_per_second=self.tokens_per_second,
+        )
+        return with_outcome(self._begun, self.segments(), outcome)
+
+    def _open(self, kind: SegmentKind, now: float) -> None:
+        if kind is SegmentKind.CLOSE:
+            is_natural = self._segments[-1].finish_reason == ThinkingFinishReason.NATURAL
+            self._thinking_finish = ThinkingFinishReason.NATURAL if is_natural else ThinkingFinishReason.BUDGET
+        self._segments.append(LiveSegment(kind, now))
+
+    def _close(self, is_natural_stop: bool, now: float) -> None:
+        segment = self._segments[-1]
+        if segment.kind in (SegmentKind.THINK, SegmentKind.ANSWER):
+            segment.seconds = now - segment.opened_at
+            segment.finish_reason = "natural" if is_natural_stop else "budget"
+
+    def _count(self, count: int, now: float) -> None:
+        self.tokens_generated += count
+        self._first_token_at = self._first_token_at or now
+        self._last_token_at = now
+
+    def _time_to_first_token(self) -> float | None:
+        return None if self._first_token_at is None else self._first_token_at - self._started_at
+
+
+def with_outcome(trace: Trace, segments: tuple[Segment, ...], outcome: TraceOutcome) -> Trace:
+    """`trace` with these segments and this outcome."""
+    return replace(
+        trace,
+        segments=segments,
+        state=outcome.state,
+        thinking_finish_reason=outcome.thinking_finish_reason,
+        error=outcome.error,
+        note=outcome.note,
+        answer_letter=outcome.answer_letter,
+        is_correct=outcome.is_correct,
+        option_probabilities=outcome.option_probabilities,
+        time_to_first_token_seconds=outcome.time_to_first_token_seconds,
+        seconds=outcome.seconds,
+        tokens_generated=outcome.tokens_generated,
+        tokens_per_second=outcome.tokens_per_second,
+    )
+
+
+def _unfinished(state: TraceState) -> ThinkingFinishReason | None:
+    reasons = {TraceState.STOPPED: ThinkingFinishReason.STOPPED, TraceState.FAILED: ThinkingFinishReason.FAILED}
+    return reasons.get(state)

@@ -1,0 +1,282 @@
+"""Ask one question within a thinking budget, and keep the trace as it comes.
+
+A run belongs to the service, not to the browser tab that started it: a closed tab loses nothing, and a page that
+opens the trace's link follows the same run. Traces are saved every second and closed in `finally`.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from m1app.benchmark.prompt_text import render_prompt
+from m1app.benchmark.scoring import score
+from m1app.services.engines import EngineService
+from m1app.services.errors import ServiceError
+from m1app.services.live_trace import LiveTrace
+from m1app.services.probe_request import MAX_SEED, ProbeRequest, check_fits, check_request, pass_settings
+from m1app.services.trace_store import TraceStore, this_process
+from models.budget_forcing import Markers
+from models.engine import Engine, EngineInfo, TokenIds
+from models.errors import ModelsError
+from models.option_probabilities import OptionProbabilities, option_probabilities
+from models.profiles import Profile, ProfileMatch, Profiles
+from models.prompting import Prompt, bind_markers, build_prompt
+from models.thinking import PassSettings, run_pass
+from storage.errors import StorageError
+from storage.records import NewQuestion, NewTrace, Question, Segment, SegmentKind, Trace, TraceState
+
+_log = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+_OTHERS_POLL_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 1.0
+_FORGET_SECONDS = 60.0
+"""A finished run is followed from memory for this long; afterwards it is read from the database."""
+MAX_RUNNING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything that one run needs."""
+
+    request: ProbeRequest
+    engine: Engine
+    info: EngineInfo
+    match: ProfileMatch
+    system: str
+    prompt: Prompt
+    markers: Markers
+    settings: PassSettings
+
+
+class ProbeService:
+    """Runs probes and lets any number of pages follow them."""
+
+    def __init__(self, engines: EngineService, profiles: Profiles, store: TraceStore) -> None:
+        self._engines = engines
+        self._profiles = profiles
+        self._store = store
+        self._live: dict[str, LiveTrace] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_closing = False
+        self._markers: dict[tuple[EngineInfo, str], Markers] = {}
+
+    @property
+    def running(self) -> int:
+        """How many probes run now."""
+        return len(self._tasks)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens that all running probes generate per second together."""
+        return sum(self._live[trace_id].tokens_per_second or 0.0 for trace_id in self._tasks)
+
+    async def start(self, request: ProbeRequest) -> Trace:
+        """Begin a run; gives the trace as it stands before the first token.
+
+        Raises:
+            InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
+            ModelsError: the engine cannot be reached or does not serve the model.
+            StorageError: the trace could not be stored.
+        """
+        check_request(request)
+        if len(self._tasks) >= MAX_RUNNING:
+            raise ServiceError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
+        plan = await self._plan(request)
+        question = await self._store.keep_question(
+            NewQuestion(
+                stem=request.stem,
+                options=dict(request.options),
+                target=request.target,
+                source=request.source,
+                title=request.title,
+            )
+        )
+        live = LiveTrace(await self._store.begin(self._new_trace(plan, question)))
+        self._live[live.id] = live
+        task = asyncio.create_task(self._run(live, plan), name=f"probe-{live.id}")
+        self._tasks[live.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(live.id, None))
+        return live.snapshot()
+
+    async def follow(self, trace_id: str) -> AsyncGenerator[Trace, None]:
+        """Snapshots of a trace from now until it is over; the last one is final.
+
+        Yields at every change, and once a second without one, so that a page that went away is noticed. A trace
+        that another process runs is followed through the database. Raises TraceNotFound and StorageError.
+        """
+        live = self._live.get(trace_id)
+        if live is None:
+            async for trace in self._follow_stored(trace_id):
+                yield trace
+            return
+        version, yielded_at = -1, 0.0
+        while not live.is_over:
+            now = time.monotonic()
+            if live.version != version or now - yielded_at > _HEARTBEAT_SECONDS:
+                version, yielded_at = live.version, now
+                yield live.snapshot()
+            await asyncio.sleep(_POLL_SECONDS)
+        yield live.snapshot()
+
+    async def get(self, trace_id: str) -> Trace:
+        """The trace as it is now; raises TraceNotFound and StorageError."""
+        live = self._live.get(trace_id)
+        return live.snapshot() if live else await self._store.get(trace_id)
+
+    def save_error(self, trace_id: str) -> str:
+        """Why a trace of this process could not be saved; empty when it could."""
+        live = self._live.get(trace_id)
+        return live.save_error if live else ""
+
+    def stop(self, trace_id: str) -> bool:
+        """End a run and keep what it has; False when it does not run here."""
+        task = self._tasks.get(trace_id)
+        return task.cancel() if task else False
+
+    async def aclose(self) -> None:
+        """Stop every run; what each has is kept."""
+        self._is_closing = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _plan(self, request: ProbeRequest) -> _Plan:
+        engine = self._engines.engine(request.model)
+        info = await engine.describe()
+        match = self._match(request, info)
+        chat = match.profile.chat
+        system = chat.default_system if request.system_prompt is None else request.system_prompt
+        wording = match.profile.prompt
+        user = render_prompt(wording.with_options, wording.open, request.stem, dict(request.options))
+        prompt = await build_prompt(engine, match.profile, system, user)
+        markers = await self._bind(engine, info, match.profile)
+        check_fits(request, prompt, markers, info)
+        seed = request.seed
+        if seed is None and request.temperature > 0:
+            seed = secrets.randbelow(MAX_SEED)
+        return _Plan(request, engine, info, match, system, prompt, markers, pass_settings(request, seed))
+
+    def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
+        if request.profile:
+            return ProfileMatch(self._profiles.get(request.profile), is_guess=False)
+        return self._engines.match_profile(info.model, info)
+
+    async def _bind(self, engine: Engine, info: EngineInfo, profile: Profile) -> Markers:
+        key = (info, profile.id)
+        if key not in self._markers:
+            self._markers[key] = await bind_markers(engine, profile)
+        return self._markers[key]
+
+    def _new_trace(self, plan: _Plan, question: Question) -> NewTrace:
+        return NewTrace(
+            question_id=question.id,
+            thinking_budget_tokens=plan.settings.budget_tokens,
+            force_rounds=plan.settings.force_rounds,
+            temperature=plan.settings.temperature,
+            top_p=plan.settings.top_p,
+            seed=plan.settings.seed,
+            answer_cap_tokens=plan.settings.answer_cap_tokens,
+            system_prompt=plan.system,
+            model=plan.info.model,
+            profile=plan.match.profile.id,
+            profile_is_guess=plan.match.is_guess,
+            engine_kind=plan.info.kind.value,
+            engine_version=plan.info.version,
+            engine_name=self._engines.choice.value,
+            prompt_text=plan.prompt.text,
+            prompt_token_ids=plan.prompt.token_ids,
+            owner=this_process(),
+        )
+
+    async def _run(self, live: LiveTrace, plan: _Plan) -> None:
+        saver = asyncio.create_task(self._save_regularly(live))
+        state, error, probabilities = TraceState.FAILED, "", None
+        try:
+            async with aclosing(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings)) as events:
+                async for event in events:
+                    live.apply(event)
+            probabilities = await self._option_probabilities(live, plan)
+            state = TraceState.COMPLETED
+        except asyncio.CancelledError:
+            state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
+        except ModelsError as exc:
+            error = str(exc)
+        except Exception as exc:  # noqa: BLE001 - the worker loop: whatever it was, the trace is closed with a word
+            _log.exception("probe %s failed", live.id)
+            error = f"An unexpected error ended this run ({type(exc).__name__}); the log has the details."
+        finally:
+            saver.cancel()
+            await self._end(live, plan, state, error, probabilities)
+
+    async def _option_probabilities(self, live: LiveTrace, plan: _Plan) -> OptionProbabilities | None:
+        letters = tuple(plan.request.options)
+        if not letters:
+            return None
+        before_answer: TokenIds = plan.prompt.token_ids + plan.markers.opening.token_ids
+        for segment in live.segments():
+            if segment.kind is not SegmentKind.ANSWER:
+                before_answer += segment.token_ids
+        try:
+            return await option_probabilities(plan.engine, before_answer + plan.markers.option_prefix.token_ids, letters)
+        except ModelsError as exc:
+            _log.warning("no option probabilities for %s: %s", live.id, exc)
+            return None
+
+    async def _end(
+        self,
+        live: LiveTrace,
+        plan: _Plan,
+        state: TraceState,
+        error: str,
+        probabilities: OptionProbabilities | None,
+    ) -> None:
+        segments = live.segments()
+        verdict: dict[str, object] = {}
+        if any(segment.kind is SegmentKind.ANSWER for segment in segments):
+            scored = score(scored_text(segments), dict(plan.request.options), plan.request.target)
+            verdict = {"answer_letter": scored.letter}
+            if state is TraceState.COMPLETED:
+                verdict["is_correct"] = scored.is_correct
+        outcome = live.end(state, error, probabilities, **verdict)
+        try:
+            await self._store.end(live.id, segments, outcome)
+            live.save_error = ""
+        except StorageError as exc:
+            _log.error("trace %s not saved: %s", live.id, exc)
+            live.save_error = str(exc)
+        # A run that could not be saved stays in memory, the only place where it is.
+        if not live.save_error:
+            asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._live.pop, live.id, None)
+
+    async def _save_regularly(self, live: LiveTrace) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            try:
+                await self._store.save_progress(live.id, live.segments(), live.tokens_generated)
+                live.save_error = ""
+            except StorageError as exc:
+                if live.save_error != str(exc):
+                    _log.error("trace %s not saved: %s", live.id, exc)
+                live.save_error = str(exc)
+
+    async def _follow_stored(self, trace_id: str) -> AsyncGenerator[Trace, None]:
+        while True:
+            trace = await self._store.get(trace_id)
+            yield trace
+            if trace.state is not TraceState.RUNNING:
+                return
+            await asyncio.to_thread(self._store.mark_interrupted)
+            await asyncio.sleep(_OTHERS_POLL_SECONDS)
+
+
+def scored_text(segments: tuple[Segment, ...]) -> str:
+    """What is scored: the answer, led in by the last line of what opened it ("Final Answer:")."""
+    lead_in = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE).rpartition("\n")[2]
+    return lead_in + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)

@@ -1,0 +1,109 @@
+"""Traces and questions in the database, for callers on the event loop: each call is one transaction in a thread."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from m1app.services.errors import TraceNotFound
+from storage.database import Database
+from storage.errors import RecordNotFound
+from storage.listing import Page, TraceFilter
+from storage.questions import QuestionRepository
+from storage.records import NewQuestion, NewTrace, Question, Segment, Trace, TraceOutcome
+from storage.traces import TraceRepository
+
+_T = TypeVar("_T")
+_STALE_SECONDS = 15.0
+"""A running trace is saved every second; one that was not for this long has lost its process."""
+
+
+def this_process() -> str:
+    """Owner of the traces that this process runs: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TraceStore:
+    """The app's traces. Every method raises `storage.errors.StorageError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep_question(self, question: NewQuestion) -> Question:
+        """Store a question, or find the equal one."""
+        with_session = self._in_session(lambda s: QuestionRepository(s).upsert(question))
+        return await asyncio.to_thread(with_session)
+
+    async def begin(self, trace: NewTrace) -> Trace:
+        """Store a trace that begins."""
+        return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).add(trace)))
+
+    async def save_progress(self, trace_id: str, segments: Sequence[Segment], tokens_generated: int) -> None:
+        """Store what has come so far; also the heartbeat."""
+        await asyncio.to_thread(
+            self._in_session(lambda s: TraceRepository(s).save_progress(trace_id, segments, tokens_generated))
+        )
+
+    async def end(self, trace_id: str, segments: Sequence[Segment], outcome: TraceOutcome) -> None:
+        """Store the last segments and the outcome."""
+        await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).close(trace_id, segments, outcome)))
+
+    async def get(self, trace_id: str) -> Trace:
+        """The trace with that id; raises TraceNotFound."""
+        try:
+            return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).get(trace_id)))
+        except RecordNotFound as exc:
+            raise TraceNotFound(
+                f"There is no trace {trace_id[:40]!r} here. It may have been deleted, or the link is from another machine."
+            ) from exc
+
+    async def page(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> Page:
+        """Newest traces first."""
+        return await asyncio.to_thread(
+            self._in_session(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
+        )
+
+    async def models(self) -> Sequence[str]:
+        """Models that traces were made with."""
+        return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).models()))
+
+    async def delete(self, trace_id: str) -> None:
+        """Forget a trace."""
+        await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).delete(trace_id)))
+
+    def mark_interrupted(self, *, is_at_start: bool = False) -> int:
+        """Mark running traces whose process is gone; gives how many.
+
+        Args:
+            is_at_start: True while this process runs no trace yet: one that bears its process id is then a
+                predecessor's (in a container every process is number 1).
+        """
+
+        def is_alive(owner: str) -> bool:
+            return not is_at_start if owner == this_process() else _may_be_alive(owner)
+
+        return self._in_session(
+            lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=_STALE_SECONDS)
+        )()
+
+    def _in_session(self, use: Callable[..., _T]) -> Callable[[], _T]:
+        def run() -> _T:
+            with self._database.session() as session:
+                return use(session)
+
+        return run
+
+
+def _may_be_alive(owner: str) -> bool:
+    """Whether a trace's process may still run; processes of other machines are judged by their heartbeat."""
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

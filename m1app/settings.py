@@ -1,0 +1,116 @@
+"""Settings, read once from the environment (M1_*) and passed down; nothing else reads the environment."""
+
+import ipaddress
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ROOT = Path(__file__).parent.parent
+
+
+class EngineChoice(StrEnum):
+    """Where tokens come from."""
+
+    EMBEDDED = "embedded"
+    """A small model in a llama.cpp server that the app starts."""
+    VLLM = "vllm"
+    """A vLLM server that the app starts from its own environment."""
+    REMOTE = "remote"
+    """A server that already runs, at M1_ENGINE_URL."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names the variable, what was found and what is expected."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside."""
+
+    model_config = SettingsConfigDict(env_prefix="M1_", extra="ignore", frozen=True)
+
+    home: Path = _ROOT / "data"
+    """Folder of everything that lasts: database, weights, logs."""
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=1, le=65535)
+    allowed_hosts: str = ""
+    """Comma-separated names under which browsers may reach the page, beside the bound address."""
+    engine: EngineChoice = EngineChoice.EMBEDDED
+    """Set by M1_ENGINE; M1_ENGINE_URL alone means remote."""
+    engine_url: str = ""
+    engine_api_key: SecretStr = SecretStr("")
+    model: str = ""
+    """Catalog id, hub repository or path; empty means the embedded default, or the only model of a remote engine."""
+    database_url: SecretStr = SecretStr("")
+    """SQLAlchemy URL; empty means SQLite under `home`."""
+    context_length: int = Field(8192, ge=512)
+    """Tokens of context for each of the embedded engine's parallel requests."""
+    parallel_requests: int = Field(4, ge=1, le=64)
+    """Requests that the embedded engine runs at once."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads of the embedded engine; 0 lets it use every core."""
+    vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
+    vllm_args: str = ""
+    """More arguments for the managed vLLM server, separated by spaces."""
+    hub_url: str = "https://huggingface.co"
+    hub_token: SecretStr = SecretStr("")
+    log_level: str = "INFO"
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("engine_url", mode="after")
+    @classmethod
+    def _http_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} must begin with http:// or https://")
+        return url.rstrip("/").removesuffix("/v1")
+
+    @model_validator(mode="after")
+    def _url_means_remote(self) -> "Settings":
+        if self.engine_url and "engine" not in self.model_fields_set:
+            object.__setattr__(self, "engine", EngineChoice.REMOTE)
+        if self.engine is EngineChoice.REMOTE and not self.engine_url:
+            raise ValueError("M1_ENGINE=remote needs M1_ENGINE_URL, for example http://127.0.0.1:8000")
+        if self.engine is EngineChoice.VLLM and not self.model:
+            raise ValueError("M1_ENGINE=vllm needs M1_MODEL, for example UCSC-VLAA/m1-7B-23K")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the page."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def database_address(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.home / 'm1.sqlite3'}"
+
+    @property
+    def models_directory(self) -> Path:
+        """Folder of downloaded weights."""
+        return self.home / "models"
+
+    @property
+    def logs_directory(self) -> Path:
+        """Folder of log files."""
+        return self.home / "logs"
+
+
+def load_settings() -> Settings:
+    """Settings from the environment; raises SettingsError with one line per wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        lines = []
+        for error in exc.errors():
+            name = "M1_" + "_".join(map(str, error["loc"])).upper() if error["loc"] else "Settings"
+            found = f" (found {error['input']!r})" if error["loc"] else ""
+            lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}{found}")
+        raise SettingsError("\n".join(lines)) from exc

@@ -1,0 +1,180 @@
+"""How a model family opens and closes thinking and answers: one TOML file per family.
+
+A new family is a new file in this folder. `Profile` is what a file holds; `models.prompting` turns it into the
+token ids of one engine.
+"""
+
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.errors import CatalogError, UnknownProfile
+
+FALLBACK_PROFILE_ID = "plain"
+_DIRECTORY = Path(__file__).parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChatSection(_Section):
+    """How system prompt and question become the prompt of the assistant's turn."""
+
+    source: Literal["profile", "engine"]
+    """"profile": the templates below; "engine": the engine applies the model's own chat template."""
+    template: str = ""
+    """With {system} and {user}; special tokens spelled out."""
+    template_without_system: str = ""
+    """With {user}; used when the system prompt is empty."""
+    default_system: str = ""
+    reference: str
+    """Where the template was taken from."""
+
+    @model_validator(mode="after")
+    def _has_its_templates(self) -> "ChatSection":
+        if self.source == "profile" and not (
+            "{user}" in self.template_without_system and {"{system}", "{user}"} <= _placeholders(self.template)
+        ):
+            raise ValueError(
+                'source = "profile" needs template with {system} and {user}, and template_without_system with {user}'
+            )
+        return self
+
+
+class PromptSection(_Section):
+    """The user's turn; {question} and {options} are filled in."""
+
+    with_options: str = "{question}\n{options}"
+    open: str = "{question}"
+
+
+class ThinkingSection(_Section):
+    """Delimiters of thinking."""
+
+    opening: str
+    """Follows the assistant's opening."""
+    stop_tokens: list[str] = Field(min_length=1)
+    """Spellings of the tokens that end thinking; one the model does not have as a token is watched for as text."""
+    stop_texts: list[str] = []
+    """Spellings that end thinking and are no token."""
+    wait: str = "Wait"
+    """What a forced round inserts."""
+    natural_close: str
+    overrun_close: str
+
+
+class AnswerSection(_Section):
+    """Delimiters of the answer."""
+
+    stop_tokens: list[str] = Field(min_length=1)
+    option_prefix: str = ""
+    """Follows the close; the next token is an option's letter."""
+
+
+class _File(_Section):
+    title: str
+    reference: str
+    models: list[str] = []
+    hints: list[str] = []
+    chat: ChatSection
+    prompt: PromptSection = PromptSection()
+    thinking: ThinkingSection
+    answer: AnswerSection
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One family's way of thinking and answering."""
+
+    id: str
+    title: str
+    reference: str
+    """Where the delimiters were taken from."""
+    models: tuple[str, ...]
+    """Shell patterns of model names that are known to be of this family."""
+    hints: tuple[str, ...]
+    """Words in a model's name that suggest it."""
+    chat: ChatSection
+    prompt: PromptSection
+    thinking: ThinkingSection
+    answer: AnswerSection
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileMatch:
+    """The profile proposed for a model."""
+
+    profile: Profile
+    is_guess: bool
+    """True when no profile names the model and this one only looks nearest."""
+
+
+class Profiles:
+    """All profiles, by id."""
+
+    def __init__(self, profiles: Iterable[Profile]) -> None:
+        self._profiles = {profile.id: profile for profile in profiles}
+
+    def __iter__(self) -> Iterator[Profile]:
+        return iter(self._profiles.values())
+
+    def get(self, profile_id: str) -> Profile:
+        """The profile with that id; raises UnknownProfile with the ids there are."""
+        try:
+            return self._profiles[profile_id]
+        except KeyError:
+            known = ", ".join(sorted(self._profiles))
+            raise UnknownProfile(f"There is no profile {profile_id!r}; choose one of: {known}.") from None
+
+    def match(self, *names: str) -> ProfileMatch:
+        """The profile for a model known under `names` (id, repository, path); never fails."""
+        wanted = [name.lower() for name in names if name]
+        for profile in self._profiles.values():
+            if any(fnmatch.fnmatch(name, p.lower()) for name in wanted for p in profile.models):
+                return ProfileMatch(profile, is_guess=False)
+        hinted = [
+            (len(hint), profile)
+            for profile in self._profiles.values()
+            for hint in profile.hints
+            if any(hint in name for name in wanted)
+        ]
+        longest = max(hinted, key=lambda pair: pair[0], default=(0, self.get(FALLBACK_PROFILE_ID)))
+        return ProfileMatch(longest[1], is_guess=True)
+
+
+@cache
+def load_profiles(directory: Path = _DIRECTORY) -> Profiles:
+    """Read every `*.toml` of `directory`; raises CatalogError that names file, field and what was expected."""
+    return Profiles(_read(path) for path in sorted(directory.glob("*.toml")))
+
+
+def _read(path: Path) -> Profile:
+    try:
+        content = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as exc:
+        raise CatalogError(f"{path}: not valid TOML: {exc}. Correct that line.") from exc
+    except ValidationError as exc:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise CatalogError(f"{path}: {faults}. Compare with the other files of that folder.") from exc
+    return Profile(
+        id=path.stem,
+        title=content.title,
+        reference=content.reference,
+        models=tuple(content.models),
+        hints=tuple(content.hints),
+        chat=content.chat,
+        prompt=content.prompt,
+        thinking=content.thinking,
+        answer=content.answer,
+    )
+
+
+def _placeholders(template: str) -> set[str]:
+    return {name for name in ("{system}", "{user}") if name in template}
