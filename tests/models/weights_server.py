@@ -1,0 +1,117 @@
+"""A real HTTP server for tests of fetching: it can do what the network does to a download."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Behaviour:
+    """What the server does; tests change it while it runs."""
+
+    content: bytes
+    etag: str = '"v1"'
+    has_ranges: bool = True
+    sends_content_range: bool = True
+    statuses: list[int] = field(default_factory=list)
+    """Answered first, one per request; 0 answers properly."""
+    drops: list[int] = field(default_factory=list)
+    """Body bytes after which the connection breaks, one per request."""
+    redirect_to: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds_per_block: float = 0.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    """Names in lower case."""
+
+
+class WeightsServer:
+    """The server's address, its behaviour and what it was asked."""
+
+    def __init__(self, behaviour: Behaviour, port: int) -> None:
+        self.behaviour = behaviour
+        self.seen: list[Seen] = []
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def ranges(self) -> list[str]:
+        return [seen.headers.get("range", "") for seen in self.seen]
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[WeightsServer]:
+    httpd = _QuietServer(("127.0.0.1", 0), _Handler)
+    httpd.daemon_threads = True
+    httpd.weights = server = WeightsServer(behaviour, httpd.server_port)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away in the middle are what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        server: WeightsServer = self.server.weights
+        server.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        behaviour = server.behaviour
+        status = behaviour.statuses.pop(0) if behaviour.statuses else 0
+        if status:
+            self._answer(status, b"no", behaviour.headers)
+        elif behaviour.redirect_to:
+            self._answer(302, b"", {"Location": behaviour.redirect_to + self.path})
+        else:
+            self._send_content(behaviour)
+
+    def _send_content(self, behaviour: Behaviour) -> None:
+        content, total = behaviour.content, len(behaviour.content)
+        start = self._range_start(behaviour)
+        if start is not None and start >= total:
+            return self._answer(416, b"", {"Content-Range": f"bytes */{total}"})
+        headers = {"ETag": behaviour.etag} if behaviour.etag else {}
+        if start is None:
+            return self._answer(200, content, headers)
+        if behaviour.sends_content_range:
+            headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+        return self._answer(206, content[start:], headers)
+
+    def _range_start(self, behaviour: Behaviour) -> int | None:
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        is_same = self.headers.get("If-Range", behaviour.etag) == behaviour.etag
+        return int(asked[1]) if asked and behaviour.has_ranges and is_same else None
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        behaviour: Behaviour = self.server.weights.behaviour
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        limit = behaviour.drops.pop(0) if status in (200, 206) and behaviour.drops else len(body)
+        for at in range(0, min(limit, len(body)), 16_384):
+            time.sleep(behaviour.seconds_per_block)
+            self.wfile.write(body[at : min(at + 16_384, limit)])
+        if limit < len(body):
+            self.wfile.flush()
+            self.close_connection = True
