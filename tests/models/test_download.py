@@ -104,7 +104,10 @@ def test_truncated_file_is_noticed_and_fetched_again(server: WeightsServer, tmp_
     path = get(server, tmp_path)
     os.truncate(path, 1000)
     assert not is_fetched(model(), tmp_path)
-    assert get(server, tmp_path).read_bytes() == CONTENT
+    stages: list[DownloadStage] = []
+    get(server, tmp_path, on_progress=lambda progress: stages.append(progress.stage))
+    assert path.read_bytes() == CONTENT
+    assert stages[0] is DownloadStage.DOWNLOADING, "a wrong size needs no hash"
     assert len(server.seen) == 2
 
 
