@@ -5,7 +5,6 @@ that spells `<|im_end|>` stays a question.
 """
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 
 from models.budget_forcing import Marker, Markers
@@ -24,11 +23,6 @@ class Prompt:
 
     text: str
     token_ids: TokenIds
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the token ids (little-endian 32 bit), the same on every engine with that vocabulary."""
-        return hashlib.sha256(b"".join(i.to_bytes(4, "little") for i in self.token_ids)).hexdigest()
 
 
 async def build_prompt(engine: Engine, profile: Profile, system: str, user: str) -> Prompt:

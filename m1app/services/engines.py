@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from m1app.settings import EngineChoice, Settings
-from models.catalog import Catalog, CatalogModel
-from models.download import DownloadProgress, fetch
+from models.catalog import Catalog
+from models.download import fetch
+from models.download_progress import DownloadProgress
 from models.engine import EngineInfo
 from models.engine_endpoint import Endpoint
 from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
@@ -127,7 +128,7 @@ class EngineService:
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines that a managed engine printed; empty for a remote one."""
-        return self._server.log_tail(lines) if self._server else ""
+        return "\n".join(self._server.log_tail(lines)) if self._server else ""
 
     def restart(self) -> None:
         """Start a managed engine again, after a failure or at a person's wish."""
@@ -171,7 +172,7 @@ class EngineService:
             model,
             self._settings.models_directory,
             hub_url=self._settings.hub_url,
-            hub_token=self._settings.hub_token.get_secret_value() or None,
+            hub_token=self._settings.hub_token.get_secret_value(),
             on_progress=self._show_progress,
         )
         return llama_server(
@@ -179,20 +180,20 @@ class EngineService:
             model_id=model.id,
             context_length=min(self._settings.context_length, model.context_length),
             parallel=self._settings.parallel_requests,
-            threads=self._settings.threads,
+            threads=self._settings.threads or None,
             log_path=logs / "llama.log",
         )
 
     def _vllm_source(self) -> str:
         """What vLLM is told to load: a hub repository, or a folder."""
         try:
-            model: CatalogModel = self._catalog.get(self._settings.model)
+            return self._catalog.get(self._settings.model).hub_repo or self._settings.model
         except UnknownModel:
             return self._settings.model
-        return model.hub_repository or self._settings.model
 
     def _show_progress(self, progress: DownloadProgress) -> None:
-        self._progress = str(progress)
+        total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
+        self._progress = f"Weights: {progress.stage.value}, {progress.bytes_done / 1e6:,.0f}{total} MB"
 
     def _model_id(self) -> str:
         is_embedded = self.choice is EngineChoice.EMBEDDED

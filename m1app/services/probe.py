@@ -224,7 +224,9 @@ class ProbeService:
             if segment.kind is not SegmentKind.ANSWER:
                 before_answer += segment.token_ids
         try:
-            return await option_probabilities(plan.engine, before_answer + plan.markers.option_prefix.token_ids, letters)
+            return await option_probabilities(
+                plan.engine, before_answer + plan.markers.option_prefix.token_ids, letters
+            )
         except ModelsError as exc:
             _log.warning("no option probabilities for %s: %s", live.id, exc)
             return None
@@ -246,7 +248,7 @@ class ProbeService:
                 verdict["is_correct"] = scored.is_correct
         outcome = live.end(state, error, probabilities, **verdict)
         try:
-            await self._store.end(live.id, segments, outcome)
+            await self._store.end(live.id, outcome, segments)
             live.save_error = ""
         except StorageError as exc:
             _log.error("trace %s not saved: %s", live.id, exc)
@@ -259,7 +261,7 @@ class ProbeService:
         while True:
             await asyncio.sleep(_SAVE_SECONDS)
             try:
-                await self._store.save_progress(live.id, live.segments(), live.tokens_generated)
+                await self._store.save_progress(live.snapshot())
                 live.save_error = ""
             except StorageError as exc:
                 if live.save_error != str(exc):

@@ -10,6 +10,7 @@ from models.budget_forcing import Markers
 from models.engine import EngineInfo
 from models.prompting import Prompt
 from models.thinking import PassSettings
+from storage.records import Trace
 
 DEFAULT_BUDGET_TOKENS = 512
 MAX_FORCE_ROUNDS = 8
@@ -40,6 +41,26 @@ class ProbeRequest:
     """None means the profile's own."""
     source: str = "typed"
     title: str = ""
+
+
+def request_of(trace: Trace) -> ProbeRequest:
+    """The request that makes a trace again, with the same seed and wording."""
+    return ProbeRequest(
+        stem=trace.question.stem,
+        options=dict(trace.question.options),
+        target=trace.question.target,
+        model=trace.model,
+        profile="" if trace.profile_is_guess else trace.profile,
+        thinking_budget_tokens=trace.thinking_budget_tokens,
+        force_rounds=trace.force_rounds,
+        temperature=trace.temperature,
+        top_p=trace.top_p,
+        seed=trace.seed,
+        answer_cap_tokens=trace.answer_cap_tokens,
+        system_prompt=trace.system_prompt,
+        source=trace.question.source,
+        title=trace.question.title,
+    )
 
 
 def check_request(request: ProbeRequest) -> None:
@@ -96,15 +117,19 @@ def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:
 
 
 def _check_whole(value: object, field_: str, name: str, low: int, high: int | None, unit: str) -> None:
-    wanted = f"a whole number from {low:,}" + (f" to {high:,}" if high is not None else "") + (f" {unit}" if unit else "")
+    wanted = (
+        f"a whole number from {low:,}" + (f" to {high:,}" if high is not None else "") + (f" {unit}" if unit else "")
+    )
     if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-        found = f"{value:,}" if isinstance(value, int) else repr(value)
+        found = "empty" if value is None else f"{value:,}" if isinstance(value, int) else repr(value)
         raise ProbeRefused(field_, f"{name} is {found}; enter {wanted}.")
 
 
 def _check_number(value: float, field_: str, name: str, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProbeRefused(field_, f"{name} is {value!r}; enter a number from {low:g} to {high:g}.")
+        raise ProbeRefused(
+            field_, f"{name} is {'empty' if value is None else repr(value)}; enter a number from {low:g} to {high:g}."
+        )
     if not low <= value <= high:
         raise ProbeRefused(field_, f"{name} is {value:g}; enter a number from {low:g} to {high:g}.")
 
@@ -116,4 +141,6 @@ def _check_system_prompt(text: str) -> None:
             f"The system prompt has {len(text):,} characters; shorten it to {MAX_SYSTEM_PROMPT_CHARACTERS:,}.",
         )
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ProbeRefused("system_prompt", "The system prompt holds a character that is no text (NUL or a lone surrogate).")
+        raise ProbeRefused(
+            "system_prompt", "The system prompt holds a character that is no text (NUL or a lone surrogate)."
+        )

@@ -32,41 +32,46 @@ class TraceStore:
 
     async def keep_question(self, question: NewQuestion) -> Question:
         """Store a question, or find the equal one."""
-        with_session = self._in_session(lambda s: QuestionRepository(s).upsert(question))
-        return await asyncio.to_thread(with_session)
+        return await asyncio.to_thread(self._in_session(lambda s: QuestionRepository(s).upsert(question)))
 
     async def begin(self, trace: NewTrace) -> Trace:
         """Store a trace that begins."""
         return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).add(trace)))
 
-    async def save_progress(self, trace_id: str, segments: Sequence[Segment], tokens_generated: int) -> None:
+    async def save_progress(self, trace: Trace) -> None:
         """Store what has come so far; also the heartbeat."""
         await asyncio.to_thread(
-            self._in_session(lambda s: TraceRepository(s).save_progress(trace_id, segments, tokens_generated))
+            self._in_session(
+                lambda s: TraceRepository(s).save_progress(
+                    trace.id, trace.segments, trace.tokens_generated, trace.time_to_first_token_seconds
+                )
+            )
         )
 
-    async def end(self, trace_id: str, segments: Sequence[Segment], outcome: TraceOutcome) -> None:
+    async def end(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment]) -> None:
         """Store the last segments and the outcome."""
-        await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).close(trace_id, segments, outcome)))
+        await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).close(trace_id, outcome, segments)))
 
     async def get(self, trace_id: str) -> Trace:
         """The trace with that id; raises TraceNotFound."""
         try:
-            return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).get(trace_id)))
+            return await asyncio.to_thread(
+                self._in_session(lambda s: TraceRepository(s).get(trace_id), is_read_only=True)
+            )
         except RecordNotFound as exc:
             raise TraceNotFound(
-                f"There is no trace {trace_id[:40]!r} here. It may have been deleted, or the link is from another machine."
+                f"There is no trace {trace_id[:40]!r} here. It was deleted, or the link is another machine's."
             ) from exc
 
     async def page(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> Page:
         """Newest traces first."""
         return await asyncio.to_thread(
-            self._in_session(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
+            self._in_session(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor), is_read_only=True)
         )
 
     async def models(self) -> Sequence[str]:
         """Models that traces were made with."""
-        return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).models()))
+        return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).models(), is_read_only=True))
 
     async def delete(self, trace_id: str) -> None:
         """Forget a trace."""
@@ -87,9 +92,9 @@ class TraceStore:
             lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=_STALE_SECONDS)
         )()
 
-    def _in_session(self, use: Callable[..., _T]) -> Callable[[], _T]:
+    def _in_session(self, use: Callable[..., _T], *, is_read_only: bool = False) -> Callable[[], _T]:
         def run() -> _T:
-            with self._database.session() as session:
+            with self._database.session(is_read_only=is_read_only) as session:
                 return use(session)
 
         return run

@@ -1,0 +1,51 @@
+"""The composition root: settings in, services out. Page and command line are built on the same ones."""
+
+from dataclasses import dataclass
+
+from m1app.services.engines import EngineService
+from m1app.services.probe import ProbeService
+from m1app.services.trace_store import TraceStore
+from m1app.settings import Settings
+from models.catalog import Catalog
+from models.profiles import Profiles, load_profiles
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a page or a command needs."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    profiles: Profiles
+    engines: EngineService
+    store: TraceStore
+    probe: ProbeService
+
+    async def aclose(self) -> None:
+        """Stop what runs, keep what it has, and end the engine."""
+        await self.probe.aclose()
+        await self.engines.aclose()
+        self.database.dispose()
+
+
+def build_services(settings: Settings) -> Services:
+    """Open the database, read catalog and profiles, and begin to start the engine.
+
+    Raises:
+        StorageError: the database cannot be opened or is of a newer version.
+        CatalogError: the catalog or a profile file has an error.
+        OSError: M1_HOME cannot be written.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.logs_directory.mkdir(exist_ok=True)
+    user_catalog = settings.home / "catalog.toml"
+    catalog = Catalog.load(extra=user_catalog if user_catalog.exists() else None)
+    profiles = load_profiles()
+    engines = EngineService(settings, catalog, profiles)
+    engines.start()
+    database = Database(settings.database_address)
+    database.migrate()
+    store = TraceStore(database)
+    return Services(settings, database, catalog, profiles, engines, store, ProbeService(engines, profiles, store))

@@ -1,0 +1,165 @@
+"""The same services without a browser: `python -m m1app probe|doctor`.
+
+Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from m1app.benchmark.errors import BenchmarkError
+from m1app.benchmark.question_text import read_question_json
+from m1app.bootstrap import Services, build_services
+from m1app.services.doctor import examine
+from m1app.services.errors import ServiceError
+from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest
+from m1app.services.trace_export import trace_json
+from m1app.settings import SettingsError, load_settings
+from models.errors import ModelsError
+from storage.errors import StorageError
+from storage.records import SegmentKind, Trace, TraceState
+
+_ENGINE_SECONDS = 900.0
+_HEADINGS = {
+    SegmentKind.THINK: "\n[thinking]\n",
+    SegmentKind.WAIT: "\n[forced round] ",
+    SegmentKind.CLOSE: "\n[closing] ",
+    SegmentKind.ANSWER: "\n[answer]\n",
+}
+Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_with_services(options.command, options))
+    except KeyboardInterrupt:
+        _say("Interrupted; what was generated is kept.")
+        return 130
+    except (BenchmarkError, ModelsError, OSError, ServiceError, SettingsError, StorageError) as exc:
+        _say(f"error: {exc}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m m1app", description="m1app without a browser.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    probe = commands.add_parser("probe", help="ask one question within a thinking budget")
+    probe.add_argument(
+        "--question",
+        required=True,
+        metavar="FILE",
+        help="JSON {question, options?, answer_idx?}; - reads standard input",
+    )
+    probe.add_argument(
+        "--budget", type=int, default=DEFAULT_BUDGET_TOKENS, metavar="N", help="thinking budget in tokens"
+    )
+    probe.add_argument("--force-rounds", type=int, default=0, metavar="R", help='natural stops to overrule with "Wait"')
+    probe.add_argument("--model", default="", help="served model; the engine's default when left out")
+    probe.add_argument("--profile", default="", help="profile id; the one that fits the model when left out")
+    probe.add_argument("--answer-cap", type=int, default=512, metavar="N", help="most tokens of the answer")
+    probe.add_argument("--temperature", type=float, default=0.0)
+    probe.add_argument("--top-p", type=float, default=1.0)
+    probe.add_argument("--seed", type=int, default=None)
+    probe.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
+    probe.set_defaults(command=_probe)
+    doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+async def _with_services(command: Command, options: argparse.Namespace) -> int:
+    services = build_services(load_settings())
+    try:
+        return await command(services, options)
+    finally:
+        await services.aclose()
+
+
+async def _probe(services: Services, options: argparse.Namespace) -> int:
+    question = read_question_json(_read(options.question))
+    request = ProbeRequest(
+        stem=question.stem,
+        options=question.options,
+        target=question.target,
+        model=options.model,
+        profile=options.profile,
+        thinking_budget_tokens=options.budget,
+        force_rounds=options.force_rounds,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        answer_cap_tokens=options.answer_cap,
+        source="command line",
+    )
+    await asyncio.to_thread(services.engines.wait_ready, _ENGINE_SECONDS)
+    trace = await _run(services, request, is_quiet=options.json)
+    if options.json:
+        _print(json.dumps(trace_json(trace), ensure_ascii=False) + "\n")
+    if problem := trace.error or services.probe.save_error(trace.id):
+        _say(f"error: {problem}")
+    return 0 if trace.state is TraceState.COMPLETED else 1
+
+
+async def _run(services: Services, request: ProbeRequest, *, is_quiet: bool) -> Trace:
+    trace = await services.probe.start(request)
+    shown = (0, 0)
+    async with aclosing(services.probe.follow(trace.id)) as snapshots:
+        async for trace in snapshots:
+            shown = shown if is_quiet else _show(trace, shown)
+    if not is_quiet:
+        _print(_summary(trace))
+    return trace
+
+
+def _show(trace: Trace, shown: tuple[int, int]) -> tuple[int, int]:
+    """Print what is new since `shown` (segments, characters of the last one); gives the new position."""
+    count, characters = shown
+    for index in range(max(count - 1, 0), len(trace.segments)):
+        segment = trace.segments[index]
+        if index >= count:
+            characters = 0
+            _print(_HEADINGS[segment.kind])
+        _print(segment.text[characters:])
+        characters = len(segment.text)
+    return len(trace.segments), characters
+
+
+def _summary(trace: Trace) -> str:
+    verdict = {True: "correct", False: "wrong", None: "not scored"}[trace.is_correct]
+    finish = trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not reached"
+    return (
+        f"\n\nchosen option: {trace.answer_letter or 'none'} ({verdict})"
+        f"\nthinking: {trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens, ended: {finish}"
+        f"\ngenerated: {trace.tokens_generated:,} tokens in {trace.seconds or 0.0:.1f} s"
+        f"\ntrace: {trace.id}\n"
+    )
+
+
+async def _doctor(services: Services, options: argparse.Namespace) -> int:
+    findings = await examine(services.settings, services.database, services.engines)
+    if options.json:
+        content = [{"name": f.name, "ok": f.is_good, "detail": f.detail} for f in findings]
+        _print(json.dumps(content, ensure_ascii=False) + "\n")
+    else:
+        _print("".join(f"{'ok    ' if f.is_good else 'FAILED'} {f.name}: {f.detail}\n" for f in findings))
+    return 0 if all(f.is_good for f in findings) else 1
+
+
+def _read(name: str) -> str:
+    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

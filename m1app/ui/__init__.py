@@ -1,0 +1,1 @@
+"""The pages: Gradio lives here and nowhere else."""

@@ -1,0 +1,271 @@
+"""The Probe page: ask on the left, watch the trace on the right, find it again below."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.services.probe_request import ProbeRequest, request_of
+from m1app.ui.boundary import message_of
+from m1app.ui.header import Header, header_value
+from m1app.ui.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, History, history_value, trace_filter
+from m1app.ui.probe_form import ProbeForm, Updates, library_explanation
+from m1app.ui.trace_pane import TracePane, pane_value
+from models.errors import ModelsError
+from storage.records import Trace, TraceState
+
+_FRAME_SECONDS = 0.15
+"""The page is sent at most one update in this time, the first token excepted."""
+_HEADER_SECONDS = 2.0
+
+# What was typed and not yet run survives a reload: in the tab's own session storage, gone when the tab closes.
+_KEEP_DRAFT = "(q, o, t) => { sessionStorage.setItem('m1-draft', JSON.stringify([q, o, t])); }"
+_TAKE_DRAFT = """(q, o, t) => {
+  const draft = JSON.parse(sessionStorage.getItem('m1-draft') || 'null');
+  return new URL(location.href).searchParams.has('trace') || !draft ? [q, o, t] : draft;
+}"""
+_NEW_QUESTION = "() => { sessionStorage.removeItem('m1-draft'); location.href = '/'; }"
+
+
+class ProbePage:
+    """Builds the page into the open Blocks and holds its handlers."""
+
+    def __init__(self, demo: gr.Blocks, services: Services) -> None:
+        self._services = services
+        self._header = Header()
+        with gr.Row():
+            with gr.Column(scale=5, min_width=340):
+                self._form = ProbeForm(services.profiles)
+                with gr.Row():
+                    self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
+                    self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
+                    self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
+                    self._new = gr.Button("New question", elem_id="new", min_width=90)
+                gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
+                self._message = gr.Textbox(
+                    visible=False,
+                    label="Not run",
+                    lines=2,
+                    interactive=False,
+                    elem_id="message",
+                    elem_classes="m1-message",
+                )
+            with gr.Column(scale=7, min_width=340):
+                self._pane = TracePane()
+                self._explanation = gr.Textbox(
+                    visible=False, label="Explanation from the library", interactive=False, elem_id="explanation"
+                )
+        self._build_history()
+        self._trace_id = gr.State("")
+        self._model_names = gr.State([])
+        self._timer = gr.Timer(_HEADER_SECONDS)
+        self._wire(demo)
+
+    def _build_history(self) -> None:
+        gr.HTML("<h2>History</h2>", apply_default_css=False)
+        with gr.Row():
+            self._search = gr.Textbox(
+                label="Search", placeholder="Words of a question, its thinking or its answer", scale=3, elem_id="search"
+            )
+            self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
+            self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
+            self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
+        self._history = History()
+        self._shown = gr.State(PAGE_SIZE)
+        self._more = gr.Button("Show more", visible=False, elem_id="more")
+
+    def _wire(self, demo: gr.Blocks) -> None:
+        form, quiet = self._form, {"show_progress": "hidden", "api_visibility": "private"}
+        streamed = [
+            *form.inputs,
+            form.budget_slider,
+            form.note,
+            self._run,
+            self._stop,
+            self._again,
+            self._message,
+            self._pane,
+            self._explanation,
+            self._trace_id,
+            *self._history_outputs,
+        ]
+        run = self._run.click(self._on_run, form.inputs, streamed, **quiet)
+        again = self._again.click(self._on_again, self._trace_id, streamed, **quiet)
+        opened = demo.load(self._on_load, None, streamed, **quiet)
+        # Only one trace is shown at a time; leaving one does not end its run.
+        self._history.open_trace(self._on_open, None, streamed, cancels=[run, again, opened], **quiet)
+        self._stop.click(self._on_stop, self._trace_id, None, **quiet)
+        self._new.click(None, js=_NEW_QUESTION)
+        self._wire_form(demo, quiet)
+        self._wire_history(quiet)
+        self._timer.tick(
+            self._on_tick, [self._model_names, form.model], [self._header, self._model_names, form.model], **quiet
+        )
+        self._header.restart_engine(self._on_restart_engine, None, None, **quiet)
+
+    def _wire_form(self, demo: gr.Blocks, quiet: dict[str, Any]) -> None:
+        form = self._form
+        texts = [form.question, form.options, form.target]
+        form.library.input(form.fill_with_library, form.library, texts, **quiet)
+        form.question.blur(self._on_blur, texts, [*texts, form.note], **quiet)
+        for text in texts:
+            text.change(None, texts, None, js=_KEEP_DRAFT, queue=False)
+        demo.load(None, texts, texts, js=_TAKE_DRAFT, queue=False)
+
+    def _wire_history(self, quiet: dict[str, Any]) -> None:
+        controls = [self._search, self._state, self._verdict, self._model_filter]
+        for control in controls:
+            event = control.change if control is self._search else control.input
+            event(self._on_search, controls, self._history_outputs, trigger_mode="always_last", **quiet)
+        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **quiet)
+
+    @property
+    def _history_outputs(self) -> list[gr.components.Component]:
+        return [self._history, self._more, self._shown, self._model_filter]
+
+    async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
+        try:
+            request = self._form.read(values)
+            form = self._form.recognise(*values[1:4])
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        explanation = library_explanation(values[0] or "") if request.source == "library" else ""
+        async with aclosing(self._start(request, form, explanation)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _on_again(self, trace_id: str) -> AsyncGenerator[Updates, None]:
+        try:
+            request = request_of(await self._services.probe.get(trace_id))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        async with aclosing(self._start(request, {}, "")) as updates:
+            async for update in updates:
+                yield update
+
+    async def _start(self, request: ProbeRequest, form: Updates, explanation: str) -> AsyncGenerator[Updates, None]:
+        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")} | form
+        try:
+            trace = await self._services.probe.start(request)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        async with aclosing(self._follow(trace.id, explanation)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _follow(self, trace_id: str, explanation: str = "") -> AsyncGenerator[Updates, None]:
+        """Show a trace until it is over, at most one frame in `_FRAME_SECONDS`."""
+        probe, shown_at = self._services.probe, 0.0
+        yield self._running(trace_id)
+        try:
+            async with aclosing(probe.follow(trace_id)) as snapshots:
+                async for trace in snapshots:
+                    is_over = trace.state is not TraceState.RUNNING
+                    if is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
+                        shown_at = time.monotonic()
+                        yield {self._pane: pane_value(trace, probe.save_error(trace_id))}
+            yield self._over(explanation) | await self._history_updates("", "", "", "")
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+
+    async def _on_open(self, event: gr.EventData) -> AsyncGenerator[Updates, None]:
+        async with aclosing(self._open(str(event.id))) as updates:
+            async for update in updates:
+                yield update
+
+    async def _on_load(self, request: gr.Request) -> AsyncGenerator[Updates, None]:
+        try:
+            yield await self._history_updates("", "", "", "")
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+        if trace_id := str(request.query_params.get("trace") or ""):
+            async with aclosing(self._open(trace_id)) as updates:
+                async for update in updates:
+                    yield update
+
+    async def _open(self, trace_id: str) -> AsyncGenerator[Updates, None]:
+        """Show a stored or running trace, and put its question and knobs into the form."""
+        try:
+            trace: Trace = await self._services.probe.get(trace_id)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        yield self._form.fill_with_trace(trace) | {self._message: gr.update(visible=False, value="")}
+        async with aclosing(self._follow(trace_id)) as updates:
+            async for update in updates:
+                yield update
+
+    def _on_stop(self, trace_id: str) -> None:
+        self._services.probe.stop(trace_id)
+
+    def _on_blur(self, question: str, options: str, target: str) -> Updates:
+        try:
+            return self._form.recognise(question, options, target)
+        except Exception:  # noqa: BLE001 - what is wrong with the options is said when they are run
+            return {}
+
+    async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
+        return await self._history_updates(text, state, verdict, model)
+
+    async def _on_more(self, text: str, state: str, verdict: str, model: str, shown: int) -> Updates:
+        return await self._history_updates(text, state, verdict, model, shown + PAGE_SIZE)
+
+    async def _on_tick(self, names: list[str], chosen: str | None) -> tuple[Any, Any, Any]:
+        engines = self._services.engines
+        try:
+            info = await engines.engine().describe()
+            served = list(await engines.models())
+        except ModelsError as exc:
+            return header_value(self._services, None, str(exc)), gr.skip(), gr.skip()
+        header = header_value(self._services, info, "")
+        if served == names:
+            return header, gr.skip(), gr.skip()
+        value = chosen if chosen in served else info.model
+        return header, served, gr.update(choices=served, value=value)
+
+    def _on_restart_engine(self) -> None:
+        if self._services.settings.is_loopback:
+            self._services.engines.restart()
+
+    async def _history_updates(
+        self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
+    ) -> Updates:
+        wanted = trace_filter(text, state, verdict, model)
+        page = await self._services.store.page(wanted, limit)
+        names = await self._services.store.models()
+        return {
+            self._history: history_value(page, is_filtered=bool(text or state or verdict or model)),
+            self._more: gr.update(visible=page.next_cursor is not None),
+            self._shown: limit,
+            self._model_filter: gr.update(choices=[("Any model", ""), *((name, name) for name in names)]),
+        }
+
+    def _running(self, trace_id: str) -> Updates:
+        return {
+            self._trace_id: trace_id,
+            self._run: gr.update(interactive=False),
+            self._stop: gr.update(interactive=True),
+            self._again: gr.update(interactive=False),
+            self._explanation: gr.update(visible=False),
+        }
+
+    def _over(self, explanation: str) -> Updates:
+        return {
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+            self._again: gr.update(interactive=True),
+            self._explanation: gr.update(visible=bool(explanation), value=explanation),
+        }
+
+    def _refused(self, error: Exception) -> Updates:
+        return {
+            self._message: gr.update(visible=True, value=message_of(error)),
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+        }

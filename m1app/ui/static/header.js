@@ -1,0 +1,31 @@
+// What is running: engine, model, tokens per second. All texts are set as text.
+const q = (name) => element.querySelector(`[data-part="${name}"]`);
+const set = (name, text) => {
+  if (q(name).textContent !== text) q(name).textContent = text;
+};
+function show() {
+  const value = props.value || {};
+  q("dot").dataset.state = value.state || "";
+  set("engine", value.label || "Engine");
+  set("work", value.work || "");
+  set("message", value.message || "");
+  set("demo", value.demo || "");
+  set("log", value.log || "");
+  q("restart").hidden = !value.can_restart;
+  const facts = JSON.stringify(value.facts || []);
+  if (q("facts").dataset.shown !== facts) {
+    q("facts").dataset.shown = facts;
+    q("facts").replaceChildren(
+      ...(value.facts || []).flatMap(([name, text]) => {
+        const dt = document.createElement("dt");
+        const dd = document.createElement("dd");
+        dt.textContent = name;
+        dd.textContent = text;
+        return [dt, dd];
+      }),
+    );
+  }
+}
+q("restart").addEventListener("click", () => trigger("restart_engine", {}));
+watch("value", show);
+show();

@@ -1,0 +1,131 @@
+"""The web application: the pages behind security headers, trace downloads, a health check.
+
+Nothing that a page loads comes from another machine: the content security policy forbids it, and a browser test
+proves it. `'unsafe-inline'` and `'unsafe-eval'` are Gradio's: its page starts from inline scripts, and its HTML
+components run their code through `new Function`.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import gradio as gr
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from m1app.bootstrap import Services
+from m1app.services.errors import TraceNotFound
+from m1app.services.trace_export import trace_json, trace_markdown
+from m1app.settings import Settings
+from m1app.ui.probe_page import ProbePage
+from m1app.ui.theme import STYLE_SHEET, make_theme
+from storage.errors import StorageError
+from storage.records import Trace
+
+_log = logging.getLogger(__name__)
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+# Nothing here takes files, so nobody can fill the disk with them.
+_CLOSED_PATHS = ("/gradio_api/upload", "/gradio_api/component_server")
+_MAX_QUEUE = 256
+_MAX_PAGES_STREAMING = 128
+
+
+def build_blocks(services: Services) -> gr.Blocks:
+    """The pages as one Gradio application."""
+    with gr.Blocks(title="m1app", fill_width=True, analytics_enabled=False) as blocks:
+        ProbePage(blocks, services)
+    blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
+    return blocks
+
+
+def build_app(services: Services) -> FastAPI:
+    """The application to serve."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.store.mark_interrupted(is_at_start=True)
+        yield
+        await services.aclose()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
+    app.middleware("http")(_secure)
+    _add_downloads(app, services)
+    return gr.mount_gradio_app(
+        app,
+        build_blocks(services),
+        path="/",
+        theme=make_theme(),
+        css_paths=[STYLE_SHEET],
+        js=STYLE_SHEET.with_name("page.js").read_text(encoding="utf-8"),
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        enable_monitoring=False,
+    )
+
+
+def _add_downloads(app: FastAPI, services: Services) -> None:
+    @app.get("/healthz")
+    async def health() -> JSONResponse:
+        status = services.engines.status()
+        return JSONResponse({"ok": True, "engine": status.state.value, "model": status.model})
+
+    @app.get("/traces/{trace_id}.json")
+    async def download_json(trace_id: str) -> Response:
+        trace = await _found(services, trace_id)
+        return _attachment(
+            json.dumps(trace_json(trace), ensure_ascii=False, indent=2), "application/json", f"{trace_id}.json"
+        )
+
+    @app.get("/traces/{trace_id}.md")
+    async def download_markdown(trace_id: str) -> Response:
+        trace = await _found(services, trace_id)
+        return _attachment(trace_markdown(trace), "text/markdown; charset=utf-8", f"{trace_id}.md")
+
+
+async def _found(services: Services, trace_id: str) -> Trace:
+    try:
+        return await services.probe.get(trace_id)
+    except TraceNotFound as exc:
+        raise HTTPException(404, str(exc)) from exc
+    except StorageError as exc:
+        raise HTTPException(503, str(exc)) from exc
+
+
+def _attachment(text: str, media_type: str, name: str) -> Response:
+    return Response(
+        text, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="m1-trace-{name}"'}
+    )
+
+
+async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    if request.url.path.rstrip("/") in _CLOSED_PATHS:
+        return PlainTextResponse("This app takes no files.", status_code=403)
+    response = await call_next(request)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _allowed_hosts(settings: Settings) -> list[str]:
+    """Names that a browser may use; on loopback no others, so that no website can reach the page by a DNS trick."""
+    named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
+    if settings.is_loopback:
+        return ["127.0.0.1", "localhost", "[::1]", settings.host, *named]
+    return named or ["*"]
