@@ -1,0 +1,1 @@
+"""Question sets, prompts, answer extraction, scoring and statistics: what a benchmark run is made of."""

@@ -1,0 +1,25 @@
+"""What can be wrong with a question, a prompt or a scoring rule.
+
+BenchmarkError
+├── InvalidQuestion          a question, its options or its target cannot be used as given
+├── InvalidPromptTemplate    a template leaves out what it is there to carry
+└── UnknownScoringRule       no scoring rule has that name
+
+Every message says what was found and what to do about it.
+"""
+
+
+class BenchmarkError(Exception):
+    """Base of every error of this package; its text may be shown to a person."""
+
+
+class InvalidQuestion(BenchmarkError):
+    """A question, its options or its target cannot be used as given."""
+
+
+class InvalidPromptTemplate(BenchmarkError):
+    """A template would drop the question or its options."""
+
+
+class UnknownScoringRule(BenchmarkError, ValueError):
+    """No scoring rule has that name; the message lists those there are."""
