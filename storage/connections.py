@@ -1,0 +1,129 @@
+"""Engines for SQLite and PostgreSQL, set up so that many threads and several processes can share one database.
+
+SQLite: WAL lets readers and one writer work side by side; a writing transaction takes its lock at its beginning
+(`BEGIN IMMEDIATE`), because one that turns from reading to writing fails at once instead of waiting.
+"""
+
+import json
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Pool, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError
+
+from storage.error_mapping import translate_in_statement
+from storage.errors import DatabaseUnreachable
+
+READ_ONLY = "m1_read_only"
+"""Execution option of a connection whose transactions only read."""
+
+_POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
+_SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
+
+
+def parse_url(url: str) -> URL:
+    """The database URL with its driver spelled out.
+
+    Raises:
+        DatabaseUnreachable: it is not a URL of SQLite (with a file) or PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Not chained: the upstream message may quote a part of the URL that is the password.
+        raise DatabaseUnreachable(_bad_url("cannot be read as one")) from None
+    if parsed.drivername in _POSTGRESQL_NAMES:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in _SQLITE_NAMES:
+        raise DatabaseUnreachable(_bad_url(f"begins with {parsed.drivername!r}"))
+    if parsed.database in (None, "", ":memory:"):
+        raise DatabaseUnreachable(_bad_url("names no file (a database in memory cannot be shared)"))
+    return parsed
+
+
+def _bad_url(found: str) -> str:
+    return (
+        f"The database URL {found}. Use sqlite:////absolute/path/m1.db or "
+        "postgresql://user:password@host:5432/name, with special characters of the password percent-encoded."
+    )
+
+
+def place_of(url: URL) -> str:
+    """Where the database is, for messages: a path, or host and name, never a user or a password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    host = url.host or url.query.get("host") or "local socket"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.database} at {host}{port}"
+
+
+def file_of(url: URL) -> Path | None:
+    """The database's file; None when a server keeps it."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    name = str(url.database)
+    return Path(name.removeprefix("file:"))
+
+
+def open_engine(url: URL, busy_timeout_seconds: float, pool: type[Pool] | None, has_foreign_keys: bool) -> Engine:
+    """An engine that raises this package's errors.
+
+    Args:
+        url: from `parse_url`.
+        busy_timeout_seconds: how long a transaction waits for another before it fails.
+        pool: kind of connection pool; None is SQLAlchemy's for the dialect, with room for 30 connections.
+        has_foreign_keys: False only while a migration rebuilds SQLite tables.
+    """
+    options: dict[str, Any] = {"poolclass": pool} if pool else {"pool_size": 10, "max_overflow": 20}
+    # Parameters are questions and thinking: they reach neither a log nor an error.
+    options |= {"hide_parameters": True, "pool_pre_ping": True, "json_serializer": _as_json}
+    engine = create_engine(url, **options)
+    event.listen(engine, "handle_error", _error_raiser(place_of(url)), retval=True)
+    if url.get_backend_name() == "sqlite":
+        _set_up_sqlite(engine, busy_timeout_seconds, has_foreign_keys)
+    else:
+        _set_up_postgresql(engine, busy_timeout_seconds)
+    return engine
+
+
+# NaN and the infinities are not JSON: PostgreSQL refuses them, so SQLite must not get them.
+_as_json = partial(json.dumps, allow_nan=False)
+
+
+def _error_raiser(place: str) -> Any:
+    def map_error(context: ExceptionContext) -> BaseException | None:
+        return translate_in_statement(context.original_exception, place)
+
+    return map_error
+
+
+def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver opens no transaction by itself: `begin` below does.
+        connection.isolation_level = None
+        # First, so that the others wait too.
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get(READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _set_up_postgresql(engine: Engine, busy_timeout_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(READ_ONLY, False):
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")

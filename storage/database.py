@@ -1,0 +1,127 @@
+"""The door to everything that lasts: one database, its transactions, its version and its health.
+
+Calls block: an async caller runs them in a thread (`asyncio.to_thread`). A `Database` may be shared by threads; a
+session belongs to one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import NullPool, func, select
+from sqlalchemy.orm import Session
+
+from storage import migrations
+from storage.connections import READ_ONLY, file_of, open_engine, parse_url, place_of
+from storage.error_mapping import mapped_errors
+from storage.errors import StorageError
+
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseHealth:
+    """What `Database.check` found."""
+
+    is_reachable: bool
+    dialect: str
+    """"sqlite" or "postgresql"."""
+    place: str
+    """Path, or name and host; no credentials."""
+    server_version: str = ""
+    """Version of SQLite or of the PostgreSQL server; empty when unreachable."""
+    revision: str | None = None
+    """Version of the tables; None before the first migration."""
+    is_current: bool = False
+    """True when the tables are those that this app expects."""
+    size_bytes: int = 0
+    """Size on disk, SQLite's write-ahead log included."""
+    journal_mode: str | None = None
+    """SQLite only: "wal" unless the file system does not allow it."""
+    problem: str = ""
+    """What is wrong and what to do; empty when reachable."""
+
+
+class Database:
+    """One database of the app."""
+
+    def __init__(self, url: str, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
+        """Set up connections; nothing is opened yet.
+
+        Args:
+            url: `sqlite:////path/m1.db`, `postgresql://...` or `postgres://...`.
+            busy_timeout_seconds: how long a transaction waits for another before `DatabaseLocked`.
+
+        Raises:
+            DatabaseUnreachable: the URL is none of these.
+        """
+        self._url = parse_url(url)
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self.place = place_of(self._url)
+        """Where it is, for people; no credentials."""
+        self.dialect = self._url.get_backend_name()
+        self._engine = open_engine(self._url, busy_timeout_seconds, None, has_foreign_keys=True)
+        self._reading_engine = self._engine.execution_options(**{READ_ONLY: True})
+
+    def __repr__(self) -> str:
+        return f"Database({self.place!r})"
+
+    def migrate(self) -> None:
+        """Create the tables or bring them to this app's version; several processes may do so at once.
+
+        Raises:
+            DatabaseTooNew: a newer version of the app has migrated it.
+        """
+        engine = open_engine(self._url, self._busy_timeout_seconds, NullPool, has_foreign_keys=False)
+        try:
+            with mapped_errors(self.place):
+                migrations.upgrade(engine, self.place)
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def session(self, *, is_read_only: bool = False) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, rolled back when it raises.
+
+        Args:
+            is_read_only: True waits for no writer on SQLite; writing in it is an error on PostgreSQL.
+        """
+        engine = self._reading_engine if is_read_only else self._engine
+        with mapped_errors(self.place), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def check(self) -> DatabaseHealth:
+        """Look at the database; an unreachable one is reported, not raised."""
+        try:
+            with self.session(is_read_only=True) as session:
+                return self._healthy(session)
+        except StorageError as exc:
+            return DatabaseHealth(False, self.dialect, self.place, problem=str(exc))
+
+    def _healthy(self, session: Session) -> DatabaseHealth:
+        connection = session.connection()
+        is_sqlite = self.dialect == "sqlite"
+        version = select(func.sqlite_version()) if is_sqlite else select(func.current_setting("server_version"))
+        revision = migrations.current_revision(connection)
+        return DatabaseHealth(
+            is_reachable=True,
+            dialect=self.dialect,
+            place=self.place,
+            server_version=str(session.scalar(version)),
+            revision=revision,
+            is_current=revision == migrations.head_revision(),
+            size_bytes=self._size_bytes(session),
+            journal_mode=connection.exec_driver_sql("PRAGMA journal_mode").scalar() if is_sqlite else None,
+        )
+
+    def _size_bytes(self, session: Session) -> int:
+        file = file_of(self._url)
+        if file is None:
+            return session.scalar(select(func.pg_database_size(func.current_database()))) or 0
+        files = (file, Path(f"{file}-wal"))
+        return sum(part.stat().st_size for part in files if part.exists())
+
+    def dispose(self) -> None:
+        """Close every connection; the next session opens new ones."""
+        self._engine.dispose()

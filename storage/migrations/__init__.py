@@ -1,0 +1,98 @@
+"""Builds the tables and carries them from version to version, with Alembic and without an alembic.ini.
+
+Each file of `versions/` is one step. Two processes that start at once do not migrate twice: the whole upgrade is one
+transaction, which holds SQLite's write lock or an advisory lock of PostgreSQL. To draft a step after changing
+`tables.py`: `python -m storage.migrations sqlite:////tmp/draft.db "what changes"`.
+"""
+
+import threading
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from storage.errors import DatabaseCorrupt, DatabaseTooNew
+
+# Alembic's `op` and `context` are global to the process.
+_one_at_a_time = threading.Lock()
+
+_ADVISORY_LOCK = 0x6D31
+"""Any number that all copies of the app agree on ("m1")."""
+
+
+def upgrade(engine: Engine, place: str) -> None:
+    """Bring the database to the newest version; does nothing when it is there.
+
+    Args:
+        engine: its SQLite connections must not enforce foreign keys: a rebuilt table is dropped, which would delete
+            what refers to it. They are checked at the end instead.
+        place: where the database is, for messages.
+
+    Raises:
+        DatabaseTooNew: its version is not one of this app's.
+        DatabaseCorrupt: references between its records are broken.
+    """
+    with _one_at_a_time, engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+        revision = current_revision(connection)
+        if revision == head_revision():
+            return
+        if revision not in known_revisions():
+            raise DatabaseTooNew(
+                f"The database {place} has version {revision!r}, made by a newer version of m1app. "
+                "Update the app or use another M1_HOME."
+            )
+        command.upgrade(_config(connection), "head")
+        _check_references(connection, place)
+
+
+def _check_references(connection: Connection, place: str) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone()
+    if broken is not None:
+        raise DatabaseCorrupt(
+            f"The database {place} has records in table {broken[0]!r} that refer to missing ones. "
+            "Restore it from a backup."
+        )
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Version of the database; None when it has no tables yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str:
+    """Version that this app's tables have."""
+    return _scripts().get_current_head() or ""
+
+
+def known_revisions() -> set[str | None]:
+    """Versions that this app can start from; None is the empty database."""
+    return {None, *(script.revision for script in _scripts().walk_revisions())}
+
+
+def draft(engine: Engine, message: str) -> None:
+    """Write a step that takes a migrated database to the tables of `tables.py`, to be read and corrected."""
+    with _one_at_a_time, engine.begin() as connection:
+        command.revision(_config(connection), message, autogenerate=True)
+
+
+def is_compared(_item: object, name: str | None, _kind: str, _is_reflected: bool, _other: object) -> bool:
+    """Leave the full-text index out of comparisons with `tables.py`: only the steps have it."""
+    return not (name or "").startswith("search_index")
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(None))
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,28 @@
+"""What Alembic runs for a command; the connection, and with it the transaction, comes from the caller."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy.types import TypeDecorator
+
+from storage.migrations import is_compared
+from storage.tables import Base
+
+
+def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
+    """Spell a column type of `columns.py` as what the database sees, so that a step outlives changes to the class."""
+    return f"sa.{item.impl_instance!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    include_object=is_compared,
+    render_item=plain_type,
+    # SQLite cannot alter most things: Alembic rebuilds the table.
+    render_as_batch=True,
+    # SQLite's schema changes are transactional too, once BEGIN is sent, which Alembic does not count on.
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,100 @@
+"""Full-text search that finds the same on SQLite and PostgreSQL.
+
+Both databases have word splitters of their own, which disagree about accents, hyphens, numbers and new scripts. So a
+text is turned into words here, once, and the databases index ready words: SQLite in an FTS5 table, PostgreSQL in a
+GIN index over a tsvector. A query goes through the same function, so no character of it can reach the query syntax.
+
+A text is found when it has every word of the query, the last one as a prefix, in any order. Case, accents and
+compatibility forms do not matter. Not covered: phrases, word stems, and finding inside a run of text without spaces
+(Chinese, Japanese, Thai), which counts as one word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, Text, cast, column, delete, func, literal, select, table
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import Session
+
+from storage.tables import QuestionRow, SearchEntryRow, TraceRow
+
+MAX_WORD_CHARACTERS = 64
+"""Longer words are cut, in texts and queries alike."""
+MAX_QUERY_WORDS = 32
+"""Further words of a query are ignored, but for the last."""
+MAX_ENTRY_BYTES = 500_000
+"""Distinct words of one entry that are indexed; PostgreSQL's tsvector ends at 1 MB. A trace has some 20 KB."""
+
+_WORD = re.compile(r"[^\W_]+")
+_INVISIBLE = frozenset({"Mn", "Mc", "Me", "Cf"})
+
+_SQLITE_INDEX = table("search_index", column("rowid"), column("search_index"))
+
+
+def words_of(text: str) -> list[str]:
+    """Words of `text` in their order: lower case, without accents, letters and digits only."""
+    if not text.isascii():
+        spelled = unicodedata.normalize("NFKD", text)
+        text = "".join(char for char in spelled if unicodedata.category(char) not in _INVISIBLE)
+    return [word[:MAX_WORD_CHARACTERS] for word in _WORD.findall(text.casefold())]
+
+
+def index_question(session: Session, question_id: str, texts: Iterable[str]) -> None:
+    """Make a question that has no entry yet findable by `texts`."""
+    session.add(SearchEntryRow(question_id=question_id, words=_entry_words(texts)))
+    session.flush()
+
+
+def index_trace(session: Session, trace_id: str, texts: Iterable[str]) -> None:
+    """Make a trace findable by `texts`, in place of what it was found by before."""
+    session.execute(delete(SearchEntryRow).where(SearchEntryRow.trace_id == trace_id))
+    session.add(SearchEntryRow(trace_id=trace_id, words=_entry_words(texts)))
+    session.flush()
+
+
+def _entry_words(texts: Iterable[str]) -> str:
+    distinct = dict.fromkeys(word for text in texts for word in words_of(text))
+    words = " ".join(distinct)
+    if len(words.encode()) <= MAX_ENTRY_BYTES:
+        return words
+    kept = words.encode()[:MAX_ENTRY_BYTES].decode(errors="ignore")
+    return kept.rpartition(" ")[0]
+
+
+def trace_matches(session: Session, text: str) -> ColumnElement[bool]:
+    """Condition on `TraceRow`: the trace or its question has the words of `text`."""
+    entry = SearchEntryRow
+    hits = select(entry.trace_id, entry.question_id).where(_hits(session, words_of(text))).cte("hits")
+    by_trace = select(hits.c.trace_id).where(hits.c.trace_id.is_not(None))
+    by_question = select(hits.c.question_id).where(hits.c.question_id.is_not(None))
+    return TraceRow.id.in_(by_trace) | TraceRow.question_id.in_(by_question)
+
+
+def question_matches(session: Session, text: str) -> ColumnElement[bool]:
+    """Condition on `QuestionRow`: the question has the words of `text`."""
+    hits = _hits(session, words_of(text))
+    entry = SearchEntryRow
+    return QuestionRow.id.in_(select(entry.question_id).where(hits, entry.question_id.is_not(None)))
+
+
+def _hits(session: Session, words: list[str]) -> ColumnElement[bool]:
+    """Condition on `SearchEntryRow`; a query without any word (only signs, say) finds nothing."""
+    if not words:
+        return literal(False)
+    distinct = list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1]
+    if session.get_bind().dialect.name == "postgresql":
+        return _postgresql_hits(distinct, words[-1])
+    return _sqlite_hits(distinct, words[-1])
+
+
+def _sqlite_hits(words: list[str], prefix: str) -> ColumnElement[bool]:
+    query = " AND ".join([*(f'"{word}"' for word in words), f'"{prefix}" *'])
+    found = select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
+    return SearchEntryRow.number.in_(found)
+
+
+def _postgresql_hits(words: list[str], prefix: str) -> ColumnElement[bool]:
+    query = " & ".join([*(f"'{word}'" for word in words), f"'{prefix}':*"])
+    vector = func.search_vector(SearchEntryRow.words)
+    return vector.op("@@", is_comparison=True)(cast(literal(query, Text), TSQUERY))

@@ -1,0 +1,271 @@
+"""Traces: begun, saved about once a second while they stream, closed once, and read."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from storage.columns import replace_unstorable
+from storage.errors import InvalidRecord, RecordNotFound
+from storage.listing import Page, TraceFilter, count_traces, read_page
+from storage.questions import as_question, utc_now
+from storage.records import (
+    COUNTED_AS_THINKING,
+    Checkpoint,
+    NewCheckpoint,
+    NewTrace,
+    Segment,
+    Trace,
+    TraceOutcome,
+    TraceState,
+)
+from storage.search import index_trace
+from storage.tables import CheckpointRow, QuestionRow, SegmentRow, TraceRow
+
+_OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
+"""An interrupted trace is only thought dead: a process that was asleep may go on with it."""
+
+_SEGMENT_FIELDS = [column.name for column in fields(Segment)]
+_TRACE_FIELDS = [column.name for column in fields(Trace) if column.name not in ("question", "segments")]
+_CHECKPOINT_FIELDS = [column.name for column in fields(Checkpoint)]
+
+
+class TraceRepository:
+    """Traces of the session's database, with their segments and checkpoints."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(self, trace: NewTrace) -> Trace:
+        """Begin a trace: running, without segments.
+
+        Raises:
+            RecordNotFound: its question is not kept.
+        """
+        if not trace.question_id.isalnum() or self._session.get(QuestionRow, trace.question_id) is None:
+            raise RecordNotFound(
+                f"There is no question {trace.question_id!r} to begin a trace of. Save the question first."
+            )
+        moment = self._now()
+        row = TraceRow(
+            **{column.name: getattr(trace, column.name) for column in fields(NewTrace)},
+            **asdict(TraceOutcome(state=TraceState.RUNNING)),
+            id=uuid4().hex,
+            created_at=moment,
+            updated_at=moment,
+            thinking_tokens=0,
+            prompt_sha256=hashlib.sha256(trace.prompt_text.encode(errors="replace")).hexdigest(),
+        )
+        self._session.add(row)
+        self._session.flush()
+        return self.get(row.id)
+
+    def save_progress(
+        self,
+        trace_id: str,
+        segments: Sequence[Segment],
+        tokens_generated: int,
+        time_to_first_token_seconds: float | None = None,
+    ) -> None:
+        """Keep what has come so far, and give the heartbeat. Writes only the segments that changed.
+
+        Args:
+            trace_id: a running trace; one marked interrupted runs again.
+            segments: all of the trace so far, in order.
+            tokens_generated: every token that the engine produced for it so far.
+            time_to_first_token_seconds: from the request to the first token; None before it.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+            InvalidRecord: it is closed.
+        """
+        self._update_open(
+            trace_id,
+            {
+                "state": TraceState.RUNNING,
+                "thinking_tokens": _thinking_tokens(segments),
+                "tokens_generated": tokens_generated,
+                "time_to_first_token_seconds": time_to_first_token_seconds,
+            },
+        )
+        self._save_segments(trace_id, segments)
+
+    def close(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment] | None = None) -> None:
+        """End a trace and make its text findable.
+
+        Args:
+            trace_id: a running (or interrupted) trace.
+            outcome: how it ended.
+            segments: all of the trace; None keeps those saved last.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+            InvalidRecord: it is closed already, or the outcome says that it runs.
+        """
+        if outcome.state is TraceState.RUNNING:
+            raise InvalidRecord("A trace cannot be closed as running. Close it as completed, stopped or failed.")
+        values = asdict(outcome)
+        if segments is not None:
+            values["thinking_tokens"] = _thinking_tokens(segments)
+        self._update_open(trace_id, values)
+        if segments is not None:
+            self._save_segments(trace_id, segments)
+        self._index(trace_id)
+
+    def get(self, trace_id: str) -> Trace:
+        """The trace with its question and segments.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        query = select(TraceRow).where(TraceRow.id == trace_id).execution_options(populate_existing=True)
+        loaded = query.options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
+        row = self._session.scalar(loaded) if trace_id.isalnum() else None
+        if row is None:
+            raise _no_trace(trace_id)
+        return _as_trace(row)
+
+    def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """Summaries of traces, newest first.
+
+        Args:
+            wanted: which; None is all.
+            limit: most items of the page, 1-500.
+            cursor: `next_cursor` of the page before; None for the first page.
+
+        Raises:
+            InvalidRecord: the cursor is none that a page gave.
+        """
+        return read_page(self._session, wanted or TraceFilter(), limit, cursor)
+
+    def count(self, wanted: TraceFilter | None = None) -> int:
+        """How many traces there are; None counts all."""
+        return count_traces(self._session, wanted or TraceFilter())
+
+    def models(self) -> tuple[str, ...]:
+        """Ids of the models that traces were made with, in order."""
+        return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
+
+    def delete(self, trace_id: str) -> None:
+        """Delete a trace with its segments and checkpoints; its question stays.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        doomed = delete(TraceRow).where(TraceRow.id == trace_id).execution_options(synchronize_session=False)
+        if not trace_id.isalnum() or self._affected(doomed) == 0:
+            raise _no_trace(trace_id)
+
+    def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
+        """End the running traces that nobody runs any more; their text stays and becomes findable.
+
+        Args:
+            is_owner_alive: whether the process of an owner ("host:pid") still runs; asked once for each owner.
+            stale_after_seconds: a heartbeat older than this ends a trace whoever owns it.
+
+        Returns:
+            How many were marked.
+        """
+        running = select(TraceRow.id, TraceRow.owner, TraceRow.updated_at).where(TraceRow.state == TraceState.RUNNING)
+        oldest = self._now() - timedelta(seconds=stale_after_seconds)
+        rows = self._session.execute(running).all()
+        alive = {owner: is_owner_alive(owner) for owner in {row.owner for row in rows}}
+        abandoned = [row for row in rows if row.updated_at < oldest or not alive[row.owner]]
+        return sum(self._interrupt(row.id, row.updated_at) for row in abandoned)
+
+    def add_checkpoint(self, checkpoint: NewCheckpoint) -> Checkpoint:
+        """Keep an answer forked from a trace.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+        """
+        if not checkpoint.trace_id.isalnum() or self._session.get(TraceRow, checkpoint.trace_id) is None:
+            raise _no_trace(checkpoint.trace_id)
+        given = {column.name: getattr(checkpoint, column.name) for column in fields(NewCheckpoint)}
+        row = CheckpointRow(**given, id=uuid4().hex, created_at=self._now())
+        self._session.add(row)
+        self._session.flush()
+        return replace(_as_checkpoint(row), text=replace_unstorable(row.text))
+
+    def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
+        """Checkpoints of a trace by rounds and budget; none when there is no such trace."""
+        order = (CheckpointRow.force_rounds, CheckpointRow.budget_tokens, CheckpointRow.created_at)
+        query = select(CheckpointRow).where(CheckpointRow.trace_id == trace_id).order_by(*order)
+        rows = self._session.scalars(query) if trace_id.isalnum() else ()
+        return tuple(_as_checkpoint(row) for row in rows)
+
+    def _update_open(self, trace_id: str, values: dict[str, Any]) -> None:
+        if not trace_id.isalnum():
+            raise _no_trace(trace_id)
+        is_open = (TraceRow.id == trace_id) & TraceRow.state.in_(_OPEN_STATES)
+        changed = update(TraceRow).where(is_open).values(**values, updated_at=self._now())
+        if self._affected(changed.execution_options(synchronize_session=False)) == 1:
+            return
+        state = self._session.scalar(select(TraceRow.state).where(TraceRow.id == trace_id))
+        if state is None:
+            raise _no_trace(trace_id)
+        raise InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and stays as it is. Begin another trace.")
+
+    def _affected(self, statement: Any) -> int:
+        result = self._session.execute(statement)
+        return result.rowcount if isinstance(result, CursorResult) else 0
+
+    def _save_segments(self, trace_id: str, segments: Sequence[Segment]) -> None:
+        kept = SegmentRow.trace_id == trace_id
+        marks = select(
+            SegmentRow.position, SegmentRow.token_count, SegmentRow.character_count, SegmentRow.finish_reason
+        )
+        saved = {row.position: tuple(row)[1:] for row in self._session.execute(marks.where(kept))}
+        for position, segment in enumerate(segments):
+            values = _segment_values(segment)
+            mark = (segment.token_count, len(segment.text), segment.finish_reason)
+            if position not in saved:
+                self._session.execute(insert(SegmentRow).values(trace_id=trace_id, position=position, **values))
+            elif saved[position] != mark:
+                at = update(SegmentRow).where(kept, SegmentRow.position == position).values(values)
+                self._session.execute(at.execution_options(synchronize_session=False))
+        if len(saved) > len(segments):
+            surplus = delete(SegmentRow).where(kept, SegmentRow.position >= len(segments))
+            self._session.execute(surplus.execution_options(synchronize_session=False))
+
+    def _interrupt(self, trace_id: str, seen_heartbeat: datetime) -> bool:
+        """Mark one trace, unless it has beaten since it was looked at."""
+        still = (TraceRow.state == TraceState.RUNNING) & (TraceRow.updated_at == seen_heartbeat)
+        marked = update(TraceRow).where(TraceRow.id == trace_id, still).values(state=TraceState.INTERRUPTED)
+        if self._affected(marked.execution_options(synchronize_session=False)) == 0:
+            return False
+        self._index(trace_id)
+        return True
+
+    def _index(self, trace_id: str) -> None:
+        trace = self.get(trace_id)
+        asked = (trace.question.stem, *trace.question.options.values())
+        index_trace(self._session, trace_id, (*asked, trace.thinking_text, trace.answer_text))
+
+
+def _no_trace(trace_id: str) -> RecordNotFound:
+    return RecordNotFound(f"There is no trace {trace_id!r}. It may have been deleted; choose another from History.")
+
+
+def _thinking_tokens(segments: Sequence[Segment]) -> int:
+    return sum(segment.token_count for segment in segments if segment.kind in COUNTED_AS_THINKING)
+
+
+def _segment_values(segment: Segment) -> dict[str, Any]:
+    return {name: getattr(segment, name) for name in _SEGMENT_FIELDS} | {"character_count": len(segment.text)}
+
+
+def _as_trace(row: TraceRow) -> Trace:
+    values = {name: getattr(row, name) for name in _TRACE_FIELDS}
+    segments = tuple(Segment(**{name: getattr(part, name) for name in _SEGMENT_FIELDS}) for part in row.segments)
+    return Trace(**values, question=as_question(row.question), segments=segments)
+
+
+def _as_checkpoint(row: CheckpointRow) -> Checkpoint:
+    return Checkpoint(**{name: getattr(row, name) for name in _CHECKPOINT_FIELDS})

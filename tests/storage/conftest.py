@@ -1,0 +1,120 @@
+"""Each test that asks for `database` runs on SQLite and on a PostgreSQL server of the session's own."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.database import Database
+
+_numbers = count(1)
+
+
+def _programs() -> Path:
+    """Where initdb and pg_ctl are; Debian keeps them out of PATH."""
+    on_path = shutil.which("initdb")
+    found = [Path(on_path).parent] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    usable = [folder for folder in found if (folder / "initdb").exists() and (folder / "pg_ctl").exists()]
+    if not usable:
+        pytest.skip("PostgreSQL's initdb and pg_ctl are not installed (Debian: apt install postgresql)")
+    return usable[0]
+
+
+def _run(*command: str | Path) -> None:
+    """Run as the user postgres where we are root: PostgreSQL refuses to run as root."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*prefix, *map(str, command)], check=True, timeout=90, stdout=subprocess.DEVNULL, cwd="/")
+
+
+def _new_home() -> Path:
+    if os.geteuid() == 0 and "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
+        pytest.skip("as root, PostgreSQL needs a user named postgres to run as")
+    home = Path(tempfile.mkdtemp(prefix="m1-postgres-"))
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres")
+    return home
+
+
+@pytest.fixture(scope="session")
+def postgres_socket() -> Iterator[Path]:
+    """Socket directory of a fresh cluster; it listens nowhere else."""
+    programs = _programs()
+    home = _new_home()
+    data = home / "data"
+    _run(programs / "initdb", "-D", data, "-U", "m1", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off"
+    _run(programs / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options, "start")
+    try:
+        yield home
+    finally:
+        _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _postgres_url(socket: Path, name: str) -> str:
+    return f"postgresql://m1@/{name}?host={socket}"
+
+
+def _create(socket: Path, name: str, template: str) -> str:
+    with psycopg.connect(host=str(socket), user="m1", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
+    return _postgres_url(socket, name)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_socket: Path) -> str:
+    """Name of a database that Alembic has migrated, to be copied for each test."""
+    database = Database(_create(postgres_socket, "migrated", "template1"))
+    database.migrate()
+    database.dispose()
+    return "migrated"
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_socket: Path) -> str:
+    return _create(postgres_socket, f"empty{next(_numbers)}", "template1")
+
+
+@pytest.fixture
+def postgres_url(postgres_socket: Path, postgres_template: str) -> str:
+    return _create(postgres_socket, f"test{next(_numbers)}", postgres_template)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/m1.db"
+    database = Database(url)
+    database.migrate()
+    database.dispose()
+    return url
+
+
+_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=_BOTH)
+def url(request: pytest.FixtureRequest) -> str:
+    """URL of a migrated database of its own, on each dialect."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = Database(url, busy_timeout_seconds=5.0)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(params=_BOTH)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a database without tables, on each dialect."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return str(request.getfixturevalue("empty_postgres_url"))

@@ -1,0 +1,110 @@
+"""Records with harmless values, for tests that care about one field."""
+
+from dataclasses import replace
+from typing import Any
+
+from storage.database import Database
+from storage.questions import QuestionRepository
+from storage.records import (
+    NewCheckpoint,
+    NewQuestion,
+    NewTrace,
+    Question,
+    Segment,
+    SegmentKind,
+    ThinkingFinishReason,
+    Trace,
+    TraceOutcome,
+    TraceState,
+)
+from storage.traces import TraceRepository
+
+QUESTION = NewQuestion(
+    stem="A 54-year-old man has crushing chest pain. Which test comes first?",
+    options={"B": "Electrocardiogram", "A": "Chest radiograph", "C": "D-dimer"},
+    target="B",
+    source="typed",
+)
+
+
+def a_trace(question_id: str, **changes: Any) -> NewTrace:
+    trace = NewTrace(
+        question_id=question_id,
+        thinking_budget_tokens=1024,
+        force_rounds=1,
+        temperature=0.0,
+        top_p=1.0,
+        seed=7,
+        answer_cap_tokens=256,
+        system_prompt="Be careful.",
+        model="smollm2-135m",
+        profile="m1",
+        profile_is_guess=False,
+        engine_kind="llama.cpp",
+        engine_version="b11549",
+        engine_name="embedded",
+        prompt_text="<|im_start|>think\n",
+        prompt_token_ids=(1, 2, 4_294_967_295),
+        owner="host:1",
+    )
+    return replace(trace, **changes)
+
+
+def a_checkpoint(trace_id: str, **changes: Any) -> NewCheckpoint:
+    checkpoint = NewCheckpoint(
+        trace_id=trace_id,
+        budget_tokens=512,
+        force_rounds=0,
+        cut_tokens=100,
+        cut_characters=431,
+        text="The answer is B.",
+        letter="B",
+        option_probabilities={"B": 0.75, "A": 0.25},
+        is_correct=True,
+        finish_reason="stop",
+        token_count=6,
+    )
+    return replace(checkpoint, **changes)
+
+
+def think(text: str, **changes: Any) -> Segment:
+    count = changes.pop("token_count", len(text.split()))
+    return Segment(kind=SegmentKind.THINK, text=text, token_ids=tuple(range(count)), token_count=count, **changes)
+
+
+def answer(text: str) -> Segment:
+    return Segment(kind=SegmentKind.ANSWER, text=text, token_ids=(9,), token_count=1, seconds=0.5, finish_reason="stop")
+
+
+COMPLETED = TraceOutcome(
+    state=TraceState.COMPLETED,
+    thinking_finish_reason=ThinkingFinishReason.NATURAL,
+    answer_letter="B",
+    is_correct=True,
+    option_probabilities={"B": 0.9, "A": 0.1},
+    time_to_first_token_seconds=0.25,
+    seconds=12.5,
+    tokens_generated=400,
+    tokens_per_second=32.0,
+)
+
+
+def save_question(database: Database, question: NewQuestion = QUESTION, **changes: Any) -> Question:
+    with database.session() as session:
+        return QuestionRepository(session).upsert(replace(question, **changes))
+
+
+def begin(database: Database, question: NewQuestion = QUESTION, **changes: Any) -> Trace:
+    kept = save_question(database, question)
+    with database.session() as session:
+        return TraceRepository(session).add(a_trace(kept.id, **changes))
+
+
+def finish(database: Database, trace: Trace, *segments: Segment, outcome: TraceOutcome = COMPLETED) -> None:
+    with database.session() as session:
+        TraceRepository(session).close(trace.id, outcome, segments)
+
+
+def read(database: Database, trace_id: str) -> Trace:
+    with database.session(is_read_only=True) as session:
+        return TraceRepository(session).get(trace_id)
