@@ -74,7 +74,9 @@ _LETTER_END = re.compile(
     rf"{_CLOSING}(?:[,;:!/&]|\.(?!\w|\s+[a-z])|\s*$|\s*\n|\s+[-–—(\[\\]|[–—]|\.?\s+{_WHY}|\.\s+(?:this|it|the)\b"
     r"|\s+(?:and|or|is|are|for|here|from|in|with|fits|seems|would|appears|remains|must|best)\b)"
 )
-_SMALL_LETTER_END = re.compile(rf"{_CLOSING}(?:[,;:!]|\.?\s*$|\.\s|\.?\s*\n|\s+{_WHY}|\s+(?:and|or)\s+\(?[a-z]\b)")
+_SMALL_LETTER_END = re.compile(
+    rf"{_CLOSING}(?:[,;:!]|\.?\s*$|\.\s|\s*\n(?!\s*[a-z])|\s+{_WHY}|\s+(?:and|or)\s+\(?[a-z]\b)"
+)
 _TEXT_END = re.compile(rf"{_CLOSING}(?:[.;:!](?!\w)|\s*$|\s*\n|\s+[-–—(]|[–—]|,?\s+{_WHY})")
 _LETTER_TO_TEXT = re.compile(rf"{_CLOSING}[.):,]?{_CLOSING}\s*(?:[-–—=]\s+)?(?:{_MARKS}){{0,4}}")
 _JOIN = re.compile(rf"{_CLOSING}(?:\s*,?\s*(?:\\text\{{\s*)?(?:and/or|and|or)[\s}}]+|\s*[/&,]\s*)", re.IGNORECASE)
@@ -119,11 +121,9 @@ _REJECTED = re.compile(rf"""(?ix){_CLOSING}(?:\s*[-–—:(]\s*{_WRONG}
     |\s+(?:is|are|was|seems|looks|(?:would|can|could)\s+be)\s+(?:(?:also|therefore|both|clearly)\s+)*(?:not\b|{_WRONG})
     |\s+(?:is|does|do|was|are|ca|would)n['’]t\b|\s+(?:does|do|can)\s*not\b)""")
 _CORRECTS = re.compile(
-    r"(?i)\b(?:wait|actually|but|however|instead|correction|rather|hmm|sorry|mistake\w*|wrong|incorrect|reconsider\w*"
-    r"|re-?(?:think|evaluat|examin)\w*|second\s+thought|reflection|therefore|thus|hence|so|overall|conclusion|final"
-    r"|finally|ultimately|chang\w+|revis\w+|oops|scratch|no(?=,))\b"
+    r"(?i)\b(?:wait|actually|but|however|instead|correction|rather|hmm|sorry|mistake\w*|wrong|incorrect|reconsider\w*|oops"
+    r"|second thought|reflection|therefore|thus|hence|so|overall|conclusion|final(?:ly)?|ultimately|chang\w+|no(?=,))\b"
 )
-
 _STATEMENTS: tuple[tuple[re.Pattern[str], Callable[[str, OptionReference], object]], ...] = (
     (_SAYS, lambda text, named: True),
     (_SAYS_TEXT, lambda text, named: named.is_text),
@@ -183,9 +183,8 @@ class _Reader:
             return None
         first, every = found
         named = first if _VERB.match(self.text, every.end) else every
-        is_verdict = self.text[named.start : named.end].lower() in _VERDICTS
-        ends = not named.is_text or _TEXT_END.match(self.text, named.end)
-        return named if ends or (is_verdict and self.text.startswith(",", named.end)) else None
+        is_verdict = self.text[named.start : named.end].lower() in _VERDICTS and self.text.startswith(",", named.end)
+        return named if is_verdict or not named.is_text or _TEXT_END.match(self.text, named.end) else None
 
     def read_whole(self, start: int, end: int) -> OptionReference | None:
         """What is named between `start` and `end`, if there is nothing else."""
@@ -262,7 +261,8 @@ def _find_statements(reader: _Reader) -> Iterator[_Commitment]:
     for pattern, is_statement in _STATEMENTS:
         for found in pattern.finditer(text):
             named = reader.read(found.end())
-            if named and is_statement(text, named) and not _is_taken_back(text, found.start(), named):
+            is_firm = named and (pattern is _SAYS or not reader.is_small_letter(named))
+            if named and is_firm and is_statement(text, named) and not _is_taken_back(text, found.start(), named):
                 yield _Commitment(named, How.STATED, is_final="final" in found[0].lower())
     for clause in _CLAUSE.finditer(text):
         named = reader.read_one(clause.end())

@@ -141,8 +141,9 @@ def _are_lettered(lines: Sequence[str], markers: Sequence[OptionMarker | None]) 
 def _parse_lettered(lines: Sequence[str], markers: Sequence[OptionMarker]) -> dict[str, str]:
     letters = [marker.letter.upper() for marker in markers]
     body = "\n".join(lines)
-    is_one_per_line = letters == list(ascii_uppercase[: len(lines)])
-    if letters[0] == "A" and not (is_one_per_line and len(lines) > 1) and (found := find_markers(body)):
+    has_several_on_a_line = letters != list(ascii_uppercase[: len(lines)]) or len(lines) == 1
+    is_ordered = letters[0] == "A" and letters == sorted(set(letters))
+    if has_several_on_a_line and is_ordered and (found := find_markers(body)):
         return _option_texts(body, found)
     check_letters(letters)
     return {
