@@ -193,6 +193,8 @@ def _complaint(error: ErrorDetails) -> str:
         return "missing; expected a value"
     if error["type"] == "extra_forbidden":
         return "not a field that is known here; remove it or correct its name"
+    if error["type"] == "model_type":
+        return f"found {_shown(error['input'])}; expected a table of fields"
     message = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]
     return f"found {_shown(error['input'])}; {message}"
 

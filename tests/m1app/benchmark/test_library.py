@@ -200,7 +200,7 @@ def test_entry_is_read_field_by_field():
         (ENTRY + ENTRY, ["entry 'one'", "field id", "entries 1 and 2"]),
         ("", ["field question", "missing", "[[question]]"]),
         ("question = []", ["field question", "at least 1 item", "[[question]]"]),
-        ("question = [3]", ["entry number 1", "found 3"]),
+        ("question = [3]", ["entry number 1", "found 3", "expected a table"]),
         ("version = 2\n" + ENTRY, ["field version", "not a field that is known"]),
         ("[[question]\n", ["not valid TOML", "line 1"]),
     ],
