@@ -35,6 +35,9 @@ def parse_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         # Not chained: the upstream message may quote a part of the URL that is the password.
         raise DatabaseUnreachable(_bad_url("cannot be read as one")) from None
+    if "@" in f"{parsed.host}{parsed.database}" and parsed.drivername not in _SQLITE_NAMES:
+        # Else a part of the password would count, and show, as the host.
+        raise DatabaseUnreachable(_bad_url("has more than one @"))
     if parsed.drivername in _POSTGRESQL_NAMES:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in _SQLITE_NAMES:
@@ -95,6 +98,9 @@ _as_json = partial(json.dumps, allow_nan=False)
 
 def _error_raiser(place: str) -> Any:
     def map_error(context: ExceptionContext) -> BaseException | None:
+        if context.is_pre_ping:
+            # The pool takes the driver's own error as the sign to connect anew.
+            return None
         return translate_in_statement(context.original_exception, place)
 
     return map_error
@@ -114,6 +120,8 @@ def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get(READ_ONLY, False)
+        # As on PostgreSQL, where a read-only transaction refuses to write.
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 

@@ -85,7 +85,7 @@ class Database:
         """One transaction: committed at the end of the block, rolled back when it raises.
 
         Args:
-            is_read_only: True waits for no writer on SQLite; writing in it is an error on PostgreSQL.
+            is_read_only: True waits for no writer; writing in it is an error.
         """
         engine = self._reading_engine if is_read_only else self._engine
         with mapped_errors(self.place), Session(engine, expire_on_commit=False) as session, session.begin():

@@ -1,8 +1,8 @@
 """Traces: begun, saved about once a second while they stream, closed once, and read."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -54,8 +54,8 @@ class TraceRepository:
             )
         moment = self._now()
         row = TraceRow(
-            **{column.name: getattr(trace, column.name) for column in fields(NewTrace)},
-            **asdict(TraceOutcome(state=TraceState.RUNNING)),
+            **_values(trace, NewTrace),
+            **_values(TraceOutcome(state=TraceState.RUNNING), TraceOutcome),
             id=uuid4().hex,
             created_at=moment,
             updated_at=moment,
@@ -79,21 +79,20 @@ class TraceRepository:
             trace_id: a running trace; one marked interrupted runs again.
             segments: all of the trace so far, in order.
             tokens_generated: every token that the engine produced for it so far.
-            time_to_first_token_seconds: from the request to the first token; None before it.
+            time_to_first_token_seconds: from the request to the first token; None leaves what was saved.
 
         Raises:
             RecordNotFound: there is no such trace.
             InvalidRecord: it is closed.
         """
-        self._update_open(
-            trace_id,
-            {
-                "state": TraceState.RUNNING,
-                "thinking_tokens": _thinking_tokens(segments),
-                "tokens_generated": tokens_generated,
-                "time_to_first_token_seconds": time_to_first_token_seconds,
-            },
-        )
+        values: dict[str, Any] = {
+            "state": TraceState.RUNNING,
+            "thinking_tokens": _thinking_tokens(segments),
+            "tokens_generated": tokens_generated,
+        }
+        if time_to_first_token_seconds is not None:
+            values["time_to_first_token_seconds"] = time_to_first_token_seconds
+        self._update_open(trace_id, values)
         self._save_segments(trace_id, segments)
 
     def close(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment] | None = None) -> None:
@@ -110,7 +109,7 @@ class TraceRepository:
         """
         if outcome.state is TraceState.RUNNING:
             raise InvalidRecord("A trace cannot be closed as running. Close it as completed, stopped or failed.")
-        values = asdict(outcome)
+        values = _values(outcome, TraceOutcome)
         if segments is not None:
             values["thinking_tokens"] = _thinking_tokens(segments)
         self._update_open(trace_id, values)
@@ -187,8 +186,7 @@ class TraceRepository:
         """
         if not checkpoint.trace_id.isalnum() or self._session.get(TraceRow, checkpoint.trace_id) is None:
             raise _no_trace(checkpoint.trace_id)
-        given = {column.name: getattr(checkpoint, column.name) for column in fields(NewCheckpoint)}
-        row = CheckpointRow(**given, id=uuid4().hex, created_at=self._now())
+        row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
         self._session.add(row)
         self._session.flush()
         return replace(_as_checkpoint(row), text=replace_unstorable(row.text))
@@ -251,6 +249,12 @@ class TraceRepository:
 
 def _no_trace(trace_id: str) -> RecordNotFound:
     return RecordNotFound(f"There is no trace {trace_id!r}. It may have been deleted; choose another from History.")
+
+
+def _values(record: object, kind: type[Any]) -> dict[str, Any]:
+    """The fields of `kind` in `record`; any mapping as the dict that JSON takes."""
+    given = {column.name: getattr(record, column.name) for column in fields(kind)}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in given.items()}
 
 
 def _thinking_tokens(segments: Sequence[Segment]) -> int:

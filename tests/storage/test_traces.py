@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 from sqlalchemy import event, func, select
@@ -107,6 +108,21 @@ def test_text_that_grows_without_a_token_is_saved_too(database: Database) -> Non
     save(database, trace.id, think("abc", token_count=2))
     save(database, trace.id, think("abc\u00e9", token_count=2))
     assert read(database, trace.id).thinking_text == "abc\u00e9"
+
+
+def test_the_time_to_the_first_token_is_kept_when_later_saves_do_not_repeat_it(database: Database) -> None:
+    trace = begin(database)
+    with database.session() as session:
+        TraceRepository(session).save_progress(trace.id, [think("a")], 1, time_to_first_token_seconds=0.5)
+    save(database, trace.id, think("a b"))
+    assert read(database, trace.id).time_to_first_token_seconds == 0.5
+
+
+def test_any_mapping_of_probabilities_is_taken(database: Database) -> None:
+    trace = begin(database)
+    frozen = MappingProxyType({"B": 0.5, "A": 0.5})
+    finish(database, trace, outcome=replace(COMPLETED, option_probabilities=frozen))
+    assert read(database, trace.id).option_probabilities == {"B": 0.5, "A": 0.5}
 
 
 def test_segments_that_are_taken_back_disappear(database: Database) -> None:
