@@ -41,6 +41,7 @@ def vllm_server(
     *,
     context_length: int | None = None,
     cpu_cache_gib: int = 2,
+    hub_token: str = "",
     policy: RestartPolicy | None = None,
 ) -> ManagedServer:
     """A vLLM server over one model, not started yet.
@@ -53,6 +54,7 @@ def vllm_server(
         extra_args: further arguments of vLLM's server, such as `--tensor-parallel-size 2`; they win.
         context_length: tokens of prompt and completion together; None takes the model's own.
         cpu_cache_gib: memory for the key-value cache, used by the CPU build only.
+        hub_token: for repositories whose licence must be accepted; empty leaves HF_TOKEN as it is.
         policy: how often it is restarted after crashes.
     """
 
@@ -66,6 +68,8 @@ def vllm_server(
         env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         # Its processes talk to each other unencrypted: not on a public address, unless that was chosen.
         env["VLLM_HOST_IP"] = os.environ.get("VLLM_HOST_IP", _HOST)
+        if hub_token:
+            env["HF_TOKEN"] = hub_token
         if is_cpu:
             env["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib)
         return ServerCommand(tuple(argv), env, base_url=f"http://{_HOST}:{port}")

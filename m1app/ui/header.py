@@ -5,7 +5,6 @@ from typing import Any
 from m1app.bootstrap import Services
 from m1app.services.engines import EngineState, EngineStatus
 from m1app.settings import EngineChoice
-from m1app.ui.page_component import PageComponent
 from models.engine import EngineInfo
 
 _NAMES = {
@@ -14,13 +13,6 @@ _NAMES = {
     EngineChoice.REMOTE: "Remote engine",
 }
 _DEMO = "The embedded model is a demonstration: it answers at chance level and knows no medicine."
-
-
-class Header(PageComponent):
-    """Shows `header_value(...)`."""
-
-    def __init__(self) -> None:
-        super().__init__("header")
 
 
 def header_value(services: Services, info: EngineInfo | None, problem: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from m1app.ui.page_component import PageComponent
 from storage.listing import Page, TraceFilter, TraceSummary
 from storage.records import TraceState
 
@@ -10,13 +9,6 @@ PAGE_SIZE = 25
 
 STATE_CHOICES = [("Any state", ""), *((state.value.capitalize(), state.value) for state in TraceState)]
 VERDICT_CHOICES = [("Any verdict", ""), ("Right", "right"), ("Wrong", "wrong"), ("Not scored", "unscored")]
-
-
-class History(PageComponent):
-    """Shows `history_value(page)`."""
-
-    def __init__(self) -> None:
-        super().__init__("history")
 
 
 def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter:

@@ -1,28 +1,25 @@
-"""Base of this app's own components: a fixed template, page code that fills it, a dictionary as value."""
+"""This app's own components: a fixed template, page code that fills it, a dictionary as value.
+
+A function and no subclass of `gr.HTML`: Gradio writes a stub file beside the source of every subclass.
+"""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 _STATIC = Path(__file__).parent / "static"
 
 
-class PageComponent(gr.HTML):
+def page_component(name: str) -> gr.HTML:
     """A component whose template and page code are `static/<name>.html` and `static/<name>.js`.
 
-    The page code sets every text with textContent; the template holds no value, so nothing is ever parsed as HTML.
+    Its value is a dictionary that goes to the page code as it is. The page code sets every text with textContent,
+    and the template holds no value, so nothing is ever parsed as HTML. The element's id is `name` with dashes.
     """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            value={},
-            html_template=(_STATIC / f"{name}.html").read_text(encoding="utf-8"),
-            js_on_load=(_STATIC / f"{name}.js").read_text(encoding="utf-8"),
-            apply_default_css=False,
-            elem_id=name.replace("_", "-"),
-        )
-
-    def postprocess(self, value: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
-        """The value goes to the page as it is."""
-        return value
+    return gr.HTML(
+        value={},
+        html_template=(_STATIC / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=(_STATIC / f"{name}.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id=name.replace("_", "-"),
+    )

@@ -9,7 +9,7 @@ import gradio as gr
 from m1app.benchmark.library import load_library
 from m1app.benchmark.question_text import format_options, parse_options, parse_question
 from m1app.services.errors import ProbeRefused
-from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
+from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest
 from models.profiles import Profiles
 from storage.records import Trace
 
@@ -62,9 +62,7 @@ class ProbeForm:
         with gr.Row():
             self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
             self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=140)
-            self.seed = gr.Number(
-                None, label="Seed", precision=0, min_width=90, placeholder="drawn if needed", elem_id="seed"
-            )
+            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=90, elem_id="seed")
         with gr.Accordion("Advanced", open=False):
             with gr.Row():
                 self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)
@@ -112,7 +110,7 @@ class ProbeForm:
             force_rounds=_whole(rounds, "force_rounds"),
             temperature=temperature,
             top_p=top_p,
-            seed=seed,
+            seed=_seed(seed),
             answer_cap_tokens=cap,
             system_prompt=system if system and system.strip() else None,
             source="library" if library else "typed",
@@ -142,7 +140,7 @@ class ProbeForm:
             self.budget_slider: _nearest_exponent(budget),
             self.rounds: trace.force_rounds,
             self.temperature: trace.temperature,
-            self.seed: trace.seed,
+            self.seed: "" if trace.seed is None else str(trace.seed),
             self.top_p: trace.top_p,
             self.answer_cap: trace.answer_cap_tokens,
             self.system_prompt: trace.system_prompt,
@@ -163,7 +161,7 @@ class ProbeForm:
 
     def _wire_budget(self) -> None:
         low, high = BUDGET_EXPONENTS
-        self.budget_slider.input(None, self.budget_slider, self.budget, js="(x) => 2 ** x", show_api=False, queue=False)
+        self.budget_slider.input(None, self.budget_slider, self.budget, js="(x) => 2 ** x", queue=False)
         self.budget.change(
             None,
             self.budget,
@@ -183,12 +181,12 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
     return parsed.stem, parsed.options, target or parsed.target or ""
 
 
-def library_explanation(question_id: str) -> str:
-    """Explanation and reference of a library question, for after the answer; empty for any other."""
+def library_explanation(stem: str) -> str:
+    """Explanation and reference of a library question, for after the answer; empty for any other question."""
     for entry in load_library():
-        if entry.id == question_id:
-            expected = f"Expected: {entry.expected} " if entry.expected else ""
-            return f"{expected}{entry.explanation} Reference: {entry.reference}"
+        if entry.question.strip() == stem.strip():
+            expected = f"Expected: {entry.expected}\n\n" if entry.expected else ""
+            return f"{expected}{entry.explanation}\n\nReference: {entry.reference}"
     return ""
 
 
@@ -214,6 +212,17 @@ def _ticks(low: int, high: int) -> str:
 def _nearest_exponent(budget_tokens: int) -> int:
     low, high = BUDGET_EXPONENTS
     return min(high, max(low, round(math.log2(budget_tokens))))
+
+
+def _seed(text: str | None) -> int | None:
+    if not text or not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ProbeRefused(
+            "seed", f"Seed is {text[:40]!r}; enter a whole number from 0 to {MAX_SEED:,}, or leave it empty."
+        ) from None
 
 
 def _whole(value: Any, field: str) -> int:

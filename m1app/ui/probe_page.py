@@ -8,18 +8,21 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.services.probe_request import ProbeRequest, request_of
+from m1app.services.probe_request import request_of
 from m1app.ui.boundary import message_of
-from m1app.ui.header import Header, header_value
-from m1app.ui.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, History, history_value, trace_filter
+from m1app.ui.header import header_value
+from m1app.ui.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.page_component import page_component
 from m1app.ui.probe_form import ProbeForm, Updates, library_explanation
-from m1app.ui.trace_pane import TracePane, pane_value
+from m1app.ui.trace_pane import pane_value
 from models.errors import ModelsError
-from storage.records import Trace, TraceState
+from storage.records import TraceState
 
 _FRAME_SECONDS = 0.15
 """The page is sent at most one update in this time, the first token excepted."""
 _HEADER_SECONDS = 2.0
+
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 # What was typed and not yet run survives a reload: in the tab's own session storage, gone when the tab closes.
 _KEEP_DRAFT = "(q, o, t) => { sessionStorage.setItem('m1-draft', JSON.stringify([q, o, t])); }"
@@ -35,7 +38,7 @@ class ProbePage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
-        self._header = Header()
+        self._header = page_component("header")
         with gr.Row():
             with gr.Column(scale=5, min_width=340):
                 self._form = ProbeForm(services.profiles)
@@ -54,7 +57,7 @@ class ProbePage:
                     elem_classes="m1-message",
                 )
             with gr.Column(scale=7, min_width=340):
-                self._pane = TracePane()
+                self._pane = page_component("trace_pane")
                 self._explanation = gr.Textbox(
                     visible=False, label="Explanation from the library", interactive=False, elem_id="explanation"
                 )
@@ -73,133 +76,124 @@ class ProbePage:
             self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
             self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
             self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
-        self._history = History()
+        self._history = page_component("history")
         self._shown = gr.State(PAGE_SIZE)
         self._more = gr.Button("Show more", visible=False, elem_id="more")
 
     def _wire(self, demo: gr.Blocks) -> None:
-        form, quiet = self._form, {"show_progress": "hidden", "api_visibility": "private"}
-        streamed = [
-            *form.inputs,
-            form.budget_slider,
-            form.note,
-            self._run,
-            self._stop,
-            self._again,
-            self._message,
-            self._pane,
-            self._explanation,
-            self._trace_id,
-            *self._history_outputs,
-        ]
-        run = self._run.click(self._on_run, form.inputs, streamed, **quiet)
-        again = self._again.click(self._on_again, self._trace_id, streamed, **quiet)
-        opened = demo.load(self._on_load, None, streamed, **quiet)
+        form = self._form
+        begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
+        run = self._run.click(self._on_run, form.inputs, begun, **_QUIET)
+        again = self._again.click(self._on_again, self._trace_id, begun, **_QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **_QUIET)
+        followed = [self._then_follow(event) for event in (run, again, loaded)]
         # Only one trace is shown at a time; leaving one does not end its run.
-        self._history.open_trace(self._on_open, None, streamed, cancels=[run, again, opened], **quiet)
-        self._stop.click(self._on_stop, self._trace_id, None, **quiet)
+        opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **_QUIET)
+        followed.append(self._then_follow(opened))
+        self._stop.click(self._on_stop, self._trace_id, None, **_QUIET)
         self._new.click(None, js=_NEW_QUESTION)
-        self._wire_form(demo, quiet)
-        self._wire_history(quiet)
+        self._wire_form(demo)
+        self._wire_history()
         self._timer.tick(
-            self._on_tick, [self._model_names, form.model], [self._header, self._model_names, form.model], **quiet
+            self._on_tick, [self._model_names, form.model], [self._header, self._model_names, form.model], **_QUIET
         )
-        self._header.restart_engine(self._on_restart_engine, None, None, **quiet)
+        self._header.restart_engine(self._on_restart_engine, None, None, **_QUIET)
 
-    def _wire_form(self, demo: gr.Blocks, quiet: dict[str, Any]) -> None:
+    def _then_follow(self, event: Any) -> Any:
+        """After `event`, stream the chosen trace, then put the controls back and the trace into the history."""
+        # The stream's only output is the pane: Gradio works on every output at every frame.
+        follow = event.then(self._follow, self._trace_id, self._pane, **_QUIET)
+        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **_QUIET)
+        return follow
+
+    def _wire_form(self, demo: gr.Blocks) -> None:
         form = self._form
         texts = [form.question, form.options, form.target]
-        form.library.input(form.fill_with_library, form.library, texts, **quiet)
-        form.question.blur(self._on_blur, texts, [*texts, form.note], **quiet)
+        form.library.input(form.fill_with_library, form.library, texts, **_QUIET)
+        form.question.blur(self._on_blur, texts, [*texts, form.note], **_QUIET)
         for text in texts:
             text.change(None, texts, None, js=_KEEP_DRAFT, queue=False)
         demo.load(None, texts, texts, js=_TAKE_DRAFT, queue=False)
 
-    def _wire_history(self, quiet: dict[str, Any]) -> None:
+    def _wire_history(self) -> None:
         controls = [self._search, self._state, self._verdict, self._model_filter]
         for control in controls:
             event = control.change if control is self._search else control.input
-            event(self._on_search, controls, self._history_outputs, trigger_mode="always_last", **quiet)
-        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **quiet)
+            event(self._on_search, controls, self._history_outputs, trigger_mode="always_last", **_QUIET)
+        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **_QUIET)
 
     @property
     def _history_outputs(self) -> list[gr.components.Component]:
         return [self._history, self._more, self._shown, self._model_filter]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
+        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
         try:
             request = self._form.read(values)
             form = self._form.recognise(*values[1:4])
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
-            return
-        explanation = library_explanation(values[0] or "") if request.source == "library" else ""
-        async with aclosing(self._start(request, form, explanation)) as updates:
-            async for update in updates:
-                yield update
-
-    async def _on_again(self, trace_id: str) -> AsyncGenerator[Updates, None]:
-        try:
-            request = request_of(await self._services.probe.get(trace_id))
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
-            return
-        async with aclosing(self._start(request, {}, "")) as updates:
-            async for update in updates:
-                yield update
-
-    async def _start(self, request: ProbeRequest, form: Updates, explanation: str) -> AsyncGenerator[Updates, None]:
-        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")} | form
-        try:
             trace = await self._services.probe.start(request)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
-        async with aclosing(self._follow(trace.id, explanation)) as updates:
-            async for update in updates:
-                yield update
+        yield form | self._running(trace.id)
 
-    async def _follow(self, trace_id: str, explanation: str = "") -> AsyncGenerator[Updates, None]:
+    async def _on_again(self, trace_id: str) -> Updates:
+        try:
+            request = request_of(await self._services.probe.get(trace_id))
+            trace = await self._services.probe.start(request)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return self._running(trace.id)
+
+    async def _on_open(self, event: gr.EventData) -> Updates:
+        return await self._opened(str(event.id))
+
+    async def _on_load(self, request: gr.Request) -> Updates:
+        try:
+            history = await self._history_updates("", "", "", "")
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        trace_id = str(request.query_params.get("trace") or "")
+        return history | (await self._opened(trace_id) if trace_id else {})
+
+    async def _opened(self, trace_id: str) -> Updates:
+        """A stored or running trace is about to be shown; its question and knobs go into the form."""
+        try:
+            trace = await self._services.probe.get(trace_id)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return self._form.fill_with_trace(trace) | self._running(trace_id)
+
+    async def _follow(self, trace_id: str) -> AsyncGenerator[Any, None]:
         """Show a trace until it is over, at most one frame in `_FRAME_SECONDS`."""
         probe, shown_at = self._services.probe, 0.0
-        yield self._running(trace_id)
+        if not trace_id:
+            return
         try:
             async with aclosing(probe.follow(trace_id)) as snapshots:
                 async for trace in snapshots:
                     is_over = trace.state is not TraceState.RUNNING
                     if is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
                         shown_at = time.monotonic()
-                        yield {self._pane: pane_value(trace, probe.save_error(trace_id))}
-            yield self._over(explanation) | await self._history_updates("", "", "", "")
+                        yield pane_value(trace, probe.save_error(trace_id))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
+            yield {"notice": message_of(exc)}
 
-    async def _on_open(self, event: gr.EventData) -> AsyncGenerator[Updates, None]:
-        async with aclosing(self._open(str(event.id))) as updates:
-            async for update in updates:
-                yield update
-
-    async def _on_load(self, request: gr.Request) -> AsyncGenerator[Updates, None]:
+    async def _on_over(self, trace_id: str) -> Updates:
+        controls = {
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+            self._again: gr.update(interactive=bool(trace_id)),
+        }
+        if not trace_id:
+            return controls
         try:
-            yield await self._history_updates("", "", "", "")
+            trace = await self._services.probe.get(trace_id)
+            explanation = library_explanation(trace.question.stem)
+            shown = {self._explanation: gr.update(visible=bool(explanation), value=explanation)}
+            return controls | shown | await self._history_updates("", "", "", "")
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
-        if trace_id := str(request.query_params.get("trace") or ""):
-            async with aclosing(self._open(trace_id)) as updates:
-                async for update in updates:
-                    yield update
-
-    async def _open(self, trace_id: str) -> AsyncGenerator[Updates, None]:
-        """Show a stored or running trace, and put its question and knobs into the form."""
-        try:
-            trace: Trace = await self._services.probe.get(trace_id)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
-            return
-        yield self._form.fill_with_trace(trace) | {self._message: gr.update(visible=False, value="")}
-        async with aclosing(self._follow(trace_id)) as updates:
-            async for update in updates:
-                yield update
+            return self._refused(exc)
 
     def _on_stop(self, trace_id: str) -> None:
         self._services.probe.stop(trace_id)
@@ -246,21 +240,18 @@ class ProbePage:
             self._model_filter: gr.update(choices=[("Any model", ""), *((name, name) for name in names)]),
         }
 
+    @property
+    def _controls(self) -> list[gr.components.Component]:
+        return [self._run, self._stop, self._again, self._message, self._explanation]
+
     def _running(self, trace_id: str) -> Updates:
         return {
             self._trace_id: trace_id,
             self._run: gr.update(interactive=False),
             self._stop: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
+            self._message: gr.update(visible=False, value=""),
             self._explanation: gr.update(visible=False),
-        }
-
-    def _over(self, explanation: str) -> Updates:
-        return {
-            self._run: gr.update(interactive=True),
-            self._stop: gr.update(interactive=False),
-            self._again: gr.update(interactive=True),
-            self._explanation: gr.update(visible=bool(explanation), value=explanation),
         }
 
     def _refused(self, error: Exception) -> Updates:

@@ -1,11 +1,10 @@
-"""The trace pane: a component that shows one trace, and the presenter that turns a trace into what it shows.
-
-The pane's page code is `static/trace_pane.{html,js}`; it sets every text of a model as text.
-"""
+"""What the trace pane shows of a trace; the pane itself is `static/trace_pane.{html,js}`."""
 
 from typing import Any
 
-from m1app.ui.page_component import PageComponent
+from m1app.benchmark.answer_extraction import How
+from m1app.benchmark.scoring import score
+from m1app.services.probe import scored_text
 from storage.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _STATE_LABELS = {
@@ -30,13 +29,6 @@ _SEGMENT_NAMES = {
 _ENDED = {"natural": "by itself", "budget": "at its limit"}
 
 PaneValue = dict[str, Any]
-
-
-class TracePane(PageComponent):
-    """Shows `pane_value(trace)`; an empty dictionary shows the empty state."""
-
-    def __init__(self) -> None:
-        super().__init__("trace_pane")
 
 
 def pane_value(trace: Trace, save_error: str = "") -> PaneValue:
@@ -118,10 +110,19 @@ def _verdict(trace: Trace) -> str:
 
 
 def _verdict_label(trace: Trace) -> str:
-    chosen = f"Chosen option {trace.answer_letter}" if trace.answer_letter else "No option chosen"
+    chosen = f"Chosen option {trace.answer_letter}" if trace.answer_letter else _why_no_option(trace)
     if trace.is_correct is None:
         return chosen if trace.question.options else "Open question, not scored"
-    return f"{'✓ Right' if trace.is_correct else '✗ Wrong'}: {chosen.lower()}, target {trace.question.target}"
+    verdict = "✓ Right" if trace.is_correct else "✗ Wrong"
+    return f"{verdict}: {chosen[0].lower()}{chosen[1:]}, target {trace.question.target}"
+
+
+def _why_no_option(trace: Trace) -> str:
+    how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
+    return {
+        How.AMBIGUOUS: "No option chosen (the answer points to more than one)",
+        How.NOT_AN_OPTION: "No option chosen (the answer names none of these)",
+    }.get(how, "No option chosen")
 
 
 def _other(probabilities: Any) -> str:
