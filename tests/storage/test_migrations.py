@@ -1,0 +1,130 @@
+"""Building the tables, by several at once and over the versions."""
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from storage import migrations
+from storage.connections import open_engine, parse_url
+from storage.database import Database
+from storage.errors import (
+    DatabaseCorrupt,
+    DatabaseTooNew,
+)
+from storage.tables import Base
+from tests.storage.samples import begin, read
+
+ROOT = Path(__file__).parents[2]
+
+
+def file_of(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+def wait_for_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_the_migrations_build_exactly_the_tables_that_the_app_declares(url: str) -> None:
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=True)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": migrations.is_compared})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_every_migration_can_be_taken_back(url: str) -> None:
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=False)
+    with engine.begin() as connection:
+        command.downgrade(migrations._config(connection), "base")
+    assert set(inspect(engine).get_table_names()) == {"alembic_version"}
+    migrations.upgrade(engine, "here")
+    assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    trace = begin(database)
+    database.migrate()
+    assert read(database, trace.id) == trace
+
+
+MIGRATE = """
+import sys
+from storage.database import Database
+print("ready", flush=True)
+sys.stdin.readline()
+Database(sys.argv[1], busy_timeout_seconds=30).migrate()
+"""
+
+
+def test_processes_that_start_at_once_migrate_together(empty_url: str) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, empty_url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    assert [wait_for_line(process) for process in started] == ["ready"] * 4
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in started] == [0] * 4
+    assert Database(empty_url).check().is_current
+
+
+def test_threads_that_start_at_once_migrate_together(empty_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: Database(empty_url).migrate(), range(4)))
+    assert Database(empty_url).check().is_current
+
+
+def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew, match=r"'9999', made by a newer version of m1app.*another M1_HOME"):
+        database.migrate()
+    health = database.check()
+    assert (health.is_reachable, health.is_current, health.revision) == (True, False, "9999")
+
+
+def test_broken_references_stop_a_migration(sqlite_url: str) -> None:
+    begin(Database(sqlite_url))
+    with sqlite3.connect(file_of(sqlite_url)) as connection:
+        connection.execute("DELETE FROM question")
+    engine = open_engine(parse_url(sqlite_url), 5.0, None, has_foreign_keys=False)
+    with engine.connect() as connection, pytest.raises(DatabaseCorrupt, match="'trace'"):
+        migrations._check_references(connection, "here")
+    engine.dispose()
+
+
+def test_a_step_can_be_drafted_and_leaves_the_search_index_alone(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = tmp_path / "migrations"
+    subprocess.run(["cp", "-r", str(ROOT / "storage/migrations"), str(steps)], check=True)
+    monkeypatch.setattr(migrations, "__file__", str(steps / "__init__.py"))
+    engine = open_engine(parse_url(sqlite_url), 5.0, None, has_foreign_keys=False)
+    migrations.draft(engine, "add nothing")
+    engine.dispose()
+    (draft,) = steps.glob("versions/*add_nothing.py")
+    body = draft.read_text()
+    assert "down_revision = '0001'" in body
+    assert "drop" not in body
+    compile(body, draft.name, "exec")
