@@ -13,6 +13,8 @@ from models.server_program import RestartPolicy, ServerProgram
 
 QUICK = RestartPolicy(max_restarts=2, window_seconds=60, first_delay_seconds=0.05)
 
+SLEEP = "import time; time.sleep(60)"
+
 # A program that serves GET /v1/models to its key, as real engines do, and starts in 0.1 s.
 SERVE = """
 import http.server, json, os, subprocess, sys
