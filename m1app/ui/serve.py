@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -28,7 +29,9 @@ def serve(services: Services) -> int:
         sys.stdout.write(
             "Note: this address can be reached from other machines, and everyone who can sees every trace.\n"
         )
-    uvicorn.Server(config).run(sockets=[listener])
+    # uvicorn raises the interrupt again once it has shut down; it is the way to stop this app, not an error.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
