@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     home: Path = _ROOT / "data"
     """Folder of everything that lasts: database, weights, logs."""
     host: str = "127.0.0.1"
-    port: int = Field(7860, ge=1, le=65535)
+    port: int = Field(default=7860, ge=1, le=65535)
     allowed_hosts: str = ""
     """Comma-separated names under which browsers may reach the page, beside the bound address."""
     engine: EngineChoice = EngineChoice.EMBEDDED
@@ -44,11 +44,11 @@ class Settings(BaseSettings):
     """Catalog id, hub repository or path; empty means the embedded default, or the only model of a remote engine."""
     database_url: SecretStr = SecretStr("")
     """SQLAlchemy URL; empty means SQLite under `home`."""
-    context_length: int = Field(8192, ge=512)
+    context_length: int = Field(default=8192, ge=512)
     """Tokens of context for each of the embedded engine's parallel requests."""
-    parallel_requests: int = Field(4, ge=1, le=64)
+    parallel_requests: int = Field(default=4, ge=1, le=64)
     """Requests that the embedded engine runs at once."""
-    threads: int = Field(0, ge=0, le=1024)
+    threads: int = Field(default=0, ge=0, le=1024)
     """CPU threads of the embedded engine; 0 lets it use every core."""
     vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
     vllm_args: str = ""

@@ -96,7 +96,7 @@ def error_for(status: int, body: str, error: Json, *, model: str, retry_after: s
         return EngineRejectedKey(
             f"The engine refused the API key (HTTP {status}). Set M1_ENGINE_API_KEY to the key it was started with."
         )
-    if error.get("type") == "exceed_context_size_error" or "context length" in message or "max_model_len" in message:
+    if status in (200, 400) and _is_overflow(error, message):
         return ContextOverflow(
             f"Prompt and budget do not fit into the model's context: {message} Choose a smaller thinking budget."
         )
@@ -107,6 +107,13 @@ def error_for(status: int, body: str, error: Json, *, model: str, retry_after: s
     if status == 503:
         return EngineUnreachable(f"The engine is not ready yet: {message}")
     return EngineFailed(f"The engine failed (HTTP {status}): {message}")
+
+
+def _is_overflow(error: Json, message: str) -> bool:
+    if error.get("type") == "exceed_context_size_error":  # llama.cpp
+        return True
+    # vLLM names the field; its message is for developers.
+    return error.get("param") in ("input_tokens", "max_tokens") or "context length" in message
 
 
 def _token_ids(choice: Json, logprobs: Json) -> TokenIds:

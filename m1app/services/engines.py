@@ -166,6 +166,7 @@ class EngineService:
                 served_name=self._settings.model,
                 log_path=logs / "vllm.log",
                 extra_args=shlex.split(self._settings.vllm_args),
+                hub_token=self._settings.hub_token.get_secret_value(),
             )
         model = self._catalog.get(self._model_id())
         path = fetch(

@@ -3,6 +3,7 @@
 A function and no subclass of `gr.HTML`: Gradio writes a stub file beside the source of every subclass.
 """
 
+import html
 from pathlib import Path
 
 import gradio as gr
@@ -23,3 +24,13 @@ def page_component(name: str) -> gr.HTML:
         apply_default_css=False,
         elem_id=name.replace("_", "-"),
     )
+
+
+def text_block(element_id: str, style: str) -> gr.HTML:
+    """A hidden block for a text that comes later; its value must be `escaped`."""
+    return gr.HTML("", visible=False, elem_id=element_id, elem_classes=style, apply_default_css=False)
+
+
+def escaped(text: str) -> str:
+    """`text` as HTML that shows exactly it; line breaks are the style's matter (white-space: pre-wrap)."""
+    return html.escape(text)

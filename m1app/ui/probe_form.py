@@ -25,9 +25,9 @@ class ProbeForm:
     def __init__(self, profiles: Profiles) -> None:
         self.library = gr.Dropdown(
             _library_choices(),
-            value="",
+            value=None,
             label="Question library",
-            info="Questions written for this app, with target and explanation",
+            info="Written for this app, with target and explanation. Type to search.",
             elem_id="library",
         )
         self.question = gr.Textbox(
@@ -126,7 +126,7 @@ class ProbeForm:
                     self.options: format_options(entry.options),
                     self.target: entry.target or "",
                 }
-        return {}
+        return {self.question: gr.skip()}
 
     def fill_with_trace(self, trace: Trace) -> Updates:
         """A trace's question and knobs go into the form."""
@@ -151,7 +151,7 @@ class ProbeForm:
         """Options typed below the question move to their own box, and are said to be recognised."""
         stem, parsed, found = take_apart(question or "", options or "", target or "")
         if (options or "").strip() or not parsed:
-            return {}
+            return {self.note: gr.skip()}
         return {
             self.question: stem,
             self.options: format_options(parsed),
@@ -192,8 +192,8 @@ def library_explanation(stem: str) -> str:
 
 def _library_choices() -> list[tuple[str, str]]:
     entries = sorted(load_library(), key=lambda e: (e.specialty, e.title))
-    kind = {True: "", False: " (open)"}
-    return [("None", ""), *((f"{e.specialty}: {e.title}{kind[bool(e.options)]}", e.id) for e in entries)]
+    kind = {False: "", True: " (open)"}
+    return [(f"{e.specialty}: {e.title}{kind[e.is_open]}", e.id) for e in entries]
 
 
 def _library_title(question_id: str | None) -> str:

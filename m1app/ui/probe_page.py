@@ -12,7 +12,7 @@ from m1app.services.probe_request import request_of
 from m1app.ui.boundary import message_of
 from m1app.ui.header import header_value
 from m1app.ui.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
-from m1app.ui.page_component import page_component
+from m1app.ui.page_component import escaped, page_component, text_block
 from m1app.ui.probe_form import ProbeForm, Updates, library_explanation
 from m1app.ui.trace_pane import pane_value
 from models.errors import ModelsError
@@ -48,19 +48,10 @@ class ProbePage:
                     self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
                     self._new = gr.Button("New question", elem_id="new", min_width=90)
                 gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
-                self._message = gr.Textbox(
-                    visible=False,
-                    label="Not run",
-                    lines=2,
-                    interactive=False,
-                    elem_id="message",
-                    elem_classes="m1-message",
-                )
+                self._message = text_block("message", "m1-message")
             with gr.Column(scale=7, min_width=340):
                 self._pane = page_component("trace_pane")
-                self._explanation = gr.Textbox(
-                    visible=False, label="Explanation from the library", interactive=False, elem_id="explanation"
-                )
+                self._explanation = text_block("explanation", "m1-explanation")
         self._build_history()
         self._trace_id = gr.State("")
         self._model_names = gr.State([])
@@ -117,9 +108,10 @@ class ProbePage:
 
     def _wire_history(self) -> None:
         controls = [self._search, self._state, self._verdict, self._model_filter]
-        for control in controls:
-            event = control.change if control is self._search else control.input
-            event(self._on_search, controls, self._history_outputs, trigger_mode="always_last", **_QUIET)
+        filtered: dict[str, Any] = {"fn": self._on_search, "inputs": controls, "outputs": self._history_outputs}
+        self._search.change(**filtered, trigger_mode="always_last", **_QUIET)
+        for choice in (self._state, self._verdict, self._model_filter):
+            choice.input(**filtered, trigger_mode="always_last", **_QUIET)
         self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **_QUIET)
 
     @property
@@ -180,7 +172,7 @@ class ProbePage:
             yield {"notice": message_of(exc)}
 
     async def _on_over(self, trace_id: str) -> Updates:
-        controls = {
+        controls: Updates = {
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
             self._again: gr.update(interactive=bool(trace_id)),
@@ -190,7 +182,7 @@ class ProbePage:
         try:
             trace = await self._services.probe.get(trace_id)
             explanation = library_explanation(trace.question.stem)
-            shown = {self._explanation: gr.update(visible=bool(explanation), value=explanation)}
+            shown = {self._explanation: gr.update(visible=bool(explanation), value=escaped(explanation))}
             return controls | shown | await self._history_updates("", "", "", "")
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
@@ -202,7 +194,7 @@ class ProbePage:
         try:
             return self._form.recognise(question, options, target)
         except Exception:  # noqa: BLE001 - what is wrong with the options is said when they are run
-            return {}
+            return {self._form.note: gr.skip()}
 
     async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
         return await self._history_updates(text, state, verdict, model)
@@ -256,7 +248,7 @@ class ProbePage:
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self._message: gr.update(visible=True, value=message_of(error)),
+            self._message: gr.update(visible=True, value=escaped(message_of(error))),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
         }

@@ -119,10 +119,11 @@ def _verdict_label(trace: Trace) -> str:
 
 def _why_no_option(trace: Trace) -> str:
     how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
-    return {
-        How.AMBIGUOUS: "No option chosen (the answer points to more than one)",
-        How.NOT_AN_OPTION: "No option chosen (the answer names none of these)",
-    }.get(how, "No option chosen")
+    reasons = {
+        How.AMBIGUOUS.value: " (the answer points to more than one)",
+        How.NOT_AN_OPTION.value: " (the answer names none of these)",
+    }
+    return "No option chosen" + reasons.get(how, "")
 
 
 def _other(probabilities: Any) -> str:

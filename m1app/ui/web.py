@@ -7,13 +7,15 @@ components run their code through `new Function`.
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import gradio as gr
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m1app.bootstrap import Services
 from m1app.services.errors import TraceNotFound
@@ -44,6 +46,7 @@ _MAX_PAGES_STREAMING = 128
 
 def build_blocks(services: Services) -> gr.Blocks:
     """The pages as one Gradio application."""
+    blocks: gr.Blocks
     with gr.Blocks(title="m1app", fill_width=True, analytics_enabled=False) as blocks:
         ProbePage(blocks, services)
     blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
@@ -61,9 +64,9 @@ def build_app(services: Services) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
-    app.middleware("http")(_secure)
+    app.add_middleware(_Secured)
     _add_downloads(app, services)
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         build_blocks(services),
         path="/",
@@ -78,6 +81,7 @@ def build_app(services: Services) -> FastAPI:
         pwa=False,
         enable_monitoring=False,
     )
+    return app
 
 
 def _add_downloads(app: FastAPI, services: Services) -> None:
@@ -114,13 +118,29 @@ def _attachment(text: str, media_type: str, name: str) -> Response:
     )
 
 
-async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    if request.url.path.rstrip("/") in _CLOSED_PATHS:
-        return PlainTextResponse("This app takes no files.", status_code=403)
-    response = await call_next(request)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class _Secured:
+    """Middleware: security headers on every response, closed paths refused. Plain ASGI: streams stay streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if scope["path"].rstrip("/") in _CLOSED_PATHS:
+            refusal = PlainTextResponse("This app takes no files.", status_code=403)
+            await refusal(scope, receive, send_secured)
+            return
+        await self._app(scope, receive, send_secured)
 
 
 def _allowed_hosts(settings: Settings) -> list[str]:

@@ -1,0 +1,64 @@
+"""The engine that is measured: one started for the measurement, or a running one at M1_ENGINE_URL.
+
+The app's services reach it as a remote engine either way, so that its address is known to both sides of a comparison.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from m1app.services.engines import DEFAULT_MODEL_ID
+from m1app.settings import EngineChoice, Settings, load_settings
+from models.catalog import Catalog
+from models.download import fetch
+from models.engine_endpoint import Endpoint
+from models.llama_server import llama_server
+
+_START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineUnderTest:
+    """A running engine, and settings of an app that uses it with an empty home."""
+
+    endpoint: Endpoint
+    settings: Settings
+
+
+def weights_directory() -> Path:
+    """Where weights are kept between runs: M1_HOME's, not those of a measurement's own home."""
+    return load_settings().models_directory
+
+
+@contextmanager
+def engine_under_test(parallel: int, context_length: int, threads: int) -> Iterator[EngineUnderTest]:
+    """Run the embedded engine, unless M1_ENGINE_URL names one.
+
+    Args:
+        parallel: requests that the embedded engine runs at once.
+        context_length: tokens for each of them.
+        threads: of the embedded engine; 0 lets it use every core.
+    """
+    given = load_settings()
+    with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:
+        home = Path(folder)
+        if given.engine is EngineChoice.REMOTE:
+            endpoint = Endpoint(given.engine_url, given.engine_api_key.get_secret_value())
+            yield EngineUnderTest(endpoint, _settings(home, endpoint, given.model))
+            return
+        path = fetch(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
+        server = llama_server(path, DEFAULT_MODEL_ID, context_length, parallel, threads or None, home / "llama.log")
+        server.start()
+        try:
+            endpoint = server.wait_ready(_START_SECONDS)
+            yield EngineUnderTest(endpoint, _settings(home, endpoint, DEFAULT_MODEL_ID))
+        finally:
+            server.stop()
+
+
+def _settings(home: Path, endpoint: Endpoint, model: str) -> Settings:
+    return Settings(
+        home=home, engine=EngineChoice.REMOTE, engine_url=endpoint.base_url, engine_api_key=endpoint.api_key, model=model
+    )

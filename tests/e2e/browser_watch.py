@@ -1,0 +1,67 @@
+"""Chromium for the tests, and a watch over everything a page does that it must not."""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebError
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium_path() -> str | None:
+    """The browser to drive: M1_CHROMIUM, or the first one on PATH."""
+    named = os.environ.get("M1_CHROMIUM")
+    return named or next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+@dataclass
+class Watch:
+    """Collects page errors, console errors and requests to anything but the app."""
+
+    origin: str
+    problems: list[str] = field(default_factory=list)
+    responses: dict[str, int] = field(default_factory=dict)
+    """Address -> status of everything that was loaded."""
+    _expected: list[re.Pattern[str]] = field(default_factory=list)
+
+    def attach(self, context: BrowserContext) -> None:
+        context.on("weberror", self._on_error)
+        context.on("console", self._on_console)
+        context.on("request", self._on_request)
+        context.on("response", lambda response: self.responses.update({response.url: response.status}))
+        context.on("page", self._on_page)
+
+    def expect(self, pattern: str) -> None:
+        """This test makes such a problem itself; say why where you call this."""
+        self._expected.append(re.compile(pattern))
+
+    def unexpected(self) -> list[str]:
+        return [found for found in self.problems if not any(known.search(found) for known in self._expected)]
+
+    def _on_page(self, page: Page) -> None:
+        page.on("websocket", lambda socket: self._check("websocket", socket.url.replace("ws", "http", 1)))
+
+    def _on_error(self, error: WebError) -> None:
+        self.problems.append(f"page error: {error.error}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(f"console error: {message.text} at {message.location}")
+
+    def _on_request(self, request: Request) -> None:
+        self._check("request", request.url)
+
+    def _check(self, what: str, url: str) -> None:
+        if not url.startswith((self.origin + "/", "data:", "blob:")):
+            self.problems.append(f"{what} to another machine: {url}")

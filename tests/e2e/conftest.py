@@ -1,0 +1,83 @@
+"""A real browser in front of the real app."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.e2e.browser_watch import FLAGS, Watch, chromium_path
+from tests.e2e.probe_page import WAIT_MS, ProbePage
+from tests.e2e.running_app import RunningApp, make_home, running
+from tests.e2e.stored_traces import store_traces
+
+_HERE = Path(__file__).parent
+OpenPage = Callable[..., ProbePage]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(400))
+
+
+# For the package and no longer: while Playwright's own event loop runs, no asynchronous test can.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    path = chromium_path()
+    if path is None:
+        why = "no browser: install Debian's chromium (apt-get install chromium) or set M1_CHROMIUM"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """One app with the embedded model, shared by every test that leaves it as it was; it has stored traces."""
+    home = make_home(tmp_path_factory.mktemp("home"), smollm2_path)
+    store_traces(home)
+    with running(RunningApp(home)) as started:
+        yield started
+
+
+@pytest.fixture
+def watch(app_in_use: RunningApp) -> Iterator[Watch]:
+    """What the browser saw during one test; an unexplained error or foreign request fails it."""
+    seen = Watch(app_in_use.url)
+    yield seen
+    assert not seen.unexpected()
+    assert "Traceback" not in app_in_use.log()
+
+
+@pytest.fixture
+def app_in_use(app: RunningApp) -> RunningApp:
+    """The app that the test's pages open; modules with an app of their own override it."""
+    return app
+
+
+@pytest.fixture
+def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes watched browser contexts: each is another person's browser."""
+    made: list[BrowserContext] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})  # type: ignore[arg-type]
+        context.set_default_timeout(WAIT_MS)
+        watch.attach(context)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def probe(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> ProbePage:
+    """The Probe page, open."""
+    return ProbePage(new_context().new_page(), app_in_use.url).open()

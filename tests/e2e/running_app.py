@@ -1,0 +1,159 @@
+"""The real app in a process of its own, for tests that use it from outside."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[2]
+_POLL_SECONDS = 0.1
+START_SECONDS = 120.0
+
+
+def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 60.0) -> Any:
+    """What `is_so` gives once that is true; fails with `what` after the time."""
+    deadline, pause = time.monotonic() + timeout_seconds, threading.Event()
+    while not (result := is_so()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_seconds:g} s: {what}")
+        pause.wait(_POLL_SECONDS)
+    return result
+
+
+class RunningApp:
+    """`python app.py` with a home and a port of its own."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, or start again on the same home and port; returns when the page is served."""
+        with (self.home / "app.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=_ROOT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            wait_until(self._is_serving, "the page is served", START_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
+
+    def wait_for_engine(self) -> None:
+        """Return when the engine can be asked."""
+        wait_until(lambda: self.health()["engine"] == "ready", "the engine is ready", START_SECONDS)
+
+    def stop(self) -> None:
+        """End it as Ctrl+C does."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(30)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def engine_pid(self) -> int | None:
+        """Process of the embedded engine; None while there is none."""
+        assert self._process is not None
+        for pid in _descendants(self._process.pid):
+            with contextlib.suppress(OSError):
+                if b"models.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+        return None
+
+    def health(self) -> dict[str, Any]:
+        return self.get_json("/healthz")
+
+    def get_json(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            return json.load(response)
+
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """A trace as its download gives it."""
+        return self.get_json(f"/traces/{trace_id}.json")
+
+    def log(self) -> str:
+        return (self.home / "app.log").read_text(encoding="utf-8", errors="replace")
+
+    def _is_serving(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the app ended: {self.log()[-2000:]}"
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            return bool(self.health()["ok"])
+        return False
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
+        own = {
+            "M1_HOME": str(self.home),
+            "M1_PORT": str(self.port),
+            "M1_THREADS": os.environ.get("M1_THREADS", "2"),
+            "M1_PARALLEL_REQUESTS": "2",
+            "M1_CONTEXT_LENGTH": "2048",
+        }
+        return inherited | own | self._settings
+
+
+@contextmanager
+def running(app: RunningApp, *, with_engine: bool = True) -> Iterator[RunningApp]:
+    """The app, started; ended afterwards."""
+    app.start()
+    try:
+        if with_engine:
+            app.wait_for_engine()
+        yield app
+    finally:
+        app.stop()
+
+
+def make_home(folder: Path, weights: Path) -> Path:
+    """A home that has the embedded model already: hard links to the files beside `weights`, or copies of them."""
+    models = folder / "models" / weights.parent.name
+    models.mkdir(parents=True)
+    for file in weights.parent.glob(f"{weights.name}*"):
+        try:
+            os.link(file, models / file.name)
+        except OSError:  # Another file system.
+            (models / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def closed_port() -> int:
+    """A port at which nothing answers."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, children.read_text(encoding="ascii").split()):
+                yield child
+                yield from _descendants(child)

