@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.benchmark.library import load_library
+from m1app.benchmark.library import LibraryQuestion, load_library
 from m1app.benchmark.question_text import format_options, parse_options, parse_question
 from m1app.services.errors import ProbeRefused
 from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest
@@ -47,7 +47,9 @@ class ProbeForm:
         self.note = gr.HTML("", elem_classes="m1-hint", elem_id="question-note", apply_default_css=False)
         with gr.Row():
             self.target = gr.Textbox(label="Target", placeholder="Letter", max_lines=1, min_width=70, elem_id="target")
-            self.model = gr.Dropdown([], label="Model", min_width=160, scale=3, elem_id="model")
+            self.model = gr.Dropdown(
+                [], label="Model", min_width=160, scale=3, allow_custom_value=True, elem_id="model"
+            )
         low, high = BUDGET_EXPONENTS
         exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
         with gr.Row(equal_height=True):
@@ -79,7 +81,6 @@ class ProbeForm:
     def inputs(self) -> list[gr.components.Component]:
         """Components whose values `read` takes."""
         return [
-            self.library,
             self.question,
             self.options,
             self.target,
@@ -96,10 +97,9 @@ class ProbeForm:
 
     def read(self, values: Sequence[Any]) -> ProbeRequest:
         """The request that the form holds; raises InvalidQuestion for options that cannot be read."""
-        (library, question, options, target, model, budget, rounds, temperature, seed, top_p, cap, profile, system) = (
-            values
-        )
+        question, options, target, model, budget, rounds, temperature, seed, top_p, cap, profile, system = values
         stem, parsed, found = take_apart(question or "", options or "", target or "")
+        entry = _library_entry(stem)
         return ProbeRequest(
             stem=stem,
             options=parsed,
@@ -113,8 +113,8 @@ class ProbeForm:
             seed=_seed(seed),
             answer_cap_tokens=cap,
             system_prompt=system if system and system.strip() else None,
-            source="library" if library else "typed",
-            title=_library_title(library),
+            source="library" if entry else "typed",
+            title=entry.title if entry else "",
         )
 
     def fill_with_library(self, question_id: str) -> Updates:
@@ -183,21 +183,21 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
 
 def library_explanation(stem: str) -> str:
     """Explanation and reference of a library question, for after the answer; empty for any other question."""
-    for entry in load_library():
-        if entry.question.strip() == stem.strip():
-            expected = f"Expected: {entry.expected}\n\n" if entry.expected else ""
-            return f"{expected}{entry.explanation}\n\nReference: {entry.reference}"
-    return ""
+    entry = _library_entry(stem)
+    if entry is None:
+        return ""
+    expected = f"Expected: {entry.expected}\n\n" if entry.expected else ""
+    return f"{expected}{entry.explanation}\n\nReference: {entry.reference}"
+
+
+def _library_entry(stem: str) -> LibraryQuestion | None:
+    return next((entry for entry in load_library() if entry.question.strip() == stem.strip()), None)
 
 
 def _library_choices() -> list[tuple[str, str]]:
     entries = sorted(load_library(), key=lambda e: (e.specialty, e.title))
     kind = {False: "", True: " (open)"}
     return [(f"{e.specialty}: {e.title}{kind[e.is_open]}", e.id) for e in entries]
-
-
-def _library_title(question_id: str | None) -> str:
-    return next((e.title for e in load_library() if e.id == question_id), "")
 
 
 def _profile_choices(profiles: Profiles) -> list[tuple[str, str]]:

@@ -122,7 +122,7 @@ class ProbePage:
         yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
         try:
             request = self._form.read(values)
-            form = self._form.recognise(*values[1:4])
+            form = self._form.recognise(*values[:3])
             trace = await self._services.probe.start(request)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
