@@ -26,9 +26,9 @@ def page_component(name: str) -> gr.HTML:
     )
 
 
-def text_block(element_id: str, style: str) -> gr.HTML:
+def text_block(element_id: str) -> gr.HTML:
     """A hidden block for a text that comes later; its value must be `escaped`."""
-    return gr.HTML("", visible=False, elem_id=element_id, elem_classes=style, apply_default_css=False)
+    return gr.HTML("", visible=False, elem_id=element_id, apply_default_css=False)
 
 
 def escaped(text: str) -> str:

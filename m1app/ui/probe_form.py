@@ -50,6 +50,7 @@ class ProbeForm:
             self.model = gr.Dropdown(
                 [], label="Model", min_width=160, scale=3, allow_custom_value=True, elem_id="model"
             )
+            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=70, elem_id="seed")
         low, high = BUDGET_EXPONENTS
         exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
         with gr.Row(equal_height=True):
@@ -64,7 +65,6 @@ class ProbeForm:
         with gr.Row():
             self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
             self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=140)
-            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=90, elem_id="seed")
         with gr.Accordion("Advanced", open=False):
             with gr.Row():
                 self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)

@@ -48,10 +48,10 @@ class ProbePage:
                     self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
                     self._new = gr.Button("New question", elem_id="new", min_width=90)
                 gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
-                self._message = text_block("message", "m1-message")
+                self._message = text_block("message")
             with gr.Column(scale=7, min_width=340):
                 self._pane = page_component("trace_pane")
-                self._explanation = text_block("explanation", "m1-explanation")
+                self._explanation = text_block("explanation")
         self._build_history()
         self._trace_id = gr.State("")
         self._model_names = gr.State([])
@@ -85,9 +85,9 @@ class ProbePage:
         self._new.click(None, js=_NEW_QUESTION)
         self._wire_form(demo)
         self._wire_history()
-        self._timer.tick(
-            self._on_tick, [self._model_names, form.model], [self._header, self._model_names, form.model], **_QUIET
-        )
+        status = ([self._model_names, form.model], [self._header, self._model_names, form.model])
+        demo.load(self._on_tick, *status, **_QUIET)
+        self._timer.tick(self._on_tick, *status, **_QUIET)
         self._header.restart_engine(self._on_restart_engine, None, None, **_QUIET)
 
     def _then_follow(self, event: Any) -> Any:
