@@ -60,5 +60,9 @@ def engine_under_test(parallel: int, context_length: int, threads: int) -> Itera
 
 def _settings(home: Path, endpoint: Endpoint, model: str) -> Settings:
     return Settings(
-        home=home, engine=EngineChoice.REMOTE, engine_url=endpoint.base_url, engine_api_key=endpoint.api_key, model=model
+        home=home,
+        engine=EngineChoice.REMOTE,
+        engine_url=endpoint.base_url,
+        engine_api_key=endpoint.api_key,
+        model=model,
     )
