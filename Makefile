@@ -1,0 +1,47 @@
+# Thin names for scripts/. Works without git, and in a folder whose name has spaces.
+.DEFAULT_GOAL := help
+.PHONY: help run install test check vllm test-vllm lock bench clean
+
+# The scripts see this one only when it was given: make run PYTHON=/path/to/python3.12
+ifdef PYTHON
+export PYTHON
+endif
+# Given to pytest, or to the program a target runs: make test ARGS="-k probe"
+ARGS ?=
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: ## install what is missing, fetch the embedded model, and serve the page on http://127.0.0.1:7860
+	@sh scripts/run.sh
+
+install: ## make .venv with what the app needs (PYTHON=... chooses the interpreter)
+	@sh scripts/install.sh app
+
+test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
+	@sh scripts/test.sh -m "not vllm" $(ARGS)
+
+check: ## formatting, lint, types, import rules, shell scripts, Dockerfile, compose.yaml
+	@sh scripts/check.sh
+
+vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the CPU build
+	@bash scripts/make_vllm.sh
+
+test-vllm: ## the engine tests and one probe on a real vLLM, after `make vllm`
+	@[ -x .venv-vllm/bin/python ] || { echo "There is no .venv-vllm; run make vllm first." >&2; exit 1; }
+	@sh scripts/install.sh dev
+	@.venv/bin/python -m pytest -m vllm $(ARGS)
+
+lock: ## compile the lock files anew (ARGS=--upgrade takes the newest versions)
+	@sh scripts/install.sh app
+	@sh scripts/lock.sh $(ARGS)
+
+bench: ## run the measurements in benchmarks/
+	@sh scripts/install.sh app
+	@for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
+		name=$$(basename "$$file" .py); echo "== $$name"; .venv/bin/python -m "benchmarks.$$name" $(ARGS) || exit 1; \
+	done
+
+clean: ## remove .venv, .venv-lock and caches; keeps data/ and .venv-vllm
+	@rm -rf .venv .venv-lock .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	@find . -path './.venv*' -prune -o -path ./data -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Everything that is checked without running the app. All checks run; the last line names those that failed.
+set -eu
+cd "$(dirname "$0")/.."
+
+sh scripts/install.sh dev
+bin=.venv/bin
+failed=""
+
+check() {
+    name=$1
+    shift
+    echo "== $name"
+    "$@" || failed="$failed $name,"
+}
+
+sources="app.py m1app models storage benchmarks scripts tests"
+# shellcheck disable=SC2086 # A list of words.
+check format $bin/python -m ruff format --check $sources
+# shellcheck disable=SC2086
+check lint $bin/python -m ruff check $sources
+check types $bin/python -m mypy
+check imports $bin/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
+check shell $bin/shellcheck scripts/*.sh .ci/run
+check dockerfile $bin/hadolint Dockerfile
+check compose $bin/python scripts/check_compose.py compose.yaml
+if docker compose version >/dev/null 2>&1; then
+    check compose-config docker compose --profile '*' config --quiet
+fi
+
+if [ -n "$failed" ]; then
+    echo "check: failed:${failed%,}" >&2
+    exit 1
+fi
+echo "check: all good"

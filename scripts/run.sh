@@ -1,0 +1,22 @@
+#!/bin/sh
+# From a fresh clone to the page: installs what is missing, fetches the embedded model if that one is used, serves.
+set -eu
+cd "$(dirname "$0")/.."
+
+sh scripts/install.sh
+
+if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embedded}" = embedded ]; then
+    home=${M1_HOME:-data}
+    # The app expands it as well.
+    # shellcheck disable=SC2088
+    case "$home" in "~/"*) home=$HOME/${home#"~/"} ;; esac
+    # Later starts leave it to the app, which checks the file's hash and fetches it again if it has to.
+    if [ ! -d "$home/models/smollm2-135m" ]; then
+        status=0
+        .venv/bin/python -m models.download smollm2-135m --directory "$home/models" || status=$?
+        [ "$status" -ne 130 ] || exit 130 # Ctrl+C
+        [ "$status" -eq 0 ] || echo "run: without the model there are no answers yet; the page tries again." >&2
+    fi
+fi
+
+exec .venv/bin/python app.py
