@@ -18,7 +18,7 @@ def main() -> int:
 
     try:
         settings = load_settings()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         # The engine starts in a thread of its own while Gradio, the slowest import, loads.
         services = build_services(settings)

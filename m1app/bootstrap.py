@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from m1app.services.engines import EngineService
 from m1app.services.probe import ProbeService
 from m1app.services.trace_store import TraceStore
-from m1app.settings import Settings
+from m1app.settings import Settings, SettingsError
 from models.catalog import Catalog
 from models.profiles import Profiles, load_profiles
 from storage.database import Database
@@ -30,16 +30,25 @@ class Services:
         self.database.dispose()
 
 
+def make_home(settings: Settings) -> None:
+    """Create M1_HOME and its folder of logs where they are missing; raises SettingsError when that cannot be."""
+    try:
+        settings.logs_directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingsError(
+            f"M1_HOME: {exc.strerror}: {exc.filename}. Set it to a folder that can be written (found {settings.home})."
+        ) from exc
+
+
 def build_services(settings: Settings) -> Services:
     """Open the database, read catalog and profiles, and begin to start the engine.
 
     Raises:
         StorageError: the database cannot be opened or is of a newer version.
         CatalogError: the catalog or a profile file has an error.
-        OSError: M1_HOME cannot be written.
+        SettingsError: M1_HOME cannot be written.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    settings.logs_directory.mkdir(exist_ok=True)
+    make_home(settings)
     user_catalog = settings.home / "catalog.toml"
     catalog = Catalog.load(extra=user_catalog if user_catalog.exists() else None)
     profiles = load_profiles()

@@ -6,19 +6,20 @@ Exit status: 0 done, 1 it could not be done (the message is on standard error), 
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from m1app.benchmark.errors import BenchmarkError
+from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
-from m1app.bootstrap import Services, build_services
+from m1app.bootstrap import Services, build_services, make_home
 from m1app.services.doctor import examine
 from m1app.services.errors import ServiceError
 from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest
 from m1app.services.trace_export import trace_json
-from m1app.settings import SettingsError, load_settings
+from m1app.settings import Settings, SettingsError, load_settings
 from models.errors import ModelsError
 from storage.errors import StorageError
 from storage.records import SegmentKind, Trace, TraceState
@@ -75,11 +76,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _with_services(command: Command, options: argparse.Namespace) -> int:
-    services = build_services(load_settings())
+    settings = load_settings()
+    make_home(settings)
+    _log_to_file(settings)
+    services = build_services(settings)
     try:
         return await command(services, options)
     finally:
         await services.aclose()
+
+
+def _log_to_file(settings: Settings) -> None:
+    """Standard error holds one line for the person; what went wrong inside is kept in a file."""
+    logging.basicConfig(
+        filename=settings.logs_directory / "command-line.log",
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 async def _probe(services: Services, options: argparse.Namespace) -> int:
@@ -153,7 +167,13 @@ async def _doctor(services: Services, options: argparse.Namespace) -> int:
 
 
 def _read(name: str) -> str:
-    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return content.decode("utf-8")
+    except OSError as exc:
+        raise InvalidQuestion(f"The question file {name} cannot be read ({exc.strerror}): check its name.") from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidQuestion(f"The question is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from exc
 
 
 def _print(text: str) -> None:

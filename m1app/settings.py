@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ROOT = Path(__file__).parent.parent
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class EngineChoice(StrEnum):
@@ -28,7 +29,8 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything that can be set from outside."""
 
-    model_config = SettingsConfigDict(env_prefix="M1_", extra="ignore", frozen=True)
+    # A variable that is set but empty (`M1_PORT=`, as compose files pass it on) counts as not set.
+    model_config = SettingsConfigDict(env_prefix="M1_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = _ROOT / "data"
     """Folder of everything that lasts: database, weights, logs."""
@@ -66,8 +68,23 @@ class Settings(BaseSettings):
     @classmethod
     def _http_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} must begin with http:// or https://")
+            raise ValueError("must begin with http:// or https://")
         return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("log_level", mode="after")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in _LOG_LEVELS:
+            raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+        return level.upper()
+
+    @field_validator("allowed_hosts", mode="after")
+    @classmethod
+    def _wildcards_in_front(cls, names: str) -> str:
+        for name in map(str.strip, names.split(",")):
+            if "*" in name.removeprefix("*.") and name != "*":
+                raise ValueError(f"{name!r} has its * in the wrong place; write *.example.org")
+        return names
 
     @model_validator(mode="after")
     def _url_means_remote(self) -> "Settings":
