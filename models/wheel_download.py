@@ -59,7 +59,8 @@ def _scratch(part: Path) -> Iterator[Path]:
     with disk_access(part.parent):
         for leftover in part.parent.glob(prefix + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=part.parent))
+        # pip runs in it; before Python 3.12 mkdtemp gives a relative path for a relative directory.
+        scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=part.parent)).absolute()
     try:
         yield scratch
     finally:

