@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from m1app.services.engines import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings, load_settings
 from models.catalog import Catalog
@@ -63,6 +65,6 @@ def _settings(home: Path, endpoint: Endpoint, model: str) -> Settings:
         home=home,
         engine=EngineChoice.REMOTE,
         engine_url=endpoint.base_url,
-        engine_api_key=endpoint.api_key,
+        engine_api_key=SecretStr(endpoint.api_key),
         model=model,
     )

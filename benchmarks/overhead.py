@@ -104,7 +104,8 @@ async def through_service(services: Services, request: ProbeRequest) -> Timing:
     # The service counts from here; a snapshot tells how long ago that is.
     origin = time.monotonic() - (trace.seconds or 0.0)
     seen_at = 0.0
-    async for trace in services.probe.follow(trace.id):
+    async for snapshot in services.probe.follow(trace.id):
+        trace = snapshot
         if not seen_at and trace.tokens_generated:
             seen_at = time.monotonic()
     thinking = trace.segments[0]
@@ -153,8 +154,8 @@ def _is_full(trace: Trace) -> bool:
 
 async def _traced(services: Services, request: ProbeRequest) -> Trace:
     trace = await services.probe.start(request)
-    async for trace in services.probe.follow(trace.id):
-        pass
+    async for snapshot in services.probe.follow(trace.id):
+        trace = snapshot
     if trace.error:
         raise RuntimeError(f"a probe failed: {trace.error}")
     return trace
