@@ -172,13 +172,14 @@ class ProbePage:
             yield {"notice": message_of(exc)}
 
     async def _on_over(self, trace_id: str) -> Updates:
+        if not trace_id:
+            # Nothing was followed: the page was only loaded, and a run may have begun since.
+            return {self._run: gr.skip()}
         controls: Updates = {
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
-            self._again: gr.update(interactive=bool(trace_id)),
+            self._again: gr.update(interactive=True),
         }
-        if not trace_id:
-            return controls
         try:
             trace = await self._services.probe.get(trace_id)
             explanation = library_explanation(trace.question.stem)
