@@ -1,9 +1,18 @@
-"""What tests of several packages share."""
+"""What tests of several packages share: the real engines, started once."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from models.engine_endpoint import Endpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
+ENGINE_CONTEXT_LENGTH = 2048
+ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
 @pytest.fixture(scope="session")
@@ -12,5 +21,53 @@ def smollm2_path() -> Path:
     from models.catalog import Catalog
     from models.download import fetch
 
-    home = Path(os.environ.get("M1_TEST_HOME") or Path(__file__).resolve().parents[1] / "data" / "test-home")
+    home = Path(os.environ.get("M1_TEST_HOME") or ROOT / "data" / "test-home")
     return fetch(Catalog.load().get("smollm2-135m"), home / "models")
+
+
+@pytest.fixture(scope="session")
+def safetensors_path(smollm2_path: Path) -> Path:
+    """The default model as vLLM loads it; made once beside the GGUF file."""
+    if not VLLM_PYTHON.exists():
+        pytest.skip("vLLM is not installed; run make vllm")
+    directory = smollm2_path.parent / "smollm2-135m-safetensors"
+    script = ROOT / "scripts" / "gguf_to_safetensors.py"
+    subprocess.run([str(VLLM_PYTHON), str(script), str(smollm2_path), str(directory)], check=True, timeout=300)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The real embedded engine, for tests that leave it running."""
+    from models.llama_server import llama_server
+
+    log_path = tmp_path_factory.mktemp("llama") / "llama.log"
+    server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 2, log_path)
+    server.start()
+    try:
+        yield server.wait_ready(60)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The real vLLM over the same weights."""
+    from models.vllm_server import vllm_server
+
+    log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    server = vllm_server(
+        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, context_length=ENGINE_CONTEXT_LENGTH
+    )
+    server.start()
+    try:
+        yield server.wait_ready(300)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def engine_endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Each real engine in turn."""
+    endpoint: Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
+    return endpoint

@@ -52,6 +52,8 @@ class LiveTrace:
         """Every token the engine generated for this trace."""
         self.version = 0
         """Grows with every change."""
+        self.is_over = False
+        """Whether the outcome is known and was saved, or could not be."""
         self.save_error = ""
         """Why the trace could not be saved; empty when it could."""
 
@@ -59,11 +61,6 @@ class LiveTrace:
     def id(self) -> str:
         """Id of the trace."""
         return self._begun.id
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the outcome is known."""
-        return self._outcome is not None
 
     @property
     def tokens_per_second(self) -> float | None:

@@ -253,6 +253,7 @@ class ProbeService:
         except StorageError as exc:
             _log.error("trace %s not saved: %s", live.id, exc)
             live.save_error = str(exc)
+        live.is_over = True
         # A run that could not be saved stays in memory, the only place where it is.
         if not live.save_error:
             asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._live.pop, live.id, None)

@@ -28,7 +28,9 @@ class Script:
         return [body for path, body in self.requests if path == "/v1/completions"]
 
 
-def reply_json(handler: BaseHTTPRequestHandler, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
+def reply_json(
+    handler: BaseHTTPRequestHandler, status: int, content: Any, headers: dict[str, str] | None = None
+) -> None:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     handler.send_response(status)
     for name, value in (headers or {}).items():
@@ -87,7 +89,8 @@ def serving(script: Script) -> Iterator[Script]:
 
         def do_GET(self) -> None:
             script.requests.append((self.path, {}))
-            listing = script.models or [{"id": MODEL, "owned_by": script.owned_by, "max_model_len": 4096, "root": "org/m"}]
+            own = {"id": MODEL, "owned_by": script.owned_by, "max_model_len": 4096, "root": "org/m"}
+            listing = script.models or [own]
             content = {"/v1/models": {"data": listing}, "/version": {"version": "9.9"}}.get(self.path)
             reply_json(self, 200 if content else 404, content or {"error": {"message": "no such page"}})
 

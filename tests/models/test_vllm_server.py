@@ -1,7 +1,6 @@
 """vLLM as the app runs it: the real server of .venv-vllm over the default model's weights."""
 
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -30,15 +29,6 @@ class Started:
     loading: list[str]
     """What the status said it was doing, in order."""
     states: set[ServerState]
-
-
-@pytest.fixture(scope="session")
-def safetensors_path(smollm2_path: Path) -> Path:
-    """The default model as vLLM loads it; made once beside the GGUF file."""
-    directory = smollm2_path.parent / "smollm2-135m-safetensors"
-    script = ROOT / "scripts" / "gguf_to_safetensors.py"
-    subprocess.run([str(PYTHON), str(script), str(smollm2_path), str(directory)], check=True, timeout=300)
-    return directory
 
 
 @pytest.fixture(scope="module")
