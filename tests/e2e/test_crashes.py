@@ -1,0 +1,92 @@
+"""The engine dies, the app dies: the page says so, what was written stays, and the next question works."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from storage.database import Database
+from storage.traces import TraceRepository
+from tests.e2e.browser_watch import Watch
+from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
+from tests.e2e.running_app import RunningApp, make_home, running, wait_until
+
+
+@pytest.fixture(scope="module")
+def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    with running(RunningApp(make_home(tmp_path_factory.mktemp("crash"), smollm2_path))) as started:
+        yield started
+
+
+@pytest.fixture
+def app_in_use(own_app: RunningApp) -> RunningApp:
+    return own_app
+
+
+def test_engine_killed_while_it_thinks_is_said_and_restarted_and_the_next_question_works(
+    probe: ProbePage, app_in_use: RunningApp
+) -> None:
+    probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
+    before = probe.wait_streaming()
+    killed = app_in_use.engine_pid()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    probe.wait_over("Failed")
+    assert probe.text_of(probe.thinking).startswith(before)
+    expect(probe.notice).to_be_visible()
+    notice = probe.notice.inner_text()
+    assert "Traceback" not in notice
+    assert "engine" in notice.lower()
+    trace = app_in_use.trace(probe.wait_trace_id())
+    assert trace["state"] == "failed"
+    assert trace["error"] == notice
+    assert trace["segments"][0]["text"].startswith(before)
+
+    wait_until(lambda: app_in_use.engine_pid() not in (None, killed), "another engine process starts", 120)
+    app_in_use.wait_for_engine()
+    probe.ask(OPEN_QUESTION)
+    probe.page.wait_for_function("id => !location.href.includes(id)", arg=trace["trace_id"])
+    probe.wait_over("Done")
+    expect(probe.notice).to_be_hidden()
+
+
+def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupted(
+    probe: ProbePage, app_in_use: RunningApp, watch: Watch
+) -> None:
+    # With the app dead, the page's own requests to it fail, and Chromium writes each into the console.
+    watch.expect(r"net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED|EMPTY_RESPONSE|ABORTED|NETWORK_)")
+    watch.expect(r"page error: .*(Connection|network|fetch|Could not)")
+    probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
+    trace_id = probe.wait_trace_id()
+    probe.wait_streaming()
+    saved = wait_until(lambda: _saved_thinking(app_in_use, trace_id), "something is saved")
+    engine = app_in_use.engine_pid()
+    app_in_use.kill()
+    wait_until(lambda: not Path(f"/proc/{engine}").exists(), "the engine ends with the app")
+    app_in_use.start()
+    app_in_use.wait_for_engine()
+
+    probe.open(f"/?trace={trace_id}")
+    probe.wait_over("Interrupted")
+    text = probe.text_of(probe.thinking)
+    assert text
+    assert text.startswith(saved) or saved.startswith(text)
+    expect(probe.notice).to_contain_text("The app ended while this ran")
+    expect(probe.question).to_have_value(LONG_QUESTION)
+    expect(probe.row(trace_id)).to_contain_text("Interrupted", timeout=WAIT_MS)
+    probe.ask(OPEN_QUESTION)
+    probe.page.wait_for_function("id => !location.href.includes(id)", arg=trace_id)
+    probe.wait_over("Done")
+
+
+def _saved_thinking(app: RunningApp, trace_id: str) -> str:
+    """What the database of a running app holds, read beside it: the app's own answers come from its memory."""
+    database = Database(f"sqlite:///{app.home / 'm1.sqlite3'}")
+    try:
+        with database.session(is_read_only=True) as session:
+            return TraceRepository(session).get(trace_id).thinking_text
+    finally:
+        database.dispose()

@@ -1,0 +1,78 @@
+"""Dark mode and a phone's width: readable, nothing scrolls sideways; screenshots go to test-results/."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
+from tests.e2e.running_app import RunningApp
+
+_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
+
+# WCAG contrast of an element's text against the first opaque background behind it.
+_CONTRAST = """e => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    return Array.from(canvas.getImageData(0, 0, 1, 1).data);
+  };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  let behind = e;
+  while (behind && rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+  const ground = behind ? rgba(getComputedStyle(behind).backgroundColor) : [255, 255, 255];
+  const [a, b] = [light(rgba(getComputedStyle(e).color)), light(ground)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("width", [1360, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_readable_and_does_not_scroll_sideways(
+    new_context: Callable[..., BrowserContext], app: RunningApp, scheme: str, width: int
+) -> None:
+    context = new_context(viewport={"width": width, "height": 844}, color_scheme="light")
+    probe = ProbePage(context.new_page(), app.url).open()
+    if scheme == "dark":
+        probe.page.get_by_role("button", name="Dark / light").click()
+    assert probe.page.locator("body.dark").count() == (scheme == "dark")
+    assert not probe.scrolls_sideways()
+    options = ["A. Pallor of the conjunctivae", "B. A rash that comes and goes over some weeks", "C. " + "Long" * 30]
+    probe.ask(OPEN_QUESTION, budget=200, rounds=1, options=options, target="A")
+    probe.wait_over()
+    probe.page.get_by_text("Tokens and settings").click()
+    assert not probe.scrolls_sideways()
+    _SCREENSHOTS.mkdir(exist_ok=True)
+    probe.page.screenshot(path=_SCREENSHOTS / f"probe-{scheme}-{width}.png", full_page=True)
+    read = [probe.question, probe.verdict, probe.state, probe.part("finish"), probe.part("used"), probe.run]
+    read += [probe.thinking.locator("p").first, *probe.part("options").locator("span:not(:empty):not(.m1-bar)").all()]
+    read += [probe.rows.first.locator("a").nth(1), probe.part("json"), probe.header("engine")]
+    read += probe.waits.all()
+    faint = {element.inner_text(): element.evaluate(_CONTRAST) for element in read}
+    assert {text: ratio for text, ratio in faint.items() if ratio < 4.5} == {}
+
+
+def test_chosen_brightness_survives_a_reload(probe: ProbePage) -> None:
+    probe.page.get_by_role("button", name="Dark / light").click()
+    expect(probe.page.locator("body.dark")).to_have_count(1)
+    probe.reload()
+    expect(probe.page.locator("body.dark")).to_have_count(1)
+    probe.page.get_by_role("button", name="Dark / light").click()
+    probe.reload()
+    expect(probe.page.locator("body.dark")).to_have_count(0)
+
+
+def test_bad_input_message_can_be_read_on_a_phone(new_context: Callable[..., BrowserContext], app: RunningApp) -> None:
+    probe = ProbePage(new_context(viewport={"width": 390, "height": 844}).new_page(), app.url).open()
+    probe.ask("x", options=[f"option {n}" for n in range(27)])
+    probe.wait_message("There are 27 options")
+    assert not probe.scrolls_sideways()
+    box = probe.message.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+    assert probe.message.evaluate("e => e.scrollHeight <= e.clientHeight + 2"), "the message is cut off"
+    _SCREENSHOTS.mkdir(exist_ok=True)
+    probe.page.screenshot(path=_SCREENSHOTS / "message-390.png", full_page=True)
