@@ -1,5 +1,6 @@
 """A trace as something to take away: the JSON that the command line prints, and Markdown to read."""
 
+import re
 from typing import Any
 
 from storage.records import Trace
@@ -61,7 +62,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
 def trace_markdown(trace: Trace) -> str:
     """The trace as Markdown: question, thinking with its forced rounds, answer, settings.
 
-    Texts stand in fenced blocks, so that no model output acts as Markdown.
+    Texts stand in fenced blocks and names are escaped, so that nothing a model or an engine said acts as Markdown.
     """
     question = trace.question
     options = "\n".join(f"{letter}. {text}" for letter, text in question.options.items())
@@ -107,9 +108,15 @@ def _settings_table(trace: Trace) -> str:
         "seed": trace.seed,
         "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not yet",
         "state": trace.state.value,
+        "error": trace.error or None,
         "tokens generated": f"{trace.tokens_generated:,}",
         "seconds": None if trace.seconds is None else round(trace.seconds, 2),
         "created": trace.created_at.isoformat(timespec="seconds"),
     }
-    lines = [f"| {name} | {'' if value is None else value} |" for name, value in rows.items()]
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    return re.sub(r"([\\`*\[\]<>|!&])", r"\\\1", text)
