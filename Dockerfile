@@ -17,7 +17,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/*
 
-RUN useradd --system --uid 10001 --user-group --create-home --home-dir /home/m1 m1 \
+RUN groupadd --gid 10001 m1 \
+    && useradd --uid 10001 --gid m1 --create-home m1 \
     && install -d -o m1 -g m1 /data
 
 WORKDIR /app
