@@ -43,7 +43,10 @@ class Settings(BaseSettings):
     engine_url: str = ""
     engine_api_key: SecretStr = SecretStr("")
     model: str = ""
-    """Catalog id, hub repository or path; empty means the embedded default, or the only model of a remote engine."""
+    """Catalog id; for vLLM also a hub repository or a folder.
+
+    Empty means the embedded default, or the only model of a remote engine.
+    """
     database_url: SecretStr = SecretStr("")
     """SQLAlchemy URL; empty means SQLite under `home`."""
     context_length: int = Field(default=8192, ge=512)
@@ -57,6 +60,8 @@ class Settings(BaseSettings):
     """More arguments for the managed vLLM server, separated by spaces."""
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
+    hub_offline: bool = False
+    """True lets a managed vLLM load only weights that were fetched before."""
     log_level: str = "INFO"
 
     @field_validator("home", mode="after")

@@ -41,7 +41,10 @@ def vllm_server(
     *,
     context_length: int | None = None,
     cpu_cache_gib: int = 2,
+    revision: str = "",
+    hub_url: str = "",
     hub_token: str = "",
+    is_offline: bool = False,
     policy: RestartPolicy | None = None,
 ) -> ManagedServer:
     """A vLLM server over one model, not started yet.
@@ -54,7 +57,10 @@ def vllm_server(
         extra_args: further arguments of vLLM's server, such as `--tensor-parallel-size 2`; they win.
         context_length: tokens of prompt and completion together; None takes the model's own.
         cpu_cache_gib: memory for the key-value cache, used by the CPU build only.
+        revision: branch, tag or commit of a hub repository; empty takes its default branch.
+        hub_url: address of the hub; empty takes the public one.
         hub_token: for repositories whose licence must be accepted; empty leaves HF_TOKEN as it is.
+        is_offline: True loads only what has been fetched before.
         policy: how often it is restarted after crashes.
     """
 
@@ -64,12 +70,15 @@ def vllm_server(
         argv = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--host", _HOST, "--port", str(port)]
         argv += ["--model", model, "--served-model-name", served_name, "--enable-prompt-tokens-details"]
         argv += ["--max-model-len", str(context_length)] if context_length else []
+        argv += ["--revision", revision] if revision else []
         argv += [*(_CPU_ARGUMENTS if is_cpu else ()), *extra_args]
         env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        # The app itself is offline to the hub, and its environment is inherited.
+        env["HF_HUB_OFFLINE"] = str(int(is_offline))
         # Its processes talk to each other unencrypted: not on a public address, unless that was chosen.
         env["VLLM_HOST_IP"] = os.environ.get("VLLM_HOST_IP", _HOST)
-        if hub_token:
-            env["HF_TOKEN"] = hub_token
+        env |= {"HF_TOKEN": hub_token} if hub_token else {}
+        env |= {"HF_ENDPOINT": hub_url} if hub_url else {}
         if is_cpu:
             env["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib)
         return ServerCommand(tuple(argv), env, base_url=f"http://{_HOST}:{port}")

@@ -175,7 +175,7 @@ class TraceOutcome:
     is_correct: bool | None = None
     """None is unscored: no target, or no answer to score."""
     option_probabilities: Mapping[str, float] | None = None
-    """Letter to probability, summing to 1 over the options; None when not asked for."""
+    """Letter to probability, 0-1, together at most 1; None when not asked for."""
     time_to_first_token_seconds: float | None = None
     """From the request to the first token."""
     seconds: float | None = None

@@ -9,10 +9,11 @@ import shlex
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from m1app.settings import EngineChoice, Settings
 from models.catalog import Catalog
-from models.download import fetch
+from models.download import fetch, local_path
 from models.download_progress import DownloadProgress
 from models.engine import EngineInfo
 from models.engine_endpoint import Endpoint
@@ -160,14 +161,7 @@ class EngineService:
     def _make_server(self) -> ManagedServer:
         logs = self._settings.logs_directory
         if self.choice is EngineChoice.VLLM:
-            return vllm_server(
-                python=self._settings.vllm_python,
-                model=self._vllm_source(),
-                served_name=self._settings.model,
-                log_path=logs / "vllm.log",
-                extra_args=shlex.split(self._settings.vllm_args),
-                hub_token=self._settings.hub_token.get_secret_value(),
-            )
+            return self._make_vllm(logs / "vllm.log")
         model = self._catalog.get(self._model_id())
         path = fetch(
             model,
@@ -185,12 +179,28 @@ class EngineService:
             log_path=logs / "llama.log",
         )
 
-    def _vllm_source(self) -> str:
-        """What vLLM is told to load: a hub repository, or a folder."""
+    def _make_vllm(self, log_path: Path) -> ManagedServer:
+        settings = self._settings
+        source, revision = settings.model, ""
         try:
-            return self._catalog.get(self._settings.model).hub_repo or self._settings.model
+            model = self._catalog.get(settings.model)
         except UnknownModel:
-            return self._settings.model
+            pass  # a repository or a folder that the catalog does not know; vLLM says what it thinks of it
+        else:
+            is_hub = model.is_fetched_by_engine
+            source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
+            revision = model.revision if is_hub else ""
+        return vllm_server(
+            python=settings.vllm_python,
+            model=source,
+            served_name=settings.model,
+            log_path=log_path,
+            extra_args=shlex.split(settings.vllm_args),
+            revision=revision,
+            hub_url=settings.hub_url,
+            hub_token=settings.hub_token.get_secret_value(),
+            is_offline=settings.hub_offline,
+        )
 
     def _show_progress(self, progress: DownloadProgress) -> None:
         total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""

@@ -188,7 +188,8 @@ class ProbePage:
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
 
-    def _on_stop(self, trace_id: str) -> None:
+    async def _on_stop(self, trace_id: str) -> None:
+        # On the event loop, where the run is: a plain function would be called from a thread.
         self._services.probe.stop(trace_id)
 
     def _on_blur(self, question: str, options: str, target: str) -> Updates:

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -153,3 +154,25 @@ def test_hub_token_reaches_vllm_by_environment_only(tmp_path: Path, monkeypatch:
 )
 def test_log_lines_about_loading_become_progress(line: str, progress: str | None):
     assert read_progress(line) == progress
+
+
+def command_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **options: Any) -> tuple[tuple[str, ...], Any]:
+    monkeypatch.setattr(vllm_server_module, "_find_build", lambda _: "vllm")
+    server = vllm_server(Path("python"), "org/model", "model", tmp_path / "vllm.log", **options)
+    command = server.program.command("key")
+    return command.argv, command.env
+
+
+def test_app_that_is_offline_to_the_hub_still_lets_vllm_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert command_environment(monkeypatch, tmp_path)[1]["HF_HUB_OFFLINE"] == "0"
+    assert command_environment(monkeypatch, tmp_path, is_offline=True)[1]["HF_HUB_OFFLINE"] == "1"
+
+
+def test_revision_hub_and_token_reach_vllm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    argv, env = command_environment(
+        monkeypatch, tmp_path, revision="v2", hub_url="http://mirror", hub_token="hf_secret"
+    )
+    assert argv[argv.index("--revision") + 1] == "v2"
+    assert (env["HF_ENDPOINT"], env["HF_TOKEN"]) == ("http://mirror", "hf_secret")
+    assert not any("hf_secret" in argument for argument in argv)
