@@ -149,7 +149,8 @@ class Catalog:
         wanted = model_id.strip().lower()
         for name in (_id_of, _repo_of):
             for model in self.models:
-                if name(model) == wanted:
+                # A model without a repository is not the one that nobody named.
+                if wanted and name(model) == wanted:
                     return model
         raise UnknownModel(f"No model {model_id!r} in the catalog. {self._suggestion(wanted)}")
 
