@@ -1,6 +1,7 @@
 """Settings, read once from the environment (M1_*) and passed down; nothing else reads the environment."""
 
 import ipaddress
+import shlex
 from enum import StrEnum
 from pathlib import Path
 
@@ -82,6 +83,15 @@ class Settings(BaseSettings):
         if level.upper() not in _LOG_LEVELS:
             raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
         return level.upper()
+
+    @field_validator("vllm_args", mode="after")
+    @classmethod
+    def _closed_quotes(cls, arguments: str) -> str:
+        try:
+            shlex.split(arguments)
+        except ValueError as exc:
+            raise ValueError(f"cannot be split into arguments ({exc})") from exc
+        return arguments
 
     @field_validator("allowed_hosts", mode="after")
     @classmethod

@@ -124,7 +124,8 @@ class EngineService:
         if self._server is None:
             return EngineStatus(self.choice, EngineState.FETCHING, self._progress, self._model_id())
         server = self._server.status()
-        message = server.message or ("" if server.state is ServerState.READY else server.loading)
+        is_ready = server.state is ServerState.READY
+        message = "" if is_ready else " ".join(filter(None, (server.message, server.loading)))
         return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
 
     def log_tail(self, lines: int = 40) -> str:
