@@ -46,6 +46,7 @@ def test_nothing_set_serves_the_embedded_engine_on_loopback(settings_of: Any) ->
         ({"M1_PARALLEL_REQUESTS": "0"}, "M1_PARALLEL_REQUESTS", "1"),
         ({"M1_THREADS": "-1"}, "M1_THREADS", "0"),
         ({"M1_ALLOWED_HOSTS": "m1.example, clinic*.example"}, "M1_ALLOWED_HOSTS", "'clinic*.example'"),
+        ({"M1_VLLM_ARGS": "--chat-template 'a"}, "M1_VLLM_ARGS", "No closing quotation"),
         ({"M1_ALLOWED_HOSTS": "*example"}, "M1_ALLOWED_HOSTS", "*.example.org"),
     ],
 )
