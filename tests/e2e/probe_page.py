@@ -136,8 +136,8 @@ class ProbePage:
         return self.page.locator(f'#history tr[data-trace="{trace_id}"]')
 
     def choose(self, label: str, option: str) -> None:
-        """Take an option of a dropdown."""
-        self.page.get_by_label(label, exact=True).click()
+        """Take an option of a dropdown of the history; the form above it has a "Model" too."""
+        self.page.get_by_label(label, exact=True).last.click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
     def scrolls_sideways(self) -> bool:

@@ -57,8 +57,9 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     probe: ProbePage, app_in_use: RunningApp, watch: Watch
 ) -> None:
     # With the app dead, the page's own requests to it fail, and Chromium writes each into the console.
-    watch.expect(r"net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED|EMPTY_RESPONSE|ABORTED|NETWORK_)")
-    watch.expect(r"page error: .*(Connection|network|fetch|Could not)")
+    watch.expect(r"Failed to load resource: net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
+    watch.expect(r"TypeError: (network error|Failed to fetch)")
+    watch.expect(r"Unexpected error Connection errored out\.")
     probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
     trace_id = probe.wait_trace_id()
     probe.wait_streaming()
