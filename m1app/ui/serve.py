@@ -1,5 +1,6 @@
 """Serves the application with uvicorn until it is told to stop."""
 
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -29,7 +30,8 @@ def serve(services: Services) -> int:
         sys.stdout.write(
             "Note: this address can be reached from other machines, and everyone who can sees every trace.\n"
         )
-    # uvicorn raises the interrupt again once it has shut down; it is the way to stop this app, not an error.
+    # uvicorn raises the signal again once it has shut down; it is the way to stop this app, not an error.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
     return 0
