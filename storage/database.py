@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import NullPool, func, select
 from sqlalchemy.orm import Session
@@ -62,6 +63,7 @@ class Database:
         """Where it is, for people; no credentials."""
         self.dialect = self._url.get_backend_name()
         self._engine = open_engine(self._url, busy_timeout_seconds, None, has_foreign_keys=True)
+        self._writing = Lock() if self.dialect == "sqlite" else None
         self._reading_engine = self._engine.execution_options(**{READ_ONLY: True})
 
     def __repr__(self) -> str:
@@ -88,8 +90,27 @@ class Database:
             is_read_only: True waits for no writer; writing in it is an error.
         """
         engine = self._reading_engine if is_read_only else self._engine
-        with mapped_errors(self.place), Session(engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn(is_read_only),
+            mapped_errors(self.place),
+            Session(engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
+
+    @contextmanager
+    def _turn(self, is_read_only: bool) -> Iterator[None]:
+        """Let this process's writers of SQLite take turns: SQLite itself makes them sleep for up to 0.1 s a time."""
+        if is_read_only or self._writing is None:
+            yield
+            return
+        # Without its turn in time it goes on all the same, and SQLite says what is wrong.
+        is_taken = self._writing.acquire(timeout=self._busy_timeout_seconds)
+        try:
+            yield
+        finally:
+            if is_taken:
+                self._writing.release()
 
     def check(self) -> DatabaseHealth:
         """Look at the database; an unreachable one is reported, not raised."""
