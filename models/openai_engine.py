@@ -62,6 +62,7 @@ class OpenAIEngine:
         self._max_attempts = max_attempts
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
+        self._template_tokens: dict[str, TokenIds] = {}
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
         timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         # trust_env=False: a proxy of the environment must not see questions meant for a local engine.
@@ -73,6 +74,7 @@ class OpenAIEngine:
         if self._info is None or self._info_of != base_url:
             self._info = await self._describe()
             self._info_of = base_url
+            self._template_tokens.clear()
         return self._info
 
     async def served_models(self) -> tuple[str, ...]:
@@ -82,6 +84,14 @@ class OpenAIEngine:
     async def tokenize(self, text: str, *, parse_special: bool) -> TokenIds:
         """See `Engine.tokenize`."""
         info = await self.describe()
+        # Templates and delimiters are few and asked for with every question; what people typed is not kept.
+        if parse_special:
+            if text not in self._template_tokens:
+                self._template_tokens[text] = await self._tokenize(text, info, parse_special=True)
+            return self._template_tokens[text]
+        return await self._tokenize(text, info, parse_special=False)
+
+    async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
         if info.kind is EngineKind.LLAMA_CPP:
             body = {"content": text, "add_special": False, "parse_special": parse_special}
             return await self._token_list(body)

@@ -179,3 +179,22 @@ async def test_tokens_of_a_character_cut_by_the_limit_are_counted_as_unreported(
     with serving(script):
         chunks = await collect(script)
     assert [(c.token_ids, c.tokens_unreported) for c in chunks] == [((97,), 0), ((), 2)]
+
+
+async def test_templates_are_tokenized_once_and_what_people_type_every_time() -> None:
+    with serving(Script(GOOD)) as script:
+        async with aclosing(OpenAIEngine(lambda: Endpoint(script.url))) as engine:
+            for _ in range(3):
+                assert await engine.tokenize("ab", parse_special=True) == (97, 98)
+                assert await engine.tokenize("ab", parse_special=False) == (97, 98)
+    assert len([path for path, _ in script.requests if path == "/tokenize"]) == 1 + 3
+
+
+async def test_another_server_tokenizes_templates_anew() -> None:
+    with serving(Script(GOOD)) as first, serving(Script(GOOD)) as second:
+        script = first
+        async with aclosing(OpenAIEngine(lambda: Endpoint(script.url))) as engine:
+            await engine.tokenize("ab", parse_special=True)
+            script = second
+            await engine.tokenize("ab", parse_special=True)
+    assert [path for path, _ in second.requests].count("/tokenize") == 1
