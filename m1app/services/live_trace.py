@@ -3,7 +3,9 @@
 The page, the saver and the command line all read snapshots; nothing but the run writes.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from models.budget_forcing import SegmentKind
@@ -52,6 +54,7 @@ class LiveTrace:
         """Every token the engine generated for this trace."""
         self.version = 0
         """Grows with every change."""
+        self._changed = asyncio.Event()
         self.is_over = False
         """Whether the outcome is known and was saved, or could not be."""
         self.save_error = ""
@@ -71,7 +74,6 @@ class LiveTrace:
 
     def apply(self, event: PassEvent) -> None:
         """Take one event of the thinking pass."""
-        self.version += 1
         now = time.monotonic()
         match event:
             case SegmentOpened(kind):
@@ -85,12 +87,12 @@ class LiveTrace:
                 self._count(count, now)
             case PassFinished():
                 pass
+        self._note_change()
 
     def end(
         self, state: TraceState, error: str = "", probabilities: OptionProbabilities | None = None, **verdict: object
     ) -> TraceOutcome:
         """The trace is over; gives its outcome."""
-        self.version += 1
         if probabilities:
             self.tokens_generated += probabilities.tokens_generated
         self._outcome = TraceOutcome(
@@ -105,6 +107,17 @@ class LiveTrace:
             **verdict,  # type: ignore[arg-type]
         )
         return self._outcome
+
+    def mark_over(self) -> None:
+        """The outcome is known and was saved, or could not be."""
+        self.is_over = True
+        self._note_change()
+
+    async def wait_for_change(self, version: int, timeout_seconds: float) -> None:
+        """Return as soon as the trace is past `version`, or after the time."""
+        if self.version == version:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout_seconds)
 
     def segments(self) -> tuple[Segment, ...]:
         """What there is so far."""
@@ -121,6 +134,11 @@ class LiveTrace:
             tokens_per_second=self.tokens_per_second,
         )
         return with_outcome(self._begun, self.segments(), outcome)
+
+    def _note_change(self) -> None:
+        self.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _open(self, kind: SegmentKind, now: float) -> None:
         if kind is SegmentKind.CLOSE:

@@ -7,7 +7,6 @@ opens the trace's link follows the same run. Traces are saved every second and c
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from storage.records import NewQuestion, NewTrace, Question, Segment, SegmentKin
 _log = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 1.0
-_POLL_SECONDS = 0.05
+_FRAME_SECONDS = 0.05
 _OTHERS_POLL_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 1.0
 _FORGET_SECONDS = 60.0
@@ -88,16 +87,14 @@ class ProbeService:
         if len(self._tasks) >= MAX_RUNNING:
             raise ServiceError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
         plan = await self._plan(request)
-        question = await self._store.keep_question(
-            NewQuestion(
-                stem=request.stem,
-                options=dict(request.options),
-                target=request.target,
-                source=request.source,
-                title=request.title,
-            )
+        question = NewQuestion(
+            stem=request.stem,
+            options=dict(request.options),
+            target=request.target,
+            source=request.source,
+            title=request.title,
         )
-        live = LiveTrace(await self._store.begin(self._new_trace(plan, question)))
+        live = LiveTrace(await self._store.begin(question, lambda kept: self._new_trace(plan, kept)))
         self._live[live.id] = live
         task = asyncio.create_task(self._run(live, plan), name=f"probe-{live.id}")
         self._tasks[live.id] = task
@@ -115,13 +112,13 @@ class ProbeService:
             async for trace in self._follow_stored(trace_id):
                 yield trace
             return
-        version, yielded_at = -1, 0.0
         while not live.is_over:
-            now = time.monotonic()
-            if live.version != version or now - yielded_at > _HEARTBEAT_SECONDS:
-                version, yielded_at = live.version, now
-                yield live.snapshot()
-            await asyncio.sleep(_POLL_SECONDS)
+            version = live.version
+            yield live.snapshot()
+            # The first token is not made to wait; those that follow it come in handfuls.
+            if live.tokens_generated:
+                await asyncio.sleep(_FRAME_SECONDS)
+            await live.wait_for_change(version, _HEARTBEAT_SECONDS)
         yield live.snapshot()
 
     async def get(self, trace_id: str) -> Trace:
@@ -253,7 +250,7 @@ class ProbeService:
         except StorageError as exc:
             _log.error("trace %s not saved: %s", live.id, exc)
             live.save_error = str(exc)
-        live.is_over = True
+        live.mark_over()
         # A run that could not be saved stays in memory, the only place where it is.
         if not live.save_error:
             asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._live.pop, live.id, None)

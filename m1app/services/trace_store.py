@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from m1app.services.errors import TraceNotFound
 from storage.database import Database
@@ -30,13 +30,13 @@ class TraceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep_question(self, question: NewQuestion) -> Question:
-        """Store a question, or find the equal one."""
-        return await asyncio.to_thread(self._in_session(lambda s: QuestionRepository(s).upsert(question)))
+    async def begin(self, question: NewQuestion, trace_of: Callable[[Question], NewTrace]) -> Trace:
+        """Store a question, or find the equal one, and a trace of it that begins: in one transaction."""
 
-    async def begin(self, trace: NewTrace) -> Trace:
-        """Store a trace that begins."""
-        return await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).add(trace)))
+        def store(session: Any) -> Trace:
+            return TraceRepository(session).add(trace_of(QuestionRepository(session).upsert(question)))
+
+        return await asyncio.to_thread(self._in_session(store))
 
     async def save_progress(self, trace: Trace) -> None:
         """Store what has come so far; also the heartbeat."""

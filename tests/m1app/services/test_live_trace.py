@@ -1,0 +1,55 @@
+"""Waiting for a running trace to change."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from m1app.services.live_trace import LiveTrace
+from models.budget_forcing import SegmentKind
+from models.thinking import PassEvent, SegmentOpened, TokensGenerated
+from storage.records import TraceState
+from tests.m1app.trace_samples import COMPLETED
+
+_LONGER_THAN_ANY_TEST = 3600.0
+
+
+def begun() -> LiveTrace:
+    return LiveTrace(replace(COMPLETED, state=TraceState.RUNNING, segments=()))
+
+
+@pytest.mark.parametrize("event", [SegmentOpened(SegmentKind.THINK), TokensGenerated(1)])
+async def test_every_waiting_follower_wakes_at_the_change_itself(event: PassEvent) -> None:
+    live = begun()
+    seen = live.version
+    followers = [asyncio.create_task(live.wait_for_change(seen, _LONGER_THAN_ANY_TEST)) for _ in range(3)]
+    await asyncio.sleep(0)
+    live.apply(event)
+    await asyncio.gather(*followers)
+    assert live.version > seen
+
+
+async def test_change_before_the_wait_is_not_missed() -> None:
+    live = begun()
+    seen = live.version
+    live.apply(TokensGenerated(1))
+    await live.wait_for_change(seen, _LONGER_THAN_ANY_TEST)
+
+
+async def test_end_wakes_a_follower_only_once_it_was_saved() -> None:
+    live = begun()
+    follower = asyncio.create_task(live.wait_for_change(live.version, _LONGER_THAN_ANY_TEST))
+    await asyncio.sleep(0)
+    live.end(TraceState.STOPPED)
+    await asyncio.sleep(0)
+    assert not follower.done()
+    live.mark_over()
+    await follower
+    assert live.is_over
+
+
+async def test_wait_without_a_change_ends_with_its_time() -> None:
+    live = begun()
+    seen = live.version
+    await live.wait_for_change(seen, 0.01)
+    assert live.version == seen
