@@ -66,7 +66,10 @@ class Driver:
     def read(self, when: str) -> Reading:
         """Resident memory once the app has let go of finished runs."""
         time.sleep(self._options.settle_seconds)
-        return Reading(when, self.probes, self._app.resident_mib())
+        reading = Reading(when, self.probes, self._app.resident_mib())
+        # A whole run takes minutes: what there is shows at once, and is not lost when the rest is.
+        sys.stderr.write(f"{when}: {reading.mib:.1f} MiB after {self.probes} probes\n")
+        return reading
 
     def close(self) -> None:
         """Close the connections."""
