@@ -33,6 +33,8 @@ class TraceFilter:
     """Model id, exact."""
     is_correct: bool | None = None
     """True: correct ones; False: wrong ones; unscored traces are neither."""
+    is_scored: bool | None = None
+    """True: correct and wrong ones; False: those without a verdict."""
     has_target: bool | None = None
     """True: questions with a target; False: those without."""
     since: datetime | None = None
@@ -127,6 +129,8 @@ def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[boo
         given.append(TraceRow.model == replace_unstorable(wanted.model))
     if wanted.is_correct is not None:
         given.append(TraceRow.is_correct.is_(wanted.is_correct))
+    if wanted.is_scored is not None:
+        given.append(TraceRow.is_correct.is_not(None) if wanted.is_scored else TraceRow.is_correct.is_(None))
     if wanted.has_target is not None:
         given.append(QuestionRow.target.is_not(None) if wanted.has_target else QuestionRow.target.is_(None))
     if wanted.since is not None:

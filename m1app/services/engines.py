@@ -154,6 +154,12 @@ class EngineService:
             _log.error("engine not started: %s", exc)
             self._start_error = str(exc)
             return
+        except Exception as exc:  # noqa: BLE001 - a worker's end: nobody else would hear of it
+            _log.exception("engine not started")
+            self._start_error = (
+                f"The engine could not be started ({type(exc).__name__}); the app's log has the details."
+            )
+            return
         if self._is_closing.is_set():
             return
         self._server = server

@@ -18,7 +18,7 @@ def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter
         state=TraceState(state) if state else None,
         model=model or None,
         is_correct={"right": True, "wrong": False}.get(verdict),
-        has_target=False if verdict == "unscored" else None,
+        is_scored=False if verdict == "unscored" else None,
     )
 
 

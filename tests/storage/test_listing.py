@@ -59,6 +59,8 @@ def test_filters_hold_exactly_the_traces_they_name(database: Database) -> None:
     assert ids(database, is_correct=False) == {wrong.id}
     assert ids(database, has_target=False) == {unscored.id}
     assert ids(database, has_target=True) == {right.id, wrong.id, running.id}
+    assert ids(database, is_scored=True) == {right.id, wrong.id}
+    assert ids(database, is_scored=False) == {unscored.id, running.id}
     assert ids(database, model="m1-7b") == {wrong.id}
     assert ids(database, model="nul\x00") == set()
     assert ids(database, state=TraceState.STOPPED) == {unscored.id}
