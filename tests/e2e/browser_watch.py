@@ -38,16 +38,15 @@ class Watch:
 
     origin: str
     problems: list[str] = field(default_factory=list)
-    responses: dict[str, int] = field(default_factory=dict)
-    """Address -> status of everything that was loaded."""
     _expected: list[re.Pattern[str]] = field(default_factory=list)
     _is_leaving: bool = False
+    _maybe_leaving: list[str] = field(default_factory=list)
+    """Logged just before a navigation's request, or else problems."""
 
     def attach(self, context: BrowserContext) -> None:
         context.on("weberror", self._on_error)
         context.on("console", self._on_console)
         context.on("request", self._on_request)
-        context.on("response", lambda response: self.responses.update({response.url: response.status}))
         context.on("page", self._on_page)
 
     def expect(self, pattern: str) -> None:
@@ -55,7 +54,8 @@ class Watch:
         self._expected.append(re.compile(pattern))
 
     def unexpected(self) -> list[str]:
-        return [found for found in self.problems if not any(known.search(found) for known in self._expected)]
+        seen = [*self.problems, *self._maybe_leaving]
+        return [found for found in seen if not any(known.search(found) for known in self._expected)]
 
     def _on_page(self, page: Page) -> None:
         page.on("domcontentloaded", lambda _: setattr(self, "_is_leaving", False))
@@ -67,11 +67,15 @@ class Watch:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             problem = f"console error: {message.text} at {message.location}"
-            if not (self._is_leaving and _LEAVING.search(problem)):
+            if not _LEAVING.search(problem):
                 self.problems.append(problem)
+            elif not self._is_leaving:
+                self._maybe_leaving.append(problem)
 
     def _on_request(self, request: Request) -> None:
-        self._is_leaving = self._is_leaving or request.is_navigation_request()
+        if request.is_navigation_request():
+            self._is_leaving = True
+            self._maybe_leaving.clear()
         self._check("request", request.url)
 
     def _check(self, what: str, url: str) -> None:

@@ -102,7 +102,7 @@ class ProbePage:
     def wait_streaming(self, characters: int = 80) -> str:
         """Return the thinking so far once there is some of it; the run goes on."""
         self.page.wait_for_function(
-            "n => document.querySelector('#trace-pane [data-part=thinking]').textContent.length >= n",
+            "n => document.querySelector('#trace-pane [data-part=thinking]')?.textContent.length >= n",
             arg=characters,
             timeout=WAIT_MS,
         )

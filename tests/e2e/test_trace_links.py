@@ -109,7 +109,7 @@ def test_trace_downloads_as_json_and_markdown(probe: ProbePage, app: RunningApp)
     record = json.loads(contents["json"])
     assert record == app.trace(trace_id)
     assert record["trace_id"] == trace_id
-    assert record["thinking_tokens"] == 64
+    assert 0 < record["thinking_tokens"] <= 64
     for text in (OPEN_QUESTION, "A. pallor", record["segments"][0]["text"], record["answer"], "not medical advice"):
         assert text in contents["markdown"]
 
