@@ -16,6 +16,7 @@ HOSTILE_STEM = "Hostile stem <img src=x onerror=window.__hit=5> ![s](https://lea
 HOSTILE_OPTION = "<svg onload=window.__hit=6> option"
 FILLER_COUNT = 30
 """More than the history shows at once; older than the other rows."""
+LOOKS_STEM = "A 30-year-old man has fatigue and pale skin. His haemoglobin is 82 g/L. What does he have?"
 HOSTILE_MODEL = "<i>model</i> {{value}} ${window.__hit=10}"
 HOSTILE_ERROR = "Hostile error <img src=x onerror=window.__hit=7>"
 
@@ -30,6 +31,7 @@ def store_traces(home: Path) -> None:
             finish(database, filler, _segment(SegmentKind.ANSWER, "Filler.", 1))
         _store_hostile(database)
         _store_plain(database)
+        _store_one_of_everything(database)
     finally:
         database.dispose()
 
@@ -79,6 +81,35 @@ def _store_plain(database: Database) -> None:
         database, NewQuestion(stem="Which gland makes cortisol?", options={"A": "Adrenal", "B": "Thyroid"}, target="B")
     )
     finish(database, right, _segment(SegmentKind.ANSWER, "Certainly B.", 4), outcome=COMPLETED)
+
+
+def _store_one_of_everything(database: Database) -> None:
+    options = {
+        "A": "Anaemia",
+        "B": "Polycythaemia, of which he would rather have a red face and itch after a hot bath",
+        "C": "Pneumonoultramicroscopicsilicovolcanoconiosis" * 2,
+    }
+    trace = begin(database, NewQuestion(stem=LOOKS_STEM, options=options, target="A"))
+    finish(
+        database,
+        trace,
+        _segment(SegmentKind.THINK, "\n\n1. His haemoglobin is low.\n\n2. Low haemoglobin makes skin pale." * 3, 60),
+        _segment(SegmentKind.WAIT, " Wait", 1),
+        _segment(SegmentKind.THINK, ", is 82 g/L low for a man? The lower limit is about 130 g/L. Yes.", 22),
+        _segment(SegmentKind.CLOSE, "\n\nTherefore, the final answer is", 8),
+        _segment(SegmentKind.ANSWER, " B. Polycythaemia.", 7),
+        outcome=TraceOutcome(
+            state=TraceState.COMPLETED,
+            thinking_finish_reason=ThinkingFinishReason.NATURAL,
+            answer_letter="B",
+            is_correct=False,
+            option_probabilities={"A": 0.31, "B": 0.42, "C": 0.02},
+            time_to_first_token_seconds=0.25,
+            seconds=1.5,
+            tokens_generated=90,
+            tokens_per_second=70.5,
+        ),
+    )
 
 
 def _segment(kind: SegmentKind, text: str, tokens: int) -> Segment:
