@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CONNECT_SECONDS = 5.0
+_KEEP_ALIVE_SECONDS = 2.0
+"""Below the 5 s after which llama.cpp and vLLM close an idle connection: a request sent at that moment is lost."""
 _SILENCE_SECONDS = 600.0
 """Longest wait for the next byte: a long prompt on a slow machine, behind a full queue."""
 _MAX_BACKOFF_SECONDS = 8.0
@@ -63,7 +65,7 @@ class OpenAIEngine:
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
         self._template_tokens: dict[str, TokenIds] = {}
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_KEEP_ALIVE_SECONDS)
         timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         # trust_env=False: a proxy of the environment must not see questions meant for a local engine.
         self._client = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
