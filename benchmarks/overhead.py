@@ -7,6 +7,7 @@ falls on both. Only the thinking is compared; its answer is capped at one token.
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -203,6 +204,7 @@ async def measure(options: argparse.Namespace) -> list[Comparison]:
             for comparison in comparisons:
                 turns = options.turns if comparison.streams > 1 else 2 * options.turns
                 await compare(services, client, pairs, comparison, turns)
+                sys.stderr.write(f"{dict(comparison.row())}\n")
         finally:
             await client.aclose()
             await services.aclose()
