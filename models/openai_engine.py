@@ -238,9 +238,10 @@ class OpenAIEngine:
         error = content.get("error", content) if isinstance(content, dict) else {}
         error = error if isinstance(error, dict) else {"message": error}
         retry_after = response.headers.get("retry-after")
-        return engine_wire.error_for(
-            response.status_code, text, error, model=self._model or "", retry_after=retry_after
-        )
+        return engine_wire.error_for(response.status_code, text, error, model=self._name(), retry_after=retry_after)
+
+    def _name(self) -> str:
+        return self._info.model if self._info else self._model or ""
 
     async def _retrying(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         for tries in range(1, self._max_attempts + 1):
