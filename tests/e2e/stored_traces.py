@@ -16,7 +16,7 @@ HOSTILE_STEM = "Hostile stem <img src=x onerror=window.__hit=5> ![s](https://lea
 HOSTILE_OPTION = "<svg onload=window.__hit=6> option"
 FILLER_COUNT = 30
 """More than the history shows at once; older than the other rows."""
-LOOKS_STEM = "A 30-year-old man has fatigue and pale skin. His haemoglobin is 82 g/L. What does he have?"
+LOOKS_STEM = "A 30-year-old man has fatigue and koilonychia. His haemoglobin is 82 g/L. What does he have?"
 HOSTILE_MODEL = "<i>model</i> {{value}} ${window.__hit=10}"
 HOSTILE_ERROR = "Hostile error <img src=x onerror=window.__hit=7>"
 
@@ -62,7 +62,9 @@ def _store_hostile(database: Database) -> None:
 
 
 def _store_plain(database: Database) -> None:
-    wrong = begin(database, NewQuestion(stem="Which vessel is torn?", options={"A": "Artery", "B": "Vein"}, target="A"))
+    wrong = begin(
+        database, NewQuestion(stem="Which sutured vessel is torn?", options={"A": "Artery", "B": "Vein"}, target="A")
+    )
     outcome = TraceOutcome(
         state=TraceState.COMPLETED,
         thinking_finish_reason=ThinkingFinishReason.BUDGET,
@@ -78,7 +80,8 @@ def _store_plain(database: Database) -> None:
         outcome=outcome,
     )
     right = begin(
-        database, NewQuestion(stem="Which gland makes cortisol?", options={"A": "Adrenal", "B": "Thyroid"}, target="B")
+        database,
+        NewQuestion(stem="Which sutured gland makes cortisol?", options={"A": "Adrenal", "B": "Thyroid"}, target="B"),
     )
     finish(database, right, _segment(SegmentKind.ANSWER, "Certainly B.", 4), outcome=COMPLETED)
 

@@ -12,9 +12,9 @@ from tests.e2e.stored_traces import FILLER_COUNT
 @pytest.mark.parametrize(
     ("words", "stem"),
     [
-        ("cortisol", "Which gland makes cortisol?"),
-        ("zygomaticotemporal", "Which vessel is torn?"),
-        ("quixotically", "Which vessel is torn?"),
+        ("cortisol", "Which sutured gland makes cortisol?"),
+        ("zygomaticotemporal", "Which sutured vessel is torn?"),
+        ("quixotically", "Which sutured vessel is torn?"),
     ],
     ids=["question", "thinking", "answer"],
 )
@@ -35,34 +35,36 @@ def test_search_without_result_says_so_and_clearing_it_brings_the_list_back(prob
 
 
 def test_filters_restrict_by_verdict_state_and_model(probe: ProbePage) -> None:
-    probe.search.fill("Which")
+    probe.search.fill("sutured")
+    expect(probe.rows).to_have_count(2, timeout=WAIT_MS)
     probe.choose("Verdict", "Wrong")
     expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
-    expect(probe.rows.first).to_contain_text("Which vessel is torn?")
+    expect(probe.rows.first).to_contain_text("Which sutured vessel is torn?")
     expect(probe.rows.first).to_contain_text("B wrong, target A")
     probe.choose("Verdict", "Right")
-    expect(probe.rows.first).to_contain_text("Which gland makes cortisol?", timeout=WAIT_MS)
+    expect(probe.rows.first).to_contain_text("Which sutured gland makes cortisol?", timeout=WAIT_MS)
     expect(probe.rows.first).to_contain_text("B right")
     probe.choose("State", "Failed")
     expect(probe.rows).to_have_count(0, timeout=WAIT_MS)
-    probe.search.fill("")
+    probe.search.fill("Hostile")
     probe.choose("Verdict", "Any verdict")
     expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
     expect(probe.rows.first).to_contain_text("Hostile stem")
     probe.choose("State", "Any state")
     probe.choose("Model", "smollm2-135m")
-    expect(probe.rows.filter(has_text="Hostile stem")).to_have_count(0, timeout=WAIT_MS)
-    expect(probe.rows.first).to_be_visible()
+    expect(probe.rows).to_have_count(0, timeout=WAIT_MS)
+    probe.search.fill("sutured")
+    expect(probe.rows).to_have_count(2, timeout=WAIT_MS)
 
 
 def test_click_on_a_row_opens_its_trace(probe: ProbePage) -> None:
     probe.search.fill("quixotically")
     expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
     trace_id = probe.rows.first.get_attribute("data-trace")
-    probe.rows.first.get_by_text("Which vessel is torn?").click()
+    probe.rows.first.get_by_text("Which sutured vessel is torn?").click()
     probe.wait_over()
     assert probe.wait_trace_id() == trace_id
-    expect(probe.question).to_have_value("Which vessel is torn?")
+    expect(probe.question).to_have_value("Which sutured vessel is torn?")
     expect(probe.options).to_have_value("A. Artery\nB. Vein")
     expect(probe.budget).to_have_value("1024")
     assert probe.text_of(probe.thinking) == "Perhaps the zygomaticotemporal branch."

@@ -41,7 +41,7 @@ def test_page_is_readable_and_does_not_scroll_sideways(
         probe.page.get_by_role("button", name="Dark / light").click()
     assert probe.page.locator("body.dark").count() == (scheme == "dark")
     assert not probe.scrolls_sideways()
-    probe.search.fill("pale skin")
+    probe.search.fill("koilonychia")
     expect(probe.rows).to_have_count(1)
     probe.rows.first.get_by_text(LOOKS_STEM).click()
     probe.wait_over()
@@ -49,7 +49,9 @@ def test_page_is_readable_and_does_not_scroll_sideways(
     assert not probe.scrolls_sideways()
     _SCREENSHOTS.mkdir(exist_ok=True)
     probe.page.screenshot(path=_SCREENSHOTS / f"probe-{scheme}-{width}.png", full_page=True)
-    probe.state.scroll_into_view_if_needed()
+    probe.state.evaluate("e => e.scrollIntoView()")
+    # Lines outside the window are drawn only when they come into it, a frame later.
+    probe.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     probe.page.screenshot(path=_SCREENSHOTS / f"trace-{scheme}-{width}.png")
     read = [probe.question, probe.verdict, probe.state, probe.part("finish"), probe.part("used"), probe.run]
     read += [probe.thinking.locator("p").first, *probe.part("options").locator("span:not(:empty):not(.m1-bar)").all()]
