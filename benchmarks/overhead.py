@@ -37,6 +37,19 @@ class Pair:
     body: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a turn: its streams, and the processor time that this process spent on all of them."""
+
+    timings: Sequence[Timing]
+    cpu_seconds: float
+
+    @property
+    def cpu_ms_per_token(self) -> float:
+        """Hardly touched by what else runs on the machine."""
+        return 1000 * self.cpu_seconds / sum(timing.tokens for timing in self.timings)
+
+
 @dataclass(slots=True)
 class Comparison:
     """All turns at one number of streams; ratios are of ours to raw in the same turn."""
@@ -56,13 +69,19 @@ class Comparison:
     """Median over the streams of a turn, ours less raw, to the token's arrival in the live trace."""
     seen_extra_seconds: list[float] = field(default_factory=list)
     """The same to the first snapshot that a follower was given."""
+    our_cpu_ms: list[float] = field(default_factory=list)
+    """Processor time of this process for each token."""
+    raw_cpu_ms: list[float] = field(default_factory=list)
 
-    def add(self, ours: Sequence[Timing], raw: Sequence[Timing]) -> None:
+    def add(self, our_side: Side, raw_side: Side) -> None:
         """Take one turn."""
         self.turns += 1
+        ours, raw = our_side.timings, raw_side.timings
         if any(timing.tokens != self.tokens for timing in (*ours, *raw)):
             self.turns_left_out += 1
             return
+        self.our_cpu_ms.append(our_side.cpu_ms_per_token)
+        self.raw_cpu_ms.append(raw_side.cpu_ms_per_token)
         self.our_rates.append(_rate(ours))
         self.raw_rates.append(_rate(raw))
         self.rate_ratios.append(_rate(ours) / _rate(raw))
@@ -85,6 +104,7 @@ class Comparison:
             "rate ratio": report.middle(self.rate_ratios),
             "(middle half)": report.spread(self.rate_ratios),
             "decode ratio": report.middle(self.decode_ratios),
+            "cpu ms/token": f"{report.middle(self.raw_cpu_ms):.2f} -> {report.middle(self.our_cpu_ms):.2f}",
             "raw first ms": f"{1000 * report.middle(self.raw_first_seconds):.0f}",
             "extra ms": f"{1000 * report.middle(self.first_extra_seconds):+.1f}",
             "followed extra ms": f"{1000 * report.middle(self.seen_extra_seconds):+.1f}",
@@ -177,21 +197,24 @@ async def compare(
     """Run both sides `turns` times; which goes first changes from turn to turn."""
     chosen = pairs[: comparison.streams]
 
-    async def ours() -> list[Timing]:
+    async def ours() -> Side:
+        began = time.process_time()
         timings = await asyncio.gather(*(through_service(services, pair.request) for pair in chosen))
         while services.probe.running:  # noqa: ASYNC110 - the runs end with a write, no part of what is measured
             await asyncio.sleep(0.01)
-        return timings
+        return Side(timings, time.process_time() - began)
 
-    async def raw() -> list[Timing]:
-        return await asyncio.gather(*(client.run(pair.body) for pair in chosen))
+    async def raw() -> Side:
+        began = time.process_time()
+        timings = await asyncio.gather(*(client.run(pair.body) for pair in chosen))
+        return Side(timings, time.process_time() - began)
 
     for turn in range(turns):
         if turn % 2:
-            raw_timings, our_timings = await raw(), await ours()
+            raw_side, our_side = await raw(), await ours()
         else:
-            our_timings, raw_timings = await ours(), await raw()
-        comparison.add(our_timings, raw_timings)
+            our_side, raw_side = await ours(), await raw()
+        comparison.add(our_side, raw_side)
 
 
 async def measure(options: argparse.Namespace) -> list[Comparison]:
@@ -204,7 +227,7 @@ async def measure(options: argparse.Namespace) -> list[Comparison]:
             for comparison in comparisons:
                 turns = options.turns if comparison.streams > 1 else 2 * options.turns
                 await compare(services, client, pairs, comparison, turns)
-                sys.stderr.write(f"{dict(comparison.row())}\n")
+                sys.stderr.write("  ".join(f"{name}: {value}" for name, value in comparison.row().items()) + "\n")
         finally:
             await client.aclose()
             await services.aclose()
