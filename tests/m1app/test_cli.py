@@ -135,6 +135,8 @@ def test_interrupt_keeps_what_was_generated(tmp_path: Path, engine: dict[str, st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what runs in the background with interrupts ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         seen = "".join(process.stdout.read(1) for _ in range(40))
