@@ -109,7 +109,8 @@ class RunningApp:
         own = {
             "M1_HOME": str(self.home),
             "M1_PORT": str(self.port),
-            "M1_THREADS": os.environ.get("M1_THREADS", "2"),
+            # The engine's threads wait by spinning: with as many as there are cores, a browser beside it starves it.
+            "M1_THREADS": os.environ.get("M1_THREADS", "1"),
             "M1_PARALLEL_REQUESTS": "2",
             "M1_CONTEXT_LENGTH": "2048",
         }
