@@ -31,12 +31,13 @@ class Timing:
 
 
 class RawClient:
-    """Sends completion requests; one connection per stream, kept open as long as the app's client keeps its own."""
+    """Sends completion requests, each over a connection of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        # Servers close idle connections after 5 s; a request sent at that moment would be lost.
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0)
+        # One connection for each request, as the app's client does with llama.cpp.
+        headers["Connection"] = "close"
+        limits = httpx2.Limits(max_connections=None)
         self._client = httpx2.AsyncClient(headers=headers, limits=limits, timeout=_SILENCE_SECONDS, trust_env=False)
         self._url = endpoint.base_url + "/v1/completions"
 

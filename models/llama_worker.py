@@ -113,9 +113,10 @@ def _check_port(port: int) -> None:
 
 def serve(config: LlamaConfig, header: GgufHeader, api_key: str) -> None:
     """Serve until TERM or INT; `config` must have passed `check`."""
-    # OpenMP reads it when the library loads. Threads that spin for each other starve beside any other load: with both
-    # of 2 cores busy, 1.5 tokens/s became 15 to 38.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # OpenMP reads it when the library loads: how long its threads spin for each other before they sleep. Spinning on
+    # starves them beside any other load (both of 2 cores busy: 1 to 30 tokens/s), sleeping at once slows an idle
+    # machine (25 of 90 tokens/s); this little gave 50 to 88 idle and 23 to 43 beside the load.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import xllamacpp  # Late: a refusal should not wait for it.
 
     params = xllamacpp.CommonParams()

@@ -7,7 +7,7 @@ list needs of traces (summaries, filter, page) is in `listing.py`.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -227,6 +227,19 @@ class Trace(NewTrace):
     def thinking_tokens(self) -> int:
         """Tokens that the thinking budget counts."""
         return sum(part.token_count for part in self.segments if part.kind in COUNTED_AS_THINKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What has come so far of a running trace."""
+
+    trace_id: str
+    segments: Sequence[Segment]
+    """All of the trace, in order."""
+    tokens_generated: int
+    """Every token that the engine produced for it."""
+    time_to_first_token_seconds: float | None
+    """None before there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Traces: begun, saved about once a second while they stream, closed once, and read."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult, delete, insert, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.columns import replace_unstorable
-from storage.errors import InvalidRecord, RecordNotFound
+from storage.errors import InvalidRecord, RecordNotFound, StorageError
 from storage.listing import Page, TraceFilter, count_traces, read_page
 from storage.questions import as_question, utc_now
 from storage.records import (
@@ -19,6 +19,7 @@ from storage.records import (
     Checkpoint,
     NewCheckpoint,
     NewTrace,
+    Progress,
     Segment,
     Trace,
     TraceOutcome,
@@ -48,7 +49,8 @@ class TraceRepository:
         Raises:
             RecordNotFound: its question is not kept.
         """
-        if not trace.question_id.isalnum() or self._session.get(QuestionRow, trace.question_id) is None:
+        asked = self._session.get(QuestionRow, trace.question_id) if trace.question_id.isalnum() else None
+        if asked is None:
             raise RecordNotFound(
                 f"There is no question {trace.question_id!r} to begin a trace of. Save the question first."
             )
@@ -61,10 +63,12 @@ class TraceRepository:
             updated_at=moment,
             thinking_tokens=0,
             prompt_sha256=hashlib.sha256(trace.prompt_text.encode(errors="replace")).hexdigest(),
+            question=asked,
+            segments=[],
         )
         self._session.add(row)
         self._session.flush()
-        return self.get(row.id)
+        return _as_trace(row)
 
     def save_progress(
         self,
@@ -79,21 +83,30 @@ class TraceRepository:
             trace_id: a running trace; one marked interrupted runs again.
             segments: all of the trace so far, in order.
             tokens_generated: every token that the engine produced for it so far.
-            time_to_first_token_seconds: from the request to the first token; None leaves what was saved.
+            time_to_first_token_seconds: from the request to the first token; None before there is one.
 
         Raises:
             RecordNotFound: there is no such trace.
             InvalidRecord: it is closed.
         """
-        values: dict[str, Any] = {
-            "state": TraceState.RUNNING,
-            "thinking_tokens": _thinking_tokens(segments),
-            "tokens_generated": tokens_generated,
-        }
-        if time_to_first_token_seconds is not None:
-            values["time_to_first_token_seconds"] = time_to_first_token_seconds
-        self._update_open(trace_id, values)
-        self._save_segments(trace_id, segments)
+        progress = Progress(trace_id, segments, tokens_generated, time_to_first_token_seconds)
+        if trace_id not in self.save_all([progress]):
+            raise self._not_open(trace_id)
+
+    def save_all(self, progress: Sequence[Progress]) -> Set[str]:
+        """Keep what has come so far of many traces, in few statements; closed or deleted ones are passed over.
+
+        Returns:
+            Ids of the traces that were saved.
+        """
+        wanted = [each.trace_id for each in progress if each.trace_id.isalnum()]
+        is_open = TraceRow.id.in_(wanted) & TraceRow.state.in_(_OPEN_STATES)
+        found = set(self._session.scalars(select(TraceRow.id).where(is_open).with_for_update()))
+        kept = [each for each in progress if each.trace_id in found]
+        if kept:
+            self._session.execute(update(TraceRow), [self._progress_values(each) for each in kept])
+        self._save_segments({each.trace_id: each.segments for each in kept})
+        return found
 
     def close(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment] | None = None) -> None:
         """End a trace and make its text findable.
@@ -114,7 +127,7 @@ class TraceRepository:
             values["thinking_tokens"] = _thinking_tokens(segments)
         self._update_open(trace_id, values)
         if segments is not None:
-            self._save_segments(trace_id, segments)
+            self._save_segments({trace_id: segments})
         self._index(trace_id)
 
     def get(self, trace_id: str) -> Trace:
@@ -203,33 +216,50 @@ class TraceRepository:
             raise _no_trace(trace_id)
         is_open = (TraceRow.id == trace_id) & TraceRow.state.in_(_OPEN_STATES)
         changed = update(TraceRow).where(is_open).values(**values, updated_at=self._now())
-        if self._affected(changed.execution_options(synchronize_session=False)) == 1:
-            return
+        if self._affected(changed.execution_options(synchronize_session=False)) != 1:
+            raise self._not_open(trace_id)
+
+    def _not_open(self, trace_id: str) -> StorageError:
+        if not trace_id.isalnum():
+            return _no_trace(trace_id)
         state = self._session.scalar(select(TraceRow.state).where(TraceRow.id == trace_id))
         if state is None:
-            raise _no_trace(trace_id)
-        raise InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and stays as it is. Begin another trace.")
+            return _no_trace(trace_id)
+        return InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and stays as it is. Begin another trace.")
 
     def _affected(self, statement: Any) -> int:
         result = self._session.execute(statement)
         return result.rowcount if isinstance(result, CursorResult) else 0
 
-    def _save_segments(self, trace_id: str, segments: Sequence[Segment]) -> None:
-        kept = SegmentRow.trace_id == trace_id
+    def _progress_values(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "id": progress.trace_id,
+            "state": TraceState.RUNNING,
+            "updated_at": self._now(),
+            "thinking_tokens": _thinking_tokens(progress.segments),
+            "tokens_generated": progress.tokens_generated,
+            "time_to_first_token_seconds": progress.time_to_first_token_seconds,
+        }
+
+    def _save_segments(self, segments_of: Mapping[str, Sequence[Segment]]) -> None:
+        """Write the segments that changed."""
         marks = select(
-            SegmentRow.position, SegmentRow.token_count, SegmentRow.character_count, SegmentRow.finish_reason
-        )
-        saved = {row.position: tuple(row)[1:] for row in self._session.execute(marks.where(kept))}
-        for position, segment in enumerate(segments):
-            values = _segment_values(segment)
-            mark = (segment.token_count, len(segment.text), segment.finish_reason)
-            if position not in saved:
-                self._session.execute(insert(SegmentRow).values(trace_id=trace_id, position=position, **values))
-            elif saved[position] != mark:
-                at = update(SegmentRow).where(kept, SegmentRow.position == position).values(values)
-                self._session.execute(at.execution_options(synchronize_session=False))
-        if len(saved) > len(segments):
-            surplus = delete(SegmentRow).where(kept, SegmentRow.position >= len(segments))
+            SegmentRow.trace_id,
+            SegmentRow.position,
+            SegmentRow.token_count,
+            SegmentRow.character_count,
+            SegmentRow.finish_reason,
+        ).where(SegmentRow.trace_id.in_(segments_of))
+        saved = {tuple(row)[:2]: tuple(row)[2:] for row in self._session.execute(marks)}
+        given = {(id_, at): segment for id_, parts in segments_of.items() for at, segment in enumerate(parts)}
+        new = [key for key in given if key not in saved]
+        changed = [key for key, segment in given.items() if key in saved and saved[key] != _mark(segment)]
+        if changed:
+            self._session.execute(update(SegmentRow), [_segment_values(key, given[key]) for key in changed])
+        if new:
+            self._session.execute(insert(SegmentRow), [_segment_values(key, given[key]) for key in new])
+        for trace_id, position in saved.keys() - given.keys():
+            surplus = delete(SegmentRow).where(SegmentRow.trace_id == trace_id, SegmentRow.position == position)
             self._session.execute(surplus.execution_options(synchronize_session=False))
 
     def _interrupt(self, trace_id: str, seen_heartbeat: datetime) -> bool:
@@ -261,8 +291,14 @@ def _thinking_tokens(segments: Sequence[Segment]) -> int:
     return sum(segment.token_count for segment in segments if segment.kind in COUNTED_AS_THINKING)
 
 
-def _segment_values(segment: Segment) -> dict[str, Any]:
-    return {name: getattr(segment, name) for name in _SEGMENT_FIELDS} | {"character_count": len(segment.text)}
+def _segment_values(key: tuple[str, int], segment: Segment) -> dict[str, Any]:
+    values = {name: getattr(segment, name) for name in _SEGMENT_FIELDS}
+    return values | {"trace_id": key[0], "position": key[1], "character_count": len(segment.text)}
+
+
+def _mark(segment: Segment) -> tuple[Any, ...]:
+    """Differs when a segment that was saved has changed."""
+    return segment.token_count, len(segment.text), segment.finish_reason
 
 
 def _as_trace(row: TraceRow) -> Trace:

@@ -42,10 +42,14 @@ class LiveSegment:
 class LiveTrace:
     """One running trace."""
 
-    def __init__(self, begun: Trace) -> None:
+    def __init__(self, begun: Trace, started_at: float) -> None:
+        """Args:
+        begun: the trace as it was stored.
+        started_at: when the engine was asked, in seconds of the monotonic clock.
+        """
         self._begun = begun
         self._segments: list[LiveSegment] = []
-        self._started_at = time.monotonic()
+        self._started_at = started_at
         self._first_token_at: float | None = None
         self._last_token_at = self._started_at
         self._thinking_finish: ThinkingFinishReason | None = None

@@ -7,6 +7,7 @@ opens the trace's link follows the same run. Traces are saved every second and c
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from m1app.benchmark.scoring import score
 from m1app.services.engines import EngineService
 from m1app.services.errors import ServiceError
 from m1app.services.live_trace import LiveTrace
+from m1app.services.primed_events import PrimedEvents
 from m1app.services.probe_request import MAX_SEED, ProbeRequest, check_fits, check_request, pass_settings
 from m1app.services.trace_store import TraceStore, this_process
 from models.budget_forcing import Markers
 from models.engine import Engine, EngineInfo, TokenIds
 from models.errors import ModelsError
 from models.option_probabilities import OptionProbabilities, option_probabilities
-from models.profiles import Profile, ProfileMatch, Profiles
+from models.profiles import ProfileMatch, Profiles
 from models.prompting import Prompt, bind_markers, build_prompt
 from models.thinking import PassSettings, run_pass
 from storage.errors import StorageError
@@ -31,7 +33,7 @@ from storage.records import NewQuestion, NewTrace, Question, Segment, SegmentKin
 _log = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 1.0
-_FRAME_SECONDS = 0.05
+_FRAME_SECONDS = 0.1
 _OTHERS_POLL_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 1.0
 _FORGET_SECONDS = 60.0
@@ -63,7 +65,7 @@ class ProbeService:
         self._live: dict[str, LiveTrace] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
-        self._markers: dict[tuple[EngineInfo, str], Markers] = {}
+        self._saver: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
@@ -87,18 +89,21 @@ class ProbeService:
         if len(self._tasks) >= MAX_RUNNING:
             raise ServiceError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
         plan = await self._plan(request)
-        question = NewQuestion(
-            stem=request.stem,
-            options=dict(request.options),
-            target=request.target,
-            source=request.source,
-            title=request.title,
-        )
-        live = LiveTrace(await self._store.begin(question, lambda kept: self._new_trace(plan, kept)))
+        started_at = time.monotonic()
+        # The engine is asked while the trace is being stored: a commit takes as long as a first token.
+        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
+        try:
+            begun = await self._store.begin(_new_question(request), lambda kept: self._new_trace(plan, kept))
+        except BaseException:
+            await events.aclose()
+            raise
+        live = LiveTrace(begun, started_at)
         self._live[live.id] = live
-        task = asyncio.create_task(self._run(live, plan), name=f"probe-{live.id}")
+        task = asyncio.create_task(self._run(live, plan, events), name=f"probe-{live.id}")
         self._tasks[live.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(live.id, None))
+        if self._saver is None or self._saver.done():
+            self._saver = asyncio.create_task(self._save_regularly(), name="probe-saver")
         return live.snapshot()
 
     async def follow(self, trace_id: str) -> AsyncGenerator[Trace, None]:
@@ -153,7 +158,7 @@ class ProbeService:
         wording = match.profile.prompt
         user = render_prompt(wording.with_options, wording.open, request.stem, dict(request.options))
         prompt = await build_prompt(engine, match.profile, system, user)
-        markers = await self._bind(engine, info, match.profile)
+        markers = await bind_markers(engine, match.profile)
         check_fits(request, prompt, markers, info)
         seed = request.seed
         if seed is None and request.temperature > 0:
@@ -164,12 +169,6 @@ class ProbeService:
         if request.profile:
             return ProfileMatch(self._profiles.get(request.profile), is_guess=False)
         return self._engines.match_profile(info.model, info)
-
-    async def _bind(self, engine: Engine, info: EngineInfo, profile: Profile) -> Markers:
-        key = (info, profile.id)
-        if key not in self._markers:
-            self._markers[key] = await bind_markers(engine, profile)
-        return self._markers[key]
 
     def _new_trace(self, plan: _Plan, question: Question) -> NewTrace:
         return NewTrace(
@@ -192,11 +191,10 @@ class ProbeService:
             owner=this_process(),
         )
 
-    async def _run(self, live: LiveTrace, plan: _Plan) -> None:
-        saver = asyncio.create_task(self._save_regularly(live))
+    async def _run(self, live: LiveTrace, plan: _Plan, events: PrimedEvents) -> None:
         state, error, probabilities = TraceState.FAILED, "", None
         try:
-            async with aclosing(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings)) as events:
+            async with aclosing(events):
                 async for event in events:
                     live.apply(event)
             probabilities = await self._option_probabilities(live, plan)
@@ -209,7 +207,6 @@ class ProbeService:
             _log.exception("probe %s failed", live.id)
             error = f"An unexpected error ended this run ({type(exc).__name__}); the log has the details."
         finally:
-            saver.cancel()
             await self._end(live, plan, state, error, probabilities)
 
     async def _option_probabilities(self, live: LiveTrace, plan: _Plan) -> OptionProbabilities | None:
@@ -255,16 +252,22 @@ class ProbeService:
         if not live.save_error:
             asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._live.pop, live.id, None)
 
-    async def _save_regularly(self, live: LiveTrace) -> None:
-        while True:
+    async def _save_regularly(self) -> None:
+        """Save every running trace once a second, all in one transaction, for as long as there are any."""
+        while self._tasks:
             await asyncio.sleep(_SAVE_SECONDS)
+            lives = [self._live[trace_id] for trace_id in self._tasks]
+            error = ""
             try:
-                await self._store.save_progress(live.snapshot())
-                live.save_error = ""
+                await self._store.save_progress([live.snapshot() for live in lives])
             except StorageError as exc:
-                if live.save_error != str(exc):
-                    _log.error("trace %s not saved: %s", live.id, exc)
-                live.save_error = str(exc)
+                error = str(exc)
+            for live in lives:
+                if error and live.save_error != error:
+                    _log.error("trace %s not saved: %s", live.id, error)
+                # What a run that ended meanwhile could save or not is its own last word.
+                if not live.is_over:
+                    live.save_error = error
 
     async def _follow_stored(self, trace_id: str) -> AsyncGenerator[Trace, None]:
         while True:
@@ -274,6 +277,16 @@ class ProbeService:
                 return
             await asyncio.to_thread(self._store.mark_interrupted)
             await asyncio.sleep(_OTHERS_POLL_SECONDS)
+
+
+def _new_question(request: ProbeRequest) -> NewQuestion:
+    return NewQuestion(
+        stem=request.stem,
+        options=dict(request.options),
+        target=request.target,
+        source=request.source,
+        title=request.title,
+    )
 
 
 def scored_text(segments: tuple[Segment, ...]) -> str:

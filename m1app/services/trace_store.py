@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.errors import RecordNotFound
 from storage.listing import Page, TraceFilter
 from storage.questions import QuestionRepository
-from storage.records import NewQuestion, NewTrace, Question, Segment, Trace, TraceOutcome
+from storage.records import NewQuestion, NewTrace, Progress, Question, Segment, Trace, TraceOutcome
 from storage.traces import TraceRepository
 
 _T = TypeVar("_T")
@@ -38,15 +38,16 @@ class TraceStore:
 
         return await asyncio.to_thread(self._in_session(store))
 
-    async def save_progress(self, trace: Trace) -> None:
-        """Store what has come so far; also the heartbeat."""
-        await asyncio.to_thread(
-            self._in_session(
-                lambda s: TraceRepository(s).save_progress(
-                    trace.id, trace.segments, trace.tokens_generated, trace.time_to_first_token_seconds
-                )
-            )
-        )
+    async def save_progress(self, traces: Sequence[Trace]) -> None:
+        """Store what has come so far of each, in one transaction; also the heartbeat.
+
+        One that was deleted or has ended meanwhile is passed over.
+        """
+        progress = [
+            Progress(trace.id, trace.segments, trace.tokens_generated, trace.time_to_first_token_seconds)
+            for trace in traces
+        ]
+        await asyncio.to_thread(self._in_session(lambda s: TraceRepository(s).save_all(progress)))
 
     async def end(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment]) -> None:
         """Store the last segments and the outcome."""

@@ -13,6 +13,7 @@ from storage.errors import InvalidRecord, RecordNotFound
 from storage.records import (
     COUNTED_AS_THINKING,
     NewTrace,
+    Progress,
     Segment,
     SegmentKind,
     ThinkingFinishReason,
@@ -111,12 +112,36 @@ def test_text_that_grows_without_a_token_is_saved_too(database: Database) -> Non
     assert read(database, trace.id).thinking_text == "abc\u00e9"
 
 
-def test_the_time_to_the_first_token_is_kept_when_later_saves_do_not_repeat_it(database: Database) -> None:
+def test_the_time_to_the_first_token_is_kept(database: Database) -> None:
     trace = begin(database)
     with database.session() as session:
         TraceRepository(session).save_progress(trace.id, [think("a")], 1, time_to_first_token_seconds=0.5)
-    save(database, trace.id, think("a b"))
     assert read(database, trace.id).time_to_first_token_seconds == 0.5
+
+
+def test_many_traces_are_saved_together_and_the_closed_and_deleted_ones_passed_over(database: Database) -> None:
+    running, closed, deleted = begin(database), begin(database), begin(database)
+    save(database, running.id, think("one"))
+    finish(database, closed, think("done"))
+    with database.session() as session:
+        TraceRepository(session).delete(deleted.id)
+    with database.session() as session:
+        saved = TraceRepository(session).save_all(
+            [
+                Progress(running.id, [think("one"), WAIT, think("two")], 7, 0.25),
+                Progress(closed.id, [think("overwritten")], 9, None),
+                Progress(deleted.id, [think("gone")], 9, None),
+                Progress("no such id", [think("x")], 9, None),
+            ]
+        )
+    assert saved == {running.id}
+    kept = read(database, running.id)
+    assert (kept.thinking_text, kept.tokens_generated, kept.time_to_first_token_seconds) == (
+        "one" + WAIT.text + "two",
+        7,
+        0.25,
+    )
+    assert read(database, closed.id).thinking_text == "done"
 
 
 def test_segments_that_are_taken_back_disappear(database: Database) -> None:

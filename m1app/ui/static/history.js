@@ -27,7 +27,10 @@ function show() {
     cell(row, trace.state_label, "", trace.id);
     return row;
   });
+  // A search repaints the list under the keyboard's focus: it stays on the trace that had it.
+  const focused = element.contains(document.activeElement) && document.activeElement.closest("tr[data-trace]");
   q("rows").replaceChildren(...rows);
+  if (focused) q("rows").querySelector(`tr[data-trace="${focused.dataset.trace}"] .m1-stem a`)?.focus({ preventScroll: true });
   q("empty").textContent = value.empty || "";
 }
 element.addEventListener("click", (event) => {

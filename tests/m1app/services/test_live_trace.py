@@ -1,6 +1,7 @@
 """Waiting for a running trace to change."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ _LONGER_THAN_ANY_TEST = 3600.0
 
 
 def begun() -> LiveTrace:
-    return LiveTrace(replace(COMPLETED, state=TraceState.RUNNING, segments=()))
+    return LiveTrace(replace(COMPLETED, state=TraceState.RUNNING, segments=()), time.monotonic())
 
 
 @pytest.mark.parametrize("event", [SegmentOpened(SegmentKind.THINK), TokensGenerated(1)])
