@@ -8,6 +8,7 @@ capped at one token.
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Awaitable, Iterable, Sequence
@@ -251,7 +252,8 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=192, help="thinking budget of each request")
     parser.add_argument("--turns", type=int, default=5, help="pairs of runs; twice as many at one stream")
     parser.add_argument("--gap-ms", type=float, default=250, help="between two streams' starts; 0 starts all at once")
-    parser.add_argument("--threads", type=int, default=0, help="of the embedded engine; 0 uses every core")
+    spare = max(1, (os.cpu_count() or 2) - 1)
+    parser.add_argument("--threads", type=int, default=spare, help="of the embedded engine; all cores but one")
     parser.add_argument("--context", type=int, default=1024, help="tokens for each request of the embedded engine")
     report.add_json_option(parser)
     options = parser.parse_args()

@@ -8,7 +8,7 @@ is in docs/adr/0002-exact-budget.md.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.engine import TokenIds
@@ -94,6 +94,8 @@ class Generated:
     token_ids: TokenIds
     is_natural_stop: bool
     """True when the model ended by itself, False when `max_tokens` did."""
+    delimiter_ids: TokenIds = ()
+    """The stop token, or the tokens that spell the stop text, when the engine gave them."""
 
 
 Step = Insert | Generate
@@ -108,6 +110,8 @@ class PassOutcome:
     """Tokens after the opening, inserted "Wait"s included; never more than the budget."""
     forced_rounds: int
     """Rounds that were used; at most those asked for."""
+    context: TokenIds = field(default=(), compare=False)
+    """Prompt and all of the thinking, up to where it is closed."""
 
 
 def thinking_pass(
@@ -133,9 +137,35 @@ def thinking_pass(
     Raises:
         ValueError: a number is out of its range.
     """
-    _check(budget_tokens, force_rounds, answer_cap_tokens)
-    context = prompt_ids + markers.opening.token_ids
-    used = rounds = 0
+    _check("answer cap", answer_cap_tokens, 1)
+    outcome = yield from think(
+        prompt_ids + markers.opening.token_ids, markers, budget_tokens=budget_tokens, force_rounds=force_rounds
+    )
+    close = closing(markers, outcome.thinking_finish)
+    yield Insert(SegmentKind.CLOSE, close)
+    yield answer_step(outcome.context + close.token_ids, markers, answer_cap_tokens)
+    return outcome
+
+
+def think(
+    context: TokenIds,
+    markers: Markers,
+    *,
+    budget_tokens: int,
+    force_rounds: int,
+    used_tokens: int = 0,
+    used_rounds: int = 0,
+) -> Generator[Step, Generated | None, PassOutcome]:
+    """The thinking of a pass, without its answer. Args, steps and errors as `thinking_pass`.
+
+    Args:
+        context: everything up to the next token of thinking.
+        used_tokens: thinking tokens that `context` holds already; less than the budget.
+        used_rounds: "Wait"s among them.
+    """
+    _check("thinking budget", budget_tokens, 1)
+    _check("force rounds", force_rounds, 0)
+    used, rounds = used_tokens, used_rounds
     while True:
         generated = yield Generate(
             SegmentKind.THINK, context, budget_tokens - used, markers.stop_token_ids, markers.stop_texts
@@ -144,24 +174,29 @@ def thinking_pass(
         context += generated.token_ids
         used += len(generated.token_ids)
         if not generated.is_natural_stop:
-            finish, close = ThinkingFinish.BUDGET, markers.overrun_close
-            break
+            return PassOutcome(ThinkingFinish.BUDGET, used, rounds, context)
         wait = choose_wait(markers, generated.text)
-        if rounds == force_rounds or used + len(wait.token_ids) + 1 > budget_tokens:
-            finish, close = ThinkingFinish.NATURAL, markers.natural_close
-            break
+        if not is_forced(used, len(wait.token_ids), rounds, budget_tokens=budget_tokens, force_rounds=force_rounds):
+            return PassOutcome(ThinkingFinish.NATURAL, used, rounds, context)
         yield Insert(SegmentKind.WAIT, wait)
         context += wait.token_ids
         used += len(wait.token_ids)
         rounds += 1
-    yield Insert(SegmentKind.CLOSE, close)
-    yield Generate(
-        SegmentKind.ANSWER,
-        context + close.token_ids,
-        answer_cap_tokens,
-        markers.answer_stop_token_ids,
-    )
-    return PassOutcome(finish, used, rounds)
+
+
+def is_forced(used_tokens: int, wait_tokens: int, used_rounds: int, *, budget_tokens: int, force_rounds: int) -> bool:
+    """Whether a natural stop is overruled: a round is left, and "Wait" and one more token fit into the budget."""
+    return used_rounds < force_rounds and used_tokens + wait_tokens + 1 <= budget_tokens
+
+
+def closing(markers: Markers, finish: ThinkingFinish) -> Marker:
+    """What ends the thinking and opens the answer."""
+    return markers.natural_close if finish is ThinkingFinish.NATURAL else markers.overrun_close
+
+
+def answer_step(context: TokenIds, markers: Markers, answer_cap_tokens: int) -> Generate:
+    """The step that answers; `context` holds the closing."""
+    return Generate(SegmentKind.ANSWER, context, answer_cap_tokens, markers.answer_stop_token_ids)
 
 
 def choose_wait(markers: Markers, text_before: str) -> Marker:
@@ -169,10 +204,6 @@ def choose_wait(markers: Markers, text_before: str) -> Marker:
     return markers.spaced_wait if text_before and not text_before[-1].isspace() else markers.wait
 
 
-def _check(budget_tokens: int, force_rounds: int, answer_cap_tokens: int) -> None:
-    if budget_tokens < 1:
-        raise ValueError(f"thinking budget must be at least 1 token, not {budget_tokens}")
-    if force_rounds < 0:
-        raise ValueError(f"force rounds must be at least 0, not {force_rounds}")
-    if answer_cap_tokens < 1:
-        raise ValueError(f"answer cap must be at least 1 token, not {answer_cap_tokens}")
+def _check(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")

@@ -44,6 +44,8 @@ class ThinkParser:
         self._stop_texts = tuple(text for text in stop_texts if text)
         self._held: deque[Delta] = deque()
         self.has_ended = False
+        self.delimiter_ids: TokenIds = ()
+        """Tokens of the delimiter, once it has come."""
 
     def feed(self, text: str, token_ids: Sequence[int], *, is_stop: bool = False) -> Delta:
         """Take one chunk; give what is now certain, which may be nothing.
@@ -73,6 +75,7 @@ class ThinkParser:
         if self._held:
             last = self._held.pop()
             self._held.append(Delta(last.text, last.token_ids[:-1]))
+            self.delimiter_ids = last.token_ids[-1:]
 
     def _hold_up_to_stop_token(self, text: str, token_ids: TokenIds) -> None:
         stop = next((i for i, token in enumerate(token_ids) if token in self._stop_token_ids), None)
@@ -80,6 +83,7 @@ class ThinkParser:
             self._held.append(Delta(text, token_ids))
             return
         self.has_ended = True
+        self.delimiter_ids = token_ids[stop : stop + 1]
         # Whether the stop token's spelling is in the text is the engine's choice, so it is cut off if it is there.
         if stop > 0:
             cuts = [p for p in (text.find(spelled) for spelled in self._stop_token_texts) if p >= 0]
@@ -93,7 +97,9 @@ class ThinkParser:
         self.has_ended = True
         excess = len(held) - min(positions)
         while excess > 0:
-            excess -= len(self._held.pop().text)
+            dropped = self._held.pop()
+            self.delimiter_ids = dropped.token_ids + self.delimiter_ids
+            excess -= len(dropped.text)
 
     def _decided_chunks(self) -> int:
         """How many held chunks can no longer be part of a delimiter.

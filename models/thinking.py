@@ -4,7 +4,7 @@ The controller (`budget_forcing`) decides, the parser (`think_parser`) finds the
 module joins them into one stream of events. The page, the command line and the batch runner all consume it.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -15,6 +15,9 @@ from models.budget_forcing import (
     Markers,
     PassOutcome,
     SegmentKind,
+    Step,
+    answer_step,
+    think,
     thinking_pass,
 )
 from models.engine import CompletionRequest, Engine, FinishReason, TokenIds
@@ -57,6 +60,8 @@ class SegmentClosed:
 
     is_natural_stop: bool
     """True when the model ended it, False when a token limit did or it was inserted."""
+    delimiter_ids: TokenIds = ()
+    """Tokens by which the model ended it; generated, and no part of the segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,55 @@ async def run_pass(
         force_rounds=settings.force_rounds,
         answer_cap_tokens=settings.answer_cap_tokens,
     )
+    async with aclosing(_drive(engine, steps, markers, settings)) as events:
+        async for event in events:
+            yield event
+
+
+async def run_thinking(
+    engine: Engine,
+    context: TokenIds,
+    markers: Markers,
+    settings: PassSettings,
+    *,
+    used_tokens: int = 0,
+    used_rounds: int = 0,
+) -> AsyncGenerator[PassEvent, None]:
+    """Run the thinking of a pass, without an answer; events and errors as `run_pass`.
+
+    Args:
+        context: everything up to the next token of thinking.
+        used_tokens: thinking tokens that `context` holds already; less than the budget.
+        used_rounds: "Wait"s among them.
+    """
+    steps = think(
+        context,
+        markers,
+        budget_tokens=settings.budget_tokens,
+        force_rounds=settings.force_rounds,
+        used_tokens=used_tokens,
+        used_rounds=used_rounds,
+    )
+    async with aclosing(_drive(engine, steps, markers, settings)) as events:
+        async for event in events:
+            yield event
+
+
+async def run_answer(
+    engine: Engine, context: TokenIds, markers: Markers, settings: PassSettings
+) -> AsyncGenerator[PassEvent, None]:
+    """Answer after `context`, which ends with the closing; events and errors as `run_pass`, without `PassFinished`."""
+    step, segment = answer_step(context, markers, settings.answer_cap_tokens), _Segment()
+    yield SegmentOpened(step.kind)
+    async with aclosing(_generate(engine, step, markers, settings, segment)) as events:
+        async for event in events:
+            yield event
+    yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
+
+
+async def _drive(
+    engine: Engine, steps: Generator[Step, Generated | None, PassOutcome], markers: Markers, settings: PassSettings
+) -> AsyncGenerator[PassEvent, None]:
     reply: Generated | None = None
     while True:
         try:
@@ -109,8 +163,8 @@ async def run_pass(
         async with aclosing(_generate(engine, step, markers, settings, segment)) as events:
             async for event in events:
                 yield event
-        reply = Generated(segment.text, segment.token_ids, segment.is_natural_stop)
-        yield SegmentClosed(segment.is_natural_stop)
+        reply = Generated(segment.text, segment.token_ids, segment.is_natural_stop, segment.delimiter_ids)
+        yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
 
 
 @dataclass(slots=True)
@@ -120,6 +174,7 @@ class _Segment:
     text: str = ""
     token_ids: TokenIds = ()
     is_natural_stop: bool = False
+    delimiter_ids: TokenIds = ()
 
     def grow(self, delta: Delta) -> SegmentGrew | None:
         if not delta.text and not delta.token_ids:
@@ -154,3 +209,4 @@ async def _generate(
     if grown := segment.grow(parser.flush()):
         yield grown
     segment.is_natural_stop = parser.has_ended
+    segment.delimiter_ids = parser.delimiter_ids

@@ -9,8 +9,9 @@ import re
 import struct
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Double, Enum, LargeBinary, Text
+from sqlalchemy import JSON, DateTime, Dialect, Double, Enum, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
 # PostgreSQL's text cannot hold NUL, and UTF-8 cannot hold half a surrogate pair.
@@ -82,6 +83,21 @@ class PackedTokenIds(TypeDecorator[tuple[int, ...]]):
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> tuple[int, ...] | None:
         """Unpack the ids."""
         return None if value is None else struct.unpack(f"<{len(value) // 4}I", value)
+
+
+class JsonTuple(TypeDecorator[tuple[Any, ...]]):
+    """A tuple of JSON values, nested ones as tuples too."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> tuple[Any, ...] | None:
+        """Lists as tuples."""
+        return None if value is None else _frozen(value)
+
+
+def _frozen(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(_frozen(value) if isinstance(value, list) else value for value in values)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -120,7 +120,8 @@ def _restricted(session: Session, query: Select[Any], wanted: TraceFilter) -> Se
 
 
 def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[bool]]:
-    given: list[ColumnElement[bool]] = []
+    # The passes of a sweep are found with it.
+    given: list[ColumnElement[bool]] = [TraceRow.sweep_id.is_(None)]
     if wanted.text.strip():
         given.append(trace_matches(session, wanted.text))
     if wanted.state is not None:

@@ -117,6 +117,8 @@ class Segment:
     """Wall-clock time from its first to its last token; None when it was injected."""
     finish_reason: str | None = None
     """Why the engine or the controller ended it ("stop", "length", "budget", ...); None while it grows."""
+    delimiter_ids: tuple[int, ...] = ()
+    """Tokens by which the model ended it: generated, and neither in the text nor counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,10 @@ class NewTrace:
     """The ids that were sent."""
     owner: str
     """"host:pid" of the process that runs it."""
+    sweep_id: str | None = None
+    """The sweep that it is a pass of; such a trace has thinking only, its answers are checkpoints."""
+    pass_number: int = 0
+    """Which of the sweep's passes of this model, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,17 +250,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheckpoint:
-    """An answer forked from a trace at a cut."""
+    """An answer forked from a trace at a cut; all cells of a sweep that end there share it."""
 
     trace_id: str
-    budget_tokens: int
-    """Thinking budget of the cell."""
-    force_rounds: int
-    """Force rounds of the cell."""
+    cells: tuple[tuple[int, int], ...]
+    """(thinking budget in tokens, force rounds) of each cell that ends at this cut."""
     cut_tokens: int
-    """Thinking tokens that the answer was given: min(budget, natural stop)."""
+    """Thinking tokens that the answer was given."""
     cut_characters: int
     """The same position in the thinking text, in code points."""
+    thinking_finish_reason: ThinkingFinishReason
+    """Natural or budget: how the thinking was closed there."""
+    forced_rounds: int
+    """"Wait"s before the cut."""
     text: str
     """The answer."""
     letter: str | None
@@ -264,9 +272,15 @@ class NewCheckpoint:
     is_correct: bool | None
     """None is unscored."""
     finish_reason: str | None
-    """Why the engine stopped ("stop" or "length"); None when it was cancelled."""
+    """"natural" or "budget" (the answer's cap); None when it was cancelled or failed."""
     token_count: int
     """Tokens of the answer."""
+    tokens_generated: int
+    """Every token that the engine produced for it, delimiters and option probabilities included."""
+    tokens_if_separate: int
+    """Tokens that one run of such a cell alone generates, its thinking included."""
+    error: str = ""
+    """Why there is no answer; empty when there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,3 +291,82 @@ class Checkpoint(NewCheckpoint):
     """UUID 4 as 32 hexadecimal digits."""
     created_at: datetime
     """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSweep:
+    """One question over a grid of budgets and force rounds, from one thinking pass for each model and seed."""
+
+    question_id: str
+    budgets: tuple[int, ...]
+    """Thinking budgets in tokens, rising."""
+    force_rounds: tuple[int, ...]
+    """Rising."""
+    models: tuple[str, ...]
+    """Served models, one band of columns each."""
+    passes: int
+    """Passes of each model, with seeds of their own."""
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    seed: int | None
+    """Of the first pass; the next ones count up. None when the temperature is 0."""
+    answer_cap_tokens: int
+    system_prompt: str | None
+    """None is the profile's own."""
+    profile: str
+    """Profile that was asked for; empty means the one that fits each model."""
+    owner: str
+    """"host:pid" of the process that runs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOutcome:
+    """How a sweep stands; the numbers are final once it is over."""
+
+    state: TraceState
+    error: str = ""
+    """The message for the person when it failed; else empty."""
+    tokens_generated: int = 0
+    """Every token of its passes and checkpoints."""
+    tokens_if_separate: int = 0
+    """Tokens that separate runs of all cells answered would have generated."""
+    seconds: float = 0.0
+    """Wall-clock time, of all its runs when it was resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(NewSweep):
+    """A sweep that is kept; the fields from `state` on are those of `SweepOutcome`."""
+
+    id: str
+    """UUID 4 as 32 hexadecimal digits."""
+    question: Question
+    created_at: datetime
+    """Aware, UTC."""
+    updated_at: datetime
+    """Its heartbeat, aware, UTC."""
+    state: TraceState
+    error: str
+    tokens_generated: int
+    tokens_if_separate: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPass:
+    """One thinking pass of a sweep with the answers forked from it."""
+
+    trace: Trace
+    """Thinking only: segments think and wait."""
+    checkpoints: tuple[Checkpoint, ...]
+    """By cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepWithPasses:
+    """A sweep with everything that belongs to it."""
+
+    sweep: Sweep
+    passes: tuple[SweepPass, ...]
+    """By model in the sweep's order, then number."""

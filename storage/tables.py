@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from storage.columns import FiniteNumber, ModelText, PackedTokenIds, PersonText, UtcDateTime, word_of
+from storage.columns import FiniteNumber, JsonTuple, ModelText, PackedTokenIds, PersonText, UtcDateTime, word_of
 from storage.records import SegmentKind, ThinkingFinishReason, TraceState
 
 
@@ -97,6 +97,8 @@ class TraceRow(Base):
     error: Mapped[str]
     note: Mapped[str]
     prompt_sha256: Mapped[str] = mapped_column(String(64))
+    sweep_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
+    pass_number: Mapped[int]
     # Long columns last: SQLite then finds the others without reading overflow pages.
     system_prompt: Mapped[str] = mapped_column(PersonText("the system prompt"))
     prompt_text: Mapped[str] = mapped_column(PersonText("the prompt"))
@@ -122,6 +124,7 @@ class SegmentRow(Base):
     finish_reason: Mapped[str | None]
     text: Mapped[str]
     token_ids: Mapped[tuple[int, ...]]
+    delimiter_ids: Mapped[tuple[int, ...]]
 
 
 class CheckpointRow(Base):
@@ -132,16 +135,50 @@ class CheckpointRow(Base):
     id: Mapped[str] = mapped_column(_Id, primary_key=True)
     trace_id: Mapped[str] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
-    budget_tokens: Mapped[int]
-    force_rounds: Mapped[int]
+    cells: Mapped[tuple[tuple[int, int], ...]] = mapped_column(JsonTuple())
     cut_tokens: Mapped[int]
     cut_characters: Mapped[int]
+    thinking_finish_reason: Mapped[ThinkingFinishReason]
+    forced_rounds: Mapped[int]
     letter: Mapped[str | None]
     option_probabilities: Mapped[Mapping[str, float] | None]
     is_correct: Mapped[bool | None]
     finish_reason: Mapped[str | None]
     token_count: Mapped[int]
+    tokens_generated: Mapped[int]
+    tokens_if_separate: Mapped[int]
+    error: Mapped[str]
     text: Mapped[str]
+
+
+class SweepRow(Base):
+    """A sweep without its passes."""
+
+    __tablename__ = "sweep"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
+
+    id: Mapped[str] = mapped_column(_Id, primary_key=True)
+    question_id: Mapped[str] = mapped_column(_Id, ForeignKey("question.id"), index=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    state: Mapped[TraceState]
+    error: Mapped[str]
+    budgets: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    force_rounds: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    models: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    passes: Mapped[int]
+    temperature: Mapped[float]
+    top_p: Mapped[float]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    answer_cap_tokens: Mapped[int]
+    system_prompt: Mapped[str | None] = mapped_column(PersonText("the system prompt"))
+    profile: Mapped[str]
+    owner: Mapped[str]
+    tokens_generated: Mapped[int]
+    tokens_if_separate: Mapped[int]
+    seconds: Mapped[float]
+
+    question: Mapped[QuestionRow] = relationship(lazy="raise")
 
 
 class SearchEntryRow(Base):

@@ -68,7 +68,7 @@ class TraceRepository:
         )
         self._session.add(row)
         self._session.flush()
-        return _as_trace(row)
+        return as_trace(row)
 
     def save_progress(
         self,
@@ -141,7 +141,7 @@ class TraceRepository:
         row = self._session.scalar(loaded) if trace_id.isalnum() else None
         if row is None:
             raise _no_trace(trace_id)
-        return _as_trace(row)
+        return as_trace(row)
 
     def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Summaries of traces, newest first.
@@ -202,14 +202,14 @@ class TraceRepository:
         row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
         self._session.add(row)
         self._session.flush()
-        return replace(_as_checkpoint(row), text=replace_unstorable(row.text))
+        return replace(as_checkpoint(row), text=replace_unstorable(row.text))
 
     def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
-        """Checkpoints of a trace by rounds and budget; none when there is no such trace."""
-        order = (CheckpointRow.force_rounds, CheckpointRow.budget_tokens, CheckpointRow.created_at)
+        """Checkpoints of a trace by cut; none when there is no such trace."""
+        order = (CheckpointRow.cut_tokens, CheckpointRow.thinking_finish_reason, CheckpointRow.created_at)
         query = select(CheckpointRow).where(CheckpointRow.trace_id == trace_id).order_by(*order)
         rows = self._session.scalars(query) if trace_id.isalnum() else ()
-        return tuple(_as_checkpoint(row) for row in rows)
+        return tuple(as_checkpoint(row) for row in rows)
 
     def _update_open(self, trace_id: str, values: dict[str, Any]) -> None:
         if not trace_id.isalnum():
@@ -301,11 +301,13 @@ def _mark(segment: Segment) -> tuple[Any, ...]:
     return segment.token_count, len(segment.text), segment.finish_reason
 
 
-def _as_trace(row: TraceRow) -> Trace:
+def as_trace(row: TraceRow) -> Trace:
+    """The record of a row whose question and segments are loaded."""
     values = {name: getattr(row, name) for name in _TRACE_FIELDS}
     segments = tuple(Segment(**{name: getattr(part, name) for name in _SEGMENT_FIELDS}) for part in row.segments)
     return Trace(**values, question=as_question(row.question), segments=segments)
 
 
-def _as_checkpoint(row: CheckpointRow) -> Checkpoint:
+def as_checkpoint(row: CheckpointRow) -> Checkpoint:
+    """The record of a row."""
     return Checkpoint(**{name: getattr(row, name) for name in _CHECKPOINT_FIELDS})

@@ -2,6 +2,8 @@
 
 ServiceError
 ├── ProbeRefused          the question or a knob is out of its range; `field` names it
+│   └── SweepRefused      the same for the grid of a sweep
+├── SweepNotFound         no sweep has that id
 └── TraceNotFound         no trace has that id
 
 Errors of `models`, `storage` and `m1app.benchmark` pass through: their messages are for people already.
@@ -22,3 +24,11 @@ class ProbeRefused(ServiceError):
 
 class TraceNotFound(ServiceError):
     """No trace has that id."""
+
+
+class SweepRefused(ProbeRefused):
+    """A knob of a sweep is out of its range."""
+
+
+class SweepNotFound(ServiceError):
+    """No sweep has that id."""

@@ -71,15 +71,15 @@ def check_request(request: ProbeRequest) -> None:
         ProbeRefused: a knob is out of its range.
     """
     validate_question(request.stem, dict(request.options), request.target)
-    _check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
-    _check_whole(request.force_rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
-    _check_whole(request.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
+    check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
+    check_whole(request.force_rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
+    check_whole(request.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
     _check_number(request.temperature, "temperature", "Temperature", 0.0, 2.0)
     _check_number(request.top_p, "top_p", "Top-p", 0.0, 1.0)
     if request.top_p == 0:
         raise ProbeRefused("top_p", "Top-p is 0; enter a number above 0, up to 1.")
     if request.seed is not None:
-        _check_whole(request.seed, "seed", "Seed", 0, MAX_SEED, "")
+        check_whole(request.seed, "seed", "Seed", 0, MAX_SEED, "")
     if request.system_prompt is not None:
         _check_system_prompt(request.system_prompt)
 
@@ -116,7 +116,8 @@ def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:
     )
 
 
-def _check_whole(value: object, field_: str, name: str, low: int, high: int | None, unit: str) -> None:
+def check_whole(value: object, field_: str, name: str, low: int, high: int | None, unit: str) -> None:
+    """Refuse what is no whole number from `low` to `high`; raises ProbeRefused that names the field."""
     wanted = (
         f"a whole number from {low:,}" + (f" to {high:,}" if high is not None else "") + (f" {unit}" if unit else "")
     )

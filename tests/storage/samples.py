@@ -8,6 +8,7 @@ from storage.questions import QuestionRepository
 from storage.records import (
     NewCheckpoint,
     NewQuestion,
+    NewSweep,
     NewTrace,
     Question,
     Segment,
@@ -50,19 +51,40 @@ def a_trace(question_id: str, **changes: Any) -> NewTrace:
     return replace(trace, **changes)
 
 
+def a_sweep(question_id: str, **changes: Any) -> NewSweep:
+    sweep = NewSweep(
+        question_id=question_id,
+        budgets=(64, 128),
+        force_rounds=(0, 2),
+        models=("m1-7b", "smollm2-135m"),
+        passes=1,
+        temperature=0.0,
+        top_p=1.0,
+        seed=None,
+        answer_cap_tokens=64,
+        system_prompt=None,
+        profile="",
+        owner="host:1",
+    )
+    return replace(sweep, **changes)
+
+
 def a_checkpoint(trace_id: str, **changes: Any) -> NewCheckpoint:
     checkpoint = NewCheckpoint(
         trace_id=trace_id,
-        budget_tokens=512,
-        force_rounds=0,
+        cells=((128, 0), (512, 0)),
         cut_tokens=100,
         cut_characters=431,
+        thinking_finish_reason=ThinkingFinishReason.NATURAL,
+        forced_rounds=0,
         text="The answer is B.",
         letter="B",
         option_probabilities={"B": 0.75, "A": 0.25},
         is_correct=True,
-        finish_reason="stop",
+        finish_reason="natural",
         token_count=6,
+        tokens_generated=8,
+        tokens_if_separate=109,
     )
     return replace(checkpoint, **changes)
 

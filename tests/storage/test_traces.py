@@ -247,22 +247,19 @@ def test_a_process_that_was_only_asleep_goes_on_with_its_trace(database: Databas
     assert read(database, trace.id).state is TraceState.COMPLETED
 
 
-def test_checkpoints_are_listed_by_rounds_and_budget(database: Database) -> None:
+def test_checkpoints_are_listed_by_cut(database: Database) -> None:
     trace = begin(database)
-    cells = [(1, 256), (0, 512), (0, 256)]
     with database.session() as session:
         traces = TraceRepository(session)
         made = [
-            traces.add_checkpoint(
-                a_checkpoint(trace.id, force_rounds=rounds, budget_tokens=budget, text=f"{budget}\x00")
-            )
-            for rounds, budget in cells
+            traces.add_checkpoint(a_checkpoint(trace.id, cut_tokens=cut, text=f"{cut}\x00")) for cut in (256, 64, 128)
         ]
     with database.session(is_read_only=True) as session:
         found = TraceRepository(session).list_checkpoints(trace.id)
-    assert found == (made[2], made[1], made[0])
-    assert found[0].text == "256\ufffd"
+    assert found == (made[1], made[2], made[0])
+    assert found[0].text == "64\ufffd"
     assert found[0].option_probabilities == {"B": 0.75, "A": 0.25}
+    assert found[0].cells == ((128, 0), (512, 0))
 
 
 def test_thinking_counts_injected_waits_but_not_the_close() -> None:

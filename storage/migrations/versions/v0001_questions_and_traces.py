@@ -1,4 +1,4 @@
-"""Questions, traces with segments and checkpoints, and their search index.
+"""Questions, traces with segments and checkpoints, sweeps, and their search index.
 
 Revision 0001, the first.
 """
@@ -55,6 +55,37 @@ def _create_question() -> None:
     op.create_index("ix_question_created_at", "question", ["created_at"])
 
 
+def _create_sweep() -> None:
+    op.create_table(
+        "sweep",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("question_id", sa.String(32), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("budgets", sa.JSON(), nullable=False),
+        sa.Column("force_rounds", sa.JSON(), nullable=False),
+        sa.Column("models", sa.JSON(), nullable=False),
+        sa.Column("passes", sa.Integer(), nullable=False),
+        sa.Column("temperature", sa.Double(), nullable=False),
+        sa.Column("top_p", sa.Double(), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=True),
+        sa.Column("answer_cap_tokens", sa.Integer(), nullable=False),
+        sa.Column("system_prompt", sa.Text(), nullable=True),
+        sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("tokens_generated", sa.Integer(), nullable=False),
+        sa.Column("tokens_if_separate", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["question_id"], ["question.id"], name="fk_sweep_question_id_question"),
+        sa.PrimaryKeyConstraint("id", name="pk_sweep"),
+    )
+    op.create_index("ix_sweep_created_at_id", "sweep", ["created_at", "id"])
+    op.create_index("ix_sweep_question_id", "sweep", ["question_id"])
+    op.create_index("ix_sweep_state_updated_at", "sweep", ["state", "updated_at"])
+
+
 def _create_trace() -> None:
     op.create_table(
         "trace",
@@ -88,15 +119,19 @@ def _create_trace() -> None:
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("prompt_sha256", sa.String(64), nullable=False),
+        sa.Column("sweep_id", sa.String(32), nullable=True),
+        sa.Column("pass_number", sa.Integer(), nullable=False),
         sa.Column("system_prompt", sa.Text(), nullable=False),
         sa.Column("prompt_text", sa.Text(), nullable=False),
         sa.Column("prompt_token_ids", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["question_id"], ["question.id"], name="fk_trace_question_id_question"),
+        sa.ForeignKeyConstraint(["sweep_id"], ["sweep.id"], name="fk_trace_sweep_id_sweep", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_trace"),
     )
     op.create_index("ix_trace_created_at_id", "trace", ["created_at", "id"])
     op.create_index("ix_trace_model", "trace", ["model"])
     op.create_index("ix_trace_question_id", "trace", ["question_id"])
+    op.create_index("ix_trace_sweep_id", "trace", ["sweep_id"])
     op.create_index("ix_trace_state_updated_at", "trace", ["state", "updated_at"])
 
 
@@ -106,15 +141,19 @@ def _create_checkpoint() -> None:
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("trace_id", sa.String(32), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("budget_tokens", sa.Integer(), nullable=False),
-        sa.Column("force_rounds", sa.Integer(), nullable=False),
+        sa.Column("cells", sa.JSON(), nullable=False),
         sa.Column("cut_tokens", sa.Integer(), nullable=False),
         sa.Column("cut_characters", sa.Integer(), nullable=False),
+        sa.Column("thinking_finish_reason", sa.String(16), nullable=False),
+        sa.Column("forced_rounds", sa.Integer(), nullable=False),
         sa.Column("letter", sa.Text(), nullable=True),
         sa.Column("option_probabilities", sa.JSON(), nullable=True),
         sa.Column("is_correct", sa.Boolean(), nullable=True),
         sa.Column("finish_reason", sa.Text(), nullable=True),
         sa.Column("token_count", sa.Integer(), nullable=False),
+        sa.Column("tokens_generated", sa.Integer(), nullable=False),
+        sa.Column("tokens_if_separate", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["trace_id"], ["trace.id"], name="fk_checkpoint_trace_id_trace", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_checkpoint"),
@@ -151,6 +190,7 @@ def _create_segment() -> None:
         sa.Column("finish_reason", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("token_ids", sa.LargeBinary(), nullable=False),
+        sa.Column("delimiter_ids", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["trace_id"], ["trace.id"], name="fk_segment_trace_id_trace", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("trace_id", "position", name="pk_segment"),
     )
@@ -158,6 +198,7 @@ def _create_segment() -> None:
 
 def upgrade() -> None:
     _create_question()
+    _create_sweep()
     _create_trace()
     _create_checkpoint()
     _create_search_entry()
@@ -171,7 +212,7 @@ def downgrade() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     if is_sqlite:
         op.execute("DROP TABLE search_index")
-    for table in ("search_entry", "checkpoint", "segment", "trace", "question"):
+    for table in ("search_entry", "checkpoint", "segment", "trace", "sweep", "question"):
         op.drop_table(table)
     if not is_sqlite:
         op.execute("DROP FUNCTION search_vector")
