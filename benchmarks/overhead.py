@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from benchmarks import report
@@ -38,6 +39,8 @@ class Pair:
 
     request: ProbeRequest
     body: dict[str, Any]
+    answer_body: dict[str, Any]
+    """The one answer token that follows the thinking, so that the engine has the same work on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,7 @@ async def _pairs(services: Services, client: RawClient, wanted: int, tokens: int
             for q in batch
         ]
         traces = await asyncio.gather(*(_traced(services, request) for request in requests))
-        pairs = [
-            Pair(r, await _raw_body(services, t, tokens)) for r, t in zip(requests, traces, strict=True) if _is_full(t)
-        ]
+        pairs = [Pair(r, *await _raw_bodies(services, t)) for r, t in zip(requests, traces, strict=True) if _is_full(t)]
         timings = await asyncio.gather(*(client.run(pair.body) for pair in pairs))
         found += [pair for pair, timing in zip(pairs, timings, strict=True) if timing.tokens == tokens]
     return found
@@ -186,13 +187,22 @@ async def _traced(services: Services, request: ProbeRequest) -> Trace:
     return trace
 
 
-async def _raw_body(services: Services, trace: Trace, tokens: int) -> dict[str, Any]:
+async def _raw_bodies(services: Services, trace: Trace) -> tuple[dict[str, Any], dict[str, Any]]:
     engine = services.engines.engine()
     info = await engine.describe()
     markers = await bind_markers(engine, services.profiles.get(trace.profile))
     prompt = trace.prompt_token_ids + markers.opening.token_ids
-    request = CompletionRequest(prompt, tokens, stop_token_ids=markers.stop_token_ids)
-    return engine_wire.request_body(request, info.kind, info.model)
+    thinking = CompletionRequest(prompt, trace.thinking_budget_tokens, stop_token_ids=markers.stop_token_ids)
+    so_far = prompt + trace.segments[0].token_ids + markers.overrun_close.token_ids
+    answer = CompletionRequest(so_far, _ANSWER_CAP_TOKENS, stop_token_ids=markers.answer_stop_token_ids)
+    body = partial(engine_wire.request_body, kind=info.kind, model=info.model)
+    return body(thinking), body(answer)
+
+
+async def _raw(client: RawClient, pair: Pair) -> Timing:
+    thinking = await client.run(pair.body)
+    await client.run(pair.answer_body)
+    return thinking
 
 
 async def compare(
@@ -217,7 +227,7 @@ async def compare(
 
     async def raw() -> Side:
         began = time.process_time()
-        timings = await apart(client.run(pair.body) for pair in chosen)
+        timings = await apart(_raw(client, pair) for pair in chosen)
         return Side(timings, time.process_time() - began)
 
     for turn in range(turns):

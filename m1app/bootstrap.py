@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from m1app.services.engines import EngineService
+from m1app.services.pass_plan import PassPlanner
 from m1app.services.probe import ProbeService
+from m1app.services.sweep_store import SweepStore
+from m1app.services.sweeps import SweepService
 from m1app.services.trace_store import TraceStore
 from m1app.settings import Settings, SettingsError
 from models.catalog import Catalog
@@ -22,10 +25,12 @@ class Services:
     engines: EngineService
     store: TraceStore
     probe: ProbeService
+    sweeps: SweepService
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
         await self.probe.aclose()
+        await self.sweeps.aclose()
         await self.engines.aclose()
         self.database.dispose()
 
@@ -57,4 +62,14 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_address)
     database.migrate()
     store = TraceStore(database)
-    return Services(settings, database, catalog, profiles, engines, store, ProbeService(engines, profiles, store))
+    planner = PassPlanner(engines, profiles)
+    return Services(
+        settings=settings,
+        database=database,
+        catalog=catalog,
+        profiles=profiles,
+        engines=engines,
+        store=store,
+        probe=ProbeService(planner, store),
+        sweeps=SweepService(planner, SweepStore(database)),
+    )

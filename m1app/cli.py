@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|doctor`.
+"""The same services without a browser: `python -m m1app probe|sweep|doctor`.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -18,6 +18,8 @@ from m1app.bootstrap import Services, build_services, make_home
 from m1app.services.doctor import examine
 from m1app.services.errors import ServiceError
 from m1app.services.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest
+from m1app.services.sweep_export import sweep_json, sweep_text
+from m1app.services.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, SweepRequest
 from m1app.services.trace_export import trace_json
 from m1app.settings import Settings, SettingsError, load_settings
 from models.errors import ModelsError
@@ -51,28 +53,47 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m m1app", description="m1app without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     probe = commands.add_parser("probe", help="ask one question within a thinking budget")
-    probe.add_argument(
-        "--question",
-        required=True,
-        metavar="FILE",
-        help="JSON {question, options?, answer_idx?}; - reads standard input",
-    )
+    _add_question(probe)
     probe.add_argument(
         "--budget", type=int, default=DEFAULT_BUDGET_TOKENS, metavar="N", help="thinking budget in tokens"
     )
     probe.add_argument("--force-rounds", type=int, default=0, metavar="R", help='natural stops to overrule with "Wait"')
     probe.add_argument("--model", default="", help="served model; the engine's default when left out")
-    probe.add_argument("--profile", default="", help="profile id; the one that fits the model when left out")
     probe.add_argument("--answer-cap", type=int, default=512, metavar="N", help="most tokens of the answer")
-    probe.add_argument("--temperature", type=float, default=0.0)
-    probe.add_argument("--top-p", type=float, default=1.0)
-    probe.add_argument("--seed", type=int, default=None)
-    probe.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     probe.set_defaults(command=_probe)
+    sweep = commands.add_parser("sweep", help="ask one question at every budget and force round, in one thinking pass")
+    _add_question(sweep)
+    sweep.add_argument(
+        "--budgets", type=_numbers, default=DEFAULT_BUDGETS, metavar="N,N", help="thinking budgets in tokens"
+    )
+    sweep.add_argument("--force-rounds", type=_numbers, default=DEFAULT_FORCE_ROUNDS, metavar="R,R")
+    sweep.add_argument("--model", action="append", default=[], help="served model; may be given several times")
+    sweep.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes, with seeds that count up")
+    sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
+    sweep.set_defaults(command=_sweep)
     doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--question",
+        required=True,
+        metavar="FILE",
+        help="JSON {question, options?, answer_idx?}; - reads standard input",
+    )
+    parser.add_argument("--profile", default="", help="profile id; the one that fits the model when left out")
+    parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers from "64,128"; argparse turns a ValueError into its message."""
+    return tuple(int(part) for part in text.split(","))
 
 
 async def _with_services(command: Command, options: argparse.Namespace) -> int:
@@ -154,6 +175,34 @@ def _summary(trace: Trace) -> str:
         f"\ngenerated: {trace.tokens_generated:,} tokens in {trace.seconds or 0.0:.1f} s"
         f"\ntrace: {trace.id}\n"
     )
+
+
+async def _sweep(services: Services, options: argparse.Namespace) -> int:
+    question = read_question_json(_read(options.question))
+    request = SweepRequest(
+        stem=question.stem,
+        options=question.options,
+        target=question.target,
+        models=tuple(options.model),
+        profile=options.profile,
+        budgets=options.budgets,
+        force_rounds=options.force_rounds,
+        passes=options.passes,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        answer_cap_tokens=options.answer_cap,
+        source="command line",
+    )
+    await asyncio.to_thread(services.engines.wait_ready, _ENGINE_SECONDS)
+    snapshot = await services.sweeps.start(request)
+    async with aclosing(services.sweeps.follow(snapshot.sweep.id)) as snapshots:
+        async for shown in snapshots:
+            snapshot = shown
+    _print(json.dumps(sweep_json(snapshot), ensure_ascii=False) + "\n" if options.json else sweep_text(snapshot))
+    if problem := snapshot.sweep.error or snapshot.save_error:
+        _say(f"error: {problem}")
+    return 0 if snapshot.sweep.state is TraceState.COMPLETED else 1
 
 
 async def _doctor(services: Services, options: argparse.Namespace) -> int:

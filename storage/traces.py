@@ -191,6 +191,19 @@ class TraceRepository:
         abandoned = [row for row in rows if row.updated_at < oldest or not alive[row.owner]]
         return sum(self._interrupt(row.id, row.updated_at) for row in abandoned)
 
+    def reopen(self, trace_id: str, owner: str) -> None:
+        """A closed trace runs again, in another process perhaps; its failed checkpoints are forgotten.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+        """
+        opened = update(TraceRow).where(TraceRow.id == trace_id)
+        values = {"state": TraceState.RUNNING, "error": "", "owner": owner, "updated_at": self._now()}
+        if self._affected(opened.values(values).execution_options(synchronize_session=False)) != 1:
+            raise _no_trace(trace_id)
+        failed = delete(CheckpointRow).where(CheckpointRow.trace_id == trace_id, CheckpointRow.error != "")
+        self._session.execute(failed.execution_options(synchronize_session=False))
+
     def add_checkpoint(self, checkpoint: NewCheckpoint) -> Checkpoint:
         """Keep an answer forked from a trace.
 

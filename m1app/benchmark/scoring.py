@@ -52,3 +52,8 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
     if rule not in RULES:
         raise UnknownScoringRule(f"There is no scoring rule {rule!r}: choose one of {', '.join(sorted(RULES))}.")
     return RULES[rule](text, options, target)
+
+
+def lead_in(close: str) -> str:
+    """The part of a closing that the answer goes on with, and that is scored with it: its last line."""
+    return close.rpartition("\n")[2]

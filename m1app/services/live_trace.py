@@ -3,11 +3,10 @@
 The page, the saver and the command line all read snapshots; nothing but the run writes.
 """
 
-import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from m1app.services.changes import Changes
 from models.budget_forcing import SegmentKind
 from models.option_probabilities import OptionProbabilities
 from models.thinking import PassEvent, PassFinished, SegmentClosed, SegmentGrew, SegmentOpened, TokensGenerated
@@ -26,6 +25,20 @@ class LiveSegment:
     token_ids: list[int] = field(default_factory=list)
     seconds: float | None = None
     finish_reason: str | None = None
+    delimiter_ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, kept: Segment, opened_at: float) -> "LiveSegment":
+        """A segment that was kept, to go on with."""
+        return cls(
+            SegmentKind(kept.kind.value),
+            opened_at,
+            [kept.text],
+            list(kept.token_ids),
+            kept.seconds,
+            kept.finish_reason,
+            kept.delimiter_ids,
+        )
 
     def record(self) -> Segment:
         """The segment as it is kept."""
@@ -36,6 +49,7 @@ class LiveSegment:
             token_count=len(self.token_ids),
             seconds=self.seconds,
             finish_reason=self.finish_reason,
+            delimiter_ids=self.delimiter_ids,
         )
 
 
@@ -44,21 +58,19 @@ class LiveTrace:
 
     def __init__(self, begun: Trace, started_at: float) -> None:
         """Args:
-        begun: the trace as it was stored.
+        begun: the trace as it was stored; one with segments is gone on with.
         started_at: when the engine was asked, in seconds of the monotonic clock.
         """
         self._begun = begun
-        self._segments: list[LiveSegment] = []
+        self._segments = [LiveSegment.of(segment, started_at) for segment in begun.segments]
         self._started_at = started_at
         self._first_token_at: float | None = None
         self._last_token_at = self._started_at
         self._thinking_finish: ThinkingFinishReason | None = None
         self._outcome: TraceOutcome | None = None
-        self.tokens_generated = 0
+        self.tokens_generated = begun.tokens_generated
         """Every token the engine generated for this trace."""
-        self.version = 0
-        """Grows with every change."""
-        self._changed = asyncio.Event()
+        self.changes = Changes()
         self.is_over = False
         """Whether the outcome is known and was saved, or could not be."""
         self.save_error = ""
@@ -74,7 +86,7 @@ class LiveTrace:
         """Rate from the first to the last token; None before there are two."""
         if self._first_token_at is None or self._last_token_at <= self._first_token_at:
             return None
-        return (self.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
+        return (self.tokens_generated - self._begun.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
 
     def apply(self, event: PassEvent) -> None:
         """Take one event of the thinking pass."""
@@ -85,13 +97,13 @@ class LiveTrace:
             case SegmentGrew(text, token_ids):
                 self._segments[-1].pieces.append(text)
                 self._segments[-1].token_ids.extend(token_ids)
-            case SegmentClosed(is_natural_stop):
-                self._close(is_natural_stop, now)
+            case SegmentClosed():
+                self._close(event, now)
             case TokensGenerated(count):
                 self._count(count, now)
-            case PassFinished():
-                pass
-        self._note_change()
+            case PassFinished(outcome):
+                self._thinking_finish = ThinkingFinishReason(outcome.thinking_finish.value)
+        self.changes.note()
 
     def end(
         self, state: TraceState, error: str = "", probabilities: OptionProbabilities | None = None, **verdict: object
@@ -115,13 +127,7 @@ class LiveTrace:
     def mark_over(self) -> None:
         """The outcome is known and was saved, or could not be."""
         self.is_over = True
-        self._note_change()
-
-    async def wait_for_change(self, version: int, timeout_seconds: float) -> None:
-        """Return as soon as the trace is past `version`, or after the time."""
-        if self.version == version:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout_seconds)
+        self.changes.note()
 
     def segments(self) -> tuple[Segment, ...]:
         """What there is so far."""
@@ -139,22 +145,18 @@ class LiveTrace:
         )
         return with_outcome(self._begun, self.segments(), outcome)
 
-    def _note_change(self) -> None:
-        self.version += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-
     def _open(self, kind: SegmentKind, now: float) -> None:
         if kind is SegmentKind.CLOSE:
             is_natural = self._segments[-1].finish_reason == ThinkingFinishReason.NATURAL
             self._thinking_finish = ThinkingFinishReason.NATURAL if is_natural else ThinkingFinishReason.BUDGET
         self._segments.append(LiveSegment(kind, now))
 
-    def _close(self, is_natural_stop: bool, now: float) -> None:
+    def _close(self, closed: SegmentClosed, now: float) -> None:
         segment = self._segments[-1]
         if segment.kind in (SegmentKind.THINK, SegmentKind.ANSWER):
             segment.seconds = now - segment.opened_at
-            segment.finish_reason = "natural" if is_natural_stop else "budget"
+            segment.finish_reason = "natural" if closed.is_natural_stop else "budget"
+            segment.delimiter_ids = closed.delimiter_ids
 
     def _count(self, count: int, now: float) -> None:
         self.tokens_generated += count

@@ -6,29 +6,23 @@ opens the trace's link follows the same run. Traces are saved every second and c
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 
-from m1app.benchmark.prompt_text import render_prompt
-from m1app.benchmark.scoring import score
-from m1app.services.engines import EngineService
+from m1app.benchmark.scoring import lead_in, score
 from m1app.services.errors import ServiceError
 from m1app.services.live_trace import LiveTrace
+from m1app.services.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.services.primed_events import PrimedEvents
-from m1app.services.probe_request import MAX_SEED, ProbeRequest, check_fits, check_request, pass_settings
-from m1app.services.trace_store import TraceStore, this_process
-from models.budget_forcing import Markers
-from models.engine import Engine, EngineInfo, TokenIds
+from m1app.services.probe_request import ProbeRequest, check_request
+from m1app.services.trace_store import TraceStore
+from models.engine import TokenIds
 from models.errors import ModelsError
 from models.option_probabilities import OptionProbabilities, option_probabilities
-from models.profiles import ProfileMatch, Profiles
-from models.prompting import Prompt, bind_markers, build_prompt
-from models.thinking import PassSettings, run_pass
+from models.thinking import run_pass
 from storage.errors import StorageError
-from storage.records import NewQuestion, NewTrace, Question, Segment, SegmentKind, Trace, TraceState
+from storage.records import Segment, SegmentKind, Trace, TraceState
 
 _log = logging.getLogger(__name__)
 
@@ -41,26 +35,11 @@ _FORGET_SECONDS = 60.0
 MAX_RUNNING = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Everything that one run needs."""
-
-    request: ProbeRequest
-    engine: Engine
-    info: EngineInfo
-    match: ProfileMatch
-    system: str
-    prompt: Prompt
-    markers: Markers
-    settings: PassSettings
-
-
 class ProbeService:
     """Runs probes and lets any number of pages follow them."""
 
-    def __init__(self, engines: EngineService, profiles: Profiles, store: TraceStore) -> None:
-        self._engines = engines
-        self._profiles = profiles
+    def __init__(self, planner: PassPlanner, store: TraceStore) -> None:
+        self._planner = planner
         self._store = store
         self._live: dict[str, LiveTrace] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -88,12 +67,12 @@ class ProbeService:
         check_request(request)
         if len(self._tasks) >= MAX_RUNNING:
             raise ServiceError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
-        plan = await self._plan(request)
+        plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is asked while the trace is being stored: a commit takes as long as a first token.
         events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
         try:
-            begun = await self._store.begin(_new_question(request), lambda kept: self._new_trace(plan, kept))
+            begun = await self._store.begin(new_question(request), plan.new_trace)
         except BaseException:
             await events.aclose()
             raise
@@ -118,12 +97,12 @@ class ProbeService:
                 yield trace
             return
         while not live.is_over:
-            version = live.version
+            version = live.changes.version
             yield live.snapshot()
             # The first token is not made to wait; those that follow it come in handfuls.
             if live.tokens_generated:
                 await asyncio.sleep(_FRAME_SECONDS)
-            await live.wait_for_change(version, _HEARTBEAT_SECONDS)
+            await live.changes.wait(version, _HEARTBEAT_SECONDS)
         yield live.snapshot()
 
     async def get(self, trace_id: str) -> Trace:
@@ -149,49 +128,7 @@ class ProbeService:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _plan(self, request: ProbeRequest) -> _Plan:
-        engine = self._engines.engine(request.model)
-        info = await engine.describe()
-        match = self._match(request, info)
-        chat = match.profile.chat
-        system = chat.default_system if request.system_prompt is None else request.system_prompt
-        wording = match.profile.prompt
-        user = render_prompt(wording.with_options, wording.open, request.stem, dict(request.options))
-        prompt = await build_prompt(engine, match.profile, system, user)
-        markers = await bind_markers(engine, match.profile)
-        check_fits(request, prompt, markers, info)
-        seed = request.seed
-        if seed is None and request.temperature > 0:
-            seed = secrets.randbelow(MAX_SEED)
-        return _Plan(request, engine, info, match, system, prompt, markers, pass_settings(request, seed))
-
-    def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
-        if request.profile:
-            return ProfileMatch(self._profiles.get(request.profile), is_guess=False)
-        return self._engines.match_profile(info.model, info)
-
-    def _new_trace(self, plan: _Plan, question: Question) -> NewTrace:
-        return NewTrace(
-            question_id=question.id,
-            thinking_budget_tokens=plan.settings.budget_tokens,
-            force_rounds=plan.settings.force_rounds,
-            temperature=plan.settings.temperature,
-            top_p=plan.settings.top_p,
-            seed=plan.settings.seed,
-            answer_cap_tokens=plan.settings.answer_cap_tokens,
-            system_prompt=plan.system,
-            model=plan.info.model,
-            profile=plan.match.profile.id,
-            profile_is_guess=plan.match.is_guess,
-            engine_kind=plan.info.kind.value,
-            engine_version=plan.info.version,
-            engine_name=self._engines.choice.value,
-            prompt_text=plan.prompt.text,
-            prompt_token_ids=plan.prompt.token_ids,
-            owner=this_process(),
-        )
-
-    async def _run(self, live: LiveTrace, plan: _Plan, events: PrimedEvents) -> None:
+    async def _run(self, live: LiveTrace, plan: PassPlan, events: PrimedEvents) -> None:
         state, error, probabilities = TraceState.FAILED, "", None
         try:
             async with aclosing(events):
@@ -209,7 +146,7 @@ class ProbeService:
         finally:
             await self._end(live, plan, state, error, probabilities)
 
-    async def _option_probabilities(self, live: LiveTrace, plan: _Plan) -> OptionProbabilities | None:
+    async def _option_probabilities(self, live: LiveTrace, plan: PassPlan) -> OptionProbabilities | None:
         letters = tuple(plan.request.options)
         if not letters:
             return None
@@ -228,7 +165,7 @@ class ProbeService:
     async def _end(
         self,
         live: LiveTrace,
-        plan: _Plan,
+        plan: PassPlan,
         state: TraceState,
         error: str,
         probabilities: OptionProbabilities | None,
@@ -279,17 +216,7 @@ class ProbeService:
             await asyncio.sleep(_OTHERS_POLL_SECONDS)
 
 
-def _new_question(request: ProbeRequest) -> NewQuestion:
-    return NewQuestion(
-        stem=request.stem,
-        options=dict(request.options),
-        target=request.target,
-        source=request.source,
-        title=request.title,
-    )
-
-
 def scored_text(segments: tuple[Segment, ...]) -> str:
     """What is scored: the answer, led in by the last line of what opened it ("Final Answer:")."""
-    lead_in = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE).rpartition("\n")[2]
-    return lead_in + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)
+    close = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE)
+    return lead_in(close) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)

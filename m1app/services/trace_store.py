@@ -15,7 +15,7 @@ from storage.records import NewQuestion, NewTrace, Progress, Question, Segment, 
 from storage.traces import TraceRepository
 
 _T = TypeVar("_T")
-_STALE_SECONDS = 15.0
+STALE_SECONDS = 15.0
 """A running trace is saved every second; one that was not for this long has lost its process."""
 
 
@@ -87,10 +87,10 @@ class TraceStore:
         """
 
         def is_alive(owner: str) -> bool:
-            return not is_at_start if owner == this_process() else _may_be_alive(owner)
+            return not is_at_start if owner == this_process() else may_be_alive(owner)
 
         return self._in_session(
-            lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=_STALE_SECONDS)
+            lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=STALE_SECONDS)
         )()
 
     def _in_session(self, use: Callable[..., _T], *, is_read_only: bool = False) -> Callable[[], _T]:
@@ -101,7 +101,7 @@ class TraceStore:
         return run
 
 
-def _may_be_alive(owner: str) -> bool:
+def may_be_alive(owner: str) -> bool:
     """Whether a trace's process may still run; processes of other machines are judged by their heartbeat."""
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():

@@ -22,24 +22,24 @@ def begun() -> LiveTrace:
 @pytest.mark.parametrize("event", [SegmentOpened(SegmentKind.THINK), TokensGenerated(1)])
 async def test_every_waiting_follower_wakes_at_the_change_itself(event: PassEvent) -> None:
     live = begun()
-    seen = live.version
-    followers = [asyncio.create_task(live.wait_for_change(seen, _LONGER_THAN_ANY_TEST)) for _ in range(3)]
+    seen = live.changes.version
+    followers = [asyncio.create_task(live.changes.wait(seen, _LONGER_THAN_ANY_TEST)) for _ in range(3)]
     await asyncio.sleep(0)
     live.apply(event)
     await asyncio.gather(*followers)
-    assert live.version > seen
+    assert live.changes.version > seen
 
 
 async def test_change_before_the_wait_is_not_missed() -> None:
     live = begun()
-    seen = live.version
+    seen = live.changes.version
     live.apply(TokensGenerated(1))
-    await live.wait_for_change(seen, _LONGER_THAN_ANY_TEST)
+    await live.changes.wait(seen, _LONGER_THAN_ANY_TEST)
 
 
 async def test_end_wakes_a_follower_only_once_it_was_saved() -> None:
     live = begun()
-    follower = asyncio.create_task(live.wait_for_change(live.version, _LONGER_THAN_ANY_TEST))
+    follower = asyncio.create_task(live.changes.wait(live.changes.version, _LONGER_THAN_ANY_TEST))
     await asyncio.sleep(0)
     live.end(TraceState.STOPPED)
     await asyncio.sleep(0)
@@ -51,6 +51,6 @@ async def test_end_wakes_a_follower_only_once_it_was_saved() -> None:
 
 async def test_wait_without_a_change_ends_with_its_time() -> None:
     live = begun()
-    seen = live.version
-    await live.wait_for_change(seen, 0.01)
-    assert live.version == seen
+    seen = live.changes.version
+    await live.changes.wait(seen, 0.01)
+    assert live.changes.version == seen

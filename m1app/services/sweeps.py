@@ -1,0 +1,247 @@
+"""Sweep one question over a grid of thinking budgets and force rounds, and keep the sweep as it comes.
+
+Like a probe, a sweep belongs to the service and not to the tab that started it. It is saved every second and closed
+in `finally`; one that was stopped, failed or lost its process can be resumed where it was left.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+
+from m1app.services.errors import ServiceError
+from m1app.services.live_sweep import LiveSweep, stored_snapshot
+from m1app.services.pass_plan import PassPlan, PassPlanner, new_question
+from m1app.services.sweep_reading import SweepSnapshot
+from m1app.services.sweep_request import SweepRequest, check_sweep, request_of_sweep
+from m1app.services.sweep_store import SweepStore
+from m1app.services.trace_store import this_process
+from storage.errors import StorageError
+from storage.records import NewSweep, Question, SweepPass, SweepWithPasses, TraceState
+from storage.sweeps import SweepSummary
+
+_log = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 1.0
+_FRAME_SECONDS = 0.1
+_HEARTBEAT_SECONDS = 1.0
+_OTHERS_POLL_SECONDS = 1.0
+_FORGET_SECONDS = 60.0
+MAX_RUNNING = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEstimate:
+    """What a sweep may cost at most; models often stop earlier."""
+
+    tokens_at_most: int
+    """Tokens generated for all passes and answers."""
+    tokens_if_separate_at_most: int
+    """Tokens that separate runs of every cell would generate."""
+
+
+class SweepService:
+    """Runs sweeps and lets any number of pages follow them."""
+
+    def __init__(self, planner: PassPlanner, store: SweepStore) -> None:
+        self._planner = planner
+        self._store = store
+        self._live: dict[str, LiveSweep] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_closing = False
+
+    @property
+    def running(self) -> int:
+        """How many sweeps run now."""
+        return len(self._tasks)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of thinking that all running sweeps generate per second together."""
+        return sum(each.live.tokens_per_second or 0.0 for id_ in self._tasks for each in self._live[id_].passes)
+
+    @staticmethod
+    def estimate(request: SweepRequest) -> SweepEstimate:
+        """What `request` may cost at most; raises SweepRefused for a grid that cannot be run."""
+        request = check_sweep(replace(request, stem=request.stem.strip() or "?"))
+        runs = request.passes * max(1, len(request.models))
+        answers = len(request.cells) * (request.answer_cap_tokens + bool(request.options))
+        separate = sum(cell.budget_tokens for cell in request.cells)
+        return SweepEstimate(runs * (max(request.budgets) + answers), runs * (separate + answers))
+
+    async def start(self, request: SweepRequest) -> SweepSnapshot:
+        """Begin a sweep; gives it as it stands before the first token.
+
+        Raises:
+            InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
+            ModelsError: an engine cannot be reached or does not serve a model.
+            StorageError: the sweep could not be stored.
+        """
+        request = check_sweep(request)
+        self._check_room()
+        first = [await self._planner.plan(request.probe(model)) for model in request.models or ("",)]
+        seed = first[0].settings.seed
+        seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.info.model for plan in first)))
+        plans = [(_numbered(plan, seed, number), number) for plan in first for number in range(request.passes)]
+        kept = await self._store.begin(new_question(request.probe("")), lambda asked: _new_sweep(seeded, asked), plans)
+        return self._run_live(kept, {(plan.info.model, number): plan for plan, number in plans})
+
+    async def resume(self, sweep_id: str) -> SweepSnapshot:
+        """Go on with a sweep that is over but not complete; gives it as it stands.
+
+        Raises:
+            SweepNotFound: there is none with that id.
+            ServiceError: it runs, or is complete.
+            ModelsError, StorageError: as `start`.
+        """
+        if sweep_id in self._tasks:
+            raise ServiceError("This sweep is running; stop it first.")
+        kept = await self._store.get(sweep_id)
+        if kept.sweep.state is TraceState.RUNNING:
+            raise ServiceError("This sweep is running in another process.")
+        self._check_room()
+        request = request_of_sweep(kept.sweep)
+        unfinished = [each.trace for each in kept.passes if not _is_complete(each)]
+        if not unfinished:
+            raise ServiceError("This sweep is complete; use Run again for a new one.")
+        plans: dict[tuple[str, int], PassPlan] = {}
+        for trace in unfinished:
+            plan = await self._planner.plan(request.probe(trace.model, trace.pass_number))
+            if plan.prompt.token_ids != trace.prompt_token_ids:
+                raise ServiceError(
+                    "The engine now makes another prompt of this question than when the sweep began; run it again."
+                )
+            plans[trace.model, trace.pass_number] = plan
+        running = replace(kept.sweep, state=TraceState.RUNNING, error="")
+        kept = await self._store.reopen(running, [trace.id for trace in unfinished])
+        return self._run_live(kept, plans)
+
+    async def follow(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
+        """Snapshots of a sweep from now until it is over; the last one is final.
+
+        Yields at every change, at most ten times a second, and once a second without one. A sweep that another
+        process runs is followed through the database. Raises SweepNotFound and StorageError.
+        """
+        live = self._live.get(sweep_id)
+        if live is None:
+            async for snapshot in self._follow_stored(sweep_id):
+                yield snapshot
+            return
+        while not live.is_over:
+            version = live.changes.version
+            yield live.snapshot()
+            await asyncio.sleep(_FRAME_SECONDS)
+            await live.changes.wait(version, _HEARTBEAT_SECONDS)
+        yield live.snapshot()
+
+    async def get(self, sweep_id: str) -> SweepSnapshot:
+        """The sweep as it is now; raises SweepNotFound and StorageError."""
+        live = self._live.get(sweep_id)
+        return live.snapshot() if live else stored_snapshot(await self._store.get(sweep_id))
+
+    async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
+        """Sweeps with the words of `text` in their question, newest first."""
+        return await self._store.recent(limit, text)
+
+    def stop(self, sweep_id: str) -> bool:
+        """End a sweep and keep what it has; False when it does not run here."""
+        task = self._tasks.get(sweep_id)
+        return task.cancel() if task else False
+
+    async def aclose(self) -> None:
+        """Stop every sweep; what each has is kept, and can be gone on with."""
+        self._is_closing = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _check_room(self) -> None:
+        if len(self._tasks) >= MAX_RUNNING:
+            raise ServiceError(f"{MAX_RUNNING} sweeps are running already; wait for one to end or stop it.")
+
+    def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
+        live = LiveSweep(kept, plans, self._store)
+        sweep_id = kept.sweep.id
+        self._live[sweep_id] = live
+        task = asyncio.create_task(self._run(live), name=f"sweep-{sweep_id}")
+        self._tasks[sweep_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(sweep_id, None))
+        return live.snapshot()
+
+    async def _run(self, live: LiveSweep) -> None:
+        saver = asyncio.create_task(self._save_regularly(live))
+        state = TraceState.FAILED
+        try:
+            await live.run()
+            state = TraceState.FAILED if live.error else TraceState.COMPLETED
+        except asyncio.CancelledError:
+            state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
+        finally:
+            saver.cancel()
+            await self._end(live, state)
+
+    async def _end(self, live: LiveSweep, state: TraceState) -> None:
+        live.end(state)
+        try:
+            await self._store.end(live.snapshot().sweep)
+            live.save_error = ""
+        except StorageError as exc:
+            _log.error("sweep %s not saved: %s", live.id, exc)
+            live.save_error = str(exc)
+        live.mark_over()
+        # A sweep that could not be saved stays in memory, the only place where it is.
+        if not live.snapshot().save_error:
+            asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._forget, live)
+
+    def _forget(self, live: LiveSweep) -> None:
+        if self._live.get(live.id) is live:
+            del self._live[live.id]
+
+    async def _save_regularly(self, live: LiveSweep) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            snapshot = live.snapshot()
+            try:
+                await self._store.save(snapshot.sweep, live.running_traces())
+                live.save_error = ""
+            except StorageError as exc:
+                if live.save_error != str(exc):
+                    _log.error("sweep %s not saved: %s", live.id, exc)
+                live.save_error = str(exc)
+
+    async def _follow_stored(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
+        while True:
+            snapshot = stored_snapshot(await self._store.get(sweep_id))
+            yield snapshot
+            if snapshot.is_over:
+                return
+            await asyncio.to_thread(self._store.mark_interrupted)
+            await asyncio.sleep(_OTHERS_POLL_SECONDS)
+
+
+def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:
+    """The plan of pass `number`: the same with the next seed."""
+    own = None if seed is None else seed + number
+    return replace(plan, settings=replace(plan.settings, seed=own))
+
+
+def _new_sweep(request: SweepRequest, asked: Question) -> NewSweep:
+    return NewSweep(
+        question_id=asked.id,
+        budgets=request.budgets,
+        force_rounds=request.force_rounds,
+        models=request.models,
+        passes=request.passes,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        seed=request.seed,
+        answer_cap_tokens=request.answer_cap_tokens,
+        system_prompt=request.system_prompt,
+        profile=request.profile,
+        owner=this_process(),
+    )
+
+
+def _is_complete(each: SweepPass) -> bool:
+    return each.trace.state is TraceState.COMPLETED and not any(kept.error for kept in each.checkpoints)
