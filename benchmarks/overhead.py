@@ -192,7 +192,9 @@ async def _raw_bodies(services: Services, trace: Trace) -> tuple[dict[str, Any],
     info = await engine.describe()
     markers = await bind_markers(engine, services.profiles.get(trace.profile))
     prompt = trace.prompt_token_ids + markers.opening.token_ids
-    thinking = CompletionRequest(prompt, trace.thinking_budget_tokens, stop_token_ids=markers.stop_token_ids)
+    thinking = CompletionRequest(
+        prompt, trace.thinking_budget_tokens, stop_token_ids=markers.stop_token_ids, is_fresh=True
+    )
     so_far = prompt + trace.segments[0].token_ids + markers.overrun_close.token_ids
     answer = CompletionRequest(so_far, _ANSWER_CAP_TOKENS, stop_token_ids=markers.answer_stop_token_ids)
     body = partial(engine_wire.request_body, kind=info.kind, model=info.model)

@@ -64,6 +64,8 @@ class CompletionRequest:
     """Generation ends with the first of these, beside the model's own end of sequence."""
     top_logprobs: int = 0
     """How many of the likeliest tokens to report at each position, 0-20."""
+    is_fresh: bool = False
+    """The prompt is computed anew, so that the result does not depend on what was asked before (llama.cpp only)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ def request_body(request: CompletionRequest, kind: EngineKind, model: str) -> di
     if kind is EngineKind.LLAMA_CPP:
         # Its token ids come with logprobs only; its stop list knows texts only, so the caller watches for stop ids.
         body |= {"logprobs": max(1, request.top_logprobs), "timings_per_token": True}
+        # A prompt of which a part is cached is computed in other batches, which round differently.
+        body["cache_prompt"] = not request.is_fresh
         return body
     body["return_token_ids"] = True
     if request.top_logprobs:

@@ -20,14 +20,14 @@ TOP_LOGPROBS = 20
 class OptionProbabilities:
     """What the engine gives to each option as the next token."""
 
-    by_letter: Mapping[str, float]
-    """0-1 each; what is missing from 1 went to tokens that are no option's letter."""
+    by_letter: Mapping[str, float] | None
+    """0-1 each; what is missing from 1 went to tokens that are no option's letter. None without logprobs."""
     tokens_generated: int
 
 
 async def option_probabilities(
     engine: Engine, prompt_ids: TokenIds, letters: Collection[str]
-) -> OptionProbabilities | None:
+) -> OptionProbabilities:
     """Ask for one token after `prompt_ids` and read the letters' probabilities; raises EngineError."""
     request = CompletionRequest(prompt_ids, max_tokens=1, top_logprobs=TOP_LOGPROBS)
     candidates: tuple[TokenLogprob, ...] = ()
@@ -36,7 +36,7 @@ async def option_probabilities(
         async for chunk in chunks:
             generated += len(chunk.token_ids) + chunk.tokens_unreported
             candidates = candidates or next(iter(chunk.top_logprobs), ())
-    return OptionProbabilities(letter_mass(candidates, letters), generated) if candidates else None
+    return OptionProbabilities(letter_mass(candidates, letters) if candidates else None, generated)
 
 
 def letter_mass(candidates: Sequence[TokenLogprob], letters: Collection[str]) -> dict[str, float]:

@@ -97,7 +97,7 @@ async def run_pass(
         force_rounds=settings.force_rounds,
         answer_cap_tokens=settings.answer_cap_tokens,
     )
-    async with aclosing(_drive(engine, steps, markers, settings)) as events:
+    async with aclosing(_drive(engine, steps, markers, settings, is_beginning=True)) as events:
         async for event in events:
             yield event
 
@@ -126,7 +126,7 @@ async def run_thinking(
         used_tokens=used_tokens,
         used_rounds=used_rounds,
     )
-    async with aclosing(_drive(engine, steps, markers, settings)) as events:
+    async with aclosing(_drive(engine, steps, markers, settings, is_beginning=used_tokens == 0)) as events:
         async for event in events:
             yield event
 
@@ -144,9 +144,15 @@ async def run_answer(
 
 
 async def _drive(
-    engine: Engine, steps: Generator[Step, Generated | None, PassOutcome], markers: Markers, settings: PassSettings
+    engine: Engine,
+    steps: Generator[Step, Generated | None, PassOutcome],
+    markers: Markers,
+    settings: PassSettings,
+    *,
+    is_beginning: bool,
 ) -> AsyncGenerator[PassEvent, None]:
     reply: Generated | None = None
+    is_fresh = is_beginning
     while True:
         try:
             step = steps.send(reply)
@@ -160,9 +166,10 @@ async def _drive(
             yield SegmentClosed(is_natural_stop=False)
             continue
         segment = _Segment()
-        async with aclosing(_generate(engine, step, markers, settings, segment)) as events:
+        async with aclosing(_generate(engine, step, markers, settings, segment, is_fresh=is_fresh)) as events:
             async for event in events:
                 yield event
+        is_fresh = False
         reply = Generated(segment.text, segment.token_ids, segment.is_natural_stop, segment.delimiter_ids)
         yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
 
@@ -185,7 +192,13 @@ class _Segment:
 
 
 async def _generate(
-    engine: Engine, step: Generate, markers: Markers, settings: PassSettings, segment: _Segment
+    engine: Engine,
+    step: Generate,
+    markers: Markers,
+    settings: PassSettings,
+    segment: _Segment,
+    *,
+    is_fresh: bool = False,
 ) -> AsyncGenerator[PassEvent, None]:
     parser = ThinkParser(step.stop_token_ids, step.stop_texts, markers.stop_token_texts)
     request = CompletionRequest(
@@ -195,6 +208,7 @@ async def _generate(
         top_p=settings.top_p,
         seed=settings.seed,
         stop_token_ids=step.stop_token_ids,
+        is_fresh=is_fresh,
     )
     is_stop = False
     async with aclosing(engine.stream(request)) as chunks:

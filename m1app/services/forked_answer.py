@@ -75,9 +75,9 @@ class ForkedAnswer:
                         self._finish_reason = "natural" if is_natural_stop else "budget"
         if letters := tuple(plan.request.options):
             prefix = plan.markers.option_prefix.token_ids
-            if found := await option_probabilities(plan.engine, self._context + prefix, letters):
-                self._count(found.tokens_generated)
-                self._probabilities = found.by_letter
+            found = await option_probabilities(plan.engine, self._context + prefix, letters)
+            self._count(found.tokens_generated)
+            self._probabilities = found.by_letter
 
     def _count(self, tokens: int) -> None:
         self.tokens_generated += tokens

@@ -1,8 +1,9 @@
 """One thinking pass of a sweep while it runs: the pass goes on, and at each cut an answer is forked from it.
 
-The pass and the forks are requests of their own on the same token ids, so that the engine's prefix cache pays.
-llama.cpp reuses a prefix within a slot only, so there the forks run one after the other, in the order of their
-cuts: each finds the slot of the one before.
+The pass and the forks are requests of their own on the same token ids, so that the engine's prefix cache pays. vLLM
+shares a prefix among all requests, so there the pass goes on beside its answers. llama.cpp shares it only within a
+slot, and computes requests that run together in other batches, which round differently: there the pass pauses at each
+cut, the answer continues on the pass's own slot, and the pass goes on (`models.pausing_engine`).
 """
 
 import asyncio
@@ -22,8 +23,9 @@ from m1app.services.pass_plan import PassPlan
 from m1app.services.sweep_reading import PassSnapshot, ReachedCut
 from m1app.services.sweep_store import SweepStore
 from models.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish, choose_wait, is_forced
-from models.engine import EngineKind, TokenIds
+from models.engine import Engine, EngineKind, TokenIds
 from models.errors import ModelsError
+from models.pausing_engine import PausingEngine
 from models.sweep import Cell, Cut, Stop, SweepPlan, thinking_ids_before, thinking_tokens_generated
 from models.thinking import (
     PassEvent,
@@ -87,9 +89,9 @@ class LivePass:
 
     @property
     def room(self) -> int:
-        """How many such passes the engine can run at once: each needs two places, one for its answers."""
+        """How many such passes the engine runs at once."""
         parallel = self._plan.info.parallel_requests
-        return max(1, parallel // 2) if parallel else _PASSES_AT_ONCE
+        return min(_PASSES_AT_ONCE, parallel or _PASSES_AT_ONCE)
 
     @property
     def tokens_generated(self) -> int:
@@ -158,7 +160,7 @@ class LivePass:
             self._take(PassFinished(PassOutcome(ThinkingFinish.BUDGET, used, self._rounds)))
             return
         thinking = run_thinking(
-            self._plan.engine,
+            self._engine,
             self._base_ids + self._thinking_ids,
             markers,
             self._plan.settings,
@@ -270,6 +272,14 @@ class LivePass:
             self.save_error = str(exc)
         self.live.mark_over()
         self._changes.note()
+
+    @property
+    def _engine(self) -> Engine:
+        """What the pass itself runs on: llama.cpp pauses at each cut until its answer is there."""
+        if self._plan.info.kind is not EngineKind.LLAMA_CPP:
+            return self._plan.engine
+        budgets = {cell.budget_tokens for cell in self._sweep.cells}
+        return PausingEngine(self._plan.engine, len(self._base_ids), budgets, self._forks.join)
 
     @property
     def _base_ids(self) -> TokenIds:

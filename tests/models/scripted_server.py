@@ -77,6 +77,10 @@ def in_turn(*responds: Respond) -> Respond:
     return lambda handler, body: (left.pop(0) if len(left) > 1 else left[0])(handler, body)
 
 
+def _spelled(token: int) -> str:
+    return f" {token - 1000}" if token >= 1000 else chr(token)
+
+
 @contextmanager
 def serving(script: Script) -> Iterator[Script]:
     """The script on a free loopback port."""
@@ -101,6 +105,8 @@ def serving(script: Script) -> Iterator[Script]:
                 script.completion(self, body)
             elif self.path == "/tokenize":
                 reply_json(self, 200, {"tokens": [ord(c) for c in body.get("prompt", body.get("content", ""))]})
+            elif self.path == "/detokenize":
+                reply_json(self, 200, {"prompt": "".join(map(_spelled, body["tokens"]))})
             else:
                 reply_json(self, 404, {"error": {"message": "no such page"}})
 

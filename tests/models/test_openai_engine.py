@@ -181,13 +181,14 @@ async def test_tokens_of_a_character_cut_by_the_limit_are_counted_as_unreported(
     assert [(c.token_ids, c.tokens_unreported) for c in chunks] == [((97,), 0), ((), 2)]
 
 
-async def test_templates_are_tokenized_once_and_what_people_type_every_time() -> None:
+async def test_short_texts_are_tokenized_once_and_long_ones_every_time() -> None:
     with serving(Script(GOOD)) as script:
         async with aclosing(OpenAIEngine(lambda: Endpoint(script.url))) as engine:
             for _ in range(3):
                 assert await engine.tokenize("ab", parse_special=True) == (97, 98)
                 assert await engine.tokenize("ab", parse_special=False) == (97, 98)
-    assert len([path for path, _ in script.requests if path == "/tokenize"]) == 1 + 3
+                assert len(await engine.tokenize("a" * 500, parse_special=False)) == 500
+    assert len([path for path, _ in script.requests if path == "/tokenize"]) == 1 + 1 + 3
 
 
 async def test_another_server_tokenizes_templates_anew() -> None:

@@ -61,7 +61,7 @@ async def test_a_real_engine_gives_the_probabilities_of_its_next_token(engine: O
     prompt = await engine.tokenize("A. Adrenal\nB. Thyroid\nThe right option is the letter", parse_special=False)
     letters = ("A", "B")
     found = await option_probabilities(engine, prompt, letters)
-    assert found is not None
+    assert found.by_letter is not None
     assert found.tokens_generated == 1
     assert list(found.by_letter) == ["A", "B"]
     assert 0 < sum(found.by_letter.values()) <= 1 + 1e-6
@@ -74,8 +74,9 @@ async def test_a_real_engine_gives_the_probabilities_of_its_next_token(engine: O
 async def test_an_engine_without_logprobs_gives_none_and_not_zeros() -> None:
     with serving(Script(stream(chunk("A", [1], "length")))) as script:
         engine = OpenAIEngine(lambda: Endpoint(script.url))
-        assert await option_probabilities(engine, (1, 2), ("A", "B")) is None
+        found = await option_probabilities(engine, (1, 2), ("A", "B"))
         await engine.aclose()
+    assert (found.by_letter, found.tokens_generated) == (None, 1)
     assert (script.completions[0]["max_tokens"], script.completions[0]["temperature"]) == (1, 0.0)
 
 
@@ -86,6 +87,5 @@ async def test_only_the_first_position_counts() -> None:
         engine = OpenAIEngine(lambda: Endpoint(script.url))
         found = await option_probabilities(engine, (1,), ("A", "B"))
         await engine.aclose()
-    assert found is not None
     assert found.by_letter == pytest.approx({"A": math.exp(-0.5) + math.exp(-3.0), "B": 0.0})
     assert found.tokens_generated == 2
