@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.budget_forcing import Marker, Markers, SegmentKind, ThinkingFinish, choose_wait
+from models.budget_forcing import Marker, Markers, SegmentKind, ThinkingFinish, choose_wait, closing
 from models.engine import ChatMessage, CompletionChunk, CompletionRequest, EngineInfo, FinishReason, TokenIds
 from models.sweep import Cell, Cut, Stop, SweepPlan, cut_of, grid, thinking_ids_before, thinking_tokens_generated
 from models.thinking import (
+    PassEvent,
     PassFinished,
     PassSettings,
     SegmentClosed,
@@ -127,49 +128,55 @@ async def separate(engine: ScriptedEngine, marks: Markers, wanted: PassSettings)
     return Run(thinking, finish, answer, generated)
 
 
-async def together(
-    engine: ScriptedEngine, marks: Markers, cells: Sequence[Cell], wanted: PassSettings
-) -> tuple[dict[Cell, Run], int, int]:
-    """All cells from one pass: runs, tokens that the engine generated, answers that were asked for."""
-    plan = SweepPlan(cells)
-    largest = replace(wanted, budget_tokens=plan.largest.budget_tokens, force_rounds=plan.largest.force_rounds)
-    base = PROMPT + marks.opening.token_ids
-    thinking: TokenIds = ()
-    generated, text, kind = 0, "", SegmentKind.THINK
-    answers: dict[Cut, Run] = {}
+class Together:
+    """All cells from one pass."""
 
-    async def fork(cut: Cut) -> None:
-        nonlocal generated
-        ids = thinking_ids_before(cut, thinking, plan.stops)
-        close = marks.natural_close if cut.finish is ThinkingFinish.NATURAL else marks.overrun_close
+    def __init__(self, engine: ScriptedEngine, marks: Markers, cells: Sequence[Cell], wanted: PassSettings) -> None:
+        self.plan = SweepPlan(cells)
+        self.generated = 0
+        """Tokens that the engine generated."""
+        self.answers: dict[Cut, Run] = {}
+        self._engine, self._marks = engine, marks
+        largest = self.plan.largest
+        self._wanted = replace(wanted, budget_tokens=largest.budget_tokens, force_rounds=largest.force_rounds)
+        self._base = PROMPT + marks.opening.token_ids
+        self._thinking: TokenIds = ()
+        self._text = ""
+
+    async def run(self) -> dict[Cell, Run]:
+        async for event in run_thinking(self._engine, self._base, self._marks, self._wanted):
+            for cut in self._take(event):
+                await self._fork(cut)
+        return {cell: self.answers[self.plan.cuts[cell]] for cell in self.plan.cells}
+
+    def _take(self, event: PassEvent) -> list[Cut]:
+        match event:
+            case SegmentOpened(SegmentKind.THINK):
+                self._text = ""
+            case SegmentGrew(text, token_ids):
+                self._thinking += token_ids
+                self._text += text
+                return self.plan.advance(len(self._thinking))
+            case SegmentClosed(True, delimiter_ids):
+                wait = choose_wait(self._marks, self._text)
+                return self.plan.stop(Stop(len(self._thinking), delimiter_ids, len(wait.token_ids)))
+            case TokensGenerated(count):
+                self.generated += count
+        return []
+
+    async def _fork(self, cut: Cut) -> None:
+        assert cut not in self.answers
+        ids = thinking_ids_before(cut, self._thinking, self.plan.stops)
+        context = self._base + ids + closing(self._marks, cut.finish).token_ids
         answer: TokenIds = ()
         tokens = 0
-        async for event in run_answer(engine, base + ids + close.token_ids, marks, wanted):
+        async for event in run_answer(self._engine, context, self._marks, self._wanted):
             if isinstance(event, SegmentGrew):
                 answer += event.token_ids
             elif isinstance(event, TokensGenerated):
                 tokens += event.count
-        generated += tokens
-        assert cut not in answers
-        answers[cut] = Run(ids, cut.finish, answer, thinking_tokens_generated(cut, plan.stops) + tokens)
-
-    async for event in run_thinking(engine, base, marks, largest):
-        cuts: list[Cut] = []
-        match event:
-            case SegmentOpened():
-                kind, text = event.kind, "" if event.kind is SegmentKind.THINK else text
-            case SegmentGrew():
-                thinking += event.token_ids
-                text += event.text
-                cuts = plan.advance(len(thinking))
-            case SegmentClosed() if event.is_natural_stop:
-                wait = choose_wait(marks, text)
-                cuts = plan.stop(Stop(len(thinking), event.delimiter_ids, len(wait.token_ids)))
-            case TokensGenerated():
-                generated += event.count
-        for cut in cuts:
-            await fork(cut)
-    return {cell: answers[plan.cuts[cell]] for cell in cells}, generated, len(answers)
+        self.generated += tokens
+        self.answers[cut] = Run(ids, cut.finish, answer, thinking_tokens_generated(cut, self.plan.stops) + tokens)
 
 
 @settings(deadline=None, max_examples=300)
@@ -190,7 +197,8 @@ def test_every_cell_equals_a_run_of_its_own(
     wanted = PassSettings(budget_tokens=1, force_rounds=0, answer_cap_tokens=5)
 
     async def both() -> None:
-        swept, generated, answered = await together(engine, marks, cells, wanted)
+        together = Together(engine, marks, cells, wanted)
+        swept = await together.run()
         apart = {
             cell: await separate(
                 engine, marks, replace(wanted, budget_tokens=cell.budget_tokens, force_rounds=cell.force_rounds)
@@ -198,9 +206,10 @@ def test_every_cell_equals_a_run_of_its_own(
             for cell in cells
         }
         assert swept == apart
+        answered = len(together.answers)
         assert answered == len({(run.thinking, run.finish) for run in apart.values()})
         largest = max(run.generated - len(run.answer) for run in apart.values())
-        assert generated <= largest + answered * (wanted.answer_cap_tokens + 1)
+        assert together.generated <= largest + answered * (wanted.answer_cap_tokens + 1)
 
     asyncio.run(both())
 
