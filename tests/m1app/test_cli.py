@@ -77,6 +77,39 @@ def test_probe_prints_one_object_with_exact_accounting_and_keeps_the_trace(
     assert [list(s.token_ids) for s in kept.segments] == [s["token_ids"] for s in content["segments"]]
 
 
+def test_sweep_prints_every_cell_with_its_accounting(tmp_path: Path, engine: dict[str, str]) -> None:
+    grid = ("--budgets", "8,16", "--force-rounds", "0,1", "--answer-cap", "6")
+    question = write_question(tmp_path / "q.json")
+    done = run("sweep", "--question", question, *grid, "--json", home=tmp_path, **engine)
+    assert (done.returncode, done.stderr) == (0, "")
+    content = json.loads(done.stdout)
+    assert [(cell["budget"], cell["rounds"]) for cell in content["cells"]] == [(8, 0), (16, 0), (8, 1), (16, 1)]
+    assert all(cell["thinking_tokens"] <= cell["budget"] for cell in content["cells"])
+    assert all(cell["option_probabilities"].keys() == {"A", "B"} for cell in content["cells"])
+    assert content["tokens_generated"] < content["tokens_if_separate"]
+    text = run("sweep", "--question", question, *grid, home=tmp_path, **engine)
+    assert (text.returncode, text.stderr) == (0, "")
+    assert "rounds | budget        8       16" in text.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--budgets", "8,x"), "--budgets"),
+        (("--budgets", "0"), "A thinking budget is 0"),
+        (("--force-rounds", "9"), "from 0 to 8"),
+    ],
+)
+def test_sweep_with_a_bad_grid_says_so(
+    tmp_path: Path, engine: dict[str, str], arguments: tuple[str, ...], says: str
+) -> None:
+    question = write_question(tmp_path / "q.json")
+    done = run("sweep", "--question", question, *arguments, home=tmp_path, **engine)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_question_comes_from_standard_input_and_the_text_is_streamed(tmp_path: Path, engine: dict[str, str]) -> None:
     done = run(
         "probe", "--question", "-", *SHORT, home=tmp_path, stdin=json.dumps({"question": "Why is blood red?"}), **engine
