@@ -1,11 +1,17 @@
-"""The header: what is running, with the engine's details behind a click."""
+"""The header of every page: links to the pages, and what is running, with the engine's details behind a click."""
 
+from collections.abc import Callable
 from typing import Any
+
+import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.services.engines import EngineState, EngineStatus
 from m1app.settings import EngineChoice
+from m1app.ui.page_component import page_component
+from m1app.ui.question_form import QUIET
 from models.engine import EngineInfo
+from models.errors import ModelsError
 
 _NAMES = {
     EngineChoice.EMBEDDED: "Embedded engine",
@@ -13,6 +19,52 @@ _NAMES = {
     EngineChoice.REMOTE: "Remote engine",
 }
 _DEMO = "The embedded model is a demonstration: it answers at chance level and knows no medicine."
+
+_TICK_SECONDS = 2.0
+
+ChooseModel = Callable[[Any, list[str], str], Any]
+"""What a form's model box holds: its value now, the served models, the engine's default -> its value from now on."""
+
+
+class PageHeader:
+    """The header, kept up to date, and the models that the engine serves in the form's model box."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._header = page_component("header")
+
+    def wire(self, demo: gr.Blocks, model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
+        """Look at the engine now and every other second.
+
+        Args:
+            demo: the page.
+            model: offers the served models.
+            choose: decides what `model` holds when others are served; None leaves that alone.
+        """
+
+        async def tick(names: list[str], chosen: Any) -> tuple[Any, Any, Any]:
+            engines = self._services.engines
+            try:
+                info = await engines.engine().describe()
+                served = list(await engines.models())
+            except ModelsError as exc:
+                return header_value(self._services, None, str(exc)), gr.skip(), gr.skip()
+            header = header_value(self._services, info, "")
+            if served == names:
+                return header, gr.skip(), gr.skip()
+            if choose is None:
+                return header, served, gr.update(choices=served)
+            return header, served, gr.update(choices=served, value=choose(chosen, served, info.model))
+
+        names = gr.State([])
+        status = ([names, model], [self._header, names, model])
+        demo.load(tick, *status, **QUIET)
+        gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
+        self._header.restart_engine(self._restart_engine, None, None, **QUIET)
+
+    def _restart_engine(self) -> None:
+        if self._services.settings.is_loopback:
+            self._services.engines.restart()
 
 
 def header_value(services: Services, info: EngineInfo | None, problem: str) -> dict[str, Any]:
@@ -47,10 +99,11 @@ def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) ->
 
 
 def _work(services: Services) -> str:
-    running = services.probe.running
+    running = services.probe.running + services.sweeps.running
     if not running:
         return "Idle"
-    return f"{running} running, {services.probe.tokens_per_second:.0f} tokens/s"
+    tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
+    return f"{running} running, {tokens_per_second:.0f} tokens/s"
 
 
 def _facts(services: Services, status: EngineStatus, info: EngineInfo | None) -> list[tuple[str, str]]:

@@ -10,27 +10,17 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.services.probe_request import request_of
 from m1app.ui.boundary import message_of
-from m1app.ui.header import header_value
+from m1app.ui.header import PageHeader
 from m1app.ui.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from m1app.ui.page_component import escaped, page_component, text_block
-from m1app.ui.probe_form import ProbeForm, Updates, library_explanation
+from m1app.ui.probe_form import ProbeForm
+from m1app.ui.question_form import QUIET, Updates, library_explanation, new_question_js
 from m1app.ui.trace_pane import pane_value
-from models.errors import ModelsError
 from storage.records import TraceState
 
 _FRAME_SECONDS = 0.15
 """The page is sent at most one update in this time, the first token excepted."""
-_HEADER_SECONDS = 2.0
-
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-
-# What was typed and not yet run survives a reload: in the tab's own session storage, gone when the tab closes.
-_KEEP_DRAFT = "(q, o, t) => { sessionStorage.setItem('m1-draft', JSON.stringify([q, o, t])); }"
-_TAKE_DRAFT = """(q, o, t) => {
-  const draft = JSON.parse(sessionStorage.getItem('m1-draft') || 'null');
-  return new URL(location.href).searchParams.has('trace') || !draft ? [q, o, t] : draft;
-}"""
-_NEW_QUESTION = "() => { sessionStorage.removeItem('m1-draft'); location.href = '/'; }"
+_DRAFT = "m1-draft"
 
 
 class ProbePage:
@@ -38,7 +28,7 @@ class ProbePage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
-        self._header = page_component("header")
+        header = PageHeader(services)
         with gr.Row():
             with gr.Column(scale=5, min_width=340):
                 self._form = ProbeForm(services.profiles)
@@ -54,9 +44,8 @@ class ProbePage:
                 self._explanation = text_block("explanation")
         self._build_history()
         self._trace_id = gr.State("")
-        self._model_names = gr.State([])
-        self._timer = gr.Timer(_HEADER_SECONDS)
         self._wire(demo)
+        header.wire(demo, self._form.model, lambda chosen, served, default: chosen if chosen in served else default)
 
     def _build_history(self) -> None:
         gr.HTML("<h2>History</h2>", apply_default_css=False)
@@ -74,45 +63,32 @@ class ProbePage:
     def _wire(self, demo: gr.Blocks) -> None:
         form = self._form
         begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
-        run = self._run.click(self._on_run, form.inputs, begun, **_QUIET)
-        again = self._again.click(self._on_again, self._trace_id, begun, **_QUIET)
-        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **_QUIET)
+        run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
+        again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
         followed = [self._then_follow(event) for event in (run, again, loaded)]
         # Only one trace is shown at a time; leaving one does not end its run.
-        opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **_QUIET)
+        opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
-        self._stop.click(self._on_stop, self._trace_id, None, **_QUIET)
-        self._new.click(None, js=_NEW_QUESTION)
-        self._wire_form(demo)
+        self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
+        self._new.click(None, js=new_question_js(_DRAFT, "/"))
+        form.boxes.wire(demo, _DRAFT, ["trace"])
         self._wire_history()
-        status = ([self._model_names, form.model], [self._header, self._model_names, form.model])
-        demo.load(self._on_tick, *status, **_QUIET)
-        self._timer.tick(self._on_tick, *status, **_QUIET)
-        self._header.restart_engine(self._on_restart_engine, None, None, **_QUIET)
 
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen trace, then put the controls back and the trace into the history."""
         # The stream's only output is the pane: Gradio works on every output at every frame.
-        follow = event.then(self._follow, self._trace_id, self._pane, **_QUIET)
-        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **_QUIET)
+        follow = event.then(self._follow, self._trace_id, self._pane, **QUIET)
+        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
         return follow
-
-    def _wire_form(self, demo: gr.Blocks) -> None:
-        form = self._form
-        texts = [form.question, form.options, form.target]
-        form.library.input(form.fill_with_library, form.library, texts, **_QUIET)
-        form.question.blur(self._on_blur, texts, [*texts, form.note], **_QUIET)
-        for text in texts:
-            text.change(None, texts, None, js=_KEEP_DRAFT, queue=False)
-        demo.load(None, texts, texts, js=_TAKE_DRAFT, queue=False)
 
     def _wire_history(self) -> None:
         controls = [self._search, self._state, self._verdict, self._model_filter]
         filtered: dict[str, Any] = {"fn": self._on_search, "inputs": controls, "outputs": self._history_outputs}
-        self._search.change(**filtered, trigger_mode="always_last", **_QUIET)
+        self._search.change(**filtered, trigger_mode="always_last", **QUIET)
         for choice in (self._state, self._verdict, self._model_filter):
-            choice.input(**filtered, trigger_mode="always_last", **_QUIET)
-        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **_QUIET)
+            choice.input(**filtered, trigger_mode="always_last", **QUIET)
+        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **QUIET)
 
     @property
     def _history_outputs(self) -> list[gr.components.Component]:
@@ -192,34 +168,11 @@ class ProbePage:
         # On the event loop, where the run is: a plain function would be called from a thread.
         self._services.probe.stop(trace_id)
 
-    def _on_blur(self, question: str, options: str, target: str) -> Updates:
-        try:
-            return self._form.recognise(question, options, target)
-        except Exception:  # noqa: BLE001 - what is wrong with the options is said when they are run
-            return {self._form.note: gr.skip()}
-
     async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
         return await self._history_updates(text, state, verdict, model)
 
     async def _on_more(self, text: str, state: str, verdict: str, model: str, shown: int) -> Updates:
         return await self._history_updates(text, state, verdict, model, shown + PAGE_SIZE)
-
-    async def _on_tick(self, names: list[str], chosen: str | None) -> tuple[Any, Any, Any]:
-        engines = self._services.engines
-        try:
-            info = await engines.engine().describe()
-            served = list(await engines.models())
-        except ModelsError as exc:
-            return header_value(self._services, None, str(exc)), gr.skip(), gr.skip()
-        header = header_value(self._services, info, "")
-        if served == names:
-            return header, gr.skip(), gr.skip()
-        value = chosen if chosen in served else info.model
-        return header, served, gr.update(choices=served, value=value)
-
-    def _on_restart_engine(self) -> None:
-        if self._services.settings.is_loopback:
-            self._services.engines.restart()
 
     async def _history_updates(
         self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE

@@ -39,8 +39,8 @@ class ScriptedEngines:
         return "llama.cpp: loaded"
 
 
-@dataclass
-class ScriptedProbe:
+@dataclass(frozen=True)
+class ScriptedRuns:
     running: int = 0
     tokens_per_second: float = 0.0
 
@@ -49,7 +49,8 @@ class ScriptedProbe:
 class ScriptedServices:
     settings: Settings
     engines: ScriptedEngines
-    probe: ScriptedProbe
+    probe: ScriptedRuns
+    sweeps: ScriptedRuns
 
 
 def shown(
@@ -61,10 +62,11 @@ def shown(
     host: str = "127.0.0.1",
     running: int = 0,
     rate: float = 0.0,
+    sweeps: ScriptedRuns = ScriptedRuns(),
     **engine: Any,
 ) -> dict[str, Any]:
     settings = Settings(home=Path("unused"), host=host)
-    services = ScriptedServices(settings, ScriptedEngines(choice, state, **engine), ScriptedProbe(running, rate))
+    services = ScriptedServices(settings, ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate), sweeps)
     return header_value(cast(Services, services), info, problem)
 
 
@@ -112,6 +114,7 @@ def test_what_an_engine_does_not_tell_is_left_out() -> None:
 
 def test_work_counts_runs_and_their_tokens() -> None:
     assert shown(running=3, rate=123.4)["work"] == "3 running, 123 tokens/s"
+    assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
 
 
 @pytest.mark.parametrize(("choice", "is_demo"), [(EngineChoice.EMBEDDED, True), (EngineChoice.REMOTE, False)])

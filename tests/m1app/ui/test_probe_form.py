@@ -10,7 +10,8 @@ from m1app.benchmark.errors import InvalidQuestion
 from m1app.benchmark.library import load_library
 from m1app.services.errors import ProbeRefused
 from m1app.services.probe_request import ProbeRequest, check_request, request_of
-from m1app.ui.probe_form import BUDGET_EXPONENTS, ProbeForm, library_explanation, take_apart
+from m1app.ui.probe_form import BUDGET_EXPONENTS, ProbeForm
+from m1app.ui.question_form import library_explanation, take_apart
 from models.profiles import load_profiles
 from tests.m1app.trace_samples import a_question, a_trace
 
