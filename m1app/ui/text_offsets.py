@@ -1,0 +1,15 @@
+"""Positions in a text as browsers count them: in UTF-16 code units, where Python counts code points."""
+
+
+class Utf16Offsets:
+    """Positions of one text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._is_narrow = text.isascii() or max(text) <= "\uffff"
+
+    def at(self, code_points: int) -> int:
+        """The position after so many code points."""
+        if self._is_narrow:
+            return code_points
+        return code_points + sum(character > "\uffff" for character in self._text[:code_points])
