@@ -4,7 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-STYLE_SHEET = Path(__file__).parent / "static" / "theme.css"
+_STATIC = Path(__file__).parent / "static"
+STYLE_SHEETS = (_STATIC / "theme.css", _STATIC / "compare.css")
+"""In the order in which a page takes them."""
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]

@@ -1,4 +1,4 @@
-"""The web application: the pages behind security headers, trace downloads, a health check.
+"""The web application: the pages behind security headers, downloads of traces and sweeps, a health check.
 
 Nothing that a page loads comes from another machine: the content security policy forbids it, and a browser test
 proves it. `'unsafe-inline'` and `'unsafe-eval'` are Gradio's: its page starts from inline scripts, and its HTML
@@ -7,22 +7,25 @@ components run their code through `new Function`.
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import gradio as gr
-from fastapi import FastAPI, HTTPException, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m1app.bootstrap import Services
-from m1app.services.errors import TraceNotFound
+from m1app.services.errors import SweepNotFound, TraceNotFound
+from m1app.services.sweep_export import sweep_csv, sweep_json
+from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
+from m1app.ui.compare_page import ComparePage
 from m1app.ui.probe_page import ProbePage
-from m1app.ui.theme import STYLE_SHEET, make_theme
+from m1app.ui.theme import STYLE_SHEETS, make_theme
 from storage.errors import StorageError
 from storage.records import Trace
 
@@ -39,17 +42,19 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 # Nothing here takes files, so nobody can fill the disk with them.
-_CLOSED_PATHS = ("/gradio_api/upload", "/gradio_api/component_server")
+_CLOSED_PATHS = tuple(
+    f"{page}/gradio_api/{what}" for page in ("", "/compare") for what in ("upload", "component_server")
+)
 _MAX_QUEUE = 256
 _QUEUE_SECONDS = 0.01
 _MAX_PAGES_STREAMING = 128
 
 
-def build_blocks(services: Services) -> gr.Blocks:
-    """The pages as one Gradio application."""
+def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Services, title: str) -> gr.Blocks:
+    """One page as a Gradio application of its own: a browser is sent only what its page needs."""
     blocks: gr.Blocks
-    with gr.Blocks(title="m1app", fill_width=True, analytics_enabled=False) as blocks:
-        ProbePage(blocks, services)
+    with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
+        page(blocks, services)
     blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
     # Gradio looks into its empty queue every millisecond, which costs a twelfth of a core beside a CPU engine.
     blocks._queue.sleep_when_free = _QUEUE_SECONDS
@@ -69,13 +74,21 @@ def build_app(services: Services) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
     app.add_middleware(_Secured)
     _add_downloads(app, services)
+    _add_sweep_downloads(app, services)
+    # The first path that fits answers: "/" fits all, and comes last.
+    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
+    _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
+    return app
+
+
+def _mount(app: FastAPI, blocks: gr.Blocks, path: str) -> None:
     gr.mount_gradio_app(
         app,
-        build_blocks(services),
-        path="/",
+        blocks,
+        path=path,
         theme=make_theme(),
-        css_paths=[STYLE_SHEET],
-        js=STYLE_SHEET.with_name("page.js").read_text(encoding="utf-8"),
+        css_paths=[*STYLE_SHEETS],
+        js=STYLE_SHEETS[0].with_name("page.js").read_text(encoding="utf-8"),
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -84,7 +97,6 @@ def build_app(services: Services) -> FastAPI:
         pwa=False,
         enable_monitoring=False,
     )
-    return app
 
 
 def _add_downloads(app: FastAPI, services: Services) -> None:
@@ -97,13 +109,32 @@ def _add_downloads(app: FastAPI, services: Services) -> None:
     async def download_json(trace_id: str) -> Response:
         trace = await _found(services, trace_id)
         return _attachment(
-            json.dumps(trace_json(trace), ensure_ascii=False, indent=2), "application/json", f"{trace_id}.json"
+            json.dumps(trace_json(trace), ensure_ascii=False, indent=2), "application/json", f"trace-{trace_id}.json"
         )
 
     @app.get("/traces/{trace_id}.md")
     async def download_markdown(trace_id: str) -> Response:
         trace = await _found(services, trace_id)
-        return _attachment(trace_markdown(trace), "text/markdown; charset=utf-8", f"{trace_id}.md")
+        return _attachment(trace_markdown(trace), "text/markdown; charset=utf-8", f"trace-{trace_id}.md")
+
+
+def _add_sweep_downloads(app: FastAPI, services: Services) -> None:
+    @app.get("/sweeps/{sweep_id}.json")
+    async def download_json(sweep_id: str) -> Response:
+        content = sweep_json(await _found_sweep(services, sweep_id))
+        return _attachment(
+            json.dumps(content, ensure_ascii=False, indent=2), "application/json", f"sweep-{sweep_id}.json"
+        )
+
+    @app.get("/sweeps/{sweep_id}.csv")
+    async def download_csv(sweep_id: str) -> Response:
+        content = sweep_csv(await _found_sweep(services, sweep_id))
+        return _attachment(content, "text/csv; charset=utf-8", f"sweep-{sweep_id}.csv")
+
+    @app.get("/compare")
+    async def with_slash(request: Request) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/compare/{query}")
 
 
 async def _found(services: Services, trace_id: str) -> Trace:
@@ -115,10 +146,17 @@ async def _found(services: Services, trace_id: str) -> Trace:
         raise HTTPException(503, str(exc)) from exc
 
 
+async def _found_sweep(services: Services, sweep_id: str) -> SweepSnapshot:
+    try:
+        return await services.sweeps.get(sweep_id)
+    except SweepNotFound as exc:
+        raise HTTPException(404, str(exc)) from exc
+    except StorageError as exc:
+        raise HTTPException(503, str(exc)) from exc
+
+
 def _attachment(text: str, media_type: str, name: str) -> Response:
-    return Response(
-        text, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="m1-trace-{name}"'}
-    )
+    return Response(text, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="m1-{name}"'})
 
 
 class _Secured:

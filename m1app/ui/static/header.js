@@ -26,6 +26,10 @@ function show() {
     );
   }
 }
+const here = window.location.pathname.replace(/\/*$/, "/");
+element.querySelectorAll(".m1-nav a").forEach((link) => {
+  if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
+});
 q("restart").addEventListener("click", () => trigger("restart_engine", {}));
 watch("value", show);
 show();

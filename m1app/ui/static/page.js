@@ -1,7 +1,7 @@
 // Runs once when the page loads: keyboard, dark mode, and the trace that the address names when going back.
 () => {
   const press = (id) => {
-    const button = document.querySelector(`#${id}`);
+    const button = document.querySelector(`#${id}, #compare-${id}`);
     if (button && !button.disabled) button.click();
   };
   document.addEventListener("keydown", (event) => {

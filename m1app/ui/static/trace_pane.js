@@ -137,6 +137,8 @@ function showLinks(value) {
   q("json").href = `/traces/${value.id}.json`;
   q("markdown").href = `/traces/${value.id}.md`;
   q("link").href = `/?trace=${value.id}`;
+  q("compare").href = `/compare/?trace=${value.id}`;
+  q("compare").hidden = !value.result;
 }
 
 function show() {
