@@ -18,7 +18,7 @@ from m1app.ui.page_component import escaped, page_component, text_block
 from m1app.ui.question_form import QUIET, Updates, new_question_js
 from m1app.ui.sweep_columns import columns_value
 from m1app.ui.sweep_history import history_value
-from m1app.ui.sweep_view import RESUMABLE, charts_value, view_value
+from m1app.ui.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
 
 _FRAME_SECONDS = 0.15
 """The page is sent at most one update in this time."""
@@ -143,7 +143,7 @@ class ComparePage:
 
     async def _follow(self, sweep_id: str) -> AsyncGenerator[Any, None]:
         """Show a sweep until it is over, at most one frame in `_FRAME_SECONDS`."""
-        shown_at = 0.0
+        shown_at, memory = 0.0, FlipMemory()
         if not sweep_id:
             return
         try:
@@ -151,7 +151,7 @@ class ComparePage:
                 async for snapshot in snapshots:
                     if snapshot.is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
                         shown_at = time.monotonic()
-                        yield view_value(snapshot), charts_value(snapshot), columns_value(snapshot)
+                        yield view_value(snapshot), charts_value(snapshot, memory), columns_value(snapshot)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield {"notice": message_of(exc)}, gr.skip(), gr.skip()
 

@@ -64,16 +64,26 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
     }
 
 
-def charts_value(snapshot: SweepSnapshot) -> dict[str, Any]:
-    """Heat map, trajectory and flips of each pass; with several passes also the share that is right."""
+FlipMemory = dict[object, list[dict[str, Any]]]
+"""Flips by pass and answers: to find them a long text is searched, which is too slow for every frame."""
+
+
+def charts_value(snapshot: SweepSnapshot, memory: FlipMemory | None = None) -> dict[str, Any]:
+    """Heat map, trajectory and flips of each pass; with several passes also the share that is right.
+
+    Args:
+        snapshot: the sweep as it stands.
+        memory: keeps flips from one snapshot of a sweep to the next.
+    """
     sweep = snapshot.sweep
+    known: FlipMemory = {} if memory is None else memory
     return {
         "id": sweep.id,
         "budgets": list(sweep.budgets),
         "rounds": list(sweep.force_rounds),
         "options": dict(sweep.question.options),
         "target": sweep.question.target,
-        "bands": [_band(snapshot, run) for run in snapshot.passes],
+        "bands": [_band(snapshot, run, known) for run in snapshot.passes],
         "shares": _shares(snapshot),
     }
 
@@ -169,10 +179,13 @@ def _sampling(sweep: Sweep) -> str:
     )
 
 
-def _band(snapshot: SweepSnapshot, run: PassSnapshot) -> dict[str, Any]:
+def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dict[str, Any]:
     readings = cell_readings(snapshot, run)
     has_options = bool(snapshot.sweep.question.options)
     points = trajectory(run)
+    answers = (run.trace.id, *((kept.id, kept.cells) for kept in run.checkpoints))
+    if answers not in memory:
+        memory[answers] = _flips(run)
     return {
         "id": run.trace.id,
         "title": band_title(snapshot.sweep, run),
@@ -180,7 +193,7 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot) -> dict[str, Any]:
         "points": [_point(kept) for kept in points],
         "waits": _wait_tokens(run),
         "no_chart": _why_no_chart(snapshot, points),
-        "flips": _flips(run),
+        "flips": memory[answers],
         "no_flips": _why_no_flips(snapshot, points),
     }
 

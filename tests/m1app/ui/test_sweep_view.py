@@ -8,7 +8,7 @@ import pytest
 from m1app.services.sweep_reading import PassSnapshot, ReachedCut, SweepSnapshot, cell_readings
 from m1app.ui.sweep_columns import MAX_COLUMNS_AT_FIRST, columns_value
 from m1app.ui.sweep_history import history_value
-from m1app.ui.sweep_view import account, cell_key, charts_value, shown_first, view_value
+from m1app.ui.sweep_view import FlipMemory, account, cell_key, charts_value, shown_first, view_value
 from m1app.ui.text_offsets import Utf16Offsets
 from models.budget_forcing import ThinkingFinish
 from models.sweep import Cell, Cut
@@ -214,6 +214,15 @@ def test_a_flip_names_its_kind_and_points_at_its_sentence() -> None:
     assert (last["between"], last["cell"]) == ("between 8 and 16 tokens", "16-1")
     units = TEXT.encode("utf-16-le")
     assert units[2 * last["start"] : 2 * last["end"]].decode("utf-16-le") == last["sentence"]
+
+
+def test_remembered_flips_are_those_that_would_be_found_anew() -> None:
+    memory: FlipMemory = {}
+    for count in range(len(CUTS) + 1):
+        snapshot = a_sweep(PassSnapshot(PASS, CUTS[:count]))
+        for _ in range(2):
+            assert charts_value(snapshot, memory) == charts_value(snapshot)
+    assert len(memory) == len(CUTS) + 1
 
 
 @pytest.mark.parametrize(
