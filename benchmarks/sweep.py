@@ -10,65 +10,27 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
 from benchmarks.engine_under_test import engine_under_test
+from benchmarks.separate_runs import Cost, CountingEngine, SeparateRun, run_alone
 from m1app.benchmark.library import load_library
-from m1app.benchmark.scoring import lead_in, score
 from m1app.bootstrap import Services, build_services
-from m1app.services.pass_plan import PassPlan, PassPlanner
+from m1app.services.pass_plan import PassPlanner
 from m1app.services.sweep_reading import SweepSnapshot, cell_readings
 from m1app.services.sweep_request import SweepRequest
 from m1app.services.sweep_store import SweepStore
 from m1app.services.sweeps import SweepService
-from models.budget_forcing import ThinkingFinish, choose_wait, closing
-from models.engine import CompletionChunk, CompletionRequest, Engine, FinishReason, TokenIds
-from models.option_probabilities import option_probabilities
+from models.engine import TokenIds
 from models.sweep import Cell
-from models.think_parser import ThinkParser
 from storage.records import SegmentKind
 
 TARGET_TOKENS, TARGET_SECONDS = 1.15, 1.25
-
-
-@dataclass(slots=True)
-class Cost:
-    """What an engine was asked for."""
-
-    generated: int = 0
-    prompt: int = 0
-    cached: int = 0
-    """Prompt tokens that came from its prefix cache, where it tells."""
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of the prompt tokens that were cached."""
-        return self.cached / self.prompt if self.prompt else 0.0
-
-
-class CountingEngine:
-    """Passes everything on and counts it."""
-
-    def __init__(self, engine: Engine, cost: Cost) -> None:
-        self._engine = engine
-        self._cost = cost
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
-        """See `Engine.stream`."""
-        self._cost.prompt += len(request.prompt_ids)
-        async with aclosing(self._engine.stream(request)) as chunks:
-            async for chunk in chunks:
-                self._cost.generated += len(chunk.token_ids) + chunk.tokens_unreported
-                self._cost.cached += chunk.prompt_tokens_cached or 0
-                yield chunk
 
 
 class CountingEngines:
@@ -84,19 +46,6 @@ class CountingEngines:
     def engine(self, model: str = "") -> Any:
         """See `EngineService.engine`."""
         return CountingEngine(self._engines.engine(model), self._cost)
-
-
-@dataclass(frozen=True, slots=True)
-class SeparateRun:
-    """One cell, run alone."""
-
-    thinking_ids: TokenIds
-    answer: str
-    letter: str | None
-    thinking_generated: int
-    answer_generated: int
-    thinking_seconds: float
-    answer_seconds: float
 
 
 @dataclass(slots=True)
@@ -132,79 +81,6 @@ class Comparison:
     def is_met(self) -> bool:
         """Whether both cost targets hold."""
         return self.token_ratio <= TARGET_TOKENS and self.seconds_ratio <= TARGET_SECONDS
-
-
-async def run_alone(plan: PassPlan, engine: Engine, cell: Cell) -> SeparateRun:
-    """The published protocol for one cell: generate to the budget, append "Wait" at stops below it, close, answer."""
-    markers = plan.markers
-    base = plan.prompt.token_ids + markers.opening.token_ids
-    began, cost = time.monotonic(), Cost()
-    counted = CountingEngine(engine, cost)
-    thinking: TokenIds = ()
-    rounds, finish = 0, ThinkingFinish.BUDGET
-    while True:
-        text, ids, is_stop = await _generate(
-            counted, base + thinking, cell.budget_tokens - len(thinking), plan, is_fresh=not thinking
-        )
-        thinking += ids
-        wait = choose_wait(markers, text).token_ids
-        if not is_stop:
-            break
-        if rounds == cell.force_rounds or len(thinking) + len(wait) + 1 > cell.budget_tokens:
-            finish = ThinkingFinish.NATURAL
-            break
-        thinking += wait
-        rounds += 1
-    thinking_generated, thought_at = cost.generated, time.monotonic()
-    close = closing(markers, finish)
-    parser = ThinkParser(markers.answer_stop_token_ids, (), markers.stop_token_texts)
-    answer = await _read(counted, parser, _request(plan, base + thinking + close.token_ids, is_answer=True))
-    context = base + thinking + close.token_ids
-    if plan.request.options:
-        await option_probabilities(counted, context + markers.option_prefix.token_ids, tuple(plan.request.options))
-    scored = score(lead_in(close.text) + answer[0], dict(plan.request.options), plan.request.target)
-    return SeparateRun(
-        thinking,
-        answer[0],
-        scored.letter,
-        thinking_generated,
-        cost.generated - thinking_generated,
-        thought_at - began,
-        time.monotonic() - thought_at,
-    )
-
-
-async def _generate(
-    engine: Engine, context: TokenIds, room: int, plan: PassPlan, *, is_fresh: bool
-) -> tuple[str, TokenIds, bool]:
-    markers = plan.markers
-    parser = ThinkParser(markers.stop_token_ids, markers.stop_texts, markers.stop_token_texts)
-    request = replace(_request(plan, context, is_answer=False), max_tokens=room, is_fresh=is_fresh)
-    return await _read(engine, parser, request)
-
-
-def _request(plan: PassPlan, context: TokenIds, *, is_answer: bool) -> CompletionRequest:
-    settings, markers = plan.settings, plan.markers
-    return CompletionRequest(
-        context,
-        settings.answer_cap_tokens,
-        settings.temperature,
-        settings.top_p,
-        settings.seed,
-        markers.answer_stop_token_ids if is_answer else markers.stop_token_ids,
-    )
-
-
-async def _read(engine: Engine, parser: ThinkParser, request: CompletionRequest) -> tuple[str, TokenIds, bool]:
-    text, ids = "", ()
-    async with aclosing(engine.stream(request)) as chunks:
-        async for chunk in chunks:
-            delta = parser.feed(chunk.text, chunk.token_ids, is_stop=chunk.finish_reason is FinishReason.STOP)
-            text, ids = text + delta.text, ids + delta.token_ids
-            if parser.has_ended:
-                break
-    rest = parser.flush()
-    return text + rest.text, ids + rest.token_ids, parser.has_ended
 
 
 async def compare(services: Services, requests: Sequence[SweepRequest]) -> Comparison:

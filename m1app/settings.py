@@ -4,9 +4,12 @@ import ipaddress
 import shlex
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.engine_endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -43,6 +46,11 @@ class Settings(BaseSettings):
     """Set by M1_ENGINE; M1_ENGINE_URL alone means remote."""
     engine_url: str = ""
     engine_api_key: SecretStr = SecretStr("")
+    more_engine_urls: SecretStr = SecretStr("")
+    """Comma-separated addresses of further running servers, whose models can be asked beside the engine's own.
+
+    A key goes before the host: http://:KEY@host:port.
+    """
     model: str = ""
     """Catalog id; for vLLM also a hub repository or a folder.
 
@@ -76,6 +84,14 @@ class Settings(BaseSettings):
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("more_engine_urls", mode="after")
+    @classmethod
+    def _http_addresses(cls, urls: SecretStr) -> SecretStr:
+        for endpoint in _endpoints(urls.get_secret_value()):
+            if not endpoint.base_url.startswith(("http://", "https://")):
+                raise ValueError("each address must begin with http:// or https://")
+        return urls
 
     @field_validator("log_level", mode="after")
     @classmethod
@@ -125,6 +141,11 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value() or f"sqlite:///{self.home / 'm1.sqlite3'}"
 
     @property
+    def more_endpoints(self) -> tuple[Endpoint, ...]:
+        """Further running servers."""
+        return _endpoints(self.more_engine_urls.get_secret_value())
+
+    @property
     def models_directory(self) -> Path:
         """Folder of downloaded weights."""
         return self.home / "models"
@@ -133,6 +154,16 @@ class Settings(BaseSettings):
     def logs_directory(self) -> Path:
         """Folder of log files."""
         return self.home / "logs"
+
+
+def _endpoints(urls: str) -> tuple[Endpoint, ...]:
+    found = []
+    for url in filter(None, (each.strip() for each in urls.split(","))):
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        base_url = f"{parts.scheme}://{host}{parts.path}".rstrip("/").removesuffix("/v1")
+        found.append(Endpoint(base_url, parts.password or ""))
+    return tuple(found)
 
 
 def load_settings() -> Settings:

@@ -25,9 +25,7 @@ class OptionProbabilities:
     tokens_generated: int
 
 
-async def option_probabilities(
-    engine: Engine, prompt_ids: TokenIds, letters: Collection[str]
-) -> OptionProbabilities:
+async def option_probabilities(engine: Engine, prompt_ids: TokenIds, letters: Collection[str]) -> OptionProbabilities:
     """Ask for one token after `prompt_ids` and read the letters' probabilities; raises EngineError."""
     request = CompletionRequest(prompt_ids, max_tokens=1, top_logprobs=TOP_LOGPROBS)
     candidates: tuple[TokenLogprob, ...] = ()

@@ -1,15 +1,17 @@
 """Which engine the app uses, and its life: fetch weights, start, watch, restart, stop.
 
-One engine at a time, chosen by settings; it may serve several models. Starting happens in a thread of its own, so
-that the page opens while the weights still load.
+One engine, chosen by settings; it may serve several models, and further running servers may stand beside it. Starting
+happens in a thread of its own, so that the page opens while the weights still load.
 """
 
+import asyncio
 import logging
 import shlex
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from m1app.settings import EngineChoice, Settings
 from models.catalog import Catalog
@@ -28,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_MODEL_ID = "smollm2-135m"
 """The embedded model: small enough to run anywhere, too small to know medicine."""
+_AT = " @ "
+"""Between a model's name and the further server that serves it."""
 
 
 class EngineState(StrEnum):
@@ -62,6 +66,7 @@ class EngineService:
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: dict[str, OpenAIEngine] = {}
+        self._more = {urlsplit(each.base_url).netloc: each for each in settings.more_endpoints}
         self._starter: threading.Thread | None = None
         self._is_closing = threading.Event()
         self._progress = ""
@@ -95,15 +100,38 @@ class EngineService:
             self._server.wait_ready(timeout_seconds)
 
     def engine(self, model: str = "") -> OpenAIEngine:
-        """The client for a served model; empty means the default one."""
+        """The client for a model by the name that `models` gives it; empty means the default one."""
         name = model or self._model_id()
         if name not in self._engines:
-            self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
+            served, _, place = name.rpartition(_AT)
+            other = self._more.get(place)
+            self._engines[name] = (
+                OpenAIEngine(lambda: other, served or None)
+                if other
+                else OpenAIEngine(self._endpoint, self._served_name(name) or None)
+            )
         return self._engines[name]
 
     async def models(self) -> tuple[str, ...]:
-        """Names of the models that can be asked now; raises ModelsError when the engine is not there."""
-        return await self.engine().served_models()
+        """Names of the models that can be asked now; raises ModelsError when the engine is not there.
+
+        Those of further servers are named with their address; a server that does not answer has none.
+        """
+        own = await self.engine().served_models()
+        others = await asyncio.gather(*map(self._models_at, self._more))
+        return (*own, *(name for names in others for name in names))
+
+    async def _models_at(self, place: str) -> tuple[str, ...]:
+        try:
+            return tuple(f"{name}{_AT}{place}" for name in await self.engine(f"{_AT}{place}").served_models())
+        except ModelsError as exc:
+            _log.debug("no models at %s: %s", place, exc)
+            return ()
+
+    def name_of(self, model: str, info: EngineInfo) -> str:
+        """The name by which `engine` finds again what was asked for as `model` and describes itself as `info`."""
+        place = model.rpartition(_AT)[2]
+        return f"{info.model}{_AT}{place}" if place in self._more else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
         """The profile for a served model: the catalog's, else the one its name suggests."""

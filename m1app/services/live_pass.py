@@ -84,8 +84,8 @@ class LivePass:
 
     @property
     def model(self) -> str:
-        """The served model."""
-        return self._plan.info.model
+        """The model's name."""
+        return self._plan.model
 
     @property
     def room(self) -> int:

@@ -28,6 +28,8 @@ class PassPlan:
     markers: Markers
     settings: PassSettings
     engine_name: str
+    model: str
+    """The name by which the app asks for the model."""
 
     def new_trace(self, question: Question, *, sweep_id: str | None = None, pass_number: int = 0) -> NewTrace:
         """The trace that keeps the pass."""
@@ -40,7 +42,7 @@ class PassPlan:
             seed=self.settings.seed,
             answer_cap_tokens=self.settings.answer_cap_tokens,
             system_prompt=self.system,
-            model=self.info.model,
+            model=self.model,
             profile=self.match.profile.id,
             profile_is_guess=self.match.is_guess,
             engine_kind=self.info.kind.value,
@@ -81,8 +83,18 @@ class PassPlanner:
         seed = request.seed
         if seed is None and request.temperature > 0:
             seed = secrets.randbelow(MAX_SEED)
-        settings = pass_settings(request, seed)
-        return PassPlan(request, engine, info, match, system, prompt, markers, settings, self._engines.choice.value)
+        return PassPlan(
+            request=request,
+            engine=engine,
+            info=info,
+            match=match,
+            system=system,
+            prompt=prompt,
+            markers=markers,
+            settings=pass_settings(request, seed),
+            engine_name=self._engines.choice.value,
+            model=self._engines.name_of(request.model, info),
+        )
 
     def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
         if request.profile:

@@ -81,10 +81,10 @@ class SweepService:
         self._check_room()
         first = [await self._planner.plan(request.probe(model)) for model in request.models or ("",)]
         seed = first[0].settings.seed
-        seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.info.model for plan in first)))
+        seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.model for plan in first)))
         plans = [(_numbered(plan, seed, number), number) for plan in first for number in range(request.passes)]
         kept = await self._store.begin(new_question(request.probe("")), lambda asked: _new_sweep(seeded, asked), plans)
-        return self._run_live(kept, {(plan.info.model, number): plan for plan, number in plans})
+        return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
 
     async def resume(self, sweep_id: str) -> SweepSnapshot:
         """Go on with a sweep that is over but not complete; gives it as it stands.
@@ -147,6 +147,10 @@ class SweepService:
         """End a sweep and keep what it has; False when it does not run here."""
         task = self._tasks.get(sweep_id)
         return task.cancel() if task else False
+
+    def mark_interrupted(self) -> int:
+        """Mark the sweeps whose process is gone, before this one runs any; gives how many."""
+        return self._store.mark_interrupted(is_at_start=True)
 
     async def aclose(self) -> None:
         """Stop every sweep; what each has is kept, and can be gone on with."""

@@ -67,6 +67,7 @@ def build_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.store.mark_interrupted(is_at_start=True)
+        services.sweeps.mark_interrupted()
         yield
         await services.aclose()
 

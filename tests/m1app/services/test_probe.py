@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from m1app.benchmark.errors import InvalidQuestion
 from m1app.benchmark.library import load_library
@@ -13,6 +15,7 @@ from m1app.bootstrap import Services
 from m1app.services.errors import ProbeRefused, TraceNotFound
 from m1app.services.probe_request import ProbeRequest, request_of
 from m1app.services.trace_store import TraceStore
+from m1app.ui.trace_pane import pane_value
 from models.engine_endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
 from storage.database import Database
@@ -247,6 +250,37 @@ async def test_trace_that_cannot_be_saved_says_so_and_stays_readable(
     assert trace.state is TraceState.COMPLETED
     assert "in use" in services.probe.save_error(begun.id)
     assert (await services.probe.get(begun.id)).answer_text == trace.answer_text
+
+
+def pages_when_filled_up(path: Path) -> int:
+    """Pages of a database from which SQLite can no longer take one for a new row."""
+    with sqlite3.connect(path, timeout=30) as other:
+        other.execute("CREATE TABLE filler (content BLOB)")
+        pages = int(other.execute("PRAGMA page_count").fetchone()[0])
+        other.execute(f"PRAGMA max_page_count = {pages}")
+        for size in (2000, 200, 20):
+            with suppress(sqlite3.OperationalError):
+                while True:
+                    other.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
+    return pages
+
+
+async def test_disk_that_fills_up_while_a_probe_runs_is_told_in_the_pane_and_the_run_goes_on(
+    make_services: MakeServices,
+) -> None:
+    tokens = [chunk(f" word{n}", [1000 + n], "length" if n == 2999 else None) for n in range(3000)]
+    with serving(Script(in_turn(stream(*tokens), stream(chunk(" B", [66], "stop"))))) as script:
+        services = make_services(Endpoint(script.url))
+        begun = await services.probe.start(request(thinking_budget_tokens=3000, profile="plain-chatml"))
+        full = f"PRAGMA max_page_count = {pages_when_filled_up(services.settings.home / 'm1.sqlite3')}"
+        event.listen(services.database._engine, "connect", lambda connection, *_: connection.execute(full))
+        services.database.dispose()
+        trace = (await follow(services, begun.id))[-1]
+        assert (trace.state, trace.thinking_tokens) == (TraceState.COMPLETED, 3000)
+        problem = services.probe.save_error(begun.id)
+        assert "no room left" in problem
+        assert problem in pane_value(trace, problem)["notice"]
+        assert (await services.probe.get(begun.id)).thinking_text == trace.thinking_text
 
 
 async def test_trace_of_a_process_that_was_killed_becomes_interrupted_at_the_next_start(

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
 from m1app.services.errors import ProbeRefused, ServiceError, SweepNotFound
 from m1app.services.probe_request import ProbeRequest
 from m1app.services.sweep_reading import CellState, SweepSnapshot, cell_readings
 from m1app.services.sweep_request import SweepRequest
-from m1app.services.sweep_store import SweepStore
+from m1app.settings import Settings
 from models.engine_endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.sweep import Cell
@@ -151,7 +153,7 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
     await asyncio.sleep(2.5)
     other = build_services(services.settings)
     try:
-        assert SweepStore(other.database).mark_interrupted(is_at_start=True) == 1
+        assert other.sweeps.mark_interrupted() == 1
         left = await other.sweeps.get(begun.sweep.id)
         assert left.sweep.state is TraceState.INTERRUPTED
         assert len(thinking_ids(left.passes[0].trace)) > 8
@@ -184,6 +186,30 @@ def answering(answer: Callable[[int], Respond]) -> Respond:
 
 
 RIGHT = stream(chunk(" B", [66]), chunk("", [9], "stop"))
+
+
+async def test_models_of_several_servers_are_swept_at_once(tmp_path: Path, embedded_endpoint: Endpoint) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        host = script.url.removeprefix("http://")
+        settings = Settings(
+            home=tmp_path,
+            engine_url=embedded_endpoint.base_url,
+            engine_api_key=SecretStr(embedded_endpoint.api_key),
+            more_engine_urls=SecretStr(f"http://:secret@{host}/v1, http://127.0.0.1:9"),
+        )
+        services = build_services(settings)
+        try:
+            names = await services.engines.models()
+            assert names == ("smollm2-135m", f"scripted @ {host}")
+            done = await run(services, models=names, profile="plain-chatml", budgets=(8, 16), force_rounds=(0,))
+            again = await services.sweeps.get(done.sweep.id)
+        finally:
+            await services.aclose()
+    assert done.sweep.state is TraceState.COMPLETED
+    assert [each.trace.model for each in again.passes] == list(names)
+    assert [len(each.checkpoints) for each in done.passes] == [2, 2]
+    assert done.passes[1].trace.thinking_text == "".join(f" {n}" for n in range(16))
+    assert {body["_authorization"] for _, body in script.requests if body} == {"Bearer secret"}
 
 
 async def test_answer_that_fails_once_is_asked_again_and_its_tokens_count(make_services: MakeServices) -> None:
