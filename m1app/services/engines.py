@@ -167,6 +167,11 @@ class EngineService:
         else:
             threading.Thread(target=self._server.restart, name="engine-restart", daemon=True).start()
 
+    def stop(self) -> None:
+        """End a managed engine at a person's wish, to free its memory; `restart` starts it again."""
+        if self._server:
+            threading.Thread(target=self._server.stop, name="engine-stop", daemon=True).start()
+
     async def aclose(self) -> None:
         """Close connections; ends the managed engine."""
         self._is_closing.set()

@@ -61,10 +61,15 @@ class PageHeader:
         demo.load(tick, *status, **QUIET)
         gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
         self._header.restart_engine(self._restart_engine, None, None, **QUIET)
+        self._header.stop_engine(self._stop_engine, None, None, **QUIET)
 
     def _restart_engine(self) -> None:
         if self._services.settings.is_loopback:
             self._services.engines.restart()
+
+    def _stop_engine(self) -> None:
+        if self._services.settings.is_loopback:
+            self._services.engines.stop()
 
 
 def header_value(services: Services, info: EngineInfo | None, problem: str) -> dict[str, Any]:
@@ -81,6 +86,7 @@ def header_value(services: Services, info: EngineInfo | None, problem: str) -> d
     state = EngineState.FAILED if is_silent else status.state
     message = status.message if status.state is not EngineState.READY else problem
     is_local = services.settings.is_loopback
+    is_managed = is_local and status.choice is not EngineChoice.REMOTE
     return {
         "state": state.value,
         "label": _label(status, state, info),
@@ -88,7 +94,9 @@ def header_value(services: Services, info: EngineInfo | None, problem: str) -> d
         "message": message or "Ready.",
         "demo": _DEMO if services.engines.is_demo else "",
         "facts": _facts(services, status, info),
-        "can_restart": is_local and status.choice is not EngineChoice.REMOTE,
+        "can_restart": is_managed,
+        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
+        "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
         "log": services.engines.log_tail(30) if is_local else "",
     }
 

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from storage.database import Database
 from storage.traces import TraceRepository
 from tests.e2e.browser_watch import Watch
+from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running, wait_until
 
@@ -91,3 +92,52 @@ def _saved_thinking(app: RunningApp, trace_id: str) -> str:
             return TraceRepository(session).get(trace_id).thinking_text
     finally:
         database.dispose()
+
+
+def test_app_killed_while_it_sweeps_keeps_what_it_had_and_the_sweep_is_resumed(
+    probe: ProbePage, app_in_use: RunningApp, watch: Watch
+) -> None:
+    watch.expect(r"Failed to load resource: net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
+    watch.expect(r"TypeError: (network error|Failed to fetch)")
+    watch.expect(r"Unexpected error Connection errored out\.")
+    compare = OpenComparePage(probe.page, app_in_use.url).open()
+    compare.fill(LONG_QUESTION, budgets=["64", "1,024"])
+    compare.run.click()
+    sweep_id = compare.wait_sweep_id()
+    compare.page.wait_for_function(
+        "() => document.querySelector('[data-cell=\"1024-0\"] .m1-prefix')?.textContent.length > 600", timeout=WAIT_MS
+    )
+    app_in_use.kill()
+    app_in_use.start()
+    app_in_use.wait_for_engine()
+
+    compare.open(f"/compare/?sweep={sweep_id}")
+    compare.wait_over("Interrupted")
+    kept = compare.thinking("1024-0")
+    assert len(kept) > 300
+    expect(compare.column("64-0")).to_be_visible()
+    compare.resume.click()
+    compare.page.wait_for_function(
+        "n => document.querySelector('[data-cell=\"1024-0\"] .m1-prefix')?.textContent.length > n + 100",
+        arg=len(kept),
+        timeout=WAIT_MS,
+    )
+    assert compare.thinking("1024-0").startswith(kept)
+    compare.stop.click()
+    compare.wait_over("Stopped")
+
+
+def test_engine_is_stopped_and_started_from_the_header(probe: ProbePage, app_in_use: RunningApp) -> None:
+    ended = app_in_use.engine_pid()
+    probe.header("engine").click()
+    probe.header("stop").click()
+    expect(probe.header("engine")).to_contain_text("stopped", timeout=WAIT_MS)
+    wait_until(lambda: not Path(f"/proc/{ended}").exists(), "the engine is gone")
+    probe.ask(OPEN_QUESTION)
+    probe.wait_message("not running; start it again")
+    expect(probe.question).to_have_value(OPEN_QUESTION)
+    expect(probe.header("restart")).to_have_text("Start engine")
+    probe.header("restart").click()
+    expect(probe.header("engine")).to_contain_text("ready", timeout=WAIT_MS)
+    probe.run.click()
+    probe.wait_over("Done")

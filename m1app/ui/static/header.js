@@ -12,6 +12,8 @@ function show() {
   set("demo", value.demo || "");
   set("log", value.log || "");
   q("restart").hidden = !value.can_restart;
+  q("stop").hidden = !value.can_stop;
+  set("restart", value.restart || "");
   const facts = JSON.stringify(value.facts || []);
   if (q("facts").dataset.shown !== facts) {
     q("facts").dataset.shown = facts;
@@ -31,5 +33,6 @@ element.querySelectorAll(".m1-nav a").forEach((link) => {
   if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
 });
 q("restart").addEventListener("click", () => trigger("restart_engine", {}));
+q("stop").addEventListener("click", () => trigger("stop_engine", {}));
 watch("value", show);
 show();

@@ -136,3 +136,19 @@ def test_only_this_machine_may_restart_the_engine_and_read_its_log(
 ) -> None:
     value = shown(choice, host=host)
     assert (value["can_restart"], value["log"]) == (can_restart, log)
+
+
+@pytest.mark.parametrize(
+    ("state", "host", "can_stop", "restart"),
+    [
+        (EngineState.READY, "127.0.0.1", True, "Restart engine"),
+        (EngineState.FAILED, "127.0.0.1", True, "Restart engine"),
+        (EngineState.STOPPED, "127.0.0.1", False, "Start engine"),
+        (EngineState.READY, "0.0.0.0", False, "Restart engine"),
+    ],
+)
+def test_engine_that_runs_can_be_stopped_and_a_stopped_one_started(
+    state: EngineState, host: str, can_stop: bool, restart: str
+) -> None:
+    value = shown(state=state, host=host)
+    assert (value["can_stop"], value["restart"]) == (can_stop, restart)
