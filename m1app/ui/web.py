@@ -61,7 +61,7 @@ def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Servic
     return blocks
 
 
-def build_app(services: Services) -> FastAPI:
+def build_app(services: Services) -> ASGIApp:
     """The application to serve."""
 
     @asynccontextmanager
@@ -73,13 +73,13 @@ def build_app(services: Services) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
-    app.add_middleware(_Secured)
     _add_downloads(app, services)
     _add_sweep_downloads(app, services)
     # The first path that fits answers: "/" fits all, and comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
-    return app
+    # Outside of everything, so that an answer about an unexpected error has the headers too.
+    return _Secured(app)
 
 
 def _mount(app: FastAPI, blocks: gr.Blocks, path: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from m1app.bootstrap import Services, build_services
+from m1app.services.probe import ProbeService
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.database import Database
@@ -183,6 +184,21 @@ async def test_allowed_hosts_are_those_of_the_settings(
     async with httpx2.AsyncClient(transport=transport, base_url=f"http://{asked}") as client:
         assert (await client.get("/healthz")).status_code == status
     await services.aclose()
+
+
+async def test_answer_about_an_unexpected_error_has_the_headers_and_tells_nothing(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def explode(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(ProbeService, "get", explode)
+    transport = httpx2.ASGITransport(app=build_app(services), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.get("/traces/x.json")
+    assert answer.status_code == 500
+    assert answer.headers.keys() >= HEADERS
+    assert "secret detail" not in answer.text
 
 
 def test_health_says_how_the_engine_is(client: httpx2.Client) -> None:
