@@ -14,6 +14,7 @@ import gradio as gr
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -182,7 +183,12 @@ class _Secured:
             refusal = PlainTextResponse("This app takes no files.", status_code=403)
             await refusal(scope, receive, send_secured)
             return
-        await self._app(scope, receive, send_secured)
+        try:
+            await self._app(scope, receive, send_secured)
+        except StarletteHTTPException as exc:
+            # Gradio's event stream refuses a tab that it has just forgotten when the answer has already begun. The
+            # server breaks the connection off, and the tab connects anew.
+            _log.info("%s was broken off: %s", scope["path"], exc)
 
 
 def _allowed_hosts(settings: Settings) -> list[str]:
