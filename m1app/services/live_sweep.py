@@ -28,7 +28,10 @@ class LiveSweep:
         self._sweep = kept.sweep
         self._seconds_before = kept.sweep.seconds
         self._began_at = time.monotonic()
-        cells = stored_snapshot(kept).cells
+        before = stored_snapshot(kept)
+        # Answers that were cancelled or failed have gone; their tokens were generated all the same.
+        self._tokens_lost = max(0, kept.sweep.tokens_generated - sum(map(_generated, before.passes)))
+        cells = before.cells
         self._passes: list[LivePass | PassSnapshot] = []
         for each in kept.passes:
             plan = plans.get((each.trace.model, each.trace.pass_number))
@@ -60,7 +63,9 @@ class LiveSweep:
         if not self.is_over:
             sweep = replace(
                 sweep,
-                tokens_generated=sum(each.tokens_generated for each in self.passes) + sum(map(_generated, finished)),
+                tokens_generated=self._tokens_lost
+                + sum(each.tokens_generated for each in self.passes)
+                + sum(map(_generated, finished)),
                 tokens_if_separate=sum(each.tokens_if_separate for each in self.passes)
                 + sum(map(_if_separate, finished)),
                 seconds=self._seconds_before + time.monotonic() - self._began_at,

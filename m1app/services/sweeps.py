@@ -48,6 +48,7 @@ class SweepService:
         self._store = store
         self._live: dict[str, LiveSweep] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resuming: set[str] = set()
         self._is_closing = False
 
     @property
@@ -94,8 +95,15 @@ class SweepService:
             ServiceError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """
-        if sweep_id in self._tasks:
+        if sweep_id in self._tasks or sweep_id in self._resuming:
             raise ServiceError("This sweep is running; stop it first.")
+        self._resuming.add(sweep_id)
+        try:
+            return await self._resume(sweep_id)
+        finally:
+            self._resuming.discard(sweep_id)
+
+    async def _resume(self, sweep_id: str) -> SweepSnapshot:
         kept = await self._store.get(sweep_id)
         if kept.sweep.state is TraceState.RUNNING:
             raise ServiceError("This sweep is running in another process.")

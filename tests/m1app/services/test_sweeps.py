@@ -22,7 +22,7 @@ from models.sweep import Cell
 from storage.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.services.conftest import MakeServices
 from tests.m1app.services.test_probe import OPTIONS, SHORT_THOUGHT
-from tests.models.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
+from tests.models.scripted_server import Respond, Script, chunk, in_turn, serving, stream
 
 pytestmark = pytest.mark.engine
 
@@ -229,7 +229,7 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
 
     def answer(thinking_tokens: int) -> Respond:
         is_bad = is_broken and thinking_tokens == 8
-        return fail(400, {"error": {"message": "exploded"}}) if is_bad else RIGHT
+        return stream(chunk(" B", [66]), is_whole=False) if is_bad else RIGHT
 
     with serving(Script(answering(answer))) as script:
         services = make_services(Endpoint(script.url))
@@ -238,12 +238,16 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
         failed = [each for each in done.passes[0].checkpoints if each.error]
         assert done.sweep.state is TraceState.COMPLETED
         assert sorted(states) == [CellState.ANSWERED, CellState.ANSWERED, CellState.FAILED]
-        assert "exploded" in failed[0].error
+        assert "broke" in failed[0].error
         is_broken = False
         asked = len(script.completions)
-        again = (await follow(services, (await services.sweeps.resume(done.sweep.id)).sweep.id))[-1]
+        twice = await asyncio.gather(*(services.sweeps.resume(done.sweep.id) for _ in "ab"), return_exceptions=True)
+        assert [type(result) for result in twice] == [SweepSnapshot, ServiceError]
+        again = (await follow(services, done.sweep.id))[-1]
         assert {reading.state for reading in cell_readings(again, again.passes[0])} == {CellState.ANSWERED}
         assert len(script.completions) - asked == 2
+    # The pass, three answers of 3 tokens, and the three tries that broke off after one.
+    assert again.sweep.tokens_generated == 32 + 3 * 3 + 3
 
 
 async def test_pass_that_breaks_off_is_told_and_keeps_its_answers(make_services: MakeServices) -> None:
