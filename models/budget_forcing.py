@@ -155,6 +155,7 @@ def think(
     force_rounds: int,
     used_tokens: int = 0,
     used_rounds: int = 0,
+    text_before: str = "",
 ) -> Generator[Step, Generated | None, PassOutcome]:
     """The thinking of a pass, without its answer. Args, steps and errors as `thinking_pass`.
 
@@ -162,6 +163,7 @@ def think(
         context: everything up to the next token of thinking.
         used_tokens: thinking tokens that `context` holds already; less than the budget.
         used_rounds: "Wait"s among them.
+        text_before: text of the open stretch of thinking, when `context` ends inside one.
     """
     _check("thinking budget", budget_tokens, 1)
     _check("force rounds", force_rounds, 0)
@@ -175,7 +177,8 @@ def think(
         used += len(generated.token_ids)
         if not generated.is_natural_stop:
             return PassOutcome(ThinkingFinish.BUDGET, used, rounds, context)
-        wait = choose_wait(markers, generated.text)
+        wait = choose_wait(markers, text_before + generated.text)
+        text_before = ""
         if not is_forced(used, len(wait.token_ids), rounds, budget_tokens=budget_tokens, force_rounds=force_rounds):
             return PassOutcome(ThinkingFinish.NATURAL, used, rounds, context)
         yield Insert(SegmentKind.WAIT, wait)

@@ -33,27 +33,30 @@ class PausingEngine:
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """See `Engine.stream`."""
-        piece, left = request, request.max_tokens
+        piece, left, reached = request, request.max_tokens, 0
         while True:
             await self._pause()
             position = len(piece.prompt_ids) - self._base_tokens
-            piece = replace(piece, max_tokens=self._room(position, left))
+            piece = replace(piece, max_tokens=self._room(max(position, reached), position, left))
+            # A length is paused at once, also when the last token before it had no id of its own.
+            reached = position + piece.max_tokens
             ids: TokenIds = ()
             is_paused = False
             async with aclosing(self._engine.stream(piece)) as chunks:
                 async for chunk in chunks:
                     ids += chunk.token_ids
-                    # More than the ids known cannot be gone on with; those without an id are generated again.
-                    is_paused = chunk.finish_reason is FinishReason.LENGTH and len(ids) < left and bool(ids)
+                    is_at_length = chunk.finish_reason is FinishReason.LENGTH and piece.max_tokens < left
+                    is_paused = is_paused or is_at_length
                     yield replace(chunk, finish_reason=None) if is_paused else chunk
             if not is_paused:
                 return
+            # Tokens without an id, the first of a character, are generated again.
             left -= len(ids)
             seed = None if piece.seed is None else (piece.seed * _SEED_STEP + 1) % _SEED_LIMIT
             piece = replace(piece, prompt_ids=piece.prompt_ids + ids, seed=seed, is_fresh=False)
 
-    def _room(self, position: int, left: int) -> int:
-        following = next((length for length in self._lengths if length > position), None)
+    def _room(self, reached: int, position: int, left: int) -> int:
+        following = next((length for length in self._lengths if length > reached), None)
         return left if following is None else min(left, following - position)
 
     async def describe(self) -> EngineInfo:

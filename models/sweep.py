@@ -123,6 +123,15 @@ class SweepPlan:
                 self.cuts[cell] = cut
         return sorted(set(self.cuts.values()) - known)
 
+    def finish(self, tokens: int) -> list[Cut]:
+        """The pass is over with `tokens`; cells that it did not reach end where it ended. Gives the new cuts."""
+        known = set(self.cuts.values())
+        for cell in self.cells:
+            if cell not in self.cuts:
+                end = cut_of(cell, self.stops, tokens)
+                self.cuts[cell] = end or Cut(tokens, ThinkingFinish.BUDGET, len(self.stops))
+        return sorted(set(self.cuts.values()) - known)
+
     def stop(self, stop: Stop) -> list[Cut]:
         """The model stopped by itself; gives the new cuts, as `advance`."""
         self.stops.append(stop)

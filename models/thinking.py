@@ -110,6 +110,7 @@ async def run_thinking(
     *,
     used_tokens: int = 0,
     used_rounds: int = 0,
+    text_before: str = "",
 ) -> AsyncGenerator[PassEvent, None]:
     """Run the thinking of a pass, without an answer; events and errors as `run_pass`.
 
@@ -117,6 +118,7 @@ async def run_thinking(
         context: everything up to the next token of thinking.
         used_tokens: thinking tokens that `context` holds already; less than the budget.
         used_rounds: "Wait"s among them.
+        text_before: text of the open stretch of thinking, when `context` ends inside one.
     """
     steps = think(
         context,
@@ -125,6 +127,7 @@ async def run_thinking(
         force_rounds=settings.force_rounds,
         used_tokens=used_tokens,
         used_rounds=used_rounds,
+        text_before=text_before,
     )
     async with aclosing(_drive(engine, steps, markers, settings, is_beginning=used_tokens == 0)) as events:
         async for event in events:

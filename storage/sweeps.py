@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.errors import RecordNotFound
@@ -69,16 +69,24 @@ class SweepRepository:
         return _as_sweep(row)
 
     def save(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
-        """How the sweep stands now; also its heartbeat.
+        """How the sweep stands from now on: it has ended, or runs again.
 
         Raises:
             RecordNotFound: there is no such sweep.
         """
-        changed = update(SweepRow).where(SweepRow.id == sweep_id)
-        values = asdict(outcome) | {"updated_at": self._now(), "owner": owner}
-        result = self._session.execute(changed.values(values).execution_options(synchronize_session=False))
-        if not sweep_id.isalnum() or not isinstance(result, CursorResult) or result.rowcount != 1:
+        if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
             raise _no_sweep(sweep_id)
+
+    def heartbeat(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
+        """How a running sweep stands now; one that has ended meanwhile stays as it is."""
+        is_open = SweepRow.state.in_((TraceState.RUNNING, TraceState.INTERRUPTED))
+        self._update((SweepRow.id == sweep_id) & is_open, outcome, owner)
+
+    def _update(self, which: ColumnElement[bool], outcome: SweepOutcome, owner: str) -> bool:
+        values = asdict(outcome) | {"updated_at": self._now(), "owner": owner}
+        changed = update(SweepRow).where(which).values(values).execution_options(synchronize_session=False)
+        result = self._session.execute(changed)
+        return isinstance(result, CursorResult) and result.rowcount == 1
 
     def get(self, sweep_id: str) -> SweepWithPasses:
         """The sweep with its passes and their checkpoints.

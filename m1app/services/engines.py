@@ -11,7 +11,6 @@ import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from m1app.settings import EngineChoice, Settings
 from models.catalog import Catalog
@@ -66,7 +65,7 @@ class EngineService:
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: dict[str, OpenAIEngine] = {}
-        self._more = {urlsplit(each.base_url).netloc: each for each in settings.more_endpoints}
+        self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
         self._starter: threading.Thread | None = None
         self._is_closing = threading.Event()
         self._progress = ""
@@ -127,6 +126,10 @@ class EngineService:
         except ModelsError as exc:
             _log.debug("no models at %s: %s", place, exc)
             return ()
+
+    def choice_of(self, model: str) -> EngineChoice:
+        """Which of the app's engines serves a model; further servers are remote ones."""
+        return EngineChoice.REMOTE if model.rpartition(_AT)[2] in self._more else self.choice
 
     def name_of(self, model: str, info: EngineInfo) -> str:
         """The name by which `engine` finds again what was asked for as `model` and describes itself as `info`."""

@@ -4,6 +4,9 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import fields
+from datetime import UTC, datetime
+from uuid import uuid4
 
 from m1app.benchmark.scoring import lead_in, score
 from m1app.services.pass_plan import PassPlan
@@ -13,7 +16,7 @@ from models.engine import TokenIds
 from models.errors import ModelsError
 from models.option_probabilities import option_probabilities
 from models.thinking import SegmentClosed, SegmentGrew, TokensGenerated, run_answer
-from storage.records import NewCheckpoint, ThinkingFinishReason
+from storage.records import Checkpoint, NewCheckpoint, ThinkingFinishReason
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +78,11 @@ class ForkedAnswer:
                         self._finish_reason = "natural" if is_natural_stop else "budget"
         if letters := tuple(plan.request.options):
             prefix = plan.markers.option_prefix.token_ids
-            found = await option_probabilities(plan.engine, self._context + prefix, letters)
+            try:
+                found = await option_probabilities(plan.engine, self._context + prefix, letters)
+            except ModelsError as exc:
+                _log.warning("no option probabilities at a cut: %s", exc)
+                return
             self._count(found.tokens_generated)
             self._probabilities = found.by_letter
 
@@ -110,3 +117,9 @@ class ForkedAnswer:
             tokens_if_separate=thinking_tokens_generated + self._tokens_of_this_try,
             error=self._error,
         )
+
+
+def kept_in_memory(made: NewCheckpoint) -> Checkpoint:
+    """An answer that could not be stored, as if it had been."""
+    values = {column.name: getattr(made, column.name) for column in fields(NewCheckpoint)}
+    return Checkpoint(**values, id=uuid4().hex, created_at=datetime.now(UTC))

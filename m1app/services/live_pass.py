@@ -11,13 +11,11 @@ import logging
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import fields
-from datetime import UTC, datetime
-from uuid import uuid4
 
 from m1app.services.changes import Changes
+from m1app.services.closing import to_the_end
 from m1app.services.errors import ServiceError
-from m1app.services.forked_answer import ForkedAnswer
+from m1app.services.forked_answer import ForkedAnswer, kept_in_memory
 from m1app.services.live_trace import LiveTrace
 from m1app.services.pass_plan import PassPlan
 from m1app.services.sweep_reading import PassSnapshot, ReachedCut
@@ -78,6 +76,7 @@ class LivePass:
         self._thinking_ids: TokenIds = ()
         self._token_marks, self._character_marks = [0], [0]
         self._tokens_of_lost_forks = 0
+        self._unsaved: list[NewCheckpoint] = []
         self._rounds = 0
         self._stretch = ""
         """Text of the open stretch of thinking; tells which "Wait" follows it."""
@@ -116,6 +115,7 @@ class LivePass:
         Never raises for an engine's or a database's trouble. When cancelled it closes what it has and raises on.
         """
         state, error = TraceState.FAILED, ""
+        self.live.begin_now()
         workers = [asyncio.create_task(self._answer_cuts()) for _ in range(self._forks_at_once)]
         try:
             await self._restore()
@@ -131,11 +131,18 @@ class LivePass:
             _log.exception("pass %s failed", self.live.id)
             error = f"An unexpected error ended this pass ({type(exc).__name__}); the log has the details."
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            await self._end(state, error)
+            await to_the_end(self._close(workers, state, error))
         return state
+
+    async def close_unstarted(self) -> None:
+        """The sweep was stopped before this pass began."""
+        await self._close([], TraceState.STOPPED, "")
+
+    async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState, error: str) -> None:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self._end(state, error)
 
     async def _think(self) -> None:
         """Go on from what there is to the end of the largest cell."""
@@ -166,6 +173,7 @@ class LivePass:
             self._plan.settings,
             used_tokens=len(self._thinking_ids),
             used_rounds=self._rounds,
+            text_before=self._stretch if last and last.finish_reason is None else "",
         )
         async with aclosing(thinking) as events:
             async for event in events:
@@ -176,14 +184,22 @@ class LivePass:
         self.live.apply(event)
         match event:
             case SegmentOpened(kind):
-                self._stretch = ""
-                self._rounds += kind is SegmentKind.WAIT
+                self._open(kind, self.live.segments()[:-1])
             case SegmentGrew(text, token_ids):
                 self._grow(text, token_ids)
                 self._fork(self._sweep.advance(len(self._thinking_ids)))
             case SegmentClosed(True, delimiter_ids):
                 self._fork(self._sweep.stop(self._stop_here(delimiter_ids)))
+            case PassFinished():
+                self._fork(self._sweep.finish(len(self._thinking_ids)))
         self._changes.note()
+
+    def _open(self, kind: SegmentKind, before: Sequence[Segment]) -> None:
+        """A segment begins; one of thinking that was left open and is gone on with is the same stretch."""
+        is_same_stretch = bool(before) and before[-1].kind is StoredKind.THINK and before[-1].finish_reason is None
+        if not is_same_stretch or kind is SegmentKind.WAIT:
+            self._stretch = ""
+        self._rounds += kind is SegmentKind.WAIT
 
     def _grow(self, text: str, token_ids: TokenIds) -> None:
         self._thinking_ids += token_ids
@@ -209,12 +225,9 @@ class LivePass:
 
     async def _restore(self) -> None:
         """Take in the thinking that was kept, and have its unanswered cuts answered."""
-        for segment in self.live.segments():
-            if segment.token_count != len(segment.token_ids):
-                raise ServiceError("The engine hid tokens of this pass, so it cannot be gone on with. Run it again.")
-            if segment.kind is StoredKind.WAIT:
-                self._rounds += 1
-            self._stretch = ""
+        segments = self.live.segments()
+        for number, segment in enumerate(segments):
+            self._open(SegmentKind(segment.kind.value), segments[:number])
             await self._grow_token_by_token(segment)
             self._fork(self._sweep.advance(len(self._thinking_ids)))
             if segment.kind is StoredKind.THINK and segment.finish_reason == "natural":
@@ -255,17 +268,23 @@ class LivePass:
 
     async def _keep(self, made: NewCheckpoint) -> None:
         try:
-            kept = await self._store.add_checkpoint(made)
+            kept = await self._store.add_checkpoint(made, self.live.snapshot())
         except StorageError as exc:
             _log.error("an answer of pass %s not saved: %s", self.live.id, exc)
             self.save_error = str(exc)
-            values = {column.name: getattr(made, column.name) for column in fields(NewCheckpoint)}
-            kept = Checkpoint(**values, id=uuid4().hex, created_at=datetime.now(UTC))
+            self._unsaved.append(made)
+            kept = kept_in_memory(made)
         self._checkpoints[_cut_of(kept)] = kept
 
     async def _end(self, state: TraceState, error: str) -> None:
+        running = self.live.snapshot()
         outcome = self.live.end(state, error)
         try:
+            while self._unsaved:
+                kept = await self._store.add_checkpoint(self._unsaved[0], running)
+                self._checkpoints[_cut_of(kept)] = kept
+                del self._unsaved[0]
+            self.save_error = ""
             await self._store.end_pass(self.live.id, outcome, self.live.segments())
         except StorageError as exc:
             _log.error("pass %s not saved: %s", self.live.id, exc)

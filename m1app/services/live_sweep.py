@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 from m1app.services.changes import Changes
+from m1app.services.closing import to_the_end
 from m1app.services.live_pass import LivePass
 from m1app.services.live_trace import LiveTrace
 from m1app.services.pass_plan import PassPlan
@@ -88,7 +89,11 @@ class LiveSweep:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        errors = [each.live.snapshot().error for each in self.passes]
+            for each in self.passes:
+                if not each.live.is_over:
+                    await to_the_end(each.close_unstarted())
+        runs = [each.snapshot() for each in self.passes]
+        errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
         self.error = next(filter(None, errors), "")
 
     def end(self, state: TraceState) -> None:

@@ -163,7 +163,13 @@ class LiveTrace:
         self._first_token_at = self._first_token_at or now
         self._last_token_at = now
 
+    def begin_now(self) -> None:
+        """What is gone on with, or had to wait for its turn, begins here; the seconds it ran before count."""
+        self._started_at = self._last_token_at = time.monotonic() - (self._begun.seconds or 0.0)
+
     def _time_to_first_token(self) -> float | None:
+        if self._begun.time_to_first_token_seconds is not None:
+            return self._begun.time_to_first_token_seconds
         return None if self._first_token_at is None else self._first_token_at - self._started_at
 
 

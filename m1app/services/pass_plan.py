@@ -92,7 +92,7 @@ class PassPlanner:
             prompt=prompt,
             markers=markers,
             settings=pass_settings(request, seed),
-            engine_name=self._engines.choice.value,
+            engine_name=self._engines.choice_of(request.model).value,
             model=self._engines.name_of(request.model, info),
         )
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from m1app.benchmark.scoring import lead_in, score
+from m1app.services.closing import to_the_end
 from m1app.services.errors import ServiceError
 from m1app.services.live_trace import LiveTrace
 from m1app.services.pass_plan import PassPlan, PassPlanner, new_question
@@ -118,7 +119,7 @@ class ProbeService:
     def stop(self, trace_id: str) -> bool:
         """End a run and keep what it has; False when it does not run here."""
         task = self._tasks.get(trace_id)
-        return task.cancel() if task else False
+        return task is not None and (task.cancelling() > 0 or task.cancel())
 
     async def aclose(self) -> None:
         """Stop every run; what each has is kept."""
@@ -144,7 +145,7 @@ class ProbeService:
             _log.exception("probe %s failed", live.id)
             error = f"An unexpected error ended this run ({type(exc).__name__}); the log has the details."
         finally:
-            await self._end(live, plan, state, error, probabilities)
+            await to_the_end(self._end(live, plan, state, error, probabilities))
 
     async def _option_probabilities(self, live: LiveTrace, plan: PassPlan) -> OptionProbabilities | None:
         letters = tuple(plan.request.options)

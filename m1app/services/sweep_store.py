@@ -66,14 +66,10 @@ class SweepStore:
 
     async def save(self, sweep: Sweep, traces: Sequence[Trace]) -> None:
         """Store how a running sweep and its passes stand; also the heartbeat."""
-        progress = [
-            Progress(trace.id, trace.segments, trace.tokens_generated, trace.time_to_first_token_seconds)
-            for trace in traces
-        ]
 
         def store(session: Any) -> None:
-            SweepRepository(session).save(sweep.id, _outcome(sweep), this_process())
-            TraceRepository(session).save_all(progress)
+            SweepRepository(session).heartbeat(sweep.id, _outcome(sweep), this_process())
+            TraceRepository(session).save_all([_progress(trace) for trace in traces])
 
         await self._run(store)
 
@@ -97,9 +93,15 @@ class SweepStore:
 
         return await self._run(store)
 
-    async def add_checkpoint(self, checkpoint: NewCheckpoint) -> Checkpoint:
-        """Store an answer."""
-        return await self._run(lambda s: TraceRepository(s).add_checkpoint(checkpoint))
+    async def add_checkpoint(self, checkpoint: NewCheckpoint, trace: Trace) -> Checkpoint:
+        """Store an answer and the thinking that it was given: in one transaction, so that none is without the other."""
+
+        def store(session: Any) -> Checkpoint:
+            traces = TraceRepository(session)
+            traces.save_all([_progress(trace)])
+            return traces.add_checkpoint(checkpoint)
+
+        return await self._run(store)
 
     def mark_interrupted(self, *, is_at_start: bool = False) -> int:
         """Mark running sweeps whose process is gone; see `TraceStore.mark_interrupted`."""
@@ -116,6 +118,10 @@ class SweepStore:
                 return use(session)
 
         return await asyncio.to_thread(run)
+
+
+def _progress(trace: Trace) -> Progress:
+    return Progress(trace.id, trace.segments, trace.tokens_generated, trace.time_to_first_token_seconds)
 
 
 def _outcome(sweep: Sweep) -> SweepOutcome:

@@ -6,9 +6,10 @@ in `finally`; one that was stopped, failed or lost its process can be resumed wh
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from m1app.services.closing import to_the_end
 from m1app.services.errors import ServiceError
 from m1app.services.live_sweep import LiveSweep, stored_snapshot
 from m1app.services.pass_plan import PassPlan, PassPlanner, new_question
@@ -16,6 +17,7 @@ from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.sweep_request import SweepRequest, check_sweep, request_of_sweep
 from m1app.services.sweep_store import SweepStore
 from m1app.services.trace_store import this_process
+from models.sweep import Cell
 from storage.errors import StorageError
 from storage.records import NewSweep, Question, SweepPass, SweepWithPasses, TraceState
 from storage.sweeps import SweepSummary
@@ -109,7 +111,7 @@ class SweepService:
             raise ServiceError("This sweep is running in another process.")
         self._check_room()
         request = request_of_sweep(kept.sweep)
-        unfinished = [each.trace for each in kept.passes if not _is_complete(each)]
+        unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
         if not unfinished:
             raise ServiceError("This sweep is complete; use Run again for a new one.")
         plans: dict[tuple[str, int], PassPlan] = {}
@@ -154,7 +156,7 @@ class SweepService:
     def stop(self, sweep_id: str) -> bool:
         """End a sweep and keep what it has; False when it does not run here."""
         task = self._tasks.get(sweep_id)
-        return task.cancel() if task else False
+        return task is not None and (task.cancelling() > 0 or task.cancel())
 
     def mark_interrupted(self) -> int:
         """Mark the sweeps whose process is gone, before this one runs any; gives how many."""
@@ -191,7 +193,7 @@ class SweepService:
             state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
         finally:
             saver.cancel()
-            await self._end(live, state)
+            await to_the_end(self._end(live, state))
 
     async def _end(self, live: LiveSweep, state: TraceState) -> None:
         live.end(state)
@@ -255,5 +257,6 @@ def _new_sweep(request: SweepRequest, asked: Question) -> NewSweep:
     )
 
 
-def _is_complete(each: SweepPass) -> bool:
-    return each.trace.state is TraceState.COMPLETED and not any(kept.error for kept in each.checkpoints)
+def _is_complete(each: SweepPass, cells: Collection[Cell]) -> bool:
+    answered = {Cell(*cell) for kept in each.checkpoints if not kept.error for cell in kept.cells}
+    return each.trace.state is TraceState.COMPLETED and answered >= set(cells)

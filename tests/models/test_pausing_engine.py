@@ -67,3 +67,23 @@ async def test_sampled_pieces_have_seeds_of_their_own() -> None:
     first, second = engine.asked
     assert first.seed == 5
     assert second.seed not in (5, None)
+
+
+@dataclass(frozen=True)
+class HidingIds(Recording):
+    """Gives no id with the last token of a request of 8, as llama.cpp does with the first token of a character."""
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
+        async for chunk in super().stream(request):
+            is_hidden = chunk.finish_reason is FinishReason.LENGTH and request.max_tokens == 8
+            yield CompletionChunk((), "", chunk.finish_reason, (), 1) if is_hidden else chunk
+
+
+async def test_length_inside_a_character_is_paused_at_once_and_generation_goes_on() -> None:
+    engine = HidingIds(7, 0.0, is_spelled=False)
+    request = CompletionRequest(PROMPT, 30)
+    whole = [chunk.token_ids async for chunk in Recording(7, 0.0, is_spelled=False).stream(request)]
+    chunks, pauses = await generate(engine, [8, 20], request)
+    assert sum((chunk.token_ids for chunk in chunks), ()) == sum(whole, ())
+    assert len(pauses) == 3
+    assert [asked.max_tokens for asked in engine.asked] == [8, 13, 10]

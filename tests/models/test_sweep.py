@@ -257,6 +257,13 @@ def test_cells_with_one_cut_are_answered_once() -> None:
     assert set(plan.cuts) == set(plan.cells)
 
 
+def test_pass_that_ended_early_ends_its_unreached_cells_there() -> None:
+    plan = SweepPlan(grid([16, 32], [0]))
+    plan.advance(16)
+    assert plan.finish(31) == [Cut(31, ThinkingFinish.BUDGET, 0)]
+    assert plan.cuts == {Cell(16, 0): Cut(16, ThinkingFinish.BUDGET, 0), Cell(32, 0): Cut(31, ThinkingFinish.BUDGET, 0)}
+
+
 def test_tokens_of_a_run_of_its_own_count_delimiters_and_no_waits() -> None:
     assert thinking_tokens_generated(Cut(30, ThinkingFinish.NATURAL, 1), STOPS) == 30 - 2 + 1 + 1
     assert thinking_tokens_generated(Cut(5, ThinkingFinish.BUDGET, 0), STOPS) == 5

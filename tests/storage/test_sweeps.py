@@ -63,6 +63,18 @@ def test_sweep_is_saved_listed_and_found_by_its_question(database: Database) -> 
     assert (kept.tokens_generated, kept.tokens_if_separate, kept.seconds, kept.owner) == (100, 400, 2.5, "host:2")
 
 
+def test_late_heartbeat_does_not_open_a_sweep_that_has_ended(database: Database) -> None:
+    sweep = begin(database)
+    running = SweepOutcome(state=TraceState.RUNNING, tokens_generated=50)
+    with database.session() as session:
+        sweeps = SweepRepository(session)
+        sweeps.heartbeat(sweep.id, running, "host:2")
+        assert (sweeps.get(sweep.id).sweep.tokens_generated, sweeps.get(sweep.id).sweep.owner) == (50, "host:2")
+        sweeps.save(sweep.id, DONE, "host:2")
+        sweeps.heartbeat(sweep.id, running, "host:2")
+        assert sweeps.get(sweep.id).sweep.state is TraceState.COMPLETED
+
+
 def test_sweep_whose_process_is_gone_becomes_interrupted(database: Database) -> None:
     gone, alive, closed = begin(database), begin(database, owner="host:2"), begin(database)
     with database.session() as session:

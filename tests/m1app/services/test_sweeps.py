@@ -15,14 +15,16 @@ from m1app.services.errors import ProbeRefused, ServiceError, SweepNotFound
 from m1app.services.probe_request import ProbeRequest
 from m1app.services.sweep_reading import CellState, SweepSnapshot, cell_readings
 from m1app.services.sweep_request import SweepRequest
+from m1app.services.sweep_store import SweepStore
 from m1app.settings import Settings
 from models.engine_endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.sweep import Cell
+from storage.errors import DatabaseLocked
 from storage.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.services.conftest import MakeServices
 from tests.m1app.services.test_probe import OPTIONS, SHORT_THOUGHT
-from tests.models.scripted_server import Respond, Script, chunk, in_turn, serving, stream
+from tests.models.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
 
 pytestmark = pytest.mark.engine
 
@@ -150,7 +152,9 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
 ) -> None:
     services = make_services(embedded_endpoint)
     begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
-    await asyncio.sleep(2.5)
+    store = SweepStore(services.database)
+    while len(thinking_ids((await store.get(begun.sweep.id)).passes[0].trace)) <= 8:
+        await asyncio.sleep(0.2)
     other = build_services(services.settings)
     try:
         assert other.sweeps.mark_interrupted() == 1
@@ -236,7 +240,8 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
         done = await run(services, profile="plain-chatml", force_rounds=(0,))
         states = [reading.state for reading in cell_readings(done, done.passes[0])]
         failed = [each for each in done.passes[0].checkpoints if each.error]
-        assert done.sweep.state is TraceState.COMPLETED
+        assert (done.sweep.state, done.passes[0].trace.state) == (TraceState.FAILED, TraceState.COMPLETED)
+        assert "broke" in done.sweep.error
         assert sorted(states) == [CellState.ANSWERED, CellState.ANSWERED, CellState.FAILED]
         assert "broke" in failed[0].error
         is_broken = False
@@ -248,6 +253,50 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
         assert len(script.completions) - asked == 2
     # The pass, three answers of 3 tokens, and the three tries that broke off after one.
     assert again.sweep.tokens_generated == 32 + 3 * 3 + 3
+
+
+async def test_answer_stands_when_its_option_probabilities_are_refused(make_services: MakeServices) -> None:
+    def respond(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        refuse = fail(400, {"error": {"message": "logprobs must be at most 5"}})
+        (refuse if body["max_tokens"] == 1 else answering(lambda _: RIGHT))(handler, body)
+
+    with serving(Script(respond)) as script:
+        done = await run(make_services(Endpoint(script.url)), profile="plain-chatml", force_rounds=(0,))
+    assert done.sweep.state is TraceState.COMPLETED
+    assert [(each.text, each.option_probabilities) for each in done.passes[0].checkpoints] == [(" B", None)] * 3
+
+
+async def test_answer_that_could_not_be_saved_is_saved_with_the_end_of_the_pass(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, failures = SweepStore.add_checkpoint, 2
+
+    async def add_later(self: SweepStore, *values: Any) -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise DatabaseLocked("The database is in use.")
+        return await add(self, *values)
+
+    monkeypatch.setattr(SweepStore, "add_checkpoint", add_later)
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        services = make_services(Endpoint(script.url))
+        done = await run(services, profile="plain-chatml", force_rounds=(0,))
+        kept = await SweepStore(services.database).get(done.sweep.id)
+    assert (done.sweep.state, done.save_error) == (TraceState.COMPLETED, "")
+    assert [each.cut_tokens for each in kept.passes[0].checkpoints] == [8, 16, 32]
+
+
+async def test_stop_pressed_twice_closes_everything(services: Services) -> None:
+    begun = await services.sweeps.start(request(budgets=(8, 800), force_rounds=(0, 8), temperature=0.8, passes=10))
+    await asyncio.sleep(0.5)
+    assert services.sweeps.stop(begun.sweep.id)
+    assert services.sweeps.stop(begun.sweep.id)
+    stopped = (await follow(services, begun.sweep.id))[-1]
+    assert stopped.sweep.state is TraceState.STOPPED
+    assert {each.trace.state for each in stopped.passes} == {TraceState.STOPPED}
+    kept = await SweepStore(services.database).get(begun.sweep.id)
+    assert {each.trace.state for each in kept.passes} == {TraceState.STOPPED}
 
 
 async def test_pass_that_breaks_off_is_told_and_keeps_its_answers(make_services: MakeServices) -> None:
