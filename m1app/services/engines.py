@@ -82,8 +82,12 @@ class EngineService:
         return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
 
     def start(self) -> None:
-        """Begin to fetch and start the engine, and return at once; `status` tells how far it is."""
-        if self.choice is EngineChoice.REMOTE or (self._starter and self._starter.is_alive()):
+        """Begin to fetch and start the engine, and return at once; `status` tells how far it is.
+
+        Does nothing for an engine that was started before: see `restart`.
+        """
+        is_starting = self._starter is not None and self._starter.is_alive()
+        if self.choice is EngineChoice.REMOTE or self._server is not None or is_starting:
             return
         self._start_error, self._progress = "", ""
         self._starter = threading.Thread(target=self._start, name="engine-start", daemon=True)

@@ -65,9 +65,11 @@ async def test_embedded_engine_is_started_asked_restarted_and_ended(
     assert await service.models() == (DEFAULT_MODEL_ID,)
     # Asked for by another of its catalog names it is the same model.
     assert await service.engine(DEFAULT_MODEL_ID.upper()).describe() == info
-    service.start()
-    assert await service.engine().describe() == info
     before = service._server.status().pid
+    service.start()  # runs already: nothing is started beside it
+    await asyncio.to_thread(service.wait_ready, 60)
+    assert service._server.status().pid == before
+    assert await service.engine().describe() == info
     service.restart()
     assert await asyncio.to_thread(wait_until, lambda: service._server.status().pid not in (before, None), 60)
     await asyncio.to_thread(service.wait_ready, 60)
