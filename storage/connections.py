@@ -20,6 +20,8 @@ from storage.errors import DatabaseUnreachable
 READ_ONLY = "m1_read_only"
 """Execution option of a connection whose transactions only read."""
 
+_CACHE_KIB = 512
+"""Pages that one SQLite connection of the pool keeps in memory; the system keeps the file anyway."""
 _POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 _SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
 
@@ -115,6 +117,7 @@ def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys
         connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
 
     @event.listens_for(engine, "begin")

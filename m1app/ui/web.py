@@ -25,6 +25,7 @@ from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
 from m1app.ui.compare_page import ComparePage
+from m1app.ui.gradio_upkeep import bound_upkeep
 from m1app.ui.probe_page import ProbePage
 from m1app.ui.theme import STYLE_SHEETS, make_theme
 from storage.errors import StorageError
@@ -47,7 +48,6 @@ _CLOSED_PATHS = tuple(
     f"{page}/gradio_api/{what}" for page in ("", "/compare") for what in ("upload", "component_server")
 )
 _MAX_QUEUE = 256
-_QUEUE_SECONDS = 0.01
 _MAX_PAGES_STREAMING = 128
 
 
@@ -57,8 +57,7 @@ def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Servic
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
         page(blocks, services)
     blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
-    # Gradio looks into its empty queue every millisecond, which costs a twelfth of a core beside a CPU engine.
-    blocks._queue.sleep_when_free = _QUEUE_SECONDS
+    bound_upkeep(blocks)
     return blocks
 
 

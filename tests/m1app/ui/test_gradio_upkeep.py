@@ -1,0 +1,42 @@
+"""A tab that stays open for days does not fill the memory."""
+
+import asyncio
+from typing import Any
+
+import gradio as gr
+from gradio.state_holder import SessionState
+
+from m1app.ui.gradio_upkeep import bound_upkeep
+
+
+def test_component_that_is_updated_and_read_again_is_kept_once() -> None:
+    with gr.Blocks() as blocks:
+        model = gr.Dropdown(["a"], value="a")
+        blocks.load(lambda chosen: gr.skip(), model, model)
+    bound_upkeep(blocks)
+    handler = next(iter(blocks.fns.values()))
+    state = SessionState(blocks)
+
+    async def tick() -> Any:
+        [read] = await blocks.preprocess_data(handler, ["a"], state)
+        await blocks.postprocess_data(handler, gr.update(choices=["a", "b"]), state)
+        return read
+
+    asyncio.run(tick())
+    kept = set(state.blocks_config.blocks)
+    assert [asyncio.run(tick()) for _ in range(5)] == ["a"] * 5
+    assert set(state.blocks_config.blocks) == kept
+    updated: Any = state[model._id]
+    assert (updated._id, updated.choices) == (model._id, [("a", "a"), ("b", "b")])
+
+
+def test_values_of_few_tabs_and_records_of_few_events_are_kept() -> None:
+    with gr.Blocks() as blocks:
+        gr.State(0)
+    bound_upkeep(blocks)
+    holder = gr.routes.App.create_app(blocks).state_holder
+    for number in range(300):
+        _ = holder[f"tab{number}"]
+    assert len(holder.session_data) <= 200
+    assert "tab299" in holder
+    assert blocks._queue.ANALYTICS_MAX_EVENTS < 100
