@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from m1app.annotation.labels import load_taxonomy
+from m1app.services.annotations import AnnotationService
 from m1app.services.engines import EngineService
 from m1app.services.pass_plan import PassPlanner
 from m1app.services.probe import ProbeService
@@ -26,6 +28,7 @@ class Services:
     store: TraceStore
     probe: ProbeService
     sweeps: SweepService
+    annotations: AnnotationService
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
@@ -51,12 +54,15 @@ def build_services(settings: Settings) -> Services:
     Raises:
         StorageError: the database cannot be opened or is of a newer version.
         CatalogError: the catalog or a profile file has an error.
+        LabelsError: M1_HOME/labels.toml has an error.
         SettingsError: M1_HOME cannot be written.
     """
     make_home(settings)
     user_catalog = settings.home / "catalog.toml"
     catalog = Catalog.load(extra=user_catalog if user_catalog.exists() else None)
     profiles = load_profiles()
+    user_labels = settings.home / "labels.toml"
+    taxonomy = load_taxonomy(user_labels if user_labels.exists() else None)
     engines = EngineService(settings, catalog, profiles)
     engines.start()
     database = Database(settings.database_address)
@@ -72,4 +78,5 @@ def build_services(settings: Settings) -> Services:
         store=store,
         probe=ProbeService(planner, store),
         sweeps=SweepService(planner, SweepStore(database)),
+        annotations=AnnotationService(database, taxonomy),
     )

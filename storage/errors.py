@@ -7,6 +7,7 @@ StorageError
 ├── DatabaseCorrupt        it is not a database, or damaged
 ├── DiskFull               there is no room for what is to be written
 ├── RecordNotFound         no record with that id
+├── RecordChanged          somebody else has changed it since it was read
 └── InvalidRecord          what is to be stored or asked for cannot be
 
 Every message says what was found and what to do about it, and holds neither a password nor stored text; upstream
@@ -47,6 +48,10 @@ class DiskFull(StorageError):
 
 class RecordNotFound(StorageError):
     """No record has that id."""
+
+
+class RecordChanged(StorageError):
+    """Somebody else has changed the record since it was read."""
 
 
 class InvalidRecord(StorageError):

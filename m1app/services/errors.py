@@ -3,11 +3,16 @@
 ServiceError
 ├── ProbeRefused          the question or a knob is out of its range; `field` names it
 │   └── SweepRefused      the same for the grid of a sweep
+├── AnnotationConflict    somebody has changed the annotation meanwhile
+├── CaseNotFound          no case has that id
 ├── SweepNotFound         no sweep has that id
 └── TraceNotFound         no trace has that id
 
-Errors of `models`, `storage` and `m1app.benchmark` pass through: their messages are for people already.
+Errors of `models`, `storage`, `m1app.benchmark` and `m1app.annotation` pass through: their messages are for people
+already.
 """
+
+from storage.annotation_records import Annotation
 
 
 class ServiceError(Exception):
@@ -32,3 +37,20 @@ class SweepRefused(ProbeRefused):
 
 class SweepNotFound(ServiceError):
     """No sweep has that id."""
+
+
+class CaseNotFound(ServiceError):
+    """No case has that id."""
+
+
+class AnnotationConflict(ServiceError):
+    """Somebody has changed the annotation since it was opened."""
+
+    def __init__(self, current: Annotation, changes: tuple[str, ...]) -> None:
+        what = ", ".join(name.replace("_", " ") for name in changes) or "its state"
+        super().__init__(
+            f"{current.annotator}'s annotation was changed meanwhile ({what}). "
+            "Look at what it says now, then take that or save yours over it."
+        )
+        self.current = current
+        self.changes = changes

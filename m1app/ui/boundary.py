@@ -3,6 +3,7 @@
 import logging
 import secrets
 
+from m1app.annotation.errors import AnnotationError
 from m1app.benchmark.errors import BenchmarkError
 from m1app.services.errors import ServiceError
 from models.errors import ModelsError
@@ -10,7 +11,7 @@ from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
-_FOR_PEOPLE = (BenchmarkError, ModelsError, ServiceError, StorageError)
+_FOR_PEOPLE = (AnnotationError, BenchmarkError, ModelsError, ServiceError, StorageError)
 
 
 def message_of(error: Exception) -> str:

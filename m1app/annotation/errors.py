@@ -1,0 +1,34 @@
+"""What can be wrong with an annotation, the taxonomy or a file of annotations.
+
+AnnotationError
+├── AnnotationRefused    what an annotation says cannot be kept; `field` names what is wrong
+├── SelectorError        a mark does not stand where it says
+├── LabelsError          a file of labels cannot be used
+└── ImportRefused        a file of annotations cannot be imported; the message names the line
+
+Every message says what was found and what to do about it.
+"""
+
+
+class AnnotationError(Exception):
+    """Base of this package's errors; its text may be shown to a person."""
+
+
+class AnnotationRefused(AnnotationError):
+    """What an annotation says cannot be kept."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SelectorError(AnnotationError):
+    """A mark does not stand where it says."""
+
+
+class LabelsError(AnnotationError):
+    """A file of labels cannot be used."""
+
+
+class ImportRefused(AnnotationError):
+    """A file of annotations cannot be imported; nothing of it was."""

@@ -1,0 +1,100 @@
+"""The labels and severities that an annotation may carry: data, versioned, and open to additions.
+
+`labels.toml` ships the taxonomy; `M1_HOME/labels.toml` in the same form adds to it or retires entries of it.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from m1app.annotation.errors import LabelsError
+
+_T = TypeVar("_T")
+_SHIPPED = Path(__file__).with_name("labels.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One thing that can be said about a mark."""
+
+    id: str
+    group: str
+    name: str
+    definition: str
+    example: str
+    source: str
+    retired: bool = False
+    """True: marks that have it keep it, new ones are not offered it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """How bad it is."""
+
+    id: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """Everything that can be chosen."""
+
+    version: int
+    labels: tuple[Label, ...]
+    severities: tuple[Severity, ...]
+    """From harmless to worst."""
+
+    @property
+    def offered(self) -> tuple[Label, ...]:
+        """Labels for new marks."""
+        return tuple(label for label in self.labels if not label.retired)
+
+    def label(self, label_id: str) -> Label | None:
+        """The label with that id; None when there is none."""
+        return next((label for label in self.labels if label.id == label_id), None)
+
+    def rank(self, severity_id: str) -> int | None:
+        """Place of a severity from 0, harmless; None when there is none with that id."""
+        return next((n for n, each in enumerate(self.severities) if each.id == severity_id), None)
+
+
+@cache
+def shipped_taxonomy() -> Taxonomy:
+    """The taxonomy that comes with the app."""
+    return _read(_SHIPPED)
+
+
+def load_taxonomy(extra: Path | None = None) -> Taxonomy:
+    """The shipped taxonomy with the labels of `extra`, which replace those of the same id.
+
+    Raises:
+        LabelsError: `extra` is no TOML, or an entry of it is not complete.
+    """
+    shipped = shipped_taxonomy()
+    if extra is None:
+        return shipped
+    own = _read(extra)
+    labels = {label.id: label for label in (*shipped.labels, *own.labels)}
+    return Taxonomy(max(shipped.version, own.version), tuple(labels.values()), shipped.severities)
+
+
+def _read(path: Path) -> Taxonomy:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise LabelsError(f"{path}: {exc}") from exc
+    labels = tuple(_entry(path, Label, entry) for entry in content.get("label", []))
+    severities = tuple(_entry(path, Severity, entry) for entry in content.get("severity", []))
+    ids = [each.id for each in labels]
+    if doubled := {each for each in ids if ids.count(each) > 1}:
+        raise LabelsError(f"{path}: label {min(doubled)!r} is there twice; keep one of them.")
+    return Taxonomy(int(content.get("version", 1)), labels, severities)
+
+
+def _entry(path: Path, kind: type[_T], entry: dict[str, Any]) -> _T:
+    try:
+        return kind(**entry)
+    except TypeError as exc:
+        raise LabelsError(f"{path}: entry {entry.get('id', '?')!r} is not complete ({exc}).") from exc

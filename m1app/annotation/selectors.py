@@ -1,0 +1,91 @@
+"""Where a mark stands in a text: the W3C Web Annotation selectors by position and by quote, checked against the text.
+
+Offsets count Unicode code points (https://www.w3.org/TR/annotation-model/#text-position-selector), as Python's strings
+do. A mark keeps both selectors and the SHA-256 of the text: the position says where it is, the quote proves it, and
+the two together find it again in a text that has changed.
+"""
+
+import hashlib
+
+from m1app.annotation.errors import SelectorError
+from storage.annotation_records import TextSelector
+
+CONTEXT_CHARACTERS = 32
+"""How much of the text before and after a quote is kept with it."""
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of `text` in UTF-8, as hexadecimal digits; a lone surrogate counts as "?"."""
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
+
+
+def select(text: str, start: int, end: int) -> TextSelector:
+    """The selector of `text[start:end]`.
+
+    Raises:
+        SelectorError: the stretch is empty or not inside the text.
+    """
+    if not 0 <= start < end <= len(text):
+        raise SelectorError(
+            f"The marked stretch from {start:,} to {end:,} does not lie in the text of {len(text):,} characters. "
+            "Select the words again."
+        )
+    return TextSelector(
+        start=start,
+        end=end,
+        exact=text[start:end],
+        prefix=text[max(0, start - CONTEXT_CHARACTERS) : start],
+        suffix=text[end : end + CONTEXT_CHARACTERS],
+        text_sha256=text_hash(text),
+    )
+
+
+def check(text: str, selector: TextSelector) -> TextSelector:
+    """`selector`, when it is true of `text`.
+
+    Raises:
+        SelectorError: the text is another one, or something else stands at the position.
+    """
+    if selector.text_sha256 != text_hash(text):
+        raise SelectorError("The text has changed since it was marked. Load it again and mark the words anew.")
+    true = select(text, selector.start, selector.end)
+    if true.exact != selector.exact:
+        raise SelectorError(
+            f"At {selector.start:,} to {selector.end:,} stands {_short(true.exact)}, not {_short(selector.exact)}. "
+            "Select the words again."
+        )
+    return true
+
+
+def find(text: str, selector: TextSelector) -> TextSelector | None:
+    """Where the quote stands in `text`, which may be another version of the text it was made in.
+
+    Of several places the one whose surroundings agree most is taken, then the one nearest to the old position. None
+    when the quote is not there.
+    """
+    places, at = [], text.find(selector.exact) if selector.exact else -1
+    while at >= 0:
+        places.append(at)
+        at = text.find(selector.exact, at + 1)
+    if not places:
+        return None
+    length = len(selector.exact)
+
+    def badness(start: int) -> tuple[int, int]:
+        agreeing = _common_end(text[:start], selector.prefix) + _common_start(text[start + length :], selector.suffix)
+        return -agreeing, abs(start - selector.start)
+
+    best = min(places, key=badness)
+    return select(text, best, best + length)
+
+
+def _common_end(text: str, other: str) -> int:
+    return _common_start(text[-len(other) :][::-1] if other else "", other[::-1])
+
+
+def _common_start(text: str, other: str) -> int:
+    return next((n for n, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
