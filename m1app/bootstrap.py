@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from m1app.annotation.labels import load_taxonomy
+from m1app.services.annotation_exchange import AnnotationExchange
 from m1app.services.annotations import AnnotationService
 from m1app.services.engines import EngineService
 from m1app.services.pass_plan import PassPlanner
@@ -29,6 +30,7 @@ class Services:
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
+    exchange: AnnotationExchange
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
@@ -79,4 +81,5 @@ def build_services(settings: Settings) -> Services:
         probe=ProbeService(planner, store),
         sweeps=SweepService(planner, SweepStore(database)),
         annotations=AnnotationService(database, taxonomy),
+        exchange=AnnotationExchange(database, taxonomy),
     )

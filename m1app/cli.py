@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|doctor`.
+"""The same services without a browser: `python -m m1app probe|sweep|annotations|doctor`.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from m1app.annotation.errors import AnnotationError
+from m1app.annotation_cli import add_annotation_commands
 from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Interrupted; what was generated is kept.")
         return 130
-    except (BenchmarkError, ModelsError, OSError, ServiceError, SettingsError, StorageError) as exc:
+    except (AnnotationError, BenchmarkError, ModelsError, OSError, ServiceError, SettingsError, StorageError) as exc:
         _say(f"error: {exc}")
         return 1
 
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes, with seeds that count up")
     sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
     sweep.set_defaults(command=_sweep)
+    add_annotation_commands(commands)
     doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(command=_doctor)

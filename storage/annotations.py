@@ -49,13 +49,20 @@ class AnnotationRepository:
         self._now = now
 
     def add(
-        self, case: Case, annotator: str, content: AnnotationContent, origin: Origin, taxonomy_version: int
+        self,
+        case: Case,
+        annotator: str,
+        content: AnnotationContent,
+        origin: Origin,
+        taxonomy_version: int,
+        *,
+        annotation_id: str = "",
     ) -> Annotation:
-        """Keep a new annotation, as a draft."""
+        """Keep a new annotation, as a draft; `annotation_id` is a new one when it is empty."""
         moment = self._now()
         made = Annotation(
             **{name: getattr(content, name) for name in AnnotationContent.__dataclass_fields__},
-            id=uuid4().hex,
+            id=annotation_id or uuid4().hex,
             case_id=case.id,
             trace_id=case.trace_id,
             checkpoint_id=case.checkpoint_id,

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import NullPool, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session  # callers name it in their signatures
 
 from storage import migrations
 from storage.connections import READ_ONLY, file_of, open_engine, parse_url, place_of

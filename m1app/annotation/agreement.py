@@ -6,6 +6,7 @@ the mean over pairs (Light 1971). Spans: F1 of the marked characters (Hripcsak a
 """
 
 import itertools
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss_kappa
 
 from m1app.annotation.labels import Taxonomy
@@ -173,7 +174,8 @@ def _estimate(rows: _Rows, statistic: Callable[[_Rows], float]) -> Estimate:
     if len(rows) < MIN_CASES:
         return Estimate(None, None, None, len(rows), f"too few to say: {len(rows)} of at least {MIN_CASES} cases")
     # No variation makes kappa 0 divided by 0: that is an answer, not an accident.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
         value = statistic(rows)
         if np.isnan(value):
             return Estimate(None, None, None, len(rows), "cannot be said: everybody said the same of every case")

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.orm import Session
-
 from m1app.annotation.errors import AnnotationRefused
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
@@ -34,7 +32,7 @@ from storage.annotation_records import (
 from storage.annotations import AnnotationRepository
 from storage.assessments import AssessmentRepository
 from storage.cases import CaseRepository
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import RecordNotFound
 from storage.sweeps import SweepRepository
 

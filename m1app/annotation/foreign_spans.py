@@ -1,0 +1,135 @@
+"""Span annotations of Label Studio and Argilla, as their exports document them.
+
+Label Studio: tasks as JSON (https://labelstud.io/guide/task_format), region type "labels". Argilla 2: records as JSON
+(`dataset.records.to_json`), responses of span questions. A task or record names its case (`data.case_id`,
+`metadata.case_id`); what the span stands in is named "thinking" or "answer" (`to_name`, the question's name).
+
+Offsets are code points; older Label Studio versions counted UTF-16 units after an emoji, and no version checks. A
+span whose quoted text does not stand at its position is therefore looked for, and refused when it is nowhere.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from m1app.annotation.errors import ImportRefused, SelectorError
+from m1app.annotation.form_values import text_of
+from m1app.annotation.selectors import find, select
+from storage.annotation_records import Case, Part, TextSelector
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSpan:
+    """One span of another tool's export."""
+
+    where: str
+    """Where it stands in the file, for people."""
+    case_id: str
+    annotator: str
+    part: Part
+    start: int
+    end: int
+    exact: str | None
+    """The marked words, where the tool exports them."""
+    labels: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The same for the same span of the same person: imported twice, it is there once."""
+        said = (self.case_id, self.annotator, self.part.value, self.start, self.end, *sorted(self.labels))
+        return uuid5(NAMESPACE_URL, json.dumps(said)).hex
+
+
+def read_label_studio(text: str) -> list[ForeignSpan]:
+    """The spans of a Label Studio JSON export; raises ImportRefused."""
+    return _read(text, "task", _task_spans)
+
+
+def read_argilla(text: str) -> list[ForeignSpan]:
+    """The spans of an Argilla record export; raises ImportRefused."""
+    return _read(text, "record", _record_spans)
+
+
+def _read(text: str, unit: str, spans_of: Any) -> list[ForeignSpan]:
+    try:
+        entries = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise ImportRefused(f"Line {exc.lineno} is not JSON ({exc.msg} at character {exc.colno}).") from exc
+    if not isinstance(entries, list):
+        raise ImportRefused(f"The file holds {type(entries).__name__} where a list of {unit}s was expected.")
+    found: list[ForeignSpan] = []
+    for number, entry in enumerate(entries, start=1):
+        where = f"{unit.capitalize()} {number}"
+        try:
+            found.extend(spans_of(where, entry))
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise ImportRefused(
+                f"{where} is not as the format documents it ({type(exc).__name__}: {exc}). See docs/annotating.md."
+            ) from exc
+    return found
+
+
+def _task_spans(where: str, task: Mapping[str, Any]) -> Iterator[ForeignSpan]:
+    for annotation in task["annotations"]:
+        if annotation.get("was_cancelled"):
+            continue
+        by = annotation.get("completed_by")
+        name = (by.get("email") or by.get("id")) if isinstance(by, Mapping) else by
+        for region in annotation["result"]:
+            if region["type"] != "labels":
+                continue
+            value = region["value"]
+            yield ForeignSpan(
+                where=where,
+                case_id=str(task["data"]["case_id"]),
+                annotator=f"Label Studio {name}",
+                part=Part(region["to_name"]),
+                start=int(value["start"]),
+                end=int(value["end"]),
+                exact=value.get("text"),
+                labels=tuple(value["labels"]),
+            )
+
+
+def _record_spans(where: str, record: Mapping[str, Any]) -> Iterator[ForeignSpan]:
+    for question, responses in (record.get("responses") or {}).items():
+        for response in responses:
+            for value in response["value"] if isinstance(response["value"], list) else ():
+                if not isinstance(value, Mapping):
+                    continue  # a question of another type
+                yield ForeignSpan(
+                    where=where,
+                    case_id=str(record["metadata"]["case_id"]),
+                    annotator=f"Argilla {response['user_id']}",
+                    part=Part(question),
+                    start=int(value["start"]),
+                    end=int(value["end"]),
+                    exact=record["fields"][question][int(value["start"]) : int(value["end"])],
+                    labels=(str(value["label"]),),
+                )
+
+
+def place(span: ForeignSpan, case: Case) -> TextSelector:
+    """Where the span stands in the case's text; raises ImportRefused when it stands nowhere."""
+    text = text_of(case, span.part)
+    utf16 = _code_points_before(text, span.start), _code_points_before(text, span.end)
+    for start, end in ((span.start, span.end), utf16):
+        try:
+            made = select(text, start, end)
+        except SelectorError:
+            continue
+        if span.exact in (None, made.exact):
+            return made
+    guess = TextSelector(span.start, span.end, span.exact or "", "", "", "")
+    found = find(text, guess)
+    if found is None:
+        raise ImportRefused(
+            f"{span.where}: {(span.exact or '')[:60]!r} does not stand in the {span.part.value} of case {span.case_id}."
+        )
+    return found
+
+
+def _code_points_before(text: str, utf16_units: int) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")[: 2 * utf16_units].decode("utf-16-le", "ignore"))
