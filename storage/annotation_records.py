@@ -239,6 +239,8 @@ class CaseFilter:
     """Which cases a queue holds; a field left at its default restricts nothing."""
 
     is_correct: bool | None = None
+    is_unscored: bool = False
+    """Only cases without a verdict."""
     is_flipped: bool = False
     """Only wrong answers of a sweep whose pass had a right answer at an earlier cut."""
     model: str = ""

@@ -173,9 +173,12 @@ class AnnotationRepository:
             AnnotationRow.force_rounds,
             AnnotationRow.is_correct,
         )
+        # An outer join although every annotation has a label: SQLite would begin at the labels, and fetch the
+        # annotations in their order, which takes twice as long.
         query = (
             select(*facts, func.count())
-            .join(AnnotationRow, AnnotationRow.id == AnnotationLabelRow.annotation_id)
+            .select_from(AnnotationRow)
+            .join(AnnotationLabelRow, AnnotationRow.id == AnnotationLabelRow.annotation_id, isouter=True)
             .where(COUNTS)
             .group_by(*facts)
         )

@@ -140,6 +140,8 @@ class CaseRepository:
         given: list[ColumnElement[bool]] = []
         if wanted.is_correct is not None:
             given.append(_C.is_correct.is_(wanted.is_correct))
+        if wanted.is_unscored:
+            given.append(_C.is_correct.is_(None))
         if wanted.is_flipped:
             given.append(_flipped())
         if wanted.model:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import DegenerateDataWarning, bootstrap
-from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss_kappa
+from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from m1app.annotation.labels import Taxonomy
 from storage.annotation_records import Annotation, Part, Rating
@@ -127,8 +127,8 @@ def _cohen(codes: _Rows, categories: int, weights: str | None) -> float:
 
 
 def _fleiss(codes: _Rows) -> float:
-    counts, _ = aggregate_raters(codes, n_cat=2)
-    return float(fleiss_kappa(counts, method="fleiss"))
+    marking = codes.sum(axis=1)
+    return float(fleiss_kappa(np.column_stack([codes.shape[1] - marking, marking]), method="fleiss"))
 
 
 def _weighted(

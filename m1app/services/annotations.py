@@ -177,11 +177,14 @@ class AnnotationService:
     async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
         """Keep the form as it is typed; an empty one forgets it. `seconds_spent` come on top of those before."""
         name = _name(annotator)
-        await self._write(
-            lambda s: AssessmentRepository(s).save(
-                _case(s, case_id), name, draft=draft, more_seconds=min(seconds_spent, 3600.0)
-            )
-        )
+
+        def store(session: Session) -> None:
+            case, assessments = _case(session, case_id), AssessmentRepository(session)
+            # To look at a case and leave is not yet work on it.
+            if draft or seconds_spent > 0 or assessments.get(case.id, name):
+                assessments.save(case, name, draft=draft, more_seconds=min(seconds_spent, 3600.0))
+
+        await self._write(store)
 
     async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
         """Do not offer a suggestion to this annotator again."""

@@ -121,6 +121,7 @@ def test_queue_holds_probes_and_sweep_answers_and_is_filtered(database: Database
     begin(database)
     assert set(queue(database)) == {right, wrong, probe}
     assert queue(database, is_correct=False) == [wrong]
+    assert queue(database, is_unscored=True) == [probe]
     assert queue(database, is_flipped=True) == [wrong]
     assert set(queue(database, sweep_id=sweep_id)) == {right, wrong}
     assert queue(database, model="smollm2-135m") == [probe]
