@@ -7,8 +7,9 @@ only after submitting their own assessment of it.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.errors import AnnotationRefused
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
@@ -35,9 +36,6 @@ from storage.cases import CaseRepository
 from storage.database import Database, Session
 from storage.errors import RecordNotFound
 from storage.sweeps import SweepRepository
-
-if TYPE_CHECKING:
-    from m1app.annotation.agreement import AgreementReport
 
 _T = TypeVar("_T")
 MAX_NAME_CHARACTERS = 80
@@ -260,10 +258,10 @@ class AnnotationService:
         """Annotations by label and the facts of their cases."""
         return await self._read(lambda s: AnnotationRepository(s).error_counts())
 
-    async def agreement(self) -> "AgreementReport":
+    async def agreement(self) -> AgreementReport:
         """How far annotators agree, on the cases that several have submitted; takes seconds."""
         # Imported at its first use: the statistics libraries take seconds, and as much memory as the rest of the app.
-        from m1app.annotation.agreement import agreement_of
+        from m1app.annotation.agreement_statistics import agreement_of
 
         ratings = await self._read(lambda s: AnnotationRepository(s).ratings())
         return await asyncio.to_thread(agreement_of, ratings, self.taxonomy)

@@ -1,10 +1,12 @@
 """Coefficients on cases whose agreement is known by hand."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from m1app.annotation.agreement import MIN_CASES, agreement_of
+from m1app.annotation.agreement_statistics import MIN_CASES, agreement_of
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.selectors import select
 from storage.annotation_records import Annotation, Part, Rating
@@ -82,3 +84,10 @@ def test_span_f1_is_the_share_of_characters_marked_by_both() -> None:
     ratings += [rating(99, "Ada"), rating(99, "Eve")]
     f1 = agreement_of(ratings, load_taxonomy()).span_f1
     assert (f1.value, f1.items) == (pytest.approx(0.5), 10)
+
+
+def test_app_starts_without_the_statistics_libraries() -> None:
+    # They take seconds and 60 MB; only a person who asks for agreement waits for them.
+    code = "import sys, m1app.ui.web, m1app.cli; print([n for n in ('scipy', 'statsmodels') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
