@@ -134,6 +134,10 @@ class AnnotationRepository:
         found = map(as_annotation, self._session.scalars(query))
         return tuple(sorted(found, key=_place))
 
+    def count(self, case_id: str) -> int:
+        """How many annotations everybody has made in a case, withdrawn ones too."""
+        return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
+
     def all(self) -> tuple[Annotation, ...]:
         """Every annotation, withdrawn ones too, by time and id."""
         query = select(AnnotationRow).order_by(AnnotationRow.created_at, AnnotationRow.id)

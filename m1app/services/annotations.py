@@ -123,7 +123,7 @@ class AnnotationService:
             check_content(case, content, self.taxonomy)
             assessments = AssessmentRepository(session)
             kept = assessments.get(case.id, name)
-            if sum(each.annotator == name for each in annotations.of_case(case.id)) >= MAX_CASE_ANNOTATIONS:
+            if annotations.count(case.id) >= MAX_CASE_ANNOTATIONS:
                 raise AnnotationRefused("case", f"A case holds {MAX_CASE_ANNOTATIONS:,} annotations at most.")
             origin = Origin.SUGGESTION if suggestion_key else Origin.PERSON
             made = annotations.add(case, name, content, origin, self.taxonomy.version)

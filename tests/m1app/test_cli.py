@@ -1,5 +1,6 @@
 """The command line against the real engine: what it prints, how it ends, and what it says when it cannot."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from m1app.annotation.labels import load_taxonomy
 from m1app.cli import main
+from m1app.services.annotations import AnnotationService
 from models.engine_endpoint import Endpoint
 from storage.database import Database
 from storage.records import Trace, TraceState
 from tests.e2e.running_app import closed_port
+from tests.m1app.annotation.cases import note, stored_trace
 from tests.m1app.command_line import QUESTION, ROOT, assert_one_line, environment, run, write_question
 from tests.models.server_cases import pids_with_environment, wait_until
 from tests.storage.samples import read
@@ -416,3 +420,30 @@ def test_wrong_usage_is_exit_status_2(arguments: list[str], capsys: pytest.Captu
         main(arguments)
     assert ended.value.code == 2
     assert "usage: python -m m1app" in capsys.readouterr().err
+
+
+def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str]) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
+    database.migrate()
+    case_id = stored_trace(database)
+    service = AnnotationService(database, load_taxonomy())
+    asyncio.run(service.save(case_id, "Ada", note("bias", comment="é 🫀")))
+    asyncio.run(service.submit(case_id, "Ada"))
+    done = run("annotations", "export", home=home, **engine)
+    assert (done.returncode, done.stderr) == (0, "")
+    file = tmp_path / "out.jsonl"
+    assert run("annotations", "export", "--output", str(file), home=home, **engine).returncode == 0
+    assert file.read_text(encoding="utf-8") == done.stdout
+    again = run("annotations", "import", str(file), home=home, **engine)
+    assert (again.returncode, again.stdout) == (0, "0 imported, 1 here already\n")
+    agreement = run("annotations", "agreement", "--json", home=home, **engine)
+    assert json.loads(agreement.stdout)["cases"] == 0
+    text = run("annotations", "agreement", home=home, **engine)
+    assert "too few to say" in text.stdout
+    file.write_text("nonsense", encoding="utf-8")
+    refused = run("annotations", "import", str(file), home=home, **engine)
+    assert refused.returncode == 1
+    assert_one_line(refused.stderr, "Line 1 is not JSON")
+    database.dispose()

@@ -163,6 +163,16 @@ async def test_retired_label_stays_on_marks_that_have_it(database: Database, tmp
     assert kept.comment == "still"
 
 
+async def test_case_holds_no_more_than_it_can_show(
+    service: AnnotationService, case_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m1app.services.annotations.MAX_CASE_ANNOTATIONS", 2)
+    await mark(service, case_id, "Ada")
+    await mark(service, case_id, "Eve")
+    with pytest.raises(AnnotationRefused, match="2 annotations at most"):
+        await mark(service, case_id, "Ada")
+
+
 async def test_what_cannot_be_kept_is_refused(service: AnnotationService, case_id: str) -> None:
     with pytest.raises(AnnotationRefused, match="your name") as refused:
         await service.save(case_id, "  ", note())
