@@ -115,6 +115,27 @@ class AnnotationRepository:
         self._record(made, by, action, reason)
         return made
 
+    def submit_drafts(self, case_id: str, annotator: str) -> None:
+        """Submit that person's drafts of a case, in few statements however many there are."""
+        which = (
+            (AnnotationRow.case_id == case_id)
+            & (AnnotationRow.annotator == annotator)
+            & (AnnotationRow.state == AnnotationState.DRAFT)
+        )
+        drafts = [as_annotation(row) for row in self._session.scalars(select(AnnotationRow).where(which))]
+        if not drafts:
+            return
+        moment = self._now()
+        changed = update(AnnotationRow).where(which)
+        values = {"state": AnnotationState.SUBMITTED, "revision": AnnotationRow.revision + 1, "updated_at": moment}
+        self._session.execute(changed.values(values).execution_options(synchronize_session=False))
+        made = [
+            replace(each, state=AnnotationState.SUBMITTED, revision=each.revision + 1, updated_at=moment)
+            for each in drafts
+        ]
+        rows = [_revision_values(each, annotator, AnnotationAction.SUBMITTED, "") for each in made]
+        self._session.execute(insert(AnnotationRevisionRow), rows)
+
     def get(self, annotation_id: str) -> Annotation:
         """The annotation with that id.
 
@@ -229,17 +250,7 @@ class AnnotationRepository:
             self._session.execute(insert(AnnotationLabelRow), rows)
 
     def _record(self, made: Annotation, by: str, action: AnnotationAction, reason: str) -> None:
-        revision = AnnotationRevision(
-            annotation_id=made.id,
-            revision=made.revision,
-            made_at=made.updated_at,
-            made_by=by,
-            action=action,
-            reason=reason,
-            document=as_document(made),
-        )
-        values = {name: getattr(revision, name) for name in AnnotationRevision.__slots__}
-        self._session.execute(insert(AnnotationRevisionRow).values(values))
+        self._session.execute(insert(AnnotationRevisionRow).values(_revision_values(made, by, action, reason)))
 
 
 def as_annotation(row: AnnotationRow) -> Annotation:
@@ -261,6 +272,18 @@ def _columns(made: Annotation) -> dict[str, Any]:
         | {name: getattr(selector, name) if selector else None for name in _SELECTOR_COLUMNS}
         | {"evidence": [(each.kind.value, each.value) for each in made.evidence]}
     )
+
+
+def _revision_values(made: Annotation, by: str, action: AnnotationAction, reason: str) -> dict[str, Any]:
+    return {
+        "annotation_id": made.id,
+        "revision": made.revision,
+        "made_at": made.updated_at,
+        "made_by": by,
+        "action": action,
+        "reason": reason,
+        "document": as_document(made),
+    }
 
 
 def _as_revision(row: AnnotationRevisionRow) -> AnnotationRevision:

@@ -164,10 +164,7 @@ class AnnotationService:
 
         def store(session: Session) -> None:
             case = _case(session, case_id)
-            annotations = AnnotationRepository(session)
-            for each in annotations.of_case(case.id):
-                if each.annotator == name and each.state is AnnotationState.DRAFT:
-                    annotations.change(each, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
+            AnnotationRepository(session).submit_drafts(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
 
         await self._write(store)
