@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from m1app.benchmark.scoring import lead_in, score
+from m1app.services import pace
 from m1app.services.closing import to_the_end
 from m1app.services.errors import ServiceError
 from m1app.services.live_trace import LiveTrace
@@ -27,12 +28,6 @@ from storage.records import Segment, SegmentKind, Trace, TraceState
 
 _log = logging.getLogger(__name__)
 
-_SAVE_SECONDS = 1.0
-_FRAME_SECONDS = 0.1
-_OTHERS_POLL_SECONDS = 1.0
-_HEARTBEAT_SECONDS = 1.0
-_FORGET_SECONDS = 60.0
-"""A finished run is followed from memory for this long; afterwards it is read from the database."""
 MAX_RUNNING = 256
 
 
@@ -102,8 +97,8 @@ class ProbeService:
             yield live.snapshot()
             # The first token is not made to wait; those that follow it come in handfuls.
             if live.tokens_generated:
-                await asyncio.sleep(_FRAME_SECONDS)
-            await live.changes.wait(version, _HEARTBEAT_SECONDS)
+                await asyncio.sleep(pace.FRAME_SECONDS)
+            await live.changes.wait(version, pace.HEARTBEAT_SECONDS)
         yield live.snapshot()
 
     async def get(self, trace_id: str) -> Trace:
@@ -188,12 +183,12 @@ class ProbeService:
         live.mark_over()
         # A run that could not be saved stays in memory, the only place where it is.
         if not live.save_error:
-            asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._live.pop, live.id, None)
+            asyncio.get_running_loop().call_later(pace.FORGET_SECONDS, self._live.pop, live.id, None)
 
     async def _save_regularly(self) -> None:
         """Save every running trace once a second, all in one transaction, for as long as there are any."""
         while self._tasks:
-            await asyncio.sleep(_SAVE_SECONDS)
+            await asyncio.sleep(pace.SAVE_SECONDS)
             lives = [self._live[trace_id] for trace_id in self._tasks]
             error = ""
             try:
@@ -214,7 +209,7 @@ class ProbeService:
             if trace.state is not TraceState.RUNNING:
                 return
             await asyncio.to_thread(self._store.mark_interrupted)
-            await asyncio.sleep(_OTHERS_POLL_SECONDS)
+            await asyncio.sleep(pace.OTHERS_POLL_SECONDS)
 
 
 def scored_text(segments: tuple[Segment, ...]) -> str:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from m1app.services import pace
 from m1app.services.closing import to_the_end
 from m1app.services.errors import ServiceError
 from m1app.services.live_sweep import LiveSweep, stored_snapshot
@@ -24,11 +25,6 @@ from storage.sweeps import SweepSummary
 
 _log = logging.getLogger(__name__)
 
-_SAVE_SECONDS = 1.0
-_FRAME_SECONDS = 0.1
-_HEARTBEAT_SECONDS = 1.0
-_OTHERS_POLL_SECONDS = 1.0
-_FORGET_SECONDS = 60.0
 MAX_RUNNING = 64
 
 
@@ -140,8 +136,8 @@ class SweepService:
         while not live.is_over:
             version = live.changes.version
             yield live.snapshot()
-            await asyncio.sleep(_FRAME_SECONDS)
-            await live.changes.wait(version, _HEARTBEAT_SECONDS)
+            await asyncio.sleep(pace.FRAME_SECONDS)
+            await live.changes.wait(version, pace.HEARTBEAT_SECONDS)
         yield live.snapshot()
 
     async def get(self, sweep_id: str) -> SweepSnapshot:
@@ -206,7 +202,7 @@ class SweepService:
         live.mark_over()
         # A sweep that could not be saved stays in memory, the only place where it is.
         if not live.snapshot().save_error:
-            asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._forget, live)
+            asyncio.get_running_loop().call_later(pace.FORGET_SECONDS, self._forget, live)
 
     def _forget(self, live: LiveSweep) -> None:
         if self._live.get(live.id) is live:
@@ -214,7 +210,7 @@ class SweepService:
 
     async def _save_regularly(self, live: LiveSweep) -> None:
         while True:
-            await asyncio.sleep(_SAVE_SECONDS)
+            await asyncio.sleep(pace.SAVE_SECONDS)
             snapshot = live.snapshot()
             try:
                 await self._store.save(snapshot.sweep, live.running_traces())
@@ -231,7 +227,7 @@ class SweepService:
             if snapshot.is_over:
                 return
             await asyncio.to_thread(self._store.mark_interrupted)
-            await asyncio.sleep(_OTHERS_POLL_SECONDS)
+            await asyncio.sleep(pace.OTHERS_POLL_SECONDS)
 
 
 def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:

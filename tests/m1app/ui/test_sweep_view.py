@@ -12,9 +12,10 @@ from m1app.ui.sweep_view import FlipMemory, account, cell_key, charts_value, sho
 from m1app.ui.text_offsets import Utf16Offsets
 from models.budget_forcing import ThinkingFinish
 from models.sweep import Cell, Cut
-from storage.records import Checkpoint, SegmentKind, Sweep, ThinkingFinishReason, Trace, TraceState
+from storage.records import Checkpoint, SegmentKind, ThinkingFinishReason, Trace, TraceState
 from storage.sweeps import SweepSummary
-from tests.m1app.trace_samples import BEGUN, HOSTILE, QUESTION, a_question, a_trace, segment
+from tests.m1app import sweep_samples
+from tests.m1app.trace_samples import BEGUN, HOSTILE, a_question, a_trace, segment
 
 # The pass stops by itself after 6 tokens, is told to wait, and goes on to the largest budget, 16.
 FIRST, WAIT, SECOND = "It is \U0001f9ec thyroid.", " Wait", " The adrenal gland. Yes, surely."
@@ -26,25 +27,10 @@ PASS = a_trace(
         segment(SegmentKind.THINK, SECOND, 9),
     )
 )
-SWEEP = Sweep(
-    id="s" * 32,
-    question_id=QUESTION.id,
-    question=QUESTION,
-    created_at=BEGUN,
-    updated_at=BEGUN,
+SWEEP = replace(
+    sweep_samples.SWEEP,
     budgets=(4, 8, 16),
-    force_rounds=(0, 1),
-    models=("smollm2-135m",),
-    passes=1,
-    temperature=0.0,
-    top_p=1.0,
-    seed=None,
     answer_cap_tokens=256,
-    system_prompt=None,
-    profile="",
-    owner="host:1",
-    state=TraceState.COMPLETED,
-    error="",
     tokens_generated=40,
     tokens_if_separate=100,
     seconds=2.5,
@@ -52,25 +38,17 @@ SWEEP = Sweep(
 
 
 def a_cut(tokens: int, characters: int, cells: Any, letter: str | None, **changes: Any) -> Checkpoint:
-    fields: dict[str, Any] = {
-        "id": f"{tokens:032x}",
-        "created_at": BEGUN,
+    said: dict[str, Any] = {
         "trace_id": PASS.id,
-        "cells": cells,
-        "cut_tokens": tokens,
-        "cut_characters": characters,
-        "thinking_finish_reason": ThinkingFinishReason.BUDGET,
-        "forced_rounds": 0,
         "text": f" The answer is {letter}.",
         "letter": letter,
         "option_probabilities": {"A": 0.5, "B": 0.25},
         "is_correct": letter == "A",
-        "finish_reason": "natural",
         "token_count": 5,
         "tokens_generated": 6,
         "tokens_if_separate": tokens + 6,
     }
-    return Checkpoint(**(fields | changes))
+    return sweep_samples.a_checkpoint(cells, tokens, characters, **said | changes)
 
 
 CUTS = (
