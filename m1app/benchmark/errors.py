@@ -2,6 +2,7 @@
 
 BenchmarkError
 ├── InvalidQuestion          a question, its options or its target cannot be used as given
+├── InvalidAnswers           a file of answers to score cannot be used
 ├── InvalidPromptTemplate    a template leaves out what it is there to carry
 └── UnknownScoringRule       no scoring rule has that name
 
@@ -15,6 +16,10 @@ class BenchmarkError(Exception):
 
 class InvalidQuestion(BenchmarkError):
     """A question, its options or its target cannot be used as given."""
+
+
+class InvalidAnswers(BenchmarkError):
+    """A file of answers to score cannot be used; the message names the entry."""
 
 
 class InvalidPromptTemplate(BenchmarkError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from m1app.benchmark.answer_extraction import extract_answer
 from m1app.benchmark.errors import UnknownScoringRule
+from m1app.benchmark.m1_scorer import read_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,14 @@ def _score_strict(text: str, options: Mapping[str, str], target: str | None) -> 
     return Score(found.letter, found.letter == target if is_scored else None, found.how.value)
 
 
-RULES: dict[str, Rule] = {"strict": _score_strict}
+def _score_m1(text: str, options: Mapping[str, str], target: str | None) -> Score:
+    if target is None or target not in options:
+        return Score(None, None, "not_scored")
+    letter, how = read_choice(text, options, target)
+    return Score(letter if letter in options else None, letter.lower() == target.lower(), how.value)
+
+
+RULES: dict[str, Rule] = {"strict": _score_strict, "m1": _score_m1}
 
 
 def score(text: str, options: Mapping[str, str], target: str | None, rule: str = "strict") -> Score:
@@ -45,6 +53,8 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
         target: letter of the right option; None when it is not known. With a target and options, an answer
             without a letter is wrong.
         rule: a key of `RULES`.
+
+    The rule `m1` needs a target and options to say anything: it is written to judge, not to read.
 
     Raises:
         UnknownScoringRule: there is no such rule.

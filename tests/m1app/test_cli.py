@@ -422,6 +422,23 @@ def test_wrong_usage_is_exit_status_2(arguments: list[str], capsys: pytest.Captu
     assert "usage: python -m m1app" in capsys.readouterr().err
 
 
+def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> None:
+    entry = {"text": "It is a patient.", "options": {"A": "Adrenal", "B": "Thyroid"}, "answer_idx": "B"}
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps([entry, entry | {"text": "The answer is B."}]), encoding="utf-8")
+    done = run("score", str(file), "--rule", "strict", "--json", home=tmp_path)
+    content = json.loads(done.stdout)
+    assert (content["n"], content["correct"], content["unanswered"]) == (2, 1, 1)
+    assert [each["letter"] for each in content["results"]] == [None, "B"]
+    guessed = json.loads(run("score", str(file), "--rule", "m1", "--json", home=tmp_path).stdout)
+    assert guessed["unanswered"] == 0
+    file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
+    refused = run("score", str(file), home=tmp_path)
+    assert refused.returncode == 1
+    assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is none of A, B")
+    assert not (tmp_path / "m1.sqlite3").exists()
+
+
 def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str]) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -1,0 +1,79 @@
+"""`python -m m1app score FILE`: verdicts on answers that are there already; needs no engine and no database."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from m1app.benchmark.errors import InvalidAnswers
+from m1app.benchmark.scoring import RULES, Score, score
+
+
+def add_score_command(commands: Any) -> None:
+    """Add `score` to the commands of `m1app.cli`."""
+    command = commands.add_parser("score", help="score answers of a file")
+    command.add_argument(
+        "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx}; - reads standard input"
+    )
+    command.add_argument("--rule", choices=sorted(RULES), default="strict")
+    command.add_argument("--json", action="store_true", help="print one JSON object with every verdict")
+    command.set_defaults(run=_score)
+
+
+def _score(options: argparse.Namespace) -> int:
+    raw = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    entries = _entries(raw, options.file)
+    scores = [_scored(f"{options.file}, answer {n}", entry, options.rule) for n, entry in enumerate(entries, start=1)]
+    correct = sum(each.is_correct is True for each in scores)
+    unanswered = sum(each.letter is None for each in scores)
+    if options.json:
+        verdicts = [
+            {"letter": each["letter"], "correct": each["is_correct"], "how": each["how"]}
+            for each in map(asdict, scores)
+        ]
+        content = {
+            "rule": options.rule,
+            "n": len(scores),
+            "correct": correct,
+            "unanswered": unanswered,
+            "results": verdicts,
+        }
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+        return 0
+    share = f" ({correct / len(scores):.1%})" if scores else ""
+    sys.stdout.write(f"{correct} of {len(scores)} correct{share} by rule {options.rule}, {unanswered} unanswered\n")
+    return 0
+
+
+def _entries(raw: bytes, name: str) -> Sequence[Any]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidAnswers(f"{name} is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from exc
+    if text.lstrip().startswith("["):
+        return list(_read(text, f"{name}: "))
+    lines = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+    return [_read(line, f"{name}, line {number}: ") for number, line in lines]
+
+
+def _read(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise InvalidAnswers(f"{where}this is not JSON ({exc.msg} at line {exc.lineno}, {exc.colno}).") from exc
+
+
+def _scored(where: str, entry: Any, rule: str) -> Score:
+    if not isinstance(entry, Mapping):
+        raise InvalidAnswers(f"{where}: an object with text, options and answer_idx was expected.")
+    text, options, target = entry.get("text"), entry.get("options"), entry.get("answer_idx")
+    if not isinstance(text, str):
+        raise InvalidAnswers(f"{where}: text is {type(text).__name__} and must be a string.")
+    if not isinstance(options, Mapping) or not all(isinstance(each, str) for each in options.values()):
+        raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
+    if target is not None and target not in options:
+        raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is none of {', '.join(options)}.")
+    return score(text, dict(options), target, rule)
