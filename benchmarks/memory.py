@@ -11,6 +11,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import httpx2
 from benchmarks import report
 from benchmarks.app_process import AppProcess, running_app
 from benchmarks.engine_under_test import engine_under_test
+from benchmarks.instant_engine import instant_engine
 from benchmarks.page_client import PageClient
 from m1app.benchmark.library import load_library
 from m1app.bootstrap import Services, build_services
@@ -78,7 +80,11 @@ class Driver:
 
 def measure(options: argparse.Namespace) -> list[Reading]:
     """Readings at rest, after a warm-up, and after each round."""
-    with running_app(M1_THREADS="1", M1_CONTEXT_LENGTH="1024", M1_PARALLEL_REQUESTS="2") as app:
+    with ExitStack() as stack:
+        given = {"M1_THREADS": "1", "M1_CONTEXT_LENGTH": "1024", "M1_PARALLEL_REQUESTS": "2"}
+        if options.instant:
+            given = {"M1_ENGINE_URL": stack.enter_context(instant_engine())}
+        app = stack.enter_context(running_app(**given))
         app.wait_for_page(_PATIENCE_SECONDS)
         app.wait_for_engine(_PATIENCE_SECONDS)
         driver = Driver(app, options)
@@ -169,6 +175,7 @@ def main() -> int:
     parser.add_argument("--answer-cap", type=int, default=8, help="most tokens of an answer")
     parser.add_argument("--tab-probes", type=int, default=20, help="probes before a new tab is opened")
     parser.add_argument("--settle-seconds", type=float, default=65.0, help="wait before each reading")
+    parser.add_argument("--instant", action="store_true", help="an engine that answers at once: minutes for thousands")
     parser.add_argument("--allocations", action="store_true", help="list the lines that hold more memory")
     parser.add_argument("--lines", type=int, default=20, help="how many of them")
     report.add_json_option(parser)
