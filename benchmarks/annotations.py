@@ -195,7 +195,7 @@ async def measure(database: Database, ids: list[str]) -> list[dict[str, Any]]:
         "queue, label and severity": queue(label="bias", severity="severe"),
         "queue, not done by me": queue(not_assessed_by="Ada"),
         "queue, words": queue(text="question 12"),
-        "next and previous": lambda: service.neighbours(CaseFilter(is_correct=False), "Ada", ids[len(ids) // 2]),
+        "next and previous": lambda: service.neighbours(CaseFilter(is_correct=False), ids[len(ids) // 2]),
         "open a case": lambda: service.open(ids[5], "Ada"),
         "summary": service.error_counts,
     }

@@ -159,9 +159,10 @@ class AnnotationRepository:
         """How many annotations everybody has made in a case, withdrawn ones too."""
         return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
 
-    def all(self) -> tuple[Annotation, ...]:
-        """Every annotation, withdrawn ones too, by time and id."""
-        query = select(AnnotationRow).order_by(AnnotationRow.created_at, AnnotationRow.id)
+    def submitted(self) -> tuple[Annotation, ...]:
+        """Every annotation but drafts, withdrawn ones too, by time and id."""
+        is_out = AnnotationRow.state != AnnotationState.DRAFT
+        query = select(AnnotationRow).where(is_out).order_by(AnnotationRow.created_at, AnnotationRow.id)
         return tuple(map(as_annotation, self._session.scalars(query)))
 
     def exists(self, annotation_ids: Iterable[str]) -> set[str]:

@@ -123,7 +123,8 @@ def test_every_command_line_shown_is_understood():
     commands = [line.partition("-m m1app ")[2] for _, line in shell_lines() if "-m m1app " in line]
     assert len(commands) >= 2
     for command in commands:
-        assert callable(_parser().parse_args(shlex.split(command)).command)
+        options = _parser().parse_args(shlex.split(command))
+        assert callable(options.run if "run" in options else options.command)
 
 
 @pytest.mark.parametrize("word", [TraceState, SegmentKind, ThinkingFinishReason, ThinkingFinish])

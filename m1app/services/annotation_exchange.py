@@ -61,7 +61,7 @@ class AnnotationExchange:
         self._taxonomy = taxonomy
 
     async def export(self, wanted: ExportFormat) -> str:
-        """All annotations, in one text."""
+        """All annotations but drafts, which are their annotators' own, in one text."""
         return await asyncio.to_thread(self._export, wanted)
 
     async def restore(self, text: str, given: ImportFormat) -> ImportReport:
@@ -75,7 +75,7 @@ class AnnotationExchange:
     def _export(self, wanted: ExportFormat) -> str:
         with self._database.session(is_read_only=True) as session:
             repository = AnnotationRepository(session)
-            annotations = repository.all()
+            annotations = repository.submitted()
             if wanted is ExportFormat.CSV:
                 return csv_text(annotations)
             if wanted is ExportFormat.JSONL:
@@ -114,8 +114,7 @@ class AnnotationExchange:
             annotations.restore(made, case, each.history)
             taken.add(made.id)
             added += 1
-            if made.state is not AnnotationState.DRAFT:
-                assessments.save(case, made.annotator, is_submitted=True)
+            assessments.save(case, made.annotator, is_submitted=True)
         return ImportReport(added, len(exported) - added)
 
     def _add_spans(self, session: Session, spans: Sequence[ForeignSpan]) -> ImportReport:

@@ -40,7 +40,7 @@ from storage.sweeps import SweepRepository
 _T = TypeVar("_T")
 MAX_NAME_CHARACTERS = 80
 MAX_CASE_ANNOTATIONS = 10_000
-_REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED, AnnotationState.ADJUDICATED)
+_REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class CaseView:
     """The annotator's, drafts included, withdrawn ones left out; by position."""
     others: tuple[Annotation, ...]
     """Other people's, once submitted; empty until the annotator has submitted as well."""
+    reviewers: tuple[str, ...]
+    """Other people who have submitted the case, with or without an annotation, by name; empty as `others` is."""
     hidden: int
     """How many others have submitted whose marks are not shown yet."""
     suggestions: tuple[Suggestion, ...]
@@ -72,7 +74,7 @@ class AnnotationService:
         """Cases to work through, newest first."""
         return await self._read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
 
-    async def neighbours(self, wanted: CaseFilter, annotator: str, case_id: str) -> tuple[str | None, str | None]:
+    async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
         """Ids of the cases before and after one in the queue; None at its ends."""
         return await self._read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
 
@@ -239,9 +241,17 @@ class AnnotationService:
 
         return await self._write(store)
 
-    async def history(self, annotation_id: str) -> tuple[AnnotationRevision, ...]:
-        """The revisions of an annotation, oldest first."""
-        return await self._read(lambda s: AnnotationRepository(s).history(annotation_id))
+    async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
+        """The revisions of an annotation that the annotator may see, oldest first; of any other none."""
+        name = _spaced(annotator)
+
+        def read(session: Session) -> tuple[AnnotationRevision, ...]:
+            seen = _found(session, annotation_id)
+            own = AssessmentRepository(session).get(seen.case_id, name)
+            may_see = own is not None and own.is_submitted and seen.state is not AnnotationState.DRAFT
+            return AnnotationRepository(session).history(seen.id) if may_see or seen.annotator == name else ()
+
+        return await self._read(read)
 
     async def annotators(self) -> tuple[str, ...]:
         """Everybody who has worked on a case, by name."""
@@ -277,7 +287,7 @@ class AnnotationService:
 def _view(session: Session, case: Case, annotator: str) -> CaseView:
     assessments = AssessmentRepository(session)
     assessment = assessments.get(case.id, annotator) if annotator else None
-    submitted_by = set(assessments.submitted_by(case.id)) - {annotator}
+    submitted_by = tuple(name for name in assessments.submitted_by(case.id) if name != annotator)
     may_see = assessment is not None and assessment.is_submitted
     annotations = AnnotationRepository(session).of_case(case.id)
     judged = assessment.rejected if assessment else ()
@@ -291,6 +301,7 @@ def _view(session: Session, case: Case, annotator: str) -> CaseView:
             for each in annotations
             if may_see and each.annotator != annotator and each.state is not AnnotationState.DRAFT
         ),
+        reviewers=submitted_by if may_see else (),
         hidden=0 if may_see else len(submitted_by),
         suggestions=tuple(each for each in suggest(case, _lost(session, case)) if each.key not in judged),
     )
@@ -356,8 +367,10 @@ def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
     own = AssessmentRepository(session).get(seen.case_id, name)
     if seen.annotator == name:
         raise AnnotationRefused("annotator", "This annotation is your own; edit or withdraw it.")
-    if own is None or not own.is_submitted or seen.state not in _REVIEWABLE:
+    if own is None or not own.is_submitted:
         raise AnnotationRefused("case", "Submit your own assessment of this case first, then review others'.")
+    if seen.state not in _REVIEWABLE:
+        raise AnnotationRefused("case", f"This annotation is {seen.state.value}; it is not reviewed any more.")
     return seen
 
 

@@ -80,6 +80,7 @@ def _cell(
         "verdict": verdict,
         "verdict_label": _verdict_label(reading, verdict, question.target),
         "answer": (kept.error or kept.text.strip()) if kept else "",
+        "case": kept.id if kept and not kept.error else "",
     }
 
 

@@ -257,6 +257,8 @@ def _flips(run: PassSnapshot) -> list[dict[str, Any]]:
             "start": offsets.at(flip.start),
             "end": offsets.at(flip.end),
             "cell": _standing_for(flip.after),
+            "case": flip.after.id,
+            "code_points": [flip.start, flip.end],
         }
         for flip in found
     ]

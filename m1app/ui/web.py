@@ -24,6 +24,8 @@ from m1app.services.sweep_export import sweep_csv, sweep_json
 from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
+from m1app.ui.annotate_page import AnnotatePage
+from m1app.ui.annotation_downloads import add_annotation_downloads
 from m1app.ui.compare_page import ComparePage
 from m1app.ui.gradio_upkeep import bound_upkeep
 from m1app.ui.probe_page import ProbePage
@@ -45,7 +47,7 @@ _HEADERS = {
 }
 # Nothing here takes files, so nobody can fill the disk with them.
 _CLOSED_PATHS = tuple(
-    f"{page}/gradio_api/{what}" for page in ("", "/compare") for what in ("upload", "component_server")
+    f"{page}/gradio_api/{what}" for page in ("", "/compare", "/annotate") for what in ("upload", "component_server")
 )
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
@@ -75,8 +77,10 @@ def build_app(services: Services) -> ASGIApp:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
     _add_downloads(app, services)
     _add_sweep_downloads(app, services)
+    add_annotation_downloads(app, services)
     # The first path that fits answers: "/" fits all, and comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
+    _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate")
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
     # Outside of everything, so that an answer about an unexpected error has the headers too.
     return _Secured(app)
@@ -133,9 +137,10 @@ def _add_sweep_downloads(app: FastAPI, services: Services) -> None:
         return _attachment(content, "text/csv; charset=utf-8", f"sweep-{sweep_id}.csv")
 
     @app.get("/compare")
+    @app.get("/annotate")
     async def with_slash(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(f"/compare/{query}")
+        return RedirectResponse(f"{request.url.path}/{query}")
 
 
 async def _found(services: Services, trace_id: str) -> Trace:
@@ -184,9 +189,11 @@ class _Secured:
             return
         try:
             await self._app(scope, receive, send_secured)
-        except StarletteHTTPException as exc:
-            # Gradio's event stream refuses a tab that it has just forgotten when the answer has already begun. The
-            # server breaks the connection off, and the tab connects anew.
+        except (StarletteHTTPException, RuntimeError) as exc:
+            # Gradio's event stream refuses a tab that it has just forgotten when the answer has already begun; on its
+            # way out that may become a RuntimeError. The server breaks the connection off, and the tab connects anew.
+            if not isinstance(exc, StarletteHTTPException) and not isinstance(exc.__cause__, StarletteHTTPException):
+                raise
             _log.info("%s was broken off: %s", scope["path"], exc)
 
 

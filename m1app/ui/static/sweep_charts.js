@@ -233,7 +233,10 @@ function flips(band) {
     const kind = node("span", "m1-verdict", flip.kind);
     kind.dataset.verdict = flip.verdict;
     link.append(kind, node("b", "", ` ${flip.change} `), node("span", "m1-quiet m1-number", flip.between), node("q", "", flip.sentence));
-    item.append(link);
+    const annotate = node("a", "m1-annotate-link", "Annotate this sentence");
+    const [start, end] = flip.code_points;
+    annotate.href = `/annotate/?case=${flip.case}&start=${start}&end=${end}`;
+    item.append(link, annotate);
     list.append(item);
   });
   if (band.flips.length) made.append(list);

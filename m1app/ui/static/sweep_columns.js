@@ -53,6 +53,9 @@ class Column {
     };
     row.append(toggle("Widen", "is-wide"), toggle("Pin", "is-pinned"));
     row.append(button("Hide", () => this.band.choose(cell.key, false), `Hide: ${cell.title}`));
+    this.annotate = node("a", "m1-annotate-link", "Annotate");
+    this.annotate.setAttribute("aria-label", `Annotate: ${cell.title}`);
+    row.append(this.annotate);
     return row;
   }
   restart() {
@@ -68,6 +71,8 @@ class Column {
     say(this.ended, cell.ended);
     this.root.title = cell.also;
     say(this.answer, cell.answer);
+    this.annotate.hidden = !cell.case;
+    this.annotate.href = `/annotate/?case=${cell.case}`;
     const end = cell.at === null ? text.length : cell.at;
     if (end < this.done || sharedEnd !== this.sharedEnd) this.restart();
     this.sharedEnd = sharedEnd;

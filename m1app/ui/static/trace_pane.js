@@ -139,6 +139,8 @@ function showLinks(value) {
   q("link").href = `/?trace=${value.id}`;
   q("compare").href = `/compare/?trace=${value.id}`;
   q("compare").hidden = !value.result;
+  q("annotate").href = `/annotate/?case=${value.id}`;
+  q("annotate").hidden = !value.result;
 }
 
 function show() {

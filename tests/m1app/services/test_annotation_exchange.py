@@ -47,7 +47,7 @@ async def case_id(database: Database, service: AnnotationService) -> str:
     await service.submit(case_id, "Eve")
     await service.dispute(first.id, "Eve", "No.")
     await service.adjudicate(first.id, "Chair", is_upheld=True, reason="Yes.")
-    await mark(service, case_id, "Zoe")
+    await mark(service, case_id, "Zoe")  # a draft, which stays hers
     return case_id
 
 
@@ -65,9 +65,9 @@ async def test_export_import_export_is_identical(
     before = await exchange.export(ExportFormat.JSONL)
     forget(database)
     assert await exchange.export(ExportFormat.JSONL) == ""
-    assert await exchange.restore(before, ImportFormat.JSONL) == ImportReport(added=5, unchanged=0)
+    assert await exchange.restore(before, ImportFormat.JSONL) == ImportReport(added=4, unchanged=0)
     assert await exchange.export(ExportFormat.JSONL) == before
-    assert await exchange.restore(before, ImportFormat.JSONL) == ImportReport(added=0, unchanged=5)
+    assert await exchange.restore(before, ImportFormat.JSONL) == ImportReport(added=0, unchanged=4)
     assert len((await service.open(case_id, "Ada")).own) == 3
     assert len(await service.error_counts()) == 2
 
@@ -114,7 +114,7 @@ async def test_annotation_that_says_something_else_here_is_not_overwritten(
 
 async def test_table_quotes_what_a_spreadsheet_would_run(exchange: AnnotationExchange, case_id: str) -> None:
     rows = list(csv.DictReader(io.StringIO(await exchange.export(ExportFormat.CSV))))
-    assert len(rows) == 5
+    assert len(rows) == 4
     assert [row["comment"] for row in rows if row["comment"]] == ['\'=1+1, "so"']
     assert (rows[0]["state"], rows[0]["is_upheld"], rows[0]["exact"]) == ("adjudicated", "True", "ECG 🫀")
 

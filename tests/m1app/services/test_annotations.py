@@ -54,17 +54,19 @@ async def test_mark_is_a_draft_until_the_case_is_submitted(service: AnnotationSe
     # What is added later joins what was submitted.
     later = await mark(service, case_id, "Ada Lovelace", labels=["bias"])
     assert later.state is AnnotationState.SUBMITTED
-    assert [each.action for each in await service.history(later.id)] == ["created", "submitted"]
+    assert [each.action for each in await service.history(later.id, "Ada Lovelace")] == ["created", "submitted"]
 
 
 async def test_nobody_sees_another_annotator_before_submitting(service: AnnotationService, case_id: str) -> None:
     first = await submitted(service, case_id, "Ada")
     await mark(service, case_id, "Zoe")  # a draft
     before = await service.open(case_id, "Eve")
-    assert (before.others, before.hidden) == ((), 1)
+    assert (before.others, before.reviewers, before.hidden) == ((), (), 1)
+    assert await service.history(first.id, "Eve") == ()
     await service.submit(case_id, "Eve")
     after = await service.open(case_id, "Eve")
-    assert (after.others, after.hidden) == ((first,), 0)
+    assert (after.others, after.reviewers, after.hidden) == ((first,), ("Ada",), 0)
+    assert (await service.open(case_id, "Ada")).reviewers == ("Eve",)
     assert (await service.open(case_id, "")).others == ()
 
 
@@ -81,7 +83,7 @@ async def test_edit_keeps_history_and_a_late_one_is_told_what_changed(service: A
     assert conflict.value.changes == ("labels", "comment")
     saved = await service.save(case_id, "Ada", late, annotation_id=made.id, revision=edited.revision)
     assert saved.comment == "second"
-    assert [each.document["comment"] for each in await service.history(made.id)] == ["", "first", "second"]
+    assert [each.document["comment"] for each in await service.history(made.id, "Ada")] == ["", "first", "second"]
 
 
 async def test_withdrawn_mark_is_gone_from_the_case_and_stays_in_the_history(
@@ -92,7 +94,7 @@ async def test_withdrawn_mark_is_gone_from_the_case_and_stays_in_the_history(
         await service.withdraw(made.id, "Eve", made.revision)
     await service.withdraw(made.id, "Ada", made.revision)
     assert (await service.open(case_id, "Ada")).own == ()
-    assert [each.action for each in await service.history(made.id)][-1] is AnnotationAction.WITHDRAWN
+    assert [each.action for each in await service.history(made.id, "Ada")][-1] is AnnotationAction.WITHDRAWN
     with pytest.raises(AnnotationRefused, match="withdrawn"):
         await service.withdraw(made.id, "Ada", 2)
 
@@ -115,9 +117,11 @@ async def test_review_agree_dispute_adjudicate(service: AnnotationService, case_
     decided = await service.adjudicate(first.id, "Chair", is_upheld=False, reason="Guideline of 2023.")
     assert (decided.state, decided.is_upheld) == (AnnotationState.ADJUDICATED, False)
     assert await service.error_counts() == ()
+    with pytest.raises(AnnotationRefused, match="not reviewed any more"):
+        await service.dispute(first.id, "Eve", "Still no.")
     with pytest.raises(AnnotationRefused, match="only disputes"):
         await service.adjudicate(first.id, "Chair", is_upheld=True, reason="No.")
-    history = await service.history(first.id)
+    history = await service.history(first.id, "Eve")
     assert [(each.made_by, each.action.value, each.reason) for each in history[2:]] == [
         ("Eve", "agreed", ""),
         ("Eve", "disputed", "The ECG does come first."),

@@ -95,7 +95,9 @@ def a_mark(**changes: Any) -> Annotation:
 
 
 def a_view(**changes: Any) -> CaseView:
-    view = CaseView(case=CASE, annotator="Dr A", assessment=None, own=(a_mark(),), others=(), hidden=2, suggestions=())
+    view = CaseView(
+        case=CASE, annotator="Dr A", assessment=None, own=(a_mark(),), others=(), reviewers=(), hidden=2, suggestions=()
+    )
     return replace(view, **changes)
 
 
@@ -234,6 +236,7 @@ def test_retired_labels_are_known_to_the_page_but_marked() -> None:
         ({}, CaseFilter()),
         ({"verdict": "wrong"}, CaseFilter(is_correct=False)),
         ({"verdict": "right"}, CaseFilter(is_correct=True)),
+        ({"verdict": "unscored"}, CaseFilter(is_unscored=True)),
         ({"verdict": "<b>"}, CaseFilter()),
         ({"todo": "1"}, CaseFilter(not_assessed_by="Dr A")),
         (
@@ -336,7 +339,7 @@ def test_empty_summary_says_what_is_missing() -> None:
 
 def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     said = Estimate(0.8123, 0.5, 1.0, 12)
-    unsaid = Estimate(None, None, None, 3, "3 cases; 10 are needed.")
+    unsaid = Estimate(None, None, None, 3, "too few to say: 3 of at least 10 cases")
     report = AgreementReport(
         annotators=("Dr A", "Dr B"),
         cases=12,
@@ -350,10 +353,10 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     rows = {row.pop("name"): row for row in value["rows"]}
     assert rows["Any error in the case"] == {"value": "0.81", "interval": "0.50 to 1.00", "items": "12", "note": ""}
     assert rows["Bias"] == {
-        "value": "too few to say",
+        "value": "–",
         "interval": "–",
         "items": "3",
-        "note": "3 cases; 10 are needed.",
+        "note": "too few to say: 3 of at least 10 cases",
     }
     assert rows["Marked words (F1 of characters)"]["interval"] == "–"
     assert list(rows)[3:] == ["Knowledge gap", "Bias"]
