@@ -154,6 +154,7 @@ async def _mark_long(database: Database, case_id: str) -> None:
     case = (await service.open(case_id, "Marker")).case
     for number in range(LONG_MARKS):
         start = number * (len(case.thinking_text) - 400) // LONG_MARKS
-        span = {"part": "thinking", "start": start, "end": start + (380 if number % 2 else 120)}
-        said = {"labels": ["faulty_inference"], "severity": "mild", "exact": case.thinking_text[start : span["end"]]}
+        end = start + (380 if number % 2 else 120)
+        span = {"part": "thinking", "start": start, "end": end}
+        said = {"labels": ["faulty_inference"], "severity": "mild", "exact": case.thinking_text[start:end]}
         await service.save(case_id, "Marker", content_from_form(case, span | said))

@@ -88,7 +88,8 @@ class RunningApp:
 
     def get_json(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            return json.load(response)
+            content: dict[str, Any] = json.load(response)
+            return content
 
     def trace(self, trace_id: str) -> dict[str, Any]:
         """A trace as its download gives it."""
