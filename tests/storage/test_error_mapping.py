@@ -20,7 +20,7 @@ from storage.errors import (
     StorageError,
 )
 
-RAISED_BY_NAME = {errors.DatabaseTooNew, errors.RecordNotFound}
+RAISED_BY_NAME = {errors.DatabaseTooNew, errors.RecordChanged, errors.RecordNotFound}
 """Those that no upstream error becomes: the package's own checks raise them."""
 
 
