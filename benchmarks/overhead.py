@@ -139,10 +139,12 @@ async def through_service(services: Services, request: ProbeRequest) -> Timing:
     thinking = trace.segments[0]
     if trace.error or trace.time_to_first_token_seconds is None or thinking.seconds is None:
         raise RuntimeError(f"a probe failed: {trace.error or 'no token'}")
+    first_token_at = origin + trace.time_to_first_token_seconds
     return Timing(
         started_at=started_at,
-        first_token_at=origin + trace.time_to_first_token_seconds,
-        ended_at=origin + thinking.seconds,
+        first_token_at=first_token_at,
+        # A segment's seconds count from its first token.
+        ended_at=first_token_at + thinking.seconds,
         tokens=thinking.token_count,
         first_seen_at=seen_at,
     )
