@@ -25,9 +25,24 @@ _PURPOSES = {"comment": "commenting", "corrected_fact": "editing"}
 
 CSV_COLUMNS = (
     *("id", "case_id", "trace_id", "checkpoint_id", "annotator", "state", "is_upheld", "part", "start", "end"),
-    *("exact", "labels", "severity", "confidence", "is_omission", "changed_answer", "comment", "corrected_fact"),
+    *(
+        "exact",
+        "prefix",
+        "suffix",
+        "text_sha256",
+        "labels",
+        "severity",
+        "confidence",
+        "is_omission",
+        "changed_answer",
+        "comment",
+        "corrected_fact",
+    ),
     *("evidence", "agreed_by", "origin", "taxonomy_version", "revision", "created_at", "updated_at"),
 )
+_SELECTOR_COLUMNS = ("start", "end", "exact", "prefix", "suffix", "text_sha256")
+_JSON_COLUMNS = ("evidence", "agreed_by")
+_TRUTH = {"True": True, "False": False, "": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +165,64 @@ def csv_text(annotations: Iterable[Annotation]) -> str:
     for each in annotations:
         document = as_document(each)
         selector = document["selector"] or {}
-        values = document | {name: selector.get(name) for name in ("start", "end", "exact")}
+        values = document | {name: selector.get(name) for name in _SELECTOR_COLUMNS}
         values["labels"] = " ".join(each.labels)
-        values["agreed_by"] = "; ".join(each.agreed_by)
-        values["evidence"] = "; ".join(f"{source.kind.value}:{source.value}" for source in each.evidence)
+        values |= {name: json.dumps(document[name], ensure_ascii=False) for name in _JSON_COLUMNS}
         writer.writerow([_cell(values[name]) for name in CSV_COLUMNS])
     return out.getvalue()
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    # The apostrophe too, so that what comes back is what left.
+    if isinstance(value, str) and value.startswith(("'", *_FORMULA_STARTS)):
         return f"'{value}"
     return "" if value is None else value
+
+
+def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:
+    """The annotations of a table that `csv_text` made, each with its line; their history begins with the import.
+
+    Raises:
+        ImportRefused: a column is missing, or a row is none of these; the message names it.
+    """
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    if missing := [name for name in CSV_COLUMNS if name not in (reader.fieldnames or ())]:
+        raise ImportRefused(f"The table has no column {', '.join(missing)}. Export it again and keep its first line.")
+    found, line = [], reader.line_num + 1
+    for row in reader:
+        try:
+            made = _read_row({name: row[name].removeprefix("'") for name in CSV_COLUMNS})
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise ImportRefused(f"Line {line} is no row that m1app exported ({type(exc).__name__}: {exc}).") from exc
+        found.append((line, ExportedAnnotation(made, (_imported(made),))))
+        line = reader.line_num + 1  # a row may go over several
+    return found
+
+
+def _read_row(row: Mapping[str, Any]) -> Annotation:
+    selector = {name: row[name] for name in _SELECTOR_COLUMNS} | {
+        name: int(row[name]) for name in ("start", "end") if row[name]
+    }
+    return from_document(
+        dict(row)
+        | {name: json.loads(row[name]) for name in _JSON_COLUMNS}
+        | {name: _TRUTH[row[name]] for name in ("is_upheld", "is_omission", "changed_answer")}
+        | {name: int(row[name]) for name in ("taxonomy_version", "revision")}
+        | {"checkpoint_id": row["checkpoint_id"] or None, "labels": row["labels"].split()}
+        | {"selector": selector if row["start"] else None}
+    )
+
+
+def _imported(made: Annotation) -> AnnotationRevision:
+    return AnnotationRevision(
+        annotation_id=made.id,
+        revision=made.revision,
+        made_at=made.updated_at,
+        made_by=made.annotator,
+        action=AnnotationAction.IMPORTED,
+        reason="",
+        document=as_document(made),
+    )
 
 
 def corrected_examples(cases: Mapping[str, Case], annotations: Sequence[Annotation]) -> Iterator[str]:

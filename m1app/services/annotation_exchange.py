@@ -12,6 +12,7 @@ from m1app.annotation.exchange import (
     corrected_examples,
     csv_text,
     jsonl_lines,
+    read_csv,
     read_jsonl,
 )
 from m1app.annotation.foreign_spans import ForeignSpan, place, read_argilla, read_label_studio
@@ -40,6 +41,7 @@ class ImportFormat(StrEnum):
     """What a file to import is."""
 
     JSONL = "jsonl"
+    CSV = "csv"
     LABEL_STUDIO = "label-studio"
     ARGILLA = "argilla"
 
@@ -87,8 +89,8 @@ class AnnotationExchange:
 
     def _import(self, text: str, given: ImportFormat) -> ImportReport:
         # Read before the transaction: a bad line costs nobody a lock.
-        if given is ImportFormat.JSONL:
-            exported = read_jsonl(text)
+        if given in (ImportFormat.JSONL, ImportFormat.CSV):
+            exported = read_jsonl(text) if given is ImportFormat.JSONL else read_csv(text)
             with self._database.session() as session:
                 return self._restore(session, exported)
         spans = read_label_studio(text) if given is ImportFormat.LABEL_STUDIO else read_argilla(text)

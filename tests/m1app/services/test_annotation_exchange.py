@@ -119,6 +119,23 @@ async def test_table_quotes_what_a_spreadsheet_would_run(exchange: AnnotationExc
     assert (rows[0]["state"], rows[0]["is_upheld"], rows[0]["exact"]) == ("adjudicated", "True", "ECG 🫀")
 
 
+async def test_table_comes_back_as_it_left(
+    database: Database, exchange: AnnotationExchange, service: AnnotationService, case_id: str
+) -> None:
+    quoted = {"evidence": [{"kind": "quote", "value": "a; b\r\n'c"}], "comment": "'=x", "start": 4, "end": 45}
+    made = await mark(service, case_id, "Ada", **quoted)
+    before = await exchange.export(ExportFormat.CSV)
+    assert "\r\nWait" in before  # a span across lines
+    forget(database)
+    assert await exchange.restore("\ufeff" + before, ImportFormat.CSV) == ImportReport(added=5, unchanged=0)
+    assert await exchange.export(ExportFormat.CSV) == before
+    assert [each.action for each in await service.history(made.id, "Ada")] == ["imported"]
+    with pytest.raises(ImportRefused, match="no column labels"):
+        await exchange.restore(before.replace("labels", "label", 1), ImportFormat.CSV)
+    with pytest.raises(ImportRefused, match="Line 2 is no row"):
+        await exchange.restore(before.replace("adjudicated", "decided", 1), ImportFormat.CSV)
+
+
 async def test_corrected_examples_have_question_trace_spans_and_facts(
     exchange: AnnotationExchange, case_id: str
 ) -> None:
