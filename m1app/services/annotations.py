@@ -6,16 +6,14 @@ only after submitting their own assessment of it.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.errors import AnnotationRefused
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
-from m1app.annotation.suggestions import LostAnswer, Suggestion, suggest
+from m1app.services.case_view import CaseView, view_of
 from m1app.services.errors import AnnotationConflict, CaseNotFound
-from m1app.services.sweep_reading import FlipKind, PassSnapshot, flips
 from storage.annotation_documents import CONTENT_FIELDS, as_document
 from storage.annotation_records import (
     Annotation,
@@ -23,7 +21,6 @@ from storage.annotation_records import (
     AnnotationContent,
     AnnotationRevision,
     AnnotationState,
-    Assessment,
     Case,
     CaseFilter,
     CasePage,
@@ -35,32 +32,11 @@ from storage.assessments import AssessmentRepository
 from storage.cases import CaseRepository
 from storage.database import Database, Session
 from storage.errors import RecordNotFound
-from storage.sweeps import SweepRepository
 
 _T = TypeVar("_T")
 MAX_NAME_CHARACTERS = 80
 MAX_CASE_ANNOTATIONS = 10_000
 _REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
-
-
-@dataclass(frozen=True, slots=True)
-class CaseView:
-    """A case as one annotator may see it."""
-
-    case: Case
-    annotator: str
-    assessment: Assessment | None
-    """The annotator's own; None before it begins."""
-    own: tuple[Annotation, ...]
-    """The annotator's, drafts included, withdrawn ones left out; by position."""
-    others: tuple[Annotation, ...]
-    """Other people's, once submitted; empty until the annotator has submitted as well."""
-    reviewers: tuple[str, ...]
-    """Other people who have submitted the case, with or without an annotation, by name; empty as `others` is."""
-    hidden: int
-    """How many others have submitted whose marks are not shown yet."""
-    suggestions: tuple[Suggestion, ...]
-    """Neither accepted nor rejected yet."""
 
 
 class AnnotationService:
@@ -84,7 +60,7 @@ class AnnotationService:
         Raises:
             CaseNotFound: there is none, or its trace still runs.
         """
-        return await self._read(lambda s: _view(s, _case(s, case_id), _spaced(annotator)))
+        return await self._read(lambda s: view_of(s, _case(s, case_id), _spaced(annotator)))
 
     async def save(
         self,
@@ -282,56 +258,6 @@ class AnnotationService:
     def _in_session(self, use: Callable[[Session], _T], is_read_only: bool) -> _T:
         with self._database.session(is_read_only=is_read_only) as session:
             return use(session)
-
-
-def _view(session: Session, case: Case, annotator: str) -> CaseView:
-    assessments = AssessmentRepository(session)
-    assessment = assessments.get(case.id, annotator) if annotator else None
-    submitted_by = tuple(name for name in assessments.submitted_by(case.id) if name != annotator)
-    may_see = assessment is not None and assessment.is_submitted
-    annotations = AnnotationRepository(session).of_case(case.id)
-    judged = assessment.rejected if assessment else ()
-    return CaseView(
-        case=case,
-        annotator=annotator,
-        assessment=assessment,
-        own=tuple(each for each in annotations if each.annotator == annotator),
-        others=tuple(
-            each
-            for each in annotations
-            if may_see and each.annotator != annotator and each.state is not AnnotationState.DRAFT
-        ),
-        reviewers=submitted_by if may_see else (),
-        hidden=0 if may_see else len(submitted_by),
-        suggestions=tuple(each for each in suggest(case, _lost(session, case)) if each.key not in judged),
-    )
-
-
-def _lost(session: Session, case: Case) -> LostAnswer | None:
-    """Where the pass lost its right answer for good, when this case is one of the wrong answers after it."""
-    if case.sweep_id is None or case.is_correct is not False:
-        return None
-    passes = SweepRepository(session).get(case.sweep_id).passes
-    run = next((each for each in passes if each.trace.id == case.trace_id), None)
-    if run is None:
-        return None
-    length = len(case.thinking_text)
-    found = [
-        flip
-        for flip in flips(PassSnapshot(run.trace, run.checkpoints))
-        if flip.kind is FlipKind.RIGHT_TO_WRONG and flip.after.cut_characters <= length
-    ]
-    if not found:
-        return None
-    last = found[-1]
-    return LostAnswer(
-        start=last.start,
-        end=last.end,
-        before_tokens=last.before.cut_tokens,
-        after_tokens=last.after.cut_tokens,
-        before=last.before.letter or "",
-        after=last.after.letter or "",
-    )
 
 
 def _case(session: Session, case_id: str) -> Case:

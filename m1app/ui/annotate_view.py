@@ -9,7 +9,7 @@ from typing import Any
 
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.suggestions import Suggestion
-from m1app.services.annotations import CaseView
+from m1app.services.case_view import CaseView
 from m1app.ui.annotate_queue import verdict_label, verdict_of
 from storage.annotation_records import (
     Annotation,

@@ -12,7 +12,7 @@ from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import shipped_taxonomy
 from m1app.annotation.selectors import select
 from m1app.annotation.suggestions import Suggestion
-from m1app.services.annotations import CaseView
+from m1app.services.case_view import CaseView
 from m1app.ui.annotate_numbers import agreement_value, summary_value
 from m1app.ui.annotate_queue import case_filter, queue_value
 from m1app.ui.annotate_view import (
