@@ -12,7 +12,9 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from storage.annotation_records import AnnotationAction, AnnotationState, Confidence, Origin, Part
+from storage.benchmark_records import ItemState, RunState
 from storage.columns import FiniteNumber, JsonTuple, ModelText, PackedTokenIds, PersonText, UtcDateTime, word_of
+from storage.job_records import JobKind, JobState, Resource
 from storage.records import SegmentKind, ThinkingFinishReason, TraceState
 
 
@@ -41,6 +43,11 @@ class Base(DeclarativeBase):
         AnnotationAction: word_of(AnnotationAction),
         Origin: word_of(Origin),
         Confidence: word_of(Confidence),
+        RunState: word_of(RunState),
+        ItemState: word_of(ItemState),
+        JobKind: word_of(JobKind),
+        JobState: word_of(JobState),
+        Resource: word_of(Resource),
         # JSON, not JSONB: it keeps the order of the options.
         Mapping[str, str]: JSON(),
         Mapping[str, float]: JSON(none_as_null=True),
@@ -49,7 +56,8 @@ class Base(DeclarativeBase):
     }
 
 
-_Id = String(32)
+Id = String(32)
+"""UUID 4 as 32 hexadecimal digits."""
 
 
 class QuestionRow(Base):
@@ -57,7 +65,7 @@ class QuestionRow(Base):
 
     __tablename__ = "question"
 
-    id: Mapped[str] = mapped_column(_Id, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
     stem: Mapped[str] = mapped_column(PersonText("the question"))
     options: Mapped[Mapping[str, str]]
     target: Mapped[str | None] = mapped_column(PersonText("the target"))
@@ -74,8 +82,8 @@ class TraceRow(Base):
     __tablename__ = "trace"
     __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
 
-    id: Mapped[str] = mapped_column(_Id, primary_key=True)
-    question_id: Mapped[str] = mapped_column(_Id, ForeignKey("question.id"), index=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     state: Mapped[TraceState]
@@ -105,7 +113,7 @@ class TraceRow(Base):
     error: Mapped[str]
     note: Mapped[str]
     prompt_sha256: Mapped[str] = mapped_column(String(64))
-    sweep_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
+    sweep_id: Mapped[str | None] = mapped_column(Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
     pass_number: Mapped[int]
     # Long columns last: SQLite then finds the others without reading overflow pages.
     system_prompt: Mapped[str] = mapped_column(PersonText("the system prompt"))
@@ -121,7 +129,7 @@ class SegmentRow(Base):
 
     __tablename__ = "segment"
 
-    trace_id: Mapped[str] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), primary_key=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     """0 for the first segment of the trace."""
     kind: Mapped[SegmentKind]
@@ -140,8 +148,8 @@ class CheckpointRow(Base):
 
     __tablename__ = "checkpoint"
 
-    id: Mapped[str] = mapped_column(_Id, primary_key=True)
-    trace_id: Mapped[str] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     cells: Mapped[tuple[tuple[int, int], ...]] = mapped_column(JsonTuple())
     cut_tokens: Mapped[int]
@@ -165,8 +173,8 @@ class SweepRow(Base):
     __tablename__ = "sweep"
     __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
 
-    id: Mapped[str] = mapped_column(_Id, primary_key=True)
-    question_id: Mapped[str] = mapped_column(_Id, ForeignKey("question.id"), index=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     state: Mapped[TraceState]
@@ -194,11 +202,11 @@ class AssessmentRow(Base):
 
     __tablename__ = "assessment"
 
-    case_id: Mapped[str] = mapped_column(_Id, primary_key=True)
+    case_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """Of the checkpoint, or of the trace where there is none."""
     annotator: Mapped[str] = mapped_column(PersonText("the annotator's name"), primary_key=True)
-    trace_id: Mapped[str] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     is_submitted: Mapped[bool]
@@ -213,10 +221,10 @@ class AnnotationRow(Base):
     __tablename__ = "annotation"
     __table_args__ = (Index(None, "case_id", "annotator"), Index(None, "state", "case_id"))
 
-    id: Mapped[str] = mapped_column(_Id, primary_key=True)
-    case_id: Mapped[str] = mapped_column(_Id)
-    trace_id: Mapped[str] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    case_id: Mapped[str] = mapped_column(Id)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
     annotator: Mapped[str] = mapped_column(PersonText("the annotator's name"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -255,7 +263,7 @@ class AnnotationLabelRow(Base):
 
     __tablename__ = "annotation_label"
 
-    annotation_id: Mapped[str] = mapped_column(_Id, ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True)
+    annotation_id: Mapped[str] = mapped_column(Id, ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True)
     label: Mapped[str] = mapped_column(primary_key=True, index=True)
 
 
@@ -264,7 +272,7 @@ class AnnotationRevisionRow(Base):
 
     __tablename__ = "annotation_revision"
 
-    annotation_id: Mapped[str] = mapped_column(_Id, ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True)
+    annotation_id: Mapped[str] = mapped_column(Id, ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True)
     made_at: Mapped[datetime]
     made_by: Mapped[str] = mapped_column(PersonText("the annotator's name"))
@@ -280,7 +288,7 @@ class SearchEntryRow(Base):
 
     number: Mapped[int] = mapped_column(primary_key=True)
     """Also the row id of SQLite's full-text index."""
-    question_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("question.id", ondelete="CASCADE"), unique=True)
-    trace_id: Mapped[str | None] = mapped_column(_Id, ForeignKey("trace.id", ondelete="CASCADE"), unique=True)
+    question_id: Mapped[str | None] = mapped_column(Id, ForeignKey("question.id", ondelete="CASCADE"), unique=True)
+    trace_id: Mapped[str | None] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), unique=True)
     words: Mapped[str]
     """Distinct words as `search.words_of` gives them, one space between two."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy.types import TypeDecorator
 
+from storage import benchmark_tables, job_tables  # noqa: F401 - their tables join those of Base
 from storage.migrations import is_compared
 from storage.tables import Base
 

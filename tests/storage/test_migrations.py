@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from storage import migrations
+from storage import benchmark_tables, job_tables, migrations  # noqa: F401 - their tables join those of Base
 from storage.connections import open_engine, parse_url
 from storage.database import Database
 from storage.errors import (
