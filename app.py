@@ -12,12 +12,13 @@ def main() -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
     from m1app.bootstrap import build_services
-    from m1app.settings import SettingsError, load_settings
+    from m1app.settings import SettingsError, check_serving, load_settings
     from models.errors import ModelsError
     from storage.errors import StorageError
 
     try:
         settings = load_settings()
+        check_serving(settings)
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         # The engine starts in a thread of its own while Gradio, the slowest import, loads.

@@ -1,6 +1,7 @@
 """Settings, read once from the environment (M1_*) and passed down; nothing else reads the environment."""
 
 import ipaddress
+import re
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.engine_endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
+_MIN_PASSWORD_CHARACTERS = 8
+_ARGON2_HASH = re.compile(r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -40,6 +43,11 @@ class Settings(BaseSettings):
     """Folder of everything that lasts: database, weights, logs."""
     host: str = "127.0.0.1"
     port: int = Field(default=7860, ge=1, le=65535)
+    admin_password: SecretStr = SecretStr("")
+    """Opens the Admin page; a value that begins with $argon2 is taken for its Argon2 hash.
+
+    May be empty only where nobody but this machine reaches the page: see `check_serving`.
+    """
     allowed_hosts: str = ""
     """Comma-separated names under which browsers may reach the page, beside the bound address."""
     engine: EngineChoice = EngineChoice.EMBEDDED
@@ -92,6 +100,19 @@ class Settings(BaseSettings):
             if not endpoint.base_url.startswith(("http://", "https://")):
                 raise ValueError("each address must begin with http:// or https://")
         return urls
+
+    @field_validator("admin_password", mode="after")
+    @classmethod
+    def _no_easy_guess(cls, password: SecretStr) -> SecretStr:
+        given = password.get_secret_value()
+        if given.startswith("$argon2") and not _ARGON2_HASH.fullmatch(given):
+            raise ValueError(
+                "begins like an Argon2 hash and is none: it must be $argon2id$v=19$m=...,t=...,p=...$salt$hash. "
+                "In a shell put it into single quotes; in a compose file write each $ twice"
+            )
+        if given and len(given) < _MIN_PASSWORD_CHARACTERS:
+            raise ValueError(f"has {len(given)} characters; give it at least {_MIN_PASSWORD_CHARACTERS}")
+        return password
 
     @field_validator("log_level", mode="after")
     @classmethod
@@ -174,6 +195,21 @@ def load_settings() -> Settings:
         lines = []
         for error in exc.errors():
             name = "M1_" + "_".join(map(str, error["loc"])).upper() if error["loc"] else "Settings"
-            found = f" (found {error['input']!r})" if error["loc"] else ""
+            found = f" (found {error['input']!r})" if error["loc"] and not _is_secret(error["loc"][0]) else ""
             lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}{found}")
         raise SettingsError("\n".join(lines)) from exc
+
+
+def _is_secret(field: int | str) -> bool:
+    known = Settings.model_fields.get(str(field))
+    return known is not None and known.annotation is SecretStr
+
+
+def check_serving(settings: Settings) -> None:
+    """Refuse to serve the Admin page to other machines without a password; raises SettingsError."""
+    if not settings.is_loopback and not settings.admin_password.get_secret_value():
+        raise SettingsError(
+            f"M1_ADMIN_PASSWORD is not set, and M1_HOST={settings.host} opens the app to other machines. Set it to a "
+            f"password of at least {_MIN_PASSWORD_CHARACTERS} characters or to its Argon2 hash; it opens the Admin "
+            "page, which starts jobs and deletes. Or leave M1_HOST at 127.0.0.1."
+        )
