@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from storage.benchmark_tables import BenchmarkItemRow
 from storage.errors import RecordNotFound
 from storage.listing import STEM_CHARACTERS
 from storage.questions import as_question, utc_now
@@ -45,8 +46,12 @@ class SweepRepository:
         self._session = session
         self._now = now
 
-    def add(self, sweep: NewSweep) -> Sweep:
+    def add(self, sweep: NewSweep, sweep_id: str = "") -> Sweep:
         """Begin a sweep: running, without passes.
+
+        Args:
+            sweep: what begins.
+            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
 
         Raises:
             RecordNotFound: its question is not kept.
@@ -59,7 +64,7 @@ class SweepRepository:
         row = SweepRow(
             **values,
             **asdict(SweepOutcome(state=TraceState.RUNNING)),
-            id=uuid4().hex,
+            id=sweep_id or uuid4().hex,
             created_at=moment,
             updated_at=moment,
             question=asked,
@@ -118,13 +123,14 @@ class SweepRepository:
         return SweepWithPasses(sweep, tuple(passes))
 
     def recent(self, limit: int = 25, text: str = "") -> Sequence[SweepSummary]:
-        """Sweeps, newest first.
+        """Sweeps that a person began, newest first; those of benchmark runs are left out.
 
         Args:
             limit: how many at most.
             text: words to find in the question, the last one as a prefix; blank finds all.
         """
-        query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question))
+        of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == SweepRow.id).exists()
+        query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question)).where(~of_run)
         if text.strip():
             query = query.where(question_matches(self._session, text))
         newest = query.order_by(SweepRow.created_at.desc(), SweepRow.id.desc()).limit(max(1, limit))

@@ -5,47 +5,17 @@ All intervals are 95% unless a level is given. A verdict is True or False; unans
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import bootstrap, norm
+from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from m1app.benchmark.estimates import PairedComparison, Proportion
+
 RESAMPLES = 1999
 _SEED = 20_250_400
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """A share with its interval."""
-
-    value: float
-    """0 to 1; NaN of nothing."""
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class PairedComparison:
-    """Two settings on the same questions."""
-
-    difference: float
-    """Accuracy of the second less that of the first."""
-    low: float
-    """Of the percentile bootstrap interval over the questions."""
-    high: float
-    p_value: float
-    """Exact McNemar test, two-sided; 1 when no question differs."""
-    gained: int
-    """Wrong in the first, right in the second."""
-    lost: int
-    """Right in the first, wrong in the second."""
-    n: int
 
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
@@ -70,13 +40,32 @@ def compare_paired(first: Sequence[bool], second: Sequence[bool], level: float =
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} verdicts cannot be paired; give one per question for both.")
     one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
-    gained, lost = int(np.sum(~one & other)), int(np.sum(one & ~other))
-    both, neither = int(np.sum(one & other)), int(np.sum(~one & ~other))
+    return compare_counts(
+        both=int(np.sum(one & other)),
+        lost=int(np.sum(one & ~other)),
+        gained=int(np.sum(~one & other)),
+        neither=int(np.sum(~one & ~other)),
+        level=level,
+    )
+
+
+def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: float = 0.95) -> PairedComparison:
+    """The same from how many questions were right in both, in the first only, in the second only, in neither.
+
+    Drawing n questions with replacement is drawing these four counts from a multinomial distribution.
+
+    Raises:
+        ValueError: there are no questions.
+    """
+    counts = np.array([gained, lost, both + neither])
+    n = int(counts.sum())
+    if n == 0:
+        raise ValueError("There are no questions that both settings have answered.")
     test = mcnemar([[both, lost], [gained, neither]], exact=True)
-    differences = other.astype(np.float64) - one
-    low, high = _percentile(differences, level)
     p_value = float(test.pvalue) if gained + lost else 1.0
-    return PairedComparison(float(differences.mean()), low, high, p_value, gained, lost, len(one))
+    drawn = np.random.default_rng(_SEED).multinomial(n, counts / n, RESAMPLES)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, [(1 - level) / 2, (1 + level) / 2])
+    return PairedComparison((gained - lost) / n, float(low), float(high), p_value, gained, lost, n)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -86,26 +75,24 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(each) for each in multipletests(list(p_values), method="holm")[1])
 
 
-def macro_average(sets: Mapping[str, Sequence[bool]], level: float = 0.95) -> Proportion:
+def macro_average(sets: Mapping[str, tuple[int, int]], level: float = 0.95) -> Proportion:
     """Mean of the accuracies of several question sets, each counting the same however large.
 
     The interval is a percentile bootstrap that draws questions within each set: the sets are what they are, and no
-    sample of others.
+    sample of others. Drawing n verdicts with replacement is one draw from a binomial distribution.
 
     Args:
-        sets: name to verdicts, one per question.
+        sets: name to how many verdicts are right, and how many there are.
         level: of the interval.
     """
-    verdicts = [np.asarray(each, dtype=np.float64) for each in sets.values() if len(each)]
-    n = sum(len(each) for each in verdicts)
-    if not verdicts:
+    counts = [(correct, n) for correct, n in sets.values() if n]
+    if not counts:
         return Proportion(math.nan, 0.0, 1.0, 0)
     chance = np.random.default_rng(_SEED)
-    drawn = np.mean(
-        [each[chance.integers(0, len(each), (RESAMPLES, len(each)))].mean(axis=1) for each in verdicts], axis=0
-    )
+    drawn = np.mean([chance.binomial(n, correct / n, RESAMPLES) / n for correct, n in counts], axis=0)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Proportion(float(np.mean([each.mean() for each in verdicts])), float(low), float(high), n)
+    value = float(np.mean([correct / n for correct, n in counts]))
+    return Proportion(value, float(low), float(high), sum(n for _, n in counts))
 
 
 def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level: float = 0.95) -> Proportion:
@@ -156,18 +143,3 @@ def minimum_detectable_difference(
         needed = ((alpha_z * math.sqrt(share_that_differs) + power_z * spread) / middle) ** 2
         low, high = (middle, high) if needed > n else (low, middle)
     return float(high)
-
-
-def _percentile(values: NDArray[Any], level: float) -> tuple[float, float]:
-    if np.all(values == values[0]):
-        return float(values[0]), float(values[0])
-    found = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        batch=100,
-        rng=np.random.default_rng(_SEED),
-    ).confidence_interval
-    return float(found.low), float(found.high)

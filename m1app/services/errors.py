@@ -2,9 +2,11 @@
 
 ServiceError
 ├── ProbeRefused          the question or a knob is out of its range; `field` names it
+│   ├── BenchmarkRefused  the same for a benchmark run
 │   └── SweepRefused      the same for the grid of a sweep
 ├── AnnotationConflict    somebody has changed the annotation meanwhile
 ├── CaseNotFound          no case has that id
+├── RunNotFound           no benchmark run has that id
 ├── SweepNotFound         no sweep has that id
 └── TraceNotFound         no trace has that id
 
@@ -33,6 +35,14 @@ class TraceNotFound(ServiceError):
 
 class SweepRefused(ProbeRefused):
     """A knob of a sweep is out of its range."""
+
+
+class BenchmarkRefused(ProbeRefused):
+    """A knob of a benchmark run is out of its range."""
+
+
+class RunNotFound(ServiceError):
+    """No benchmark run has that id."""
 
 
 class SweepNotFound(ServiceError):

@@ -37,14 +37,18 @@ class SweepStore:
         self._database = database
 
     async def begin(
-        self, question: NewQuestion, sweep_of: Callable[[Question], NewSweep], plans: Sequence[tuple[PassPlan, int]]
+        self,
+        question: NewQuestion,
+        sweep_of: Callable[[Question], NewSweep],
+        plans: Sequence[tuple[PassPlan, int]],
+        sweep_id: str = "",
     ) -> SweepWithPasses:
         """Store a sweep that begins, with a trace for each plan and its number: in one transaction."""
 
         def store(session: Any) -> SweepWithPasses:
             asked = QuestionRepository(session).upsert(question)
             sweeps = SweepRepository(session)
-            sweep = sweeps.add(sweep_of(asked))
+            sweep = sweeps.add(sweep_of(asked), sweep_id)
             for plan, number in plans:
                 TraceRepository(session).add(plan.new_trace(asked, sweep_id=sweep.id, pass_number=number))
             return sweeps.get(sweep.id)
@@ -64,12 +68,13 @@ class SweepStore:
         """Newest first."""
         return await self._run(lambda s: SweepRepository(s).recent(limit, text), is_read_only=True)
 
-    async def save(self, sweep: Sweep, traces: Sequence[Trace]) -> None:
-        """Store how a running sweep and its passes stand; also the heartbeat."""
+    async def save_all(self, sweeps: Sequence[tuple[Sweep, Sequence[Trace]]]) -> None:
+        """Store how running sweeps and their passes stand, in one transaction; also the heartbeat."""
 
         def store(session: Any) -> None:
-            SweepRepository(session).heartbeat(sweep.id, _outcome(sweep), this_process())
-            TraceRepository(session).save_all([_progress(trace) for trace in traces])
+            for sweep, _ in sweeps:
+                SweepRepository(session).heartbeat(sweep.id, _outcome(sweep), this_process())
+            TraceRepository(session).save_all([_progress(trace) for _, traces in sweeps for trace in traces])
 
         await self._run(store)
 

@@ -41,12 +41,14 @@ class SweepEstimate:
 class SweepService:
     """Runs sweeps and lets any number of pages follow them."""
 
-    def __init__(self, planner: PassPlanner, store: SweepStore) -> None:
+    def __init__(self, planner: PassPlanner, store: SweepStore, max_running: int = MAX_RUNNING) -> None:
         self._planner = planner
         self._store = store
+        self._max_running = max_running
         self._live: dict[str, LiveSweep] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resuming: set[str] = set()
+        self._saver: asyncio.Task[None] | None = None
         self._is_closing = False
 
     @property
@@ -68,8 +70,12 @@ class SweepService:
         separate = sum(cell.budget_tokens for cell in request.cells)
         return SweepEstimate(runs * (max(request.budgets) + answers), runs * (separate + answers))
 
-    async def start(self, request: SweepRequest) -> SweepSnapshot:
+    async def start(self, request: SweepRequest, sweep_id: str = "") -> SweepSnapshot:
         """Begin a sweep; gives it as it stands before the first token.
+
+        Args:
+            request: what to sweep.
+            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
 
         Raises:
             InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
@@ -82,7 +88,9 @@ class SweepService:
         seed = first[0].settings.seed
         seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.model for plan in first)))
         plans = [(_numbered(plan, seed, number), number) for plan in first for number in range(request.passes)]
-        kept = await self._store.begin(new_question(request.probe("")), lambda asked: _new_sweep(seeded, asked), plans)
+        kept = await self._store.begin(
+            new_question(request.probe("")), lambda asked: _new_sweep(seeded, asked), plans, sweep_id
+        )
         return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
 
     async def resume(self, sweep_id: str) -> SweepSnapshot:
@@ -149,14 +157,36 @@ class SweepService:
         """Sweeps with the words of `text` in their question, newest first."""
         return await self._store.recent(limit, text)
 
+    async def finished(self, sweep_id: str) -> SweepSnapshot:
+        """Wait for a sweep of this process to end; gives it then, and forgets it unless it could not be saved.
+
+        Raises SweepNotFound and StorageError.
+        """
+        task = self._tasks.get(sweep_id)
+        if task is not None:
+            await asyncio.wait([task])
+        snapshot = await self.get(sweep_id)
+        if not snapshot.save_error:
+            self._live.pop(sweep_id, None)
+        return snapshot
+
     def stop(self, sweep_id: str) -> bool:
         """End a sweep and keep what it has; False when it does not run here."""
         task = self._tasks.get(sweep_id)
         return task is not None and (task.cancelling() > 0 or task.cancel())
 
-    def mark_interrupted(self) -> int:
-        """Mark the sweeps whose process is gone, before this one runs any; gives how many."""
-        return self._store.mark_interrupted(is_at_start=True)
+    def stop_all(self) -> None:
+        """End every sweep of this process; each keeps what it has."""
+        for sweep_id in list(self._tasks):
+            self.stop(sweep_id)
+
+    def mark_interrupted(self, *, is_at_start: bool = True) -> int:
+        """Mark the sweeps whose process is gone; gives how many.
+
+        Args:
+            is_at_start: True before this process runs any, False also while it does.
+        """
+        return self._store.mark_interrupted(is_at_start=is_at_start)
 
     async def aclose(self) -> None:
         """Stop every sweep; what each has is kept, and can be gone on with."""
@@ -167,8 +197,8 @@ class SweepService:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _check_room(self) -> None:
-        if len(self._tasks) >= MAX_RUNNING:
-            raise ServiceError(f"{MAX_RUNNING} sweeps are running already; wait for one to end or stop it.")
+        if len(self._tasks) >= self._max_running:
+            raise ServiceError(f"{self._max_running} sweeps are running already; wait for one to end or stop it.")
 
     def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
         live = LiveSweep(kept, plans, self._store)
@@ -177,10 +207,11 @@ class SweepService:
         task = asyncio.create_task(self._run(live), name=f"sweep-{sweep_id}")
         self._tasks[sweep_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(sweep_id, None))
+        if self._saver is None or self._saver.done():
+            self._saver = asyncio.create_task(self._save_regularly(), name="sweep-saver")
         return live.snapshot()
 
     async def _run(self, live: LiveSweep) -> None:
-        saver = asyncio.create_task(self._save_regularly(live))
         state = TraceState.FAILED
         try:
             await live.run()
@@ -188,7 +219,6 @@ class SweepService:
         except asyncio.CancelledError:
             state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
         finally:
-            saver.cancel()
             await to_the_end(self._end(live, state))
 
     async def _end(self, live: LiveSweep, state: TraceState) -> None:
@@ -208,17 +238,22 @@ class SweepService:
         if self._live.get(live.id) is live:
             del self._live[live.id]
 
-    async def _save_regularly(self, live: LiveSweep) -> None:
-        while True:
+    async def _save_regularly(self) -> None:
+        """Save every running sweep once a second, all in one transaction, for as long as there are any."""
+        while self._tasks:
             await asyncio.sleep(pace.SAVE_SECONDS)
-            snapshot = live.snapshot()
+            lives = [live for sweep_id in self._tasks if not (live := self._live[sweep_id]).is_over]
+            error = ""
             try:
-                await self._store.save(snapshot.sweep, live.running_traces())
-                live.save_error = ""
+                await self._store.save_all([(live.snapshot().sweep, live.running_traces()) for live in lives])
             except StorageError as exc:
-                if live.save_error != str(exc):
-                    _log.error("sweep %s not saved: %s", live.id, exc)
-                live.save_error = str(exc)
+                error = str(exc)
+            for live in lives:
+                if error and live.save_error != error:
+                    _log.error("sweep %s not saved: %s", live.id, error)
+                # What a sweep that ended meanwhile could save or not is its own last word.
+                if not live.is_over:
+                    live.save_error = error
 
     async def _follow_stored(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
         while True:

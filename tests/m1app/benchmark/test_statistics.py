@@ -9,6 +9,7 @@ from m1app.benchmark import statistics
 from m1app.benchmark.statistics import (
     accuracy,
     clustered_accuracy,
+    compare_counts,
     compare_paired,
     holm,
     macro_average,
@@ -70,6 +71,8 @@ def test_exact_mcnemar_counts_only_what_changed() -> None:
     assert found.difference == pytest.approx(0.08)
     same = compare_paired(first, first)
     assert (same.p_value, same.low, same.high) == (1.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="no questions"):
+        compare_counts(both=0, lost=0, gained=0, neither=0)
     with pytest.raises(ValueError, match="1 and 2 verdicts cannot be paired"):
         compare_paired([True], [True, False])
 
@@ -80,11 +83,22 @@ def test_holm_is_the_step_down_correction() -> None:
 
 
 def test_macro_average_counts_each_set_the_same() -> None:
-    found = macro_average({"small": [True, False], "large": [True] * 900 + [False] * 100, "empty": []})
+    found = macro_average({"small": (1, 2), "large": (900, 1000), "empty": (0, 0)})
     assert found.value == pytest.approx(0.7)
     assert found.n == 1002
     assert found.low < 0.7 < found.high
     assert math.isnan(macro_average({}).value)
+
+
+def test_macro_interval_covers_the_true_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 799)
+    chance = np.random.default_rng(5)
+    covered = []
+    for _ in range(1000):
+        drawn = {"a": (int(chance.binomial(120, 0.3)), 120), "b": (int(chance.binomial(300, 0.7)), 300)}
+        found = macro_average(drawn)
+        covered.append(found.low <= 0.5 <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.97
 
 
 def test_more_questions_find_smaller_differences() -> None:

@@ -1,0 +1,17 @@
+"""A benchmark run as a job."""
+
+from m1app.services.benchmarks import BenchmarkService
+from m1app.services.job_worker import JobContext, JobRunner
+from storage.benchmark_records import RunState
+
+
+def benchmark_runner(benchmarks: BenchmarkService) -> JobRunner:
+    """Runs the benchmark run that a job is about, or goes on with it."""
+
+    async def run(context: JobContext) -> bool:
+        ended = await benchmarks.run(
+            context.job.subject_id, on_progress=context.report, is_stopping=context.is_stopping
+        )
+        return ended.state is RunState.COMPLETED
+
+    return run

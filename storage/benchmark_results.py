@@ -1,0 +1,263 @@
+"""What the results of benchmark runs say: counted by cell, compared between cells, listed by question."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from storage.benchmark_records import BenchmarkRun, CellCount, ItemState, QuestionVerdict
+from storage.benchmark_tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.benchmarks import as_run, no_run
+from storage.listing import STEM_CHARACTERS
+from storage.search import question_matches
+from storage.tables import QuestionRow
+
+CellKey = tuple[int, int]
+"""(thinking budget in tokens, force rounds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictFilter:
+    """Which questions of a run to list; empty fields let all through."""
+
+    model: str = ""
+    question_set: str = ""
+    cell: CellKey
+    """The cell whose verdict is shown."""
+    before: CellKey | None = None
+    """The cell that it is compared with."""
+    verdict: str = ""
+    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
+    text: str = ""
+    """Words to find in the question, the last one as a prefix."""
+    is_m1: bool = False
+    """Judge by the published scorer instead of the strict rule."""
+
+
+class BenchmarkResultRepository:
+    """Results of the session's database."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def cell_counts(self, run_ids: Sequence[str], *, is_m1: bool = False) -> tuple[CellCount, ...]:
+        """Results counted for each run, model, set and cell."""
+        runs = self._runs(run_ids)
+        row = BenchmarkResultRow
+        keys = (row.run_id, row.model_number, row.set_number, row.force_rounds, row.budget_tokens)
+        is_correct, is_answered = _rule(row, is_m1)
+        query = (
+            select(
+                *keys,
+                func.count(),
+                func.sum(case((is_correct, 1), else_=0)),
+                func.sum(case((is_answered, 1), else_=0)),
+                func.sum(row.thinking_tokens),
+                func.sum(row.tokens_if_separate),
+            )
+            .where(row.run_id.in_(list(runs)))
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        return tuple(
+            CellCount(
+                run_id=run_id,
+                model=runs[run_id].models[model],
+                question_set=runs[run_id].question_sets[of_set],
+                budget_tokens=budget,
+                force_rounds=rounds,
+                n=n,
+                correct=int(correct),
+                answered=int(answered),
+                thinking_tokens=int(thinking),
+                tokens_if_separate=int(separate),
+            )
+            for run_id, model, of_set, rounds, budget, n, correct, answered, thinking, separate in (
+                self._session.execute(query)
+            )
+        )
+
+    def right_by_item(
+        self, run_id: str, *, is_m1: bool = False
+    ) -> Mapping[tuple[str, str, CellKey], Sequence[CellKey]]:
+        """For intervals over several passes: (right, passes) of each item by (model, set, cell)."""
+        run = self._run(run_id)
+        row = BenchmarkResultRow
+        keys = (row.model_number, row.set_number, row.budget_tokens, row.force_rounds)
+        right = func.sum(case((_rule(row, is_m1)[0], 1), else_=0))
+        query = select(*keys, right, func.count()).where(row.run_id == run_id).group_by(*keys, row.item_id)
+        found: dict[tuple[str, str, CellKey], list[CellKey]] = {}
+        for model, of_set, budget, rounds, correct, passes in self._session.execute(query):
+            key = (run.models[model], run.question_sets[of_set], (budget, rounds))
+            found.setdefault(key, []).append((int(correct), passes))
+        return found
+
+    def transition_counts(
+        self, run_id: str, model: str, question_set: str, before: CellKey, after: CellKey, *, is_m1: bool = False
+    ) -> Mapping[tuple[bool, bool], int]:
+        """Results by whether they are right in one cell and in another; an empty set name takes all sets."""
+        run = self._run(run_id)
+        one, other = aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
+        was, became = _rule(one, is_m1)[0], _rule(other, is_m1)[0]
+        query = (
+            select(was, became, func.count())
+            .join(
+                other, and_(other.item_id == one.item_id, other.pass_number == one.pass_number, _in_cell(other, after))
+            )
+            .where(*_of(one, run, model, question_set), _in_cell(one, before))
+            .group_by(was, became)
+        )
+        return {(bool(was), bool(became)): count for was, became, count in self._session.execute(query)}
+
+    def verdicts(
+        self, run_id: str, wanted: VerdictFilter, limit: int = 50, offset: int = 0
+    ) -> tuple[tuple[QuestionVerdict, ...], int]:
+        """Questions of a run in order, by their first pass, and how many there are in all."""
+        run = self._run(run_id)
+        now, before = aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
+        item = BenchmarkItemRow
+        query = (
+            select(item, now, before, QuestionRow.stem, QuestionRow.target)
+            .join(QuestionRow, QuestionRow.id == item.question_id)
+            .outerjoin(now, and_(now.item_id == item.id, now.pass_number == 0, _in_cell(now, wanted.cell)))
+            .outerjoin(
+                before,
+                and_(before.item_id == item.id, before.pass_number == 0, _in_cell(before, wanted.before or (0, -1))),
+            )
+            .where(*_of(item, run, wanted.model, wanted.question_set), *_verdict_is(wanted, now, before))
+        )
+        if wanted.text.strip():
+            query = query.where(question_matches(self._session, wanted.text))
+        shown = query.order_by(item.position).limit(max(1, limit)).offset(max(0, offset))
+        verdicts = tuple(_as_verdict(run, wanted.is_m1, *row) for row in self._session.execute(shown))
+        return verdicts, self._count(query)
+
+    def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """Every result with its question, in order, for export; read in pieces."""
+        run = self._run(run_id)
+        row, item = BenchmarkResultRow, BenchmarkItemRow
+        query = (
+            select(row, item, QuestionRow.stem, QuestionRow.target)
+            .join(item, item.id == row.item_id)
+            .join(QuestionRow, QuestionRow.id == item.question_id)
+            .where(row.run_id == run_id)
+            .order_by(item.position, row.pass_number, row.force_rounds, row.budget_tokens)
+            .execution_options(yield_per=2000)
+        )
+        for result, of_item, stem, target in self._session.execute(query):
+            yield _export_values(run, result, of_item, stem, target)
+
+    def _run(self, run_id: str) -> BenchmarkRun:
+        found = self._runs([run_id]).get(run_id)
+        if found is None:
+            raise no_run(run_id)
+        return found
+
+    def _count(self, query: Any) -> int:
+        found = query.with_only_columns(BenchmarkItemRow.id, maintain_column_froms=True).order_by(None).subquery()
+        return self._session.scalar(select(func.count()).select_from(found)) or 0
+
+    def _runs(self, run_ids: Sequence[str]) -> dict[str, BenchmarkRun]:
+        query = select(BenchmarkRunRow).where(BenchmarkRunRow.id.in_([each for each in run_ids if each.isalnum()]))
+        return {row.id: as_run(row) for row in self._session.scalars(query)}
+
+
+def _rule(row: Any, is_m1: bool) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (row.m1_is_correct, row.m1_is_answered) if is_m1 else (row.is_correct, row.is_answered)
+
+
+def _in_cell(row: Any, cell: CellKey) -> ColumnElement[bool]:
+    return and_(row.budget_tokens == cell[0], row.force_rounds == cell[1])
+
+
+def _of(row: Any, run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:
+    """Rows of a run; an unknown name finds nothing."""
+    wanted = [row.run_id == run.id]
+    if model:
+        wanted.append(row.model_number == _place(model, run.models))
+    if question_set:
+        wanted.append(row.set_number == _place(question_set, run.question_sets))
+    return wanted
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _verdict_is(wanted: VerdictFilter, now: Any, before: Any) -> list[ColumnElement[bool]]:
+    is_correct, is_answered = _rule(now, wanted.is_m1)
+    simple: dict[str, list[ColumnElement[bool]]] = {
+        "right": [is_correct.is_(True)],
+        "wrong": [is_correct.is_(False), is_answered.is_(True)],
+        "unanswered": [is_answered.is_(False)],
+        "failed": [BenchmarkItemRow.state == ItemState.FAILED],
+    }
+    if "-" not in wanted.verdict:
+        return simple.get(wanted.verdict, [])
+    was, _, became = wanted.verdict.partition("-")
+    return [_rule(before, wanted.is_m1)[0].is_(was == "right"), is_correct.is_(became == "right")]
+
+
+def _as_verdict(
+    run: BenchmarkRun,
+    is_m1: bool,
+    item: BenchmarkItemRow,
+    now: BenchmarkResultRow | None,
+    before: BenchmarkResultRow | None,
+    stem: str,
+    target: str | None,
+) -> QuestionVerdict:
+    letter, is_correct = _read(now, is_m1)
+    before_letter, before_is_correct = _read(before, is_m1)
+    return QuestionVerdict(
+        item_id=item.id,
+        question_id=item.question_id,
+        stem=stem[:STEM_CHARACTERS],
+        question_set=run.question_sets[item.set_number],
+        model=run.models[item.model_number],
+        target=target,
+        item_state=item.state,
+        error=item.error,
+        letter=letter,
+        is_correct=is_correct,
+        thinking_tokens=now.thinking_tokens if now else None,
+        checkpoint_id=now.checkpoint_id if now else None,
+        before_letter=before_letter,
+        before_is_correct=before_is_correct,
+    )
+
+
+def _read(result: BenchmarkResultRow | None, is_m1: bool) -> tuple[str | None, bool | None]:
+    if result is None:
+        return None, None
+    return (result.m1_letter, result.m1_is_correct) if is_m1 else (result.letter, result.is_correct)
+
+
+def _export_values(
+    run: BenchmarkRun, result: BenchmarkResultRow, item: BenchmarkItemRow, stem: str, target: str | None
+) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "run": run.name,
+        "question_set": run.question_sets[item.set_number],
+        "model": run.models[item.model_number],
+        "position": item.position,
+        "question_id": item.question_id,
+        "question": stem,
+        "target": target,
+        "pass_number": result.pass_number,
+        "budget_tokens": result.budget_tokens,
+        "force_rounds": result.force_rounds,
+        "letter_strict": result.letter,
+        "is_correct_strict": result.is_correct,
+        "letter_m1": result.m1_letter,
+        "is_correct_m1": result.m1_is_correct,
+        "thinking_tokens": result.thinking_tokens,
+        "tokens_if_separate": result.tokens_if_separate,
+        "item_state": item.state.value,
+        "error": item.error,
+        "sweep_id": item.id,
+        "checkpoint_id": result.checkpoint_id,
+    }
