@@ -220,8 +220,8 @@ class BenchmarkRepository:
         run = update(BenchmarkRunRow).where(BenchmarkRunRow.id == item.run_id)
         self._changed(
             run.values(
-                items_done=BenchmarkRunRow.items_done + (state is ItemState.DONE),
-                items_failed=BenchmarkRunRow.items_failed + (state is ItemState.FAILED),
+                items_done=BenchmarkRunRow.items_done + int(state is ItemState.DONE),
+                items_failed=BenchmarkRunRow.items_failed + int(state is ItemState.FAILED),
                 tokens_generated=BenchmarkRunRow.tokens_generated + tokens_generated,
                 tokens_if_separate=BenchmarkRunRow.tokens_if_separate + tokens_if_separate,
             )
