@@ -1,0 +1,88 @@
+"""A job's folder, M1_HOME/jobs/ID: its log and its artifacts.
+
+Ids are hexadecimal digits and nothing else, so that no id leads out of the folder.
+"""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+_BLOCK_BYTES = 64 * 1024
+_MOST_BYTES = 1024 * 1024
+"""What is read of a log at most, however long its lines are."""
+
+
+class JobFiles:
+    """The folders of all jobs."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def folder(self, job_id: str) -> Path:
+        """The job's folder, which need not exist; raises ValueError for what is no id."""
+        if not (job_id.isascii() and job_id.isalnum()):
+            raise ValueError(f"{job_id[:40]!r} is no id of a job")
+        return self._directory / job_id
+
+    def log_path(self, job_id: str) -> Path:
+        """The job's log, which every attempt appends to."""
+        return self.folder(job_id) / "log.txt"
+
+    def foreign_log_path(self, job_id: str, attempt: int) -> Path:
+        """What an attempt's worker wrote elsewhere, copied here when it was over."""
+        return self.folder(job_id) / f"worker-{attempt}.txt"
+
+    def artifacts_folder(self, job_id: str) -> Path:
+        """Where the job puts what it makes."""
+        return self.folder(job_id) / "artifacts"
+
+    def create(self, job_id: str) -> None:
+        """Make the folders where they are missing."""
+        self.artifacts_folder(job_id).mkdir(parents=True, exist_ok=True)
+
+    def note(self, job_id: str, text: str) -> None:
+        """Append a line with the time (UTC) to the log of a job whose folder exists."""
+        line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n"
+        with self.log_path(job_id).open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def delete(self, job_id: str) -> None:
+        """Remove log and artifacts; missing ones are fine."""
+        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
+        """Files of the job's folder of artifacts: path within it and bytes, by path."""
+        folder = self.artifacts_folder(job_id)
+        files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        return tuple(sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in files))
+
+    def artifact(self, job_id: str, name: str) -> Path | None:
+        """The file that `artifacts` calls `name`; None when there is none, or the name leads out of the folder."""
+        folder = self.artifacts_folder(job_id).resolve()
+        try:
+            path = (folder / name).resolve()
+            return path if path.is_relative_to(folder) and path.is_file() else None
+        except (OSError, ValueError):  # A name that no file can have.
+            return None
+
+
+def last_lines(path: Path, lines: int) -> str:
+    """The last lines of a text file, without reading the rest of it; empty when there is no file."""
+    try:
+        with path.open("rb") as file:
+            left = file.seek(0, os.SEEK_END)
+            tail = b""
+            while left and tail.count(b"\n") <= lines and len(tail) < _MOST_BYTES:
+                size = min(_BLOCK_BYTES, left)
+                left = file.seek(left - size)
+                tail = file.read(size) + tail
+    except FileNotFoundError:
+        return ""
+    return last_lines_of(tail.decode("utf-8", errors="replace"), lines)
+
+
+def last_lines_of(text: str, lines: int) -> str:
+    """The last lines of `text`, each ended by a line feed."""
+    kept = text.rstrip("\n").rsplit("\n", max(lines, 1))[-max(lines, 1) :]
+    return "".join(f"{line}\n" for line in kept) if text else ""

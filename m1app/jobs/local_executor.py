@@ -1,0 +1,114 @@
+"""Workers as processes of this machine, which outlive the app that started them.
+
+A worker has a session of its own, so that Ctrl+C in the app's terminal does not reach it. Its handle names host,
+process id and the process's start, so that another process that got the same id later is not taken for it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from m1app.jobs.errors import ExecutorError
+from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
+from m1app.jobs.watching import Presence
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_START_FIELD = 19
+"""Of /proc/PID/stat, counted from the state, which is the first after the name: clock ticks since the machine began."""
+
+
+class LocalExecutor:
+    """Processes of this machine."""
+
+    def __init__(self, program: tuple[str, ...] = WORKER_PROGRAM) -> None:
+        """`program` is given to this interpreter, the job's id after it."""
+        self._program = program
+
+    def start(self, task: WorkerTask) -> str:
+        """Start a worker whose output is appended to the task's log."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
+        try:
+            with task.log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, *self._program, task.job_id],
+                    cwd=_PROJECT,
+                    env={**inherited, "PYTHONUNBUFFERED": "1", **task.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as exc:
+            raise ExecutorError(
+                f"The worker could not be started ({exc.strerror}: {exc.filename or sys.executable}). "
+                "Free memory or disk space, then resume the job."
+            ) from exc
+        handle = handle_of(process.pid)
+        # Somebody has to take note of its end, or it would stay as a zombie for as long as the app runs.
+        Thread(target=process.wait, name=f"worker-{process.pid}", daemon=True).start()
+        return handle
+
+    def look(self, handle: str) -> Presence:
+        """Whether the process is there; those of other machines cannot be looked at."""
+        pid = _pid_here(handle)
+        if pid is None:
+            return Presence.UNKNOWN
+        return Presence.ALIVE if _runs(pid) and handle_of(pid) == handle else Presence.GONE
+
+    def stop(self, handle: str) -> None:
+        """SIGTERM for the process and what it started."""
+        self._signal(handle, signal.SIGTERM)
+
+    def kill(self, handle: str) -> None:
+        """SIGKILL for the process and what it started."""
+        self._signal(handle, signal.SIGKILL)
+
+    def written(self, handle: str) -> str:
+        """Nothing: all of it is in the log file."""
+        return ""
+
+    def _signal(self, handle: str, number: signal.Signals) -> None:
+        pid = _pid_here(handle)
+        if pid is not None and self.look(handle) is Presence.ALIVE:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+
+def handle_of(pid: int) -> str:
+    """The handle of a process of this machine: host:pid:start, the start empty where the system does not tell."""
+    fields = _stat_fields(pid)
+    return f"{socket.gethostname()}:{pid}:{fields[_START_FIELD] if fields else ''}"
+
+
+def _pid_here(handle: str) -> int | None:
+    host, _, rest = handle.partition(":")
+    pid = rest.partition(":")[0]
+    return int(pid) if host == socket.gethostname() and pid.isdecimal() else None
+
+
+def _runs(pid: int) -> bool:
+    fields = _stat_fields(pid)
+    if fields:
+        return fields[0] not in ("Z", "X")
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """/proc/PID/stat from the state on; empty where there is no such file."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    # The name before it stands in parentheses and may hold anything, parentheses too.
+    return stat.rpartition(")")[2].split()
