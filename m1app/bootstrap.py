@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from m1app.annotation.labels import load_taxonomy
 from m1app.services.annotation_exchange import AnnotationExchange
 from m1app.services.annotations import AnnotationService
+from m1app.services.benchmark_reading import BenchmarkReading
+from m1app.services.benchmark_recipe import MAX_IN_FLIGHT
+from m1app.services.benchmark_store import BenchmarkStore
+from m1app.services.benchmarks import BenchmarkService
 from m1app.services.engines import EngineService
+from m1app.services.jobs import JobService
 from m1app.services.pass_plan import PassPlanner
 from m1app.services.probe import ProbeService
 from m1app.services.sweep_store import SweepStore
@@ -31,11 +36,16 @@ class Services:
     sweeps: SweepService
     annotations: AnnotationService
     exchange: AnnotationExchange
+    jobs: JobService
+    benchmarks: BenchmarkService
+    benchmark_reading: BenchmarkReading
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
         await self.probe.aclose()
         await self.sweeps.aclose()
+        await self.benchmarks.aclose()
+        await self.jobs.aclose()
         await self.engines.aclose()
         self.database.dispose()
 
@@ -50,8 +60,12 @@ def make_home(settings: Settings) -> None:
         ) from exc
 
 
-def build_services(settings: Settings) -> Services:
+def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     """Open the database, read catalog and profiles, and begin to start the engine.
+
+    Args:
+        settings: of the app.
+        is_worker: True in a job's process, see `EngineService`.
 
     Raises:
         StorageError: the database cannot be opened or is of a newer version.
@@ -65,12 +79,14 @@ def build_services(settings: Settings) -> Services:
     profiles = load_profiles()
     user_labels = settings.home / "labels.toml"
     taxonomy = load_taxonomy(user_labels if user_labels.exists() else None)
-    engines = EngineService(settings, catalog, profiles)
+    engines = EngineService(settings, catalog, profiles, is_worker=is_worker)
     engines.start()
     database = Database(settings.database_address)
     database.migrate()
     store = TraceStore(database)
     planner = PassPlanner(engines, profiles)
+    jobs = JobService(database, settings)
+    benchmark_store = BenchmarkStore(database)
     return Services(
         settings=settings,
         database=database,
@@ -82,4 +98,9 @@ def build_services(settings: Settings) -> Services:
         sweeps=SweepService(planner, SweepStore(database)),
         annotations=AnnotationService(database, taxonomy),
         exchange=AnnotationExchange(database, taxonomy),
+        jobs=jobs,
+        benchmarks=BenchmarkService(
+            benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs
+        ),
+        benchmark_reading=BenchmarkReading(benchmark_store),
     )

@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|annotations|score|doctor`.
+"""The same services without a browser: `python -m m1app probe|sweep|annotations|score|jobs|doctor`.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -17,6 +17,7 @@ from m1app.annotation_cli import add_annotation_commands
 from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
+from m1app.job_cli import add_job_commands
 from m1app.score_cli import add_score_command
 from m1app.services.doctor import examine
 from m1app.services.errors import ServiceError
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(command=_sweep)
     add_annotation_commands(commands)
     add_score_command(commands)
+    add_job_commands(commands)
     doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(command=_doctor)

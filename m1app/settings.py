@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     hub_token: SecretStr = SecretStr("")
     hub_offline: bool = False
     """True lets a managed vLLM load only weights that were fetched before."""
+    cpu_jobs: int = Field(default=1, ge=0, le=1024)
+    """Jobs that may occupy the CPU at once, stopping ones included; 0 starts none."""
+    gpu_jobs: int = Field(default=1, ge=0, le=1024)
+    """Jobs that may occupy a GPU at once; 0 starts none."""
+    ray_address: str = ""
+    """The dashboard of a Ray cluster that runs jobs, such as http://head:8265; empty means there is none."""
     log_level: str = "INFO"
 
     @field_validator("home", mode="after")
@@ -92,6 +98,13 @@ class Settings(BaseSettings):
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("ray_address", mode="after")
+    @classmethod
+    def _dashboard_address(cls, address: str) -> str:
+        if address and not address.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://, as in http://head:8265")
+        return address.rstrip("/")
 
     @field_validator("more_engine_urls", mode="after")
     @classmethod
@@ -175,6 +188,11 @@ class Settings(BaseSettings):
     def logs_directory(self) -> Path:
         """Folder of log files."""
         return self.home / "logs"
+
+    @property
+    def jobs_directory(self) -> Path:
+        """Folder of the jobs' logs and artifacts."""
+        return self.home / "jobs"
 
 
 def _endpoints(urls: str) -> tuple[Endpoint, ...]:

@@ -6,6 +6,8 @@ ServiceError
 │   └── SweepRefused      the same for the grid of a sweep
 ├── AnnotationConflict    somebody has changed the annotation meanwhile
 ├── CaseNotFound          no case has that id
+├── JobNotFound           no job has that id
+├── JobRefused            a job cannot be submitted, or what is asked does not fit its state
 ├── RunNotFound           no benchmark run has that id
 ├── SweepNotFound         no sweep has that id
 └── TraceNotFound         no trace has that id
@@ -51,6 +53,14 @@ class SweepNotFound(ServiceError):
 
 class CaseNotFound(ServiceError):
     """No case has that id."""
+
+
+class JobNotFound(ServiceError):
+    """No job, or no artifact of it, has that name."""
+
+
+class JobRefused(ServiceError):
+    """The job cannot be submitted, or what is asked of it does not fit its state."""
 
 
 class AnnotationConflict(ServiceError):

@@ -5,6 +5,7 @@ proves it. `'unsafe-inline'` and `'unsafe-eval'` are Gradio's: its page starts f
 components run their code through `new Function`.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -70,7 +71,10 @@ def build_app(services: Services) -> ASGIApp:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.store.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
+        scheduler = asyncio.create_task(services.jobs.run_scheduler())
         yield
+        scheduler.cancel()
+        await asyncio.gather(scheduler, return_exceptions=True)
         await services.aclose()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
