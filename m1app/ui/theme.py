@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 _STATIC = Path(__file__).parent / "static"
-STYLE_SHEETS = (_STATIC / "theme.css", _STATIC / "compare.css", _STATIC / "annotate.css")
+STYLE_SHEETS = (_STATIC / "theme.css", _STATIC / "compare.css", _STATIC / "annotate.css", _STATIC / "benchmark.css")
 """In the order in which a page takes them."""
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]

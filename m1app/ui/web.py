@@ -27,6 +27,8 @@ from m1app.services.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
 from m1app.ui.annotate_page import AnnotatePage
 from m1app.ui.annotation_downloads import add_annotation_downloads
+from m1app.ui.benchmark_downloads import add_benchmark_downloads
+from m1app.ui.benchmarks_page import BenchmarksPage
 from m1app.ui.compare_page import ComparePage
 from m1app.ui.gradio_upkeep import bound_upkeep
 from m1app.ui.probe_page import ProbePage
@@ -48,7 +50,9 @@ _HEADERS = {
 }
 # Nothing here takes files, so nobody can fill the disk with them.
 _CLOSED_PATHS = tuple(
-    f"{page}/gradio_api/{what}" for page in ("", "/compare", "/annotate") for what in ("upload", "component_server")
+    f"{page}/gradio_api/{what}"
+    for page in ("", "/compare", "/annotate", "/benchmarks")
+    for what in ("upload", "component_server")
 )
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
@@ -82,9 +86,11 @@ def build_app(services: Services) -> ASGIApp:
     _add_downloads(app, services)
     _add_sweep_downloads(app, services)
     add_annotation_downloads(app, services)
+    add_benchmark_downloads(app, services)
     # The first path that fits answers: "/" fits all, and comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
     _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate")
+    _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks")
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
     # Outside of everything, so that an answer about an unexpected error has the headers too.
     return _Secured(app)
@@ -142,6 +148,7 @@ def _add_sweep_downloads(app: FastAPI, services: Services) -> None:
 
     @app.get("/compare")
     @app.get("/annotate")
+    @app.get("/benchmarks")
     async def with_slash(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"{request.url.path}/{query}")

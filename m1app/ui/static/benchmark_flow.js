@@ -1,0 +1,62 @@
+// Transitions between two cells of one run: the flow, its counts in words, and the comparisons along the curve.
+function transitionChoice() {
+  const run = oneRun();
+  const cells = cellsOf(run);
+  const first = `${run.budgets[0]}-${run.rounds[0]}`;
+  return {
+    run,
+    model: known(view.model, run.models, run.models[0]),
+    set: known(view.set, run.sets, ""),
+    before: known(view.before, cells, first),
+    after: known(view.after, cells, `${run.budgets[run.budgets.length - 1]}-${run.rounds[0]}`),
+  };
+}
+async function showTransitions() {
+  const { run, model, set, before, after } = transitionChoice();
+  const reply = await askLatest("transitions", "transitions", { run: run.id, rule: view.rule, model, set, before, after });
+  if (!reply) return;
+  if (reply.error) {
+    say(q("comparison"), reply.error);
+    ["ways", "curve", "flow-exports"].forEach((name) => {
+      q(name).replaceChildren();
+      q(name).dataset.shown = "";
+    });
+    say(q("flow-head"), `From ${cellText(before)} to ${cellText(after)}`);
+    if (window.Plotly && q("flow").m1Figure) window.Plotly.purge(q("flow"));
+    q("flow").m1Figure = null;
+    return;
+  }
+  say(q("flow-head"), reply.head);
+  say(q("comparison"), reply.comparison);
+  q("ways").replaceChildren(...reply.ways.map((way) => wayRow(way, set)));
+  q("flow-exports").replaceChildren(...exports(q("flow"), fileName(`transitions ${before} ${after}`)));
+  if (reply.curve.rows.length) showTable("curve", reply.curve);
+  else q("curve").replaceChildren(node("p", "m1-quiet", "There is one budget only."));
+  q("flow").setAttribute("aria-label", `${reply.head} ${reply.comparison}`);
+  try {
+    await draw(q("flow"), reply.figure);
+  } catch (error) {
+    return notice(error.message);
+  }
+  q("flow").removeAllListeners("plotly_click");
+  q("flow").on("plotly_click", ({ points }) => {
+    const verdict = reply.figure.data[0].link.customdata[points[0].index ?? points[0].pointNumber];
+    if (points[0].source !== undefined && verdict) openQuestions(verdict);
+  });
+}
+function wayRow(way) {
+  const row = node("tr");
+  row.dataset.way = way.verdict;
+  const words = node("td");
+  words.append(node("span", "m1-way-mark"), way.words);
+  const act = node("td");
+  if (way.count) act.append(button("Show questions", () => openQuestions(way.verdict), `Show the questions: ${way.words}`));
+  row.append(words, node("td", "m1-number", number(way.count)), node("td", "m1-number", way.share), act);
+  return row;
+}
+function openQuestions(verdict) {
+  const { run, model, set, before, after } = transitionChoice();
+  Object.assign(view, { tab: "questions", of: run.id, model, set, from: before, cell: after, verdict, text: "", page: "" });
+  showAddress(true);
+  showPane();
+}
