@@ -13,6 +13,7 @@ from m1app.services.engines import EngineService
 from m1app.services.jobs import JobService
 from m1app.services.pass_plan import PassPlanner
 from m1app.services.probe import ProbeService
+from m1app.services.question_sets import QuestionSetService
 from m1app.services.sweep_store import SweepStore
 from m1app.services.sweeps import SweepService
 from m1app.services.trace_store import TraceStore
@@ -36,6 +37,7 @@ class Services:
     sweeps: SweepService
     annotations: AnnotationService
     exchange: AnnotationExchange
+    question_sets: QuestionSetService
     jobs: JobService
     benchmarks: BenchmarkService
     benchmark_reading: BenchmarkReading
@@ -98,6 +100,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         sweeps=SweepService(planner, SweepStore(database)),
         annotations=AnnotationService(database, taxonomy),
         exchange=AnnotationExchange(database, taxonomy),
+        question_sets=QuestionSetService(database, settings),
         jobs=jobs,
         benchmarks=BenchmarkService(
             benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs

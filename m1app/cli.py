@@ -18,6 +18,7 @@ from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
 from m1app.job_cli import add_job_commands
+from m1app.question_set_cli import add_question_commands
 from m1app.score_cli import add_score_command
 from m1app.services.doctor import examine
 from m1app.services.errors import ServiceError
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
     sweep.set_defaults(command=_sweep)
     add_annotation_commands(commands)
+    add_question_commands(commands)
     add_score_command(commands)
     add_job_commands(commands)
     doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")

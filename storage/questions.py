@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from storage.columns import check_storable
 from storage.errors import InvalidRecord, RecordNotFound
 from storage.records import NewQuestion, Question, content_hash
-from storage.search import index_question, question_matches
+from storage.search import index_question, index_questions, question_matches
 from storage.tables import QuestionRow
 
+_BATCH_QUESTIONS = 1000
 _COLUMNS = [column.name for column in fields(Question)]
 
 
@@ -52,6 +53,42 @@ class QuestionRepository:
             index_question(self._session, made_id, (question.stem, *question.options.values()))
         found = select(QuestionRow).where(QuestionRow.content_hash == values["content_hash"])
         return as_question(self._session.scalars(found).one())
+
+    def upsert_all(self, questions: Sequence[NewQuestion]) -> tuple[str, ...]:
+        """Ids of the kept questions that ask the same as these, in their order: `upsert` for thousands.
+
+        Raises:
+            InvalidRecord: a text holds NUL or a lone surrogate, or a stem is blank; nothing is kept then.
+        """
+        made: dict[str, dict[str, Any]] = {}
+        hashes = []
+        for question in questions:
+            _check(question)
+            values = self._values(question)
+            hashes.append(values["content_hash"])
+            made.setdefault(values["content_hash"], values)
+        kept: dict[str, str] = {}
+        for begin in range(0, len(made), _BATCH_QUESTIONS):
+            kept |= self._keep(list(made.values())[begin : begin + _BATCH_QUESTIONS])
+        return tuple(kept[each] for each in hashes)
+
+    def _keep(self, batch: list[dict[str, Any]]) -> dict[str, str]:
+        """Ids by content hash; those that were not there are inserted and can be searched."""
+        ids = self._ids(batch)
+        missing = [values for values in batch if values["content_hash"] not in ids]
+        if not missing:
+            return ids
+        self._session.connection().execute(self._insert().on_conflict_do_nothing(), missing)
+        # Another transaction may have kept the same question meanwhile, under an id of its own.
+        ids |= self._ids(missing)
+        new = (values for values in missing if ids[values["content_hash"]] == values["id"])
+        index_questions(self._session, {each["id"]: (each["stem"], *each["options"].values()) for each in new})
+        return ids
+
+    def _ids(self, batch: list[dict[str, Any]]) -> dict[str, str]:
+        hashes = [values["content_hash"] for values in batch]
+        found = select(QuestionRow.content_hash, QuestionRow.id).where(QuestionRow.content_hash.in_(hashes))
+        return {row.content_hash: row.id for row in self._session.execute(found)}
 
     def _values(self, question: NewQuestion) -> dict[str, Any]:
         given = {column.name: getattr(question, column.name) for column in fields(NewQuestion)}

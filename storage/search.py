@@ -11,9 +11,9 @@ compatibility forms do not matter. Not covered: phrases, word stems, and finding
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Text, cast, column, delete, func, literal, select, table
+from sqlalchemy import ColumnElement, Text, cast, column, delete, func, insert, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,13 @@ def index_question(session: Session, question_id: str, texts: Iterable[str]) -> 
     """Make a question that has no entry yet findable by `texts`."""
     session.add(SearchEntryRow(question_id=question_id, words=_entry_words(texts)))
     session.flush()
+
+
+def index_questions(session: Session, texts: Mapping[str, Sequence[str]]) -> None:
+    """The same for many questions at once, by their ids."""
+    entries = [{"question_id": question_id, "words": _entry_words(each)} for question_id, each in texts.items()]
+    if entries:
+        session.execute(insert(SearchEntryRow), entries)
 
 
 def index_trace(session: Session, trace_id: str, texts: Iterable[str]) -> None:

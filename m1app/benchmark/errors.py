@@ -3,6 +3,7 @@
 BenchmarkError
 ├── InvalidQuestion          a question, its options or its target cannot be used as given
 ├── InvalidAnswers           a file of answers to score cannot be used
+├── InvalidQuestionSet       a file of questions cannot be imported
 ├── InvalidPromptTemplate    a template leaves out what it is there to carry
 └── UnknownScoringRule       no scoring rule has that name
 
@@ -20,6 +21,10 @@ class InvalidQuestion(BenchmarkError):
 
 class InvalidAnswers(BenchmarkError):
     """A file of answers to score cannot be used; the message names the entry."""
+
+
+class InvalidQuestionSet(BenchmarkError):
+    """A file of questions cannot be imported; the message names file and line, what was found and expected."""
 
 
 class InvalidPromptTemplate(BenchmarkError):

@@ -8,6 +8,7 @@ ServiceError
 ├── CaseNotFound          no case has that id
 ├── JobNotFound           no job has that id
 ├── JobRefused            a job cannot be submitted, or what is asked does not fit its state
+├── QuestionSetNotFound   no question set has that id
 ├── RunNotFound           no benchmark run has that id
 ├── SweepNotFound         no sweep has that id
 └── TraceNotFound         no trace has that id
@@ -45,6 +46,10 @@ class BenchmarkRefused(ProbeRefused):
 
 class RunNotFound(ServiceError):
     """No benchmark run has that id."""
+
+
+class QuestionSetNotFound(ServiceError):
+    """No question set has that id."""
 
 
 class SweepNotFound(ServiceError):
