@@ -5,6 +5,7 @@ to a server program is in its `ServerProgram` (see `llama_server`, `vllm_server`
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -63,6 +64,8 @@ class ManagedServer:
         self._lifecycle = RLock()
         self._changed = Condition()
         self._ending = Event()
+        self.on_endpoint: Callable[[Endpoint | None], None] = lambda _: None
+        """Told of each new address once it serves, and None when it does no longer; called from the server's thread."""
         self._thread: Thread | None = None
         self._status = ServerStatus(ServerState.STOPPED, f"{program.name} has not been started.")
         self._endpoint: Endpoint | None = None
@@ -182,6 +185,7 @@ class ManagedServer:
             return self._await_ready(process, key, ending) or self._await_end(process, ending)
         finally:
             process.end()
+            self.on_endpoint(None)
             with self._changed:
                 self._process = self._endpoint = None
 
@@ -204,6 +208,7 @@ class ManagedServer:
         with self._changed:
             self._endpoint, self._was_ready, self._loading = endpoint, True, ""
             self._set(ServerState.READY, f"{self.program.name} is ready.")
+        self.on_endpoint(endpoint)
 
     def _await_end(self, process: ServerProcess, ending: Event) -> ServerError | None:
         while not ending.wait(_WATCH_SECONDS):

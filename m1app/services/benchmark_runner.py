@@ -7,11 +7,12 @@ not finished either no sweep, one to go on with at its last cut, or a complete o
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from m1app.benchmark.errors import BenchmarkError
+from m1app.services.benchmark_progress import RunProgress
 from m1app.services.benchmark_recipe import recipe_of
 from m1app.services.benchmark_results import all_unanswered, missing_cells, results_of
 from m1app.services.benchmark_store import BenchmarkStore
@@ -19,9 +20,9 @@ from m1app.services.engines import EngineService
 from m1app.services.errors import ProbeRefused, ServiceError, SweepNotFound
 from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.sweeps import SweepService
-from models.errors import ContextOverflow, ModelsError
+from models.errors import ContextOverflow, ModelsError, RateLimited
 from models.profiles import Profiles
-from storage.benchmark_records import BenchmarkItem, BenchmarkResult, BenchmarkRun, ItemState, RunState
+from storage.benchmark_records import BenchmarkItem, BenchmarkRun, ItemState, RunState
 from storage.errors import StorageError
 from storage.job_records import JobProgress
 from storage.records import Question, TraceState
@@ -35,8 +36,8 @@ _MAX_OUTAGES = 10
 _PATIENCE_SECONDS = 1800.0
 """How long an engine may be away before the run ends and waits to be gone on with."""
 _RETRY_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 60.0
 _HEARTBEAT_SECONDS = 2.0
-_RATE_WINDOW_SECONDS = 120.0
 _SAVE_TRIES = 6
 
 
@@ -68,11 +69,7 @@ class BenchmarkRunner:
         self._on_progress = on_progress
         self._is_stopping = is_stopping
         self._began_at = time.monotonic()
-        self._done, self._failed = run.items_done, run.items_failed
-        self._right, self._judged = 0, 0
-        self._tokens = 0
-        self._ends: deque[float] = deque()
-        self._message = ""
+        self._progress = RunProgress(run)
 
     @property
     def seconds(self) -> float:
@@ -85,7 +82,7 @@ class BenchmarkRunner:
         Gives completed, or stopped when `is_stopping` was set. Raises ModelsError when the engine stays away,
         StorageError when results cannot be kept, RunLost when the run is not this process's any more.
         """
-        self._right, self._judged = await self._store.right_so_far(self._run)
+        self._progress.begin(*await self._store.right_so_far(self._run))
         items = self._waiting()
         taking = asyncio.Lock()
 
@@ -110,8 +107,10 @@ class BenchmarkRunner:
         finally:
             await items.aclose()
         self._report()
-        is_complete = self._done + self._failed >= self._run.items
-        return RunState.COMPLETED if is_complete else RunState.STOPPED
+        return RunState.COMPLETED if self._progress.is_complete else RunState.STOPPED
+
+    def _report(self) -> None:
+        self._on_progress(self._progress.report())
 
     async def _waiting(self) -> AsyncGenerator[BenchmarkItem, None]:
         after = -1
@@ -142,30 +141,34 @@ class BenchmarkRunner:
     async def _ask(self, item: BenchmarkItem) -> None:
         """Ask one item until it is finished, or the run is to stop."""
         question = await self._store.question(item.question_id)
-        attempts, outages, snapshot = 0, 0, None
+        attempts, outages, refusals, snapshot = 0, 0, 0, None
         while not self._is_stopping.is_set():
+            is_refused = False
             try:
                 snapshot = await self._sweep(item, question)
-                error = _trouble(snapshot)
+                error, is_refused = _trouble(snapshot), snapshot.was_rate_limited
             except (BenchmarkError, ProbeRefused, ContextOverflow) as exc:
                 await self._finish(item, None, attempts + 1, str(exc))
                 return
             except (ModelsError, ServiceError) as exc:
-                error = str(exc)
+                error, is_refused = str(exc), isinstance(exc, RateLimited)
+            if self._is_stopping.is_set() and error:
+                return
             if snapshot is not None and not error:
                 await self._finish(item, snapshot, attempts + 1)
                 return
-            if self._is_stopping.is_set():
-                return
             _log.info("item %s: %s", item.position, error)
-            if outages < _MAX_OUTAGES and await self._waited_for_engine(item.model):
+            if is_refused:
+                refusals += 1
+                await self._wait_politely(refusals)
+            elif outages < _MAX_OUTAGES and await self._waited_for_engine(item.model):
                 outages += 1
-                continue
-            attempts += 1
-            if attempts >= MAX_ATTEMPTS:
-                await self._finish(item, snapshot, attempts, error)
-                return
-            await self._pause(_RETRY_SECONDS * 4 ** (attempts - 1))
+            else:
+                attempts += 1
+                if attempts >= MAX_ATTEMPTS:
+                    await self._finish(item, snapshot, attempts, error)
+                    return
+                await self._pause(_RETRY_SECONDS * 4 ** (attempts - 1))
 
     async def _sweep(self, item: BenchmarkItem, question: Question) -> SweepSnapshot:
         """The item's sweep, begun, gone on with, or found complete; gives it when it is over."""
@@ -199,18 +202,25 @@ class BenchmarkRunner:
                 await self._engines.engine(model).served_models()
             except ModelsError as exc:
                 was_away = True
-                self._message = f"The engine does not answer; waiting for it. {exc}"
+                self._progress.message = f"The engine does not answer; waiting for it. {exc}"
                 if time.monotonic() - began > _PATIENCE_SECONDS:
                     raise
                 await self._pause(2.0)
             else:
                 break
-        self._message = ""
+        self._progress.message = ""
         return was_away
+
+    async def _wait_politely(self, refusals: int) -> None:
+        """The engine asked to wait; longer each time, up to a minute. It is never held against a question."""
+        self._progress.message = "The engine asks to wait (too many requests); going on in a moment."
+        await self._pause(min(_RETRY_SECONDS * 2 ** min(refusals, 10), _LONGEST_WAIT_SECONDS))
+        self._progress.message = ""
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until the run is to stop."""
-        await asyncio.wait([asyncio.ensure_future(self._is_stopping.wait())], timeout=seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
     async def _finish(
         self, item: BenchmarkItem, snapshot: SweepSnapshot | None, attempts: int, error: str = ""
@@ -239,46 +249,12 @@ class BenchmarkRunner:
                 _log.warning("results of item %s not kept: %s", item.position, exc)
                 if tries == _SAVE_TRIES:
                     raise
-                self._message = f"Results cannot be kept at the moment; trying again. {exc}"
+                self._progress.message = f"Results cannot be kept at the moment; trying again. {exc}"
                 await asyncio.sleep(2.0**tries)
-        self._message = ""
+        self._progress.message = ""
         if is_new:
-            self._count(state, results, generated)
-
-    def _count(self, state: ItemState, results: list[BenchmarkResult], tokens: int) -> None:
-        self._done += state is ItemState.DONE
-        self._failed += state is ItemState.FAILED
-        self._tokens += tokens
-        largest = (max(self._run.budgets), max(self._run.force_rounds))
-        in_cell = [each for each in results if (each.budget_tokens, each.force_rounds) == largest]
-        self._right += sum(each.is_correct for each in in_cell)
-        self._judged += len(in_cell)
-        self._ends.append(time.monotonic())
-        self._report()
-
-    def _report(self) -> None:
-        now = time.monotonic()
-        while self._ends and now - self._ends[0] > _RATE_WINDOW_SECONDS:
-            self._ends.popleft()
-        seconds = min(now - self._began_at, _RATE_WINDOW_SECONDS)
-        rate = len(self._ends) / seconds if self._ends and seconds > 0 else None
-        done = self._done + self._failed
-        figures = {"failed": float(self._failed)}
-        if self._judged:
-            figures["accuracy"] = self._right / self._judged
-        if self._tokens and now > self._began_at:
-            figures["tokens_per_second"] = self._tokens / (now - self._began_at)
-        self._on_progress(
-            JobProgress(
-                done=done,
-                total=self._run.items,
-                unit="questions",
-                per_second=rate,
-                seconds_left=(self._run.items - done) / rate if rate else None,
-                message=self._message,
-                figures=figures,
-            )
-        )
+            self._progress.count(state, results, generated)
+            self._report()
 
 
 def _trouble(snapshot: SweepSnapshot) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from m1app.services.shared_endpoint import SharedEndpoint
 from m1app.settings import EngineChoice, Settings
 from models.catalog import Catalog
 from models.download import fetch, local_path
@@ -59,8 +60,16 @@ class EngineStatus:
 class EngineService:
     """The engine in use."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, profiles: Profiles) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, profiles: Profiles, *, is_worker: bool = False) -> None:
+        """Args:
+        settings: say which engine.
+        catalog: where weights come from.
+        profiles: how models think.
+        is_worker: True in a job's process, which asks the app's vLLM instead of starting a second one.
+        """
         self._settings = settings
+        self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
+        self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = catalog
         self._profiles = profiles
         self._server: ManagedServer | None = None
@@ -87,7 +96,7 @@ class EngineService:
         Does nothing for an engine that was started before: see `restart`.
         """
         is_starting = self._starter is not None and self._starter.is_alive()
-        if self.choice is EngineChoice.REMOTE or self._server is not None or is_starting:
+        if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
             return
         self._start_error, self._progress = "", ""
         self._starter = threading.Thread(target=self._start, name="engine-start", daemon=True)
@@ -154,6 +163,8 @@ class EngineService:
         """How the engine is; never fails and asks no server."""
         if self.choice is EngineChoice.REMOTE:
             return EngineStatus(self.choice, EngineState.READY, self._settings.engine_url, self._model_id())
+        if self._borrows:
+            return EngineStatus(self.choice, EngineState.READY, "of the app", self._model_id())
         if self._start_error:
             return EngineStatus(self.choice, EngineState.FAILED, self._start_error, self._model_id())
         if self._server is None:
@@ -237,7 +248,7 @@ class EngineService:
             is_hub = model.is_fetched_by_engine
             source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
             revision = model.revision if is_hub else ""
-        return vllm_server(
+        server = vllm_server(
             python=settings.vllm_python,
             model=source,
             served_name=settings.model,
@@ -248,6 +259,8 @@ class EngineService:
             hub_token=settings.hub_token.get_secret_value(),
             is_offline=settings.hub_offline,
         )
+        server.on_endpoint = self._shared.publish
+        return server
 
     def _show_progress(self, progress: DownloadProgress) -> None:
         total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
@@ -266,6 +279,8 @@ class EngineService:
     def _endpoint(self) -> Endpoint:
         if self.choice is EngineChoice.REMOTE:
             return Endpoint(self._settings.engine_url, self._settings.engine_api_key.get_secret_value())
+        if self._borrows:
+            return self._shared.read()
         if self._start_error:
             raise ServerStartFailed(self._start_error)
         if self._server is None:

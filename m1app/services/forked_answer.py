@@ -13,7 +13,7 @@ from m1app.services.pass_plan import PassPlan
 from m1app.services.sweep_reading import ReachedCut
 from models.budget_forcing import ThinkingFinish, closing
 from models.engine import TokenIds
-from models.errors import ModelsError
+from models.errors import ModelsError, RateLimited
 from models.option_probabilities import option_probabilities
 from models.thinking import SegmentClosed, SegmentGrew, TokensGenerated, run_answer
 from storage.records import Checkpoint, NewCheckpoint, ThinkingFinishReason
@@ -35,6 +35,8 @@ class ForkedAnswer:
         """
         self.tokens_generated = 0
         """Of all tries, and of the option probabilities."""
+        self.was_rate_limited = False
+        """Whether the last try ended because the engine asked to wait."""
         self._plan = plan
         self._close = closing(plan.markers, finish)
         self._context = context + self._close.token_ids
@@ -56,7 +58,7 @@ class ForkedAnswer:
                 self._error = ""
                 return
             except ModelsError as exc:
-                self._error = str(exc)
+                self._error, self.was_rate_limited = str(exc), isinstance(exc, RateLimited)
             except Exception as exc:  # noqa: BLE001 - one answer's trouble must not stop the pass
                 _log.exception("an answer failed")
                 self._error = f"An unexpected error ended this answer ({type(exc).__name__}); the log has the details."

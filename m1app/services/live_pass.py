@@ -22,7 +22,7 @@ from m1app.services.sweep_reading import PassSnapshot, ReachedCut
 from m1app.services.sweep_store import SweepStore
 from models.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish, choose_wait, is_forced
 from models.engine import Engine, EngineKind, TokenIds
-from models.errors import ModelsError
+from models.errors import ModelsError, RateLimited
 from models.pausing_engine import PausingEngine
 from models.sweep import Cell, Cut, Stop, SweepPlan, thinking_ids_before, thinking_tokens_generated
 from models.thinking import (
@@ -66,6 +66,8 @@ class LivePass:
         self.live = live
         self.save_error = ""
         """Why an answer could not be saved; empty when they could."""
+        self.was_rate_limited = False
+        """Whether the pass or an answer failed because the engine asked to wait."""
         self._plan = plan
         self._store = store
         self._changes = changes
@@ -127,6 +129,7 @@ class LivePass:
             raise
         except (ModelsError, ServiceError) as exc:
             error = str(exc)
+            self.was_rate_limited |= isinstance(exc, RateLimited)
         except Exception as exc:  # noqa: BLE001 - the worker loop: whatever it was, the pass is closed with a word
             _log.exception("pass %s failed", self.live.id)
             error = f"An unexpected error ended this pass ({type(exc).__name__}); the log has the details."
@@ -262,6 +265,7 @@ class LivePass:
         except asyncio.CancelledError:
             self._tokens_of_lost_forks += answer.tokens_generated
             raise
+        self.was_rate_limited |= answer.was_rate_limited
         reached = self._reached[cut]
         thinking_tokens = thinking_tokens_generated(cut, self._sweep.stops)
         await self._keep(answer.checkpoint(self.live.id, reached, thinking_tokens))

@@ -72,7 +72,8 @@ class LiveSweep:
                 seconds=self._seconds_before + time.monotonic() - self._began_at,
             )
         problems = [self.save_error, *(each.save_error for each in self.passes)]
-        return SweepSnapshot(sweep, passes, next(filter(None, problems), ""))
+        was_rate_limited = any(each.was_rate_limited for each in self.passes)
+        return SweepSnapshot(sweep, passes, next(filter(None, problems), ""), was_rate_limited)
 
     async def run(self) -> None:
         """Run every pass to its end, so many at once as the engine has room for."""

@@ -46,6 +46,8 @@ class SweepSnapshot:
     passes: tuple[PassSnapshot, ...]
     save_error: str = ""
     """Why it could not be saved; empty when it could."""
+    was_rate_limited: bool = False
+    """Whether the engine asked to wait and went on asking; only known where it ran."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
