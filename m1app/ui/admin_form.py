@@ -123,7 +123,7 @@ class LaunchForm:
         self._problems[name] = gr.HTML("", visible=False, elem_id=f"admin-problem-{name}", apply_default_css=False)
 
     @property
-    def inputs(self) -> list[gr.components.Component]:
+    def inputs(self) -> list[Any]:
         """Components whose values `read` takes."""
         subject = [self.question_sets, self.models, self.name, self.limit]
         grid = [self.budgets, self.own_budgets, self.rounds]

@@ -108,10 +108,13 @@ def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) ->
 
 def _work(services: Services) -> str:
     running = services.probe.running + services.sweeps.running
-    if not running:
-        return "Idle"
-    tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
-    return f"{running} running, {tokens_per_second:.0f} tokens/s"
+    parts = []
+    if running:
+        tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
+        parts.append(f"{running} running, {tokens_per_second:.0f} tokens/s")
+    if jobs := services.jobs.running:
+        parts.append(f"{jobs} {'job' if jobs == 1 else 'jobs'}")
+    return ", ".join(parts) or "Idle"
 
 
 def _facts(services: Services, status: EngineStatus, info: EngineInfo | None) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ components run their code through `new Function`.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -20,11 +21,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m1app.bootstrap import Services
+from m1app.services.admin_access import AdminAccess
 from m1app.services.errors import SweepNotFound, TraceNotFound
 from m1app.services.sweep_export import sweep_csv, sweep_json
 from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
+from m1app.ui.admin_component import ADMIN_STYLE_SHEET
+from m1app.ui.admin_files import add_admin_files
+from m1app.ui.admin_login import ADMIN, AdminGate, add_login, is_admitted
+from m1app.ui.admin_page import AdminPage
 from m1app.ui.annotate_page import AnnotatePage
 from m1app.ui.annotation_downloads import add_annotation_downloads
 from m1app.ui.benchmark_downloads import add_benchmark_downloads
@@ -48,10 +54,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-# Nothing here takes files, so nobody can fill the disk with them.
+# Gradio takes no files, so nobody can fill the disk with them; the Admin page has a route of its own for its own.
 _CLOSED_PATHS = tuple(
     f"{page}/gradio_api/{what}"
-    for page in ("", "/compare", "/annotate", "/benchmarks")
+    for page in ("", ADMIN, "/compare", "/annotate", "/benchmarks")
     for what in ("upload", "component_server")
 )
 _MAX_QUEUE = 256
@@ -82,11 +88,16 @@ def build_app(services: Services) -> ASGIApp:
         await services.aclose()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    access = AdminAccess(services.settings)
+    app.add_middleware(AdminGate, access=access)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(services.settings))
     _add_downloads(app, services)
     _add_sweep_downloads(app, services)
     add_annotation_downloads(app, services)
     add_benchmark_downloads(app, services)
+    add_login(app, access)
+    add_admin_files(app, services, access)
+    _mount_admin(app, services, access)
     # The first path that fits answers: "/" fits all, and comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
     _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate")
@@ -96,13 +107,32 @@ def build_app(services: Services) -> ASGIApp:
     return _Secured(app)
 
 
-def _mount(app: FastAPI, blocks: gr.Blocks, path: str) -> None:
+def _mount_admin(app: FastAPI, services: Services, access: AdminAccess) -> None:
+    """The Admin page behind a dependency of its own; the gate stands before it already."""
+
+    def page(blocks: gr.Blocks, services: Services) -> AdminPage:
+        return AdminPage(blocks, services, access)
+
+    def user(request: Request) -> str | None:
+        return "admin" if is_admitted(access, request) else None
+
+    _mount(app, build_blocks(page, services, "Admin – m1app"), ADMIN, (ADMIN_STYLE_SHEET,), user)
+
+
+def _mount(
+    app: FastAPI,
+    blocks: gr.Blocks,
+    path: str,
+    more_style_sheets: Sequence[Path] = (),
+    user: Callable[[Request], str | None] | None = None,
+) -> None:
     gr.mount_gradio_app(
         app,
         blocks,
         path=path,
         theme=make_theme(),
-        css_paths=[*STYLE_SHEETS],
+        css_paths=[*STYLE_SHEETS, *more_style_sheets],
+        auth_dependency=user,
         js=STYLE_SHEETS[0].with_name("page.js").read_text(encoding="utf-8"),
         footer_links=[],
         run_history=False,
@@ -146,6 +176,7 @@ def _add_sweep_downloads(app: FastAPI, services: Services) -> None:
         content = sweep_csv(await _found_sweep(services, sweep_id))
         return _attachment(content, "text/csv; charset=utf-8", f"sweep-{sweep_id}.csv")
 
+    @app.get(ADMIN)
     @app.get("/compare")
     @app.get("/annotate")
     @app.get("/benchmarks")

@@ -51,6 +51,7 @@ class ScriptedServices:
     engines: ScriptedEngines
     probe: ScriptedRuns
     sweeps: ScriptedRuns
+    jobs: ScriptedRuns
 
 
 def shown(
@@ -63,10 +64,12 @@ def shown(
     running: int = 0,
     rate: float = 0.0,
     sweeps: ScriptedRuns = ScriptedRuns(),
+    jobs: int = 0,
     **engine: Any,
 ) -> dict[str, Any]:
     settings = Settings(home=Path("unused"), host=host)
-    services = ScriptedServices(settings, ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate), sweeps)
+    engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
+    services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs))
     return header_value(cast(Services, services), info, problem)
 
 
@@ -115,6 +118,11 @@ def test_what_an_engine_does_not_tell_is_left_out() -> None:
 def test_work_counts_runs_and_their_tokens() -> None:
     assert shown(running=3, rate=123.4)["work"] == "3 running, 123 tokens/s"
     assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
+
+
+def test_work_counts_jobs() -> None:
+    assert shown(jobs=1)["work"] == "1 job"
+    assert shown(running=1, rate=9.0, jobs=2)["work"] == "1 running, 9 tokens/s, 2 jobs"
 
 
 @pytest.mark.parametrize(("choice", "is_demo"), [(EngineChoice.EMBEDDED, True), (EngineChoice.REMOTE, False)])
