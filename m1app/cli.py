@@ -14,6 +14,7 @@ from pathlib import Path
 
 from m1app.annotation.errors import AnnotationError
 from m1app.annotation_cli import add_annotation_commands
+from m1app.bench_cli import add_bench_command
 from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes, with seeds that count up")
     sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
     sweep.set_defaults(command=_sweep)
+    add_bench_command(commands, _numbers)
     add_annotation_commands(commands)
     add_question_commands(commands)
     add_score_command(commands)

@@ -101,6 +101,9 @@ class SweepService:
             ServiceError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """
+        task = self._tasks.get(sweep_id)
+        if task is not None and self._live[sweep_id].is_over:
+            await asyncio.wait([task])  # a moment: it was followed to its end
         if sweep_id in self._tasks or sweep_id in self._resuming:
             raise ServiceError("This sweep is running; stop it first.")
         self._resuming.add(sweep_id)
