@@ -122,7 +122,7 @@ async def _with_runners(job_id: str, settings: Settings) -> int:
     # Here, and not above: what jobs do is needed by their workers alone.
     from m1app.services.benchmark_job import benchmark_runner
 
-    services = build_services(settings)
+    services = build_services(settings, is_worker=True)
     try:
         runners = {JobKind.BENCHMARK: benchmark_runner(services.benchmarks)}
         return await work(job_id, runners, services.database, settings)

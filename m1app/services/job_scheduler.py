@@ -6,7 +6,7 @@ machine. Several apps on one database may each have their scheduler: a job is st
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic
@@ -53,7 +53,7 @@ class JobScheduler:
         self._files = setup.files
         self._log_of = JobLog(setup.files, setup.executors)
         self._setup = setup
-        self._active: Mapping[str, Job] = {}
+        self._active: dict[str, Job] = {}
         self._heard: dict[str, tuple[datetime | None, float]] = {}
         self._told: dict[str, float] = {}
         self._problem = ""
@@ -155,6 +155,8 @@ class JobScheduler:
             self._refuse(job, str(exc))
             return True
         self._store.change_now(lambda jobs: jobs.set_handle(job.id, job.attempt, handle))
+        # It may be over before the next look at it.
+        self._active[job.id] = replace(job, handle=handle)
         return True
 
     def _task(self, job: Job) -> WorkerTask:
@@ -172,8 +174,8 @@ class JobScheduler:
 
     def _keep_log(self, job: Job) -> None:
         try:
-            self._log_of.keep(self._store.read_now(lambda jobs: jobs.get(job.id)))
-        except (JobsError, OSError, StorageError) as exc:
+            self._log_of.keep(job)
+        except (JobsError, OSError) as exc:
             _log.info("the log of job %s was not copied: %s", job.id, exc)
 
     def _note(self, job: Job, text: str) -> None:
