@@ -1,0 +1,241 @@
+"""A sample as the text that a model is trained on: by the profile, as the app will ask the model later.
+
+The prompt is what `models.prompting.build_prompt` makes of the same question, and the completion begins with the
+opening that the app inserts. The app tokenizes piece by piece: whoever trains does the same with `parts`, and whole
+strings are joined so that few tokenizers see a difference (see `_glue`). The loss belongs on the completion only.
+
+m1's own script (UCSC-VLAA/m1, src/tokenize_data/apply_chat_template.py) writes think, line break, reasoning, line
+break, answer, line break, "Answer: ", answer. Here the answer's form is what the profile's prompt asks for instead: an
+answer that names no option in that form gets the target's, as its last line.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from m1app.benchmark.prompt_text import render_prompt
+from m1app.benchmark.scoring import lead_in, score
+from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
+from m1app.training.errors import NoChatTemplate
+from m1app.training.samples import TrainingSample
+from models.profiles import Profile, PromptSection
+
+PartKind = Literal["open", "reasoning", "close", "answer", "end"]
+Messages = list[dict[str, str]]
+ApplyChatTemplate = Callable[[Messages], str]
+"""The base model's own template over messages of {role, content}, ready for the assistant's turn.
+
+`tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`, or what an engine says. It may
+raise ValueError where there is no template; it is not called where the profile has one.
+"""
+
+# Stand-ins that no chat template contains; they mark where the texts go.
+_SYSTEM_STAND_IN = "M1APPSYSTEMSTANDIN"
+_USER_STAND_IN = "M1APPUSERSTANDIN"
+_SPECIAL = re.compile(r"<[|｜][^<>\s]{1,40}[|｜]>|<(?:bos|eos|start_of_turn|end_of_turn|unused\d+)>|</?think>|</?s>")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSample:
+    """One sample as text."""
+
+    prompt: str
+    """Up to the assistant's turn; no loss."""
+    completion: str
+    """What the assistant says, delimiters and end of turn included; the loss is on all of it."""
+    parts: tuple[tuple[PartKind, str], ...]
+    """The completion in pieces: opening, reasoning, closing, answer, end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedData:
+    """A data set as text, and what could not be used."""
+
+    samples: tuple[RenderedSample, ...]
+    reports: tuple[StepReport, ...]
+
+
+def render(
+    sample: TrainingSample,
+    profile: Profile,
+    wording: PromptSection,
+    apply_chat_template: ApplyChatTemplate,
+    end_of_turn: str,
+) -> RenderedSample:
+    """The sample as the app would have asked for it and the model should have answered.
+
+    Args:
+        sample: what is rendered.
+        profile: the family's delimiters and chat template.
+        wording: how the question is worded; `profile.prompt` unless somebody changed it.
+        apply_chat_template: the base model's template; called only for a profile that leaves the prompt to it.
+        end_of_turn: the token that ends the assistant's turn, spelled out; see `end_of_turn`.
+
+    Raises:
+        NoChatTemplate: the profile leaves the prompt to the base model, and that has no usable template.
+        InvalidPromptTemplate: the wording would drop the question or its options.
+    """
+    user = render_prompt(wording.with_options, wording.open, sample.question, dict(sample.options))
+    opening, closing = profile.thinking.opening, profile.thinking.natural_close
+    reasoning = _glue(opening) + sample.reasoning.strip() + ("" if closing[:1].isspace() else "\n")
+    parts: tuple[tuple[PartKind, str], ...] = (
+        ("open", opening),
+        ("reasoning", reasoning),
+        ("close", closing),
+        ("answer", _answer(sample, profile, wording)),
+        ("end", end_of_turn),
+    )
+    return RenderedSample(
+        _prompt(profile, user, apply_chat_template),
+        "".join(text for _, text in parts),
+        tuple(filter(_holds_text, parts)),
+    )
+
+
+def render_all(
+    samples: Sequence[TrainingSample],
+    profile: Profile,
+    wording: PromptSection,
+    apply_chat_template: ApplyChatTemplate,
+    end_of_turn: str,
+    *,
+    max_tokens: int,
+    count_tokens: Callable[[str], int],
+) -> RenderedData:
+    """Every sample that can be trained on as it is; none is cut. Args and errors as `render`.
+
+    Args:
+        samples: of a data set.
+        profile: see `render`.
+        wording: see `render`.
+        apply_chat_template: see `render`.
+        end_of_turn: see `render`.
+        max_tokens: the block size: most tokens of prompt and completion together.
+        count_tokens: tokens of a rendered text, special tokens spelled out in it.
+    """
+    spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
+    clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
+    kept: list[RenderedSample] = []
+    long: list[str] = []
+    for sample in clean:
+        rendered = render(sample, profile, wording, apply_chat_template, end_of_turn)
+        count = count_tokens(rendered.prompt + rendered.completion)
+        if count > max_tokens:
+            long.append(f"{count:,} tokens: {shown(sample.question)}")
+        else:
+            kept.append(rendered)
+    reports = (
+        _report("delimiters", f"{len(spelled):,} spell a token of the chat template", len(samples), spelled),
+        _report("length", f"{len(long):,} have more than {max_tokens:,} tokens when rendered", len(clean), long),
+    )
+    return RenderedData(tuple(kept), reports)
+
+
+def end_of_turn(profile: Profile) -> str:
+    """The token that ends the assistant's turn in the profile's own chat template.
+
+    For a profile that leaves the prompt to the base model it is a guess: pass the tokenizer's end of turn there.
+    """
+    return profile.answer.stop_tokens[0]
+
+
+def holds_delimiter(sample: TrainingSample, profile: Profile) -> bool:
+    """Whether a text spells a special token, which a trainer would take for the token itself.
+
+    The app keeps what a person types apart from the template; a string that is tokenized as a whole cannot.
+    """
+    texts = (sample.question, *sample.options.values(), sample.reasoning, sample.answer)
+    spelled = (*profile.thinking.stop_tokens, *profile.thinking.stop_texts, *profile.answer.stop_tokens)
+    return any(_SPECIAL.search(text) or any(token in text for token in spelled) for text in texts)
+
+
+def closes_thinking_itself(profile: Profile) -> bool:
+    """Whether a model that is trained with this profile learns to end its thinking by itself.
+
+    Its closing then begins with what the app takes for the end. Otherwise (plain instruct models, whose thinking ends
+    with the end of the turn) the trained model writes the closing sentence as part of its thinking.
+    """
+    closing = profile.thinking.natural_close
+    return closing.startswith((*profile.thinking.stop_tokens, *profile.thinking.stop_texts))
+
+
+def stand_in_messages(profile: Profile) -> Messages:
+    """What `apply_chat_template` is asked for, so that a caller can ask an engine once, ahead."""
+    system = profile.chat.default_system
+    messages = [{"role": "user", "content": _USER_STAND_IN}]
+    return [{"role": "system", "content": _SYSTEM_STAND_IN}, *messages] if system else messages
+
+
+def _prompt(profile: Profile, user: str, apply_chat_template: ApplyChatTemplate) -> str:
+    chat = profile.chat
+    if chat.source == "profile":
+        template = chat.template if chat.default_system else chat.template_without_system
+        template = template.replace("{system}", _SYSTEM_STAND_IN).replace("{user}", _USER_STAND_IN)
+    else:
+        template = _base_template(profile, apply_chat_template)
+    before, after = template.split(_USER_STAND_IN)
+    return before.replace(_SYSTEM_STAND_IN, chat.default_system, 1) + user + after
+
+
+def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> str:
+    advice = f"Choose a profile with a template of its own, such as m1, instead of {profile.id}, or an instruct model."
+    try:
+        template = apply_chat_template(stand_in_messages(profile))
+    except ValueError as exc:
+        raise NoChatTemplate(f"The base model has no chat template ({exc}). {advice}") from exc
+    if template.count(_USER_STAND_IN) != 1:
+        raise NoChatTemplate(f"The base model's chat template does not contain the question exactly once. {advice}")
+    return template
+
+
+def _glue(before: str) -> str:
+    """What joins a delimiter to the text after it, so that no tokenizer merges the two.
+
+    After a word a line break, as m1's template has it; after punctuation a space, which tokenizers put to the next
+    word, while ".\n" would be one token.
+    """
+    if not before or before[-1].isspace() or before[-1] == ">":
+        return ""
+    return "\n" if before[-1].isalnum() else " "
+
+
+def _answer(sample: TrainingSample, profile: Profile, wording: PromptSection) -> str:
+    closing = profile.thinking.natural_close
+    answer = sample.answer.strip()
+    sentence = lead_in(closing)
+    if " " in sentence.strip():
+        return _continued(sample, sentence, answer)
+    asked_box = "\\boxed" in (wording.with_options if sample.options else wording.open)
+    return _glue(closing) + (answer if _is_in_form(answer, sample, asked_box) else _with_option(sample, asked_box))
+
+
+def _continued(sample: TrainingSample, sentence: str, answer: str) -> str:
+    """The answer after a closing that is a sentence to be gone on with."""
+    if not sample.options or sample.target is None:
+        return f":\n\n{answer}"
+    return f" {_named(sample.target, sample.options)}" + (f"\n\n{answer}" if answer else "")
+
+
+def _is_in_form(answer: str, sample: TrainingSample, asked_box: bool) -> bool:
+    if not sample.options or sample.target is None:
+        return True
+    return score(answer, sample.options, sample.target).letter is not None and (not asked_box or "\\boxed" in answer)
+
+
+def _with_option(sample: TrainingSample, asked_box: bool) -> str:
+    target = sample.target or ""
+    last = f"\\boxed{{{target}}}" if asked_box else f"The answer is {_named(target, sample.options)}"
+    return f"{sample.answer.strip()}\n\n{last}".strip()
+
+
+def _named(target: str, options: Mapping[str, str]) -> str:
+    return f"{target}. {' '.join(options[target].split())}"
+
+
+def _holds_text(part: tuple[PartKind, str]) -> bool:
+    return bool(part[1])
+
+
+def _report(step: str, title: str, before: int, dropped: Sequence[str]) -> StepReport:
+    return StepReport(step, title, before, before - len(dropped), tuple(dropped[:SHOWN_EXAMPLES]))
