@@ -79,7 +79,7 @@ def running_app(**environment: str) -> Iterator[AppProcess]:
     # A measurement that is told to end must not leave the app behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:
-        home, port = Path(folder), _free_port()
+        home, port = Path(folder), free_port()
         if load_settings().engine is EngineChoice.EMBEDDED:
             fetch(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
             (home / "models").symlink_to(weights_directory(), target_is_directory=True)
@@ -105,7 +105,8 @@ def running_app(**environment: str) -> Iterator[AppProcess]:
                 process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody uses."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
