@@ -17,6 +17,7 @@ from m1app.services.question_sets import QuestionSetService
 from m1app.services.sweep_store import SweepStore
 from m1app.services.sweeps import SweepService
 from m1app.services.trace_store import TraceStore
+from m1app.services.training_data import TrainingDataService
 from m1app.settings import Settings, SettingsError
 from models.catalog import Catalog
 from models.profiles import Profiles, load_profiles
@@ -41,6 +42,7 @@ class Services:
     jobs: JobService
     benchmarks: BenchmarkService
     benchmark_reading: BenchmarkReading
+    training_data: TrainingDataService
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
@@ -106,4 +108,5 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
             benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs
         ),
         benchmark_reading=BenchmarkReading(benchmark_store),
+        training_data=TrainingDataService(database, settings, profiles),
     )

@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|annotations|score|jobs|doctor`.
+"""The same services without a browser: `python -m m1app probe|sweep|annotations|dataset|score|jobs|doctor`.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -18,6 +18,7 @@ from m1app.bench_cli import add_bench_command
 from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
+from m1app.dataset_cli import add_dataset_commands
 from m1app.job_cli import add_job_commands
 from m1app.question_set_cli import add_question_commands
 from m1app.score_cli import add_score_command
@@ -28,6 +29,7 @@ from m1app.services.sweep_export import sweep_json, sweep_text
 from m1app.services.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, SweepRequest
 from m1app.services.trace_export import trace_json
 from m1app.settings import Settings, SettingsError, load_settings
+from m1app.training.errors import TrainingError
 from models.errors import ModelsError
 from storage.errors import StorageError
 from storage.records import SegmentKind, Trace, TraceState
@@ -39,6 +41,16 @@ _HEADINGS = {
     SegmentKind.CLOSE: "\n[closing] ",
     SegmentKind.ANSWER: "\n[answer]\n",
 }
+_KNOWN_ERRORS = (
+    AnnotationError,
+    BenchmarkError,
+    ModelsError,
+    OSError,
+    ServiceError,
+    SettingsError,
+    StorageError,
+    TrainingError,
+)
 Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
 
 
@@ -52,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Interrupted; what was generated is kept.")
         return 130
-    except (AnnotationError, BenchmarkError, ModelsError, OSError, ServiceError, SettingsError, StorageError) as exc:
+    except _KNOWN_ERRORS as exc:
         _say(f"error: {exc}")
         return 1
 
@@ -81,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(command=_sweep)
     add_bench_command(commands, _numbers)
     add_annotation_commands(commands)
+    add_dataset_commands(commands)
     add_question_commands(commands)
     add_score_command(commands)
     add_job_commands(commands)

@@ -186,7 +186,7 @@ class TrainingDataService:
             answered, asked = answered_questions(session, plan.exclude_answered_by_run)
             kept = evaluation_questions(session) if plan.overlap_ngram else {}
         library = [comparable_text(each.question, each.options) for each in load_library()]
-        evaluation = {LIBRARY: library} | kept if plan.overlap_ngram else {}
+        evaluation = {LIBRARY: library, **kept} if plan.overlap_ngram else {}
         return {name: questions for name, questions in evaluation.items() if name not in asked}, answered
 
 
