@@ -98,7 +98,7 @@ def fetch(request: HubRequest, folder: Path) -> HubRequest:
     splits = datasets.get_dataset_split_names(request.repo, config)
     split = request.split or _only(splits, _PREFERRED_SPLITS, "split")
     if split not in splits:
-        raise InvalidQuestionSet(f"found the splits {', '.join(splits)}, expected {split}. Name one of them.")
+        raise InvalidQuestionSet(f"found no split {split!r}, expected one of {', '.join(splits)}. Name one of them.")
     datasets.load_dataset(request.repo, config, split=split).to_parquet(folder / "rows.parquet")
     shown = "" if config == "default" else config
     return HubRequest(request.repo, shown, split, layout=request.layout)
@@ -109,7 +109,7 @@ def _only(names: Sequence[str], preferred: Sequence[str], what: str) -> str:
         return names[0]
     found = next((name for name in preferred if name in names), None)
     if found is None:
-        raise InvalidQuestionSet(f"found the {what}s {', '.join(names)}, expected one {what}. Name the one to import.")
+        raise InvalidQuestionSet(f"found several {what}s ({', '.join(names)}), expected one. Name the one to import.")
     return found
 
 

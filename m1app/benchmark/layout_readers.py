@@ -83,12 +83,22 @@ def _abstract_question(contexts: object, column: str, question: str, decision: o
 
 def read_mmlu_pro(row: Row) -> SetQuestion:
     """MMLU-Pro: a list of up to ten options, and the number of the right one."""
-    options = options_at(row, "options")
+    options = options_at({"options": _without_padding(row.get("options"))}, "options")
     target = numbered_at(row, "answer_index", options, first=0)
     letter = optional_text(row, "answer").strip()
     if letter and letter != target:
         raise unexpected("answer", letter, f"{target}, as answer_index says")
     return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("category",)))
+
+
+def _without_padding(options: object) -> object:
+    """Options without the "N/A" with which the first release filled up to ten; the official script drops them too."""
+    options = unpacked(options, "options")
+    if not isinstance(options, list):
+        return options
+    while options and options[-1] == "N/A":
+        options = options[:-1]
+    return options
 
 
 def read_gpqa(row: Row) -> SetQuestion:

@@ -14,15 +14,15 @@ from m1app.benchmark.hub_sets import HubRequest
 from m1app.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[2]
+_OFFLINE = "M1_HUB_OFFLINE is set: only what was fetched before can be imported."
+_UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
-    "DatasetNotFoundError": "Check the name; for one whose licence must be accepted, accept it there and set "
-    "M1_HUB_TOKEN.",
-    "OfflineModeIsEnabled": "M1_HUB_OFFLINE is set, and it was not fetched before.",
-    "ConnectionError": "Check the network and M1_HUB_URL.",
-    "LocalEntryNotFoundError": "Check the network and M1_HUB_URL; with M1_HUB_OFFLINE only what was fetched before "
-    "can be used.",
+    "DatasetNotFoundError": "Check the name; where a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
+    "ConnectionError": _UNREACHABLE,
+    "LocalEntryNotFoundError": _UNREACHABLE,
     "RuntimeError": "If it is a dataset script: take a copy of the set as Parquet or JSON lines.",
 }
+"""By the name of the error's class: what to do about it."""
 
 
 async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) -> tuple[HubRequest, Path]:
@@ -51,7 +51,7 @@ async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) 
         raise
     reply = _reply(output, complaints, process.returncode)
     if "error" in reply:
-        advice = _ADVICE.get(reply["kind"], "")
+        advice = _OFFLINE if settings.hub_offline else _ADVICE.get(reply.get("kind", ""), "")
         raise InvalidQuestionSet(f"{request.place}: {str(reply['error']).rstrip('.')}. {advice}".rstrip())
     chosen = HubRequest(**reply)
     return chosen, folder / (chosen.file or "rows.parquet")
