@@ -1,8 +1,9 @@
 """Whether an answer agrees with its question's target, for data that is to be learned from.
 
 The scoring rule `strict` decides where the answer commits to an option. Reasoning traces were often made from open
-questions and commit in words only: there the last sentence decides, when it plainly names one option. Published
-scorers guess further; in data to train on, a wrong guess would teach an error.
+questions and commit in words only: there the last sentence decides when it plainly names one option, and an answer
+that names the target alone agrees with it. Published scorers guess further; in data to train on, a wrong guess would
+teach an error.
 """
 
 import re
@@ -12,8 +13,9 @@ from enum import StrEnum
 from m1app.benchmark.prompt_text import match_option_text, narrow
 from m1app.benchmark.scoring import score
 
-_LAST_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?\s]*\Z")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)*]*\s+|\n+")
 _WORD_START = re.compile(r"(?<!\w)\w")
+_TELLING_CHARACTERS = 3
 # A sentence that denies or weighs names the option it decides against as readily as the one it decides for.
 _UNDECIDED = re.compile(
     r"\b(?:not|no|never|none|neither|nor|without|unlikely|incorrect|except|cannot|while|whereas|although|though|but"
@@ -39,23 +41,43 @@ def verify(answer: str, options: Mapping[str, str], target: str | None) -> Verdi
     if not options or target is None:
         return Verdict.UNCHECKABLE
     letter = score(answer, options, target).letter or concluded_letter(answer, options)
-    if letter is None:
-        return Verdict.UNSTATED
-    return Verdict.AGREES if letter == target else Verdict.CONTRADICTS
+    if letter is not None:
+        return Verdict.AGREES if letter == target else Verdict.CONTRADICTS
+    return Verdict.AGREES if only_named_letter(answer, options) == target else Verdict.UNSTATED
 
 
 def concluded_letter(answer: str, options: Mapping[str, str]) -> str | None:
     """The only option that the last sentence names in words; None when it denies or weighs something."""
-    found = _LAST_SENTENCE.search(answer.rstrip())
-    sentence = found[0] if found else ""
-    if _UNDECIDED.search(sentence):
-        return None
-    folded = narrow(sentence)
+    sentences = _sentences(answer)
+    named = _named_plainly(sentences[-1], options) if sentences else frozenset()
+    return next(iter(named)) if len(named) == 1 else None
+
+
+def only_named_letter(answer: str, options: Mapping[str, str]) -> str | None:
+    """The only option that the whole answer names, where a sentence says it plainly.
+
+    It can confirm a target. It refutes none: what is named alone may be named in passing.
+    """
+    plain = {letter for sentence in _sentences(answer) for letter in _named_plainly(sentence, options)}
+    return plain.pop() if len(_named(answer, options)) == 1 and plain else None
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence]
+
+
+def _named_plainly(sentence: str, options: Mapping[str, str]) -> frozenset[str]:
+    return frozenset() if _UNDECIDED.search(sentence) else _named(sentence, options)
+
+
+def _named(text: str, options: Mapping[str, str]) -> frozenset[str]:
+    """Letters of the options whose texts stand in `text`, short ones ("be", "12") left out: any text may hold them."""
+    folded = narrow(text)
     named: set[str] = set()
     end = 0
     for start in _WORD_START.finditer(folded):
         reference = match_option_text(folded, start.start(), options) if start.start() >= end else None
-        if reference:
+        if reference and reference.end - reference.start >= _TELLING_CHARACTERS:
             named |= reference.letters
             end = reference.end
-    return named.pop() if len(named) == 1 else None
+    return frozenset(named)
