@@ -250,7 +250,8 @@ def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -
 
 def _axis(title: str, **options: Any) -> dict[str, Any]:
     return {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
+        "tickangle": 0,
         "gridcolor": "rgba(127,137,150,0.22)",
         "linecolor": "rgba(127,137,150,0.6)",
         "showline": True,

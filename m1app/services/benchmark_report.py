@@ -139,14 +139,15 @@ def plotly_program() -> Path:
 
 
 async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, sweeps: SweepService) -> str:
-    """Engine and model as the first question's trace names them."""
-    page = await reading.questions(run.id, QuestionFilter(model=model), limit=1)
+    """Engine and model as the trace of one of the first questions names them."""
+    page = await reading.questions(run.id, QuestionFilter(model=model), limit=_QUESTIONS_SHOWN)
+    answered = [each for each in page.questions if each.checkpoint_id]
     try:
-        passes = (await sweeps.get(page.questions[0].item_id)).passes if page.questions else ()
+        passes = (await sweeps.get(answered[0].item_id)).passes if answered else ()
     except SweepNotFound:
         passes = ()
     if not passes:
-        return f"{model}: nothing asked yet"
+        return f"{model}: no trace of its first questions"
     trace = passes[0].trace
     guess = ", a guess" if trace.profile_is_guess else ""
     server = f"{trace.engine_kind} {trace.engine_version}".strip()
@@ -263,7 +264,7 @@ def _change_parts(run: BenchmarkRun, change: ModelChange) -> list[str]:
             f"From {cell_words(before)} to {cell_words(after)}, by the rule strict: {counts}. "
             f"{comparison_words(change.transitions.comparison)}"
         ),
-        f"<div class='charts one'>{figure_html('', flow_figure(change.transitions))}</div>",
+        f"<div class='flow'>{figure_html('', flow_figure(change.transitions))}</div>",
         heading("Each budget against the one before", 3),
         table_html(curve_table(change.curve, run.budgets[0])),
     ]

@@ -66,8 +66,9 @@ def verdict_of(is_correct: bool | None, letter: str | None, state: ItemState) ->
 
 
 def _question(each: QuestionVerdict) -> dict[str, Any]:
-    verdict = verdict_of(each.is_correct, each.letter, each.item_state)
-    before = verdict_of(each.before_is_correct, each.before_letter, ItemState.DONE)
+    state = each.item_state
+    verdict = verdict_of(each.is_correct, each.letter, state)
+    before = "" if each.before_is_correct is None else verdict_of(each.before_is_correct, each.before_letter, state)
     return {
         "item": each.item_id,
         "stem": each.stem,
@@ -82,7 +83,7 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
         "tokens": "–" if each.thinking_tokens is None else f"{each.thinking_tokens:,}",
         "case": each.checkpoint_id or "",
         # An item that has not begun, or failed before it did, has no sweep to open.
-        "has_sweep": each.item_state is ItemState.DONE,
+        "has_sweep": state is ItemState.DONE,
     }
 
 

@@ -54,6 +54,7 @@ class BenchmarksPage:
         return {
             "runs": self._runs,
             "curves": self._curves,
+            "points": self._points,
             "readings": self._readings,
             "transitions": self._transitions,
             "questions": self._questions,
@@ -95,11 +96,15 @@ class BenchmarksPage:
         return {"stamp": stamp, "runs": rows, "chosen": picked, "problem": problem, "is_cut": is_cut}
 
     async def _curves(self, values: Values) -> Reply:
-        run_names, choice, rule = await self._run_names(values), choice_of(values), rule_of(values)
-        by_rule = {name: await self._reading.cells(list(run_names), name) for name in ("strict", "m1")}
-        drawn = panels(by_rule[rule], choice, run_names)
-        strict, m1 = ([cell for cell in by_rule[name] if is_shown(cell, choice)] for name in ("strict", "m1"))
-        return {"panels": [asdict(panel) for panel in drawn], "points": asdict(points_table(strict, m1, run_names))}
+        run_names = await self._run_names(values)
+        cells = await self._reading.cells(list(run_names), rule_of(values))
+        return {"panels": [asdict(panel) for panel in panels(cells, choice_of(values), run_names)]}
+
+    async def _points(self, values: Values) -> Reply:
+        run_names, choice = await self._run_names(values), choice_of(values)
+        strict, m1 = [await self._reading.cells(list(run_names), rule) for rule in ("strict", "m1")]
+        shown = [cell for cell in strict if is_shown(cell, choice)]
+        return {"table": asdict(points_table(shown, m1, run_names))}
 
     async def _readings(self, values: Values) -> Reply:
         run_names = await self._run_names(values)

@@ -13,7 +13,12 @@ function loadPlotly() {
 }
 const ink = (name) => getComputedStyle(element.firstElementChild).getPropertyValue(name).trim();
 const seeThrough = (colour, share) => `rgba(${[1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).join(",")},${share})`;
-function painted(figure) {
+// Labels of an axis with room between them: every second or third, counted from the last.
+function roomy(labels, width) {
+  const step = Math.ceil((labels.length * 44) / Math.max(1, width - 70));
+  return labels.map((label, i) => ((labels.length - 1 - i) % step ? "" : label));
+}
+function painted(figure, width) {
   const copy = structuredClone(figure);
   copy.data.forEach((trace) => {
     const count = trace.meta?.colour;
@@ -28,6 +33,7 @@ function painted(figure) {
     if (count !== null && trace.marker) trace.marker.color = colour;
     if (count === null && trace.marker) trace.marker.line.color = colour;
   });
+  if (copy.layout.xaxis) copy.layout.xaxis.ticktext = roomy(copy.layout.xaxis.ticktext, width);
   copy.layout.font.color = ink("--m1-quiet");
   copy.layout.hoverlabel = { bgcolor: ink("--m1-paper"), bordercolor: ink("--m1-line"), font: { color: ink("--m1-ink") }, align: "left" };
   return copy;
@@ -35,14 +41,14 @@ function painted(figure) {
 const SHOWN = { responsive: true, displayModeBar: false, doubleClick: "reset" };
 async function draw(place, figure) {
   const library = await loadPlotly();
-  const { data, layout } = painted(figure);
+  const { data, layout } = painted(figure, place.clientWidth);
   place.m1Figure = figure;
   await library.react(place, data, { ...layout, showlegend: false }, SHOWN);
 }
 async function saveFigure(place, name, format) {
   const library = await loadPlotly();
-  const { data, layout } = painted(place.m1Figure);
   const size = { width: Math.max(640, place.clientWidth), height: place.clientHeight + 60 };
+  const { data, layout } = painted(place.m1Figure, size.width);
   const image = await library.toImage({ data, layout: { ...layout, ...size, paper_bgcolor: ink("--m1-paper") } }, { format, scale: format === "png" ? 2 : 1, ...size });
   const made = link("", image);
   made.download = `${name}.${format}`;
@@ -94,12 +100,13 @@ const NOTES = {
   thinking: "Thinking tokens that the answers were given, mean, against what was allowed.",
   answered: "The share of questions in whose answer the scoring rule found an option.",
 };
+const curvesQuestion = () => ({
+  runs: chosenIds(), rule: view.rule, chart: view.chart, sets: panelSets(), model: known(view.model, modelsOf(chosen), ""),
+  rounds: view.rounds, budget: view.chart === "rounds" ? view.budget : "", paper: view.paper === "1",
+});
 async function showCurves() {
-  const isRounds = view.chart === "rounds";
-  const reply = await askLatest("curves", "curves", {
-    runs: chosenIds(), rule: view.rule, chart: view.chart, sets: panelSets(), model: view.model,
-    rounds: view.rounds, budget: isRounds ? view.budget : "", paper: view.paper === "1",
-  });
+  if (!q("panels").childElementCount) say(q("curves-note"), "Reading the results …");
+  const reply = await askLatest("curves", "curves", curvesQuestion());
   if (!reply) return;
   if (reply.error) return notice(reply.error);
   const made = reply.panels.map(panelOf);
@@ -107,14 +114,22 @@ async function showCurves() {
   if (!isSame) q("panels").replaceChildren(...made);
   q("panels").classList.toggle("is-grid", made.length > 1);
   say(q("curves-note"), made.length ? NOTES[view.chart] : nothingYet());
-  q("points-box").hidden = !reply.points.rows.length;
-  showTable("points", reply.points);
+  q("points-box").hidden = !made.length;
   try {
     for (const [i, each] of made.entries()) await draw(each.querySelector(".m1-plot"), reply.panels[i].figure);
   } catch (error) {
     notice(error.message);
   }
+  await showPoints();
 }
+// The numbers are read only when they are looked at.
+async function showPoints() {
+  if (!q("points-box").open || q("points-box").hidden) return;
+  const reply = await askLatest("points", "points", curvesQuestion());
+  if (reply?.error) notice(reply.error);
+  else if (reply) showTable("points", reply.table);
+}
+q("points-box").addEventListener("toggle", showPoints);
 const nothingYet = () =>
   chosen.some((run) => run.is_live) ? "No answer yet: the curves begin with the first question that is done." : "There is no answer for what is chosen. Choose another set, model or number of rounds.";
 // The charts follow the page's ground.

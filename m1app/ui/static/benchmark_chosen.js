@@ -13,7 +13,7 @@ function chosenRun(run) {
   const made = node("article", "m1-chosen-run");
   made.dataset.chosen = run.id;
   const head = node("div", "m1-chosen-head");
-  head.append(node("h3", "", run.name), stateWords(run), node("span", "m1-number", run.progress), tagChips(run));
+  head.append(node("h3", "", run.name), stateWords(run), node("span", "m1-number", `${run.progress} questions`), tagChips(run));
   if (run.failed) head.append(node("span", "m1-failed m1-number", `${number(run.failed)} failed`));
   const meter = node("div", "m1-meter");
   meter.style.setProperty("--share", run.share);

@@ -50,7 +50,7 @@ function wayRow(way) {
   const words = node("td");
   words.append(node("span", "m1-way-mark"), way.words);
   const act = node("td");
-  if (way.count) act.append(button("Show questions", () => openQuestions(way.verdict), `Show the questions: ${way.words}`));
+  if (way.count) act.append(button("Questions", () => openQuestions(way.verdict), `Show the questions: ${way.words}`));
   row.append(words, node("td", "m1-number", number(way.count)), node("td", "m1-number", way.share), act);
   return row;
 }

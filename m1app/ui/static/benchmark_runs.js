@@ -1,5 +1,6 @@
 // The table of runs: filter, choose one or several to compare.
 let stamp = "";
+let hasScrolled = false;
 const runsQuestion = () => ({ find: view.find, tag: view.tag, archived: view.archived === "1", runs: view.runs });
 
 async function loadRuns() {
@@ -27,6 +28,12 @@ function showRuns({ runs, is_cut: isCut }) {
   say(q("runs-note"), isCut ? `The newest ${runs.length} are shown; filter to find older ones.` : runs.length ? plural(runs.length, "run") : none);
   q("tags").replaceChildren(...union(runs.map((run) => run.tags)).map((tag) => Object.assign(node("option"), { value: tag })));
   showChosen();
+  // The first of the chosen runs is in sight when the page opens.
+  const first = q("runs").querySelector(".is-chosen");
+  if (!hasScrolled && first) {
+    hasScrolled = true;
+    first.closest(".m1-runs").scrollTop = first.offsetTop - 60;
+  }
 }
 function runRow(run) {
   const row = node("tr", chosen.some((each) => each.id === run.id) ? "is-chosen" : "");
