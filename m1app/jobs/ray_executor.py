@@ -18,9 +18,10 @@ from storage.job_records import Resource
 
 _T = TypeVar("_T")
 _PROJECT = Path(__file__).resolve().parents[2]
-_ALL_BUT_CODE = ["/*", "!/m1app", "!/models", "!/storage", "__pycache__"]
+_CODE = frozenset({"m1app", "models", "storage"})
 _WAITING = "PENDING"
 _WORKING = "RUNNING"
+_PRESENCE = {_WAITING: Presence.WAITING, _WORKING: Presence.ALIVE}
 
 
 class RayExecutor:
@@ -48,7 +49,7 @@ class RayExecutor:
                 submission_id=handle,
                 runtime_env={
                     "working_dir": str(_PROJECT),
-                    "excludes": _ALL_BUT_CODE,
+                    "excludes": _all_but_code(),
                     "env_vars": {**task.environment, "PYTHONUNBUFFERED": "1"},
                 },
                 metadata={"job_id": task.job_id},
@@ -65,12 +66,13 @@ class RayExecutor:
             status = self._status(handle)
         except ExecutorError:
             return Presence.UNKNOWN
-        return Presence.ALIVE if status in (_WAITING, _WORKING) else Presence.GONE
+        return _PRESENCE.get(status, Presence.GONE)
 
     def stop(self, handle: str) -> None:
-        """Take a waiting worker back. A running one is not signalled: it reads in the database that it is to stop.
+        """Take a waiting worker back: Ray ends it as soon as it starts it.
 
-        Ray would signal all that the worker has started too, its engine in the middle of an answer.
+        A running one is not signalled: it reads in the database that it is to stop. Ray would signal all that the
+        worker has started too, its engine in the middle of an answer.
         """
         if self._status(handle) == _WAITING:
             self.kill(handle)
@@ -124,3 +126,8 @@ class RayExecutor:
         return ExecutorError(
             f"Ray at {self._address} did not do it ({said}). Check M1_RAY_ADDRESS and that the cluster runs."
         )
+
+
+def _all_but_code() -> list[str]:
+    """What of the project's folder is not sent: Ray's patterns know no exceptions to a rule."""
+    return [*(f"/{entry.name}" for entry in _PROJECT.iterdir() if entry.name not in _CODE), "__pycache__"]

@@ -15,7 +15,8 @@ class Presence(StrEnum):
     """What an executor knows of a worker."""
 
     ALIVE = "alive"
-    """It runs, or waits in the executor's own queue."""
+    WAITING = "waiting"
+    """It has not begun: the executor has no room for it yet."""
     GONE = "gone"
     UNKNOWN = "unknown"
     """It cannot be looked at from here: it runs on another machine, or whoever knows does not answer."""
@@ -81,6 +82,9 @@ def _is_given_up(seen: Sighting, limits: WatchLimits) -> bool:
     match seen.presence:
         case Presence.ALIVE:
             return False
+        case Presence.WAITING:
+            # Should the executor start it all the same, it will find that the job is not to be run.
+            return seen.state is JobState.STOPPING and not seen.has_begun
         case Presence.UNKNOWN:
             return seen.silent_seconds > limits.unknown_seconds and seen.watched_seconds > limits.watched_seconds
         case Presence.GONE:

@@ -102,6 +102,8 @@ class JobScheduler:
         presence = self._executor.look(job.handle) if job.handle else Presence.UNKNOWN
         judgement = judge(self._sighting(job, presence), self._setup.limits)
         if judgement is not None:
+            if presence is Presence.WAITING:
+                self._executor.stop(job.handle)
             self._give_up(job, judgement)
         elif job.state is JobState.STOPPING and job.handle and presence is Presence.ALIVE:
             self._end_worker(job)

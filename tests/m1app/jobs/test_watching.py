@@ -23,6 +23,14 @@ def test_worker_that_is_there_is_never_given_up_however_silent(state: JobState, 
     assert state_after(**seen) is None
 
 
+@pytest.mark.parametrize(("state", "expected"), [(JobState.RUNNING, None), (JobState.STOPPING, JobState.STOPPED)])
+def test_worker_that_its_executor_has_no_room_for_waits_unless_told_to_stop(
+    state: JobState, expected: JobState | None
+) -> None:
+    seen = {"state": state, "presence": Presence.WAITING, "has_begun": False, "silent_seconds": 1e6}
+    assert state_after(**seen, watched_seconds=1e6) is expected
+
+
 @pytest.mark.parametrize(("silent", "expected"), [(29.9, None), (30.1, JobState.LOST)])
 def test_worker_that_is_gone_is_lost_after_its_silence(silent: float, expected: JobState | None) -> None:
     assert state_after(presence=Presence.GONE, silent_seconds=silent) is expected

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from m1app.jobs.states import OVER
 from m1app.services.jobs import JobService
 from m1app.settings import Settings
 from storage.database import Database
@@ -50,7 +51,9 @@ async def reaches(service: JobService, job: Job, *states: JobState, seconds: flo
     """The job, once it is in one of these states."""
 
     async def is_there() -> bool:
-        return (await service.get(job.id)).state in states
+        now = (await service.get(job.id)).state
+        assert now in states or now not in OVER, f"{job.name} is {now}"
+        return now in states
 
     try:
         await until(is_there, f"{job.name} becoming {'/'.join(states)}", seconds)
