@@ -1,0 +1,259 @@
+"""The Admin page with the real model: question sets come in, benchmarks are launched, watched, stopped and resumed."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
+from tests.e2e.browser_watch import Watch
+from tests.e2e.probe_page import WAIT_MS
+from tests.e2e.running_app import RunningApp, make_home, running
+
+_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
+SET = "self-written"
+
+
+@pytest.fixture(scope="module")
+def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """An app without question sets and jobs, to which the tests of this module add."""
+    home = make_home(tmp_path_factory.mktemp("home"), smollm2_path)
+    with running(RunningApp(home)) as started:
+        yield started
+
+
+@pytest.fixture
+def app_in_use(own_app: RunningApp) -> RunningApp:
+    return own_app
+
+
+@pytest.fixture
+def admin(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> OpenAdminPage:
+    """The Admin page, open."""
+    return OpenAdminPage(new_context().new_page(), app_in_use.url).open()
+
+
+@pytest.fixture
+def with_set(admin: OpenAdminPage, tmp_path: Path) -> OpenAdminPage:
+    """The page, with the set of three questions in it."""
+    if not admin.wait_sets().sets.filter(has_text=SET).count():
+        admin.import_file(write_set(tmp_path, SET))
+        expect(admin.of_sets("report")).to_contain_text("3 questions imported", timeout=WAIT_MS)
+    return admin
+
+
+def test_empty_page_says_what_to_do_first(admin: OpenAdminPage) -> None:
+    expect(admin.hint).to_have_text("No question set is chosen; choose at least one.")
+    expect(admin.command).to_be_hidden()
+    admin.tab("Jobs")
+    expect(admin.job("empty")).to_have_text("No jobs yet. Launch a benchmark to begin.")
+    expect(admin.job("none")).to_be_visible()
+    admin.tab("Question sets")
+    expect(admin.of_sets("empty")).to_contain_text("Import a file")
+    admin.tab("Engine and health")
+    expect(admin.page.locator("#admin-engines [data-part=label]")).to_contain_text("smollm2-135m, ready")
+    expect(admin.page.locator("#admin-engines")).to_contain_text("in use")
+
+
+def test_a_set_is_imported_read_searched_and_deleted(admin: OpenAdminPage, tmp_path: Path, own_app: RunningApp) -> None:
+    rows = [*QUESTIONS, QUESTIONS[1]]
+    admin.import_file(write_set(tmp_path, "passing", rows))
+    expect(admin.of_sets("report")).to_contain_text("passing: 3 questions imported.", timeout=WAIT_MS)
+    expect(admin.of_sets("report")).to_contain_text("1 question was repeated")
+    admin.sets.filter(has_text="passing").get_by_role("button").click()
+    questions = admin.of_sets("questions").locator("> li")
+    expect(questions).to_have_count(3)
+    expect(questions.first).to_contain_text(HOSTILE)
+    expect(questions.first.locator(".is-target")).to_contain_text("A. Vitamin C")
+    admin.of_sets("search").fill("insulin")
+    expect(questions).to_have_count(1)
+    admin.of_sets("search").fill("kangaroo")
+    expect(admin.of_sets("no-questions")).to_have_text("No question holds these words.")
+    admin.expect_inert()
+    delete = admin.of_sets("delete")
+    delete.click()
+    expect(delete).to_have_text("Delete this set?")
+    expect(admin.sets.filter(has_text="passing")).to_have_count(1)
+    delete.click()
+    expect(admin.sets.filter(has_text="passing")).to_have_count(0)
+    assert not list(own_app.home.glob("upload-*"))
+
+
+def test_a_file_that_is_no_set_is_refused_and_leaves_nothing(
+    admin: OpenAdminPage, tmp_path: Path, own_app: RunningApp, watch: Watch
+) -> None:
+    watch.expect("status of 422")  # The browser logs every answer that is no success.
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"set": [{"question": "?"')
+    admin.import_file(broken)
+    expect(admin.of_sets("notice")).to_contain_text("broken.json", timeout=WAIT_MS)
+    expect(admin.page.get_by_role("button", name="Import file")).to_be_enabled()
+    assert not list(own_app.home.glob("upload-*"))
+
+
+def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_set: OpenAdminPage) -> None:
+    admin = with_set.tab("New benchmark")
+    admin.name.fill("my run")
+    admin.start.click()
+    expect(admin.problem("question_sets")).to_have_text("No question set is chosen; choose at least one.")
+    admin.choose_set(SET)
+    expect(admin.problem("question_sets")).to_be_hidden()
+    admin.own_budgets.fill("16 many")
+    admin.dry_run.click()
+    expect(admin.problem("budgets")).to_contain_text("'many'")
+    admin.own_budgets.fill("16")
+    admin.box("limit").fill("few")
+    admin.start.click()
+    expect(admin.problem("limit")).to_contain_text("enter a whole number, or leave it empty")
+    admin.box("limit").fill("")
+    admin.box("passes").fill("3")
+    admin.start.click()
+    expect(admin.problem("knobs")).to_contain_text("3 passes at temperature 0 would all be equal")
+    admin.box("passes").fill("1")
+    admin.own_budgets.fill("99999999")
+    admin.start.click()
+    expect(admin.problem("budgets")).to_contain_text("does not fit into the context")
+    assert admin.name.input_value() == "my run"
+    assert admin.own_budgets.input_value() == "99999999"
+    admin.tab("Jobs")
+    expect(admin.jobs.filter(has_text="my run")).to_have_count(0)
+
+
+def test_command_line_follows_the_form_and_a_dry_run_counts(with_set: OpenAdminPage) -> None:
+    admin = with_set
+    admin.fill_small(SET, "it's counted")
+    expect(admin.command).to_have_text(
+        "python -m m1app bench --questions self-written --budgets 16,32 --force-rounds 0 "
+        "--name 'it'\"'\"'s counted' --answer-cap 8"
+    )
+    admin.dry_run.click()
+    expect(admin.estimate).to_contain_text("3 questions × 1 model × 2 cells = 6 answers")
+    expect(admin.estimate).to_contain_text("at most")
+    admin.chips("rounds", "0", "1")
+    expect(admin.command).to_contain_text("--force-rounds 0,1")
+    expect(admin.estimate).to_be_hidden()
+
+
+def test_a_benchmark_runs_to_its_end_before_ones_eyes(
+    with_set: OpenAdminPage, own_app: RunningApp, new_context: Callable[..., BrowserContext]
+) -> None:
+    admin = with_set
+    admin.fill_small(SET, f"small {HOSTILE}")
+    job_id = admin.launch()
+    expect(admin.job("name")).to_have_text(f"small {HOSTILE}")
+    expect(admin.job("progress")).to_contain_text("of 3 questions", timeout=WAIT_MS)
+    admin.wait_state("Succeeded")
+    expect(admin.job("progress")).to_contain_text("3 of 3 questions")
+    expect(admin.job("progress")).to_contain_text("% right")
+    expect(admin.job("log")).to_contain_text("created: benchmark")
+    run_id = admin.job("results").get_attribute("href").rpartition("=")[2]  # type: ignore[union-attr]
+    assert re.fullmatch(r"[0-9a-f]{32}", run_id)
+    row = admin.page.locator(f'tr[data-job="{job_id}"]')
+    expect(row).to_contain_text("Succeeded")
+    admin.expect_inert()
+    with urllib.request.urlopen(f"{own_app.url}/admin/jobs/{job_id}/log.txt", timeout=10) as answer:
+        assert "attachment" in answer.headers["Content-Disposition"]
+        assert b"created: benchmark" in answer.read()
+    other = OpenAdminPage(new_context().new_page(), own_app.url).open(f"/admin/?job={job_id}")
+    expect(other.job("name")).to_have_text(f"small {HOSTILE}")
+    expect(other.job("state")).to_have_text("Succeeded")
+
+
+def test_a_job_is_stopped_resumed_and_deleted(with_set: OpenAdminPage) -> None:
+    admin = with_set
+    admin.fill_small(SET, "long", budgets="900 1000")
+    admin.box("temperature").fill("1")
+    admin.box("passes").fill("8")
+    expect(admin.command).to_contain_text("--passes 8")
+    admin.launch()
+    admin.wait_state("Running")
+    admin.page.wait_for_timeout(3000)
+    admin.job("stop").click()
+    admin.wait_state("Stopped")
+    expect(admin.job("log")).to_contain_text("told to stop by a person")
+    admin.job("priority").fill("7")
+    admin.job("priority").press("Tab")
+    admin.job("resume").click()
+    admin.wait_state("Running")
+    expect(admin.job("facts")).to_contain_text("Attempt2")
+    expect(admin.job("priority")).to_have_value("7")
+    admin.job("stop").click()
+    admin.wait_state("Stopped")
+    admin.job("delete").click()
+    admin.job("delete").click()
+    expect(admin.jobs.filter(has_text="long")).to_have_count(0)
+    expect(admin.job("none")).to_be_visible()
+    assert "job=" not in admin.page.url
+
+
+def test_cloning_fills_the_form_again(with_set: OpenAdminPage) -> None:
+    admin = with_set
+    admin.fill_small(SET, "to be cloned", budgets="17 33")
+    admin.launch()
+    admin.job("clone").click()
+    expect(admin.own_budgets).to_be_visible()
+    expect(admin.own_budgets).to_have_value("17 33")
+    expect(admin.name).to_have_value("to be cloned")
+    expect(admin.command).to_contain_text("--budgets 17,33")
+
+
+def test_jobs_are_filtered_and_found(with_set: OpenAdminPage) -> None:
+    admin = with_set.tab("Jobs")
+    admin.page.locator("#admin-jobs input[name=text]").fill("no such job")
+    expect(admin.job("empty")).to_have_text("No job matches. Clear the filter.")
+    admin.page.locator("#admin-jobs input[name=text]").fill("")
+    admin.page.locator("#admin-jobs select[name=state]").select_option("lost")
+    expect(admin.job("empty")).to_have_text("No job matches. Clear the filter.")
+
+
+def test_a_link_to_a_job_that_is_gone_says_so(admin: OpenAdminPage) -> None:
+    admin.open(f"/admin/?job={'0' * 32}")
+    expect(admin.job("notice")).to_contain_text("There is no job")
+
+
+def test_checks_of_the_machine_are_shown(admin: OpenAdminPage) -> None:
+    admin.tab("Engine and health")
+    admin.page.get_by_role("button", name="Run checks").click()
+    findings = admin.page.locator("#admin-health li")
+    expect(findings).to_have_count(5, timeout=WAIT_MS)
+    expect(admin.page.locator("#admin-health li[data-good=false]")).to_have_count(0)
+
+
+def test_gradio_takes_no_file_and_another_site_changes_nothing(admin: OpenAdminPage, own_app: RunningApp) -> None:
+    def status(path: str, body: bytes, **headers: str) -> int:
+        asked = urllib.request.Request(own_app.url + path, body, headers)
+        try:
+            return int(urllib.request.urlopen(asked, timeout=10).status)
+        except urllib.error.HTTPError as exc:
+            return exc.code
+
+    assert status("/admin/gradio_api/upload", b"x") == 403
+    upload = "/admin/question-sets?file=evil.json"
+    content = json.dumps({"evil": []}).encode()
+    assert status(upload, content, Origin="https://evil.example") == 403
+    assert status(upload, content, Origin="null") == 403
+    assert status("/admin/gradio_api/queue/join", b"{}", Origin="https://evil.example") == 403
+    assert status(upload, content, Origin=own_app.url) == 422
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1360])
+def test_nothing_is_wider_than_the_window(
+    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, width: int, scheme: str
+) -> None:
+    context = new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    admin = OpenAdminPage(context.new_page(), app_in_use.url).open()
+    for name in ("New benchmark", "Jobs", "Question sets", "Engine and health"):
+        admin.tab(name)
+        if name == "Jobs" and admin.jobs.count():
+            admin.jobs.first.locator("a").click()
+            expect(admin.job("job")).to_be_visible()
+        assert admin.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        _SCREENSHOTS.mkdir(exist_ok=True)
+        admin.page.screenshot(
+            path=_SCREENSHOTS / f"admin-{name.split()[0].lower()}-{width}-{scheme}.png", full_page=True
+        )
