@@ -1,0 +1,36 @@
+"""Whether an answer agrees with its target, where nothing may be guessed."""
+
+import pytest
+
+from m1app.training.verification import Verdict, verify
+from tests.m1app.training.training_cases import OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("The answer is A.", Verdict.AGREES),
+        ("\\boxed{A}", Verdict.AGREES),
+        ("It is a steroid. Therefore it comes from the adrenal gland.", Verdict.AGREES),
+        ("ACTH acts on the Adrenal  Gland. This raises the pressure.", Verdict.AGREES),
+        ("The answer is B.", Verdict.CONTRADICTS),
+        ("It holds iodine.\n\nThus it is the thyroid gland.", Verdict.CONTRADICTS),
+        ("It comes from a gland.", Verdict.UNSTATED),
+        ("", Verdict.UNSTATED),
+        ("It is made by the adrenal gland and the thyroid gland.", Verdict.UNSTATED),
+        ("It is not made by the thyroid gland.", Verdict.UNSTATED),
+        ("While the adrenal gland helps, it is the hypothalamus.", Verdict.UNSTATED),
+        ("The thyroid gland is named in passing. It is the liver.", Verdict.UNSTATED),
+    ],
+)
+def test_verdict(answer: str, verdict: Verdict) -> None:
+    assert verify(answer, OPTIONS, "A") is verdict
+
+
+def test_short_option_text_is_not_found_inside_a_sentence() -> None:
+    assert verify("This might be recommended.", {"A": "be", "B": "ad"}, "A") is Verdict.UNSTATED
+
+
+@pytest.mark.parametrize(("options", "target"), [({}, None), (OPTIONS, None), ({}, "A")])
+def test_without_options_or_target_nothing_can_be_checked(options: dict[str, str], target: str | None) -> None:
+    assert verify("The answer is A.", options, target) is Verdict.UNCHECKABLE

@@ -1,0 +1,34 @@
+"""Samples for tests of training data, written for them."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from m1app.training.samples import TrainingSample
+
+GLANDS = ("adrenal", "pituitary", "thyroid", "pineal", "parathyroid", "pancreas", "thymus", "ovary", "testis", "liver")
+OPTIONS = {"A": "Adrenal gland", "B": "Thyroid gland", "C": "Pancreas"}
+SAMPLE = TrainingSample(
+    question="Which gland makes cortisol in answer to ACTH from the pituitary?",
+    options=OPTIONS,
+    target="A",
+    reasoning="Cortisol is a steroid.\n\nThe cortex of the adrenal gland makes it.",
+    answer="It is made in the adrenal cortex. The answer is A. Adrenal gland.",
+    domain="Endocrinology",
+    source="exam",
+)
+
+
+def a_sample(**changes: Any) -> TrainingSample:
+    return replace(SAMPLE, **changes)
+
+
+def some_samples(count: int, **changes: Any) -> list[TrainingSample]:
+    """Samples whose questions share no run of words."""
+    return [
+        a_sample(question=" ".join(f"{gland}{number}" for gland in GLANDS) + "?", **changes) for number in range(count)
+    ]
+
+
+def jsonl(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
