@@ -17,7 +17,8 @@ from typing import Any
 
 from m1app.benchmark.errors import InvalidQuestionSet
 
-_REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# Neither a folder nor "..": `datasets` would take one that exists for the data.
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _PREFERRED_SPLITS = ("test", "validation")
 
 
@@ -66,7 +67,7 @@ def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") 
     Raises:
         InvalidQuestionSet: it is no repository's name, or a part is asked for of one that is a single file.
     """
-    repo = repo.strip().removeprefix("https://huggingface.co/datasets/").strip("/")
+    repo = repo.strip().removeprefix("https://huggingface.co/datasets/").rstrip("/")
     if not _REPO.fullmatch(repo):
         raise InvalidQuestionSet(
             f"found {repo[:80]!r}, expected a hub repository such as GBaker/MedQA-USMLE-4-options. "
