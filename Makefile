@@ -1,6 +1,6 @@
 # Thin names for scripts/. Works without git, and in a folder whose name has spaces.
 .DEFAULT_GOAL := help
-.PHONY: help run install test check vllm test-vllm lock bench clean
+.PHONY: help run install test check vllm test-vllm test-ray lock bench clean
 
 # The scripts see this one only when it was given: make run PYTHON=/path/to/python3.12
 ifdef PYTHON
@@ -19,7 +19,7 @@ install: ## make .venv with what the app needs (PYTHON=... chooses the interpret
 	@sh scripts/install.sh app
 
 test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
-	@sh scripts/test.sh -m "not vllm" $(ARGS)
+	@sh scripts/test.sh -m "not vllm and not ray" $(ARGS)
 
 check: ## formatting, lint, types, import rules, shell scripts, Dockerfile, compose.yaml
 	@sh scripts/check.sh
@@ -31,6 +31,11 @@ test-vllm: ## the engine tests and one probe on a real vLLM, after `make vllm`
 	@[ -x .venv-vllm/bin/python ] || { echo "There is no .venv-vllm; run make vllm first." >&2; exit 1; }
 	@sh scripts/install.sh dev
 	@.venv/bin/python -m pytest -m vllm $(ARGS)
+
+test-ray: ## jobs on a real Ray of one node, which the tests start
+	@sh scripts/install.sh dev
+	@sh scripts/install_ray.sh
+	@.venv/bin/python -m pytest -m ray $(ARGS)
 
 lock: ## compile the lock files anew (ARGS=--upgrade takes the newest versions)
 	@sh scripts/install.sh app

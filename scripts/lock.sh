@@ -18,6 +18,9 @@ compile() {
 compile pyproject.toml "$@" -o requirements.txt
 compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements-dev.txt
 
+# Ray is for clusters (install_ray.sh adds it to .venv), in versions that go with the app's and the tools'.
+echo 'ray[default]>=2.60' | compile - -c requirements-dev.txt "$@" -o requirements-ray.txt
+
 # vLLM's and training's locks: each begins with a comment of its own, which uv would replace. The two of vLLM pin the
 # same version of it.
 work=$(mktemp -d)
