@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.benchmark_records import BenchmarkRun, CellCount, ItemState, QuestionVerdict
@@ -16,6 +16,7 @@ from storage.tables import QuestionRow
 
 CellKey = tuple[int, int]
 """(thinking budget in tokens, force rounds)."""
+_NO_CELL = (0, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,23 +117,34 @@ class BenchmarkResultRepository:
     ) -> tuple[tuple[QuestionVerdict, ...], int]:
         """Questions of a run in order, by their first pass, and how many there are in all."""
         run = self._run(run_id)
-        now, before = aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
-        item = BenchmarkItemRow
-        query = (
-            select(item, now, before, QuestionRow.stem, QuestionRow.target)
-            .join(QuestionRow, QuestionRow.id == item.question_id)
-            .outerjoin(now, and_(now.item_id == item.id, now.pass_number == 0, _in_cell(now, wanted.cell)))
-            .outerjoin(
-                before,
-                and_(before.item_id == item.id, before.pass_number == 0, _in_cell(before, wanted.before or (0, -1))),
-            )
-            .where(*_of(item, run, wanted.model, wanted.question_set), *_verdict_is(wanted, now, before))
-        )
+        found = self._found(run, wanted)
+        total = self._session.scalar(found.with_only_columns(func.count())) or 0
+        page = found.order_by(BenchmarkItemRow.position).limit(max(1, limit)).offset(max(0, offset))
+        return self._shown(run, wanted, list(self._session.scalars(page))), total
+
+    def _found(self, run: BenchmarkRun, wanted: VerdictFilter) -> Select[str]:
+        """Ids of the items that the filter lets through; no table is read that it does not name."""
+        item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
+        query = select(item.id).where(*_of(item, run, wanted.model, wanted.question_set))
+        if wanted.verdict:
+            query = query.join(now, _first_pass(now, item.id, wanted.cell))
+        if "-" in wanted.verdict:
+            query = query.join(before, _first_pass(before, item.id, wanted.before or wanted.cell))
         if wanted.text.strip():
-            query = query.where(question_matches(self._session, wanted.text))
-        shown = query.order_by(item.position).limit(max(1, limit)).offset(max(0, offset))
-        verdicts = tuple(_as_verdict(run, wanted.is_m1, *row) for row in self._session.execute(shown))
-        return verdicts, self._count(query)
+            query = query.where(question_matches(self._session, wanted.text, item.question_id))
+        return query.where(*_verdict_is(wanted, now, before))
+
+    def _shown(self, run: BenchmarkRun, wanted: VerdictFilter, item_ids: Sequence[str]) -> tuple[QuestionVerdict, ...]:
+        item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
+        query = (
+            select(item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target)
+            .join(QuestionRow, QuestionRow.id == item.question_id)
+            .outerjoin(now, _first_pass(now, item.id, wanted.cell))
+            .outerjoin(before, _first_pass(before, item.id, wanted.before or _NO_CELL))
+            .where(item.id.in_(item_ids))
+            .order_by(item.position)
+        )
+        return tuple(_as_verdict(run, wanted.is_m1, *row) for row in self._session.execute(query))
 
     def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
         """Every result with its question, in order, for export; read in pieces."""
@@ -155,10 +167,6 @@ class BenchmarkResultRepository:
             raise no_run(run_id)
         return found
 
-    def _count(self, query: Any) -> int:
-        found = query.with_only_columns(BenchmarkItemRow.id, maintain_column_froms=True).order_by(None).subquery()
-        return self._session.scalar(select(func.count()).select_from(found)) or 0
-
     def _runs(self, run_ids: Sequence[str]) -> dict[str, BenchmarkRun]:
         query = select(BenchmarkRunRow).where(BenchmarkRunRow.id.in_([each for each in run_ids if each.isalnum()]))
         return {row.id: as_run(row) for row in self._session.scalars(query)}
@@ -172,14 +180,15 @@ def _in_cell(row: Any, cell: CellKey) -> ColumnElement[bool]:
     return and_(row.budget_tokens == cell[0], row.force_rounds == cell[1])
 
 
+def _first_pass(row: Any, item_id: Any, cell: CellKey) -> ColumnElement[bool]:
+    return and_(row.item_id == item_id, row.pass_number == 0, _in_cell(row, cell))
+
+
 def _of(row: Any, run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:
-    """Rows of a run; an unknown name finds nothing."""
-    wanted = [row.run_id == run.id]
-    if model:
-        wanted.append(row.model_number == _place(model, run.models))
-    if question_set:
-        wanted.append(row.set_number == _place(question_set, run.question_sets))
-    return wanted
+    """Rows of a run; an unknown name finds nothing. All numbers are named, so that an index is used to its end."""
+    models = [_place(model, run.models)] if model else list(range(len(run.models)))
+    sets = [_place(question_set, run.question_sets)] if question_set else list(range(len(run.question_sets)))
+    return [row.run_id == run.id, row.model_number.in_(models), row.set_number.in_(sets)]
 
 
 def _place(name: str, names: Sequence[str]) -> int:
@@ -214,7 +223,7 @@ def _as_verdict(
     return QuestionVerdict(
         item_id=item.id,
         question_id=item.question_id,
-        stem=stem[:STEM_CHARACTERS],
+        stem=stem,
         question_set=run.question_sets[item.set_number],
         model=run.models[item.model_number],
         target=target,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Text, cast, column, delete, func, insert, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.tables import QuestionRow, SearchEntryRow, TraceRow
 
@@ -78,11 +78,13 @@ def trace_matches(session: Session, text: str) -> ColumnElement[bool]:
     return TraceRow.id.in_(by_trace) | TraceRow.question_id.in_(by_question)
 
 
-def question_matches(session: Session, text: str) -> ColumnElement[bool]:
-    """Condition on `QuestionRow`: the question has the words of `text`."""
+def question_matches(
+    session: Session, text: str, question_id: InstrumentedAttribute[str] = QuestionRow.id
+) -> ColumnElement[bool]:
+    """Condition on `QuestionRow`, or on a column with a question's id: the question has the words of `text`."""
     hits = _hits(session, words_of(text))
     entry = SearchEntryRow
-    return QuestionRow.id.in_(select(entry.question_id).where(hits, entry.question_id.is_not(None)))
+    return question_id.in_(select(entry.question_id).where(hits, entry.question_id.is_not(None)))
 
 
 def _hits(session: Session, words: list[str]) -> ColumnElement[bool]:
