@@ -1,6 +1,6 @@
 # Thin names for scripts/. Works without git, and in a folder whose name has spaces.
 .DEFAULT_GOAL := help
-.PHONY: help run install test check vllm test-vllm test-ray lock bench clean
+.PHONY: help run install test check vllm test-vllm test-ray train-env test-training lock bench clean
 
 # The scripts see this one only when it was given: make run PYTHON=/path/to/python3.12
 ifdef PYTHON
@@ -19,7 +19,7 @@ install: ## make .venv with what the app needs (PYTHON=... chooses the interpret
 	@sh scripts/install.sh app
 
 test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
-	@sh scripts/test.sh -m "not vllm and not ray" $(ARGS)
+	@sh scripts/test.sh -m "not vllm and not ray and not training" $(ARGS)
 
 check: ## formatting, lint, types, import rules, shell scripts, Dockerfile, compose.yaml
 	@sh scripts/check.sh
@@ -37,6 +37,14 @@ test-ray: ## jobs on a real Ray of one node, which the tests start
 	@sh scripts/install_ray.sh
 	@.venv/bin/python -m pytest -m ray $(ARGS)
 
+train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning does it by itself
+	@bash scripts/make_train.sh
+
+test-training: ## train for a few steps, kill, resume and ask the result, after `make train-env`
+	@[ -x .venv-train/bin/python ] || { echo "There is no .venv-train; run make train-env first." >&2; exit 1; }
+	@sh scripts/install.sh dev
+	@.venv/bin/python -m pytest -m training $(ARGS)
+
 lock: ## compile the lock files anew (ARGS=--upgrade takes the newest versions)
 	@sh scripts/install.sh app
 	@sh scripts/lock.sh $(ARGS)
@@ -47,6 +55,6 @@ bench: ## run the measurements in benchmarks/
 		name=$$(basename "$$file" .py); echo "== $$name"; .venv/bin/python -m "benchmarks.$$name" $(ARGS) || exit 1; \
 	done
 
-clean: ## remove .venv, .venv-lock and caches; keeps data/ and .venv-vllm
+clean: ## remove .venv, .venv-lock and caches; keeps data/, .venv-vllm and .venv-train
 	@rm -rf .venv .venv-lock .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	@find . -path './.venv*' -prune -o -path ./data -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -10,6 +10,7 @@ from m1app.services.benchmark_recipe import MAX_IN_FLIGHT
 from m1app.services.benchmark_store import BenchmarkStore
 from m1app.services.benchmarks import BenchmarkService
 from m1app.services.engines import EngineService
+from m1app.services.fine_tuning import FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.pass_plan import PassPlanner
 from m1app.services.probe import ProbeService
@@ -43,6 +44,7 @@ class Services:
     benchmarks: BenchmarkService
     benchmark_reading: BenchmarkReading
     training_data: TrainingDataService
+    fine_tuning: FineTuningService
 
     async def aclose(self) -> None:
         """Stop what runs, keep what it has, and end the engine."""
@@ -91,6 +93,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     planner = PassPlanner(engines, profiles)
     jobs = JobService(database, settings)
     benchmark_store = BenchmarkStore(database)
+    training_data = TrainingDataService(database, settings, profiles)
     return Services(
         settings=settings,
         database=database,
@@ -108,5 +111,6 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
             benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs
         ),
         benchmark_reading=BenchmarkReading(benchmark_store),
-        training_data=TrainingDataService(database, settings, profiles),
+        training_data=training_data,
+        fine_tuning=FineTuningService(settings, catalog, profiles, jobs, training_data),
     )

@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|annotations|dataset|score|jobs|doctor`.
+"""The same services without a browser: `python -m m1app probe|sweep|annotations|dataset|finetune|score|jobs|doctor`.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -19,6 +19,7 @@ from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.benchmark.question_text import read_question_json
 from m1app.bootstrap import Services, build_services, make_home
 from m1app.dataset_cli import add_dataset_commands
+from m1app.finetune_cli import add_finetune_command
 from m1app.job_cli import add_job_commands
 from m1app.question_set_cli import add_question_commands
 from m1app.score_cli import add_score_command
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add_annotation_commands(commands)
     add_dataset_commands(commands)
     add_question_commands(commands)
+    add_finetune_command(commands)
     add_score_command(commands)
     add_job_commands(commands)
     doctor = commands.add_parser("doctor", help="test engine, database, disk and versions")

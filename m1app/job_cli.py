@@ -121,10 +121,14 @@ def _work(options: argparse.Namespace) -> int:
 async def _with_runners(job_id: str, settings: Settings) -> int:
     # Here, and not above: what jobs do is needed by their workers alone.
     from m1app.services.benchmark_job import benchmark_runner
+    from m1app.services.fine_tuning_job import fine_tuning_runner
 
     services = build_services(settings, is_worker=True)
     try:
-        runners = {JobKind.BENCHMARK: benchmark_runner(services.benchmarks)}
+        runners = {
+            JobKind.BENCHMARK: benchmark_runner(services.benchmarks),
+            JobKind.FINE_TUNING: fine_tuning_runner(services.fine_tuning),
+        }
         return await work(job_id, runners, services.database, settings)
     finally:
         await services.aclose()

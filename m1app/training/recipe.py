@@ -1,0 +1,183 @@
+"""What a person asks of a fine-tuning, checked, and the command line that asks the same.
+
+Whether the machine and the base model can do it is `recipe_check`'s; presets are in `presets.toml`.
+"""
+
+import difflib
+import shlex
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from m1app.training.errors import RecipeRefused
+
+Preset = Literal["m1", "lora", "cpu-trial"]
+PRESETS: tuple[Preset, ...] = ("m1", "lora", "cpu-trial")
+_LORA_FIELDS = ("lora_rank", "lora_alpha", "lora_dropout")
+_Count = Annotated[int, Field(ge=0)]
+_Positive = Annotated[int, Field(ge=1)]
+_Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class TrainingRecipe(BaseModel):
+    """Supervised fine-tuning of one base model on one data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    base: Annotated[str, Field(min_length=1)]
+    """Catalog id, a .gguf file, or a folder of safetensors."""
+    data: Annotated[str, Field(min_length=1)]
+    """NAME or NAME:vN of a training data set that is here, or a file."""
+    preset: Preset
+    name: Annotated[str, Field(max_length=60)] = ""
+    """Of the new model; empty is named after base and preset."""
+    profile: str = ""
+    """How the new model is to open and close its thinking; empty: as its base does."""
+    method: Literal["full", "lora"]
+    """Every weight, or a low-rank adapter of all linear layers (arXiv 2106.09685) that is merged at the end."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=0.1)]
+    """At its peak."""
+    epochs: Annotated[float, Field(gt=0.0, le=1000.0)]
+    """Passes over the data."""
+    max_steps: _Positive | None = None
+    """Ends earlier than `epochs` would; None leaves it to `epochs`."""
+    batch_size: _Positive
+    """Samples of one optimizer step, over all devices."""
+    gradient_accumulation: _Positive = 1
+    """Parts that a step's samples are worked through in, one after the other: more parts need less memory."""
+    warmup_ratio: _Share = 0.0
+    """Share of the steps over which the learning rate rises to its peak."""
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    precision: Literal["bf16", "fp32"]
+    """Of the arithmetic; bf16 needs a GPU."""
+    block_size: Annotated[int, Field(ge=16)]
+    """Most tokens of a sample; a longer one is left out, never cut."""
+    gradient_checkpointing: bool = False
+    """Computes activations twice to keep fewer of them."""
+    lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """None with method "full"; so are alpha and dropout."""
+    lora_alpha: Annotated[float, Field(gt=0.0)] | None = None
+    lora_dropout: _Share | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the split, the order of the data, and the adapter's first weights."""
+    evaluation_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """Share of the samples that is held out for the evaluation loss; 0 evaluates nothing."""
+    evaluate_every_steps: _Positive = 50
+    save_every_steps: _Positive = 50
+    keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
+    """Older ones are removed; with early stopping the best one is kept as well."""
+    early_stop_patience: _Count = 0
+    """Evaluations without a lower loss until it stops, and takes the best checkpoint; 0 never stops early."""
+    sample_question: str = ""
+    """Answered at every evaluation, to be read; empty takes the first sample that was held out."""
+    sample_tokens: Annotated[int, Field(ge=0, le=2048)] = 96
+    """Most tokens of that answer; 0 answers none."""
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """CPU threads; 0 takes half of the cores, so that a running engine keeps the others."""
+    niceness: Annotated[int, Field(ge=0, le=19)] = 19
+    """How far the training stands back for other processes of this machine."""
+
+    @classmethod
+    def of_preset(cls, preset: str, base: str, data: str, **changes: Any) -> Self:
+        """The preset's recipe with some fields changed.
+
+        A change of `method` brings that method's fields: a LoRA takes rank, alpha and dropout from the preset "lora".
+
+        Raises:
+            RecipeRefused: a field is unknown, out of its range, or contradicts another.
+        """
+        if preset not in PRESETS:
+            raise RecipeRefused("preset", f"There is no preset {preset!r}; choose one of: {', '.join(PRESETS)}.")
+        values = dict(_presets()[preset])
+        if changes.get("method", values["method"]) != values["method"]:
+            adapter = {name: _presets()["lora"][name] for name in _LORA_FIELDS}
+            values |= adapter if changes["method"] == "lora" else dict.fromkeys(_LORA_FIELDS)
+        return cls.parse(values | {"base": base, "data": data, "preset": preset} | changes)
+
+    @classmethod
+    def parse(cls, values: Any) -> Self:
+        """A recipe from JSON-like values; raises RecipeRefused with advice for the first wrong field."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as exc:
+            raise _refusal(exc.errors()[0]) from exc
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        self._check_adapter()
+        if self.batch_size % self.gradient_accumulation:
+            raise _contradiction(
+                "gradient_accumulation",
+                f"A step of {self.batch_size} samples cannot be worked through in {self.gradient_accumulation} equal "
+                "parts; choose a divisor of the batch size.",
+            )
+        self._check_early_stop()
+        return self
+
+    def _check_adapter(self) -> None:
+        given = [name for name in _LORA_FIELDS if getattr(self, name) is not None]
+        if self.method == "full" and given:
+            raise _contradiction(given[0], f'Method "full" has no adapter; leave {given[0]} out, or choose "lora".')
+        if self.method == "lora" and len(given) < len(_LORA_FIELDS):
+            missing = next(name for name in _LORA_FIELDS if name not in given)
+            raise _contradiction(missing, f'Method "lora" needs {missing}; rank 16, alpha 32, dropout 0.05 are usual.')
+
+    def _check_early_stop(self) -> None:
+        if not self.early_stop_patience:
+            return
+        if not self.evaluation_share:
+            raise _contradiction(
+                "evaluation_share", "Early stopping compares evaluation losses; hold out a share such as 0.05."
+            )
+        if self.save_every_steps % self.evaluate_every_steps:
+            raise _contradiction(
+                "save_every_steps",
+                "Early stopping goes back to the best checkpoint, so each must be evaluated: save every "
+                f"{self.evaluate_every_steps} steps or a multiple of that, not every {self.save_every_steps}.",
+            )
+
+    def command_line(self) -> str:
+        """The command that does the same."""
+        words = ["python", "-m", "m1app", "finetune", "--data", self.data, "--base", self.base, "--preset", self.preset]
+        usual = type(self).of_preset(self.preset, self.base, self.data)
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value == getattr(usual, name) or (value is None and name in _LORA_FIELDS):
+                continue
+            if name in ("name", "max_steps") and value is not None:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+            else:
+                words += ["--set", f"{name}={'none' if value is None else str(value)}"]
+        return shlex.join(words)
+
+
+def _contradiction(field: str, message: str) -> PydanticCustomError:
+    # Braces would be taken for placeholders of the message.
+    return PydanticCustomError("contradiction", "{text}", {"text": message, "field": field})
+
+
+def _refusal(error: ErrorDetails) -> RecipeRefused:
+    field = str(error["loc"][0]) if error["loc"] else str(error.get("ctx", {}).get("field", ""))
+    if error["type"] == "contradiction":
+        return RecipeRefused(field, error["msg"])
+    if error["type"] == "missing":
+        return RecipeRefused(field, f"The recipe has no {field}; it is required.")
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(field, TrainingRecipe.model_fields, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(TrainingRecipe.model_fields)}."
+        return RecipeRefused(field, f"A recipe has no field {field!r}; {advice}")
+    return RecipeRefused(field, f"{field}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}.")
+
+
+@cache
+def _presets() -> dict[str, dict[str, Any]]:
+    text = resources.files(__package__).joinpath("presets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

@@ -1,0 +1,155 @@
+"""What happens beside the steps: events for the app, stopping, samples to read."""
+
+import math
+import time
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.sft.stop_request import StopRequest
+from m1app.training.sft.tokenized_rows import token_ids
+from m1app.training.training_events import EventWriter, should_stop_early
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is untyped
+    """Writes an event for every step, evaluation and checkpoint, with rates over the steps alone."""
+
+    def __init__(self, writer: EventWriter, recipe: TrainingRecipe) -> None:
+        self._writer = writer
+        self._recipe = recipe
+        self._begun_at = 0.0
+        self._seconds = 0.0
+        self._steps = 0
+        self._tokens_before: float | None = None
+        self._rate: float | None = None
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Start the step's clock."""
+        self._begun_at = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Stop it, and have the last step evaluated."""
+        self._seconds += time.monotonic() - self._begun_at
+        self._steps += 1
+        if state.global_step >= state.max_steps and args.eval_strategy != "no":
+            control.should_evaluate = True
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        """A step's figures; other logs pass."""
+        if "loss" not in logs or not self._steps:
+            return
+        per_step = self._seconds / self._steps
+        self._writer.write(
+            "log",
+            state.global_step,
+            loss=_finite(logs["loss"]),
+            learning_rate=logs.get("learning_rate"),
+            gradient_norm=_finite(logs.get("grad_norm")),
+            epoch=logs.get("epoch"),
+            samples_per_second=self._recipe.batch_size / per_step,
+            tokens_per_second=self._tokens_per_second(logs.get("num_tokens")),
+            seconds_left=per_step * (state.max_steps - state.global_step),
+        )
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any], **_: Any
+    ) -> None:
+        """The evaluation loss."""
+        self._writer.write("evaluated", state.global_step, eval_loss=_finite(metrics.get("eval_loss")))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A checkpoint is on the disk."""
+        self._writer.write("checkpoint", state.global_step, folder=f"checkpoint-{state.global_step}")
+
+    def _tokens_per_second(self, tokens: float | None) -> float | None:
+        """Over all steps but the first of this process, which warms up; the trainer counts tokens from there."""
+        if tokens is None:
+            return None
+        if self._tokens_before is None:
+            self._tokens_before, self._seconds_before = tokens, self._seconds
+            return tokens / self._seconds if self._steps == 1 and self._seconds else None
+        return (tokens - self._tokens_before) / max(1e-9, self._seconds - self._seconds_before)
+
+
+class Guard(TrainerCallback):  # type: ignore[misc]
+    """Ends the training: at a person's wish, when it has gone wrong, when it no longer improves."""
+
+    def __init__(self, stop: StopRequest, patience: int) -> None:
+        self._stop = stop
+        self._patience = patience
+        self.failure = ""
+        """Why it must not go on; empty when all is well."""
+        self.is_stopped = False
+        """Whether a person's wish ended it before its last step."""
+        self.is_early = False
+        """Whether early stopping ended it."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Save and end soon when that was asked for."""
+        if self._stop.is_set and state.global_step < state.max_steps:
+            self.is_stopped = True
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        """End at a loss or gradient that is no number; weights that may be spoilt are not saved."""
+        wrong = [name for name in ("loss", "grad_norm") if not math.isfinite(float(logs.get(name) or 0.0))]
+        if not wrong:
+            return
+        what = "The loss" if wrong[0] == "loss" else "The gradient"
+        self.failure = (
+            f"{what} is no number any more at step {state.global_step}. Choose a lower learning rate or a longer "
+            "warm-up, and look for damaged samples; the checkpoints before it are kept."
+        )
+        control.should_training_stop = True
+        control.should_save = control.should_evaluate = False
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """End when the held-out loss has not fallen for as long as the recipe bears."""
+        losses = [float(log["eval_loss"]) for log in state.log_history if "eval_loss" in log]
+        if should_stop_early(losses, self._patience) and state.global_step < state.max_steps:
+            self.is_early = True
+            control.should_training_stop = True
+
+
+class Sampler(TrainerCallback):  # type: ignore[misc]
+    """Lets the model answer one question at every evaluation, so that a person can read what it learns."""
+
+    def __init__(self, writer: EventWriter, tokenizer: PreTrainedTokenizerBase, prompt: str, most_tokens: int) -> None:
+        self._writer = writer
+        self._tokenizer = tokenizer
+        self._prompt = prompt
+        self._most_tokens = most_tokens
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> None:
+        """Greedy, so that answers differ by what was learnt alone."""
+        if not (self._prompt and self._most_tokens) or args.world_size > 1:
+            return
+        prompt = torch.tensor([token_ids(self._tokenizer, self._prompt)], device=model.device)
+        was_training = model.training
+        model.eval()
+        with torch.no_grad():
+            found = model.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                max_new_tokens=self._most_tokens,
+                do_sample=False,
+                use_cache=True,
+                pad_token_id=self._tokenizer.pad_token_id,
+            )[0, prompt.shape[1] :]
+        model.train(was_training)
+        text = self._tokenizer.decode(found, skip_special_tokens=False)
+        self._writer.write("sample", state.global_step, prompt=self._prompt, text=text, tokens=len(found))
+
+
+def _finite(value: Any) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if value is not None and math.isfinite(float(value)) else None

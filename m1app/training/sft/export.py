@@ -1,0 +1,84 @@
+"""The finished model: safetensors for vLLM and transformers, GGUF for the embedded engine, and its card."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import SFTTrainer
+
+from m1app.training.errors import TrainingFailed
+from m1app.training.model_card import model_card
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.sft.gguf_file import UnsupportedModel, write_gguf
+from m1app.training.training_events import EventWriter, read_events
+from m1app.training.training_folder import TrainingFolder, TrainingRun
+
+_READABLE = 0o644
+
+
+def export_model(
+    trainer: SFTTrainer,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: TrainingFolder,
+    run: TrainingRun,
+    recipe: TrainingRecipe,
+    writer: EventWriter,
+    step: int,
+) -> None:
+    """Write model/, model.gguf, card.md and a LoRA's adapter/, on the first of several processes."""
+    writer.write("exporting", step, message="Writing the finished model.")
+    if recipe.method == "lora" and trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder.adapter)
+        _make_readable(folder.adapter)
+    model, state = _merged(trainer)
+    if not trainer.is_world_process_zero():
+        return
+    model.config.use_cache = True
+    base = Path(run.base_location) if run.base_kind == "gguf" else None
+    try:
+        write_gguf(folder.gguf, state, model.config, tokenizer, name=run.model_id, base=base)
+    except UnsupportedModel as exc:
+        writer.write("note", step, message=f"{exc} The model can be served by vLLM alone.")
+    _save(model, state, tokenizer, folder.model)
+    card = model_card(recipe, run, read_events(folder.progress_file), has_gguf=folder.gguf.is_file())
+    folder.card.write_text(card, encoding="utf-8")
+    shutil.copyfile(folder.card, folder.model / "README.md")
+
+
+def _merged(trainer: SFTTrainer) -> tuple[PreTrainedModel, dict[str, torch.Tensor]]:
+    """The model without an adapter, and its parameters in bfloat16.
+
+    Both files are made of the same rounded numbers, so that both engines answer alike.
+    """
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if isinstance(model, PeftModel):
+        if trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
+            raise TrainingFailed("A LoRA cannot be merged while FSDP has it in pieces; train it on one GPU or by DDP.")
+        # In bfloat16 a part of what was learnt would be rounded away.
+        model = model.to(torch.float32).merge_and_unload()
+        state = model.state_dict()
+    else:
+        state = trainer.accelerator.get_state_dict(trainer.model)
+    if model.config.tie_word_embeddings:
+        state.pop("lm_head.weight", None)  # The embeddings once more.
+    return model, {name: values.to(torch.bfloat16) for name, values in state.items()}
+
+
+def _save(
+    model: PreTrainedModel, state: dict[str, torch.Tensor], tokenizer: PreTrainedTokenizerBase, target: Path
+) -> None:
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.config.dtype = torch.bfloat16
+    tokenizer.save_pretrained(unfinished)
+    model.save_pretrained(unfinished, state_dict=state)
+    _make_readable(unfinished)
+    shutil.rmtree(target, ignore_errors=True)
+    unfinished.replace(target)
+
+
+def _make_readable(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.chmod(_READABLE)  # safetensors makes its files readable for their owner alone.

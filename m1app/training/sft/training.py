@@ -1,0 +1,199 @@
+"""One training, from the prepared folder to the finished model: tokenize, load, train or go on, export."""
+
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import PreTrainedTokenizerBase, set_seed
+from transformers.utils import logging as transformers_logging
+from trl import SFTConfig, SFTTrainer
+
+from m1app.training.errors import TrainingFailed
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.sft.base_weights import load_tokenizer, load_weights
+from m1app.training.sft.callbacks import Guard, Reporter, Sampler
+from m1app.training.sft.checkpoints import newest_checkpoint, step_of
+from m1app.training.sft.export import export_model
+from m1app.training.sft.stop_request import StopRequest
+from m1app.training.sft.tokenized_rows import TokenizedRows, tokenize_rows
+from m1app.training.training_events import EventWriter, read_events, summarise
+from m1app.training.training_folder import TrainingFolder, TrainingRun, read_rows
+
+
+def train(
+    folder: TrainingFolder, recipe: TrainingRecipe, run: TrainingRun, writer: EventWriter, stop: StopRequest
+) -> None:
+    """Train, or go on from the newest checkpoint, until it is finished or told to stop; events say how it goes.
+
+    Raises:
+        TrainingFailed: base or data cannot be used, or the loss went astray.
+    """
+    began = time.monotonic()
+    transformers_logging.disable_progress_bar()
+    torch.set_num_threads(run.threads)
+    set_seed(recipe.seed)
+    tokenizer = load_tokenizer(run)
+    train_rows = _rows(folder.train_file, tokenizer, recipe, "training")
+    evaluation_rows = tokenize_rows(read_rows(folder.evaluation_file), tokenizer, recipe.block_size)
+    guard = Guard(stop, recipe.early_stop_patience)
+    trainer = _trainer(folder, recipe, run, tokenizer, train_rows, evaluation_rows)
+    trainer.add_callback(guard)
+    trainer.add_callback(Reporter(writer, recipe))
+    trainer.add_callback(Sampler(writer, tokenizer, run.sample_prompt, recipe.sample_tokens))
+
+    checkpoint = newest_checkpoint(folder.checkpoints)
+    writer.write(
+        "resumed" if checkpoint else "started",
+        step_of(checkpoint) if checkpoint else 0,
+        steps=_planned_steps(recipe, len(train_rows.rows)),
+        samples=len(train_rows.rows),
+        evaluation_samples=len(evaluation_rows.rows),
+        too_long=train_rows.too_long + evaluation_rows.too_long,
+        parameters=sum(each.numel() for each in trainer.model.parameters()),
+        trainable=sum(each.numel() for each in trainer.model.parameters() if each.requires_grad),
+    )
+    if stop.is_set:
+        writer.write("stopped", step_of(checkpoint) if checkpoint else 0, message="Stopped before its next step.")
+        return
+    if evaluation_rows.rows and not checkpoint:
+        trainer.evaluate()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if guard.failure:
+        raise TrainingFailed(guard.failure)
+    step = trainer.state.global_step
+    if guard.is_stopped:
+        writer.write("stopped", step, message=f"Stopped at step {step}, with a checkpoint to go on from.")
+        return
+    if guard.is_early:
+        best = Path(trainer.state.best_model_checkpoint or "").name
+        writer.write("stopping_early", step, message=f"The evaluation loss no longer falls; taking {best}.")
+    export_model(trainer, tokenizer, folder, run, recipe, writer, step)
+    _finish(folder, writer, step, time.monotonic() - began)
+
+
+def _rows(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe, which: str) -> TokenizedRows:
+    found = tokenize_rows(read_rows(path), tokenizer, recipe.block_size)
+    if not found.rows:
+        raise TrainingFailed(
+            f"None of the {found.too_long} {which} samples fits into {recipe.block_size:,} tokens; choose a larger "
+            "block_size or shorter samples."
+            if found.too_long
+            else f"There is no {which} sample in {path.name}; choose another data set."
+        )
+    return found
+
+
+def _planned_steps(recipe: TrainingRecipe, samples: int) -> int:
+    if recipe.max_steps:
+        return recipe.max_steps
+    per_epoch = max(1, -(-samples // recipe.batch_size))
+    return max(1, -(-int(recipe.epochs * per_epoch * 1000) // 1000))
+
+
+def _trainer(
+    folder: TrainingFolder,
+    recipe: TrainingRecipe,
+    run: TrainingRun,
+    tokenizer: PreTrainedTokenizerBase,
+    train_rows: TokenizedRows,
+    evaluation_rows: TokenizedRows,
+) -> SFTTrainer:
+    adapter = None
+    if recipe.method == "lora":
+        adapter = LoraConfig(
+            r=recipe.lora_rank,
+            lora_alpha=recipe.lora_alpha,
+            lora_dropout=recipe.lora_dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+    has_evaluation = bool(evaluation_rows.rows)
+    return SFTTrainer(
+        model=load_weights(run, recipe),
+        args=training_arguments(folder, recipe, has_evaluation=has_evaluation),
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(train_rows.rows),
+        eval_dataset=Dataset.from_list(evaluation_rows.rows) if has_evaluation else None,
+        peft_config=adapter,
+    )
+
+
+def training_arguments(folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool) -> SFTConfig:
+    """The recipe in the trainer's words; raises TrainingFailed when the batch cannot be dealt out to the devices."""
+    has_gpu = torch.cuda.is_available()
+    per_device, accumulation = _dealt_out(recipe)
+    takes_best = has_evaluation and recipe.early_stop_patience > 0
+    options: dict[str, Any] = {"eval_strategy": "no"}
+    if has_evaluation:
+        options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps}
+    return SFTConfig(
+        output_dir=str(folder.checkpoints),
+        learning_rate=recipe.learning_rate,
+        num_train_epochs=recipe.epochs,
+        max_steps=recipe.max_steps or -1,
+        per_device_train_batch_size=per_device,
+        per_device_eval_batch_size=per_device,
+        gradient_accumulation_steps=accumulation,
+        warmup_steps=recipe.warmup_ratio,  # Below 1 it is a share of all steps.
+        lr_scheduler_type=recipe.scheduler,
+        optim="adamw_torch_fused" if has_gpu else "adamw_torch",
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.beta1,
+        adam_beta2=recipe.beta2,
+        max_grad_norm=recipe.max_gradient_norm,
+        bf16=recipe.precision == "bf16",
+        use_cpu=not has_gpu,
+        activation_checkpointing=recipe.gradient_checkpointing,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        # Rows come tokenized, with their labels, and short enough.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # It would show an old loss in place of a NaN.
+        save_strategy="steps",
+        save_steps=recipe.save_every_steps,
+        save_total_limit=recipe.keep_checkpoints,
+        load_best_model_at_end=takes_best,
+        metric_for_best_model="eval_loss" if takes_best else None,
+        greater_is_better=False if takes_best else None,
+        report_to=[],
+        disable_tqdm=True,
+        log_level="warning",
+        dataloader_pin_memory=has_gpu,
+        **options,
+    )
+
+
+def _dealt_out(recipe: TrainingRecipe) -> tuple[int, int]:
+    """Samples per device and pass, and passes per step: their product over all devices is the batch size."""
+    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    if recipe.batch_size % devices:
+        raise TrainingFailed(
+            f"A batch of {recipe.batch_size} samples cannot be dealt out to {devices} devices; choose a multiple."
+        )
+    of_each = recipe.batch_size // devices
+    passes = max(count for count in range(1, recipe.gradient_accumulation + 1) if of_each % count == 0)
+    return of_each // passes, passes
+
+
+def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:
+    summary = summarise(read_events(folder.progress_file))
+    on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    writer.write(
+        "finished",
+        step,
+        seconds=seconds,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_gpu_memory_bytes=on_gpu,
+        first_loss=summary.first_loss,
+        last_loss=summary.last_loss,
+        eval_loss_before=summary.eval_loss_before,
+        eval_loss_after=summary.eval_loss_after,
+    )

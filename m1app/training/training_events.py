@@ -1,0 +1,116 @@
+"""progress.jsonl: what the process that trains says, one JSON object a line, and what is read from it.
+
+Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps done). Beside these:
+
+    started, resumed   steps (all), samples, evaluation_samples, too_long (samples left out), parameters, trainable
+    log                loss, learning_rate, gradient_norm, epoch, samples_per_second, tokens_per_second, seconds_left
+    evaluated          eval_loss; step 0 is the base model
+    sample             prompt, text (what the model wrote), tokens
+    checkpoint         folder
+    stopping_early     message
+    stopped            message; it can be resumed
+    failed             message
+    exporting          message
+    finished           seconds, peak_memory_bytes, first_loss, last_loss, eval_loss_before, eval_loss_after
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Event = Mapping[str, Any]
+ENDINGS = frozenset({"stopped", "failed", "finished"})
+
+
+class EventWriter:
+    """Appends events; each is one write, so that a reader never sees two mixed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+            with path.open("a", encoding="utf-8") as file:  # The last process was killed in the middle of a line.
+                file.write("\n")
+
+    def write(self, event: str, step: int, **values: Any) -> None:
+        """Append one event with the time."""
+        line = json.dumps({"event": event, "time": time.time(), "step": step, **values}, ensure_ascii=False)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def read_events(path: Path) -> tuple[dict[str, Any], ...]:
+    """All events that still hold, in order; empty when there is no file yet.
+
+    After a kill a training goes on from its last checkpoint: what was said of later steps before is left out, so that
+    every step is there once.
+    """
+    events: list[dict[str, Any]] = []
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ()
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:  # Half a line: its writer was killed, or is still at it.
+            continue
+        if not isinstance(event, dict) or "event" not in event:
+            continue
+        if event["event"] == "started":  # From the base model on: killed before the first checkpoint, if anything.
+            events = []
+        if event["event"] == "resumed":
+            events = [each for each in events if each["step"] <= event["step"] and each["event"] not in ENDINGS]
+        events.append(event)
+    return tuple(events)
+
+
+def last_ending(events: Sequence[Event]) -> Event | None:
+    """How the training ended; None while it runs, or when it was killed."""
+    return next((each for each in reversed(events) if each["event"] in ENDINGS), None)
+
+
+def should_stop_early(eval_losses: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` evaluations all failed to go below the best one before them; never for 0."""
+    if not patience or len(eval_losses) <= patience:
+        return False
+    return min(eval_losses[-patience:]) >= min(eval_losses[:-patience])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """Figures of a training so far; None where there is none yet."""
+
+    steps: int
+    steps_planned: int
+    first_loss: float | None
+    last_loss: float | None
+    """Mean of the last tenth of the steps: single steps jump."""
+    eval_loss_before: float | None
+    """Of the base model."""
+    eval_loss_after: float | None
+    tokens_per_second: float | None
+    seconds_left: float | None
+
+
+def summarise(events: Iterable[Event]) -> TrainingSummary:
+    """The figures of these events."""
+    events = tuple(events)
+    logs = [each for each in events if each["event"] == "log"]
+    evaluations = [float(each["eval_loss"]) for each in events if each["event"] == "evaluated"]
+    losses = [float(each["loss"]) for each in logs if each.get("loss") is not None]
+    tail = losses[-max(1, len(losses) // 10) :]
+    starts = [each for each in events if each["event"] in ("started", "resumed")]
+    last = logs[-1] if logs else {}
+    return TrainingSummary(
+        steps=max((int(each["step"]) for each in events), default=0),
+        steps_planned=int(starts[-1]["steps"]) if starts else 0,
+        first_loss=losses[0] if losses else None,
+        last_loss=sum(tail) / len(tail) if tail else None,
+        eval_loss_before=evaluations[0] if evaluations else None,
+        eval_loss_after=evaluations[-1] if len(evaluations) > 1 else None,
+        tokens_per_second=last.get("tokens_per_second"),
+        seconds_left=last.get("seconds_left"),
+    )

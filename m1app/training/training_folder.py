@@ -1,0 +1,142 @@
+"""One training's folder: what the app puts there, what the process that trains writes, and the names of both.
+
+recipe.json       the recipe
+run.json          what the app settled on: where the base lies, what the new model is called (`TrainingRun`)
+train.jsonl       rendered samples: {"prompt", "completion", "parts"?}
+evaluation.jsonl  those that were held out, in the same form; may be empty
+progress.jsonl    events, see `training_events`
+checkpoints/      from which a training goes on; old ones are removed
+adapter/          a LoRA by itself, for servers that load one at run time
+model/            the finished model: config, safetensors (bfloat16), tokenizer
+model.gguf        the same for the embedded engine
+card.md           what it was made of, for people
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from m1app.training.errors import TrainingFailed
+from m1app.training.recipe import TrainingRecipe
+
+
+class TrainingRun(BaseModel):
+    """What was settled on for one training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_id: str
+    """Of the new model in the catalog."""
+    base_id: str
+    base_kind: Literal["gguf", "folder", "hub"]
+    base_location: str
+    """Absolute path, or ORG/REPO."""
+    base_revision: str = ""
+    profile: str
+    data: str
+    """NAME:vN of the data set, or the file's name."""
+    data_sha256: str
+    git_commit: str
+    """Of the app; empty where it is no checkout."""
+    sample_prompt: str = ""
+    """Rendered; the tuned model's continuation of it is shown at every evaluation."""
+    context_length: int
+    threads: int
+    """CPU threads; at least 1."""
+    created_at: str
+    """ISO 8601, UTC."""
+
+
+class TrainingFolder:
+    """Paths and files of one training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.json"
+        self.run_file = path / "run.json"
+        self.train_file = path / "train.jsonl"
+        self.evaluation_file = path / "evaluation.jsonl"
+        self.progress_file = path / "progress.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.adapter = path / "adapter"
+        self.model = path / "model"
+        self.gguf = path / "model.gguf"
+        self.card = path / "card.md"
+        self.lock_file = path / "training.lock"
+
+    def write(
+        self,
+        recipe: TrainingRecipe,
+        run: TrainingRun,
+        train: Iterable[Mapping[str, Any]],
+        evaluation: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Put down what the training needs; run.json comes last, so that where it is, all is."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        _replace(self.train_file, _lines(train))
+        _replace(self.evaluation_file, _lines(evaluation))
+        _replace(self.recipe_file, [recipe.model_dump_json(indent=1) + "\n"])
+        _replace(self.run_file, [run.model_dump_json(indent=1) + "\n"])
+
+    def recipe(self) -> TrainingRecipe:
+        """The recipe; raises TrainingFailed when it is missing, RecipeRefused when it is wrong."""
+        return TrainingRecipe.parse(_read_json(self.recipe_file))
+
+    def run(self) -> TrainingRun:
+        """What was settled on; raises TrainingFailed when the file is missing or damaged."""
+        try:
+            return TrainingRun.model_validate(_read_json(self.run_file))
+        except ValidationError as exc:
+            raise TrainingFailed(f"{self.run_file} is damaged ({exc.error_count()} wrong fields); start anew.") from exc
+
+    def remove_checkpoints(self) -> None:
+        """Give their disk space back, once the model is finished."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rendered samples; raises TrainingFailed that names file and line."""
+    rows = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                rows.append(_row(line, f"{path}, line {number}"))
+    except OSError as exc:
+        raise TrainingFailed(f"{path} cannot be read ({exc.strerror}); start the fine-tuning anew.") from exc
+    return rows
+
+
+def _row(line: str, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as exc:
+        raise TrainingFailed(f"{place}: no JSON ({exc}).") from exc
+    for name in ("prompt", "completion"):
+        if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name]:
+            raise TrainingFailed(f"{place}: {name} is missing or no text; each row needs prompt and completion.")
+    return dict(row)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise TrainingFailed(f"{path} cannot be read ({exc}); start the fine-tuning anew.") from exc
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _replace(path: Path, parts: Iterable[str]) -> None:
+    draft = path.with_name(path.name + ".new")
+    with draft.open("w", encoding="utf-8") as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
