@@ -1,17 +1,24 @@
 """Jobs from the command line, as a process of its own and without an engine."""
 
+import asyncio
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
-from m1app.settings import Settings
+from m1app.bootstrap import build_services
+from m1app.settings import EngineChoice, Settings
+from m1app.ui.web import build_app
 from storage.job_records import JobState
 from tests.m1app.command_line import assert_one_line, run
 from tests.m1app.services.job_cases import a_job, app, home_settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
-NO_ENGINE = {"M1_ENGINE_URL": "http://127.0.0.1:9"}
+NOBODY = "http://127.0.0.1:9"
+NO_ENGINE = {"M1_ENGINE_URL": NOBODY}
 
 
 @pytest.fixture
@@ -47,6 +54,18 @@ def test_unknown_job_is_one_line(settings: Settings, command: str) -> None:
     done = run("jobs", command, "f" * 32, home=settings.home)
     assert done.returncode == 1
     assert_one_line(done.stderr, "There is no job")
+
+
+def test_app_starts_jobs_and_stops_doing_so_when_it_ends(settings: Settings) -> None:
+    services = build_services(settings.model_copy(update={"engine": EngineChoice.REMOTE, "engine_url": NOBODY}))
+    with TestClient(build_app(services), base_url="http://127.0.0.1"):
+        job = asyncio.run(services.jobs.submit(a_job("no such run")))
+        end = time.monotonic() + 60
+        while (failed := asyncio.run(services.jobs.get(job.id))).state is not JobState.FAILED:
+            assert time.monotonic() < end, failed
+            time.sleep(0.1)
+    assert "There is no benchmark run" in failed.error
+    assert not [thread for thread in threading.enumerate() if thread.name == "job-scheduler"]
 
 
 async def test_worker_of_the_command_line_leaves_a_job_alone_that_was_not_started(settings: Settings) -> None:

@@ -47,6 +47,8 @@ def test_nothing_set_serves_the_embedded_engine_on_loopback(settings_of: Any) ->
         ({"M1_THREADS": "-1"}, "M1_THREADS", "0"),
         ({"M1_ALLOWED_HOSTS": "m1.example, clinic*.example"}, "M1_ALLOWED_HOSTS", "'clinic*.example'"),
         ({"M1_VLLM_ARGS": "--chat-template 'a"}, "M1_VLLM_ARGS", "No closing quotation"),
+        ({"M1_RAY_ADDRESS": "head:8265"}, "M1_RAY_ADDRESS", "http://head:8265"),
+        ({"M1_CPU_JOBS": "-1"}, "M1_CPU_JOBS", "0"),
         ({"M1_ALLOWED_HOSTS": "*example"}, "M1_ALLOWED_HOSTS", "*.example.org"),
     ],
 )
