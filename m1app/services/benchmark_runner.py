@@ -13,13 +13,14 @@ from dataclasses import replace
 
 from m1app.benchmark.errors import BenchmarkError
 from m1app.services.benchmark_progress import RunProgress
-from m1app.services.benchmark_recipe import recipe_of
+from m1app.services.benchmark_recipe import MAX_IN_FLIGHT, recipe_of
 from m1app.services.benchmark_results import all_unanswered, missing_cells, results_of
 from m1app.services.benchmark_store import BenchmarkStore
 from m1app.services.engines import EngineService
 from m1app.services.errors import ProbeRefused, ServiceError, SweepNotFound
 from m1app.services.sweep_reading import SweepSnapshot
 from m1app.services.sweeps import SweepService
+from models.engine import EngineKind
 from models.errors import ContextOverflow, ModelsError, RateLimited
 from models.profiles import Profiles
 from storage.benchmark_records import BenchmarkItem, BenchmarkRun, ItemState, RunState
@@ -29,6 +30,8 @@ from storage.records import Question, TraceState
 
 _log = logging.getLogger(__name__)
 
+_IN_FLIGHT_OF_A_BATCHING_SERVER = 128
+"""vLLM and its like schedule as many as fit; this keeps their queue short and their batch full."""
 MAX_ATTEMPTS = 3
 """Failures of a question, the engine being there, before it is recorded as failed."""
 _MAX_OUTAGES = 10
@@ -51,7 +54,6 @@ class BenchmarkRunner:
     def __init__(
         self,
         run: BenchmarkRun,
-        in_flight: int,
         sweeps: SweepService,
         engines: EngineService,
         profiles: Profiles,
@@ -61,7 +63,6 @@ class BenchmarkRunner:
     ) -> None:
         self._run = run
         self._recipe = recipe_of(run)
-        self._in_flight = in_flight
         self._sweeps = sweeps
         self._engines = engines
         self._profiles = profiles
@@ -83,6 +84,7 @@ class BenchmarkRunner:
         StorageError when results cannot be kept, RunLost when the run is not this process's any more.
         """
         self._progress.begin(*await self._store.right_so_far(self._run))
+        room = await self._room()
         items = self._waiting()
         taking = asyncio.Lock()
 
@@ -97,7 +99,7 @@ class BenchmarkRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._keep_alive())
-                askers = [group.create_task(ask_on()) for _ in range(self._in_flight)]
+                askers = [group.create_task(ask_on()) for _ in range(room)]
                 stopper = group.create_task(self._stop_sweeps())
                 await asyncio.gather(*askers)
                 keeper.cancel()
@@ -111,6 +113,22 @@ class BenchmarkRunner:
 
     def _report(self) -> None:
         self._on_progress(self._progress.report())
+
+    async def _room(self) -> int:
+        """How many questions to ask at once, once the engines are there: a worker's own may still be loading.
+
+        llama.cpp gets no more than it has slots: a pass that lost its slot to another would be computed anew.
+        """
+        rooms = []
+        for model in self._run.models:
+            await self._waited_for_engine(model)
+            if self._is_stopping.is_set():
+                return 1
+            info = await self._engines.engine(model).describe()
+            slots = info.parallel_requests
+            wanted = self._run.in_flight or slots or _IN_FLIGHT_OF_A_BATCHING_SERVER
+            rooms.append(min(wanted, slots) if slots and info.kind is EngineKind.LLAMA_CPP else wanted)
+        return min(max(rooms), MAX_IN_FLIGHT, max(1, self._run.items))
 
     async def _waiting(self) -> AsyncGenerator[BenchmarkItem, None]:
         after = -1
@@ -203,6 +221,7 @@ class BenchmarkRunner:
             except ModelsError as exc:
                 was_away = True
                 self._progress.message = f"The engine does not answer; waiting for it. {exc}"
+                self._report()
                 if time.monotonic() - began > _PATIENCE_SECONDS:
                     raise
                 await self._pause(2.0)

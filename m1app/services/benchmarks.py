@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from m1app.services.benchmark_recipe import MAX_IN_FLIGHT, BenchmarkRecipe, recipe_of
+from m1app.services.benchmark_recipe import BenchmarkRecipe, recipe_of
 from m1app.services.benchmark_runner import BenchmarkRunner
 from m1app.services.benchmark_store import BenchmarkStore
 from m1app.services.engines import EngineService
@@ -21,9 +21,6 @@ from storage.database import Session
 from storage.errors import StorageError
 from storage.job_records import Job, JobKind, JobProgress, NewJob, Resource
 from storage.question_sets import QuestionSetRepository
-
-_IN_FLIGHT_OF_A_BATCHING_SERVER = 128
-"""vLLM and its like schedule as many as fit; this keeps their queue short and their batch full."""
 
 _LEAST_PROMPT_TOKENS = 64
 """Of a short question with its wording; a longer one that does not fit is recorded as failed by itself."""
@@ -182,7 +179,6 @@ class BenchmarkService:
         try:
             runner = BenchmarkRunner(
                 run,
-                await self._room(run),
                 self._sweeps,
                 self._engines,
                 self._profiles,
@@ -235,19 +231,6 @@ class BenchmarkService:
                 f"which is {info.context_length:,} tokens, beside a question and an answer of up to "
                 f"{recipe.answer_cap_tokens:,}. Choose at most {max(0, most):,}, or a larger context.",
             )
-
-    async def _room(self, run: BenchmarkRun) -> int:
-        """How many questions to ask at once."""
-        if run.in_flight:
-            return min(run.in_flight, MAX_IN_FLIGHT, max(1, run.items))
-        rooms = []
-        for model in run.models:
-            try:
-                parallel = (await self._engines.engine(model).describe()).parallel_requests
-            except ModelsError:
-                parallel = None  # it is waited for later
-            rooms.append(parallel or _IN_FLIGHT_OF_A_BATCHING_SERVER)
-        return min(max(rooms), MAX_IN_FLIGHT, max(1, run.items))
 
 
 def _items(session: Session, sets: Sequence[QuestionSet], limit: int | None, models: int) -> list[PlannedItem]:

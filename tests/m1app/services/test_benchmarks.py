@@ -15,8 +15,10 @@ from m1app.bootstrap import Services, build_services
 from m1app.services.benchmark_reading import CellPair, QuestionFilter
 from m1app.services.benchmark_recipe import BenchmarkRecipe
 from m1app.services.benchmark_runner import BenchmarkRunner
-from m1app.services.errors import BenchmarkRefused, RunNotFound, ServiceError
+from m1app.services.errors import BenchmarkRefused, ProbeRefused, RunNotFound, ServiceError
+from m1app.services.sweeps import SweepService
 from m1app.settings import Settings
+from models.engine import EngineInfo, EngineKind
 from models.errors import EngineUnreachable
 from models.openai_engine import OpenAIEngine
 from storage.benchmark_records import BenchmarkRun, RunState
@@ -214,6 +216,49 @@ async def test_an_engine_that_is_away_is_waited_for(tmp_path: Path, monkeypatch:
             run = await run_to_end(services, in_flight=1)
     assert outages == 0
     assert (run.state, run.items_done, run.items_failed) == (RunState.COMPLETED, 5, 0)
+
+
+async def test_no_more_is_asked_at_once_than_llama_cpp_has_slots_also_when_it_is_still_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most, loading = 0, 0, 2
+    served = OpenAIEngine.served_models
+
+    async def later(self: OpenAIEngine) -> tuple[str, ...]:
+        nonlocal loading
+        if loading:
+            loading -= 1
+            raise EngineUnreachable("still loading")
+        return await served(self)
+
+    async def with_slots(self: OpenAIEngine) -> EngineInfo:
+        if loading:
+            raise EngineUnreachable("still loading")
+        return EngineInfo(EngineKind.LLAMA_CPP, "b1", "scripted", 4096, 2, "")
+
+    async def at_once(self: BenchmarkRunner, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def counted(self: SweepService, *values: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            raise ProbeRefused("question", "not asked in this test")
+        finally:
+            await asyncio.sleep(0.02)
+            running -= 1
+
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            planned = await services.benchmarks.plan(recipe(in_flight=64))
+            monkeypatch.setattr(OpenAIEngine, "served_models", later)
+            monkeypatch.setattr(OpenAIEngine, "describe", with_slots)
+            monkeypatch.setattr(BenchmarkRunner, "_pause", at_once)
+            monkeypatch.setattr(SweepService, "start", counted)
+            run = await services.benchmarks.run(planned.id)
+    assert (run.items_failed, most) == (5, 2)
 
 
 async def test_an_engine_that_stays_away_ends_the_run_with_a_word(
