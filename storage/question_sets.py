@@ -38,12 +38,18 @@ class QuestionSetRepository:
         Raises:
             InvalidRecord: the name is blank or taken, or a text cannot be stored; nothing is kept then.
         """
-        if not name.strip():
-            raise InvalidRecord("The question set has no name. Give it one.")
-        if self.find(name) is not None:
-            raise InvalidRecord(f"There is a question set named {name!r} already. Give this one another name.")
+        self._check_name(name)
         kept = QuestionRepository(self._session, self._now).upsert_all(questions)
-        members = tuple(dict.fromkeys(kept))
+        return self.add_kept(name, source, layout, sha256, kept)
+
+    def add_kept(self, name: str, source: str, layout: str, sha256: str, question_ids: Sequence[str]) -> QuestionSet:
+        """The same of questions that are kept already; an id that comes again counts once.
+
+        Raises:
+            InvalidRecord: the name is blank or taken, or there is no question with one of the ids.
+        """
+        self._check_name(name)
+        members = tuple(dict.fromkeys(question_ids))
         row = QuestionSetRow(
             id=uuid4().hex,
             name=name,
@@ -62,6 +68,12 @@ class QuestionSetRepository:
             ]
             self._session.execute(insert(QuestionSetMemberRow), places)
         return _as_set(row)
+
+    def _check_name(self, name: str) -> None:
+        if not name.strip():
+            raise InvalidRecord("The question set has no name. Give it one.")
+        if self.find(name) is not None:
+            raise InvalidRecord(f"There is a question set named {name!r} already. Give this one another name.")
 
     def all(self) -> tuple[QuestionSet, ...]:
         """Every set, by name."""

@@ -157,13 +157,12 @@ class QuestionSetService:
         for each in candidates:
             check_name(each, here.get(each.name))
         new = [each for each in candidates if each.name not in here]
-        for each in new:
-            self._keep_questions(each)
+        kept = {each.name: self._keep_questions(each) for each in new}
         with self._database.session() as session:
             repository = QuestionSetRepository(session)
             for each in new:
-                here[each.name] = repository.add(
-                    each.name, source, each.parsed.layout, each.sha256, each.new_questions()
+                here[each.name] = repository.add_kept(
+                    each.name, source, each.parsed.layout, each.sha256, kept[each.name]
                 )
         added = {each.name for each in new}
         return ImportReport(
@@ -173,12 +172,14 @@ class QuestionSetService:
             notes=tuple(note for each in candidates for note in notes_of(each, here[each.name], each.name in added)),
         )
 
-    def _keep_questions(self, new: Candidate) -> None:
+    def _keep_questions(self, new: Candidate) -> list[str]:
         """Keep the questions in short transactions first: a long one would keep running benchmarks from writing."""
         questions = new.new_questions()
+        ids: list[str] = []
         for begin in range(0, len(questions), _BATCH_QUESTIONS):
             with self._database.session() as session:
-                QuestionRepository(session).upsert_all(questions[begin : begin + _BATCH_QUESTIONS])
+                ids += QuestionRepository(session).upsert_all(questions[begin : begin + _BATCH_QUESTIONS])
+        return ids
 
     def _overlaps_of_new(self, new: Sequence[QuestionSet], every: Sequence[QuestionSet]) -> tuple[Overlap, ...]:
         if not new:
