@@ -62,7 +62,7 @@ def fill(database: Database, results: int, chance: random.Random) -> str:
             session.execute(insert(BenchmarkResultRow), rows)
     with database.session() as session:
         runs = BenchmarkRepository(session)
-        runs.claim(run.id, "benchmark:1", lambda _: True, run.created_at)
+        runs.claim(run.id, "benchmark:1", lambda *_: True)
         runs.end(run.id, "benchmark:1", RunState.COMPLETED, "", 1.0)
     return run.id
 

@@ -245,6 +245,7 @@ class CaseFilter:
     """Only wrong answers of a sweep whose pass had a right answer at an earlier cut."""
     model: str = ""
     sweep_id: str = ""
+    """Only cases of this sweep, or of the sweeps of this benchmark run."""
     label: str = ""
     """Only cases with an annotation that carries it."""
     severity: str = ""

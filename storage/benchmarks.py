@@ -115,19 +115,18 @@ class BenchmarkRepository:
         self._session.flush()
         return as_run(row)
 
-    def claim(self, run_id: str, owner: str, is_alive: Callable[[str], bool], stale_after: datetime) -> bool:
+    def claim(self, run_id: str, owner: str, is_alive: Callable[[str, datetime], bool]) -> bool:
         """Make a run this owner's and running; False when somebody else's process runs it.
 
         Args:
-            is_alive: whether an owner's process may still be there.
-            stale_after: a heartbeat before this is nobody's any more.
+            is_alive: whether an owner's process is still there, by its name and its last heartbeat.
 
         Raises:
             RecordNotFound: there is none with that id.
         """
         row = self._row(run_id)
         is_taken = row.state is RunState.RUNNING and row.owner != owner
-        if is_taken and row.updated_at >= stale_after and is_alive(row.owner):
+        if is_taken and is_alive(row.owner, row.updated_at):
             return False
         moment = self._now()
         # Only one of two claims at the same moment finds the row as it was read.
@@ -139,22 +138,21 @@ class BenchmarkRepository:
 
     def heartbeat(self, run_id: str, owner: str, seconds: float) -> bool:
         """Say that the run goes on, after `seconds` in all; False when it is not this owner's any more, or deleted."""
-        kept = update(BenchmarkRunRow).where(
-            BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner, BenchmarkRunRow.state == RunState.RUNNING
-        )
-        return self._changed(kept.values(updated_at=self._now(), seconds=seconds)) == 1
+        # One that was taken for interrupted, because it was silent for long, is not.
+        is_open = BenchmarkRunRow.state.in_((RunState.RUNNING, RunState.INTERRUPTED))
+        kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner, is_open)
+        values = {"updated_at": self._now(), "seconds": seconds, "state": RunState.RUNNING}
+        return self._changed(kept.values(values)) == 1
 
     def end(self, run_id: str, owner: str, state: RunState, error: str, seconds: float) -> None:
         """How the run ended; one that is not this owner's any more stays as it is."""
         kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner)
         self._changed(kept.values(state=state, error=error, seconds=seconds, updated_at=self._now()))
 
-    def mark_interrupted(self, is_alive: Callable[[str], bool], stale_after: datetime) -> int:
+    def mark_interrupted(self, is_alive: Callable[[str, datetime], bool]) -> int:
         """Mark running runs whose process is gone; gives how many."""
         running = select(BenchmarkRunRow).where(BenchmarkRunRow.state == RunState.RUNNING)
-        gone = [
-            row for row in self._session.scalars(running) if row.updated_at < stale_after or not is_alive(row.owner)
-        ]
+        gone = [row for row in self._session.scalars(running) if not is_alive(row.owner, row.updated_at)]
         for row in gone:
             row.state = RunState.INTERRUPTED
         self._session.flush()

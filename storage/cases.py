@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from storage.annotation_records import AnnotationState, Case, CaseFilter, CasePage, CaseSummary
 from storage.annotations import COUNTS
 from storage.assessments import AssessmentRepository
+from storage.benchmark_tables import BenchmarkItemRow
 from storage.columns import JsonTuple, replace_unstorable
 from storage.errors import InvalidRecord, RecordNotFound
 from storage.listing import STEM_CHARACTERS
@@ -147,7 +148,9 @@ class CaseRepository:
         if wanted.model:
             given.append(_C.model == replace_unstorable(wanted.model))
         if wanted.sweep_id:
-            given.append(_C.sweep_id == replace_unstorable(wanted.sweep_id))
+            wanted_id = replace_unstorable(wanted.sweep_id)
+            of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == wanted_id)
+            given.append((_C.sweep_id == wanted_id) | _C.sweep_id.in_(of_run))
         if wanted.not_assessed_by:
             given.append(~_submitted_by(wanted.not_assessed_by))
         if wanted.text.strip():

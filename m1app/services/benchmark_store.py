@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from m1app.services.errors import RunNotFound
-from m1app.services.trace_store import STALE_SECONDS, may_be_alive, this_process
+from m1app.services.trace_store import may_be_alive, this_process
 from storage.benchmark_records import (
     BenchmarkItem,
     BenchmarkResult,
@@ -23,6 +23,8 @@ from storage.questions import QuestionRepository, utc_now
 from storage.records import Question
 
 _T = TypeVar("_T")
+_SILENCE_SECONDS = 60.0
+"""After which a process on another machine counts as gone; one on this machine can be looked for."""
 
 
 class BenchmarkStore:
@@ -41,11 +43,10 @@ class BenchmarkStore:
 
     async def claim(self, run_id: str) -> bool:
         """Make the run this process's; its failed items wait again. False when another process runs it."""
-        stale_after = utc_now() - timedelta(seconds=STALE_SECONDS)
 
         def store(session: Session) -> bool:
             runs = BenchmarkRepository(session)
-            is_ours = runs.claim(run_id, this_process(), may_be_alive, stale_after)
+            is_ours = runs.claim(run_id, this_process(), _is_alive)
             if is_ours:
                 runs.reopen_failed(run_id)
             return is_ours
@@ -101,9 +102,8 @@ class BenchmarkStore:
 
     def mark_interrupted(self) -> int:
         """Mark running runs whose process is gone; gives how many."""
-        stale_after = utc_now() - timedelta(seconds=STALE_SECONDS)
         with self._database.session() as session:
-            return BenchmarkRepository(session).mark_interrupted(may_be_alive, stale_after)
+            return BenchmarkRepository(session).mark_interrupted(_is_alive)
 
     async def read(self, use: Callable[[Session], _T]) -> _T:
         """`use` in a transaction that only reads."""
@@ -119,3 +119,9 @@ class BenchmarkStore:
                 return use(session)
         except RecordNotFound as exc:
             raise RunNotFound(str(exc)) from exc
+
+
+def _is_alive(owner: str, heard_at: datetime) -> bool:
+    if owner.rpartition(":")[0] == this_process().rpartition(":")[0]:
+        return may_be_alive(owner)
+    return utc_now() - heard_at < timedelta(seconds=_SILENCE_SECONDS)

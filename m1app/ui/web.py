@@ -81,6 +81,7 @@ def build_app(services: Services) -> ASGIApp:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.store.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
+        services.benchmarks.mark_interrupted()
         scheduler = asyncio.create_task(services.jobs.run_scheduler())
         yield
         scheduler.cancel()

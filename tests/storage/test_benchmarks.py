@@ -1,21 +1,23 @@
 """Benchmark runs: items are finished once, whoever tries, and counted as they were finished."""
 
-from datetime import timedelta
-
 import pytest
+from sqlalchemy import update
 
+from storage.annotation_records import CaseFilter
 from storage.benchmark_records import BenchmarkResult, BenchmarkRun, ItemState, NewBenchmarkRun, RunState
 from storage.benchmark_results import BenchmarkResultRepository, VerdictFilter
+from storage.benchmark_tables import BenchmarkItemRow
 from storage.benchmarks import BenchmarkRepository, PlannedItem
+from storage.cases import CaseRepository
 from storage.database import Database
 from storage.errors import RecordNotFound
-from storage.questions import QuestionRepository, utc_now
+from storage.questions import QuestionRepository
 from storage.records import NewQuestion
 from storage.sweeps import SweepRepository
+from tests.m1app.annotation.cases import stored_sweep
 from tests.storage.samples import a_sweep
 
 SMALL, LARGE = (64, 0), (128, 0)
-NEVER = utc_now() - timedelta(days=1)
 
 
 def a_run(**changes: object) -> NewBenchmarkRun:
@@ -107,7 +109,7 @@ def test_one_owner_at_a_time(database: Database) -> None:
 
     def claim(owner: str, *, is_alive: bool) -> bool:
         with database.session() as session:
-            return BenchmarkRepository(session).claim(run.id, owner, lambda _: is_alive, NEVER)
+            return BenchmarkRepository(session).claim(run.id, owner, lambda *_: is_alive)
 
     assert claim("here:1", is_alive=True)
     assert not claim("here:2", is_alive=True)
@@ -118,9 +120,11 @@ def test_one_owner_at_a_time(database: Database) -> None:
         assert runs.heartbeat(run.id, "here:2", 5.0)
         runs.end(run.id, "here:1", RunState.COMPLETED, "", 1.0)
         assert runs.get(run.id).state is RunState.RUNNING
-        assert runs.mark_interrupted(lambda _: True, NEVER) == 0
-        assert runs.mark_interrupted(lambda _: False, NEVER) == 1
+        assert runs.mark_interrupted(lambda *_: True) == 0
+        assert runs.mark_interrupted(lambda *_: False) == 1
         assert (runs.get(run.id).state, runs.get(run.id).seconds) == (RunState.INTERRUPTED, 5.0)
+        assert runs.heartbeat(run.id, "here:2", 6.0)
+        assert runs.get(run.id).state is RunState.RUNNING
 
 
 def test_failed_items_count_as_unanswered_and_can_wait_again(database: Database) -> None:
@@ -205,7 +209,7 @@ def test_the_rate_is_that_of_the_newest_run_of_the_same_models(database: Databas
         runs = BenchmarkRepository(session)
         models = ("smollm2-135m", "m1-7b")
         assert runs.tokens_per_second(models) is None
-        runs.claim(run.id, "here:1", lambda _: True, NEVER)
+        runs.claim(run.id, "here:1", lambda *_: True)
         runs.heartbeat(run.id, "here:1", 4.0)
     finish(database, item_of(database, run), "A", "A")
     with database.session(is_read_only=True) as session:
@@ -216,3 +220,19 @@ def test_the_rate_is_that_of_the_newest_run_of_the_same_models(database: Databas
 def item_of(database: Database, run: BenchmarkRun) -> str:
     with database.session(is_read_only=True) as session:
         return BenchmarkRepository(session).waiting(run.id)[0].id
+
+
+def test_the_annotation_queue_can_be_that_of_a_run(database: Database) -> None:
+    sweep_id, *answers = stored_sweep(database)
+    run = planned(database)
+
+    def queued() -> set[str]:
+        with database.session(is_read_only=True) as session:
+            page = CaseRepository(session).page(CaseFilter(sweep_id=run.id), "", 50, None)
+        return {item.id for item in page.items}
+
+    assert queued() == set()
+    with database.session() as session:
+        first = BenchmarkRepository(session).waiting(run.id)[0]
+        session.execute(update(BenchmarkItemRow).where(BenchmarkItemRow.id == first.id).values(id=sweep_id))
+    assert queued() == set(answers)

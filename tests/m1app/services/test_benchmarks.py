@@ -25,7 +25,6 @@ from storage.benchmark_records import BenchmarkRun, RunState
 from storage.benchmarks import BenchmarkRepository
 from storage.job_records import JobProgress
 from storage.question_sets import QuestionSetRepository
-from storage.questions import utc_now
 from storage.records import NewQuestion
 from tests.m1app.services.test_sweeps import RIGHT, answering
 from tests.models.scripted_server import Script, chunk, fail, reply_json, serving, stream
@@ -305,7 +304,7 @@ async def test_a_run_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
             keep_set(services)
             planned = await services.benchmarks.plan(recipe())
             with services.database.session() as session:
-                BenchmarkRepository(session).claim(planned.id, "elsewhere:1", lambda _: True, utc_now())
+                BenchmarkRepository(session).claim(planned.id, "elsewhere:1", lambda *_: True)
             with pytest.raises(ServiceError, match="running in another process"):
                 await services.benchmarks.run(planned.id)
             with pytest.raises(ServiceError, match="stop its job"):
