@@ -1,10 +1,11 @@
 """Questions that stand in two lists: by word n-grams, the way fine-tuning data is checked against benchmarks.
 
 s1 (Muennighoff et al. 2025, arXiv:2501.19393), on which m1's recipe builds, drops a training question that shares one
-run of 8 words with a test question; whether m1's authors did the same could not be looked up here. Here that run makes a candidate only; the share of runs that two
-questions have in common is shown, and decides. Two deviations with a reason: exam questions share stock phrases
-("which of the following is the most likely"), so a run that many texts have makes no candidate; and a question of
-fewer than 8 words counts as one run together with its options, since "Which is true?" says nothing alone.
+run of 8 words with a test question; whether m1's authors did the same could not be looked up here. Here that run makes
+a candidate only; the share of runs that two questions have in common is shown, and decides. Two deviations with a
+reason: exam questions share stock phrases ("which of the following is the most likely"), so a run that many texts have
+makes no candidate; and a question of fewer than 8 words counts as one run together with its options, since "Which is
+true?" says nothing alone.
 """
 
 import re
