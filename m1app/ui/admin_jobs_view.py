@@ -92,7 +92,11 @@ def _share(progress: JobProgress) -> float | None:
 
 def _more_figures(job: Job) -> list[tuple[str, float]]:
     """Those that the line of progress does not have."""
-    return sorted((name, value) for name, value in job.progress.figures.items() if name != "accuracy")
+    return sorted(
+        (name.replace("_", " ").capitalize(), value)
+        for name, value in job.progress.figures.items()
+        if name != "accuracy"
+    )
 
 
 def _rate(per_second: float) -> str:

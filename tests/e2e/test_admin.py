@@ -26,6 +26,13 @@ def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield started
 
 
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    expect.set_options(timeout=WAIT_MS)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture
 def app_in_use(own_app: RunningApp) -> RunningApp:
     return own_app
@@ -42,7 +49,7 @@ def with_set(admin: OpenAdminPage, tmp_path: Path) -> OpenAdminPage:
     """The page, with the set of three questions in it."""
     if not admin.wait_sets().sets.filter(has_text=SET).count():
         admin.import_file(write_set(tmp_path, SET))
-        expect(admin.of_sets("report")).to_contain_text("3 questions imported", timeout=WAIT_MS)
+        expect(admin.of_sets("report")).to_contain_text("3 questions imported")
     return admin
 
 
@@ -62,7 +69,7 @@ def test_empty_page_says_what_to_do_first(admin: OpenAdminPage) -> None:
 def test_a_set_is_imported_read_searched_and_deleted(admin: OpenAdminPage, tmp_path: Path, own_app: RunningApp) -> None:
     rows = [*QUESTIONS, QUESTIONS[1]]
     admin.import_file(write_set(tmp_path, "passing", rows))
-    expect(admin.of_sets("report")).to_contain_text("passing: 3 questions imported.", timeout=WAIT_MS)
+    expect(admin.of_sets("report")).to_contain_text("passing: 3 questions imported.")
     expect(admin.of_sets("report")).to_contain_text("1 question was repeated")
     admin.sets.filter(has_text="passing").get_by_role("button").click()
     questions = admin.of_sets("questions").locator("> li")
@@ -90,7 +97,7 @@ def test_a_file_that_is_no_set_is_refused_and_leaves_nothing(
     broken = tmp_path / "broken.json"
     broken.write_text('{"set": [{"question": "?"')
     admin.import_file(broken)
-    expect(admin.of_sets("notice")).to_contain_text("broken.json", timeout=WAIT_MS)
+    expect(admin.of_sets("notice")).to_contain_text("broken.json")
     expect(admin.page.get_by_role("button", name="Import file")).to_be_enabled()
     assert not list(own_app.home.glob("upload-*"))
 
@@ -145,7 +152,7 @@ def test_a_benchmark_runs_to_its_end_before_ones_eyes(
     admin.fill_small(SET, f"small {HOSTILE}")
     job_id = admin.launch()
     expect(admin.job("name")).to_have_text(f"small {HOSTILE}")
-    expect(admin.job("progress")).to_contain_text("of 3 questions", timeout=WAIT_MS)
+    expect(admin.job("progress")).to_contain_text("of 3 questions")
     admin.wait_state("Succeeded")
     expect(admin.job("progress")).to_contain_text("3 of 3 questions")
     expect(admin.job("progress")).to_contain_text("% right")
@@ -219,7 +226,7 @@ def test_checks_of_the_machine_are_shown(admin: OpenAdminPage) -> None:
     admin.tab("Engine and health")
     admin.page.get_by_role("button", name="Run checks").click()
     findings = admin.page.locator("#admin-health li")
-    expect(findings).to_have_count(5, timeout=WAIT_MS)
+    expect(findings).to_have_count(5)
     expect(admin.page.locator("#admin-health li[data-good=false]")).to_have_count(0)
 
 
