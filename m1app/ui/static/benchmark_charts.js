@@ -102,7 +102,8 @@ const NOTES = {
 };
 const curvesQuestion = () => ({
   runs: chosenIds(), rule: view.rule, chart: view.chart, sets: panelSets(), model: known(view.model, modelsOf(chosen), ""),
-  rounds: view.rounds, budget: view.chart === "rounds" ? view.budget : "", paper: view.paper === "1",
+  rounds: known(view.rounds, roundsOf(chosen).map(String), ""),
+  budget: view.chart === "rounds" ? known(view.budget, budgetsOf(chosen).map(String), "") : "", paper: view.paper === "1",
 });
 async function showCurves() {
   if (!q("panels").childElementCount) say(q("curves-note"), "Reading the results …");

@@ -56,7 +56,7 @@ function wayRow(way) {
 }
 function openQuestions(verdict) {
   const { run, model, set, before, after } = transitionChoice();
-  Object.assign(view, { tab: "questions", of: run.id, model, set, from: before, cell: after, verdict, text: "", page: "" });
+  Object.assign(view, { tab: "questions", of: run.id, model, set, from: before, cell: after, verdict, text: "", part: "" });
   showAddress(true);
   showPane();
 }

@@ -20,7 +20,7 @@ function questionChoice() {
 }
 async function showQuestions() {
   const { run, model, set, cell, from, verdict } = questionChoice();
-  const offset = Math.max(0, (Number(view.page) || 1) - 1) * PAGE;
+  const offset = Math.max(0, (Number(view.part) || 1) - 1) * PAGE;
   const reply = await askLatest("questions", "questions", { run: run.id, rule: view.rule, model, set, cell, before: from, verdict, text: view.text, offset });
   if (!reply) return;
   if (reply.error) return notice(reply.error);
@@ -61,8 +61,8 @@ function questionRow(each, hasBefore) {
   return row;
 }
 const turn = (step) => {
-  const page = Math.max(1, (Number(view.page) || 1) + step);
-  view.page = page > 1 ? String(page) : "";
+  const page = Math.max(1, (Number(view.part) || 1) + step);
+  view.part = page > 1 ? String(page) : "";
   showAddress(true);
   showQuestions();
 };

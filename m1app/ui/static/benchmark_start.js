@@ -42,7 +42,6 @@ function offerOfOneRun(put, any) {
   put("verdict", questions.verdicts, questions.verdict);
 }
 async function showPane() {
-  view.tab = view.tab in PANES ? view.tab : "curves";
   element.querySelectorAll("[data-tab]").forEach((tab) => {
     const isChosen = tab.dataset.tab === view.tab;
     tab.setAttribute("aria-selected", isChosen);
@@ -59,7 +58,7 @@ element.addEventListener("input", ({ target }) => {
   const name = VALUE_OF[target.dataset.view] || target.dataset.view || { "m1-rule": "rule", "m1-chart": "chart" }[target.name];
   if (!name || !(name in DEFAULTS)) return;
   view[name] = target.type === "checkbox" ? (target.checked ? "1" : "") : target.value;
-  if (view.tab === "questions") view.page = "";
+  if (view.tab === "questions") view.part = "";
   const isTyped = target.type === "search";
   clearTimeout(typing);
   typing = setTimeout(() => {

@@ -1,15 +1,18 @@
 // What is shown, and the address that keeps it. The values are texts, as in the address; an empty one is the default.
 const DEFAULTS = {
   tab: "curves", rule: "strict", chart: "budget", set: "", model: "", rounds: "", budget: "", at: "", paper: "",
-  of: "", before: "", after: "", cell: "", from: "", verdict: "", text: "", page: "",
+  of: "", before: "", after: "", cell: "", from: "", verdict: "", text: "", part: "",
   find: "", tag: "", archived: "",
 };
+// No "page", "view" or "deep_link": Gradio reads those itself.
 const view = { ...DEFAULTS, runs: [] };
 let chosen = [];
 
 function readAddress() {
   const address = new URL(window.location.href).searchParams;
   Object.keys(DEFAULTS).forEach((name) => (view[name] = address.get(name) || DEFAULTS[name]));
+  view.chart = view.chart in NOTES ? view.chart : DEFAULTS.chart;
+  view.tab = view.tab in PANES ? view.tab : DEFAULTS.tab;
   view.runs = (address.get("run") || "").split(",").filter(Boolean);
 }
 function showAddress(isNew) {
@@ -36,7 +39,7 @@ function panelSets() {
   const sets = setsOf(chosen);
   const all = [...(hasMacro(chosen) ? [""] : []), ...sets];
   if (view.set === EACH) return all;
-  if (view.set) return [view.set];
+  if (sets.includes(view.set)) return [view.set];
   return hasMacro(chosen) ? [""] : sets;
 }
 // The run that transitions and questions are of: they compare answers to the same questions.
