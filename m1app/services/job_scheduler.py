@@ -20,10 +20,12 @@ from m1app.jobs.watching import Judgement, Presence, Sighting, WatchLimits, judg
 from m1app.services.job_store import JobStore
 from storage.errors import StorageError
 from storage.job_records import Job, JobState, Resource
+from storage.jobs import JobRepository
 
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+_UNFINISHED = ACTIVE | {JobState.QUEUED}
 _ERROR_LINES = 10
 _ERROR_CHARACTERS = 2000
 
@@ -83,8 +85,8 @@ class JobScheduler:
 
     def tick(self) -> None:
         """Look at each job that should be running, then fill the places that are free."""
-        active = {job.id: job for job in self._store.read_now(lambda jobs: jobs.in_states(ACTIVE))}
-        mine = {id_: job for id_, job in active.items() if job.executor == self._name}
+        unfinished = self._store.read_now(lambda jobs: jobs.in_states(_UNFINISHED))
+        mine = {job.id: job for job in unfinished if job.executor == self._name and job.state in ACTIVE}
         for job in mine.values():
             self._look_after(job)
         ended = [job for id_, job in self._active.items() if id_ not in mine]
@@ -94,9 +96,16 @@ class JobScheduler:
                 del known[gone]
         for job in ended:
             self._keep_log(job)
+        self._fill_places(unfinished)
+
+    def _fill_places(self, unfinished: Collection[Job]) -> None:
         for resource, places in self._setup.places.items():
-            while places > 0 and self._start_next(resource, places):
-                pass
+            states = [job.state for job in unfinished if job.resource is resource]
+            busy = sum(state in ACTIVE for state in states)
+            # Asking for the next turn takes the write lock; most ticks have no need to.
+            if JobState.QUEUED in states and busy < places:
+                while self._start_next(resource, places):
+                    pass
 
     def _look_after(self, job: Job) -> None:
         presence = self._executor.look(job.handle) if job.handle else Presence.UNKNOWN
@@ -126,11 +135,13 @@ class JobScheduler:
         error = judgement.reason
         if error and (tail := self._log_of.tail(job, _ERROR_LINES)):
             error = f"{error}\n\nThe last lines of its log:\n{tail[-_ERROR_CHARACTERS:]}".rstrip()
-        is_given_up = self._store.change_now(
-            lambda jobs: jobs.end(job, judgement.state, _may_become(judgement.state), error=error, is_unheard=True)
-        )
-        if is_given_up:
-            self._note(job, f"{judgement.state.value}: {judgement.reason or 'its worker is gone'}")
+
+        def give_up(jobs: JobRepository) -> None:
+            allowed = states_before(judgement.state) & ACTIVE
+            if jobs.end(job, judgement.state, allowed, error=error, is_unheard=True):
+                self._note(job, f"{judgement.state.value}: {judgement.reason or 'its worker is gone'}")
+
+        self._store.change_now(give_up)
 
     def _end_worker(self, job: Job) -> None:
         """Ask the worker to stop; when it has not after the time of grace, end it."""
@@ -171,8 +182,8 @@ class JobScheduler:
         )
 
     def _refuse(self, job: Job, problem: str) -> None:
-        self._store.change_now(lambda jobs: jobs.end(job, JobState.FAILED, ACTIVE, error=problem))
         self._note(job, f"could not be started: {problem}")
+        self._store.change_now(lambda jobs: jobs.end(job, JobState.FAILED, ACTIVE, error=problem))
 
     def _keep_log(self, job: Job) -> None:
         try:
@@ -185,8 +196,3 @@ class JobScheduler:
             self._files.note(job.id, text)
         except OSError as exc:
             _log.warning("the log of job %s cannot be written: %s", job.id, exc)
-
-
-def _may_become(state: JobState) -> Collection[JobState]:
-    """Running and stopping jobs that may go to `state`: what is over already is not for a scheduler to change."""
-    return states_before(state) & ACTIVE

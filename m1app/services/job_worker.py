@@ -86,7 +86,6 @@ async def work(job_id: str, runners: Mapping[JobKind, JobRunner], database: Data
         return 1
     if job.state is JobState.STOPPING:
         return await _end(store, job, _Outcome(JobState.STOPPED), None)
-    files.create(job.id)
     loop, is_stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(reason: str) -> None:
@@ -138,6 +137,7 @@ async def _run(runners: Mapping[JobKind, JobRunner], context: JobContext) -> _Ou
     if runner is None:
         return _Outcome(JobState.FAILED, f"This version of the app cannot run jobs of the kind {context.job.kind}.")
     try:
+        context.artifacts.mkdir(parents=True, exist_ok=True)
         is_complete = await runner(context)
     except Exception as exc:  # noqa: BLE001 - a runner may raise anything; the traceback is in the job's log
         _log.exception("the job failed")
@@ -157,13 +157,13 @@ def _message_of(error: Exception) -> str:
 
 async def _end(store: JobStore, job: Job, outcome: _Outcome, progress: JobProgress | None) -> int:
     state, allowed = outcome.state, states_before(outcome.state)
+    _log.info("%s%s", state.value, f": {outcome.error}" if outcome.error else "")
     is_stored = await _persistently(
         lambda: store.change(lambda jobs: jobs.end(job, state, allowed, error=outcome.error, progress=progress))
     )
     if not is_stored:
         _log.warning("the job has gone on without this worker: what it came to (%s) is not stored", state.value)
         return 1
-    _log.info("%s%s", state.value, f": {outcome.error}" if outcome.error else "")
     return 1 if state is JobState.FAILED else 0
 
 

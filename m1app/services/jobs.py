@@ -109,10 +109,8 @@ class JobService:
             JobRefused: it is over.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
-        if await self._store.change(lambda jobs: jobs.request(job_id, JobState.STOPPED, waiting)):
-            await self._note(job_id, "stopped by a person before it began")
-        elif await self._store.change(lambda jobs: jobs.request(job_id, JobState.STOPPING, running)):
-            await self._note(job_id, "told to stop by a person")
+        if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a person before it began"):
+            await self._request(job_id, JobState.STOPPING, running, "told to stop by a person")
         job = await self.get(job_id)
         if job.state in OVER - {JobState.STOPPED}:
             raise JobRefused(f"The job {job.name!r} is over ({job.state.value}); there is nothing to stop.")
@@ -127,13 +125,11 @@ class JobService:
         """
         job = await self.get(job_id)
         self._check_executor(job.executor)
-        allowed = states_before(JobState.QUEUED)
-        if not await self._store.change(lambda jobs: jobs.request(job_id, JobState.QUEUED, allowed)):
+        if not await self._request(job_id, JobState.QUEUED, states_before(JobState.QUEUED), "resumed by a person"):
             job = await self.get(job_id)
             raise JobRefused(
                 f"The job {job.name!r} is {job.state.value}; only a stopped, failed or lost one can be resumed."
             )
-        await self._note(job_id, "resumed by a person")
         return await self.get(job_id)
 
     async def clone(self, job_id: str) -> Job:
@@ -214,15 +210,20 @@ class JobService:
             )
         raise JobRefused(f"Nobody runs jobs as {name[:40]!r}; found were: {', '.join(self._executors)}.")
 
-    async def _note(self, job_id: str, text: str) -> None:
-        def note() -> None:
-            self._files.create(job_id)
-            self._files.note(job_id, text)
+    async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
+        """Whether the job is in `state` from now on; its log says so before anybody can act on it."""
+
+        def request(jobs: JobRepository) -> bool:
+            is_done = jobs.request(job_id, state, allowed_from)
+            if is_done:
+                self._files.create(job_id)
+                self._files.note(job_id, event)
+            return is_done
 
         try:
-            await asyncio.to_thread(note)
+            return await self._store.change(request)
         except OSError as exc:
-            raise JobRefused(f"It is done, but the job's log cannot be written ({exc.strerror}).") from exc
+            raise JobRefused(f"The job's log cannot be written ({exc.strerror}: {exc.filename}). Make room.") from exc
 
 
 def _executors_of(settings: Settings) -> dict[str, Executor]:
