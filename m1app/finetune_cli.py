@@ -14,6 +14,7 @@ from m1app.services.fine_tuning import FineTuningPlan, FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
 from m1app.settings import Settings, load_settings
+from m1app.training.curation_steps import StepReport
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.training_events import Event, summarise
 from models.catalog import Catalog
@@ -142,6 +143,7 @@ def _say_event(event: Event) -> None:
 def _described(plan: FineTuningPlan) -> str:
     estimate = plan.estimate
     lines = [
+        *(f"{report.title} ({report.kept:,} of {report.before:,} kept)" for report in plan.reports if _dropped(report)),
         f"{plan.train_samples:,} samples to learn from, {plan.evaluation_samples:,} held out; profile {plan.profile}",
         f"{estimate.steps:,} steps; about {estimate.memory_bytes / 1e9:.1f} GB of memory and "
         f"{estimate.disk_bytes / 1e9:.1f} GB of disk; here: {plan.machine.said()}",
@@ -149,6 +151,10 @@ def _described(plan: FineTuningPlan) -> str:
         *plan.notes,
     ]
     return "\n".join(lines)
+
+
+def _dropped(report: StepReport) -> int:
+    return report.before - report.kept
 
 
 def _dry_run(plan: FineTuningPlan, *, is_json: bool) -> int:

@@ -35,6 +35,11 @@ from models.profiles import Profiles
 from storage.job_records import Job, JobKind, JobProgress, NewJob, Resource
 
 _SHOWN_SAMPLES = 3
+_OF_A_FILE = CurationPlan(verified_only=False)
+"""A file is taken nearly as it is: without repetitions, what is evaluated here, and answers that contradict their
+target. For more, build a data set."""
+_CHARACTERS_PER_TOKEN = 4.5
+"""Of plain English, and more: what is too long by this is too long."""
 
 
 class JobQueue(Protocol):
@@ -218,7 +223,7 @@ class FineTuningService:
             path = Path(reference)
             if not await asyncio.to_thread(path.is_file):
                 raise
-            collected = await self._data.collect([path], CurationPlan())
+            collected = await self._data.collect([path], _OF_A_FILE)
             digest = await asyncio.to_thread(lambda: hashlib.sha256(path.read_bytes()).hexdigest())
             return _Data(path.name, digest, tuple(collected.curated.samples), tuple(collected.curated.reports))
         samples = await asyncio.to_thread(self._data.samples, reference)
@@ -283,6 +288,13 @@ def _notes(recipe: TrainingRecipe, machine: Machine, rows: SplitRows) -> tuple[s
         notes.append(
             f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
             "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
+        )
+    lengths = [len(each.prompt) + len(each.completion) for each in (*rows.train, *rows.evaluation)]
+    too_long = sum(length / _CHARACTERS_PER_TOKEN > recipe.block_size for length in lengths)
+    if too_long:
+        notes.append(
+            f"At least {too_long:,} of {len(lengths):,} samples are longer than {recipe.block_size:,} tokens and will "
+            "be left out; a larger block_size takes them in."
         )
     if recipe.evaluation_share and len(rows.evaluation) < 8:
         notes.append(f"Only {len(rows.evaluation)} samples are held out: their loss says little.")

@@ -28,14 +28,18 @@ ENDINGS = frozenset({"stopped", "failed", "finished"})
 class EventWriter:
     """Appends events; each is one write, so that a reader never sees two mixed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_silent: bool = False) -> None:
+        """A silent one writes nothing: of several processes of one training the first one speaks."""
         self._path = path
-        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+        self._is_silent = is_silent
+        if not is_silent and path.is_file() and not path.read_bytes().endswith(b"\n"):
             with path.open("a", encoding="utf-8") as file:  # The last process was killed in the middle of a line.
                 file.write("\n")
 
     def write(self, event: str, step: int, **values: Any) -> None:
         """Append one event with the time."""
+        if self._is_silent:
+            return
         line = json.dumps({"event": event, "time": time.time(), "step": step, **values}, ensure_ascii=False)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

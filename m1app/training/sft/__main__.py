@@ -26,12 +26,12 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     folder = TrainingFolder(Path(arguments[0]).absolute())
     is_main = os.environ.get("RANK", "0") == "0"
-    writer = EventWriter(folder.progress_file)
+    writer = EventWriter(folder.progress_file, is_silent=not is_main)
     stop = StopRequest()
     stop.listen()
     lock = None
     try:
-        # Under torchrun there are several processes of one training; the first one speaks and holds the lock.
+        # Under torchrun there are several processes of one training; the first one holds the lock.
         lock = _take(folder.lock_file) if is_main else None  # Held until this process ends.
         _train(folder, writer, stop)
     except (TrainingError, OSError, MemoryError) as exc:

@@ -90,10 +90,18 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Save and end soon when that was asked for."""
-        if self._stop.is_set and state.global_step < state.max_steps:
+        if state.global_step < state.max_steps and self._is_told(args):
             self.is_stopped = True
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
+
+    def _is_told(self, args: TrainingArguments) -> bool:
+        """Whether any of the processes was told: all have to end at the same step."""
+        if args.world_size == 1:
+            return self._stop.is_set
+        told = torch.tensor(int(self._stop.is_set), device=args.device)
+        torch.distributed.all_reduce(told, op=torch.distributed.ReduceOp.MAX)
+        return bool(told.item())
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any

@@ -1,0 +1,290 @@
+"""Fine-tunings planned, refused, run as jobs, and their models among the others."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m1app.services.errors import JobNotFound, ServiceError
+from m1app.services.fine_tuning import FineTuningService
+from m1app.services.jobs import JobService
+from m1app.services.training_data import TrainingDataService
+from m1app.services.training_environment import environment_state, install
+from m1app.services.training_process import progress_of, run_training
+from m1app.services.tuned_models import free_model_id, publish_model
+from m1app.settings import Settings
+from m1app.training.base_model import BaseModel, find_base
+from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.training_folder import TrainingFolder
+from models.catalog import Catalog
+from models.profiles import load_profiles
+from storage.database import Database
+from storage.job_records import JobKind, JobProgress, JobState, Resource
+from tests.m1app.training.conftest import make_base
+from tests.m1app.training.trainings import ROOT, prepare
+
+SIZES = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "vocab_size": 100,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 2048,
+}
+DRUGS = ("aspirin", "insulin", "heparin", "digoxin", "lithium", "warfarin", "morphine", "atropine", "quinine", "iodine")
+
+
+def traces(count: int = 20) -> list[dict[str, Any]]:
+    """Questions that share no run of eight words."""
+    return [
+        {
+            "question": f"{DRUGS[number % 10].title()} in ward {number}: which organ number {number} matters most?",
+            "options": {"A": f"Liver {number}", "B": f"Kidney {number}"},
+            "answer": f"Kidney {number}",
+            "answer_idx": "B",
+            "reasoning": f"Ward {number} uses {DRUGS[number % 10]}, which leaves through the kidney.",
+            "response": "The answer is B.",
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "home").mkdir()
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[FineTuningService]:
+    database = Database(settings.database_address)
+    database.migrate()
+    profiles = load_profiles()
+    jobs = JobService(database, settings)
+    data = TrainingDataService(database, settings, profiles)
+    yield FineTuningService(settings, Catalog.load(), profiles, jobs, data)
+    database.dispose()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A folder that says all a plan reads of a model."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(SIZES))
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "traces.json"
+    path.write_text(json.dumps(traces()))
+    return path
+
+
+def recipe(base: Path, data: Path | str, **changes: object) -> TrainingRecipe:
+    return TrainingRecipe.of_preset("cpu-trial", str(base), str(data), **({"profile": "m1"} | changes))
+
+
+async def test_a_plan_says_what_it_will_train_on_and_need(service: FineTuningService, base: Path, data: Path) -> None:
+    plan = await service.plan(recipe(base, data))
+    assert (plan.train_samples, plan.evaluation_samples, plan.profile) == (18, 2, "m1")
+    assert plan.estimate.steps == 30
+    assert plan.estimate.memory_bytes > 0 and plan.estimate.disk_bytes > 0
+    assert len(plan.preview) == 3 and "\\boxed{B}" in plan.preview[0].completion
+    assert plan.data == "traces.json" and len(plan.data_sha256) == 64
+    assert any("CPU" in note for note in plan.notes)
+    assert "--preset cpu-trial" in plan.command_line
+
+
+async def test_a_base_without_a_chat_template_is_refused(service: FineTuningService, base: Path, data: Path) -> None:
+    with pytest.raises(NoChatTemplate):
+        await service.plan(recipe(base, data, profile="plain"))
+
+
+async def test_data_that_is_nowhere_is_refused(service: FineTuningService, base: Path) -> None:
+    with pytest.raises(DataSetNotFound):
+        await service.plan(recipe(base, "nothing-here"))
+
+
+async def test_a_recipe_for_a_gpu_is_refused_before_a_job_exists(
+    service: FineTuningService, base: Path, data: Path
+) -> None:
+    with pytest.raises(RecipeRefused) as refused:
+        await service.launch(TrainingRecipe.of_preset("lora", str(base), str(data), block_size=2048, profile="m1"))
+    assert refused.value.field == "precision"
+
+
+async def test_a_launched_recipe_is_a_job_that_can_be_made_again(
+    service: FineTuningService, base: Path, data: Path
+) -> None:
+    asked = recipe(base, data, name="Try 1")
+    job = await service.launch(asked, priority=3)
+    assert (job.kind, job.name, job.state, job.resource) == (
+        JobKind.FINE_TUNING,
+        "Try 1",
+        JobState.QUEUED,
+        Resource.CPU,
+    )
+    assert TrainingRecipe.parse(dict(job.recipe)) == asked
+    assert service.read_progress(job.id) == []
+    assert service.result(job.id) is None
+
+
+def test_progress_of_what_is_no_job_is_not_looked_for(service: FineTuningService) -> None:
+    with pytest.raises(JobNotFound):
+        service.read_progress("../../etc")
+
+
+async def test_an_environment_without_pytorch_fails_the_job_with_the_reason(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = settings.model_copy(update={"train_python": Path(sys.executable)})
+    folder = prepare(tmp_path / "run", tmp_path / "base")
+    reports: list[JobProgress] = []
+    with pytest.raises(ServiceError, match="unexpected error"):
+        await run_training(folder, elsewhere, reports.append, asyncio.Event())
+    assert "ModuleNotFoundError" in reports[-1].message
+
+
+async def test_a_process_that_ends_without_a_word_is_told_from_a_finished_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    silent = settings.model_copy(update={"train_python": Path("/bin/false")})
+    folder = prepare(tmp_path / "run", tmp_path / "base")
+    with pytest.raises(ServiceError, match="without a word"):
+        await run_training(folder, silent, lambda _: None, asyncio.Event())
+    # Nor is it taken for the end that an earlier attempt came to.
+    folder.progress_file.write_text('{"event": "failed", "time": 1, "step": 2, "message": "The disk was full."}\n')
+    with pytest.raises(ServiceError, match="without a word"):
+        await run_training(folder, silent, lambda _: None, asyncio.Event())
+
+
+async def test_a_process_that_hears_nothing_else_is_ended_when_the_job_is_stopped(
+    settings: Settings, tmp_path: Path
+) -> None:
+    deaf = tmp_path / "python"
+    deaf.write_text("#!/bin/sh\nexec sleep 600\n")
+    deaf.chmod(0o755)
+    stopping = asyncio.Event()
+    stopping.set()
+    folder = prepare(tmp_path / "run", tmp_path / "base")
+    asked = settings.model_copy(update={"train_python": deaf})
+    assert await run_training(folder, asked, lambda _: None, stopping) is False
+
+
+def test_progress_tells_steps_rate_and_losses() -> None:
+    events = [
+        {"event": "started", "step": 0, "steps": 10},
+        {"event": "evaluated", "step": 0, "eval_loss": 3.0},
+        {"event": "log", "step": 4, "loss": 2.0, "learning_rate": 0.1, "tokens_per_second": 9.0, "seconds_left": 12.0},
+    ]
+    found = progress_of(events)
+    assert (found.done, found.total, found.unit, found.seconds_left, found.per_second) == (4, 10, "steps", 12.0, 0.5)
+    assert found.figures == {"loss": 2.0, "learning_rate": 0.1, "tokens_per_second": 9.0, "eval_loss": 3.0}
+
+
+def test_a_missing_environment_says_what_it_costs_or_where_it_was_looked_for(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"train_python": Path("/nowhere/python")})
+    assert "/nowhere/python" in environment_state(elsewhere)
+    said = environment_state(settings)
+    assert said.startswith("Ready") or ("GB" in said and "make train-env" in said)
+
+
+async def test_an_environment_of_ones_own_is_not_installed_over(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"train_python": Path("/nowhere/python")})
+    with pytest.raises(ServiceError, match="/nowhere/python"):
+        await install(elsewhere, asyncio.Event())
+
+
+def finished(tmp_path: Path, base: Path) -> TrainingFolder:
+    folder = prepare(tmp_path / "run", base)
+    folder.model.mkdir()
+    (folder.model / "config.json").write_text(json.dumps(SIZES))
+    folder.gguf.write_bytes(b"GGUF" + bytes(64))
+    folder.card.write_text("# tuned\n")
+    return folder
+
+
+def test_a_finished_model_is_in_the_catalog_beside_its_parent(settings: Settings, tmp_path: Path, base: Path) -> None:
+    mine = settings.home / "catalog.toml"
+    mine.write_text("# My own models.\n")
+    folder = finished(tmp_path, base)
+    parent = find_base("smollm2-135m", Catalog.load(), tmp_path)
+    place = publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    catalog = Catalog.load(extra=mine)
+    tuned = catalog.get("tuned")
+    assert (tuned.parent, tuned.profile, tuned.engines) == ("tiny", "m1", ("embedded",))
+    assert str(tuned.source) == f"file:{place / 'tuned.gguf'}"
+    assert catalog.get("tuned-vllm").engines == ("vllm",)
+    assert (place / "model" / "config.json").is_file() and (place / "card.md").is_file()
+    assert mine.read_text().startswith("# My own models.\n")
+
+
+def test_publishing_again_after_an_interruption_changes_nothing(settings: Settings, tmp_path: Path, base: Path) -> None:
+    folder = finished(tmp_path, base)
+    parent: BaseModel = find_base(str(base), Catalog.load(), tmp_path)
+    for _ in range(2):
+        publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    assert (settings.home / "catalog.toml").read_text().count('id = "tuned"') == 1
+
+
+def test_a_catalog_that_is_broken_is_left_as_it_is(settings: Settings, tmp_path: Path, base: Path) -> None:
+    from models.errors import CatalogError
+
+    mine = settings.home / "catalog.toml"
+    mine.write_text("[[model]]\nid = 'half'\n")
+    folder = finished(tmp_path, base)
+    parent = find_base(str(base), Catalog.load(), tmp_path)
+    with pytest.raises(CatalogError, match="half"):
+        publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    assert mine.read_text() == "[[model]]\nid = 'half'\n"
+
+
+def test_a_new_model_takes_no_name_that_is_taken(tmp_path: Path) -> None:
+    catalog = Catalog.load()
+    assert free_model_id("fresh", catalog, tmp_path) == "fresh"
+    (tmp_path / "fresh").mkdir()
+    assert free_model_id("fresh", catalog, tmp_path) == "fresh-2"
+    assert free_model_id("smollm2-135m", catalog, tmp_path) == "smollm2-135m-2"
+
+
+@pytest.mark.training
+@pytest.mark.timeout(600)
+def test_from_a_file_of_traces_to_a_model_that_the_app_can_ask(smollm2_path: Path, tmp_path: Path, data: Path) -> None:
+    base = make_base(smollm2_path, tmp_path / "tiny")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
+    environment |= {"M1_HOME": str(tmp_path / "home")}
+
+    def m1app(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "m1app", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment | more, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    small = ("--set", "batch_size=2", "--set", "gradient_accumulation=1", "--set", "evaluate_every_steps=3")
+    done = m1app(
+        *("finetune", "--data", str(data), "--base", str(base), "--preset", "cpu-trial", "--max-steps", "6"),
+        *(*small, "--set", "niceness=0", "--set", "sample_tokens=4", "--name", "My tuned", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["model_id"], found["steps"]) == ("my-tuned", 6)
+    assert found["last_loss"] < found["first_loss"]
+    assert found["eval_loss_after"] < found["eval_loss_before"]
+    assert (Path(found["folder"]) / "model" / "model.safetensors").is_file()
+
+    question = tmp_path / "question.json"
+    question.write_text(json.dumps(traces(1)[0]))
+    asked = m1app(
+        "probe", "--question", str(question), "--budget", "8", "--answer-cap", "8", "--json", M1_MODEL="my-tuned"
+    )
+    assert asked.returncode == 0, asked.stderr
+    answer = json.loads(asked.stdout)
+    assert "my-tuned" in json.dumps(answer)

@@ -1,0 +1,87 @@
+"""Presets, contradictions, advice, and the command line that asks the same."""
+
+import json
+import shlex
+
+import pytest
+
+from m1app.training.errors import RecipeRefused
+from m1app.training.recipe import PRESETS, TrainingRecipe
+
+
+def recipe(preset: str = "cpu-trial", **changes: object) -> TrainingRecipe:
+    return TrainingRecipe.of_preset(preset, "smollm2-135m", "traces:v1", **changes)
+
+
+def test_the_m1_preset_is_the_papers_setting() -> None:
+    m1 = recipe("m1")
+    assert (m1.method, m1.learning_rate, m1.epochs, m1.batch_size) == ("full", 1e-5, 5, 16)
+    assert (m1.warmup_ratio, m1.scheduler, m1.weight_decay, m1.block_size) == (0.05, "cosine", 1e-4, 32768)
+    assert (m1.beta1, m1.beta2, m1.precision) == (0.9, 0.95, "bf16")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_recipe_comes_back_from_json_as_it_was(preset: str) -> None:
+    before = recipe(preset, seed=7)
+    assert TrainingRecipe.parse(json.loads(before.model_dump_json())) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"learning_rat": 1e-4}, "learning_rat", "did you mean learning_rate"),
+        ({"learning_rate": 3.0}, "learning_rate", "found 3.0"),
+        ({"learning_rate": float("nan")}, "learning_rate", "found nan"),
+        ({"batch_size": 4, "gradient_accumulation": 3}, "gradient_accumulation", "divisor"),
+        ({"early_stop_patience": 2, "evaluation_share": 0.0}, "evaluation_share", "hold out"),
+        ({"early_stop_patience": 2, "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
+        ({"lora_rank": None}, "lora_rank", 'Method "lora" needs lora_rank'),
+        ({"precision": "int8"}, "precision", "found 'int8'"),
+    ],
+)
+def test_a_wrong_field_is_named_with_advice(changes: dict[str, object], field: str, said: str) -> None:
+    with pytest.raises(RecipeRefused) as refused:
+        recipe(**changes)
+    assert refused.value.field == field
+    assert said in str(refused.value)
+
+
+def test_full_fine_tuning_refuses_what_only_an_adapter_has() -> None:
+    with pytest.raises(RecipeRefused, match="has no adapter") as refused:
+        recipe("m1", lora_rank=8)
+    assert refused.value.field == "lora_rank"
+
+
+def test_a_change_of_method_brings_that_methods_fields() -> None:
+    assert recipe("m1", method="lora").lora_rank == 16
+    assert recipe("lora", method="full").lora_rank is None
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+    with pytest.raises(RecipeRefused, match="m1, lora, cpu-trial"):
+        recipe("huge")
+
+
+def test_the_command_line_names_what_differs_from_the_preset() -> None:
+    words = shlex.split(recipe(max_steps=6, seed=3, name="Try 1").command_line())
+    assert words[:4] == ["python", "-m", "m1app", "finetune"]
+    assert words[words.index("--max-steps") + 1] == "6"
+    assert words[words.index("--name") + 1] == "Try 1"
+    assert [words[index + 1] for index, word in enumerate(words) if word == "--set"] == ["seed=3"]
+
+
+def test_the_command_line_makes_the_same_recipe_again() -> None:
+    from m1app.cli import _parser
+    from m1app.finetune_cli import _recipe
+
+    asked = recipe("lora", max_steps=9, gradient_checkpointing=False, early_stop_patience=2, max_gradient_norm=0.5)
+    options = _parser().parse_args(shlex.split(asked.command_line())[3:])
+    assert _recipe(options) == asked
+
+
+def test_a_limit_of_steps_can_be_lifted_from_the_command_line() -> None:
+    from m1app.cli import _parser
+    from m1app.finetune_cli import _recipe
+
+    asked = recipe(max_steps=None)
+    assert _recipe(_parser().parse_args(shlex.split(asked.command_line())[3:])) == asked

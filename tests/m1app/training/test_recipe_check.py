@@ -1,0 +1,161 @@
+"""What a machine is refused, and what it is estimated to need."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_size
+from m1app.training.errors import RecipeRefused
+from m1app.training.estimate import estimate_training
+from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
+from models.catalog import Catalog
+
+GB = 1_000_000_000
+LAPTOP = Machine(cores=8, memory_bytes=16 * GB, available_bytes=12 * GB, disk_free_bytes=50 * GB)
+H100 = replace(LAPTOP, disk_free_bytes=500 * GB, gpus=(Gpu("H100", 80 * GB, 78 * GB),))
+SMOLLM2 = ModelShape.of(layers=30, width=576, feed_forward=1536, vocabulary=49152, heads=(9, 3))
+QWEN_7B = ModelShape.of(layers=28, width=3584, feed_forward=18944, vocabulary=152064, heads=(28, 4))
+
+
+def base(shape: ModelShape = SMOLLM2, context_length: int = 8192) -> BaseModel:
+    return BaseModel("base", "folder", "/base", "", shape.parameters, shape, context_length, "", None)
+
+
+def recipe(preset: str = "cpu-trial", **changes: object) -> TrainingRecipe:
+    return TrainingRecipe.of_preset(preset, "base", "data", **changes)
+
+
+def test_parameters_are_counted_as_the_model_has_them() -> None:
+    assert SMOLLM2.parameters == pytest.approx(134_515_008, rel=0.001)
+    assert QWEN_7B.parameters == pytest.approx(7.07e9, rel=0.01)
+
+
+@pytest.mark.parametrize("preset", ["m1", "lora"])
+def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
+    with pytest.raises(RecipeRefused, match="cpu-trial") as refused:
+        check_recipe(recipe(preset), LAPTOP)
+    assert refused.value.field == "precision"
+
+
+def test_the_same_recipe_passes_on_a_machine_with_a_gpu() -> None:
+    check_recipe(recipe("m1"), H100)
+    check_recipe(recipe("cpu-trial"), LAPTOP)
+
+
+def test_a_block_longer_than_the_context_is_refused() -> None:
+    check_base(recipe(block_size=8192), base())
+    with pytest.raises(RecipeRefused, match="8,192 tokens") as refused:
+        check_base(recipe(block_size=8193), base())
+    assert refused.value.field == "block_size"
+
+
+def test_too_few_samples_are_refused() -> None:
+    check_samples(4, 0)
+    with pytest.raises(RecipeRefused, match="Only 3 samples"):
+        check_samples(3, 1)
+
+
+def test_full_fine_tuning_of_7b_does_not_fit_on_one_gpu_and_says_what_would() -> None:
+    whole = recipe("m1", block_size=8192)
+    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192)
+    assert needed.memory_bytes > 110 * GB
+    with pytest.raises(RecipeRefused, match='method "lora"') as refused:
+        check_resources(whole, H100, needed)
+    assert refused.value.field == "method"
+    adapter = recipe("lora")
+    check_resources(adapter, H100, estimate_training(adapter, base(QWEN_7B, 32768), 1000, 8192))
+
+
+def test_full_fine_tuning_of_7b_fits_on_eight_gpus() -> None:
+    whole = recipe("m1", block_size=8192)
+    many = replace(H100, gpus=H100.gpus * 8)
+    check_resources(whole, many, estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192))
+
+
+def test_the_embedded_model_fits_into_a_laptop_by_either_method() -> None:
+    for method in ("lora", "full"):
+        asked = recipe(method=method)
+        check_resources(asked, LAPTOP, estimate_training(asked, base(), 150, 1000))
+
+
+def test_a_full_disk_is_refused_before_it_starts() -> None:
+    asked = recipe(method="full")
+    needed = estimate_training(asked, base(), 150, 1000)
+    short = replace(LAPTOP, disk_free_bytes=needed.disk_bytes)
+    with pytest.raises(RecipeRefused, match="of disk") as refused:
+        check_resources(asked, short, needed)
+    assert refused.value.field == "keep_checkpoints"
+
+
+def test_more_parts_of_a_step_and_checkpointing_need_less_memory() -> None:
+    def memory(**changes: object) -> int:
+        return estimate_training(recipe(**changes), base(), 150, 1000).memory_bytes
+
+    usual = memory(batch_size=8, gradient_accumulation=1)
+    assert memory(batch_size=8, gradient_accumulation=8) < usual
+    assert memory(batch_size=8, gradient_accumulation=1, gradient_checkpointing=True) < usual
+    assert memory(batch_size=8, gradient_accumulation=1, method="full") > usual
+
+
+def test_steps_follow_from_samples_and_epochs() -> None:
+    asked = recipe("m1")
+    assert estimate_training(asked, base(), 1000, 500).steps == 5 * 63
+    assert estimate_training(asked.model_copy(update={"max_steps": 9}), base(), 1000, 500).steps == 9
+
+
+@pytest.mark.parametrize(("text", "parameters"), [("135M", 135_000_000), ("1.5B", 1_500_000_000), ("small", None)])
+def test_a_size_is_read_as_people_write_it(text: str, parameters: int | None) -> None:
+    assert parse_size(text) == parameters
+
+
+def test_a_base_that_is_neither_known_nor_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeRefused, match=r"\.gguf file or a folder") as refused:
+        find_base("no-such-model", Catalog.load(), tmp_path)
+    assert refused.value.field == "base"
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(RecipeRefused, match=r"no \.safetensors"):
+        find_base(str(tmp_path), Catalog.load(), tmp_path)
+
+
+def test_a_folders_sizes_and_template_are_read(tmp_path: Path) -> None:
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "vocab_size": 100,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 256,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    found = find_base(str(tmp_path), Catalog.load(), tmp_path)
+    assert (found.kind, found.context_length, found.chat_template) == ("folder", 256, "{{ messages }}")
+    assert found.parameters == 100 * 32 + 2 * (4 * 32 * 32 + 3 * 32 * 64)
+
+
+def test_a_model_of_the_hub_is_known_by_its_catalog_size(tmp_path: Path) -> None:
+    found = find_base("m1-7b-1k", Catalog.load(), tmp_path)
+    assert (found.kind, found.location, found.parameters) == ("hub", "UCSC-VLAA/m1-7B-1K", 7_000_000_000)
+    assert not found.is_here
+
+
+def test_gpus_are_read_from_what_nvidia_smi_prints() -> None:
+    printed = "NVIDIA H100 80GB HBM3, 81559, 81008\nNVIDIA T4, [N/A], 5\n"
+    (gpu,) = parse_gpus(printed)
+    assert (gpu.name, gpu.memory_bytes, gpu.free_bytes) == ("NVIDIA H100 80GB HBM3", 81559 << 20, 81008 << 20)
+
+
+def test_this_machine_has_cores_memory_and_a_disk(tmp_path: Path) -> None:
+    here = examine_machine(tmp_path / "not" / "yet")
+    assert here.cores >= 1
+    assert 0 < here.available_bytes <= here.memory_bytes
+    assert here.disk_free_bytes > 0
+    assert f"{here.cores} cores" in here.said()

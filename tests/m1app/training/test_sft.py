@@ -1,0 +1,177 @@
+"""The process that trains, for real: finish, stop, kill, go on, refuse, and what it leaves."""
+
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from m1app.training.training_events import last_ending, read_events, summarise
+from m1app.training.training_folder import TrainingFolder
+from models.engine import CompletionRequest
+from models.llama_server import llama_server
+from models.openai_engine import OpenAIEngine
+from tests.m1app.training.trainings import (
+    STEPS,
+    TOPICS,
+    events_of,
+    finish,
+    greedy_of_transformers,
+    losses,
+    prepare,
+    prompt_about,
+    rows,
+    start,
+    wait_for,
+)
+
+pytestmark = [pytest.mark.training, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingFolder:
+    """A training that nothing disturbed."""
+    too_long = [rows("gout")[0] | {"completion": "rest " * 500, "parts": []}]
+    folder = prepare(tmp_path_factory.mktemp("straight") / "run", tiny_base, too_long)
+    status, output = finish(folder)
+    assert status == 0, output
+    return folder
+
+
+def test_the_loss_falls_on_what_is_learnt_and_on_what_is_held_out(straight: TrainingFolder) -> None:
+    summary = summarise(read_events(straight.progress_file))
+    assert [step for step, _ in losses(straight)] == list(range(1, STEPS + 1))
+    assert summary.first_loss and summary.last_loss and summary.last_loss < 0.9 * summary.first_loss
+    assert summary.eval_loss_before and summary.eval_loss_after
+    assert summary.eval_loss_after < summary.eval_loss_before
+
+
+def test_a_sample_that_is_too_long_is_left_out_and_counted(straight: TrainingFolder) -> None:
+    (started,) = events_of(straight, "started")
+    assert (started["samples"], started["too_long"], started["evaluation_samples"]) == (9, 1, 2)
+
+
+def test_the_model_answers_a_sample_at_every_evaluation(straight: TrainingFolder) -> None:
+    evaluated = [each["step"] for each in events_of(straight, "evaluated")]
+    assert evaluated == [0, 8, 16, 24]
+    assert [each["step"] for each in events_of(straight, "sample")] == evaluated
+
+
+def test_checkpoints_rotate(straight: TrainingFolder) -> None:
+    kept = sorted(path.name for path in straight.checkpoints.glob("checkpoint-*"))
+    assert kept == ["checkpoint-20", "checkpoint-24"]
+
+
+def test_the_finished_files_can_be_read_by_everybody(straight: TrainingFolder) -> None:
+    for path in (straight.model / "model.safetensors", straight.adapter / "adapter_model.safetensors", straight.gguf):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_the_card_says_what_the_model_was_made_of(straight: TrainingFolder) -> None:
+    card = straight.card.read_text()
+    for words in (
+        "# tuned",
+        "traces:v1",
+        "9 samples to learn from, 2 held out, 1 left out",
+        "Seed 5",
+        "git commit abc",
+    ):
+        assert words in card
+    assert (straight.model / "README.md").read_text() == card
+
+
+async def test_the_embedded_engine_answers_as_transformers_does(straight: TrainingFolder, tmp_path: Path) -> None:
+    prompts = [prompt_about(topic) for topic in (*TOPICS[:3], TOPICS[-1])]
+    expected = greedy_of_transformers(straight.model, prompts, 24)
+    server = llama_server(straight.gguf, "tuned", 512, 1, 1, tmp_path / "llama.log")
+    server.start()
+    try:
+        endpoint = server.wait_ready(60)
+        engine = OpenAIEngine(lambda: endpoint, "tuned")
+        found = []
+        for prompt in prompts:
+            ids: tuple[int, ...] = ()
+            tokens = await engine.tokenize(prompt, parse_special=True)
+            async for chunk in engine.stream(CompletionRequest(tokens, max_tokens=24)):
+                ids += chunk.token_ids
+            found.append(list(ids))
+        await engine.aclose()
+    finally:
+        server.stop()
+    # The engine may keep the token that ends the turn to itself.
+    for got, wanted in zip(found, expected, strict=True):
+        assert len(got) >= len(wanted) - 1 >= 4
+        assert got == wanted[: len(got)]
+
+
+def test_killed_and_stopped_it_goes_on_with_the_same_curve_and_ends_with_the_same_weights(
+    straight: TrainingFolder, tiny_base: Path, tmp_path: Path
+) -> None:
+    folder = prepare(tmp_path / "run", tiny_base)
+    process = start(folder)
+    wait_for(folder, process, lambda event: event["event"] == "log" and event["step"] >= 7)
+    process.kill()
+    process.communicate()
+    assert last_ending(read_events(folder.progress_file)) is None
+
+    process = start(folder)
+    wait_for(folder, process, lambda event: event["event"] == "resumed")
+    wait_for(folder, process, lambda event: event["event"] == "log" and event["step"] >= 11)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 0
+    (stopped,) = events_of(folder, "stopped")
+    assert 11 <= stopped["step"] < STEPS
+    assert (folder.checkpoints / f"checkpoint-{stopped['step']}").is_dir()
+    assert not folder.model.exists()
+
+    status, output = finish(folder)
+    assert status == 0, output
+    assert [each["step"] for each in events_of(folder, "resumed")][-1] == stopped["step"]
+    assert losses(folder) == losses(straight)
+    ours, theirs = (each.model / "model.safetensors" for each in (folder, straight))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_told_to_stop_before_it_began_it_stops_at_once(tiny_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", tiny_base)
+    process = start(folder)
+    # The lock is taken right after the signals are listened to.
+    while not folder.lock_file.exists():
+        assert process.poll() is None, process.communicate()[0]
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 0
+    assert [each["step"] for each in events_of(folder, "stopped")] == [0]
+    assert losses(folder) == []
+
+
+def test_a_loss_that_is_no_number_ends_it_and_says_so(broken_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", broken_base, save_every_steps=1)
+    status, output = finish(folder)
+    assert status == 1
+    (failed,) = events_of(folder, "failed")
+    assert "no number any more at step 1" in failed["message"]
+    assert failed["message"] in output
+    assert not list(folder.checkpoints.glob("checkpoint-*"))
+    assert not folder.model.exists()
+
+
+def test_it_stops_early_when_nothing_is_learnt(tiny_base: Path, tmp_path: Path) -> None:
+    # Steps so small that no float32 weight moves: the held-out loss stays where it is.
+    still = {"learning_rate": 1e-13, "weight_decay": 0.0, "method": "full", "warmup_ratio": 0.0, "max_steps": 20}
+    every = {"early_stop_patience": 1, "evaluate_every_steps": 2, "save_every_steps": 2, "scheduler": "constant"}
+    folder = prepare(tmp_path / "run", tiny_base, **still, **every)
+    status, output = finish(folder)
+    assert status == 0, output
+    assert losses(folder)[-1][0] == 4
+    (early,) = events_of(folder, "stopping_early")
+    assert "checkpoint-2" in early["message"]
+    assert folder.gguf.is_file()
+
+
+def test_data_of_which_nothing_fits_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", tiny_base, block_size=16)
+    status, _ = finish(folder)
+    assert status == 1
+    assert "None of the 9 training samples fits into 16 tokens" in events_of(folder, "failed")[0]["message"]
