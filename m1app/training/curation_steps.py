@@ -60,14 +60,15 @@ def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Seq
         evaluation: set name to its questions, each as `comparable_text` gives it.
     """
     ours = [Text(comparable_text(sample.question, sample.options)) for sample in samples]
+    theirs = [(name, question) for name, questions in evaluation.items() for question in questions]
     closest: dict[int, tuple[str, str, float]] = {}
     counts: Counter[str] = Counter()
-    for name, questions in evaluation.items():
-        for match in find_overlap(ours, [Text(question) for question in questions]):
-            counts[name] += 1
-            if match.share > closest.get(match.first, ("", "", 0.0))[2]:
-                there = f"{name}: {shown(questions[match.second])}"
-                closest[match.first] = (shown(samples[match.first].question), there, match.share)
+    # All sets at once: hashing the samples' n-grams is most of the work.
+    for match in find_overlap(ours, [Text(question) for _, question in theirs]):
+        name, question = theirs[match.second]
+        counts[name] += 1
+        here, there = shown(samples[match.first].question), f"{name}: {shown(question)}"
+        closest[match.first] = (here, there, match.share)
     kept = tuple(sample for index, sample in enumerate(samples) if index not in closest)
     pairs = sorted(closest.values(), key=lambda pair: (-pair[2], pair[0]))[:SHOWN_PAIRS]
     by_set = "; ".join(f"{name}: {count:,}" for name, count in counts.most_common())

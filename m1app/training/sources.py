@@ -4,6 +4,7 @@ What a file is made of (JSON, JSON lines, CSV, Parquet) is `m1app.benchmark.ques
 mean `sample_layouts`'. Whether a sample is any good is `curation`'s.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
@@ -16,6 +17,7 @@ from m1app.training.sample_layouts import LAYOUTS, SampleLayout, detect_layout
 from m1app.training.samples import TrainingSample
 
 _SHOWN_PROBLEMS = 10
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def read_samples(content: bytes, file_name: str) -> tuple[TrainingSample, ...]:
@@ -105,10 +107,9 @@ def _sample(row: object, layout: SampleLayout) -> TrainingSample:
 def _check_storable(sample: TrainingSample) -> None:
     texts = {"the question": sample.question, "the reasoning": sample.reasoning, "the answer": sample.answer}
     for name, text in (texts | {f"option {letter}": text for letter, text in sample.options.items()}).items():
-        wrong = next((at for at, each in enumerate(text) if each == "\0" or "\ud800" <= each <= "\udfff"), None)
-        if wrong is not None:
+        if wrong := _UNSTORABLE.search(text):
             raise RowProblem(
-                f"found U+{ord(text[wrong]):04X} in {name} at character {wrong + 1:,}, which is no text; remove it"
+                f"found U+{ord(wrong[0]):04X} in {name} at character {wrong.start() + 1:,}, which is no text; remove it"
             )
 
 
