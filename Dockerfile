@@ -1,5 +1,7 @@
 # The app with its embedded engine, on a CPU. For vLLM on a GPU beside it: compose.yaml.
-#     docker build -t m1app . && docker run --rm -p 127.0.0.1:7860:7860 -v m1-data:/data m1app
+#     docker build -t m1app . &&
+#     docker run --rm -p 127.0.0.1:7860:7860 -v m1-data:/data -e M1_ADMIN_PASSWORD=... m1app
+# M1_ADMIN_PASSWORD opens the Admin page; a container serves on every address, and refuses to start without it.
 FROM python:3.12-slim-bookworm
 
 LABEL org.opencontainers.image.title="m1app" \

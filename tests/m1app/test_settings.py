@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from m1app.settings import EngineChoice, Settings, SettingsError, load_settings
+from m1app.settings import EngineChoice, Settings, SettingsError, check_serving, load_settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -49,6 +49,8 @@ def test_nothing_set_serves_the_embedded_engine_on_loopback(settings_of: Any) ->
         ({"M1_VLLM_ARGS": "--chat-template 'a"}, "M1_VLLM_ARGS", "No closing quotation"),
         ({"M1_RAY_ADDRESS": "head:8265"}, "M1_RAY_ADDRESS", "http://head:8265"),
         ({"M1_CPU_JOBS": "-1"}, "M1_CPU_JOBS", "0"),
+        ({"M1_ADMIN_PASSWORD": "1234567"}, "M1_ADMIN_PASSWORD", "at least 8"),
+        ({"M1_ADMIN_PASSWORD": "$argon2id=19=65536,t=3,p=4"}, "M1_ADMIN_PASSWORD", "single quotes"),
         ({"M1_ALLOWED_HOSTS": "*example"}, "M1_ALLOWED_HOSTS", "*.example.org"),
     ],
 )
@@ -124,7 +126,7 @@ def test_a_database_address_replaces_the_file_in_the_home(settings_of: Any) -> N
     assert settings_of(M1_DATABASE_URL="postgresql://db/m1").database_address == "postgresql://db/m1"
 
 
-@pytest.mark.parametrize("name", ["M1_ENGINE_API_KEY", "M1_DATABASE_URL", "M1_HUB_TOKEN"])
+@pytest.mark.parametrize("name", ["M1_ENGINE_API_KEY", "M1_DATABASE_URL", "M1_HUB_TOKEN", "M1_ADMIN_PASSWORD"])
 def test_secrets_are_in_no_printed_form_of_the_settings(settings_of: Any, name: str) -> None:
     settings = settings_of(**{name: SECRET})
     field: str = name.removeprefix("M1_").lower()
@@ -137,6 +139,35 @@ def test_a_settings_error_shows_no_secret(settings_of: Any) -> None:
     with pytest.raises(SettingsError) as caught:
         settings_of(M1_ENGINE="remote", M1_ENGINE_API_KEY=SECRET, M1_PORT="abc")
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("M1_ADMIN_PASSWORD", "hunter2"), ("M1_MORE_ENGINE_URLS", f"ftp://:{SECRET}@gpu:8000")],
+)
+def test_a_wrong_secret_is_named_and_not_shown(settings_of: Any, name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_of(**{name: value})
+    assert name in str(caught.value)
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "clinic.example"])
+def test_an_address_that_others_reach_needs_a_password(settings_of: Any, host: str) -> None:
+    with pytest.raises(SettingsError, match="M1_ADMIN_PASSWORD is not set") as caught:
+        check_serving(settings_of(M1_HOST=host))
+    assert f"M1_HOST={host}" in str(caught.value)
+    check_serving(settings_of(M1_HOST=host, M1_ADMIN_PASSWORD="correct horse"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_loopback_no_password_is_needed(settings_of: Any, host: str) -> None:
+    check_serving(settings_of(M1_HOST=host))
+
+
+def test_an_argon2_hash_is_taken(settings_of: Any) -> None:
+    given = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG"
+    assert settings_of(M1_ADMIN_PASSWORD=given).admin_password.get_secret_value() == given
 
 
 def test_settings_cannot_be_changed_once_they_are_built() -> None:
