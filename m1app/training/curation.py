@@ -1,10 +1,11 @@
 """Curation of training data as m1's was curated, reproducible from a plan with its seed.
 
-The order is that of the paper (Huang et al. 2025, arXiv:2504.00869): questions that stand twice, questions
-of the evaluation sets, questions that a model answers already, reasoning that does not reach the target; then an even
-draw. Two deviations: every evaluation set that is here is compared, at the share of n-grams that
-`m1app.benchmark.overlap` asks for, and the published code's verdicts on answers, which guess, are replaced by
-`verification`'s.
+The steps are those of the paper (Huang et al. 2025, arXiv:2504.00869): questions of the evaluation sets, questions
+that a model answers already, reasoning that does not reach the target, questions that stand twice; then an even draw.
+Three deviations: every evaluation set that is here is compared, at the share of n-grams that
+`m1app.benchmark.overlap` asks for; the published code's verdicts on answers, which guess, are replaced by
+`verification`'s; and duplicates go last, for here a question may come with several reasonings, of which the first may
+be the wrong one.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -116,14 +117,15 @@ def _steps(
     count_tokens: Callable[[str], int] | None,
 ) -> list[Callable[[Sequence[TrainingSample]], Step]]:
     steps: list[Callable[[Sequence[TrainingSample]], Step]] = []
-    if plan.deduplicate:
-        steps.append(deduplicate)
     if plan.overlap_ngram:
         steps.append(lambda samples: drop_overlap(samples, evaluation))
     if plan.exclude_answered_by_run:
         steps.append(lambda samples: drop_answered(samples, answered, plan.exclude_answered_by_run))
     steps.append(lambda samples: check_answers(samples, is_verified_only=plan.verified_only))
     steps.append(lambda samples: limit_length(samples, plan.min_reasoning_characters, plan.max_tokens, count_tokens))
+    # Last of those that drop: of a question's samples the first that is sound is kept.
+    if plan.deduplicate:
+        steps.append(deduplicate)
     steps.append(lambda samples: draw(samples, plan.balance, plan.limit, plan.seed))
     return steps
 

@@ -42,10 +42,10 @@ def test_build_list_show_delete(home: Path, traces: str, capsys: pytest.CaptureF
     built = run_json(capsys, "build", traces, "--name", "exam")
     assert (built["data_set"]["id"], built["samples"]) == ("exam:v1", 9)
     assert [(step["step"], step["before"], step["kept"]) for step in built["steps"]] == [
-        ("deduplicate", 12, 11),
-        ("overlap", 11, 11),
-        ("verify", 11, 9),
-        ("length", 9, 9),
+        ("overlap", 12, 12),
+        ("verify", 12, 10),
+        ("length", 10, 10),
+        ("deduplicate", 10, 9),
         ("draw", 9, 9),
     ]
     assert run_json(capsys, "list") == [built["data_set"]]
@@ -63,7 +63,7 @@ def test_build_says_each_step_and_warns_of_few_samples(
 ) -> None:
     assert main(["dataset", "build", traces, "--name", "exam"]) == 0
     said = capsys.readouterr()
-    assert "9 answers agree with their target, 1 contradict it, 1 name no single option" in said.out
+    assert "10 answers agree with their target, 1 contradict it, 1 name no single option" in said.out
     assert "exam:v1: 9 samples in " in said.out
     assert "note: 9 samples are few" in said.err
 

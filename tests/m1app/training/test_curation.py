@@ -37,6 +37,12 @@ def test_first_of_samples_that_ask_the_same_is_kept() -> None:
     assert "two; first in one" in found.examples[0]
 
 
+def test_of_several_reasonings_the_first_that_reaches_the_target_is_kept() -> None:
+    wrong, right = a_sample(answer="The answer is B."), a_sample(answer="The answer is A.", source="second")
+    curated = curate([wrong, right, a_sample(source="third"), *some_samples(8)], CurationPlan(), evaluation={})
+    assert [sample.source for sample in curated.samples if "cortisol" in sample.question] == ["second"]
+
+
 def test_question_of_an_evaluation_set_is_dropped_and_shown_beside_its_counterpart() -> None:
     ours = a_sample(question=SHARED)
     sets = {

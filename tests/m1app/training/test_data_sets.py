@@ -67,8 +67,8 @@ def test_card_says_where_samples_came_from_and_what_was_done(data_sets: DataSets
     content = json.loads((made.path / "card.json").read_text(encoding="utf-8"))
     assert content["sources"] == [{"name": "traces.json", "sha256": "a" * 64, "samples": 9}]
     assert (content["seed"], content["samples"], content["sha256"]) == (4, 8, made.sha256)
-    assert [step["step"] for step in content["steps"]] == ["deduplicate", "overlap", "verify", "length", "draw"]
-    assert content["steps"][1]["pairs"][0][2] == 1.0
+    assert [step["step"] for step in content["steps"]] == ["overlap", "verify", "length", "deduplicate", "draw"]
+    assert content["steps"][0]["pairs"][0][2] == 1.0
     assert "licence of their source" in content["licence_note"]
     assert "8 samples are few" in content["warnings"][0]
     card = data_sets.card(made)
