@@ -47,18 +47,6 @@ def read_samples(content: bytes, file_name: str) -> tuple[TrainingSample, ...]:
     return tuple(samples)
 
 
-def read_rows(rows: Sequence[object], name: str) -> tuple[TrainingSample, ...]:
-    """The samples of rows that are in memory, such as those of a hub's data set; errors as `read_samples`."""
-    problems: list[str] = []
-    table = RowTable("", rows, lambda index: f"row {index + 1:,}")
-    samples = _read_table(table, name, problems)
-    if problems:
-        raise InvalidTrainingData(_report(problems))
-    if not samples:
-        raise InvalidTrainingData(f"{name}: there is no row in it. {_expected()}")
-    return tuple(samples)
-
-
 def _read_table(table: RowTable, file_name: str, problems: list[str]) -> list[TrainingSample]:
     rows = [row for row in table.rows if isinstance(row, Mapping)]
     layout = _layout(rows, file_name) if rows else LAYOUTS[-1]
