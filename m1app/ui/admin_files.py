@@ -1,4 +1,4 @@
-"""Files of the Admin page over HTTP: question sets that come in, artifacts and logs of jobs that go out.
+"""Files of the Admin page over HTTP: question sets and fine-tuning data come in, jobs' artifacts and logs go out.
 
 A file that comes in goes through a folder of its own in the app's home, which is removed whatever happens. Gradio's own
 upload stays closed: what it takes, every page's Gradio would give out again.
@@ -6,8 +6,9 @@ upload stays closed: what it takes, every page's Gradio would give out again.
 
 import re
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -17,7 +18,7 @@ from m1app.bootstrap import Services
 from m1app.services.admin_access import AdminAccess
 from m1app.services.errors import ServiceError
 from m1app.ui.admin_login import ADMIN, is_admitted
-from m1app.ui.admin_sets_view import report_value
+from m1app.ui.admin_sets_view import overlaps_value, report_value
 from m1app.ui.boundary import message_of
 from storage.errors import StorageError
 
@@ -27,33 +28,50 @@ _Text = Annotated[str, Query(max_length=200)]
 
 
 def add_admin_files(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """`POST /admin/question-sets`, `/admin/jobs/ID/artifacts/NAME` and `/admin/jobs/ID/log.txt`."""
+    """`POST /admin/question-sets` and `/admin/overlaps`; `/admin/jobs/ID/artifacts/NAME` and `.../log.txt`."""
 
     def admitted(request: Request) -> None:
         if not is_admitted(access, request):
             raise HTTPException(401, "Log in at /admin/login first.")
 
     router = APIRouter(prefix=ADMIN, dependencies=[Depends(admitted)])
-    _add_upload(router, services)
+    _add_uploads(router, services)
     _add_downloads(router, services)
     app.include_router(router)
 
 
-def _add_upload(router: APIRouter, services: Services) -> None:
+def _add_uploads(router: APIRouter, services: Services) -> None:
+    sets = services.question_sets
+
     @router.post("/question-sets")
-    async def upload(request: Request, file: _Text = "", name: _Text = "", layout: _Text = "") -> Response:
-        try:
-            with tempfile.TemporaryDirectory(prefix="upload-", dir=services.settings.home) as folder:
-                path = Path(folder) / _file_name(file)
-                await _receive(request, path)
-                report = await services.question_sets.import_file(path, name=name.strip(), layout=layout)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except HTTPException as exc:
-            return JSONResponse({"error": exc.detail}, status_code=exc.status_code)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            return JSONResponse({"error": message_of(exc)}, status_code=422)
-        return JSONResponse(report_value(report))
+    async def import_set(request: Request, file: _Text = "", name: _Text = "", layout: _Text = "") -> Response:
+        async def use(path: Path) -> Any:
+            return report_value(await sets.import_file(path, name=name.strip(), layout=layout))
+
+        return await _with_upload(request, services.settings.home, file, use)
+
+    @router.post("/overlaps")
+    async def compare(request: Request, file: _Text = "") -> Response:
+        async def use(path: Path) -> Any:
+            set_ids = [each.id for each in await sets.all()]
+            return {"overlaps": overlaps_value(await sets.overlaps(set_ids, training_file=path))}
+
+        return await _with_upload(request, services.settings.home, file, use)
+
+
+async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
+    """What `use` makes of the file in the request, as JSON; the file is gone afterwards."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="upload-", dir=home) as folder:
+            path = Path(folder) / _file_name(name)
+            await _receive(request, path)
+            return JSONResponse(await use(path))
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except HTTPException as exc:
+        return JSONResponse({"error": exc.detail}, status_code=exc.status_code)
+    except Exception as exc:  # noqa: BLE001 - the UI boundary
+        return JSONResponse({"error": message_of(exc)}, status_code=422)
 
 
 def _add_downloads(router: APIRouter, services: Services) -> None:

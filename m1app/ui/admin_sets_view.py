@@ -34,7 +34,7 @@ def report_value(report: ImportReport) -> dict[str, Any]:
 
 def overlaps_value(overlaps: Sequence[Overlap]) -> list[dict[str, Any]]:
     """Which sets share questions, with some pairs of each."""
-    return [_overlap(each) for each in overlaps]
+    return [_overlap(each) for each in overlaps if each.count]
 
 
 def preview_value(

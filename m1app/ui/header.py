@@ -64,11 +64,11 @@ class PageHeader:
         self._header.stop_engine(self._stop_engine, None, None, **QUIET)
 
     def _restart_engine(self) -> None:
-        if self._services.settings.is_loopback:
+        if _is_local(self._services):
             self._services.engines.restart()
 
     def _stop_engine(self) -> None:
-        if self._services.settings.is_loopback:
+        if _is_local(self._services):
             self._services.engines.stop()
 
 
@@ -85,7 +85,7 @@ def header_value(services: Services, info: EngineInfo | None, problem: str) -> d
     is_silent = status.state is EngineState.READY and info is None
     state = EngineState.FAILED if is_silent else status.state
     message = status.message if status.state is not EngineState.READY else problem
-    is_local = services.settings.is_loopback
+    is_local = _is_local(services)
     is_managed = is_local and status.choice is not EngineChoice.REMOTE
     return {
         "state": state.value,
@@ -99,6 +99,11 @@ def header_value(services: Services, info: EngineInfo | None, problem: str) -> d
         "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
         "log": services.engines.log_tail(30) if is_local else "",
     }
+
+
+def _is_local(services: Services) -> bool:
+    """Whether only this machine's user has the page: a password on loopback says that a proxy lets others in."""
+    return services.settings.is_loopback and not services.settings.admin_password.get_secret_value()
 
 
 def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) -> str:

@@ -26,6 +26,7 @@ function paintList(value) {
   q("rows").replaceChildren(...rows);
   if (focused) q("rows").querySelector(`tr[data-set="${focused}"] button`)?.focus({ preventScroll: true });
   q("table").hidden = !rows.length;
+  q("overlap-box").hidden = !rows.length;
   q("overlaps").hidden = rows.length < 2;
   say("empty", rows.length ? "" : "No question set yet. Import a file of multiple-choice questions to begin.");
   element.querySelectorAll("select[name=layout]").forEach((select) => {
@@ -46,6 +47,10 @@ function overlapNodes(overlaps) {
     box.append(list);
     return box;
   });
+}
+function paintOverlaps(overlaps, nothing) {
+  const found = overlapNodes(overlaps);
+  q("overlap-report").replaceChildren(...(found.length ? found : [node("p", "m1-quiet", nothing)]));
 }
 function paintReport(report) {
   const lines = report.imported.map((each) => node("p", "m1-good", `${each.name}: ${each.questions.toLocaleString("en-US")} questions imported.`));
@@ -95,16 +100,13 @@ function show() {
   if (reply.report) paintReport(reply.report);
   if (reply.preview) paintPreview(reply.preview);
   if (reply.deleted && reply.deleted === chosen?.id) paintPreview(null);
-  if (reply.overlaps) {
-    const found = overlapNodes(reply.overlaps);
-    q("overlap-report").replaceChildren(...(found.length ? found : [node("p", "m1-quiet", "No two sets share a question.")]));
-  }
+  if (reply.overlaps) paintOverlaps(reply.overlaps, "No two sets share a question.");
 }
 
 // XMLHttpRequest and not fetch: it tells how much has been sent.
-function upload(file, name, layout) {
+function upload(place, file, values, done) {
   const request = new XMLHttpRequest();
-  request.open("POST", `/admin/question-sets?${new URLSearchParams({ file: file.name, name, layout })}`);
+  request.open("POST", `/admin/${place}?${new URLSearchParams({ file: file.name, ...values })}`);
   request.responseType = "json";
   request.upload.addEventListener("progress", (event) => {
     const share = Math.round((event.loaded / event.total) * 100);
@@ -114,9 +116,7 @@ function upload(file, name, layout) {
     busy("");
     if (request.status === 401) return window.location.assign("/admin/login?next=/admin/");
     if (request.status !== 200) return say("notice", request.response?.error || `The app refused the file (${request.status}).`);
-    paintReport(request.response);
-    q("file-form").reset();
-    ask("list");
+    done(request.response);
   });
   request.addEventListener("error", () => {
     busy("");
@@ -130,7 +130,17 @@ q("file-form").addEventListener("submit", (event) => {
   const { file, name, layout } = event.target.elements;
   say("notice", "");
   q("report").replaceChildren();
-  upload(file.files[0], name.value, layout.value);
+  upload("question-sets", file.files[0], { name: name.value, layout: layout.value }, (report) => {
+    paintReport(report);
+    q("file-form").reset();
+    ask("list");
+  });
+});
+q("training-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  say("notice", "");
+  const [file] = event.target.elements.file.files;
+  upload("overlaps", file, {}, (found) => paintOverlaps(found.overlaps, `No set shares a question with ${file.name}, and no two sets do.`));
 });
 q("hub-form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -88,6 +88,22 @@ def test_a_file_becomes_a_set_and_leaves_nothing_behind(
     assert leftovers(services) == []
 
 
+def test_sets_are_compared_with_fine_tuning_data(client: httpx2.Client, services: Services, tmp_path: Path) -> None:
+    long = "Which of these vitamins is missing in a sailor with bleeding gums and loose teeth after months at sea?"
+    path = write_set(tmp_path, "compared", [{"question": long, "options": {"A": "Vitamin C", "B": "Vitamin K"}}])
+    assert upload(client, path.name, path.read_bytes()).status_code == 200
+    rows = json.dumps({"prompt": long, "completion": "C"}).encode()
+    answer = client.post("/admin/overlaps", params={"file": "train.jsonl"}, content=rows)
+    assert answer.status_code == 200
+    assert [each["text"] for each in answer.json()["overlaps"]] == [
+        "compared shares 1 question with train.jsonl, or nearly so."
+    ]
+    refused = client.post("/admin/overlaps", params={"file": "train.jsonl"}, content=b'{"text": "?"}')
+    assert refused.status_code == 422
+    assert "train.jsonl" in refused.json()["error"]
+    assert leftovers(services) == []
+
+
 @pytest.mark.parametrize("name", ["../../evil.json", "/etc/passwd", "..", "", ".", "a\\..\\b.json", "x" * 180])
 def test_a_file_name_leads_nowhere(client: httpx2.Client, services: Services, name: str) -> None:
     before = sorted(services.settings.home.parent.iterdir())

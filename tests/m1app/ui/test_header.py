@@ -65,9 +65,10 @@ def shown(
     rate: float = 0.0,
     sweeps: ScriptedRuns = ScriptedRuns(),
     jobs: int = 0,
+    password: str = "",
     **engine: Any,
 ) -> dict[str, Any]:
-    settings = Settings(home=Path("unused"), host=host)
+    settings = Settings(home=Path("unused"), host=host, admin_password=password)
     engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
     services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs))
     return header_value(cast(Services, services), info, problem)
@@ -118,6 +119,11 @@ def test_what_an_engine_does_not_tell_is_left_out() -> None:
 def test_work_counts_runs_and_their_tokens() -> None:
     assert shown(running=3, rate=123.4)["work"] == "3 running, 123 tokens/s"
     assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
+
+
+def test_behind_a_proxy_the_log_and_the_restart_are_the_admin_pages() -> None:
+    value = shown(password="correct horse")
+    assert (value["can_restart"], value["can_stop"], value["log"]) == (False, False, "")
 
 
 def test_work_counts_jobs() -> None:
