@@ -10,7 +10,8 @@ from typing import Any
 
 from m1app.bootstrap import make_home
 from m1app.services.errors import ServiceError
-from m1app.services.fine_tuning import FineTuningPlan, FineTuningService
+from m1app.services.fine_tuning import FineTuningService
+from m1app.services.fine_tuning_plan import FineTuningPlan
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
 from m1app.settings import Settings, load_settings

@@ -10,24 +10,25 @@ from typing import Any, Protocol
 
 from m1app.jobs.job_files import JobFiles
 from m1app.services.errors import JobNotFound, ServiceError
+from m1app.services.fine_tuning_plan import FineTuningPlan, notes_on
 from m1app.services.training_data import TrainingDataService
 from m1app.services.training_environment import environment_state, install
 from m1app.services.training_process import git_commit, run_training
 from m1app.services.tuned_models import free_model_id, publish_model
 from m1app.settings import Settings
-from m1app.training.base_model import BaseModel, find_base
+from m1app.training.base_model import find_base
 from m1app.training.curation import CurationPlan
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_sets import parse_reference
 from m1app.training.errors import DataSetNotFound, TrainingError
-from m1app.training.estimate import Estimate, estimate_training
-from m1app.training.machine import Machine, examine_machine
+from m1app.training.estimate import estimate_training
+from m1app.training.machine import examine_machine
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
 from m1app.training.rendered_rows import SplitRows, choose_profile, row_of, split_rows
 from m1app.training.rendering import RenderedSample
 from m1app.training.samples import TrainingSample
-from m1app.training.training_events import read_events
+from m1app.training.training_events import last_ending, read_events
 from m1app.training.training_folder import TrainingFolder, TrainingRun
 from models.catalog import Catalog
 from models.download import fetch
@@ -38,8 +39,6 @@ _SHOWN_SAMPLES = 3
 _OF_A_FILE = CurationPlan(verified_only=False)
 """A file is taken nearly as it is: without repetitions, what is evaluated here, and answers that contradict their
 target. For more, build a data set."""
-_CHARACTERS_PER_TOKEN = 4.5
-"""Of plain English, and more: what is too long by this is too long."""
 
 
 class JobQueue(Protocol):
@@ -48,32 +47,6 @@ class JobQueue(Protocol):
     async def submit(self, job: NewJob) -> Job:
         """Keep the job and start it when its turn comes."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuningPlan:
-    """What a recipe comes to on this machine."""
-
-    recipe: TrainingRecipe
-    base: BaseModel
-    profile: str
-    """Id of the profile that the new model will think by."""
-    data: str
-    """NAME:vN, or the file's name."""
-    data_sha256: str
-    train_samples: int
-    evaluation_samples: int
-    preview: tuple[RenderedSample, ...]
-    """The first samples as they are learnt from."""
-    reports: tuple[StepReport, ...]
-    """What was left out, by curation of a file and by rendering."""
-    estimate: Estimate
-    machine: Machine
-    command_line: str
-    environment: str
-    """See `FineTuningService.environment_state`."""
-    notes: tuple[str, ...]
-    """What to know before it starts, such as what it costs a running engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +88,8 @@ class FineTuningService:
 
     async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
         """Have the recipe run as a job, once `plan` has passed it; raises as `plan`, and JobRefused."""
-        plan = await self.plan(recipe)
+        # Another machine is looked at where the job runs.
+        plan, _ = await self._prepare(recipe, is_here=executor == "local")
         return await self._jobs.submit(
             NewJob(
                 kind=JobKind.FINE_TUNING,
@@ -151,7 +125,8 @@ class FineTuningService:
             if not folder.run_file.is_file():
                 report(JobProgress(message="Preparing the data."))
                 await self._write(TrainingRecipe.parse(dict(job.recipe)), folder)
-            if not await run_training(folder, self._settings, report, is_stopping):
+            is_trained = await asyncio.to_thread(_is_trained, folder)
+            if not is_trained and not await run_training(folder, self._settings, report, is_stopping):
                 return False
             await asyncio.to_thread(self._publish, folder)
         except TrainingError as exc:
@@ -185,17 +160,20 @@ class FineTuningService:
         except ValueError as exc:
             raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
 
-    async def _prepare(self, recipe: TrainingRecipe) -> tuple[FineTuningPlan, SplitRows]:
+    async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
+        """The plan and its rows; what this machine has counts only when it is to be trained here."""
         base = await asyncio.to_thread(find_base, recipe.base, self._catalog, self._settings.models_directory)
         check_base(recipe, base)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
-        check_recipe(recipe, machine)
+        if is_here:
+            check_recipe(recipe, machine)
         profile = choose_profile(recipe, base, self._profiles)
         data = await self._read(recipe.data)
         rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
         check_samples(len(rows.train), len(rows.evaluation))
         estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens)
-        check_resources(recipe, machine, estimate)
+        if is_here:
+            check_resources(recipe, machine, estimate)
         plan = FineTuningPlan(
             recipe=recipe,
             base=base,
@@ -210,7 +188,7 @@ class FineTuningService:
             machine=machine,
             command_line=recipe.command_line(),
             environment=self.environment_state(),
-            notes=_notes(recipe, machine, rows),
+            notes=notes_on(recipe, machine, rows),
         )
         return plan, rows
 
@@ -252,19 +230,21 @@ class FineTuningService:
             data=plan.data,
             data_sha256=plan.data_sha256,
             git_commit=await asyncio.to_thread(git_commit),
-            sample_prompt=self._sample_prompt(plan) or shown[0].prompt,
+            sample_prompt=self._sample_prompt(plan, shown[0]),
             context_length=plan.base.context_length,
             threads=recipe.threads or max(1, plan.machine.cores // 2),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
 
-    def _sample_prompt(self, plan: FineTuningPlan) -> str:
-        if not plan.recipe.sample_question:
-            return ""
-        sample = TrainingSample(plan.recipe.sample_question, {}, None, "-", "-")
-        everything = plan.recipe.model_copy(update={"evaluation_share": 0.0})
-        return split_rows([sample], everything, plan.base, self._profiles.get(plan.profile)).train[0].prompt
+    def _sample_prompt(self, plan: FineTuningPlan, usual: RenderedSample) -> str:
+        """Up to the begun thinking, as the app asks."""
+        rendered = usual
+        if plan.recipe.sample_question:
+            sample = TrainingSample(plan.recipe.sample_question, {}, None, "-", "-")
+            everything = plan.recipe.model_copy(update={"evaluation_share": 0.0})
+            rendered = split_rows([sample], everything, plan.base, self._profiles.get(plan.profile)).train[0]
+        return rendered.prompt + "".join(text for kind, text in rendered.parts if kind == "open")
 
     def _new_id(self, plan: FineTuningPlan) -> str:
         wanted = plan.recipe.name or f"{plan.base.id}-{plan.recipe.preset}"
@@ -281,21 +261,7 @@ class FineTuningService:
             raise ServiceError(f"The finished model is missing in {place}; start the fine-tuning anew.")
 
 
-def _notes(recipe: TrainingRecipe, machine: Machine, rows: SplitRows) -> tuple[str, ...]:
-    notes = []
-    if recipe.precision == "fp32":
-        threads = recipe.threads or max(1, machine.cores // 2)
-        notes.append(
-            f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
-            "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
-        )
-    lengths = [len(each.prompt) + len(each.completion) for each in (*rows.train, *rows.evaluation)]
-    too_long = sum(length / _CHARACTERS_PER_TOKEN > recipe.block_size for length in lengths)
-    if too_long:
-        notes.append(
-            f"At least {too_long:,} of {len(lengths):,} samples are longer than {recipe.block_size:,} tokens and will "
-            "be left out; a larger block_size takes them in."
-        )
-    if recipe.evaluation_share and len(rows.evaluation) < 8:
-        notes.append(f"Only {len(rows.evaluation)} samples are held out: their loss says little.")
-    return tuple(notes)
+def _is_trained(folder: TrainingFolder) -> bool:
+    """Whether only the publishing is left, or even that was done before the worker was killed."""
+    ending = last_ending(read_events(folder.progress_file))
+    return ending is not None and ending["event"] == "finished"

@@ -23,12 +23,13 @@ GRACE_SECONDS = 600.0
 """A step and a checkpoint of a large model on a busy machine."""
 _LOOK_SECONDS = 1.0
 _OF_THE_APP = "M1_"
-_KEPT_MEMORY = {
+KEPT_MEMORY = {
     # Memory that is given back to the system after every step is asked for again in the next: a sixth of the time.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "268435456",
 }
+"""For the allocator of a process that trains on a CPU."""
 
 
 async def run_training(
@@ -144,7 +145,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         hub["HF_TOKEN"] = token
     if settings.hub_offline:
         hub["HF_HUB_OFFLINE"] = "1"
-    return {**inherited, **_KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}
+    return {**inherited, **KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}
 
 
 def git_commit(project: Path = PROJECT) -> str:

@@ -57,7 +57,7 @@ class TrainingRecipe(BaseModel):
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
     max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
     precision: Literal["bf16", "fp32"]
-    """Of the arithmetic; bf16 needs a GPU."""
+    """Of the arithmetic, and so where it is done: bf16 on the GPU, fp32 on the CPU."""
     block_size: Annotated[int, Field(ge=16)]
     """Most tokens of a sample; a longer one is left out, never cut."""
     gradient_checkpointing: bool = False

@@ -3,7 +3,8 @@
 Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps done). Beside these:
 
     started, resumed   steps (all), samples, evaluation_samples, too_long (samples left out), parameters, trainable
-    log                loss, learning_rate, gradient_norm, epoch, samples_per_second, tokens_per_second, seconds_left
+    log                loss, learning_rate, gradient_norm, epoch, tokens (so far), samples_per_second,
+                       tokens_per_second, seconds_left
     evaluated          eval_loss; step 0 is the base model
     sample             prompt, text (what the model wrote), tokens
     checkpoint         folder

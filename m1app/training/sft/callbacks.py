@@ -50,6 +50,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
             learning_rate=logs.get("learning_rate"),
             gradient_norm=_finite(logs.get("grad_norm")),
             epoch=logs.get("epoch"),
+            tokens=logs.get("num_tokens"),
             samples_per_second=self._recipe.batch_size / per_step,
             tokens_per_second=self._tokens_per_second(logs.get("num_tokens")),
             seconds_left=per_step * (state.max_steps - state.global_step),

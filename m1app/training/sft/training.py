@@ -125,7 +125,12 @@ def _trainer(
 
 def training_arguments(folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool) -> SFTConfig:
     """The recipe in the trainer's words; raises TrainingFailed when the batch cannot be dealt out to the devices."""
-    has_gpu = torch.cuda.is_available()
+    has_gpu = recipe.precision == "bf16"
+    if has_gpu and not torch.cuda.is_available():
+        raise TrainingFailed(
+            "The recipe computes in bf16 on a GPU, and PyTorch finds none here. Look at the driver with nvidia-smi, "
+            "make .venv-train anew on this machine, or choose precision fp32."
+        )
     per_device, accumulation = _dealt_out(recipe)
     takes_best = has_evaluation and recipe.early_stop_patience > 0
     options: dict[str, Any] = {"eval_strategy": "no"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from m1app.services.errors import JobNotFound, ServiceError
+from m1app.services.errors import JobNotFound, JobRefused, ServiceError
 from m1app.services.fine_tuning import FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
@@ -121,6 +121,16 @@ async def test_a_recipe_for_a_gpu_is_refused_before_a_job_exists(
     with pytest.raises(RecipeRefused) as refused:
         await service.launch(TrainingRecipe.of_preset("lora", str(base), str(data), block_size=2048, profile="m1"))
     assert refused.value.field == "precision"
+
+
+async def test_what_a_cluster_has_is_not_looked_for_here(
+    settings: Settings, service: FineTuningService, base: Path, data: Path
+) -> None:
+    # Refused by the queue, which knows no cluster, and not for want of a GPU on this machine.
+    with pytest.raises(JobRefused, match="M1_RAY_ADDRESS"):
+        await service.launch(
+            TrainingRecipe.of_preset("lora", str(base), str(data), block_size=2048, profile="m1"), executor="ray"
+        )
 
 
 async def test_a_launched_recipe_is_a_job_that_can_be_made_again(

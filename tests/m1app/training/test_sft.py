@@ -133,6 +133,15 @@ def test_killed_and_stopped_it_goes_on_with_the_same_curve_and_ends_with_the_sam
     assert ours.read_bytes() == theirs.read_bytes()
 
 
+def test_begun_again_after_its_last_step_it_only_writes_the_model_anew(straight: TrainingFolder) -> None:
+    before = (straight.model / "model.safetensors").read_bytes()
+    curve = losses(straight)
+    status, output = finish(straight)
+    assert status == 0, output
+    assert losses(straight) == curve
+    assert (straight.model / "model.safetensors").read_bytes() == before
+
+
 def test_told_to_stop_before_it_began_it_stops_at_once(tiny_base: Path, tmp_path: Path) -> None:
     folder = prepare(tmp_path / "run", tiny_base)
     process = start(folder)
