@@ -13,7 +13,7 @@ from tests.e2e.benchmark_fixtures import OpenPage, app_in_use, benchmarks_app, o
 from tests.e2e.benchmark_page import OpenBenchmarksPage, database_of, store_small_run
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.m1app.benchmark_samples import finish_items
+from tests.m1app.benchmark_samples import OWNER, finish_items
 
 __all__ = ["app_in_use", "benchmarks_app", "open_page", "runs"]
 
@@ -115,7 +115,7 @@ def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app
     page.page.wait_for_timeout(3000)
     expect(page.chosen.get_by_role("textbox", name="Name")).to_have_value("half typ")
     page.page.keyboard.press("Escape")
-    page.page.evaluate("window.scrollTo(0, 200)")
+    page.page.evaluate("window.scrollTo(0, 80)")
     expect(page.chosen).to_contain_text("30 of 40 questions", timeout=WAIT_MS)
     page.page.wait_for_function(
         "old => JSON.stringify(window.__plot.data.find((t) => t.name).y) !== old",
@@ -123,7 +123,7 @@ def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app
         timeout=WAIT_MS,
     )
     assert page.page.evaluate("window.__plot.isConnected")
-    assert page.page.evaluate("window.scrollY") == 200
+    assert page.page.evaluate("window.scrollY") == 80
 
 
 def test_a_run_is_taken_away_as_table_and_report(open_page: OpenPage, runs: dict[str, str]) -> None:
@@ -179,5 +179,7 @@ def _go_on(app: RunningApp, run_id: str, count: int) -> None:
             waiting = BenchmarkRepository(session).waiting(run_id, limit=count)
             questions = {item.question_id: QuestionRepository(session).get(item.question_id) for item in waiting}
         finish_items(database, run, questions, done=count)
+        with database.session() as session:
+            assert BenchmarkRepository(session).heartbeat(run_id, OWNER, 80.0)
     finally:
         database.dispose()

@@ -125,8 +125,7 @@ def end_run(database: Database, run_id: str, state: RunState) -> None:
     """As the runner leaves it after 75 seconds."""
     with database.session() as session:
         runs = BenchmarkRepository(session)
-        long_ago = runs.get(run_id).created_at
-        assert runs.claim(run_id, OWNER, lambda owner: False, long_ago)
+        assert runs.claim(run_id, OWNER, lambda owner, seen_at: False)
         if state is RunState.RUNNING:
             runs.heartbeat(run_id, OWNER, 75.0)
         else:

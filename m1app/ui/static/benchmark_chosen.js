@@ -56,10 +56,9 @@ function edit(run, what, head) {
   };
   form.append(named, Object.assign(button("Save", () => {}), { type: "submit" }), button("Cancel", close));
   form.addEventListener("keydown", (event) => event.key === "Escape" && close());
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const values = { run: run.id, [what]: field.value };
-    if (await change(what === "name" ? "rename" : "tag", values)) close();
+    change(what === "name" ? "rename" : "tag", { run: run.id, [what]: field.value });
   });
   head.replaceChildren(form);
   field.focus();
@@ -67,18 +66,15 @@ function edit(run, what, head) {
 }
 async function change(action, values) {
   const reply = await ask(action, values);
-  if (reply.error) {
-    notice(reply.error);
-    return false;
-  }
+  if (reply.error) return notice(reply.error);
   // A run that was put away stays in sight until another is chosen.
   if (!view.runs.length) view.runs = chosenIds();
   edited = null;
+  q("chosen").dataset.shown = "";
   stamp = "";
-  await loadRuns();
   showAddress(false);
+  await loadRuns();
   await showPane();
-  return true;
 }
 async function remove(run) {
   const text = `${run.name}: its results and its sweeps with all their answers are deleted, and cannot be brought back. Its questions stay.`;
