@@ -29,7 +29,7 @@ check_disk() {
 }
 
 install_cpu_torch() {
-    # An index that is already configured may have the CPU wheel; only then is PyTorch's own one not needed.
+    # An index that is configured already may have the CPU wheel; if not, PyTorch's own one is asked.
     "$1" -m pip install --progress-bar off --no-deps "$torch_cpu" ||
         "$1" -m pip install --progress-bar off --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
         fail "$torch_cpu was not found; check that $torch_cpu_index can be reached"

@@ -13,6 +13,8 @@ Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps
     failed             message
     exporting          message
     finished           seconds, peak_memory_bytes, first_loss, last_loss, eval_loss_before, eval_loss_after
+
+A loss that was no number is null.
 """
 
 import json
@@ -104,7 +106,8 @@ def summarise(events: Iterable[Event]) -> TrainingSummary:
     """The figures of these events."""
     events = tuple(events)
     logs = [each for each in events if each["event"] == "log"]
-    evaluations = [float(each["eval_loss"]) for each in events if each["event"] == "evaluated"]
+    evaluated = (each.get("eval_loss") for each in events if each["event"] == "evaluated")
+    evaluations = [float(loss) for loss in evaluated if loss is not None]
     losses = [float(each["loss"]) for each in logs if each.get("loss") is not None]
     tail = losses[-max(1, len(losses) // 10) :]
     starts = [each for each in events if each["event"] in ("started", "resumed")]

@@ -80,6 +80,16 @@ def test_the_summary_compares_base_and_tuned() -> None:
     assert (found.tokens_per_second, found.seconds_left) == (9.0, 4.0)
 
 
+def test_losses_that_were_no_number_are_left_out_of_the_summary() -> None:
+    events = [
+        {"event": "started", "step": 0, "steps": 4},
+        {"event": "evaluated", "step": 0, "eval_loss": None},
+        {"event": "log", "step": 1, "loss": None},
+    ]
+    found = summarise(events)
+    assert (found.steps, found.first_loss, found.eval_loss_before) == (1, None, None)
+
+
 @pytest.mark.parametrize(
     ("losses", "patience", "stops"),
     [
