@@ -84,7 +84,7 @@ async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkR
         profile=options.profile,
         limit=options.limit,
         in_flight=options.in_flight,
-    )
+    ).checked()
 
 
 async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
