@@ -86,7 +86,7 @@ class OpenAdminPage:
     def import_file(self, path: Path) -> None:
         """Send a file; returns at once."""
         self.tab("Question sets")
-        self.page.locator("#admin-sets input[type=file]").set_input_files(path)
+        self.of_sets("file-form").locator("input[type=file]").set_input_files(path)
         self.page.get_by_role("button", name="Import file").click()
 
     def choose_set(self, name: str) -> None:
