@@ -233,6 +233,8 @@ class FineTuningService:
             sample_prompt=self._sample_prompt(plan, shown[0]),
             context_length=plan.base.context_length,
             threads=recipe.threads or max(1, plan.machine.cores // 2),
+            # A LoRA fits on one; every weight with its optimizer seldom does.
+            devices=max(1, len(plan.machine.gpus)) if recipe.precision == "bf16" and recipe.method == "full" else 1,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))

@@ -15,6 +15,7 @@ from pathlib import Path
 from m1app.services.errors import ServiceError
 from m1app.services.training_environment import PROJECT
 from m1app.settings import Settings
+from m1app.training.machine import Machine, examine_machine
 from m1app.training.training_events import Event, last_ending, read_events, summarise
 from m1app.training.training_folder import TrainingFolder
 from storage.job_records import JobProgress
@@ -23,6 +24,7 @@ GRACE_SECONDS = 600.0
 """A step and a checkpoint of a large model on a busy machine."""
 _LOOK_SECONDS = 1.0
 _OF_THE_APP = "M1_"
+_FSDP = PROJECT / "m1app" / "training" / "accelerate_fsdp.yaml"
 KEPT_MEMORY = {
     # Memory that is given back to the system after every step is asked for again in the next: a sixth of the time.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
@@ -47,10 +49,15 @@ async def run_training(
         ServiceError: it failed; the message says why.
     """
     seen = len(read_events(folder.progress_file))
+    run = folder.run()
+    environment = _environment(settings)
+    if run.devices == 1:
+        machine = await asyncio.to_thread(examine_machine, folder.path)
+        environment = one_gpu(machine) | environment
     process = await asyncio.create_subprocess_exec(
-        *_command(settings, folder),
+        *command_of(settings, folder, run.devices),
         cwd=PROJECT,
-        env=_environment(settings),
+        env=environment,
         stdin=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -131,10 +138,27 @@ def _is_finished(events: Sequence[Event], seen: int, status: int, *, is_stopping
     )
 
 
-def _command(settings: Settings, folder: TrainingFolder) -> list[str]:
+def command_of(settings: Settings, folder: TrainingFolder, devices: int) -> list[str]:
+    """The command that trains under guard, with a process for each of several GPUs."""
     guard = PROJECT / "models" / "process_guard.py"
     guarded = [sys.executable, "-I", "-S", str(guard), "--grace-seconds", f"{GRACE_SECONDS:g}", "--"]
-    return [*guarded, str(settings.train_python), "-m", "m1app.training.sft", str(folder.path)]
+    module = ["-m", "m1app.training.sft", str(folder.path)]
+    if devices > 1:
+        launch = ["-m", "accelerate.commands.launch", "--config_file", str(_FSDP), "--num_processes", str(devices)]
+        module = [*launch, *module]
+    return [*guarded, str(settings.train_python), *module]
+
+
+def one_gpu(machine: Machine) -> dict[str, str]:
+    """Variables by which a process sees only the GPU with the most free memory; none where there is none.
+
+    One that saw several would copy the model to each and share out every batch, without being asked.
+    """
+    if not machine.gpus:
+        return {}
+    roomiest = max(range(len(machine.gpus)), key=lambda index: machine.gpus[index].free_bytes)
+    # nvidia-smi counts by bus; CUDA by speed, unless it is told.
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(roomiest)}
 
 
 def _environment(settings: Settings) -> dict[str, str]:

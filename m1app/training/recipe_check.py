@@ -45,8 +45,8 @@ def check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate
     """Refuse what does not fit into memory or onto the disk; raises RecipeRefused."""
     on_gpu = recipe.precision == "bf16"
     free = max((gpu.free_bytes for gpu in machine.gpus), default=0) if on_gpu else machine.available_bytes
-    # Over several GPUs weights and optimizer are dealt out; by how much is not known here.
-    room = free * max(1, len(machine.gpus)) if on_gpu else free
+    # Every weight is trained on all GPUs, which share weights and optimizer; a LoRA on the one with the most room.
+    room = free * max(1, len(machine.gpus)) if on_gpu and recipe.method == "full" else free
     if estimate.memory_bytes > room:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",

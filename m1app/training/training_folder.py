@@ -47,7 +47,9 @@ class TrainingRun(BaseModel):
     """Rendered; the tuned model's continuation of it is shown at every evaluation."""
     context_length: int
     threads: int
-    """CPU threads; at least 1."""
+    """CPU threads of each process; at least 1."""
+    devices: int = 1
+    """GPUs that share the training, each with a process; 1 also on a CPU."""
     created_at: str
     """ISO 8601, UTC."""
 

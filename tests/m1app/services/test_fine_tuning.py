@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from m1app.services.fine_tuning import FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
 from m1app.services.training_environment import environment_state, install
-from m1app.services.training_process import progress_of, run_training
+from m1app.services.training_process import command_of, one_gpu, progress_of, run_training
 from m1app.services.tuned_models import free_model_id, publish_model
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
 from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
+from m1app.training.machine import Gpu, Machine
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.training_folder import TrainingFolder
 from models.catalog import Catalog
@@ -187,6 +189,21 @@ async def test_a_process_that_hears_nothing_else_is_ended_when_the_job_is_stoppe
     folder = prepare(tmp_path / "run", tmp_path / "base")
     asked = settings.model_copy(update={"train_python": deaf})
     assert await run_training(folder, asked, lambda _: None, stopping) is False
+
+
+def test_every_weight_is_trained_by_a_process_for_each_gpu(settings: Settings, tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path)
+    alone, shared = (command_of(settings, folder, devices) for devices in (1, 8))
+    assert "accelerate.commands.launch" not in alone
+    assert shared[shared.index("--num_processes") + 1] == "8"
+    assert Path(shared[shared.index("--config_file") + 1]).is_file()
+    assert alone[-3:] == shared[-3:] == ["-m", "m1app.training.sft", str(tmp_path)]
+
+
+def test_a_single_process_sees_the_gpu_with_the_most_room() -> None:
+    nothing = Machine(cores=1, memory_bytes=1, available_bytes=1, disk_free_bytes=1)
+    assert one_gpu(nothing) == {}
+    assert one_gpu(replace(nothing, gpus=(Gpu("a", 9, 1), Gpu("b", 9, 8))))["CUDA_VISIBLE_DEVICES"] == "1"
 
 
 def test_progress_tells_steps_rate_and_losses() -> None:
