@@ -228,9 +228,15 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
         return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
     if chart is Chart.COST:
         ticks = _powers_of_two([cell.mean_tokens for cell in cells])
-    else:
-        ticks = _thinned(sorted({*(cell.budget_tokens for cell in cells), *more}))
-    return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+    budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
+    ticks = _thinned(budgets)
+    # Plotly leaves room at the ends of lines with markers only, and a reference line has none.
+    low, high = math.log10(budgets[0]), math.log10(budgets[-1])
+    room = (high - low) * 0.04 or 0.2
+    return _axis(
+        title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks], range=[low - room, high + room]
+    )
 
 
 def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -> dict[str, Any]:

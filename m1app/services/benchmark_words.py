@@ -29,7 +29,7 @@ def cell_words(cell: tuple[int, int]) -> str:
 
 def points_words(difference: float) -> str:
     """A difference of shares in percentage points, with its sign."""
-    return f"{difference * 100:+.1f}"
+    return f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def p_words(p_value: float) -> str:

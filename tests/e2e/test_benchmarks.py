@@ -182,6 +182,11 @@ def test_runs_are_filtered_and_compared_on_the_same_chart(open_page: OpenPage, r
     page.wait_lines(["m1-7b"])
     page.page.get_by_label("Compare Larger").check()
     page.wait_lines(["Base · m1-7b", "Larger · m1-32b"])
+    page.box("set").select_option("")
+    page.wait_lines(["Base · m1-7b"])
+    expect(page.part("curves-note")).to_contain_text("with one set only: Larger")
+    page.box("set").select_option("MedQA")
+    page.wait_lines(["Base · m1-7b", "Larger · m1-32b"])
     page.expect_address(f"run={runs['base']},{runs['larger']}&")
     expect(page.chosen).to_have_count(2)
     search = page.page.get_by_label("Name", exact=True)
@@ -224,6 +229,7 @@ def test_the_newest_run_is_shown_when_the_link_names_none(open_page: OpenPage) -
     page = open_page()
     page.wait_drawn()
     expect(page.chosen).to_contain_text(HOSTILE_RUN)
+    expect(page.page.locator(".m1-nav [aria-current]")).to_have_text("Benchmarks")
 
 
 def test_a_link_to_a_run_that_is_gone_says_so(open_page: OpenPage, runs: dict[str, str]) -> None:

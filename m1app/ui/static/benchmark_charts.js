@@ -114,7 +114,7 @@ async function showCurves() {
   const isSame = made.length === q("panels").childElementCount && made.every((each, i) => q("panels").children[i] === each);
   if (!isSame) q("panels").replaceChildren(...made);
   q("panels").classList.toggle("is-grid", made.length > 1);
-  say(q("curves-note"), made.length ? NOTES[view.chart] : nothingYet());
+  say(q("curves-note"), made.length ? `${NOTES[view.chart]} ${leftOut()}`.trim() : nothingYet());
   q("points-box").hidden = !made.length;
   try {
     for (const [i, each] of made.entries()) await draw(each.querySelector(".m1-plot"), reply.panels[i].figure);
@@ -131,6 +131,11 @@ async function showPoints() {
   else if (reply) showTable("points", reply.table);
 }
 q("points-box").addEventListener("toggle", showPoints);
+// A run of one set has no average over sets: its absence must not look like a missing result.
+function leftOut() {
+  const without = panelSets().join() === "" ? chosen.filter((run) => run.sets.length === 1).map((run) => run.name) : [];
+  return without.length ? `Not in the macro average, with one set only: ${without.join(", ")}.` : "";
+}
 const nothingYet = () =>
   chosen.some((run) => run.is_live) ? "No answer yet: the curves begin with the first question that is done." : "There is no answer for what is chosen. Choose another set, model or number of rounds.";
 // The charts follow the page's ground.

@@ -1,6 +1,7 @@
 """Charts and tables from cells that are written down here."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -70,6 +71,8 @@ def test_accuracy_stands_against_rising_budgets_with_a_band_per_line() -> None:
     axis = panel.figure["layout"]["xaxis"]
     assert (axis["type"], axis["tickvals"], axis["ticktext"]) == ("log", [128, 512, 2048], ["128", "512", "2,048"])
     assert panel.figure["layout"]["yaxis"]["range"][0] == pytest.approx(0.4)
+    low, high = axis["range"]
+    assert low < math.log10(128) and math.log10(2048) < high
 
 
 def test_each_set_has_its_panel_and_an_unknown_one_none() -> None:
@@ -211,6 +214,8 @@ def test_comparisons_are_sentences_and_a_table_along_the_curve() -> None:
     assert comparison_words(compared) == (
         "Accuracy changed by +5.0 points (95% interval +1.0 to +9.0): 10 gained, 5 lost. Exact McNemar test: p = 0.021."
     )
+    lost = replace(compared, difference=-0.05)
+    assert comparison_words(lost).startswith("Accuracy changed by \N{MINUS SIGN}5.0 points")
     table = curve_table([(512, compared, 0.0428), (2048, compared, 0.0002)], 128)
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
         ["128 → 512", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p = 0.043"],

@@ -78,3 +78,8 @@ def test_charts_program_comes_from_this_app(client: httpx2.Client) -> None:
 def test_address_without_a_slash_keeps_what_is_shown(client: httpx2.Client) -> None:
     answer = client.get("/benchmarks?run=abc&rule=m1", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/benchmarks/?run=abc&rule=m1")
+
+
+def test_page_takes_no_files(client: httpx2.Client) -> None:
+    answer = client.post("/benchmarks/gradio_api/upload", files={"files": ("a.txt", b"a")})
+    assert (answer.status_code, answer.text) == (403, "This app takes no files.")
