@@ -222,6 +222,7 @@ class BenchmarkService:
         return self._engines.name_of("", await self._engines.engine().describe())
 
     async def _check_context(self, recipe: BenchmarkRecipe, model: str) -> None:
+        await self._engines.prepare(model)
         info = await self._engines.engine(model).describe()
         most = info.context_length - recipe.answer_cap_tokens - _LEAST_PROMPT_TOKENS
         if max(recipe.budgets) > most:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from m1app.services.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.services.shared_endpoint import SharedEndpoint
 from m1app.settings import EngineChoice, Settings
 from models.catalog import Catalog
@@ -70,7 +71,8 @@ class EngineService:
         self._settings = settings
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
         self._borrows = is_worker and settings.engine is EngineChoice.VLLM
-        self._catalog = catalog
+        self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
+        self._embedded = EmbeddedModels(settings, self._catalog)
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: dict[str, OpenAIEngine] = {}
@@ -117,19 +119,37 @@ class EngineService:
         if name not in self._engines:
             served, _, place = name.rpartition(_AT)
             other = self._more.get(place)
-            self._engines[name] = (
-                OpenAIEngine(lambda: other, served or None)
-                if other
-                else OpenAIEngine(self._endpoint, self._served_name(name) or None)
-            )
+            if other:
+                self._engines[name] = OpenAIEngine(lambda: other, served or None)
+            elif self._is_further(name):
+                self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
+            else:
+                self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
         return self._engines[name]
+
+    async def prepare(self, model: str) -> None:
+        """Have a further model of the embedded engine loaded before it is asked; raises ModelsError."""
+        if self._is_further(model):
+            await self._embedded.ready(model)
+
+    def _is_further(self, model: str) -> bool:
+        """Whether it is another model of the embedded engine than the app's own."""
+        if self.choice is not EngineChoice.EMBEDDED or not model or self._served_name(model) == self._own_id():
+            return False
+        return model in self._embedded.names()
+
+    def _own_id(self) -> str:
+        return self._served_name(self._model_id())
 
     async def models(self) -> tuple[str, ...]:
         """Names of the models that can be asked now; raises ModelsError when the engine is not there.
 
-        Those of further servers are named with their address; a server that does not answer has none.
+        Those of further servers are named with their address; a server that does not answer has none. Beside the
+        embedded engine's own model stand those whose weights are on this disk, which it loads when they are asked.
         """
         own = await self.engine().served_models()
+        if self.choice is EngineChoice.EMBEDDED:
+            own = (*own, *(name for name in self._embedded.names() if name not in own))
         others = await asyncio.gather(*map(self._models_at, self._more))
         return (*own, *(name for names in others for name in names))
 
@@ -154,7 +174,7 @@ class EngineService:
         source = info.model_source if info else ""
         for name in (model, source):
             try:
-                return ProfileMatch(self._profiles.get(self._catalog.get(name).profile), is_guess=False)
+                return ProfileMatch(self._profiles.get(self._catalog.current().get(name).profile), is_guess=False)
             except CatalogError:
                 continue
         return self._profiles.match(model, source)
@@ -195,6 +215,7 @@ class EngineService:
         self._is_closing.set()
         for engine in self._engines.values():
             await engine.aclose()
+        self._embedded.stop()
         if self._server:
             self._server.stop()
 
@@ -220,7 +241,7 @@ class EngineService:
         logs = self._settings.logs_directory
         if self.choice is EngineChoice.VLLM:
             return self._make_vllm(logs / "vllm.log")
-        model = self._catalog.get(self._model_id())
+        model = self._catalog.current().get(self._model_id())
         path = fetch(
             model,
             self._settings.models_directory,
@@ -241,7 +262,7 @@ class EngineService:
         settings = self._settings
         source, revision = settings.model, ""
         try:
-            model = self._catalog.get(settings.model)
+            model = self._catalog.current().get(settings.model)
         except UnknownModel:
             pass  # a repository or a folder that the catalog does not know; vLLM says what it thinks of it
         else:
@@ -272,7 +293,7 @@ class EngineService:
 
     def _served_name(self, model: str) -> str:
         try:
-            return self._catalog.get(model).id if self.choice is EngineChoice.EMBEDDED else model
+            return self._catalog.current().get(model).id if self.choice is EngineChoice.EMBEDDED else model
         except UnknownModel:
             return model
 

@@ -70,6 +70,7 @@ class PassPlanner:
             ProbeRefused: the budget does not fit into the model's context.
             ModelsError: the engine cannot be reached or does not serve the model.
         """
+        await self._engines.prepare(request.model)
         engine = self._engines.engine(request.model)
         info = await engine.describe()
         match = self._match(request, info)
