@@ -16,7 +16,7 @@ from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.bootstrap import Services
 from m1app.services.benchmark_charts import panels
 from m1app.services.benchmark_reading import CellPair, QuestionFilter
-from m1app.services.benchmark_tables import BEST_NOTE, accuracy_table, points_table
+from m1app.services.benchmark_tables import BEST_NOTE, accuracy_table, curve_table, points_table
 from m1app.services.benchmark_words import run_name
 from m1app.services.errors import ServiceError
 from m1app.ui.benchmark_asked import cell_of, choice_of, is_shown, rule_of
@@ -57,6 +57,7 @@ class BenchmarksPage:
             "points": self._points,
             "readings": self._readings,
             "transitions": self._transitions,
+            "along": self._along,
             "questions": self._questions,
             "rename": self._rename,
             "tag": self._tag,
@@ -123,9 +124,16 @@ class BenchmarksPage:
         before, after = cell_of(values["before"]), cell_of(values["after"])
         pair = CellPair(str(values["model"]), str(values.get("set", "")), before, after)
         transitions = await self._reading.transitions(run_id, pair, rule)
-        curve = await self._reading.compare_curve(run_id, pair.model, pair.question_set, after[1], rule)
-        first = (await self._reading.get(run_id)).budgets[0]
-        return transitions_value(transitions, before, after, curve, first)
+        return transitions_value(transitions, before, after)
+
+    async def _along(self, values: Values) -> Reply:
+        """Each budget against the one before; asked for by itself, since it compares every pair of neighbours."""
+        run_id, rule = str(values["run"]), rule_of(values)
+        rounds = cell_of(values["after"])[1]
+        curve = await self._reading.compare_curve(
+            run_id, str(values["model"]), str(values.get("set", "")), rounds, rule
+        )
+        return {"table": asdict(curve_table(curve, (await self._reading.get(run_id)).budgets[0]))}
 
     async def _questions(self, values: Values) -> Reply:
         before, offset = str(values.get("before", "")), max(0, int(values.get("offset") or 0))

@@ -117,7 +117,7 @@ def test_a_band_of_the_flow_leads_to_its_questions_their_sweeps_and_annotation(
     counts = {row.get_attribute("data-way"): int(row.locator("td").nth(1).inner_text()) for row in page.ways.all()}
     assert sum(counts.values()) == MEDQA_QUESTIONS
     assert counts["wrong-right"] > 0
-    expect(page.part("curve").locator("tbody tr")).to_have_count(2)
+    expect(page.part("curve").locator("tbody tr")).to_have_count(2, timeout=WAIT_MS)
     # The bands are in the order of the counts; those without a question are not drawn.
     drawn = [way for way, count in counts.items() if count]
     band = page.part("flow").locator("path.sankey-link").nth(drawn.index("wrong-right"))

@@ -13,7 +13,8 @@ function transitionChoice() {
 }
 async function showTransitions() {
   const { run, model, set, before, after } = transitionChoice();
-  const reply = await askLatest("transitions", "transitions", { run: run.id, rule: view.rule, model, set, before, after });
+  const question = { run: run.id, rule: view.rule, model, set, before, after };
+  const reply = await askLatest("transitions", "transitions", question);
   if (!reply) return;
   if (reply.error) {
     say(q("comparison"), reply.error);
@@ -30,19 +31,30 @@ async function showTransitions() {
   say(q("comparison"), reply.comparison);
   q("ways").replaceChildren(...reply.ways.map((way) => wayRow(way, set)));
   q("flow-exports").replaceChildren(...exports(q("flow"), fileName(`transitions ${before} ${after}`)));
-  if (reply.curve.rows.length) showTable("curve", reply.curve);
-  else q("curve").replaceChildren(node("p", "m1-quiet", "There is one budget only."));
   q("flow").setAttribute("aria-label", `${reply.head} ${reply.comparison}`);
   try {
     await draw(q("flow"), reply.figure);
   } catch (error) {
-    return notice(error.message);
+    notice(error.message);
+    return;
   }
   q("flow").removeAllListeners("plotly_click");
   q("flow").on("plotly_click", ({ points }) => {
     const verdict = reply.figure.data[0].link.customdata[points[0].index ?? points[0].pointNumber];
     if (points[0].source !== undefined && verdict) openQuestions(verdict);
   });
+  await showAlong(question);
+}
+// Each budget against the one before: read after the flow, which should not wait for it.
+async function showAlong(question) {
+  const reply = await askLatest("along", "along", question);
+  if (!reply) return;
+  if (reply.error) notice(reply.error);
+  else if (reply.table.rows.length) showTable("curve", reply.table);
+  else {
+    q("curve").dataset.shown = "";
+    q("curve").replaceChildren(node("p", "m1-quiet", "There is one budget only."));
+  }
 }
 function wayRow(way) {
   const row = node("tr");
