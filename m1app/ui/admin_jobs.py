@@ -45,7 +45,7 @@ class JobsTab:
     def wire(self) -> None:
         """Connect the handlers, and look at the jobs again and again."""
         gate, outputs = self._gate, self.outputs
-        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), [self._view, self._sent], outputs, **QUIET)
+        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), [self._view, self._sent], [self.list, self._sent], **QUIET)
         self.list.look(gate.event(self._on_look), None, outputs, trigger_mode="multiple", **QUIET)
         self.list.act(gate.event(self._on_act), self._view, outputs, trigger_mode="multiple", **QUIET)
 
@@ -88,8 +88,10 @@ class JobsTab:
         log = await self._jobs.log_tail(job_id, lines=_LOG_LINES)
         return {"detail": detail_value(job, log=log, artifacts=self._jobs.artifacts(job_id))}
 
-    async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any, Any]:
-        return await self.shown(view, sent=sent)
+    async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
+        # The view itself is left alone: a slow tick would put an older one back.
+        _, value, text = await self.shown(view, sent=sent)
+        return value, text
 
     async def _on_look(self, event: gr.EventData) -> tuple[Any, Any, Any]:
         return await self.shown(read_view(event._data))

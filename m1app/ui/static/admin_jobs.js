@@ -120,10 +120,16 @@ function paintDetail(job) {
   paintLog(job.log, isNew);
 }
 
+// Two questions at once may be answered in the other order; the page then asks for the newest view again.
+let asking = 0;
 function show() {
   const value = props.value || {};
   const shown = value.view || view;
-  if (shown.number < view.number) return;
+  clearTimeout(asking);
+  if (shown.number < view.number) {
+    asking = setTimeout(() => trigger("look", view), 1000);
+    return;
+  }
   if (shown.number > view.number || shown.job !== view.job) {
     view = { ...shown };
     filters.elements.state.value = view.state;
