@@ -25,6 +25,7 @@ from scripts.check_compose import find_problems, interpolate
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = Path(shutil.which("sh") or "/bin/sh")
 TARGETS = {"run", "install", "test", "check", "vllm", "test-vllm", "test-ray", "lock", "bench", "clean", "help"}
+TARGETS |= {"train-env", "test-training"}
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 
 

@@ -9,6 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
+from m1app.training.training_events import should_stop_early
+
 _NAME = re.compile(r"checkpoint-(\d+)")
 _LAST_FILE = "trainer_state.json"
 
@@ -24,6 +26,21 @@ def newest_checkpoint(folder: Path) -> Path | None:
         else:
             shutil.rmtree(path, ignore_errors=True)
     return max(whole, key=step_of, default=None)
+
+
+def finished_weights(checkpoint: Path, patience: int) -> Path | None:
+    """Whose weights are the result when the training was over at this checkpoint; None when steps are left.
+
+    Args:
+        checkpoint: the newest one, whole.
+        patience: the recipe's, of early stopping.
+    """
+    state = json.loads((checkpoint / _LAST_FILE).read_text(encoding="utf-8"))
+    losses = [float(log["eval_loss"]) for log in state["log_history"] if "eval_loss" in log]
+    if state["global_step"] < state["max_steps"] and not should_stop_early(losses, patience):
+        return None
+    best = Path(state.get("best_model_checkpoint") or checkpoint)
+    return best if patience and best.is_dir() else checkpoint
 
 
 def step_of(checkpoint: Path) -> int:

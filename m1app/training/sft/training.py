@@ -17,7 +17,7 @@ from m1app.training.errors import TrainingFailed
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.sft.base_weights import load_tokenizer, load_weights
 from m1app.training.sft.callbacks import Guard, Reporter, Sampler
-from m1app.training.sft.checkpoints import newest_checkpoint, step_of
+from m1app.training.sft.checkpoints import finished_weights, newest_checkpoint, step_of
 from m1app.training.sft.export import export_model
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import TokenizedRows, tokenize_rows
@@ -62,10 +62,9 @@ def train(
         return
     if evaluation_rows.rows and not checkpoint:
         trainer.evaluate()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    step = _train_on(trainer, checkpoint, recipe)
     if guard.failure:
         raise TrainingFailed(guard.failure)
-    step = trainer.state.global_step
     if guard.is_stopped:
         writer.write("stopped", step, message=f"Stopped at step {step}, with a checkpoint to go on from.")
         return
@@ -74,6 +73,17 @@ def train(
         writer.write("stopping_early", step, message=f"The evaluation loss no longer falls; taking {best}.")
     export_model(trainer, tokenizer, folder, run, recipe, writer, step)
     _finish(folder, writer, step, time.monotonic() - began)
+
+
+def _train_on(trainer: SFTTrainer, checkpoint: Path | None, recipe: TrainingRecipe) -> int:
+    """Do the steps that are left, after the checkpoint's if there is one; gives the steps that are done."""
+    weights = finished_weights(checkpoint, recipe.early_stop_patience) if checkpoint else None
+    if checkpoint and weights:
+        # The trainer would do one step too many. Only the export was missing: weights, and nothing else, are needed.
+        trainer._load_from_checkpoint(str(weights))
+        return step_of(checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return int(trainer.state.global_step)
 
 
 def _rows(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe, which: str) -> TokenizedRows:
