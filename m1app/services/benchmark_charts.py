@@ -5,13 +5,13 @@ the number of its colour, by which the page gives it the colour that suits its g
 """
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from m1app.benchmark.paper_figures import PaperCurve, reference_curves
 from m1app.benchmark.pareto import pareto_front
+from m1app.services.benchmark_axes import GREY, chart_layout
 from m1app.services.benchmark_reading import CellSummary
 from m1app.services.benchmark_series import Chart, ChartChoice, Series, axes, series_of
 from m1app.services.benchmark_tables import MACRO_NAME
@@ -20,18 +20,11 @@ from m1app.services.benchmark_words import cell_words, interval_words, percent
 Figure = dict[str, Any]
 """`data` and `layout`, as Plotly takes them."""
 
-GREY = "#6b7684"
-"""Text, axes and reference lines: to be read on white and on black."""
 COLOURS = ("#2a7fc4", "#c4651a", "#149070", "#b4558f", "#6d78cf", "#8f8316", "#cc4f5a", "#7d8897")
 """Lines, told apart by colour-blind readers too, and on white and on black."""
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
-_Y_TITLES = {
-    Chart.THINKING: "thinking tokens used, mean",
-    Chart.ANSWERED: "questions answered",
-}
-_X_TITLES = {Chart.ROUNDS: "force rounds", Chart.COST: "tokens per question, mean"}
 _HOVER = (
     "<b>%{fullData.name}</b><br>%{customdata[0]}<br>accuracy %{customdata[1]}<br>answered %{customdata[2]}"
     "<br>%{customdata[3]} thinking tokens, %{customdata[4]} in all<extra></extra>"
@@ -96,7 +89,7 @@ def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_
         data.append(_whole_budget(lines))
         key.append(KeyEntry(name="the whole budget", colour=None, dash="dot"))
     title = question_set or MACRO_NAME
-    layout = _layout(lines, choice.chart, references)
+    layout = chart_layout(lines, choice.chart, references)
     return Panel(
         question_set=question_set, title=title, figure={"data": data, "layout": layout}, key=tuple(key), note=note
     )
@@ -202,87 +195,6 @@ def _whole_budget(lines: Sequence[Series]) -> dict[str, Any]:
         "line": {"color": GREY, "width": 1.5, "dash": "dot"},
         "meta": {"colour": None},
     }
-
-
-def _layout(lines: Sequence[Series], chart: Chart, references: Sequence[PaperCurve]) -> dict[str, Any]:
-    cells = [cell for line in lines for cell in line.cells]
-    return {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": GREY, "size": 12, "family": "system-ui, sans-serif"},
-        "margin": {"l": 54, "r": 14, "t": 10, "b": 44},
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.2},
-        "hovermode": "closest",
-        # Zoom and hidden lines stay when the same chart is drawn again.
-        "uirevision": chart.value,
-        "xaxis": _x_axis(cells, chart, [budget for curve in references for budget, _ in curve.points]),
-        "yaxis": _y_axis(cells, chart, [share for curve in references for _, share in curve.points]),
-    }
-
-
-def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> dict[str, Any]:
-    title = _X_TITLES.get(chart, "thinking budget in tokens")
-    if chart is Chart.ROUNDS:
-        rounds = sorted({cell.force_rounds for cell in cells})
-        return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
-    if chart is Chart.COST:
-        ticks = _powers_of_two([cell.mean_tokens for cell in cells])
-        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
-    budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
-    ticks = _thinned(budgets)
-    # Plotly leaves room at the ends of lines with markers only, and a reference line has none.
-    low, high = math.log10(budgets[0]), math.log10(budgets[-1])
-    room = (high - low) * 0.04 or 0.2
-    return _axis(
-        title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks], range=[low - room, high + room]
-    )
-
-
-def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -> dict[str, Any]:
-    title = _Y_TITLES.get(chart, "accuracy, 95% interval")
-    if chart is Chart.THINKING:
-        ticks = _powers_of_two([cell.mean_thinking_tokens for cell in cells] + [cell.budget_tokens for cell in cells])
-        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
-    if chart is Chart.ANSWERED:
-        bounds = [cell.answered_share for cell in cells] + [1.0]
-    else:
-        bounds = [edge for cell in cells for edge in (cell.accuracy.low, cell.accuracy.high)]
-    known = [edge for edge in [*bounds, *more] if not math.isnan(edge)]
-    # In steps of ten percent, so that a growing curve seldom moves the axis.
-    low, high = math.floor(min(known, default=0) * 10) / 10, math.ceil(max(known, default=1) * 10) / 10
-    return _axis(title, range=[max(0.0, low), min(1.0, high) + 0.004], tickformat=".0%")
-
-
-def _axis(title: str, **options: Any) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
-        "tickangle": 0,
-        "gridcolor": "rgba(127,137,150,0.22)",
-        "linecolor": "rgba(127,137,150,0.6)",
-        "showline": True,
-        "zeroline": False,
-        "automargin": True,
-        **options,
-    }
-
-
-def _powers_of_two(values: Sequence[float]) -> list[int]:
-    known = [value for value in values if value >= 1]
-    if not known:
-        return [1]
-    low, high = math.floor(math.log2(min(known))), math.ceil(math.log2(max(known)))
-    return [2**power for power in range(low, high + 1)]
-
-
-def _thinned(budgets: Sequence[int]) -> list[int]:
-    """Of these rising budgets those whose labels do not touch each other on a logarithmic axis."""
-    room = math.log2(budgets[-1] / budgets[0]) / 12
-    kept = [budgets[0]]
-    for budget in budgets[1:]:
-        if math.log2(budget / kept[-1]) >= room:
-            kept.append(budget)
-    return kept
 
 
 def _x(cell: CellSummary, chart: Chart) -> float:

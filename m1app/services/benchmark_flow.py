@@ -6,7 +6,8 @@ every band has its words too.
 
 from dataclasses import dataclass
 
-from m1app.services.benchmark_charts import GREY, Figure
+from m1app.services.benchmark_axes import GREY
+from m1app.services.benchmark_charts import Figure
 from m1app.services.benchmark_reading import Transitions
 
 _PAD = 0.12
