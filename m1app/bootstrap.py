@@ -112,5 +112,5 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         ),
         benchmark_reading=BenchmarkReading(benchmark_store),
         training_data=training_data,
-        fine_tuning=FineTuningService(settings, catalog, profiles, jobs, training_data),
+        fine_tuning=FineTuningService(settings, profiles, jobs, training_data),
     )

@@ -18,7 +18,6 @@ from m1app.settings import Settings, load_settings
 from m1app.training.curation_steps import StepReport
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.training_events import Event, summarise
-from models.catalog import Catalog
 from models.profiles import load_profiles
 from storage.database import Database
 from storage.job_records import Job, JobKind, JobState
@@ -58,10 +57,9 @@ def _run(options: argparse.Namespace) -> int:
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
     profiles = load_profiles()
-    catalog = Catalog.load(extra=settings.home / "catalog.toml")
     jobs = JobService(database, settings)
     data = TrainingDataService(database, settings, profiles)
-    service = FineTuningService(settings, catalog, profiles, jobs, data)
+    service = FineTuningService(settings, profiles, jobs, data)
     if options.resume:
         job = await _resumed(jobs, options.resume)
     else:

@@ -16,7 +16,7 @@ from m1app.services.training_environment import environment_state, install
 from m1app.services.training_process import git_commit, run_training
 from m1app.services.tuned_models import free_model_id, publish_model
 from m1app.settings import Settings
-from m1app.training.base_model import find_base
+from m1app.training.base_model import BaseModel, find_base
 from m1app.training.curation import CurationPlan
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_sets import parse_reference
@@ -63,13 +63,11 @@ class FineTuningService:
     def __init__(
         self,
         settings: Settings,
-        catalog: Catalog,
         profiles: Profiles,
         jobs: JobQueue,
         data: TrainingDataService,
     ) -> None:
         self._settings = settings
-        self._catalog = catalog
         self._profiles = profiles
         self._jobs = jobs
         self._data = data
@@ -162,7 +160,7 @@ class FineTuningService:
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""
-        base = await asyncio.to_thread(find_base, recipe.base, self._catalog, self._settings.models_directory)
+        base = await asyncio.to_thread(self._base, recipe)
         check_base(recipe, base)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
         if is_here:
@@ -209,7 +207,7 @@ class FineTuningService:
 
     async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder) -> None:
         """Fetch the base where that is the app's, check everything on the machine that trains, put it down."""
-        base = find_base(recipe.base, self._catalog, self._settings.models_directory)
+        base = self._base(recipe)
         if base.entry is not None and base.kind == "gguf":
             await asyncio.to_thread(
                 fetch,
@@ -239,6 +237,13 @@ class FineTuningService:
         )
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
 
+    def _catalog(self) -> Catalog:
+        """Read anew each time: a model that was tuned meanwhile may be the next base."""
+        return Catalog.load(extra=self._settings.home / "catalog.toml")
+
+    def _base(self, recipe: TrainingRecipe) -> BaseModel:
+        return find_base(recipe.base, self._catalog(), self._settings.models_directory)
+
     def _sample_prompt(self, plan: FineTuningPlan, usual: RenderedSample) -> str:
         """Up to the begun thinking, as the app asks."""
         rendered = usual
@@ -251,12 +256,11 @@ class FineTuningService:
     def _new_id(self, plan: FineTuningPlan) -> str:
         wanted = plan.recipe.name or f"{plan.base.id}-{plan.recipe.preset}"
         slug = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in wanted.lower())
-        catalog = Catalog.load(extra=self._settings.home / "catalog.toml")
-        return free_model_id(slug.strip("-._") or "tuned", catalog, self._settings.models_directory)
+        return free_model_id(slug.strip("-._") or "tuned", self._catalog(), self._settings.models_directory)
 
     def _publish(self, folder: TrainingFolder) -> None:
         recipe, run = folder.recipe(), folder.run()
-        base = find_base(recipe.base, self._catalog, self._settings.models_directory)
+        base = self._base(recipe)
         place = publish_model(folder, run, base, self._settings.home, self._settings.models_directory)
         folder.remove_checkpoints()
         if not (place / "model").is_dir():

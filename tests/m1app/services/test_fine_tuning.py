@@ -71,7 +71,7 @@ def service(settings: Settings) -> Iterator[FineTuningService]:
     profiles = load_profiles()
     jobs = JobService(database, settings)
     data = TrainingDataService(database, settings, profiles)
-    yield FineTuningService(settings, Catalog.load(), profiles, jobs, data)
+    yield FineTuningService(settings, profiles, jobs, data)
     database.dispose()
 
 
@@ -105,6 +105,17 @@ async def test_a_plan_says_what_it_will_train_on_and_need(service: FineTuningSer
     assert plan.data == "traces.json" and len(plan.data_sha256) == 64
     assert any("CPU" in note for note in plan.notes)
     assert "--preset cpu-trial" in plan.command_line
+
+
+async def test_a_tuned_model_is_a_base_at_once(
+    settings: Settings, service: FineTuningService, tmp_path: Path, base: Path, data: Path
+) -> None:
+    folder = finished(tmp_path, base)
+    parent = find_base(str(base), Catalog.load(), tmp_path)
+    place = publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    (place / "model" / "model.safetensors").write_bytes(b"")
+    plan = await service.plan(recipe(Path("tuned-vllm"), data, profile=""))
+    assert (plan.base.kind, plan.base.location, plan.profile) == ("folder", str(place / "model"), "m1")
 
 
 async def test_a_base_without_a_chat_template_is_refused(service: FineTuningService, base: Path, data: Path) -> None:
