@@ -20,6 +20,8 @@ from storage.database import Session
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_RUNS = 10_000
+"""Among which a tag is looked for."""
 MACRO = ""
 """In place of a question set's name: the mean over the sets."""
 
