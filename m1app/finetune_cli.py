@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from m1app.bootstrap import make_home
+from m1app.jobs.watching import WatchLimits
 from m1app.services.errors import ServiceError
 from m1app.services.fine_tuning import FineTuningService
 from m1app.services.fine_tuning_plan import FineTuningPlan
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
+from m1app.services.training_process import GRACE_SECONDS
 from m1app.settings import Settings, load_settings
 from m1app.training.curation_steps import StepReport
 from m1app.training.recipe import PRESETS, TrainingRecipe
@@ -57,7 +59,8 @@ def _run(options: argparse.Namespace) -> int:
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
     profiles = load_profiles()
-    jobs = JobService(database, settings)
+    # A step and its checkpoint may take minutes on a busy machine: a stop waits for them.
+    jobs = JobService(database, settings, limits=WatchLimits(grace_seconds=GRACE_SECONDS))
     data = TrainingDataService(database, settings, profiles)
     service = FineTuningService(settings, profiles, jobs, data)
     if options.resume:
