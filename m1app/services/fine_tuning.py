@@ -20,7 +20,7 @@ from m1app.training.base_model import BaseModel, find_base
 from m1app.training.curation import CurationPlan
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_sets import parse_reference
-from m1app.training.errors import DataSetNotFound, TrainingError
+from m1app.training.errors import DataSetNotFound, RecipeRefused, TrainingError
 from m1app.training.estimate import estimate_training
 from m1app.training.machine import examine_machine
 from m1app.training.recipe import TrainingRecipe
@@ -161,10 +161,10 @@ class FineTuningService:
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""
         base = await asyncio.to_thread(self._base, recipe)
-        check_base(recipe, base)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
         if is_here:
             check_recipe(recipe, machine)
+        check_base(recipe, base)
         profile = choose_profile(recipe, base, self._profiles)
         data = await self._read(recipe.data)
         rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
@@ -198,7 +198,9 @@ class FineTuningService:
         except DataSetNotFound:
             path = Path(reference)
             if not await asyncio.to_thread(path.is_file):
-                raise
+                if path.name == reference and not path.suffix:
+                    raise
+                raise RecipeRefused("data", f"There is no file {reference}. Check its name and folder.") from None
             collected = await self._data.collect([path], _OF_A_FILE)
             digest = await asyncio.to_thread(lambda: hashlib.sha256(path.read_bytes()).hexdigest())
             return _Data(path.name, digest, tuple(collected.curated.samples), tuple(collected.curated.reports))
