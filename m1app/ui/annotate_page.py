@@ -6,7 +6,6 @@ its question's number. What a person typed stays in the page until an answer say
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,7 +24,6 @@ from m1app.ui.question_form import QUIET
 
 _PROGRAM = ("base", "text", "paint", "words", "palette", "form", "marks", "queue", "draft", "case", "start")
 """The page's code, in this order: `static/annotate_<name>.js`."""
-_STATIC = Path(__file__).parent / "static"
 _QUEUE_PAGE = 50
 _MAX_DRAFT_CHARACTERS = 1_000_000
 
@@ -39,7 +37,7 @@ class AnnotatePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._annotations = services.annotations
         header = PageHeader(services)
-        self._page = _program_component()
+        self._page = page_component("annotate_page", *(f"annotate_{part}" for part in _PROGRAM))
         self._numbers = page_component("annotate_numbers")
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         self._numbers.summary(self._on_summary, None, self._numbers, trigger_mode="multiple", **QUIET)
@@ -164,15 +162,3 @@ class AnnotatePage:
 def _numbered(number: int, reply: Reply) -> dict[str, Any]:
     """The component's value. Gradio's page code watches every part of a value, which is slow for hundreds of marks."""
     return {"number": number, "reply": json.dumps(reply, ensure_ascii=False)}
-
-
-def _program_component() -> gr.HTML:
-    """A component as of `page_component`, whose code comes from several files."""
-    code = "\n".join((_STATIC / f"annotate_{name}.js").read_text(encoding="utf-8") for name in _PROGRAM)
-    return gr.HTML(
-        value={},
-        html_template=(_STATIC / "annotate_page.html").read_text(encoding="utf-8"),
-        js_on_load=code,
-        apply_default_css=False,
-        elem_id="annotate-page",
-    )

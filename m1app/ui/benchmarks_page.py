@@ -7,7 +7,6 @@ shown. Only counts of cells and single pages of questions are read, so a run may
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,6 +23,7 @@ from m1app.ui.benchmark_numbers import transitions_value
 from m1app.ui.benchmark_view import questions_value, run_value, stamp_of
 from m1app.ui.boundary import message_of
 from m1app.ui.header import PageHeader
+from m1app.ui.page_component import page_component
 from m1app.ui.question_form import QUIET
 from storage.benchmark_records import BenchmarkRun
 
@@ -32,7 +32,6 @@ QUESTIONS_SHOWN = 50
 MOST_RUNS_COMPARED = 8
 _PROGRAM = ("base", "view", "runs", "chosen", "charts", "tables", "flow", "questions", "start")
 """The page's code, in this order: `static/benchmark_<name>.js`."""
-_STATIC = Path(__file__).parent / "static"
 
 Values = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -44,7 +43,7 @@ class BenchmarksPage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
         header = PageHeader(services)
-        self._page = _program_component()
+        self._page = page_component("benchmarks_page", *(f"benchmark_{part}" for part in _PROGRAM))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.
         header.wire(demo, gr.Dropdown([], visible=False))
@@ -179,14 +178,3 @@ def _ids(values: Values) -> Sequence[str]:
 
 def _changed(run: BenchmarkRun) -> Reply:
     return {"run": run_value(run)}
-
-
-def _program_component() -> gr.HTML:
-    """A component as of `page_component`, whose code comes from several files."""
-    return gr.HTML(
-        value={},
-        html_template=(_STATIC / "benchmark_page.html").read_text(encoding="utf-8"),
-        js_on_load="\n".join((_STATIC / f"benchmark_{name}.js").read_text(encoding="utf-8") for name in _PROGRAM),
-        apply_default_css=False,
-        elem_id="benchmarks-page",
-    )

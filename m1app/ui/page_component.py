@@ -11,16 +11,22 @@ import gradio as gr
 _STATIC = Path(__file__).parent / "static"
 
 
-def page_component(name: str) -> gr.HTML:
+def page_component(name: str, *program: str) -> gr.HTML:
     """A component whose template and page code are `static/<name>.html` and `static/<name>.js`.
 
     Its value is a dictionary that goes to the page code as it is. The page code sets every text with textContent,
     and the template holds no value, so nothing is ever parsed as HTML. The element's id is `name` with dashes.
+
+    Args:
+        name: of the template.
+        program: names of the code's files in their order, one program together; none is the template's name.
+            `static/elements.js` stands before them.
     """
+    parts = ("elements", *(program or (name,)))
     return gr.HTML(
         value={},
         html_template=(_STATIC / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load=(_STATIC / f"{name}.js").read_text(encoding="utf-8"),
+        js_on_load="\n".join((_STATIC / f"{part}.js").read_text(encoding="utf-8") for part in parts),
         apply_default_css=False,
         elem_id=name.replace("_", "-"),
     )

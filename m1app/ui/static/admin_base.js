@@ -1,23 +1,10 @@
 // What the Admin page's components share: making elements, and saying what went wrong. Every text is set as text.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
 const setText = (where, text) => {
   if (where.textContent !== text) where.textContent = text;
 };
 const say = (name, text) => {
   setText(q(name), text || "");
   q(name).hidden = !text;
-};
-const button = (text, act) => {
-  const made = node("button", "m1-plain-button", text);
-  made.type = "button";
-  made.addEventListener("click", act);
-  return made;
 };
 // A button that asks before it acts: the first press changes its words, the second acts.
 function askTwice(made, sure, act) {

@@ -1,11 +1,4 @@
 // The summary's bars and the table of agreement. All texts are set as text; a bar asks the queue for its cases.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
 const notice = (name, text) => {
   q(name).textContent = text || "";
   q(name).hidden = !text;

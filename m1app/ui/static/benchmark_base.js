@@ -1,19 +1,5 @@
 // The Benchmarks page's code begins here: the files of `benchmarks_page.py` are one program, in the order given there.
 // Making elements, and asking the server. Everything that a model or a person wrote is set as text, never as HTML.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
-const button = (text, act, label) => {
-  const made = node("button", "m1-plain-button", text);
-  made.type = "button";
-  made.addEventListener("click", act);
-  if (label) made.setAttribute("aria-label", label);
-  return made;
-};
 const link = (text, href, label) => {
   const made = node("a", "", text);
   made.href = href;

@@ -1,5 +1,4 @@
 // What is running: engine, model, tokens per second. All texts are set as text.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
 const set = (name, text) => {
   if (q(name).textContent !== text) q(name).textContent = text;
 };

@@ -1,5 +1,4 @@
 // The list of traces: each row is a link that works on its own; a plain click opens it in this page.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
 function cell(row, text, className, id) {
   const made = document.createElement("td");
   made.className = className || "";

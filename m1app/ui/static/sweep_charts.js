@@ -1,21 +1,9 @@
 // Heat maps, trajectories and flips of a sweep, drawn as SVG so that what is shown is what is exported. All texts are
 // set as text; a click or Enter on a cell or a flip asks the columns to open it.
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
 const svg = (tag, attributes, text) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   Object.entries(attributes || {}).forEach(([name, value]) => made.setAttribute(name, value));
   if (text !== undefined) made.textContent = text;
-  return made;
-};
-const button = (text, act) => {
-  const made = node("button", "m1-plain-button", text);
-  made.type = "button";
-  made.addEventListener("click", act);
   return made;
 };
 const number = (value) => Number(value).toLocaleString("en-US");

@@ -1,19 +1,5 @@
 // The columns of a sweep: one pass is one text, and each column a prefix of it. Everything that a model wrote is set as
 // text. A column only appends, a paragraph per line; it is written anew when the column to its left ends elsewhere.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
-const button = (text, act, label) => {
-  const made = node("button", "m1-plain-button", text);
-  made.type = "button";
-  made.addEventListener("click", act);
-  if (label) made.setAttribute("aria-label", label);
-  return made;
-};
 const say = (target, text) => {
   if (target.textContent !== text) target.textContent = text;
 };

@@ -1,5 +1,4 @@
 // The list of sweeps: each row is a link that works on its own; a plain click opens it in this page.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
 function rowOf(sweep) {
   const row = document.createElement("tr");
   row.dataset.sweep = sweep.id;

@@ -1,5 +1,4 @@
 // Says how a sweep stands: state, account, question, links. All texts are set as text.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
 const say = (name, text) => {
   if (q(name).textContent !== text) q(name).textContent = text || "";
   q(name).hidden = !text;

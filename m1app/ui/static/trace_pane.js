@@ -1,13 +1,6 @@
 // Shows one trace: status, thinking and answer as they stream, then the verdict. Everything that a model wrote is
 // set as text, never as HTML. Only what is new is added to the page, a paragraph per line, so that long traces stay
 // smooth; nothing above the end moves.
-const q = (name) => element.querySelector(`[data-part="${name}"]`);
-const node = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
 const number = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en-US"));
 
 class Stream {
