@@ -19,16 +19,18 @@ from m1app.services.admin_access import AdminAccess
 from m1app.services.errors import ServiceError
 from m1app.ui.admin_login import ADMIN, is_admitted
 from m1app.ui.admin_sets_view import overlaps_value, report_value
+from m1app.ui.admin_training_request import DataRequest, carry_out
 from m1app.ui.boundary import message_of
 from storage.errors import StorageError
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 _LOG_LINES = 100_000
 _Text = Annotated[str, Query(max_length=200)]
+_Form = Annotated[str, Query(max_length=2000)]
 
 
 def add_admin_files(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """`POST /admin/question-sets` and `/admin/overlaps`; `/admin/jobs/ID/artifacts/NAME` and `.../log.txt`."""
+    """`POST /admin/question-sets`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`, `.../log.txt`."""
 
     def admitted(request: Request) -> None:
         if not is_admitted(access, request):
@@ -55,6 +57,13 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
         async def use(path: Path) -> Any:
             set_ids = [each.id for each in await sets.all()]
             return {"overlaps": overlaps_value(await sets.overlaps(set_ids, training_file=path))}
+
+        return await _with_upload(request, services.settings.home, file, use)
+
+    @router.post("/training-data")
+    async def curate(request: Request, file: _Text = "", form: _Form = "") -> Response:
+        async def use(path: Path) -> Any:
+            return await carry_out(services, DataRequest.parse(form), [path])
 
         return await _with_upload(request, services.settings.home, file, use)
 

@@ -4,6 +4,7 @@ The page says what it looks at (filter, words, job) with a number that rises; ev
 view that it shows, so that an answer to an older view changes nothing.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -15,8 +16,10 @@ from m1app.services.errors import JobNotFound
 from m1app.ui.admin_component import admin_component
 from m1app.ui.admin_jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin_login import HandlerGate
+from m1app.ui.admin_training_progress import training_value
 from m1app.ui.boundary import message_of
 from m1app.ui.question_form import QUIET
+from storage.job_records import Job, JobKind, JobState
 
 _LIMIT = 100
 _LOG_LINES = 200
@@ -32,8 +35,9 @@ class JobsTab:
 
     def __init__(self, services: Services, gate: HandlerGate) -> None:
         self._jobs = services.jobs
+        self._fine_tuning = services.fine_tuning
         self._gate = gate
-        self.list = admin_component("jobs")
+        self.list = admin_component("jobs", "training_progress")
         self._view = gr.State(dict(NEW_VIEW))
         self._sent = gr.State("")
 
@@ -76,7 +80,11 @@ class JobsTab:
         states = wanted_states(view["state"])
         jobs = await self._jobs.recent(limit=_LIMIT, states=states, text=view["text"])
         is_filtered = bool(states or view["text"].strip())
-        nothing = "No job matches. Clear the filter." if is_filtered else "No jobs yet. Launch a benchmark to begin."
+        nothing = (
+            "No job matches. Clear the filter."
+            if is_filtered
+            else "No jobs yet. Launch a benchmark or a fine-tuning to begin."
+        )
         value = {"rows": [row_value(job) for job in jobs], "empty": "" if jobs else nothing, "detail": None}
         return value | (await self._detail(view["job"]) if view["job"] else {})
 
@@ -86,7 +94,16 @@ class JobsTab:
         except JobNotFound as exc:
             return {"notice": str(exc)}
         log = await self._jobs.log_tail(job_id, lines=_LOG_LINES)
-        return {"detail": detail_value(job, log=log, artifacts=self._jobs.artifacts(job_id))}
+        detail = detail_value(job, log=log, artifacts=self._jobs.artifacts(job_id))
+        return {"detail": detail | {"training": await self._training(job)}}
+
+    async def _training(self, job: Job) -> dict[str, Any] | None:
+        """How a fine-tuning goes; None for another job."""
+        if job.kind is not JobKind.FINE_TUNING:
+            return None
+        events = await asyncio.to_thread(self._fine_tuning.read_progress, job.id)
+        is_done = job.state is JobState.SUCCEEDED
+        return training_value(job, events, self._fine_tuning.result(job.id) if is_done else None)
 
     async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
         # The view itself is left alone: a slow tick would put an older one back.

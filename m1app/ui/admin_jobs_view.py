@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from m1app.jobs.states import OVER, may_follow
 from m1app.services.benchmark_recipe import BenchmarkRecipe
+from m1app.training.errors import RecipeRefused
+from m1app.training.recipe import TrainingRecipe
 from m1app.ui.admin_units import duration, size
 from storage.job_records import Job, JobKind, JobProgress, JobState
 
@@ -69,16 +71,17 @@ def detail_value(
         now: aware, UTC; None is the clock's.
     """
     is_benchmark = job.kind is JobKind.BENCHMARK and bool(job.subject_id)
+    command = _command(job)
     return row_value(job) | {
         "error": job.error,
         "message": job.progress.message,
         "facts": _facts(job, now or datetime.now(UTC)),
         "figures": [[name, f"{value:.4g}"] for name, value in _more_figures(job)],
-        "command": _command(job),
+        "command": command,
         "run": job.subject_id if is_benchmark else "",
         "can_stop": job.state in (JobState.QUEUED, JobState.RUNNING),
         "can_resume": may_follow(job.state, JobState.QUEUED),
-        "can_clone": is_benchmark,
+        "can_clone": is_benchmark or (job.kind is JobKind.FINE_TUNING and bool(command)),
         "can_delete": job.state in OVER,
         "artifacts": [[name, size(count)] for name, count in artifacts],
         "log": log,
@@ -126,10 +129,10 @@ def _took(job: Job, now: datetime) -> str:
 
 
 def _command(job: Job) -> str:
-    """The equal command line; empty for a recipe of another kind."""
-    if job.kind is not JobKind.BENCHMARK:
-        return ""
+    """The equal command line; empty for a recipe of another version of the app."""
     try:
+        if job.kind is JobKind.FINE_TUNING:
+            return TrainingRecipe.parse(dict(job.recipe)).command_line()
         return BenchmarkRecipe.model_validate(dict(job.recipe)).command_line()
-    except ValidationError:
+    except (ValidationError, RecipeRefused):
         return ""

@@ -1,4 +1,4 @@
-"""The Admin page: launch benchmarks, watch jobs, keep question sets, look after the engine.
+"""The Admin page: launch benchmarks and fine-tunings, watch jobs, keep question sets, look after the engine.
 
 It is a Gradio application of its own; who may use it is said in `admin_login`, and every handler asks again.
 """
@@ -10,17 +10,19 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.services.admin_access import AdminAccess
+from m1app.training.recipe import TrainingRecipe
 from m1app.ui.admin_engines import EnginesTab
 from m1app.ui.admin_jobs import NEW_VIEW, JobsTab
 from m1app.ui.admin_launch import LaunchTab
 from m1app.ui.admin_login import HandlerGate
 from m1app.ui.admin_sets import SetsTab
+from m1app.ui.admin_training import TrainingTab
 from m1app.ui.boundary import message_of
 from m1app.ui.header import PageHeader
 from m1app.ui.page_component import page_component
 from m1app.ui.question_form import QUIET
 
-_TABS = ("launch", "jobs", "sets", "engines")
+_TABS = ("launch", "training", "jobs", "sets", "engines")
 
 
 class AdminPage:
@@ -35,6 +37,8 @@ class AdminPage:
         with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
             with gr.Tab("New benchmark", id="launch", render_children=True):
                 self._launch = LaunchTab(services, self._gate)
+            with gr.Tab("Fine-tune", id="training", render_children=True):
+                self._training = TrainingTab(services, self._gate)
             with gr.Tab("Jobs", id="jobs", render_children=True):
                 self._jobs = JobsTab(services, self._gate)
             with gr.Tab("Question sets", id="sets", render_children=True):
@@ -46,9 +50,9 @@ class AdminPage:
 
     def _wire(self, demo: gr.Blocks, *, has_password: bool) -> None:
         form, jobs = self._launch.form, self._jobs
-        started = self._launch.wire(demo)
         jobs.wire()
-        jobs.follow_start(started, self._tabs, self._launch.started_job)
+        for tab in (self._launch, self._training):
+            jobs.follow_start(tab.wire(demo), self._tabs, tab.started_job)
         self._sets.wire(demo)
         self._engines.wire(demo)
 
@@ -57,8 +61,10 @@ class AdminPage:
 
         demo.load(self._gate.load(session), None, self._session, **QUIET)
         demo.load(self._gate.load(self._on_load), None, [self._tabs, *jobs.outputs], **QUIET)
-        cloned = [self._tabs, jobs.list, *form.inputs]
+        cloned = [self._tabs, jobs.list, *form.inputs, *self._training.form.inputs]
         jobs.list.clone(self._gate.event(self._on_clone), None, cloned, **QUIET)
+        compared = [self._tabs, form.models]
+        jobs.list.benchmark(self._gate.event(self._on_benchmark), None, compared, **QUIET)
 
     async def _on_load(self, query: Mapping[str, str]) -> tuple[Any, ...]:
         """The address may name a job, which is shown, or a tab."""
@@ -67,9 +73,18 @@ class AdminPage:
         return gr.Tabs(selected=tab) if tab in _TABS else gr.skip(), *shown
 
     async def _on_clone(self, event: gr.EventData) -> dict[Any, Any]:
-        """A run's recipe goes into the form."""
+        """A job's recipe goes into the form of its kind."""
         try:
-            recipe = await self._services.benchmarks.recipe_of(str(event._data["run"]))
+            if event._data["run"]:
+                recipe = await self._services.benchmarks.recipe_of(str(event._data["run"]))
+                return {self._tabs: gr.Tabs(selected="launch")} | self._launch.form.fill_with(recipe)
+            job = await self._services.jobs.get(str(event._data["job"]))
+            filled = self._training.form.fill_with(TrainingRecipe.parse(dict(job.recipe)))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return {self._jobs.list: {"notice": message_of(exc), "view": dict(event._data["view"])}}
-        return {self._tabs: gr.Tabs(selected="launch")} | self._launch.form.fill_with(recipe)
+        return {self._tabs: gr.Tabs(selected="training")} | filled
+
+    async def _on_benchmark(self, event: gr.EventData) -> dict[Any, Any]:
+        """A new model and its base go into the form of benchmarks."""
+        models = [str(name) for name in event._data["models"]]
+        return {self._tabs: gr.Tabs(selected="launch"), self._launch.form.models: models}

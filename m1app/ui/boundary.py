@@ -6,12 +6,13 @@ import secrets
 from m1app.annotation.errors import AnnotationError
 from m1app.benchmark.errors import BenchmarkError
 from m1app.services.errors import ServiceError
+from m1app.training.errors import TrainingError
 from models.errors import ModelsError
 from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
-_FOR_PEOPLE = (AnnotationError, BenchmarkError, ModelsError, ServiceError, StorageError)
+_FOR_PEOPLE = (AnnotationError, BenchmarkError, ModelsError, ServiceError, StorageError, TrainingError)
 
 
 def message_of(error: Exception) -> str:

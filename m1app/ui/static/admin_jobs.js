@@ -115,6 +115,7 @@ function paintDetail(job) {
   facts(q("facts"), [...job.facts, ...job.figures]);
   say("command", job.command);
   q("command-box").hidden = !job.command;
+  paintTraining(job.training);
   paintFiles(job);
   q("log-link").href = `/admin/jobs/${job.id}/log.txt`;
   paintLog(job.log, isNew);
@@ -166,8 +167,9 @@ filters.elements.text.addEventListener("input", (event) => {
 });
 q("stop").addEventListener("click", () => act("stop"));
 q("resume").addEventListener("click", () => act("resume"));
-q("clone").addEventListener("click", () => trigger("clone", { run: detail.run, view }));
+q("clone").addEventListener("click", () => trigger("clone", { run: detail.run, job: detail.id, view }));
 q("priority").addEventListener("change", (event) => act("priority", event.target.valueAsNumber || 0));
+q("tuned-benchmark").addEventListener("click", () => trigger("benchmark", { models: detail.training.tuned.models }));
 askTwice(q("delete"), "Delete with log and files?", () => act("delete"));
 watch("value", show);
 show();

@@ -7,6 +7,7 @@ import pytest
 
 from m1app.benchmark.errors import BenchmarkError, InvalidQuestion
 from m1app.services.errors import ProbeRefused, ServiceError, TraceNotFound
+from m1app.training.errors import RecipeRefused, TooLittleData
 from m1app.ui.boundary import message_of
 from models.errors import EngineUnreachable, HashMismatch, ModelsError, UnknownProfile
 from storage.errors import DatabaseLocked, DiskFull, StorageError
@@ -21,6 +22,8 @@ FOR_PEOPLE = [
     EngineUnreachable("No engine answers."),
     HashMismatch("The bytes differ."),
     UnknownProfile("There is no profile 'x'."),
+    TooLittleData("Three samples are left."),
+    RecipeRefused("data", "There is no such data."),
     StorageError("st"),
     DatabaseLocked("Locked."),
     DiskFull("The disk is full."),

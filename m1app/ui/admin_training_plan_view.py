@@ -1,0 +1,82 @@
+"""What the Admin page shows of a fine-tuning before it starts: what it comes to, and a sample as it is learnt from."""
+
+from typing import Any
+
+from m1app.services.fine_tuning_plan import FineTuningPlan
+from m1app.training.rendered_rows import estimated_tokens
+from m1app.training.rendering import RenderedSample
+from m1app.ui.admin_training_data_view import steps_value
+from m1app.ui.admin_training_pace import Pace
+from m1app.ui.admin_units import duration, size
+
+_PART_NAMES = {
+    "open": "think opening",
+    "reasoning": "reasoning",
+    "close": "answer opening",
+    "answer": "answer",
+    "end": "end of turn",
+}
+
+
+def plan_value(plan: FineTuningPlan, pace: Pace | None) -> dict[str, Any]:
+    """A plan to read.
+
+    Args:
+        plan: as the service made it.
+        pace: measured in an earlier fine-tuning of the same base; None when there is none.
+    """
+    return {
+        "facts": plan_facts(plan, pace),
+        "notes": list(plan.notes),
+        "environment": plan.environment,
+        "steps": steps_value(plan.reports),
+        "samples": [_sample(each) for each in plan.preview],
+    }
+
+
+def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]:
+    """A plan, by name and text."""
+    estimate, recipe = plan.estimate, plan.recipe
+    held_out = f", {plan.evaluation_samples:,} held out" if plan.evaluation_samples else ""
+    known = estimate.parameters is not None
+    return [
+        ("Data", f"{plan.data}: {plan.train_samples:,} samples to learn from{held_out}"),
+        (
+            "Steps",
+            f"{estimate.steps:,} of {recipe.batch_size} samples; the longest has about "
+            f"{estimate.longest_tokens:,} tokens",
+        ),
+        ("Trained", _trained(plan)),
+        ("Memory", f"about {size(estimate.memory_bytes)}" if known else "unknown: the size of the base is not known"),
+        ("Disk", f"about {size(estimate.disk_bytes)}" if known else "unknown"),
+        ("Time", _time(plan, pace)),
+        ("Machine", plan.machine.said()),
+        ("Profile", f"{plan.profile}: how the new model opens and closes its thinking"),
+    ]
+
+
+def _trained(plan: FineTuningPlan) -> str:
+    estimate = plan.estimate
+    if estimate.parameters is None or estimate.trainable is None:
+        return plan.recipe.method
+    share = estimate.trainable / max(1, estimate.parameters)
+    return f"{_millions(estimate.trainable)} of {_millions(estimate.parameters)} parameters ({share:.1%})"
+
+
+def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
+    if pace is None:
+        return "unknown until something was fine-tuned from this base by this method here"
+    seconds = plan.estimate.steps * plan.recipe.batch_size / pace.samples_per_second
+    return f"about {duration(seconds)}, at {pace.samples_per_second:.2g} samples/s as in {pace.job_name!r}"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e9:,.1f} B" if count >= 1e9 else f"{count / 1e6:,.1f} M"
+
+
+def _sample(sample: RenderedSample) -> dict[str, Any]:
+    return {
+        "prompt": sample.prompt,
+        "parts": [[kind, _PART_NAMES[kind], text] for kind, text in sample.parts],
+        "tokens": f"about {estimated_tokens(sample):,} tokens",
+    }

@@ -1,0 +1,106 @@
+"""What the Admin page asks of a data set to be built: its form's values, checked, and the work itself.
+
+A file comes in by `admin_files`, together with the form's values, and is gone afterwards; without a file the page sends
+the values alone. Both end here.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from m1app.bootstrap import Services
+from m1app.services.annotation_exchange import ExportFormat
+from m1app.services.errors import ServiceError
+from m1app.training.curation import CurationPlan
+from m1app.training.errors import InvalidTrainingData
+from m1app.ui.admin_training_data_view import built_value, preview_value
+
+_CORRECTIONS_FILE = "annotations-corrected.jsonl"
+_NUMBERS = {
+    "limit": "Most samples",
+    "max_tokens": "Most tokens",
+    "min_reasoning_characters": "Least reasoning",
+    "seed": "The seed",
+}
+
+
+class DataRequest(BaseModel):
+    """The form's values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    is_preview: bool
+    """Say what would be kept, and keep nothing."""
+    with_own_traces: bool = False
+    with_corrections: bool = False
+    plan: CurationPlan
+
+    @classmethod
+    def parse(cls, values: Any) -> "DataRequest":
+        """The request that the page sent, as JSON or as what JSON stands for.
+
+        Boxes that are empty are None, where that takes a limit away.
+
+        Raises:
+            ServiceError: a value cannot be used; the message names its box.
+        """
+        try:
+            return cls.model_validate_json(values) if isinstance(values, str) else cls.model_validate(values)
+        except ValidationError as exc:
+            raise ServiceError(_advice(exc.errors()[0])) from exc
+
+
+async def carry_out(services: Services, request: DataRequest, files: Sequence[Path]) -> dict[str, Any]:
+    """Preview or build, and what is shown of it.
+
+    Args:
+        services: the app's services.
+        request: what to make.
+        files: that came with it; may be empty.
+
+    Raises:
+        ServiceError: the build has no name, or there is nothing to take.
+        TrainingError: the samples, or the name, cannot be used.
+        StorageError: the database cannot be read.
+    """
+    data, plan = services.training_data, request.plan
+    if not request.is_preview and not request.name.strip():
+        raise ServiceError("The data set has no name; give it one, such as exam-traces.")
+    with tempfile.TemporaryDirectory(prefix="corrections-", dir=services.settings.home) as folder:
+        taken = [*files, *(await _corrections(services, Path(folder)) if request.with_corrections else ())]
+        if not taken and not request.with_own_traces:
+            raise ServiceError("Nothing to take samples from: choose a file, own right answers, or corrections.")
+        if request.is_preview:
+            found = await data.collect(taken, plan, with_own_traces=request.with_own_traces)
+            return {"report": preview_value(found)}
+        made = await data.build(taken, plan, request.name.strip(), with_own_traces=request.with_own_traces)
+    return {"report": built_value(made, data.card(made.id).warnings), "built": made.id}
+
+
+async def _corrections(services: Services, folder: Path) -> tuple[Path]:
+    text = await services.exchange.export(ExportFormat.CORRECTED)
+    if not text.strip():
+        raise InvalidTrainingData(
+            "There are no corrections yet: mark a failure on /annotate/, say the corrected fact, and submit it."
+        )
+    path = folder / _CORRECTIONS_FILE
+    path.write_text(text, encoding="utf-8")
+    return (path,)
+
+
+def _advice(error: ErrorDetails) -> str:
+    place = [str(part) for part in error["loc"]]
+    found = error["input"]
+    if place and place[-1] in _NUMBERS:
+        said = "empty" if found is None else json.dumps(found)
+        return f"{_NUMBERS[place[-1]]} is {said}; {error['msg'][0].lower()}{error['msg'][1:]}."
+    text = error["msg"].removeprefix("Value error, ")
+    if isinstance(found, Mapping) or not place:
+        return f"The data set cannot be built like this: {text}."
+    return f"The data set cannot be built like this: {place[-1].replace('_', ' ')} {text}."
