@@ -111,7 +111,8 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    said, is_told = 0, False
+    said_at = max((event["time"] for event in service.read_progress(job.id)), default=0.0)
+    is_told = False
     try:
         while job.state not in _OVER:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -120,9 +121,11 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
                 _say("stopping, with a checkpoint")
                 await jobs.stop(job.id)
             events = await asyncio.to_thread(service.read_progress, job.id)
-            for event in events[said:]:
-                _say_event(event)
-            said = max(said, len(events))
+            # By time: a training that goes on takes back what was said of later steps.
+            for event in events:
+                if event["time"] > said_at:
+                    said_at = event["time"]
+                    _say_event(event)
             job = await jobs.get(job.id)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
