@@ -28,7 +28,6 @@ def plan_value(plan: FineTuningPlan, pace: Pace | None) -> dict[str, Any]:
     return {
         "facts": plan_facts(plan, pace),
         "notes": list(plan.notes),
-        "environment": plan.environment,
         "steps": steps_value(plan.reports),
         "samples": [_sample(each) for each in plan.preview],
     }
@@ -51,6 +50,7 @@ def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]
         ("Disk", f"about {size(estimate.disk_bytes)}" if known else "unknown"),
         ("Time", _time(plan, pace)),
         ("Machine", plan.machine.said()),
+        ("Environment", plan.environment),
         ("Profile", f"{plan.profile}: how the new model opens and closes its thinking"),
     ]
 

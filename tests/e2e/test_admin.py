@@ -57,7 +57,7 @@ def test_empty_page_says_what_to_do_first(admin: OpenAdminPage) -> None:
     expect(admin.hint).to_have_text("No question set is chosen; choose at least one.")
     expect(admin.command).to_be_hidden()
     admin.tab("Jobs")
-    expect(admin.job("empty")).to_have_text("No jobs yet. Launch a benchmark to begin.")
+    expect(admin.job("empty")).to_have_text("No jobs yet. Launch a benchmark or a fine-tuning to begin.")
     expect(admin.job("none")).to_be_visible()
     admin.tab("Question sets")
     expect(admin.of_sets("empty")).to_contain_text("Import a file")

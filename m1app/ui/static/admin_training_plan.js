@@ -25,7 +25,6 @@ function show() {
   q("plan").hidden = !plan;
   if (!plan) return;
   facts(q("facts"), plan.facts);
-  say("environment", plan.environment);
   q("notes").replaceChildren(...plan.notes.map((text) => node("li", "", text)));
   q("steps").replaceChildren(...plan.steps.map(stepNode));
   q("samples").replaceChildren(...plan.samples.map(sampleNode));

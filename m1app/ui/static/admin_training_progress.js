@@ -18,7 +18,7 @@ function trainingFigure(value) {
   const dots = (points) => (points.length < 2 ? "lines+markers" : "lines");
   const data = [
     line(value.train, "training loss", { mode: dots(value.train), line: { color: ink("--m1-line-0"), width: 1.8 } }),
-    line(value.evaluation, "held-out loss", { mode: "lines+markers", marker: { symbol: "diamond", size: 8 }, line: { color: ink("--m1-line-1"), dash: "dash", width: 1.8 } }),
+    line(value.evaluation, "held-out loss", { mode: "lines+markers", marker: { symbol: "diamond", size: 8 }, cliponaxis: false, line: { color: ink("--m1-line-1"), dash: "dash", width: 1.8 } }),
     line(value.rate, "learning rate", { mode: dots(value.rate), yaxis: "y2", hovertemplate: "%{y:.2e}", line: { color: ink("--m1-quiet"), dash: "dot", width: 1.6 } }),
   ];
   const layout = {

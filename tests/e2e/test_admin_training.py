@@ -1,0 +1,242 @@
+"""Fine-tuning on the Admin page: data built, a training planned, started, watched; the training itself is pretended."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.training_folder import TrainingFolder, TrainingRun
+from storage.database import Database
+from storage.job_records import JobState
+from storage.jobs import JobRepository
+from tests.e2e.admin_page import HOSTILE, OpenAdminPage
+from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
+from tests.e2e.browser_watch import Watch
+from tests.e2e.probe_page import WAIT_MS
+from tests.e2e.running_app import RunningApp, make_home, running
+
+_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
+_RUN = TrainingRun(
+    model_id="exam-tuned",
+    base_id="smollm2-135m",
+    base_kind="gguf",
+    base_location="/nowhere",
+    profile="m1",
+    data="exam:v1",
+    data_sha256="",
+    git_commit="",
+    context_length=2048,
+    threads=1,
+    created_at="2026-11-22T19:00:00+00:00",
+)
+
+
+@pytest.fixture(scope="module")
+def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """An app that starts no job: what a training says is written by the test."""
+    home = make_home(tmp_path_factory.mktemp("home"), smollm2_path)
+    with running(RunningApp(home, M1_CPU_JOBS="0"), with_engine=False) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    expect.set_options(timeout=WAIT_MS)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def app_in_use(own_app: RunningApp) -> RunningApp:
+    return own_app
+
+
+@pytest.fixture
+def training(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> TrainingPage:
+    """The Fine-tune tab, open."""
+    return TrainingPage(OpenAdminPage(new_context().new_page(), app_in_use.url).open("/admin/")).open()
+
+
+@pytest.fixture
+def with_data(training: TrainingPage, tmp_path: Path) -> TrainingPage:
+    """The tab, with a data set in it."""
+    if not training.rows.filter(has_text="exam:v1").count():
+        training.build(write_traces(tmp_path), "exam")
+    return training
+
+
+def end(home: Path, job_id: str) -> None:
+    """The job ends as if its worker had finished: the new model lies among the others."""
+    folder = TrainingFolder(home / "jobs" / job_id / "artifacts")
+    folder.write(TrainingRecipe.of_preset("cpu-trial", _RUN.base_id, _RUN.data), _RUN, [], [])
+    (home / "models" / _RUN.model_id / "model").mkdir(parents=True)
+    database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
+    try:
+        with database.session() as session:
+            jobs = JobRepository(session)
+            job = jobs.get(job_id)
+            assert jobs.end(job, JobState.SUCCEEDED, [JobState.QUEUED])
+    finally:
+        database.dispose()
+
+
+def test_empty_tab_says_what_to_do_first(training: TrainingPage) -> None:
+    expect(training.of_data("empty")).to_contain_text("No data set yet. Build one")
+    expect(training.of_data("form")).to_be_visible()
+    expect(training.plan("hint")).to_contain_text("No data set is chosen")
+    training.plan_button.click()
+    expect(training.problem("data")).to_contain_text("build one above")
+    training.page.get_by_role("button", name="Build", exact=True).click()
+    expect(training.of_data("notice")).to_contain_text("The data set has no name")
+
+
+def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, tmp_path: Path, watch: Watch) -> None:
+    watch.expect("status of 422")  # The browser logs every answer that is no success.
+    training.open_build()
+    training.field("file").set_input_files(write_traces(tmp_path))
+    training.of_data("preview").click()
+    report = training.of_data("report")
+    expect(report).to_contain_text("20 samples would be kept. Nothing is built yet.")
+    expect(report).to_contain_text("Answers against targets 21 of 22 kept")
+    expect(report).to_contain_text("Duplicates 20 of 21 kept")
+    report.locator("summary", has_text="Duplicates").click()
+    expect(report.locator("li", has_text="Ward 0 asks")).to_be_visible()
+    expect(training.rows).to_have_count(0)
+    training.field("deduplicate").uncheck()
+    training.field("limit").fill("few")
+    training.of_data("preview").click()
+    expect(training.of_data("notice")).to_contain_text('Most samples is "few"')
+    training.field("limit").fill("")
+    training.build(write_traces(tmp_path), "passing")
+    expect(report).to_contain_text("passing:v1: 21 samples, ready to train on.")
+    expect(training.box("set")).to_have_value("passing:v1 (21)")
+    training.rows.first.get_by_role("button").click()
+    expect(training.of_data("text")).to_contain_text("# passing, version 1")
+    training.expect_inert()
+    training.of_data("delete").click()
+    expect(training.rows).to_have_count(1)
+    training.of_data("delete").click()
+    expect(training.rows).to_have_count(0)
+    expect(training.of_data("none")).to_be_visible()
+
+
+def test_without_a_file_own_answers_and_corrections_are_looked_for(training: TrainingPage) -> None:
+    training.open_build()
+    training.of_data("preview").click()
+    expect(training.of_data("notice")).to_contain_text("Nothing to take samples from")
+    training.field("with_own_traces").check()
+    training.of_data("preview").click()
+    expect(training.of_data("notice")).to_contain_text("0 samples")
+    training.field("with_corrections").check()
+    training.of_data("preview").click()
+    expect(training.of_data("notice")).to_contain_text("There are no corrections yet")
+
+
+def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_data: TrainingPage) -> None:
+    training = with_data
+    training.box("model").fill("my model")
+    training.box("learning-rate").fill("fast")
+    training.start.click()
+    expect(training.problem("steps")).to_contain_text("learning_rate: found 'fast'")
+    training.box("learning-rate").fill("2e-4")
+    expect(training.problem("steps")).to_be_hidden()
+    training.box("batch").fill("3")
+    training.plan_button.click()
+    expect(training.problem("sizes")).to_contain_text("equal parts")
+    training.box("batch").fill("")
+    training.box("other").fill("wait_decay=1")
+    training.plan_button.click()
+    expect(training.problem("other")).to_contain_text("did you mean weight_decay?")
+    training.box("other").fill("")
+    training.page.get_by_label("m1: the paper's setting").check()
+    expect(training.page.locator("#admin-training-meaning")).to_contain_text("Trains every weight for 5 epochs")
+    expect(training.box("block")).to_have_attribute("placeholder", "32768")
+    training.start.click()
+    expect(training.problem("preset").or_(training.problem("sizes")).filter(visible=True)).to_have_count(1)
+    assert training.box("model").input_value() == "my model"
+    training.admin.tab("Jobs")
+    expect(training.admin.jobs).to_have_count(0)
+
+
+def test_a_plan_counts_and_shows_what_is_trained_on(with_data: TrainingPage) -> None:
+    training = with_data
+    training.box("max-steps").fill("7")
+    command = "python -m m1app finetune --data exam:v1 --base smollm2-135m --preset cpu-trial --max-steps 7"
+    expect(training.plan("command")).to_have_text(command)
+    training.plan_button.click()
+    facts = training.plan("facts")
+    expect(facts).to_contain_text("exam:v1: 18 samples to learn from, 2 held out")
+    expect(facts).to_contain_text("7 of 4 samples")
+    expect(facts).to_contain_text("parameters (3.6%)")
+    expect(facts).to_contain_text("unknown until something was fine-tuned")
+    expect(training.plan("notes")).to_contain_text("It trains on the CPU")
+    sample = training.plan("samples").locator("details").first
+    expect(sample.locator(".m1-sample-prompt")).to_contain_text("prompt, not trained on")
+    expect(sample.locator(".m1-sample-prompt")).to_contain_text("Ward 0 asks about the heart")
+    expect(sample.locator(".m1-sample-trained")).not_to_contain_text("Ward 0 asks")
+    expect(sample.locator("[data-kind=reasoning]")).to_contain_text(HOSTILE)
+    names = sample.locator(".m1-part .m1-part-name").all_inner_texts()
+    assert names == ["think opening", "reasoning", "answer opening", "answer", "end of turn"]
+    training.expect_inert()
+    expect(training.message).to_be_hidden()
+    training.box("max-steps").fill("8")
+    expect(training.plan("plan")).to_be_hidden()
+
+
+def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: TrainingPage, own_app: RunningApp) -> None:
+    training, admin = with_data, with_data.admin
+    training.start.click()
+    expect(admin.job("name")).to_have_text("smollm2-135m on exam:v1")
+    training.page.wait_for_url("**/admin/?job=*")
+    job_id = training.page.url.rpartition("=")[2]
+    expect(admin.job("training-said")).to_contain_text("No step yet")
+    expect(admin.job("training-chart")).to_be_hidden()
+    write_progress(own_app.home, job_id, 0, 10)
+    expect(admin.job("training-said")).to_contain_text("step 10 of 30 · training loss 2.450 → 2.000")
+    expect(admin.job("training-chart").locator("svg.main-svg").first).to_be_visible()
+    write_progress(own_app.home, job_id, 11, 30)
+    expect(admin.job("training-said")).to_contain_text("step 30 of 30")
+    expect(admin.job("training-said")).to_contain_text("held-out loss 2.500 → 1.200")
+    lines = training.page.evaluate(
+        "document.querySelector('[data-part=training-chart]').data.map((each) => each.x.length)"
+    )
+    assert lines == [30, 3, 30]
+    admin.job("samples-box").locator("summary").click()
+    expect(admin.job("samples").locator("li")).to_have_count(3)
+    expect(admin.job("samples").locator("li").first).to_contain_text(f"After 30 steps it says {HOSTILE}")
+    expect(admin.job("tuned")).to_be_hidden()
+    end(own_app.home, job_id)
+    expect(admin.job("tuned-model")).to_have_text("exam-tuned, fine-tuned from smollm2-135m")
+    expect(admin.job("tuned-compare")).to_have_attribute("href", "/compare/")
+    training.expect_inert()
+    admin.job("tuned-benchmark").click()
+    models = training.page.locator("#admin-models")
+    expect(models).to_be_visible()
+    expect(models).to_contain_text("smollm2-135m")
+    expect(models).to_contain_text("exam-tuned")
+    admin.tab("Jobs")
+    admin.job("clone").click()
+    expect(training.box("set")).to_be_visible()
+    expect(training.box("set")).to_have_value("exam:v1 (20)")
+    training.box("max-steps").fill("40")
+    training.plan_button.click()
+    expect(training.plan("facts")).to_contain_text("about 5 min, at 0.5 samples/s as in 'smollm2-135m on exam:v1'")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1360, "light")])
+def test_nothing_is_wider_than_the_window(
+    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, tmp_path: Path, width: int, scheme: str
+) -> None:
+    context = new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    training = TrainingPage(OpenAdminPage(context.new_page(), app_in_use.url).open()).open()
+    training.open_build()
+    training.field("file").set_input_files(write_traces(tmp_path))
+    training.of_data("preview").click()
+    expect(training.of_data("report")).to_contain_text("would be kept")
+    training.plan_button.click()
+    expect(training.plan("facts").or_(training.problem("data")).filter(visible=True)).to_have_count(1)
+    assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    _SCREENSHOTS.mkdir(exist_ok=True)
+    training.page.screenshot(path=_SCREENSHOTS / f"admin-training-{width}-{scheme}.png", full_page=True)

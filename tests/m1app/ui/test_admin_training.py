@@ -1,0 +1,281 @@
+"""Fine-tuning on the Admin page: the form, a plan, a training's progress, and what leads from job to job."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from m1app.bootstrap import Services, build_services
+from m1app.services.admin_access import AdminAccess
+from m1app.settings import Settings
+from m1app.training.errors import RecipeRefused
+from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.training_folder import TrainingRun
+from m1app.ui.admin_jobs_view import detail_value
+from m1app.ui.admin_login import HandlerGate
+from m1app.ui.admin_training import TrainingTab, base_choices
+from m1app.ui.admin_training_form import TrainingForm, place_of, preset_meaning, preset_values, read_other
+from m1app.ui.admin_training_pace import measured_pace
+from m1app.ui.admin_training_progress import MOST_POINTS, training_said, training_value
+from storage.job_records import Job, JobKind, JobProgress, JobState, NewJob
+from tests.e2e.admin_training_page import write_progress, write_traces
+
+RECIPE = TrainingRecipe.of_preset(
+    "lora",
+    "smollm2-135m",
+    "exam:v2",
+    name="mine",
+    max_steps=12,
+    learning_rate=5e-5,
+    lora_rank=8,
+    weight_decay=0.01,
+    profile="m1",
+)
+JOB = Job(
+    kind=JobKind.FINE_TUNING,
+    name="smollm2-135m on exam:v2",
+    recipe=RECIPE.model_dump(mode="json"),
+    id="c" * 32,
+    created_at=datetime(2026, 11, 22, tzinfo=UTC),
+    started_at=None,
+    ended_at=None,
+    heartbeat_at=None,
+    state=JobState.RUNNING,
+    handle="",
+    attempt=1,
+    progress=JobProgress(),
+    error="",
+)
+RUN = TrainingRun(
+    model_id="mine",
+    base_id="smollm2-135m",
+    base_kind="gguf",
+    base_location="/x",
+    profile="m1",
+    data="exam:v2",
+    data_sha256="",
+    git_commit="",
+    context_length=2048,
+    threads=1,
+    created_at="2026-11-22T19:00:00+00:00",
+)
+
+
+@pytest.fixture
+def form() -> Iterator[TrainingForm]:
+    with gr.Blocks():
+        yield TrainingForm([("smollm2-135m (135M)", "smollm2-135m")], "smollm2-135m", has_ray=False)
+
+
+@pytest.fixture
+def services(home_with_model: Path) -> Iterator[Services]:
+    made = build_services(Settings(home=home_with_model, engine_url="http://127.0.0.1:9", cpu_jobs=0))
+    yield made
+    made.database.dispose()
+
+
+@pytest.fixture
+def tab(services: Services) -> TrainingTab:
+    with gr.Blocks():
+        return TrainingTab(services, HandlerGate(AdminAccess(services.settings)))
+
+
+def values_of(form: TrainingForm, recipe: TrainingRecipe, **changes: Any) -> list[Any]:
+    filled = form.fill_with(recipe)
+    for name, value in changes.items():
+        filled[getattr(form, name)] = value
+    return [filled[component] for component in form.inputs]
+
+
+async def last_of(answers: AsyncIterator[dict[Any, Any]]) -> dict[Any, Any]:
+    shown: dict[Any, Any] = {}
+    async for each in answers:
+        shown |= each
+    return shown
+
+
+def log(step: int, loss: float | None) -> dict[str, Any]:
+    return {"event": "log", "step": step, "loss": loss, "learning_rate": 1e-4, "tokens_per_second": 90.0}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPE,
+        *(TrainingRecipe.of_preset(preset, "a.gguf", "b") for preset in PRESETS),
+        TrainingRecipe.of_preset("m1", "a", "b", method="lora", lora_rank=4),
+        TrainingRecipe.of_preset("cpu-trial", "a", "b", max_steps=None, gradient_checkpointing=True),
+    ],
+    ids=lambda recipe: f"{recipe.preset}-{recipe.method}-{recipe.max_steps}",
+)
+def test_what_fills_the_form_is_what_it_reads(form: TrainingForm, recipe: TrainingRecipe) -> None:
+    assert form.read(values_of(form, recipe)) == recipe
+
+
+def test_an_untouched_form_asks_for_the_preset(form: TrainingForm) -> None:
+    values = [component.value for component in form.inputs]
+    values[1] = "exam:v1"
+    assert form.read(values) == TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", "exam:v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "place", "said"),
+    [
+        ({"base": None}, "base", "base", "No base model"),
+        ({"data": " "}, "data", "data", "No data set"),
+        ({"epochs": "many"}, "epochs", "steps", "'many'"),
+        ({"batch_size": "3"}, "gradient_accumulation", "sizes", "equal parts"),
+        ({"name": "x" * 61}, "name", "name", "60"),
+        ({"other": "seed"}, "other", "other", "without ="),
+        ({"other": "unheard=1"}, "unheard", "other", "no field 'unheard'"),
+        ({"other": "method=full"}, "lora_rank", "sizes", "no adapter"),
+    ],
+)
+def test_a_refusal_stands_at_its_field(
+    form: TrainingForm, changes: dict[str, Any], field: str, place: str, said: str
+) -> None:
+    with pytest.raises(RecipeRefused, match=said) as refused:
+        form.read(values_of(form, RECIPE, **changes))
+    assert (refused.value.field, place_of(refused.value.field)) == (field, place)
+    shown = form.show_problem(refused.value, "<b>why</b>")
+    visible = [component.elem_id for component, update in shown.items() if update["visible"]]
+    assert visible == [f"admin-problem-training-{place}"]
+    assert not any("<b>" in update["value"] for update in shown.values())
+
+
+def test_every_field_of_a_recipe_has_a_place_that_the_form_has(form: TrainingForm) -> None:
+    places = {component.elem_id for component in form.problems}
+    assert {f"admin-problem-training-{place_of(field)}" for field in TrainingRecipe.model_fields} <= places
+
+
+def test_presets_say_what_they_change() -> None:
+    assert preset_meaning("m1").startswith("Trains every weight for 5 epochs of 16 samples, in bf16 on a GPU")
+    assert "rank 16" in preset_meaning("lora")
+    assert "at most 30 steps of 4 samples, in fp32 on the CPU" in preset_meaning("cpu-trial")
+    assert preset_values("m1")["lora_rank"] == "every weight"
+    assert preset_values("cpu-trial")["block_size"] == "1024"
+
+
+def test_other_fields_are_read_a_line_each() -> None:
+    text = " seed = 3\n\nmax-steps=None\nsample_question=What is a=b? "
+    assert read_other(text) == {"seed": "3", "max_steps": None, "sample_question": "What is a=b?"}
+
+
+def test_losses_are_thinned_to_means_and_keep_their_last_step() -> None:
+    events = [{"event": "started", "step": 0, "steps": 2000}, *(log(step, float(step)) for step in range(1, 2001))]
+    value = training_value(JOB, events, None)
+    assert len(value["train"]) == len(value["rate"]) == MOST_POINTS
+    assert value["train"][0] == [5, 3.0]
+    assert value["train"][-1] == [2000, 1998.0]
+
+
+def test_a_loss_that_is_no_number_is_a_gap_and_not_a_zero() -> None:
+    value = training_value(JOB, [log(1, 2.0), log(2, None)], None)
+    assert value["train"] == [[1, 2.0], [2, None]]
+
+
+def test_samples_are_newest_first_and_bounded() -> None:
+    events = [{"event": "sample", "step": step, "text": "x" * 9000} for step in range(30)]
+    samples = training_value(JOB, events, None)["samples"]
+    assert (len(samples), samples[0]["step"], len(samples[0]["text"])) == (20, 29, 4000)
+
+
+def test_a_line_says_how_the_losses_went() -> None:
+    assert "No step yet" in training_said([])
+    started = {"event": "started", "step": 0, "steps": 1200}
+    evaluated = {"event": "evaluated", "step": 0, "eval_loss": 2.5}
+    assert training_said([started, evaluated]) == "step 0 of 1,200 · held-out loss 2.500"
+    said = training_said([started, evaluated, log(1, 2.0), log(2, 1.0), evaluated | {"step": 2, "eval_loss": 2.0}])
+    assert said == "step 2 of 1,200 · training loss 2.000 → 1.000 · held-out loss 2.500 → 2.000 · 90 tokens/s"
+
+
+def test_a_finished_model_is_led_to_beside_its_base() -> None:
+    tuned = training_value(JOB, [], (RUN, Path("/m")))["tuned"]
+    assert tuned == {
+        "model": "mine",
+        "base": "smollm2-135m",
+        "models": ["smollm2-135m", "mine"],
+        "can_compare": True,
+    }
+    by_path = replace(JOB, recipe=dict(JOB.recipe) | {"base": "/models/smollm2.gguf"})
+    tuned = training_value(by_path, [], (RUN.model_copy(update={"base_id": "smollm2"}), Path("/m")))["tuned"]
+    assert (tuned["models"], tuned["can_compare"]) == (["mine"], False)
+
+
+def test_a_fine_tuning_job_has_its_command_line_and_can_be_cloned() -> None:
+    value = detail_value(JOB, log="", artifacts=())
+    assert value["command"] == RECIPE.command_line()
+    assert (value["can_clone"], value["run"]) == (True, "")
+
+
+async def test_a_plan_shows_the_sample_the_estimate_and_the_command(
+    tab: TrainingTab, services: Services, tmp_path: Path
+) -> None:
+    recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)))
+    shown = await last_of(tab._on_plan(*values_of(tab.form, recipe)))
+    value = shown[tab._shown]
+    assert value["command"] == recipe.command_line()
+    facts = dict(value["plan"]["facts"])
+    assert facts["Data"] == "traces.json: 18 samples to learn from, 2 held out"
+    assert facts["Environment"] == services.fine_tuning.environment_state()
+    assert facts["Time"].startswith("unknown until")
+    sample = value["plan"]["samples"][0]
+    assert [kind for kind, _, _ in sample["parts"]] == ["open", "reasoning", "close", "answer", "end"]
+    assert "Ward" in sample["prompt"]
+    json.dumps(value)  # It goes to the page as JSON.
+    assert shown[tab._plan]["interactive"]
+
+
+async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(
+    tab: TrainingTab, services: Services, tmp_path: Path
+) -> None:
+    recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)), block_size=999_999)
+    shown = await last_of(tab._on_start("local", *values_of(tab.form, recipe)))
+    place = next(each for each in tab.form.problems if each.elem_id == "admin-problem-training-sizes")
+    assert "does not fit into the context" in shown[place]["value"]
+    assert shown[tab.started_job] == ""
+    assert shown[tab._start]["interactive"]
+    missing = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", "nowhere:v1")
+    shown = await last_of(tab._on_plan(*values_of(tab.form, missing)))
+    assert shown[tab._message]["visible"]
+    assert "nowhere" in shown[tab._message]["value"]
+    assert await services.jobs.recent() == ()
+
+
+async def test_a_start_submits_the_job_that_the_form_says(tab: TrainingTab, services: Services, tmp_path: Path) -> None:
+    recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)), name="mine")
+    shown = await last_of(tab._on_start("local", *values_of(tab.form, recipe)))
+    (job,) = await services.jobs.recent()
+    assert (shown[tab.started_job], job.name, job.kind) == (job.id, "mine", JobKind.FINE_TUNING)
+    assert TrainingRecipe.parse(dict(job.recipe)) == recipe
+
+
+async def test_the_pace_is_that_of_the_newest_training_that_is_alike(services: Services) -> None:
+    recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", "exam")
+    assert await measured_pace(services, recipe) is None
+    other = recipe.model_copy(update={"base": "other"})
+    for each, name in ((recipe, "alike"), (other, "of another base"), (recipe, "not begun")):
+        job = await services.jobs.submit(
+            NewJob(kind=JobKind.FINE_TUNING, name=name, recipe=each.model_dump(mode="json"))
+        )
+        if name != "not begun":
+            write_progress(services.settings.home, job.id, 0, 3)
+    pace = await measured_pace(services, recipe)
+    assert pace is not None
+    assert (pace.samples_per_second, pace.job_name) == (0.5, "alike")
+
+
+def test_models_that_were_tuned_meanwhile_can_be_a_base(services: Services) -> None:
+    entry = (
+        '[[model]]\nid = "mine"\ntitle = "Mine"\nfamily = "x"\nparameters = "1M"\nsource = "file:/x.gguf"\n'
+        'licence = "MIT"\nlicence_url = "https://x"\ncontext_length = 64\nprofile = "m1"\nengines = ["embedded"]\nnotes = "n"\n'
+    )
+    (services.settings.home / "catalog.toml").write_text(entry)
+    assert ("mine (1M)", "mine") in base_choices(services)
+    (services.settings.home / "catalog.toml").write_text("[[mod")
+    assert ("smollm2-135m (135M)", "smollm2-135m") in base_choices(services)
