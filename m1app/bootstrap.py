@@ -71,7 +71,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
 
     Args:
         settings: of the app.
-        is_worker: True in a job's process, see `EngineService`.
+        is_worker: True in a job's process, which starts an engine only when its job asks one; see `EngineService`.
 
     Raises:
         StorageError: the database cannot be opened or is of a newer version.
@@ -86,7 +86,8 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     user_labels = settings.home / "labels.toml"
     taxonomy = load_taxonomy(user_labels if user_labels.exists() else None)
     engines = EngineService(settings, catalog, profiles, is_worker=is_worker)
-    engines.start()
+    if not is_worker:
+        engines.start()
     database = Database(settings.database_address)
     database.migrate()
     store = TraceStore(database)

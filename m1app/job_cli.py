@@ -126,7 +126,7 @@ async def _with_runners(job_id: str, settings: Settings) -> int:
     services = build_services(settings, is_worker=True)
     try:
         runners = {
-            JobKind.BENCHMARK: benchmark_runner(services.benchmarks),
+            JobKind.BENCHMARK: benchmark_runner(services.benchmarks, services.engines),
             JobKind.FINE_TUNING: fine_tuning_runner(services.fine_tuning),
         }
         return await work(job_id, runners, services.database, settings)

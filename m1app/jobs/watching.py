@@ -8,7 +8,7 @@ as on another machine, silence decides, after a longer time.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from storage.job_records import JobState
+from storage.job_records import JobKind, JobState
 
 
 class Presence(StrEnum):
@@ -35,6 +35,12 @@ class WatchLimits:
     heartbeat is old."""
     grace_seconds: float = 30.0
     """Between telling a worker to stop and ending it."""
+    training_grace_seconds: float = 600.0
+    """The same for a fine-tuning, which ends a step and writes a checkpoint first."""
+
+    def grace_of(self, kind: JobKind) -> float:
+        """How long a worker of that kind may take to stop."""
+        return self.training_grace_seconds if kind is JobKind.FINE_TUNING else self.grace_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """A benchmark run as a job."""
 
 from m1app.services.benchmarks import BenchmarkService
+from m1app.services.engines import EngineService
 from m1app.services.job_worker import JobContext, JobRunner
 from storage.benchmark_records import RunState
 
 
-def benchmark_runner(benchmarks: BenchmarkService) -> JobRunner:
+def benchmark_runner(benchmarks: BenchmarkService, engines: EngineService) -> JobRunner:
     """Runs the benchmark run that a job is about, or goes on with it."""
 
     async def run(context: JobContext) -> bool:
+        engines.start()
         ended = await benchmarks.run(
             context.job.subject_id, on_progress=context.report, is_stopping=context.is_stopping
         )

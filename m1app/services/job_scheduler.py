@@ -149,7 +149,7 @@ class JobScheduler:
         if job.id not in self._told:
             self._told[job.id] = now
             self._executor.stop(job.handle)
-        elif now - self._told[job.id] > self._setup.limits.grace_seconds:
+        elif now - self._told[job.id] > self._setup.limits.grace_of(job.kind):
             self._told[job.id] = now
             self._note(job, "its worker did not stop in time and is ended")
             self._executor.kill(job.handle)

@@ -273,7 +273,8 @@ async def test_the_pace_is_that_of_the_newest_training_that_is_alike(services: S
 def test_models_that_were_tuned_meanwhile_can_be_a_base(services: Services) -> None:
     entry = (
         '[[model]]\nid = "mine"\ntitle = "Mine"\nfamily = "x"\nparameters = "1M"\nsource = "file:/x.gguf"\n'
-        'licence = "MIT"\nlicence_url = "https://x"\ncontext_length = 64\nprofile = "m1"\nengines = ["embedded"]\nnotes = "n"\n'
+        'licence = "MIT"\nlicence_url = "https://x"\ncontext_length = 64\nprofile = "m1"\nengines = ["embedded"]\n'
+        'notes = "n"\n'
     )
     (services.settings.home / "catalog.toml").write_text(entry)
     assert ("mine (1M)", "mine") in base_choices(services)
