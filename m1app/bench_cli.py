@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import signal
 import sys
 import time
@@ -105,15 +106,18 @@ async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
 
 async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool) -> int:
     estimate = await services.benchmarks.estimate(recipe)
+    smallest = None if math.isnan(estimate.difference_to_find) else estimate.difference_to_find
     if is_json:
         names = ("items", "cells", "results", "tokens_at_most", "tokens_if_separate_at_most", "seconds_at_most")
-        _print(json.dumps({name: getattr(estimate, name) for name in names}) + "\n")
+        facts = {name: getattr(estimate, name) for name in names} | {"difference_to_find": smallest}
+        _print(json.dumps(facts) + "\n")
         return 0
     seconds = estimate.seconds_at_most
     _print(
         f"{estimate.items:,} questions x {estimate.cells} cells: {estimate.results:,} answers\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
         + (f"at most {seconds / 60:,.0f} minutes at the rate seen before\n" if seconds else "no rate is known yet\n")
+        + (f"finds a difference from about {smallest * 100:.0f} points on\n" if smallest else "")
         + recipe.command_line()
         + "\n"
     )

@@ -125,7 +125,7 @@ def minimum_detectable_difference(
 ) -> float:
     """The smallest difference of two accuracies on the same n questions that a test is likely to find.
 
-    By the normal approximation to McNemar's test (Connor 1987).
+    By the normal approximation to McNemar's test (Connor 1987). NaN where n is too small for any.
 
     Args:
         n: questions.
@@ -133,13 +133,16 @@ def minimum_detectable_difference(
         power: chance to find the difference when it is there.
         level: 1 less the significance level, two-sided.
     """
-    if n <= 0:
-        return math.nan
     alpha_z, power_z = norm.ppf((1 + level) / 2), norm.ppf(power)
+
+    def needed(difference: float) -> float:
+        spread = math.sqrt(max(share_that_differs - difference**2, 0.0))
+        return float(((alpha_z * math.sqrt(share_that_differs) + power_z * spread) / difference) ** 2)
+
     low, high = 0.0, share_that_differs
+    if needed(high) > n:
+        return math.nan
     for _ in range(60):  # n needed falls as the difference grows
         middle = (low + high) / 2
-        spread = math.sqrt(max(share_that_differs - middle**2, 0.0))
-        needed = ((alpha_z * math.sqrt(share_that_differs) + power_z * spread) / middle) ** 2
-        low, high = (middle, high) if needed > n else (low, middle)
-    return float(high)
+        low, high = (middle, high) if needed(middle) > n else (low, middle)
+    return high

@@ -44,6 +44,9 @@ class BenchmarkEstimate:
     """Of the grid."""
     results: int
     """Answers to score: items times cells times passes."""
+    difference_to_find: float
+    """Smallest difference of accuracies, 0-1, that 4 of 5 such runs would find, as `minimum_detectable_difference` says
+    for settings that disagree on a fifth of the questions; NaN where there are too few questions for any."""
     tokens_at_most: int
     tokens_if_separate_at_most: int
     """Tokens that separate runs of every cell would generate."""
@@ -97,6 +100,7 @@ class BenchmarkService:
             items=questions * models,
             cells=cells,
             results=questions * models * recipe.passes * cells,
+            difference_to_find=await asyncio.to_thread(_difference_to_find, questions),
             tokens_at_most=tokens,
             tokens_if_separate_at_most=questions * models * of_one.tokens_if_separate_at_most + more,
             tokens_per_second=rate,
@@ -243,3 +247,9 @@ def _items(session: Session, sets: Sequence[QuestionSet], limit: int | None, mod
         for question in repository.questions(each.id, limit=limit)
         for model_number in range(models)
     ]
+
+
+def _difference_to_find(questions: int) -> float:
+    from m1app.benchmark.statistics import minimum_detectable_difference
+
+    return minimum_detectable_difference(questions)

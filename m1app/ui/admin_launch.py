@@ -1,5 +1,6 @@
 """The tab that launches a benchmark: form, equal command line, dry run, start."""
 
+import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -102,6 +103,7 @@ def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list
         ("Answers", f"{' × '.join(factors)} = {estimate.results:,} answers"),
         ("Tokens", f"at most {estimate.tokens_at_most:,}; separate runs at most {separate:,}{saved}"),
         ("Time", _time(estimate)),
+        ("Difference", _difference(estimate.difference_to_find)),
     ]
 
 
@@ -110,6 +112,13 @@ def _time(estimate: BenchmarkEstimate) -> str:
         return "unknown until something ran with these models"
     rate = f"{estimate.tokens_per_second:,.0f} tokens/s, measured in the last run"
     return f"at most {duration(estimate.seconds_at_most)} at {rate}"
+
+
+def _difference(smallest: float) -> str:
+    if math.isnan(smallest):
+        return "too few questions to find any between two settings"
+    where = "where two settings disagree on a fifth of the questions"
+    return f"from about {100 * smallest:.0f} points on it is likely to be found, {where}"
 
 
 def _count(count: int, what: str) -> str:

@@ -46,7 +46,7 @@ class AdminPage:
             with gr.Tab("Engine and health", id="engines", render_children=True):
                 self._engines = EnginesTab(services, self._gate)
         self._wire(demo, has_password=access.has_password)
-        header.wire(demo, self._launch.form.models)
+        header.wire(demo.load, self._launch.form.models)
 
     def _wire(self, demo: gr.Blocks, *, has_password: bool) -> None:
         form, jobs = self._launch.form, self._jobs

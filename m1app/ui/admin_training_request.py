@@ -37,6 +37,8 @@ class DataRequest(BaseModel):
     name: str = ""
     is_preview: bool
     """Say what would be kept, and keep nothing."""
+    hub: str = ""
+    """ORG/REPO or ORG/REPO:SPLIT of the Hugging Face hub; empty takes nothing from there."""
     with_own_traces: bool = False
     with_corrections: bool = False
     plan: CurationPlan
@@ -74,12 +76,14 @@ async def carry_out(services: Services, request: DataRequest, files: Sequence[Pa
         raise ServiceError("The data set has no name; give it one, such as exam-traces.")
     with tempfile.TemporaryDirectory(prefix="corrections-", dir=services.settings.home) as folder:
         taken = [*files, *(await _corrections(services, Path(folder)) if request.with_corrections else ())]
-        if not taken and not request.with_own_traces:
-            raise ServiceError("Nothing to take samples from: choose a file, own right answers, or corrections.")
+        hub, own = request.hub.split(), request.with_own_traces
+        if not taken and not hub and not own:
+            raise ServiceError(
+                "Nothing to take samples from: choose a file, a dataset of the hub, own right answers, or corrections."
+            )
         if request.is_preview:
-            found = await data.collect(taken, plan, with_own_traces=request.with_own_traces)
-            return {"report": preview_value(found)}
-        made = await data.build(taken, plan, request.name.strip(), with_own_traces=request.with_own_traces)
+            return {"report": preview_value(await data.collect(taken, plan, hub=hub, with_own_traces=own))}
+        made = await data.build(taken, plan, request.name.strip(), hub=hub, with_own_traces=own)
     return {"report": built_value(made, data.card(made.id).warnings), "built": made.id}
 
 

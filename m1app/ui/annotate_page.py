@@ -44,7 +44,7 @@ class AnnotatePage:
         self._numbers.compute(self._on_compute, None, self._numbers, **QUIET)
         demo.load(self._on_load, None, self._page, **QUIET)
         # The header offers the served models to a form; here there is none.
-        header.wire(demo, gr.Dropdown([], visible=False))
+        header.wire(demo.load, gr.Dropdown([], visible=False))
 
     @property
     def _answers(self) -> Mapping[str, Callable[[str, Values], Awaitable[Reply]]]:

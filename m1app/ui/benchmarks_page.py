@@ -46,7 +46,7 @@ class BenchmarksPage:
         self._page = page_component("benchmarks_page", *(f"benchmark_{part}" for part in _PROGRAM))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.
-        header.wire(demo, gr.Dropdown([], visible=False))
+        header.wire(demo.load, gr.Dropdown([], visible=False))
 
     @property
     def _answers(self) -> Mapping[str, Callable[[Values], Awaitable[Reply]]]:

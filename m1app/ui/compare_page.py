@@ -46,7 +46,7 @@ class ComparePage:
         self._shown = gr.State(_HISTORY_PAGE)
         self._sweep_id = gr.State("")
         self._wire(demo)
-        header.wire(demo, self._form.models)
+        header.wire(demo.load, self._form.models)
 
     def _build_controls(self) -> None:
         with gr.Row(elem_id="compare-controls"):
@@ -129,6 +129,8 @@ class ComparePage:
             if asked.get("trace"):
                 trace = await self._services.probe.get(str(asked["trace"]))
                 return history | self._form.fill_with_trace(trace)
+            if asked.get("models"):
+                return history | {self._form.models: str(asked["models"]).split(",")}
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
         return history

@@ -33,11 +33,12 @@ class PageHeader:
         self._services = services
         self._header = page_component("header")
 
-    def wire(self, demo: gr.Blocks, model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
-        """Look at the engine now and every other second.
+    def wire(self, loaded: Callable[..., Any], model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
+        """Look at the engine when the page is loaded and every other second.
 
         Args:
-            demo: the page.
+            loaded: registers what is called once; `then` of the event that fills the form from the address, where
+                `choose` must see what that put into `model`, or `load` of the page.
             model: offers the served models.
             choose: decides what `model` holds when others are served; None leaves that alone.
         """
@@ -58,7 +59,7 @@ class PageHeader:
 
         names = gr.State([])
         status = ([names, model], [self._header, names, model])
-        demo.load(tick, *status, **QUIET)
+        loaded(tick, *status, **QUIET)
         gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
         self._header.restart_engine(self._restart_engine, None, None, **QUIET)
         self._header.stop_engine(self._stop_engine, None, None, **QUIET)

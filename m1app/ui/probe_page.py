@@ -44,8 +44,10 @@ class ProbePage:
                 self._explanation = text_block("explanation")
         self._build_history()
         self._trace_id = gr.State("")
-        self._wire(demo)
-        header.wire(demo, self._form.model, lambda chosen, served, default: chosen if chosen in served else default)
+        loaded = self._wire(demo)
+        header.wire(
+            loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
+        )
 
     def _build_history(self) -> None:
         gr.HTML("<h2>History</h2>", apply_default_css=False)
@@ -60,7 +62,8 @@ class ProbePage:
         self._shown = gr.State(PAGE_SIZE)
         self._more = gr.Button("Show more", visible=False, elem_id="more")
 
-    def _wire(self, demo: gr.Blocks) -> None:
+    def _wire(self, demo: gr.Blocks) -> Any:
+        """Gives the event of the loaded page, whose form is filled from the address."""
         form = self._form
         begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
         run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
@@ -74,6 +77,7 @@ class ProbePage:
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
         form.boxes.wire(demo, _DRAFT, ["trace"])
         self._wire_history()
+        return loaded
 
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen trace, then put the controls back and the trace into the history."""
@@ -121,8 +125,10 @@ class ProbePage:
             history = await self._history_updates("", "", "", "")
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
-        trace_id = str(request.query_params.get("trace") or "")
-        return history | (await self._opened(trace_id) if trace_id else {})
+        asked = request.query_params
+        if asked.get("trace"):
+            return history | await self._opened(str(asked["trace"]))
+        return history | ({self._form.model: str(asked["model"])} if asked.get("model") else {})
 
     async def _opened(self, trace_id: str) -> Updates:
         """A stored or running trace is about to be shown; its question and knobs go into the form."""

@@ -68,6 +68,7 @@ function wanted(isPreview) {
   return {
     name: fields.name.value.trim(),
     is_preview: isPreview,
+    hub: fields.hub.value.trim(),
     with_own_traces: fields.with_own_traces.checked,
     with_corrections: fields.with_corrections.checked,
     plan: {

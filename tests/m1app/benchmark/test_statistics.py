@@ -107,4 +107,4 @@ def test_more_questions_find_smaller_differences() -> None:
     # Connor's formula solved for n at the difference found.
     spread = math.sqrt(0.2 - many**2)
     assert ((1.959964 * math.sqrt(0.2) + 0.841621 * spread) / many) ** 2 == pytest.approx(1000, rel=1e-3)
-    assert math.isnan(minimum_detectable_difference(0))
+    assert math.isnan(minimum_detectable_difference(36))

@@ -1,6 +1,7 @@
 """A benchmark run from recipe to results, on an engine that does as it is told."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -371,6 +372,7 @@ async def test_the_dry_run_counts_what_the_run_then_does(tmp_path: Path) -> None
             table = await services.benchmark_reading.table(run.id)
     assert (before.items, before.cells, before.results) == (3, 4, 12)
     assert (before.tokens_per_second, before.seconds_at_most) == (None, None)
+    assert math.isnan(before.difference_to_find)
     assert len(table) == before.results
     assert run.tokens_generated <= before.tokens_at_most
     assert run.tokens_if_separate <= before.tokens_if_separate_at_most

@@ -1,5 +1,6 @@
 """The form that launches a benchmark: what it reads, where its problems stand, what fills it again."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,6 +137,7 @@ def estimate(**changes: Any) -> BenchmarkEstimate:
         "items": 6,
         "cells": 4,
         "results": 72,
+        "difference_to_find": 0.084,
         "tokens_at_most": 1_000,
         "tokens_if_separate_at_most": 4_000,
         "tokens_per_second": 50.0,
@@ -149,6 +151,11 @@ def test_a_dry_run_says_how_the_number_of_answers_comes_about() -> None:
     assert facts["Answers"] == "3 questions × 2 models × 4 cells × 3 passes = 72 answers"
     assert facts["Tokens"] == "at most 1,000; separate runs at most 4,000, 75% less"
     assert facts["Time"] == "at most 20 s at 50 tokens/s, measured in the last run"
+    assert facts["Difference"].startswith("from about 8 points on")
+
+
+def test_too_few_questions_find_nothing() -> None:
+    assert "too few" in dict(estimate_facts(FULL, estimate(difference_to_find=math.nan)))["Difference"]
 
 
 def test_a_dry_run_before_anything_ran_knows_no_time() -> None:

@@ -20,6 +20,7 @@ from m1app.ui.admin_training_data_view import steps_value
 from m1app.ui.admin_training_request import DataRequest
 from m1app.ui.web import build_app
 from tests.e2e.admin_training_page import write_traces
+from tests.m1app.benchmark.hub_stand_in import serving_hub
 from tests.m1app.ui.test_admin_page import serving
 
 PLAN = {"max_tokens": None, "limit": None}
@@ -138,6 +139,22 @@ async def test_without_a_file_there_must_be_another_source(part: TrainingDataPar
     assert "There are no corrections yet" in value["reply"]["error"]
     value, _ = await ask(part, "make", form=form(with_own_traces=True))
     assert "0 samples" in value["reply"]["error"]
+
+
+async def test_a_dataset_of_the_hub_is_taken(tmp_path: Path) -> None:
+    rows = write_traces(tmp_path).read_bytes()
+    (tmp_path / "home").mkdir()
+    with serving_hub({"some/traces": {"data/train.json": rows}}) as hub:
+        made = build_services(
+            Settings(home=tmp_path / "home", engine_url="http://127.0.0.1:9", cpu_jobs=0, hub_url=hub.url)
+        )
+        try:
+            with gr.Blocks():
+                part = TrainingDataPart(made, HandlerGate(AdminAccess(made.settings)))
+            value, _ = await ask(part, "make", form=form(hub="some/traces", is_preview=True))
+        finally:
+            made.database.dispose()
+    assert value["reply"]["report"]["headline"] == "20 samples would be kept. Nothing is built yet."
 
 
 def test_boxes_as_the_page_sends_them_are_numbers() -> None:
