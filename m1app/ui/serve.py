@@ -22,7 +22,7 @@ def serve(services: Services) -> int:
             "Another program has it; set M1_PORT to a free port.\n"
         )
         return 1
-    config = uvicorn.Config(build_app(services), log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(build_app(services), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     sys.stdout.write(f"m1app is at http://{host}:{settings.port} (stop with Ctrl+C)\n")
     sys.stdout.flush()

@@ -219,7 +219,11 @@ class _Secured:
             await self._app(scope, receive, send)
             return
 
+        is_open = False
+
         async def send_secured(message: Message) -> None:
+            nonlocal is_open
+            is_open = message["type"] == "http.response.start" or bool(message.get("more_body"))
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -238,6 +242,10 @@ class _Secured:
             if not isinstance(exc, StarletteHTTPException) and not isinstance(exc.__cause__, StarletteHTTPException):
                 raise
             _log.info("%s was broken off: %s", scope["path"], exc)
+        except asyncio.CancelledError:
+            # Only the server's end cancels a request: the stream of a page that is still open. It is no error.
+            if is_open:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _allowed_hosts(settings: Settings) -> list[str]:

@@ -141,3 +141,18 @@ def test_engine_is_stopped_and_started_from_the_header(probe: ProbePage, app_in_
     expect(probe.header("engine")).to_contain_text("ready", timeout=WAIT_MS)
     probe.run.click()
     probe.wait_over("Done")
+
+
+def test_app_stopped_while_a_page_is_open_ends_without_a_traceback(
+    probe: ProbePage, app_in_use: RunningApp, watch: Watch
+) -> None:
+    watch.expect(r"Failed to load resource: net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
+    watch.expect(r"TypeError: (network error|Failed to fetch)")
+    watch.expect(r"Unexpected error (Connection errored out\.|Cancelled via cancel scope)")
+    probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
+    probe.wait_streaming()
+    before = len(app_in_use.log())
+    app_in_use.stop()
+    said = app_in_use.log()[before:]
+    app_in_use.start()
+    assert "Traceback" not in said
