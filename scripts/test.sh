@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what the tests need, then runs them; arguments go to pytest.
+# Installs what the tests need, then runs them in two processes; arguments go to pytest (-n 0: in this one).
 set -eu
 cd "$(dirname "$0")/.."
 
 sh scripts/install.sh dev
 M1_CHROMIUM=$(sh scripts/find_browser.sh)
 export M1_CHROMIUM
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"

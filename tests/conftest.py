@@ -15,6 +15,13 @@ ENGINE_CONTEXT_LENGTH = 2048
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two processes one has the browser's tests, which share an app; the other takes the rest, file by file."""
+    for item in items:
+        name = "e2e" if item.path.is_relative_to(ROOT / "tests" / "e2e") else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def smollm2_path() -> Path:
     """The default model's GGUF file, fetched once; M1_TEST_HOME says where it is kept."""
@@ -42,7 +49,7 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
     from models.llama_server import llama_server
 
     log_path = tmp_path_factory.mktemp("llama") / "llama.log"
-    server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 2, log_path)
+    server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 1, log_path)
     server.start()
     try:
         yield server.wait_ready(60)
