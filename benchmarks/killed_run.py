@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,10 +96,14 @@ class App:
         return True
 
 
-def _children(pid: int) -> list[int]:
-    """Processes that were started by `pid`."""
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(each) for each in found.read_text(encoding="ascii").split()] if found.exists() else []
+def _engines(pid: int) -> Iterator[int]:
+    """Embedded engines below `pid`, which any of its threads may have started, each with a guard between."""
+    with suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, children.read_text(encoding="ascii").split()):
+                if b"models.llama_worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    yield child
+                yield from _engines(child)
 
 
 def _kill(pid: int) -> bool:
@@ -147,7 +153,7 @@ def _strike(victim: str, app: App, worker: int | None) -> bool:
         return False
     if victim == "worker":
         return _kill(worker)
-    return sum(_kill(child) for child in _children(worker)) > 0
+    return sum(_kill(engine) for engine in _engines(worker)) > 0
 
 
 def _compare(straight: pd.DataFrame, killed: pd.DataFrame, outcome: Outcome) -> None:
