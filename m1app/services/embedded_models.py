@@ -17,6 +17,7 @@ from models.engine_endpoint import Endpoint
 from models.errors import CatalogError, DownloadError
 from models.llama_server import llama_server
 from models.managed_server import ManagedServer
+from models.server_program import RestartPolicy
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,9 @@ class LiveCatalog:
 class EmbeddedModels:
     """Servers of the further models."""
 
-    def __init__(self, settings: Settings, catalog: LiveCatalog) -> None:
+    def __init__(self, settings: Settings, catalog: LiveCatalog, policy: RestartPolicy | None = None) -> None:
         self._settings = settings
+        self._policy = policy
         self._catalog = catalog
         self._servers: OrderedDict[str, ManagedServer] = OrderedDict()
         self._lock = threading.Lock()
@@ -107,6 +109,7 @@ class EmbeddedModels:
             parallel=settings.parallel_requests,
             threads=settings.threads or None,
             log_path=settings.logs_directory / f"llama-{model.id}.log",
+            policy=self._policy,
         )
 
     def _weights(self, model: CatalogModel) -> bool:

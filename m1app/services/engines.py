@@ -25,6 +25,7 @@ from models.llama_server import llama_server
 from models.managed_server import ManagedServer, ServerState
 from models.openai_engine import OpenAIEngine
 from models.profiles import ProfileMatch, Profiles
+from models.server_program import RestartPolicy
 from models.vllm_server import vllm_server
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,10 @@ class EngineStatus:
     """Model id, as far as it is known."""
 
 
+_UNATTENDED = RestartPolicy(max_restarts=100)
+"""Of a job's own engine: nobody is there to press Restart, and the job knows how long it waits for an engine."""
+
+
 class EngineService:
     """The engine in use."""
 
@@ -72,7 +77,8 @@ class EngineService:
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
         self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
-        self._embedded = EmbeddedModels(settings, self._catalog)
+        self._policy = _UNATTENDED if is_worker else None
+        self._embedded = EmbeddedModels(settings, self._catalog, self._policy)
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: dict[str, OpenAIEngine] = {}
@@ -256,6 +262,7 @@ class EngineService:
             parallel=self._settings.parallel_requests,
             threads=self._settings.threads or None,
             log_path=logs / "llama.log",
+            policy=self._policy,
         )
 
     def _make_vllm(self, log_path: Path) -> ManagedServer:
@@ -279,6 +286,7 @@ class EngineService:
             hub_url=settings.hub_url,
             hub_token=settings.hub_token.get_secret_value(),
             is_offline=settings.hub_offline,
+            policy=self._policy,
         )
         server.on_endpoint = self._shared.publish
         return server
