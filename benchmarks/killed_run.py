@@ -221,7 +221,9 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         outcome = asyncio.run(measure(options, home))
     text = "\n".join([report.describe(before), report.table([_row(outcome)])])
-    report.emit({"before": before, **asdict(outcome)}, text, as_json=options.json)
+    # asdict would make a Counter of pairs from a Counter.
+    found = asdict(outcome) | {"kills": dict(outcome.kills)}
+    report.emit({"before": before, **found}, text, as_json=options.json)
     return 0 if outcome.is_met else 1
 
 
