@@ -15,6 +15,7 @@ ENGINE_CONTEXT_LENGTH = 2048
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks for the marks.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of two processes one has the browser's tests, which share an app; the other takes the rest, file by file."""
     for item in items:
