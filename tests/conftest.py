@@ -4,8 +4,10 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from models.engine_endpoint import Endpoint
 
@@ -15,12 +17,16 @@ ENGINE_CONTEXT_LENGTH = 2048
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
-@pytest.hookimpl(tryfirst=True)  # Before xdist looks for the marks.
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class BrowserApart(LoadScopeScheduling):
     """Of two processes one has the browser's tests, which share an app; the other takes the rest, file by file."""
-    for item in items:
-        name = "e2e" if item.path.is_relative_to(ROOT / "tests" / "e2e") else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(name))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserApart:
+    return BrowserApart(config, log)
 
 
 @pytest.fixture(scope="session")
