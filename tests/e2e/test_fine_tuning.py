@@ -49,11 +49,11 @@ def test_a_model_is_trained_stopped_resumed_asked_and_compared_with_its_base(
     expect(admin.job("training-said")).to_contain_text("step 2 of 6", timeout=300_000)
     expect(admin.job("training-chart").locator("svg.main-svg").first).to_be_visible()
     admin.job("stop").click()
-    admin.wait_state("stopped")
+    admin.wait_state("Stopped")
     expect(admin.job("tuned")).to_be_hidden()
 
     admin.job("resume").click()
-    admin.wait_state("succeeded")
+    admin.wait_state("Succeeded")
     expect(admin.job("training-said")).to_contain_text("step 6 of 6")
     expect(admin.job("tuned-model")).to_have_text("exam-tuned, fine-tuned from smollm2-135m")
 
