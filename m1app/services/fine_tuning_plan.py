@@ -57,5 +57,5 @@ def notes_on(recipe: TrainingRecipe, machine: Machine, rows: SplitRows) -> tuple
             "be left out; a larger block_size takes them in."
         )
     if recipe.evaluation_share and len(rows.evaluation) < 8:
-        notes.append(f"Only {len(rows.evaluation)} samples are held out: their loss says little.")
+        notes.append(f"Held out: {len(rows.evaluation)}. The loss on so few says little.")
     return tuple(notes)

@@ -145,7 +145,7 @@ function show() {
     shownId = value.id;
     const url = new URL(window.location.href);
     if (value.id && url.searchParams.get("trace") !== value.id) {
-      url.searchParams.set("trace", value.id);
+      url.search = `?trace=${value.id}`;
       window.history.pushState(null, "", url);
     }
   }
