@@ -64,7 +64,7 @@ def test_a_model_is_trained_stopped_resumed_asked_and_compared_with_its_base(
     probe.ask(_QUESTION, options=_OPTIONS, budget=32)
     probe.wait_over()
     trace = own_app.trace(probe.wait_trace_id())
-    assert (trace["model"], trace["profile"]) == ("exam-tuned", "m1")
+    assert (trace["engine"]["model"], trace["profile"]) == ("exam-tuned", "m1")
 
     page.goto(own_app.url + "/compare/?models=smollm2-135m%2Cexam-tuned")
     compare = OpenComparePage(page, own_app.url)
