@@ -11,16 +11,15 @@ from m1app.services.benchmark_recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.services.errors import BenchmarkRefused, ProbeRefused
 from m1app.services.probe_request import MAX_FORCE_ROUNDS
 from m1app.services.sweep_request import MAX_PASSES
+from m1app.ui.admin_problems import ProblemPlaces
 from m1app.ui.advanced_form import AdvancedForm
 from m1app.ui.compare_form import BUDGET_CHIPS, read_budgets
-from m1app.ui.page_component import escaped
 from m1app.ui.probe_form import read_seed, read_whole
 from m1app.ui.question_form import Updates
 from models.profiles import Profiles
 
 _ANSWER_CAP_TOKENS = 256
 _MAX_PRIORITY = 100
-_PROBLEM = '<span class="m1-problem" role="alert">{}</span>'
 _PLACES = {
     "question_sets": ("question_sets",),
     "models": ("models", "model"),
@@ -42,7 +41,7 @@ class LaunchForm:
         profiles: those to choose from.
         has_ray: whether jobs can also go to a Ray cluster.
         """
-        self._problems: dict[str, gr.HTML] = {}
+        self._problems = ProblemPlaces()
         with gr.Row():
             with gr.Column(scale=6, min_width=300):
                 self._build_subject()
@@ -54,13 +53,13 @@ class LaunchForm:
             with gr.Column(scale=6, min_width=300):
                 self._build_turn(has_ray)
         self.advanced = AdvancedForm(profiles, "admin-", _ANSWER_CAP_TOKENS)
-        self._place("advanced")
+        self._problems.add("advanced")
 
     def _build_subject(self) -> None:
         self.question_sets = gr.Dropdown(
             [], label="Question sets", multiselect=True, elem_id="admin-question-sets", value=[]
         )
-        self._place("question_sets")
+        self._problems.add("question_sets")
         self.models = gr.Dropdown(
             [],
             label="Models",
@@ -69,7 +68,7 @@ class LaunchForm:
             allow_custom_value=True,
             elem_id="admin-models",
         )
-        self._place("models")
+        self._problems.add("models")
         with gr.Row():
             self.name = gr.Textbox(
                 label="Name", placeholder="After sets and models", max_lines=1, scale=3, elem_id="admin-name"
@@ -77,7 +76,7 @@ class LaunchForm:
             self.limit = gr.Textbox(
                 label="Limit per set", placeholder="all", max_lines=1, min_width=90, elem_id="admin-limit"
             )
-        self._place("limit")
+        self._problems.add("limit")
 
     def _build_grid(self) -> None:
         self.budgets = gr.CheckboxGroup(
@@ -90,7 +89,7 @@ class LaunchForm:
         self.own_budgets = gr.Textbox(
             label="Own budgets", placeholder="Such as 100 300 3000", max_lines=1, elem_id="admin-own-budgets"
         )
-        self._place("budgets")
+        self._problems.add("budgets")
         self.rounds = gr.CheckboxGroup(
             list(range(MAX_FORCE_ROUNDS + 1)),
             value=[0],
@@ -98,14 +97,14 @@ class LaunchForm:
             elem_id="admin-rounds",
             elem_classes="m1-chips",
         )
-        self._place("force_rounds")
+        self._problems.add("force_rounds")
 
     def _build_knobs(self) -> None:
         with gr.Row():
             self.passes = gr.Number(1, label="Passes", precision=0, min_width=80, elem_id="admin-passes")
             self.temperature = gr.Number(0, label="Temperature", step=0.05, min_width=80, elem_id="admin-temperature")
             self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=80, elem_id="admin-seed")
-        self._place("knobs")
+        self._problems.add("knobs")
 
     def _build_turn(self, has_ray: bool) -> None:
         with gr.Row():
@@ -117,10 +116,7 @@ class LaunchForm:
             self.executor = gr.Dropdown(
                 places, value="local", label="Where", min_width=120, visible=has_ray, elem_id="admin-executor"
             )
-        self._place("turn")
-
-    def _place(self, name: str) -> None:
-        self._problems[name] = gr.HTML("", visible=False, elem_id=f"admin-problem-{name}", apply_default_css=False)
+        self._problems.add("turn")
 
     @property
     def inputs(self) -> list[Any]:
@@ -137,7 +133,7 @@ class LaunchForm:
     @property
     def problems(self) -> list[gr.components.Component]:
         """Where problems are shown."""
-        return list(self._problems.values())
+        return self._problems.components
 
     def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
         """The recipe that the form holds; raises ProbeRefused, whose field names what is wrong."""
@@ -201,10 +197,7 @@ class LaunchForm:
             message: what is shown.
         """
         place = place_of(error.field) if isinstance(error, ProbeRefused) else ""
-        return {
-            spot: gr.update(visible=name == place, value=_PROBLEM.format(escaped(message)) if name == place else "")
-            for name, spot in self._problems.items()
-        }
+        return self._problems.show(place, message)
 
 
 def place_of(field: str) -> str:

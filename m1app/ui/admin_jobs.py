@@ -13,11 +13,11 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.services.errors import JobNotFound
-from m1app.ui.admin_component import admin_component
 from m1app.ui.admin_jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin_login import HandlerGate
 from m1app.ui.admin_training_progress import training_value
 from m1app.ui.boundary import message_of
+from m1app.ui.page_component import page_component
 from m1app.ui.question_form import QUIET
 from storage.job_records import Job, JobKind, JobState
 
@@ -37,7 +37,7 @@ class JobsTab:
         self._jobs = services.jobs
         self._fine_tuning = services.fine_tuning
         self._gate = gate
-        self.list = admin_component("jobs", "training_progress")
+        self.list = page_component("admin_jobs", "admin_base", "plotly_loader", "admin_training_progress", "admin_jobs")
         self._view = gr.State(dict(NEW_VIEW))
         self._sent = gr.State("")
 

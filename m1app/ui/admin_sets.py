@@ -36,7 +36,7 @@ class SetsTab:
         self._sets = services.question_sets
         self._gate = gate
         self._choice = choice
-        self.list = admin_component("sets")
+        self.list = admin_component("sets", "upload")
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect the handlers."""

@@ -24,7 +24,7 @@ class TrainingDataPart:
         self._services = services
         self._data = services.training_data
         self._gate = gate
-        self.list = admin_component("training_data", "training_steps")
+        self.list = admin_component("training_data", "training_steps", "upload")
 
     def wire(self, demo: gr.Blocks, choice: gr.Dropdown) -> None:
         """Connect the handlers.

@@ -7,10 +7,10 @@ import gradio as gr
 
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.ui.admin_problems import ProblemPlaces
 from m1app.ui.page_component import escaped
 from m1app.ui.question_form import Updates
 
-_PROBLEM = '<span class="m1-problem" role="alert">{}</span>'
 _PRESETS = {
     "m1": "m1: the paper's setting",
     "lora": "LoRA on one GPU",
@@ -38,7 +38,7 @@ class TrainingForm:
         base: the one chosen at first.
         has_ray: whether jobs can also go to a Ray cluster.
         """
-        self._problems: dict[str, gr.HTML] = {}
+        self._problems = ProblemPlaces("training")
         with gr.Row():
             with gr.Column(scale=6, min_width=300):
                 self._build_subject(bases, base)
@@ -54,7 +54,7 @@ class TrainingForm:
             allow_custom_value=True,
             elem_id="admin-training-base",
         )
-        self._place("base")
+        self._problems.add("base")
         self.data = gr.Dropdown(
             [],
             label="Learns from",
@@ -62,7 +62,7 @@ class TrainingForm:
             allow_custom_value=True,
             elem_id="admin-training-set",
         )
-        self._place("data")
+        self._problems.add("data")
         self.preset = gr.Radio(
             [(label, preset) for preset, label in _PRESETS.items()],
             value="cpu-trial",
@@ -72,7 +72,7 @@ class TrainingForm:
         self.meaning = gr.HTML(
             escaped(preset_meaning("cpu-trial")), elem_id="admin-training-meaning", apply_default_css=False
         )
-        self._place("preset")
+        self._problems.add("preset")
 
     def _build_settings(self, has_ray: bool) -> None:
         boxes = preset_values("cpu-trial")
@@ -82,17 +82,17 @@ class TrainingForm:
             max_lines=1,
             elem_id="admin-training-model",
         )
-        self._place("name")
+        self._problems.add("name")
         with gr.Row():
             self.max_steps = _box("Most steps", "max-steps", boxes["max_steps"])
             self.epochs = _box("Epochs", "epochs", boxes["epochs"])
             self.learning_rate = _box("Learning rate", "learning-rate", boxes["learning_rate"])
-        self._place("steps")
+        self._problems.add("steps")
         with gr.Row():
             self.batch_size = _box("Samples a step", "batch", boxes["batch_size"])
             self.lora_rank = _box("LoRA rank", "lora-rank", boxes["lora_rank"])
             self.block_size = _box("Block (tokens)", "block", boxes["block_size"])
-        self._place("sizes")
+        self._problems.add("sizes")
         self.other = gr.Textbox(
             label="Other fields",
             info="FIELD=VALUE, one a line, as with --set; see docs/fine-tuning.md.",
@@ -100,15 +100,10 @@ class TrainingForm:
             lines=2,
             elem_id="admin-training-other",
         )
-        self._place("other")
+        self._problems.add("other")
         places = [("This machine", "local"), *([("Ray", "ray")] if has_ray else [])]
         self.executor = gr.Dropdown(
             places, value="local", label="Where", visible=has_ray, elem_id="admin-training-executor"
-        )
-
-    def _place(self, name: str) -> None:
-        self._problems[name] = gr.HTML(
-            "", visible=False, elem_id=f"admin-problem-training-{name}", apply_default_css=False
         )
 
     @property
@@ -119,7 +114,7 @@ class TrainingForm:
     @property
     def problems(self) -> list[gr.components.Component]:
         """Where problems are shown."""
-        return list(self._problems.values())
+        return self._problems.components
 
     @property
     def _boxes(self) -> Mapping[str, gr.Textbox]:
@@ -171,10 +166,7 @@ class TrainingForm:
             message: what is shown.
         """
         place = place_of(error.field) if isinstance(error, RecipeRefused) else ""
-        return {
-            spot: gr.update(visible=name == place, value=_PROBLEM.format(escaped(message)) if name == place else "")
-            for name, spot in self._problems.items()
-        }
+        return self._problems.show(place, message)
 
 
 def place_of(field: str) -> str:

@@ -43,7 +43,7 @@ class BenchmarksPage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
         header = PageHeader(services)
-        self._page = page_component("benchmarks_page", *(f"benchmark_{part}" for part in _PROGRAM))
+        self._page = page_component("benchmarks_page", "plotly_loader", *(f"benchmark_{part}" for part in _PROGRAM))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.
         header.wire(demo.load, gr.Dropdown([], visible=False))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.e2e.browser_watch import FLAGS, Watch, chromium_path
 from tests.e2e.probe_page import WAIT_MS, ProbePage
@@ -58,6 +58,14 @@ def watch(app_in_use: RunningApp) -> Iterator[Watch]:
 def app_in_use(app: RunningApp) -> RunningApp:
     """The app that the test's pages open; modules with an app of their own override it."""
     return app
+
+
+@pytest.fixture
+def patience() -> Iterator[None]:
+    """Expectations wait as long as pages do: for an app that works meanwhile."""
+    expect.set_options(timeout=WAIT_MS)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
 from tests.e2e.browser_watch import Watch
-from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, make_home, running
 
 _SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 SET = "self-written"
+
+pytestmark = pytest.mark.usefixtures("patience")
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,6 @@ def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     home = make_home(tmp_path_factory.mktemp("home"), smollm2_path)
     with running(RunningApp(home)) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    expect.set_options(timeout=WAIT_MS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

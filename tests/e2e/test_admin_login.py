@@ -10,11 +10,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.admin_page import OpenAdminPage
 from tests.e2e.browser_watch import Watch
-from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
 
 PASSWORD = "correct horse battery"
 _ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.usefixtures("patience")
 
 
 @pytest.fixture
@@ -24,13 +25,6 @@ def app_in_use(tmp_path: Path) -> Iterator[RunningApp]:
     app = RunningApp(tmp_path, M1_HOST="0.0.0.0", M1_ADMIN_PASSWORD=PASSWORD, M1_ENGINE_URL=engine)
     with running(app, with_engine=False) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    expect.set_options(timeout=WAIT_MS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

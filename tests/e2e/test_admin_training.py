@@ -14,7 +14,6 @@ from storage.jobs import JobRepository
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
 from tests.e2e.browser_watch import Watch
-from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, make_home, running
 
 _SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
@@ -32,6 +31,8 @@ _RUN = TrainingRun(
     created_at="2026-11-22T19:00:00+00:00",
 )
 
+pytestmark = pytest.mark.usefixtures("patience")
+
 
 @pytest.fixture(scope="module")
 def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
@@ -39,13 +40,6 @@ def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     home = make_home(tmp_path_factory.mktemp("home"), smollm2_path)
     with running(RunningApp(home, M1_CPU_JOBS="0"), with_engine=False) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    expect.set_options(timeout=WAIT_MS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

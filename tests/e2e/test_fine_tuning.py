@@ -9,10 +9,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.admin_page import OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_traces
 from tests.e2e.compare_page import OpenComparePage
-from tests.e2e.probe_page import WAIT_MS, ProbePage
+from tests.e2e.probe_page import ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running
 
-pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900), pytest.mark.usefixtures("patience")]
 
 _QUESTION = "Which drug harms the liver?"
 _OPTIONS = ("A. Drug 1", "B. Salt 1")
@@ -31,10 +31,8 @@ def app_in_use(own_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def page(new_context: Callable[..., BrowserContext]) -> Iterator[Page]:
-    expect.set_options(timeout=WAIT_MS)
-    yield new_context().new_page()
-    expect.set_options(timeout=5_000)
+def page(new_context: Callable[..., BrowserContext]) -> Page:
+    return new_context().new_page()
 
 
 def test_a_model_is_trained_stopped_resumed_asked_and_compared_with_its_base(

@@ -84,34 +84,16 @@ function wanted(isPreview) {
     },
   };
 }
-// XMLHttpRequest and not fetch: it tells how much has been sent.
-function upload(file, asks) {
-  const request = new XMLHttpRequest();
-  request.open("POST", `/admin/training-data?${new URLSearchParams({ file: file.name, form: JSON.stringify(asks) })}`);
-  request.responseType = "json";
-  request.upload.addEventListener("progress", (event) => {
-    const share = Math.round((event.loaded / event.total) * 100);
-    busy(share < 100 ? `Sending ${file.name}: ${share}%` : `Reading ${file.name}…`);
-  });
-  request.addEventListener("load", () => {
-    busy("");
-    if (request.status === 401) return window.location.assign("/admin/login?next=/admin/");
-    if (request.status !== 200) return say("notice", request.response?.error || `The app refused the file (${request.status}).`);
-    take(request.response);
-    if (request.response.built) ask("list", { built: request.response.built });
-  });
-  request.addEventListener("error", () => {
-    busy("");
-    say("notice", "The file could not be sent: the app does not answer. Try again in a moment.");
-  });
-  busy(`Sending ${file.name}…`);
-  request.send(file);
-}
 function make(isPreview) {
   say("notice", "");
   q("report").replaceChildren();
   const [file] = form.elements.file.files;
-  if (file) return upload(file, wanted(isPreview));
+  if (file) {
+    return upload("training-data", file, { form: JSON.stringify(wanted(isPreview)) }, (reply) => {
+      take(reply);
+      if (reply.built) ask("list", { built: reply.built });
+    });
+  }
   ask("make", { form: wanted(isPreview) });
   busy(isPreview ? "Looking at the samples…" : "Building…");
 }

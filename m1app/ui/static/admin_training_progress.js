@@ -1,17 +1,4 @@
 // A fine-tuning in a job's detail: losses and learning rate against steps, what the model wrote, the finished model.
-let plotly = null;
-// Loaded once, from this app, when the first chart is drawn.
-function loadPlotly() {
-  plotly ||= new Promise((done, fail) => {
-    const script = node("script");
-    script.src = "/plotly.min.js";
-    script.addEventListener("load", () => done(window.Plotly));
-    script.addEventListener("error", () => fail(new Error("The chart could not be loaded; reload the page.")));
-    document.head.append(script);
-  });
-  return plotly;
-}
-const ink = (name) => getComputedStyle(element.firstElementChild).getPropertyValue(name).trim();
 const line = (points, name, more) => ({ type: "scatter", x: points.map(([step]) => step), y: points.map(([, value]) => value), name, ...more });
 function trainingFigure(value) {
   const axis = { gridcolor: ink("--m1-line"), zeroline: false, fixedrange: true };

@@ -1,17 +1,4 @@
 // The curves: figures come from the server, colours from the page's ground.
-let plotly = null;
-// Loaded once, from this app, when the first chart is drawn.
-function loadPlotly() {
-  plotly ||= new Promise((done, fail) => {
-    const script = node("script");
-    script.src = "/plotly.min.js";
-    script.addEventListener("load", () => done(window.Plotly));
-    script.addEventListener("error", () => fail(new Error("The charts could not be loaded; reload the page.")));
-    document.head.append(script);
-  });
-  return plotly;
-}
-const ink = (name) => getComputedStyle(element.firstElementChild).getPropertyValue(name).trim();
 const seeThrough = (colour, share) => `rgba(${[1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).join(",")},${share})`;
 // Labels of an axis with room between them: every second or third, counted from the last.
 function roomy(labels, width) {
