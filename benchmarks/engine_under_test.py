@@ -1,8 +1,9 @@
-"""The engine that is measured: one started for the measurement, or a running one at M1_ENGINE_URL.
+"""The engine that is measured: one started for the measurement (embedded, or vLLM), or a running one at M1_ENGINE_URL.
 
 The app's services reach it as a remote engine either way, so that its address is known to both sides of a comparison.
 """
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from models.catalog import Catalog
 from models.download import fetch
 from models.engine_endpoint import Endpoint
 from models.llama_server import llama_server
+from models.vllm_server import vllm_server
 
-_START_SECONDS = 120.0
+_START_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def weights_directory() -> Path:
 
 @contextmanager
 def engine_under_test(parallel: int, context_length: int, threads: int) -> Iterator[EngineUnderTest]:
-    """Run the embedded engine, unless M1_ENGINE_URL names one.
+    """Run the embedded engine, unless M1_ENGINE_URL names a running one or M1_ENGINE asks for vLLM.
 
     Args:
         parallel: requests that the embedded engine runs at once.
@@ -50,12 +52,17 @@ def engine_under_test(parallel: int, context_length: int, threads: int) -> Itera
             endpoint = Endpoint(given.engine_url, given.engine_api_key.get_secret_value())
             yield EngineUnderTest(endpoint, _settings(home, endpoint, given.model))
             return
-        path = fetch(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
-        server = llama_server(path, DEFAULT_MODEL_ID, context_length, parallel, threads or None, home / "llama.log")
+        if given.engine is EngineChoice.VLLM:
+            model = given.model
+            server = vllm_server(given.vllm_python, model, model, home / "vllm.log", shlex.split(given.vllm_args))
+        else:
+            model = DEFAULT_MODEL_ID
+            path = fetch(Catalog.load().get(model), weights_directory())
+            server = llama_server(path, model, context_length, parallel, threads or None, home / "llama.log")
         server.start()
         try:
             endpoint = server.wait_ready(_START_SECONDS)
-            yield EngineUnderTest(endpoint, _settings(home, endpoint, DEFAULT_MODEL_ID))
+            yield EngineUnderTest(endpoint, _settings(home, endpoint, model))
         finally:
             server.stop()
 

