@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Text, cast, column, delete, func, insert, literal, select, table
+from sqlalchemy import ColumnElement, Select, Text, cast, column, delete, func, insert, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -25,6 +25,8 @@ MAX_QUERY_WORDS = 32
 """Further words of a query are ignored, but for the last."""
 MAX_ENTRY_BYTES = 500_000
 """Distinct words of one entry that are indexed; PostgreSQL's tsvector ends at 1 MB. A trace has some 20 KB."""
+_MANY_HITS = 5_000
+"""From here on, looking up the entry of each question costs less than a set of their ids."""
 
 _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = frozenset({"Mn", "Mc", "Me", "Cf"})
@@ -82,28 +84,37 @@ def question_matches(
     session: Session, text: str, question_id: InstrumentedAttribute[str] = QuestionRow.id
 ) -> ColumnElement[bool]:
     """Condition on `QuestionRow`, or on a column with a question's id: the question has the words of `text`."""
-    hits = _hits(session, words_of(text))
-    entry = SearchEntryRow
-    return question_id.in_(select(entry.question_id).where(hits, entry.question_id.is_not(None)))
+    words, entry = words_of(text), SearchEntryRow
+    if words and session.get_bind().dialect.name == "sqlite" and _has_many(session, found := _sqlite_found(words)):
+        number = select(entry.number).where(entry.question_id == question_id).correlate_except(entry)
+        return number.scalar_subquery().in_(found)
+    return question_id.in_(select(entry.question_id).where(_hits(session, words), entry.question_id.is_not(None)))
 
 
 def _hits(session: Session, words: list[str]) -> ColumnElement[bool]:
     """Condition on `SearchEntryRow`; a query without any word (only signs, say) finds nothing."""
     if not words:
         return literal(False)
-    distinct = list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1]
     if session.get_bind().dialect.name == "postgresql":
-        return _postgresql_hits(distinct, words[-1])
-    return _sqlite_hits(distinct, words[-1])
+        return _postgresql_hits(words)
+    return SearchEntryRow.number.in_(_sqlite_found(words))
 
 
-def _sqlite_hits(words: list[str], prefix: str) -> ColumnElement[bool]:
-    query = " AND ".join([*(f'"{word}"' for word in words), f'"{prefix}" *'])
-    found = select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
-    return SearchEntryRow.number.in_(found)
+def _sqlite_found(words: list[str]) -> Select[int]:
+    query = " AND ".join([*(f'"{word}"' for word in _whole_words(words)), f'"{words[-1]}" *'])
+    return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
 
 
-def _postgresql_hits(words: list[str], prefix: str) -> ColumnElement[bool]:
-    query = " & ".join([*(f"'{word}'" for word in words), f"'{prefix}':*"])
+def _has_many(session: Session, found: Select[int]) -> bool:
+    counted = select(func.count()).select_from(found.limit(_MANY_HITS).subquery())
+    return session.scalar(counted) == _MANY_HITS
+
+
+def _whole_words(words: list[str]) -> list[str]:
+    return list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1]
+
+
+def _postgresql_hits(words: list[str]) -> ColumnElement[bool]:
+    query = " & ".join([*(f"'{word}'" for word in _whole_words(words)), f"'{words[-1]}':*"])
     vector = func.search_vector(SearchEntryRow.words)
     return vector.op("@@", is_comparison=True)(cast(literal(query, Text), TSQUERY))

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.served_alike import same_beginning, serving, with_engine, with_transformers
 from m1app.training.training_events import last_ending, read_events, summarise
 from m1app.training.training_folder import TrainingFolder
-from models.engine import CompletionRequest
 from models.llama_server import llama_server
-from models.openai_engine import OpenAIEngine
+from models.vllm_server import vllm_server
 from tests.m1app.training.trainings import (
+    ROOT,
     STEPS,
     TOPICS,
+    TRAIN_PYTHON,
     events_of,
     finish,
-    greedy_of_transformers,
     losses,
     prepare,
     prompt_about,
@@ -25,6 +26,7 @@ from tests.m1app.training.trainings import (
     wait_for,
 )
 
+VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 pytestmark = [pytest.mark.training, pytest.mark.timeout(600)]
 
 
@@ -80,28 +82,23 @@ def test_the_card_says_what_the_model_was_made_of(straight: TrainingFolder) -> N
     assert (straight.model / "README.md").read_text() == card
 
 
-async def test_the_embedded_engine_answers_as_transformers_does(straight: TrainingFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)])
+async def test_engines_answer_as_transformers_does(engine: str, straight: TrainingFolder, tmp_path: Path) -> None:
     prompts = [prompt_about(topic) for topic in (*TOPICS[:3], TOPICS[-1])]
-    expected = greedy_of_transformers(straight.model, prompts, 24)
-    server = llama_server(straight.gguf, "tuned", 512, 1, 1, tmp_path / "llama.log")
-    server.start()
-    try:
-        endpoint = server.wait_ready(60)
-        engine = OpenAIEngine(lambda: endpoint, "tuned")
-        found = []
-        for prompt in prompts:
-            ids: tuple[int, ...] = ()
-            tokens = await engine.tokenize(prompt, parse_special=True)
-            async for chunk in engine.stream(CompletionRequest(tokens, max_tokens=24)):
-                ids += chunk.token_ids
-            found.append(list(ids))
-        await engine.aclose()
-    finally:
-        server.stop()
-    # The engine may keep the token that ends the turn to itself.
-    for got, wanted in zip(found, expected, strict=True):
-        assert len(got) >= len(wanted) - 1 >= 4
-        assert got == wanted[: len(got)]
+    if engine == "embedded":
+        server = llama_server(straight.gguf, "tuned", 512, 1, 1, tmp_path / "llama.log")
+    elif not VLLM_PYTHON.exists():
+        pytest.skip("there is no .venv-vllm; `make vllm` makes it")
+    else:
+        exact = ("--dtype", "float32")
+        server = vllm_server(
+            VLLM_PYTHON, str(straight.model), "tuned", tmp_path / "vllm.log", exact, context_length=512
+        )
+    async with serving(server) as served:
+        found = await with_engine(served, prompts, 24)
+    wanted = with_transformers(TRAIN_PYTHON, straight.model, prompts, 24)
+    assert min(map(len, wanted)) >= 5
+    assert [same_beginning(*pair) for pair in zip(found, wanted, strict=True)] == [1.0] * 4
 
 
 def test_killed_and_stopped_it_goes_on_with_the_same_curve_and_ends_with_the_same_weights(

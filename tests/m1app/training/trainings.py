@@ -1,6 +1,5 @@
 """What tests of the process that trains share: a tiny base, prepared folders, and the process itself."""
 
-import json
 import os
 import subprocess
 import time
@@ -109,12 +108,3 @@ def losses(folder: TrainingFolder) -> list[tuple[int, float]]:
 
 def events_of(folder: TrainingFolder, kind: str) -> list[dict[str, Any]]:
     return [each for each in read_events(folder.progress_file) if each["event"] == kind]
-
-
-def greedy_of_transformers(model: Path, prompts: list[str], tokens: int) -> list[list[int]]:
-    """Ids that transformers gives in float32, from a process of the training's environment."""
-    script = Path(__file__).with_name("greedy.py")
-    command = [str(TRAIN_PYTHON), str(script), str(model), str(tokens)]
-    done = subprocess.run(command, input=json.dumps(prompts), capture_output=True, text=True, timeout=_WAIT_SECONDS)
-    assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout))

@@ -1,6 +1,7 @@
-"""Greedy continuations by transformers: `greedy.py MODEL_FOLDER TOKENS` with a JSON list of prompts on its input.
+"""Greedy continuations by transformers: `greedy_with_transformers.py MODEL_FOLDER TOKENS`.
 
-Run with the Python of .venv-train; prints a JSON list of token ids for each prompt.
+Run with the Python of .venv-train. Reads prompts, a JSON list of texts, from its input; computes in float32 and prints
+a JSON list of token ids for each.
 """
 
 import json
