@@ -55,6 +55,8 @@ def add_bench_command(commands: Any, numbers: Callable[[str], tuple[int, ...]]) 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
     if not options.resume and not options.questions:
         raise ServiceError("Say which questions: --questions FILE, or --resume ID to go on with a run.")
+    if options.resume and options.dry_run:
+        raise ServiceError("--dry-run is about a new run; leave out --resume, or --dry-run to go on with that one.")
     recipe = None if options.resume else await _recipe(services, options)
     if recipe and options.dry_run:
         return await _dry_run(services, recipe, is_json=options.json)
@@ -163,12 +165,16 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         _print(json.dumps(_json(run, pairs), ensure_ascii=False) + "\n")
         return
     _print(f"run {run.id} ({run.state.value}): {run.items_done:,} done, {run.items_failed:,} failed\n")
-    _print(f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>21} {'m1':>21} {'thinking':>9}\n")
+    _print(
+        f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>21} {'m1':>21} {'unanswered':>11} "
+        f"{'thinking':>9}\n"
+    )
     for one, other in pairs:
         name = one.question_set or "mean over sets"
         _print(
             f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
-            f"{_share(one):>21} {_share(other):>21} {one.mean_thinking_tokens:9.0f}\n"
+            f"{_share(one):>21} {_share(other):>21} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
+            f"{one.mean_thinking_tokens:9.0f}\n"
         )
     _print(f"tokens: {run.tokens_generated:,}; separate runs: {run.tokens_if_separate:,}; {run.seconds:,.0f} s\n")
 
@@ -176,6 +182,10 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
 def _share(cell: CellSummary) -> str:
     found = cell.accuracy
     return f"{found.value:.1%} ({found.low:.1%}-{found.high:.1%})"
+
+
+def _unanswered(cell: CellSummary) -> int:
+    return round((1 - cell.answered_share) * cell.n)
 
 
 def _json(run: BenchmarkRun, pairs: Sequence[tuple[CellSummary, CellSummary]]) -> dict[str, Any]:
@@ -204,9 +214,7 @@ def _cell_json(strict: CellSummary, m1: CellSummary) -> dict[str, Any]:
             rule: {"value": cell.accuracy.value, "low": cell.accuracy.low, "high": cell.accuracy.high}
             for rule, cell in zip(_RULES, (strict, m1), strict=True)
         },
-        "unanswered": {
-            rule: round((1 - cell.answered_share) * cell.n) for rule, cell in zip(_RULES, (strict, m1), strict=True)
-        },
+        "unanswered": {rule: _unanswered(cell) for rule, cell in zip(_RULES, (strict, m1), strict=True)},
         "mean_thinking_tokens": strict.mean_thinking_tokens,
         "mean_tokens": strict.mean_tokens,
     }

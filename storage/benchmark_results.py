@@ -19,6 +19,9 @@ CellKey = tuple[int, int]
 _NO_CELL = (0, -1)
 
 
+_Query = Select[*tuple[Any, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFilter:
     """Which questions of a run to list; empty fields let all through."""
@@ -29,6 +32,8 @@ class VerdictFilter:
     """The cell whose verdict is shown."""
     before: CellKey | None = None
     """The cell that it is compared with."""
+    before_model: str = ""
+    """Of that cell; empty: the question's own."""
     verdict: str = ""
     """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
     text: str = ""
@@ -96,18 +101,38 @@ class BenchmarkResultRepository:
         return found
 
     def transition_counts(
-        self, run_id: str, model: str, question_set: str, before: CellKey, after: CellKey, *, is_m1: bool = False
+        self,
+        run_id: str,
+        model: str,
+        question_set: str,
+        before: CellKey,
+        after: CellKey,
+        *,
+        other_model: str = "",
+        is_m1: bool = False,
     ) -> Mapping[tuple[bool, bool], int]:
-        """Results by whether they are right in one cell and in another; an empty set name takes all sets."""
+        """Questions by whether their first pass is right in one cell and in another.
+
+        Args:
+            run_id: the run.
+            model: of the first cell.
+            question_set: an empty name takes all sets.
+            before: the first cell.
+            after: the other one.
+            other_model: of the other cell; empty: the same.
+            is_m1: by which rule.
+        """
         run = self._run(run_id)
         one, other = aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
         was, became = _rule(one, is_m1)[0], _rule(other, is_m1)[0]
+        query: _Query = select(was, became, func.count()).select_from(one)
+        item_id: Any = one.item_id
+        if other_model and other_model != model:
+            item = aliased(BenchmarkItemRow)
+            query, item_id = _asked_of(query.join(item, item.id == one.item_id), item, run, other_model)
         query = (
-            select(was, became, func.count())
-            .join(
-                other, and_(other.item_id == one.item_id, other.pass_number == one.pass_number, _in_cell(other, after))
-            )
-            .where(*_of(one, run, model, question_set), _in_cell(one, before))
+            query.join(other, _first_pass(other, item_id, after))
+            .where(*_of(one, run, model, question_set), one.pass_number == 0, _in_cell(one, before))
             .group_by(was, became)
         )
         return {(bool(was), bool(became)): count for was, became, count in self._session.execute(query)}
@@ -131,18 +156,21 @@ class BenchmarkResultRepository:
         if wanted.verdict:
             query = query.join(now, _first_pass(now, item.id, wanted.cell))
         if "-" in wanted.verdict:
-            query = query.join(before, _first_pass(before, item.id, wanted.before or wanted.cell))
+            query, item_id = _asked_of(query, item, run, wanted.before_model)
+            query = query.join(before, _first_pass(before, item_id, wanted.before or wanted.cell))
         if wanted.text.strip():
             query = query.where(question_matches(self._session, wanted.text, item.question_id))
         return query.where(*_verdict_is(wanted, now, before))
 
     def _shown(self, run: BenchmarkRun, wanted: VerdictFilter, item_ids: Sequence[str]) -> tuple[QuestionVerdict, ...]:
         item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
+        query: _Query = select(
+            item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target
+        ).join(QuestionRow, QuestionRow.id == item.question_id)
+        query, before_id = _asked_of(query, item, run, wanted.before_model)
         query = (
-            select(item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target)
-            .join(QuestionRow, QuestionRow.id == item.question_id)
-            .outerjoin(now, _first_pass(now, item.id, wanted.cell))
-            .outerjoin(before, _first_pass(before, item.id, wanted.before or _NO_CELL))
+            query.outerjoin(now, _first_pass(now, item.id, wanted.cell))
+            .outerjoin(before, _first_pass(before, before_id, wanted.before or _NO_CELL))
             .where(item.id.in_(item_ids))
             .order_by(item.position)
         )
@@ -184,6 +212,20 @@ def _in_cell(row: Any, cell: CellKey) -> ColumnElement[bool]:
 
 def _first_pass(row: Any, item_id: Any, cell: CellKey) -> ColumnElement[bool]:
     return and_(row.item_id == item_id, row.pass_number == 0, _in_cell(row, cell))
+
+
+def _asked_of(query: _Query, item: Any, run: BenchmarkRun, model: str) -> tuple[_Query, Any]:
+    """The query, and the id of the item that asks a model what `item` asks; an empty name is the item's own model."""
+    if not model:
+        return query, item.id
+    other = aliased(BenchmarkItemRow)
+    is_same = and_(
+        other.run_id == item.run_id,
+        other.set_number == item.set_number,
+        other.question_id == item.question_id,
+        other.model_number == _place(model, run.models),
+    )
+    return query.outerjoin(other, is_same), other.id
 
 
 def _of(row: Any, run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:

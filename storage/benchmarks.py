@@ -159,17 +159,32 @@ class BenchmarkRepository:
         return len(gone)
 
     def reopen_failed(self, run_id: str) -> int:
-        """Items that failed wait again, without the results that said so; gives how many."""
+        """Items that failed wait again, without the results that said so; gives how many.
+
+        The tokens of their sweeps leave the run's counts: a sweep that goes on tells them again when it is finished.
+        """
         failed = select(BenchmarkItemRow.id).where(
             BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
         )
+        spent = select(
+            func.coalesce(func.sum(SweepRow.tokens_generated), 0),
+            func.coalesce(func.sum(SweepRow.tokens_if_separate), 0),
+        )
+        generated, separate = self._session.execute(spent.where(SweepRow.id.in_(failed))).one()
         self._changed(delete(BenchmarkResultRow).where(BenchmarkResultRow.item_id.in_(failed)))
         reopened = update(BenchmarkItemRow).where(
             BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
         )
         count = self._changed(reopened.values(state=ItemState.WAITING, attempts=0, error=""))
         if count:
-            self._changed(update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id).values(items_failed=0))
+            run = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id)
+            self._changed(
+                run.values(
+                    items_failed=0,
+                    tokens_generated=BenchmarkRunRow.tokens_generated - generated,
+                    tokens_if_separate=BenchmarkRunRow.tokens_if_separate - separate,
+                )
+            )
         return count
 
     def waiting(self, run_id: str, after: int = -1, limit: int = 256) -> Sequence[BenchmarkItem]:

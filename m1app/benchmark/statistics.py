@@ -4,10 +4,12 @@ All intervals are 95% unless a level is given. A verdict is True or False; unans
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -16,6 +18,9 @@ from m1app.benchmark.estimates import PairedComparison, Proportion
 
 RESAMPLES = 1999
 _SEED = 20_250_400
+
+_Clusters = Counter[tuple[int, int]]
+"""How many clusters have (right verdicts, verdicts)."""
 
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
@@ -78,46 +83,105 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def macro_average(sets: Mapping[str, tuple[int, int]], level: float = 0.95) -> Proportion:
     """Mean of the accuracies of several question sets, each counting the same however large.
 
-    The interval is a percentile bootstrap that draws questions within each set: the sets are what they are, and no
-    sample of others. Drawing n verdicts with replacement is one draw from a binomial distribution.
+    The interval is that of `clustered_macro_average`.
 
     Args:
         sets: name to how many verdicts are right, and how many there are.
         level: of the interval.
     """
-    counts = [(correct, n) for correct, n in sets.values() if n]
-    if not counts:
-        return Proportion(math.nan, 0.0, 1.0, 0)
-    chance = np.random.default_rng(_SEED)
-    drawn = np.mean([chance.binomial(n, correct / n, RESAMPLES) / n for correct, n in counts], axis=0)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    value = float(np.mean([correct / n for correct, n in counts]))
-    return Proportion(value, float(low), float(high), sum(n for _, n in counts))
+    return _mean_over_sets([Counter({(1, 1): right, (0, 1): n - right}) for right, n in sets.values()], level, "beta")
+
+
+def clustered_macro_average(sets: Mapping[str, Sequence[tuple[int, int]]], level: float = 0.95) -> Proportion:
+    """The same of questions that were asked several times each.
+
+    The interval holds a percentile bootstrap that draws questions within each set: the sets are what they are, and no
+    sample of others. It also holds the sets' own limits (Korn and Graubard 1998), combined by MOVER (Zou, Huang and
+    Zhang 2009), because a bootstrap has no spread where the questions of a set agree. The limits are exact rather than
+    Wilson's: of seven sets of five questions Wilson's combine to one that covers 86 to 91%.
+
+    Args:
+        sets: name to (how many verdicts are right, how many there are) of each question.
+        level: of the interval.
+    """
+    return _mean_over_sets([Counter(questions) for questions in sets.values()], level, "beta")
 
 
 def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level: float = 0.95) -> Proportion:
     """Accuracy with an interval that knows that verdicts of one cluster belong together.
 
+    The interval holds a percentile bootstrap that draws clusters, and Wilson's at the effective number of verdicts
+    (Dean and Pagano 2015), which is the number of clusters where all of them agree.
+
     Args:
         verdicts: one per answer.
         clusters: the question, or the source, of each; several seeds of a question are one cluster.
-        level: of the percentile bootstrap interval, which draws clusters.
+        level: of the interval.
 
     Raises:
         ValueError: not as many clusters as verdicts.
     """
     if len(verdicts) != len(clusters):
         raise ValueError(f"{len(verdicts)} verdicts and {len(clusters)} clusters; give the cluster of each verdict.")
-    if not verdicts:
+    right = Counter(cluster for cluster, verdict in zip(clusters, verdicts, strict=True) if verdict)
+    sizes = Counter(clusters)
+    return _mean_over_sets([Counter((right[cluster], size) for cluster, size in sizes.items())], level, "wilson")
+
+
+def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["beta", "wilson"]) -> Proportion:
+    """Mean of the sets' shares with the hull of the cluster bootstrap's interval and the MOVER of the sets' limits."""
+    filled = [each for each in sets if _verdicts(each)]
+    if not filled:
         return Proportion(math.nan, 0.0, 1.0, 0)
-    values = np.asarray(verdicts, dtype=np.float64)
-    _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
-    right = np.bincount(numbers, weights=values)
-    sizes = np.bincount(numbers).astype(np.float64)
-    drawn = np.random.default_rng(_SEED).integers(0, len(sizes), (RESAMPLES, len(sizes)))
-    shares = right[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
-    return Proportion(float(values.mean()), float(low), float(high), len(values))
+    shares = [_share(each, level, method) for each in filled]
+    value = math.fsum(each.value for each in shares) / len(shares)
+    low = value - math.hypot(*(each.value - each.low for each in shares)) / len(shares)
+    high = value + math.hypot(*(each.high - each.value for each in shares)) / len(shares)
+    chance = np.random.default_rng(_SEED)
+    drawn = np.mean([_draw_shares(each, chance) for each in filled], axis=0)
+    # RESAMPLES + 1 times a tail is a whole number, which this rule needs (Davison and Hinkley 1997).
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    drawn_low, drawn_high = np.quantile(drawn, tails, method="weibull")
+    low, high = max(0.0, min(low, float(drawn_low))), min(1.0, max(high, float(drawn_high)))
+    return Proportion(value, low, high, sum(each.n for each in shares))
+
+
+def _share(clusters: _Clusters, level: float, method: Literal["beta", "wilson"]) -> Proportion:
+    n = _verdicts(clusters)
+    value = sum(right * count for (right, _), count in clusters.items()) / n
+    size = _effective_size(clusters, level)
+    low, high = proportion_confint(value * size, size, alpha=1 - level, method=method)
+    return Proportion(value, float(low), float(high), n)
+
+
+def _draw_shares(clusters: _Clusters, chance: np.random.Generator) -> np.ndarray:
+    """Shares of resamples [RESAMPLES]; drawing clusters with replacement is drawing how many are of each kind."""
+    counts = np.array(list(clusters.values()))
+    drawn = chance.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES) @ np.array(list(clusters))
+    return np.asarray(drawn[:, 0] / drawn[:, 1])
+
+
+def _effective_size(clusters: _Clusters, level: float) -> float:
+    """As how many independent verdicts these tell, by the spread between clusters (Korn and Graubard 1998).
+
+    At least as if the verdicts of a cluster always agreed (Kish 1965), which is the number of clusters where these are
+    equally large, and at most the number of verdicts. Without any spread it is the least.
+    """
+    n, k = _verdicts(clusters), clusters.total()
+    right = sum(right * count for (right, _), count in clusters.items())
+    least = n**2 / sum(size**2 * count for (_, size), count in clusters.items())
+    # In whole numbers, so that clusters that agree have no spread at all.
+    squares = sum((each * n - right * size) ** 2 * count for (each, size), count in clusters.items())
+    if k < 2 or not squares:
+        return least
+    variance = squares / n**4 * k / (k - 1)
+    few = (norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, k - 1)) ** 2
+    share = right / n
+    return float(min(max(least, few * share * (1 - share) / variance), n))
+
+
+def _verdicts(clusters: _Clusters) -> int:
+    return sum(size * count for (_, size), count in clusters.items())
 
 
 def minimum_detectable_difference(

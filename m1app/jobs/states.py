@@ -4,14 +4,14 @@
       │  ↑        │  └───> stopping ──> stopped (or one of the others: it was faster)
       │  │        └──────> stopped (its machine told it to end), lost
       └──┼─────> stopped
-         └── resumed: stopped, failed, lost
+         └── resumed: stopped, failed, lost; succeeded with questions that failed
 
 A lost job's worker may be heard of again, when it was only cut off: it has stopped meanwhile, or was done.
 """
 
 from collections.abc import Mapping
 
-from storage.job_records import JobState
+from storage.job_records import Job, JobState
 
 _NEXT: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.STOPPED}),
@@ -34,6 +34,12 @@ OVER = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobStat
 def may_follow(before: JobState, after: JobState) -> bool:
     """Whether a job may go from `before` to `after`."""
     return after in _NEXT[before]
+
+
+def may_resume(job: Job) -> bool:
+    """Whether a person may let the job go on; a benchmark that has come to its end asks again what failed."""
+    is_partial = job.state is JobState.SUCCEEDED and job.progress.figures.get("failed", 0) > 0
+    return is_partial or may_follow(job.state, JobState.QUEUED)
 
 
 def states_before(after: JobState) -> frozenset[JobState]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from m1app.benchmark.paper_figures import PaperCurve, reference_curves
+from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
 from m1app.benchmark.pareto import pareto_front
 from m1app.services.benchmark_axes import GREY, chart_layout
 from m1app.services.benchmark_reading import CellSummary
@@ -102,7 +102,7 @@ def _references(choice: ChartChoice, question_set: str, all_sets: Sequence[str])
         return (), "The paper has curves of accuracy against thinking budget only."
     found = reference_curves((question_set,) if question_set else all_sets)
     if found:
-        return found, f"The paper's curves are over {found[0].n:,} questions, without forced rounds, by the rule m1."
+        return found, f"{SOURCE}: {found[0].n:,} questions, without forced rounds, by the rule m1."
     what = f"no figures for {question_set}" if question_set else "not all of these sets"
     return (), f"The paper has {what}."
 

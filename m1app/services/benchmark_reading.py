@@ -49,14 +49,17 @@ class CellSummary:
 
 @dataclass(frozen=True, slots=True)
 class CellPair:
-    """Two cells of one model to compare."""
+    """Two cells to compare, of one model or of two of the same run."""
 
     model: str
+    """Of the first cell."""
     question_set: str
     """`MACRO` takes the questions of all sets."""
     before: CellKey
     """(thinking budget in tokens, force rounds)."""
     after: CellKey
+    other_model: str = ""
+    """Of the second cell; empty: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class QuestionFilter:
     """Whose verdict is shown; None is the largest."""
     before: CellKey | None = None
     """The cell that it is compared with."""
+    before_model: str = ""
+    """Of that cell; empty: the question's own."""
     verdict: str = ""
     """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
     text: str = ""
@@ -108,10 +113,11 @@ class BenchmarkReading:
         self, *, text: str = "", tag: str = "", with_archived: bool = False, limit: int = 200
     ) -> tuple[BenchmarkRun, ...]:
         """Runs, newest first; by words of the name, and a tag."""
+        most = _MOST_RUNS if tag else limit
         found = await self._store.read(
-            lambda s: BenchmarkRepository(s).recent(limit, text, with_archived=with_archived)
+            lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived)
         )
-        return tuple(run for run in found if not tag or tag in run.tags)
+        return tuple(run for run in found if not tag or tag in run.tags)[:limit]
 
     async def get(self, run_id: str) -> BenchmarkRun:
         """The run with that id."""
@@ -129,13 +135,13 @@ class BenchmarkReading:
                 of_run = [each for each in counts if each.run_id == run.id]
                 found += _summaries(session, run, of_run, is_m1=is_m1)
                 if len(run.question_sets) > 1:
-                    found += _macro(run, of_run)
+                    found += _macro(session, run, of_run, is_m1=is_m1)
             return tuple(found)
 
         return await self._store.read(read)
 
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
-        """How verdicts change between two cells; raises ServiceError while no question has both."""
+        """How the verdicts of first passes change; raises ServiceError while no question has both."""
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
             raise ServiceError("No question has been answered at both settings yet.")
@@ -173,6 +179,7 @@ class BenchmarkReading:
             question_set=wanted.question_set,
             cell=wanted.cell or (max(run.budgets), max(run.force_rounds)),
             before=wanted.before,
+            before_model=wanted.before_model,
             verdict=wanted.verdict,
             text=wanted.text,
             is_m1=rule == "m1",
@@ -219,7 +226,13 @@ class BenchmarkReading:
         """Right-right, right-wrong, wrong-right, wrong-wrong."""
         counts = await self._store.read(
             lambda s: BenchmarkResultRepository(s).transition_counts(
-                run_id, pair.model, pair.question_set, pair.before, pair.after, is_m1=rule == "m1"
+                run_id,
+                pair.model,
+                pair.question_set,
+                pair.before,
+                pair.after,
+                other_model=pair.other_model,
+                is_m1=rule == "m1",
             )
         )
         return (
@@ -263,9 +276,16 @@ def _summary(each: CellCount, share: Proportion) -> CellSummary:
     )
 
 
-def _macro(run: BenchmarkRun, counts: Sequence[CellCount]) -> list[CellSummary]:
+def _macro(session: Session, run: BenchmarkRun, counts: Sequence[CellCount], *, is_m1: bool) -> list[CellSummary]:
     """The mean over sets, of the cells for which every set has results."""
-    from m1app.benchmark.statistics import macro_average
+    from m1app.benchmark.statistics import clustered_macro_average, macro_average
+
+    right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
+
+    def share(model: str, cell: CellKey, of_cell: Sequence[CellCount]) -> Proportion:
+        if run.passes == 1:
+            return macro_average({each.question_set: (each.correct, each.n) for each in of_cell})
+        return clustered_macro_average({name: right[model, name, cell] for name in run.question_sets})
 
     found: list[CellSummary] = []
     cells = dict.fromkeys((each.model, each.budget_tokens, each.force_rounds) for each in counts)
@@ -275,10 +295,6 @@ def _macro(run: BenchmarkRun, counts: Sequence[CellCount]) -> list[CellSummary]:
         ]
         if len(of_cell) < len(run.question_sets):
             continue
-        # With several passes, as if those of a question always agreed: the interval is then rather too wide.
-        shares = {
-            each.question_set: (round(each.correct / run.passes), max(1, each.n // run.passes)) for each in of_cell
-        }
         found.append(
             CellSummary(
                 run_id=run.id,
@@ -287,7 +303,7 @@ def _macro(run: BenchmarkRun, counts: Sequence[CellCount]) -> list[CellSummary]:
                 budget_tokens=budget,
                 force_rounds=rounds,
                 n=sum(each.n for each in of_cell),
-                accuracy=macro_average(shares),
+                accuracy=share(model, (budget, rounds), of_cell),
                 answered_share=_mean(each.answered / each.n for each in of_cell),
                 mean_thinking_tokens=_mean(each.thinking_tokens / each.n for each in of_cell),
                 mean_tokens=_mean(each.tokens_if_separate / each.n for each in of_cell),

@@ -11,8 +11,8 @@ from m1app.services.benchmark_words import interval_words, p_words, percent, poi
 
 MACRO_NAME = "Macro average"
 BEST_NOTE = (
-    "“Best budget of each” takes the budget at which each set did best, chosen on the very questions that are scored: "
-    "read it beside the paper's table, not as what to expect."
+    "“Best budget of each” is optimistic: it takes the budget at which each set did best, chosen on the very questions "
+    "that are scored. Read it beside the paper's table, not as what to expect."
 )
 
 CurvePoint = tuple[int, PairedComparison, float]
@@ -141,7 +141,7 @@ def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, s
     name = TableCell(_owner(row.run_id, row.model, run_names))
     rounds = TableCell(str(row.force_rounds))
     at = TableCell(f"at {row.budget_tokens:,} tokens")
-    best = TableCell("best budget of each", "Optimistic: chosen on the questions that are scored.", "optimistic")
+    best = TableCell("best budget of each (optimistic)", "Chosen on the questions that are scored.", "optimistic")
     return (
         TableRow((name, rounds, at, *(_reading(row.at_budget.get(column)) for column in columns))),
         TableRow((name, rounds, best, *(_reading(row.at_best.get(column)) for column in columns))),
@@ -162,6 +162,8 @@ def _paper_row(row: PaperRow, columns: Sequence[str]) -> TableRow:
     # The paper's average is over its ten sets: beside fewer it would mislead.
     if columns and columns[0] == MACRO and set(of_column[1:]) == set(row.accuracies):
         cells[0] = TableCell(percent(row.average))
-    best = TableCell("paper, best budget of each", "The maximum over the budgets of Figure 1.", "optimistic")
+    best = TableCell(
+        "paper, best budget of each (optimistic)", "The maximum over the budgets of Figure 1.", "optimistic"
+    )
     reading = best if row.is_maximum else TableCell("paper")
     return TableRow((TableCell(row.model), TableCell(""), reading, *cells), "paper")

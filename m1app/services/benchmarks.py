@@ -91,7 +91,8 @@ class BenchmarkService:
         models = max(1, len(recipe.models))
         questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
         of_one = SweepService.estimate(recipe.sweep())
-        rate = await self._store.read(lambda s: BenchmarkRepository(s).tokens_per_second(recipe.models))
+        asked = recipe.models or await self._default_models()
+        rate = await self._store.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
         # A question of a set has options, whose probabilities cost a token at each cut.
         cells = len(recipe.sweep().cells)
         more = questions * models * recipe.passes * cells
@@ -221,6 +222,13 @@ class BenchmarkService:
             there = ", ".join(sorted(kept)) or "none yet; import one first"
             raise BenchmarkRefused("question_sets", f"There is no question set {missing[0]!r}. There are: {there}.")
         return [kept[name] for name in recipe.question_sets]
+
+    async def _default_models(self) -> tuple[str, ...]:
+        """The one that answers where none is named; none while the engine is away."""
+        try:
+            return (await self._default_model(),)
+        except ModelsError:
+            return ()
 
     async def _default_model(self) -> str:
         return self._engines.name_of("", await self._engines.engine().describe())

@@ -17,7 +17,7 @@ from m1app.jobs.job_files import JobFiles
 from m1app.jobs.job_log import JobLog
 from m1app.jobs.local_executor import LocalExecutor
 from m1app.jobs.ray_executor import RayExecutor
-from m1app.jobs.states import OVER, states_before
+from m1app.jobs.states import OVER, may_resume, states_before
 from m1app.jobs.watching import WatchLimits
 from m1app.jobs.worker_environment import worker_environment
 from m1app.services.errors import JobNotFound, JobRefused
@@ -117,18 +117,20 @@ class JobService:
         return job
 
     async def resume(self, job_id: str) -> Job:
-        """Let a stopped, failed or lost job go on: the same job and folder, at its next attempt.
+        """Let a job go on that `may_resume`: the same job and folder, at its next attempt.
 
         Raises:
             JobNotFound: there is none with that id.
-            JobRefused: it is not over, or has succeeded; or nobody can run it any more.
+            JobRefused: it is not over, or has succeeded with everything; or nobody can run it any more.
         """
         job = await self.get(job_id)
         self._check_executor(job.executor)
-        if not await self._request(job_id, JobState.QUEUED, states_before(JobState.QUEUED), "resumed by a person"):
+        allowed = states_before(JobState.QUEUED) | ({job.state} if may_resume(job) else set())
+        if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a person"):
             job = await self.get(job_id)
             raise JobRefused(
-                f"The job {job.name!r} is {job.state.value}; only a stopped, failed or lost one can be resumed."
+                f"The job {job.name!r} is {job.state.value}; only one that was stopped or lost, or that "
+                "failed or has failed questions, can be resumed."
             )
         return await self.get(job_id)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from m1app.jobs.states import OVER, may_follow
+from m1app.jobs.states import OVER, may_resume
 from m1app.services.benchmark_recipe import BenchmarkRecipe
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
@@ -80,7 +80,7 @@ def detail_value(
         "command": command,
         "run": job.subject_id if is_benchmark else "",
         "can_stop": job.state in (JobState.QUEUED, JobState.RUNNING),
-        "can_resume": may_follow(job.state, JobState.QUEUED),
+        "can_resume": may_resume(job),
         "can_clone": is_benchmark or (job.kind is JobKind.FINE_TUNING and bool(command)),
         "can_delete": job.state in OVER,
         "artifacts": [[name, size(count)] for name, count in artifacts],

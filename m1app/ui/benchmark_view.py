@@ -82,8 +82,8 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
         "error": each.error,
         "tokens": "–" if each.thinking_tokens is None else f"{each.thinking_tokens:,}",
         "case": each.checkpoint_id or "",
-        # An item that has not begun, or failed before it did, has no sweep to open.
-        "has_sweep": state is ItemState.DONE,
+        # An item that has not begun, or failed before it did, has no sweep to open; one that failed later may.
+        "has_sweep": state is ItemState.DONE or each.checkpoint_id is not None,
     }
 
 

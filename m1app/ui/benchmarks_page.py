@@ -121,9 +121,11 @@ class BenchmarksPage:
     async def _transitions(self, values: Values) -> Reply:
         run_id, rule = str(values["run"]), rule_of(values)
         before, after = cell_of(values["before"]), cell_of(values["after"])
-        pair = CellPair(str(values["model"]), str(values.get("set", "")), before, after)
+        pair = CellPair(
+            str(values["model"]), str(values.get("set", "")), before, after, other_model=str(values.get("other", ""))
+        )
         transitions = await self._reading.transitions(run_id, pair, rule)
-        return transitions_value(transitions, before, after)
+        return transitions_value(transitions, pair, (await self._reading.get(run_id)).passes)
 
     async def _along(self, values: Values) -> Reply:
         """Each budget against the one before; asked for by itself, since it compares every pair of neighbours."""
@@ -141,6 +143,7 @@ class BenchmarksPage:
             question_set=str(values.get("set", "")),
             cell=cell_of(values["cell"]),
             before=cell_of(before) if before else None,
+            before_model=str(values.get("before_model", "")),
             verdict=str(values.get("verdict", "")),
             text=str(values.get("text", "")),
         )

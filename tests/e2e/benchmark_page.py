@@ -49,12 +49,14 @@ def store_runs(home: Path) -> dict[str, str]:
         database.dispose()
 
 
-def store_small_run(home: Path, name: str, *, done: int | None = None, is_running: bool = False) -> str:
+def store_small_run(
+    home: Path, name: str, *, done: int | None = None, is_running: bool = False, models: Sequence[str] = ("m1-7b",)
+) -> str:
     """A run of a test's own; gives its id."""
     database = database_of(home)
     state = RunState.RUNNING if is_running else RunState.COMPLETED
     try:
-        new = a_run(name=name, question_sets=("NEJM",), force_rounds=(0,))
+        new = a_run(name=name, question_sets=("NEJM",), force_rounds=(0,), models=tuple(models))
         return store_run(database, new, {"NEJM": questions_of("NEJM", 40)}, done=done, state=state).id
     finally:
         database.dispose()

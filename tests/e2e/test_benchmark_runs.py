@@ -90,6 +90,26 @@ def test_a_run_is_renamed_tagged_archived_and_deleted(open_page: OpenPage, app_i
     expect(page.notice).to_be_hidden()
 
 
+def test_two_models_of_a_run_are_compared_question_by_question(open_page: OpenPage, app_in_use: RunningApp) -> None:
+    run_id = store_small_run(app_in_use.home, "Base and tuned", models=("m1-7b", "m1-7b-tuned"))
+    page = open_page(f"?run={run_id}&tab=transitions")
+    expect(page.comparison).to_contain_text("Exact McNemar test", timeout=WAIT_MS)
+    page.box("other").select_option("m1-7b-tuned")
+    page.box("before").select_option("128-0")
+    expect(page.part("flow-head")).to_contain_text(
+        "From m1-7b, 128 tokens, 0 rounds, to m1-7b-tuned, 2,048 tokens, 0 rounds: 40 answers", timeout=WAIT_MS
+    )
+    page.expect_address("other=m1-7b-tuned")
+    way = page.page.locator('#benchmarks-page tr[data-way="wrong-right"]')
+    count = way.locator("td").nth(1).inner_text()
+    way.get_by_role("button").click()
+    expect(page.place).to_contain_text(f"of {count}", timeout=WAIT_MS)
+    expect(page.part("before-head")).to_have_text("m1-7b, 128 tokens, 0 rounds")
+    expect(page.questions.first).to_contain_text("m1-7b-tuned")
+    page.box("than").select_option("")
+    expect(page.part("before-head")).to_have_text("At 128 tokens, 0 rounds")
+
+
 def test_a_run_that_runs_is_not_deleted(open_page: OpenPage, app_in_use: RunningApp) -> None:
     run_id = store_small_run(app_in_use.home, "Busy", done=3, is_running=True)
     page = open_page(f"?run={run_id}")

@@ -89,7 +89,7 @@ def test_the_papers_curves_are_off_until_switched_on(open_page: OpenPage, runs: 
     page.box("paper").check()
     lines = page.wait_lines(["m1-7b", *PAPER])
     assert lines[3]["y"][0] == pytest.approx(0.7651)
-    expect(page.part("panels")).to_contain_text("1,273 questions")
+    expect(page.part("panels")).to_contain_text("arXiv 2504.00869, Figure 1 and Table 1: 1,273 questions")
     page.tab("Table")
     expect(page.readings).to_contain_text("m1-32B-1K")
     expect(page.part("readings-note")).to_contain_text("maximum over its thinking budgets")
@@ -101,7 +101,7 @@ def test_table_has_both_readings_and_marks_the_optimistic_one(open_page: OpenPag
     expect(rows).to_have_count(4, timeout=WAIT_MS)
     expect(page.readings.locator("th")).to_have_text(["Model", "Rounds", "Reading", "Macro average", "MedQA", "NEJM"])
     at, best = (rows.nth(i).locator("td").all_inner_texts() for i in (0, 1))
-    assert (at[2], best[2]) == ("at 128 tokens", "best budget of each")
+    assert (at[2], best[2]) == ("at 128 tokens", "best budget of each (optimistic)")
     assert [float(b.rstrip("%")) >= float(a.rstrip("%")) for a, b in zip(at[3:], best[3:], strict=True)] == [True] * 3
     expect(rows.nth(1).locator(".m1-optimistic")).to_have_count(1)
     expect(rows.nth(0).locator("td").nth(4).locator("span")).to_have_attribute(

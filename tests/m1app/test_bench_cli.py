@@ -112,12 +112,26 @@ def test_a_bench_that_is_interrupted_or_killed_is_gone_on_with(
     assert passes <= 5
 
 
+def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        done = run(
+            "bench", "--questions", questions, *SHORT, "--profile", "plain-chatml",
+            home=tmp_path / "home", M1_ENGINE_URL=script.url,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    _, head, *cells, _ = done.stdout.splitlines()
+    assert head.split() == ["set", "model", "budget", "rounds", "n", "strict", "m1", "unanswered", "thinking"]
+    assert [" ".join(each.split()[2:5]) for each in cells] == ["8 0 4", "16 0 4", "8 1 4", "16 1 4"]
+    assert all("100.0%" in each and " 0 | 0 " in each for each in cells)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), ("--questions", "--resume")),
         (("--questions", "nowhere.json"), ("nowhere.json",)),
         (("--resume", "0" * 32), ("no benchmark run",)),
+        (("--resume", "0" * 32, "--dry-run"), ("--dry-run is about a new run",)),
     ],
 )
 def test_a_bench_that_cannot_begin_is_one_line(

@@ -1,5 +1,7 @@
 """Benchmark runs: items are finished once, whoever tries, and counted as they were finished."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import update
 
@@ -14,6 +16,7 @@ from storage.errors import RecordNotFound
 from storage.questions import QuestionRepository
 from storage.records import NewQuestion
 from storage.sweeps import SweepRepository
+from storage.tables import SweepRow
 from tests.m1app.annotation.cases import stored_sweep
 from tests.storage.samples import a_sweep
 
@@ -146,6 +149,74 @@ def test_failed_items_count_as_unanswered_and_can_wait_again(database: Database)
         assert runs.get(run.id).items_failed == 0
         assert len(runs.waiting(run.id)) == 4
         assert BenchmarkResultRepository(session).cell_counts([run.id]) == ()
+
+
+def test_tokens_of_a_failed_item_that_is_asked_again_are_counted_once(database: Database) -> None:
+    run = planned(database)
+    with database.session() as session:
+        runs, sweeps = BenchmarkRepository(session), SweepRepository(session)
+        first, second, *_ = runs.waiting(run.id)
+        for item, state, tokens in ((first, ItemState.FAILED, 70), (second, ItemState.DONE, 30)):
+            sweeps.add(a_sweep(item.question_id), item.id)
+            session.execute(
+                update(SweepRow).where(SweepRow.id == item.id).values(tokens_generated=tokens, tokens_if_separate=90)
+            )
+            runs.finish(item.id, state, (), tokens_generated=tokens, tokens_if_separate=90, attempts=1)
+        runs.reopen_failed(run.id)
+        runs.finish(first.id, ItemState.DONE, (), tokens_generated=110, tokens_if_separate=200, attempts=1)
+        kept = runs.get(run.id)
+    assert (kept.tokens_generated, kept.tokens_if_separate) == (140, 290)
+
+
+def test_two_models_are_compared_on_the_same_questions(database: Database) -> None:
+    with database.session() as session:
+        question = NewQuestion(stem="Is the heart ill?", options={"A": "yes", "B": "no"}, target="A")
+        asked = [
+            QuestionRepository(session).upsert(each)
+            for each in (question, replace(question, stem="Is the lung ill?"), replace(question, stem="And the liver?"))
+        ]
+        # The first question belongs to both sets.
+        items = [
+            PlannedItem(of_set, model, each.id)
+            for of_set, of_this in enumerate((asked, asked[:1]))
+            for each in of_this
+            for model in (0, 1)
+        ]
+        run = BenchmarkRepository(session).add(a_run(), items)
+        waiting = BenchmarkRepository(session).waiting(run.id)
+    for item, letter in zip(waiting, "ABBAAABA", strict=True):
+        finish(database, item.id, "B", letter)
+    with database.session(is_read_only=True) as session:
+        results = BenchmarkResultRepository(session)
+        base, tuned = run.models
+        changes = results.transition_counts(run.id, base, "", LARGE, LARGE, other_model=tuned)
+        assert changes == {(True, False): 1, (False, True): 2, (True, True): 1}
+        assert results.transition_counts(run.id, base, "lungs", LARGE, LARGE, other_model=tuned) == {(False, True): 1}
+        assert results.transition_counts(run.id, base, "", LARGE, LARGE, other_model=base) == {
+            (True, True): 2, (False, False): 2,
+        }  # fmt: skip
+        assert results.transition_counts(run.id, base, "", LARGE, LARGE, other_model="nobody") == {}
+        lost = VerdictFilter(model=tuned, cell=LARGE, before=LARGE, before_model=base, verdict="right-wrong")
+        (found,), total = results.verdicts(run.id, lost)
+        assert (found.item_id, found.letter, found.before_letter, total) == (waiting[1].id, "B", "A", 1)
+        shown, _ = results.verdicts(run.id, replace(lost, verdict="", model=""))
+        assert [each.before_letter for each in shown] == ["A", "A", "B", "B", "A", "A", "B", "B"]
+
+
+def test_transitions_are_those_of_the_first_pass(database: Database) -> None:
+    run = planned(database, ("heart", "lung"))
+    with database.session() as session:
+        for item in BenchmarkRepository(session).waiting(run.id):
+            of_passes = [
+                replace(result(item.id, cell, letter), pass_number=number)
+                for number, letters in enumerate(("AB", "BA", "BA"))
+                for cell, letter in zip((SMALL, LARGE), letters, strict=True)
+            ]
+            BenchmarkRepository(session).finish(
+                item.id, ItemState.DONE, of_passes, tokens_generated=1, tokens_if_separate=1, attempts=1
+            )
+        changes = BenchmarkResultRepository(session).transition_counts(run.id, "m1-7b", "", SMALL, LARGE)
+    assert changes == {(True, False): 2}
 
 
 def test_counts_transitions_and_questions_of_finished_items(database: Database) -> None:

@@ -1,19 +1,21 @@
-// Transitions between two cells of one run: the flow, its counts in words, and the comparisons along the curve.
+// Transitions between two cells of one run, of one model or of two: the flow, its counts in words, and the comparisons along the curve.
 function transitionChoice() {
   const run = oneRun();
   const cells = cellsOf(run);
   const first = `${run.budgets[0]}-${run.rounds[0]}`;
+  const model = known(view.model, run.models, run.models[0]);
   return {
     run,
-    model: known(view.model, run.models, run.models[0]),
+    model,
+    other: view.other === model ? "" : known(view.other, run.models, ""),
     set: known(view.set, run.sets, ""),
     before: known(view.before, cells, first),
     after: known(view.after, cells, `${run.budgets[run.budgets.length - 1]}-${run.rounds[0]}`),
   };
 }
 async function showTransitions() {
-  const { run, model, set, before, after } = transitionChoice();
-  const question = { run: run.id, rule: view.rule, model, set, before, after };
+  const { run, model, other, set, before, after } = transitionChoice();
+  const question = { run: run.id, rule: view.rule, model, other, set, before, after };
   const reply = await askLatest("transitions", "transitions", question);
   if (!reply) return;
   if (reply.error) {
@@ -67,8 +69,9 @@ function wayRow(way) {
   return row;
 }
 function openQuestions(verdict) {
-  const { run, model, set, before, after } = transitionChoice();
-  Object.assign(view, { tab: "questions", of: run.id, model, set, from: before, cell: after, verdict, text: "", part: "" });
+  const { run, model, other, set, before, after } = transitionChoice();
+  const two = { model: other || model, than: other && model };
+  Object.assign(view, { tab: "questions", of: run.id, ...two, set, from: before, cell: after, verdict, text: "", part: "" });
   showAddress(true);
   showPane();
 }

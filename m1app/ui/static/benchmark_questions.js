@@ -12,6 +12,7 @@ function questionChoice() {
     run,
     verdicts,
     from,
+    than: from && known(view.than, run.models, ""),
     model: known(view.model, run.models, ""),
     set: known(view.set, run.sets, ""),
     cell: known(view.cell, cells, cells[cells.length - 1]),
@@ -19,16 +20,16 @@ function questionChoice() {
   };
 }
 async function showQuestions() {
-  const { run, model, set, cell, from, verdict } = questionChoice();
+  const { run, model, set, cell, from, than, verdict } = questionChoice();
   const offset = Math.max(0, (Number(view.part) || 1) - 1) * PAGE;
-  const reply = await askLatest("questions", "questions", { run: run.id, rule: view.rule, model, set, cell, before: from, verdict, text: view.text, offset });
+  const reply = await askLatest("questions", "questions", { run: run.id, rule: view.rule, model, set, cell, before: from, before_model: than, verdict, text: view.text, offset });
   if (!reply) return;
   if (reply.error) return notice(reply.error);
-  const text = JSON.stringify([reply, from]);
+  const text = JSON.stringify([reply, from, than]);
   if (q("questions").dataset.shown === text) return;
   q("questions").dataset.shown = text;
   q("before-head").hidden = !from;
-  if (from) say(q("before-head"), `At ${cellText(from)}`);
+  if (from) say(q("before-head"), than ? `${than}, ${cellText(from)}` : `At ${cellText(from)}`);
   q("questions").replaceChildren(...reply.rows.map((each) => questionRow(each, Boolean(from))));
   q("questions").closest("table").hidden = !reply.rows.length;
   q("no-questions").hidden = reply.rows.length > 0;

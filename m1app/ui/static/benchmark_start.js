@@ -35,10 +35,14 @@ function offerOfOneRun(put, any) {
   ["of-box", "of-box-2"].forEach((name) => (q(name).hidden = chosen.length < 2));
   put("one-model", run.models.map((name) => [name, name]), flow.model);
   put("one-set", run.sets.length > 1 ? any("All sets", run.sets) : run.sets.map((name) => [name, name]), run.sets.length > 1 ? flow.set : run.sets[0]);
+  put("other", [["", "the same model"], ...run.models.filter((name) => name !== flow.model).map((name) => [name, name])], flow.other);
+  q("other-box").hidden = run.models.length < 2;
   put("before", cells, flow.before);
   put("after", cells, flow.after);
   put("cell", cells, questions.cell);
   put("from", [["", "nothing"], ...cells], questions.from);
+  put("than", any("the same model", run.models), questions.than);
+  q("than-box").hidden = run.models.length < 2 || !questions.from;
   put("verdict", questions.verdicts, questions.verdict);
 }
 async function showPane() {

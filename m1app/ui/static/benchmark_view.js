@@ -1,7 +1,7 @@
 // What is shown, and the address that keeps it. The values are texts, as in the address; an empty one is the default.
 const DEFAULTS = {
   tab: "curves", rule: "strict", chart: "budget", set: "", model: "", rounds: "", budget: "", at: "", paper: "",
-  of: "", before: "", after: "", cell: "", from: "", verdict: "", text: "", part: "",
+  of: "", before: "", after: "", other: "", cell: "", from: "", than: "", verdict: "", text: "", part: "",
   find: "", tag: "", archived: "",
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.

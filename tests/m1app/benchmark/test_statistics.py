@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from m1app.benchmark import statistics
 from m1app.benchmark.statistics import (
     accuracy,
     clustered_accuracy,
+    clustered_macro_average,
     compare_counts,
     compare_paired,
     holm,
@@ -99,6 +102,97 @@ def test_macro_interval_covers_the_true_mean(monkeypatch: pytest.MonkeyPatch) ->
         found = macro_average(drawn)
         covered.append(found.low <= 0.5 <= found.high)
     assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_sets_in_which_all_questions_agree_leave_an_interval() -> None:
+    # A percentile bootstrap draws the same from these every time, which made intervals without any width.
+    apart = macro_average({"right": (3, 3), "wrong": (0, 3)})
+    # Clopper-Pearson of 3 in 3 begins at 0.025 ** (1 / 3); that of 0 in 3 mirrors it.
+    reach = math.hypot(1 - 0.025 ** (1 / 3), 0) / 2
+    assert (apart.value, apart.low, apart.high) == pytest.approx((0.5, 0.5 - reach, 0.5 + reach))
+    certain = macro_average({"a": (1, 1), "b": (1, 1)})
+    assert (certain.value, certain.low, certain.high) == pytest.approx((1.0, 1 - math.hypot(0.975, 0.975) / 2, 1.0))
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize("right", [0, 5])
+def test_clusters_that_all_agree_have_the_wilson_interval_of_their_number(right: int, passes: int) -> None:
+    found = clustered_accuracy([right > 0] * 5 * passes, [f"q{number}" for number in range(5)] * passes)
+    plain = accuracy(right, 5)
+    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert found.n == 5 * passes
+
+
+def test_clusters_of_one_share_tell_as_much_as_one_verdict_each() -> None:
+    found, plain = clustered_accuracy([True, False] * 4, list("aabbccdd")), accuracy(2, 4)
+    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def test_one_large_cluster_hides_behind_no_small_ones() -> None:
+    found = clustered_accuracy([True] * 104, ["large"] * 100 + list("abcd"))
+    assert found.low < accuracy(2, 2).low
+
+
+def test_macro_average_of_passes_is_the_mean_of_the_sets_accuracies() -> None:
+    mixed = [(2, 2), (1, 2), (0, 2)]
+    found = clustered_macro_average({"a": mixed, "b": mixed, "uneven": [(3, 3), (0, 1)], "empty": []})
+    assert (found.value, found.n) == (pytest.approx((0.5 + 0.5 + 0.75) / 3), 16)
+    singly = clustered_macro_average({"a": [(1, 1)] * 4 + [(0, 1)] * 6, "b": [(1, 1)] * 9})
+    assert singly == macro_average({"a": (4, 10), "b": (9, 9)})
+
+
+def test_passes_that_differ_make_the_interval_narrower_than_passes_that_agree() -> None:
+    differ = clustered_macro_average({"a": [(number % 3, 2) for number in range(30)]})
+    agree = clustered_macro_average({"a": [(2 * (number % 2), 2) for number in range(30)]})
+    assert differ.value == agree.value == 0.5
+    assert differ.high - differ.low < agree.high - agree.low
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=2),
+        st.lists(st.integers(1, 4).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=12),
+        max_size=4,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_macro_interval_holds_its_value_and_has_a_width(sets: dict[str, list[tuple[int, int]]]) -> None:
+    found = clustered_macro_average(sets)
+    if any(sets.values()):
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        most = max(len(each) for each in sets.values())
+        assert found.high - found.low > 0.1 / (most * len(sets))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.85])
+@pytest.mark.parametrize(("sets", "questions"), [(1, 5), (2, 3), (4, 3), (4, 10), (7, 5)])
+def test_macro_interval_covers_also_of_small_sets(
+    sets: int, questions: int, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 399)
+    drawn = np.random.default_rng(6).binomial(questions, share, (300, sets))
+    found = [macro_average({str(place): (int(right), questions) for place, right in enumerate(row)}) for row in drawn]
+    assert np.mean([each.low <= share <= each.high for each in found]) >= 0.93
+
+
+@pytest.mark.parametrize("agreement", [1.0, 4.0])
+@pytest.mark.parametrize(("sets", "questions"), [(1, 5), (1, 30), (3, 10)])
+def test_intervals_of_several_passes_cover_also_of_small_sets(
+    sets: int, questions: int, agreement: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 399)
+    chance = np.random.default_rng(7)
+    covered = []
+    for _ in range(300):
+        # Questions are of different hardness; the smaller `agreement`, the more do the passes of one agree.
+        hardness = chance.beta(0.7 * agreement, 0.3 * agreement, (sets, questions))
+        right = chance.binomial(4, hardness)
+        found = clustered_macro_average({str(place): [(int(n), 4) for n in row] for place, row in enumerate(right)})
+        if sets == 1:
+            verdicts = [place < count for count in right[0] for place in range(4)]
+            found = clustered_accuracy(verdicts, [str(number) for number in range(questions) for _ in range(4)])
+        covered.append(found.low <= 0.7 <= found.high)
+    assert np.mean(covered) >= 0.93
 
 
 def test_more_questions_find_smaller_differences() -> None:

@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.usefixtures("no_settings")]
 
 STEMS = tuple(f"Question number {word} of the set?" for word in ("one", "two", "three", "four", "five"))
 WRONG = stream(chunk(" A", [65]), chunk("", [9], "stop"))
+RATES = {("scripted",): 20.0}
 OPTIONS = {"A": "the first", "B": "the second"}
 
 
@@ -362,7 +363,7 @@ async def test_a_recipe_that_cannot_run_is_refused_at_its_field(
             assert await services.benchmark_reading.runs() == ()
 
 
-async def test_the_dry_run_counts_what_the_run_then_does(tmp_path: Path) -> None:
+async def test_the_dry_run_counts_what_the_run_then_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Script(answering(lambda _: RIGHT))) as script:
         async with services_at(tmp_path, script.url) as services:
             keep_set(services)
@@ -370,8 +371,13 @@ async def test_the_dry_run_counts_what_the_run_then_does(tmp_path: Path) -> None
             before = await services.benchmarks.estimate(wanted)
             run = await services.benchmarks.run((await services.benchmarks.plan(wanted)).id)
             table = await services.benchmark_reading.table(run.id)
+            monkeypatch.setattr(BenchmarkRepository, "tokens_per_second", lambda _, models: RATES.get(tuple(models)))
+            after = await services.benchmarks.estimate(wanted)
+            without_model = await services.benchmarks.estimate(recipe(limit=3, force_rounds=(0, 1)))
     assert (before.items, before.cells, before.results) == (3, 4, 12)
     assert (before.tokens_per_second, before.seconds_at_most) == (None, None)
+    assert (after.tokens_per_second, after.seconds_at_most) == (20.0, after.tokens_at_most / 20.0)
+    assert without_model.seconds_at_most == after.seconds_at_most
     assert math.isnan(before.difference_to_find)
     assert len(table) == before.results
     assert run.tokens_generated <= before.tokens_at_most

@@ -16,7 +16,7 @@ from m1app.services.jobs import JobService
 from m1app.settings import Settings
 from storage.database import Database
 from storage.errors import InvalidRecord
-from storage.job_records import Job, JobState, NewJob
+from storage.job_records import Job, JobProgress, JobState, NewJob
 from storage.jobs import JobRepository
 from tests.m1app.services.job_cases import a_job, app, home_settings, reaches
 
@@ -93,9 +93,9 @@ async def claim(service: JobService, job: Job) -> None:
     await service._store.change(lambda jobs: jobs.claim(job.id, ""))
 
 
-async def over(service: JobService, job: Job, state: JobState) -> None:
+async def over(service: JobService, job: Job, state: JobState, progress: JobProgress | None = None) -> None:
     def end(jobs: JobRepository) -> bool:
-        return jobs.end(job, state, list(JobState))
+        return jobs.end(job, state, list(JobState), progress=progress)
 
     assert await service._store.change(end)
 
@@ -214,6 +214,12 @@ async def test_job_that_needs_no_resume_is_refused_one(service: JobService, stat
         await over(service, await service.get(job.id), state)
     with pytest.raises(JobRefused, match=f"is {state.value}; only"):
         await service.resume(job.id)
+
+
+async def test_benchmark_that_ended_with_failed_questions_can_ask_them_again(service: JobService) -> None:
+    job = await started(service)
+    await over(service, job, JobState.SUCCEEDED, JobProgress(done=5, total=5, figures={"failed": 2.0}))
+    assert (await service.resume(job.id)).state is JobState.QUEUED
 
 
 async def test_clone_is_a_new_job_of_the_same_work(service: JobService) -> None:

@@ -91,6 +91,10 @@ def test_only_what_a_state_allows_is_offered(state: JobState, can: set[str]) -> 
     assert value["can_clone"]
 
 
+def test_a_benchmark_with_failed_questions_can_be_resumed_when_it_is_over() -> None:
+    assert detail(job(JobState.SUCCEEDED, progress=JobProgress(figures={"failed": 1.0})))["can_resume"]
+
+
 def test_a_job_in_detail_has_its_command_line_its_run_and_its_files() -> None:
     value = detail_value(job(), log="line", artifacts=[("results/a.csv", 2_500_000)])
     assert value["command"].startswith("python -m m1app bench --questions MedQA --budgets 64,128")

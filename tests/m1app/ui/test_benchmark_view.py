@@ -118,6 +118,10 @@ def test_a_failed_question_failed_before_too_and_has_no_sweep_to_open() -> None:
     assert (row["before"], row["case"], row["has_sweep"]) == ("failed", "", False)
 
 
+def test_a_question_that_failed_late_leads_to_what_it_has() -> None:
+    assert question(item_state=ItemState.FAILED, checkpoint_id="c1")["has_sweep"]
+
+
 def test_what_is_asked_is_read_and_unknown_words_are_the_default() -> None:
     choice = choice_of({"chart": "cost", "sets": ["MedQA", ""], "model": "m", "rounds": "1", "paper": True})
     assert (choice.chart, choice.question_sets, choice.models) == (Chart.COST, ("MedQA", ""), ("m",))
