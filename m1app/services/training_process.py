@@ -5,9 +5,11 @@ It cannot outlive its owner (`models.process_guard`), and it saves a checkpoint 
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from storage.job_records import JobProgress
 GRACE_SECONDS = 600.0
 """A step and a checkpoint of a large model on a busy machine."""
 _LOOK_SECONDS = 1.0
+_FULL_DISK_BYTES = 50_000_000
+"""With less free a disk counts as full."""
 _OF_THE_APP = "M1_"
 _FSDP = PROJECT / "m1app" / "training" / "accelerate_fsdp.yaml"
 KEPT_MEMORY = {
@@ -48,12 +52,12 @@ async def run_training(
     Raises:
         ServiceError: it failed; the message says why.
     """
-    seen = len(read_events(folder.progress_file))
     run = folder.run()
     environment = _environment(settings)
     if run.devices == 1:
         machine = await asyncio.to_thread(examine_machine, folder.path)
         environment = one_gpu(machine) | environment
+    started_at = time.time()
     process = await asyncio.create_subprocess_exec(
         *command_of(settings, folder, run.devices),
         cwd=PROJECT,
@@ -79,7 +83,10 @@ async def run_training(
         await ended
     events = read_events(folder.progress_file)
     report(progress_of(events))
-    return _is_finished(events, seen, ended.result(), is_stopping=is_stopping.is_set())
+    is_finished = _is_finished(events, started_at, ended.result(), is_stopping=is_stopping.is_set())
+    if is_finished is None:
+        raise ServiceError(_silence(ended.result(), shutil.disk_usage(folder.path).free))
+    return is_finished
 
 
 def progress_of(events: Sequence[Event]) -> JobProgress:
@@ -118,23 +125,35 @@ def _message(events: Sequence[Event]) -> str:
         if event.get("message"):
             return str(event["message"])
         if event["event"] == "log":
-            return "Training."
+            return " ".join(["Training.", *(str(each["message"]) for each in events if each["event"] == "note")])
     return "Loading the base model."
 
 
-def _is_finished(events: Sequence[Event], seen: int, status: int, *, is_stopping: bool) -> bool:
+def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_stopping: bool) -> bool | None:
+    """None when the process has not said how it ended; raises ServiceError with what it says of a failure."""
     ending = last_ending(events)
-    # Of an earlier attempt, when this one ended before it could say anything.
-    is_new = ending is not None and (len(events) != seen or not seen)
+    # An older one is of an earlier attempt: this one ended before it could say anything.
+    is_new = ending is not None and float(ending["time"]) >= started_at
     if ending is not None and is_new and ending["event"] == "failed":
         raise ServiceError(str(ending["message"]))
     if ending is not None and ending["event"] == "finished" and status == 0:
         return True
     if is_stopping or (ending is not None and is_new and ending["event"] == "stopped"):
         return False
-    raise ServiceError(
-        f"The training process ended without a word (status {status}). Was it killed, or out of memory? The log has "
-        "its last lines; resume the job to go on from the last checkpoint."
+    return None
+
+
+def _silence(status: int, disk_free_bytes: int) -> str:
+    """What to say of a process that could say nothing itself."""
+    said = f"The training process ended without a word (status {status})."
+    if disk_free_bytes < _FULL_DISK_BYTES:
+        return (
+            f"{said} The disk is full: free some, then resume the job; it goes on from its last checkpoint. The log "
+            "has its last lines."
+        )
+    return (
+        f"{said} Was it killed, or out of memory? The log has its last lines; resume the job to go on from the last "
+        "checkpoint."
     )
 
 

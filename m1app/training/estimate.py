@@ -6,9 +6,12 @@ their gradient).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from m1app.training.base_model import BaseModel, ModelShape
 from m1app.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
+    from m1app.training.base_model import BaseModel, ModelShape
 
 _PROCESS_BYTES = 700_000_000
 """Python with PyTorch, without any model."""
@@ -21,8 +24,10 @@ _WIDTHS_PER_LAYER, _FEED_FORWARDS_PER_LAYER = 10, 4
 _ON_CPU = 1.8
 """Seen times counted: a LoRA of the embedded model on two samples of 1,280 tokens peaked at 10.6 GB where the count
 says 6.5; a CPU's attention keeps scores, and its allocator what it once had."""
-_USUAL = ModelShape(parameters=0, layers=28, width=2048, feed_forward=8192, vocabulary=128_000)
-"""Stands in where only the number of parameters is known; its sizes are scaled to that."""
+_SAVED_BYTES = 2
+"""Per parameter of a finished or published model, in bfloat16 or float16."""
+_USUAL_LAYERS, _USUAL_WIDTH, _USUAL_FEED_FORWARD, _USUAL_VOCABULARY = 28, 2048, 8192, 128_000
+"""Stand in where only the number of parameters is known, scaled to that."""
 _USUAL_PARAMETERS = 2_300_000_000
 
 
@@ -31,9 +36,9 @@ class Estimate:
     """What a training will need."""
 
     memory_bytes: int
-    """Of the GPU for bf16, else of the machine."""
+    """Of the GPU for bf16, else of the machine; on one device."""
     disk_bytes: int
-    """Checkpoints at their most, and the finished model twice."""
+    """Checkpoints at their most, the finished model twice, and what is still to be fetched of the base."""
     steps: int
     samples: int
     """That are learnt from, each epoch."""
@@ -42,9 +47,13 @@ class Estimate:
     """Parameters that change; None when the base's are not known."""
     longest_tokens: int
     """Of a sample, estimated."""
+    state_bytes: int = 0
+    """Of the memory: weights, gradients and optimizer, which several GPUs share where every weight is trained."""
+    activation_bytes: int = 0
+    """Of the memory: activations and logits of the samples that one device has at a time."""
 
 
-def estimate_training(recipe: TrainingRecipe, base: BaseModel, samples: int, longest_tokens: int) -> Estimate:
+def estimate_training(recipe: TrainingRecipe, base: "BaseModel", samples: int, longest_tokens: int) -> Estimate:
     """What `recipe` will need on one device.
 
     Args:
@@ -59,50 +68,96 @@ def estimate_training(recipe: TrainingRecipe, base: BaseModel, samples: int, lon
         return Estimate(0, 0, steps, samples, None, None, longest)
     shape = base.shape or _scaled(base.parameters)
     trainable = base.parameters if recipe.method == "full" else adapter_parameters(shape, recipe.lora_rank or 0)
+    state = _state(recipe, base.parameters, trainable)
+    activations = _activations(recipe, shape, longest)
     return Estimate(
-        memory_bytes=_memory(recipe, shape, base.parameters, trainable, longest),
-        disk_bytes=_disk(recipe, base.parameters, trainable),
+        memory_bytes=_PROCESS_BYTES + state + activations,
+        disk_bytes=disk_to_write(recipe, base.parameters, trainable) + _to_fetch(base),
         steps=steps,
         samples=samples,
         parameters=base.parameters,
         trainable=trainable,
         longest_tokens=longest,
+        state_bytes=state,
+        activation_bytes=activations,
     )
 
 
-def adapter_parameters(shape: ModelShape, rank: int) -> int:
+def memory_of_each(estimate: Estimate, recipe: TrainingRecipe, devices: int) -> int:
+    """Bytes that each of several GPUs needs to train every weight together; each has whole activations."""
+    at_once, alone = (samples_at_once(recipe, count) for count in (devices, 1))
+    shared = -(-estimate.state_bytes // devices)
+    fixed = estimate.memory_bytes - estimate.state_bytes - estimate.activation_bytes
+    return fixed + shared + estimate.activation_bytes * at_once // alone
+
+
+def samples_at_once(recipe: TrainingRecipe, devices: int) -> int:
+    """Samples that each device works through in one pass; a batch that cannot be dealt out is rounded up."""
+    of_each = -(-recipe.batch_size // devices)
+    passes = max(count for count in range(1, recipe.gradient_accumulation + 1) if of_each % count == 0)
+    return of_each // passes
+
+
+def disk_to_write(recipe: TrainingRecipe, parameters: int, trainable: int, checkpoints: int | None = None) -> int:
+    """Bytes of the checkpoints still to be written, and of the finished model.
+
+    Args:
+        recipe: the recipe.
+        parameters: of the model.
+        trainable: those that change.
+        checkpoints: how many are still to come beside those that are there; None for as many as are ever kept.
+    """
+    if checkpoints is None:
+        checkpoints = most_checkpoints(recipe)
+    return checkpoints * trainable * _KEPT_BYTES + 2 * parameters * _SAVED_BYTES
+
+
+def most_checkpoints(recipe: TrainingRecipe) -> int:
+    """The new one is written before the oldest is removed; early stopping keeps the best one as well."""
+    return recipe.keep_checkpoints + 1 + bool(recipe.early_stop_patience)
+
+
+def adapter_parameters(shape: "ModelShape", rank: int) -> int:
     """Parameters of a LoRA on every linear layer; keys and values are taken for a third of the width."""
     attention = 2 * (2 * shape.width) + 2 * (shape.width + shape.width // 3)
     feed_forward = 3 * (shape.width + shape.feed_forward)
     return shape.layers * rank * (attention + feed_forward)
 
 
-def _memory(recipe: TrainingRecipe, shape: ModelShape, parameters: int, trainable: int, longest: int) -> int:
-    value_bytes = 2 if recipe.precision == "bf16" else 4
+def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
     weights = trainable * _FULL_BYTES
     if recipe.method == "lora" or recipe.precision == "bf16":
-        weights += parameters * value_bytes  # Beside the adapter; or the copies that autocast computes with.
-    tokens = longest * -(-recipe.batch_size // recipe.gradient_accumulation)
+        # Beside the adapter; or the copies that autocast computes with.
+        weights += parameters * (2 if recipe.precision == "bf16" else 4)
+    return weights
+
+
+def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int) -> int:
+    value_bytes = 2 if recipe.precision == "bf16" else 4
+    tokens = longest * samples_at_once(recipe, 1)
     per_token = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
     # With checkpointing one value a layer stays, and one layer at a time is computed anew.
     kept = shape.layers * shape.width + per_token if recipe.gradient_checkpointing else shape.layers * per_token
     logits = tokens * shape.vocabulary * (value_bytes + 8)
     activations = tokens * kept * value_bytes + logits
-    return _PROCESS_BYTES + weights + round(activations * (1 if recipe.precision == "bf16" else _ON_CPU))
+    return round(activations * (1 if recipe.precision == "bf16" else _ON_CPU))
 
 
-def _disk(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
-    # The new checkpoint is written before the oldest is removed; early stopping keeps the best one as well.
-    checkpoints = recipe.keep_checkpoints + 1 + bool(recipe.early_stop_patience)
-    return checkpoints * trainable * _KEPT_BYTES + 2 * parameters * 2
+def _to_fetch(base: "BaseModel") -> int:
+    """What a hub's cache has already is counted as well: only the hub's own library knows it."""
+    if base.is_here or base.entry is None:
+        return 0
+    return base.entry.size_bytes or (base.parameters or 0) * _SAVED_BYTES
 
 
-def _scaled(parameters: int) -> ModelShape:
+def _scaled(parameters: int) -> "ModelShape":
+    from m1app.training.base_model import ModelShape
+
     factor = (parameters / _USUAL_PARAMETERS) ** (1 / 3)
     return ModelShape(
         parameters=parameters,
-        layers=max(1, round(_USUAL.layers * factor)),
-        width=round(_USUAL.width * factor),
-        feed_forward=round(_USUAL.feed_forward * factor),
-        vocabulary=_USUAL.vocabulary,
+        layers=max(1, round(_USUAL_LAYERS * factor)),
+        width=round(_USUAL_WIDTH * factor),
+        feed_forward=round(_USUAL_FEED_FORWARD * factor),
+        vocabulary=_USUAL_VOCABULARY,
     )

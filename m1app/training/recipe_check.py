@@ -1,14 +1,20 @@
 """Whether a machine can do what a recipe asks of it, with advice when it cannot."""
 
-from m1app.training.base_model import BaseModel
-from m1app.training.errors import RecipeRefused
-from m1app.training.estimate import Estimate
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from m1app.training.errors import RecipeRefused, TrainingFailed
+from m1app.training.estimate import Estimate, memory_of_each
 from m1app.training.machine import Machine
 from m1app.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
+    from m1app.training.base_model import BaseModel
 
 LEAST_SAMPLES = 4
 """Fewer teach nothing but themselves."""
 _SPARE_DISK_BYTES = 500_000_000
+"""Left free beside what a training writes."""
 
 
 def check_recipe(recipe: TrainingRecipe, machine: Machine) -> None:
@@ -21,7 +27,7 @@ def check_recipe(recipe: TrainingRecipe, machine: Machine) -> None:
         )
 
 
-def check_base(recipe: TrainingRecipe, base: BaseModel) -> None:
+def check_base(recipe: TrainingRecipe, base: "BaseModel") -> None:
     """Refuse a block that is longer than the base's context; raises RecipeRefused."""
     if recipe.block_size > base.context_length:
         raise RecipeRefused(
@@ -43,23 +49,48 @@ def check_samples(samples: int, held_out: int) -> None:
 
 def check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> None:
     """Refuse what does not fit into memory or onto the disk; raises RecipeRefused."""
-    on_gpu = recipe.precision == "bf16"
-    free = max((gpu.free_bytes for gpu in machine.gpus), default=0) if on_gpu else machine.available_bytes
-    # Every weight is trained on all GPUs, which share weights and optimizer; a LoRA on the one with the most room.
-    room = free * max(1, len(machine.gpus)) if on_gpu and recipe.method == "full" else free
-    if estimate.memory_bytes > room:
+    memory = _memory_of(recipe, machine, estimate)
+    if memory.needed_bytes > memory.free_bytes:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",
-            f"The training needs about {_gb(estimate.memory_bytes)} of {'GPU ' if on_gpu else ''}memory, and "
-            f"{_gb(room)} can be had. {_advice(recipe)}",
+            f"The training needs about {_gb(memory.needed_bytes)} of {memory.said}, and {_gb(memory.free_bytes)} can "
+            f"be had. {_advice(recipe)}",
         )
-    needed = estimate.disk_bytes + _SPARE_DISK_BYTES
-    if needed > machine.disk_free_bytes:
+    on_disk = estimate.disk_bytes + _SPARE_DISK_BYTES
+    if on_disk > machine.disk_free_bytes:
         raise RecipeRefused(
             "keep_checkpoints",
-            f"Checkpoints and the finished model need about {_gb(needed)} of disk, and "
+            f"Checkpoints, the finished model and a base that is not here yet need about {_gb(on_disk)} of disk, and "
             f"{_gb(machine.disk_free_bytes)} are free. Free some, keep fewer checkpoints, or move M1_HOME.",
         )
+
+
+def check_disk_left(needed_bytes: int, free_bytes: int) -> None:
+    """Refuse to begin, or to go on, where the rest will not fit onto the disk; raises TrainingFailed."""
+    needed = needed_bytes + _SPARE_DISK_BYTES
+    if needed > free_bytes:
+        raise TrainingFailed(
+            f"What is still to be written, checkpoints and the finished model, needs about {_gb(needed)} of disk, and "
+            f"{_gb(free_bytes)} are free. Free some, then resume the job; it goes on from its last checkpoint."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    said: str
+    needed_bytes: int
+    free_bytes: int
+
+
+def _memory_of(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> _Memory:
+    if recipe.precision != "bf16":
+        return _Memory("memory", estimate.memory_bytes, machine.available_bytes)
+    free = [gpu.free_bytes for gpu in machine.gpus]
+    if recipe.method == "lora" or len(free) < 2:
+        return _Memory("GPU memory", estimate.memory_bytes, max(free, default=0))
+    # Every weight is trained on all GPUs together: where the fullest one has no room, none goes on.
+    said = f"GPU memory on each of the {len(free)} GPUs, the fullest one too"
+    return _Memory(said, memory_of_each(estimate, recipe, len(free)), min(free))
 
 
 def _helps(recipe: TrainingRecipe) -> bool:

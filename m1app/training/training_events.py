@@ -13,6 +13,7 @@ Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps
     failed             message
     exporting          message
     finished           seconds, peak_memory_bytes, first_loss, last_loss, eval_loss_before, eval_loss_after
+    note               message; nothing ends
 
 A loss that was no number is null.
 """
@@ -35,17 +36,21 @@ class EventWriter:
         """A silent one writes nothing: of several processes of one training the first one speaks."""
         self._path = path
         self._is_silent = is_silent
+        self._has_failed = False
         if not is_silent and path.is_file() and not path.read_bytes().endswith(b"\n"):
             with path.open("a", encoding="utf-8") as file:  # The last process was killed in the middle of a line.
                 file.write("\n")
 
     def write(self, event: str, step: int, **values: Any) -> None:
-        """Append one event with the time."""
+        """Append one event with the time; raises OSError when the disk does not take it."""
         if self._is_silent:
             return
         line = json.dumps({"event": event, "time": time.time(), "step": step, **values}, ensure_ascii=False)
+        # After a failure half a line may be there.
+        lead, self._has_failed = "\n" if self._has_failed else "", True
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(f"{lead}{line}\n")
+        self._has_failed = False
 
 
 def read_events(path: Path) -> tuple[dict[str, Any], ...]:
@@ -56,7 +61,7 @@ def read_events(path: Path) -> tuple[dict[str, Any], ...]:
     """
     events: list[dict[str, Any]] = []
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # Texts hold other line breaks.
     except FileNotFoundError:
         return ()
     for line in lines:

@@ -3,20 +3,25 @@
 Exit status: 0 finished, or stopped with a checkpoint; 1 failed (progress.jsonl and standard error say why).
 """
 
+import errno
 import fcntl
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from m1app.training.errors import TrainingError
+from m1app.training.sft.checkpoints import newest_checkpoint
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.training_events import EventWriter, read_events, summarise
 from m1app.training.training_folder import TrainingFolder
 
 _LOCK_SECONDS = 300.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,11 +39,11 @@ def main(arguments: Sequence[str]) -> int:
         # Under torchrun there are several processes of one training; the first one holds the lock.
         lock = _take(folder.lock_file) if is_main else None  # Held until this process ends.
         _train(folder, writer, stop)
-    except (TrainingError, OSError, MemoryError) as exc:
-        return _fail(folder, writer, str(exc) or type(exc).__name__)
     except Exception as exc:
-        if is_out_of_memory(exc):
-            return _fail(folder, writer, f"There was not enough memory ({_first_line(exc)}). {_MEMORY_ADVICE}")
+        if is_main and is_disk_full(exc):
+            _remove_unfinished(folder)
+        if message := explanation(exc):
+            return _fail(folder, writer, message)
         _fail(folder, writer, f"An unexpected error ended the training ({type(exc).__name__}: {_first_line(exc)}).")
         raise
     finally:
@@ -48,6 +53,35 @@ def main(arguments: Sequence[str]) -> int:
 
 
 _MEMORY_ADVICE = "Use more gradient_accumulation, a smaller block_size, gradient_checkpointing, or method lora."
+_DISK_ADVICE = "Free some, then resume the job; it goes on from its last checkpoint."
+
+
+def explanation(exc: BaseException) -> str:
+    """What to say of an error that is understood; empty for one that is not."""
+    if is_disk_full(exc):
+        return f"The disk is full ({_first_line(exc)}). {_DISK_ADVICE}"
+    if is_out_of_memory(exc):
+        return f"There was not enough memory ({_first_line(exc)}). {_MEMORY_ADVICE}"
+    return (str(exc) or type(exc).__name__) if isinstance(exc, (TrainingError, OSError, MemoryError)) else ""
+
+
+def is_disk_full(exc: BaseException | None) -> bool:
+    """Whether a full disk is at the root, also where PyTorch or safetensors say it in their way."""
+    while exc is not None:
+        text = str(exc).lower()
+        # PyTorch's writer of checkpoints names no cause: fewer bytes are there than it wrote.
+        is_short = "inline_container" in text and ("unexpected pos" in text or "file write failed" in text)
+        if is_short or "no space left on device" in text or getattr(exc, "errno", None) in _FULL:
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def _remove_unfinished(folder: TrainingFolder) -> None:
+    """What could not be written whole takes the room that the last event needs."""
+    newest_checkpoint(folder.checkpoints)
+    folder.gguf.with_name(f"{folder.gguf.name}.new").unlink(missing_ok=True)
+    shutil.rmtree(folder.model.with_name(f"{folder.model.name}.unfinished"), ignore_errors=True)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
@@ -87,7 +121,8 @@ def _take(path: Path) -> TextIO:
 
 
 def _fail(folder: TrainingFolder, writer: EventWriter, message: str) -> int:
-    writer.write("failed", summarise(read_events(folder.progress_file)).steps, message=message)
+    with suppress(OSError):  # A disk may be too full even for this.
+        writer.write("failed", summarise(read_events(folder.progress_file)).steps, message=message)
     sys.stderr.write(message + "\n")
     return 1
 

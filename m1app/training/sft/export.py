@@ -1,5 +1,6 @@
 """The finished model: safetensors for vLLM and transformers, GGUF for the embedded engine, and its card."""
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -48,22 +49,35 @@ def export_model(
 
 
 def _merged(trainer: SFTTrainer) -> tuple[PreTrainedModel, dict[str, torch.Tensor]]:
-    """The model without an adapter, and its parameters in bfloat16.
+    """The model without an adapter, and its parameters in bfloat16, in the machine's memory: a GPU may be full.
 
-    Both files are made of the same rounded numbers, so that both engines answer alike.
+    Both files are made of the same rounded numbers, so that both engines answer alike. Other processes than the first
+    get no parameters where they are not needed to put them together.
     """
+    _drop_optimizer(trainer)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if isinstance(model, PeftModel):
-        if trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
-            raise TrainingFailed("A LoRA cannot be merged while FSDP has it in pieces; train it on one GPU or by DDP.")
+    if not isinstance(model, PeftModel):
+        state = trainer.accelerator.get_state_dict(trainer.model)
+    elif trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
+        raise TrainingFailed("A LoRA cannot be merged while FSDP has it in pieces; train it on one GPU or by DDP.")
+    elif trainer.is_world_process_zero():
         # In bfloat16 a part of what was learnt would be rounded away.
-        model = model.to(torch.float32).merge_and_unload()
+        model = model.to("cpu").to(torch.float32).merge_and_unload().to(torch.bfloat16)
         state = model.state_dict()
     else:
-        state = trainer.accelerator.get_state_dict(trainer.model)
+        state = {}
     if model.config.tie_word_embeddings:
         state.pop("lm_head.weight", None)  # The embeddings once more.
-    return model, {name: values.to(torch.bfloat16) for name, values in state.items()}
+    return model, {name: values.to("cpu", torch.bfloat16) for name, values in state.items()}
+
+
+def _drop_optimizer(trainer: SFTTrainer) -> None:
+    """Give its memory back; the trainer, its callbacks and accelerate each hold it."""
+    trainer.optimizer = trainer.lr_scheduler = None
+    trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
+    trainer.accelerator.free_memory()
+    gc.collect()  # accelerate does so before it lets go of the optimizer itself.
+    torch.cuda.empty_cache()
 
 
 def _save(

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from transformers.utils import logging as transformers_logging
 from trl import SFTConfig, SFTTrainer
 
 from m1app.training.errors import TrainingFailed
+from m1app.training.estimate import disk_to_write, most_checkpoints, samples_at_once
 from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe_check import LEAST_SAMPLES, check_disk_left
 from m1app.training.sft.base_weights import load_tokenizer, load_weights
 from m1app.training.sft.callbacks import Guard, Reporter, Sampler
 from m1app.training.sft.checkpoints import finished_weights, newest_checkpoint, step_of
@@ -40,13 +43,18 @@ def train(
     tokenizer = load_tokenizer(run)
     train_rows = _rows(folder.train_file, tokenizer, recipe, "training")
     evaluation_rows = tokenize_rows(read_rows(folder.evaluation_file), tokenizer, recipe.block_size)
+    unheld = _without_evaluation(recipe, evaluation_rows)
     guard = Guard(stop, recipe.early_stop_patience)
     trainer = _trainer(folder, recipe, run, tokenizer, train_rows, evaluation_rows)
+    parameters = sum(each.numel() for each in trainer.model.parameters())
+    trainable = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     trainer.add_callback(guard)
     trainer.add_callback(Reporter(writer, recipe))
     trainer.add_callback(Sampler(writer, tokenizer, run.sample_prompt, recipe.sample_tokens))
 
     checkpoint = newest_checkpoint(folder.checkpoints)
+    to_come = _checkpoints_to_come(folder, recipe, checkpoint)
+    check_disk_left(disk_to_write(recipe, parameters, trainable, to_come), shutil.disk_usage(folder.path).free)
     writer.write(
         "resumed" if checkpoint else "started",
         step_of(checkpoint) if checkpoint else 0,
@@ -54,9 +62,11 @@ def train(
         samples=len(train_rows.rows),
         evaluation_samples=len(evaluation_rows.rows),
         too_long=train_rows.too_long + evaluation_rows.too_long,
-        parameters=sum(each.numel() for each in trainer.model.parameters()),
-        trainable=sum(each.numel() for each in trainer.model.parameters() if each.requires_grad),
+        parameters=parameters,
+        trainable=trainable,
     )
+    if unheld and not checkpoint:
+        writer.write("note", 0, message=unheld)
     if stop.is_set:
         writer.write("stopped", step_of(checkpoint) if checkpoint else 0, message="Stopped before its next step.")
         return
@@ -88,14 +98,44 @@ def _train_on(trainer: SFTTrainer, checkpoint: Path | None, recipe: TrainingReci
 
 def _rows(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe, which: str) -> TokenizedRows:
     found = tokenize_rows(read_rows(path), tokenizer, recipe.block_size)
-    if not found.rows:
+    left, everything = len(found.rows), len(found.rows) + found.too_long
+    if left >= LEAST_SAMPLES:
+        return found
+    if not found.too_long:
         raise TrainingFailed(
-            f"None of the {found.too_long} {which} samples fits into {recipe.block_size:,} tokens; choose a larger "
-            "block_size or shorter samples."
-            if found.too_long
-            else f"There is no {which} sample in {path.name}; choose another data set."
+            f"{path.name} has {left} {which} samples; choose a data set that leaves at least {LEAST_SAMPLES}."
         )
-    return found
+    few = "None" if not left else f"Only {left}"
+    raise TrainingFailed(
+        f"{few} of the {everything:,} {which} samples {'fits' if left < 2 else 'fit'} into {recipe.block_size:,} "
+        f"tokens; choose a larger block_size or shorter samples, so that at least {LEAST_SAMPLES} are left."
+    )
+
+
+def _without_evaluation(recipe: TrainingRecipe, held_out: TokenizedRows) -> str:
+    """What to say when the recipe holds samples out and none can be used; empty when all is well.
+
+    Raises:
+        TrainingFailed: early stopping was asked for, which needs them.
+    """
+    if not recipe.evaluation_share or held_out.rows:
+        return ""
+    found = f"None of the {held_out.too_long:,} held-out samples fits into {recipe.block_size:,} tokens"
+    if not held_out.too_long:
+        found = "No sample is held out"
+    if recipe.early_stop_patience:
+        raise TrainingFailed(
+            f"{found}, and early stopping compares the loss on them. Choose a larger block_size, a larger "
+            "evaluation_share, or early_stop_patience 0."
+        )
+    return f"{found}, so there is no evaluation loss. A larger block_size or evaluation_share gives one."
+
+
+def _checkpoints_to_come(folder: TrainingFolder, recipe: TrainingRecipe, newest: Path | None) -> int:
+    """How many more lie on the disk at most, beside those that are there."""
+    if newest and finished_weights(newest, recipe.early_stop_patience):
+        return 0
+    return max(1, most_checkpoints(recipe) - len(list(folder.checkpoints.glob("checkpoint-*"))))
 
 
 def _planned_steps(recipe: TrainingRecipe, samples: int) -> int:
@@ -193,9 +233,8 @@ def _dealt_out(recipe: TrainingRecipe) -> tuple[int, int]:
         raise TrainingFailed(
             f"A batch of {recipe.batch_size} samples cannot be dealt out to {devices} devices; choose a multiple."
         )
-    of_each = recipe.batch_size // devices
-    passes = max(count for count in range(1, recipe.gradient_accumulation + 1) if of_each % count == 0)
-    return of_each // passes, passes
+    at_once = samples_at_once(recipe, devices)
+    return at_once, recipe.batch_size // devices // at_once
 
 
 def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:

@@ -1,17 +1,18 @@
 """What a machine is refused, and what it is estimated to need."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_size
-from m1app.training.errors import RecipeRefused
-from m1app.training.estimate import estimate_training
+from m1app.training.errors import RecipeRefused, TrainingFailed
+from m1app.training.estimate import disk_to_write, estimate_training, memory_of_each, samples_at_once
 from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
+from m1app.training.recipe_check import check_base, check_disk_left, check_recipe, check_resources, check_samples
 from models.catalog import Catalog
 
 GB = 1_000_000_000
@@ -76,6 +77,33 @@ def test_full_fine_tuning_of_7b_fits_on_eight_gpus() -> None:
     check_resources(whole, many, estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192))
 
 
+def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
+    whole = recipe("m1", block_size=8192)
+    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192)
+    free = replace(H100, gpus=tuple(Gpu("H100", 80 * GB, 79 * GB) for _ in range(4)))
+    check_resources(whole, free, needed)
+    with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* and 2\.0 GB can be had"):
+        check_resources(whole, replace(free, gpus=(Gpu("H100", 80 * GB, 2 * GB), *free.gpus[1:])), needed)
+
+
+def test_activations_are_needed_on_every_gpu() -> None:
+    whole = recipe("m1", batch_size=16, gradient_accumulation=16)
+    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 32768)
+    assert memory_of_each(needed, whole, 1) == needed.memory_bytes
+    assert memory_of_each(needed, whole, 64) > needed.activation_bytes > 40 * GB
+    small = replace(H100, gpus=tuple(Gpu("A", 40 * GB, 39 * GB) for _ in range(8)))
+    with pytest.raises(RecipeRefused, match="block_size"):  # Together they have 312 GB.
+        check_resources(whole, small, needed)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "parts", "devices", "samples"), [(16, 16, 1, 1), (16, 16, 8, 1), (16, 1, 8, 2), (12, 4, 4, 1)]
+)
+def test_a_batch_is_dealt_out_to_the_gpus(batch_size: int, parts: int, devices: int, samples: int) -> None:
+    asked = recipe("m1", batch_size=batch_size, gradient_accumulation=parts)
+    assert samples_at_once(asked, devices) == samples
+
+
 def test_the_embedded_model_fits_into_a_laptop_by_either_method() -> None:
     for method in ("lora", "full"):
         asked = recipe(method=method)
@@ -89,6 +117,25 @@ def test_a_full_disk_is_refused_before_it_starts() -> None:
     with pytest.raises(RecipeRefused, match="of disk") as refused:
         check_resources(asked, short, needed)
     assert refused.value.field == "keep_checkpoints"
+
+
+@pytest.mark.parametrize(("name", "fetched"), [("m1-7b-1k", 14 * GB), ("smollm2-135m", None)])
+def test_a_base_that_is_not_here_yet_needs_disk_as_well(tmp_path: Path, name: str, fetched: int | None) -> None:
+    there = find_base(name, Catalog.load(), tmp_path)
+    assert there.entry is not None and there.parameters is not None
+    size = estimate_training(recipe(), there, 150, 1000)
+    here = replace(there, kind="folder", location=str(tmp_path))
+    more = size.disk_bytes - estimate_training(recipe(), here, 150, 1000).disk_bytes
+    assert more == (fetched or there.entry.size_bytes) > 50_000_000
+
+
+def test_going_on_needs_room_for_what_is_still_to_be_written() -> None:
+    asked = recipe(method="full", keep_checkpoints=2)
+    every, one, none = (disk_to_write(asked, 10**9, 10**9, checkpoints) for checkpoints in (None, 1, 0))
+    assert (every, one, none) == (40 * GB, 16 * GB, 4 * GB)
+    check_disk_left(one, 17 * GB)
+    with pytest.raises(TrainingFailed, match=r"4\.5 GB of disk, and 4\.0 GB are free.*resume"):
+        check_disk_left(none, 4 * GB)
 
 
 def test_more_parts_of_a_step_and_checkpointing_need_less_memory() -> None:
@@ -151,6 +198,40 @@ def test_gpus_are_read_from_what_nvidia_smi_prints() -> None:
     printed = "NVIDIA H100 80GB HBM3, 81559, 81008\nNVIDIA T4, [N/A], 5\n"
     (gpu,) = parse_gpus(printed)
     assert (gpu.name, gpu.memory_bytes, gpu.free_bytes) == ("NVIDIA H100 80GB HBM3", 81559 << 20, 81008 << 20)
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, "ABC"),
+        ("", ""),
+        ("1", "B"),
+        ("2,0", "CA"),
+        ("GPU-bb", "B"),
+        ("GPU-cc11, 0", "CA"),
+        ("-1", ""),
+        ("0,7,1", "A"),
+        ("0,0,1", "A"),
+        ("GPU-", ""),
+        ("NoDevFiles", ""),
+    ],
+)
+def test_gpus_that_are_hidden_are_not_counted(visible: str | None, names: str) -> None:
+    printed = "A, 100, 90, GPU-aa11\nB, 100, 90, GPU-bb11\nC, 100, 90, GPU-cc11\n"
+    assert "".join(gpu.name for gpu in parse_gpus(printed, visible)) == names
+
+
+def test_the_machine_has_the_gpus_that_the_environment_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'A, 100, 90, GPU-aa'\necho 'B, 100, 90, GPU-bb'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [gpu.uuid for gpu in examine_machine(tmp_path).gpus] == ["GPU-aa", "GPU-bb"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert [gpu.uuid for gpu in examine_machine(tmp_path).gpus] == ["GPU-bb"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert examine_machine(tmp_path).gpus == ()
 
 
 def test_this_machine_has_cores_memory_and_a_disk(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The process that trains, for real: finish, stop, kill, go on, refuse, and what it leaves."""
 
+import json
 import signal
 import stat
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,6 +177,85 @@ def test_it_stops_early_when_nothing_is_learnt(tiny_base: Path, tmp_path: Path) 
     (early,) = events_of(folder, "stopping_early")
     assert "checkpoint-2" in early["message"]
     assert folder.gguf.is_file()
+
+
+def too_long(count: int) -> list[dict[str, Any]]:
+    return [rows("gout")[0] | {"completion": "rest " * 500, "parts": []}] * count
+
+
+def write_rows(path: Path, found: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+
+
+def test_data_of_which_too_little_fits_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", tiny_base)
+    write_rows(folder.train_file, rows("gout") + too_long(19))
+    status, _ = finish(folder)
+    assert status == 1
+    assert "Only 1 of the 20 training samples fits into 128 tokens" in events_of(folder, "failed")[0]["message"]
+    assert losses(folder) == []
+
+
+def test_held_out_samples_that_are_all_too_long_are_spoken_of(tiny_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", tiny_base, max_steps=2)
+    write_rows(folder.evaluation_file, too_long(2))
+    status, output = finish(folder)
+    assert status == 0, output
+    assert "None of the 2 held-out samples fits into 128 tokens" in events_of(folder, "note")[0]["message"]
+    assert events_of(folder, "evaluated") == []
+
+
+def test_early_stopping_without_a_held_out_sample_that_fits_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run", tiny_base, early_stop_patience=1, save_every_steps=8)
+    write_rows(folder.evaluation_file, too_long(2))
+    status, _ = finish(folder)
+    assert status == 1
+    assert "early stopping compares" in events_of(folder, "failed")[0]["message"]
+
+
+def test_going_on_where_the_rest_does_not_fit_onto_the_disk_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    inside = f"mount -t tmpfs -o size=64m none {disk} && cp -r {tmp_path}/run {disk} && exec {TRAIN_PYTHON} -m"
+    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(disk)], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    prepare(tmp_path / "run", tiny_base)
+    command = ["unshare", "-rm", "sh", "-c", f"{inside} m1app.training.sft {disk}/run"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 1
+    assert "free. Free some, then resume the job" in done.stderr
+
+
+def test_what_pytorch_says_of_a_full_disk_is_known() -> None:
+    script = "\n".join(
+        [
+            "import torch",
+            "from m1app.training.sft.__main__ import is_disk_full",
+            "try:",
+            "    torch.save({'weights': torch.zeros(5_000_000)}, '/dev/full')",
+            "except RuntimeError as exc:",
+            "    print(is_disk_full(exc))",
+        ]
+    )
+    done = subprocess.run([str(TRAIN_PYTHON), "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=170)
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_model_is_written_from_the_machines_memory_once_the_optimizer_is_gone(
+    tiny_base: Path, tmp_path: Path, method: str
+) -> None:
+    folder = prepare(tmp_path / "run", tiny_base, max_steps=2, method=method)
+    script = Path(__file__).with_name("watched_export.py")
+    done = subprocess.run(
+        [str(TRAIN_PYTHON), str(script), str(folder.path)], cwd=ROOT, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["optimizers"] == 0
+    assert seen["not_to_the_cpu"] == 0 and seen["to_the_cpu"] > 10
+    if method == "lora":
+        assert seen["whole_model"] == ["cpu", "torch.float32", "torch.bfloat16"]
 
 
 def test_data_of_which_nothing_fits_is_refused(tiny_base: Path, tmp_path: Path) -> None:

@@ -65,6 +65,26 @@ def test_a_file_cut_anywhere_is_read_and_gone_on_with(cut: int) -> None:
         assert after[-1]["loss"] == 0.5
 
 
+@pytest.mark.parametrize("line_break", ["\u2028", "\u2029", "\x85", "\x0b", "\r"])
+def test_an_event_whose_text_has_a_line_break_of_its_own_is_read(tmp_path: Path, line_break: str) -> None:
+    path = tmp_path / "progress.jsonl"
+    EventWriter(path).write("sample", 8, text=f"one{line_break}two")
+    (found,) = read_events(path)
+    assert found["text"] == f"one{line_break}two"
+
+
+def test_an_event_after_a_half_written_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "progress.jsonl"
+    writer = EventWriter(path)
+    with pytest.raises(OSError):
+        writer.write("log", 1, loss=1.0)
+    path.parent.mkdir()
+    path.write_text('{"event": "log", "ti')
+    writer.write("failed", 1, message="The disk is full.")
+    writer.write("log", 2, loss=1.0)
+    assert [each["event"] for each in read_events(path)] == ["failed", "log"]
+
+
 def test_the_summary_compares_base_and_tuned() -> None:
     events = [
         {"event": "started", "step": 0, "steps": 4},
