@@ -70,7 +70,19 @@ def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: fl
     p_value = float(test.pvalue) if gained + lost else 1.0
     drawn = np.random.default_rng(_SEED).multinomial(n, counts / n, RESAMPLES)
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, [(1 - level) / 2, (1 + level) / 2])
+    if not gained or not lost:
+        # What did not happen once is never drawn, so the bootstrap is too sure.
+        surer = _adjusted_wald(gained, lost, n, level)
+        low, high = min(low, surer[0]), max(high, surer[1])
     return PairedComparison((gained - lost) / n, float(low), float(high), p_value, gained, lost, n)
+
+
+def _adjusted_wald(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
+    """Limits of a paired difference (Bonett and Price 2012): each kind of change is counted once more."""
+    one, other = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    middle = one - other
+    spread = float(norm.ppf((1 + level) / 2)) * math.sqrt((one + other - middle**2) / (n + 2))
+    return max(-1.0, middle - spread), min(1.0, middle + spread)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

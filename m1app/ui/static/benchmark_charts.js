@@ -81,7 +81,7 @@ function panelOf(value) {
   return made;
 }
 const NOTES = {
-  budget: "Bands are 95% intervals (Wilson; bootstrap for averages and for several passes). Unanswered and failed questions count as wrong.",
+  budget: "Bands are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
   rounds: "Bars are 95% intervals. A force round turns the model's wish to stop into “Wait”.",
   cost: "Tokens are those that a run of the cell alone generates for a question, mean. Bars are 95% intervals.",
   thinking: "Thinking tokens that the answers were given, mean, against what was allowed.",

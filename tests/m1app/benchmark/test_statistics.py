@@ -73,9 +73,20 @@ def test_exact_mcnemar_counts_only_what_changed() -> None:
     assert found.p_value == pytest.approx(2 * 79 / 4096)
     assert found.difference == pytest.approx(0.08)
     same = compare_paired(first, first)
-    assert (same.p_value, same.low, same.high) == (1.0, 0.0, 0.0)
+    assert same.p_value == 1.0
+    assert -0.03 < same.low < 0.0 < same.high < 0.03
     with pytest.raises(ValueError, match="no questions"):
         compare_counts(both=0, lost=0, gained=0, neither=0)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "low", "high"), [(0, 0, -0.23, 0.23), (2, 0, -0.15, 0.5), (0, 2, -0.5, 0.15)]
+)
+def test_what_did_not_happen_once_in_ten_questions_may_still_happen(
+    gained: int, lost: int, low: float, high: float
+) -> None:
+    found = compare_counts(both=5, lost=lost, gained=gained, neither=5 - gained - lost)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
     with pytest.raises(ValueError, match="1 and 2 verdicts cannot be paired"):
         compare_paired([True], [True, False])
 
