@@ -34,6 +34,9 @@ def add_dataset_commands(commands: Any) -> None:
     show.add_argument("--profile", default="", help="render samples by this profile instead of printing the card")
     show.add_argument("--model", default=None, help="served base model: its chat template, and its count of tokens")
     show.add_argument("--samples", type=int, default=1, metavar="N", help="how many to render")
+    show.add_argument(
+        "--block-size", type=int, default=0, metavar="N", help="say which of these samples have more tokens than that"
+    )
     show.add_argument("--json", action="store_true", help="print one JSON object")
     show.set_defaults(command=_show)
     delete = below.add_parser("delete", help="delete one version; the newest when none is named")
@@ -57,7 +60,10 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument("--min-reasoning", type=int, default=_PLAN.min_reasoning_characters, metavar="N", help="letters")
     build.add_argument("--seed", type=int, default=_PLAN.seed)
     build.add_argument(
-        "--exclude-answered-by", default="", metavar="RUN", help="benchmark run whose right answers are left out"
+        "--exclude-answered-by",
+        default="",
+        metavar="RUN[:MODEL]",
+        help="benchmark run whose right answers are left out; of several models, the one that is meant",
     )
     build.add_argument("--model", default=None, help="served model that counts tokens for --max-tokens")
     build.add_argument("--dry-run", action="store_true", help="print what every step would do, and keep nothing")
@@ -115,10 +121,16 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
 
 
 async def _show(services: Services, options: argparse.Namespace) -> int:
+    if options.block_size and not (options.profile and options.model):
+        raise ServiceError("--block-size needs samples whose tokens are counted: give --profile and --model too.")
     if options.profile:
         engine = await _engine(services, options.model)
         preview = await services.training_data.preview(
-            options.data_set, options.profile, engine=engine, limit=max(1, options.samples)
+            options.data_set,
+            options.profile,
+            engine=engine,
+            limit=max(1, options.samples),
+            max_tokens=max(0, options.block_size),
         )
         _print(json.dumps(asdict(preview), ensure_ascii=False) + "\n" if options.json else _preview_text(preview))
         return 0

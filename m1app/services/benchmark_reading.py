@@ -114,9 +114,7 @@ class BenchmarkReading:
     ) -> tuple[BenchmarkRun, ...]:
         """Runs, newest first; by words of the name, and a tag."""
         most = _MOST_RUNS if tag else limit
-        found = await self._store.read(
-            lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived)
-        )
+        found = await self._store.read(lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived))
         return tuple(run for run in found if not tag or tag in run.tags)[:limit]
 
     async def get(self, run_id: str) -> BenchmarkRun:

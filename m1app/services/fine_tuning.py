@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any, Protocol
 
 from m1app.jobs.job_files import JobFiles
 from m1app.services.errors import JobNotFound, ServiceError
-from m1app.services.fine_tuning_plan import FineTuningPlan, notes_on
+from m1app.services.fine_tuning_plan import FineTuningPlan, hub_access, notes_on, preview_of
 from m1app.services.training_data import TrainingDataService
 from m1app.services.training_environment import environment_state, install
 from m1app.services.training_process import git_commit, run_training
-from m1app.services.tuned_models import free_model_id, publish_model
+from m1app.services.tuned_models import TunedModels
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
 from m1app.training.curation import CurationPlan
@@ -22,10 +23,10 @@ from m1app.training.curation_steps import StepReport
 from m1app.training.data_sets import parse_reference
 from m1app.training.errors import DataSetNotFound, RecipeRefused, TrainingError
 from m1app.training.estimate import estimate_training
-from m1app.training.machine import examine_machine
+from m1app.training.machine import check_batch, devices_for, examine_machine
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
-from m1app.training.rendered_rows import SplitRows, choose_profile, row_of, split_rows
+from m1app.training.rendered_rows import SplitRows, choose_profile, row_of, split_rows, with_template
 from m1app.training.rendering import RenderedSample
 from m1app.training.samples import TrainingSample
 from m1app.training.training_events import last_ending, read_events
@@ -35,7 +36,6 @@ from models.download import fetch
 from models.profiles import Profiles
 from storage.job_records import Job, JobKind, JobProgress, NewJob, Resource
 
-_SHOWN_SAMPLES = 3
 _OF_A_FILE = CurationPlan(verified_only=False)
 """A file is taken nearly as it is: without repetitions, what is evaluated here, and answers that contradict their
 target. For more, build a data set."""
@@ -72,9 +72,10 @@ class FineTuningService:
         self._jobs = jobs
         self._data = data
         self._files = JobFiles(settings.jobs_directory)
+        self._tuned = TunedModels(settings)
 
     async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
-        """Check a recipe against data, base and machine, and say what it comes to; nothing is fetched or written.
+        """Check a recipe against data, base and machine, and say what it comes to; no weights are fetched.
 
         Raises:
             RecipeRefused: a field asks for what cannot be done here; `field` names it.
@@ -92,7 +93,7 @@ class FineTuningService:
             NewJob(
                 kind=JobKind.FINE_TUNING,
                 name=recipe.name or f"{plan.base.id} on {plan.data}",
-                recipe=recipe.model_dump(mode="json"),
+                recipe=_in_full(recipe, plan).model_dump(mode="json"),
                 resource=Resource.GPU if recipe.precision == "bf16" else Resource.CPU,
                 priority=priority,
                 executor=executor,
@@ -115,20 +116,31 @@ class FineTuningService:
             ServiceError: it failed; the message says why and what to do.
             ModelsError: the base model's weights could not be fetched.
         """
-        folder = TrainingFolder(artifacts)
         try:
-            report(JobProgress(message=environment_state(self._settings)))
-            if not await install(self._settings, is_stopping):
-                return False
-            if not folder.run_file.is_file():
-                report(JobProgress(message="Preparing the data."))
-                await self._write(TrainingRecipe.parse(dict(job.recipe)), folder)
-            is_trained = await asyncio.to_thread(_is_trained, folder)
-            if not is_trained and not await run_training(folder, self._settings, report, is_stopping):
-                return False
-            await asyncio.to_thread(self._publish, folder)
+            with ExitStack() as after_failure:
+                after_failure.callback(self._tuned.release, job.id)
+                is_finished = await self._advance(job, TrainingFolder(artifacts), report, is_stopping)
+                # One that was stopped keeps its model's name.
+                after_failure.pop_all()
         except TrainingError as exc:
             raise ServiceError(str(exc)) from exc
+        return is_finished
+
+    async def _advance(
+        self, job: Job, folder: TrainingFolder, report: Callable[[JobProgress], None], is_stopping: asyncio.Event
+    ) -> bool:
+        report(JobProgress(message=environment_state(self._settings)))
+        if not await install(self._settings, is_stopping):
+            return False
+        if folder.run_file.is_file():
+            await asyncio.to_thread(self._tuned.settle, folder, job.id)
+        else:
+            report(JobProgress(message="Preparing the data."))
+            await self._write(TrainingRecipe.parse(dict(job.recipe)), folder, job.id)
+        is_trained = await asyncio.to_thread(_is_trained, folder)
+        if not is_trained and not await run_training(folder, self._settings, report, is_stopping):
+            return False
+        await asyncio.to_thread(self._publish, folder, job.id)
         return True
 
     def environment_state(self) -> str:
@@ -149,8 +161,8 @@ class FineTuningService:
         if not folder.run_file.is_file():
             return None
         run = folder.run()
-        place = self._settings.models_directory / run.model_id
-        return (run, place) if (place / "model").is_dir() else None
+        place = self._tuned.find(run.model_id, job_id)
+        return (run, place) if place else None
 
     def _folder(self, job_id: str) -> TrainingFolder:
         try:
@@ -164,7 +176,9 @@ class FineTuningService:
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
         if is_here:
             check_recipe(recipe, machine)
+            check_batch(recipe, machine)
         check_base(recipe, base)
+        base = await asyncio.to_thread(with_template, recipe, base, self._profiles, hub_access(self._settings))
         profile = choose_profile(recipe, base, self._profiles)
         data = await self._read(recipe.data)
         rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
@@ -180,7 +194,8 @@ class FineTuningService:
             data_sha256=data.sha256,
             train_samples=len(rows.train),
             evaluation_samples=len(rows.evaluation),
-            preview=rows.train[:_SHOWN_SAMPLES],
+            rows=rows,
+            preview=preview_of(rows, recipe.block_size),
             reports=(*data.reports, *rows.reports),
             estimate=estimate,
             machine=machine,
@@ -207,7 +222,7 @@ class FineTuningService:
         samples = await asyncio.to_thread(self._data.samples, reference)
         return _Data(found.id, found.sha256, samples)
 
-    async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder) -> None:
+    async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder, job_id: str) -> None:
         """Fetch the base where that is the app's, check everything on the machine that trains, put it down."""
         base = self._base(recipe)
         if base.entry is not None and base.kind == "gguf":
@@ -221,7 +236,9 @@ class FineTuningService:
         plan, rows = await self._prepare(recipe)
         shown = rows.evaluation[:1] or rows.train[:1]
         run = TrainingRun(
-            model_id=await asyncio.to_thread(self._new_id, plan),
+            model_id=await asyncio.to_thread(
+                self._tuned.reserve, recipe.name or f"{plan.base.id}-{recipe.preset}", job_id
+            ),
             base_id=plan.base.id,
             base_kind=plan.base.kind,
             base_location=plan.base.location,
@@ -233,8 +250,7 @@ class FineTuningService:
             sample_prompt=self._sample_prompt(plan, shown[0]),
             context_length=plan.base.context_length,
             threads=recipe.threads or max(1, plan.machine.cores // 2),
-            # A LoRA fits on one; every weight with its optimizer seldom does.
-            devices=max(1, len(plan.machine.gpus)) if recipe.precision == "bf16" and recipe.method == "full" else 1,
+            devices=devices_for(recipe, plan.machine),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
@@ -255,18 +271,20 @@ class FineTuningService:
             rendered = split_rows([sample], everything, plan.base, self._profiles.get(plan.profile)).train[0]
         return rendered.prompt + "".join(text for kind, text in rendered.parts if kind == "open")
 
-    def _new_id(self, plan: FineTuningPlan) -> str:
-        wanted = plan.recipe.name or f"{plan.base.id}-{plan.recipe.preset}"
-        slug = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in wanted.lower())
-        return free_model_id(slug.strip("-._") or "tuned", self._catalog(), self._settings.models_directory)
-
-    def _publish(self, folder: TrainingFolder) -> None:
-        recipe, run = folder.recipe(), folder.run()
-        base = self._base(recipe)
-        place = publish_model(folder, run, base, self._settings.home, self._settings.models_directory)
+    def _publish(self, folder: TrainingFolder, job_id: str) -> None:
+        base = self._base(folder.recipe())
+        place = self._tuned.publish(folder, base, job_id)
         folder.remove_checkpoints()
         if not (place / "model").is_dir():
             raise ServiceError(f"The finished model is missing in {place}; start the fine-tuning anew.")
+
+
+def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
+    """The recipe with absolute paths: the job's worker runs in another folder."""
+    base = plan.base.location if plan.base.entry is None else recipe.base
+    path = Path(recipe.data)
+    is_file = plan.data == path.name and path.is_file()
+    return recipe.model_copy(update={"base": base, "data": str(path.absolute()) if is_file else recipe.data})
 
 
 def _is_trained(folder: TrainingFolder) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m1app.benchmark.errors import InvalidQuestionSet
@@ -14,11 +14,11 @@ from m1app.benchmark.library import load_library
 from m1app.services.hub_fetch import fetch_from_hub
 from m1app.services.own_traces import read_own_traces
 from m1app.services.training_preview import Preview, preview_samples
-from m1app.services.training_questions import answered_questions, evaluation_questions
+from m1app.services.training_questions import RunQuestions, evaluation_questions, run_questions
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, curate
-from m1app.training.curation_steps import comparable_text, sample_text
-from m1app.training.data_card import DataCard, DataSource
+from m1app.training.curation_steps import StepReport, comparable_text, sample_text
+from m1app.training.data_card import NOT_COMPARED, DataCard, DataSource
 from m1app.training.data_sets import DataSets, DataSetVersion, check_name, parse_reference
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.samples import TrainingSample
@@ -90,6 +90,7 @@ class TrainingDataService:
             InvalidTrainingData: there is no source, or one cannot be read.
             TooLittleData: fewer than eight samples are left.
             RunNotFound: the plan names a benchmark run that is not here.
+            ServiceError: that run has several models, and the plan does not choose one of them.
             EngineError: the engine does not count.
         """
         samples: list[TrainingSample] = []
@@ -103,12 +104,17 @@ class TrainingDataService:
             _take(own, DataSource(OWN_TRACES, _sha256_of(own), len(own)), samples, sources)
         if not sources:
             raise InvalidTrainingData("There is no source of samples: name a file, a hub repository, or own traces.")
-        evaluation, answered = await asyncio.to_thread(self._questions, plan)
+        evaluation, of_run = await asyncio.to_thread(self._questions, plan)
+        own_sets = [name for name in of_run.own_sets(samples) if name in evaluation]
         counts = await _token_counts(samples, plan.max_tokens, engine) if engine and plan.max_tokens else None
         count: Callable[[str], int] | None = counts.__getitem__ if counts is not None else None
+        compared = {name: questions for name, questions in evaluation.items() if name not in own_sets}
         curated = await asyncio.to_thread(
-            curate, samples, plan, evaluation=evaluation, answered=answered, count_tokens=count
+            curate, samples, plan, evaluation=compared, answered=of_run.answered, count_tokens=count
         )
+        if own_sets:
+            report = _not_compared(own_sets, len(samples), plan.exclude_answered_by_run)
+            curated = replace(curated, reports=(report, *curated.reports))
         return Collected(curated, tuple(sources))
 
     async def own_traces(self) -> tuple[TrainingSample, ...]:
@@ -177,17 +183,21 @@ class TrainingDataService:
         with self._database.session(is_read_only=True) as session:
             return read_own_traces(session, OWN_TRACES)
 
-    def _questions(self, plan: CurationPlan) -> tuple[Mapping[str, Sequence[str]], Collection[str]]:
-        """What is evaluated here, and what the plan's run answers right.
-
-        The sets of that run are the training questions themselves, and no evaluation.
-        """
+    def _questions(self, plan: CurationPlan) -> tuple[Mapping[str, Sequence[str]], RunQuestions]:
+        """What is evaluated here, and what the plan's run asked."""
         with self._database.session(is_read_only=True) as session:
-            answered, asked = answered_questions(session, plan.exclude_answered_by_run)
+            of_run = run_questions(session, plan.exclude_answered_by_run)
             kept = evaluation_questions(session) if plan.overlap_ngram else {}
         library = [comparable_text(each.question, each.options) for each in load_library()]
-        evaluation = {LIBRARY: library, **kept} if plan.overlap_ngram else {}
-        return {name: questions for name, questions in evaluation.items() if name not in asked}, answered
+        return {LIBRARY: library, **kept} if plan.overlap_ngram else {}, of_run
+
+
+def _not_compared(names: Sequence[str], samples: int, run: str) -> StepReport:
+    title = (
+        f"the samples are themselves the questions of {', '.join(names)}, which benchmark run {run} asked: no overlap "
+        "was looked for there"
+    )
+    return StepReport(NOT_COMPARED, title, samples, samples, tuple(names))
 
 
 def _take(

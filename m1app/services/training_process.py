@@ -56,7 +56,7 @@ async def run_training(
     environment = _environment(settings)
     if run.devices == 1:
         machine = await asyncio.to_thread(examine_machine, folder.path)
-        environment = one_gpu(machine) | environment
+        environment |= one_gpu(machine)
     started_at = time.time()
     process = await asyncio.create_subprocess_exec(
         *command_of(settings, folder, run.devices),
@@ -177,7 +177,8 @@ def one_gpu(machine: Machine) -> dict[str, str]:
         return {}
     roomiest = max(range(len(machine.gpus)), key=lambda index: machine.gpus[index].free_bytes)
     # nvidia-smi counts by bus; CUDA by speed, unless it is told.
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(roomiest)}
+    visible = machine.gpus[roomiest].uuid or str(roomiest)
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": visible}
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -1,24 +1,33 @@
 """The model that training starts from: where it lies, how large it is, how it is addressed.
 
-Read from a GGUF header or a config.json; weights stay unread, and nothing is fetched.
+Read from a GGUF header or a config.json; weights stay unread. Nothing is fetched but, by `with_hub_template`, the chat
+template of a model whose weights are not here.
 """
 
 import json
 import re
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from m1app.training.errors import RecipeRefused
 from models.catalog import Catalog, CatalogModel
 from models.download import local_path
-from models.errors import DownloadError, UnknownModel
+from models.download_progress import ProgressMeter
+from models.errors import DownloadError, SourceRefused, SourceUnreachable, UnknownModel
 from models.gguf_check import BadModelFile, GgufHeader, check_model_file
+from models.http_download import RemoteFile, RetryPolicy, download
+from models.sources import FileSource
 
 BaseKind = Literal["gguf", "folder", "hub"]
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
 _DEFAULT_CONTEXT_LENGTH = 2048
+_TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
+_SMALL_FILE = RetryPolicy(attempts=2, first_pause_seconds=0.5)
+"""A person waits for the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +65,31 @@ class BaseModel:
     """None when the weights are not here yet, or are of an unknown form."""
     context_length: int
     chat_template: str
-    """The model's own, in Jinja; empty when it has none, or the weights are not here yet."""
+    """The model's own, in Jinja; empty when it has none, or it is not here yet: see `template_missing`."""
     entry: CatalogModel | None
     """Its catalog entry; None for a path."""
+    special_tokens: Mapping[str, str] = field(default_factory=dict)
+    """What its template may name, such as bos_token; empty where that is not known, as of a GGUF file."""
+    template_missing: str = ""
+    """Why nobody knows yet whether it has a template, and what to do; empty when that is known."""
 
     @property
     def is_here(self) -> bool:
         """Whether its weights lie on this machine."""
         return self.kind != "hub" and Path(self.location).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class HubAccess:
+    """How the hub is reached."""
+
+    url: str
+    token: str = field(default="", repr=False)
+    """Sent to `url` alone; empty for none."""
+    is_offline: bool = False
+    """True leaves only what was fetched before."""
+    cache: Path | None = None
+    """Where transformers and vLLM keep what they fetched; None is huggingface_hub's own folder."""
 
 
 def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
@@ -82,11 +108,68 @@ def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
     if entry.is_fetched_by_engine:
         parameters = parse_size(entry.parameters)
         revision, repo = entry.revision, str(entry.hub_repo)
-        return BaseModel(entry.id, "hub", repo, revision, parameters, None, entry.context_length, "", entry)
+        missing = "its weights are on the hub."
+        return BaseModel(
+            entry.id, "hub", repo, revision, parameters, None, entry.context_length, "", entry, template_missing=missing
+        )
     try:
         return _at(local_path(entry, models_directory), entry.id, entry)
     except DownloadError as exc:
         raise RecipeRefused("base", str(exc)) from exc
+
+
+def with_hub_template(base: BaseModel, hub: HubAccess) -> BaseModel:
+    """The base with the chat template of its hub repository; unchanged where its weights are here. Blocks.
+
+    The two files that hold it are small. Those that were fetched before are read, others fetched and not kept.
+    `template_missing` of the result says why that failed.
+    """
+    if base.kind != "hub":
+        return base
+    try:
+        with tempfile.TemporaryDirectory(prefix="m1-template-") as folder:
+            for name in (_TEMPLATE_FILE, _TOKENIZER_FILE):
+                _take_hub_file(base, name, hub, Path(folder))
+            template, tokens = _template_in(Path(folder)), _special_tokens_in(Path(folder))
+    except _NotHere as exc:
+        return replace(base, template_missing=str(exc))
+    return replace(base, chat_template=template, special_tokens=tokens, template_missing="")
+
+
+class _NotHere(Exception):
+    """A file of the hub cannot be had now; the text says why and what to do."""
+
+
+def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> None:
+    """Put a file of the base's repository into `folder`, where the repository has it."""
+    # Imported late: it reads the environment when it is.
+    from huggingface_hub import try_to_load_from_cache
+
+    kept = try_to_load_from_cache(base.location, name, cache_dir=hub.cache, revision=base.revision or None)
+    if isinstance(kept, str):
+        (folder / name).write_bytes(Path(kept).read_bytes())
+        return
+    if hub.is_offline:
+        if name == _TOKENIZER_FILE:
+            raise _NotHere(
+                f"M1_HUB_OFFLINE is set and {name} of {base.location} was not fetched before. Fetch the model once "
+                "without it."
+            )
+        return
+    page = f"{hub.url.rstrip('/')}/{base.location}"
+    remote = RemoteFile(f"{page}/resolve/{quote(base.revision or 'main', safe='')}/{name}", page, hub.token)
+    part = folder / f"{name}.part"
+    try:
+        download(remote, part, ProgressMeter(None), _SMALL_FILE)
+    except SourceUnreachable as exc:
+        raise _NotHere(f"{hub.url} does not answer. Check the network and M1_HUB_URL, then plan again.") from exc
+    except SourceRefused as exc:
+        if name == _TOKENIZER_FILE:
+            raise _NotHere(str(exc)) from exc
+    except DownloadError as exc:
+        raise _NotHere(str(exc)) from exc
+    else:
+        part.rename(folder / name)
 
 
 def parse_size(text: str) -> int | None:
@@ -101,8 +184,13 @@ def _at(path: Path, name: str, entry: CatalogModel | None) -> BaseModel:
     if path.is_dir():
         return _from_folder(path, name, entry)
     if entry is not None and not path.exists():  # It is fetched when the job begins.
+        is_own = isinstance(entry.source, FileSource)
+        fetching = f"Fetch them with `python -m models.download {name} --directory {path.parent.parent}`."
+        missing = f"its weights are not in {path}. {'Put them there.' if is_own else fetching}"
         parameters = parse_size(entry.parameters)
-        return BaseModel(name, "gguf", str(path), "", parameters, None, entry.context_length, "", entry)
+        return BaseModel(
+            name, "gguf", str(path), "", parameters, None, entry.context_length, "", entry, template_missing=missing
+        )
     try:
         header = check_model_file(path)
     except BadModelFile as exc:
@@ -142,16 +230,30 @@ def _from_folder(folder: Path, name: str, entry: CatalogModel | None) -> BaseMod
         )
     length = config.get("max_position_embeddings") or _DEFAULT_CONTEXT_LENGTH
     parameters = shape.parameters if shape else None
-    return BaseModel(name, "folder", str(folder), "", parameters, shape, length, _template_in(folder), entry)
+    template, tokens = _template_in(folder), _special_tokens_in(folder)
+    return BaseModel(name, "folder", str(folder), "", parameters, shape, length, template, entry, tokens)
 
 
 def _template_in(folder: Path) -> str:
-    own_file = folder / "chat_template.jinja"
+    own_file = folder / _TEMPLATE_FILE
     if own_file.is_file():
         return own_file.read_text(encoding="utf-8")
-    tokenizer = folder / "tokenizer_config.json"
-    template = _json(tokenizer).get("chat_template", "") if tokenizer.is_file() else ""
+    template = _json_if_there(folder / _TOKENIZER_FILE).get("chat_template", "")
+    if isinstance(template, list):  # Several by name; transformers takes this one when it is given no tools.
+        named = {each.get("name"): each.get("template") for each in template if isinstance(each, dict)}
+        template = named.get("default")
     return template if isinstance(template, str) else ""
+
+
+def _special_tokens_in(folder: Path) -> dict[str, str]:
+    """Spellings by name, such as bos_token; a token is written as text or as an object with its content."""
+    found = {**_json_if_there(folder / "special_tokens_map.json"), **_json_if_there(folder / _TOKENIZER_FILE)}
+    spelled = {name: each.get("content") if isinstance(each, dict) else each for name, each in found.items()}
+    return {name: each for name, each in spelled.items() if name.endswith("_token") and isinstance(each, str)}
+
+
+def _json_if_there(path: Path) -> Mapping[str, Any]:
+    return _json(path) if path.is_file() else {}
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -55,7 +55,8 @@ class CurationPlan(BaseModel):
     min_reasoning_characters: int = Field(default=1, ge=0)
     seed: int = Field(default=0, ge=0)
     exclude_answered_by_run: str = ""
-    """Id of a benchmark run: what it answers right at its largest budget is left out; empty leaves nothing out."""
+    """RUN, or RUN:MODEL of several models: what that answers right at its largest budget is left out; empty leaves
+    nothing out."""
 
     @field_validator("overlap_ngram")
     @classmethod

@@ -18,6 +18,8 @@ LICENCE_NOTE = (
     "Samples keep the licence of their source: look it up before you share this data set or a model trained on it. "
     "Reasoning that another model wrote may also be under that model's terms. Research use only; not medical advice."
 )
+NOT_COMPARED = "not compared"
+"""A step: its examples name the evaluation sets with which no overlap was looked for."""
 _SHOWN_DOMAINS = 20
 
 
@@ -61,6 +63,12 @@ class DataCard:
             found.append("Answers were not required to agree with their target: see the step verify.")
         if not self.plan.overlap_ngram:
             found.append("The overlap with evaluation sets was not looked for: scores on them may be of no worth.")
+        found += [
+            f"The overlap with {', '.join(report.examples)} was not looked for: scores there are of no worth for a "
+            "model that is trained on this."
+            for report in self.reports
+            if report.step == NOT_COMPARED
+        ]
         return tuple(found)
 
 

@@ -1,10 +1,17 @@
-"""What this machine has to train with: cores, memory, disk, GPUs. Read from the system; no CUDA library is loaded."""
+"""What this machine has to train with: cores, memory, disk, GPUs, and on how many of these a recipe is trained.
+
+Read from the system; no CUDA library is loaded.
+"""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from m1app.training.errors import RecipeRefused
+from m1app.training.recipe import TrainingRecipe
 
 _MIB = 1 << 20
 _SECONDS = 20.0
@@ -18,6 +25,8 @@ class Gpu:
     name: str
     memory_bytes: int
     free_bytes: int
+    uuid: str = ""
+    """As CUDA_VISIBLE_DEVICES takes it, whatever the order; empty when it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Machine:
     disk_free_bytes: int
     """Where the training is to write."""
     gpus: tuple[Gpu, ...] = ()
+    """That CUDA_VISIBLE_DEVICES lets this process see, in its order; without it all, by bus."""
 
     def said(self) -> str:
         """One line for people."""
@@ -56,24 +66,67 @@ def examine_machine(folder: Path) -> Machine:
     )
 
 
-def parse_gpus(csv: str) -> tuple[Gpu, ...]:
-    """GPUs from `nvidia-smi --query-gpu=name,memory.total,memory.free --format=csv,noheader,nounits` (MiB)."""
-    gpus = []
-    for line in csv.splitlines():
-        name, _, rest = line.partition(",")
-        numbers = [part.strip() for part in rest.split(",")]
-        if len(numbers) == 2 and all(part.isdecimal() for part in numbers):
-            gpus.append(Gpu(name.strip(), int(numbers[0]) * _MIB, int(numbers[1]) * _MIB))
-    return tuple(gpus)
+def devices_for(recipe: TrainingRecipe, machine: Machine) -> int:
+    """GPUs that share the training: a LoRA fits on one, every weight with its optimizer seldom does. 1 on a CPU."""
+    return max(1, len(machine.gpus)) if recipe.precision == "bf16" and recipe.method == "full" else 1
+
+
+def check_batch(recipe: TrainingRecipe, machine: Machine) -> None:
+    """Refuse a batch that cannot be dealt out evenly to the GPUs; raises RecipeRefused."""
+    devices = devices_for(recipe, machine)
+    if recipe.batch_size % devices:
+        nearest = -(-recipe.batch_size // devices) * devices
+        raise RecipeRefused(
+            "batch_size",
+            f"A step of {recipe.batch_size} samples cannot be dealt out evenly to {devices} GPUs. Choose a multiple of "
+            f"{devices}, such as {nearest}, or name fewer GPUs in CUDA_VISIBLE_DEVICES.",
+        )
+
+
+def parse_gpus(csv: str, visible: str | None = None) -> tuple[Gpu, ...]:
+    """GPUs from `nvidia-smi --query-gpu=name,memory.total,memory.free,uuid --format=csv,noheader,nounits` (MiB).
+
+    Args:
+        csv: a line each, by bus; the UUID may be missing.
+        visible: as CUDA_VISIBLE_DEVICES has it: indices, or UUIDs by their beginning. As with CUDA, the first that
+            means no GPU ends the list, and an empty one hides all. None shows all. Parts of a GPU (MIG) are unknown
+            here.
+
+    Source: CUDA C++ Programming Guide, "CUDA Environment Variables".
+    """
+    lines = [line for line in csv.splitlines() if line.strip()]
+    return tuple(gpu for gpu in map(_gpu, lines if visible is None else _visible(lines, visible)) if gpu)
+
+
+def _visible(lines: Sequence[str], visible: str) -> list[str]:
+    uuids = [line.rpartition(",")[2].strip() for line in lines]
+    chosen: list[int] = []
+    for entry in map(str.strip, visible.split(",")):
+        if entry.isdecimal():
+            found = [int(entry)] if int(entry) < len(lines) else []
+        else:
+            found = [index for index, uuid in enumerate(uuids) if entry and uuid.startswith(entry)]
+        if len(found) != 1 or found[0] in chosen:
+            break
+        chosen += found
+    return [lines[index] for index in chosen]
+
+
+def _gpu(line: str) -> Gpu | None:
+    """None for one that does not tell its memory."""
+    name, *rest = (part.strip() for part in line.split(","))
+    if len(rest) < 2 or not all(part.isdecimal() for part in rest[:2]):
+        return None
+    return Gpu(name, int(rest[0]) * _MIB, int(rest[1]) * _MIB, *rest[2:3])
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free,uuid", "--format=csv,noheader,nounits"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return ()
-    return parse_gpus(found.stdout)
+    return parse_gpus(found.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def _memory() -> tuple[int, int]:

@@ -27,7 +27,7 @@ ApplyChatTemplate = Callable[[Messages], str]
 """The base model's own template over messages of {role, content}, ready for the assistant's turn.
 
 `tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`, or what an engine says. It may
-raise ValueError where there is no template; it is not called where the profile has one.
+raise ValueError where there is no template, and NoChatTemplate itself; it is not called where the profile has one.
 """
 
 # Stand-ins that no chat template contains; they mark where the texts go.
@@ -99,37 +99,16 @@ def render_all(
     wording: PromptSection,
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
-    *,
-    max_tokens: int,
-    count_tokens: Callable[[str], int],
 ) -> RenderedData:
-    """Every sample that can be trained on as it is; none is cut. Args and errors as `render`.
+    """Every sample that can be trained on as it is; none is cut. Other args and errors as `render`.
 
-    Args:
-        samples: of a data set.
-        profile: see `render`.
-        wording: see `render`.
-        apply_chat_template: see `render`.
-        end_of_turn: see `render`.
-        max_tokens: the block size: most tokens of prompt and completion together.
-        count_tokens: tokens of a rendered text, special tokens spelled out in it.
+    How many tokens a sample has is left to whoever has the base's tokenizer.
     """
     spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
     clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
-    kept: list[RenderedSample] = []
-    long: list[str] = []
-    for sample in clean:
-        rendered = render(sample, profile, wording, apply_chat_template, end_of_turn)
-        count = count_tokens(rendered.prompt + rendered.completion)
-        if count > max_tokens:
-            long.append(f"{count:,} tokens: {shown(sample.question)}")
-        else:
-            kept.append(rendered)
-    reports = (
-        _report("delimiters", f"{len(spelled):,} spell a token of the chat template", len(samples), spelled),
-        _report("length", f"{len(long):,} have more than {max_tokens:,} tokens when rendered", len(clean), long),
-    )
-    return RenderedData(tuple(kept), reports)
+    report = _report("delimiters", f"{len(spelled):,} spell a token of the chat template", len(samples), spelled)
+    kept = tuple(render(sample, profile, wording, apply_chat_template, end_of_turn) for sample in clean)
+    return RenderedData(kept, (report,))
 
 
 def end_of_turn(profile: Profile) -> str:
@@ -183,7 +162,7 @@ def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> 
     try:
         template = apply_chat_template(stand_in_messages(profile))
     except ValueError as exc:
-        raise NoChatTemplate(f"The base model has no chat template ({exc}). {advice}") from exc
+        raise NoChatTemplate(f"The base model has no chat template that can be used ({exc}). {advice}") from exc
     if template.count(_USER_STAND_IN) != 1:
         raise NoChatTemplate(f"The base model's chat template does not contain the question exactly once. {advice}")
     return template

@@ -19,6 +19,7 @@ from m1app.ui.admin_training_progress import training_value
 from m1app.ui.boundary import message_of
 from m1app.ui.page_component import page_component
 from m1app.ui.question_form import QUIET
+from models.errors import ModelsError
 from storage.job_records import Job, JobKind, JobState
 
 _LIMIT = 100
@@ -36,6 +37,7 @@ class JobsTab:
     def __init__(self, services: Services, gate: HandlerGate) -> None:
         self._jobs = services.jobs
         self._fine_tuning = services.fine_tuning
+        self._engines = services.engines
         self._gate = gate
         self.list = page_component("admin_jobs", "admin_base", "plotly_loader", "admin_training_progress", "admin_jobs")
         self._view = gr.State(dict(NEW_VIEW))
@@ -102,8 +104,15 @@ class JobsTab:
         if job.kind is not JobKind.FINE_TUNING:
             return None
         events = await asyncio.to_thread(self._fine_tuning.read_progress, job.id)
-        is_done = job.state is JobState.SUCCEEDED
-        return training_value(job, events, self._fine_tuning.result(job.id) if is_done else None)
+        result = self._fine_tuning.result(job.id) if job.state is JobState.SUCCEEDED else None
+        return training_value(job, events, result, await self._served() if result else ())
+
+    async def _served(self) -> tuple[str, ...]:
+        """Names of the models that can be asked; none while the engine does not answer."""
+        try:
+            return await self._engines.models()
+        except ModelsError:
+            return ()
 
     async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
         # The view itself is left alone: a slow tick would put an older one back.

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
+from m1app.services.fine_tuning_plan import count_tokens
 from m1app.training.errors import RecipeRefused
 from m1app.ui.admin_component import admin_component
 from m1app.ui.admin_login import HandlerGate
@@ -74,6 +75,8 @@ class TrainingTab:
         try:
             recipe = self.form.read(values)
             plan = await self._services.fine_tuning.plan(recipe)
+            yield {self._plan: gr.update(value="Counting tokens…")}
+            plan = await count_tokens(plan, self._services.engines)
             value = plan_value(plan, await measured_pace(self._services, recipe))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc, values) | ready

@@ -1,7 +1,7 @@
 """Training data on the Admin page: versions with their cards, and a form that builds another one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,6 +13,7 @@ from m1app.ui.admin_training_data_view import card_value, data_choices, data_set
 from m1app.ui.admin_training_request import DataRequest, carry_out
 from m1app.ui.boundary import message_of
 from m1app.ui.question_form import QUIET
+from storage.benchmark_records import BenchmarkRun
 
 Reply = dict[str, Any]
 
@@ -61,7 +62,7 @@ class TrainingDataPart:
             return {"number": number, "reply": {"error": message_of(exc)}}, gr.skip()
         value = {
             "rows": data_sets_value(versions),
-            "runs": [list(run) for run in run_choices(runs)],
+            "runs": [list(choice) for choice in model_choices(runs)],
             "number": number,
             "reply": reply,
         }
@@ -85,6 +86,15 @@ class TrainingDataPart:
 
     async def _make(self, asked: Mapping[str, Any]) -> Reply:
         return await carry_out(self._services, DataRequest.parse(asked["form"]), ())
+
+
+def model_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
+    """Runs whose right answers can be left out, one for each of a run's models: RUN or RUN:MODEL, and label."""
+    return [
+        (f"{run_id}:{model}", f"{label}, {model}") if len(run.models) > 1 else (run_id, label)
+        for run, (run_id, label) in zip(runs, run_choices(runs), strict=True)
+        for model in run.models
+    ]
 
 
 def _newest(versions: Any) -> str | None:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from m1app.services.fine_tuning_plan import FineTuningPlan
+from m1app.services.fine_tuning_plan import FineTuningPlan, ShownSample
 from m1app.training.rendered_rows import estimated_tokens
-from m1app.training.rendering import RenderedSample
 from m1app.ui.admin_training_data_view import steps_value
 from m1app.ui.admin_training_pace import Pace
 from m1app.ui.admin_units import duration, size
@@ -29,7 +28,7 @@ def plan_value(plan: FineTuningPlan, pace: Pace | None) -> dict[str, Any]:
         "facts": plan_facts(plan, pace),
         "notes": list(plan.notes),
         "steps": steps_value(plan.reports),
-        "samples": [_sample(each) for each in plan.preview],
+        "samples": [_sample(each, plan.recipe.block_size) for each in plan.preview],
     }
 
 
@@ -74,9 +73,29 @@ def _millions(count: int) -> str:
     return f"{count / 1e9:,.1f} B" if count >= 1e9 else f"{count / 1e6:,.1f} M"
 
 
-def _sample(sample: RenderedSample) -> dict[str, Any]:
+def _sample(sample: ShownSample, block_size: int) -> dict[str, Any]:
+    """A sample with its tokens, for people, of the whole and of each part where they were counted."""
+    counted, rendered = sample.tokens, sample.rendered
+    part_tokens = [_tokens(count) for count in counted.parts] if counted else [""] * len(rendered.parts)
     return {
-        "prompt": sample.prompt,
-        "parts": [[kind, _PART_NAMES[kind], text] for kind, text in sample.parts],
-        "tokens": f"about {estimated_tokens(sample):,} tokens",
+        "prompt": rendered.prompt,
+        "prompt_tokens": _tokens(counted.prompt) if counted else "",
+        "parts": [
+            [kind, _PART_NAMES[kind], text, tokens]
+            for (kind, text), tokens in zip(rendered.parts, part_tokens, strict=True)
+        ],
+        "tokens": _length(sample, block_size),
+        "is_left_out": sample.is_left_out,
     }
+
+
+def _length(sample: ShownSample, block_size: int) -> str:
+    total = sample.tokens.total if sample.tokens else estimated_tokens(sample.rendered)
+    said = f"{'' if sample.tokens else 'about '}{total:,} of {block_size:,} tokens"
+    if sample.is_left_out:
+        return f"will be left out: {said}"
+    return f"may be left out: {said}" if total > block_size else said
+
+
+def _tokens(count: int) -> str:
+    return f"{count:,} token{'' if count == 1 else 's'}"

@@ -1,13 +1,18 @@
 """Fine-tuning on the Admin page: data built, a training planned, started, watched; the training itself is pretended."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from m1app.services.tuned_models import TunedModels
+from m1app.settings import Settings
+from m1app.training.base_model import find_base
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.training_folder import TrainingFolder, TrainingRun
+from models.catalog import Catalog
 from storage.database import Database
 from storage.job_records import JobState
 from storage.jobs import JobRepository
@@ -65,7 +70,10 @@ def end(home: Path, job_id: str) -> None:
     """The job ends as if its worker had finished: the new model lies among the others."""
     folder = TrainingFolder(home / "jobs" / job_id / "artifacts")
     folder.write(TrainingRecipe.of_preset("cpu-trial", _RUN.base_id, _RUN.data), _RUN, [], [])
-    (home / "models" / _RUN.model_id / "model").mkdir(parents=True)
+    folder.model.mkdir()
+    folder.gguf.touch()
+    base = find_base(_RUN.base_id, Catalog.load(), home / "models")
+    TunedModels(Settings(home=home)).publish(folder, base, job_id)
     database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
     try:
         with database.session() as session:
@@ -177,6 +185,32 @@ def test_a_plan_counts_and_shows_what_is_trained_on(with_data: TrainingPage) -> 
     expect(training.message).to_be_hidden()
     training.box("max-steps").fill("8")
     expect(training.plan("plan")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1360, "light")])
+def test_a_sample_that_is_longer_than_a_block_is_shown_as_left_out(
+    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, tmp_path: Path, width: int, scheme: str
+) -> None:
+    traces = write_traces(tmp_path)
+    rows = json.loads(traces.read_text())
+    rows[2]["reasoning"] *= 100
+    traces.write_text(json.dumps(rows))
+    context = new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    training = TrainingPage(OpenAdminPage(context.new_page(), app_in_use.url).open("/admin/")).open()
+    training.box("set").fill(str(traces))
+    training.box("set").press("Enter")
+    training.plan_button.click()
+    samples = training.plan("samples").locator("details")
+    expect(samples).to_have_count(4)
+    expect(samples.first.locator(".m1-sample-trained")).to_have_count(1)
+    left_out = samples.last
+    expect(left_out.locator("summary")).to_contain_text("Sample 4 of 4, will be left out: ")
+    left_out.locator("summary").click()
+    expect(left_out).to_contain_text("left out, not trained on")
+    expect(left_out.locator(".m1-sample-trained")).to_have_count(0)
+    assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    _SCREENSHOTS.mkdir(exist_ok=True)
+    training.plan("plan").screenshot(path=_SCREENSHOTS / f"admin-training-plan-{width}-{scheme}.png")
 
 
 def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: TrainingPage, own_app: RunningApp) -> None:

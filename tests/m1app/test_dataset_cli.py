@@ -10,6 +10,7 @@ from m1app.cli import main
 from tests.e2e.running_app import closed_port
 from tests.m1app.command_line import assert_one_line
 from tests.m1app.training.training_cases import a_sample, jsonl, some_samples
+from tests.models.scripted_server import MODEL, Script, fail, serving
 
 
 @pytest.fixture
@@ -102,10 +103,27 @@ def test_show_renders_samples_by_a_profile(home: Path, traces: str, capsys: pyte
     assert [part[0] for part in shown["samples"][1]["rendered"]["parts"]][:2] == ["open", "reasoning"]
 
 
+def test_show_says_which_samples_are_longer_than_a_block(
+    home: Path, traces: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_json(capsys, "build", traces, "--name", "exam")
+    with serving(Script(fail(500, {}))) as server:
+        monkeypatch.setenv("M1_ENGINE_URL", server.url)
+        asked = ("show", "exam", "--profile", "m1", "--model", MODEL)
+        (sample,) = run_json(capsys, *asked, "--block-size", "100")["samples"]
+        total = sample["prompt_tokens"] + sum(sample["part_tokens"])
+        assert sample["note"] == f"It has {total:,} tokens, more than the 100 of a block."
+        assert run_json(capsys, *asked, "--block-size", str(total))["samples"][0]["note"] == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("show", "nope"), "There is no data set 'nope'"),
+        (
+            ("show", "nope", "--profile", "m1", "--block-size", "9"),
+            "--block-size needs samples whose tokens are counted",
+        ),
         (("delete", "nope:v2"), "There is no data set 'nope'"),
         (("build", "--name", "exam"), "There is no source of samples"),
         (("build", "nowhere.json", "--name", "exam"), "nowhere.json: the file cannot be read"),

@@ -54,13 +54,12 @@ function paintTuned(tuned) {
   q("tuned").hidden = !tuned;
   if (!tuned) return;
   setText(q("tuned-model"), `${tuned.model}, fine-tuned from ${tuned.base}`);
-  q("tuned-ask").href = `/?${new URLSearchParams({ model: tuned.model })}`;
+  q("tuned-ask").hidden = q("tuned-benchmark").hidden = !tuned.ask;
+  q("tuned-ask").href = `/?${new URLSearchParams({ model: tuned.ask })}`;
   q("tuned-compare").hidden = !tuned.can_compare;
   q("tuned-compare").href = `/compare/?${new URLSearchParams({ models: tuned.models.join(",") })}`;
   setText(q("tuned-benchmark"), tuned.can_compare ? "Benchmark both" : "Benchmark it");
-  say("tuned-how", tuned.can_compare
-    ? "The embedded engine loads a model when it is first asked."
-    : "Its base was named by a path and is no model of the catalog.");
+  say("tuned-how", tuned.how);
 }
 function paintTraining(value) {
   shownTraining = value || null;

@@ -1,24 +1,28 @@
 """Fine-tunings planned, refused, run as jobs, and their models among the others."""
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from m1app.jobs.job_files import JobFiles
 from m1app.services.errors import JobNotFound, JobRefused, ServiceError
 from m1app.services.fine_tuning import FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
 from m1app.services.training_environment import environment_state, install
 from m1app.services.training_process import command_of, one_gpu, progress_of, run_training
-from m1app.services.tuned_models import free_model_id, publish_model
+from m1app.services.tuned_models import OWNER_FILE, TunedModels
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
 from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
@@ -42,6 +46,8 @@ SIZES = {
 }
 DRUGS = ("aspirin", "insulin", "heparin", "digoxin", "lithium", "warfarin", "morphine", "atropine", "quinine", "iodine")
 
+JOB, OTHER_JOB = "a" * 32, "b" * 32
+
 
 def traces(count: int = 20) -> list[dict[str, Any]]:
     """Questions that share no run of eight words."""
@@ -64,8 +70,8 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
-@pytest.fixture
-def service(settings: Settings) -> Iterator[FineTuningService]:
+@contextmanager
+def closing_service(settings: Settings) -> Iterator[FineTuningService]:
     database = Database(settings.database_address)
     database.migrate()
     profiles = load_profiles()
@@ -73,6 +79,12 @@ def service(settings: Settings) -> Iterator[FineTuningService]:
     data = TrainingDataService(database, settings, profiles)
     yield FineTuningService(settings, profiles, jobs, data)
     database.dispose()
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[FineTuningService]:
+    with closing_service(settings) as service:
+        yield service
 
 
 @pytest.fixture
@@ -101,7 +113,7 @@ async def test_a_plan_says_what_it_will_train_on_and_need(service: FineTuningSer
     assert (plan.train_samples, plan.evaluation_samples, plan.profile) == (18, 2, "m1")
     assert plan.estimate.steps == 30
     assert plan.estimate.memory_bytes > 0 and plan.estimate.disk_bytes > 0
-    assert len(plan.preview) == 3 and "\\boxed{B}" in plan.preview[0].completion
+    assert len(plan.preview) == 3 and "\\boxed{B}" in plan.preview[0].rendered.completion
     assert plan.data == "traces.json" and len(plan.data_sha256) == 64
     assert any("CPU" in note for note in plan.notes)
     assert "--preset cpu-trial" in plan.command_line
@@ -112,7 +124,7 @@ async def test_a_tuned_model_is_a_base_at_once(
 ) -> None:
     folder = finished(tmp_path, base)
     parent = find_base(str(base), Catalog.load(), tmp_path)
-    place = publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    place = TunedModels(settings).publish(folder, parent, JOB)
     (place / "model" / "model.safetensors").write_bytes(b"")
     plan = await service.plan(recipe(Path("tuned-vllm"), data, profile=""))
     assert (plan.base.kind, plan.base.location, plan.profile) == ("folder", str(place / "model"), "m1")
@@ -244,12 +256,13 @@ async def test_an_environment_of_ones_own_is_not_installed_over(settings: Settin
         await install(elsewhere, asyncio.Event())
 
 
-def finished(tmp_path: Path, base: Path) -> TrainingFolder:
-    folder = prepare(tmp_path / "run", base)
+def finished(tmp_path: Path, base: Path, name: str = "run") -> TrainingFolder:
+    folder = prepare(tmp_path / name, base)
     folder.model.mkdir()
     (folder.model / "config.json").write_text(json.dumps(SIZES))
-    folder.gguf.write_bytes(b"GGUF" + bytes(64))
-    folder.card.write_text("# tuned\n")
+    (folder.model / f"of-{name}").touch()
+    folder.gguf.write_bytes(b"GGUF" + name.encode())
+    folder.card.write_text("# tuned\n\nMade here.\n")
     return folder
 
 
@@ -258,7 +271,7 @@ def test_a_finished_model_is_in_the_catalog_beside_its_parent(settings: Settings
     mine.write_text("# My own models.\n")
     folder = finished(tmp_path, base)
     parent = find_base("smollm2-135m", Catalog.load(), tmp_path)
-    place = publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+    place = TunedModels(settings).publish(folder, parent, JOB)
     catalog = Catalog.load(extra=mine)
     tuned = catalog.get("tuned")
     assert (tuned.parent, tuned.profile, tuned.engines) == ("tiny", "m1", ("embedded",))
@@ -272,7 +285,7 @@ def test_publishing_again_after_an_interruption_changes_nothing(settings: Settin
     folder = finished(tmp_path, base)
     parent: BaseModel = find_base(str(base), Catalog.load(), tmp_path)
     for _ in range(2):
-        publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+        TunedModels(settings).publish(folder, parent, JOB)
     assert (settings.home / "catalog.toml").read_text().count('id = "tuned"') == 1
 
 
@@ -284,16 +297,163 @@ def test_a_catalog_that_is_broken_is_left_as_it_is(settings: Settings, tmp_path:
     folder = finished(tmp_path, base)
     parent = find_base(str(base), Catalog.load(), tmp_path)
     with pytest.raises(CatalogError, match="half"):
-        publish_model(folder, folder.run(), parent, settings.home, settings.models_directory)
+        TunedModels(settings).publish(folder, parent, JOB)
     assert mine.read_text() == "[[model]]\nid = 'half'\n"
 
 
-def test_a_new_model_takes_no_name_that_is_taken(tmp_path: Path) -> None:
-    catalog = Catalog.load()
-    assert free_model_id("fresh", catalog, tmp_path) == "fresh"
-    (tmp_path / "fresh").mkdir()
-    assert free_model_id("fresh", catalog, tmp_path) == "fresh-2"
-    assert free_model_id("smollm2-135m", catalog, tmp_path) == "smollm2-135m-2"
+def test_a_new_model_takes_no_name_that_is_taken(settings: Settings) -> None:
+    tuned, models = TunedModels(settings), settings.models_directory
+    (models / "fresh").mkdir(parents=True)
+    JobFiles(settings.jobs_directory).create(JOB)
+    assert tuned.reserve("Fresh!", JOB) == "fresh-2"
+    assert tuned.reserve("smollm2-135m", JOB) == "smollm2-135m-2"
+    # A model has a second entry, for vLLM.
+    assert tuned.reserve("fresh-2-vllm", OTHER_JOB) == "fresh-2-vllm-2"
+    assert tuned.reserve("other-vllm", JOB) == "other-vllm"
+    assert tuned.reserve("other", OTHER_JOB) == "other-2"
+
+
+def test_two_jobs_with_one_name_publish_two_models(settings: Settings, tmp_path: Path, base: Path) -> None:
+    # One was stopped, and another with the same name ran meanwhile.
+    stopped, ran = finished(tmp_path, base, "stopped"), finished(tmp_path, base, "ran")
+    parent, tuned = find_base(str(base), Catalog.load(), tmp_path), TunedModels(settings)
+    first = tuned.publish(ran, parent, OTHER_JOB)
+    second = tuned.publish(stopped, parent, JOB)
+    assert (first.name, second.name, stopped.run().model_id) == ("tuned", "tuned-2", "tuned-2")
+    assert sorted(each.name for each in (first / "model").iterdir()) == ["config.json", "of-ran"]
+    assert sorted(each.name for each in (second / "model").iterdir()) == ["config.json", "of-stopped"]
+    assert (first / "tuned.gguf").read_bytes() == b"GGUFran"
+    assert (second / "tuned-2.gguf").read_bytes() == b"GGUFstopped"
+    assert (second / "card.md").read_text().startswith("# tuned-2\n")
+    catalog = Catalog.load(extra=settings.home / "catalog.toml")
+    assert str(catalog.get("tuned").source) == f"file:{first / 'tuned.gguf'}"
+    assert str(catalog.get("tuned-2-vllm").source) == f"file:{second / 'model'}"
+    assert (tuned.find("tuned", JOB), tuned.find("tuned-2", JOB)) == (None, second)
+
+
+def test_jobs_that_begin_at_once_reserve_different_names(settings: Settings) -> None:
+    def begin(number: int) -> str:
+        job_id = f"{number:032x}"
+        JobFiles(settings.jobs_directory).create(job_id)
+        return TunedModels(settings).reserve("same", job_id)
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(begin, range(16)))
+    assert len(set(ids)) == 16
+
+
+def test_a_stopped_job_keeps_its_name_and_a_deleted_one_gives_it_back(settings: Settings) -> None:
+    tuned, files = TunedModels(settings), JobFiles(settings.jobs_directory)
+    files.create(JOB)
+    assert tuned.reserve("same", JOB) == "same"
+    assert tuned.reserve("same", JOB) == "same"
+    assert tuned.reserve("same", OTHER_JOB) == "same-2"
+    files.delete(JOB)
+    assert tuned.reserve("same", "c" * 32) == "same"
+    tuned.release("c" * 32)
+    assert not (settings.models_directory / "same").exists()
+
+
+def test_what_a_deleted_job_published_keeps_its_name(settings: Settings, tmp_path: Path, base: Path) -> None:
+    folder, parent = finished(tmp_path, base), find_base(str(base), Catalog.load(), tmp_path)
+    place = TunedModels(settings).publish(folder, parent, JOB)
+    (settings.home / "catalog.toml").unlink()
+    assert TunedModels(settings).reserve("tuned", OTHER_JOB) == "tuned-2"
+    TunedModels(settings).release(JOB)
+    assert (place / "model").is_dir()
+
+
+def test_a_half_published_model_is_replaced_whole(settings: Settings, tmp_path: Path, base: Path) -> None:
+    folder, parent = finished(tmp_path, base), find_base(str(base), Catalog.load(), tmp_path)
+    place = settings.models_directory / "tuned"
+    for half in ("model", "model.new", "adapter"):
+        (place / half).mkdir(parents=True)
+        (place / half / "half").touch()
+    (place / OWNER_FILE).write_text(JOB)
+    folder.adapter.mkdir()
+    assert TunedModels(settings).publish(folder, parent, JOB) == place
+    assert sorted(each.name for each in (place / "model").iterdir()) == ["config.json", "of-run"]
+    assert list((place / "adapter").iterdir()) == []
+    assert not (place / "model.new").exists()
+
+
+def test_publishing_to_another_disk_is_gone_on_with(
+    settings: Settings, tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, parent = finished(tmp_path, base), find_base(str(base), Catalog.load(), tmp_path)
+    rename = Path.rename
+
+    def across(self: Path, target: Path) -> Path:
+        if self.parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", across)
+    place = TunedModels(settings).publish(folder, parent, JOB)
+    assert sorted(each.name for each in (place / "model").iterdir()) == ["config.json", "of-run"]
+    assert not folder.model.exists()
+    assert not folder.gguf.exists()
+
+
+async def test_a_job_that_fails_gives_its_name_back_and_takes_it_again(
+    settings: Settings, tmp_path: Path, base: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = settings.model_copy(update={"train_python": Path("/bin/false")})
+    monkeypatch.setattr("m1app.services.fine_tuning.install", _installed)
+    with closing_service(broken) as service:
+        job = await service.launch(recipe(base, data, name="mine"))
+        artifacts = JobFiles(settings.jobs_directory).artifacts_folder(job.id)
+        with pytest.raises(ServiceError, match="without a word"):
+            await service.run(job, artifacts, lambda _: None, asyncio.Event())
+        assert TrainingFolder(artifacts).run().model_id == "mine"
+        assert not (settings.models_directory / "mine").exists()
+        # Another job took the name meanwhile.
+        TunedModels(settings).reserve("mine", OTHER_JOB)
+        JobFiles(settings.jobs_directory).create(OTHER_JOB)
+        stopping = asyncio.Event()
+        stopping.set()
+        assert await service.run(job, artifacts, lambda _: None, stopping) is False
+    assert TrainingFolder(artifacts).run().model_id == "mine-2"
+    assert (settings.models_directory / "mine-2" / OWNER_FILE).read_text().strip() == job.id
+
+
+async def _installed(*_: object) -> bool:
+    return True
+
+
+async def test_paths_of_a_job_are_absolute(
+    service: FineTuningService, base: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data.parent)
+    job = await service.launch(recipe(Path(base.name), data.name))
+    assert (job.recipe["base"], job.recipe["data"]) == (str(base), str(data))
+
+
+async def test_a_catalog_id_is_no_path_even_where_a_folder_has_its_name(
+    service: FineTuningService, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smollm2-135m").mkdir()
+    job = await service.launch(recipe(Path("smollm2-135m"), data))
+    assert job.recipe["base"] == "smollm2-135m"
+
+
+@pytest.mark.parametrize(("method", "is_refused"), [("full", True), ("lora", False)])
+async def test_a_batch_that_cannot_be_dealt_out_is_refused_before_it_starts(
+    service: FineTuningService, base: Path, data: Path, monkeypatch: pytest.MonkeyPatch, method: str, is_refused: bool
+) -> None:
+    many = Machine(8, 10**12, 10**12, 10**12, (Gpu("H100", 10**11, 10**11),) * 3)
+    monkeypatch.setattr("m1app.services.fine_tuning.examine_machine", lambda _: many)
+    asked = TrainingRecipe.of_preset("m1", str(base), str(data), method=method, block_size=1024, profile="m1")
+    if is_refused:
+        with pytest.raises(RecipeRefused, match=r"16 samples cannot be dealt out evenly to 3 GPUs.* such as 18") as why:
+            await service.plan(asked)
+        assert why.value.field == "batch_size"
+        asked = asked.model_copy(update={"batch_size": 18})
+    plan = await service.plan(asked)
+    (cost,) = [note for note in plan.notes if "GPU" in note]
+    assert cost.startswith("It trains on all 3 GPUs." if is_refused else "It trains on one GPU.")
+    assert "stop the engine" in cost
 
 
 @pytest.mark.training

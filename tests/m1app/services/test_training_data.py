@@ -13,7 +13,7 @@ from m1app.annotation.labels import load_taxonomy
 from m1app.benchmark.library import load_library
 from m1app.services.annotation_exchange import AnnotationExchange, ExportFormat
 from m1app.services.annotations import AnnotationService
-from m1app.services.errors import RunNotFound
+from m1app.services.errors import RunNotFound, ServiceError
 from m1app.services.training_data import TrainingDataService
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, StepReport
@@ -120,18 +120,60 @@ async def test_what_a_benchmark_run_answers_right_is_left_out_and_its_sets_are_n
     found = await training_data.collect([write(tmp_path, samples)], plan)
     assert found.curated.samples == tuple(samples[3:])
     assert (report(found.curated, "difficulty").before, report(found.curated, "difficulty").kept) == (12, 9)
+    said = report(found.curated, "not compared")
+    assert "themselves the questions of pool" in said.title
+    assert (said.before, said.kept, said.examples) == (12, 12, ("pool",))
+    made = await training_data.build([write(tmp_path, samples)], plan, "hard")
+    assert any("overlap with pool was not looked for" in each for each in training_data.card(made.id).warnings)
 
 
-def store_answers(database: Database, set_name: str, answers: dict[str, bool]) -> str:
-    """A run over the set whose small budget is always right and whose large one as told; gives its id."""
+async def test_wrongly_answered_questions_of_an_evaluation_run_are_not_let_in(
+    training_data: TrainingDataService, database: Database, tmp_path: Path
+) -> None:
+    leaked = [
+        a_sample(question=f"{word}: {SHARED}") for word in ("First", "Second", "Third", "Fourth", "Fifth", "Sixth")
+    ]
+    samples = [*some_samples(12), *leaked]
+    keep_set(database, "MedQA", *(each.question for each in leaked))
+    run_id = store_answers(database, "MedQA", {each.question: False for each in leaked})
+    found = await training_data.collect([write(tmp_path, samples)], CurationPlan(exclude_answered_by_run=run_id))
+    assert found.curated.samples == tuple(some_samples(12))
+    assert report(found.curated, "overlap").kept == 12
+    assert "not compared" not in [each.step for each in found.curated.reports]
+
+
+async def test_of_a_run_of_several_models_one_is_chosen(
+    training_data: TrainingDataService, database: Database, tmp_path: Path
+) -> None:
+    samples = some_samples(18)
+    keep_set(database, "pool", *(each.question for each in samples))
+    answers = {each.question: number < 9 for number, each in enumerate(samples)}
+    run_id = store_answers(database, "pool", answers, models=("weak", "strong:8b"))
+    path = write(tmp_path, samples)
+    for model, left in (("weak", samples[9:]), ("strong:8b", samples[:9])):
+        found = await training_data.collect([path], CurationPlan(exclude_answered_by_run=f"{run_id}:{model}"))
+        assert found.curated.samples == tuple(left)
+    for reference, said in ((run_id, "has 2 models"), (f"{run_id}:third", "no model 'third'")):
+        with pytest.raises(ServiceError, match=f"{said}.*{run_id}:weak or {run_id}:strong:8b"):
+            await training_data.collect([path], CurationPlan(exclude_answered_by_run=reference))
+
+
+def store_answers(
+    database: Database, set_name: str, answers: dict[str, bool], models: tuple[str, ...] = ("m1-7b",)
+) -> str:
+    """A run over the set whose small budget is always right and whose large one as told; gives its id.
+
+    A second model is right where the first one is not.
+    """
     with database.session() as session:
         sets = QuestionSetRepository(session)
         questions = {each.id: each.stem for each in sets.questions(sets.get(set_name).id)}
         runs = BenchmarkRepository(session)
-        plan = a_run(question_sets=(set_name,), budgets=(128, 512), force_rounds=(0,))
-        run = runs.add(plan, [PlannedItem(0, 0, question_id) for question_id in questions])
+        plan = a_run(question_sets=(set_name,), models=models, budgets=(128, 512), force_rounds=(0,))
+        numbers = range(len(models))
+        run = runs.add(plan, [PlannedItem(0, number, question_id) for number in numbers for question_id in questions])
         for item in runs.waiting(run.id):
-            is_right = answers[questions[item.question_id]]
+            is_right = answers[questions[item.question_id]] is (item.model == models[0])
             results = [a_result(item.id, 128, is_right=True), a_result(item.id, 512, is_right=is_right)]
             runs.finish(item.id, ItemState.DONE, results, tokens_generated=9, tokens_if_separate=9, attempts=1)
         return run.id

@@ -1,5 +1,7 @@
 """Samples dealt out to learning and evaluation, rendered as the base wants it."""
 
+from dataclasses import replace
+
 import pytest
 
 from m1app.training.base_model import BaseModel
@@ -91,6 +93,48 @@ def test_a_template_that_refuses_or_is_broken_gives_its_reason() -> None:
     for template, said in ((refusing, "no system here"), ("{% for %}", "Expected an expression")):
         with pytest.raises(ValueError, match=said):
             template_of(base(template))([{"role": "user", "content": "x"}])
+
+
+def rendered_by(template: str, **special_tokens: str) -> str:
+    made = template_of(replace(base(template), special_tokens=special_tokens))
+    return made([{"role": "user", "content": "1 < 2 & é"}])
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{% for each in [1, 2, 3] %}{% if each == 2 %}{% break %}{% endif %}{{ each }}{% endfor %}", "1"),
+        ("{{ messages[0].content | tojson }}", '"1 < 2 & é"'),
+        ("{{ {'a': 1} | tojson(indent=1) }}", '{\n "a": 1\n}'),
+        ("{{ strftime_now('%Y') | length }}", "4"),
+        ("{{ bos_token }}x{{ eos_token }}", "<s>x</s>"),
+        ("{% if tools is not none %}tools{% endif %}{% if documents %}documents{% endif %}", ""),
+        ("{% generation %}{{ messages[0].role }}{% endgeneration %}", "user"),
+    ],
+)
+def test_a_template_is_rendered_as_transformers_does(template: str, text: str) -> None:
+    assert rendered_by(template, bos_token="<s>", eos_token="</s>") == text
+
+
+def test_a_token_that_is_not_known_is_left_away() -> None:
+    assert rendered_by("{{ bos_token + 'x' }}") == "x"
+
+
+def test_the_end_of_turn_may_stand_in_the_template_by_name() -> None:
+    named = replace(base("{{ messages[-1].content }}{{ eos_token }}"), special_tokens={"eos_token": "</s>"})
+    assert split_rows(SAMPLES, recipe(), named, PROFILES.get("plain")).train[0].parts[-1] == ("end", "</s>")
+
+
+def test_no_report_speaks_of_lengths_that_nobody_counted() -> None:
+    rows = split_rows(SAMPLES, recipe(block_size=16), base(), PROFILES.get("m1"))
+    assert [report.step for report in rows.reports] == ["delimiters"]
+
+
+def test_a_template_that_is_not_here_yet_is_not_said_to_be_missing() -> None:
+    unknown = replace(base(""), template_missing="the hub does not answer.")
+    with pytest.raises(NoChatTemplate, match=r"not here yet: the hub does not answer\..*profile=m1") as refused:
+        split_rows(SAMPLES, recipe(), unknown, PROFILES.get("plain"))
+    assert "brings none" not in str(refused.value)
 
 
 def test_a_template_reaches_nothing_of_python() -> None:

@@ -174,25 +174,9 @@ def test_comparison_signs_are_no_special_token() -> None:
 
 def test_what_cannot_be_trained_on_whole_is_dropped_and_counted() -> None:
     profile = profile_of("m1")
-    samples = [SAMPLE, a_sample(question="Spelled <|im_end|>?"), a_sample(question="Long?", reasoning="word " * 90)]
-    made = render_all(
-        samples,
-        profile,
-        profile.prompt,
-        chatml,
-        "<|im_end|>",
-        max_tokens=100,
-        count_tokens=lambda text: len(text.split()),
-    )
+    samples = [SAMPLE, a_sample(question="Spelled <|im_end|>?")]
+    made = render_all(samples, profile, profile.prompt, chatml, "<|im_end|>")
     assert made.samples == (rendered(profile),)
-    assert [(each.step, each.before, each.kept) for each in made.reports] == [("delimiters", 3, 2), ("length", 2, 1)]
+    # Nobody has counted tokens here: a report of lengths would be made up.
+    assert [(each.step, each.before, each.kept) for each in made.reports] == [("delimiters", 2, 1)]
     assert made.reports[0].examples == ("Spelled <|im_end|>?",)
-    assert made.reports[1].examples[0].endswith(" tokens: Long?")
-
-
-def test_sample_of_exactly_the_block_size_is_kept() -> None:
-    profile = profile_of("m1")
-    size = len(rendered(profile).prompt + rendered(profile).completion)
-    for block, kept in ((size, 1), (size - 1, 0)):
-        made = render_all([SAMPLE], profile, profile.prompt, chatml, "<|im_end|>", max_tokens=block, count_tokens=len)
-        assert len(made.samples) == kept

@@ -1,7 +1,7 @@
 """Fine-tuning on the Admin page: the form, a plan, a training's progress, and what leads from job to job."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +12,20 @@ import pytest
 
 from m1app.bootstrap import Services, build_services
 from m1app.services.admin_access import AdminAccess
+from m1app.services.fine_tuning_plan import SampleTokens, ShownSample
 from m1app.settings import Settings
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.rendering import RenderedSample
 from m1app.training.training_folder import TrainingRun
 from m1app.ui.admin_jobs_view import detail_value
 from m1app.ui.admin_login import HandlerGate
 from m1app.ui.admin_training import TrainingTab, base_choices
 from m1app.ui.admin_training_form import TrainingForm, place_of, preset_meaning, preset_values, read_other
 from m1app.ui.admin_training_pace import measured_pace
+from m1app.ui.admin_training_plan_view import _sample
 from m1app.ui.admin_training_progress import MOST_POINTS, training_said, training_value
+from models.engine_endpoint import Endpoint
 from storage.job_records import Job, JobKind, JobProgress, JobState, NewJob
 from tests.e2e.admin_training_page import write_progress, write_traces
 
@@ -194,17 +198,53 @@ def test_a_line_says_how_the_losses_went() -> None:
     assert said == "step 2 of 1,200 · training loss 2.000 → 1.000 · held-out loss 2.500 → 2.000 · 90 tokens/s"
 
 
-def test_a_finished_model_is_led_to_beside_its_base() -> None:
-    tuned = training_value(JOB, [], (RUN, Path("/m")))["tuned"]
-    assert tuned == {
-        "model": "mine",
-        "base": "smollm2-135m",
-        "models": ["smollm2-135m", "mine"],
-        "can_compare": True,
-    }
+def led_to(place: Path, served: Sequence[str] | None, job: Job = JOB, **changes: Any) -> dict[str, Any]:
+    tuned: dict[str, Any] = training_value(job, [], (RUN.model_copy(update=changes), place), served)["tuned"]
+    return tuned
+
+
+@pytest.mark.parametrize(
+    ("served", "ask", "models"),
+    [
+        (("smollm2-135m", "mine", "other"), "mine", ["smollm2-135m", "mine"]),
+        (("smollm2-135m", "mine-vllm @ gpu:8000"), "mine-vllm @ gpu:8000", ["smollm2-135m", "mine-vllm @ gpu:8000"]),
+        # Of one server, where there is one that has both.
+        (
+            ("mine", "mine-vllm @ gpu:8000", "smollm2-135m @ gpu:8000"),
+            "mine-vllm @ gpu:8000",
+            ["smollm2-135m @ gpu:8000", "mine-vllm @ gpu:8000"],
+        ),
+        (("mine-vllm", "mine-2"), "mine-vllm", ["mine-vllm"]),
+        (("smollm2-135m", "mine-2"), "", []),
+        ((), "", []),
+    ],
+)
+def test_a_finished_model_is_led_to_by_the_names_that_are_served(
+    tmp_path: Path, served: tuple[str, ...], ask: str, models: list[str]
+) -> None:
+    tuned = led_to(tmp_path, served)
+    assert (tuned["model"], tuned["base"]) == ("mine", "smollm2-135m")
+    assert (tuned["ask"], tuned["models"], tuned["can_compare"]) == (ask, models, len(models) == 2)
+
+
+def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None:
+    assert "M1_ENGINE=vllm M1_MODEL=mine sh" in led_to(tmp_path, ())["how"]
+    assert "for vLLM alone" in led_to(tmp_path, ())["how"]
+    (tmp_path / "mine.gguf").touch()
+    assert "M1_ENGINE=embedded M1_MODEL=mine," in led_to(tmp_path, ())["how"]
+    assert "M1_MODEL=mine-vllm sh" in led_to(tmp_path, ())["how"]
+    of_hub = led_to(tmp_path, ("mine",), base_id="qwen3-0.6b", base_kind="hub", base_location="Qwen/Qwen3-0.6B")
+    assert "vllm serve Qwen/Qwen3-0.6B" in of_hub["how"]
+    assert "loaded when it is first asked" in led_to(tmp_path, ("mine", "smollm2-135m"))["how"]
+
+
+def test_a_base_that_was_named_by_its_path_is_no_model_of_that_name(tmp_path: Path) -> None:
     by_path = replace(JOB, recipe=dict(JOB.recipe) | {"base": "/models/smollm2.gguf"})
-    tuned = training_value(by_path, [], (RUN.model_copy(update={"base_id": "smollm2"}), Path("/m")))["tuned"]
-    assert (tuned["models"], tuned["can_compare"]) == (["mine"], False)
+    for served in (("mine", "smollm2"), None):
+        tuned = led_to(tmp_path, served, by_path, base_id="smollm2")
+        assert (tuned["models"], tuned["can_compare"]) == (["mine"], False)
+    served_by_path = led_to(tmp_path, ("mine", "/x"), by_path, base_id="smollm2")
+    assert served_by_path["models"] == ["/x", "mine"]
 
 
 def test_a_fine_tuning_job_has_its_command_line_and_can_be_cloned() -> None:
@@ -225,10 +265,44 @@ async def test_a_plan_shows_the_sample_the_estimate_and_the_command(
     assert facts["Environment"] == services.fine_tuning.environment_state()
     assert facts["Time"].startswith("unknown until")
     sample = value["plan"]["samples"][0]
-    assert [kind for kind, _, _ in sample["parts"]] == ["open", "reasoning", "close", "answer", "end"]
+    assert [kind for kind, *_ in sample["parts"]] == ["open", "reasoning", "close", "answer", "end"]
     assert "Ward" in sample["prompt"]
+    assert sample["tokens"].startswith("about ") and not sample["prompt_tokens"]
+    assert not any("1,024 tokens" in step["title"] for step in value["plan"]["steps"])
+    assert any("Tokens are estimated" in note for note in value["plan"]["notes"])
     json.dumps(value)  # It goes to the page as JSON.
     assert shown[tab._plan]["interactive"]
+
+
+async def test_a_plan_counts_tokens_part_by_part_where_the_base_is_served(
+    home_with_model: Path, tmp_path: Path, embedded_endpoint: Endpoint
+) -> None:
+    engine = {"engine_url": embedded_endpoint.base_url, "engine_api_key": embedded_endpoint.api_key}
+    services = build_services(Settings(home=home_with_model, cpu_jobs=0, **engine))
+    with gr.Blocks():
+        tab = TrainingTab(services, HandlerGate(AdminAccess(services.settings)))
+    recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)), block_size=170)
+    plan = (await last_of(tab._on_plan(*values_of(tab.form, recipe))))[tab._shown]["plan"]
+    await services.aclose()
+    sample = plan["samples"][0]
+    counts = [text.partition(" ")[0] for text in (sample["prompt_tokens"], *(part[3] for part in sample["parts"]))]
+    assert sample["tokens"].endswith(f"{sum(map(int, counts))} of 170 tokens")
+    assert any("Counted with the tokenizer of smollm2-135m" in note for note in plan["notes"])
+    assert [each["is_left_out"] for each in plan["samples"]].count(True) <= 1
+
+
+def test_a_sample_that_is_left_out_says_so() -> None:
+    rendered = RenderedSample("p" * 30, "cc", (("answer", "c"), ("end", "c")))
+    counted = _sample(ShownSample(rendered, SampleTokens(1300, (9, 1)), is_left_out=True), 1280)
+    assert counted["tokens"] == "will be left out: 1,310 of 1,280 tokens"
+    assert (counted["prompt_tokens"], [part[3] for part in counted["parts"]]) == (
+        "1,300 tokens",
+        ["9 tokens", "1 token"],
+    )
+    assert _sample(ShownSample(rendered, None, is_left_out=False), 20)["tokens"] == "about 11 of 20 tokens"
+    assert _sample(ShownSample(rendered, None, is_left_out=False), 9)["tokens"] == (
+        "may be left out: about 11 of 9 tokens"
+    )
 
 
 async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(

@@ -15,12 +15,14 @@ from m1app.services.errors import ServiceError
 from m1app.settings import Settings
 from m1app.training.curation_steps import StepReport
 from m1app.ui.admin_login import HandlerGate
-from m1app.ui.admin_training_data import TrainingDataPart
+from m1app.ui.admin_training_data import TrainingDataPart, model_choices
 from m1app.ui.admin_training_data_view import steps_value
 from m1app.ui.admin_training_request import DataRequest
 from m1app.ui.web import build_app
+from storage.benchmarks import BenchmarkRepository
 from tests.e2e.admin_training_page import write_traces
 from tests.m1app.benchmark.hub_stand_in import serving_hub
+from tests.m1app.benchmark_samples import a_run
 from tests.m1app.ui.test_admin_page import serving
 
 PLAN = {"max_tokens": None, "limit": None}
@@ -155,6 +157,17 @@ async def test_a_dataset_of_the_hub_is_taken(tmp_path: Path) -> None:
         finally:
             made.database.dispose()
     assert value["reply"]["report"]["headline"] == "20 samples would be kept. Nothing is built yet."
+
+
+def test_a_run_of_several_models_is_offered_once_for_each(services: Services) -> None:
+    with services.database.session() as session:
+        runs = BenchmarkRepository(session)
+        one = runs.add(a_run(name="One", models=("weak",)), [])
+        two = runs.add(a_run(name="Two", models=("weak", "strong:8b")), [])
+    choices = model_choices((one, two))
+    assert [choice for choice, _ in choices] == [one.id, f"{two.id}:weak", f"{two.id}:strong:8b"]
+    assert [label.partition(",")[0] for _, label in choices] == ["One", "Two", "Two"]
+    assert choices[2][1].endswith(", strong:8b")
 
 
 def test_boxes_as_the_page_sends_them_are_numbers() -> None:
