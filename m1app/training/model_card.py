@@ -19,7 +19,7 @@ def model_card(recipe: TrainingRecipe, run: TrainingRun, events: Sequence[Event]
         "## Data",
         f"- {run.data} (sha256 {run.data_sha256 or 'unknown'})\n"
         f"- {start.get('samples', 0):,} samples to learn from, {start.get('evaluation_samples', 0):,} held out, "
-        f"{start.get('too_long', 0):,} left out because they are longer than {recipe.block_size:,} tokens\n"
+        f"{start.get('too_long', 0):,} left out: longer than {recipe.block_size:,} tokens\n"
         f"- rendered by the profile {run.profile}; loss on the completion alone",
         "## Result",
         f"- {summary.steps:,} steps, resumed {resumed} times\n"
@@ -28,7 +28,7 @@ def model_card(recipe: TrainingRecipe, run: TrainingRun, events: Sequence[Event]
         f"{_said(summary.eval_loss_after)} after",
         "## Files",
         "- model/: safetensors in bfloat16, tokenizer, chat template"
-        + ("\n- model.gguf: float16, for the embedded engine" if has_gguf else ""),
+        + ("\n- a .gguf file: float16, for the embedded engine" if has_gguf else ""),
         "## To make it again",
         f"```\n{recipe.command_line()}\n```",
         f"Seed {recipe.seed}; app at git commit {run.git_commit or 'unknown'}; base {run.base_location}"
