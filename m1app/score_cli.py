@@ -16,7 +16,7 @@ def add_score_command(commands: Any) -> None:
     """Add `score` to the commands of `m1app.cli`."""
     command = commands.add_parser("score", help="score answers of a file")
     command.add_argument(
-        "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx}; - reads standard input"
+        "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx or answer}; - reads stdin"
     )
     command.add_argument("--rule", choices=sorted(RULES), default="strict")
     command.add_argument("--json", action="store_true", help="print one JSON object with every verdict")
@@ -29,6 +29,7 @@ def _score(options: argparse.Namespace) -> int:
     scores = [_scored(f"{options.file}, answer {n}", entry, options.rule) for n, entry in enumerate(entries, start=1)]
     correct = sum(each.is_correct is True for each in scores)
     unanswered = sum(each.letter is None for each in scores)
+    without_target = sum(each.is_correct is None for each in scores)
     if options.json:
         verdicts = [
             {"letter": each["letter"], "correct": each["is_correct"], "how": each["how"]}
@@ -39,12 +40,15 @@ def _score(options: argparse.Namespace) -> int:
             "n": len(scores),
             "correct": correct,
             "unanswered": unanswered,
+            "without_target": without_target,
             "results": verdicts,
         }
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
         return 0
-    share = f" ({correct / len(scores):.1%})" if scores else ""
-    sys.stdout.write(f"{correct} of {len(scores)} correct{share} by rule {options.rule}, {unanswered} unanswered\n")
+    judged = len(scores) - without_target
+    share = f" ({correct / judged:.1%})" if judged else ""
+    rest = f", {without_target} without a target" if without_target else ""
+    sys.stdout.write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
     return 0
 
 
@@ -76,4 +80,10 @@ def _scored(where: str, entry: Any, rule: str) -> Score:
         raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
     if target is not None and target not in options:
         raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is none of {', '.join(options)}.")
-    return score(text, dict(options), target, rule)
+    return score(text, dict(options), target or _letter_of(entry.get("answer"), options), rule)
+
+
+def _letter_of(answer: Any, options: Mapping[str, str]) -> str | None:
+    """Of the one option that is the right answer's text."""
+    letters = [letter for letter, option in options.items() if option == answer]
+    return letters[0] if len(letters) == 1 else None

@@ -432,6 +432,10 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     assert [each["letter"] for each in content["results"]] == [None, "B"]
     guessed = json.loads(run("score", str(file), "--rule", "m1", "--json", home=tmp_path).stdout)
     assert guessed["unanswered"] == 0
+    by_text = {"text": "The answer is B.", "options": entry["options"], "answer": entry["options"]["B"]}
+    file.write_text(json.dumps([by_text, by_text | {"answer": "neither"}]), encoding="utf-8")
+    said = run("score", str(file), home=tmp_path).stdout
+    assert said == "1 of 1 correct (100.0%) by rule strict, 0 unanswered, 1 without a target\n"
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1
