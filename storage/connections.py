@@ -6,6 +6,7 @@ SQLite: WAL lets readers and one writer work side by side; a writing transaction
 
 import json
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ READ_ONLY = "m1_read_only"
 
 _CACHE_KIB = 512
 """Pages that one SQLite connection of the pool keeps in memory; the system keeps the file anyway."""
+_READING_CACHE_KIB = 8192
+"""The same while it reads: looking up every question of a large run comes back to the same pages again and again."""
 _POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 _SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
 
@@ -125,7 +128,15 @@ def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys
         reads = connection.get_execution_options().get(READ_ONLY, False)
         # As on PostgreSQL, where a read-only transaction refuses to write.
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_READING_CACHE_KIB if reads else _CACHE_KIB}")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def shrink(connection: sqlite3.Connection | None, _record: object) -> None:
+        # It reads the schema: of a file that went bad the next transaction tells.
+        with suppress(sqlite3.Error):
+            if connection is not None:
+                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _set_up_postgresql(engine: Engine, busy_timeout_seconds: float) -> None:

@@ -158,12 +158,14 @@ class BenchmarkReading:
         from m1app.benchmark.statistics import compare_counts, holm
 
         run = await self._store.get(run_id)
-        found: list[tuple[int, PairedComparison]] = []
-        for one, other in pairwise(run.budgets):
-            pair = CellPair(model, question_set, (one, force_rounds), (other, force_rounds))
-            both, lost, gained, neither = await self._transition_counts(run_id, pair, rule)
-            if both + lost + gained + neither:
-                found.append((other, compare_counts(both=both, lost=lost, gained=gained, neither=neither)))
+        steps = list(pairwise(run.budgets))
+        pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
+        counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
+        found = [
+            (other, compare_counts(both=both, lost=lost, gained=gained, neither=neither))
+            for (_, other), (both, lost, gained, neither) in zip(steps, counted, strict=True)
+            if both + lost + gained + neither
+        ]
         corrected = holm([comparison.p_value for _, comparison in found])
         return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
 
