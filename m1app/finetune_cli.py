@@ -174,6 +174,8 @@ def _dry_run(plan: FineTuningPlan, *, is_json: bool) -> int:
         "evaluation_samples": plan.evaluation_samples,
         "steps": plan.estimate.steps,
         "memory_bytes": plan.estimate.memory_bytes,
+        "host_memory_bytes": plan.estimate.host_bytes,
+        "devices": plan.estimate.devices,
         "disk_bytes": plan.estimate.disk_bytes,
         "command_line": plan.command_line,
     }

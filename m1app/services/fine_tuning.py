@@ -183,7 +183,8 @@ class FineTuningService:
         data = await self._read(recipe.data)
         rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
         check_samples(len(rows.train), len(rows.evaluation))
-        estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens)
+        devices = devices_for(recipe, machine)
+        estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens, devices)
         if is_here:
             check_resources(recipe, machine, estimate)
         plan = FineTuningPlan(

@@ -58,6 +58,7 @@ async def run_training(
         machine = await asyncio.to_thread(examine_machine, folder.path)
         environment |= one_gpu(machine)
     started_at = time.time()
+    folder.stop_file.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
         *command_of(settings, folder, run.devices),
         cwd=PROJECT,
@@ -74,19 +75,28 @@ async def run_training(
             report(progress_of(events))
             if is_stopping.is_set() and not is_told:
                 is_told = True
-                with suppress(ProcessLookupError):
-                    process.send_signal(signal.SIGTERM)
+                _tell_to_stop(process, folder, run.devices)
     finally:
         # Closing the guard's input ends what it guards.
         if process.stdin is not None:
             process.stdin.close()
         await ended
+        folder.stop_file.unlink(missing_ok=True)
     events = read_events(folder.progress_file)
     report(progress_of(events))
     is_finished = _is_finished(events, started_at, ended.result(), is_stopping=is_stopping.is_set())
     if is_finished is None:
         raise ServiceError(_silence(ended.result(), shutil.disk_usage(folder.path).free))
     return is_finished
+
+
+def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, devices: int) -> None:
+    if devices > 1:
+        with suppress(OSError):  # On a full disk the signal has to do.
+            folder.stop_file.touch()
+            return
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
 
 
 def progress_of(events: Sequence[Event]) -> JobProgress:

@@ -19,6 +19,9 @@ _FULL_BYTES = 16
 """Per trained parameter in float32: weight, gradient, two moments of Adam."""
 _KEPT_BYTES = 12
 """Of these in a checkpoint: no gradient."""
+_LOADED_BYTES = 4
+"""Per parameter in float32: what each process reads, what a LoRA is merged in, and what several processes keep twice in
+a checkpoint, once in FSDP's own form."""
 _WIDTHS_PER_LAYER, _FEED_FORWARDS_PER_LAYER = 10, 4
 """Values kept per token and layer, in units of the layer's width and of its feed-forward width."""
 _ON_CPU = 1.8
@@ -36,7 +39,7 @@ class Estimate:
     """What a training will need."""
 
     memory_bytes: int
-    """Of the GPU for bf16, else of the machine; on one device."""
+    """Of each GPU for bf16, else of the machine."""
     disk_bytes: int
     """Checkpoints at their most, the finished model twice, and what is still to be fetched of the base."""
     steps: int
@@ -47,20 +50,23 @@ class Estimate:
     """Parameters that change; None when the base's are not known."""
     longest_tokens: int
     """Of a sample, estimated."""
-    state_bytes: int = 0
-    """Of the memory: weights, gradients and optimizer, which several GPUs share where every weight is trained."""
-    activation_bytes: int = 0
-    """Of the memory: activations and logits of the samples that one device has at a time."""
+    devices: int = 1
+    """GPUs that share weights, gradients and optimizer; each has whole activations of its samples."""
+    host_bytes: int = 0
+    """Of the machine's memory beside that of its GPUs; 0 for a training without one."""
 
 
-def estimate_training(recipe: TrainingRecipe, base: "BaseModel", samples: int, longest_tokens: int) -> Estimate:
-    """What `recipe` will need on one device.
+def estimate_training(
+    recipe: TrainingRecipe, base: "BaseModel", samples: int, longest_tokens: int, devices: int = 1
+) -> Estimate:
+    """What `recipe` will need.
 
     Args:
         recipe: the recipe.
         base: the model it begins with.
         samples: how many are learnt from.
         longest_tokens: of the longest one; what is longer than a block is left out.
+        devices: how many share the training.
     """
     longest = min(longest_tokens, recipe.block_size)
     steps = recipe.max_steps or max(1, round(recipe.epochs * -(-samples // recipe.batch_size)))
@@ -68,27 +74,18 @@ def estimate_training(recipe: TrainingRecipe, base: "BaseModel", samples: int, l
         return Estimate(0, 0, steps, samples, None, None, longest)
     shape = base.shape or _scaled(base.parameters)
     trainable = base.parameters if recipe.method == "full" else adapter_parameters(shape, recipe.lora_rank or 0)
-    state = _state(recipe, base.parameters, trainable)
-    activations = _activations(recipe, shape, longest)
+    shared = -(-_state(recipe, base.parameters, trainable) // devices)
     return Estimate(
-        memory_bytes=_PROCESS_BYTES + state + activations,
-        disk_bytes=disk_to_write(recipe, base.parameters, trainable) + _to_fetch(base),
+        memory_bytes=_PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices),
+        disk_bytes=disk_to_write(recipe, base.parameters, trainable, devices=devices) + _to_fetch(base),
         steps=steps,
         samples=samples,
         parameters=base.parameters,
         trainable=trainable,
         longest_tokens=longest,
-        state_bytes=state,
-        activation_bytes=activations,
+        devices=devices,
+        host_bytes=_on_host(base.parameters, devices) if recipe.precision == "bf16" else 0,
     )
-
-
-def memory_of_each(estimate: Estimate, recipe: TrainingRecipe, devices: int) -> int:
-    """Bytes that each of several GPUs needs to train every weight together; each has whole activations."""
-    at_once, alone = (samples_at_once(recipe, count) for count in (devices, 1))
-    shared = -(-estimate.state_bytes // devices)
-    fixed = estimate.memory_bytes - estimate.state_bytes - estimate.activation_bytes
-    return fixed + shared + estimate.activation_bytes * at_once // alone
 
 
 def samples_at_once(recipe: TrainingRecipe, devices: int) -> int:
@@ -98,7 +95,9 @@ def samples_at_once(recipe: TrainingRecipe, devices: int) -> int:
     return of_each // passes
 
 
-def disk_to_write(recipe: TrainingRecipe, parameters: int, trainable: int, checkpoints: int | None = None) -> int:
+def disk_to_write(
+    recipe: TrainingRecipe, parameters: int, trainable: int, checkpoints: int | None = None, devices: int = 1
+) -> int:
     """Bytes of the checkpoints still to be written, and of the finished model.
 
     Args:
@@ -106,10 +105,12 @@ def disk_to_write(recipe: TrainingRecipe, parameters: int, trainable: int, check
         parameters: of the model.
         trainable: those that change.
         checkpoints: how many are still to come beside those that are there; None for as many as are ever kept.
+        devices: how many processes train.
     """
     if checkpoints is None:
         checkpoints = most_checkpoints(recipe)
-    return checkpoints * trainable * _KEPT_BYTES + 2 * parameters * _SAVED_BYTES
+    kept = _KEPT_BYTES + (_LOADED_BYTES if devices > 1 else 0)
+    return checkpoints * trainable * kept + 2 * parameters * _SAVED_BYTES
 
 
 def most_checkpoints(recipe: TrainingRecipe) -> int:
@@ -124,6 +125,11 @@ def adapter_parameters(shape: "ModelShape", rank: int) -> int:
     return shape.layers * rank * (attention + feed_forward)
 
 
+def _on_host(parameters: int, devices: int) -> int:
+    """Every process reads the whole model; the first of several puts a whole checkpoint together."""
+    return parameters * max(devices * _LOADED_BYTES, _KEPT_BYTES if devices > 1 else 0)
+
+
 def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
     weights = trainable * _FULL_BYTES
     if recipe.method == "lora" or recipe.precision == "bf16":
@@ -132,9 +138,9 @@ def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
     return weights
 
 
-def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int) -> int:
+def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devices: int) -> int:
     value_bytes = 2 if recipe.precision == "bf16" else 4
-    tokens = longest * samples_at_once(recipe, 1)
+    tokens = longest * samples_at_once(recipe, devices)
     per_token = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
     # With checkpointing one value a layer stays, and one layer at a time is computed anew.
     kept = shape.layers * shape.width + per_token if recipe.gradient_checkpointing else shape.layers * per_token

@@ -1,10 +1,9 @@
 """Whether a machine can do what a recipe asks of it, with advice when it cannot."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from m1app.training.errors import RecipeRefused, TrainingFailed
-from m1app.training.estimate import Estimate, memory_of_each
+from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
 from m1app.training.recipe import TrainingRecipe
 
@@ -49,12 +48,19 @@ def check_samples(samples: int, held_out: int) -> None:
 
 def check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> None:
     """Refuse what does not fit into memory or onto the disk; raises RecipeRefused."""
-    memory = _memory_of(recipe, machine, estimate)
-    if memory.needed_bytes > memory.free_bytes:
+    said, free = _memory_of(recipe, machine, estimate)
+    if estimate.memory_bytes > free:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",
-            f"The training needs about {_gb(memory.needed_bytes)} of {memory.said}, and {_gb(memory.free_bytes)} can "
-            f"be had. {_advice(recipe)}",
+            f"The training needs about {_gb(estimate.memory_bytes)} of {said}, and {_gb(free)} can be had. "
+            f"{_advice(recipe)}",
+        )
+    if estimate.host_bytes > machine.available_bytes:
+        raise RecipeRefused(
+            "base",
+            f"Beside its GPUs the training needs about {_gb(estimate.host_bytes)} of the machine's memory, where "
+            f"models are read and put together, and {_gb(machine.available_bytes)} can be had. Choose a smaller base, "
+            "name fewer GPUs in CUDA_VISIBLE_DEVICES, or end what else uses the memory.",
         )
     on_disk = estimate.disk_bytes + _SPARE_DISK_BYTES
     if on_disk > machine.disk_free_bytes:
@@ -75,22 +81,15 @@ def check_disk_left(needed_bytes: int, free_bytes: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    said: str
-    needed_bytes: int
-    free_bytes: int
-
-
-def _memory_of(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> _Memory:
+def _memory_of(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> tuple[str, int]:
+    """Which memory is needed, and how much of it is free."""
     if recipe.precision != "bf16":
-        return _Memory("memory", estimate.memory_bytes, machine.available_bytes)
+        return "memory", machine.available_bytes
     free = [gpu.free_bytes for gpu in machine.gpus]
-    if recipe.method == "lora" or len(free) < 2:
-        return _Memory("GPU memory", estimate.memory_bytes, max(free, default=0))
+    if estimate.devices == 1:
+        return "GPU memory", max(free, default=0)
     # Every weight is trained on all GPUs together: where the fullest one has no room, none goes on.
-    said = f"GPU memory on each of the {len(free)} GPUs, the fullest one too"
-    return _Memory(said, memory_of_each(estimate, recipe, len(free)), min(free))
+    return f"GPU memory on each of the {estimate.devices} GPUs, the fullest one too", min(free)
 
 
 def _helps(recipe: TrainingRecipe) -> bool:

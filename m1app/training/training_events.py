@@ -91,6 +91,11 @@ def should_stop_early(eval_losses: Sequence[float], patience: int) -> bool:
     return min(eval_losses[-patience:]) >= min(eval_losses[:-patience])
 
 
+def evaluation_losses(log_history: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Evaluation losses that the trainer noted, without that of the base before its first step."""
+    return [float(log["eval_loss"]) for log in log_history if "eval_loss" in log and log["step"] > 0]
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
     """Figures of a training so far; None where there is none yet."""

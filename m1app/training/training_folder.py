@@ -70,6 +70,8 @@ class TrainingFolder:
         self.gguf = path / "model.gguf"
         self.card = path / "card.md"
         self.lock_file = path / "training.lock"
+        self.stop_file = path / "stop"
+        """Asks several processes to stop: a signal would reach the one that launched them, which gives them 30 s."""
 
     def write(
         self,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from m1app.services.fine_tuning_plan import FineTuningPlan, ShownSample
+from m1app.training.estimate import Estimate
 from m1app.training.rendered_rows import estimated_tokens
 from m1app.ui.admin_training_data_view import steps_value
 from m1app.ui.admin_training_pace import Pace
@@ -45,13 +46,20 @@ def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]
             f"{estimate.longest_tokens:,} tokens",
         ),
         ("Trained", _trained(plan)),
-        ("Memory", f"about {size(estimate.memory_bytes)}" if known else "unknown: the size of the base is not known"),
+        ("Memory", _memory(estimate) if known else "unknown: the size of the base is not known"),
         ("Disk", f"about {size(estimate.disk_bytes)}" if known else "unknown"),
         ("Time", _time(plan, pace)),
         ("Machine", plan.machine.said()),
         ("Environment", plan.environment),
         ("Profile", f"{plan.profile}: how the new model opens and closes its thinking"),
     ]
+
+
+def _memory(estimate: Estimate) -> str:
+    if not estimate.host_bytes:
+        return f"about {size(estimate.memory_bytes)}"
+    each = f" on each of {estimate.devices} GPUs" if estimate.devices > 1 else " on the GPU"
+    return f"about {size(estimate.memory_bytes)}{each}, and {size(estimate.host_bytes)} of the machine"
 
 
 def _trained(plan: FineTuningPlan) -> str:

@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = TrainingFolder(Path(arguments[0]).absolute())
     is_main = os.environ.get("RANK", "0") == "0"
     writer = EventWriter(folder.progress_file, is_silent=not is_main)
-    stop = StopRequest()
-    stop.listen()
+    stop = StopRequest(folder.stop_file)
+    stop.listen(is_launched="WORLD_SIZE" in os.environ)
     lock = None
     try:
         # Under torchrun there are several processes of one training; the first one holds the lock.

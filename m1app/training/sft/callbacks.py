@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerContro
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import token_ids
-from m1app.training.training_events import EventWriter, should_stop_early
+from m1app.training.training_events import EventWriter, evaluation_losses, should_stop_early
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is untyped
@@ -121,7 +121,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """End when the held-out loss has not fallen for as long as the recipe bears."""
-        losses = [float(log["eval_loss"]) for log in state.log_history if "eval_loss" in log]
+        losses = evaluation_losses(state.log_history)
         if should_stop_early(losses, self._patience) and state.global_step < state.max_steps:
             self.is_early = True
             control.should_training_stop = True
@@ -139,8 +139,8 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
-        """Greedy, so that answers differ by what was learnt alone."""
-        if not (self._prompt and self._most_tokens) or args.world_size > 1:
+        """Greedy, so that answers differ by what was learnt alone; several processes write it together."""
+        if not (self._prompt and self._most_tokens):
             return
         prompt = torch.tensor([token_ids(self._tokenizer, self._prompt)], device=model.device)
         was_training = model.training

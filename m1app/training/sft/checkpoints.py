@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from m1app.training.training_events import should_stop_early
+from m1app.training.training_events import evaluation_losses, should_stop_early
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _LAST_FILE = "trainer_state.json"
@@ -36,7 +36,7 @@ def finished_weights(checkpoint: Path, patience: int) -> Path | None:
         patience: the recipe's, of early stopping.
     """
     state = json.loads((checkpoint / _LAST_FILE).read_text(encoding="utf-8"))
-    losses = [float(log["eval_loss"]) for log in state["log_history"] if "eval_loss" in log]
+    losses = evaluation_losses(state["log_history"])
     if state["global_step"] < state["max_steps"] and not should_stop_early(losses, patience):
         return None
     best = Path(state.get("best_model_checkpoint") or checkpoint)

@@ -45,16 +45,18 @@ def train(
     evaluation_rows = tokenize_rows(read_rows(folder.evaluation_file), tokenizer, recipe.block_size)
     unheld = _without_evaluation(recipe, evaluation_rows)
     guard = Guard(stop, recipe.early_stop_patience)
-    trainer = _trainer(folder, recipe, run, tokenizer, train_rows, evaluation_rows)
+    checkpoint = newest_checkpoint(folder.checkpoints)
+    options = training_arguments(folder, recipe, has_evaluation=bool(evaluation_rows.rows), is_new=checkpoint is None)
+    trainer = _trainer(options, recipe, run, tokenizer, train_rows, evaluation_rows)
     parameters = sum(each.numel() for each in trainer.model.parameters())
     trainable = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     trainer.add_callback(guard)
     trainer.add_callback(Reporter(writer, recipe))
     trainer.add_callback(Sampler(writer, tokenizer, run.sample_prompt, recipe.sample_tokens))
 
-    checkpoint = newest_checkpoint(folder.checkpoints)
     to_come = _checkpoints_to_come(folder, recipe, checkpoint)
-    check_disk_left(disk_to_write(recipe, parameters, trainable, to_come), shutil.disk_usage(folder.path).free)
+    to_write = disk_to_write(recipe, parameters, trainable, to_come, options.world_size)
+    check_disk_left(to_write, shutil.disk_usage(folder.path).free)
     writer.write(
         "resumed" if checkpoint else "started",
         step_of(checkpoint) if checkpoint else 0,
@@ -70,8 +72,6 @@ def train(
     if stop.is_set:
         writer.write("stopped", step_of(checkpoint) if checkpoint else 0, message="Stopped before its next step.")
         return
-    if evaluation_rows.rows and not checkpoint:
-        trainer.evaluate()
     step = _train_on(trainer, checkpoint, recipe)
     if guard.failure:
         raise TrainingFailed(guard.failure)
@@ -146,7 +146,7 @@ def _planned_steps(recipe: TrainingRecipe, samples: int) -> int:
 
 
 def _trainer(
-    folder: TrainingFolder,
+    options: SFTConfig,
     recipe: TrainingRecipe,
     run: TrainingRun,
     tokenizer: PreTrainedTokenizerBase,
@@ -162,19 +162,30 @@ def _trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-    has_evaluation = bool(evaluation_rows.rows)
     return SFTTrainer(
         model=load_weights(run, recipe),
-        args=training_arguments(folder, recipe, has_evaluation=has_evaluation),
+        args=options,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(train_rows.rows),
-        eval_dataset=Dataset.from_list(evaluation_rows.rows) if has_evaluation else None,
+        eval_dataset=Dataset.from_list(evaluation_rows.rows) if evaluation_rows.rows else None,
         peft_config=adapter,
     )
 
 
-def training_arguments(folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool) -> SFTConfig:
-    """The recipe in the trainer's words; raises TrainingFailed when the batch cannot be dealt out to the devices."""
+def training_arguments(
+    folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool = True
+) -> SFTConfig:
+    """The recipe in the trainer's words.
+
+    Args:
+        folder: takes the checkpoints.
+        recipe: what was asked for.
+        has_evaluation: whether there are held-out samples.
+        is_new: False when it goes on from a checkpoint.
+
+    Raises:
+        TrainingFailed: the batch cannot be dealt out to the devices, or there is no GPU for a recipe that wants one.
+    """
     has_gpu = recipe.precision == "bf16"
     if has_gpu and not torch.cuda.is_available():
         raise TrainingFailed(
@@ -185,7 +196,7 @@ def training_arguments(folder: TrainingFolder, recipe: TrainingRecipe, *, has_ev
     takes_best = has_evaluation and recipe.early_stop_patience > 0
     options: dict[str, Any] = {"eval_strategy": "no"}
     if has_evaluation:
-        options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps}
+        options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps, "eval_on_start": is_new}
     return SFTConfig(
         output_dir=str(folder.checkpoints),
         learning_rate=recipe.learning_rate,

@@ -1,6 +1,7 @@
 """Jobs on a real Ray of one node: make test-ray."""
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from m1app.bootstrap import build_services
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WorkerTask
 from m1app.jobs.ray_executor import RayExecutor
 from m1app.jobs.watching import Presence, WatchLimits
+from m1app.services.benchmark_recipe import BenchmarkRecipe
 from m1app.services.jobs import JobService
 from m1app.settings import Settings
+from storage.benchmark_records import RunState
 from storage.database import Database
 from storage.job_records import JobState, Resource
 from tests.m1app.jobs.ray_cluster import free_port, ray_cluster
@@ -23,6 +27,8 @@ from tests.m1app.services.job_program import PROGRAM
 
 pytestmark = [pytest.mark.usefixtures("no_settings"), pytest.mark.timeout(400)]
 ID = "0123456789abcdef0123456789abcdef"
+OPTIONS = {"A": "Adrenal gland", "B": "Thyroid gland"}
+HORMONES = ("cortisol", "aldosterone", "adrenaline")
 PATIENT = WatchLimits(gone_seconds=3.0, unknown_seconds=60.0, watched_seconds=1.0, grace_seconds=5.0)
 
 
@@ -156,3 +162,33 @@ def test_missing_ray_is_told_with_how_to_install_it(tmp_path: Path, monkeypatch:
     with pytest.raises(ExecutorError, match=r"Ray is not installed here.*requirements-ray\.txt"):
         executor.start(a_task(tmp_path))
     assert executor.look("m1-x-1") is Presence.UNKNOWN
+
+
+@pytest.mark.ray
+@pytest.mark.engine
+async def test_benchmark_runs_on_the_cluster_with_an_engine_of_its_own(
+    address: str, tmp_path: Path, smollm2_path: Path
+) -> None:
+    questions = [{"question": f"Which gland makes {what}?", "options": OPTIONS, "answer_idx": "A"} for what in HORMONES]
+    (tmp_path / "glands.json").write_text(json.dumps({"glands": questions}), encoding="utf-8")
+    settings = home_settings(tmp_path / "home", ray_address=address)
+    settings.home.mkdir()
+    settings.models_directory.symlink_to(smollm2_path.parents[1])
+    services = build_services(settings)
+    scheduler = asyncio.create_task(services.jobs.run_scheduler())
+    try:
+        await asyncio.to_thread(services.engines.wait_ready, 60)
+        await services.question_sets.import_file(tmp_path / "glands.json")
+        recipe = BenchmarkRecipe(question_sets=("glands",), budgets=(8, 16), force_rounds=(0, 1), answer_cap_tokens=4)
+        run, job = await services.benchmarks.launch(recipe, executor="ray")
+        done = await reaches(services.jobs, job, JobState.SUCCEEDED, seconds=200)
+        assert (done.handle, done.progress.done) == (f"m1-{job.id}-1", len(questions))
+        assert (await services.benchmark_reading.get(run.id)).state is RunState.COMPLETED
+        cells = await services.benchmark_reading.cells([run.id])
+        assert [(cell.force_rounds, cell.budget_tokens, cell.n) for cell in cells] == [
+            (0, 8, 3), (0, 16, 3), (1, 8, 3), (1, 16, 3),
+        ]  # fmt: skip
+    finally:
+        scheduler.cancel()
+        await asyncio.gather(scheduler, return_exceptions=True)
+        await services.aclose()

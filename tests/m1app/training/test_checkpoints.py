@@ -17,7 +17,9 @@ def checkpoint(folder: Path, step: int, state: str | None = None, **more: object
 
 
 def evaluated(*losses: float) -> list[dict[str, float]]:
-    return [{"eval_loss": loss, "loss": 1.0} for loss in losses] + [{"loss": 2.0}]
+    """The base does not count, however good it is."""
+    after = [{"eval_loss": loss, "loss": 1.0, "step": step} for step, loss in enumerate(losses, start=1)]
+    return [{"eval_loss": 0.5, "step": 0}, *after, {"loss": 2.0, "step": len(losses)}]
 
 
 def test_there_is_none_before_the_first(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_size
 from m1app.training.errors import RecipeRefused, TrainingFailed
-from m1app.training.estimate import disk_to_write, estimate_training, memory_of_each, samples_at_once
+from m1app.training.estimate import disk_to_write, estimate_training, samples_at_once
 from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_base, check_disk_left, check_recipe, check_resources, check_samples
@@ -17,7 +17,13 @@ from models.catalog import Catalog
 
 GB = 1_000_000_000
 LAPTOP = Machine(cores=8, memory_bytes=16 * GB, available_bytes=12 * GB, disk_free_bytes=50 * GB)
-H100 = replace(LAPTOP, disk_free_bytes=500 * GB, gpus=(Gpu("H100", 80 * GB, 78 * GB),))
+H100 = Machine(
+    cores=64,
+    memory_bytes=512 * GB,
+    available_bytes=480 * GB,
+    disk_free_bytes=500 * GB,
+    gpus=(Gpu("H100", 80 * GB, 78 * GB),),
+)
 SMOLLM2 = ModelShape.of(layers=30, width=576, feed_forward=1536, vocabulary=49152, heads=(9, 3))
 QWEN_7B = ModelShape.of(layers=28, width=3584, feed_forward=18944, vocabulary=152064, heads=(28, 4))
 
@@ -74,12 +80,22 @@ def test_full_fine_tuning_of_7b_does_not_fit_on_one_gpu_and_says_what_would() ->
 def test_full_fine_tuning_of_7b_fits_on_eight_gpus() -> None:
     whole = recipe("m1", block_size=8192)
     many = replace(H100, gpus=H100.gpus * 8)
-    check_resources(whole, many, estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192))
+    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=8)
+    check_resources(whole, many, needed)
+    with pytest.raises(RecipeRefused, match=r"Beside its GPUs .* about 226\.2 GB of the machine's memory") as refused:
+        check_resources(whole, replace(many, available_bytes=200 * GB), needed)
+    assert refused.value.field == "base"
+
+
+def test_a_checkpoint_of_several_devices_holds_the_weights_twice() -> None:
+    whole = recipe("m1")
+    alone, shared = (disk_to_write(whole, 10**9, 10**9, checkpoints=1, devices=devices) for devices in (1, 2))
+    assert (alone, shared) == (16 * GB, 20 * GB)
 
 
 def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
     whole = recipe("m1", block_size=8192)
-    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192)
+    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=4)
     free = replace(H100, gpus=tuple(Gpu("H100", 80 * GB, 79 * GB) for _ in range(4)))
     check_resources(whole, free, needed)
     with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* and 2\.0 GB can be had"):
@@ -87,13 +103,12 @@ def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
 
 
 def test_activations_are_needed_on_every_gpu() -> None:
-    whole = recipe("m1", batch_size=16, gradient_accumulation=16)
-    needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 32768)
-    assert memory_of_each(needed, whole, 1) == needed.memory_bytes
-    assert memory_of_each(needed, whole, 64) > needed.activation_bytes > 40 * GB
+    whole = recipe("m1", batch_size=64, gradient_accumulation=64)
+    needed = {count: estimate_training(whole, base(QWEN_7B, 32768), 1000, 32768, count) for count in (1, 8, 64)}
+    assert needed[1].memory_bytes > needed[8].memory_bytes > needed[64].memory_bytes > 40 * GB
     small = replace(H100, gpus=tuple(Gpu("A", 40 * GB, 39 * GB) for _ in range(8)))
     with pytest.raises(RecipeRefused, match="block_size"):  # Together they have 312 GB.
-        check_resources(whole, small, needed)
+        check_resources(whole, small, needed[8])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_checkpoint_for_which_there_was_no_room_is_cleared_away(
         raise FULL[0]
 
     monkeypatch.setattr(process, "_train", fill)
-    monkeypatch.setattr(process.StopRequest, "listen", lambda _: None)
+    monkeypatch.setattr(process.StopRequest, "listen", lambda *_, **__: None)
     assert process.main([str(tmp_path)]) == 1
     (failed,) = read_events(folder.progress_file)
     assert failed["event"] == "failed" and failed["message"].startswith("The disk is full")

@@ -50,7 +50,9 @@ def main(path: str) -> None:
 
     export._merged, export.write_gguf = watched_merge, watched_write
     folder = TrainingFolder(Path(path))
-    training.train(folder, folder.recipe(), folder.run(), EventWriter(folder.progress_file), StopRequest())
+    training.train(
+        folder, folder.recipe(), folder.run(), EventWriter(folder.progress_file), StopRequest(folder.stop_file)
+    )
     counts = {name: state[name] for name in ("to_the_cpu", "not_to_the_cpu")}
     sys.stdout.write("\n" + json.dumps(seen | counts | {"whole_model": whole}) + "\n")
 
