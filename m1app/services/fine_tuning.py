@@ -87,6 +87,12 @@ class FineTuningService:
 
     async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
         """Have the recipe run as a job, once `plan` has passed it; raises as `plan`, and JobRefused."""
+        if recipe.gpus_per_node and executor != "ray":
+            raise RecipeRefused(
+                "gpus_per_node",
+                "GPUs of a cluster are reserved by Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
+                "leave nodes and gpus_per_node out, which trains on all GPUs of this machine.",
+            )
         # Another machine is looked at where the job runs.
         plan, _ = await self._prepare(recipe, is_here=executor == "local")
         return await self._jobs.submit(
@@ -94,7 +100,8 @@ class FineTuningService:
                 kind=JobKind.FINE_TUNING,
                 name=recipe.name or f"{plan.base.id} on {plan.data}",
                 recipe=_in_full(recipe, plan).model_dump(mode="json"),
-                resource=Resource.GPU if recipe.precision == "bf16" else Resource.CPU,
+                # One that is spread over a cluster reserves its GPUs itself.
+                resource=Resource.GPU if recipe.precision == "bf16" and not recipe.gpus_per_node else Resource.CPU,
                 priority=priority,
                 executor=executor,
             )
@@ -172,6 +179,7 @@ class FineTuningService:
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""
+        is_here = is_here and not recipe.gpus_per_node
         base = await asyncio.to_thread(self._base, recipe)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
         if is_here:
@@ -251,7 +259,8 @@ class FineTuningService:
             sample_prompt=self._sample_prompt(plan, shown[0]),
             context_length=plan.base.context_length,
             threads=recipe.threads or max(1, plan.machine.cores // 2),
-            devices=devices_for(recipe, plan.machine),
+            devices=recipe.gpus_per_node or devices_for(recipe, plan.machine),
+            nodes=recipe.nodes if recipe.gpus_per_node else 0,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))

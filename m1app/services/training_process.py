@@ -19,7 +19,7 @@ from m1app.services.training_environment import PROJECT
 from m1app.settings import Settings
 from m1app.training.machine import Machine, examine_machine
 from m1app.training.training_events import Event, last_ending, read_events, summarise
-from m1app.training.training_folder import TrainingFolder
+from m1app.training.training_folder import TrainingFolder, TrainingRun
 from storage.job_records import JobProgress
 
 GRACE_SECONDS = 600.0
@@ -54,13 +54,13 @@ async def run_training(
     """
     run = folder.run()
     environment = _environment(settings)
-    if run.devices == 1:
+    if run.devices == 1 and not run.nodes:
         machine = await asyncio.to_thread(examine_machine, folder.path)
         environment |= one_gpu(machine)
     started_at = time.time()
     folder.stop_file.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *command_of(settings, folder, run.devices),
+        *command_of(settings, folder, run),
         cwd=PROJECT,
         env=environment,
         stdin=subprocess.PIPE,
@@ -75,7 +75,7 @@ async def run_training(
             report(progress_of(events))
             if is_stopping.is_set() and not is_told:
                 is_told = True
-                _tell_to_stop(process, folder, run.devices)
+                _tell_to_stop(process, folder, run)
     finally:
         # Closing the guard's input ends what it guards.
         if process.stdin is not None:
@@ -90,8 +90,8 @@ async def run_training(
     return is_finished
 
 
-def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, devices: int) -> None:
-    if devices > 1:
+def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, run: TrainingRun) -> None:
+    if run.devices > 1 or run.nodes:
         with suppress(OSError):  # On a full disk the signal has to do.
             folder.stop_file.touch()
             return
@@ -167,15 +167,21 @@ def _silence(status: int, disk_free_bytes: int) -> str:
     )
 
 
-def command_of(settings: Settings, folder: TrainingFolder, devices: int) -> list[str]:
-    """The command that trains under guard, with a process for each of several GPUs."""
+def command_of(settings: Settings, folder: TrainingFolder, run: TrainingRun) -> list[str]:
+    """The command that trains under guard, with a process for each of several GPUs, here or on nodes of a cluster."""
     guard = PROJECT / "models" / "process_guard.py"
     guarded = [sys.executable, "-I", "-S", str(guard), "--grace-seconds", f"{GRACE_SECONDS:g}", "--"]
-    module = ["-m", "m1app.training.sft", str(folder.path)]
-    if devices > 1:
-        launch = ["-m", "accelerate.commands.launch", "--config_file", str(_FSDP), "--num_processes", str(devices)]
-        module = [*launch, *module]
-    return [*guarded, str(settings.train_python), *module]
+    python, module = str(settings.train_python), ["-m", "m1app.training.sft", str(folder.path)]
+    # From PROJECT: the code of a job on Ray lies elsewhere on every node.
+    launch = [python, "-m", "accelerate.commands.launch", "--config_file", str(_FSDP.relative_to(PROJECT))]
+    if run.nodes:
+        spread = [sys.executable, "-m", "m1app.jobs.ray_nodes", "--nodes", str(run.nodes), "--gpus", str(run.devices)]
+        launch += ["--num_processes", str(run.nodes * run.devices), "--num_machines", str(run.nodes)]
+        launch += ["--machine_rank", "{rank}", "--main_process_ip", "{address}", "--main_process_port", "{port}"]
+        return [*guarded, *spread, "--unless", str(folder.stop_file), "--", *launch, *module]
+    if run.devices > 1:
+        return [*guarded, *launch, "--num_processes", str(run.devices), *module]
+    return [*guarded, python, *module]
 
 
 def one_gpu(machine: Machine) -> dict[str, str]:

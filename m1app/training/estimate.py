@@ -53,7 +53,7 @@ class Estimate:
     devices: int = 1
     """GPUs that share weights, gradients and optimizer; each has whole activations of its samples."""
     host_bytes: int = 0
-    """Of the machine's memory beside that of its GPUs; 0 for a training without one."""
+    """Of each machine's memory beside that of its GPUs; 0 for a training without one."""
 
 
 def estimate_training(
@@ -84,7 +84,7 @@ def estimate_training(
         trainable=trainable,
         longest_tokens=longest,
         devices=devices,
-        host_bytes=_on_host(base.parameters, devices) if recipe.precision == "bf16" else 0,
+        host_bytes=_on_host(base.parameters, devices // recipe.nodes) if recipe.precision == "bf16" else 0,
     )
 
 

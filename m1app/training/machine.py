@@ -68,6 +68,8 @@ def examine_machine(folder: Path) -> Machine:
 
 def devices_for(recipe: TrainingRecipe, machine: Machine) -> int:
     """GPUs that share the training: a LoRA fits on one, every weight with its optimizer seldom does. 1 on a CPU."""
+    if recipe.gpus_per_node:
+        return recipe.nodes * recipe.gpus_per_node
     return max(1, len(machine.gpus)) if recipe.precision == "bf16" and recipe.method == "full" else 1
 
 

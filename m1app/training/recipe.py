@@ -84,6 +84,10 @@ class TrainingRecipe(BaseModel):
     """CPU threads; 0 takes half of the cores, so that a running engine keeps the others."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 19
     """How far the training stands back for other processes of this machine."""
+    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Machines of a Ray cluster that train every weight together."""
+    gpus_per_node: Annotated[int, Field(ge=1, le=64)] | None = None
+    """GPUs that each of them gives, reserved by Ray; None trains on the machine where the job runs."""
 
     @classmethod
     def of_preset(cls, preset: str, base: str, data: str, **changes: Any) -> Self:
@@ -120,7 +124,26 @@ class TrainingRecipe(BaseModel):
                 "parts; choose a divisor of the batch size.",
             )
         self._check_early_stop()
+        self._check_nodes()
         return self
+
+    def _check_nodes(self) -> None:
+        if self.gpus_per_node is None:
+            if self.nodes > 1:
+                raise _contradiction("gpus_per_node", "Several nodes need to know how many GPUs each gives; set it.")
+            return
+        if self.method != "full" or self.precision != "bf16":
+            raise _contradiction(
+                "gpus_per_node",
+                'Only a training of every weight in bf16 is spread over GPUs of a cluster; set method "full" and '
+                "precision bf16, or leave gpus_per_node out.",
+            )
+        devices = self.nodes * self.gpus_per_node
+        if self.batch_size % devices:
+            raise _contradiction(
+                "batch_size",
+                f"A step of {self.batch_size} samples cannot be dealt out evenly to {devices} GPUs; choose a multiple.",
+            )
 
     def _check_adapter(self) -> None:
         given = [name for name in _LORA_FIELDS if getattr(self, name) is not None]

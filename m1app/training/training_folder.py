@@ -49,7 +49,9 @@ class TrainingRun(BaseModel):
     threads: int
     """CPU threads of each process; at least 1."""
     devices: int = 1
-    """GPUs that share the training, each with a process; 1 also on a CPU."""
+    """GPUs of a machine that share the training, each with a process; 1 also on a CPU."""
+    nodes: int = 0
+    """Machines of a Ray cluster that share it; 0 trains where the job runs."""
     created_at: str
     """ISO 8601, UTC."""
 
@@ -71,7 +73,7 @@ class TrainingFolder:
         self.card = path / "card.md"
         self.lock_file = path / "training.lock"
         self.stop_file = path / "stop"
-        """Asks several processes to stop: a signal would reach the one that launched them, which gives them 30 s."""
+        """Asks several processes to stop: a signal would reach what launched them, which gives them 30 s."""
 
     def write(
         self,

@@ -103,7 +103,12 @@ class TrainingForm:
         self._problems.add("other")
         places = [("This machine", "local"), *([("Ray", "ray")] if has_ray else [])]
         self.executor = gr.Dropdown(
-            places, value="local", label="Where", visible=has_ray, elem_id="admin-training-executor"
+            places,
+            value="local",
+            label="Where",
+            info="On Ray, nodes=2 and gpus_per_node=8 among the other fields share the training of every weight.",
+            visible=has_ray,
+            elem_id="admin-training-executor",
         )
 
     @property

@@ -21,14 +21,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def ray_cluster(home: Path) -> Iterator[str]:
-    """Address of the dashboard of a head with two CPUs and no GPU."""
+def ray_cluster(home: Path, gpus: int = 0) -> Iterator[str]:
+    """Address of the dashboard of a head with two CPUs for each GPU that it believes to have, and two more."""
     dashboard = free_port()
     programs = Path(sys.executable).parent
     # Ray's sockets lie in its folder, and the path of a socket has at most 107 bytes.
     command = [
         *(str(programs / "ray"), "start", "--head", "--block", "--disable-usage-stats"),
-        *(f"--port={free_port()}", f"--dashboard-port={dashboard}", "--num-cpus=2", "--num-gpus=0"),
+        *(f"--port={free_port()}", f"--dashboard-port={dashboard}"),
+        *(f"--num-cpus={2 + 2 * gpus}", f"--num-gpus={gpus}"),
         *("--node-ip-address=127.0.0.1", "--object-store-memory=100000000", f"--temp-dir={home}"),
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("M1_", "RAY_"))}

@@ -20,7 +20,7 @@ from m1app.services.errors import JobNotFound, JobRefused, ServiceError
 from m1app.services.fine_tuning import FineTuningService
 from m1app.services.jobs import JobService
 from m1app.services.training_data import TrainingDataService
-from m1app.services.training_environment import environment_state, install
+from m1app.services.training_environment import PROJECT, environment_state, install
 from m1app.services.training_process import command_of, one_gpu, progress_of, run_training
 from m1app.services.tuned_models import OWNER_FILE, TunedModels
 from m1app.settings import Settings
@@ -161,6 +161,19 @@ async def test_what_a_cluster_has_is_not_looked_for_here(
         )
 
 
+async def test_a_training_on_several_nodes_is_planned_here_and_launched_on_ray_alone(
+    service: FineTuningService, base: Path, data: Path
+) -> None:
+    wide = {"block_size": 2048, "profile": "m1", "nodes": 2, "gpus_per_node": 8}
+    spread = TrainingRecipe.of_preset("m1", str(base), str(data), **wide)
+    assert (await service.plan(spread)).estimate.devices == 16
+    with pytest.raises(RecipeRefused, match="choose the executor ray") as refused:
+        await service.launch(spread)
+    assert refused.value.field == "gpus_per_node"
+    with pytest.raises(JobRefused, match="M1_RAY_ADDRESS"):
+        await service.launch(spread, executor="ray")
+
+
 async def test_a_launched_recipe_is_a_job_that_can_be_made_again(
     service: FineTuningService, base: Path, data: Path
 ) -> None:
@@ -218,12 +231,17 @@ async def test_a_process_that_hears_nothing_else_is_ended_when_the_job_is_stoppe
 
 
 def test_every_weight_is_trained_by_a_process_for_each_gpu(settings: Settings, tmp_path: Path) -> None:
-    folder = TrainingFolder(tmp_path)
-    alone, shared = (command_of(settings, folder, devices) for devices in (1, 8))
+    folder = prepare(tmp_path / "run", tmp_path / "base")
+    alone, shared, spread = (
+        command_of(settings, folder, folder.run().model_copy(update=changes))
+        for changes in ({}, {"devices": 8}, {"devices": 8, "nodes": 3})
+    )
     assert "accelerate.commands.launch" not in alone
     assert shared[shared.index("--num_processes") + 1] == "8"
-    assert Path(shared[shared.index("--config_file") + 1]).is_file()
-    assert alone[-3:] == shared[-3:] == ["-m", "m1app.training.sft", str(tmp_path)]
+    assert (PROJECT / shared[shared.index("--config_file") + 1]).is_file()
+    assert spread[spread.index("m1app.jobs.ray_nodes") :][1:5] == ["--nodes", "3", "--gpus", "8"]
+    assert spread[spread.index("--num_processes") + 1] == "24"
+    assert alone[-3:] == shared[-3:] == spread[-3:] == ["-m", "m1app.training.sft", str(folder.path)]
 
 
 def test_a_single_process_sees_the_gpu_with_the_most_room() -> None:

@@ -13,27 +13,16 @@ from m1app.services.training_process import run_training
 from m1app.settings import Settings
 from m1app.training.training_folder import TrainingFolder
 from storage.job_records import JobProgress
-from tests.m1app.training.trainings import TRAIN_PYTHON, events_of, losses, prepare
+from tests.m1app.training.on_cpu import python_on_cpu
+from tests.m1app.training.trainings import events_of, losses, prepare
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(400)]
-ON_CPU = f"""#!/bin/sh
-for word; do
-  shift
-  [ "$word" = m1app.training.sft ] && word=tests.m1app.training.fsdp_on_cpu
-  set -- "$@" "$word"
-done
-echo $$ > "$(dirname "$0")/launcher.pid"
-exec {TRAIN_PYTHON} "$@"
-"""
 STEPS = 20
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    python = tmp_path / "python"
-    python.write_text(ON_CPU)
-    python.chmod(0o755)
-    return Settings(home=tmp_path / "home", train_python=python)
+    return Settings(home=tmp_path / "home", train_python=python_on_cpu(tmp_path))
 
 
 def prepared(path: Path, base: Path) -> TrainingFolder:

@@ -1,0 +1,108 @@
+"""Runs a command on several nodes of the Ray cluster that this process is a job of, at the same time.
+
+    python -m m1app.jobs.ray_nodes --nodes N --gpus G --unless FILE -- CMD ...
+
+Each node gives G GPUs; where FILE appears before they are free, nothing is run. In CMD, {rank} stands for the node's
+number from 0, {address} and {port} for a free port of the first node. The status is 0 when all commands end with 0,
+else that of the first that does not; the others are ended then. The code and the environment are those of the job.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_CODE = Path(__file__).resolve().parents[2]
+_OF_THE_APP = "M1_"
+_LOOK_SECONDS = 1
+_TAKEN = ("HF_", "MALLOC_", "PYTHON")
+"""What the commands take over of this process's environment: a node's own says which GPUs it gives."""
+
+
+class Node:
+    """One node, in a process there."""
+
+    def meeting_place(self) -> tuple[str, int]:
+        """Address and a port that is free now."""
+        import ray
+
+        address = ray.util.get_node_ip_address()
+        with socket.socket() as probe:
+            probe.bind((address, 0))
+            return address, int(probe.getsockname()[1])
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """The command's status; it ends when this process does."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_APP)}
+        guard = [sys.executable, "-I", "-S", str(_CODE / "models" / "process_guard.py"), "--"]
+        with subprocess.Popen(
+            [*guard, *command], cwd=_CODE, env={**inherited, **environment}, stdin=subprocess.PIPE
+        ) as process:
+            return process.wait()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command after `--` on every node; gives the status."""
+    parser = argparse.ArgumentParser(prog="python -m m1app.jobs.ray_nodes")
+    parser.add_argument("--nodes", type=int, required=True)
+    parser.add_argument("--gpus", type=int, required=True)
+    parser.add_argument("--unless", type=Path, required=True)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args(arguments)
+    import ray
+
+    ray.init()
+    sys.stderr.write(f"Waiting for {options.nodes} nodes with {options.gpus} free GPUs each.\n")
+    nodes = _reserve(options.nodes, options.gpus, options.unless)
+    if not nodes:
+        return 0
+    address, port = ray.get(nodes[0].meeting_place.remote())
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_TAKEN)}
+    running = []
+    for rank, node in enumerate(nodes):
+        filled = {"{rank}": str(rank), "{address}": address, "{port}": str(port)}
+        running.append(node.run.remote([filled.get(word, word) for word in options.command], environment))
+    return _first_failure(running)
+
+
+def _reserve(count: int, gpus: int, unless: Path) -> list[Any]:
+    """Processes on so many nodes, once all have room; on different ones as far as that can be. None when called off."""
+    import ray
+    from ray.util.placement_group import placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group = placement_group([{"CPU": 1, "GPU": gpus}] * count, strategy="SPREAD")
+    while not group.wait(timeout_seconds=_LOOK_SECONDS):
+        if unless.exists():
+            return []
+    remote = ray.remote(num_cpus=1, num_gpus=gpus)(Node)
+    return [
+        remote.options(scheduling_strategy=PlacementGroupSchedulingStrategy(group, index)).remote()
+        for index in range(count)
+    ]
+
+
+def _first_failure(running: list[Any]) -> int:
+    import ray
+
+    while running:
+        ended, running = ray.wait(running, num_returns=1)
+        try:
+            status = int(ray.get(ended[0]))
+        except ray.exceptions.RayError as exc:
+            sys.stderr.write(f"A node went away: {str(exc).strip().splitlines()[0]}\n")
+            return 1
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    # By its own name, so that Ray finds its class on the nodes.
+    from m1app.jobs.ray_nodes import main as named_main
+
+    sys.exit(named_main(sys.argv[1:]))
