@@ -118,24 +118,31 @@ def notes_on(
         rows: what is trained on.
         counted: None where no engine counted.
     """
-    notes = []
-    if recipe.precision == "fp32":
-        threads = recipe.threads or max(1, machine.cores // 2)
-        notes.append(
-            f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
-            "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
-        )
-    else:
-        count = len(machine.gpus)
-        used = f"all {count} GPUs" if recipe.method == "full" and count > 1 else "one GPU"
-        notes.append(
-            f"It trains on {used}. An engine on the same GPU shares its memory and its speed: leave the training what "
-            "it needs, such as by vLLM's --gpu-memory-utilization, or stop the engine until it is done."
-        )
+    notes = [_place_note(recipe, machine)]
     notes.append(_counted_note(counted, rows, recipe) if counted else _estimated_note(rows, recipe))
     if recipe.evaluation_share and len(rows.evaluation) < 8:
         notes.append(f"Held out: {len(rows.evaluation)}. The loss on so few says little.")
     return tuple(notes)
+
+
+def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
+    if recipe.gpus_per_node:
+        return (
+            f"It trains on {recipe.nodes * recipe.gpus_per_node} GPUs of the Ray cluster, {recipe.gpus_per_node} of "
+            "each node, which are reserved while it runs. Nobody has looked at what memory and disk the nodes have."
+        )
+    if recipe.precision == "fp32":
+        threads = recipe.threads or max(1, machine.cores // 2)
+        return (
+            f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
+            "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
+        )
+    count = len(machine.gpus)
+    used = f"all {count} GPUs" if recipe.method == "full" and count > 1 else "one GPU"
+    return (
+        f"It trains on {used}. An engine on the same GPU shares its memory and its speed: leave the training what "
+        "it needs, such as by vLLM's --gpu-memory-utilization, or stop the engine until it is done."
+    )
 
 
 async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuningPlan:

@@ -166,7 +166,9 @@ async def test_a_training_on_several_nodes_is_planned_here_and_launched_on_ray_a
 ) -> None:
     wide = {"block_size": 2048, "profile": "m1", "nodes": 2, "gpus_per_node": 8}
     spread = TrainingRecipe.of_preset("m1", str(base), str(data), **wide)
-    assert (await service.plan(spread)).estimate.devices == 16
+    plan = await service.plan(spread)
+    assert plan.estimate.devices == 16
+    assert "16 GPUs of the Ray cluster, 8 of each node" in plan.notes[0]
     with pytest.raises(RecipeRefused, match="choose the executor ray") as refused:
         await service.launch(spread)
     assert refused.value.field == "gpus_per_node"
