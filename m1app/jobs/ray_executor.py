@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from m1app.jobs.code_version import SENT_COMMIT, git_commit
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
 from m1app.jobs.watching import Presence
@@ -52,7 +53,7 @@ class RayExecutor:
                 runtime_env={
                     "working_dir": str(_PROJECT),
                     "excludes": _all_but_code(),
-                    "env_vars": {**task.environment, "PYTHONUNBUFFERED": "1"},
+                    "env_vars": {**task.environment, SENT_COMMIT: git_commit(), "PYTHONUNBUFFERED": "1"},
                 },
                 metadata={"job_id": task.job_id},
                 **needs,

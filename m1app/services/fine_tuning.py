@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from m1app.jobs.code_version import git_commit
 from m1app.jobs.job_files import JobFiles
 from m1app.services.errors import JobNotFound, ServiceError
 from m1app.services.fine_tuning_plan import FineTuningPlan, hub_access, notes_on, preview_of
 from m1app.services.training_data import TrainingDataService
 from m1app.services.training_environment import environment_state, install
-from m1app.services.training_process import git_commit, run_training
+from m1app.services.training_process import run_training
 from m1app.services.tuned_models import TunedModels
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from m1app.services.errors import ServiceError
 from m1app.services.training_environment import PROJECT
@@ -206,18 +205,3 @@ def _environment(settings: Settings) -> dict[str, str]:
     if settings.hub_offline:
         hub["HF_HUB_OFFLINE"] = "1"
     return {**inherited, **KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}
-
-
-def git_commit(project: Path = PROJECT) -> str:
-    """The app's commit, with "+changes" when files differ from it; empty where it is no checkout."""
-
-    def ask(*arguments: str) -> str:
-        found = subprocess.run(
-            ["git", "-C", str(project), *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
-        return found.stdout.strip()
-
-    try:
-        return ask("rev-parse", "HEAD") + ("+changes" if ask("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""

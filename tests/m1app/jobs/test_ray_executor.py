@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from m1app.bootstrap import build_services
+from m1app.jobs.code_version import git_commit
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WorkerTask
 from m1app.jobs.ray_executor import RayExecutor
@@ -67,6 +68,8 @@ async def test_job_runs_on_the_cluster_from_the_code_that_was_sent(service: JobS
     assert "started, attempt 1, on cpu by ray" in log
     assert "the runner begins" in log
     assert "/runtime_resources/working_dir_files/" in log, "the worker says where its code lies"
+    assert git_commit()
+    assert f" of commit {git_commit()}" in log
 
 
 @pytest.mark.ray

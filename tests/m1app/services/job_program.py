@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path.cwd()))
 
 import m1app
+from m1app.jobs.code_version import git_commit
 from m1app.jobs.local_executor import LocalExecutor
 from m1app.jobs.watching import WatchLimits
 from m1app.services.errors import ServiceError
@@ -37,7 +38,7 @@ def make_service(settings: Settings, database: Database) -> JobService:
 async def count(context: JobContext) -> bool:
     recipe, path = context.job.recipe, context.artifacts / "steps.txt"
     mode, steps = recipe.get("mode", ""), recipe.get("steps", 1)
-    print(f"the runner begins, with the code in {Path(m1app.__file__).parent}", flush=True)
+    print(f"the runner begins, with the code in {Path(m1app.__file__).parent} of commit {git_commit()}", flush=True)
     if mode == "refuses":
         raise ServiceError("The question set is empty. Import one with questions.")
     if mode == "breaks":
