@@ -130,7 +130,9 @@ class TrainingRecipe(BaseModel):
     def _check_nodes(self) -> None:
         if self.gpus_per_node is None:
             if self.nodes > 1:
-                raise _contradiction("gpus_per_node", "Several nodes need to know how many GPUs each gives; set it.")
+                raise _contradiction(
+                    "gpus_per_node", "Several nodes need to know how many GPUs each gives; set gpus_per_node."
+                )
             return
         if self.method != "full" or self.precision != "bf16":
             raise _contradiction(
