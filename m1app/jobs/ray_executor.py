@@ -42,8 +42,8 @@ class RayExecutor:
     def start(self, task: WorkerTask) -> str:
         """Submit a worker; Ray keeps it waiting until a node has room."""
         handle = f"m1-{task.job_id}-{task.attempt}"
-        # One GPU also for a training of every weight: how many a node has is known there alone. Ray shows the worker no
-        # other by CUDA_VISIBLE_DEVICES, and the training takes what it sees.
+        # One GPU also for a training of every weight, unless its recipe says how many: then it needs none itself, and
+        # reserves them by `ray_nodes`. Ray shows the worker no other, and the training takes what it sees.
         needs = {"entrypoint_num_gpus": 1} if task.resource is Resource.GPU else {"entrypoint_num_cpus": 1}
         self._ask(
             lambda client: client.submit_job(

@@ -71,7 +71,7 @@ def estimate_training(
     longest = min(longest_tokens, recipe.block_size)
     steps = recipe.max_steps or max(1, round(recipe.epochs * -(-samples // recipe.batch_size)))
     if base.parameters is None:
-        return Estimate(0, 0, steps, samples, None, None, longest)
+        return Estimate(0, 0, steps, samples, None, None, longest, devices)
     shape = base.shape or _scaled(base.parameters)
     trainable = base.parameters if recipe.method == "full" else adapter_parameters(shape, recipe.lora_rank or 0)
     shared = -(-_state(recipe, base.parameters, trainable) // devices)

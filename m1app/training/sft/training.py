@@ -186,17 +186,8 @@ def training_arguments(
     Raises:
         TrainingFailed: the batch cannot be dealt out to the devices, or there is no GPU for a recipe that wants one.
     """
-    has_gpu = recipe.precision == "bf16"
-    if has_gpu and not torch.cuda.is_available():
-        raise TrainingFailed(
-            "The recipe computes in bf16 on a GPU, and PyTorch finds none here. Look at the driver with nvidia-smi, "
-            "make .venv-train anew on this machine, or choose precision fp32."
-        )
+    has_gpu = _needs_gpu(recipe)
     per_device, accumulation = _dealt_out(recipe)
-    takes_best = has_evaluation and recipe.early_stop_patience > 0
-    options: dict[str, Any] = {"eval_strategy": "no"}
-    if has_evaluation:
-        options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps, "eval_on_start": is_new}
     return SFTConfig(
         output_dir=str(folder.checkpoints),
         learning_rate=recipe.learning_rate,
@@ -226,15 +217,34 @@ def training_arguments(
         save_strategy="steps",
         save_steps=recipe.save_every_steps,
         save_total_limit=recipe.keep_checkpoints,
-        load_best_model_at_end=takes_best,
-        metric_for_best_model="eval_loss" if takes_best else None,
-        greater_is_better=False if takes_best else None,
         report_to=[],
         disable_tqdm=True,
         log_level="warning",
         dataloader_pin_memory=has_gpu,
-        **options,
+        **_evaluation_options(recipe, has_evaluation=has_evaluation, is_new=is_new),
     )
+
+
+def _needs_gpu(recipe: TrainingRecipe) -> bool:
+    """Raises TrainingFailed when there is none."""
+    if recipe.precision != "bf16":
+        return False
+    if not torch.cuda.is_available():
+        raise TrainingFailed(
+            "The recipe computes in bf16 on a GPU, and PyTorch finds none here. Look at the driver with nvidia-smi, "
+            "make .venv-train anew on this machine, or choose precision fp32."
+        )
+    return True
+
+
+def _evaluation_options(recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool) -> dict[str, Any]:
+    """When the held-out loss is measured, and whether the best checkpoint is taken; the base is measured once."""
+    if not has_evaluation:
+        return {"eval_strategy": "no"}
+    options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps, "eval_on_start": is_new}
+    if recipe.early_stop_patience:
+        options |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
+    return options
 
 
 def _dealt_out(recipe: TrainingRecipe) -> tuple[int, int]:
