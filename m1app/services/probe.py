@@ -41,6 +41,8 @@ class ProbeService:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
         self._saver: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        """One write at a time: what the saver saw while a run went on must not land after its end."""
 
     @property
     def running(self) -> int:
@@ -175,7 +177,8 @@ class ProbeService:
                 verdict["is_correct"] = scored.is_correct
         outcome = live.end(state, error, probabilities, **verdict)
         try:
-            await self._store.end(live.id, outcome, segments)
+            async with self._writing:
+                await self._store.end(live.id, outcome, segments)
             live.save_error = ""
         except StorageError as exc:
             _log.error("trace %s not saved: %s", live.id, exc)
@@ -189,12 +192,13 @@ class ProbeService:
         """Save every running trace once a second, all in one transaction, for as long as there are any."""
         while self._tasks:
             await asyncio.sleep(pace.SAVE_SECONDS)
-            lives = [self._live[trace_id] for trace_id in self._tasks]
-            error = ""
-            try:
-                await self._store.save_progress([live.snapshot() for live in lives])
-            except StorageError as exc:
-                error = str(exc)
+            async with self._writing:
+                lives = [live for trace_id in self._tasks if not (live := self._live[trace_id]).is_over]
+                error = ""
+                try:
+                    await self._store.save_progress([live.snapshot() for live in lives])
+                except StorageError as exc:
+                    error = str(exc)
             for live in lives:
                 if error and live.save_error != error:
                     _log.error("trace %s not saved: %s", live.id, error)

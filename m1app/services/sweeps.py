@@ -49,6 +49,8 @@ class SweepService:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resuming: set[str] = set()
         self._saver: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        """One write at a time: what the saver saw while a sweep went on must not land after its end."""
         self._is_closing = False
 
     @property
@@ -227,7 +229,8 @@ class SweepService:
     async def _end(self, live: LiveSweep, state: TraceState) -> None:
         live.end(state)
         try:
-            await self._store.end(live.snapshot().sweep)
+            async with self._writing:
+                await self._store.end(live.snapshot().sweep)
             live.save_error = ""
         except StorageError as exc:
             _log.error("sweep %s not saved: %s", live.id, exc)
@@ -245,12 +248,13 @@ class SweepService:
         """Save every running sweep once a second, all in one transaction, for as long as there are any."""
         while self._tasks:
             await asyncio.sleep(pace.SAVE_SECONDS)
-            lives = [live for sweep_id in self._tasks if not (live := self._live[sweep_id]).is_over]
-            error = ""
-            try:
-                await self._store.save_all([(live.snapshot().sweep, live.running_traces()) for live in lives])
-            except StorageError as exc:
-                error = str(exc)
+            async with self._writing:
+                lives = [live for sweep_id in self._tasks if not (live := self._live[sweep_id]).is_over]
+                error = ""
+                try:
+                    await self._store.save_all([(live.snapshot().sweep, live.running_traces()) for live in lives])
+                except StorageError as exc:
+                    error = str(exc)
             for live in lives:
                 if error and live.save_error != error:
                     _log.error("sweep %s not saved: %s", live.id, error)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -159,6 +160,26 @@ async def test_shutdown_keeps_a_running_trace_as_interrupted(
     stored = await services.store.get(begun.id)
     assert stored.state is TraceState.INTERRUPTED
     assert stored.thinking_tokens >= 3
+
+
+async def test_save_under_way_does_not_reopen_a_trace_that_ended(
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, is_saving, is_saved = TraceStore.save_progress, asyncio.Event(), asyncio.Event()
+
+    async def save_late(self: TraceStore, traces: Sequence[Trace]) -> None:
+        is_saving.set()
+        await asyncio.sleep(0.5)
+        await save(self, traces)
+        is_saved.set()
+
+    monkeypatch.setattr(TraceStore, "save_progress", save_late)
+    services = make_services(embedded_endpoint)
+    begun = await services.probe.start(request(thinking_budget_tokens=1500))
+    await is_saving.wait()
+    await services.probe.aclose()
+    await is_saved.wait()
+    assert (await services.store.get(begun.id)).state is TraceState.INTERRUPTED
 
 
 @pytest.mark.parametrize(

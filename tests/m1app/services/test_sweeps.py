@@ -1,7 +1,7 @@
 """A sweep from request to stored cells: on the real engines, and on one that misbehaves."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -21,7 +21,7 @@ from models.engine_endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.sweep import Cell
 from storage.errors import DatabaseLocked
-from storage.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
+from storage.records import SegmentKind, Sweep, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.services.conftest import MakeServices
 from tests.m1app.services.test_probe import OPTIONS, SHORT_THOUGHT
 from tests.models.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
@@ -171,6 +171,26 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
         assert thinking_ids(snapshot.passes[0].trace)[:8] == thinking_ids(left.passes[0].trace)[:8]
     finally:
         await other.aclose()
+
+
+async def test_save_under_way_does_not_reopen_a_sweep_that_ended(
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, is_saving, is_saved = SweepStore.save_all, asyncio.Event(), asyncio.Event()
+
+    async def save_late(self: SweepStore, sweeps: Sequence[tuple[Sweep, Sequence[Trace]]]) -> None:
+        is_saving.set()
+        await asyncio.sleep(0.5)
+        await save(self, sweeps)
+        is_saved.set()
+
+    monkeypatch.setattr(SweepStore, "save_all", save_late)
+    services = make_services(embedded_endpoint)
+    begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
+    await is_saving.wait()
+    await services.sweeps.aclose()
+    await is_saved.wait()
+    assert (await SweepStore(services.database).get(begun.sweep.id)).sweep.state is TraceState.INTERRUPTED
 
 
 def answering(answer: Callable[[int], Respond]) -> Respond:
