@@ -73,8 +73,7 @@ async function change(action, values) {
   q("chosen").dataset.shown = "";
   stamp = "";
   showAddress(false);
-  await loadRuns();
-  await showPane();
+  await refresh();
 }
 async function remove(run) {
   const text = `${run.name}: its results and its sweeps with all their answers are deleted, and cannot be brought back. Its questions stay.`;

@@ -78,13 +78,17 @@ function tagChips(run) {
   made.append(...run.tags.map((tag) => node("span", "m1-tag", tag)));
   return made;
 }
+// Whoever asks for the runs paints what is below them too: an answer may bring a choice that was made meanwhile.
+async function refresh() {
+  const before = JSON.stringify(chosen);
+  if ((await loadRuns()) && JSON.stringify(chosen) !== before) await showPane();
+}
 // A name shows its run alone, a box adds its run to those shown or takes it away.
 async function choose(ids) {
   view.runs = ids;
   showAddress(true);
   stamp = "";
-  await loadRuns();
-  await showPane();
+  await refresh();
 }
 const chosenIds = () => chosen.map((run) => run.id);
 const runsFilter = q("runs-filter");
@@ -93,9 +97,9 @@ let typingRuns;
 runsFilter.addEventListener("input", ({ target }) => {
   view[target.name] = target.type === "checkbox" ? (target.checked ? "1" : "") : target.value.trim();
   clearTimeout(typingRuns);
-  typingRuns = setTimeout(async () => {
+  typingRuns = setTimeout(() => {
     showAddress(false);
     stamp = "";
-    await loadRuns();
+    refresh();
   }, target.type === "checkbox" ? 0 : 300);
 });

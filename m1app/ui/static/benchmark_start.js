@@ -98,10 +98,8 @@ q("copy").addEventListener("click", async () => {
 });
 
 // Every other second: has any run moved? Only then is anything painted.
-async function look() {
-  if (document.hidden || waiting.size || edited) return;
-  const before = JSON.stringify(chosen);
-  if ((await loadRuns()) && JSON.stringify(chosen) !== before) await showPane();
+function look() {
+  if (!document.hidden && !waiting.size && !edited) refresh();
 }
 async function start() {
   readAddress();
