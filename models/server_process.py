@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from threading import Thread
 from typing import IO
 
 from models import process_guard
+from models.child_process import guarded, inherited_environment
 from models.server_log import LINE_CHARACTERS, ServerLog
 
 GRACE_SECONDS = 5.0
@@ -76,11 +76,11 @@ class ServerProcess:
         self._log = log
         self._on_line = on_line
         self._guard = subprocess.Popen(
-            _guarded(command.argv),
+            guarded(command.argv, GRACE_SECONDS),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(command.env),
+            env={**inherited_environment(), "PYTHONUNBUFFERED": "1", **command.env},
             cwd=command.cwd,
             text=True,
             encoding="utf-8",
@@ -155,14 +155,3 @@ def _parse_json(line: str) -> dict[str, object]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _guarded(argv: tuple[str, ...]) -> list[str]:
-    guard = [sys.executable, "-I", "-S", str(Path(process_guard.__file__).resolve())]
-    return [*guard, "--grace-seconds", str(GRACE_SECONDS), "--", *argv]
-
-
-def _environment(added: Mapping[str, str]) -> dict[str, str]:
-    """The app's environment without the app's own settings, which hold secrets no engine needs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
-    return {**inherited, "PYTHONUNBUFFERED": "1", **added}

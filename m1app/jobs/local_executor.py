@@ -16,6 +16,7 @@ from threading import Thread
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
 from m1app.jobs.watching import Presence
+from models.child_process import inherited_environment
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _START_FIELD = 19
@@ -31,13 +32,12 @@ class LocalExecutor:
 
     def start(self, task: WorkerTask) -> str:
         """Start a worker whose output is appended to the task's log."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
         try:
             with task.log_path.open("ab") as log:
                 process = subprocess.Popen(
                     [sys.executable, *self._program, task.job_id],
                     cwd=_PROJECT,
-                    env={**inherited, "PYTHONUNBUFFERED": "1", **task.environment},
+                    env={**inherited_environment(), "PYTHONUNBUFFERED": "1", **task.environment},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

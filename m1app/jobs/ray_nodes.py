@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.child_process import guarded, inherited_environment
+
 _CODE = Path(__file__).resolve().parents[2]
-_OF_THE_APP = "M1_"
+_GRACE_SECONDS = 5
 _LOOK_SECONDS = 1
 _TAKEN = ("HF_", "MALLOC_", "PYTHON")
 """What the commands take over of this process's environment: a node's own says which GPUs it gives."""
@@ -37,10 +39,11 @@ class Node:
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """The command's status; it ends when this process does."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_APP)}
-        guard = [sys.executable, "-I", "-S", str(_CODE / "models" / "process_guard.py"), "--"]
         with subprocess.Popen(
-            [*guard, *command], cwd=_CODE, env={**inherited, **environment}, stdin=subprocess.PIPE
+            guarded(command, _GRACE_SECONDS),
+            cwd=_CODE,
+            env={**inherited_environment(), **environment},
+            stdin=subprocess.PIPE,
         ) as process:
             return process.wait()
 

@@ -12,6 +12,7 @@ from typing import Any
 from m1app.benchmark.errors import InvalidQuestionSet
 from m1app.benchmark.hub_sets import HubRequest
 from m1app.settings import Settings
+from models.child_process import inherited_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OFFLINE = "M1_HUB_OFFLINE is set: only what was fetched before can be imported."
@@ -59,7 +60,7 @@ async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) 
 
 def hub_environment(settings: Settings) -> dict[str, str]:
     """The process's environment: none of the app's settings but address, token and offline mode of the hub."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("M1_", "HF_"))}
+    inherited = {name: value for name, value in inherited_environment().items() if not name.startswith("HF_")}
     token = settings.hub_token.get_secret_value() or os.environ.get("HF_TOKEN", "")
     return (
         inherited

@@ -4,7 +4,6 @@ It cannot outlive its owner (`models.process_guard`), and it saves a checkpoint 
 """
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from m1app.settings import Settings
 from m1app.training.machine import Machine, examine_machine
 from m1app.training.training_events import Event, last_ending, read_events, summarise
 from m1app.training.training_folder import TrainingFolder, TrainingRun
+from models.child_process import guarded, inherited_environment
 from storage.job_records import JobProgress
 
 GRACE_SECONDS = 600.0
@@ -26,7 +26,6 @@ GRACE_SECONDS = 600.0
 _LOOK_SECONDS = 1.0
 _FULL_DISK_BYTES = 50_000_000
 """With less free a disk counts as full."""
-_OF_THE_APP = "M1_"
 _FSDP = PROJECT / "m1app" / "training" / "accelerate_fsdp.yaml"
 KEPT_MEMORY = {
     # Memory that is given back to the system after every step is asked for again in the next: a sixth of the time.
@@ -168,8 +167,6 @@ def _silence(status: int, disk_free_bytes: int) -> str:
 
 def command_of(settings: Settings, folder: TrainingFolder, run: TrainingRun) -> list[str]:
     """The command that trains under guard, with a process for each of several GPUs, here or on nodes of a cluster."""
-    guard = PROJECT / "models" / "process_guard.py"
-    guarded = [sys.executable, "-I", "-S", str(guard), "--grace-seconds", f"{GRACE_SECONDS:g}", "--"]
     python, module = str(settings.train_python), ["-m", "m1app.training.sft", str(folder.path)]
     # From PROJECT: the code of a job on Ray lies elsewhere on every node.
     launch = [python, "-m", "accelerate.commands.launch", "--config_file", str(_FSDP.relative_to(PROJECT))]
@@ -177,10 +174,12 @@ def command_of(settings: Settings, folder: TrainingFolder, run: TrainingRun) -> 
         spread = [sys.executable, "-m", "m1app.jobs.ray_nodes", "--nodes", str(run.nodes), "--gpus", str(run.devices)]
         launch += ["--num_processes", str(run.nodes * run.devices), "--num_machines", str(run.nodes)]
         launch += ["--machine_rank", "{rank}", "--main_process_ip", "{address}", "--main_process_port", "{port}"]
-        return [*guarded, *spread, "--unless", str(folder.stop_file), "--", *launch, *module]
-    if run.devices > 1:
-        return [*guarded, *launch, "--num_processes", str(run.devices), *module]
-    return [*guarded, python, *module]
+        command = [*spread, "--unless", str(folder.stop_file), "--", *launch, *module]
+    elif run.devices > 1:
+        command = [*launch, "--num_processes", str(run.devices), *module]
+    else:
+        command = [python, *module]
+    return guarded(command, GRACE_SECONDS)
 
 
 def one_gpu(machine: Machine) -> dict[str, str]:
@@ -198,10 +197,9 @@ def one_gpu(machine: Machine) -> dict[str, str]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Nothing of the app's settings but what the hub needs: they hold secrets."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_APP)}
     hub = {"HF_ENDPOINT": settings.hub_url, "HF_HUB_DISABLE_TELEMETRY": "1"}
     if token := settings.hub_token.get_secret_value():
         hub["HF_TOKEN"] = token
     if settings.hub_offline:
         hub["HF_HUB_OFFLINE"] = "1"
-    return {**inherited, **KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}
+    return {**inherited_environment(), **KEPT_MEMORY, **hub, "PYTHONUNBUFFERED": "1"}

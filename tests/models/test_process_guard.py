@@ -8,14 +8,13 @@ import time
 import pytest
 
 from models import process_guard
+from models.child_process import guarded
 from tests.models.server_cases import SLEEP, is_running, wait_until
-
-GUARD = [sys.executable, "-I", "-S", process_guard.__file__]
 
 
 def guard(*command: str, grace_seconds: float = 5) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*GUARD, "--grace-seconds", str(grace_seconds), "--", *command],
+        guarded(command, grace_seconds),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,13 +73,15 @@ def test_helpers_of_a_crashed_command_are_ended_too():
 
 
 def test_guard_says_which_command_cannot_be_run():
-    done = subprocess.run([*GUARD, "--", "/no/such/engine"], capture_output=True, text=True, timeout=10)
+    done = subprocess.run(guarded(["/no/such/engine"], 5), capture_output=True, text=True, timeout=10)
     assert done.returncode == process_guard.NOT_FOUND
     assert "cannot run /no/such/engine: No such file or directory" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", ["", "--", "--grace-seconds x -- true", "--other 1 -- true"])
 def test_guard_refuses_a_command_line_it_does_not_understand(arguments: str):
-    done = subprocess.run([*GUARD, *arguments.split()], capture_output=True, text=True, timeout=10)
+    done = subprocess.run(
+        [sys.executable, process_guard.__file__, *arguments.split()], capture_output=True, text=True, timeout=10
+    )
     assert done.returncode == 2
     assert "found no command" in done.stderr
