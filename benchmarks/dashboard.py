@@ -24,6 +24,7 @@ from storage.benchmarks import BenchmarkRepository
 from storage.database import Database
 from storage.questions import QuestionRepository
 from storage.records import NewQuestion
+from storage.search import entry_numbers
 
 TARGET_PAGE_SECONDS = 1.0
 TARGET_SEARCH_SECONDS = 0.2
@@ -43,6 +44,7 @@ def fill(database: Database, results: int, chance: random.Random) -> str:
             asked = QuestionRepository(session).upsert_all(
                 [_question(number, chance) for number in range(start, min(start + _BATCH, count))]
             )
+            numbers = entry_numbers(session, asked)
             items = [
                 {
                     "id": uuid4().hex,
@@ -51,6 +53,7 @@ def fill(database: Database, results: int, chance: random.Random) -> str:
                     "set_number": (start + place) % len(_SETS),
                     "model_number": 0,
                     "question_id": question_id,
+                    "question_number": numbers[question_id],
                     "state": ItemState.DONE,
                     "attempts": 1,
                     "error": "",

@@ -11,7 +11,7 @@ from storage.benchmark_records import BenchmarkRun, CellCount, ItemState, Questi
 from storage.benchmark_tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
 from storage.benchmarks import as_run, no_run
 from storage.listing import STEM_CHARACTERS
-from storage.search import question_matches
+from storage.search import number_matches
 from storage.tables import QuestionRow
 
 CellKey = tuple[int, int]
@@ -152,14 +152,14 @@ class BenchmarkResultRepository:
     def _found(self, run: BenchmarkRun, wanted: VerdictFilter) -> Select[str]:
         """Ids of the items that the filter lets through; no table is read that it does not name."""
         item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
-        query = select(item.id).where(*_of(item, run, wanted.model, wanted.question_set))
+        query = select(item.id).where(*_items_of(run, wanted.model, wanted.question_set))
         if wanted.verdict:
             query = query.join(now, _first_pass(now, item.id, wanted.cell))
         if "-" in wanted.verdict:
             query, item_id = _asked_of(query, item, run, wanted.before_model)
             query = query.join(before, _first_pass(before, item_id, wanted.before or wanted.cell))
         if wanted.text.strip():
-            query = query.where(question_matches(self._session, wanted.text, item.question_id))
+            query = query.where(number_matches(self._session, wanted.text, item.question_number))
         return query.where(*_verdict_is(wanted, now, before))
 
     def _shown(self, run: BenchmarkRun, wanted: VerdictFilter, item_ids: Sequence[str]) -> tuple[QuestionVerdict, ...]:
@@ -222,10 +222,20 @@ def _asked_of(query: _Query, item: Any, run: BenchmarkRun, model: str) -> tuple[
     is_same = and_(
         other.run_id == item.run_id,
         other.set_number == item.set_number,
-        other.question_id == item.question_id,
+        other.question_number == item.question_number,
         other.model_number == _place(model, run.models),
     )
     return query.outerjoin(other, is_same), other.id
+
+
+def _items_of(run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:
+    """Items of a run; an unknown name finds nothing, an empty one all."""
+    conditions = [BenchmarkItemRow.run_id == run.id]
+    if model:
+        conditions.append(BenchmarkItemRow.model_number == _place(model, run.models))
+    if question_set:
+        conditions.append(BenchmarkItemRow.set_number == _place(question_set, run.question_sets))
+    return conditions
 
 
 def _of(row: Any, run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:

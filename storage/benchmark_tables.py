@@ -74,7 +74,11 @@ class BenchmarkItemRow(Base):
     """One question of a run, for one model."""
 
     __tablename__ = "benchmark_item"
-    __table_args__ = (Index(None, "run_id", "position", unique=True), Index(None, "run_id", "state", "position"))
+    __table_args__ = (
+        Index(None, "run_id", "position", unique=True),
+        Index(None, "run_id", "state", "position"),
+        Index("ix_benchmark_item_found", "run_id", "question_number", "model_number", "set_number"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     """Also the id of its sweep, which is made when it begins."""
@@ -85,6 +89,8 @@ class BenchmarkItemRow(Base):
     model_number: Mapped[int]
     """Position of its model in the run's `models`."""
     question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
+    question_number: Mapped[int]
+    """The question by `search_entry.number`, as the search index names it: hits of a search are counted by it alone."""
     state: Mapped[ItemState]
     attempts: Mapped[int]
     error: Mapped[str]

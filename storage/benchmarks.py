@@ -1,6 +1,6 @@
 """Benchmark runs and their items: planned, claimed, asked, finished. What results say: `benchmark_results`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import islice
@@ -21,6 +21,7 @@ from storage.benchmark_records import (
 from storage.benchmark_tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
 from storage.errors import RecordNotFound
 from storage.questions import utc_now
+from storage.search import entry_numbers
 from storage.tables import SweepRow
 
 _NEW_FIELDS = [column.name for column in fields(NewBenchmarkRun)]
@@ -71,7 +72,9 @@ class BenchmarkRepository:
         self._session.flush()
         numbered = enumerate(items)
         while some := list(islice(numbered, _AT_ONCE)):
-            self._session.execute(insert(BenchmarkItemRow), [_item_values(row.id, *each) for each in some])
+            numbers = entry_numbers(self._session, {item.question_id for _, item in some})
+            planned = [_item_values(row.id, position, item, numbers) for position, item in some]
+            self._session.execute(insert(BenchmarkItemRow), planned)
             row.items += len(some)
         self._session.flush()
         return as_run(row)
@@ -285,11 +288,13 @@ def as_run(row: BenchmarkRunRow) -> BenchmarkRun:
     return BenchmarkRun(**{name: getattr(row, name) for name in _FIELDS})
 
 
-def _item_values(run_id: str, position: int, item: PlannedItem) -> dict[str, Any]:
+def _item_values(run_id: str, position: int, item: PlannedItem, numbers: Mapping[str, int]) -> dict[str, Any]:
     return asdict(item) | {
         "id": uuid4().hex,
         "run_id": run_id,
         "position": position,
+        # A question that is not there has none, and is refused by the reference to it.
+        "question_number": numbers.get(item.question_id, 0),
         "state": ItemState.WAITING,
         "attempts": 0,
         "error": "",

@@ -11,11 +11,11 @@ compatibility forms do not matter. Not covered: phrases, word stems, and finding
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Select, Text, cast, column, delete, func, insert, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.tables import QuestionRow, SearchEntryRow, TraceRow
 
@@ -25,8 +25,6 @@ MAX_QUERY_WORDS = 32
 """Further words of a query are ignored, but for the last."""
 MAX_ENTRY_BYTES = 500_000
 """Distinct words of one entry that are indexed; PostgreSQL's tsvector ends at 1 MB. A trace has some 20 KB."""
-_MANY_HITS = 5_000
-"""From here on, looking up the entry of each question costs less than a set of their ids."""
 
 _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = frozenset({"Mn", "Mc", "Me", "Cf"})
@@ -74,47 +72,42 @@ def _entry_words(texts: Iterable[str]) -> str:
 def trace_matches(session: Session, text: str) -> ColumnElement[bool]:
     """Condition on `TraceRow`: the trace or its question has the words of `text`."""
     entry = SearchEntryRow
-    hits = select(entry.trace_id, entry.question_id).where(_hits(session, words_of(text))).cte("hits")
+    hits = (
+        select(entry.trace_id, entry.question_id).where(entry.number.in_(_found(session, words_of(text)))).cte("hits")
+    )
     by_trace = select(hits.c.trace_id).where(hits.c.trace_id.is_not(None))
     by_question = select(hits.c.question_id).where(hits.c.question_id.is_not(None))
     return TraceRow.id.in_(by_trace) | TraceRow.question_id.in_(by_question)
 
 
-def question_matches(
-    session: Session, text: str, question_id: InstrumentedAttribute[str] = QuestionRow.id
-) -> ColumnElement[bool]:
-    """Condition on `QuestionRow`, or on a column with a question's id: the question has the words of `text`."""
-    words, entry = words_of(text), SearchEntryRow
-    if words and session.get_bind().dialect.name == "sqlite" and _has_many(session, found := _sqlite_found(words)):
-        number = select(entry.number).where(entry.question_id == question_id).correlate_except(entry)
-        return number.scalar_subquery().in_(found)
-    return question_id.in_(select(entry.question_id).where(_hits(session, words), entry.question_id.is_not(None)))
+def question_matches(session: Session, text: str) -> ColumnElement[bool]:
+    """Condition on `QuestionRow`: the question has the words of `text`."""
+    entry = SearchEntryRow
+    numbers = entry.number.in_(_found(session, words_of(text)))
+    return QuestionRow.id.in_(select(entry.question_id).where(numbers, entry.question_id.is_not(None)))
 
 
-def _hits(session: Session, words: list[str]) -> ColumnElement[bool]:
-    """Condition on `SearchEntryRow`; a query without any word (only signs, say) finds nothing."""
+def number_matches(session: Session, text: str, number: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Condition on a column with the number of a question's entry: the question has the words of `text`."""
+    return number.in_(_found(session, words_of(text)))
+
+
+def entry_numbers(session: Session, question_ids: Collection[str]) -> Mapping[str, int]:
+    """Numbers of the entries of questions, by the questions' ids."""
+    entry = SearchEntryRow
+    found = session.execute(select(entry.question_id, entry.number).where(entry.question_id.in_(question_ids)))
+    return {each.question_id: each.number for each in found}
+
+
+def _found(session: Session, words: list[str]) -> Select[int]:
+    """Numbers of the entries with these words; a query without any word (only signs, say) finds nothing."""
+    entry = aliased(SearchEntryRow)
     if not words:
-        return literal(False)
+        return select(entry.number).where(literal(False))
+    whole, beginning = list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1], words[-1]
     if session.get_bind().dialect.name == "postgresql":
-        return _postgresql_hits(words)
-    return SearchEntryRow.number.in_(_sqlite_found(words))
-
-
-def _sqlite_found(words: list[str]) -> Select[int]:
-    query = " AND ".join([*(f'"{word}"' for word in _whole_words(words)), f'"{words[-1]}" *'])
+        query = " & ".join([*(f"'{word}'" for word in whole), f"'{beginning}':*"])
+        has_words = func.search_vector(entry.words).op("@@", is_comparison=True)
+        return select(entry.number).where(has_words(cast(literal(query, Text), TSQUERY)))
+    query = " AND ".join([*(f'"{word}"' for word in whole), f'"{beginning}" *'])
     return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
-
-
-def _has_many(session: Session, found: Select[int]) -> bool:
-    counted = select(func.count()).select_from(found.limit(_MANY_HITS).subquery())
-    return session.scalar(counted) == _MANY_HITS
-
-
-def _whole_words(words: list[str]) -> list[str]:
-    return list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1]
-
-
-def _postgresql_hits(words: list[str]) -> ColumnElement[bool]:
-    query = " & ".join([*(f"'{word}'" for word in _whole_words(words)), f"'{words[-1]}':*"])
-    vector = func.search_vector(SearchEntryRow.words)
-    return vector.op("@@", is_comparison=True)(cast(literal(query, Text), TSQUERY))

@@ -251,6 +251,32 @@ def test_counts_transitions_and_questions_of_finished_items(database: Database) 
         assert ([each.item_id for each in page], total) == ([items[3].id], 4)
 
 
+def test_questions_of_a_run_are_found_by_the_words_that_find_questions(database: Database) -> None:
+    stems = [f"Fever on day {number}" for number in range(40)] + ["Cough on day 4", "Féverish for an hour"]
+    with database.session() as session:
+        asked = QuestionRepository(session).upsert_all([NewQuestion(stem=stem) for stem in stems])
+        items = [PlannedItem(number % 2, number % 3 % 2, each) for number, each in enumerate(asked)]
+        run = BenchmarkRepository(session).add(a_run(), items[:-1])
+        BenchmarkRepository(session).add(a_run(), items)
+    texts = ("fever", "fever day", "day 4", "day 3", "4 day fever", "fever cough", "hour", "on", "?!")
+    with database.session(is_read_only=True) as session:
+        results, questions = BenchmarkResultRepository(session), QuestionRepository(session)
+        for text in texts:
+            wanted = [each.id for each in questions.recent(100, text) if each.id != asked[-1]]
+            page, total = results.verdicts(run.id, VerdictFilter(cell=LARGE, text=text), limit=100)
+            assert sorted(each.question_id for each in page) == sorted(wanted), text
+            assert total == len(wanted)
+            first, total = results.verdicts(run.id, VerdictFilter(cell=LARGE, text=text), limit=1)
+            assert (first, total) == (page[:1], len(wanted))
+        page, _ = results.verdicts(
+            run.id, VerdictFilter(cell=LARGE, text="day", model="smollm2-135m", question_set="lungs"), limit=100
+        )
+        chosen = [
+            asked[place] for place, item in enumerate(items[:-1]) if (item.set_number, item.model_number) == (1, 1)
+        ]
+        assert [each.question_id for each in page] == chosen
+
+
 def test_runs_are_named_tagged_archived_listed_and_deleted(database: Database) -> None:
     run = planned(database)
     with database.session() as session:

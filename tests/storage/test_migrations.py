@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from storage import benchmark_tables, job_tables, migrations  # noqa: F401 - their tables join those of Base
+from storage.benchmark_results import BenchmarkResultRepository, VerdictFilter
 from storage.connections import open_engine, parse_url
 from storage.database import Database
 from storage.errors import (
@@ -21,6 +22,7 @@ from storage.errors import (
 )
 from storage.tables import Base
 from tests.storage.samples import begin, read
+from tests.storage.test_benchmarks import LARGE, finish, item_of, planned
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +52,23 @@ def test_every_migration_can_be_taken_back(url: str) -> None:
     migrations.upgrade(engine, "here")
     assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
     engine.dispose()
+
+
+def test_questions_of_runs_from_before_their_numbers_are_found(database: Database, url: str) -> None:
+    run = planned(database)
+    finish(database, item_of(database, run), "A", "B")
+    wanted = VerdictFilter(cell=LARGE, text="heart")
+    with database.session(is_read_only=True) as session:
+        before = BenchmarkResultRepository(session).verdicts(run.id, wanted)
+    database.dispose()
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=False)
+    with engine.begin() as connection:
+        command.downgrade(migrations._config(connection), "0003")
+    migrations.upgrade(engine, "here")
+    engine.dispose()
+    with database.session(is_read_only=True) as session:
+        assert BenchmarkResultRepository(session).verdicts(run.id, wanted) == before
+    assert before[0][0].letter == "B"
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

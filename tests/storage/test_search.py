@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from storage import search
 from storage.database import Database
 from storage.listing import TraceFilter
-from storage.questions import QuestionRepository
 from storage.records import NewQuestion, Trace
 from storage.search import MAX_WORD_CHARACTERS, trace_matches, words_of
 from storage.tables import SearchEntryRow, TraceRow
@@ -110,25 +108,6 @@ def test_a_query_with_a_word_too_many_finds_nothing_and_never_raises(
 @pytest.mark.parametrize("query", ["", " ", "\n\t"])
 def test_a_blank_query_restricts_nothing(database: Database, trace: Trace, query: str) -> None:
     assert len(found(database, query)) == 2
-
-
-def test_a_word_of_many_questions_finds_the_same_as_if_it_were_of_few(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with database.session() as session:
-        questions = QuestionRepository(session)
-        questions.upsert_all([NewQuestion(stem=f"fever on day {number}") for number in range(40)])
-        questions.upsert_all([NewQuestion(stem="cough on day 4"), NewQuestion(stem="feverish for an hour")])
-    queries = ("fever", "fever day", "day 4", "day 3", "4 day fever", "fever cough", "on")
-
-    def lists() -> list[list[str]]:
-        with database.session(is_read_only=True) as session:
-            return [[each.stem for each in QuestionRepository(session).recent(100, text)] for text in queries]
-
-    by_few = lists()
-    monkeypatch.setattr(search, "_MANY_HITS", 3)
-    assert lists() == by_few
-    assert [len(each) for each in by_few] == [41, 40, 2, 11, 1, 0, 41]
 
 
 def test_a_running_trace_is_found_by_its_question_and_by_its_text_once_closed(database: Database) -> None:
