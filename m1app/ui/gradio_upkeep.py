@@ -3,7 +3,8 @@
 Gradio makes a component anew whenever a handler changes a property of it, `gr.skip()` included, and gives the new one
 an id of its own. When a later handler reads that component, Gradio files it a second time, under the new id: one more
 component for every update of every tab, for as long as the app runs. It also keeps a record of 10,000 events, and
-makes a table of them all at the end of each.
+makes a table of them all at the end of each. When a tab is closed that listens on two connections, the second finds
+what the first has deleted, and the log gets a traceback.
 """
 
 import sys
@@ -12,13 +13,25 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 from gradio.state_holder import SessionState
+from gradio.utils import LRUCache
 
 _MAX_TABS = 200
 """Tabs whose values are kept: those used last. Gradio's own bound is 10,000, closed ones included."""
 _MAX_EVENTS = 16
 _QUEUE_SECONDS = 0.01
 
+_MAX_TABS_LISTENING = 2000
+"""As in Gradio."""
+
 _set_item = SessionState.__setitem__
+
+
+class _MessagesOfTabs(LRUCache[str, Any]):
+    """What is to be sent to each tab; those of a tab that is gone can be deleted again."""
+
+    def __delitem__(self, tab: str) -> None:
+        if tab in self:
+            super().__delitem__(tab)
 
 
 def bound_upkeep(blocks: gr.Blocks) -> None:
@@ -30,6 +43,7 @@ def bound_upkeep(blocks: gr.Blocks) -> None:
     queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     # Gradio looks into its empty queue every millisecond, which costs a twelfth of a core beside a CPU engine.
     queue.sleep_when_free = _QUEUE_SECONDS
+    queue.pending_messages_per_session = _MessagesOfTabs(_MAX_TABS_LISTENING)
 
 
 def _set_item_with_its_id(state: SessionState, key: int, value: Any) -> None:
