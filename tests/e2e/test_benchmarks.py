@@ -211,11 +211,14 @@ def test_a_choice_made_while_a_filter_is_typed_is_drawn(open_page: OpenPage, run
 
     # The typed filter asks for the runs a moment later, and so overtakes the answer to the choice.
     page.page.route("**/queue/join*", send_late)
-    page.page.get_by_label("Tag", exact=True).fill("night")
-    page.page.get_by_label("Compare Base").uncheck()
-    page.wait_lines(["m1-32b"])
-    expect(page.chosen).to_have_count(1)
-    expect(page.runs).to_have_count(1, timeout=WAIT_MS)
+    try:
+        page.page.get_by_label("Tag", exact=True).fill("night")
+        page.page.get_by_label("Compare Base").uncheck()
+        page.wait_lines(["m1-32b"])
+        expect(page.chosen).to_have_count(1)
+        expect(page.runs).to_have_count(1, timeout=WAIT_MS)
+    finally:
+        page.page.unroute_all(behavior="wait")
 
 
 def test_a_link_keeps_the_whole_view(
