@@ -30,6 +30,8 @@ def browser() -> Iterator[Browser]:
     if path is None:
         why = "no browser: install Debian's chromium (apt-get install chromium) or set M1_CHROMIUM"
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    # Expectations wait as long as pages do: for an app that works meanwhile, on a machine that does too.
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -58,14 +60,6 @@ def watch(app_in_use: RunningApp) -> Iterator[Watch]:
 def app_in_use(app: RunningApp) -> RunningApp:
     """The app that the test's pages open; modules with an app of their own override it."""
     return app
-
-
-@pytest.fixture
-def patience() -> Iterator[None]:
-    """Expectations wait as long as pages do: for an app that works meanwhile."""
-    expect.set_options(timeout=WAIT_MS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from tests.e2e.running_app import RunningApp, make_home, running
 _SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 SET = "self-written"
 
-pytestmark = pytest.mark.usefixtures("patience")
-
 
 @pytest.fixture(scope="module")
 def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:

@@ -15,8 +15,6 @@ from tests.e2e.running_app import RunningApp, closed_port, running
 PASSWORD = "correct horse battery"
 _ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.usefixtures("patience")
-
 
 @pytest.fixture
 def app_in_use(tmp_path: Path) -> Iterator[RunningApp]:

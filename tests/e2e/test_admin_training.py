@@ -36,8 +36,6 @@ _RUN = TrainingRun(
     created_at="2026-11-22T19:00:00+00:00",
 )
 
-pytestmark = pytest.mark.usefixtures("patience")
-
 
 @pytest.fixture(scope="module")
 def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:

@@ -12,7 +12,7 @@ from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running
 
-pytestmark = [pytest.mark.training, pytest.mark.timeout(900), pytest.mark.usefixtures("patience")]
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 _QUESTION = "Which drug harms the liver?"
 _OPTIONS = ("A. Drug 1", "B. Salt 1")
