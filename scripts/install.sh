@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 case "${1:-app}" in
     app) lock=requirements.txt ;;
-    dev) lock=requirements-dev.txt ;;
+    dev) lock=requirements/dev.txt ;;
     *) echo "install: found \"$1\", expected app or dev" >&2; exit 2 ;;
 esac
 
@@ -39,7 +39,8 @@ find_python() {
     fail "Python 3.11 or newer is needed, found $older. Install one, or name it: make run PYTHON=/path/to/python3.11"
 }
 
-is_installed() { cmp -s "$lock" ".venv/m1-$lock"; }
+stamp=.venv/m1-lock-${lock##*/}
+is_installed() { cmp -s "$lock" "$stamp"; }
 
 if ! runs .venv/bin/python; then
     python=$(find_python)
@@ -49,13 +50,13 @@ elif is_installed; then
     exit 0
 fi
 
-rm -f .venv/m1-requirements*.txt # An interrupted installation must not pass for a finished one.
+rm -f .venv/m1-lock-* # An interrupted installation must not pass for a finished one.
 echo "install: installing $lock"
 .venv/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check --require-hashes -r "$lock" ||
     fail "pip could not install $lock; see above. Nothing needs cleaning up: run it again."
 # The tools' lock holds all of the app's, in the same versions.
-[ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-requirements.txt
-cp "$lock" ".venv/m1-$lock"
+[ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-lock-requirements.txt
+cp "$lock" "$stamp"
 
 if ! problem=$(.venv/bin/python -c 'import xllamacpp' 2>&1); then
     echo "install: the embedded engine cannot be loaded (on Debian and Ubuntu: sudo apt install libgomp1):" >&2

@@ -3,7 +3,7 @@
 # names too are the same in both. A lock that is already installed costs nothing: a copy of it in .venv tells.
 set -eu
 cd "$(dirname "$0")/.."
-lock=requirements-ray.txt
+lock=requirements/ray.txt
 
 [ -x .venv/bin/python ] || {
     echo "install_ray: there is no .venv; run make install first." >&2

@@ -36,7 +36,7 @@ install_cpu_torch() {
 }
 
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then build=cuda; else build=cpu; fi
-lock=requirements-train-$build.txt
+lock=requirements/train-$build.txt
 stamp="$build $(sha256sum "$lock" | cut -d' ' -f1)"
 
 if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then

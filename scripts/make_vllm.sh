@@ -31,7 +31,7 @@ install_cpu() {
 
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "vLLM's wheels are for Linux on x86-64, this is $(uname -sm)"
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then build=cuda; else build=cpu; fi
-lock=requirements-vllm-$build.txt
+lock=requirements/vllm-$build.txt
 stamp="$build $(sha256sum "$lock" | cut -d' ' -f1)"
 
 if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHELL = Path(shutil.which("sh") or "/bin/sh")
 TARGETS = {"run", "install", "test", "check", "vllm", "test-vllm", "test-ray", "lock", "bench", "clean", "help"}
 TARGETS |= {"train-env", "test-training"}
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements/dev.txt")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ def test_every_locked_package_is_pinned_to_hashes(lock: str) -> None:
         assert "--hash=sha256:" in line, line
 
 
-@pytest.mark.parametrize(("lock", "group"), [("requirements.txt", None), ("requirements-dev.txt", "dev")])
+@pytest.mark.parametrize(("lock", "group"), [("requirements.txt", None), ("requirements/dev.txt", "dev")])
 def test_lock_holds_a_fitting_version_of_everything_the_project_asks_for(lock: str, group: str | None) -> None:
     versions = locked(lock)
     for requirement in asked(group):
@@ -412,7 +412,7 @@ def test_vllm_service_gets_its_model_and_key_and_refuses_to_start_without_one() 
 
 
 def test_vllm_image_is_the_version_that_the_lock_has() -> None:
-    assert compose()["services"]["vllm"]["image"].endswith(f":v{locked('requirements-vllm-cuda.txt')['vllm'][0]}")
+    assert compose()["services"]["vllm"]["image"].endswith(f":v{locked('requirements/vllm-cuda.txt')['vllm'][0]}")
 
 
 # The whole tree ------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def is_installed(settings: Settings) -> bool:
         return False
     if len(stamp) != 2 or stamp[0] not in ("cpu", "cuda"):
         return False
-    lock = PROJECT / f"requirements-train-{stamp[0]}.txt"
+    lock = PROJECT / f"requirements/train-{stamp[0]}.txt"
     return lock.is_file() and hashlib.sha256(lock.read_bytes()).hexdigest() == stamp[1]
 
 
