@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 [ -x .venv-lock/bin/uv ] || {
     "${PYTHON:-.venv/bin/python}" -m venv .venv-lock
-    .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+    .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 }
 
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
@@ -15,6 +15,8 @@ compile() {
     .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$@"
 }
 
+# What every environment is installed with (environment.sh).
+printf '%s\n' uv pip | compile - "$@" -o requirements/installer.txt
 compile pyproject.toml "$@" -o requirements.txt
 compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements/dev.txt
 

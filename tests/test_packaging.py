@@ -1,10 +1,12 @@
 """What a fresh clone relies on: the two commands' scripts, the locks, the Dockerfile and compose.yaml."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -122,32 +124,70 @@ def test_ci_runs_the_same_two_commands() -> None:
         assert re.search(rf"^step \S+ {command}$", text, re.MULTILINE)
 
 
+@pytest.fixture(scope="session")
+def installers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The uv and the pip of this environment, as wheels again."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("this environment was made without uv")
+    folder, version = tmp_path_factory.mktemp("installers"), importlib.metadata.version("uv")
+    site = Path(importlib.metadata.distribution("pip").locate_file(""))
+    pip = {
+        str(path.relative_to(site)): path.read_bytes()
+        for path in (site / "pip").rglob("*.*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    return [
+        make_wheel(folder, "uv", version, {f"uv-{version}.data/scripts/uv": uv.read_bytes()}),
+        make_wheel(folder, "pip", importlib.metadata.version("pip"), pip),
+    ]
+
+
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path, installers: list[Path]) -> Path:
     """Only what installing needs, in a folder whose name has a space, with a package of our own to install."""
+    clone = bare_clone(tmp_path)
+    for wheel in installers:
+        shutil.copy(wheel, clone / "links")
+    (clone / "requirements" / "installer.txt").write_text("".join(map(pinned, installers)))
+    return clone
+
+
+def bare_clone(tmp_path: Path) -> Path:
     clone = tmp_path / "a clone"
     shutil.copytree(ROOT / "scripts", clone / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / "requirements").mkdir()
     pin(clone, "1.0")
     return clone
 
 
 def pin(clone: Path, version: str) -> None:
     """Lock a tiny local package at this version; it stands in for the engine that install.sh tries to load."""
-    wheel = make_wheel(clone / "links", version)
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wheel = make_wheel(clone / "links", "xllamacpp", version, {"xllamacpp.py": f"version = {version!r}\n".encode()})
     for lock in LOCKS:
-        (clone / lock).write_text(f"xllamacpp=={version} --hash=sha256:{digest}\n")
+        (clone / lock).write_text(pinned(wheel))
 
 
-def make_wheel(links: Path, version: str) -> Path:
+def pinned(wheel: Path) -> str:
+    name, version = wheel.name.split("-")[:2]
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+def make_wheel(links: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     links.mkdir(exist_ok=True)
-    info = f"xllamacpp-{version}.dist-info"
-    wheel = links / f"xllamacpp-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    wheel = links / f"{name}-{version}-py3-none-any.whl"
+    metadata = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "".join(f"{file},,\n" for file in [*files, f"{info}/METADATA", f"{info}/WHEEL"])
+        + f"{info}/RECORD,,\n",
+    }
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("xllamacpp.py", f"version = {version!r}\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: xllamacpp\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"xllamacpp.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        for file, content in (files | metadata).items():
+            entry = zipfile.ZipInfo(file)
+            entry.external_attr = (stat.S_IFREG | 0o755) << 16
+            archive.writestr(entry, content)
     return wheel
 
 
@@ -169,6 +209,7 @@ def test_install_makes_an_environment_once_and_follows_the_lock(clone: Path) -> 
     shutil.move(clone / "links", clone / "away")
     second = install(clone)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert (clone / ".venv" / "bin" / "uv").exists()
 
     shutil.move(clone / "away", clone / "links")
     pin(clone, "2.0")
@@ -187,9 +228,27 @@ def test_interrupted_installation_is_not_taken_for_a_finished_one(clone: Path) -
     shutil.rmtree(clone / "links")
     failed = install(clone)
     assert failed.returncode == 1
-    assert "pip could not install requirements.txt" in failed.stderr
+    assert "requirements.txt could not be installed" in failed.stderr
     pin(clone, "1.0")
     assert "installing requirements.txt" in install(clone).stdout
+
+
+def test_platform_that_uv_has_no_wheel_for_is_installed_with_pip(tmp_path: Path) -> None:
+    clone = bare_clone(tmp_path)
+    (clone / "requirements" / "installer.txt").write_text(f"uv==1.0 --hash=sha256:{'0' * 64}\n")
+    result = install(clone, PYTHON=sys.executable)
+    assert result.returncode == 0, result.stderr
+    assert "uv could not be installed" in result.stdout
+    assert installed_version(clone) == "1.0"
+
+
+def test_first_start_leaves_compiling_to_bytecode_for_later(clone: Path) -> None:
+    assert install(clone, "run", PYTHON=sys.executable).returncode == 0
+    assert (clone / ".venv" / "m1-uncompiled").exists()
+    assert list((clone / ".venv").rglob("xllamacpp*.pyc")) == []
+    pin(clone, "2.0")
+    assert install(clone).returncode == 0
+    assert list((clone / ".venv").rglob("xllamacpp*.pyc")) != []
 
 
 def test_environment_whose_interpreter_is_gone_is_made_anew(clone: Path) -> None:
