@@ -26,7 +26,20 @@ from scripts.check_compose import find_problems, interpolate
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = Path(shutil.which("sh") or "/bin/sh")
-TARGETS = {"run", "install", "test", "check", "vllm", "test-vllm", "test-ray", "lock", "bench", "clean", "help"}
+TARGETS = {
+    "run",
+    "install",
+    "test",
+    "quick",
+    "check",
+    "vllm",
+    "test-vllm",
+    "test-ray",
+    "lock",
+    "bench",
+    "clean",
+    "help",
+}
 TARGETS |= {"train-env", "test-training"}
 LOCKS = ("requirements.txt", "requirements/dev.txt")
 
@@ -120,8 +133,34 @@ def test_ci_runs_the_same_two_commands() -> None:
     text = (ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in text
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    for command in ("make check", "make test"):
+    for command in ("make check", "make test ARGS=--durations=25"):
         assert re.search(rf"^step \S+ {command}$", text, re.MULTILINE)
+
+
+def test_ci_runs_everything_unless_told_otherwise(tmp_path: Path) -> None:
+    def steps(skipped: str) -> list[str]:
+        done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP=skipped, PATH=f"{tmp_path}:{os.environ['PATH']}")
+        assert done.returncode == 0, done.stderr
+        return re.findall(r"^==== (\S+): passed", done.stdout, re.MULTILINE)
+
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    for program in ("make", "sh", "apt-get", "initdb"):
+        write_program(tmp_path / program, "exit 0")
+    large = ["train-env", "vllm"]
+    tests = ["test", "test-vllm", "test-training", "test-ray"]
+    assert steps("") == ["install", "check", *large, "environments", *tests]
+    assert steps("vllm training ray") == ["install", "check", "environments", "test"]
+
+
+def test_ci_fails_when_a_large_environment_cannot_be_made(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    for program in ("sh", "initdb"):
+        write_program(tmp_path / program, "exit 0")
+    write_program(tmp_path / "make", '[ "$1" != vllm ] || { echo no room; exit 1; }')
+    done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP="", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "no room" in done.stdout
+    assert "environments: FAILED" in done.stderr
 
 
 @pytest.fixture(scope="session")
