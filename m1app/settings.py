@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.engine_endpoint import Endpoint
+from models.engine.endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
 _MIN_PASSWORD_CHARACTERS = 8

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from m1app.services.errors import ServiceError
-from m1app.services.training_process import run_training
+from m1app.errors import ServiceError
 from m1app.settings import Settings
-from m1app.training.training_folder import TrainingFolder
-from storage.job_records import JobProgress
+from m1app.training.folder import TrainingFolder
+from m1app.training.process import run_training
+from storage.jobs.records import JobProgress
 from tests.m1app.training.on_cpu import python_on_cpu
 from tests.m1app.training.trainings import events_of, losses, prepare
 
