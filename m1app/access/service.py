@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from m1app.access.attempts import AttemptLimit
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.settings import Settings
 
 SESSION_SECONDS = 8 * 3600
@@ -26,7 +26,7 @@ _MAX_PASSWORD_CHARACTERS = 1024
 _HASHED = "$argon2"
 
 
-class LoginRefused(ServiceError):
+class LoginRefused(AppError):
     """The password is wrong, or it is too early for another attempt."""
 
     def __init__(self, message: str, wait_seconds: int = 0) -> None:

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.cases import CaseView, view_of
-from m1app.annotation.errors import AnnotationRefused
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
-from m1app.errors import AnnotationConflict, CaseNotFound
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
 from storage.annotations.documents import CONTENT_FIELDS, as_document

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from m1app.benchmark.estimates import PairedComparison, Proportion
 from m1app.benchmark.store import BenchmarkStore
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
@@ -139,10 +139,10 @@ class BenchmarkReading:
         return await self._store.read(read)
 
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
-        """How the verdicts of first passes change; raises ServiceError while no question has both."""
+        """How the verdicts of first passes change; raises AppError while no question has both."""
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
-            raise ServiceError("No question has been answered at both settings yet.")
+            raise AppError("No question has been answered at both settings yet.")
         from m1app.benchmark.statistics import compare_counts
 
         right_right, right_wrong, wrong_right, wrong_wrong = counts
@@ -190,9 +190,9 @@ class BenchmarkReading:
         return QuestionPage(questions, total)
 
     async def rename(self, run_id: str, name: str) -> BenchmarkRun:
-        """Call a run something else; raises ServiceError for a blank name."""
+        """Call a run something else; raises AppError for a blank name."""
         if not name.strip():
-            raise ServiceError("The name is empty; type one.")
+            raise AppError("The name is empty; type one.")
         return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
 
     async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
@@ -205,12 +205,12 @@ class BenchmarkReading:
         return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
 
     async def delete(self, run_id: str) -> None:
-        """Delete a run with its results and sweeps; raises ServiceError for one that runs."""
+        """Delete a run with its results and sweeps; raises AppError for one that runs."""
 
         def delete(session: Session) -> None:
             runs = BenchmarkRepository(session)
             if runs.get(run_id).state is RunState.RUNNING:
-                raise ServiceError("This run is running; stop its job first.")
+                raise AppError("This run is running; stop its job first.")
             runs.delete(run_id)
 
         await self._store.write(delete)

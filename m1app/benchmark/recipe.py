@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from m1app.errors import BenchmarkRefused, ProbeRefused
+from m1app.benchmark.errors import BenchmarkRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import check_whole
 from m1app.runs.sweep_request import SweepRequest, check_sweep
 from storage.benchmarks.records import BenchmarkRun, NewBenchmarkRun

@@ -41,7 +41,8 @@ from m1app.benchmark.tables import (
     points_table,
 )
 from m1app.benchmark.words import account_words, cell_words, comparison_words, run_name
-from m1app.errors import ServiceError, SweepNotFound
+from m1app.errors import AppError
+from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweeps import SweepService
 from storage.benchmarks.records import BenchmarkRun, QuestionVerdict
 
@@ -130,11 +131,11 @@ def plotly_program() -> Path:
     """The charts' program as the package plotly ships it; the package itself is not imported.
 
     Raises:
-        ServiceError: plotly is not installed.
+        AppError: plotly is not installed.
     """
     found = find_spec("plotly")
     if found is None or not found.submodule_search_locations:
-        raise ServiceError("The package plotly is missing: install the app's dependencies again.")
+        raise AppError("The package plotly is missing: install the app's dependencies again.")
     return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
 
 
@@ -162,7 +163,7 @@ async def _changes(run: BenchmarkRun, model: str, reading: BenchmarkReading) -> 
     pair = CellPair(model, MACRO, before, after)
     try:
         transitions = await reading.transitions(run.id, pair)
-    except ServiceError:
+    except AppError:
         return []
     wanted = QuestionFilter(model=model, cell=after, before=before, verdict="right-wrong")
     lost = await reading.questions(run.id, wanted, limit=_QUESTIONS_SHOWN)

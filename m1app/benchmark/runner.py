@@ -16,8 +16,9 @@ from m1app.benchmark.progress import RunProgress
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
 from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
-from m1app.errors import ProbeRefused, ServiceError, SweepNotFound
-from m1app.question.errors import BenchmarkError
+from m1app.errors import AppError
+from m1app.question.errors import QuestionError
+from m1app.runs.errors import ProbeRefused, SweepNotFound
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweeps import SweepService
 from models.engine.protocol import EngineKind
@@ -45,7 +46,7 @@ _HEARTBEAT_SECONDS = 2.0
 _SAVE_TRIES = 6
 
 
-class RunLost(ServiceError):
+class RunLost(AppError):
     """The run was deleted, or another process has taken it over."""
 
 
@@ -166,10 +167,10 @@ class BenchmarkRunner:
             try:
                 snapshot = await self._sweep(item, question)
                 error, is_refused = _trouble(snapshot), snapshot.was_rate_limited
-            except (BenchmarkError, ProbeRefused, ContextOverflow) as exc:
+            except (QuestionError, ProbeRefused, ContextOverflow) as exc:
                 await self._finish(item, None, attempts + 1, str(exc))
                 return
-            except (ModelsError, ServiceError) as exc:
+            except (ModelsError, AppError) as exc:
                 error, is_refused = str(exc), isinstance(exc, RateLimited)
             if self._is_stopping.is_set() and error:
                 return

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
-from m1app.errors import BenchmarkRefused, ServiceError
+from m1app.errors import AppError
 from m1app.runs.probe_request import MAX_SEED
 from m1app.runs.sweeps import SweepService
 from models.errors import ModelsError
@@ -148,7 +149,7 @@ class BenchmarkService:
         )
         try:
             return run, await self._jobs.submit(job)
-        except ServiceError:
+        except AppError:
             await self._store.write(lambda s: BenchmarkRepository(s).delete(run.id))
             raise
 
@@ -172,12 +173,12 @@ class BenchmarkService:
 
         Raises:
             RunNotFound: there is none with that id.
-            ServiceError: another process runs it.
+            AppError: another process runs it.
             ModelsError: the engine stayed away; the run is failed, and can be gone on with.
             StorageError: results could not be kept; likewise.
         """
         if not await self._store.claim(run_id):
-            raise ServiceError("This run is running in another process; stop it there first.")
+            raise AppError("This run is running in another process; stop it there first.")
         run = await self._store.get(run_id)
         stopping = is_stopping or asyncio.Event()
         runner: BenchmarkRunner | None = None
@@ -196,7 +197,7 @@ class BenchmarkService:
         except asyncio.CancelledError:
             state = RunState.STOPPED
             raise
-        except (ModelsError, ServiceError, StorageError) as exc:
+        except (ModelsError, AppError, StorageError) as exc:
             error = str(exc)
             raise
         except Exception as exc:

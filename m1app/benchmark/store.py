@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from m1app.errors import RunNotFound
+from m1app.benchmark.errors import RunNotFound
 from m1app.runs.trace_store import may_be_alive, this_process
 from storage.benchmarks.records import (
     BenchmarkItem,

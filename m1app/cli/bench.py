@@ -14,7 +14,7 @@ from typing import Any
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -54,9 +54,9 @@ def add_bench_command(commands: Any, numbers: Callable[[str], tuple[int, ...]]) 
 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
     if not options.resume and not options.questions:
-        raise ServiceError("Say which questions: --questions FILE, or --resume ID to go on with a run.")
+        raise AppError("Say which questions: --questions FILE, or --resume ID to go on with a run.")
     if options.resume and options.dry_run:
-        raise ServiceError("--dry-run is about a new run; leave out --resume, or --dry-run to go on with that one.")
+        raise AppError("--dry-run is about a new run; leave out --resume, or --dry-run to go on with that one.")
     recipe = None if options.resume else await _recipe(services, options)
     if recipe and options.dry_run:
         return await _dry_run(services, recipe, is_json=options.json)

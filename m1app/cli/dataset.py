@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from m1app.bootstrap import Services
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.training.curation import CurationPlan, StepReport
 from m1app.training.data_card import DataCard, card_json, card_markdown
 from m1app.training.data_sets import DataSetVersion
@@ -105,7 +105,7 @@ def _plan(options: argparse.Namespace) -> CurationPlan:
             f"{' '.join(map(str, each['loc'])) or 'plan'}: {each['msg'].removeprefix('Value error, ')}"
             for each in exc.errors()
         )
-        raise ServiceError(f"The data set cannot be built like this: {faults}.") from exc
+        raise AppError(f"The data set cannot be built like this: {faults}.") from exc
 
 
 async def _list(services: Services, options: argparse.Namespace) -> int:
@@ -122,7 +122,7 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
 
 async def _show(services: Services, options: argparse.Namespace) -> int:
     if options.block_size and not (options.profile and options.model):
-        raise ServiceError("--block-size needs samples whose tokens are counted: give --profile and --model too.")
+        raise AppError("--block-size needs samples whose tokens are counted: give --profile and --model too.")
     if options.profile:
         engine = await _engine(services, options.model)
         preview = await services.training_data.preview(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from m1app.bootstrap import make_home
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import WatchLimits
 from m1app.settings import Settings, load_settings
@@ -79,7 +79,7 @@ async def _finetune(settings: Settings, database: Database, options: argparse.Na
 
 def _recipe(options: argparse.Namespace) -> TrainingRecipe:
     if not options.data or not options.base:
-        raise ServiceError("Say what to learn from and what to begin with: --data FILE --base MODEL, or --resume ID.")
+        raise AppError("Say what to learn from and what to begin with: --data FILE --base MODEL, or --resume ID.")
     changes: dict[str, Any] = dict(map(_change, options.set))
     if options.name:
         changes["name"] = options.name
@@ -92,14 +92,14 @@ def _change(text: str) -> tuple[str, Any]:
     """A field and its value: pydantic reads numbers and truth values from text."""
     field, separator, value = text.partition("=")
     if not separator:
-        raise ServiceError(f"--set {text}: found no =; write it as --set learning_rate=1e-4.")
+        raise AppError(f"--set {text}: found no =; write it as --set learning_rate=1e-4.")
     return field.strip().replace("-", "_"), None if value.strip().lower() == "none" else value.strip()
 
 
 async def _resumed(jobs: JobService, job_id: str) -> Job:
     job = await jobs.get(job_id)
     if job.kind is not JobKind.FINE_TUNING:
-        raise ServiceError(f"The job {job.name!r} is a {job.kind.value}, no fine-tuning; use: jobs resume {job.id}")
+        raise AppError(f"The job {job.name!r} is a {job.kind.value}, no fine-tuning; use: jobs resume {job.id}")
     return job if job.state not in _OVER else await jobs.resume(job.id)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from m1app.annotation.errors import AnnotationError
 from m1app.bootstrap import Services, build_services, make_home
 from m1app.cli.annotations import add_annotation_commands
 from m1app.cli.bench import add_bench_command
@@ -22,17 +21,14 @@ from m1app.cli.jobs import add_job_commands
 from m1app.cli.questions import add_question_commands
 from m1app.cli.score import add_score_command
 from m1app.engines.doctor import examine
-from m1app.errors import ServiceError
-from m1app.question.errors import BenchmarkError, InvalidQuestion
+from m1app.errors import FOR_PEOPLE
+from m1app.question.errors import InvalidQuestion
 from m1app.question.question_text import read_question_json
 from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest
 from m1app.runs.sweep_export import sweep_json, sweep_text
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, SweepRequest
 from m1app.runs.trace_export import trace_json
-from m1app.settings import Settings, SettingsError, load_settings
-from m1app.training.errors import TrainingError
-from models.errors import ModelsError
-from storage.errors import StorageError
+from m1app.settings import Settings, load_settings
 from storage.traces.records import SegmentKind, Trace, TraceState
 
 _ENGINE_SECONDS = 900.0
@@ -42,16 +38,6 @@ _HEADINGS = {
     SegmentKind.CLOSE: "\n[closing] ",
     SegmentKind.ANSWER: "\n[answer]\n",
 }
-_KNOWN_ERRORS = (
-    AnnotationError,
-    BenchmarkError,
-    ModelsError,
-    OSError,
-    ServiceError,
-    SettingsError,
-    StorageError,
-    TrainingError,
-)
 Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
 
 
@@ -65,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Interrupted; what was generated is kept.")
         return 130
-    except _KNOWN_ERRORS as exc:
+    except (*FOR_PEOPLE, OSError) as exc:
         _say(f"error: {exc}")
         return 1
 

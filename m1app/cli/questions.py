@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from m1app.bootstrap import Services
-from m1app.errors import QuestionSetNotFound
+from m1app.question_sets.errors import QuestionSetNotFound
 from m1app.question_sets.service import ImportReport, Overlap
 from storage.question_sets.records import QuestionSet
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from m1app.errors import JobNotFound, JobRefused
+from m1app.jobs.errors import JobNotFound, JobRefused
 from m1app.jobs.executor import Executor
 from m1app.jobs.files import JobFiles
 from m1app.jobs.local_executor import LocalExecutor

@@ -1,4 +1,4 @@
-"""Which state of a job may follow which. Pure; who may ask for a change, and when, is `m1app.services`'.
+"""Which state of a job may follow which. Pure; who may ask for a change, and when, is `service`'s business.
 
     queued ──> running ──> succeeded, failed
       │  ↑        │  └───> stopping ──> stopped (or one of the others: it was faster)

@@ -17,15 +17,12 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TypeVar
 
-from m1app.annotation.errors import AnnotationError
-from m1app.errors import ServiceError
+from m1app.errors import FOR_PEOPLE
 from m1app.jobs.files import JobFiles
 from m1app.jobs.local_executor import handle_of
 from m1app.jobs.states import ACTIVE, states_before
 from m1app.jobs.store import JobStore
-from m1app.question.errors import BenchmarkError
 from m1app.settings import Settings
-from models.errors import ModelsError
 from storage.columns import replace_unstorable
 from storage.database import Database
 from storage.errors import DiskFull, InvalidRecord, RecordNotFound, StorageError
@@ -39,7 +36,6 @@ HEARTBEAT_SECONDS = 2.0
 REPORT_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _JOIN_SECONDS = 10.0
-_FOR_PEOPLE = (AnnotationError, BenchmarkError, ModelsError, ServiceError, StorageError)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -150,7 +146,7 @@ async def _run(runners: Mapping[JobKind, JobRunner], context: JobContext) -> _Ou
 
 
 def _message_of(error: Exception) -> str:
-    if isinstance(error, _FOR_PEOPLE):
+    if isinstance(error, FOR_PEOPLE):
         return str(error)
     return f"Something unexpected went wrong ({type(error).__name__}: {error}). The job's log has the details."
 

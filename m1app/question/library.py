@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from m1app.question.errors import BenchmarkError
+from m1app.question.errors import QuestionError
 
 LIBRARY_FILE = "library.toml"
 
@@ -24,7 +24,7 @@ Difficulty = Literal["recall", "application", "judgement"]
 _SHOWN_CHARACTERS = 60
 
 
-class LibraryError(BenchmarkError):
+class LibraryError(QuestionError):
     """The library file is wrong; the message names file, entry and field, and what was expected."""
 
 

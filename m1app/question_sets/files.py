@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.layouts import LAYOUTS, Layout, detect_layout, layout_of
 from m1app.question_sets.records import RowProblem, SetQuestion, unexpected
 from m1app.question_sets.rows import RowTable, read_tables

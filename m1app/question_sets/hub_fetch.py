@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import HubRequest
 from m1app.settings import Settings
 from models.servers.child_process import inherited_environment

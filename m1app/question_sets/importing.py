@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.files import ParsedSet, SetQuestion
 from storage.question_sets.records import QuestionSet
 from storage.questions.records import NewQuestion, content_hash

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.records import RowProblem, unexpected
 
 _BLANKS = re.compile(r"[ \t\n\r]*")

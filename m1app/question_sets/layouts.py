@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from m1app.question.errors import InvalidQuestionSet
 from m1app.question_sets import layout_readers as readers
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.records import SetQuestion
 from m1app.question_sets.row_values import Row
 

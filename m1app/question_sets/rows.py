@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.json_rows import JsonEntry, json_sets, strict_decoder
 from m1app.question_sets.records import RowProblem, unexpected
 

@@ -9,8 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from m1app.errors import QuestionSetNotFound
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
 from m1app.question_sets.files import KNOWN_LAYOUTS, parse_question_sets
 from m1app.question_sets.hub import hub_request
 from m1app.question_sets.hub_fetch import fetch_from_hub

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.overlap import Text
 from m1app.question_sets.records import RowProblem
 from m1app.question_sets.row_values import options_at

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.runs.changes import Changes
 from m1app.runs.closing import to_the_end
 from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
@@ -127,7 +127,7 @@ class LivePass:
         except asyncio.CancelledError:
             state = TraceState.STOPPED
             raise
-        except (ModelsError, ServiceError) as exc:
+        except (ModelsError, AppError) as exc:
             error = str(exc)
             self.was_rate_limited |= isinstance(exc, RateLimited)
         except Exception as exc:  # noqa: BLE001 - the worker loop: whatever it was, the pass is closed with a word

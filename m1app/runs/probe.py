@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.question.scoring import lead_in, score
 from m1app.runs import pace
 from m1app.runs.closing import to_the_end
@@ -64,7 +64,7 @@ class ProbeService:
         """
         check_request(request)
         if len(self._tasks) >= MAX_RUNNING:
-            raise ServiceError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
+            raise AppError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is asked while the trace is being stored: a commit takes as long as a first token.

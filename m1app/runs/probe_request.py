@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from m1app.errors import ProbeRefused
 from m1app.question.question_text import validate_question
+from m1app.runs.errors import ProbeRefused
 from models.engine.protocol import EngineInfo
 from models.thinking.budget_forcing import Markers
 from models.thinking.prompting import Prompt

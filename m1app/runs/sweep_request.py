@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from m1app.errors import SweepRefused
+from m1app.runs.errors import SweepRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest, check_request, check_whole
 from models.thinking.sweep import Cell, grid
 from storage.sweeps.records import Sweep

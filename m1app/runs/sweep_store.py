@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from m1app.errors import SweepNotFound
+from m1app.runs.errors import SweepNotFound
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.trace_store import STALE_SECONDS, may_be_alive, this_process
 from storage.database import Database

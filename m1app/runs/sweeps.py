@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.runs import pace
 from m1app.runs.closing import to_the_end
 from m1app.runs.live_sweep import LiveSweep, stored_snapshot
@@ -102,14 +102,14 @@ class SweepService:
 
         Raises:
             SweepNotFound: there is none with that id.
-            ServiceError: it runs, or is complete.
+            AppError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """
         task = self._tasks.get(sweep_id)
         if task is not None and self._live[sweep_id].is_over:
             await asyncio.wait([task])  # a moment: it was followed to its end
         if sweep_id in self._tasks or sweep_id in self._resuming:
-            raise ServiceError("This sweep is running; stop it first.")
+            raise AppError("This sweep is running; stop it first.")
         self._resuming.add(sweep_id)
         try:
             return await self._resume(sweep_id)
@@ -119,17 +119,17 @@ class SweepService:
     async def _resume(self, sweep_id: str) -> SweepSnapshot:
         kept = await self._store.get(sweep_id)
         if kept.sweep.state is TraceState.RUNNING:
-            raise ServiceError("This sweep is running in another process.")
+            raise AppError("This sweep is running in another process.")
         self._check_room()
         request = request_of_sweep(kept.sweep)
         unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
         if not unfinished:
-            raise ServiceError("This sweep is complete; use Run again for a new one.")
+            raise AppError("This sweep is complete; use Run again for a new one.")
         plans: dict[tuple[str, int], PassPlan] = {}
         for trace in unfinished:
             plan = await self._planner.plan(request.probe(trace.model, trace.pass_number))
             if plan.prompt.token_ids != trace.prompt_token_ids:
-                raise ServiceError(
+                raise AppError(
                     "The engine now makes another prompt of this question than when the sweep began; run it again."
                 )
             plans[trace.model, trace.pass_number] = plan
@@ -205,7 +205,7 @@ class SweepService:
 
     def _check_room(self) -> None:
         if len(self._tasks) >= self._max_running:
-            raise ServiceError(f"{self._max_running} sweeps are running already; wait for one to end or stop it.")
+            raise AppError(f"{self._max_running} sweeps are running already; wait for one to end or stop it.")
 
     def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
         live = LiveSweep(kept, plans, self._store)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from m1app.errors import TraceNotFound
+from m1app.runs.errors import TraceNotFound
 from storage.database import Database
 from storage.errors import RecordNotFound
 from storage.questions.records import NewQuestion, Question

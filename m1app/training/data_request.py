@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from m1app.annotation.exchange import AnnotationExchange, ExportFormat
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.training.curation import CurationPlan
 from m1app.training.data_service import Collected, TrainingDataService
 from m1app.training.data_sets import DataSetVersion
@@ -46,12 +46,12 @@ class DataRequest(BaseModel):
         Boxes that are empty are None, where that takes a limit away.
 
         Raises:
-            ServiceError: a value cannot be used; the message names its box.
+            AppError: a value cannot be used; the message names its box.
         """
         try:
             return cls.model_validate_json(values) if isinstance(values, str) else cls.model_validate(values)
         except ValidationError as exc:
-            raise ServiceError(_advice(exc.errors()[0])) from exc
+            raise AppError(_advice(exc.errors()[0])) from exc
 
 
 async def carry_out(
@@ -66,18 +66,18 @@ async def carry_out(
         files: that came with it; may be empty.
 
     Raises:
-        ServiceError: the build has no name, or there is nothing to take.
+        AppError: the build has no name, or there is nothing to take.
         TrainingError: the samples, or the name, cannot be used.
         StorageError: the database cannot be read.
     """
     plan = request.plan
     if not request.is_preview and not request.name.strip():
-        raise ServiceError("The data set has no name; give it one, such as exam-traces.")
+        raise AppError("The data set has no name; give it one, such as exam-traces.")
     with tempfile.TemporaryDirectory(prefix="corrections-", dir=data.folder) as folder:
         taken = [*files, *(await _corrections(exchange, Path(folder)) if request.with_corrections else ())]
         hub, own = request.hub.split(), request.with_own_traces
         if not taken and not hub and not own:
-            raise ServiceError(
+            raise AppError(
                 "Nothing to take samples from: choose a file, a dataset of the hub, own right answers, or corrections."
             )
         if request.is_preview:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from m1app.question.errors import InvalidQuestionSet
 from m1app.question.library import load_library
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import hub_request
 from m1app.question_sets.hub_fetch import fetch_from_hub
 from m1app.settings import Settings
@@ -92,7 +92,7 @@ class TrainingDataService:
             InvalidTrainingData: there is no source, or one cannot be read.
             TooLittleData: fewer than eight samples are left.
             RunNotFound: the plan names a benchmark run that is not here.
-            ServiceError: that run has several models, and the plan does not choose one of them.
+            AppError: that run has several models, and the plan does not choose one of them.
             EngineError: the engine does not count.
         """
         samples: list[TrainingSample] = []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -53,12 +53,12 @@ async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
         False when it was told to stop before it was done.
 
     Raises:
-        ServiceError: it could not be installed.
+        AppError: it could not be installed.
     """
     if is_installed(settings):
         return True
     if not _is_own(settings):
-        raise ServiceError(f"{environment_state(settings)} Correct it, or leave it out to have .venv-train made.")
+        raise AppError(f"{environment_state(settings)} Correct it, or leave it out to have .venv-train made.")
     environment = {**os.environ, "PYTHON": sys.executable}
     process = await asyncio.create_subprocess_exec(
         "bash", str(_SCRIPT), cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
@@ -73,7 +73,7 @@ async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
     if ended.result() or not is_installed(settings):
         if is_stopping.is_set():
             return False
-        raise ServiceError(
+        raise AppError(
             "The training environment could not be installed; the log says why. Put it right, then resume the job. "
             "Its installation by itself: make train-env"
         )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.settings import Settings
 from m1app.training.environment import PROJECT
 from m1app.training.events import Event, last_ending, read_events, summarise
@@ -48,7 +48,7 @@ async def run_training(
         False when it was stopped, with a checkpoint if a step was done.
 
     Raises:
-        ServiceError: it failed; the message says why.
+        AppError: it failed; the message says why.
     """
     run = folder.run()
     environment = _environment(settings)
@@ -84,7 +84,7 @@ async def run_training(
     report(progress_of(events))
     is_finished = _is_finished(events, started_at, ended.result(), is_stopping=is_stopping.is_set())
     if is_finished is None:
-        raise ServiceError(_silence(ended.result(), shutil.disk_usage(folder.path).free))
+        raise AppError(_silence(ended.result(), shutil.disk_usage(folder.path).free))
     return is_finished
 
 
@@ -138,12 +138,12 @@ def _message(events: Sequence[Event]) -> str:
 
 
 def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_stopping: bool) -> bool | None:
-    """None when the process has not said how it ended; raises ServiceError with what it says of a failure."""
+    """None when the process has not said how it ended; raises AppError with what it says of a failure."""
     ending = last_ending(events)
     # An older one is of an earlier attempt: this one ended before it could say anything.
     is_new = ending is not None and float(ending["time"]) >= started_at
     if ending is not None and is_new and ending["event"] == "failed":
-        raise ServiceError(str(ending["message"]))
+        raise AppError(str(ending["message"]))
     if ending is not None and ending["event"] == "finished" and status == 0:
         return True
     if is_stopping or (ending is not None and is_new and ending["event"] == "stopped"):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from m1app.errors import RunNotFound, ServiceError
+from m1app.benchmark.errors import RunNotFound
+from m1app.errors import AppError
 from m1app.training.curation_steps import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
 from storage.benchmarks.records import BenchmarkRun
@@ -58,7 +59,7 @@ def run_questions(session: Session, reference: str) -> RunQuestions:
 
     Raises:
         RunNotFound: there is no such run.
-        ServiceError: the run has several models and none is chosen, or not the one that is.
+        AppError: the run has several models and none is chosen, or not the one that is.
     """
     if not reference:
         return RunQuestions()
@@ -82,7 +83,7 @@ def _model_of(run: BenchmarkRun, named: str) -> str:
     if not named and len(run.models) == 1:
         return run.models[0]
     found = f"no model {named!r}" if named else f"{len(run.models)} models"
-    raise ServiceError(
+    raise AppError(
         f"The benchmark run {run.id} has {found}. Say whose right answers are to be left out: "
         f"{' or '.join(f'{run.id}:{model}' for model in run.models)}."
     )

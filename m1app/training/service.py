@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from m1app.errors import JobNotFound, ServiceError
+from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
+from m1app.jobs.errors import JobNotFound
 from m1app.jobs.files import JobFiles
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
@@ -121,7 +122,7 @@ class FineTuningService:
             True when the new model is in the catalog; False when it was stopped.
 
         Raises:
-            ServiceError: it failed; the message says why and what to do.
+            AppError: it failed; the message says why and what to do.
             ModelsError: the base model's weights could not be fetched.
         """
         try:
@@ -131,7 +132,7 @@ class FineTuningService:
                 # One that was stopped keeps its model's name.
                 after_failure.pop_all()
         except TrainingError as exc:
-            raise ServiceError(str(exc)) from exc
+            raise AppError(str(exc)) from exc
         return is_finished
 
     async def _advance(
@@ -287,7 +288,7 @@ class FineTuningService:
         place = self._tuned.publish(folder, base, job_id)
         folder.remove_checkpoints()
         if not (place / "model").is_dir():
-            raise ServiceError(f"The finished model is missing in {place}; start the fine-tuning anew.")
+            raise AppError(f"The finished model is missing in {place}; start the fine-tuning anew.")
 
 
 def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.records import RowProblem, unexpected
 from m1app.question_sets.rows import RowTable, read_tables
 from m1app.training.errors import InvalidTrainingData

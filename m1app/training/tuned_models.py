@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.jobs.files import JobFiles
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel
@@ -48,7 +48,7 @@ class TunedModels:
             job, has that.
 
         Raises:
-            ServiceError: ten thousand models have that name.
+            AppError: ten thousand models have that name.
             CatalogError: the user's catalog is broken.
         """
         wanted, catalog = _slug(wanted), self._catalog()
@@ -58,7 +58,7 @@ class TunedModels:
                 if self._is_free(model_id, catalog, job_id):
                     self._take(self._models / model_id, job_id)
                     return model_id
-        raise ServiceError(f"There are too many models named {wanted}; choose another name.")
+        raise AppError(f"There are too many models named {wanted}; choose another name.")
 
     def settle(self, folder: TrainingFolder, job_id: str) -> TrainingRun:
         """The folder's run, under another id when its place is not the job's (any more); errors as `reserve`."""
@@ -94,7 +94,7 @@ class TunedModels:
             The model's folder: model/, ID.gguf where that could be written, card.md, recipe.json.
 
         Raises:
-            ServiceError: the user's catalog cannot be extended.
+            AppError: the user's catalog cannot be extended.
             CatalogError: it is broken.
         """
         run = self.settle(folder, job_id)
@@ -221,7 +221,7 @@ def _enter(path: Path, run: TrainingRun, base: BaseModel, gguf: Path | None, saf
         try:
             Catalog.load(extra=draft)
         except CatalogError as exc:
-            raise ServiceError(f"The new model cannot be entered in {path}: {exc}") from exc
+            raise AppError(f"The new model cannot be entered in {path}: {exc}") from exc
         draft.replace(path)
 
 

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
-from m1app.errors import SweepNotFound, TraceNotFound
+from m1app.runs.errors import SweepNotFound, TraceNotFound
 from m1app.runs.sweep_export import sweep_csv, sweep_json
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.trace_export import trace_json, trace_markdown

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.ui.admin.data_building import carried_out
 from m1app.ui.admin.login import ADMIN, is_admitted
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
@@ -88,7 +88,7 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
     async def artifact(job_id: str, name: str) -> Response:
         try:
             path = services.jobs.artifact(job_id, name)
-        except ServiceError as exc:
+        except AppError as exc:
             raise HTTPException(404, str(exc)) from exc
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
@@ -96,7 +96,7 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
     async def log(job_id: str) -> Response:
         try:
             text = await services.jobs.log_tail(job_id, lines=_LOG_LINES)
-        except ServiceError as exc:
+        except AppError as exc:
             raise HTTPException(404, str(exc)) from exc
         except StorageError as exc:
             raise HTTPException(503, str(exc)) from exc

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.errors import JobNotFound
+from m1app.jobs.errors import JobNotFound
 from m1app.ui.admin.fine_tune_progress import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate

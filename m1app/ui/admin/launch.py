@@ -9,7 +9,7 @@ import gradio as gr
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
 from m1app.bootstrap import Services
-from m1app.errors import ProbeRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.launch_form import LaunchForm, place_of
 from m1app.ui.admin.login import HandlerGate

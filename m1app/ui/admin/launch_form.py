@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
+from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
-from m1app.errors import BenchmarkRefused, ProbeRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import MAX_PASSES
 from m1app.ui.admin.problems import ProblemPlaces

@@ -10,10 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.annotation.errors import AnnotationRefused
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
-from m1app.errors import AnnotationConflict
 from m1app.ui.annotate.case_view import case_value, mark_value, revision_value, taxonomy_value, work_value
 from m1app.ui.annotate.numbers import agreement_value, summary_value
 from m1app.ui.annotate.queue import case_filter, queue_value

@@ -5,10 +5,10 @@ from typing import Any
 
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.series import Chart, ChartChoice, is_chosen
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 
 
-class BadAddress(ServiceError):
+class BadAddress(AppError):
     """The page's address names something that cannot be read."""
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import FileResponse
 
+from m1app.benchmark.errors import RunNotFound
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.bootstrap import Services
-from m1app.errors import RunNotFound
 from storage.errors import StorageError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
 from m1app.benchmark.words import run_name
 from m1app.bootstrap import Services
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.ui.benchmarks.asked import cell_of, choice_of, is_shown, rule_of
 from m1app.ui.benchmarks.runs import questions_value, run_value, stamp_of
 from m1app.ui.benchmarks.transitions import transitions_value
@@ -88,7 +88,7 @@ class BenchmarksPage:
         for run_id in _ids(values):
             try:
                 chosen.append(known.get(run_id) or await self._reading.get(run_id))
-            except ServiceError as exc:
+            except AppError as exc:
                 problem = str(exc)
         rows, picked = [run_value(run) for run in found], [run_value(run) for run in chosen]
         stamp = stamp_of([*rows, *picked])

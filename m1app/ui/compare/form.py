@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.errors import SweepRefused
+from m1app.runs.errors import SweepRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate

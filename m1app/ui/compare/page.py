@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.errors import ProbeRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import request_of_sweep
 from m1app.ui.compare.form import CompareForm, estimate_text

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.errors import ProbeRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest
 from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.question_form import QuestionForm

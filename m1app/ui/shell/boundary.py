@@ -3,21 +3,14 @@
 import logging
 import secrets
 
-from m1app.annotation.errors import AnnotationError
-from m1app.errors import ServiceError
-from m1app.question.errors import BenchmarkError
-from m1app.training.errors import TrainingError
-from models.errors import ModelsError
-from storage.errors import StorageError
+from m1app.errors import FOR_PEOPLE
 
 _log = logging.getLogger(__name__)
-
-_FOR_PEOPLE = (AnnotationError, BenchmarkError, ModelsError, ServiceError, StorageError, TrainingError)
 
 
 def message_of(error: Exception) -> str:
     """The message that a person sees for `error`; an unexpected one is logged under the id that the message names."""
-    if isinstance(error, _FOR_PEOPLE):
+    if isinstance(error, FOR_PEOPLE):
         return str(error)
     reference = secrets.token_hex(4)
     _log.error("unexpected error, reference %s", reference, exc_info=error)

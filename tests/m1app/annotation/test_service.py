@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from m1app.annotation.errors import AnnotationRefused
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
-from m1app.errors import AnnotationConflict, CaseNotFound
 from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, Origin
 from storage.database import Database
 from tests.m1app.annotation.cases import ECG, note, stored_sweep, stored_trace

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from m1app.benchmark.errors import RunNotFound
 from m1app.benchmark.report import report_of
 from m1app.bootstrap import Services, build_services
-from m1app.errors import RunNotFound
 from m1app.settings import Settings
 from storage.benchmarks.records import RunState
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run

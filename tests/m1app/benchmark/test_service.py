@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from m1app.benchmark.errors import BenchmarkRefused, RunNotFound
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.bootstrap import Services, build_services
-from m1app.errors import BenchmarkRefused, ProbeRefused, RunNotFound, ServiceError
+from m1app.errors import AppError
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
 from models.engine.client import OpenAIEngine
@@ -307,9 +309,9 @@ async def test_a_run_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
             planned = await services.benchmarks.plan(recipe())
             with services.database.session() as session:
                 BenchmarkRepository(session).claim(planned.id, "elsewhere:1", lambda *_: True)
-            with pytest.raises(ServiceError, match="running in another process"):
+            with pytest.raises(AppError, match="running in another process"):
                 await services.benchmarks.run(planned.id)
-            with pytest.raises(ServiceError, match="stop its job"):
+            with pytest.raises(AppError, match="stop its job"):
                 await services.benchmark_reading.delete(planned.id)
             with pytest.raises(RunNotFound):
                 await services.benchmarks.run("0" * 32)

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path.cwd()))
 
 import m1app
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
 from m1app.jobs.local_executor import LocalExecutor
 from m1app.jobs.service import JobService
@@ -40,7 +40,7 @@ async def count(context: JobContext) -> bool:
     mode, steps = recipe.get("mode", ""), recipe.get("steps", 1)
     print(f"the runner begins, with the code in {Path(m1app.__file__).parent} of commit {git_commit()}", flush=True)
     if mode == "refuses":
-        raise ServiceError("The question set is empty. Import one with questions.")
+        raise AppError("The question set is empty. Import one with questions.")
     if mode == "breaks":
         raise KeyError("a mistake of the programmer")
     if mode == "gives up":

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from m1app.errors import JobNotFound, JobRefused
-from m1app.jobs.errors import ExecutorError
+from m1app.jobs.errors import ExecutorError, JobNotFound, JobRefused
 from m1app.jobs.executor import Executor, WorkerTask
 from m1app.jobs.scheduler import JobScheduler
 from m1app.jobs.service import JobService

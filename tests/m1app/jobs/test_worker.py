@@ -161,7 +161,7 @@ async def test_worker_that_the_system_ends_has_stopped_and_can_be_resumed(servic
 @pytest.mark.parametrize(
     ("mode", "error", "log"),
     [
-        ("refuses", "The question set is empty. Import one with questions.", "ServiceError"),
+        ("refuses", "The question set is empty. Import one with questions.", "AppError"),
         ("breaks", "Something unexpected went wrong (KeyError: 'a mistake of the programmer')", "Traceback"),
         ("gives up", "It ended before it was complete", "failed: It ended before"),
     ],

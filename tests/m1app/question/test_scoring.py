@@ -1,6 +1,6 @@
 import pytest
 
-from m1app.question.errors import BenchmarkError, UnknownScoringRule
+from m1app.question.errors import QuestionError, UnknownScoringRule
 from m1app.question.scoring import RULES, Score, score
 
 OPTIONS = {"A": "Iron deficiency", "B": "Folate deficiency"}
@@ -33,7 +33,7 @@ def test_open_question_is_never_scored(target):
 def test_unknown_rule_names_the_known_ones(options):
     with pytest.raises(UnknownScoringRule, match=r"'fuzzy': choose one of .*strict") as caught:
         score("A", options, "A", rule="fuzzy")
-    assert isinstance(caught.value, BenchmarkError)
+    assert isinstance(caught.value, QuestionError)
     assert isinstance(caught.value, ValueError)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.files import KNOWN_LAYOUTS, parse_question_sets
 from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, m1_row
 

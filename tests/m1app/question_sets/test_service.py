@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from m1app.errors import QuestionSetNotFound
-from m1app.question.errors import InvalidQuestionSet
+from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
 from m1app.question_sets.service import QuestionSetService
 from m1app.settings import Settings
 from storage.database import Database

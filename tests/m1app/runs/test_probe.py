@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import event
 
 from m1app.bootstrap import Services
-from m1app.errors import ProbeRefused, TraceNotFound
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
+from m1app.runs.errors import ProbeRefused, TraceNotFound
 from m1app.runs.probe_request import ProbeRequest, request_of
 from m1app.runs.trace_store import TraceStore
 from m1app.ui.probe.trace_pane import pane_value

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from m1app.errors import ProbeRefused
 from m1app.question.errors import InvalidQuestion
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import (
     MAX_FORCE_ROUNDS,
     MAX_SEED,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from m1app.errors import ProbeRefused
 from m1app.question.errors import InvalidQuestion
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_request import MAX_CELLS, SweepRequest, check_sweep, request_of_sweep
 from tests.m1app.runs.sweep_samples import SWEEP
 

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
-from m1app.errors import ProbeRefused, ServiceError, SweepNotFound
+from m1app.errors import AppError
+from m1app.runs.errors import ProbeRefused, SweepNotFound
 from m1app.runs.probe_request import ProbeRequest
 from m1app.runs.sweep_reading import CellState, SweepSnapshot, cell_readings
 from m1app.runs.sweep_request import SweepRequest
@@ -144,7 +145,7 @@ async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Serv
     assert {reading.state for reading in cell_readings(resumed, only)} == {CellState.ANSWERED}
     assert stopped.passes[0].checkpoints == only.checkpoints[: len(stopped.passes[0].checkpoints)]
     assert resumed.sweep.tokens_generated > stopped.sweep.tokens_generated
-    with pytest.raises(ServiceError, match="complete"):
+    with pytest.raises(AppError, match="complete"):
         await services.sweeps.resume(begun.sweep.id)
 
 
@@ -268,7 +269,7 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
         is_broken = False
         asked = len(script.completions)
         twice = await asyncio.gather(*(services.sweeps.resume(done.sweep.id) for _ in "ab"), return_exceptions=True)
-        assert [type(result) for result in twice] == [SweepSnapshot, ServiceError]
+        assert [type(result) for result in twice] == [SweepSnapshot, AppError]
         again = (await follow(services, done.sweep.id))[-1]
         assert {reading.state for reading in cell_readings(again, again.passes[0])} == {CellState.ANSWERED}
         assert len(script.completions) - asked == 2

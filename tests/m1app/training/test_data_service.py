@@ -12,7 +12,8 @@ import pytest
 from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
-from m1app.errors import RunNotFound, ServiceError
+from m1app.benchmark.errors import RunNotFound
+from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, StepReport
@@ -155,7 +156,7 @@ async def test_of_a_run_of_several_models_one_is_chosen(
         found = await training_data.collect([path], CurationPlan(exclude_answered_by_run=f"{run_id}:{model}"))
         assert found.curated.samples == tuple(left)
     for reference, said in ((run_id, "has 2 models"), (f"{run_id}:third", "no model 'third'")):
-        with pytest.raises(ServiceError, match=f"{said}.*{run_id}:weak or {run_id}:strong:8b"):
+        with pytest.raises(AppError, match=f"{said}.*{run_id}:weak or {run_id}:strong:8b"):
             await training_data.collect([path], CurationPlan(exclude_answered_by_run=reference))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.settings import Settings
 from m1app.training.process import progress_of, run_training
 from tests.m1app.training.trainings import prepare
@@ -35,17 +35,17 @@ async def test_what_went_wrong_is_said_again_when_it_goes_wrong_again(tmp_path: 
     folder = prepare(tmp_path / "run", tmp_path / "base")
     # The second one leaves as many events as the first: a start from the base takes back all before it.
     for _ in range(2):
-        with pytest.raises(ServiceError, match="no number any more"):
+        with pytest.raises(AppError, match="no number any more"):
             await run_training(folder, settings, lambda _: None, asyncio.Event())
 
 
 async def test_a_full_disk_is_told_from_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with(tmp_path, "#!/bin/sh\nexit 1\n")
     folder = prepare(tmp_path / "run", tmp_path / "base")
-    with pytest.raises(ServiceError, match=r"without a word.*Was it killed"):
+    with pytest.raises(AppError, match=r"without a word.*Was it killed"):
         await run_training(folder, settings, lambda _: None, asyncio.Event())
     monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage(1, 1, 4096))
-    with pytest.raises(ServiceError, match=r"without a word.*The disk is full.*resume"):
+    with pytest.raises(AppError, match=r"without a word.*The disk is full.*resume"):
         await run_training(folder, settings, lambda _: None, asyncio.Event())
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from m1app.errors import JobNotFound, JobRefused, ServiceError
+from m1app.errors import AppError
+from m1app.jobs.errors import JobNotFound, JobRefused
 from m1app.jobs.files import JobFiles
 from m1app.jobs.service import JobService
 from m1app.settings import Settings
@@ -201,7 +202,7 @@ async def test_an_environment_without_pytorch_fails_the_job_with_the_reason(sett
     elsewhere = settings.model_copy(update={"train_python": Path(sys.executable)})
     folder = prepare(tmp_path / "run", tmp_path / "base")
     reports: list[JobProgress] = []
-    with pytest.raises(ServiceError, match="unexpected error"):
+    with pytest.raises(AppError, match="unexpected error"):
         await run_training(folder, elsewhere, reports.append, asyncio.Event())
     assert "ModuleNotFoundError" in reports[-1].message
 
@@ -211,11 +212,11 @@ async def test_a_process_that_ends_without_a_word_is_told_from_a_finished_one(
 ) -> None:
     silent = settings.model_copy(update={"train_python": Path("/bin/false")})
     folder = prepare(tmp_path / "run", tmp_path / "base")
-    with pytest.raises(ServiceError, match="without a word"):
+    with pytest.raises(AppError, match="without a word"):
         await run_training(folder, silent, lambda _: None, asyncio.Event())
     # Nor is it taken for the end that an earlier attempt came to.
     folder.progress_file.write_text('{"event": "failed", "time": 1, "step": 2, "message": "The disk was full."}\n')
-    with pytest.raises(ServiceError, match="without a word"):
+    with pytest.raises(AppError, match="without a word"):
         await run_training(folder, silent, lambda _: None, asyncio.Event())
 
 
@@ -272,7 +273,7 @@ def test_a_missing_environment_says_what_it_costs_or_where_it_was_looked_for(set
 
 async def test_an_environment_of_ones_own_is_not_installed_over(settings: Settings) -> None:
     elsewhere = settings.model_copy(update={"train_python": Path("/nowhere/python")})
-    with pytest.raises(ServiceError, match="/nowhere/python"):
+    with pytest.raises(AppError, match="/nowhere/python"):
         await install(elsewhere, asyncio.Event())
 
 
@@ -423,7 +424,7 @@ async def test_a_job_that_fails_gives_its_name_back_and_takes_it_again(
     with closing_service(broken) as service:
         job = await service.launch(recipe(base, data, name="mine"))
         artifacts = JobFiles(settings.jobs_directory).artifacts_folder(job.id)
-        with pytest.raises(ServiceError, match="without a word"):
+        with pytest.raises(AppError, match="without a word"):
             await service.run(job, artifacts, lambda _: None, asyncio.Event())
         assert TrainingFolder(artifacts).run().model_id == "mine"
         assert not (settings.models_directory / "mine").exists()

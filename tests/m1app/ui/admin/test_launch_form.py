@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
-from m1app.errors import BenchmarkRefused, ProbeRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.ui.admin.launch import estimate_facts, launch_value
 from m1app.ui.admin.launch_form import LaunchForm
 from models.profiles import load_profiles

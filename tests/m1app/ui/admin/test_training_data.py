@@ -11,7 +11,7 @@ import pytest
 
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
-from m1app.errors import ServiceError
+from m1app.errors import AppError
 from m1app.settings import Settings
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_request import DataRequest
@@ -173,7 +173,7 @@ def test_a_run_of_several_models_is_offered_once_for_each(services: Services) ->
 def test_boxes_as_the_page_sends_them_are_numbers() -> None:
     request = DataRequest.parse(form(plan={"limit": "100", "max_tokens": None, "balance": "source", "seed": "7"}))
     assert (request.plan.limit, request.plan.max_tokens, request.plan.seed) == (100, None, 7)
-    with pytest.raises(ServiceError, match="Least reasoning is empty"):
+    with pytest.raises(AppError, match="Least reasoning is empty"):
         DataRequest.parse(form(plan={"min_reasoning_characters": None}))
 
 

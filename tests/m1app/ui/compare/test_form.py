@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from m1app.errors import ProbeRefused, SweepRefused
 from m1app.question.library import load_library
+from m1app.runs.errors import ProbeRefused, SweepRefused
 from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
 from m1app.runs.sweeps import SweepService
 from m1app.ui.compare.form import BUDGET_CHIPS, EXAMPLE_ID, CompareForm, estimate_text, read_budgets

@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from m1app.errors import ProbeRefused
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import ProbeRequest, check_request, request_of
 from m1app.ui.probe.form import BUDGET_EXPONENTS, ProbeForm
 from m1app.ui.question.question_form import library_explanation, take_apart

@@ -5,17 +5,18 @@ import re
 
 import pytest
 
-from m1app.errors import ProbeRefused, ServiceError, TraceNotFound
-from m1app.question.errors import BenchmarkError, InvalidQuestion
+from m1app.errors import AppError
+from m1app.question.errors import InvalidQuestion, QuestionError
+from m1app.runs.errors import ProbeRefused, TraceNotFound
 from m1app.training.errors import RecipeRefused, TooLittleData
 from m1app.ui.shell.boundary import message_of
 from models.errors import EngineUnreachable, HashMismatch, ModelsError, UnknownProfile
 from storage.errors import DatabaseLocked, DiskFull, StorageError
 
 FOR_PEOPLE = [
-    BenchmarkError("b"),
+    QuestionError("b"),
     InvalidQuestion("The question is empty."),
-    ServiceError("s"),
+    AppError("s"),
     ProbeRefused("seed", "Seed is -1."),
     TraceNotFound("There is no trace 'x'."),
     ModelsError("m"),
