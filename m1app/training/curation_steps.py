@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from m1app.benchmark.overlap import NGRAM_WORDS, Text, find_overlap
+from m1app.question_sets.overlap import NGRAM_WORDS, Text, find_overlap
 from m1app.training.samples import TrainingSample, question_hash
 from m1app.training.verification import Verdict, verify
 

@@ -13,7 +13,7 @@ from m1app.training.estimate import disk_to_write, estimate_training, samples_at
 from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_base, check_disk_left, check_recipe, check_resources, check_samples
-from models.catalog import Catalog
+from models.weights.catalog import Catalog
 
 GB = 1_000_000_000
 LAPTOP = Machine(cores=8, memory_bytes=16 * GB, available_bytes=12 * GB, disk_free_bytes=50 * GB)
