@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
+from m1app.annotation.exchange import ExportFormat, ImportFormat
+from m1app.benchmark.queries import QuestionFilter
 from m1app.bootstrap import Services, build_services
-from m1app.services.annotation_exchange import ExportFormat, ImportFormat
-from m1app.services.benchmark_reading import QuestionFilter
-from m1app.services.sweep_export import sweep_json
-from m1app.services.trace_export import trace_json
+from m1app.runs.sweep_export import sweep_json
+from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings
 from m1app.training.data_card import card_json
 from m1app.training.recipe import TrainingRecipe
-from storage.annotation_records import AnnotationContent, CaseFilter, Part
-from storage.job_records import JobKind, JobState
-from storage.listing import TraceFilter
+from storage.annotations.records import AnnotationContent, CaseFilter, Part
+from storage.jobs.records import JobKind, JobState
+from storage.traces.listing import TraceFilter
 from tests.e2e.running_app import RunningApp, running
-from tests.m1app.command_line import run
+from tests.m1app.cli.command_line import run
 
 FOLDER = Path(__file__).with_name("homes")
 NOBODY = "http://127.0.0.1:9"
