@@ -84,12 +84,10 @@ class SilentEngine(ScriptedEngine):
 
 async def test_tokens_without_text_all_arrive_when_the_segment_ends() -> None:
     engine = SilentEngine(seed=0, stop_share=0.0, is_spelled=False)
-    grown: list[SegmentGrew] = []
     settings = PassSettings(50, force_rounds=0, answer_cap_tokens=1)
-    async for event in run_pass(engine, PROMPT, markers(1, is_spelled=False), settings):
-        if isinstance(event, SegmentGrew):
-            grown.append(event)
-    assert (1000,) * 50 in [each.token_ids for each in grown]
+    events = run_pass(engine, PROMPT, markers(1, is_spelled=False), settings)
+    grown = [event.token_ids async for event in events if isinstance(event, SegmentGrew)]
+    assert (1000,) * 50 in grown
 
 
 def test_held_tokens_without_text_are_not_read_again_with_each_token() -> None:
