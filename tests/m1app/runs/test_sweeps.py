@@ -26,6 +26,7 @@ from storage.sweeps.records import Sweep
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.conftest import MakeServices
 from tests.m1app.runs.test_probe import OPTIONS, SHORT_THOUGHT
+from tests.models.engine.dictated import LONG, Dictate
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
 
 pytestmark = pytest.mark.engine
@@ -73,8 +74,13 @@ def thinking_ids(trace: Trace) -> tuple[int, ...]:
     return sum(parts, ())
 
 
-async def test_cells_end_where_separate_runs_end_and_are_stored(services: Services) -> None:
-    wanted = request(**SHORT_THOUGHT, budgets=(16, 64, 128), force_rounds=(0, 2))
+@pytest.mark.parametrize("thought", [None, SHORT_THOUGHT], ids=["of the model", "with natural stops"])
+async def test_cells_end_where_separate_runs_end_and_are_stored(
+    services: Services, dictate: Dictate, thought: str | None
+) -> None:
+    if thought:
+        dictate(thought)
+    wanted = request(budgets=(4, 16, 64), force_rounds=(0, 2))
     done = (await follow(services, (await services.sweeps.start(wanted)).sweep.id))[-1]
     assert (done.sweep.state, done.sweep.error, done.save_error) == (TraceState.COMPLETED, "", "")
     (only,) = done.passes
@@ -98,6 +104,8 @@ async def test_cells_end_where_separate_runs_end_and_are_stored(services: Servic
             assert kept.option_probabilities == pytest.approx(alone.option_probabilities, abs=1e-3)
     # llama.cpp computes each cell as in a run of its own; vLLM does not promise it.
     assert agreeing >= len(readings) / 2 if only.trace.engine_kind == "vllm" else agreeing == len(readings)
+    finishes = [reading.finish for reading in readings]
+    assert not thought or finishes.count(ThinkingFinishReason.NATURAL) >= 3
     kept_cuts = {(each.cut_tokens, each.thinking_finish_reason) for each in only.checkpoints}
     assert len(kept_cuts) == len(only.checkpoints)
     stored = await services.sweeps.get(done.sweep.id)
@@ -125,7 +133,8 @@ async def test_sampled_passes_have_seeds_that_count_up(services: Services) -> No
     assert all(len(each.checkpoints) == 2 for each in done.passes)
 
 
-async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services) -> None:
+async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 2)
     wanted = request(budgets=(8, 16, 400), force_rounds=(0, 8))
     begun = await services.sweeps.start(wanted)
     async with aclosing(services.sweeps.follow(begun.sweep.id)) as snapshots:
@@ -150,8 +159,9 @@ async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Serv
 
 
 async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
     store = SweepStore(services.database)
@@ -176,8 +186,9 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
 
 
 async def test_save_under_way_does_not_reopen_a_sweep_that_ended(
-    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     save, is_saving, is_saved = SweepStore.save_all, asyncio.Event(), asyncio.Event()
 
     async def save_late(self: SweepStore, sweeps: Sequence[tuple[Sweep, Sequence[Trace]]]) -> None:
@@ -309,7 +320,8 @@ async def test_answer_that_could_not_be_saved_is_saved_with_the_end_of_the_pass(
     assert [each.cut_tokens for each in kept.passes[0].checkpoints] == [8, 16, 32]
 
 
-async def test_stop_pressed_twice_closes_everything(services: Services) -> None:
+async def test_stop_pressed_twice_closes_everything(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     begun = await services.sweeps.start(request(budgets=(8, 800), force_rounds=(0, 8), temperature=0.8, passes=10))
     await asyncio.sleep(0.5)
     assert services.sweeps.stop(begun.sweep.id)
