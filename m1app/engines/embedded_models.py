@@ -15,7 +15,7 @@ from models.engine.endpoint import Endpoint
 from models.errors import CatalogError, DownloadError
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog, CatalogModel
 from models.weights.download import local_path
 

@@ -22,7 +22,7 @@ from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownM
 from models.profiles import ProfileMatch, Profiles
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer, ServerState
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
 from models.weights.download import fetch, local_path

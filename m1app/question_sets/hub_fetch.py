@@ -12,7 +12,7 @@ from typing import Any
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import HubRequest
 from m1app.settings import Settings
-from models.servers.child_process import inherited_environment
+from models.servers.process_guard import inherited_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OFFLINE = "M1_HUB_OFFLINE is set: only what was fetched before can be imported."

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from models.servers.llama_worker import API_KEY_VARIABLE, LlamaConfig
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 
 def llama_server(

@@ -1,7 +1,7 @@
-"""An engine process that the app starts, watches, restarts and ends.
+"""An engine process that the app starts, watches, restarts and stops.
 
-One thread per server runs it through all its starts; callers only look at what it left behind. What is particular
-to a server program is in its `ServerProgram` (see `llama_server`, `vllm_server`), one run of it in `server_process`.
+One thread per server runs all its starts; callers only read the state it leaves. What is specific to one server program
+is in its `ServerProgram` (see `llama_server` and `vllm_server`); `server_process` is one run of it.
 """
 
 import secrets
@@ -13,11 +13,13 @@ from pathlib import Path
 from threading import Condition, Event, RLock, Thread
 from time import monotonic
 
+import httpx2
+
 from models.engine.endpoint import Endpoint
 from models.errors import ServerError, ServerGone, ServerStartFailed
+from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
-from models.servers.server_process import ServerProcess, describe_exit
-from models.servers.server_program import RestartHistory, RestartPolicy, ServerProgram
+from models.servers.server_process import ServerCommand, ServerProcess, describe_exit
 
 _TAIL_IN_MESSAGES = 8
 _WATCH_SECONDS = 0.05
@@ -52,6 +54,37 @@ class ServerStatus:
     """Restarts after crashes since `start`."""
     loading: str = ""
     """What it says it is doing on its way to being ready."""
+
+
+def serves_models(endpoint: Endpoint) -> bool:
+    """Whether GET /v1/models answers 200 to the key; llama.cpp and vLLM do so once the model is loaded.
+
+    The key distinguishes the server that was started from another one that took its port.
+    """
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
+    try:
+        answer = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=2.0, trust_env=False)
+    except httpx2.HTTPError:
+        return False
+    return answer.status_code == 200
+
+
+def _no_progress(_line: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProgram:
+    """What differs between one kind of server and another."""
+
+    name: str
+    """What messages call it, such as "The model engine"."""
+    command: Callable[[str], ServerCommand]
+    """Takes the API key and returns what to run; may raise ServerNotInstalled."""
+    is_ready: Callable[[Endpoint], bool] = serves_models
+    progress: Callable[[str], str | None] = _no_progress
+    """Turns a log line into one line of progress for people; None when the line says nothing about it."""
+    start_timeout_seconds: float = 120.0
 
 
 class ManagedServer:

@@ -15,8 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from models.servers import process_guard
-from models.servers.child_process import guarded, inherited_environment
+from models.servers.process_guard import PID_LINE, guarded, inherited_environment
 from models.servers.server_log import LINE_CHARACTERS, ServerLog
 
 GRACE_SECONDS = 5.0
@@ -141,8 +140,8 @@ class ServerProcess:
         self._take_line(line)
 
     def _take_line(self, line: str) -> None:
-        if self.pid is None and line.startswith(process_guard.PID_LINE):
-            self.pid = int(line.removeprefix(process_guard.PID_LINE))
+        if self.pid is None and line.startswith(PID_LINE):
+            self.pid = int(line.removeprefix(PID_LINE))
         if line.strip():
             self._on_line(self._log.add(line))
 

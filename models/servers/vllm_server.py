@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.errors import ServerNotInstalled
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_SECONDS = 3600.0

@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from models.errors import ServerGone, ServerNotInstalled, ServerStartFailed
-from models.servers.managed_server import ManagedServer, ServerState
+from models.servers.managed_server import ManagedServer, ServerProgram, ServerState
+from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
 from models.servers.server_process import ServerCommand, describe_exit
-from models.servers.server_program import RestartHistory, RestartPolicy, ServerProgram
 from tests.models.servers.server_cases import (
     QUICK,
     SERVE,

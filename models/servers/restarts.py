@@ -1,44 +1,7 @@
-"""What is particular to one kind of server, and how often a crashed one is brought back."""
+"""How often a crashed server is restarted, and how long each restart waits."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import httpx2
-
-from models.engine.endpoint import Endpoint
-from models.servers.server_process import ServerCommand
-
-
-def serves_models(endpoint: Endpoint) -> bool:
-    """Whether GET /v1/models answers 200 to the key; llama.cpp and vLLM do so once the model is loaded.
-
-    The key tells the server that was started from another one that took its port.
-    """
-    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
-    try:
-        answer = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=2.0, trust_env=False)
-    except httpx2.HTTPError:
-        return False
-    return answer.status_code == 200
-
-
-def _no_progress(_line: str) -> str | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerProgram:
-    """A server program as `ManagedServer` runs it."""
-
-    name: str
-    """How messages call it, such as "The model engine"."""
-    command: Callable[[str], ServerCommand]
-    """Given the API key, what to run; may raise ServerNotInstalled."""
-    is_ready: Callable[[Endpoint], bool] = serves_models
-    progress: Callable[[str], str | None] = _no_progress
-    """A log line as one line of progress for people; None when it tells nothing."""
-    start_timeout_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
