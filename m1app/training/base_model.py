@@ -25,7 +25,7 @@ BaseKind = Literal["gguf", "folder", "hub"]
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
 _DEFAULT_CONTEXT_LENGTH = 2048
 _TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 10.0
 """A person waits for the plan."""
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How often a crashed server is brought back."""
+    """How often a crashed server is restarted."""
 
     max_restarts: int = 5
-    """Restarts within `window_seconds`; one more crash is the end."""
+    """Restarts within `window_seconds`; after one more crash the server is not restarted."""
     window_seconds: float = 600.0
     first_delay_seconds: float = 0.5
     """Doubles with every restart in the window."""
@@ -17,21 +17,21 @@ class RestartPolicy:
 
 
 class RestartHistory:
-    """The restarts of one server, counted against a policy."""
+    """Counts the restarts of one server against a policy."""
 
     def __init__(self, policy: RestartPolicy) -> None:
         self.policy = policy
         self.total = 0
-        """Restarts since the beginning, the forgotten ones too."""
+        """All restarts, including those outside the window."""
         self._recent: deque[float] = deque()
 
     @property
     def crashes(self) -> int:
-        """Crashes in the window, with the one that finds no restart left."""
+        """Crashes in the window, including the one after which no restart is left."""
         return len(self._recent) + 1
 
     def next_delay(self, now_seconds: float) -> float | None:
-        """Note a crash; seconds to wait before its restart, or None when there were too many."""
+        """Record a crash; returns the seconds to wait before restarting, or None if there were too many."""
         policy = self.policy
         while self._recent and self._recent[0] < now_seconds - policy.window_seconds:
             self._recent.popleft()

@@ -124,7 +124,7 @@ def discard(part: Path) -> None:
 
 
 def _environment(hub_url: str) -> dict[str, str]:
-    """The process's environment: proxies and certificates as they are, nothing of the app's or the hub's settings."""
+    """The process's environment: inherited, including proxies and certificates, except for M1_* and HF_* settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("M1_", "HF_"))}
     return inherited | {
         "PYTHONPATH": str(_ROOT),

@@ -113,7 +113,7 @@ class TestWithAScriptedEngine:
             ),
             (stream(chunk("Some. ", [1]), _ENGINE_ERROR), "Some. ", "<img src=x> out of memory"),
             (fail(500, {"error": {"message": "worker <b>died</b>"}}), "", "worker <b>died</b>"),
-            (fail(200, b"<html>a login page</html>"), "", "The engine broke the stream off"),
+            (fail(200, b"<html>a login page</html>"), "", "The engine broke off the stream"),
         ],
         ids=["dropped mid-stream", "garbage", "error mid-stream", "answers 500", "not an engine"],
     )

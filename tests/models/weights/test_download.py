@@ -221,7 +221,7 @@ def test_altered_local_file_is_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>"])
 def test_local_file_that_is_no_gguf_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.gguf").write_bytes(content)
-    with pytest.raises(SourceRefused, match="is no readable GGUF file"):
+    with pytest.raises(SourceRefused, match="is not a readable GGUF file"):
         fetch(model(FileSource(tmp_path / "mine.gguf"), sha256="", size_bytes=None), tmp_path / "w")
 
 
