@@ -2,26 +2,26 @@
 
 from dataclasses import dataclass
 
+from m1app.annotation.exchange import AnnotationExchange
 from m1app.annotation.labels import load_taxonomy
-from m1app.services.annotation_exchange import AnnotationExchange
-from m1app.services.annotations import AnnotationService
-from m1app.services.benchmark_reading import BenchmarkReading
-from m1app.services.benchmark_recipe import MAX_IN_FLIGHT
-from m1app.services.benchmark_store import BenchmarkStore
-from m1app.services.benchmarks import BenchmarkService
-from m1app.services.engines import EngineService
-from m1app.services.fine_tuning import FineTuningService
-from m1app.services.jobs import JobService
-from m1app.services.pass_plan import PassPlanner
-from m1app.services.probe import ProbeService
-from m1app.services.question_sets import QuestionSetService
-from m1app.services.sweep_store import SweepStore
-from m1app.services.sweeps import SweepService
-from m1app.services.trace_store import TraceStore
-from m1app.services.training_data import TrainingDataService
+from m1app.annotation.service import AnnotationService
+from m1app.benchmark.queries import BenchmarkReading
+from m1app.benchmark.recipe import MAX_IN_FLIGHT
+from m1app.benchmark.service import BenchmarkService
+from m1app.benchmark.store import BenchmarkStore
+from m1app.engines.service import EngineService
+from m1app.jobs.service import JobService
+from m1app.question_sets.service import QuestionSetService
+from m1app.runs.pass_plan import PassPlanner
+from m1app.runs.probe import ProbeService
+from m1app.runs.sweep_store import SweepStore
+from m1app.runs.sweeps import SweepService
+from m1app.runs.trace_store import TraceStore
 from m1app.settings import Settings, SettingsError
-from models.catalog import Catalog
+from m1app.training.data_service import TrainingDataService
+from m1app.training.service import FineTuningService
 from models.profiles import Profiles, load_profiles
+from models.weights.catalog import Catalog
 from storage.database import Database
 
 

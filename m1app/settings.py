@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.engine_endpoint import Endpoint
+from m1app.errors import AppError
+from models.engine.endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
 _MIN_PASSWORD_CHARACTERS = 8
@@ -29,7 +30,7 @@ class EngineChoice(StrEnum):
     """A server that already runs, at M1_ENGINE_URL."""
 
 
-class SettingsError(Exception):
+class SettingsError(AppError):
     """A setting is wrong; the message names the variable, what was found and what is expected."""
 
 

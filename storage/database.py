@@ -13,7 +13,7 @@ from threading import Lock
 from sqlalchemy import NullPool, func, select
 from sqlalchemy.orm import Session as Session  # callers name it in their signatures
 
-from storage import migrations
+from storage import migrations, tables  # noqa: F401 - every table is loaded before the first is used
 from storage.connections import READ_ONLY, file_of, open_engine, parse_url, place_of
 from storage.error_mapping import mapped_errors
 from storage.errors import StorageError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from models.engine_endpoint import Endpoint
+from models.engine.endpoint import Endpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -32,8 +32,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserApart
 @pytest.fixture(scope="session")
 def smollm2_path() -> Path:
     """The default model's GGUF file, fetched once; M1_TEST_HOME says where it is kept."""
-    from models.catalog import Catalog
-    from models.download import fetch
+    from models.weights.catalog import Catalog
+    from models.weights.download import fetch
 
     home = Path(os.environ.get("M1_TEST_HOME") or ROOT / "data" / "test-home")
     return fetch(Catalog.load().get("smollm2-135m"), home / "models")
@@ -53,7 +53,7 @@ def safetensors_path(smollm2_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The real embedded engine, for tests that leave it running."""
-    from models.llama_server import llama_server
+    from models.servers.llama_server import llama_server
 
     log_path = tmp_path_factory.mktemp("llama") / "llama.log"
     server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 1, log_path)
@@ -67,7 +67,7 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The real vLLM over the same weights."""
-    from models.vllm_server import vllm_server
+    from models.servers.vllm_server import vllm_server
 
     log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"
     server = vllm_server(

@@ -14,13 +14,13 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from m1app.training.errors import RecipeRefused
-from models.catalog import Catalog, CatalogModel
-from models.download import local_path
-from models.download_progress import ProgressMeter
 from models.errors import DownloadError, SourceRefused, SourceUnreachable, UnknownModel
-from models.gguf_check import BadModelFile, GgufHeader, check_model_file
-from models.http_download import RemoteFile, RetryPolicy, download
-from models.sources import FileSource
+from models.weights.catalog import Catalog, CatalogModel
+from models.weights.download import local_path
+from models.weights.download_progress import ProgressMeter
+from models.weights.gguf_check import BadModelFile, GgufHeader, check_model_file
+from models.weights.http_download import RemoteFile, RetryPolicy, download
+from models.weights.sources import FileSource
 
 BaseKind = Literal["gguf", "folder", "hub"]
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
@@ -185,7 +185,7 @@ def _at(path: Path, name: str, entry: CatalogModel | None) -> BaseModel:
         return _from_folder(path, name, entry)
     if entry is not None and not path.exists():  # It is fetched when the job begins.
         is_own = isinstance(entry.source, FileSource)
-        fetching = f"Fetch them with `python -m models.download {name} --directory {path.parent.parent}`."
+        fetching = f"Fetch them with `python -m models.weights.download {name} --directory {path.parent.parent}`."
         missing = f"its weights are not in {path}. {'Put them there.' if is_own else fetching}"
         parameters = parse_size(entry.parameters)
         return BaseModel(

@@ -3,7 +3,7 @@
 The steps are those of the paper (Huang et al. 2025, arXiv:2504.00869): questions of the evaluation sets, questions
 that a model answers already, reasoning that does not reach the target, questions that stand twice; then an even draw.
 Three deviations: every evaluation set that is here is compared, at the share of n-grams that
-`m1app.benchmark.overlap` asks for; the published code's verdicts on answers, which guess, are replaced by
+`m1app.question_sets.overlap` asks for; the published code's verdicts on answers, which guess, are replaced by
 `verification`'s; and duplicates go last, for here a question may come with several reasonings, of which the first may
 be the wrong one.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from m1app.benchmark.overlap import NGRAM_WORDS
+from m1app.question_sets.overlap import NGRAM_WORDS
 from m1app.training.curation_steps import (
     Step,
     StepReport,

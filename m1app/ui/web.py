@@ -20,27 +20,27 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
-from m1app.services.admin_access import AdminAccess
-from m1app.services.errors import SweepNotFound, TraceNotFound
-from m1app.services.sweep_export import sweep_csv, sweep_json
-from m1app.services.sweep_reading import SweepSnapshot
-from m1app.services.trace_export import trace_json, trace_markdown
+from m1app.runs.errors import SweepNotFound, TraceNotFound
+from m1app.runs.sweep_export import sweep_csv, sweep_json
+from m1app.runs.sweep_reading import SweepSnapshot
+from m1app.runs.trace_export import trace_json, trace_markdown
 from m1app.settings import Settings
-from m1app.ui.admin_component import ADMIN_STYLE_SHEET
-from m1app.ui.admin_files import add_admin_files
-from m1app.ui.admin_login import ADMIN, AdminGate, add_login, is_admitted
-from m1app.ui.admin_page import AdminPage
-from m1app.ui.annotate_page import AnnotatePage
-from m1app.ui.annotation_downloads import add_annotation_downloads
-from m1app.ui.benchmark_downloads import add_benchmark_downloads
-from m1app.ui.benchmarks_page import BenchmarksPage
-from m1app.ui.compare_page import ComparePage
-from m1app.ui.gradio_upkeep import bound_upkeep
-from m1app.ui.probe_page import ProbePage
-from m1app.ui.theme import STYLE_SHEETS, make_theme
+from m1app.ui.admin.component import ADMIN_STYLE_SHEET
+from m1app.ui.admin.files import add_admin_files
+from m1app.ui.admin.login import ADMIN, AdminGate, add_login, is_admitted
+from m1app.ui.admin.page import AdminPage
+from m1app.ui.annotate.downloads import add_annotation_downloads
+from m1app.ui.annotate.page import AnnotatePage
+from m1app.ui.benchmarks.downloads import add_benchmark_downloads
+from m1app.ui.benchmarks.page import BenchmarksPage
+from m1app.ui.compare.page import ComparePage
+from m1app.ui.probe.page import ProbePage
+from m1app.ui.shell.gradio_upkeep import bound_upkeep
+from m1app.ui.shell.theme import STYLE_SHEETS, make_theme
 from storage.errors import StorageError
-from storage.records import Trace
+from storage.traces.records import Trace
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """How a model family opens and closes thinking and answers: one TOML file per family.
 
-A new family is a new file in this folder. `Profile` is what a file holds; `models.prompting` turns it into the
+A new family is a new file in this folder. `Profile` is what a file holds; `models.thinking.prompting` turns it into the
 token ids of one engine.
 """
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from storage.benchmark_records import RunState
+from storage.benchmarks.records import RunState
 from storage.database import Database
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.stored_traces import HOSTILE_MODEL, HOSTILE_STEM
-from tests.m1app.benchmark_samples import a_run, questions_of, store_run
+from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
 
 GRID = (128, 512, 2048)
 MEDQA_QUESTIONS = 60

@@ -79,7 +79,7 @@ class RunningApp:
         assert self._process is not None
         for pid in _descendants(self._process.pid):
             with contextlib.suppress(OSError):
-                if b"models.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"models.servers.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
         return None
 

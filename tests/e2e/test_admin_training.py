@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from m1app.services.tuned_models import TunedModels
 from m1app.settings import Settings
 from m1app.training.base_model import find_base
+from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_folder import TrainingFolder, TrainingRun
-from models.catalog import Catalog
+from m1app.training.tuned_models import TunedModels
+from models.weights.catalog import Catalog
 from storage.database import Database
-from storage.job_records import JobState
-from storage.jobs import JobRepository
+from storage.jobs.records import JobState
+from storage.jobs.repository import JobRepository
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
 from tests.e2e.browser_watch import Watch

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from storage.benchmarks import BenchmarkRepository
-from storage.questions import QuestionRepository
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.questions.repository import QuestionRepository
 from tests.e2e.benchmark_fixtures import OpenPage, app_in_use, benchmarks_app, open_page, runs
 from tests.e2e.benchmark_page import OpenBenchmarksPage, database_of, store_small_run
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.m1app.benchmark_samples import OWNER, finish_items
+from tests.m1app.benchmark.benchmark_samples import OWNER, finish_items
 
 __all__ = ["app_in_use", "benchmarks_app", "open_page", "runs"]
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from storage.database import Database
-from storage.traces import TraceRepository
+from storage.traces.repository import TraceRepository
 from tests.e2e.browser_watch import Watch
 from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from models.llama_server import llama_server
+from models.servers.llama_server import llama_server
 from tests.e2e.browser_watch import Watch
 from tests.e2e.probe_page import LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.models.scripted_server import Respond, Script, chunk, fail, serving, stream
+from tests.models.engine.scripted_server import Respond, Script, chunk, fail, serving, stream
 
 # A name whose profile brings its own chat template: the scripted server renders none.
 _MODEL = "smollm2-135m"

@@ -9,9 +9,9 @@ from m1app.training.errors import NoChatTemplate
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.rendered_rows import choose_profile, row_of, split_rows, template_of
 from m1app.training.samples import TrainingSample
-from models.catalog import Catalog
 from models.errors import UnknownModel
 from models.profiles import load_profiles
+from models.weights.catalog import Catalog
 
 PROFILES = load_profiles()
 LLAMA_TEMPLATE = (

@@ -13,13 +13,14 @@ import pytest
 import uvicorn
 
 from m1app.bootstrap import Services, build_services
-from m1app.services.probe import ProbeService
+from m1app.runs.probe import ProbeService
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.database import Database
-from storage.records import NewQuestion, Segment, SegmentKind, Trace
-from tests.m1app.trace_samples import HOSTILE
-from tests.models.server_cases import wait_until
+from storage.questions.records import NewQuestion
+from storage.traces.records import Segment, SegmentKind, Trace
+from tests.m1app.runs.trace_samples import HOSTILE
+from tests.models.servers.server_cases import wait_until
 from tests.storage.samples import begin, finish
 
 KEY = "sk-do-not-show-41d7"
