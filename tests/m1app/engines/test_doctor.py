@@ -67,7 +67,7 @@ async def test_an_engine_that_is_down_fails_its_two_checks_only(make: MakeServic
     [
         (fail(500, {"error": {"message": "CUDA died"}}), "CUDA died"),
         (stream(chunk("a", [1]), is_whole=False), "broke"),
-        (stream({"choices": [{"text": "x", "finish_reason": None}]}), "no token ids"),
+        (stream({"choices": [{"text": "x", "finish_reason": None}]}), "without token ids"),
         (stream(chunk("", [], "stop")), "0 tokens"),
     ],
 )

@@ -153,5 +153,7 @@ def test_the_hub_is_asked_only_where_the_profile_leaves_the_prompt_to_the_base(
 
 def test_a_gguf_base_that_is_not_fetched_yet_says_how_to_fetch_it(tmp_path: Path) -> None:
     found = find_base("smollm2-135m", Catalog.load(), tmp_path)
-    with pytest.raises(NoChatTemplate, match=r"not here yet.*python -m models\.weights\.download smollm2-135m --directory"):
+    with pytest.raises(
+        NoChatTemplate, match=r"not here yet.*python -m models\.weights\.download smollm2-135m --directory"
+    ):
         split_rows(some_samples(8), recipe(), found, load_profiles().get("plain"))

@@ -72,7 +72,7 @@ async def test_description_is_read_from_the_models_page() -> None:
         (stream("data: not json\n\n"), BadEngineResponse, "not JSON"),
         (stream('data: ["list"]\n\n'), BadEngineResponse, "list"),
         (stream({"choices": [{"nothing": 1}]}), BadEngineResponse, "not a completion"),
-        (stream({"choices": [{"text": "x", "finish_reason": None}]}), BadEngineResponse, "no token ids"),
+        (stream({"choices": [{"text": "x", "finish_reason": None}]}), BadEngineResponse, "without token ids"),
         (stream(chunk("x", [1], "reasons")), BadEngineResponse, "not a completion"),
         (stream({"error": {"message": "CUDA died", "code": 500}}), EngineFailed, "CUDA died"),
         (stream(chunk("a", [1]), is_whole=False), EngineDropped, "broke"),

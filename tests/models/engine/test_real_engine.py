@@ -98,9 +98,12 @@ async def test_characters_of_several_tokens_keep_their_ids(engine: OpenAIEngine,
     dictate(EMOJI)
     prompt = await engine.tokenize("Repeat these:", parse_special=False)
     ids, text, unreported, finish = await generate(engine, CompletionRequest(prompt, max_tokens=60))
-    assert (text, unreported, finish) == (EMOJI, 0, FinishReason.STOP)
+    assert (text, finish) == (EMOJI, FinishReason.STOP)
+    # llama.cpp withholds ids inside a character; they are known only if the model spelled it as the tokenizer does.
     # A stop leaves the end token as the last id; the text does not show it.
-    assert await engine.detokenize(ids[:-1]) == EMOJI
+    shown = await engine.detokenize(ids[:-1])
+    assert unreported or shown == EMOJI
+    assert unreported == 0 or (await engine.describe()).kind is EngineKind.LLAMA_CPP
 
 
 async def test_limit_inside_a_character_counts_every_token(engine: OpenAIEngine, dictate: Dictate) -> None:
