@@ -21,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m1app.access.service import AdminAccess
+from m1app.background import start_task
 from m1app.bootstrap import Services
 from m1app.runs.errors import SweepNotFound, TraceNotFound
 from m1app.runs.sweep_export import sweep_csv, sweep_json
@@ -82,7 +83,7 @@ def build_app(services: Services) -> ASGIApp:
         services.store.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
         services.benchmarks.mark_interrupted()
-        scheduler = asyncio.create_task(services.jobs.run_scheduler())
+        scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")
         yield
         scheduler.cancel()
         await asyncio.gather(scheduler, return_exceptions=True)
