@@ -16,7 +16,7 @@ from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import header_value
-from m1app.ui.shell.units import size
+from m1app.wording import size
 from models.engine.protocol import EngineInfo
 from models.errors import ModelsError
 from models.weights.catalog import CatalogModel
