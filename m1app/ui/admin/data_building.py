@@ -1,5 +1,6 @@
 """Building training data from the Admin page, with a file (`files`) or without one (`training_data`)."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,4 +17,5 @@ async def carried_out(services: Services, form: Any, files: Sequence[Path]) -> d
     made = await carry_out(data, services.exchange, DataRequest.parse(form), files)
     if isinstance(made, Collected):
         return {"report": preview_value(made)}
-    return {"report": built_value(made, data.card(made.id).warnings), "built": made.id}
+    card = await asyncio.to_thread(data.card, made.id)
+    return {"report": built_value(made, card.warnings), "built": made.id}

@@ -1,5 +1,6 @@
 """The tab that fine-tunes: training data, the form, what it comes to, start."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -55,7 +56,8 @@ class TrainingTab:
 
     async def _on_load(self, *values: Any) -> Updates:
         """A model that was fine-tuned since the app began can be the next base."""
-        return await self._on_change(*values) | {self.form.base: gr.update(choices=base_choices(self._services))}
+        bases = await asyncio.to_thread(base_choices, self._services)
+        return await self._on_change(*values) | {self.form.base: gr.update(choices=bases)}
 
     async def _on_preset(self, preset: str) -> Updates:
         return self.form.show_preset(preset)
