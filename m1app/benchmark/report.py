@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from m1app import __version__
+from m1app import __version__, wording
 from m1app.benchmark.charts import Panel, panels
 from m1app.benchmark.flow import flow_figure, flows
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
@@ -40,7 +40,7 @@ from m1app.benchmark.tables import (
     curve_table,
     points_table,
 )
-from m1app.benchmark.words import account_words, cell_words, comparison_words, run_name
+from m1app.benchmark.words import account_words, comparison_words, run_name
 from m1app.errors import AppError
 from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweeps import SweepService
@@ -262,7 +262,7 @@ def _change_parts(run: BenchmarkRun, change: ModelChange) -> list[str]:
     parts = [
         heading(f"What more thinking changed: {change.pair.model}"),
         paragraph(
-            f"From {cell_words(before)} to {cell_words(after)}, by the rule strict: {counts}. "
+            f"From {wording.cell(*before)} to {wording.cell(*after)}, by the rule strict: {counts}. "
             f"{comparison_words(change.transitions.comparison)}"
         ),
         f"<div class='flow'>{figure_html('', flow_figure(change.transitions))}</div>",

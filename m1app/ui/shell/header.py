@@ -11,7 +11,7 @@ from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
-from m1app.ui.shell.units import duration
+from m1app.wording import counted, duration
 from models.engine.protocol import EngineInfo
 
 _NAMES = {
@@ -133,7 +133,7 @@ def _work(services: Services) -> str:
         tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
         parts.append(f"{running} running, {tokens_per_second:.0f} tokens/s")
     if jobs := services.jobs.running:
-        parts.append(f"{jobs} {'job' if jobs == 1 else 'jobs'}")
+        parts.append(counted(jobs, "job"))
     return ", ".join(parts) or "Idle"
 
 

@@ -160,5 +160,5 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     assert text.startswith("6 cells from 3 passes: at most ")
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
     assert estimate_text(one, SweepService.estimate(one)) == (
-        "1 cell from one pass: at most 74 tokens. Separate runs: at most 74."
+        "1 cell from 1 pass: at most 74 tokens. Separate runs: at most 74."
     )

@@ -171,7 +171,7 @@ def test_a_column_tells_its_cut_its_verdict_and_which_cells_it_stands_for() -> N
 def test_the_trajectory_has_a_point_for_each_cut_and_a_mark_for_each_wait() -> None:
     chart, _ = bands(DONE)
     assert [(point["tokens"], point["answer"]) for point in chart["points"]] == [
-        (4, "no option, wrong"),
+        (4, "no option chosen"),
         (6, "B, wrong"),
         (8, "B, wrong"),
         (16, "A, right"),
@@ -219,9 +219,9 @@ def test_a_list_without_flips_says_why(snapshot: SweepSnapshot, words: str) -> N
 
 def test_the_account_sets_the_tokens_against_those_of_separate_runs() -> None:
     assert account(SWEEP) == (
-        "40 tokens generated in 2.5 s. Separate runs of the cells answered: 100, 2.5 times as many."
+        "40 tokens generated in 2.5 s; separate runs of every cell: 100 tokens, 2.5 times as many"
     )
-    assert account(replace(SWEEP, tokens_generated=0, tokens_if_separate=0)) == "0 tokens generated in 2.5 s."
+    assert account(replace(SWEEP, tokens_generated=0, tokens_if_separate=0)) == "0 tokens generated in 2.5 s"
 
 
 def test_sampled_sweeps_say_that_cells_of_a_pass_share_their_sample() -> None:

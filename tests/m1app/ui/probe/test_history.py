@@ -68,7 +68,7 @@ def test_a_row_holds_what_the_list_shows() -> None:
         "rounds": 2,
         "thinking_tokens": 300,
         "verdict": "right",
-        "verdict_label": "A right",
+        "verdict_label": "✓ Right: A",
         "state_label": "Completed",
     }
 
@@ -76,9 +76,9 @@ def test_a_row_holds_what_the_list_shows() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict", "label"),
     [
-        ({"answer_letter": "B", "is_correct": False}, "wrong", "B wrong, target A"),
-        ({"answer_letter": None, "is_correct": False}, "wrong", "– wrong, target A"),
-        ({"target": None, "is_correct": None}, "unscored", "A"),
+        ({"answer_letter": "B", "is_correct": False}, "wrong", "✗ Wrong: B, target A"),
+        ({"answer_letter": None, "is_correct": False}, "unanswered", "✗ No option chosen, target A"),
+        ({"target": None, "is_correct": None}, "unscored", "Chosen option: A"),
         ({"answer_letter": None, "is_correct": None}, "unscored", "–"),
     ],
 )
