@@ -20,9 +20,9 @@ from starlette.requests import ClientDisconnect
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.ui.admin.data_building import carried_out
 from m1app.ui.admin.login import ADMIN, is_admitted
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
+from m1app.ui.admin.training_data_tab import carried_out
 from m1app.ui.shell.boundary import message_of
 from storage.errors import StorageError
 

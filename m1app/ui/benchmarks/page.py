@@ -19,9 +19,9 @@ from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, point
 from m1app.benchmark.words import run_name
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.ui.benchmarks.asked import cell_of, choice_of, is_shown, rule_of
-from m1app.ui.benchmarks.runs import questions_value, run_value, stamp_of
-from m1app.ui.benchmarks.transitions import transitions_value
+from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
+from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
+from m1app.ui.benchmarks.transitions_view import transitions_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader

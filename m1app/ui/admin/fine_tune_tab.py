@@ -12,9 +12,9 @@ from m1app.training.pace import measured_pace
 from m1app.training.plan import count_tokens
 from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.fine_tune_form import TrainingForm
-from m1app.ui.admin.fine_tune_plan import plan_value
+from m1app.ui.admin.fine_tune_plan_view import plan_value
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.training_data import TrainingDataPart
+from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, text_block

@@ -13,7 +13,7 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.jobs.errors import JobNotFound
-from m1app.ui.admin.fine_tune_progress import training_value
+from m1app.ui.admin.fine_tune_progress_view import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
