@@ -155,7 +155,8 @@ class EngineService:
         """
         own = await self.engine().served_models()
         if self.choice is EngineChoice.EMBEDDED:
-            own = (*own, *(name for name in self._embedded.names() if name not in own))
+            further = await asyncio.to_thread(self._embedded.names)  # looks for their files
+            own = (*own, *(name for name in further if name not in own))
         others = await asyncio.gather(*map(self._models_at, self._more))
         return (*own, *(name for names in others for name in names))
 

@@ -16,7 +16,7 @@ from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused, TraceNotFound
 from m1app.runs.probe_request import ProbeRequest, request_of
 from m1app.runs.trace_store import TraceStore
-from m1app.ui.probe.trace_pane import pane_value
+from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
 from storage.database import Database
