@@ -21,7 +21,7 @@ from storage.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
 )
-from storage.traces.tables import metadata
+from storage.tables import metadata
 from tests.migrated_copies import Copies
 from tests.storage.benchmarks.test_repository import LARGE, finish, item_of, planned
 from tests.storage.samples import begin, read
