@@ -10,8 +10,7 @@ from pathlib import Path
 
 from m1app.question.library import load_library
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.hub import hub_request
-from m1app.question_sets.hub_fetch import fetch_from_hub
+from m1app.question_sets.hub import fetch_from_hub, hub_request
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, curate
 from m1app.training.curation_steps import StepReport, comparable_text, sample_text
