@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from m1app.bootstrap import Services
-from m1app.training.data_request import DataRequest, carry_out
-from m1app.training.data_service import Collected
+from m1app.training.data_building import Collected, DataRequest, carry_out
 from m1app.ui.admin.training_data_view import built_value, preview_value
 
 
