@@ -31,8 +31,8 @@ class Finding:
 async def examine(settings: Settings, database: Database, engines: EngineService) -> list[Finding]:
     """Run every check; a failed one is a finding, not an error."""
     return [
-        _versions(),
-        _disk(settings.home),
+        await asyncio.to_thread(_versions),
+        await asyncio.to_thread(_disk, settings.home),
         await _database(database),
         await _engine(engines),
         await _generation(engines),

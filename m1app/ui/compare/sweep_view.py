@@ -1,6 +1,6 @@
 """What the Compare page shows of a sweep: its state and account, its charts and flips.
 
-The columns are in `sweep_columns.py`. All are pure: snapshot in, dictionary out, for `sweep_*.js`.
+The columns are in `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for `sweep_*.js`.
 """
 
 import itertools

@@ -12,7 +12,7 @@ import pytest
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.ui.admin.jobs import JobsTab, read_view
+from m1app.ui.admin.jobs_tab import JobsTab, read_view
 from m1app.ui.admin.jobs_view import detail_value, progress_text, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob

@@ -22,8 +22,8 @@ from m1app.ui.annotate.case_view import (
     text_hash,
     work_value,
 )
-from m1app.ui.annotate.numbers import agreement_value, summary_value
-from m1app.ui.annotate.queue import case_filter, queue_value
+from m1app.ui.annotate.numbers_view import agreement_value, summary_value
+from m1app.ui.annotate.queue_view import case_filter, queue_value
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,

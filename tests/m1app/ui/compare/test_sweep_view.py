@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut, SweepSnapshot, cell_readings
-from m1app.ui.compare.history import history_value
-from m1app.ui.compare.sweep_columns import MAX_COLUMNS_AT_FIRST, columns_value
+from m1app.ui.compare.history_view import history_value
+from m1app.ui.compare.sweep_columns_view import MAX_COLUMNS_AT_FIRST, columns_value
 from m1app.ui.compare.sweep_view import FlipMemory, account, cell_key, charts_value, shown_first, view_value
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from models.thinking.budget_forcing import ThinkingFinish

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from m1app.ui.probe.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from storage.traces.listing import Page, TraceFilter, TraceSummary
 from storage.traces.records import TraceState
 from tests.m1app.runs.trace_samples import BEGUN, HOSTILE

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from m1app.ui.probe.trace_pane import pane_value
+from m1app.ui.probe.trace_view import pane_value
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 from tests.m1app.runs.trace_samples import ANSWERED, COMPLETED, HOSTILE, RUNNING, THOUGHT, a_question, a_trace, segment
 

@@ -1,4 +1,4 @@
-"""Transitions of the Benchmarks page as dictionaries. Pure; runs and questions are `benchmark_view`."""
+"""Transitions of the Benchmarks page as dictionaries. Pure; runs and questions are in `runs_view`."""
 
 from typing import Any
 
