@@ -186,12 +186,14 @@ def test_retry_after_is_honoured(server: WeightsServer, tmp_path: Path) -> None:
     assert time.monotonic() - started >= 1.0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
 def test_no_connection_is_unreachable(tmp_path: Path, address: str) -> None:
     with pytest.raises(SourceUnreachable, match="Check the network"):
         fetch(model(), tmp_path, hub_url=address, patience_seconds=PATIENCE_SECONDS)
 
 
+@pytest.mark.process
 def test_address_without_a_scheme_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="Check the hub's address"):
         fetch(model(), tmp_path, hub_url="huggingface.co")
