@@ -6,7 +6,7 @@ The page, the saver and the command line all read snapshots; nothing but the run
 import time
 from dataclasses import dataclass, field, replace
 
-from m1app.runs.changes import Changes
+from m1app.runs.live_runs import Changes
 from models.thinking.budget_forcing import SegmentKind
 from models.thinking.option_probabilities import OptionProbabilities
 from models.thinking.thinking_pass import (
@@ -17,7 +17,7 @@ from models.thinking.thinking_pass import (
     SegmentOpened,
     TokensGenerated,
 )
-from storage.traces.records import Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
+from storage.traces.records import Progress, Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
 from storage.traces.records import SegmentKind as StoredKind
 
 
@@ -80,8 +80,6 @@ class LiveTrace:
         self.changes = Changes()
         self.is_over = False
         """Whether the outcome is known and was saved, or could not be."""
-        self.save_error = ""
-        """Why the trace could not be saved; empty when it could."""
 
     @property
     def id(self) -> str:
@@ -139,6 +137,10 @@ class LiveTrace:
     def segments(self) -> tuple[Segment, ...]:
         """What there is so far."""
         return tuple(segment.record() for segment in self._segments)
+
+    def progress(self) -> Progress:
+        """What there is so far, to be saved."""
+        return Progress(self.id, self.segments(), self.tokens_generated, self._time_to_first_token())
 
     def snapshot(self) -> Trace:
         """The trace as it would be kept now."""
