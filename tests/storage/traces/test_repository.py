@@ -317,14 +317,10 @@ def test_growing_segment_is_read_whole_and_becomes_one_row_when_its_process_is_g
 def test_interrupted_segment_that_is_resumed_keeps_its_parts_apart_from_the_next_segment(database: Database) -> None:
     trace = begin(database)
     left = think("left open")
-    for segments in (
-        [think("left")],
-        [left],
-        [left, think("then")],
-        [left, think("then more")],
-        [left, think("then more and")],
-    ):
-        save(database, trace, segments)
+    save(database, trace.id, think("left"))
+    save(database, trace.id, left)
+    for words in ("then", "then more", "then more and"):
+        save(database, trace.id, left, think(words))
     assert [segment.text for segment in read(database, trace.id).segments] == ["left open", "then more and"]
     save(database, trace.id, left)
     assert read(database, trace.id).segments == (left,)
