@@ -17,7 +17,7 @@ from m1app.runs.pass_plan import PassPlanner
 from m1app.runs.probe import ProbeService
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings, SettingsError
-from m1app.training.data_service import TrainingDataService
+from m1app.training.data_building import TrainingDataService
 from m1app.training.service import FineTuningService
 from models.profiles import Profiles, load_profiles
 from models.weights.catalog import Catalog
