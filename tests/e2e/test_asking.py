@@ -66,23 +66,6 @@ def test_tokens_of_every_segment_are_listed_and_add_up(probe: ProbePage, app: Ru
     expect(probe.part("cost")).to_have_text(f"{trace['tokens_generated']} generated")
 
 
-def test_forced_rounds_stand_out_as_marked_waits(probe: ProbePage, app: RunningApp) -> None:
-    probe.ask(OPEN_QUESTION, budget=400, rounds=2)
-    trace_id = probe.wait_trace_id()
-    probe.wait_over()
-    expect(probe.waits).to_have_count(2)
-    expect(probe.part("rounds")).to_have_text("2 of 2 forced rounds")
-    for wait in probe.waits.all():
-        assert (wait.text_content() or "").strip() == "Wait"
-        assert "forced round" in wait.evaluate("mark => getComputedStyle(mark, '::after').content")
-        background = "e => getComputedStyle(e).backgroundColor"
-        assert wait.evaluate(background) != wait.locator("..").evaluate(background)
-    trace = app.trace(trace_id)
-    assert [part["kind"] for part in trace["segments"]][:5] == ["think", "wait", "think", "wait", "think"]
-    assert trace["thinking_tokens"] <= 400
-    expect(probe.verdict).to_have_text("Not scored")
-
-
 def test_budget_slider_and_exact_number_follow_each_other(probe: ProbePage) -> None:
     expect(probe.budget_slider).to_have_value("9")
     probe.set_number(probe.budget, 1000)
