@@ -204,7 +204,7 @@ def test_empty_page_explains_itself_and_fills_in_an_example(compare: OpenCompare
 def test_what_cannot_be_run_is_said_and_nothing_typed_is_lost(compare: OpenComparePage) -> None:
     compare.fill("Why <i>so</i>?", budgets=[], own="1,024")
     compare.run.click()
-    expect(compare.message).to_contain_text("may be one number or more", timeout=WAIT_MS)
+    expect(compare.message).to_contain_text("could be one number or several", timeout=WAIT_MS)
     expect(compare.question).to_have_value("Why <i>so</i>?")
     expect(compare.own_budgets).to_have_value("1,024")
     compare.page.reload()

@@ -89,7 +89,7 @@ async def test_a_wrong_password_is_told_and_too_many_have_to_wait(client: httpx2
     for _ in range(5):
         answer = await log_in(client, "wrong")
         assert answer.status_code == 403
-        assert "That is not the password." in answer.text
+        assert "Wrong password." in answer.text
         assert "set-cookie" not in answer.headers
     answer = await log_in(client)
     assert answer.status_code == 429

@@ -164,7 +164,7 @@ def test_no_more_than_eight_columns_are_shown_at_first() -> None:
 def test_a_column_tells_its_cut_its_verdict_and_which_cells_it_stands_for() -> None:
     cell = next(cell for cell in bands(DONE)[1]["cells"] if cell["key"] == "8-0")
     assert (cell["verdict_label"], cell["ended"]) == ("✗ Wrong: B, target A", "own stop at 6 tokens, 2 cells")
-    assert cell["also"] == "Also the answer of: 16 tokens, 0 rounds"
+    assert cell["also"] == "Also the answer for: 16 tokens, 0 rounds"
     assert cell["answer"] == "The answer is B."
 
 

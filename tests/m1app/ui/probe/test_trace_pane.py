@@ -59,10 +59,10 @@ def test_a_running_trace_says_what_it_does(segments: Any, generated: int, label:
 @pytest.mark.parametrize(
     ("state", "reason", "label", "finish"),
     [
-        (TraceState.COMPLETED, ThinkingFinishReason.NATURAL, "Done", "Thinking ended by itself."),
-        (TraceState.COMPLETED, ThinkingFinishReason.BUDGET, "Done", "Thinking ended at the budget."),
+        (TraceState.COMPLETED, ThinkingFinishReason.NATURAL, "Done", "The model ended its thinking."),
+        (TraceState.COMPLETED, ThinkingFinishReason.BUDGET, "Done", "Thinking used up the budget."),
         (TraceState.STOPPED, ThinkingFinishReason.STOPPED, "Stopped", "Thinking was stopped."),
-        (TraceState.FAILED, ThinkingFinishReason.FAILED, "Failed", "Thinking was ended by an error."),
+        (TraceState.FAILED, ThinkingFinishReason.FAILED, "Failed", "An error ended the thinking."),
         (TraceState.INTERRUPTED, None, "Interrupted", ""),
     ],
 )
@@ -154,7 +154,7 @@ def test_words_that_open_the_answer_are_shown_and_delimiters_are_not(close: str,
 
 def test_details_say_how_to_make_the_trace_again() -> None:
     details = dict(pane_value(a_trace(profile_is_guess=True, seed=None))["result"]["details"])
-    assert details["Profile"] == "plain-chatml (a guess: no profile names this model)"
+    assert details["Profile"] == "plain-chatml (a guess: no profile matches this model)"
     assert (details["Seed"], details["Engine"], details["Begun"]) == (
         "none (greedy)",
         "embedded, llama.cpp b1",
