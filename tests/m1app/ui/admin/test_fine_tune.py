@@ -161,7 +161,7 @@ def test_presets_say_what_they_change() -> None:
     assert preset_meaning("m1").startswith("Trains all weights for 5 epochs of 16 samples, in bf16 on a GPU")
     assert "rank 16" in preset_meaning("lora")
     assert "at most 30 steps of 4 samples, in fp32 on the CPU" in preset_meaning("cpu-trial")
-    assert preset_values("m1")["lora_rank"] == "every weight"
+    assert preset_values("m1")["lora_rank"] == "all weights"
     assert preset_values("cpu-trial")["block_size"] == "1024"
 
 

@@ -66,7 +66,7 @@ def test_a_report_says_what_came_what_was_repeated_and_what_is_shared() -> None:
         "Left out: 3.",
     ]
     assert value["overlaps"] == [
-        {"text": "MedQA shares 12 questions with train.jsonl, or nearly so.", "pairs": [["a?", "b?", "88%"]]}
+        {"text": "MedQA shares 12 questions with train.jsonl (identical or nearly so).", "pairs": [["a?", "b?", "88%"]]}
     ]
 
 

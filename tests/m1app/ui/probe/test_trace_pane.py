@@ -113,11 +113,11 @@ def test_the_verdict_is_in_words_and_not_only_a_colour(changes: dict[str, Any], 
 def test_segments_are_listed_with_how_each_ended() -> None:
     rows = pane_value(COMPLETED)["result"]["segments"]
     assert [(row["name"], row["tokens"], row["seconds"], row["ended"]) for row in rows] == [
-        ("thinking", 4, 0.5, "by itself"),
+        ("thinking", 4, 0.5, "natural stop"),
         ("forced round (inserted)", 1, None, ""),
-        ("thinking", 3, 0.25, "at its limit"),
+        ("thinking", 3, 0.25, "token limit"),
         ("closing (inserted)", 6, None, ""),
-        ("answer", 1, 0.1, "by itself"),
+        ("answer", 1, 0.1, "natural stop"),
     ]
 
 

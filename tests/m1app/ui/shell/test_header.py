@@ -124,7 +124,7 @@ def test_a_guessed_profile_is_said_to_be_one() -> None:
 
 def test_what_an_engine_does_not_tell_is_left_out() -> None:
     names = [name for name, _ in shown(info=EngineInfo(EngineKind.OTHER, "", "m", 10))["facts"]]
-    assert "At once" not in names
+    assert "Parallel" not in names
 
 
 def test_work_counts_runs_and_their_tokens() -> None:
