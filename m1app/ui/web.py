@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
 from m1app.access.service import AdminAccess
+from m1app.background import start_task
 from m1app.bootstrap import Services
 from m1app.ui.admin.component import ADMIN_STYLE_SHEET
 from m1app.ui.admin.files import add_admin_files
@@ -53,7 +54,7 @@ def build_app(services: Services) -> ASGIApp:
         services.store.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
         services.benchmarks.mark_interrupted()
-        scheduler = asyncio.create_task(services.jobs.run_scheduler())
+        scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")
         yield
         scheduler.cancel()
         await asyncio.gather(scheduler, return_exceptions=True)
