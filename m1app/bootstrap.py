@@ -19,7 +19,7 @@ from m1app.runs.sweep_store import SweepStore
 from m1app.runs.sweeps import SweepService
 from m1app.runs.trace_store import TraceStore
 from m1app.settings import Settings, SettingsError
-from m1app.training.data_service import TrainingDataService
+from m1app.training.data_building import TrainingDataService
 from m1app.training.service import FineTuningService
 from models.profiles import Profiles, load_profiles
 from models.weights.catalog import Catalog

@@ -5,7 +5,7 @@ from typing import Any
 from m1app.training.estimate import Estimate
 from m1app.training.pace import Pace
 from m1app.training.plan import FineTuningPlan, ShownSample
-from m1app.training.rendered_rows import estimated_tokens
+from m1app.training.training_rows import estimated_tokens
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.wording import counted, duration, parameter_count, percent, size
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.flow import flow_figure, flows
+from m1app.benchmark.charts.flow import flow_figure, flows
+from m1app.benchmark.descriptions import comparison_words
 from m1app.benchmark.queries import CellPair, Transitions
-from m1app.benchmark.words import comparison_words
 
 
 def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> dict[str, Any]:

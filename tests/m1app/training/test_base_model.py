@@ -14,7 +14,7 @@ import pytest
 from m1app.training.base_model import BaseModel, HubAccess, find_base, with_hub_template
 from m1app.training.errors import NoChatTemplate
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.rendered_rows import choose_profile, split_rows, with_template
+from m1app.training.training_rows import choose_profile, split_rows, with_template
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from tests.m1app.training.training_cases import some_samples

@@ -13,8 +13,8 @@ from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
 from m1app.settings import Settings
-from m1app.training.curation_steps import StepReport
-from m1app.training.data_request import DataRequest
+from m1app.training.curation import StepReport
+from m1app.training.data_building import DataRequest
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
 from m1app.ui.admin.training_data_view import steps_value

@@ -1,14 +1,8 @@
-"""Numbers of benchmark runs in words, the same on the page and in the report."""
+"""Benchmark runs and comparisons in words, the same on the page and in the report."""
 
-from m1app.benchmark.estimates import PairedComparison
-from m1app.benchmark.queries import CellSummary
-from m1app.wording import counted, p_value, percent_with_interval, points, tokens_account
+from m1app.benchmark.intervals import PairedComparison
+from m1app.wording import counted, p_value, points, tokens_account
 from storage.benchmarks.records import BenchmarkRun
-
-
-def interval_words(cell: CellSummary) -> str:
-    """Accuracy with its interval."""
-    return percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high)
 
 
 def comparison_words(compared: PairedComparison) -> str:

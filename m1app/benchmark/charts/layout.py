@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.benchmark.charts.lines import Chart, Series
 from m1app.benchmark.paper_figures import PaperCurve
 from m1app.benchmark.queries import CellSummary
-from m1app.benchmark.series import Chart, Series
 
 GREY = "#6b7684"
 """Text, axes and reference lines: to be read on white and on black."""

@@ -7,8 +7,8 @@ import pytest
 from m1app.training.base_model import BaseModel
 from m1app.training.errors import NoChatTemplate
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.rendered_rows import choose_profile, row_of, split_rows, template_of
 from m1app.training.samples import TrainingSample
+from m1app.training.training_rows import choose_profile, row_of, split_rows, template_of
 from models.errors import UnknownModel
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog

@@ -1,22 +1,21 @@
-"""Benchmark charts as Plotly figures: plain dictionaries, the same for the page and for the static report.
+"""A chart for each question set: lines with intervals, the paper's curves, the Pareto front.
 
 Names that a person or a server gave are escaped, since Plotly reads a little HTML in its texts. A trace's `meta` holds
 the number of its colour, by which the page gives it the colour that suits its ground. Plotly is not imported here.
 """
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.axes import GREY, chart_layout
+from m1app.benchmark.charts.layout import GREY, chart_layout
+from m1app.benchmark.charts.lines import Chart, ChartChoice, Series, axes, series_of
 from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
-from m1app.benchmark.pareto import pareto_front
 from m1app.benchmark.queries import CellSummary
-from m1app.benchmark.series import Chart, ChartChoice, Series, axes, series_of
 from m1app.benchmark.tables import MACRO_NAME
-from m1app.benchmark.words import interval_words
 
 Figure = dict[str, Any]
 """`data` and `layout`, as Plotly takes them."""
@@ -211,7 +210,7 @@ def _y(cell: CellSummary, chart: Chart) -> float:
 def _hover_texts(cell: CellSummary) -> list[str]:
     return [
         f"{wording.cell(cell.budget_tokens, cell.force_rounds)}, n = {cell.n:,}",
-        interval_words(cell),
+        wording.percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high),
         wording.percent(cell.answered_share),
         f"{cell.mean_thinking_tokens:,.0f}",
         f"{cell.mean_tokens:,.0f}",
@@ -228,3 +227,20 @@ def _dash(line: Series) -> str:
 
 def _paper_dash(number: int) -> str:
     return ("dot", "dash", "dashdot")[number % 3]
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Indices of the points that no other one beats, by rising cost.
+
+    A point is beaten by another that costs no more and is worth no less, and is better in one of the two. Of points
+    that are equal in both, all are on the front; a point with a NaN is never on it.
+
+    Args:
+        points: (cost, value) of each; low cost and high value are good.
+    """
+    known = [(cost, -value, i) for i, (cost, value) in enumerate(points) if not (math.isnan(cost) or math.isnan(value))]
+    front: list[tuple[float, float, int]] = []
+    for cost, negative, i in sorted(known):
+        if not front or negative < front[-1][1] or (cost, negative) == front[-1][:2]:
+            front.append((cost, negative, i))
+    return tuple(i for _, _, i in front)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.files import KNOWN_LAYOUTS, parse_question_sets
+from m1app.question_sets.importing import KNOWN_LAYOUTS, parse_question_sets
 from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, m1_row
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,13 +1,13 @@
 """How verdicts changed between two cells, as a flow from right and wrong before to right and wrong after.
 
-A Plotly figure as in `benchmark_charts`. Blue is right and orange is lost, which colour-blind readers tell apart, and
+A Plotly figure as in `panels`. Blue is right and orange is lost, which colour-blind readers tell apart, and
 every band has its words too.
 """
 
 from dataclasses import dataclass
 
-from m1app.benchmark.axes import GREY
-from m1app.benchmark.charts import Figure
+from m1app.benchmark.charts.layout import GREY
+from m1app.benchmark.charts.panels import Figure
 from m1app.benchmark.queries import Transitions
 
 _PAD = 0.12

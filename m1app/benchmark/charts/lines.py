@@ -1,4 +1,4 @@
-"""The lines of a benchmark chart: which cells make one line, and in which order. Drawing is `benchmark_charts`."""
+"""The lines of a benchmark chart: which cells make one line, and in which order. Drawing is done by `panels`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,12 +1,17 @@
-"""Questions of the database that curation needs: those that are evaluated on, and those a model answers already."""
+"""What training data takes from the app's database: its own right answers as samples, and questions to leave out.
+
+Questions are left out that a question set evaluates here, or that a model answers right already.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m1app.benchmark.errors import RunNotFound
 from m1app.errors import AppError
-from m1app.training.curation_steps import comparable_text
+from m1app.training.curation import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
+from storage.annotations.cases import CaseRepository
+from storage.annotations.records import CaseFilter, CaseSummary
 from storage.benchmarks.records import BenchmarkRun
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
@@ -14,6 +19,62 @@ from storage.database import Session
 from storage.errors import RecordNotFound
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.repository import QuestionRepository
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
+from storage.traces.repository import TraceRepository
+
+_CASES_PAGE_SIZE = 500
+_CAPPED = "budget"
+
+
+def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]:
+    """Right answers of probes and sweeps, newest first.
+
+    Thinking that a budget cut, and an answer that its cap cut, end in the middle of a sentence and would teach that:
+    only what ended by itself is taken.
+
+    Args:
+        session: of the database.
+        source: what the samples say of where they came from.
+    """
+    cases, found = CaseRepository(session), []
+    cursor: str | None = None
+    while True:
+        page = cases.page(CaseFilter(is_correct=True), "", _CASES_PAGE_SIZE, cursor)
+        for summary in page.items:
+            if not _ended_by_itself(session, summary):
+                continue
+            case = cases.get(summary.id)
+            tags = case.question.tags
+            found.append(
+                TrainingSample(
+                    question=case.question.stem,
+                    options=dict(case.question.options),
+                    target=case.question.target,
+                    reasoning=case.thinking_text,
+                    answer=case.answer_text,
+                    domain=tags[0] if tags else "",
+                    source=source,
+                )
+            )
+        if page.next_cursor is None:
+            return tuple(found)
+        cursor = page.next_cursor
+
+
+def _ended_by_itself(session: Session, case: CaseSummary) -> bool:
+    traces = TraceRepository(session)
+    if case.checkpoint_id is not None:
+        checkpoint = next(each for each in traces.list_checkpoints(case.trace_id) if each.id == case.checkpoint_id)
+        is_natural = checkpoint.thinking_finish_reason is ThinkingFinishReason.NATURAL
+        return is_natural and checkpoint.finish_reason != _CAPPED
+    trace = traces.get(case.trace_id)
+    answers = [segment for segment in trace.segments if segment.kind is SegmentKind.ANSWER]
+    return (
+        trace.state is TraceState.COMPLETED
+        and trace.thinking_finish_reason is ThinkingFinishReason.NATURAL
+        and all(segment.finish_reason != _CAPPED for segment in answers)
+    )
+
 
 _PAGE_SIZE = 1000
 _OWN_SHARE = 0.9
