@@ -229,7 +229,7 @@ def test_a_finished_model_is_led_to_by_the_names_that_are_served(
 
 def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None:
     assert "M1_ENGINE=vllm M1_MODEL=mine sh" in led_to(tmp_path, ())["how"]
-    assert "for vLLM alone" in led_to(tmp_path, ())["how"]
+    assert "needs vLLM" in led_to(tmp_path, ())["how"]
     (tmp_path / "mine.gguf").touch()
     assert "M1_ENGINE=embedded M1_MODEL=mine," in led_to(tmp_path, ())["how"]
     assert "M1_MODEL=mine-vllm sh" in led_to(tmp_path, ())["how"]
