@@ -35,7 +35,7 @@ def test_pasted_options_get_their_own_box_and_the_run_ends_in_verdict_and_probab
     expect(probe.verdict).to_contain_text(expected)
     if trace["letter"]:
         expect(probe.verdict).to_contain_text(f"{trace['letter']}")
-    expect(probe.part("finish")).to_have_text("Thinking ended at the budget.")
+    expect(probe.part("finish")).to_have_text("Thinking used up the budget.")
     expect(probe.part("used")).to_have_text("64 of 64 tokens")
     _expect_options(probe, trace)
 
