@@ -32,7 +32,7 @@ RUN pip install --require-hashes -r requirements.txt
 COPY models/ models/
 USER 10001:10001
 ENV M1_HOME=/data
-RUN python -m models.download smollm2-135m --directory /data/models
+RUN python -m models.weights.download smollm2-135m --directory /data/models
 
 # The code belongs to root: the app can read it and not change it.
 USER 0:0

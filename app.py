@@ -2,7 +2,7 @@
 
 import sys
 
-from m1app.serve_cli import main
+from m1app.cli.serve import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,22 +21,17 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from benchmarks import report
+from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import load_taxonomy
-from m1app.services.annotation_exchange import AnnotationExchange, ExportFormat
-from m1app.services.annotations import AnnotationService
-from storage.annotation_records import CaseFilter
+from m1app.annotation.service import AnnotationService
+from storage.annotations.records import CaseFilter
+from storage.annotations.tables import AnnotationLabelRow, AnnotationRevisionRow, AnnotationRow, AssessmentRow
 from storage.database import Database
-from storage.questions import QuestionRepository
-from storage.records import NewQuestion, NewTrace, SegmentKind, TraceState
-from storage.tables import (
-    AnnotationLabelRow,
-    AnnotationRevisionRow,
-    AnnotationRow,
-    AssessmentRow,
-    SegmentRow,
-    TraceRow,
-)
+from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
+from storage.traces.records import NewTrace, SegmentKind, TraceState
+from storage.traces.tables import SegmentRow, TraceRow
 
 TARGET_READ_SECONDS, TARGET_SAVE_SECONDS = 1.0, 0.05
 _THINKING = "The patient has chest pain. The electrocardiogram comes first. " * 30

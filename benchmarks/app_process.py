@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.engine_under_test import weights_directory
-from m1app.services.engines import DEFAULT_MODEL_ID
+from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, load_settings
-from models.catalog import Catalog
-from models.download import fetch
+from models.weights.catalog import Catalog
+from models.weights.download import fetch
 
 _ROOT = Path(__file__).resolve().parents[1]
 _POLL_SECONDS = 0.02

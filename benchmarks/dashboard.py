@@ -16,14 +16,14 @@ from uuid import uuid4
 from sqlalchemy import insert
 
 from benchmarks import report
-from m1app.services.benchmark_reading import BenchmarkReading, CellPair, QuestionFilter
-from m1app.services.benchmark_store import BenchmarkStore
-from storage.benchmark_records import ItemState, NewBenchmarkRun, RunState
-from storage.benchmark_tables import BenchmarkItemRow, BenchmarkResultRow
-from storage.benchmarks import BenchmarkRepository
+from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter
+from m1app.benchmark.store import BenchmarkStore
+from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow
 from storage.database import Database
-from storage.questions import QuestionRepository
-from storage.records import NewQuestion
+from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
 from storage.search import entry_numbers
 
 TARGET_PAGE_SECONDS = 1.0

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from m1app.services.engines import DEFAULT_MODEL_ID
+from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings, load_settings
-from models.catalog import Catalog
-from models.download import fetch
-from models.engine_endpoint import Endpoint
-from models.llama_server import llama_server
-from models.vllm_server import vllm_server
+from models.engine.endpoint import Endpoint
+from models.servers.llama_server import llama_server
+from models.servers.vllm_server import vllm_server
+from models.weights.catalog import Catalog
+from models.weights.download import fetch
 
 _START_SECONDS = 600.0
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.models.scripted_server import Script, chunk, serving, stream
+from tests.models.engine.scripted_server import Script, chunk, serving, stream
 
 _MODEL = {"id": "smollm2-135m", "owned_by": "vllm", "max_model_len": 4096}
 

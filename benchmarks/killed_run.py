@@ -27,13 +27,13 @@ import pandas as pd
 from benchmarks import report
 from benchmarks.app_process import free_port
 from benchmarks.engine_under_test import weights_directory
+from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import Services, build_services
-from m1app.services.benchmark_recipe import BenchmarkRecipe
-from m1app.services.engines import DEFAULT_MODEL_ID
+from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings
-from models.catalog import Catalog
-from models.download import fetch
-from storage.job_records import JobState
+from models.weights.catalog import Catalog
+from models.weights.download import fetch
+from storage.jobs.records import JobState
 
 _ROOT = Path(__file__).resolve().parents[1]
 _VICTIMS = ("worker", "engine", "app")
@@ -101,7 +101,7 @@ def _engines(pid: int) -> Iterator[int]:
     with suppress(OSError):
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             for child in map(int, children.read_text(encoding="ascii").split()):
-                if b"models.llama_worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                if b"models.servers.llama_worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
                     yield child
                 yield from _engines(child)
 

@@ -22,9 +22,9 @@ from benchmarks.app_process import AppProcess, running_app
 from benchmarks.engine_under_test import engine_under_test
 from benchmarks.instant_engine import instant_engine
 from benchmarks.page_client import PageClient
-from m1app.benchmark.library import load_library
 from m1app.bootstrap import Services, build_services
-from m1app.services.probe_request import ProbeRequest
+from m1app.question.library import load_library
+from m1app.runs.probe_request import ProbeRequest
 
 TARGET_GROWTH_MIB = 2.0
 """Over one whole round after the first: below what one probe's worth of kept text would add up to, above noise."""

@@ -19,13 +19,13 @@ from typing import Any
 from benchmarks import report
 from benchmarks.engine_under_test import engine_under_test
 from benchmarks.raw_client import RawClient, Timing
-from m1app.benchmark.library import load_library
 from m1app.bootstrap import Services, build_services
-from m1app.services.probe_request import ProbeRequest
-from models import engine_wire
-from models.engine import CompletionRequest
-from models.prompting import bind_markers
-from storage.records import SegmentKind, Trace
+from m1app.question.library import load_library
+from m1app.runs.probe_request import ProbeRequest
+from models.engine import wire as engine_wire
+from models.engine.protocol import CompletionRequest
+from models.thinking.prompting import bind_markers
+from storage.traces.records import SegmentKind, Trace
 
 TARGET_RATE_RATIO = 0.97
 TARGET_FIRST_TOKEN_SECONDS = 0.020

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from models.engine_endpoint import Endpoint
+from models.engine.endpoint import Endpoint
 
 _EVENT = b"data: {"
 _SILENCE_SECONDS = 600.0

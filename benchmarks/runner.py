@@ -18,17 +18,17 @@ from typing import Any
 from benchmarks import report
 from benchmarks.engine_under_test import engine_under_test
 from benchmarks.raw_client import RawClient
-from m1app.benchmark.library import load_library
+from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import Services, build_services
-from m1app.services.benchmark_recipe import BenchmarkRecipe
-from m1app.services.sweep_reading import SweepSnapshot
-from models import engine_wire
-from models.budget_forcing import ThinkingFinish, closing
-from models.engine import CompletionRequest
-from models.option_probabilities import TOP_LOGPROBS
-from models.prompting import bind_markers
-from storage.question_sets import QuestionSetRepository
-from storage.records import NewQuestion
+from m1app.question.library import load_library
+from m1app.runs.sweep_reading import SweepSnapshot
+from models.engine import wire as engine_wire
+from models.engine.protocol import CompletionRequest
+from models.thinking.budget_forcing import ThinkingFinish, closing
+from models.thinking.option_probabilities import TOP_LOGPROBS
+from models.thinking.prompting import bind_markers
+from storage.question_sets.repository import QuestionSetRepository
+from storage.questions.records import NewQuestion
 
 TARGET_RATIO = 0.95
 _SET = "library"

@@ -10,13 +10,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from m1app.benchmark.scoring import lead_in, score
-from m1app.services.pass_plan import PassPlan
-from models.budget_forcing import ThinkingFinish, choose_wait, closing
-from models.engine import CompletionChunk, CompletionRequest, Engine, FinishReason, TokenIds
-from models.option_probabilities import option_probabilities
-from models.sweep import Cell
-from models.think_parser import ThinkParser
+from m1app.question.scoring import lead_in, score
+from m1app.runs.pass_plan import PassPlan
+from models.engine.protocol import CompletionChunk, CompletionRequest, Engine, FinishReason, TokenIds
+from models.thinking.budget_forcing import ThinkingFinish, choose_wait, closing
+from models.thinking.option_probabilities import option_probabilities
+from models.thinking.sweep import Cell
+from models.thinking.think_parser import ThinkParser
 
 
 @dataclass(slots=True)

@@ -17,18 +17,18 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks import report
-from m1app.benchmark.library import load_library
-from m1app.benchmark.prompt_text import render_prompt
+from m1app.question.library import load_library
+from m1app.question.prompt_text import render_prompt
 from m1app.settings import load_settings
-from models.catalog import Catalog
-from models.download import local_path
-from models.engine import CompletionRequest
-from models.llama_server import llama_server
-from models.managed_server import ManagedServer
-from models.openai_engine import OpenAIEngine
+from models.engine.client import OpenAIEngine
+from models.engine.protocol import CompletionRequest
 from models.profiles import Profile, load_profiles
-from models.prompting import build_prompt
-from models.vllm_server import vllm_server
+from models.servers.llama_server import llama_server
+from models.servers.managed_server import ManagedServer
+from models.servers.vllm_server import vllm_server
+from models.thinking.prompting import build_prompt
+from models.weights.catalog import Catalog
+from models.weights.download import local_path
 
 _TRANSFORMERS = Path(__file__).with_name("bare") / "greedy_with_transformers.py"
 _CONTEXT = 2048

@@ -19,16 +19,15 @@ from typing import Any
 from benchmarks import report
 from benchmarks.engine_under_test import engine_under_test
 from benchmarks.separate_runs import Cost, CountingEngine, SeparateRun, run_alone
-from m1app.benchmark.library import load_library
 from m1app.bootstrap import Services, build_services
-from m1app.services.pass_plan import PassPlanner
-from m1app.services.sweep_reading import SweepSnapshot, cell_readings
-from m1app.services.sweep_request import SweepRequest
-from m1app.services.sweep_store import SweepStore
-from m1app.services.sweeps import SweepService
-from models.engine import TokenIds
-from models.sweep import Cell
-from storage.records import SegmentKind
+from m1app.question.library import load_library
+from m1app.runs.pass_plan import PassPlanner
+from m1app.runs.sweep_reading import SweepSnapshot, cell_readings
+from m1app.runs.sweep_request import SweepRequest
+from m1app.runs.sweeps import SweepService
+from models.engine.protocol import TokenIds
+from models.thinking.sweep import Cell
+from storage.traces.records import SegmentKind
 
 TARGET_TOKENS, TARGET_SECONDS = 1.15, 1.25
 
@@ -87,7 +86,7 @@ async def compare(services: Services, requests: Sequence[SweepRequest]) -> Compa
     """Run every request both ways; which goes first changes from question to question."""
     found = Comparison()
     planner = PassPlanner(CountingEngines(services, found.our_cost), services.profiles)  # type: ignore[arg-type]
-    sweeps = SweepService(planner, SweepStore(services.database))
+    sweeps = SweepService(planner, services.database)
     for number, request in enumerate(requests):
         if number % 2:
             alone = await _separately(services, request, found)

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.report import add_json_option, describe, machine, middle, table
-from m1app.services.training_process import KEPT_MEMORY
 from m1app.settings import load_settings
+from m1app.training.events import read_events
+from m1app.training.folder import TrainingFolder, TrainingRun
+from m1app.training.process import KEPT_MEMORY
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_events import read_events
-from m1app.training.training_folder import TrainingFolder, TrainingRun
-from models.catalog import Catalog
-from models.download import fetch
+from models.weights.catalog import Catalog
+from models.weights.download import fetch
 
 _ROOT = Path(__file__).resolve().parents[1]
 _BARE = _ROOT / "benchmarks" / "bare" / "train_with_trl.py"

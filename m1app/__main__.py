@@ -2,7 +2,7 @@
 
 import sys
 
-from m1app.cli import main
+from m1app.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

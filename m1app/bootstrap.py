@@ -2,26 +2,25 @@
 
 from dataclasses import dataclass
 
+from m1app.annotation.exchange import AnnotationExchange
 from m1app.annotation.labels import load_taxonomy
-from m1app.services.annotation_exchange import AnnotationExchange
-from m1app.services.annotations import AnnotationService
-from m1app.services.benchmark_reading import BenchmarkReading
-from m1app.services.benchmark_recipe import MAX_IN_FLIGHT
-from m1app.services.benchmark_store import BenchmarkStore
-from m1app.services.benchmarks import BenchmarkService
-from m1app.services.engines import EngineService
-from m1app.services.fine_tuning import FineTuningService
-from m1app.services.jobs import JobService
-from m1app.services.pass_plan import PassPlanner
-from m1app.services.probe import ProbeService
-from m1app.services.question_sets import QuestionSetService
-from m1app.services.sweep_store import SweepStore
-from m1app.services.sweeps import SweepService
-from m1app.services.trace_store import TraceStore
-from m1app.services.training_data import TrainingDataService
+from m1app.annotation.service import AnnotationService
+from m1app.benchmark.queries import BenchmarkReading
+from m1app.benchmark.recipe import MAX_IN_FLIGHT
+from m1app.benchmark.service import BenchmarkService
+from m1app.benchmark.store import BenchmarkStore
+from m1app.engines.service import EngineService
+from m1app.engines.watch import EngineWatch
+from m1app.jobs.service import JobService
+from m1app.question_sets.service import QuestionSetService
+from m1app.runs.pass_plan import PassPlanner
+from m1app.runs.probe import ProbeService
+from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings, SettingsError
-from models.catalog import Catalog
+from m1app.training.data_building import TrainingDataService
+from m1app.training.service import FineTuningService
 from models.profiles import Profiles, load_profiles
+from models.weights.catalog import Catalog
 from storage.database import Database
 
 
@@ -34,7 +33,7 @@ class Services:
     catalog: Catalog
     profiles: Profiles
     engines: EngineService
-    store: TraceStore
+    engine_watch: EngineWatch
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -52,6 +51,7 @@ class Services:
         await self.sweeps.aclose()
         await self.benchmarks.aclose()
         await self.jobs.aclose()
+        await self.engine_watch.aclose()
         await self.engines.aclose()
         self.database.dispose()
 
@@ -90,7 +90,6 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engines.start()
     database = Database(settings.database_address)
     database.migrate()
-    store = TraceStore(database)
     planner = PassPlanner(engines, profiles)
     jobs = JobService(database, settings)
     benchmark_store = BenchmarkStore(database)
@@ -101,15 +100,15 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         catalog=catalog,
         profiles=profiles,
         engines=engines,
-        store=store,
-        probe=ProbeService(planner, store),
-        sweeps=SweepService(planner, SweepStore(database)),
+        engine_watch=EngineWatch(engines),
+        probe=ProbeService(planner, database),
+        sweeps=SweepService(planner, database),
         annotations=AnnotationService(database, taxonomy),
         exchange=AnnotationExchange(database, taxonomy),
         question_sets=QuestionSetService(database, settings),
         jobs=jobs,
         benchmarks=BenchmarkService(
-            benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs
+            benchmark_store, SweepService(planner, database, MAX_IN_FLIGHT), engines, profiles, jobs
         ),
         benchmark_reading=BenchmarkReading(benchmark_store),
         training_data=training_data,

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.engine_endpoint import Endpoint
+from m1app.errors import AppError
+from models.engine.endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
 IS_PACKAGE = _ROOT.name in ("site-packages", "dist-packages")
@@ -32,7 +33,7 @@ class EngineChoice(StrEnum):
     """A server that already runs, at M1_ENGINE_URL."""
 
 
-class SettingsError(Exception):
+class SettingsError(AppError):
     """A setting is wrong; the message names the variable, what was found and what is expected."""
 
 

@@ -19,7 +19,7 @@ if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embe
     # Later starts leave it to the app, which checks the file's hash and fetches it again if it has to.
     if [ ! -d "$home/models/smollm2-135m" ]; then
         status=0
-        .venv/bin/python -m models.download smollm2-135m --directory "$home/models" || status=$?
+        .venv/bin/python -m models.weights.download smollm2-135m --directory "$home/models" || status=$?
         [ "$status" -ne 130 ] || exit 130 # Ctrl+C
         [ "$status" -eq 0 ] || echo "run: without the model there are no answers yet; the page tries again." >&2
     fi

@@ -13,11 +13,26 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, Text, cast, column, delete, func, insert, literal, select, table
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Select,
+    Text,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
-from storage.tables import QuestionRow, SearchEntryRow, TraceRow
+from storage.base import Base, Id
+from storage.questions.tables import QuestionRow
+from storage.traces.tables import TraceRow
 
 MAX_WORD_CHARACTERS = 64
 """Longer words are cut, in texts and queries alike."""
@@ -30,6 +45,19 @@ _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = frozenset({"Mn", "Mc", "Me", "Cf"})
 
 _SQLITE_INDEX = table("search_index", column("rowid"), column("search_index"))
+
+
+class SearchEntryRow(Base):
+    """The searchable words of one question, or of one trace that has ended."""
+
+    __tablename__ = "search_entry"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    """Also the row id of SQLite's full-text index."""
+    question_id: Mapped[str | None] = mapped_column(Id, ForeignKey("question.id", ondelete="CASCADE"), unique=True)
+    trace_id: Mapped[str | None] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), unique=True)
+    words: Mapped[str]
+    """Distinct words as `search.words_of` gives them, one space between two."""
 
 
 def words_of(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What tests of several packages share: the real engines, started once."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from models.engine_endpoint import Endpoint
+from models.engine.endpoint import Endpoint
 from tests.migrated_copies import migrated_copies as migrated_copies
+from tests.models.engine.dictated import dictate as dictate
 from tests.needs import E2E, Guard, is_quick, mark
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,8 +58,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
 @pytest.fixture(scope="session")
 def smollm2_path() -> Path:
     """The default model's GGUF file, fetched once; M1_TEST_HOME says where it is kept."""
-    from models.catalog import Catalog
-    from models.download import fetch
+    from models.weights.catalog import Catalog
+    from models.weights.download import fetch
 
     home = Path(os.environ.get("M1_TEST_HOME") or ROOT / "data" / "test-home")
     return fetch(Catalog.load().get("smollm2-135m"), home / "models")
@@ -77,7 +79,7 @@ def safetensors_path(smollm2_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The real embedded engine, for tests that leave it running."""
-    from models.llama_server import llama_server
+    from models.servers.llama_server import llama_server
 
     log_path = tmp_path_factory.mktemp("llama") / "llama.log"
     server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 1, log_path)
@@ -90,12 +92,13 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real vLLM over the same weights."""
-    from models.vllm_server import vllm_server
+    """The real vLLM over the same weights; M1_TEST_VLLM_ARGS are further arguments, such as `--dtype bfloat16`."""
+    from models.servers.vllm_server import vllm_server
 
     log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    extra_args = shlex.split(os.environ.get("M1_TEST_VLLM_ARGS", ""))
     server = vllm_server(
-        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, context_length=ENGINE_CONTEXT_LENGTH
+        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, extra_args, context_length=ENGINE_CONTEXT_LENGTH
     )
     server.start()
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from m1app.cli import _parser
+from m1app.cli.main import _parser
 from m1app.settings import EngineChoice, Settings
-from models.budget_forcing import ThinkingFinish
-from storage.records import SegmentKind, ThinkingFinishReason, TraceState
+from models.thinking.budget_forcing import ThinkingFinish
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -143,7 +143,7 @@ def test_documents_named_in_the_code_exist():
 
 
 def test_number_of_library_questions_is_the_real_one():
-    from m1app.benchmark.library import load_library
+    from m1app.question.library import load_library
 
     assert f"A library of {len(load_library())} questions" in text_of(ROOT / "CHANGELOG.md")
 

@@ -101,7 +101,7 @@ def test_installed_command_says_that_training_needs_the_project(installed_comman
     python = installed_command.with_name("python")
     code = (
         "from m1app.settings import Settings\n"
-        "from m1app.services.training_environment import environment_state\n"
+        "from m1app.training.environment import environment_state\n"
         "print(environment_state(Settings()))"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}

@@ -1,1 +1,1 @@
-"""What a mark on a text is: where it stands, and what it says. Pure."""
+"""Annotations: labels, marks on texts, review, agreement, import and export."""

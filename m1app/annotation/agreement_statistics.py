@@ -20,7 +20,7 @@ from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from m1app.annotation.agreement import AgreementReport, Estimate
 from m1app.annotation.labels import Taxonomy
-from storage.annotation_records import Annotation, Part, Rating
+from storage.annotations.records import Annotation, Part, Rating
 
 MIN_CASES = 10
 """Below this many cases nothing is said."""

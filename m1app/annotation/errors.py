@@ -1,16 +1,22 @@
 """What can be wrong with an annotation, the taxonomy or a file of annotations.
 
-AnnotationError
-├── AnnotationRefused    what an annotation says cannot be kept; `field` names what is wrong
-├── SelectorError        a mark does not stand where it says
-├── LabelsError          a file of labels cannot be used
-└── ImportRefused        a file of annotations cannot be imported; the message names the line
+AppError
+└── AnnotationError
+    ├── AnnotationRefused    what an annotation says cannot be kept; `field` names what is wrong
+    ├── SelectorError        a mark does not stand where it says
+    ├── LabelsError          a file of labels cannot be used
+    ├── ImportRefused        a file of annotations cannot be imported; the message names the line
+    ├── CaseNotFound         no case has that id
+    └── AnnotationConflict   somebody has changed the annotation since it was opened
 
 Every message says what was found and what to do about it.
 """
 
+from m1app.errors import AppError
+from storage.annotations.records import Annotation
 
-class AnnotationError(Exception):
+
+class AnnotationError(AppError):
     """Base of this package's errors; its text may be shown to a person."""
 
 
@@ -32,3 +38,20 @@ class LabelsError(AnnotationError):
 
 class ImportRefused(AnnotationError):
     """A file of annotations cannot be imported; nothing of it was."""
+
+
+class CaseNotFound(AnnotationError):
+    """No case has that id."""
+
+
+class AnnotationConflict(AnnotationError):
+    """Somebody has changed the annotation since it was opened."""
+
+    def __init__(self, current: Annotation, changes: tuple[str, ...]) -> None:
+        what = ", ".join(name.replace("_", " ") for name in changes) or "its state"
+        super().__init__(
+            f"{current.annotator}'s annotation was changed meanwhile ({what}). "
+            "Look at what it says now, then take that or save yours over it."
+        )
+        self.current = current
+        self.changes = changes

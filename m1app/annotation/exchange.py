@@ -1,276 +1,151 @@
-"""Annotations as files: W3C Web Annotations (JSON lines), a table (CSV), and corrected examples for fine-tuning.
+"""Exports of all annotations, and imports that are whole or nothing."""
 
-https://www.w3.org/TR/annotation-model/. A line of JSON holds one annotation: tags, comment, correction and evidence
-as bodies, the span as TextPositionSelector and TextQuoteSelector of a target. What the model has no word for stands
-under "m1", the history included, so that an import restores exactly what was exported.
-"""
-
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from enum import StrEnum
 
 from m1app.annotation.errors import AnnotationRefused, ImportRefused
+from m1app.annotation.file_formats import (
+    ExportedAnnotation,
+    check_import,
+    corrected_examples,
+    csv_text,
+    jsonl_lines,
+    read_csv,
+    read_jsonl,
+)
+from m1app.annotation.foreign_spans import ForeignSpan, place, read_argilla, read_label_studio
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
-from storage.annotation_documents import as_document, from_document
-from storage.annotation_records import Annotation, AnnotationAction, AnnotationRevision, AnnotationState, Case
+from storage.annotations.assessments import AssessmentRepository
+from storage.annotations.cases import CaseRepository
+from storage.annotations.documents import as_document
+from storage.annotations.records import AnnotationAction, AnnotationContent, AnnotationState, Case, Origin
+from storage.annotations.repository import AnnotationRepository
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
 
-_CONTEXT = ["http://www.w3.org/ns/anno.jsonld", {"m1": "urn:m1app:"}]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_PURPOSES = {"comment": "commenting", "corrected_fact": "editing"}
 
-CSV_COLUMNS = (
-    *("id", "case_id", "trace_id", "checkpoint_id", "annotator", "state", "is_upheld", "part", "start", "end"),
-    *(
-        "exact",
-        "prefix",
-        "suffix",
-        "text_sha256",
-        "labels",
-        "severity",
-        "confidence",
-        "is_omission",
-        "changed_answer",
-        "comment",
-        "corrected_fact",
-    ),
-    *("evidence", "agreed_by", "origin", "taxonomy_version", "revision", "created_at", "updated_at"),
-)
-_SELECTOR_COLUMNS = ("start", "end", "exact", "prefix", "suffix", "text_sha256")
-_JSON_COLUMNS = ("evidence", "agreed_by")
-_TRUTH = {"True": True, "False": False, "": None}
+class ExportFormat(StrEnum):
+    """What an export is."""
+
+    JSONL = "jsonl"
+    """W3C annotations with their history; can be imported."""
+    CSV = "csv"
+    CORRECTED = "corrected"
+    """Corrected examples for fine-tuning."""
+
+
+class ImportFormat(StrEnum):
+    """What a file to import is."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    LABEL_STUDIO = "label-studio"
+    ARGILLA = "argilla"
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedAnnotation:
-    """An annotation with everything that an export says of it."""
+class ImportReport:
+    """What an import did."""
 
-    annotation: Annotation
-    history: tuple[AnnotationRevision, ...]
-
-
-def jsonl_lines(exported: Iterable[ExportedAnnotation]) -> Iterator[str]:
-    """One W3C annotation per line, in the given order."""
-    for each in exported:
-        yield json.dumps(_web_annotation(each), ensure_ascii=False, separators=(",", ":")) + "\n"
+    added: int
+    unchanged: int
+    """They were there already, exactly so."""
 
 
-def _web_annotation(exported: ExportedAnnotation) -> dict[str, Any]:
-    made = exported.annotation
-    bodies: list[dict[str, Any]] = [
-        {"type": "TextualBody", "purpose": "tagging", "value": label} for label in made.labels
-    ]
-    for field, purpose in _PURPOSES.items():
-        if text := getattr(made, field):
-            bodies.append({"type": "TextualBody", "purpose": purpose, "value": text, "format": "text/plain"})
-    bodies += [
-        {"type": "TextualBody", "purpose": "linking", "value": each.value, "m1:kind": each.kind.value}
-        for each in made.evidence
-    ]
-    target: dict[str, Any] = {"source": f"urn:m1app:case:{made.case_id}#{made.part.value}"}
-    if selector := made.selector:
-        target["selector"] = [
-            {"type": "TextPositionSelector", "start": selector.start, "end": selector.end},
-            {
-                "type": "TextQuoteSelector",
-                "exact": selector.exact,
-                "prefix": selector.prefix,
-                "suffix": selector.suffix,
-            },
-        ]
-    return {
-        "@context": _CONTEXT,
-        "id": f"urn:m1app:annotation:{made.id}",
-        "type": "Annotation",
-        "motivation": "assessing",
-        "creator": {"type": "Person", "name": made.annotator},
-        "created": made.created_at.isoformat(),
-        "modified": made.updated_at.isoformat(),
-        "body": bodies,
-        "target": target,
-        "m1:annotation": as_document(made),
-        "m1:history": [_revision_document(each) for each in exported.history],
-    }
+class AnnotationExchange:
+    """Annotations of the database as files. Every method raises `storage.errors.StorageError`."""
+
+    def __init__(self, database: Database, taxonomy: Taxonomy) -> None:
+        self._database = database
+        self._taxonomy = taxonomy
+
+    async def export(self, wanted: ExportFormat) -> str:
+        """All annotations but drafts, which are their annotators' own, in one text."""
+        return await asyncio.to_thread(self._export, wanted)
+
+    async def restore(self, text: str, given: ImportFormat) -> ImportReport:
+        """Import a file: all of it, or nothing.
+
+        Raises:
+            ImportRefused: something in it cannot be imported; the message names the line, task or record.
+        """
+        return await asyncio.to_thread(self._import, text, given)
+
+    def _export(self, wanted: ExportFormat) -> str:
+        with self._database.session(is_read_only=True) as session:
+            repository = AnnotationRepository(session)
+            annotations = repository.submitted()
+            if wanted is ExportFormat.CSV:
+                return csv_text(annotations)
+            if wanted is ExportFormat.JSONL:
+                histories = repository.histories()
+                return "".join(jsonl_lines(ExportedAnnotation(a, histories.get(a.id, ())) for a in annotations))
+            read = CaseRepository(session)
+            cases = {a.case_id: read.get(a.case_id) for a in annotations if a.corrected_fact}
+            return "".join(corrected_examples(cases, annotations))
+
+    def _import(self, text: str, given: ImportFormat) -> ImportReport:
+        # Read before the transaction: a bad line costs nobody a lock.
+        if given in (ImportFormat.JSONL, ImportFormat.CSV):
+            exported = read_jsonl(text) if given is ImportFormat.JSONL else read_csv(text)
+            with self._database.session() as session:
+                return self._restore(session, exported)
+        spans = read_label_studio(text) if given is ImportFormat.LABEL_STUDIO else read_argilla(text)
+        with self._database.session() as session:
+            return self._add_spans(session, spans)
+
+    def _restore(self, session: Session, exported: Sequence[tuple[int, ExportedAnnotation]]) -> ImportReport:
+        annotations, assessments = AnnotationRepository(session), AssessmentRepository(session)
+        taken = annotations.exists([each.annotation.id for _, each in exported])
+        cases: dict[str, Case] = {}
+        added = 0
+        for number, each in exported:
+            made = each.annotation
+            if made.id in taken:
+                if as_document(annotations.get(made.id)) != as_document(made):
+                    raise ImportRefused(
+                        f"Line {number}: annotation {made.id} is here already and says something else. "
+                        "Nothing was imported; remove the line to keep what is here."
+                    )
+                continue
+            case = _case(session, cases, made.case_id, f"Line {number}")
+            check_import(number, made, case, self._taxonomy)
+            annotations.restore(made, case, each.history)
+            taken.add(made.id)
+            added += 1
+            assessments.save(case, made.annotator, is_submitted=True)
+        return ImportReport(added, len(exported) - added)
+
+    def _add_spans(self, session: Session, spans: Sequence[ForeignSpan]) -> ImportReport:
+        annotations, assessments = AnnotationRepository(session), AssessmentRepository(session)
+        cases: dict[str, Case] = {}
+        taken = annotations.exists([span.id for span in spans])
+        there = len(taken)
+        for span in spans:
+            case = _case(session, cases, span.case_id, span.where)
+            content = AnnotationContent(part=span.part, selector=place(span, case), labels=span.labels, severity="none")
+            try:
+                check_content(case, content, self._taxonomy)
+            except AnnotationRefused as exc:
+                raise ImportRefused(f"{span.where}, {exc.field}: {exc}") from exc
+            if span.id in taken:
+                continue
+            taken.add(span.id)
+            made = annotations.add(
+                case, span.annotator, content, Origin.IMPORT, self._taxonomy.version, annotation_id=span.id
+            )
+            annotations.change(made, span.annotator, AnnotationAction.IMPORTED, state=AnnotationState.SUBMITTED)
+            assessments.save(case, span.annotator, is_submitted=True)
+        return ImportReport(len(taken) - there, len(spans) - len(taken) + there)
 
 
-def _revision_document(revision: AnnotationRevision) -> dict[str, Any]:
-    return {
-        "revision": revision.revision,
-        "made_at": revision.made_at.isoformat(),
-        "made_by": revision.made_by,
-        "action": revision.action.value,
-        "reason": revision.reason,
-        "document": dict(revision.document),
-    }
-
-
-def read_jsonl(text: str) -> list[tuple[int, ExportedAnnotation]]:
-    """The annotations of a file that `jsonl_lines` made, each with the number of its line.
-
-    Raises:
-        ImportRefused: a line is none of these; the message names it.
-    """
-    found = []
-    # Not splitlines: U+2028 and the like may stand inside a text.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+def _case(session: Session, cases: dict[str, Case], case_id: str, where: str) -> Case:
+    if case_id not in cases:
         try:
-            found.append((number, _read_line(json.loads(line))))
-        except json.JSONDecodeError as exc:
-            raise ImportRefused(f"Line {number} is not JSON ({exc.msg} at character {exc.pos + 1}).") from exc
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
-            raise ImportRefused(
-                f"Line {number} is no annotation that m1app exported ({type(exc).__name__}: {exc}). Export again, or "
-                "name its format with --format."
-            ) from exc
-    return found
-
-
-def _read_line(line: Any) -> ExportedAnnotation:
-    annotation = from_document(line["m1:annotation"])
-    history = tuple(
-        AnnotationRevision(
-            annotation_id=annotation.id,
-            revision=int(each["revision"]),
-            made_at=datetime.fromisoformat(each["made_at"]),
-            made_by=str(each["made_by"]),
-            action=AnnotationAction(each["action"]),
-            reason=str(each["reason"]),
-            document=each["document"],
-        )
-        for each in line["m1:history"]
-    )
-    return ExportedAnnotation(annotation, history)
-
-
-def check_import(number: int, annotation: Annotation, case: Case, taxonomy: Taxonomy) -> None:
-    """Raises ImportRefused when the annotation does not fit its case; `number` is its line."""
-    try:
-        # A retired label may come back with marks that had it; one that nobody knows may not.
-        check_content(case, annotation, taxonomy, [label.id for label in taxonomy.labels])
-    except AnnotationRefused as exc:
-        raise ImportRefused(f"Line {number}, {exc.field}: {exc}") from exc
-
-
-def csv_text(annotations: Iterable[Annotation]) -> str:
-    """A table with a row per annotation; what a spreadsheet would run as a formula is quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(CSV_COLUMNS)
-    for each in annotations:
-        document = as_document(each)
-        selector = document["selector"] or {}
-        values = document | {name: selector.get(name) for name in _SELECTOR_COLUMNS}
-        values["labels"] = " ".join(each.labels)
-        values |= {name: json.dumps(document[name], ensure_ascii=False) for name in _JSON_COLUMNS}
-        writer.writerow([_cell(values[name]) for name in CSV_COLUMNS])
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    # The apostrophe too, so that what comes back is what left.
-    if isinstance(value, str) and value.startswith(("'", *_FORMULA_STARTS)):
-        return f"'{value}"
-    return "" if value is None else value
-
-
-def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:
-    """The annotations of a table that `csv_text` made, each with its line; their history begins with the import.
-
-    Raises:
-        ImportRefused: a column is missing, or a row is none of these; the message names it.
-    """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    if missing := [name for name in CSV_COLUMNS if name not in (reader.fieldnames or ())]:
-        raise ImportRefused(f"The table has no column {', '.join(missing)}. Export it again and keep its first line.")
-    found, line = [], reader.line_num + 1
-    for row in reader:
-        try:
-            made = _read_row({name: row[name].removeprefix("'") for name in CSV_COLUMNS})
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
-            raise ImportRefused(f"Line {line} is no row that m1app exported ({type(exc).__name__}: {exc}).") from exc
-        found.append((line, ExportedAnnotation(made, (_imported(made),))))
-        line = reader.line_num + 1  # a row may go over several
-    return found
-
-
-def _read_row(row: Mapping[str, Any]) -> Annotation:
-    selector = {name: row[name] for name in _SELECTOR_COLUMNS} | {
-        name: int(row[name]) for name in ("start", "end") if row[name]
-    }
-    return from_document(
-        dict(row)
-        | {name: json.loads(row[name]) for name in _JSON_COLUMNS}
-        | {name: _TRUTH[row[name]] for name in ("is_upheld", "is_omission", "changed_answer")}
-        | {name: int(row[name]) for name in ("taxonomy_version", "revision")}
-        | {"checkpoint_id": row["checkpoint_id"] or None, "labels": row["labels"].split()}
-        | {"selector": selector if row["start"] else None}
-    )
-
-
-def _imported(made: Annotation) -> AnnotationRevision:
-    return AnnotationRevision(
-        annotation_id=made.id,
-        revision=made.revision,
-        made_at=made.updated_at,
-        made_by=made.annotator,
-        action=AnnotationAction.IMPORTED,
-        reason="",
-        document=as_document(made),
-    )
-
-
-def corrected_examples(cases: Mapping[str, Case], annotations: Sequence[Annotation]) -> Iterator[str]:
-    """JSON lines of corrected examples, one per case with a correction: what fine-tuning reads.
-
-    Args:
-        cases: by id.
-        annotations: in the order of their cases; only submitted or upheld ones with a corrected fact count.
-
-    Yields:
-        {case_id, question, options, answer_idx, answer, model, reasoning, response, spans [{part, start, end, exact,
-        labels, severity, corrected_fact, evidence}], corrected_facts}; every row has every column, for `datasets`.
-    """
-    by_case: dict[str, list[Annotation]] = {}
-    for each in annotations:
-        is_kept = each.state in (AnnotationState.SUBMITTED, AnnotationState.ADJUDICATED) and each.is_upheld is not False
-        if is_kept and each.corrected_fact:
-            by_case.setdefault(each.case_id, []).append(each)
-    for case_id, corrections in by_case.items():
-        yield json.dumps(_example(cases[case_id], corrections), ensure_ascii=False) + "\n"
-
-
-def _example(case: Case, corrections: Sequence[Annotation]) -> dict[str, Any]:
-    question = case.question
-    target = question.target or ""
-    return {
-        "case_id": case.id,
-        "question": question.stem,
-        "options": [{"letter": letter, "text": text} for letter, text in question.options.items()],
-        "answer_idx": target,
-        "answer": question.options.get(target, ""),
-        "model": case.model,
-        "reasoning": case.thinking_text,
-        "response": case.answer_text,
-        "spans": [_span(each) for each in corrections],
-        "corrected_facts": list(dict.fromkeys(each.corrected_fact for each in corrections)),
-    }
-
-
-def _span(made: Annotation) -> dict[str, Any]:
-    selector = made.selector
-    return {
-        "part": made.part.value,
-        "start": selector.start if selector else -1,
-        "end": selector.end if selector else -1,
-        "exact": selector.exact if selector else "",
-        "labels": list(made.labels),
-        "severity": made.severity,
-        "corrected_fact": made.corrected_fact,
-        "evidence": [f"{each.kind.value}:{each.value}" for each in made.evidence],
-    }
+            cases[case_id] = CaseRepository(session).get(case_id)
+        except RecordNotFound as exc:
+            raise ImportRefused(f"{where}: {exc} Nothing was imported.") from exc
+    return cases[case_id]

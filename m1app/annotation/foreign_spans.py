@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from m1app.annotation.errors import ImportRefused, SelectorError
 from m1app.annotation.form_values import text_of
 from m1app.annotation.selectors import find, select
-from storage.annotation_records import Case, Part, TextSelector
+from storage.annotations.records import Case, Part, TextSelector
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from m1app.annotation.errors import AnnotationRefused, SelectorError
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.selectors import check, select
-from storage.annotation_records import (
+from storage.annotations.records import (
     AnnotationContent,
     Case,
     Confidence,

@@ -8,7 +8,7 @@ the two together find it again in a text that has changed.
 import hashlib
 
 from m1app.annotation.errors import SelectorError
-from storage.annotation_records import TextSelector
+from storage.annotations.records import TextSelector
 
 CONTEXT_CHARACTERS = 32
 """How much of the text before and after a quote is kept with it."""

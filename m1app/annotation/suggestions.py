@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from m1app.annotation.selectors import select
-from m1app.benchmark.answer_extraction import extract_answer
-from storage.annotation_records import AnnotationContent, Case, Part
+from m1app.question.answer_extraction import extract_answer
+from storage.annotations.records import AnnotationContent, Case, Part
 
 
 @dataclass(frozen=True, slots=True)

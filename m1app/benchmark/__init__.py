@@ -1,1 +1,1 @@
-"""Question sets, prompts, answer extraction, scoring and statistics: what a benchmark run is made of."""
+"""Benchmark runs: planned, run, judged, counted, drawn and reported."""

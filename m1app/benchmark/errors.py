@@ -1,35 +1,18 @@
-"""What can be wrong with a question, a prompt or a scoring rule.
+"""What can be refused or missing around benchmark runs.
 
-BenchmarkError
-├── InvalidQuestion          a question, its options or its target cannot be used as given
-├── InvalidAnswers           a file of answers to score cannot be used
-├── InvalidQuestionSet       a file of questions cannot be imported
-├── InvalidPromptTemplate    a template leaves out what it is there to carry
-└── UnknownScoringRule       no scoring rule has that name
-
-Every message says what was found and what to do about it.
+AppError
+├── ProbeRefused
+│   └── BenchmarkRefused  a setting of a benchmark run is out of its range; `field` names it
+└── RunNotFound           no benchmark run has that id
 """
 
-
-class BenchmarkError(Exception):
-    """Base of every error of this package; its text may be shown to a person."""
-
-
-class InvalidQuestion(BenchmarkError):
-    """A question, its options or its target cannot be used as given."""
+from m1app.errors import AppError
+from m1app.runs.errors import ProbeRefused
 
 
-class InvalidAnswers(BenchmarkError):
-    """A file of answers to score cannot be used; the message names the entry."""
+class BenchmarkRefused(ProbeRefused):
+    """A setting of a benchmark run is out of its range."""
 
 
-class InvalidQuestionSet(BenchmarkError):
-    """A file of questions cannot be imported; the message names file and line, what was found and expected."""
-
-
-class InvalidPromptTemplate(BenchmarkError):
-    """A template would drop the question or its options."""
-
-
-class UnknownScoringRule(BenchmarkError, ValueError):
-    """No scoring rule has that name; the message lists those there are."""
+class RunNotFound(AppError):
+    """No benchmark run has that id."""

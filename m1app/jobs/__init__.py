@@ -1,1 +1,1 @@
-"""Jobs: which states may follow each other, where a job's files lie, and who runs its worker. No database in here."""
+"""Jobs: submitted, scheduled, run by workers here or on Ray, and followed."""

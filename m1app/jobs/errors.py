@@ -1,15 +1,26 @@
-"""What can go wrong around a worker.
+"""What can go wrong around jobs and their workers.
 
-JobsError
-└── ExecutorError    a worker cannot be started, asked after or stopped
-
-The messages are for people; `m1app.services` shows them or keeps them as the job's error.
+AppError
+├── JobsError
+│   └── ExecutorError    a worker cannot be started, asked after or stopped
+├── JobNotFound          no job, or no artifact of it, has that name
+└── JobRefused           a job cannot be submitted, or what is asked does not fit its state
 """
 
+from m1app.errors import AppError
 
-class JobsError(Exception):
+
+class JobsError(AppError):
     """Base of this package's errors."""
 
 
 class ExecutorError(JobsError):
     """A worker cannot be started, asked after or stopped; the message says what to do."""
+
+
+class JobNotFound(AppError):
+    """No job, or no artifact of it, has that name."""
+
+
+class JobRefused(AppError):
+    """The job cannot be submitted, or what is asked of it does not fit its state."""

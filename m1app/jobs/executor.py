@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from m1app.jobs.watching import Presence
-from storage.job_records import Resource
+from storage.jobs.records import Resource
 
 WORKER_PROGRAM = ("-m", "m1app", "job-worker")
 """What follows the interpreter on a worker's command line; the job's id comes after it."""

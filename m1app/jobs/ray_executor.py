@@ -15,7 +15,7 @@ from m1app.jobs.code_version import SENT_COMMIT, git_commit
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
 from m1app.jobs.watching import Presence
-from storage.job_records import Resource
+from storage.jobs.records import Resource
 
 _T = TypeVar("_T")
 _PROJECT = Path(__file__).resolve().parents[2]

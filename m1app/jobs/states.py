@@ -1,4 +1,4 @@
-"""Which state of a job may follow which. Pure; who may ask for a change, and when, is `m1app.services`'.
+"""Which state of a job may follow which. Pure; who may ask for a change, and when, is `service`'s business.
 
     queued ──> running ──> succeeded, failed
       │  ↑        │  └───> stopping ──> stopped (or one of the others: it was faster)
@@ -11,7 +11,7 @@ A lost job's worker may be heard of again, when it was only cut off: it has stop
 
 from collections.abc import Mapping
 
-from storage.job_records import Job, JobState
+from storage.jobs.records import Job, JobState
 
 _NEXT: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.STOPPED}),

@@ -8,7 +8,7 @@ as on another machine, silence decides, after a longer time.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from storage.job_records import JobKind, JobState
+from storage.jobs.records import JobKind, JobState
 
 
 class Presence(StrEnum):

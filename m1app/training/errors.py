@@ -12,8 +12,10 @@ TrainingError
 Every message says what was found and what to do about it.
 """
 
+from m1app.errors import AppError
 
-class TrainingError(Exception):
+
+class TrainingError(AppError):
     """Base of every error of this package; its text may be shown to a person."""
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from m1app.training.events import Event, summarise
+from m1app.training.folder import TrainingRun
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_events import Event, summarise
-from m1app.training.training_folder import TrainingRun
 
 
 def model_card(recipe: TrainingRecipe, run: TrainingRun, events: Sequence[Event], *, has_gguf: bool) -> str:

@@ -1,7 +1,7 @@
 """A sample as the text that a model is trained on: by the profile, as the app will ask the model later.
 
-The prompt is what `models.prompting.build_prompt` makes of the same question, and the completion begins with the
-opening that the app inserts. The app tokenizes piece by piece: whoever trains does the same with `parts`, and whole
+The prompt is what `models.thinking.prompting.build_prompt` makes of the same question, and the completion begins with
+the opening that the app inserts. The app tokenizes piece by piece: whoever trains does the same with `parts`, and whole
 strings are joined so that few tokenizers see a difference (see `_glue`). The loss belongs on the completion only.
 
 m1's own script (UCSC-VLAA/m1, src/tokenize_data/apply_chat_template.py) writes think, line break, reasoning, line
@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from m1app.benchmark.prompt_text import render_prompt
-from m1app.benchmark.scoring import lead_in, score
-from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
+from m1app.question.prompt_text import render_prompt
+from m1app.question.scoring import lead_in, score
+from m1app.training.curation import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
 from m1app.training.samples import TrainingSample
 from models.profiles import Profile, PromptSection

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from m1app.benchmark.errors import InvalidQuestion
-from m1app.benchmark.question_text import parse_question
-from m1app.benchmark.row_values import (
+from m1app.question.errors import InvalidQuestion
+from m1app.question.question_text import parse_question
+from m1app.question_sets.row_values import (
     Row,
     check_answer,
     letter_at,
@@ -18,9 +18,9 @@ from m1app.benchmark.row_values import (
     optional_text,
     options_at,
     text_at,
+    unexpected,
     unpacked,
 )
-from m1app.benchmark.set_question import unexpected
 from m1app.training.corrections import CorrectedSpan, correct
 from m1app.training.samples import TrainingSample
 

@@ -1,6 +1,6 @@
 """Files of reasoning traces, read as samples: all of a file, or nothing.
 
-What a file is made of (JSON, JSON lines, CSV, Parquet) is `m1app.benchmark.question_rows`' business, what its columns
+What a file is made of (JSON, JSON lines, CSV, Parquet) is `m1app.question_sets.rows`' business, what its columns
 mean `sample_layouts`'. Whether a sample is any good is `curation`'s.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from m1app.benchmark.errors import InvalidQuestionSet
-from m1app.benchmark.question_rows import RowTable, read_tables
-from m1app.benchmark.set_question import RowProblem, unexpected
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.row_values import RowProblem, unexpected
+from m1app.question_sets.rows import RowTable, read_tables
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.sample_layouts import LAYOUTS, SampleLayout, detect_layout
 from m1app.training.samples import TrainingSample

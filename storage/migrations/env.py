@@ -5,9 +5,8 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy.types import TypeDecorator
 
-from storage import benchmark_tables, job_tables  # noqa: F401 - their tables join those of Base
 from storage.migrations import is_compared
-from storage.tables import Base
+from storage.tables import metadata
 
 
 def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
@@ -17,7 +16,7 @@ def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     include_object=is_compared,
     render_item=plain_type,
     # SQLite cannot alter most things: Alembic rebuilds the table.

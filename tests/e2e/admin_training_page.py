@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
-from m1app.training.training_events import EventWriter
+from m1app.training.events import EventWriter
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.probe_page import WAIT_MS
 

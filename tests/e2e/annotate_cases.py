@@ -6,19 +6,13 @@ from pathlib import Path
 
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import shipped_taxonomy
-from m1app.services.annotations import AnnotationService
+from m1app.annotation.service import AnnotationService
 from storage.database import Database
-from storage.records import (
-    NewQuestion,
-    Segment,
-    SegmentKind,
-    SweepOutcome,
-    ThinkingFinishReason,
-    TraceOutcome,
-    TraceState,
-)
-from storage.sweeps import SweepRepository
-from storage.traces import TraceRepository
+from storage.questions.records import NewQuestion
+from storage.sweeps.records import SweepOutcome
+from storage.sweeps.repository import SweepRepository
+from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, TraceOutcome, TraceState
+from storage.traces.repository import TraceRepository
 from tests.e2e.stored_traces import HOSTILE, HOSTILE_OPTION, HOSTILE_STEM
 from tests.storage.samples import a_checkpoint, a_sweep, a_trace, begin, finish, save_question
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from storage.benchmark_records import RunState
+from storage.benchmarks.records import RunState
 from storage.database import Database
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.stored_traces import HOSTILE_MODEL, HOSTILE_STEM
-from tests.m1app.benchmark_samples import a_run, questions_of, store_run
+from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
 
 GRID = (128, 512, 2048)
 MEDQA_QUESTIONS = 60
@@ -118,6 +118,11 @@ class OpenBenchmarksPage:
             "e => (e.data || []).filter((t) => t.name).map(({ name, x, y }) => ({ name, x, y }))"
         )
         return found
+
+    def wait_polls(self, count: int = 3) -> None:
+        """Return when the page has asked for the runs so often: all answers but the last have been dealt with."""
+        for _ in range(count):
+            self.page.wait_for_event("request", lambda request: "stamp" in (request.post_data or ""), timeout=WAIT_MS)
 
     def wait_lines(self, names: Sequence[str], plot: int = 0) -> list[dict[str, Any]]:
         """Return the named traces once they are these."""

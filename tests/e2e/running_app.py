@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 START_SECONDS = 240.0
 
 
-def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 60.0) -> Any:
+def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 240.0) -> Any:
     """What `is_so` gives once that is true; fails with `what` after the time."""
     deadline, pause = time.monotonic() + timeout_seconds, threading.Event()
     while not (result := is_so()):
@@ -65,7 +65,7 @@ class RunningApp:
             return
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(30)
+            self._process.wait(120)
         finally:
             self.kill()
 
@@ -81,7 +81,7 @@ class RunningApp:
         assert self._process is not None
         for pid in _descendants(self._process.pid):
             with contextlib.suppress(OSError):
-                if b"models.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"models.servers.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
         return None
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from storage.database import Database
-from storage.records import NewQuestion, Segment, SegmentKind, ThinkingFinishReason, TraceOutcome, TraceState
+from storage.questions.records import NewQuestion
+from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, TraceOutcome, TraceState
 from tests.storage.samples import COMPLETED, begin, finish
 
 HOSTILE = (

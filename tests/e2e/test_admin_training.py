@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from m1app.services.tuned_models import TunedModels
 from m1app.settings import Settings
 from m1app.training.base_model import find_base
+from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_folder import TrainingFolder, TrainingRun
-from models.catalog import Catalog
+from m1app.training.tuned_models import TunedModels
+from models.weights.catalog import Catalog
 from storage.database import Database
-from storage.job_records import JobState
-from storage.jobs import JobRepository
+from storage.jobs.records import JobState
+from storage.jobs.repository import JobRepository
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
 from tests.e2e.browser_watch import Watch
@@ -51,9 +51,9 @@ def app_in_use(own_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def training(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> TrainingPage:
+def training(page: Page, app_in_use: RunningApp) -> TrainingPage:
     """The Fine-tune tab, open."""
-    return TrainingPage(OpenAdminPage(new_context().new_page(), app_in_use.url).open("/admin/")).open()
+    return TrainingPage(OpenAdminPage(page, app_in_use.url).open("/admin/")).open()
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def end(home: Path, job_id: str) -> None:
 def test_empty_tab_says_what_to_do_first(training: TrainingPage) -> None:
     expect(training.of_data("empty")).to_contain_text("No data set yet. Build one")
     expect(training.of_data("form")).to_be_visible()
-    expect(training.plan("hint")).to_contain_text("No data set is chosen")
+    expect(training.plan("hint")).to_contain_text("No data set chosen")
     training.plan_button.click()
-    expect(training.problem("data")).to_contain_text("build one above")
+    expect(training.problem("data")).to_contain_text("Build one above")
     training.page.get_by_role("button", name="Build", exact=True).click()
     expect(training.of_data("notice")).to_contain_text("The data set has no name")
 
@@ -99,7 +99,7 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
     training.of_data("preview").click()
     report = training.of_data("report")
     expect(report).to_contain_text("20 samples would be kept. Nothing is built yet.")
-    expect(report).to_contain_text("Answers against targets 21 of 22 kept")
+    expect(report).to_contain_text("Answers checked against targets 21 of 22 kept")
     expect(report).to_contain_text("Duplicates 20 of 21 kept")
     report.locator("summary", has_text="Duplicates").click()
     expect(report.locator("li", has_text="Ward 0 asks")).to_be_visible()
@@ -151,7 +151,7 @@ def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_data: Trai
     expect(training.problem("other")).to_contain_text("did you mean weight_decay?")
     training.box("other").fill("")
     training.page.get_by_label("m1: the paper's setting").check()
-    expect(training.page.locator("#admin-training-meaning")).to_contain_text("Trains every weight for 5 epochs")
+    expect(training.page.locator("#admin-training-meaning")).to_contain_text("Trains all weights for 5 epochs")
     expect(training.box("block")).to_have_attribute("placeholder", "32768")
     training.start.click()
     expect(training.problem("preset").or_(training.problem("sizes")).filter(visible=True)).to_have_count(1)
@@ -167,10 +167,10 @@ def test_a_plan_counts_and_shows_what_is_trained_on(with_data: TrainingPage) -> 
     expect(training.plan("command")).to_have_text(command)
     training.plan_button.click()
     facts = training.plan("facts")
-    expect(facts).to_contain_text("exam:v1: 18 samples to learn from, 2 held out")
-    expect(facts).to_contain_text("7 of 4 samples")
+    expect(facts).to_contain_text("exam:v1: 18 training samples, 2 held out")
+    expect(facts).to_contain_text("7 steps of 4 samples")
     expect(facts).to_contain_text("parameters (3.6%)")
-    expect(facts).to_contain_text("unknown until something was fine-tuned")
+    expect(facts).to_contain_text("unknown until this base has been fine-tuned")
     expect(training.plan("notes")).to_contain_text("It trains on the CPU")
     sample = training.plan("samples").locator("details").first
     expect(sample.locator(".m1-sample-prompt")).to_contain_text("prompt, not trained on")
@@ -217,7 +217,7 @@ def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: Traini
     expect(admin.job("name")).to_have_text("smollm2-135m on exam:v1")
     training.page.wait_for_url("**/admin/?job=*")
     job_id = training.page.url.rpartition("=")[2]
-    expect(admin.job("training-said")).to_contain_text("No step yet")
+    expect(admin.job("training-said")).to_contain_text("No steps yet")
     expect(admin.job("training-chart")).to_be_hidden()
     write_progress(own_app.home, job_id, 0, 10)
     expect(admin.job("training-said")).to_contain_text("step 10 of 30 · training loss 2.450 → 2.000")

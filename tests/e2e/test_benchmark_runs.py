@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from storage.benchmarks import BenchmarkRepository
-from storage.questions import QuestionRepository
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.questions.repository import QuestionRepository
 from tests.e2e.benchmark_fixtures import OpenPage, app_in_use, benchmarks_app, open_page, runs
 from tests.e2e.benchmark_page import OpenBenchmarksPage, database_of, store_small_run
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.m1app.benchmark_samples import OWNER, finish_items
+from tests.m1app.benchmark.benchmark_samples import OWNER, finish_items
 
 __all__ = ["app_in_use", "benchmarks_app", "open_page", "runs"]
 
@@ -132,7 +132,7 @@ def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app
     page.chosen.get_by_role("textbox", name="Name").fill("half typ")
     _go_on(app_in_use, run_id, 20)
     # While a name is typed nothing is painted over it.
-    page.page.wait_for_timeout(3000)
+    page.wait_polls()
     expect(page.chosen.get_by_role("textbox", name="Name")).to_have_value("half typ")
     page.page.keyboard.press("Escape")
     page.page.evaluate("window.scrollTo(0, 80)")

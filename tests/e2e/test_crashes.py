@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from storage.database import Database
-from storage.traces import TraceRepository
+from storage.traces.repository import TraceRepository
 from tests.e2e.browser_watch import Watch
 from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
@@ -46,7 +46,7 @@ def test_engine_killed_while_it_thinks_is_said_and_restarted_and_the_next_questi
     assert trace["error"] == notice
     assert trace["segments"][0]["text"].startswith(before)
 
-    wait_until(lambda: app_in_use.engine_pid() not in (None, killed), "another engine process starts", 120)
+    wait_until(lambda: app_in_use.engine_pid() not in (None, killed), "another engine process starts")
     app_in_use.wait_for_engine()
     probe.ask(OPEN_QUESTION)
     probe.page.wait_for_function("id => !location.href.includes(id)", arg=trace["trace_id"])
@@ -76,7 +76,7 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     text = probe.text_of(probe.thinking)
     assert text
     assert text.startswith(saved) or saved.startswith(text)
-    expect(probe.notice).to_contain_text("The app ended while this ran")
+    expect(probe.notice).to_contain_text("The app stopped while this was running")
     expect(probe.question).to_have_value(LONG_QUESTION)
     expect(probe.row(trace_id)).to_contain_text("Interrupted", timeout=WAIT_MS)
     probe.ask(OPEN_QUESTION)

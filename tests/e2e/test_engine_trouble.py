@@ -1,4 +1,5 @@
-"""Engines that are down, refuse the key, lack the model, break off or talk garbage: said in the page, nothing lost."""
+"""Engines that no small model can be: down, refusing the key, without the model, breaking off, talking garbage, or
+stopping exactly when a test wants it. The page says what is wrong, and nothing is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from models.llama_server import llama_server
+from models.servers.llama_server import llama_server
 from tests.e2e.browser_watch import Watch
 from tests.e2e.probe_page import LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.models.scripted_server import Respond, Script, chunk, fail, serving, stream
+from tests.models.engine.scripted_server import Respond, Script, chunk, fail, serving, stream
 
 # A name whose profile brings its own chat template: the scripted server renders none.
 _MODEL = "smollm2-135m"
@@ -64,7 +65,7 @@ def test_wrong_api_key_is_named(browser: Browser, tmp_path: Path, smollm2_path: 
     )
     server.start()
     try:
-        address = server.wait_ready(120).base_url
+        address = server.wait_ready(240).base_url
         with _page_of(browser, tmp_path, M1_ENGINE_URL=address, M1_ENGINE_API_KEY="not-the-key") as probe:
             _expect_refused(probe, "key", "M1_ENGINE_API_KEY")
             assert "not-the-key" not in probe.page.content()
@@ -113,7 +114,7 @@ class TestWithAScriptedEngine:
             ),
             (stream(chunk("Some. ", [1]), _ENGINE_ERROR), "Some. ", "<img src=x> out of memory"),
             (fail(500, {"error": {"message": "worker <b>died</b>"}}), "", "worker <b>died</b>"),
-            (fail(200, b"<html>a login page</html>"), "", "The engine broke the stream off"),
+            (fail(200, b"<html>a login page</html>"), "", "The engine broke off the stream"),
         ],
         ids=["dropped mid-stream", "garbage", "error mid-stream", "answers 500", "not an engine"],
     )
@@ -131,3 +132,22 @@ class TestWithAScriptedEngine:
         assert probe.page.locator("#trace-pane").locator("img, b").count() == 0
         expect(probe.question).to_have_value(LONG_QUESTION)
         expect(probe.row(trace_id)).to_contain_text("Failed", timeout=WAIT_MS)
+
+    def test_forced_rounds_stand_out_as_marked_waits(
+        self, probe: ProbePage, script: Script, scripted_app: RunningApp
+    ) -> None:
+        script.completion = stream(chunk("Pallor is one.", [1, 2, 3]), chunk("", [9], "stop"))
+        probe.ask(OPEN_QUESTION, budget=400, rounds=2)
+        trace_id = probe.wait_trace_id()
+        probe.wait_over()
+        expect(probe.waits).to_have_count(2)
+        expect(probe.part("rounds")).to_have_text("2 of 2 forced rounds")
+        for wait in probe.waits.all():
+            assert (wait.text_content() or "").strip() == "Wait"
+            assert "forced round" in wait.evaluate("mark => getComputedStyle(mark, '::after').content")
+            background = "e => getComputedStyle(e).backgroundColor"
+            assert wait.evaluate(background) != wait.locator("..").evaluate(background)
+        trace = scripted_app.trace(trace_id)
+        assert [part["kind"] for part in trace["segments"]][:5] == ["think", "wait", "think", "wait", "think"]
+        assert trace["thinking_tokens"] <= 400
+        expect(probe.verdict).to_have_text("Not scored")

@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from storage.database import Database
-from storage.questions import QuestionRepository
-from storage.records import (
+from storage.questions.records import NewQuestion, Question
+from storage.questions.repository import QuestionRepository
+from storage.sweeps.records import NewSweep
+from storage.traces.records import (
     NewCheckpoint,
-    NewQuestion,
-    NewSweep,
     NewTrace,
-    Question,
     Segment,
     SegmentKind,
     ThinkingFinishReason,
@@ -18,7 +17,7 @@ from storage.records import (
     TraceOutcome,
     TraceState,
 )
-from storage.traces import TraceRepository
+from storage.traces.repository import TraceRepository
 
 QUESTION = NewQuestion(
     stem="A 54-year-old man has crushing chest pain. Which test comes first?",

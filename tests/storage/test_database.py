@@ -13,8 +13,8 @@ from storage.errors import (
     DatabaseUnreachable,
     StorageError,
 )
-from storage.records import TraceState
-from storage.traces import TraceRepository
+from storage.traces.records import TraceState
+from storage.traces.repository import TraceRepository
 from tests.storage.samples import begin, finish, read, save_question, think
 
 

@@ -18,8 +18,8 @@ from storage.errors import (
     DatabaseUnreachable,
     DiskFull,
 )
-from storage.records import TraceState
-from storage.traces import TraceRepository
+from storage.traces.records import TraceState
+from storage.traces.repository import TraceRepository
 from tests.storage.samples import begin, finish, read, save_question, think
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ WRITE_FOREVER = """
 import sys
 from itertools import count
 from storage.database import Database
-from storage.traces import TraceRepository
+from storage.traces.repository import TraceRepository
 from tests.storage.samples import think
 database = Database(sys.argv[1])
 for step in count(1):

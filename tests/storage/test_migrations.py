@@ -13,18 +13,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from storage import benchmark_tables, job_tables, migrations  # noqa: F401 - their tables join those of Base
-from storage.benchmark_results import BenchmarkResultRepository, VerdictFilter
+from storage import migrations
+from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.connections import open_engine, parse_url
 from storage.database import Database
 from storage.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
 )
-from storage.tables import Base
+from storage.tables import metadata
 from tests.migrated_copies import Copies
+from tests.storage.benchmarks.test_repository import LARGE, finish, item_of, planned
 from tests.storage.samples import begin, read
-from tests.storage.test_benchmarks import LARGE, finish, item_of, planned
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def test_the_migrations_build_exactly_the_tables_that_the_app_declares(url: str)
     engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=True)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": migrations.is_compared})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 
@@ -60,7 +60,7 @@ def test_every_migration_can_be_taken_back(url: str) -> None:
         command.downgrade(migrations._config(connection), "base")
     assert set(inspect(engine).get_table_names()) == {"alembic_version"}
     migrations.upgrade(engine, "here")
-    assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
+    assert set(metadata.tables) <= set(inspect(engine).get_table_names())
     engine.dispose()
 
 

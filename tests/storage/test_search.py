@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from storage.database import Database
-from storage.listing import TraceFilter
-from storage.records import NewQuestion, Trace
-from storage.search import MAX_WORD_CHARACTERS, trace_matches, words_of
-from storage.tables import SearchEntryRow, TraceRow
-from storage.traces import TraceRepository
+from storage.questions.records import NewQuestion
+from storage.search import MAX_WORD_CHARACTERS, SearchEntryRow, trace_matches, words_of
+from storage.traces.listing import TraceFilter
+from storage.traces.records import Trace
+from storage.traces.repository import TraceRepository
+from storage.traces.tables import TraceRow
 from tests.storage.samples import COMPLETED, answer, begin, finish, think
 
 QUESTION = NewQuestion(stem="Fièvre et toux depuis 3 jours", options={"A": "Pneumonie", "B": "β-blocker 0.5mg"})

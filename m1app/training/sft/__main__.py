@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from m1app.training.errors import TrainingError
+from m1app.training.events import EventWriter, read_events, summarise
+from m1app.training.folder import TrainingFolder
 from m1app.training.sft.checkpoints import newest_checkpoint
 from m1app.training.sft.stop_request import StopRequest
-from m1app.training.training_events import EventWriter, read_events, summarise
-from m1app.training.training_folder import TrainingFolder
 
 _LOCK_SECONDS = 300.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from m1app.training.errors import TrainingFailed
+from m1app.training.folder import TrainingRun
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_folder import TrainingRun
 
 
 def load_tokenizer(run: TrainingRun) -> PreTrainedTokenizerBase:

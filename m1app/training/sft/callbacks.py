@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from m1app.training.events import EventWriter, evaluation_losses, should_stop_early
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import token_ids
-from m1app.training.training_events import EventWriter, evaluation_losses, should_stop_early
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is untyped

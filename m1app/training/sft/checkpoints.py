@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from m1app.training.training_events import evaluation_losses, should_stop_early
+from m1app.training.events import evaluation_losses, should_stop_early
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _LAST_FILE = "trainer_state.json"

@@ -10,11 +10,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTTrainer
 
 from m1app.training.errors import TrainingFailed
+from m1app.training.events import EventWriter, read_events
+from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.model_card import model_card
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.sft.gguf_file import UnsupportedModel, write_gguf
-from m1app.training.training_events import EventWriter, read_events
-from m1app.training.training_folder import TrainingFolder, TrainingRun
 
 _READABLE = 0o644
 

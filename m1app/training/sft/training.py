@@ -16,6 +16,8 @@ from trl import SFTConfig, SFTTrainer
 
 from m1app.training.errors import TrainingFailed
 from m1app.training.estimate import disk_to_write, most_checkpoints, samples_at_once
+from m1app.training.events import EventWriter, read_events, summarise
+from m1app.training.folder import TrainingFolder, TrainingRun, read_rows
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import LEAST_SAMPLES, check_disk_left
 from m1app.training.sft.base_weights import load_tokenizer, load_weights
@@ -24,8 +26,6 @@ from m1app.training.sft.checkpoints import finished_weights, newest_checkpoint, 
 from m1app.training.sft.export import export_model
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import TokenizedRows, tokenize_rows
-from m1app.training.training_events import EventWriter, read_events, summarise
-from m1app.training.training_folder import TrainingFolder, TrainingRun, read_rows
 
 
 def train(

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.annotation_records import Annotation, AnnotationContent, AnnotationState, Case, Origin, Part
+from storage.annotations.records import Annotation, AnnotationContent, AnnotationState, Case, Origin, Part
 from storage.database import Database
-from storage.records import Question, Segment, SegmentKind, TraceOutcome, TraceState, content_hash
-from storage.sweeps import SweepRepository
-from storage.traces import TraceRepository
+from storage.questions.records import Question, content_hash
+from storage.sweeps.repository import SweepRepository
+from storage.traces.records import Segment, SegmentKind, TraceOutcome, TraceState
+from storage.traces.repository import TraceRepository
 from tests.storage.samples import a_checkpoint, a_sweep, a_trace, answer, begin, finish, save_question, think
 
 BEGUN = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from m1app.annotation.agreement_statistics import MIN_CASES, agreement_of
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.selectors import select
-from storage.annotation_records import Annotation, Part, Rating
+from storage.annotations.records import Annotation, Part, Rating
 from tests.m1app.annotation.cases import THINKING, said
 
 
@@ -88,6 +88,6 @@ def test_span_f1_is_the_share_of_characters_marked_by_both() -> None:
 
 def test_app_starts_without_the_statistics_libraries() -> None:
     # They take seconds and 60 MB; only a person who asks for agreement waits for them.
-    code = "import sys, m1app.ui.web, m1app.cli; print([n for n in ('scipy', 'statsmodels') if n in sys.modules])"
+    code = "import sys, m1app.ui.web, m1app.cli.main; print([n for n in ('scipy', 'statsmodels') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from m1app.annotation.errors import AnnotationRefused
 from m1app.annotation.form_values import MAX_TEXT_CHARACTERS, check_content, content_from_form
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.selectors import text_hash
-from storage.annotation_records import Confidence, Evidence, EvidenceKind, Part
+from storage.annotations.records import Confidence, Evidence, EvidenceKind, Part
 from tests.m1app.annotation.cases import CASE, ECG, THINKING, note
 
 

@@ -15,7 +15,7 @@ from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WorkerTask
 from m1app.jobs.local_executor import LocalExecutor, handle_of
 from m1app.jobs.watching import Presence
-from storage.job_records import Resource
+from storage.jobs.records import Resource
 
 ID = "0123456789abcdef0123456789abcdef"
 WAITS = "import time; print('ready', flush=True); time.sleep(60)"

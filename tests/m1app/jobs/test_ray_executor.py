@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import build_services
 from m1app.jobs.code_version import git_commit
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WorkerTask
 from m1app.jobs.ray_executor import RayExecutor
+from m1app.jobs.service import JobService
 from m1app.jobs.watching import Presence, WatchLimits
-from m1app.services.benchmark_recipe import BenchmarkRecipe
-from m1app.services.jobs import JobService
 from m1app.settings import Settings
-from storage.benchmark_records import RunState
+from storage.benchmarks.records import RunState
 from storage.database import Database
-from storage.job_records import JobState, Resource
+from storage.jobs.records import JobState, Resource
+from tests.m1app.jobs.job_cases import a_job, app, counted, counts_to, home_settings, reaches, until
+from tests.m1app.jobs.job_program import PROGRAM
 from tests.m1app.jobs.ray_cluster import free_port, ray_cluster
-from tests.m1app.services.job_cases import a_job, app, counted, counts_to, home_settings, reaches, until
-from tests.m1app.services.job_program import PROGRAM
 
 pytestmark = [pytest.mark.usefixtures("no_settings"), pytest.mark.timeout(400)]
 ID = "0123456789abcdef0123456789abcdef"

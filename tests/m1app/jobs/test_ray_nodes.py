@@ -11,7 +11,7 @@ import pytest
 from m1app.jobs.executor import WorkerTask
 from m1app.jobs.ray_executor import RayExecutor
 from m1app.jobs.watching import Presence
-from storage.job_records import Resource
+from storage.jobs.records import Resource
 from tests.m1app.jobs.ray_cluster import ray_cluster
 from tests.m1app.training.conftest import make_base
 from tests.m1app.training.on_cpu import python_on_cpu

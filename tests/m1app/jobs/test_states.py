@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from m1app.jobs.states import ACTIVE, OVER, may_follow, states_before
-from storage.job_records import JobState
+from storage.jobs.records import JobState
 
 Q, R, P, D, F, S, L = (
     JobState.QUEUED,

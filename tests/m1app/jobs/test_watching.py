@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from m1app.jobs.watching import Presence, Sighting, WatchLimits, judge
-from storage.job_records import JobState
+from storage.jobs.records import JobState
 
 LIMITS = WatchLimits(gone_seconds=30, unknown_seconds=60, watched_seconds=10)
 SEEN = Sighting(JobState.RUNNING, Presence.ALIVE, has_begun=True, silent_seconds=1.0, watched_seconds=1.0)

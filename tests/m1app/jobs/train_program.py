@@ -7,10 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path.cwd()))
 
-from m1app.services.training_process import run_training
 from m1app.settings import load_settings
-from m1app.training.training_folder import TrainingFolder
-from storage.job_records import JobProgress
+from m1app.training.folder import TrainingFolder
+from m1app.training.process import run_training
+from storage.jobs.records import JobProgress
 
 
 async def train() -> bool:

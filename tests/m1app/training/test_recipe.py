@@ -82,8 +82,8 @@ def test_the_command_line_names_what_differs_from_the_preset() -> None:
 
 
 def test_the_command_line_makes_the_same_recipe_again() -> None:
-    from m1app.cli import _parser
-    from m1app.finetune_cli import _recipe
+    from m1app.cli.finetune import _recipe
+    from m1app.cli.main import _parser
 
     asked = recipe("lora", max_steps=9, gradient_checkpointing=False, early_stop_patience=2, max_gradient_norm=0.5)
     options = _parser().parse_args(shlex.split(asked.command_line())[3:])
@@ -91,8 +91,8 @@ def test_the_command_line_makes_the_same_recipe_again() -> None:
 
 
 def test_a_limit_of_steps_can_be_lifted_from_the_command_line() -> None:
-    from m1app.cli import _parser
-    from m1app.finetune_cli import _recipe
+    from m1app.cli.finetune import _recipe
+    from m1app.cli.main import _parser
 
     asked = recipe(max_steps=None)
     assert _recipe(_parser().parse_args(shlex.split(asked.command_line())[3:])) == asked

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from m1app.benchmark.prompt_text import render_prompt
-from m1app.benchmark.scoring import lead_in, score
+from m1app.question.prompt_text import render_prompt
+from m1app.question.scoring import lead_in, score
 from m1app.training.errors import NoChatTemplate
 from m1app.training.rendering import (
     Messages,
@@ -20,12 +20,12 @@ from m1app.training.rendering import (
     stand_in_messages,
 )
 from m1app.training.samples import TrainingSample
-from models.budget_forcing import Generate, Generated, Insert, SegmentKind, thinking_pass
-from models.engine import ChatMessage
-from models.engine_endpoint import Endpoint
-from models.openai_engine import OpenAIEngine
+from models.engine.client import OpenAIEngine
+from models.engine.endpoint import Endpoint
+from models.engine.protocol import ChatMessage
 from models.profiles import Profile, load_profiles
-from models.prompting import bind_markers, build_prompt
+from models.thinking.budget_forcing import Generate, Generated, Insert, SegmentKind, thinking_pass
+from models.thinking.prompting import bind_markers, build_prompt
 from tests.m1app.training.training_cases import SAMPLE, a_sample
 
 PROFILES = list(load_profiles())

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from m1app.services.errors import ServiceError
-from m1app.services.training_process import run_training
+from m1app.errors import AppError
 from m1app.settings import Settings
-from m1app.training.training_folder import TrainingFolder
-from storage.job_records import JobProgress
+from m1app.training.folder import TrainingFolder
+from m1app.training.process import run_training
+from storage.jobs.records import JobProgress
 from tests.m1app.training.on_cpu import python_on_cpu
 from tests.m1app.training.trainings import events_of, losses, prepare
 
@@ -54,7 +54,7 @@ async def test_training_that_is_stopped_and_killed_ends_like_one_left_alone(
     assert not disturbed.stop_file.exists()
     [stopped] = events_of(disturbed, "stopped")
     assert 2 <= stopped["step"] < STEPS, "with a checkpoint of its own, made by both"
-    with suppress(ServiceError):
+    with suppress(AppError):
         assert await train(disturbed, settings, kill_at=stopped["step"] + 1) is False
     assert await train(disturbed, settings)
     said = disturbed.progress_file.read_text()

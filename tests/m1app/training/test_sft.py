@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks.served_alike import same_beginning, serving, with_engine, with_transformers
-from m1app.training.training_events import last_ending, read_events, summarise
-from m1app.training.training_folder import TrainingFolder
-from models.llama_server import llama_server
-from models.vllm_server import vllm_server
+from m1app.training.events import last_ending, read_events, summarise
+from m1app.training.folder import TrainingFolder
+from models.servers.llama_server import llama_server
+from models.servers.vllm_server import vllm_server
 from tests.m1app.training.trainings import (
     ROOT,
     STEPS,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from m1app.training.errors import TrainingFailed
+from m1app.training.events import read_events
+from m1app.training.folder import TrainingFolder
 from m1app.training.sft import __main__ as process
-from m1app.training.training_events import read_events
-from m1app.training.training_folder import TrainingFolder
 
 PYTORCH_SAYS = "[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"
 SAFETENSORS_SAYS = "Error while serializing: I/O error: No space left on device (os error 28)"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from m1app.training.events import read_events
+from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.training_events import read_events
-from m1app.training.training_folder import TrainingFolder, TrainingRun
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAIN_PYTHON = ROOT / ".venv-train" / "bin" / "python"

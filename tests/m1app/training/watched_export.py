@@ -17,10 +17,10 @@ def main(path: str) -> None:
     import torch
     from peft import PeftModel
 
+    from m1app.training.events import EventWriter
+    from m1app.training.folder import TrainingFolder
     from m1app.training.sft import export, training
     from m1app.training.sft.stop_request import StopRequest
-    from m1app.training.training_events import EventWriter
-    from m1app.training.training_folder import TrainingFolder
 
     whole: list[str] = []
     state: Counter[str] = Counter()

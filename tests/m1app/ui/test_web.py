@@ -13,13 +13,14 @@ import pytest
 import uvicorn
 
 from m1app.bootstrap import Services, build_services
-from m1app.services.probe import ProbeService
+from m1app.runs.probe import ProbeService
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.database import Database
-from storage.records import NewQuestion, Segment, SegmentKind, Trace
-from tests.m1app.trace_samples import HOSTILE
-from tests.models.server_cases import wait_until
+from storage.questions.records import NewQuestion
+from storage.traces.records import Segment, SegmentKind, Trace
+from tests.m1app.runs.trace_samples import HOSTILE
+from tests.models.servers.server_cases import wait_until
 from tests.storage.samples import begin, finish
 
 KEY = "sk-do-not-show-41d7"
@@ -126,7 +127,7 @@ def test_streamed_answers_have_them_and_carry_hostile_text_as_data(client: httpx
 @pytest.mark.parametrize("path", ["upload", "upload/", "%75pload", "component_server"])
 def test_files_are_refused(client: httpx2.Client, path: str) -> None:
     response = client.post(f"/gradio_api/{path}", files={"files": ("a.txt", b"x" * 100)})
-    assert (response.status_code, response.text) == (403, "This app takes no files.")
+    assert (response.status_code, response.text) == (403, "This app does not accept uploads.")
     assert_secured(response)
 
 

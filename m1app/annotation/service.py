@@ -1,0 +1,329 @@
+"""Annotating: the queue of cases, marks and their reviews; double blind, and nothing overwritten.
+
+Who annotates is the name that a person gives; the app has no accounts. An annotator sees what others marked in a case
+only after submitting their own assessment of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from m1app.annotation.agreement import AgreementReport
+from m1app.annotation.cases import CaseView, view_of
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
+from m1app.annotation.form_values import check_content
+from m1app.annotation.labels import Taxonomy
+from storage.annotations.assessments import AssessmentRepository
+from storage.annotations.cases import CaseRepository
+from storage.annotations.documents import CONTENT_FIELDS, as_document
+from storage.annotations.records import (
+    Annotation,
+    AnnotationAction,
+    AnnotationContent,
+    AnnotationRevision,
+    AnnotationState,
+    Case,
+    CaseFilter,
+    CasePage,
+    ErrorCount,
+    Origin,
+)
+from storage.annotations.repository import AnnotationRepository
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
+
+_T = TypeVar("_T")
+MAX_NAME_CHARACTERS = 80
+MAX_CASE_ANNOTATIONS = 10_000
+_REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
+
+
+class AnnotationService:
+    """The annotations of the database. Every method raises `storage.errors.StorageError`."""
+
+    def __init__(self, database: Database, taxonomy: Taxonomy) -> None:
+        self._database = database
+        self.taxonomy = taxonomy
+
+    async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
+        """Cases to work through, newest first."""
+        return await self._read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
+
+    async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
+        """Ids of the cases before and after one in the queue; None at its ends."""
+        return await self._read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
+
+    async def open(self, case_id: str, annotator: str) -> CaseView:
+        """A case with what the annotator may see of it; an empty name sees no annotations.
+
+        Raises:
+            CaseNotFound: there is none, or its trace still runs.
+        """
+        return await self._read(lambda s: view_of(s, _case(s, case_id), _spaced(annotator)))
+
+    async def save(
+        self,
+        case_id: str,
+        annotator: str,
+        content: AnnotationContent,
+        *,
+        annotation_id: str = "",
+        revision: int = 0,
+        suggestion_key: str = "",
+    ) -> Annotation:
+        """Keep an annotation.
+
+        Args:
+            case_id: what is annotated.
+            annotator: who says it.
+            content: what is said, from `form_values.content_from_form`.
+            annotation_id: the one to change; empty makes a new one.
+            revision: the one that the annotator began from.
+            suggestion_key: the suggestion that was accepted; empty for none.
+
+        Raises:
+            AnnotationRefused: it cannot be kept as it is.
+            AnnotationConflict: somebody changed it since that revision.
+            CaseNotFound: there is no such case.
+        """
+        name = _name(annotator)
+
+        def store(session: Session) -> Annotation:
+            case = _case(session, case_id)
+            annotations = AnnotationRepository(session)
+            if annotation_id:
+                seen = _own(annotations, annotation_id, name, case.id)
+                check_content(case, content, self.taxonomy, seen.labels)
+                _same_revision(annotations, seen, revision)
+                values = {field: getattr(content, field) for field in CONTENT_FIELDS}
+                return annotations.change(seen, name, AnnotationAction.EDITED, **values)
+            check_content(case, content, self.taxonomy)
+            assessments = AssessmentRepository(session)
+            kept = assessments.get(case.id, name)
+            if annotations.count(case.id) >= MAX_CASE_ANNOTATIONS:
+                raise AnnotationRefused("case", f"A case holds {MAX_CASE_ANNOTATIONS:,} annotations at most.")
+            origin = Origin.SUGGESTION if suggestion_key else Origin.PERSON
+            made = annotations.add(case, name, content, origin, self.taxonomy.version)
+            if kept is None or suggestion_key:
+                # An accepted suggestion is not offered again, as little as a rejected one.
+                assessments.save(case, name, rejected=suggestion_key)
+            if kept is not None and kept.is_submitted:
+                return annotations.change(made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
+            return made
+
+        return await self._write(store)
+
+    async def withdraw(self, annotation_id: str, annotator: str, revision: int) -> Annotation:
+        """Take an annotation back; it stays in the history.
+
+        Raises:
+            AnnotationRefused: it is somebody else's.
+            AnnotationConflict: somebody changed it since that revision.
+            CaseNotFound: there is no such annotation.
+        """
+        name = _name(annotator)
+
+        def store(session: Session) -> Annotation:
+            annotations = AnnotationRepository(session)
+            seen = _own(annotations, annotation_id, name)
+            _same_revision(annotations, seen, revision)
+            return annotations.change(seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
+
+        return await self._write(store)
+
+    async def submit(self, case_id: str, annotator: str) -> None:
+        """End one's work on a case, with or without annotations; from now on others' are shown.
+
+        Raises:
+            CaseNotFound: there is no such case.
+        """
+        name = _name(annotator)
+
+        def store(session: Session) -> None:
+            case = _case(session, case_id)
+            AnnotationRepository(session).submit_drafts(case.id, name)
+            AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
+
+        await self._write(store)
+
+    async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
+        """Keep the form as it is typed; an empty one forgets it. `seconds_spent` come on top of those before."""
+        name = _name(annotator)
+
+        def store(session: Session) -> None:
+            case, assessments = _case(session, case_id), AssessmentRepository(session)
+            # To look at a case and leave is not yet work on it.
+            if draft or seconds_spent > 0 or assessments.get(case.id, name):
+                assessments.save(case, name, draft=draft, more_seconds=min(seconds_spent, 3600.0))
+
+        await self._write(store)
+
+    async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
+        """Do not offer a suggestion to this annotator again."""
+        name = _name(annotator)
+        await self._write(lambda s: AssessmentRepository(s).save(_case(s, case_id), name, rejected=key))
+
+    async def agree(self, annotation_id: str, annotator: str) -> Annotation:
+        """Review somebody else's annotation: it is right. Raises AnnotationRefused, CaseNotFound."""
+        name = _name(annotator)
+
+        def store(session: Session) -> Annotation:
+            seen = _reviewable(session, annotation_id, name)
+            agreed = tuple(sorted({*seen.agreed_by, name}))
+            if agreed == seen.agreed_by:
+                return seen
+            return AnnotationRepository(session).change(seen, name, AnnotationAction.AGREED, agreed_by=agreed)
+
+        return await self._write(store)
+
+    async def dispute(self, annotation_id: str, annotator: str, reason: str) -> Annotation:
+        """Review somebody else's annotation: it is not right. Raises AnnotationRefused, CaseNotFound."""
+        name, why = _name(annotator), _reason(reason)
+
+        def store(session: Session) -> Annotation:
+            seen = _reviewable(session, annotation_id, name)
+            agreed = tuple(who for who in seen.agreed_by if who != name)
+            return AnnotationRepository(session).change(
+                seen,
+                name,
+                AnnotationAction.DISPUTED,
+                reason=why,
+                state=AnnotationState.DISPUTED,
+                is_upheld=None,
+                agreed_by=agreed,
+            )
+
+        return await self._write(store)
+
+    async def adjudicate(self, annotation_id: str, annotator: str, *, is_upheld: bool, reason: str) -> Annotation:
+        """Decide a dispute. Raises AnnotationRefused, CaseNotFound."""
+        name, why = _name(annotator), _reason(reason)
+
+        def store(session: Session) -> Annotation:
+            seen = _found(session, annotation_id)
+            if seen.state is not AnnotationState.DISPUTED:
+                raise AnnotationRefused(
+                    "case", f"This annotation is {seen.state.value}; only disputes are adjudicated."
+                )
+            return AnnotationRepository(session).change(
+                seen,
+                name,
+                AnnotationAction.ADJUDICATED,
+                reason=why,
+                state=AnnotationState.ADJUDICATED,
+                is_upheld=is_upheld,
+            )
+
+        return await self._write(store)
+
+    async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
+        """The revisions of an annotation that the annotator may see, oldest first; of any other none."""
+        name = _spaced(annotator)
+
+        def read(session: Session) -> tuple[AnnotationRevision, ...]:
+            seen = _found(session, annotation_id)
+            own = AssessmentRepository(session).get(seen.case_id, name)
+            may_see = own is not None and own.is_submitted and seen.state is not AnnotationState.DRAFT
+            return AnnotationRepository(session).history(seen.id) if may_see or seen.annotator == name else ()
+
+        return await self._read(read)
+
+    async def annotators(self) -> tuple[str, ...]:
+        """Everybody who has worked on a case, by name."""
+        return await self._read(lambda s: AssessmentRepository(s).annotators())
+
+    async def models(self) -> tuple[str, ...]:
+        """Models that cases come from, by name."""
+        return await self._read(lambda s: CaseRepository(s).models())
+
+    async def error_counts(self) -> tuple[ErrorCount, ...]:
+        """Annotations by label and the facts of their cases."""
+        return await self._read(lambda s: AnnotationRepository(s).error_counts())
+
+    async def agreement(self) -> AgreementReport:
+        """How far annotators agree, on the cases that several have submitted; takes seconds."""
+        # Imported at its first use: the statistics libraries take seconds, and as much memory as the rest of the app.
+        from m1app.annotation.agreement_statistics import agreement_of
+
+        ratings = await self._read(lambda s: AnnotationRepository(s).ratings())
+        return await asyncio.to_thread(agreement_of, ratings, self.taxonomy)
+
+    async def _read(self, use: Callable[[Session], _T]) -> _T:
+        return await asyncio.to_thread(self._in_session, use, True)
+
+    async def _write(self, use: Callable[[Session], _T]) -> _T:
+        return await asyncio.to_thread(self._in_session, use, False)
+
+    def _in_session(self, use: Callable[[Session], _T], is_read_only: bool) -> _T:
+        with self._database.session(is_read_only=is_read_only) as session:
+            return use(session)
+
+
+def _case(session: Session, case_id: str) -> Case:
+    try:
+        return CaseRepository(session).get(case_id)
+    except RecordNotFound as exc:
+        raise CaseNotFound(str(exc)) from exc
+
+
+def _found(session: Session, annotation_id: str) -> Annotation:
+    try:
+        return AnnotationRepository(session).get(annotation_id)
+    except RecordNotFound as exc:
+        raise CaseNotFound(str(exc)) from exc
+
+
+def _own(annotations: AnnotationRepository, annotation_id: str, name: str, case_id: str = "") -> Annotation:
+    try:
+        seen = annotations.get(annotation_id)
+    except RecordNotFound as exc:
+        raise CaseNotFound(str(exc)) from exc
+    if seen.annotator != name or (case_id and seen.case_id != case_id):
+        raise AnnotationRefused(
+            "annotator", f"This annotation is {seen.annotator}'s. Dispute it, or make one of your own."
+        )
+    if seen.state is AnnotationState.WITHDRAWN:
+        raise AnnotationRefused("case", "This annotation was withdrawn. Make a new one.")
+    return seen
+
+
+def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
+    seen = _found(session, annotation_id)
+    own = AssessmentRepository(session).get(seen.case_id, name)
+    if seen.annotator == name:
+        raise AnnotationRefused("annotator", "This annotation is your own; edit or withdraw it.")
+    if own is None or not own.is_submitted:
+        raise AnnotationRefused("case", "Submit your own assessment of this case first, then review others'.")
+    if seen.state not in _REVIEWABLE:
+        raise AnnotationRefused("case", f"This annotation is {seen.state.value}; it is not reviewed any more.")
+    return seen
+
+
+def _same_revision(annotations: AnnotationRepository, now: Annotation, revision: int) -> None:
+    """Raises AnnotationConflict when `now` is not the revision that its annotator began from."""
+    if now.revision == revision:
+        return
+    before = next((each.document for each in annotations.history(now.id) if each.revision == revision), {})
+    document = as_document(now)
+    changes = tuple(name for name in CONTENT_FIELDS if document[name] != before.get(name))
+    raise AnnotationConflict(now, changes)
+
+
+def _spaced(annotator: str) -> str:
+    return " ".join(annotator.split())
+
+
+def _name(annotator: str) -> str:
+    name = _spaced(annotator)
+    if not name:
+        raise AnnotationRefused("annotator", "Give your name first: annotations are kept under it.")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise AnnotationRefused("annotator", f"Shorten the name to {MAX_NAME_CHARACTERS} characters at most.")
+    return name
+
+
+def _reason(reason: str) -> str:
+    why = reason.strip()
+    if not why:
+        raise AnnotationRefused("reason", "Give a reason: the other annotator will read it.")
+    return why

@@ -1,0 +1,86 @@
+"""What came of one item: its sweep's answers judged by both rules, one result for each cell and pass. Pure."""
+
+from m1app.question.scoring import lead_in, score
+from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
+from models.profiles import Profile, Profiles
+from models.thinking.sweep import Cell, grid
+from storage.benchmarks.records import BenchmarkResult
+from storage.questions.records import Question
+from storage.traces.records import Checkpoint, ThinkingFinishReason
+
+
+def answered(each: PassSnapshot) -> dict[Cell, Checkpoint]:
+    """The answer of each cell that has one."""
+    return {Cell(*cell): kept for kept in each.checkpoints if not kept.error for cell in kept.cells}
+
+
+def missing_cells(snapshot: SweepSnapshot) -> int:
+    """How many cells of a sweep's passes have no answer."""
+    return sum(len(set(snapshot.cells) - set(answered(each))) for each in snapshot.passes)
+
+
+def results_of(item_id: str, snapshot: SweepSnapshot, profiles: Profiles) -> list[BenchmarkResult]:
+    """One result for each cell of each pass.
+
+    Args:
+        item_id: of the item; also of the sweep.
+        snapshot: the sweep; a cell without an answer counts as unanswered, and wrong.
+        profiles: those of the app.
+    """
+    found: list[BenchmarkResult] = []
+    for each in snapshot.passes:
+        kept = answered(each)
+        for cell in snapshot.cells:
+            checkpoint = kept.get(cell)
+            if checkpoint is None:
+                found.append(unanswered(item_id, each.trace.pass_number, cell))
+                continue
+            profile = profiles.get(each.trace.profile)
+            found.append(_judged(item_id, each.trace.pass_number, cell, checkpoint, each.trace.question, profile))
+    return found
+
+
+def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
+    """The result of a cell that nothing answered."""
+    return BenchmarkResult(
+        item_id=item_id,
+        pass_number=pass_number,
+        budget_tokens=cell.budget_tokens,
+        force_rounds=cell.force_rounds,
+        letter=None,
+        is_correct=False,
+        m1_letter=None,
+        m1_is_correct=False,
+        thinking_tokens=0,
+        tokens_if_separate=0,
+        checkpoint_id=None,
+    )
+
+
+def all_unanswered(
+    item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int
+) -> list[BenchmarkResult]:
+    """The results of an item that never began."""
+    return [unanswered(item_id, number, cell) for number in range(passes) for cell in grid(budgets, rounds)]
+
+
+def _judged(
+    item_id: str, pass_number: int, cell: Cell, checkpoint: Checkpoint, question: Question, profile: Profile
+) -> BenchmarkResult:
+    is_natural = checkpoint.thinking_finish_reason is ThinkingFinishReason.NATURAL
+    close = profile.thinking.natural_close if is_natural else profile.thinking.overrun_close
+    text = lead_in(close) + checkpoint.text
+    m1 = score(text, dict(question.options), question.target, "m1")
+    return BenchmarkResult(
+        item_id=item_id,
+        pass_number=pass_number,
+        budget_tokens=cell.budget_tokens,
+        force_rounds=cell.force_rounds,
+        letter=checkpoint.letter,
+        is_correct=bool(checkpoint.is_correct),
+        m1_letter=m1.letter,
+        m1_is_correct=bool(m1.is_correct),
+        thinking_tokens=checkpoint.cut_tokens,
+        tokens_if_separate=checkpoint.tokens_if_separate,
+        checkpoint_id=checkpoint.id,
+    )

@@ -1,0 +1,317 @@
+"""What benchmark runs say: curves with intervals, transitions between cells, questions; and what people say of runs.
+
+`m1app.benchmark.statistics` and pandas take seconds to load, and are imported where they are used.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from m1app.benchmark.intervals import PairedComparison, Proportion
+from m1app.benchmark.store import BenchmarkStore
+from m1app.errors import AppError
+from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, RunState
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
+from storage.database import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_RUNS = 10_000
+"""Among which a tag is looked for."""
+MACRO = ""
+"""In place of a question set's name: the mean over the sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """One point of a curve."""
+
+    run_id: str
+    model: str
+    question_set: str
+    """`MACRO` for the mean over the run's sets."""
+    budget_tokens: int
+    force_rounds: int
+    n: int
+    """Results; of all sets together for the mean over sets."""
+    accuracy: Proportion
+    """Unanswered and failed questions count as wrong."""
+    answered_share: float
+    mean_thinking_tokens: float
+    """That the answers were given."""
+    mean_tokens: float
+    """That a run of this cell alone generates for a question: its cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellPair:
+    """Two cells to compare, of one model or of two of the same run."""
+
+    model: str
+    """Of the first cell."""
+    question_set: str
+    """`MACRO` takes the questions of all sets."""
+    before: CellKey
+    """(thinking budget in tokens, force rounds)."""
+    after: CellKey
+    other_model: str = ""
+    """Of the second cell; empty: the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """How verdicts change from one cell to another, on the same questions."""
+
+    right_right: int
+    right_wrong: int
+    wrong_right: int
+    wrong_wrong: int
+    comparison: PairedComparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionFilter:
+    """Which questions of a run to list; empty fields let all through."""
+
+    model: str = ""
+    question_set: str = ""
+    cell: CellKey | None = None
+    """Whose verdict is shown; None is the largest."""
+    before: CellKey | None = None
+    """The cell that it is compared with."""
+    before_model: str = ""
+    """Of that cell; empty: the question's own."""
+    verdict: str = ""
+    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
+    text: str = ""
+    """Words to find in the question, the last one as a prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPage:
+    """Some questions of a run."""
+
+    questions: tuple[QuestionVerdict, ...]
+    total: int
+    """Of the filter."""
+
+
+class BenchmarkReading:
+    """Reads runs. Methods with a run's id raise RunNotFound, all raise StorageError.
+
+    `rule` is "strict" or "m1", see `m1app.question.scoring`.
+    """
+
+    def __init__(self, store: BenchmarkStore) -> None:
+        self._store = store
+
+    async def runs(
+        self, *, text: str = "", tag: str = "", with_archived: bool = False, limit: int = 200
+    ) -> tuple[BenchmarkRun, ...]:
+        """Runs, newest first; by words of the name, and a tag."""
+        most = _MOST_RUNS if tag else limit
+        found = await self._store.read(lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived))
+        return tuple(run for run in found if not tag or tag in run.tags)[:limit]
+
+    async def get(self, run_id: str) -> BenchmarkRun:
+        """The run with that id."""
+        return await self._store.get(run_id)
+
+    async def cells(self, run_ids: Sequence[str], rule: str = "strict") -> tuple[CellSummary, ...]:
+        """Every point of the runs' curves; with the mean over sets where a run has several."""
+        is_m1 = rule == "m1"
+
+        def read(session: Session) -> tuple[CellSummary, ...]:
+            counts = BenchmarkResultRepository(session).cell_counts(run_ids, is_m1=is_m1)
+            runs = {run_id: BenchmarkRepository(session).get(run_id) for run_id in {each.run_id for each in counts}}
+            found: list[CellSummary] = []
+            for run in runs.values():
+                of_run = [each for each in counts if each.run_id == run.id]
+                found += _summaries(session, run, of_run, is_m1=is_m1)
+                if len(run.question_sets) > 1:
+                    found += _macro(session, run, of_run, is_m1=is_m1)
+            return tuple(found)
+
+        return await self._store.read(read)
+
+    async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
+        """How the verdicts of first passes change; raises AppError while no question has both."""
+        counts = await self._transition_counts(run_id, pair, rule)
+        if not sum(counts):
+            raise AppError("No question has been answered at both settings yet.")
+        from m1app.benchmark.statistics import compare_counts
+
+        right_right, right_wrong, wrong_right, wrong_wrong = counts
+        comparison = await asyncio.to_thread(
+            lambda: compare_counts(both=right_right, lost=right_wrong, gained=wrong_right, neither=wrong_wrong)
+        )
+        return Transitions(*counts, comparison)
+
+    async def compare_curve(
+        self, run_id: str, model: str, question_set: str, force_rounds: int, rule: str = "strict"
+    ) -> tuple[tuple[int, PairedComparison, float], ...]:
+        """Each budget against the one before: (budget, comparison, p-value after Holm's correction)."""
+        from m1app.benchmark.statistics import compare_counts, holm
+
+        run = await self._store.get(run_id)
+        steps = list(pairwise(run.budgets))
+        pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
+        counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
+        found = [
+            (other, compare_counts(both=both, lost=lost, gained=gained, neither=neither))
+            for (_, other), (both, lost, gained, neither) in zip(steps, counted, strict=True)
+            if both + lost + gained + neither
+        ]
+        corrected = holm([comparison.p_value for _, comparison in found])
+        return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
+
+    async def questions(
+        self, run_id: str, wanted: QuestionFilter, *, rule: str = "strict", limit: int = 50, offset: int = 0
+    ) -> QuestionPage:
+        """Questions of a run with their verdicts, in the run's order."""
+        run = await self._store.get(run_id)
+        stored = VerdictFilter(
+            model=wanted.model,
+            question_set=wanted.question_set,
+            cell=wanted.cell or (max(run.budgets), max(run.force_rounds)),
+            before=wanted.before,
+            before_model=wanted.before_model,
+            verdict=wanted.verdict,
+            text=wanted.text,
+            is_m1=rule == "m1",
+        )
+        questions, total = await self._store.read(
+            lambda s: BenchmarkResultRepository(s).verdicts(run_id, stored, limit, offset)
+        )
+        return QuestionPage(questions, total)
+
+    async def rename(self, run_id: str, name: str) -> BenchmarkRun:
+        """Call a run something else; raises AppError for a blank name."""
+        if not name.strip():
+            raise AppError("The name is empty; type one.")
+        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
+
+    async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
+        """The run has these tags from now on, and no others."""
+        words = [tag.strip() for tag in tags if tag.strip()]
+        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
+
+    async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
+        """Put a run away, or take it back."""
+        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run with its results and sweeps; raises AppError for one that runs."""
+
+        def delete(session: Session) -> None:
+            runs = BenchmarkRepository(session)
+            if runs.get(run_id).state is RunState.RUNNING:
+                raise AppError("This run is running; stop its job first.")
+            runs.delete(run_id)
+
+        await self._store.write(delete)
+
+    async def table(self, run_id: str) -> "pd.DataFrame":
+        """Every result as a row, with its question, for export."""
+        import pandas as pd
+
+        await self._store.get(run_id)
+        return await self._store.read(lambda s: pd.DataFrame(list(BenchmarkResultRepository(s).rows(run_id))))
+
+    async def _transition_counts(self, run_id: str, pair: CellPair, rule: str) -> tuple[int, int, int, int]:
+        """Right-right, right-wrong, wrong-right, wrong-wrong."""
+        counts = await self._store.read(
+            lambda s: BenchmarkResultRepository(s).transition_counts(
+                run_id,
+                pair.model,
+                pair.question_set,
+                pair.before,
+                pair.after,
+                other_model=pair.other_model,
+                is_m1=rule == "m1",
+            )
+        )
+        return (
+            counts.get((True, True), 0),
+            counts.get((True, False), 0),
+            counts.get((False, True), 0),
+            counts.get((False, False), 0),
+        )
+
+
+def _summaries(session: Session, run: BenchmarkRun, counts: Iterable[CellCount], *, is_m1: bool) -> list[CellSummary]:
+    from m1app.benchmark.statistics import accuracy, clustered_accuracy
+
+    right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
+
+    def share(each: CellCount) -> Proportion:
+        if run.passes == 1:
+            return accuracy(each.correct, each.n)
+        # Several passes of a question say less than as many questions.
+        key = (each.model, each.question_set, (each.budget_tokens, each.force_rounds))
+        items = right[key]
+        verdicts = [place < correct for correct, passes in items for place in range(passes)]
+        clusters = [str(number) for number, (_, passes) in enumerate(items) for _ in range(passes)]
+        return clustered_accuracy(verdicts, clusters)
+
+    return [_summary(each, share(each)) for each in counts]
+
+
+def _summary(each: CellCount, share: Proportion) -> CellSummary:
+    return CellSummary(
+        run_id=each.run_id,
+        model=each.model,
+        question_set=each.question_set,
+        budget_tokens=each.budget_tokens,
+        force_rounds=each.force_rounds,
+        n=each.n,
+        accuracy=share,
+        answered_share=each.answered / each.n,
+        mean_thinking_tokens=each.thinking_tokens / each.n,
+        mean_tokens=each.tokens_if_separate / each.n,
+    )
+
+
+def _macro(session: Session, run: BenchmarkRun, counts: Sequence[CellCount], *, is_m1: bool) -> list[CellSummary]:
+    """The mean over sets, of the cells for which every set has results."""
+    from m1app.benchmark.statistics import clustered_macro_average, macro_average
+
+    right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
+
+    def share(model: str, cell: CellKey, of_cell: Sequence[CellCount]) -> Proportion:
+        if run.passes == 1:
+            return macro_average({each.question_set: (each.correct, each.n) for each in of_cell})
+        return clustered_macro_average({name: right[model, name, cell] for name in run.question_sets})
+
+    found: list[CellSummary] = []
+    cells = dict.fromkeys((each.model, each.budget_tokens, each.force_rounds) for each in counts)
+    for model, budget, rounds in cells:
+        of_cell = [
+            each for each in counts if (each.model, each.budget_tokens, each.force_rounds) == (model, budget, rounds)
+        ]
+        if len(of_cell) < len(run.question_sets):
+            continue
+        found.append(
+            CellSummary(
+                run_id=run.id,
+                model=model,
+                question_set=MACRO,
+                budget_tokens=budget,
+                force_rounds=rounds,
+                n=sum(each.n for each in of_cell),
+                accuracy=share(model, (budget, rounds), of_cell),
+                answered_share=_mean(each.answered / each.n for each in of_cell),
+                mean_thinking_tokens=_mean(each.thinking_tokens / each.n for each in of_cell),
+                mean_tokens=_mean(each.tokens_if_separate / each.n for each in of_cell),
+            )
+        )
+    return found
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)

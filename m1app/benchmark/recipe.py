@@ -1,0 +1,128 @@
+"""What a person asks of a benchmark run, checked, and the command line that asks the same."""
+
+import shlex
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from m1app.benchmark.errors import BenchmarkRefused
+from m1app.runs.errors import ProbeRefused
+from m1app.runs.probe_request import check_whole
+from m1app.runs.sweep_request import SweepRequest, check_sweep
+from storage.benchmarks.records import BenchmarkRun, NewBenchmarkRun
+
+DEFAULT_BUDGETS = (128, 256, 512, 1024, 2048)
+MAX_IN_FLIGHT = 1024
+
+
+class BenchmarkRecipe(BaseModel):
+    """Question sets, models and a grid; knobs that a sweep has too mean the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+    """Empty is named after sets and models."""
+    question_sets: tuple[str, ...]
+    """Names."""
+    models: tuple[str, ...] = ()
+    """Served models; empty means the engine's default."""
+    budgets: tuple[int, ...] = DEFAULT_BUDGETS
+    force_rounds: tuple[int, ...] = (0,)
+    passes: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    answer_cap_tokens: int = 256
+    system_prompt: str | None = None
+    profile: str = ""
+    limit: int | None = None
+    """Most questions of each set; None takes all."""
+    in_flight: int = 0
+    """Questions that are asked at once; 0 lets the engine's capacity decide."""
+
+    def command_line(self) -> str:
+        """The command that plans and runs the same."""
+        words = ["python", "-m", "m1app", "bench"]
+        words += _repeated("--questions", self.question_sets)
+        words += ["--budgets", _listed(self.budgets), "--force-rounds", _listed(self.force_rounds)]
+        words += _repeated("--model", self.models)
+        defaults = BenchmarkRecipe(question_sets=self.question_sets)
+        for option, field in _OPTIONS:
+            value = getattr(self, field)
+            if value != getattr(defaults, field):
+                words += [option, str(value)]
+        return shlex.join(words)
+
+    def sweep(self, model: str = "") -> SweepRequest:
+        """The sweep of one question, which is put in later."""
+        return SweepRequest(
+            stem="?",
+            models=(model,) if model else (),
+            profile=self.profile,
+            budgets=self.budgets,
+            force_rounds=self.force_rounds,
+            passes=self.passes,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=self.seed,
+            answer_cap_tokens=self.answer_cap_tokens,
+            system_prompt=self.system_prompt,
+        )
+
+    def checked(self) -> "BenchmarkRecipe":
+        """The recipe with its grid in order and without repetition.
+
+        Raises:
+            BenchmarkRefused: a field is out of its range; `field` names it.
+        """
+        if not self.question_sets:
+            raise BenchmarkRefused("question_sets", "No question set is chosen; choose at least one.")
+        try:
+            sweep = check_sweep(self.sweep())
+            check_whole(self.in_flight, "in_flight", "Questions in flight", 0, MAX_IN_FLIGHT, "(0 lets the app choose)")
+            if self.limit is not None:
+                check_whole(self.limit, "limit", "The limit", 1, None, "questions of each set")
+        except ProbeRefused as exc:
+            raise BenchmarkRefused(exc.field, str(exc)) from exc
+        return self.model_copy(
+            update={
+                "budgets": sweep.budgets,
+                "force_rounds": sweep.force_rounds,
+                "question_sets": tuple(dict.fromkeys(self.question_sets)),
+                "models": tuple(dict.fromkeys(self.models)),
+                "name": self.name.strip(),
+            }
+        )
+
+    def new_run(self, models: tuple[str, ...], seed: int | None) -> NewBenchmarkRun:
+        """The run to keep, with the models and the seed that were settled on."""
+        values = self.model_dump() | {"models": models, "seed": seed}
+        values["name"] = self.name or f"{', '.join(self.question_sets)}: {', '.join(models)}"
+        return NewBenchmarkRun(**values)
+
+
+_OPTIONS = (
+    ("--name", "name"),
+    ("--limit", "limit"),
+    ("--passes", "passes"),
+    ("--temperature", "temperature"),
+    ("--top-p", "top_p"),
+    ("--seed", "seed"),
+    ("--answer-cap", "answer_cap_tokens"),
+    ("--system-prompt", "system_prompt"),
+    ("--profile", "profile"),
+    ("--in-flight", "in_flight"),
+)
+
+
+def recipe_of(run: BenchmarkRun) -> BenchmarkRecipe:
+    """The recipe that makes a run again, with the same seed."""
+    return BenchmarkRecipe(**{name: getattr(run, name) for name in BenchmarkRecipe.model_fields})
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _repeated(option: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]

@@ -1,0 +1,271 @@
+"""A static report of a benchmark run: one HTML file that opens offline, with its charts' program inside.
+
+It shows what was asked (recipe and the equivalent command), of which engine and model, when and with which versions,
+and the results by both scoring rules. The template is `report.html`; it escapes everything, since names and questions
+may contain anything.
+"""
+
+import asyncio
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from m1app import __version__, wording
+from m1app.benchmark.charts.flow import flow_figure, flows
+from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.panels import Panel, panels
+from m1app.benchmark.descriptions import account_words, comparison_words, run_name
+from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
+from m1app.benchmark.queries import (
+    MACRO,
+    BenchmarkReading,
+    CellPair,
+    CellSummary,
+    QuestionFilter,
+    Transitions,
+)
+from m1app.benchmark.recipe import recipe_of
+from m1app.benchmark.tables import (
+    BEST_NOTE,
+    CurvePoint,
+    Table,
+    TableCell,
+    TableRow,
+    accuracy_table,
+    curve_table,
+    points_table,
+)
+from m1app.errors import AppError
+from m1app.runs.errors import SweepNotFound
+from m1app.runs.sweeps import SweepService
+from storage.benchmarks.records import BenchmarkRun, QuestionVerdict
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_QUESTIONS_SHOWN = 25
+_CHARTS = {
+    Chart.ROUNDS: "Accuracy against force rounds",
+    Chart.COST: "Accuracy against cost",
+    Chart.THINKING: "Thinking tokens used against the budget",
+    Chart.ANSWERED: "Share of questions answered",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChange:
+    """What more thinking did to one model's answers: from the lowest budget to the highest."""
+
+    pair: CellPair
+    transitions: Transitions
+    curve: tuple[CurvePoint, ...]
+    lost: tuple[QuestionVerdict, ...]
+    """The first questions that were right and became wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """Everything that a report says."""
+
+    run: BenchmarkRun
+    engines: tuple[str, ...]
+    """Engine and model as the traces name them."""
+    strict: tuple[CellSummary, ...]
+    m1: tuple[CellSummary, ...]
+    """The same cells by the published scorer."""
+    changes: tuple[ModelChange, ...]
+    made_at: datetime
+    """Aware."""
+
+
+async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService) -> str:
+    """The report of a run as it stands.
+
+    Raises:
+        RunNotFound: there is no such run.
+        StorageError: the database cannot be read.
+    """
+    run = await reading.get(run_id)
+    content = ReportContent(
+        run=run,
+        engines=tuple(dict.fromkeys([await _engine(run, model, reading, sweeps) for model in run.models])),
+        strict=await reading.cells([run_id], "strict"),
+        m1=await reading.cells([run_id], "m1"),
+        changes=tuple([each for model in run.models for each in await _changes(run, model, reading)]),
+        made_at=datetime.now(UTC),
+    )
+    return await asyncio.to_thread(report_html, content)
+
+
+def report_html(content: ReportContent) -> str:
+    """The report as one HTML file."""
+    run = content.run
+    names = {run.id: run_name(run)}
+    return _TEMPLATES.get_template("report.html").render(
+        title=run_name(run),
+        state=_state(run),
+        facts=_facts(content),
+        command=recipe_of(run).command_line(),
+        accuracy_charts={
+            "By the rule strict": _accuracy_charts(run, content.strict),
+            "By the rule m1": _accuracy_charts(run, content.m1),
+        },
+        other_charts=_other_charts(content),
+        paper_note=f"{SOURCE}. {MAXIMUM_NOTE}",
+        best_note=BEST_NOTE,
+        accuracy_tables={
+            "By the rule strict": accuracy_table(content.strict, run.budgets[-1], names, with_paper=False),
+            "By the rule m1": accuracy_table(content.m1, run.budgets[-1], names, with_paper=True),
+        },
+        all_numbers=points_table(content.strict, content.m1, names),
+        changes=[_change(run, change) for change in content.changes],
+        plotly_program=Markup(plotly_program().read_text(encoding="utf-8")),
+    )
+
+
+def plotly_program() -> Path:
+    """The charts' program as the package plotly ships it; the package itself is not imported.
+
+    Raises:
+        AppError: plotly is not installed.
+    """
+    found = find_spec("plotly")
+    if found is None or not found.submodule_search_locations:
+        raise AppError("The package plotly is missing: install the app's dependencies again.")
+    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+
+
+async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, sweeps: SweepService) -> str:
+    """Engine and model as the trace of one of the first questions names them."""
+    page = await reading.questions(run.id, QuestionFilter(model=model), limit=_QUESTIONS_SHOWN)
+    answered = [each for each in page.questions if each.checkpoint_id]
+    try:
+        passes = (await sweeps.get(answered[0].item_id)).passes if answered else ()
+    except SweepNotFound:
+        passes = ()
+    if not passes:
+        return f"{model}: no trace of its first questions"
+    trace = passes[0].trace
+    guess = ", a guess" if trace.profile_is_guess else ""
+    server = f"{trace.engine_kind} {trace.engine_version}".strip()
+    return f"{trace.model} on {server} ({trace.engine_name} engine), profile {trace.profile}{guess}"
+
+
+async def _changes(run: BenchmarkRun, model: str, reading: BenchmarkReading) -> list[ModelChange]:
+    """Nothing while no question was answered at both ends, or where there is one budget only."""
+    before, after = (run.budgets[0], run.force_rounds[0]), (run.budgets[-1], run.force_rounds[0])
+    if before == after:
+        return []
+    pair = CellPair(model, MACRO, before, after)
+    try:
+        transitions = await reading.transitions(run.id, pair)
+    except AppError:
+        return []
+    wanted = QuestionFilter(model=model, cell=after, before=before, verdict="right-wrong")
+    lost = await reading.questions(run.id, wanted, limit=_QUESTIONS_SHOWN)
+    curve = await reading.compare_curve(run.id, model, MACRO, after[1])
+    return [ModelChange(pair=pair, transitions=transitions, curve=curve, lost=lost.questions)]
+
+
+def _state(run: BenchmarkRun) -> str:
+    failed = f", {run.items_failed:,} failed" if run.items_failed else ""
+    error = f" {run.error}" if run.error else ""
+    return f"{run.state.value.capitalize()}: {run.items_done:,} of {run.items:,} questions done{failed}.{error}"
+
+
+def _facts(content: ReportContent) -> dict[str, str]:
+    run = content.run
+    sampling = "greedy" if run.temperature == 0 else f"temperature {run.temperature:g}, top-p {run.top_p:g}"
+    facts = {
+        "Question sets": ", ".join(run.question_sets) + (f" (at most {run.limit:,} of each)" if run.limit else ""),
+        "Models": ", ".join(run.models),
+        "Engine": "\n".join(content.engines),
+        "Thinking budgets": ", ".join(f"{budget:,}" for budget in run.budgets) + " tokens",
+        "Force rounds": ", ".join(str(rounds) for rounds in run.force_rounds),
+        "Sampling": sampling + ("" if run.seed is None else f", seed {run.seed}"),
+        "Passes": str(run.passes),
+        "Answer": f"at most {run.answer_cap_tokens:,} tokens",
+        "System prompt": "the profile's own" if run.system_prompt is None else run.system_prompt or "none",
+        "Tags": ", ".join(run.tags),
+        "Tokens": account_words(run),
+        "Planned": f"{run.created_at:%Y-%m-%d %H:%M} UTC",
+        "Report": f"{content.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "Versions": f"m1app {__version__}, Python {platform.python_version()}, Gradio {version('gradio')}, "
+        f"plotly {version('plotly')}, {platform.system()} {platform.machine()}",
+        "Run": run.id,
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _accuracy_charts(run: BenchmarkRun, cells: Sequence[CellSummary]) -> list[dict[str, Any]]:
+    """A chart for each set, with the paper's curves hidden until the reader switches them on."""
+    drawn = _panels(run, cells, ChartChoice(question_sets=(MACRO, *run.question_sets), with_paper=True))
+    for panel in drawn:
+        for trace in panel.figure["data"]:
+            if (trace.get("name") or "").endswith("(paper)"):
+                trace["visible"] = "legendonly"
+    return [_chart(panel) for panel in drawn]
+
+
+def _other_charts(content: ReportContent) -> dict[str, list[dict[str, Any]]]:
+    run = content.run
+    sets = (MACRO,) if len(run.question_sets) > 1 else (MACRO, *run.question_sets)
+    return {
+        title: [_chart(each) for each in _panels(run, content.strict, ChartChoice(chart=chart, question_sets=sets))]
+        for chart, title in _CHARTS.items()
+        if chart is not Chart.ROUNDS or len(run.force_rounds) > 1
+    }
+
+
+def _panels(run: BenchmarkRun, cells: Sequence[CellSummary], choice: ChartChoice) -> tuple[Panel, ...]:
+    return panels(cells, choice, {run.id: run_name(run)})
+
+
+def _chart(panel: Panel) -> dict[str, Any]:
+    legend = {"orientation": "h", "y": -0.22, "font": {"size": 11}}
+    figure = {"data": panel.figure["data"], "layout": {**panel.figure["layout"], "legend": legend}}
+    return {"title": panel.title, "figure": _script_json(figure)}
+
+
+def _script_json(figure: dict[str, Any]) -> Markup:
+    """A figure as JSON that is safe inside a script element, where HTML escapes would not be undone."""
+    content = json.dumps(figure, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+    return Markup(content)
+
+
+def _change(run: BenchmarkRun, change: ModelChange) -> dict[str, Any]:
+    before, after = change.pair.before, change.pair.after
+    counts = ", ".join(f"{way.count:,} {way.words}" for way in flows(change.transitions))
+    return {
+        "model": change.pair.model,
+        "summary": (
+            f"From {wording.cell(*before)} to {wording.cell(*after)}, by the rule strict: {counts}. "
+            f"{comparison_words(change.transitions.comparison)}"
+        ),
+        "figure": _script_json(flow_figure(change.transitions)),
+        "curve": curve_table(change.curve, run.budgets[0]),
+        "lost_title": f"Right at {before[0]:,} tokens and wrong at {after[0]:,}: the first {len(change.lost)}",
+        "lost": _lost_table(change.lost) if change.lost else None,
+    }
+
+
+def _lost_table(lost: Sequence[QuestionVerdict]) -> Table:
+    rows = (
+        (each.stem, each.question_set, each.target or "–", each.before_letter or "none", each.letter or "none")
+        for each in lost
+    )
+    heads = ("Question", "Set", "Target", "Before", "After")
+    return Table(heads, len(heads), tuple(TableRow(tuple(TableCell(text) for text in row)) for row in rows))

@@ -1,0 +1,72 @@
+"""How far a benchmark run is, and how right so far."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState
+from storage.jobs.records import JobProgress
+
+_RATE_WINDOW_SECONDS = 120.0
+
+
+class RunProgress:
+    """Counts what is finished, from where the run was left."""
+
+    def __init__(self, run: BenchmarkRun) -> None:
+        self.message = ""
+        """One line on what holds the run up; empty when nothing does."""
+        self._total = run.items
+        self._largest = (max(run.budgets), max(run.force_rounds))
+        self._done, self._failed = run.items_done, run.items_failed
+        self._right, self._judged, self._tokens = 0, 0, 0
+        self._began_at = time.monotonic()
+        self._ends: deque[float] = deque()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every item is done or has failed for good."""
+        return self._done + self._failed >= self._total
+
+    def begin(self, right: int, judged: int) -> None:
+        """Take in the results that are there already, of the largest cell."""
+        self._right, self._judged = right, judged
+
+    def count(self, state: ItemState, results: Sequence[BenchmarkResult], tokens: int) -> None:
+        """An item is finished.
+
+        Args:
+            state: done or failed.
+            results: of all its cells.
+            tokens: that its sweep generated.
+        """
+        self._done += state is ItemState.DONE
+        self._failed += state is ItemState.FAILED
+        self._tokens += tokens
+        in_cell = [each for each in results if (each.budget_tokens, each.force_rounds) == self._largest]
+        self._right += sum(each.is_correct for each in in_cell)
+        self._judged += len(in_cell)
+        self._ends.append(time.monotonic())
+
+    def report(self) -> JobProgress:
+        """As a job shows it: the rate is that of the last two minutes, the accuracy that of the largest cell."""
+        now = time.monotonic()
+        while self._ends and now - self._ends[0] > _RATE_WINDOW_SECONDS:
+            self._ends.popleft()
+        seconds = min(now - self._began_at, _RATE_WINDOW_SECONDS)
+        rate = len(self._ends) / seconds if self._ends and seconds > 0 else None
+        done = self._done + self._failed
+        figures = {"failed": float(self._failed)}
+        if self._judged:
+            figures["accuracy"] = self._right / self._judged
+        if self._tokens and now > self._began_at:
+            figures["tokens_per_second"] = self._tokens / (now - self._began_at)
+        return JobProgress(
+            done=done,
+            total=self._total,
+            unit="questions",
+            per_second=rate,
+            seconds_left=(self._total - done) / rate if rate else None,
+            message=self.message,
+            figures=figures,
+        )

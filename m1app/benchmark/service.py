@@ -1,0 +1,265 @@
+"""Benchmark runs: estimated, planned, launched as jobs, run, and gone on with."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from m1app.benchmark.errors import BenchmarkRefused
+from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
+from m1app.benchmark.runner import BenchmarkRunner
+from m1app.benchmark.store import BenchmarkStore
+from m1app.engines.service import EngineService
+from m1app.errors import AppError
+from m1app.runs.probe_request import MAX_SEED
+from m1app.runs.sweeps import SweepService
+from models.errors import ModelsError
+from models.profiles import Profiles
+from storage.benchmarks.records import BenchmarkRun, RunState
+from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
+from storage.database import Session
+from storage.errors import StorageError
+from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
+from storage.question_sets.records import QuestionSet
+from storage.question_sets.repository import QuestionSetRepository
+
+_LEAST_PROMPT_TOKENS = 64
+"""Of a short question with its wording; a longer one that does not fit is recorded as failed by itself."""
+
+
+class JobQueue(Protocol):
+    """What takes jobs: `m1app.jobs.service.JobService`."""
+
+    async def submit(self, job: NewJob) -> Job:
+        """Keep the job and start it when its turn comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkEstimate:
+    """What a run will do, and may cost at most: models often stop earlier."""
+
+    items: int
+    """Questions times models."""
+    cells: int
+    """Of the grid."""
+    results: int
+    """Answers to score: items times cells times passes."""
+    difference_to_find: float
+    """Smallest difference of accuracies, 0-1, that 4 of 5 such runs would find, as `minimum_detectable_difference` says
+    for settings that disagree on a fifth of the questions; NaN where there are too few questions for any."""
+    tokens_at_most: int
+    tokens_if_separate_at_most: int
+    """Tokens that separate runs of every cell would generate."""
+    tokens_per_second: float | None
+    """Seen in the newest run of the same models; None when there is none."""
+    seconds_at_most: float | None
+
+
+class BenchmarkService:
+    """Plans and runs benchmarks."""
+
+    def __init__(
+        self,
+        store: BenchmarkStore,
+        sweeps: SweepService,
+        engines: EngineService,
+        profiles: Profiles,
+        jobs: JobQueue,
+    ) -> None:
+        """Args:
+        store: keeps runs.
+        sweeps: asks their questions; of their own, with room for `MAX_IN_FLIGHT`.
+        engines: answers.
+        profiles: says how models close their thinking.
+        jobs: takes what is launched.
+        """
+        self._store = store
+        self._sweeps = sweeps
+        self._engines = engines
+        self._profiles = profiles
+        self._jobs = jobs
+
+    async def estimate(self, recipe: BenchmarkRecipe) -> BenchmarkEstimate:
+        """What `recipe` will do: the dry run.
+
+        Raises:
+            BenchmarkRefused: a field is out of its range, or a set does not exist.
+            StorageError: the database cannot be read.
+        """
+        recipe = recipe.checked()
+        sets = await self._sets(recipe)
+        models = max(1, len(recipe.models))
+        questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
+        of_one = SweepService.estimate(recipe.sweep())
+        asked = recipe.models or await self._default_models()
+        rate = await self._store.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
+        # A question of a set has options, whose probabilities cost a token at each cut.
+        cells = len(recipe.sweep().cells)
+        more = questions * models * recipe.passes * cells
+        tokens = questions * models * of_one.tokens_at_most + more
+        return BenchmarkEstimate(
+            items=questions * models,
+            cells=cells,
+            results=questions * models * recipe.passes * cells,
+            difference_to_find=await asyncio.to_thread(_difference_to_find, questions),
+            tokens_at_most=tokens,
+            tokens_if_separate_at_most=questions * models * of_one.tokens_if_separate_at_most + more,
+            tokens_per_second=rate,
+            seconds_at_most=tokens / rate if rate else None,
+        )
+
+    async def plan(self, recipe: BenchmarkRecipe) -> BenchmarkRun:
+        """Keep a run with its items; nothing is asked yet.
+
+        Raises:
+            BenchmarkRefused: as `estimate`, and for a budget that a model's context cannot hold.
+            ModelsError: an engine cannot be reached, or does not serve a model.
+            StorageError: the run could not be stored.
+        """
+        recipe = recipe.checked()
+        sets = await self._sets(recipe)
+        models = recipe.models or (await self._default_model(),)
+        for model in models:
+            await self._check_context(recipe, model)
+        seed = recipe.seed
+        if seed is None and recipe.temperature > 0:
+            seed = secrets.randbelow(MAX_SEED - recipe.passes)
+        run = recipe.new_run(models, seed)
+
+        def store(session: Session) -> BenchmarkRun:
+            return BenchmarkRepository(session).add(run, _items(session, sets, recipe.limit, len(models)))
+
+        return await self._store.write(store)
+
+    async def launch(
+        self, recipe: BenchmarkRecipe, *, priority: int = 0, executor: str = "local"
+    ) -> tuple[BenchmarkRun, Job]:
+        """Plan a run and have it run as a job; raises as `plan`, and JobRefused."""
+        run = await self.plan(recipe)
+        job = NewJob(
+            kind=JobKind.BENCHMARK,
+            name=run.name,
+            recipe=recipe_of(run).model_dump(mode="json"),
+            subject_id=run.id,
+            resource=Resource.CPU,
+            priority=priority,
+            executor=executor,
+        )
+        try:
+            return run, await self._jobs.submit(job)
+        except AppError:
+            await self._store.write(lambda s: BenchmarkRepository(s).delete(run.id))
+            raise
+
+    async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
+        """The recipe that makes a run again; raises RunNotFound and StorageError."""
+        return recipe_of(await self._store.get(run_id))
+
+    async def run(
+        self,
+        run_id: str,
+        *,
+        on_progress: Callable[[JobProgress], None] = lambda _: None,
+        is_stopping: asyncio.Event | None = None,
+    ) -> BenchmarkRun:
+        """Ask every question of the run that has no results yet; gives the run as it ended.
+
+        Args:
+            run_id: of a planned run, or of one that was stopped, failed, or lost its process.
+            on_progress: told of every result, and every two seconds.
+            is_stopping: set it to stop; what is being asked is kept and gone on with the next time.
+
+        Raises:
+            RunNotFound: there is none with that id.
+            AppError: another process runs it.
+            ModelsError: the engine stayed away; the run is failed, and can be gone on with.
+            StorageError: results could not be kept; likewise.
+        """
+        if not await self._store.claim(run_id):
+            raise AppError("This run is running in another process; stop it there first.")
+        run = await self._store.get(run_id)
+        stopping = is_stopping or asyncio.Event()
+        runner: BenchmarkRunner | None = None
+        state, error = RunState.FAILED, ""
+        try:
+            runner = BenchmarkRunner(
+                run,
+                self._sweeps,
+                self._engines,
+                self._profiles,
+                self._store,
+                on_progress,
+                stopping,
+            )
+            state = await runner.work()
+        except asyncio.CancelledError:
+            state = RunState.STOPPED
+            raise
+        except (ModelsError, AppError, StorageError) as exc:
+            error = str(exc)
+            raise
+        except Exception as exc:
+            error = f"An unexpected error ended this run ({type(exc).__name__}); the log has the details."
+            raise
+        finally:
+            self._sweeps.stop_all()
+            seconds = runner.seconds if runner else run.seconds
+            await asyncio.shield(self._store.end(run_id, state, error, seconds))
+        return await self._store.get(run_id)
+
+    def mark_interrupted(self) -> int:
+        """Mark running runs whose process is gone; gives how many."""
+        return self._store.mark_interrupted()
+
+    async def aclose(self) -> None:
+        """Stop what this process asks."""
+        await self._sweeps.aclose()
+
+    async def _sets(self, recipe: BenchmarkRecipe) -> Sequence[QuestionSet]:
+        kept = {each.name: each for each in await self._store.read(lambda s: QuestionSetRepository(s).all())}
+        missing = [name for name in recipe.question_sets if name not in kept]
+        if missing:
+            there = ", ".join(sorted(kept)) or "none yet; import one first"
+            raise BenchmarkRefused("question_sets", f"There is no question set {missing[0]!r}. There are: {there}.")
+        return [kept[name] for name in recipe.question_sets]
+
+    async def _default_models(self) -> tuple[str, ...]:
+        """The one that answers where none is named; none while the engine is away."""
+        try:
+            return (await self._default_model(),)
+        except ModelsError:
+            return ()
+
+    async def _default_model(self) -> str:
+        return self._engines.name_of("", await self._engines.engine().describe())
+
+    async def _check_context(self, recipe: BenchmarkRecipe, model: str) -> None:
+        await self._engines.prepare(model)
+        info = await self._engines.engine(model).describe()
+        most = info.context_length - recipe.answer_cap_tokens - _LEAST_PROMPT_TOKENS
+        if max(recipe.budgets) > most:
+            raise BenchmarkRefused(
+                "budgets",
+                f"A thinking budget of {max(recipe.budgets):,} tokens does not fit into the context of {info.model}, "
+                f"which is {info.context_length:,} tokens, beside a question and an answer of up to "
+                f"{recipe.answer_cap_tokens:,}. Choose at most {max(0, most):,}, or a larger context.",
+            )
+
+
+def _items(session: Session, sets: Sequence[QuestionSet], limit: int | None, models: int) -> list[PlannedItem]:
+    """Question by question, each for every model: several servers are then busy at the same time."""
+    repository = QuestionSetRepository(session)
+    return [
+        PlannedItem(set_number, model_number, question.id)
+        for set_number, each in enumerate(sets)
+        for question in repository.questions(each.id, limit=limit)
+        for model_number in range(models)
+    ]
+
+
+def _difference_to_find(questions: int) -> float:
+    from m1app.benchmark.statistics import minimum_detectable_difference
+
+    return minimum_detectable_difference(questions)

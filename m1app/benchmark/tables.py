@@ -1,0 +1,246 @@
+"""Tables of benchmark runs as texts, the same on the page and in the report.
+
+The accuracy table has two readings: at one thinking budget, and at the best of all budgets as the paper's table has it.
+The second is optimistic, since the budget is chosen on the very questions that are scored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from m1app.benchmark.intervals import PairedComparison
+from m1app.benchmark.paper_figures import PaperRow, paper_set, paper_table
+from m1app.benchmark.queries import MACRO, CellSummary
+from m1app.wording import p_value, percent, percent_with_interval, points
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number of the table."""
+
+    value: float
+    """Accuracy, 0-1."""
+    low: float | None
+    """Of its 95% interval; None where there is none."""
+    high: float | None
+    n: int
+    budget_tokens: int | None
+    """Where it was read; None for a mean over sets read at budgets of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRow:
+    """A model of a run with a number of force rounds."""
+
+    run_id: str
+    model: str
+    force_rounds: int
+    budget_tokens: int
+    """Of the first reading."""
+    at_budget: Mapping[str, Reading]
+    """Question set to reading at the chosen budget; "" is the macro average."""
+    at_best: Mapping[str, Reading]
+    """The same at each set's best budget; the lowest of equally good ones."""
+
+
+def reading_rows(cells: Sequence[CellSummary], budget_tokens: int) -> tuple[ReadingRow, ...]:
+    """A row for each run, model and number of force rounds, in the order in which they come.
+
+    Args:
+        cells: of all chosen runs, macro averages among them.
+        budget_tokens: of the first reading.
+    """
+    owners = dict.fromkeys((cell.run_id, cell.model, cell.force_rounds) for cell in cells)
+    rows = []
+    for run_id, model, force_rounds in owners:
+        own = [c for c in cells if (c.run_id, c.model, c.force_rounds) == (run_id, model, force_rounds) and c.n]
+        rows.append(
+            ReadingRow(
+                run_id=run_id,
+                model=model,
+                force_rounds=force_rounds,
+                budget_tokens=budget_tokens,
+                at_budget={c.question_set: _reading_of(c) for c in own if c.budget_tokens == budget_tokens},
+                at_best=_best(own),
+            )
+        )
+    return tuple(rows)
+
+
+def _best(cells: Sequence[CellSummary]) -> dict[str, Reading]:
+    best: dict[str, Reading] = {}
+    for cell in sorted(cells, key=lambda c: (-c.accuracy.value, c.budget_tokens)):
+        best.setdefault(cell.question_set, _reading_of(cell))
+    if "" in best:
+        # As the paper's average: the mean of the sets' maxima, and not the maximum of the means.
+        own = [reading for name, reading in best.items() if name]
+        best[""] = Reading(fmean(each.value for each in own), None, None, sum(each.n for each in own), None)
+    return best
+
+
+def _reading_of(cell: CellSummary) -> Reading:
+    return Reading(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high, cell.n, cell.budget_tokens)
+
+
+MACRO_NAME = "Macro average"
+BEST_NOTE = (
+    "“Best budget of each” is optimistic: it takes the budget at which each set did best, chosen on the very questions "
+    "that are scored. Read it beside the paper's table, not as what to expect."
+)
+
+CurvePoint = tuple[int, PairedComparison, float]
+"""A budget, its comparison with the budget before, and the p-value corrected over the curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """One place of a table."""
+
+    text: str
+    title: str = ""
+    """What is said when one points at it."""
+    mark: str = ""
+    """"optimistic" for a reading that is; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One line of a table."""
+
+    cells: tuple[TableCell, ...]
+    kind: str = ""
+    """"paper" for figures of the paper; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Texts in rows and columns."""
+
+    heads: tuple[str, ...]
+    first_number: int
+    """The column from which on all are numbers."""
+    rows: tuple[TableRow, ...]
+
+
+def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_names: Mapping[str, str]) -> Table:
+    """The numbers behind curves, each cell judged by both rules.
+
+    Args:
+        strict: cells by the rule strict.
+        m1: the same cells by the rule m1, in any order.
+        run_names: id to name of the runs.
+    """
+    by_m1 = {_key(cell): cell for cell in m1}
+    order = {run_id: number for number, run_id in enumerate(run_names)}
+    rows = []
+    for cell in sorted(strict, key=lambda c: (order.get(c.run_id, 0), c.model, c.force_rounds, c.budget_tokens)):
+        other = by_m1.get(_key(cell))
+        rows.append(
+            _row(
+                _owner(cell.run_id, cell.model, run_names),
+                cell.question_set or MACRO_NAME,
+                str(cell.force_rounds),
+                f"{cell.budget_tokens:,}",
+                f"{cell.n:,}",
+                _with_interval(cell),
+                _with_interval(other) if other else "–",
+                percent(cell.answered_share),
+                f"{cell.mean_thinking_tokens:,.0f}",
+                f"{cell.mean_tokens:,.0f}",
+            )
+        )
+    heads = ("Model", "Set", "Rounds", "Budget", "n", "Accuracy, strict (95% interval)", "Accuracy, m1")
+    return Table((*heads, "Answered", "Thinking tokens", "Tokens in all"), 2, tuple(rows))
+
+
+def accuracy_table(
+    cells: Sequence[CellSummary], budget_tokens: int, run_names: Mapping[str, str], *, with_paper: bool
+) -> Table:
+    """Our accuracies in both readings, and the paper's rows below them when asked for.
+
+    Args:
+        cells: by one rule, macro averages among them.
+        budget_tokens: of the first reading.
+        run_names: id to name of the runs.
+        with_paper: also the paper's Table 1, for the sets that it has.
+    """
+    sets = list(dict.fromkeys(cell.question_set for cell in cells if cell.question_set))
+    columns = [*([MACRO] if len(sets) > 1 else []), *sets]
+    rows = [row for each in reading_rows(cells, budget_tokens) for row in _own_rows(each, columns, run_names)]
+    if with_paper:
+        rows += [_paper_row(each, columns) for each in paper_table()]
+    heads = ("Model", "Rounds", "Reading", *(name or MACRO_NAME for name in columns))
+    return Table(heads, 3, tuple(rows))
+
+
+def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
+    """Each budget compared with the one before.
+
+    Args:
+        curve: by rising budget.
+        first_budget: the run's lowest, with which the curve begins.
+    """
+    rows, previous = [], first_budget
+    for budget, compared, corrected in curve:
+        rows.append(
+            _row(
+                f"{previous:,} → {budget:,}",
+                points(compared.difference),
+                f"{points(compared.low)} to {points(compared.high)}",
+                f"{compared.gained:,}",
+                f"{compared.lost:,}",
+                p_value(compared.p_value),
+                p_value(corrected),
+            )
+        )
+        previous = budget
+    heads = ("Budgets", "Difference, points", "95% interval", "Gained", "Lost", "McNemar, exact", "after Holm")
+    return Table(heads, 1, tuple(rows))
+
+
+def _key(cell: CellSummary) -> tuple[str, str, str, int, int]:
+    return cell.run_id, cell.model, cell.question_set, cell.budget_tokens, cell.force_rounds
+
+
+def _with_interval(cell: CellSummary) -> str:
+    return percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high)
+
+
+def _row(*texts: str) -> TableRow:
+    return TableRow(tuple(TableCell(text) for text in texts))
+
+
+def _owner(run_id: str, model: str, run_names: Mapping[str, str]) -> str:
+    return f"{run_names.get(run_id, run_id)} · {model}" if len(run_names) > 1 else model
+
+
+def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, str]) -> tuple[TableRow, TableRow]:
+    name = TableCell(_owner(row.run_id, row.model, run_names))
+    rounds = TableCell(str(row.force_rounds))
+    at = TableCell(f"at {row.budget_tokens:,} tokens")
+    best = TableCell("best budget of each (optimistic)", "Chosen on the questions that are scored.", "optimistic")
+    return (
+        TableRow((name, rounds, at, *(_reading(row.at_budget.get(column)) for column in columns))),
+        TableRow((name, rounds, best, *(_reading(row.at_best.get(column)) for column in columns))),
+    )
+
+
+def _reading(reading: Reading | None) -> TableCell:
+    if reading is None:
+        return TableCell("–", "not measured in this run")
+    interval = "" if reading.low is None else f"{reading.low:.1%} to {reading.high:.1%}, "
+    at = "each set at its own best budget" if reading.budget_tokens is None else f"at {reading.budget_tokens:,} tokens"
+    return TableCell(percent(reading.value), f"{interval}n = {reading.n:,}, {at}")
+
+
+def _paper_row(row: PaperRow, columns: Sequence[str]) -> TableRow:
+    of_column = [paper_set(name) for name in columns]
+    cells = [TableCell(percent(row.accuracies[name]) if name else "–") for name in of_column]
+    # The paper's average is over its ten sets: beside fewer it would mislead.
+    if columns and columns[0] == MACRO and set(of_column[1:]) == set(row.accuracies):
+        cells[0] = TableCell(percent(row.average))
+    best = TableCell(
+        "paper, best budget of each (optimistic)", "The maximum over the budgets of Figure 1.", "optimistic"
+    )
+    reading = best if row.is_maximum else TableCell("paper")
+    return TableRow((TableCell(row.model), TableCell(""), reading, *cells), "paper")

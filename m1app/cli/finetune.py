@@ -1,0 +1,222 @@
+"""`python -m m1app finetune`: fine-tune a model as a job, and follow it here. No engine is started."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from m1app.bootstrap import make_home
+from m1app.errors import AppError
+from m1app.jobs.service import JobService
+from m1app.jobs.watching import WatchLimits
+from m1app.settings import Settings, load_settings
+from m1app.training.curation import StepReport
+from m1app.training.data_building import TrainingDataService
+from m1app.training.events import Event, summarise
+from m1app.training.plan import FineTuningPlan
+from m1app.training.process import GRACE_SECONDS
+from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.service import FineTuningService
+from m1app.wording import size
+from models.profiles import load_profiles
+from storage.database import Database
+from storage.jobs.records import Job, JobKind, JobState
+
+_LOOK_SECONDS = 1.0
+_OVER = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.LOST})
+
+
+def add_finetune_command(commands: Any) -> None:
+    """Add `finetune` to the commands of `m1app.cli.main`."""
+    finetune = commands.add_parser("finetune", help="fine-tune a model on a training data set")
+    finetune.add_argument("--data", metavar="FILE|NAME[:vN]", help="a file of samples, or a data set that is here")
+    finetune.add_argument("--base", metavar="MODEL", help="catalog id, .gguf file, or folder of safetensors")
+    finetune.add_argument("--preset", choices=PRESETS, default="cpu-trial")
+    finetune.add_argument("--name", default="", help="of the new model")
+    finetune.add_argument("--max-steps", type=int, metavar="N")
+    finetune.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable"
+    )
+    finetune.add_argument("--resume", metavar="ID", help="go on with a job; the other options are then its own")
+    finetune.add_argument("--executor", default="local", choices=["local", "ray"])
+    finetune.add_argument("--dry-run", action="store_true", help="say what it would cost, and train nothing")
+    finetune.add_argument("--json", action="store_true", help="print one JSON object")
+    finetune.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    make_home(settings)
+    database = Database(settings.database_address)
+    try:
+        database.migrate()
+        return asyncio.run(_finetune(settings, database, options))
+    finally:
+        database.dispose()
+
+
+async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
+    profiles = load_profiles()
+    # A step and its checkpoint may take minutes on a busy machine: a stop waits for them.
+    jobs = JobService(database, settings, limits=WatchLimits(grace_seconds=GRACE_SECONDS))
+    data = TrainingDataService(database, settings, profiles)
+    service = FineTuningService(settings, profiles, jobs, data)
+    if options.resume:
+        job = await _resumed(jobs, options.resume)
+    else:
+        recipe = _recipe(options)
+        plan = await service.plan(recipe)
+        _say(_described(plan))
+        if options.dry_run:
+            return _dry_run(plan, is_json=options.json)
+        job = await service.launch(recipe, executor=options.executor)
+    _say(f"job {job.id}")
+    job = await _follow(jobs, service, job)
+    return _show(service, job, is_json=options.json)
+
+
+def _recipe(options: argparse.Namespace) -> TrainingRecipe:
+    if not options.data or not options.base:
+        raise AppError("Say what to learn from and what to begin with: --data FILE --base MODEL, or --resume ID.")
+    changes: dict[str, Any] = dict(map(_change, options.set))
+    if options.name:
+        changes["name"] = options.name
+    if options.max_steps is not None:
+        changes["max_steps"] = options.max_steps
+    return TrainingRecipe.of_preset(options.preset, options.base, options.data, **changes)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """A field and its value: pydantic reads numbers and truth values from text."""
+    field, separator, value = text.partition("=")
+    if not separator:
+        raise AppError(f"--set {text}: found no =; write it as --set learning_rate=1e-4.")
+    return field.strip().replace("-", "_"), None if value.strip().lower() == "none" else value.strip()
+
+
+async def _resumed(jobs: JobService, job_id: str) -> Job:
+    job = await jobs.get(job_id)
+    if job.kind is not JobKind.FINE_TUNING:
+        raise AppError(f"The job {job.name!r} is a {job.kind.value}, no fine-tuning; use: jobs resume {job.id}")
+    return job if job.state not in _OVER else await jobs.resume(job.id)
+
+
+async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job:
+    """Look after the job until it is over; Ctrl+C and SIGTERM stop it with a checkpoint."""
+    # Without an app beside it this process schedules; with one, whoever is faster does.
+    scheduler = asyncio.ensure_future(jobs.run_scheduler())
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    said_at = max((event["time"] for event in service.read_progress(job.id)), default=0.0)
+    is_told = False
+    try:
+        while job.state not in _OVER:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if stopping.is_set() and not is_told:
+                is_told = True
+                _say("stopping, with a checkpoint")
+                await jobs.stop(job.id)
+            events = await asyncio.to_thread(service.read_progress, job.id)
+            # By time: a training that goes on takes back what was said of later steps.
+            for event in events:
+                if event["time"] > said_at:
+                    said_at = event["time"]
+                    _say_event(event)
+            job = await jobs.get(job.id)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        scheduler.cancel()
+        await asyncio.gather(scheduler, return_exceptions=True)
+        await jobs.aclose()
+    return job
+
+
+def _say_event(event: Event) -> None:
+    if event["event"] == "log":
+        _say(f"step {event['step']}: loss {_number(event['loss'])}, {_number(event['tokens_per_second'], 0)} tokens/s")
+    elif event["event"] == "evaluated":
+        _say(f"step {event['step']}: held-out loss {_number(event['eval_loss'])}")
+    elif event.get("message"):
+        _say(str(event["message"]))
+
+
+def _described(plan: FineTuningPlan) -> str:
+    estimate = plan.estimate
+    lines = [
+        *(f"{report.title} ({report.kept:,} of {report.before:,} kept)" for report in plan.reports if _dropped(report)),
+        f"{plan.train_samples:,} samples to learn from, {plan.evaluation_samples:,} held out; profile {plan.profile}",
+        f"{estimate.steps:,} steps; about {size(estimate.memory_bytes)} of memory and "
+        f"{size(estimate.disk_bytes)} of disk; here: {plan.machine.said()}",
+        plan.environment,
+        *plan.notes,
+    ]
+    return "\n".join(lines)
+
+
+def _dropped(report: StepReport) -> int:
+    return report.before - report.kept
+
+
+def _dry_run(plan: FineTuningPlan, *, is_json: bool) -> int:
+    if not is_json:
+        _print(plan.command_line)
+        return 0
+    content = {
+        "base": plan.base.id,
+        "profile": plan.profile,
+        "data": plan.data,
+        "samples": plan.train_samples,
+        "evaluation_samples": plan.evaluation_samples,
+        "steps": plan.estimate.steps,
+        "memory_bytes": plan.estimate.memory_bytes,
+        "host_memory_bytes": plan.estimate.host_bytes,
+        "devices": plan.estimate.devices,
+        "disk_bytes": plan.estimate.disk_bytes,
+        "command_line": plan.command_line,
+    }
+    _print(json.dumps(content, ensure_ascii=False))
+    return 0
+
+
+def _show(service: FineTuningService, job: Job, *, is_json: bool) -> int:
+    result = service.result(job.id) if job.state is JobState.SUCCEEDED else None
+    model_id, folder = (result[0].model_id, str(result[1])) if result else (None, None)
+    content = {"job_id": job.id, "state": job.state.value, "model_id": model_id}
+    content |= _figures(service.read_progress(job.id)) | {"folder": folder}
+    if is_json:
+        _print(json.dumps(content, ensure_ascii=False))
+    elif result:
+        _print(f"model {model_id} in {folder}\nask it: M1_MODEL={model_id} python -m m1app probe --question FILE")
+    if job.state is JobState.SUCCEEDED:
+        return 0
+    if job.state is JobState.STOPPED:
+        _say(f"stopped; go on with: python -m m1app finetune --resume {job.id}")
+        return 130
+    _say(f"error: {job.error or 'it was lost'} Go on with: python -m m1app finetune --resume {job.id}")
+    return 1
+
+
+def _figures(events: Sequence[Event]) -> dict[str, Any]:
+    summary = summarise(events)
+    names = ("steps", "first_loss", "last_loss", "eval_loss_before", "eval_loss_after")
+    return {name: getattr(summary, name) for name in names}
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "not a number" if value is None else f"{value:.{digits}f}"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,144 @@
+"""`python -m m1app jobs list|stop|resume|delete|log|priority`, and `job-worker`, by which executors run a job.
+
+These start no engine: `jobs` needs none, and the worker starts its own when its job is one that it may do.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from m1app.bootstrap import build_services, make_home
+from m1app.jobs.service import JobService
+from m1app.jobs.worker import work
+from m1app.settings import Settings, load_settings
+from storage.database import Database
+from storage.jobs.records import Job, JobKind, JobState
+
+_Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
+
+
+def add_job_commands(commands: Any) -> None:
+    """Add `jobs` with what stands below it, and `job-worker`, to the commands of `m1app.cli.main`."""
+    jobs = commands.add_parser("jobs", help="list jobs, stop, resume or delete one, read its log")
+    below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority")
+    listed = below.add_parser("list", help="jobs, newest first")
+    listed.add_argument("--state", type=JobState, action="append", default=[], choices=list(JobState))
+    listed.add_argument("--text", default="", help="what the name holds, or the id begins with")
+    listed.add_argument("--limit", type=int, default=25, metavar="N")
+    listed.add_argument("--json", action="store_true", help="print one JSON array")
+    listed.set_defaults(run=_running(_list))
+    told: tuple[tuple[str, _Use, str], ...] = (
+        ("stop", _stop, "a waiting job is stopped at once; a running one keeps what it has and ends"),
+        ("resume", _resume, "let a stopped, failed or lost job go on"),
+        ("delete", _delete, "forget a job that is over, with log and artifacts"),
+    )
+    for name, use, about in told:
+        command = below.add_parser(name, help=about)
+        command.add_argument("job_id", metavar="JOB_ID")
+        command.set_defaults(run=_running(use))
+    log = below.add_parser("log", help="the last lines of a job's log")
+    log.add_argument("job_id", metavar="JOB_ID")
+    log.add_argument("--lines", type=int, default=200, metavar="N")
+    log.set_defaults(run=_running(_log))
+    priority = below.add_parser("priority", help="higher goes first")
+    priority.add_argument("job_id", metavar="JOB_ID")
+    priority.add_argument("priority", type=int, metavar="N")
+    priority.set_defaults(run=_running(_prioritize))
+    worker = commands.add_parser("job-worker", help="do one job that the app has started (used by the app)")
+    worker.add_argument("job_id", metavar="JOB_ID")
+    worker.set_defaults(run=_work)
+
+
+def _running(use: _Use) -> Callable[[argparse.Namespace], int]:
+    """The command that prints what `use` gives."""
+
+    def run(options: argparse.Namespace) -> int:
+        settings = load_settings()
+        make_home(settings)
+        database = Database(settings.database_address)
+        try:
+            database.migrate()
+            sys.stdout.write(asyncio.run(_used(use, JobService(database, settings), options)))
+        finally:
+            database.dispose()
+        return 0
+
+    return run
+
+
+async def _used(use: _Use, jobs: JobService, options: argparse.Namespace) -> str:
+    return await use(jobs, options)
+
+
+async def _list(jobs: JobService, options: argparse.Namespace) -> str:
+    found = await jobs.recent(limit=options.limit, states=options.state, text=options.text)
+    if options.json:
+        return json.dumps([asdict(job) for job in found], ensure_ascii=False, default=datetime.isoformat) + "\n"
+    return "".join(_line(job) for job in found) or "no jobs\n"
+
+
+async def _stop(jobs: JobService, options: argparse.Namespace) -> str:
+    return _line(await jobs.stop(options.job_id))
+
+
+async def _resume(jobs: JobService, options: argparse.Namespace) -> str:
+    return _line(await jobs.resume(options.job_id))
+
+
+async def _delete(jobs: JobService, options: argparse.Namespace) -> str:
+    await jobs.delete(options.job_id)
+    return "deleted\n"
+
+
+async def _log(jobs: JobService, options: argparse.Namespace) -> str:
+    return await jobs.log_tail(options.job_id, lines=options.lines)
+
+
+async def _prioritize(jobs: JobService, options: argparse.Namespace) -> str:
+    return _line(await jobs.set_priority(options.job_id, options.priority))
+
+
+def _line(job: Job) -> str:
+    done = f"{job.progress.done:,}/{job.progress.total:,} {job.progress.unit}".strip() if job.progress.total else ""
+    problem = job.error.partition("\n")[0]
+    words = (job.id, f"{job.state.value:9}", f"{job.kind.value:11}", f"{done:>18}", job.name, problem)
+    return "  ".join(word for word in words if word).rstrip() + "\n"
+
+
+def _work(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    _log_to_output(settings)
+    return asyncio.run(_with_runners(options.job_id, settings))
+
+
+async def _with_runners(job_id: str, settings: Settings) -> int:
+    # Here, and not above: what jobs do is needed by their workers alone.
+    from m1app.benchmark.job import benchmark_runner
+    from m1app.training.job import fine_tuning_runner
+
+    services = build_services(settings, is_worker=True)
+    try:
+        runners = {
+            JobKind.BENCHMARK: benchmark_runner(services.benchmarks, services.engines),
+            JobKind.FINE_TUNING: fine_tuning_runner(services.fine_tuning),
+        }
+        return await work(job_id, runners, services.database, settings)
+    finally:
+        await services.aclose()
+
+
+def _log_to_output(settings: Settings) -> None:
+    """The executor keeps what is written to standard output as the job's log."""
+    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=settings.log_level)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -1,0 +1,90 @@
+"""`python -m m1app score FILE`: verdicts on answers that are there already; needs no engine and no database."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from m1app.question.errors import InvalidAnswers
+from m1app.question.scoring import RULES, Score, score
+from m1app.wording import percent
+
+
+def add_score_command(commands: Any) -> None:
+    """Add `score` to the commands of `m1app.cli.main`."""
+    command = commands.add_parser("score", help="score answers of a file")
+    command.add_argument(
+        "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx or answer}; - reads stdin"
+    )
+    command.add_argument("--rule", choices=sorted(RULES), default="strict")
+    command.add_argument("--json", action="store_true", help="print one JSON object with every verdict")
+    command.set_defaults(run=_score)
+
+
+def _score(options: argparse.Namespace) -> int:
+    raw = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    entries = _entries(raw, options.file)
+    scores = [_scored(f"{options.file}, answer {n}", entry, options.rule) for n, entry in enumerate(entries, start=1)]
+    correct = sum(each.is_correct is True for each in scores)
+    unanswered = sum(each.letter is None for each in scores)
+    without_target = sum(each.is_correct is None for each in scores)
+    if options.json:
+        verdicts = [
+            {"letter": each["letter"], "correct": each["is_correct"], "how": each["how"]}
+            for each in map(asdict, scores)
+        ]
+        content = {
+            "rule": options.rule,
+            "n": len(scores),
+            "correct": correct,
+            "unanswered": unanswered,
+            "without_target": without_target,
+            "results": verdicts,
+        }
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+        return 0
+    judged = len(scores) - without_target
+    share = f" ({percent(correct / judged)})" if judged else ""
+    rest = f", {without_target} without a target" if without_target else ""
+    sys.stdout.write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
+    return 0
+
+
+def _entries(raw: bytes, name: str) -> Sequence[Any]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidAnswers(f"{name} is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from exc
+    if text.lstrip().startswith("["):
+        return list(_read(text, f"{name}: "))
+    lines = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+    return [_read(line, f"{name}, line {number}: ") for number, line in lines]
+
+
+def _read(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise InvalidAnswers(f"{where}this is not JSON ({exc.msg} at line {exc.lineno}, {exc.colno}).") from exc
+
+
+def _scored(where: str, entry: Any, rule: str) -> Score:
+    if not isinstance(entry, Mapping):
+        raise InvalidAnswers(f"{where}: an object with text, options and answer_idx was expected.")
+    text, options, target = entry.get("text"), entry.get("options"), entry.get("answer_idx")
+    if not isinstance(text, str):
+        raise InvalidAnswers(f"{where}: text is {type(text).__name__} and must be a string.")
+    if not isinstance(options, Mapping) or not all(isinstance(each, str) for each in options.values()):
+        raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
+    if target is not None and target not in options:
+        raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is none of {', '.join(options)}.")
+    return score(text, dict(options), target or _letter_of(entry.get("answer"), options), rule)
+
+
+def _letter_of(answer: Any, options: Mapping[str, str]) -> str | None:
+    """Of the one option that is the right answer's text."""
+    letters = [letter for letter, option in options.items() if option == answer]
+    return letters[0] if len(letters) == 1 else None

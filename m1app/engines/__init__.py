@@ -1,0 +1,1 @@
+"""Which engine answers: started, watched and described for pages and commands."""

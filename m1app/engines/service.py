@@ -1,0 +1,311 @@
+"""Which engine the app uses, and its life: fetch weights, start, watch, restart, stop.
+
+One engine, chosen by settings; it may serve several models, and further servers may run next to it. Starting happens
+in a separate thread, so that the page opens while the weights still load.
+"""
+
+import asyncio
+import logging
+import shlex
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from m1app.background import reported, start_thread
+from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
+from m1app.engines.shared_endpoint import SharedEndpoint
+from m1app.settings import EngineChoice, Settings
+from models.engine.client import OpenAIEngine
+from models.engine.endpoint import Endpoint
+from models.engine.protocol import EngineInfo
+from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
+from models.profiles import ProfileMatch, Profiles
+from models.servers.llama_server import llama_server
+from models.servers.managed_server import ManagedServer, ServerState
+from models.servers.restarts import RestartPolicy
+from models.servers.vllm_server import vllm_server
+from models.weights.catalog import Catalog
+from models.weights.download import fetch, local_path
+from models.weights.download_progress import DownloadProgress
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MODEL_ID = "smollm2-135m"
+"""The embedded model: small enough to run anywhere, too small to know medicine."""
+_AT = " @ "
+"""Between a model's name and the further server that serves it."""
+
+
+class EngineState(StrEnum):
+    """Where the engine is in its life."""
+
+    FETCHING = "fetching weights"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What the header shows of the engine."""
+
+    choice: EngineChoice
+    state: EngineState
+    message: str
+    """One line for people; empty when all is well."""
+    model: str
+    """Model id, as far as it is known."""
+
+
+_UNATTENDED = RestartPolicy(max_restarts=100)
+"""Of a job's own engine: nobody is there to press Restart, and the job knows how long it waits for an engine."""
+
+
+class EngineService:
+    """The engine in use."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, profiles: Profiles, *, is_worker: bool = False) -> None:
+        """Args:
+        settings: say which engine.
+        catalog: where weights come from.
+        profiles: how models think.
+        is_worker: True in a job's process, which asks the app's vLLM instead of starting a second one.
+        """
+        self._settings = settings
+        self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
+        self._borrows = is_worker and settings.engine is EngineChoice.VLLM
+        self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
+        self._policy = _UNATTENDED if is_worker else None
+        self._embedded = EmbeddedModels(settings, self._catalog, self._policy)
+        self._profiles = profiles
+        self._server: ManagedServer | None = None
+        self._engines: dict[str, OpenAIEngine] = {}
+        self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
+        self._starter: threading.Thread | None = None
+        self._is_closing = threading.Event()
+        self._progress = ""
+        self._start_error = ""
+
+    @property
+    def choice(self) -> EngineChoice:
+        """Embedded, managed vLLM or remote."""
+        return self._settings.engine
+
+    @property
+    def is_demo(self) -> bool:
+        """True for the embedded demo model, whose answers are at chance level."""
+        return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
+
+    def start(self) -> None:
+        """Begin to fetch and start the engine, and return at once; `status` tells how far it is.
+
+        Does nothing for an engine that was started before: see `restart`.
+        """
+        is_starting = self._starter is not None and self._starter.is_alive()
+        if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
+            return
+        self._start_error, self._progress = "", ""
+        self._starter = start_thread(self._start, "engine-start")
+
+    def wait_ready(self, timeout_seconds: float) -> None:
+        """Block until a managed engine serves; raises ModelsError when it cannot."""
+        if self._starter:
+            self._starter.join(timeout_seconds)
+        if self._start_error:
+            raise ServerStartFailed(self._start_error)
+        if self._server:
+            self._server.wait_ready(timeout_seconds)
+
+    def engine(self, model: str = "") -> OpenAIEngine:
+        """The client for a model, named as in `models`; empty means the default one."""
+        name = model or self._model_id()
+        if name not in self._engines:
+            served, _, place = name.rpartition(_AT)
+            other = self._more.get(place)
+            if other:
+                self._engines[name] = OpenAIEngine(lambda: other, served or None)
+            elif self._is_further(name):
+                self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
+            else:
+                self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
+        return self._engines[name]
+
+    async def prepare(self, model: str) -> None:
+        """Have a further model of the embedded engine loaded before it is asked; raises ModelsError."""
+        if self._is_further(model):
+            await self._embedded.ready(model)
+
+    def _is_further(self, model: str) -> bool:
+        """Whether it is another model of the embedded engine than the app's own."""
+        if self.choice is not EngineChoice.EMBEDDED or not model or self._served_name(model) == self._own_id():
+            return False
+        return model in self._embedded.names()
+
+    def _own_id(self) -> str:
+        return self._served_name(self._model_id())
+
+    async def models(self) -> tuple[str, ...]:
+        """Names of the models that can be asked now; raises ModelsError when the engine is not there.
+
+        Those of further servers are named with their address; a server that does not answer has none. The
+        embedded engine also lists models whose weights are on this disk; it loads them when they are asked.
+        """
+        own = await self.engine().served_models()
+        if self.choice is EngineChoice.EMBEDDED:
+            further = await asyncio.to_thread(self._embedded.names)  # looks for their files
+            own = (*own, *(name for name in further if name not in own))
+        others = await asyncio.gather(*map(self._models_at, self._more))
+        return (*own, *(name for names in others for name in names))
+
+    async def _models_at(self, place: str) -> tuple[str, ...]:
+        try:
+            return tuple(f"{name}{_AT}{place}" for name in await self.engine(f"{_AT}{place}").served_models())
+        except ModelsError as exc:
+            _log.debug("no models at %s: %s", place, exc)
+            return ()
+
+    def choice_of(self, model: str) -> EngineChoice:
+        """Which of the app's engines serves a model; further servers are remote ones."""
+        return EngineChoice.REMOTE if model.rpartition(_AT)[2] in self._more else self.choice
+
+    def name_of(self, model: str, info: EngineInfo) -> str:
+        """The name by which `engine` finds again what was asked for as `model` and describes itself as `info`."""
+        place = model.rpartition(_AT)[2]
+        return f"{info.model}{_AT}{place}" if place in self._more else info.model
+
+    def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
+        """The profile for a served model: the catalog's, else the one its name suggests."""
+        source = info.model_source if info else ""
+        for name in (model, source):
+            try:
+                return ProfileMatch(self._profiles.get(self._catalog.current().get(name).profile), is_guess=False)
+            except CatalogError:
+                continue
+        return self._profiles.match(model, source)
+
+    def status(self) -> EngineStatus:
+        """How the engine is; never fails and asks no server."""
+        if self.choice is EngineChoice.REMOTE:
+            return EngineStatus(self.choice, EngineState.READY, self._settings.engine_url, self._model_id())
+        if self._borrows:
+            return EngineStatus(self.choice, EngineState.READY, "of the app", self._model_id())
+        if self._start_error:
+            return EngineStatus(self.choice, EngineState.FAILED, self._start_error, self._model_id())
+        if self._server is None:
+            return EngineStatus(self.choice, EngineState.FETCHING, self._progress, self._model_id())
+        server = self._server.status()
+        is_ready = server.state is ServerState.READY
+        message = "" if is_ready else " ".join(filter(None, (server.message, server.loading)))
+        return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The last lines that a managed engine printed; empty for a remote one."""
+        return "\n".join(self._server.log_tail(lines)) if self._server else ""
+
+    def restart(self) -> None:
+        """Start a managed engine again, after a failure or at a person's wish."""
+        if self._server is None:
+            self.start()
+        else:
+            start_thread(self._server.restart, "engine-restart")
+
+    def stop(self) -> None:
+        """End a managed engine at a person's wish, to free its memory; `restart` starts it again."""
+        if self._server:
+            start_thread(self._server.stop, "engine-stop")
+
+    async def aclose(self) -> None:
+        """Close connections; ends the managed engine."""
+        self._is_closing.set()
+        for engine in self._engines.values():
+            await engine.aclose()
+        self._embedded.stop()
+        if self._server:
+            self._server.stop()
+
+    def _start(self) -> None:
+        with reported("starting the engine", self._note_start_error):
+            server = self._make_server()
+            if not self._is_closing.is_set():
+                self._server = server
+                server.start()
+
+    def _note_start_error(self, message: str) -> None:
+        self._start_error = message
+
+    def _make_server(self) -> ManagedServer:
+        logs = self._settings.logs_directory
+        if self.choice is EngineChoice.VLLM:
+            return self._make_vllm(logs / "vllm.log")
+        model = self._catalog.current().get(self._model_id())
+        path = fetch(
+            model,
+            self._settings.models_directory,
+            hub_url=self._settings.hub_url,
+            hub_token=self._settings.hub_token.get_secret_value(),
+            on_progress=self._show_progress,
+        )
+        return llama_server(
+            model_path=path,
+            model_id=model.id,
+            context_length=min(self._settings.context_length, model.context_length),
+            parallel=self._settings.parallel_requests,
+            threads=self._settings.threads or None,
+            log_path=logs / "llama.log",
+            policy=self._policy,
+        )
+
+    def _make_vllm(self, log_path: Path) -> ManagedServer:
+        settings = self._settings
+        source, revision = settings.model, ""
+        try:
+            model = self._catalog.current().get(settings.model)
+        except UnknownModel:
+            pass  # a repository or a folder that the catalog does not know; vLLM reports what is wrong with it
+        else:
+            is_hub = model.is_fetched_by_engine
+            source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
+            revision = model.revision if is_hub else ""
+        server = vllm_server(
+            python=settings.vllm_python,
+            model=source,
+            served_name=settings.model,
+            log_path=log_path,
+            extra_args=shlex.split(settings.vllm_args),
+            revision=revision,
+            hub_url=settings.hub_url,
+            hub_token=settings.hub_token.get_secret_value(),
+            is_offline=settings.hub_offline,
+            policy=self._policy,
+        )
+        server.on_endpoint = self._shared.publish
+        return server
+
+    def _show_progress(self, progress: DownloadProgress) -> None:
+        total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
+        self._progress = f"Weights: {progress.stage.value}, {progress.bytes_done / 1e6:,.0f}{total} MB"
+
+    def _model_id(self) -> str:
+        is_embedded = self.choice is EngineChoice.EMBEDDED
+        return self._settings.model or (DEFAULT_MODEL_ID if is_embedded else "")
+
+    def _served_name(self, model: str) -> str:
+        try:
+            return self._catalog.current().get(model).id if self.choice is EngineChoice.EMBEDDED else model
+        except UnknownModel:
+            return model
+
+    def _endpoint(self) -> Endpoint:
+        if self.choice is EngineChoice.REMOTE:
+            return Endpoint(self._settings.engine_url, self._settings.engine_api_key.get_secret_value())
+        if self._borrows:
+            return self._shared.read()
+        if self._start_error:
+            raise ServerStartFailed(self._start_error)
+        if self._server is None:
+            doing = self._progress or "The model's weights are being fetched"
+            raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
+        return self._server.endpoint()

@@ -1,0 +1,48 @@
+"""The address of the vLLM server that the app runs, for workers on the same machine: a file that its user can read.
+
+A GPU holds one vLLM, so a benchmark job asks the app's own. It looks the address up at every request, because a
+restarted server has a new one.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from models.engine.endpoint import Endpoint
+from models.errors import EngineUnreachable
+
+_log = logging.getLogger(__name__)
+
+
+class SharedEndpoint:
+    """One address in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def publish(self, endpoint: Endpoint | None) -> None:
+        """Write the address, or take the file away; never fails, for the app itself does not need it."""
+        try:
+            if endpoint is None:
+                self._path.unlink(missing_ok=True)
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(".partial")
+            # The key is for this user's processes only, from the file's first moment on.
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump({"base_url": endpoint.base_url, "api_key": endpoint.api_key}, file)
+            partial.replace(self._path)
+        except OSError as exc:
+            _log.warning("jobs will not find the engine: %s", exc)
+
+    def read(self) -> Endpoint:
+        """The address; raises EngineUnreachable while no app serves the model."""
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            return Endpoint(str(content["base_url"]), str(content["api_key"]))
+        except (OSError, ValueError, KeyError) as exc:
+            raise EngineUnreachable(
+                "The app's vLLM server is not running on this machine: start the app, and wait until it has loaded "
+                "the model."
+            ) from exc

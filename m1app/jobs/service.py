@@ -1,0 +1,247 @@
+"""Jobs for people: submitted, listed, stopped, resumed, deleted, and what they wrote.
+
+A job is a row of the database and a folder, M1_HOME/jobs/ID. A worker, which is a process of its own, does the work
+(`job_worker`); a scheduler in the app starts it and notices when it is gone (`job_scheduler`).
+"""
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from m1app.background import start_thread
+from m1app.jobs.errors import JobNotFound, JobRefused
+from m1app.jobs.executor import Executor
+from m1app.jobs.files import JobFiles
+from m1app.jobs.local_executor import LocalExecutor
+from m1app.jobs.log import JobLog
+from m1app.jobs.ray_executor import RayExecutor
+from m1app.jobs.scheduler import JobScheduler, SchedulerSetup
+from m1app.jobs.states import OVER, may_resume, states_before
+from m1app.jobs.store import JobStore
+from m1app.jobs.watching import WatchLimits
+from m1app.jobs.worker_environment import worker_environment
+from m1app.settings import Settings
+from storage.database import Database
+from storage.errors import RecordNotFound
+from storage.jobs.records import Job, JobState, NewJob, Resource
+from storage.jobs.repository import JobRepository
+
+_MOST_PRIORITY = 1_000_000
+_JOIN_SECONDS = 5.0
+
+
+class JobService:
+    """The app's jobs. Methods raise `storage.errors.StorageError` beside what they name."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        executors: Mapping[str, Executor] | None = None,
+        limits: WatchLimits | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            database: migrated.
+            settings: also what workers are given.
+            executors: by name; None: those that the settings allow.
+            limits: how patient the scheduler is; None: the usual.
+        """
+        self._store = JobStore(database)
+        self._files = JobFiles(settings.jobs_directory)
+        self._executors = _executors_of(settings) if executors is None else executors
+        self._log = JobLog(self._files, self._executors)
+        setup = SchedulerSetup(
+            store=self._store,
+            files=self._files,
+            executors=self._executors,
+            places={Resource.CPU: settings.cpu_jobs, Resource.GPU: settings.gpu_jobs},
+            environment=worker_environment(settings),
+            limits=limits or WatchLimits(),
+        )
+        self._schedulers = tuple(JobScheduler(name, setup) for name in self._executors)
+        self._is_over = Event()
+
+    async def submit(self, job: NewJob) -> Job:
+        """Keep a job, which waits for its turn.
+
+        Raises:
+            JobRefused: its recipe is not JSON, nobody can run it, or its folder cannot be made.
+        """
+        self._check_executor(job.executor)
+        wanted = replace(job, recipe=_checked_recipe(job.recipe), priority=_checked_priority(job.priority))
+
+        def store(jobs: JobRepository) -> Job:
+            kept = jobs.add(wanted)
+            # In the same transaction: no job without a folder, where its log begins.
+            self._files.create(kept.id)
+            self._files.note(kept.id, f"created: {kept.kind.value} {kept.name!r}, priority {kept.priority}")
+            return kept
+
+        try:
+            return await self._store.change(store)
+        except OSError as exc:
+            raise JobRefused(
+                f"The job's folder cannot be made ({exc.strerror}: {exc.filename}). Make room or give write permission."
+            ) from exc
+
+    async def recent(self, *, limit: int = 100, states: Collection[JobState] = (), text: str = "") -> tuple[Job, ...]:
+        """Jobs, newest first; see `JobRepository.recent`."""
+        return await self._store.read(lambda jobs: jobs.recent(limit, states, text))
+
+    async def get(self, job_id: str) -> Job:
+        """The job with that id; raises JobNotFound."""
+        try:
+            return await self._store.read(lambda jobs: jobs.get(job_id))
+        except RecordNotFound as exc:
+            raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
+
+    async def stop(self, job_id: str) -> Job:
+        """Stop a waiting job at once; tell a running one to keep what it has and end. A stopping one stays so.
+
+        Raises:
+            JobNotFound: there is none with that id.
+            JobRefused: it is over.
+        """
+        waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
+        if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a person before it began"):
+            await self._request(job_id, JobState.STOPPING, running, "told to stop by a person")
+        job = await self.get(job_id)
+        if job.state in OVER - {JobState.STOPPED}:
+            raise JobRefused(f"The job {job.name!r} is over ({job.state.value}); there is nothing to stop.")
+        return job
+
+    async def resume(self, job_id: str) -> Job:
+        """Let a job go on that `may_resume`: the same job and folder, at its next attempt.
+
+        Raises:
+            JobNotFound: there is none with that id.
+            JobRefused: it is not over, or has succeeded with everything; or nobody can run it any more.
+        """
+        job = await self.get(job_id)
+        self._check_executor(job.executor)
+        allowed = states_before(JobState.QUEUED) | ({job.state} if may_resume(job) else set())
+        if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a person"):
+            job = await self.get(job_id)
+            raise JobRefused(
+                f"The job {job.name!r} is {job.state.value}; only one that was stopped or lost, or that "
+                "failed or has failed questions, can be resumed."
+            )
+        return await self.get(job_id)
+
+    async def clone(self, job_id: str) -> Job:
+        """The same work once more, as a new job; raises JobNotFound, JobRefused."""
+        job = await self.get(job_id)
+        return await self.submit(NewJob(**{each.name: getattr(job, each.name) for each in fields(NewJob)}))
+
+    async def set_priority(self, job_id: str, priority: int) -> Job:
+        """Give a job another priority, for its turn or its next attempt; raises JobNotFound, JobRefused."""
+        await self._store.change(lambda jobs: jobs.set_priority(job_id, _checked_priority(priority)))
+        return await self.get(job_id)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that is over, with log and artifacts.
+
+        Raises:
+            JobNotFound: there is none with that id.
+            JobRefused: it is not over.
+        """
+        if not await self._store.change(lambda jobs: jobs.delete(job_id, OVER)):
+            job = await self.get(job_id)
+            raise JobRefused(f"The job {job.name!r} is {job.state.value}. Stop it first, then delete it.")
+        await asyncio.to_thread(self._files.delete, job_id)
+
+    async def log_tail(self, job_id: str, *, lines: int = 200) -> str:
+        """The last lines of the job's log; raises JobNotFound."""
+        job = await self.get(job_id)
+        return await asyncio.to_thread(self._log.tail, job, lines)
+
+    def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
+        """Files that the job made: path within its folder of artifacts and bytes; none for an unknown job."""
+        try:
+            return self._files.artifacts(job_id)
+        except ValueError:
+            return ()
+
+    def artifact(self, job_id: str, name: str) -> Path:
+        """A file of `artifacts`; raises JobNotFound."""
+        try:
+            path = self._files.artifact(job_id, name)
+        except ValueError:
+            path = None
+        if path is None:
+            raise JobNotFound(f"The job {job_id[:40]!r} has no artifact {name[:100]!r}. Choose one from its list.")
+        return path
+
+    @property
+    def running(self) -> int:
+        """How many jobs ran at the scheduler's last look; 0 where no scheduler runs."""
+        return sum(scheduler.running for scheduler in self._schedulers)
+
+    async def run_scheduler(self) -> None:
+        """Start waiting jobs and look after running ones, until cancelled; workers go on without it."""
+        self._is_over = is_over = Event()
+        threads = [start_thread(partial(each.run, is_over), "job-scheduler") for each in self._schedulers]
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_over.set()
+            # One that waits for a cluster that does not answer is left behind.
+            await asyncio.gather(*(asyncio.to_thread(thread.join, _JOIN_SECONDS) for thread in threads))
+
+    async def aclose(self) -> None:
+        """End the scheduler; workers go on, and the next app finds them."""
+        self._is_over.set()
+
+    def _check_executor(self, name: str) -> None:
+        if name in self._executors:
+            return
+        if name == "ray":
+            raise JobRefused(
+                "No Ray cluster is known. Set M1_RAY_ADDRESS to its dashboard, such as http://head:8265, and start the "
+                "app again; or let the job run on this machine (local)."
+            )
+        raise JobRefused(f"Nobody runs jobs as {name[:40]!r}; found were: {', '.join(self._executors)}.")
+
+    async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
+        """Whether the job is in `state` from now on; its log says so before anybody can act on it."""
+
+        def request(jobs: JobRepository) -> bool:
+            is_done = jobs.request(job_id, state, allowed_from)
+            if is_done:
+                self._files.create(job_id)
+                self._files.note(job_id, event)
+            return is_done
+
+        try:
+            return await self._store.change(request)
+        except OSError as exc:
+            raise JobRefused(f"The job's log cannot be written ({exc.strerror}: {exc.filename}). Make room.") from exc
+
+
+def _executors_of(settings: Settings) -> dict[str, Executor]:
+    found: dict[str, Executor] = {"local": LocalExecutor()}
+    return found | {"ray": RayExecutor(settings.ray_address)} if settings.ray_address else found
+
+
+def _checked_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        checked = json.loads(json.dumps(dict(recipe), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise JobRefused(
+            f"The recipe is not JSON ({exc}). Use texts, finite numbers, lists and mappings only."
+        ) from exc
+    return dict(checked)
+
+
+def _checked_priority(priority: int) -> int:
+    if abs(priority) > _MOST_PRIORITY:
+        raise JobRefused(f"The priority is {priority}; it must be from {-_MOST_PRIORITY:,} to {_MOST_PRIORITY:,}.")
+    return priority

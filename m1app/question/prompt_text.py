@@ -1,0 +1,240 @@
+"""How options stand in a text: as lettered lines, written and found again, as quotations, and in a prompt.
+
+Chat templates and thinking delimiters are the profile's and the engine's; nothing here knows tokens.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_uppercase
+from typing import Self
+
+from m1app.question.errors import InvalidPromptTemplate, InvalidQuestion
+
+_PLACEHOLDER = re.compile(r"\{(question|options)\}")
+
+# Only the last few places where options could begin are tried, so that huge pastes stay fast.
+_STARTS_TRIED = 4
+# Full-width ASCII, ideographic space and full stop: one character for one, so that positions stay.
+_NARROW = {0xFF01 + offset: 0x21 + offset for offset in range(94)} | {0x3000: " ", 0x3002: "."}
+_LINE_MARKER = re.compile(
+    r"""^(?P<lead>(?:[^\S\n]|[-•·‣▪◦●○☐□>]|\*(?=[^\S\n]))*(?P<bold>\*\*)?)
+    (?:\((?P<parens>[A-Za-z])\)
+      |(?P<bare>[A-Za-z])(?(bold)\*{0,2})(?P<mark>[.):]|[^\S\n]+[-–—](?=[^\S\n]|$)))
+    (?(bold)\*{0,2})""",
+    re.VERBOSE | re.MULTILINE,
+)
+_INLINE_START = re.compile(r"(?<=[?:])(?P<lead>[^\S\n]+)(?:\((?P<parens>[Aa])\)|(?P<bare>[Aa])(?P<mark>[.):]))(?=\s)")
+# A letter after one of these words belongs to it: vitamin B., infection with E. coli.
+_CLAIMS_LETTER = re.compile(
+    r"\b(?:vitamin|hepatitis|type|group|class|grade|stage|factor|figure|panel|protein|influenza|hemophilia|option"
+    r"|with|by|of|from|to|for|in|and|or|the|an?|see|due|non)\s$",
+    re.IGNORECASE,
+)
+# What may differ between an option's text and its quotation; a minus sign is more than that.
+_GAP = r"(?:[\s.,;:!?'\"()\[\]{}*_`$/\\‘’“”–—]|(?<=\w)-|-(?=\s))+"
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionMarker:
+    """The letter in front of an option's text; positions count code points."""
+
+    letter: str
+    """As written: upper or lower case."""
+    style: str
+    """"()", ".", ")", ":" or a dash."""
+    start: int
+    """Where its indentation begins."""
+    text_start: int
+    """Where the option's text begins."""
+
+    @classmethod
+    def of(cls, found: re.Match[str]) -> Self:
+        """The marker that a regular expression of this module found."""
+        style = (found["mark"] or "()").strip()
+        return cls(found["parens"] or found["bare"], style, found.start(), found.end())
+
+
+@dataclass(frozen=True, slots=True)
+class OptionReference:
+    """Where a text names options; positions count code points."""
+
+    letters: frozenset[str]
+    """Keys of the options; several when several are named or have the same text."""
+    start: int
+    end: int
+    is_text: bool = False
+    """True when the option's text is there without its letter."""
+
+
+def render_prompt(template_with_options: str, template_open: str, stem: str, options: Mapping[str, str]) -> str:
+    """The template that fits the question, filled in.
+
+    Placeholders are replaced in one pass over the template, so braces in a stem or an option stay as they are.
+
+    Args:
+        template_with_options: used when there are options; holds `{question}` and `{options}`.
+        template_open: used for an open question; holds `{question}`.
+        stem: the question without its options, taken as it is.
+        options: letter -> text; empty for an open question.
+
+    Raises:
+        InvalidPromptTemplate: the template would drop the question or the options.
+    """
+    template = template_with_options if options else template_open
+    _require_placeholders(template, ("question", "options") if options else ("question",))
+    filled = {"question": stem, "options": format_options(options)}
+    return _PLACEHOLDER.sub(lambda found: filled[found[1]], template)
+
+
+def _require_placeholders(template: str, names: tuple[str, ...]) -> None:
+    missing = [f"{{{name}}}" for name in names if f"{{{name}}}" not in template]
+    if missing:
+        raise InvalidPromptTemplate(
+            f"The prompt template {template[:80]!r} has no {' and no '.join(missing)}: add it where it belongs."
+        )
+
+
+def format_options(options: Mapping[str, str]) -> str:
+    """One line "A. text" per option; line breaks inside an option become spaces."""
+    return "\n".join(f"{letter}. {join_lines(text)}".rstrip() for letter, text in options.items())
+
+
+def join_lines(text: str) -> str:
+    """`text` on one line, without the space around its line breaks and its ends."""
+    return " ".join(line.strip() for line in normalise_newlines(text).split("\n") if line.strip())
+
+
+def normalise_newlines(text: str) -> str:
+    r"""`text` with \n as its only line break."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def narrow(text: str) -> str:
+    """`text` with full-width letters and punctuation as ASCII, character for character."""
+    return text.translate(_NARROW)
+
+
+def match_marker(line: str) -> OptionMarker | None:
+    """The option letter at the beginning of a line; None when there is none."""
+    found = _LINE_MARKER.match(narrow(line))
+    return OptionMarker.of(found) if found else None
+
+
+def find_markers(text: str) -> list[OptionMarker]:
+    """Markers of the lettered options at the end of `text`, in order; empty when it ends otherwise.
+
+    Raises:
+        InvalidQuestion: options are plainly there, but a letter comes twice or is left out.
+    """
+    folded = narrow(text)
+    lines = [OptionMarker.of(found) for found in _LINE_MARKER.finditer(folded)]
+    starts = [marker for marker in lines if marker.letter in "Aa"]
+    starts += [OptionMarker.of(found) for found in _INLINE_START.finditer(folded)]
+    for first in sorted(starts, key=lambda marker: marker.start)[: -_STARTS_TRIED - 1 : -1]:
+        block = _follow(folded, first, lines)
+        if len(block) > 1 and _is_trailing(folded, block, is_inline=block[1] not in lines):
+            _check_lines(folded, block, lines)
+            return block
+    return []
+
+
+def _follow(folded: str, first: OptionMarker, lines: Sequence[OptionMarker]) -> list[OptionMarker]:
+    """`first` and the markers of the letters after it, as far as they go."""
+    block = [first]
+    for letter in ascii_uppercase[1:]:
+        wanted = letter if first.letter == "A" else letter.lower()
+        own_line = (m for m in lines if m.letter == wanted and m.start >= block[-1].text_start)
+        is_inline = len(block) == 1 or block[1] not in lines
+        marker = next(own_line, None) or next(_find_inline(folded, block[-1], wanted, is_inline), None)
+        if marker is None:
+            break
+        block.append(marker)
+    return block
+
+
+def _find_inline(folded: str, last: OptionMarker, wanted: str, is_inline: bool) -> Iterator[OptionMarker]:
+    """Markers further along the line; in a list of lines only such as begin a text with a capital."""
+    mark = {"()": rf"\({wanted}\)(?=\s*\S)", ")": rf"{wanted}\)(?=\s*\S)"}.get(
+        last.style, rf"{wanted}[^\S\n]*{re.escape(last.style)}(?=\s+\S)"
+    )
+    for found in re.compile(r"(?<=\s)" + mark).finditer(folded, last.text_start):
+        has_text = folded[last.text_start : found.start()].strip()
+        is_claimed = _CLAIMS_LETTER.search(folded, max(0, found.start() - 20), found.start())
+        begins_lower = folded[found.end() : found.end() + 20].strip()[:1].islower()
+        if has_text and not is_claimed and (is_inline or not begins_lower):
+            yield OptionMarker(wanted, last.style, found.start(), found.end())
+
+
+def split_texts(text: str, markers: Sequence[OptionMarker]) -> list[str]:
+    """What stands after each marker, up to the next one, as it is written."""
+    ends = [marker.start for marker in markers[1:]] + [len(text)]
+    return [text[marker.text_start : end].strip() for marker, end in zip(markers, ends, strict=True)]
+
+
+def _is_trailing(folded: str, block: Sequence[OptionMarker], *, is_inline: bool) -> bool:
+    """False when something other than options follows: a paragraph, or the question itself."""
+    *others, last = split_texts(folded, block)
+    if any(_BLANK_LINE.search(text) for text in (*others, last)):
+        return False
+    is_question = last.endswith("?") and not any(text.endswith("?") for text in others)
+    return not (is_question and (is_inline or "\n" in last))
+
+
+def _check_lines(folded: str, block: Sequence[OptionMarker], lines: Sequence[OptionMarker]) -> None:
+    """Refuse lines within the block that are lettered like options, but with the wrong letter."""
+    first = block[0]
+    strays = [
+        marker
+        for marker in lines
+        if marker.start > first.start
+        and marker not in block
+        and marker.style == first.style
+        and marker.letter.isupper() == first.letter.isupper()
+        and not folded[marker.text_start : marker.text_start + 20].strip()[:1].islower()
+    ]
+    if strays:
+        every = sorted([*block, *strays], key=lambda marker: marker.start)
+        check_letters([marker.letter.upper() for marker in every])
+
+
+def check_letters(letters: Sequence[str]) -> None:
+    """Refuse letters that are not A, B, C, ... in this order."""
+    check_doubled(letters)
+    for expected, letter in zip(ascii_uppercase, letters, strict=False):
+        if letter != expected:
+            raise InvalidQuestion(
+                f"The option letters are {', '.join(letters)}, where {expected} should stand for {letter}: "
+                "letter the options A, B, C, ... without a gap."
+            )
+
+
+def check_doubled(letters: Sequence[str]) -> None:
+    """Refuse a letter that comes more than once."""
+    if doubled := [letter for letter, count in Counter(letters).items() if count > 1]:
+        raise InvalidQuestion(
+            f"The option letter {', '.join(doubled)} comes more than once: give each option its own letter."
+        )
+
+
+def match_option_text(text: str, start: int, options: Mapping[str, str]) -> OptionReference | None:
+    """The longest option text that begins at `start`, whatever its case, spacing and punctuation."""
+    patterns = _text_patterns(tuple(options.items()))
+    found = [(match.end(), letter) for letter, p in patterns if (match := p.match(text, start))]
+    end = max(found, default=(start, ""))[0]
+    letters = frozenset(letter for reached, letter in found if reached == end)
+    return OptionReference(letters, start, end, is_text=True) if letters else None
+
+
+@lru_cache(maxsize=256)
+def _text_patterns(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """A pattern per option; none for a text that is but a letter, as "C" means option C whatever the texts are."""
+    patterns = []
+    for letter, text in options:
+        words = [re.escape(word) for word in re.split(_GAP, narrow(text)) if word]
+        if words and not re.fullmatch("[A-Za-z]", "".join(words)):
+            patterns.append((letter, re.compile(_GAP.join(words) + r"(?!\w)", re.IGNORECASE)))
+    return tuple(patterns)

@@ -1,0 +1,289 @@
+"""What a clinician pastes, taken apart: stem, lettered options, target; and the checks a question must pass.
+
+Reading is cautious: lines become options only when they are lettered A, B, ... and nothing but options follows
+them. Anything else stays in the stem, and the question is open. The lettered form itself is `prompt_text`'s.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from m1app.question.errors import InvalidQuestion
+from m1app.question.prompt_text import (
+    OptionMarker,
+    check_doubled,
+    check_letters,
+    find_markers,
+    format_options,
+    join_lines,
+    match_marker,
+    narrow,
+    normalise_newlines,
+    split_texts,
+)
+
+__all__ = [
+    "MAX_OPTIONS",
+    "QuestionText",
+    "format_options",
+    "parse_options",
+    "parse_question",
+    "read_question_json",
+    "validate_question",
+]
+
+MAX_OPTIONS = len(ascii_uppercase)
+
+_TARGET_LINE = re.compile(
+    r"[\s*_#>-]*(?:the\s+)?(?:(?:correct|right|best)\s+)?(?:answer(?:\s+key)?|target)"
+    r"[\s*_]*(?::|=|\bis\b)[\s*_:]*(?P<target>[^\s*_:].*)",
+    re.IGNORECASE,
+)
+_TARGET_LETTER = re.compile(r"[(\[]?([A-Za-z])[)\]]?(?:\s*[.):(,;].*|\s+[-–—]\s.*)?", re.DOTALL)
+_OPTIONS_HEADING = re.compile(r"(?:^|\n)[*_#]*(?:answer )?(?:options|choices)[*_]*:?[*_]*$", re.IGNORECASE)
+_ABBREVIATED_GENUS = re.compile(r"[A-Z]\. [a-z]{2}")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionText:
+    """A question as text."""
+
+    stem: str
+    """The question without its options."""
+    options: dict[str, str]
+    """Letter -> text, in order; empty for an open question."""
+    target: str | None
+    """Letter of the right option, or whatever was given in its place; None when nothing was given."""
+
+
+def parse_question(text: str) -> QuestionText:
+    """Stem, trailing lettered options, and the target of an "Answer: C" line at the end.
+
+    Returns:
+        The parts; without recognisable options all of it is the stem. `validate_question` checks them.
+
+    Raises:
+        InvalidQuestion: the options are plainly lettered, but a letter comes twice or is left out.
+    """
+    text = normalise_newlines(text).strip()
+    before, _, last_line = text.rpartition("\n")
+    stated = _TARGET_LINE.fullmatch(narrow(last_line))
+    body = before if stated else text
+    if markers := find_markers(body):
+        options = _option_texts(body, markers)
+        stem = _OPTIONS_HEADING.sub("", body[: markers[0].start].strip()).strip()
+        return QuestionText(stem, options, _read_target(stated["target"], options) if stated else None)
+    if stated and (letter := _TARGET_LETTER.fullmatch(stated["target"].strip("*_ "))):
+        return QuestionText(body.strip(), {}, letter[1].upper())
+    return QuestionText(text, {}, None)
+
+
+def _read_target(stated: str, options: Mapping[str, str]) -> str:
+    """What follows "Answer:": a letter before it is a text, for options may be letters themselves."""
+    stated = stated.strip("*_ ")
+    is_letter = stated.strip("()[].").upper() in options
+    return stated.strip("()[].").upper() if is_letter else _find_target(stated, options)
+
+
+def _find_target(stated: str, options: Mapping[str, str]) -> str:
+    """The letter of the option whose text this is, else the letter it begins with, else what was given."""
+    for letter, text in options.items():
+        if _same_text(narrow(text), stated):
+            return letter
+    found = _TARGET_LETTER.fullmatch(stated)
+    return found[1].upper() if found else stated
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one.casefold().split() == other.casefold().split()
+
+
+def _option_texts(body: str, markers: Sequence[OptionMarker]) -> dict[str, str]:
+    texts = {}
+    for marker, text in zip(markers, split_texts(body, markers), strict=True):
+        is_bold = body[marker.start : marker.text_start].count("**") == 1
+        texts[marker.letter.upper()] = join_lines(text.removesuffix("**") if is_bold else text)
+    return texts
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """Options of a box: one per line, all with letters or all without; without, they are lettered A, B, ...
+
+    Raises:
+        InvalidQuestion: only some lines have a letter, a letter comes twice or is left out, or there are more
+            than 26 lines.
+    """
+    lines = [line.strip() for line in normalise_newlines(text).split("\n") if line.strip()]
+    markers = [match_marker(line) for line in lines]
+    if not _are_lettered(lines, markers):
+        _check_count(len(lines))
+        return dict(zip(ascii_uppercase, lines, strict=False))
+    if None in markers:
+        raise InvalidQuestion(
+            f"Some options have a letter, but {lines[markers.index(None)][:60]!r} has none: "
+            "write one option per line, and give all of them a letter or none."
+        )
+    return _parse_lettered(lines, [marker for marker in markers if marker])
+
+
+def _are_lettered(lines: Sequence[str], markers: Sequence[OptionMarker | None]) -> bool:
+    """True unless the letters there are belong to organisms ("E. coli")."""
+    if markers and markers[0] and markers[0].letter in "Aa":
+        return True
+    marked = [line for line, marker in zip(lines, markers, strict=True) if marker]
+    return any(not _ABBREVIATED_GENUS.match(narrow(line)) for line in marked)
+
+
+def _parse_lettered(lines: Sequence[str], markers: Sequence[OptionMarker]) -> dict[str, str]:
+    letters = [marker.letter.upper() for marker in markers]
+    body = "\n".join(lines)
+    has_several_on_a_line = letters != list(ascii_uppercase[: len(lines)]) or len(lines) == 1
+    is_ordered = letters[0] == "A" and letters == sorted(set(letters))
+    if has_several_on_a_line and is_ordered and (found := find_markers(body)):
+        return _option_texts(body, found)
+    check_letters(letters)
+    return {
+        letter: text
+        for line, marker in zip(lines, markers, strict=True)
+        for letter, text in _option_texts(line, [marker]).items()
+    }
+
+
+def validate_question(
+    stem: str, options: Mapping[str, str], target: str | None, *, max_characters: int = 100_000
+) -> tuple[str, ...]:
+    """Refuse what no engine should be asked.
+
+    Returns:
+        Warnings for the person who asks: things that are odd but allowed.
+
+    Raises:
+        InvalidQuestion: the first thing found wrong, and what to do about it.
+    """
+    if not stem.strip():
+        raise InvalidQuestion("The question is empty: write or paste one.")
+    length = len(stem) + sum(map(len, options.values()))
+    if length > max_characters:
+        raise InvalidQuestion(
+            f"The question and its options have {length:,} characters; the limit is {max_characters:,}. Shorten them."
+        )
+    _check_characters("The question", stem)
+    _check_options(options)
+    _check_target(target, options)
+    counts = Counter(" ".join(text.casefold().split()) for text in options.values())
+    return tuple(f"{count} options have the same text: {text[:80]}" for text, count in counts.items() if count > 1)
+
+
+def _check_characters(where: str, text: str) -> None:
+    if found := _FORBIDDEN.search(text):
+        code = ord(found[0])
+        kind = "a NUL" if code == 0 else "half of a surrogate pair" if code >= 0xD800 else "a control character"
+        raise InvalidQuestion(
+            f"{where} has {kind} (U+{code:04X}) at character {found.start() + 1:,}: remove it, or paste it as "
+            "plain text."
+        )
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    if len(options) == 1:
+        raise InvalidQuestion("There is only one option: give at least two, or none for an open question.")
+    _check_count(len(options))
+    for letter, text in options.items():
+        if letter.upper() not in list(ascii_uppercase):
+            raise InvalidQuestion(f"The option {text[:60]!r} has {letter!r} for a letter: use one of A to Z.")
+        if not text.strip():
+            raise InvalidQuestion(f"Option {letter} is empty: write its text or remove it.")
+        _check_characters(f"Option {letter}", text)
+    check_doubled([letter.upper() for letter in options])
+
+
+def _check_target(target: str | None, options: Mapping[str, str]) -> None:
+    if target is None or target in options:
+        return
+    if not options:
+        raise InvalidQuestion(
+            f"The target is {target[:60]!r}, but the question has no options: add them, or remove the target."
+        )
+    raise InvalidQuestion(f"The target {target[:60]!r} is none of the options: choose one of {', '.join(options)}.")
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_OPTIONS:
+        raise InvalidQuestion(f"There are {count:,} options, but only {MAX_OPTIONS} letters: remove some.")
+
+
+def read_question_json(text: str) -> QuestionText:
+    """A question as JSON: `question`, and if they are there `options`, `answer_idx` and `answer`.
+
+    `options` is an object (letter -> text) or a list of texts; `answer`, the right option's text, gives the
+    target where `answer_idx` is missing. Other keys are ignored. `validate_question` checks the result.
+
+    Raises:
+        InvalidQuestion: no JSON, a key of the wrong type or given twice, or an answer that fits no option.
+    """
+    try:
+        record = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_refuse_doubled_keys)
+    except RecursionError as exc:
+        raise InvalidQuestion("The JSON is nested too deeply: give one flat object.") from exc
+    except ValueError as exc:
+        raise InvalidQuestion(f"This is not valid JSON ({exc}): correct it there.") from exc
+    if not isinstance(record, dict):
+        raise _wrong_type("The JSON", "an object with a question", record)
+    stem = _text_at(record, "question")
+    if stem is None:
+        raise InvalidQuestion(f"The JSON has the keys {sorted(record)}, but no 'question': add it.")
+    options = _options_at(record)
+    return QuestionText(normalise_newlines(stem), options, _target_at(record, options))
+
+
+def _refuse_doubled_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    counts = Counter(key for key, _ in pairs)
+    if doubled := [key for key, count in counts.items() if count > 1]:
+        raise InvalidQuestion(f"The JSON has the key {doubled[0]!r} twice in one object: keep one of them.")
+    return dict(pairs)
+
+
+def _wrong_type(where: str, expected: str, found: object) -> InvalidQuestion:
+    return InvalidQuestion(f"{where} is {json.dumps(found)[:60]}, but should be {expected}: correct it.")
+
+
+def _text_at(record: Mapping[str, object], key: str) -> str | None:
+    value = record.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise _wrong_type(f"The key {key!r}", "a text", value)
+
+
+def _options_at(record: Mapping[str, object]) -> dict[str, str]:
+    options = record.get("options")
+    if options is None:
+        return {}
+    if isinstance(options, list):
+        _check_count(len(options))
+        options = dict(zip(ascii_uppercase, options, strict=False))
+    if not isinstance(options, dict):
+        raise _wrong_type("The key 'options'", "an object (letter: text) or a list of texts", options)
+    for letter, text in options.items():
+        if not isinstance(text, str):
+            raise _wrong_type(f"Option {letter!r}", "a text", text)
+    return {letter: normalise_newlines(text) for letter, text in options.items()}
+
+
+def _target_at(record: Mapping[str, object], options: Mapping[str, str]) -> str | None:
+    """The letter given, or that of the option whose text `answer` is; an open question's `answer` is no target."""
+    letter, answer = _text_at(record, "answer_idx"), _text_at(record, "answer")
+    found = _find_target(answer, options) if answer is not None and options else None
+    if letter is None:
+        if found is None or found in options:
+            return found
+        raise InvalidQuestion(f"The key 'answer' is {found[:60]!r}, which is none of the options: correct it.")
+    letter = letter.strip() if letter.strip() in options else letter.strip().upper()
+    if found in options and found != letter:
+        raise InvalidQuestion(
+            f"The keys disagree: 'answer_idx' is {letter[:60]!r}, but 'answer' is option {found}: correct one."
+        )
+    return letter

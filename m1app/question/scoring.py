@@ -1,0 +1,69 @@
+"""Scoring an answer against its question's target, by a named rule.
+
+A rule decides both which letter was answered and whether that is correct, for published scorers do not always
+derive the one from the other. `RULES` is the registry: add an entry to add a rule. Averages, intervals and other
+statistics over scores are not here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from m1app.question.answer_extraction import extract_answer
+from m1app.question.errors import UnknownScoringRule
+from m1app.question.m1_scorer import read_choice
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one answer is worth."""
+
+    letter: str | None
+    """The option answered; None without a single one, and for an open question."""
+    is_correct: bool | None
+    """None when there is nothing to score: no target, or an open question."""
+    how: str
+    """What the letter, or its absence, rests on; the words are the rule's own."""
+
+
+Rule = Callable[[str, Mapping[str, str], str | None], Score]
+
+
+def _score_strict(text: str, options: Mapping[str, str], target: str | None) -> Score:
+    found = extract_answer(text, options)
+    is_scored = bool(options) and target is not None
+    return Score(found.letter, found.letter == target if is_scored else None, found.how.value)
+
+
+def _score_m1(text: str, options: Mapping[str, str], target: str | None) -> Score:
+    if target is None or target not in options:
+        return Score(None, None, "not_scored")
+    letter, how = read_choice(text, options, target)
+    return Score(letter if letter in options else None, letter.lower() == target.lower(), how.value)
+
+
+RULES: dict[str, Rule] = {"strict": _score_strict, "m1": _score_m1}
+
+
+def score(text: str, options: Mapping[str, str], target: str | None, rule: str = "strict") -> Score:
+    """The verdict of a rule on an answer.
+
+    Args:
+        text: the answer, without the thinking.
+        options: letter -> text; empty for an open question.
+        target: letter of the right option; None when it is not known. With a target and options, an answer
+            without a letter is wrong.
+        rule: a key of `RULES`.
+
+    The rule `m1` needs a target and options to say anything: it is written to judge, not to read.
+
+    Raises:
+        UnknownScoringRule: there is no such rule.
+    """
+    if rule not in RULES:
+        raise UnknownScoringRule(f"There is no scoring rule {rule!r}: choose one of {', '.join(sorted(RULES))}.")
+    return RULES[rule](text, options, target)
+
+
+def lead_in(close: str) -> str:
+    """The part of a closing that the answer goes on with, and that is scored with it: its last line."""
+    return close.rpartition("\n")[2]

@@ -1,0 +1,21 @@
+"""What can be wrong with a question set.
+
+AppError
+└── QuestionSetError
+    ├── InvalidQuestionSet       a file of questions cannot be imported
+    └── QuestionSetNotFound      no question set has that id
+"""
+
+from m1app.errors import AppError
+
+
+class QuestionSetError(AppError):
+    """Base of this room's errors."""
+
+
+class InvalidQuestionSet(QuestionSetError):
+    """A file of questions cannot be imported; the message names file and line, what was found and expected."""
+
+
+class QuestionSetNotFound(QuestionSetError):
+    """No question set has that id."""

@@ -1,0 +1,204 @@
+"""Question sets of the Hugging Face hub: which repositories are known, and how one is fetched.
+
+`fetch_from_hub` starts `python -m m1app.question_sets.hub FOLDER`, which reads a request as JSON from standard input,
+fetches through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error": message}`. It is a
+process of its own because both libraries take address, token and offline mode from the environment when they are
+imported, and keep what they read in memory. It runs no code of a repository: `datasets` no longer supports that.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.settings import Settings
+from models.servers.process_guard import inherited_environment
+
+# Neither a folder nor "..": `datasets` would take one that exists for the data.
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_PREFERRED_SPLITS = ("test", "validation")
+
+
+@dataclass(frozen=True, slots=True)
+class HubRequest:
+    """What to fetch; empty parts are chosen by what the repository has."""
+
+    repo: str
+    config: str = ""
+    split: str = ""
+    file: str = ""
+    """A file of the repository to take as it is, instead of loading a split."""
+    layout: str = ""
+    """Id of the layout to read it by; empty finds it."""
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, for people."""
+        return "hub:" + " ".join(filter(None, (self.repo, self.config, self.split, self.file)))
+
+    @property
+    def name(self) -> str:
+        """A name for the set."""
+        return " ".join(filter(None, (self.repo.rpartition("/")[2], self.config, self.split)))
+
+
+_KNOWN = {
+    known.repo.casefold(): known
+    for known in (
+        HubRequest("UCSC-VLAA/m1_eval_data", file="m1_eval_data.json", layout="m1"),
+        HubRequest("GBaker/MedQA-USMLE-4-options", split="test"),
+        HubRequest("bigbio/med_qa", "med_qa_en_4options_source", "test"),
+        HubRequest("openlifescienceai/medmcqa", split="validation", layout="medmcqa"),
+        HubRequest("qiaojin/PubMedQA", "pqa_labeled", "train"),
+        HubRequest("TIGER-Lab/MMLU-Pro", split="test"),
+        HubRequest("Idavidrein/gpqa", "gpqa_main", "train"),
+        HubRequest("TsinghuaC3I/MedXpertQA", "Text", "test"),
+    )
+}
+"""What a benchmark takes of repositories that have several parts; MedMCQA's test split has no targets."""
+
+
+def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") -> HubRequest:
+    """The request for a repository, with what is known about it filled in.
+
+    Raises:
+        InvalidQuestionSet: it is no repository's name, or a part is asked for of one that is a single file.
+    """
+    repo = repo.strip().removeprefix("https://huggingface.co/datasets/").rstrip("/")
+    if not _REPO.fullmatch(repo):
+        raise InvalidQuestionSet(
+            f"found {repo[:80]!r}, expected a hub repository such as GBaker/MedQA-USMLE-4-options. "
+            "A file on this machine is imported as a file."
+        )
+    known = _KNOWN.get(repo.casefold(), HubRequest(repo))
+    if known.file and (config or split):
+        raise InvalidQuestionSet(f"{repo} is one file with every set in it: leave config and split empty.")
+    # A config of one's own may have other splits than the known one.
+    known_split = known.split if config in ("", known.config) else ""
+    return HubRequest(known.repo, config or known.config, split or known_split, known.file, layout or known.layout)
+
+
+def fetch(request: HubRequest, folder: Path) -> HubRequest:
+    """Fetch into a file of `folder` (rows.parquet, or `request.file`); gives what was chosen.
+
+    Raises:
+        InvalidQuestionSet: the repository has several parts and none was named.
+        OSError, ValueError, RuntimeError: as `datasets` and `huggingface_hub` raise them.
+    """
+    import datasets
+    from huggingface_hub import hf_hub_download
+
+    if request.file:
+        fetched = hf_hub_download(request.repo, request.file, repo_type="dataset")
+        shutil.copyfile(fetched, folder / request.file)
+        return request
+    config = request.config or _only(datasets.get_dataset_config_names(request.repo), ("default",), "config")
+    splits = datasets.get_dataset_split_names(request.repo, config)
+    split = request.split or _only(splits, _PREFERRED_SPLITS, "split")
+    if split not in splits:
+        raise InvalidQuestionSet(f"found no split {split!r}, expected one of {', '.join(splits)}. Name one of them.")
+    datasets.load_dataset(request.repo, config, split=split).to_parquet(folder / "rows.parquet")
+    shown = "" if config == "default" else config
+    return HubRequest(request.repo, shown, split, layout=request.layout)
+
+
+def _only(names: Sequence[str], preferred: Sequence[str], what: str) -> str:
+    if len(names) == 1:
+        return names[0]
+    found = next((name for name in preferred if name in names), None)
+    if found is None:
+        raise InvalidQuestionSet(f"found several {what}s ({', '.join(names)}), expected one. Name the one to import.")
+    return found
+
+
+def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
+    """What the process prints."""
+    folder = Path(arguments[0])
+    try:
+        return asdict(fetch(HubRequest(**request), folder))
+    except (InvalidQuestionSet, OSError, RuntimeError, ValueError) as exc:
+        lines = str(exc).strip().splitlines()
+        return {"error": lines[0] if lines else type(exc).__name__, "kind": type(exc).__name__}
+
+
+_ROOT = Path(__file__).resolve().parents[2]
+_OFFLINE = "M1_HUB_OFFLINE is set: only what was fetched before can be imported."
+_UNREACHABLE = "Check the network and M1_HUB_URL."
+_ADVICE = {
+    "DatasetNotFoundError": "Check the name; where a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
+    "ConnectionError": _UNREACHABLE,
+    "LocalEntryNotFoundError": _UNREACHABLE,
+    "RuntimeError": "If it is a dataset script: take a copy of the set as Parquet or JSON lines.",
+}
+"""By the name of the error's class: what to do about it."""
+
+
+async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) -> tuple[HubRequest, Path]:
+    """Fetch a set into `folder`, which is empty; gives what was chosen and the file.
+
+    Raises:
+        InvalidQuestionSet: it cannot be had; the message says why.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "m1app.question_sets.hub",
+        str(folder),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # In the empty folder: a folder of that name where the app runs would be taken for the repository.
+        cwd=folder,
+        env=hub_environment(settings),
+    )
+    try:
+        output, complaints = await process.communicate(json.dumps(asdict(request)).encode())
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    reply = _reply(output, complaints, process.returncode)
+    if "error" in reply:
+        advice = _OFFLINE if settings.hub_offline else _ADVICE.get(reply.get("kind", ""), "")
+        raise InvalidQuestionSet(f"{request.place}: {str(reply['error']).rstrip('.')}. {advice}".rstrip())
+    chosen = HubRequest(**reply)
+    return chosen, folder / (chosen.file or "rows.parquet")
+
+
+def hub_environment(settings: Settings) -> dict[str, str]:
+    """The process's environment: none of the app's settings but address, token and offline mode of the hub."""
+    inherited = {name: value for name, value in inherited_environment().items() if not name.startswith("HF_")}
+    token = settings.hub_token.get_secret_value() or os.environ.get("HF_TOKEN", "")
+    return (
+        inherited
+        | {
+            "PYTHONPATH": str(_ROOT),
+            "HF_ENDPOINT": settings.hub_url,
+            "HF_HOME": str(settings.home / "hub"),
+            "HF_HUB_OFFLINE": str(int(settings.hub_offline)),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
+        | ({"HF_TOKEN": token} if token else {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"})
+    )
+
+
+def _reply(output: bytes, complaints: bytes, status: int | None) -> Mapping[str, Any]:
+    try:
+        reply: Mapping[str, Any] = json.loads(output.decode().strip().rpartition("\n")[2])
+    except ValueError:
+        lines = complaints.decode(errors="replace").strip().splitlines()
+        said = lines[-1] if lines else f"the process ended with status {status}"
+        return {"error": f"fetching failed: {said}", "kind": ""}
+    return reply
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(sys.argv[1:], json.load(sys.stdin))) + "\n")

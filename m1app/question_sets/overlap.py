@@ -1,0 +1,211 @@
+"""Questions that stand in two lists: by word n-grams, the way fine-tuning data is checked against benchmarks.
+
+s1 (Muennighoff et al. 2025, arXiv:2501.19393), on which m1's recipe builds, drops a training question that shares one
+run of 8 words with a test question; whether m1's authors did the same could not be looked up here. Here that run makes
+a candidate only; the share of runs that two questions have in common is shown, and decides. Two deviations with a
+reason: exam questions share stock phrases ("which of the following is the most likely"), so a run that many texts have
+makes no candidate; and a question of fewer than 8 words counts as one run together with its options, since "Which is
+true?" says nothing alone. `read_training_texts` takes the questions out of a file of fine-tuning data.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.row_values import RowProblem, options_at
+from m1app.question_sets.rows import read_tables
+
+NGRAM_WORDS = 8
+MIN_SHARE = 0.3
+"""Least share of the shorter text's n-grams for two texts to count as overlapping."""
+COMMON_TEXTS = 10
+"""An n-gram of more texts than this is a stock phrase."""
+
+_WORD = re.compile(r"\w+")
+
+_Hashes = NDArray[numpy.uint64]
+_Indices = NDArray[numpy.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is compared: a question, and its options where they are known."""
+
+    stem: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A text of the first list and the one of the second that is closest to it."""
+
+    first: int
+    """Index in the first list."""
+    second: int
+    share: float
+    """Of the shorter text's n-grams, those that the other has too; 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grams:
+    """The distinct n-grams of a list of texts."""
+
+    values: _Hashes
+    """Shape (n-grams of all texts), sorted within each text."""
+    starts: _Indices
+    """Shape (texts + 1): where those of each text begin in `values`."""
+
+    def of(self, index: int) -> _Hashes:
+        return self.values[self.starts[index] : self.starts[index + 1]]
+
+    def owners(self) -> _Indices:
+        return numpy.repeat(numpy.arange(len(self.starts) - 1), numpy.diff(self.starts))
+
+
+def find_overlap(first: Sequence[Text], second: Sequence[Text], *, min_share: float = MIN_SHARE) -> tuple[Match, ...]:
+    """For each text of the first list the closest of the second, where the two overlap; the closest pairs come first.
+
+    Args:
+        first: texts, questions of a benchmark, say.
+        second: texts to compare with.
+        min_share: least share of n-grams, above 0 and up to 1.
+    """
+    ours, our_places = _distinct(first)
+    theirs, their_places = _distinct(second)
+    equal = {text: index for index, text in enumerate(theirs)}
+    grams, other = _grams(ours), _grams(theirs)
+    closest = _candidates(grams, other)
+    matches = []
+    for index, text in enumerate(ours):
+        candidate = equal.get(text, closest.get(index))
+        if candidate is None:
+            continue
+        share = _share(grams.of(index), other.of(candidate))
+        if share >= min_share:
+            matches += [Match(place, their_places[candidate][0], share) for place in our_places[index]]
+    return tuple(sorted(matches, key=lambda match: (-match.share, match.first)))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _distinct(texts: Sequence[Text]) -> tuple[list[tuple[str, ...]], list[list[int]]]:
+    """Distinct texts as words, and the indices at which each stands: copies must not make a phrase common."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for index, text in enumerate(texts):
+        words = _words(text.stem)
+        if len(words) < NGRAM_WORDS:
+            words += [word for option in sorted(text.options) for word in _words(option)]
+        if words:
+            places.setdefault(tuple(words), []).append(index)
+    return list(places), list(places.values())
+
+
+def _grams(texts: Iterable[tuple[str, ...]]) -> _Grams:
+    found = [_hashes(words) for words in texts]
+    counts = [len(hashes) for hashes in found]
+    starts = numpy.concatenate(([0], numpy.cumsum(counts, dtype=numpy.int64)))
+    values = numpy.concatenate(found) if found else numpy.empty(0, numpy.uint64)
+    return _Grams(values, starts)
+
+
+def _hashes(words: tuple[str, ...]) -> _Hashes:
+    """Hashes of the n-grams, distinct and sorted; a text that is too short is one n-gram."""
+    count = max(len(words) - NGRAM_WORDS + 1, 1)
+    # Of 64 bits: among 10 million n-grams two are expected to collide once in 300,000 comparisons.
+    hashed = numpy.fromiter((hash(words[i : i + NGRAM_WORDS]) for i in range(count)), numpy.int64, count)
+    return numpy.unique(hashed.view(numpy.uint64))
+
+
+def _candidates(ours: _Grams, theirs: _Grams) -> dict[int, int]:
+    """For each of our texts the one of theirs that shares the largest part of n-grams which are no stock phrases."""
+    pairs, counts = numpy.unique(_shared_pairs(ours, theirs, len(theirs.starts)), return_counts=True)
+    first, second = numpy.divmod(pairs, len(theirs.starts))
+    shorter = numpy.minimum(numpy.diff(ours.starts)[first], numpy.diff(theirs.starts)[second])
+    order = numpy.lexsort((second, -counts / numpy.maximum(shorter, 1), first))
+    closest, at = numpy.unique(first[order], return_index=True)
+    return dict(zip(closest.tolist(), second[order][at].tolist(), strict=True))
+
+
+def _shared_pairs(ours: _Grams, theirs: _Grams, width: int) -> _Indices:
+    """`first * width + second` for each n-gram that two texts share, once per n-gram."""
+    values, owners = _sorted(theirs)
+    wanted, askers = _sorted(ours)
+    begin, count = _runs(values, wanted)
+    is_telling = (count > 0) & (count <= COMMON_TEXTS) & (_runs(wanted, wanted)[1] <= COMMON_TEXTS)
+    begin, count = begin[is_telling], count[is_telling]
+    within = numpy.arange(count.sum()) - numpy.repeat(numpy.cumsum(count) - count, count)
+    found: _Indices = numpy.repeat(askers[is_telling] * width, count) + owners[numpy.repeat(begin, count) + within]
+    return found
+
+
+def _sorted(grams: _Grams) -> tuple[_Hashes, _Indices]:
+    """The n-grams in their order, and the text of each: an index from n-gram to texts."""
+    order = numpy.argsort(grams.values, kind="stable")
+    return grams.values[order], grams.owners()[order]
+
+
+def _runs(values: _Hashes, wanted: _Hashes) -> tuple[_Indices, _Indices]:
+    """Where each wanted n-gram begins in the sorted values, and how often it stands there."""
+    begin = numpy.searchsorted(values, wanted, side="left")
+    return begin, numpy.searchsorted(values, wanted, side="right") - begin
+
+
+def _share(ours: _Hashes, theirs: _Hashes) -> float:
+    shared = len(numpy.intersect1d(ours, theirs, assume_unique=True))
+    return shared / min(len(ours), len(theirs))
+
+
+_COLUMNS = ("question", "prompt", "messages")
+
+
+def read_training_texts(content: bytes, file_name: str) -> tuple[Text, ...]:
+    """The questions of a file of fine-tuning data, one per row.
+
+    A row's question is its `question` or `prompt`: a text, or a list of chat messages, of which those of the user
+    count. `messages` is read the same way.
+
+    Raises:
+        InvalidQuestionSet: the file cannot be read, or a row has none of these.
+    """
+    texts = []
+    for table in read_tables(content, file_name):
+        for index, row in enumerate(table.rows):
+            text = _text(row) if isinstance(row, Mapping) else None
+            if text is None:
+                raise InvalidQuestionSet(
+                    f"{file_name}, {table.where(index)}: found no {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]} with a "
+                    "text in it, expected one in every row of fine-tuning data. Rename the column that has it."
+                )
+            texts.append(text)
+    return tuple(texts)
+
+
+def _text(row: Mapping[str, Any]) -> Text | None:
+    for column in _COLUMNS:
+        value = row.get(column)
+        stem = value if isinstance(value, str) else _user_words(value)
+        if stem.strip():
+            return Text(stem, _options(row))
+    return None
+
+
+def _user_words(messages: object) -> str:
+    if not isinstance(messages, list):
+        return ""
+    users = (each for each in messages if isinstance(each, Mapping) and each.get("role") == "user")
+    return "\n".join(str(each.get("content") or "") for each in users)
+
+
+def _options(row: Mapping[str, Any]) -> tuple[str, ...]:
+    try:
+        return tuple(options_at(row, "options").values())
+    except RowProblem:
+        return ()  # they only help to tell very short questions apart

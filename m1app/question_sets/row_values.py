@@ -1,0 +1,186 @@
+"""Values of a file's rows, checked: texts, options, the target's letter; and `SetQuestion`, what a row is read as."""
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuestion:
+    """One question of a file, every character as it stands there."""
+
+    stem: str
+    options: Mapping[str, str]
+    """Letter to text, from A without a gap."""
+    target: str | None
+    """Letter of the right option."""
+    tags: tuple[str, ...] = ()
+    title: str = ""
+
+
+class RowProblem(Exception):
+    """One row cannot be used; the message follows the name of file and line."""
+
+
+def unexpected(column: str, found: object, expected: str) -> RowProblem:
+    """The problem that a column holds something else; an empty `column` means the row as a whole."""
+    where = f"column {column}: " if column else ""
+    return RowProblem(f"{where}found {shown(found)}, expected {expected}")
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, on one line, and printable whatever it holds."""
+    if value is None or value == "":
+        return "nothing"
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+MAX_OPTIONS = len(ascii_uppercase)
+
+Row = Mapping[str, Any]
+
+
+def text_at(row: Row, column: str) -> str:
+    """The text of a column, which must not be blank."""
+    value = row.get(column)
+    if not isinstance(value, str) or not value.strip():
+        raise unexpected(column, value, "a text")
+    return value
+
+
+def optional_text(row: Row, column: str) -> str:
+    """The text of a column, a number as text; empty when there is none."""
+    value = row.get(column)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, int | float):
+        return str(value)
+    raise unexpected(column, value, "a text or nothing")
+
+
+def texts_of(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    """What the columns hold, without those that hold nothing."""
+    return tuple(text for column in columns if (text := optional_text(row, column)).strip())
+
+
+def unpacked(value: object, column: str) -> object:
+    """A list or an object that a table of texts (CSV) holds as JSON or as Python writes it; others as they are."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise unexpected(column, value, "a list or an object, as JSON")
+
+
+def options_at(row: Row, column: str) -> dict[str, str]:
+    """Options of one column: an object of letter to text, a list of texts, or a list of {key, value}."""
+    value = unpacked(row.get(column), column)
+    if isinstance(value, Mapping):
+        return lettered_options({str(letter): text for letter, text in value.items()}, column)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if all(isinstance(each, Mapping) for each in value):
+            return lettered_options(_pairs(value, column), column)
+        _check_count(len(value), column)
+        return lettered_options(dict(zip(ascii_uppercase, value, strict=False)), column)
+    raise unexpected(column, value, "options: an object of letter to text, or a list of texts")
+
+
+def _pairs(entries: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
+    """Options as MedQA's original ({key, value}) and MedXpertQA's ({letter, content}) list them."""
+    options: dict[str, Any] = {}
+    for entry in entries:
+        letter = entry.get("key", entry.get("letter"))
+        if not isinstance(letter, str) or letter in options:
+            raise unexpected(column, entry, "options as {key, value} with a letter of its own each")
+        options[letter] = entry.get("value", entry.get("content"))
+    return options
+
+
+def option_columns(row: Row, columns: Sequence[str]) -> dict[str, str]:
+    """Options of one column each, the first being A."""
+    found = {letter: row.get(column) for letter, column in zip(ascii_uppercase, columns, strict=False)}
+    return lettered_options(found, f"{columns[0]} to {columns[-1]}")
+
+
+def lettered_options(options: Mapping[str, Any], column: str) -> dict[str, str]:
+    """Options in the order of their letters.
+
+    Trailing ones without a text are left out: tables have a column for the longest question.
+    """
+    _check_count(len(options), column)
+    by_letter = {letter.strip().upper(): text for letter, text in options.items()}
+    letters = sorted(by_letter)
+    while letters and _is_blank(by_letter[letters[-1]]):
+        letters.pop()
+    if len(by_letter) < len(options) or letters != list(ascii_uppercase[: len(letters)]):
+        raise unexpected(column, ", ".join(options), "letters from A without a gap, each once")
+    if len(letters) < 2:
+        raise RowProblem(f"column {column}: found {len(letters)} options with a text, expected two or more")
+    return {letter: _option_text(by_letter[letter], f"{column}, option {letter}") for letter in letters}
+
+
+def _is_blank(text: object) -> bool:
+    return text is None or (isinstance(text, str) and not text.strip())
+
+
+def _option_text(text: object, column: str) -> str:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return str(text)
+    if not isinstance(text, str) or not text.strip():
+        raise unexpected(column, text, "a text")
+    return text
+
+
+def _check_count(count: int, column: str) -> None:
+    if count > MAX_OPTIONS:
+        raise RowProblem(f"column {column}: found {count} options, expected {MAX_OPTIONS} at most")
+
+
+def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
+    """The target's letter, which must be one of the options."""
+    value = unpacked(row.get(column), column)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    letter = value.strip().upper() if isinstance(value, str) else value
+    if _is_blank(letter):
+        raise unexpected(column, value, "the right option's letter; without a target nothing could be scored")
+    if not isinstance(letter, str) or letter not in options:
+        raise unexpected(column, value, f"the right option's letter, one of {', '.join(options)}")
+    return letter
+
+
+def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:
+    """The target's letter from its number, which counts from `first`."""
+    value = row.get(column)
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if number is None or number in ("", -1, "-1"):
+        raise unexpected(column, value, "the right option's number; without a target nothing could be scored")
+    letters = list(options)
+    if isinstance(number, bool) or not isinstance(number, int) or not first <= number < first + len(letters):
+        raise unexpected(column, value, f"the right option's number, {first} to {first + len(letters) - 1}")
+    return letters[number - first]
+
+
+def check_answer(row: Row, column: str, options: Mapping[str, str], target: str) -> None:
+    """Refuse a row whose answer in words is another option than its letter says."""
+    answer = row.get(column)
+    if not isinstance(answer, str) or _same(answer, options[target]):
+        return
+    other = next((letter for letter, text in options.items() if _same(answer, text)), None)
+    if other is not None:
+        raise unexpected(column, answer, f"the text of option {target}, which the target names; this is option {other}")
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold().split() == other.casefold().split()

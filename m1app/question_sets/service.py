@@ -1,0 +1,241 @@
+"""Question sets: imported from files and the hub, listed, previewed, compared, deleted."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TypeVar
+
+from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
+from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.question_sets.importing import (
+    KNOWN_LAYOUTS,
+    Candidate,
+    candidate,
+    check_name,
+    notes_of,
+    parse_question_sets,
+    questions_sha256,
+)
+from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
+from m1app.settings import Settings
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
+from storage.question_sets.records import QuestionSet
+from storage.question_sets.repository import QuestionSetRepository
+from storage.questions.records import Question
+from storage.questions.repository import QuestionRepository
+
+__all__ = ["ImportReport", "Overlap", "QuestionSetNotFound", "QuestionSetService"]
+
+_SHOWN_PAIRS = 50
+_BATCH_QUESTIONS = 1000
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Questions of one set that stand in another, or in fine-tuning data, or nearly so."""
+
+    first: str
+    """Name of a set."""
+    second: str
+    """Name of a set, or of a file of fine-tuning data."""
+    pairs: tuple[tuple[str, str, float], ...]
+    """Up to 50 of them, the closest first: question, its closest counterpart, share of 8-word runs in common."""
+    count: int
+    """Questions of the first that have a counterpart in the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did."""
+
+    sets: tuple[QuestionSet, ...]
+    """Those of the file, in its order: new ones, and ones that were here already."""
+    duplicates: Mapping[str, int]
+    """Set name to questions of the file that were repeated; they are kept once."""
+    overlaps: tuple[Overlap, ...]
+    """Of the new sets with each other and with those that were here."""
+    notes: tuple[str, ...] = ()
+    """More that a person should know: what was here already, what was left out."""
+
+
+class QuestionSetService:
+    """Question sets of the database. Every method raises `storage.errors.StorageError`."""
+
+    layouts: tuple[tuple[str, str], ...] = KNOWN_LAYOUTS
+    """(id, label for people) of the layouts that files can have."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def import_file(self, path: Path, *, name: str = "", layout: str = "") -> ImportReport:
+        """Import a file: all of it, or nothing. The same file again gives the sets that are here.
+
+        Args:
+            path: JSON, JSON lines, CSV, TSV or Parquet.
+            name: for the set; before the sets' own names when the file has several. Empty takes the file's.
+            layout: id of the layout; empty finds the one that fits.
+
+        Raises:
+            InvalidQuestionSet: the file or a row of it cannot be used, or another set has the name.
+        """
+        return await asyncio.to_thread(self._import_file, path, name, layout)
+
+    async def import_hub(
+        self, repo: str, *, name: str = "", layout: str = "", config: str = "", split: str = ""
+    ) -> ImportReport:
+        """Import a dataset of the Hugging Face hub; nothing but this reaches out for one.
+
+        Args:
+            repo: such as "GBaker/MedQA-USMLE-4-options".
+            name: as in `import_file`; empty takes the repository's, with config and split.
+            layout: as in `import_file`.
+            config: one of the repository's configs; empty takes the usual one, or the only one.
+            split: empty takes the usual one, else test, validation, or the only one.
+
+        Raises:
+            InvalidQuestionSet: it cannot be fetched, or as in `import_file`.
+        """
+        request = hub_request(repo, config, split, layout)
+        with tempfile.TemporaryDirectory(prefix="m1-hub-") as folder:
+            chosen, path = await fetch_from_hub(request, Path(folder), self._settings)
+            content = await asyncio.to_thread(path.read_bytes)
+        parsed = await asyncio.to_thread(parse_question_sets, content, path.name, chosen.layout)
+        own = name or ("" if chosen.file else chosen.name)
+        # Of the questions, not of the file: another version of `datasets` may write the same ones differently.
+        candidates = [candidate(each, own, len(parsed), questions_sha256(each)) for each in parsed]
+        return await asyncio.to_thread(self._store, candidates, chosen.place)
+
+    async def all(self) -> tuple[QuestionSet, ...]:
+        """Every set, by name."""
+        return await asyncio.to_thread(self._read, lambda sets: sets.all())
+
+    async def preview(self, set_id: str, *, limit: int = 50, offset: int = 0, text: str = "") -> tuple[Question, ...]:
+        """Questions of a set in their order, those that have every word of `text`.
+
+        Raises:
+            QuestionSetNotFound: no set has that id.
+        """
+
+        def read(sets: QuestionSetRepository) -> tuple[Question, ...]:
+            return sets.questions(sets.by_id(set_id).id, max(1, limit), offset, text)
+
+        return await asyncio.to_thread(self._read, read)
+
+    async def overlaps(self, set_ids: Sequence[str], training_file: Path | None = None) -> tuple[Overlap, ...]:
+        """Which of the sets share questions with each other, or with a file of fine-tuning data.
+
+        Args:
+            set_ids: sets to compare.
+            training_file: JSON, JSON lines, CSV or Parquet with `question` or `prompt`; its overlaps come first.
+
+        Raises:
+            QuestionSetNotFound: no set has one of the ids.
+            InvalidQuestionSet: the file cannot be used.
+        """
+        return await asyncio.to_thread(self._overlaps, tuple(dict.fromkeys(set_ids)), training_file)
+
+    async def delete(self, set_id: str) -> None:
+        """Delete a set; runs keep their questions and results.
+
+        Raises:
+            QuestionSetNotFound: no set has that id.
+        """
+        await asyncio.to_thread(self._delete, set_id)
+
+    def _import_file(self, path: Path, name: str, layout: str) -> ImportReport:
+        content = _read_file(path)
+        parsed = parse_question_sets(content, path.name, layout)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return self._store([candidate(each, name, len(parsed), sha256) for each in parsed], path.name)
+
+    def _store(self, candidates: Sequence[Candidate], source: str) -> ImportReport:
+        here = {each.name: each for each in self._read(lambda sets: sets.all())}
+        for each in candidates:
+            check_name(each, here.get(each.name))
+        new = [each for each in candidates if each.name not in here]
+        kept = {each.name: self._keep_questions(each) for each in new}
+        with self._database.session() as session:
+            repository = QuestionSetRepository(session)
+            for each in new:
+                here[each.name] = repository.add_kept(
+                    each.name, source, each.parsed.layout, each.sha256, kept[each.name]
+                )
+        added = {each.name for each in new}
+        return ImportReport(
+            sets=tuple(here[each.name] for each in candidates),
+            duplicates={each.name: each.repeated for each in candidates},
+            overlaps=self._overlaps_of_new([here[each.name] for each in new], list(here.values())),
+            notes=tuple(note for each in candidates for note in notes_of(each, here[each.name], each.name in added)),
+        )
+
+    def _keep_questions(self, new: Candidate) -> list[str]:
+        """Keep the questions in short transactions first: a long one would keep running benchmarks from writing."""
+        questions = new.new_questions()
+        ids: list[str] = []
+        for begin in range(0, len(questions), _BATCH_QUESTIONS):
+            with self._database.session() as session:
+                ids += QuestionRepository(session).upsert_all(questions[begin : begin + _BATCH_QUESTIONS])
+        return ids
+
+    def _overlaps_of_new(self, new: Sequence[QuestionSet], every: Sequence[QuestionSet]) -> tuple[Overlap, ...]:
+        if not new:
+            return ()
+        texts = {each.id: self._texts(each) for each in every}
+        added = {each.id for each in new}
+        pairs = [(one, other) for one in new for other in every if other.id not in added]
+        pairs += list(combinations(new, 2))
+        found = (_overlap(one.name, texts[one.id], other.name, texts[other.id]) for one, other in pairs)
+        return tuple(each for each in found if each.count)
+
+    def _overlaps(self, set_ids: Sequence[str], training_file: Path | None) -> tuple[Overlap, ...]:
+        chosen = self._read(lambda sets: [sets.by_id(set_id) for set_id in set_ids])
+        texts = {each.id: self._texts(each) for each in chosen}
+        found = []
+        if training_file is not None:
+            trained = read_training_texts(_read_file(training_file), training_file.name)
+            found += [_overlap(each.name, texts[each.id], training_file.name, trained) for each in chosen]
+        for one, other in combinations(chosen, 2):
+            found.append(_overlap(one.name, texts[one.id], other.name, texts[other.id]))
+        return tuple(each for each in found if each.count)
+
+    def _texts(self, each: QuestionSet) -> tuple[Text, ...]:
+        questions = self._read(lambda sets: sets.questions(each.id))
+        return tuple(Text(question.stem, tuple(question.options.values())) for question in questions)
+
+    def _delete(self, set_id: str) -> None:
+        try:
+            with self._database.session() as session:
+                QuestionSetRepository(session).delete(set_id)
+        except RecordNotFound as exc:
+            raise QuestionSetNotFound(str(exc)) from exc
+
+    def _read(self, read: Callable[[QuestionSetRepository], _Result]) -> _Result:
+        def in_session(session: Session) -> _Result:
+            return read(QuestionSetRepository(session))
+
+        try:
+            with self._database.session(is_read_only=True) as session:
+                return in_session(session)
+        except RecordNotFound as exc:
+            raise QuestionSetNotFound(str(exc)) from exc
+
+
+def _overlap(first: str, ours: Sequence[Text], second: str, theirs: Sequence[Text]) -> Overlap:
+    matches = find_overlap(ours, theirs)
+    pairs = tuple((ours[m.first].stem, theirs[m.second].stem, m.share) for m in matches[:_SHOWN_PAIRS])
+    return Overlap(first, second, pairs, len(matches))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InvalidQuestionSet(f"{path}: the file cannot be read ({exc.strerror}). Check its name.") from exc

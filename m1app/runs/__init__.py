@@ -1,0 +1,1 @@
+"""Asking a question: single passes (probes) and grids (sweeps), live and kept."""

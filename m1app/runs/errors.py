@@ -1,0 +1,30 @@
+"""What can be refused or missing when questions are asked.
+
+AppError
+├── ProbeRefused          the question or a setting is out of its range; `field` names it
+│   └── SweepRefused      the same for the grid of a sweep
+├── SweepNotFound         no sweep has that id
+└── TraceNotFound         no trace has that id
+"""
+
+from m1app.errors import AppError
+
+
+class ProbeRefused(AppError):
+    """The question or a setting is out of its range."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SweepRefused(ProbeRefused):
+    """A setting of a sweep is out of its range."""
+
+
+class TraceNotFound(AppError):
+    """No trace has that id."""
+
+
+class SweepNotFound(AppError):
+    """No sweep has that id."""

@@ -1,0 +1,327 @@
+"""One thinking pass of a sweep while it runs: the pass goes on, and at each cut an answer is forked from it.
+
+The pass and the forks are requests of their own on the same token ids, so that the engine's prefix cache pays. vLLM
+shares a prefix among all requests, so there the pass goes on beside its answers. llama.cpp shares it only within a
+slot, and computes requests that run together in other batches, which round differently: there the pass pauses at each
+cut, the answer continues on the pass's own slot, and the pass goes on (`models.engine.pausing`).
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from m1app.background import reported, start_task
+from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
+from m1app.runs.live_runs import Changes, to_the_end
+from m1app.runs.live_trace import LiveTrace
+from m1app.runs.pass_plan import PassPlan
+from m1app.runs.sweep_reading import PassSnapshot, ReachedCut
+from models.engine.pausing import PausingEngine
+from models.engine.protocol import Engine, EngineKind, TokenIds
+from models.errors import RateLimited
+from models.thinking.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish, choose_wait, is_forced
+from models.thinking.sweep import Cell, Cut, Stop, SweepPlan, thinking_ids_before, thinking_tokens_generated
+from models.thinking.thinking_pass import (
+    PassEvent,
+    PassFinished,
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    run_thinking,
+)
+from storage.database import Database, Session
+from storage.traces.records import Checkpoint, NewCheckpoint, Progress, Segment, TraceState
+from storage.traces.records import SegmentKind as StoredKind
+from storage.traces.repository import TraceRepository
+
+_FORKS_AT_ONCE = 4
+_PASSES_AT_ONCE = 8
+
+
+class LivePass:
+    """Runs one pass of a sweep, from its beginning or from where it was left."""
+
+    def __init__(
+        self,
+        plan: PassPlan,
+        cells: Sequence[Cell],
+        live: LiveTrace,
+        kept: Sequence[Checkpoint],
+        database: Database,
+        changes: Changes,
+    ) -> None:
+        """Args:
+        plan: of the pass at the largest cell.
+        cells: the sweep's grid.
+        live: the pass's trace; with segments when it is gone on with.
+        kept: answers that it has already.
+        database: stores the answers and the end of the pass.
+        changes: noted at every change.
+        """
+        self.live = live
+        self.save_error = ""
+        """Why an answer could not be saved; empty when they could."""
+        self.was_rate_limited = False
+        """Whether the pass or an answer failed because the engine asked to wait."""
+        self._plan = plan
+        self._database = database
+        self._changes = changes
+        self._sweep = SweepPlan(cells)
+        self._checkpoints = {_cut_of(each): each for each in kept}
+        self._reached: dict[Cut, ReachedCut] = {}
+        self._forks: asyncio.Queue[Cut] = asyncio.Queue()
+        self._thinking_ids: list[int] = []
+        self._token_marks, self._character_marks = [0], [0]
+        self._tokens_of_lost_forks = 0
+        self._unsaved: list[NewCheckpoint] = []
+        self._errors: list[str] = []
+        """Why the pass failed; the first one is shown."""
+        self._rounds = 0
+        self._stretch: list[str] = []
+        """Text of the open stretch of thinking; tells which "Wait" follows it."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._plan.model
+
+    @property
+    def room(self) -> int:
+        """How many such passes the engine runs at once."""
+        parallel = self._plan.info.parallel_requests
+        return min(_PASSES_AT_ONCE, parallel or _PASSES_AT_ONCE)
+
+    @property
+    def tokens_generated(self) -> int:
+        """Every token of the pass and of its answers, cancelled ones too."""
+        answers = sum(each.tokens_generated for each in self._checkpoints.values())
+        return self.live.tokens_generated + answers + self._tokens_of_lost_forks
+
+    @property
+    def tokens_if_separate(self) -> int:
+        """Tokens that separate runs of the answered cells would have generated."""
+        return sum(each.tokens_if_separate * len(each.cells) for each in self._checkpoints.values() if not each.error)
+
+    def snapshot(self) -> PassSnapshot:
+        """The pass as it stands."""
+        checkpoints = tuple(self._checkpoints[cut] for cut in sorted(self._checkpoints))
+        reached = tuple(each for cut, each in sorted(self._reached.items()) if cut not in self._checkpoints)
+        return PassSnapshot(self.live.snapshot(), checkpoints, reached)
+
+    async def run(self) -> TraceState:
+        """Think to the largest cell and answer every cut; gives how it ended.
+
+        Never raises for an engine's or a database's trouble. When cancelled it closes what it has and raises on.
+        """
+        state = TraceState.FAILED
+        self.live.begin_now()
+        workers = [start_task(self._answer_cuts(), "answers of a pass") for _ in range(self._forks_at_once)]
+        try:
+            with reported(f"pass {self.live.id}", self._errors.append):
+                await self._think_and_answer()
+                state = TraceState.FAILED if self._errors else TraceState.COMPLETED
+        except asyncio.CancelledError:
+            state = TraceState.STOPPED
+            raise
+        finally:
+            await to_the_end(self._close(workers, state))
+        return state
+
+    async def _think_and_answer(self) -> None:
+        try:
+            await self._restore()
+            await self._think()
+            await self._forks.join()
+        except RateLimited:
+            self.was_rate_limited = True
+            raise
+
+    async def close_unstarted(self) -> None:
+        """The sweep was stopped before this pass began."""
+        await self._close([], TraceState.STOPPED)
+
+    async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState) -> None:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self._end(state)
+
+    async def _think(self) -> None:
+        """Go on from what there is to the end of the largest cell."""
+        largest, markers = self._sweep.largest, self._plan.markers
+        last = self.live.segments()[-1] if self.live.segments() else None
+        used, wait = len(self._thinking_ids), choose_wait(markers, "".join(self._stretch))
+        if last and last.finish_reason == "natural":
+            if not is_forced(
+                used,
+                len(wait.token_ids),
+                self._rounds,
+                budget_tokens=largest.budget_tokens,
+                force_rounds=largest.force_rounds,
+            ):
+                self._take(PassFinished(PassOutcome(ThinkingFinish.NATURAL, used, self._rounds)))
+                return
+            # It was left between a natural stop and its "Wait".
+            self._take(SegmentOpened(SegmentKind.WAIT))
+            self._take(SegmentGrew(wait.text, wait.token_ids))
+            self._take(SegmentClosed(is_natural_stop=False))
+        elif used >= largest.budget_tokens:
+            self._take(PassFinished(PassOutcome(ThinkingFinish.BUDGET, used, self._rounds)))
+            return
+        thinking = run_thinking(
+            self._engine,
+            self._base_ids + tuple(self._thinking_ids),
+            markers,
+            self._plan.settings,
+            used_tokens=len(self._thinking_ids),
+            used_rounds=self._rounds,
+            text_before="".join(self._stretch) if last and last.finish_reason is None else "",
+        )
+        async with aclosing(thinking) as events:
+            async for event in events:
+                self._take(event)
+
+    def _take(self, event: PassEvent) -> None:
+        """One event of the pass: into the trace, and to the plan, which tells the cuts that are now reached."""
+        self.live.apply(event)
+        match event:
+            case SegmentOpened(kind):
+                self._open(kind, self.live.segments()[:-1])
+            case SegmentGrew(text, token_ids):
+                self._grow(text, token_ids)
+                self._fork(self._sweep.advance(len(self._thinking_ids)))
+            case SegmentClosed(True, delimiter_ids):
+                self._fork(self._sweep.stop(self._stop_here(delimiter_ids)))
+            case PassFinished():
+                self._fork(self._sweep.finish(len(self._thinking_ids)))
+        self._changes.note()
+
+    def _open(self, kind: SegmentKind, before: Sequence[Segment]) -> None:
+        """A segment begins; one of thinking that was left open and is gone on with is the same stretch."""
+        is_same_stretch = bool(before) and before[-1].kind is StoredKind.THINK and before[-1].finish_reason is None
+        if not is_same_stretch or kind is SegmentKind.WAIT:
+            self._stretch = []
+        self._rounds += kind is SegmentKind.WAIT
+
+    def _grow(self, text: str, token_ids: TokenIds) -> None:
+        self._thinking_ids.extend(token_ids)
+        self._stretch.append(text)
+        self._token_marks.append(len(self._thinking_ids))
+        self._character_marks.append(self._character_marks[-1] + len(text))
+
+    def _stop_here(self, delimiter_ids: TokenIds) -> Stop:
+        wait = choose_wait(self._plan.markers, "".join(self._stretch))
+        return Stop(len(self._thinking_ids), delimiter_ids, len(wait.token_ids))
+
+    def _fork(self, cuts: Sequence[Cut]) -> None:
+        """Have these cuts answered, unless they are already."""
+        for cut in cuts:
+            if cut not in self._checkpoints:
+                cells = tuple(cell for cell in self._sweep.cells if self._sweep.cuts.get(cell) == cut)
+                self._reached[cut] = ReachedCut(cut, self._characters_before(cut), cells)
+                self._forks.put_nowait(cut)
+
+    def _characters_before(self, cut: Cut) -> int:
+        """Whole characters of the thinking before `cut`."""
+        return self._character_marks[bisect_right(self._token_marks, cut.tokens) - 1]
+
+    async def _restore(self) -> None:
+        """Take in the thinking that was kept, and have its unanswered cuts answered."""
+        segments = self.live.segments()
+        for number, segment in enumerate(segments):
+            self._open(SegmentKind(segment.kind.value), segments[:number])
+            await self._grow_token_by_token(segment)
+            self._fork(self._sweep.advance(len(self._thinking_ids)))
+            if segment.kind is StoredKind.THINK and segment.finish_reason == "natural":
+                self._fork(self._sweep.stop(self._stop_here(segment.delimiter_ids)))
+
+    async def _grow_token_by_token(self, segment: Segment) -> None:
+        """Where each budget of the grid falls in a kept text is asked of the engine's own tokenizer."""
+        begin, text = len(self._thinking_ids), segment.text
+        ends = sorted({cell.budget_tokens - begin for cell in self._sweep.cells})
+        at = characters = 0
+        for end in [end for end in ends if 0 < end < segment.token_count]:
+            before = len(await self._plan.engine.detokenize(segment.token_ids[:end]))
+            self._grow(text[characters:before], segment.token_ids[at:end])
+            at, characters = end, min(before, len(text))
+        self._grow(text[characters:], segment.token_ids[at:])
+
+    async def _answer_cuts(self) -> None:
+        while True:
+            cut = await self._forks.get()
+            try:
+                # An answer must not take its worker along: the cuts behind it would wait for ever.
+                with reported(f"answer at {cut.tokens} tokens of pass {self.live.id}", self._errors.append):
+                    await self._answer(cut)
+            finally:
+                self._forks.task_done()
+                self._changes.note()
+
+    async def _answer(self, cut: Cut) -> None:
+        """Answer one cut and keep the answer, failed or not."""
+        thinking_ids = thinking_ids_before(cut, tuple(self._thinking_ids), self._sweep.stops)
+        answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, cut.finish)
+        try:
+            await answer.generate()
+        except asyncio.CancelledError:
+            self._tokens_of_lost_forks += answer.tokens_generated
+            raise
+        self.was_rate_limited |= answer.was_rate_limited
+        reached = self._reached[cut]
+        thinking_tokens = thinking_tokens_generated(cut, self._sweep.stops)
+        await self._keep(answer.checkpoint(self.live.id, reached, thinking_tokens))
+
+    async def _keep(self, made: NewCheckpoint) -> None:
+        kept, problems = kept_in_memory(made), list[str]()
+        with reported(f"saving an answer of pass {self.live.id}", problems.append):
+            kept = await self._add_checkpoint(made, self.live.progress())
+        if problems:
+            self.save_error = problems[0]
+            self._unsaved.append(made)
+        self._checkpoints[_cut_of(kept)] = kept
+
+    async def _add_checkpoint(self, made: NewCheckpoint, progress: Progress) -> Checkpoint:
+        """Store an answer and the thinking before it in one transaction, so that neither is without the other."""
+
+        def store(session: Session) -> Checkpoint:
+            traces = TraceRepository(session)
+            traces.save_all([progress])
+            return traces.add_checkpoint(made)
+
+        return await self._database.write(store)
+
+    async def _end(self, state: TraceState) -> None:
+        problems: list[str] = []
+        with reported(f"saving pass {self.live.id}", problems.append):
+            progress = self.live.progress()
+            outcome = self.live.end(state, next(iter(self._errors), ""))
+            while self._unsaved:
+                kept = await self._add_checkpoint(self._unsaved[0], progress)
+                self._checkpoints[_cut_of(kept)] = kept
+                del self._unsaved[0]
+            segments = self.live.segments()
+            await self._database.write(lambda s: TraceRepository(s).close(self.live.id, outcome, segments))
+        self.save_error = "".join(problems)
+        self.live.mark_over()
+        self._changes.note()
+
+    @property
+    def _engine(self) -> Engine:
+        """What the pass itself runs on: llama.cpp pauses at each cut until its answer is there."""
+        if self._plan.info.kind is not EngineKind.LLAMA_CPP:
+            return self._plan.engine
+        budgets = {cell.budget_tokens for cell in self._sweep.cells}
+        return PausingEngine(self._plan.engine, len(self._base_ids), budgets, self._forks.join)
+
+    @property
+    def _base_ids(self) -> TokenIds:
+        return self._plan.prompt.token_ids + self._plan.markers.opening.token_ids
+
+    @property
+    def _forks_at_once(self) -> int:
+        return 1 if self._plan.info.kind is EngineKind.LLAMA_CPP else _FORKS_AT_ONCE
+
+
+def _cut_of(kept: Checkpoint) -> Cut:
+    return Cut(kept.cut_tokens, ThinkingFinish(kept.thinking_finish_reason.value), kept.forced_rounds)

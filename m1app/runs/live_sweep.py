@@ -1,0 +1,143 @@
+"""A sweep while it runs: its passes, each with its answers, and what they come to together."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+from m1app.background import start_task
+from m1app.errors import AppError
+from m1app.runs.live_pass import LivePass
+from m1app.runs.live_runs import Changes, LiveRun, to_the_end
+from m1app.runs.live_trace import LiveTrace
+from m1app.runs.owners import this_process
+from m1app.runs.pass_plan import PassPlan
+from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
+from storage.database import Database
+from storage.sweeps.records import Sweep, SweepOutcome, SweepWithPasses
+from storage.sweeps.repository import SweepRepository
+from storage.traces.records import Progress, TraceState
+
+
+class LiveSweep(LiveRun[SweepSnapshot]):
+    """A sweep while it runs."""
+
+    def __init__(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan], database: Database) -> None:
+        """Args:
+        kept: the sweep with its passes as stored.
+        plans: of the passes that are to run, by model and number; the others are complete.
+        database: stores its answers and its end.
+        """
+        super().__init__(kept.sweep.id, Changes())
+        self._database = database
+        self._sweep = kept.sweep
+        self._seconds_before = kept.sweep.seconds
+        self._began_at = time.monotonic()
+        before = stored_snapshot(kept)
+        # Answers that were cancelled or failed have gone; their tokens were generated all the same.
+        self._tokens_lost = max(0, kept.sweep.tokens_generated - sum(map(_generated, before.passes)))
+        cells = before.cells
+        self._passes: list[LivePass | PassSnapshot] = []
+        for each in kept.passes:
+            plan = plans.get((each.trace.model, each.trace.pass_number))
+            if plan is None:
+                self._passes.append(PassSnapshot(each.trace, each.checkpoints))
+                continue
+            live = LiveTrace(each.trace, self._began_at - (each.trace.seconds or 0.0))
+            self._passes.append(LivePass(plan, cells, live, each.checkpoints, database, self.changes))
+
+    @property
+    def passes(self) -> list[LivePass]:
+        """The passes that run."""
+        return [each for each in self._passes if isinstance(each, LivePass)]
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of thinking that all passes generate per second together."""
+        return sum(each.live.tokens_per_second or 0.0 for each in self.passes)
+
+    @property
+    def unsaved(self) -> str:
+        """Why the sweep or an answer could not be saved, for people; empty when all is saved."""
+        return next(filter(None, (self.save_error, *(each.save_error for each in self.passes))), "")
+
+    def progress(self) -> list[Progress]:
+        """What the running passes have so far, to be saved."""
+        return [each.live.progress() for each in self.passes if not each.live.is_over]
+
+    def snapshot(self) -> SweepSnapshot:
+        """The sweep as it stands."""
+        passes = tuple(each.snapshot() if isinstance(each, LivePass) else each for each in self._passes)
+        finished = [each for each in self._passes if isinstance(each, PassSnapshot)]
+        sweep = self._sweep
+        if not self.is_over:
+            sweep = replace(
+                sweep,
+                tokens_generated=self._tokens_lost
+                + sum(each.tokens_generated for each in self.passes)
+                + sum(map(_generated, finished)),
+                tokens_if_separate=sum(each.tokens_if_separate for each in self.passes)
+                + sum(map(_if_separate, finished)),
+                seconds=self._seconds_before + time.monotonic() - self._began_at,
+            )
+        was_rate_limited = any(each.was_rate_limited for each in self.passes)
+        return SweepSnapshot(sweep, passes, self.unsaved, was_rate_limited)
+
+    async def work(self) -> None:
+        """Run every pass to its end, as many at once as the engine has room for.
+
+        Raises:
+            AppError: a pass or an answer failed.
+        """
+        rooms = {each.model: asyncio.Semaphore(each.room) for each in self.passes}
+
+        async def run(each: LivePass) -> None:
+            async with rooms[each.model]:
+                await each.run()
+
+        tasks = [start_task(run(each), f"pass-{each.live.id}") for each in self.passes]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for each in self.passes:
+                if not each.live.is_over:
+                    await to_the_end(each.close_unstarted())
+        runs = [each.snapshot() for each in self.passes]
+        errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
+        if error := next(filter(None, errors), ""):
+            raise AppError(error)
+
+    def end(self, state: TraceState, error: str) -> None:
+        """Take the final state and numbers."""
+        self._sweep = replace(self.snapshot().sweep, state=state, error=error)
+
+    async def save_end(self) -> None:
+        """Store state and numbers."""
+        sweep = self._sweep
+        await self._database.write(lambda s: SweepRepository(s).save(sweep.id, outcome_of(sweep), this_process()))
+
+
+def outcome_of(sweep: Sweep) -> SweepOutcome:
+    """The part of a sweep that changes while it runs."""
+    return SweepOutcome(
+        state=sweep.state,
+        error=sweep.error,
+        tokens_generated=sweep.tokens_generated,
+        tokens_if_separate=sweep.tokens_if_separate,
+        seconds=sweep.seconds,
+    )
+
+
+def stored_snapshot(kept: SweepWithPasses) -> SweepSnapshot:
+    """A sweep that does not run here."""
+    return SweepSnapshot(kept.sweep, tuple(PassSnapshot(each.trace, each.checkpoints) for each in kept.passes))
+
+
+def _generated(run: PassSnapshot) -> int:
+    return run.trace.tokens_generated + sum(kept.tokens_generated for kept in run.checkpoints)
+
+
+def _if_separate(run: PassSnapshot) -> int:
+    return sum(kept.tokens_if_separate * len(kept.cells) for kept in run.checkpoints if not kept.error)

@@ -1,0 +1,222 @@
+"""A trace while it is being made: events in, a snapshot out at any time.
+
+The page, the saver and the command line all read snapshots; nothing but the run writes.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from m1app.runs.live_runs import Changes
+from models.thinking.budget_forcing import SegmentKind
+from models.thinking.option_probabilities import OptionProbabilities
+from models.thinking.thinking_pass import (
+    PassEvent,
+    PassFinished,
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    TokensGenerated,
+)
+from storage.traces.records import Progress, Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
+from storage.traces.records import SegmentKind as StoredKind
+
+
+@dataclass(slots=True)
+class LiveSegment:
+    """A segment that may still grow."""
+
+    kind: SegmentKind
+    opened_at: float
+    """Seconds of the monotonic clock."""
+    pieces: list[str] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
+    seconds: float | None = None
+    finish_reason: str | None = None
+    delimiter_ids: tuple[int, ...] = ()
+    _record: Segment | None = None
+    """What `record` returned last; None after a change."""
+
+    @classmethod
+    def of(cls, kept: Segment, opened_at: float) -> "LiveSegment":
+        """A segment that was kept, to go on with."""
+        return cls(
+            SegmentKind(kept.kind.value),
+            opened_at,
+            [kept.text],
+            list(kept.token_ids),
+            kept.seconds,
+            kept.finish_reason,
+            kept.delimiter_ids,
+        )
+
+    def grow(self, text: str, token_ids: Sequence[int]) -> None:
+        """Add text and its tokens at the end."""
+        self.pieces.append(text)
+        self.token_ids.extend(token_ids)
+        self._record = None
+
+    def close(self, seconds: float, closed: SegmentClosed) -> None:
+        """Nothing more is added."""
+        self.seconds = seconds
+        self.finish_reason = "natural" if closed.is_natural_stop else "budget"
+        self.delimiter_ids = closed.delimiter_ids
+        self._record = None
+
+    def record(self) -> Segment:
+        """The segment as it is stored."""
+        if self._record is None:
+            self.pieces = ["".join(self.pieces)]
+            self._record = Segment(
+                kind=StoredKind(self.kind.value),
+                text=self.pieces[0],
+                token_ids=tuple(self.token_ids),
+                token_count=len(self.token_ids),
+                seconds=self.seconds,
+                finish_reason=self.finish_reason,
+                delimiter_ids=self.delimiter_ids,
+            )
+        return self._record
+
+
+class LiveTrace:
+    """One running trace."""
+
+    def __init__(self, begun: Trace, started_at: float) -> None:
+        """Args:
+        begun: the trace as it was stored; one with segments is gone on with.
+        started_at: when the engine was asked, in seconds of the monotonic clock.
+        """
+        self._begun = begun
+        self._segments = [LiveSegment.of(segment, started_at) for segment in begun.segments]
+        self._started_at = started_at
+        self._first_token_at: float | None = None
+        self._last_token_at = self._started_at
+        self._thinking_finish: ThinkingFinishReason | None = None
+        self._outcome: TraceOutcome | None = None
+        self.tokens_generated = begun.tokens_generated
+        """Every token the engine generated for this trace."""
+        self.changes = Changes()
+        self.is_over = False
+        """Whether the outcome is known and was saved, or could not be."""
+
+    @property
+    def id(self) -> str:
+        """Id of the trace."""
+        return self._begun.id
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Rate from the first to the last token; None before there are two."""
+        if self._first_token_at is None or self._last_token_at <= self._first_token_at:
+            return None
+        return (self.tokens_generated - self._begun.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
+
+    def apply(self, event: PassEvent) -> None:
+        """Take one event of the thinking pass."""
+        now = time.monotonic()
+        match event:
+            case SegmentOpened(kind):
+                self._open(kind, now)
+            case SegmentGrew(text, token_ids):
+                self._segments[-1].grow(text, token_ids)
+            case SegmentClosed():
+                self._close(event, now)
+            case TokensGenerated(count):
+                self._count(count, now)
+            case PassFinished(outcome):
+                self._thinking_finish = ThinkingFinishReason(outcome.thinking_finish.value)
+        self.changes.note()
+
+    def end(
+        self, state: TraceState, error: str = "", probabilities: OptionProbabilities | None = None, **verdict: object
+    ) -> TraceOutcome:
+        """The trace is over; gives its outcome."""
+        if probabilities:
+            self.tokens_generated += probabilities.tokens_generated
+        self._outcome = TraceOutcome(
+            state=state,
+            thinking_finish_reason=self._thinking_finish or _unfinished(state),
+            error=error,
+            option_probabilities=probabilities.by_letter if probabilities else None,
+            time_to_first_token_seconds=self._time_to_first_token(),
+            seconds=time.monotonic() - self._started_at,
+            tokens_generated=self.tokens_generated,
+            tokens_per_second=self.tokens_per_second,
+            **verdict,  # type: ignore[arg-type]
+        )
+        return self._outcome
+
+    def mark_over(self) -> None:
+        """The outcome is known and was saved, or could not be."""
+        self.is_over = True
+        self.changes.note()
+
+    def segments(self) -> tuple[Segment, ...]:
+        """What there is so far."""
+        return tuple(segment.record() for segment in self._segments)
+
+    def progress(self) -> Progress:
+        """What there is so far, to be saved."""
+        return Progress(self.id, self.segments(), self.tokens_generated, self._time_to_first_token())
+
+    def snapshot(self) -> Trace:
+        """The trace as it would be kept now."""
+        outcome = self._outcome or TraceOutcome(
+            state=TraceState.RUNNING,
+            thinking_finish_reason=self._thinking_finish,
+            time_to_first_token_seconds=self._time_to_first_token(),
+            seconds=time.monotonic() - self._started_at,
+            tokens_generated=self.tokens_generated,
+            tokens_per_second=self.tokens_per_second,
+        )
+        return with_outcome(self._begun, self.segments(), outcome)
+
+    def _open(self, kind: SegmentKind, now: float) -> None:
+        if kind is SegmentKind.CLOSE:
+            is_natural = self._segments[-1].finish_reason == ThinkingFinishReason.NATURAL
+            self._thinking_finish = ThinkingFinishReason.NATURAL if is_natural else ThinkingFinishReason.BUDGET
+        self._segments.append(LiveSegment(kind, now))
+
+    def _close(self, closed: SegmentClosed, now: float) -> None:
+        segment = self._segments[-1]
+        if segment.kind in (SegmentKind.THINK, SegmentKind.ANSWER):
+            segment.close(now - segment.opened_at, closed)
+
+    def _count(self, count: int, now: float) -> None:
+        self.tokens_generated += count
+        self._first_token_at = self._first_token_at or now
+        self._last_token_at = now
+
+    def begin_now(self) -> None:
+        """What is gone on with, or had to wait for its turn, begins here; the seconds it ran before count."""
+        self._started_at = self._last_token_at = time.monotonic() - (self._begun.seconds or 0.0)
+
+    def _time_to_first_token(self) -> float | None:
+        if self._begun.time_to_first_token_seconds is not None:
+            return self._begun.time_to_first_token_seconds
+        return None if self._first_token_at is None else self._first_token_at - self._started_at
+
+
+def with_outcome(trace: Trace, segments: tuple[Segment, ...], outcome: TraceOutcome) -> Trace:
+    """`trace` with these segments and this outcome."""
+    return replace(
+        trace,
+        segments=segments,
+        state=outcome.state,
+        thinking_finish_reason=outcome.thinking_finish_reason,
+        error=outcome.error,
+        note=outcome.note,
+        answer_letter=outcome.answer_letter,
+        is_correct=outcome.is_correct,
+        option_probabilities=outcome.option_probabilities,
+        time_to_first_token_seconds=outcome.time_to_first_token_seconds,
+        seconds=outcome.seconds,
+        tokens_generated=outcome.tokens_generated,
+        tokens_per_second=outcome.tokens_per_second,
+    )
+
+
+def _unfinished(state: TraceState) -> ThinkingFinishReason | None:
+    reasons = {TraceState.STOPPED: ThinkingFinishReason.STOPPED, TraceState.FAILED: ThinkingFinishReason.FAILED}
+    return reasons.get(state)

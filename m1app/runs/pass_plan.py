@@ -1,0 +1,115 @@
+"""What one thinking pass needs before its first token: engine, profile, prompt, delimiters, settings."""
+
+import secrets
+from dataclasses import dataclass
+
+from m1app.engines.service import EngineService
+from m1app.question.prompt_text import render_prompt
+from m1app.runs.owners import this_process
+from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings
+from models.engine.protocol import Engine, EngineInfo
+from models.profiles import ProfileMatch, Profiles
+from models.thinking.budget_forcing import Markers
+from models.thinking.prompting import Prompt, bind_markers, build_prompt
+from models.thinking.thinking_pass import PassSettings
+from storage.questions.records import NewQuestion, Question
+from storage.traces.records import NewTrace
+
+
+@dataclass(frozen=True, slots=True)
+class PassPlan:
+    """Everything that one pass needs."""
+
+    request: ProbeRequest
+    engine: Engine
+    info: EngineInfo
+    match: ProfileMatch
+    system: str
+    prompt: Prompt
+    markers: Markers
+    settings: PassSettings
+    engine_name: str
+    model: str
+    """The name by which the app asks for the model."""
+
+    def new_trace(self, question: Question, *, sweep_id: str | None = None, pass_number: int = 0) -> NewTrace:
+        """The trace that keeps the pass."""
+        return NewTrace(
+            question_id=question.id,
+            thinking_budget_tokens=self.settings.budget_tokens,
+            force_rounds=self.settings.force_rounds,
+            temperature=self.settings.temperature,
+            top_p=self.settings.top_p,
+            seed=self.settings.seed,
+            answer_cap_tokens=self.settings.answer_cap_tokens,
+            system_prompt=self.system,
+            model=self.model,
+            profile=self.match.profile.id,
+            profile_is_guess=self.match.is_guess,
+            engine_kind=self.info.kind.value,
+            engine_version=self.info.version,
+            engine_name=self.engine_name,
+            prompt_text=self.prompt.text,
+            prompt_token_ids=self.prompt.token_ids,
+            owner=this_process(),
+            sweep_id=sweep_id,
+            pass_number=pass_number,
+        )
+
+
+class PassPlanner:
+    """Makes plans with the app's engines and profiles."""
+
+    def __init__(self, engines: EngineService, profiles: Profiles) -> None:
+        self._engines = engines
+        self._profiles = profiles
+
+    async def plan(self, request: ProbeRequest) -> PassPlan:
+        """The plan of a request that was checked.
+
+        Raises:
+            ProbeRefused: the budget does not fit into the model's context.
+            ModelsError: the engine cannot be reached or does not serve the model.
+        """
+        await self._engines.prepare(request.model)
+        engine = self._engines.engine(request.model)
+        info = await engine.describe()
+        match = self._match(request, info)
+        chat = match.profile.chat
+        system = chat.default_system if request.system_prompt is None else request.system_prompt
+        wording = match.profile.prompt
+        user = render_prompt(wording.with_options, wording.open, request.stem, dict(request.options))
+        prompt = await build_prompt(engine, match.profile, system, user)
+        markers = await bind_markers(engine, match.profile)
+        check_fits(request, prompt, markers, info)
+        seed = request.seed
+        if seed is None and request.temperature > 0:
+            seed = secrets.randbelow(MAX_SEED)
+        return PassPlan(
+            request=request,
+            engine=engine,
+            info=info,
+            match=match,
+            system=system,
+            prompt=prompt,
+            markers=markers,
+            settings=pass_settings(request, seed),
+            engine_name=self._engines.choice_of(request.model).value,
+            model=self._engines.name_of(request.model, info),
+        )
+
+    def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
+        if request.profile:
+            return ProfileMatch(self._profiles.get(request.profile), is_guess=False)
+        return self._engines.match_profile(info.model, info)
+
+
+def new_question(request: ProbeRequest) -> NewQuestion:
+    """The question of a request, to be kept."""
+    return NewQuestion(
+        stem=request.stem,
+        options=dict(request.options),
+        target=request.target,
+        source=request.source,
+        title=request.title,
+    )

@@ -1,0 +1,147 @@
+"""What a person asks for in one probe, and what is refused before any token is generated."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from m1app.question.question_text import validate_question
+from m1app.runs.errors import ProbeRefused
+from models.engine.protocol import EngineInfo
+from models.thinking.budget_forcing import Markers
+from models.thinking.prompting import Prompt
+from models.thinking.thinking_pass import PassSettings
+from storage.traces.records import Trace
+
+DEFAULT_BUDGET_TOKENS = 512
+MAX_FORCE_ROUNDS = 8
+MAX_SEED = 2**31 - 1
+MAX_SYSTEM_PROMPT_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """One question and the knobs."""
+
+    stem: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Letter to text; empty for an open question."""
+    target: str | None = None
+    model: str = ""
+    """Served model; empty means the engine's default."""
+    profile: str = ""
+    """Profile id; empty means the one that fits the model."""
+    thinking_budget_tokens: int = DEFAULT_BUDGET_TOKENS
+    force_rounds: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    """None draws one when the temperature is above 0, so that every trace can be made again."""
+    answer_cap_tokens: int = 512
+    system_prompt: str | None = None
+    """None means the profile's own."""
+    source: str = "typed"
+    title: str = ""
+
+
+def request_of(trace: Trace) -> ProbeRequest:
+    """The request that makes a trace again, with the same seed and wording."""
+    return ProbeRequest(
+        stem=trace.question.stem,
+        options=dict(trace.question.options),
+        target=trace.question.target,
+        model=trace.model,
+        profile="" if trace.profile_is_guess else trace.profile,
+        thinking_budget_tokens=trace.thinking_budget_tokens,
+        force_rounds=trace.force_rounds,
+        temperature=trace.temperature,
+        top_p=trace.top_p,
+        seed=trace.seed,
+        answer_cap_tokens=trace.answer_cap_tokens,
+        system_prompt=trace.system_prompt,
+        source=trace.question.source,
+        title=trace.question.title,
+    )
+
+
+def check_request(request: ProbeRequest) -> None:
+    """Refuse what no engine could run.
+
+    Raises:
+        InvalidQuestion: the question, its options or its target are not usable.
+        ProbeRefused: a knob is out of its range.
+    """
+    validate_question(request.stem, dict(request.options), request.target)
+    check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
+    check_whole(request.force_rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
+    check_whole(request.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
+    _check_number(request.temperature, "temperature", "Temperature", 0.0, 2.0)
+    _check_number(request.top_p, "top_p", "Top-p", 0.0, 1.0)
+    if request.top_p == 0:
+        raise ProbeRefused("top_p", "Top-p is 0; enter a number above 0, up to 1.")
+    if request.seed is not None:
+        check_whole(request.seed, "seed", "Seed", 0, MAX_SEED, "")
+    if request.system_prompt is not None:
+        _check_system_prompt(request.system_prompt)
+
+
+def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> None:
+    """Refuse a budget that the model's context cannot hold; raises ProbeRefused with the largest that it can."""
+    closing = max(len(markers.natural_close.token_ids), len(markers.overrun_close.token_ids))
+    fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + closing + len(markers.option_prefix.token_ids) + 1
+    largest = info.context_length - fixed - request.answer_cap_tokens
+    if request.thinking_budget_tokens <= largest:
+        return
+    parts = (
+        f"The model's context is {info.context_length:,} tokens, of which the question takes "
+        f"{len(prompt.token_ids):,} and the answer up to {request.answer_cap_tokens:,}."
+    )
+    if largest < 1:
+        raise ProbeRefused("question", f"The question is too long for this model. {parts} Shorten it.")
+    raise ProbeRefused(
+        "thinking_budget",
+        f"A thinking budget of {request.thinking_budget_tokens:,} tokens does not fit. {parts} "
+        f"Choose at most {largest:,}.",
+    )
+
+
+def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:
+    """The knobs of the thinking pass."""
+    return PassSettings(
+        budget_tokens=request.thinking_budget_tokens,
+        force_rounds=request.force_rounds,
+        answer_cap_tokens=request.answer_cap_tokens,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        seed=seed,
+    )
+
+
+def check_whole(value: object, field_: str, name: str, low: int, high: int | None, unit: str) -> None:
+    """Refuse what is no whole number from `low` to `high`; raises ProbeRefused that names the field."""
+    wanted = (
+        f"a whole number from {low:,}" + (f" to {high:,}" if high is not None else "") + (f" {unit}" if unit else "")
+    )
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        found = "empty" if value is None else f"{value:,}" if isinstance(value, int) else repr(value)
+        raise ProbeRefused(field_, f"{name} is {found}; enter {wanted}.")
+
+
+def _check_number(value: float, field_: str, name: str, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ProbeRefused(
+            field_, f"{name} is {'empty' if value is None else repr(value)}; enter a number from {low:g} to {high:g}."
+        )
+    if not low <= value <= high:
+        raise ProbeRefused(field_, f"{name} is {value:g}; enter a number from {low:g} to {high:g}.")
+
+
+def _check_system_prompt(text: str) -> None:
+    if len(text) > MAX_SYSTEM_PROMPT_CHARACTERS:
+        raise ProbeRefused(
+            "system_prompt",
+            f"The system prompt has {len(text):,} characters; shorten it to {MAX_SYSTEM_PROMPT_CHARACTERS:,}.",
+        )
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ProbeRefused(
+            "system_prompt", "The system prompt holds a character that is no text (NUL or a lone surrogate)."
+        )

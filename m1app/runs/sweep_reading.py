@@ -1,0 +1,186 @@
+"""What a sweep shows: its cells, the answer's trajectory, and the places where the answer changed.
+
+Pure: reads snapshots, running or stored, and asks nobody.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from models.thinking.sweep import Cell, Cut, grid
+from storage.sweeps.records import Sweep
+from storage.traces.records import Checkpoint, ThinkingFinishReason, Trace, TraceState
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedCut:
+    """A cut that a running pass has come to; its answer is on the way."""
+
+    cut: Cut
+    characters: int
+    """Thinking text before it, in code points."""
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassSnapshot:
+    """One pass as it stands."""
+
+    trace: Trace
+    """Thinking only: segments think and wait."""
+    checkpoints: tuple[Checkpoint, ...]
+    """Answers so far, by cut; a failed one has an `error`."""
+    reached: tuple[ReachedCut, ...] = ()
+    """Cuts whose answers are still on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSnapshot:
+    """A sweep as it stands."""
+
+    sweep: Sweep
+    """Its numbers are those of now, also while it runs."""
+    passes: tuple[PassSnapshot, ...]
+    save_error: str = ""
+    """Why it could not be saved; empty when it could."""
+    was_rate_limited: bool = False
+    """Whether the engine asked to wait and went on asking; only known where it ran."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The grid, by rounds and then budget."""
+        return grid(self.sweep.budgets, self.sweep.force_rounds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it does not run any more."""
+        return self.sweep.state is not TraceState.RUNNING
+
+
+class CellState(StrEnum):
+    """How far a cell is."""
+
+    WAITING = "waiting"
+    """The pass has not come to its cut."""
+    ANSWERING = "answering"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    MISSING = "missing"
+    """The sweep ended before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellReading:
+    """One cell of one pass."""
+
+    cell: Cell
+    state: CellState
+    cut_tokens: int | None
+    """Thinking tokens of the cell; None before the cut is reached."""
+    cut_characters: int | None
+    finish: ThinkingFinishReason | None
+    """Natural or budget; None before the cut is reached."""
+    checkpoint: Checkpoint | None
+    """Its answer; None before there is one."""
+
+
+class FlipKind(StrEnum):
+    """What a change of the answer did."""
+
+    WRONG_TO_RIGHT = "wrong to right"
+    RIGHT_TO_WRONG = "right to wrong"
+    FOUND = "answer found"
+    """There was no answer before; unscored, or still wrong."""
+    LOST = "answer lost"
+    """There is none any more; it was not right before."""
+    CHANGED = "changed"
+    """From one wrong or unscored answer to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A place where the answer changed."""
+
+    before: Checkpoint
+    after: Checkpoint
+    kind: FlipKind
+    sentence: str
+    """The sentence between the two cuts that is likeliest to have done it: the last one that names the new answer,
+    else the last one."""
+    start: int
+    """Where the sentence begins in the thinking text, in code points."""
+    end: int
+
+
+def cell_readings(sweep: SweepSnapshot, run: PassSnapshot) -> tuple[CellReading, ...]:
+    """Every cell of one pass, in the grid's order."""
+    by_cell: dict[Cell, CellReading] = {}
+    for reached in run.reached:
+        finish = ThinkingFinishReason(reached.cut.finish.value)
+        for cell in reached.cells:
+            by_cell[cell] = CellReading(cell, CellState.ANSWERING, reached.cut.tokens, reached.characters, finish, None)
+    for kept in run.checkpoints:
+        state = CellState.FAILED if kept.error else CellState.ANSWERED
+        for budget, rounds in kept.cells:
+            cell = Cell(budget, rounds)
+            by_cell[cell] = CellReading(
+                cell, state, kept.cut_tokens, kept.cut_characters, kept.thinking_finish_reason, kept
+            )
+    unreached = CellState.MISSING if sweep.is_over else CellState.WAITING
+    return tuple(by_cell.get(cell) or CellReading(cell, unreached, None, None, None, None) for cell in sweep.cells)
+
+
+def trajectory(run: PassSnapshot) -> tuple[Checkpoint, ...]:
+    """The answered cuts of a pass by thinking tokens, one for each position: the answer as the thinking grew.
+
+    Where one position was closed in both forms, the natural one stands.
+    """
+    by_tokens: dict[int, Checkpoint] = {}
+    for kept in run.checkpoints:
+        is_natural = kept.thinking_finish_reason is ThinkingFinishReason.NATURAL
+        if not kept.error and (is_natural or kept.cut_tokens not in by_tokens):
+            by_tokens[kept.cut_tokens] = kept
+    return tuple(by_tokens[tokens] for tokens in sorted(by_tokens))
+
+
+def flips(run: PassSnapshot) -> tuple[Flip, ...]:
+    """Each place where the answer changed along the trajectory, in order."""
+    points = trajectory(run)
+    text, options = run.trace.thinking_text, run.trace.question.options
+    found = []
+    for before, after in itertools.pairwise(points):
+        if before.letter != after.letter:
+            start, end = _sentence_between(text, before.cut_characters, after.cut_characters, after.letter, options)
+            found.append(Flip(before, after, _kind(before, after), text[start:end], start, end))
+    return tuple(found)
+
+
+def _kind(before: Checkpoint, after: Checkpoint) -> FlipKind:
+    if after.is_correct and not before.is_correct:
+        return FlipKind.WRONG_TO_RIGHT
+    if before.is_correct and not after.is_correct:
+        return FlipKind.RIGHT_TO_WRONG
+    if before.letter is None:
+        return FlipKind.FOUND
+    return FlipKind.LOST if after.letter is None else FlipKind.CHANGED
+
+
+def _sentence_between(
+    text: str, start: int, end: int, letter: str | None, options: Mapping[str, str]
+) -> tuple[int, int]:
+    """Bounds of the likeliest sentence that begins or goes on between `start` and `end`."""
+    bounds, at = [], 0
+    for gap in _SENTENCE_END.finditer(text[:end]):
+        bounds.append((at, gap.start()))
+        at = gap.end()
+    bounds.append((at, end))
+    between = [(a, b) for a, b in bounds if b > start and text[a:b].strip()]
+    if not between:
+        return start, end
+    named = options.get(letter or "", "").strip().casefold()
+    naming = [(a, b) for a, b in between if named and named in text[a:b].casefold()]
+    return (naming or between)[-1]

@@ -1,0 +1,223 @@
+"""Sweep one question over a grid of thinking budgets and force rounds, and keep the sweep as it comes.
+
+Like a probe, a sweep belongs to the service and not to the tab that started it. It is saved every second and closed
+in `finally`; one that was stopped, failed or lost its process can be resumed where it was left.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from m1app.errors import AppError
+from m1app.runs.errors import SweepNotFound
+from m1app.runs.live_runs import LiveRuns
+from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
+from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
+from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
+from m1app.runs.sweep_reading import SweepSnapshot
+from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
+from models.thinking.sweep import Cell
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
+from storage.questions.records import Question
+from storage.questions.repository import QuestionRepository
+from storage.sweeps.records import NewSweep, SweepPass, SweepWithPasses
+from storage.sweeps.repository import SweepRepository, SweepSummary
+from storage.traces.records import TraceState
+from storage.traces.repository import TraceRepository
+
+MAX_RUNNING = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEstimate:
+    """What a sweep may cost at most; models often stop earlier."""
+
+    tokens_at_most: int
+    """Tokens generated for all passes and answers."""
+    tokens_if_separate_at_most: int
+    """Tokens that separate runs of every cell would generate."""
+
+
+class SweepService:
+    """Runs sweeps and lets any number of pages follow them."""
+
+    def __init__(self, planner: PassPlanner, database: Database, max_running: int = MAX_RUNNING) -> None:
+        self._planner = planner
+        self._database = database
+        self._runs: LiveRuns[LiveSweep, SweepSnapshot] = LiveRuns(
+            "sweep",
+            max_running,
+            save=self._save,
+            read=self._stored,
+            record_of=lambda snapshot: snapshot.sweep,
+            mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
+        )
+        self._resuming: set[str] = set()
+        self.get = self._runs.get
+        self.follow = self._runs.follow
+        self.finished = self._runs.finished
+        self.stop = self._runs.stop
+        self.stop_all = self._runs.stop_all
+        self.aclose = self._runs.aclose
+
+    @property
+    def running(self) -> int:
+        """How many sweeps run now."""
+        return self._runs.running
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of thinking that all running sweeps generate per second together."""
+        return self._runs.tokens_per_second
+
+    @staticmethod
+    def estimate(request: SweepRequest) -> SweepEstimate:
+        """What `request` may cost at most; raises SweepRefused for a grid that cannot be run."""
+        request = check_sweep(replace(request, stem=request.stem.strip() or "?"))
+        runs = request.passes * max(1, len(request.models))
+        answers = len(request.cells) * (request.answer_cap_tokens + bool(request.options))
+        separate = sum(cell.budget_tokens for cell in request.cells)
+        return SweepEstimate(runs * (max(request.budgets) + answers), runs * (separate + answers))
+
+    async def start(self, request: SweepRequest, sweep_id: str = "") -> SweepSnapshot:
+        """Begin a sweep; gives it as it stands before the first token.
+
+        Args:
+            request: what to sweep.
+            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
+
+        Raises:
+            InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
+            ModelsError: an engine cannot be reached or does not serve a model.
+            StorageError: the sweep could not be stored.
+        """
+        request = check_sweep(request)
+        self._runs.check_room()
+        first = [await self._planner.plan(request.probe(model)) for model in request.models or ("",)]
+        seed = first[0].settings.seed
+        seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.model for plan in first)))
+        plans = [(_numbered(plan, seed, number), number) for plan in first for number in range(request.passes)]
+
+        def store(session: Session) -> SweepWithPasses:
+            asked = QuestionRepository(session).upsert(new_question(request.probe("")))
+            sweep = SweepRepository(session).add(_new_sweep(seeded, asked), sweep_id)
+            for plan, number in plans:
+                TraceRepository(session).add(plan.new_trace(asked, sweep_id=sweep.id, pass_number=number))
+            return SweepRepository(session).get(sweep.id)
+
+        kept = await self._database.write(store)
+        return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
+
+    async def resume(self, sweep_id: str) -> SweepSnapshot:
+        """Go on with a sweep that is over but not complete; gives it as it stands.
+
+        Raises:
+            SweepNotFound: there is none with that id.
+            AppError: it runs, or is complete.
+            ModelsError, StorageError: as `start`.
+        """
+        if sweep_id in self._resuming or not await self._runs.has_ended(sweep_id):
+            raise AppError("This sweep is running; stop it first.")
+        self._resuming.add(sweep_id)
+        try:
+            return await self._resume(sweep_id)
+        finally:
+            self._resuming.discard(sweep_id)
+
+    async def _resume(self, sweep_id: str) -> SweepSnapshot:
+        kept = await self._read(sweep_id)
+        if kept.sweep.state is TraceState.RUNNING:
+            raise AppError("This sweep is running in another process.")
+        self._runs.check_room()
+        request = request_of_sweep(kept.sweep)
+        unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
+        if not unfinished:
+            raise AppError("This sweep is complete; use Run again for a new one.")
+        plans: dict[tuple[str, int], PassPlan] = {}
+        for trace in unfinished:
+            plan = await self._planner.plan(request.probe(trace.model, trace.pass_number))
+            if plan.prompt.token_ids != trace.prompt_token_ids:
+                raise AppError(
+                    "The engine now makes another prompt of this question than when the sweep began; run it again."
+                )
+            plans[trace.model, trace.pass_number] = plan
+        running = replace(kept.sweep, state=TraceState.RUNNING, error="")
+
+        def store(session: Session) -> SweepWithPasses:
+            for trace in unfinished:
+                TraceRepository(session).reopen(trace.id, this_process())
+            SweepRepository(session).save(sweep_id, outcome_of(running), this_process())
+            return SweepRepository(session).get(sweep_id)
+
+        kept = await self._database.write(store)
+        return self._run_live(kept, plans)
+
+    async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
+        """Sweeps with the words of `text` in their question, newest first."""
+        return await self._database.read(lambda s: SweepRepository(s).recent(limit, text))
+
+    def mark_interrupted(self, *, is_at_start: bool = True) -> int:
+        """Mark running sweeps whose process is gone, and return how many there were; blocks.
+
+        Args:
+            is_at_start: True before this process runs any: one with its id is then a predecessor's.
+        """
+        is_alive = is_alive_at_start if is_at_start else may_be_alive
+        return self._database.write_now(lambda s: SweepRepository(s).mark_interrupted(is_alive, STALE_SECONDS))
+
+    def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
+        live = LiveSweep(kept, plans, self._database)
+        self._runs.start(live)
+        return live.snapshot()
+
+    async def _read(self, sweep_id: str) -> SweepWithPasses:
+        try:
+            return await self._database.read(lambda s: SweepRepository(s).get(sweep_id))
+        except RecordNotFound as exc:
+            raise SweepNotFound(
+                f"There is no sweep {sweep_id[:40]!r} here. It may have been deleted, or the link is from another "
+                "machine."
+            ) from exc
+
+    async def _stored(self, sweep_id: str) -> SweepSnapshot:
+        return stored_snapshot(await self._read(sweep_id))
+
+    async def _save(self, sweeps: Sequence[LiveSweep]) -> None:
+        outcomes = [(each.id, outcome_of(each.snapshot().sweep)) for each in sweeps]
+        progress = [part for each in sweeps for part in each.progress()]
+
+        def store(session: Session) -> None:
+            for sweep_id, outcome in outcomes:
+                SweepRepository(session).heartbeat(sweep_id, outcome, this_process())
+            TraceRepository(session).save_all(progress)
+
+        await self._database.write(store)
+
+
+def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:
+    """The plan of pass `number`: the same with the next seed."""
+    own = None if seed is None else seed + number
+    return replace(plan, settings=replace(plan.settings, seed=own))
+
+
+def _new_sweep(request: SweepRequest, asked: Question) -> NewSweep:
+    return NewSweep(
+        question_id=asked.id,
+        budgets=request.budgets,
+        force_rounds=request.force_rounds,
+        models=request.models,
+        passes=request.passes,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        seed=request.seed,
+        answer_cap_tokens=request.answer_cap_tokens,
+        system_prompt=request.system_prompt,
+        profile=request.profile,
+        owner=this_process(),
+    )
+
+
+def _is_complete(each: SweepPass, cells: Collection[Cell]) -> bool:
+    answered = {Cell(*cell) for kept in each.checkpoints if not kept.error for cell in kept.cells}
+    return each.trace.state is TraceState.COMPLETED and answered >= set(cells)

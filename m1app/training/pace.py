@@ -1,0 +1,41 @@
+"""How fast earlier fine-tunings of a base went here, to say how long the next one may take."""
+
+import asyncio
+from dataclasses import dataclass
+
+from m1app.jobs.service import JobService
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.service import FineTuningService
+from storage.jobs.records import Job, JobKind
+
+_LOOKED_AT = 100
+_MUST_AGREE = ("base", "method", "precision", "block_size")
+"""Fields of the recipe by which a pace can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What was measured."""
+
+    samples_per_second: float
+    job_name: str
+
+
+async def measured_pace(jobs: JobService, fine_tuning: FineTuningService, recipe: TrainingRecipe) -> Pace | None:
+    """Of the newest fine-tuning whose recipe is alike; None when there is none.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    for job in await jobs.recent(limit=_LOOKED_AT):
+        if _is_alike(job, recipe):
+            events = await asyncio.to_thread(fine_tuning.read_progress, job.id)
+            rates = [each.get("samples_per_second") for each in events if each["event"] == "log"]
+            if rates and rates[-1]:
+                return Pace(float(rates[-1]), job.name)
+    return None
+
+
+def _is_alike(job: Job, recipe: TrainingRecipe) -> bool:
+    wanted = recipe.model_dump(mode="json")
+    return job.kind is JobKind.FINE_TUNING and all(job.recipe.get(name) == wanted[name] for name in _MUST_AGREE)

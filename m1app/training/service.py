@@ -1,0 +1,304 @@
+"""Fine-tuning for people: planned with an estimate, launched as a job, run there, and followed."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from m1app.errors import AppError
+from m1app.jobs.code_version import git_commit
+from m1app.jobs.errors import JobNotFound
+from m1app.jobs.files import JobFiles
+from m1app.settings import Settings
+from m1app.training.base_model import BaseModel, find_base
+from m1app.training.curation import CurationPlan, StepReport
+from m1app.training.data_building import TrainingDataService
+from m1app.training.data_sets import parse_reference
+from m1app.training.environment import environment_state, install
+from m1app.training.errors import DataSetNotFound, RecipeRefused, TrainingError
+from m1app.training.estimate import estimate_training
+from m1app.training.events import last_ending, read_events
+from m1app.training.folder import TrainingFolder, TrainingRun
+from m1app.training.machine import check_batch, devices_for, examine_machine
+from m1app.training.plan import FineTuningPlan, hub_access, notes_on, preview_of
+from m1app.training.process import run_training
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
+from m1app.training.rendering import RenderedSample
+from m1app.training.samples import TrainingSample
+from m1app.training.training_rows import SplitRows, choose_profile, row_of, split_rows, with_template
+from m1app.training.tuned_models import TunedModels
+from models.profiles import Profiles
+from models.weights.catalog import Catalog
+from models.weights.download import fetch
+from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
+
+_OF_A_FILE = CurationPlan(verified_only=False)
+"""A file is taken nearly as it is: without repetitions, what is evaluated here, and answers that contradict their
+target. For more, build a data set."""
+
+
+class JobQueue(Protocol):
+    """What takes jobs: `m1app.jobs.service.JobService`."""
+
+    async def submit(self, job: NewJob) -> Job:
+        """Keep the job and start it when its turn comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    name: str
+    sha256: str
+    samples: tuple[TrainingSample, ...]
+    reports: tuple[StepReport, ...] = ()
+
+
+class FineTuningService:
+    """Fine-tunes models. What it raises of `m1app.training.errors` is for people, as everywhere."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        profiles: Profiles,
+        jobs: JobQueue,
+        data: TrainingDataService,
+    ) -> None:
+        self._settings = settings
+        self._profiles = profiles
+        self._jobs = jobs
+        self._data = data
+        self._files = JobFiles(settings.jobs_directory)
+        self._tuned = TunedModels(settings)
+
+    async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
+        """Check a recipe against data, base and machine, and say what it comes to; no weights are fetched.
+
+        Raises:
+            RecipeRefused: a field asks for what cannot be done here; `field` names it.
+            TrainingError: the data cannot be used.
+            UnknownProfile: the recipe names a profile that does not exist.
+        """
+        plan, _ = await self._prepare(recipe)
+        return plan
+
+    async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
+        """Have the recipe run as a job, once `plan` has passed it; raises as `plan`, and JobRefused."""
+        if recipe.gpus_per_node and executor != "ray":
+            raise RecipeRefused(
+                "gpus_per_node",
+                "GPUs of a cluster are reserved by Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
+                "leave nodes and gpus_per_node out, which trains on all GPUs of this machine.",
+            )
+        # Another machine is looked at where the job runs.
+        plan, _ = await self._prepare(recipe, is_here=executor == "local")
+        return await self._jobs.submit(
+            NewJob(
+                kind=JobKind.FINE_TUNING,
+                name=recipe.name or f"{plan.base.id} on {plan.data}",
+                recipe=_in_full(recipe, plan).model_dump(mode="json"),
+                # One that is spread over a cluster reserves its GPUs itself.
+                resource=Resource.GPU if recipe.precision == "bf16" and not recipe.gpus_per_node else Resource.CPU,
+                priority=priority,
+                executor=executor,
+            )
+        )
+
+    async def run(
+        self,
+        job: Job,
+        artifacts: Path,
+        report: Callable[[JobProgress], None],
+        is_stopping: asyncio.Event,
+    ) -> bool:
+        """Do a job, or go on with it: install, prepare, train, publish. A step that is done is not done again.
+
+        Returns:
+            True when the new model is in the catalog; False when it was stopped.
+
+        Raises:
+            AppError: it failed; the message says why and what to do.
+            ModelsError: the base model's weights could not be fetched.
+        """
+        try:
+            with ExitStack() as after_failure:
+                after_failure.callback(self._tuned.release, job.id)
+                is_finished = await self._advance(job, TrainingFolder(artifacts), report, is_stopping)
+                # One that was stopped keeps its model's name.
+                after_failure.pop_all()
+        except TrainingError as exc:
+            raise AppError(str(exc)) from exc
+        return is_finished
+
+    async def _advance(
+        self, job: Job, folder: TrainingFolder, report: Callable[[JobProgress], None], is_stopping: asyncio.Event
+    ) -> bool:
+        report(JobProgress(message=environment_state(self._settings)))
+        if not await install(self._settings, is_stopping):
+            return False
+        if folder.run_file.is_file():
+            await asyncio.to_thread(self._tuned.settle, folder, job.id)
+        else:
+            report(JobProgress(message="Preparing the data."))
+            await self._write(TrainingRecipe.parse(dict(job.recipe)), folder, job.id)
+        is_trained = await asyncio.to_thread(_is_trained, folder)
+        if not is_trained and not await run_training(folder, self._settings, report, is_stopping):
+            return False
+        await asyncio.to_thread(self._publish, folder, job.id)
+        return True
+
+    def environment_state(self) -> str:
+        """Whether what trains is installed; if not, what the first fine-tuning will install and its size."""
+        return environment_state(self._settings)
+
+    def read_progress(self, job_id: str) -> list[dict[str, Any]]:
+        """The events of a job's training so far, every step once; see `m1app.training.events`.
+
+        Raises:
+            JobNotFound: that is no id of a job.
+        """
+        return list(read_events(self._folder(job_id).progress_file))
+
+    def result(self, job_id: str) -> tuple[TrainingRun, Path] | None:
+        """What a finished job settled on, and the new model's folder; None before it is finished."""
+        folder = self._folder(job_id)
+        if not folder.run_file.is_file():
+            return None
+        run = folder.run()
+        place = self._tuned.find(run.model_id, job_id)
+        return (run, place) if place else None
+
+    def _folder(self, job_id: str) -> TrainingFolder:
+        try:
+            return TrainingFolder(self._files.artifacts_folder(job_id))
+        except ValueError as exc:
+            raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
+
+    async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
+        """The plan and its rows; what this machine has counts only when it is to be trained here."""
+        is_here = is_here and not recipe.gpus_per_node
+        base = await asyncio.to_thread(self._base, recipe)
+        machine = await asyncio.to_thread(examine_machine, self._settings.home)
+        if is_here:
+            check_recipe(recipe, machine)
+            check_batch(recipe, machine)
+        check_base(recipe, base)
+        base = await asyncio.to_thread(with_template, recipe, base, self._profiles, hub_access(self._settings))
+        profile = choose_profile(recipe, base, self._profiles)
+        data = await self._read(recipe.data)
+        rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
+        check_samples(len(rows.train), len(rows.evaluation))
+        devices = devices_for(recipe, machine)
+        estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens, devices)
+        if is_here:
+            check_resources(recipe, machine, estimate)
+        plan = FineTuningPlan(
+            recipe=recipe,
+            base=base,
+            profile=profile.id,
+            data=data.name,
+            data_sha256=data.sha256,
+            train_samples=len(rows.train),
+            evaluation_samples=len(rows.evaluation),
+            rows=rows,
+            preview=preview_of(rows, recipe.block_size),
+            reports=(*data.reports, *rows.reports),
+            estimate=estimate,
+            machine=machine,
+            command_line=recipe.command_line(),
+            environment=self.environment_state(),
+            notes=notes_on(recipe, machine, rows),
+        )
+        return plan, rows
+
+    async def _read(self, reference: str) -> _Data:
+        """A data set that is here, else a file, curated as a data set would be."""
+        try:
+            parse_reference(reference)
+            found = await asyncio.to_thread(self._data.get, reference)
+        except DataSetNotFound:
+            path = Path(reference)
+            if not await asyncio.to_thread(path.is_file):
+                if path.name == reference and not path.suffix:
+                    raise
+                raise RecipeRefused("data", f"There is no file {reference}. Check its name and folder.") from None
+            collected = await self._data.collect([path], _OF_A_FILE)
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(path.read_bytes()).hexdigest())
+            return _Data(path.name, digest, tuple(collected.curated.samples), tuple(collected.curated.reports))
+        samples = await asyncio.to_thread(self._data.samples, reference)
+        return _Data(found.id, found.sha256, samples)
+
+    async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder, job_id: str) -> None:
+        """Fetch the base where that is the app's, check everything on the machine that trains, put it down."""
+        base = self._base(recipe)
+        if base.entry is not None and base.kind == "gguf":
+            await asyncio.to_thread(
+                fetch,
+                base.entry,
+                self._settings.models_directory,
+                hub_url=self._settings.hub_url,
+                hub_token=self._settings.hub_token.get_secret_value(),
+            )
+        plan, rows = await self._prepare(recipe)
+        shown = rows.evaluation[:1] or rows.train[:1]
+        run = TrainingRun(
+            model_id=await asyncio.to_thread(
+                self._tuned.reserve, recipe.name or f"{plan.base.id}-{recipe.preset}", job_id
+            ),
+            base_id=plan.base.id,
+            base_kind=plan.base.kind,
+            base_location=plan.base.location,
+            base_revision=plan.base.revision,
+            profile=plan.profile,
+            data=plan.data,
+            data_sha256=plan.data_sha256,
+            git_commit=await asyncio.to_thread(git_commit),
+            sample_prompt=self._sample_prompt(plan, shown[0]),
+            context_length=plan.base.context_length,
+            threads=recipe.threads or max(1, plan.machine.cores // 2),
+            devices=recipe.gpus_per_node or devices_for(recipe, plan.machine),
+            nodes=recipe.nodes if recipe.gpus_per_node else 0,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
+
+    def _catalog(self) -> Catalog:
+        """Read anew each time: a model that was tuned meanwhile may be the next base."""
+        return Catalog.load(extra=self._settings.home / "catalog.toml")
+
+    def _base(self, recipe: TrainingRecipe) -> BaseModel:
+        return find_base(recipe.base, self._catalog(), self._settings.models_directory)
+
+    def _sample_prompt(self, plan: FineTuningPlan, usual: RenderedSample) -> str:
+        """Up to the begun thinking, as the app asks."""
+        rendered = usual
+        if plan.recipe.sample_question:
+            sample = TrainingSample(plan.recipe.sample_question, {}, None, "-", "-")
+            everything = plan.recipe.model_copy(update={"evaluation_share": 0.0})
+            rendered = split_rows([sample], everything, plan.base, self._profiles.get(plan.profile)).train[0]
+        return rendered.prompt + "".join(text for kind, text in rendered.parts if kind == "open")
+
+    def _publish(self, folder: TrainingFolder, job_id: str) -> None:
+        base = self._base(folder.recipe())
+        place = self._tuned.publish(folder, base, job_id)
+        folder.remove_checkpoints()
+        if not (place / "model").is_dir():
+            raise AppError(f"The finished model is missing in {place}; start the fine-tuning anew.")
+
+
+def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
+    """The recipe with absolute paths: the job's worker runs in another folder."""
+    base = plan.base.location if plan.base.entry is None else recipe.base
+    path = Path(recipe.data)
+    is_file = plan.data == path.name and path.is_file()
+    return recipe.model_copy(update={"base": base, "data": str(path.absolute()) if is_file else recipe.data})
+
+
+def _is_trained(folder: TrainingFolder) -> bool:
+    """Whether only the publishing is left, or even that was done before the worker was killed."""
+    ending = last_ending(read_events(folder.progress_file))
+    return ending is not None and ending["event"] == "finished"

@@ -1,0 +1,255 @@
+"""Fine-tuned models among the others: M1_HOME/models/ID, and their entries in M1_HOME/catalog.toml.
+
+A finished model leaves its job's folder, so that deleting the job does not take it away. Its place is made when the job
+begins, with a file that names the job, so that no two jobs take the same name.
+"""
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import filelock
+
+from m1app.errors import AppError
+from m1app.jobs.files import JobFiles
+from m1app.settings import Settings
+from m1app.training.base_model import BaseModel
+from m1app.training.folder import TrainingFolder, TrainingRun
+from m1app.wording import parameter_count
+from models.errors import CatalogError, UnknownModel
+from models.weights.catalog import Catalog
+
+VLLM_SUFFIX = "-vllm"
+"""Of the second entry, whose weights vLLM loads."""
+OWNER_FILE = "job.txt"
+"""In a model's folder: the id of the job whose place that is."""
+_LOCK_SECONDS = 30.0
+_MOST_NUMBERS = 10_000
+_KEPT = ("card.md", "recipe.json", "run.json", "adapter")
+
+
+class TunedModels:
+    """Places of fine-tuned models. Every method blocks, and raises OSError where the disk fails."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._models = settings.models_directory
+        self._user_catalog = settings.home / "catalog.toml"
+        self._jobs = JobFiles(settings.jobs_directory)
+
+    def reserve(self, wanted: str, job_id: str) -> str:
+        """Make a place the job's; what is reserved already is the job's still.
+
+        Args:
+            wanted: name of the model, as a person wrote it.
+            job_id: whose place it is to be.
+
+        Returns:
+            The model's id: the name's letters, digits, dots and dashes; with a number after it when a model, or another
+            job, has that.
+
+        Raises:
+            AppError: ten thousand models have that name.
+            CatalogError: the user's catalog is broken.
+        """
+        wanted, catalog = _slug(wanted), self._catalog()
+        with self._lock():
+            for number in range(1, _MOST_NUMBERS):
+                model_id = wanted if number == 1 else f"{wanted}-{number}"
+                if self._is_free(model_id, catalog, job_id):
+                    self._take(self._models / model_id, job_id)
+                    return model_id
+        raise AppError(f"There are too many models named {wanted}; choose another name.")
+
+    def settle(self, folder: TrainingFolder, job_id: str) -> TrainingRun:
+        """The folder's run, under another id when its place is not the job's (any more); errors as `reserve`."""
+        run = folder.run()
+        if _owner(self._models / run.model_id) == job_id:
+            return run
+        settled = run.model_copy(update={"model_id": self.reserve(run.model_id, job_id)})
+        for page in (folder.card, folder.model / "README.md"):
+            if page.is_file():
+                text = page.read_text(encoding="utf-8")
+                _write(page, text.replace(f"# {run.model_id}\n", f"# {settled.model_id}\n", 1))
+        _write(folder.run_file, settled.model_dump_json(indent=1) + "\n")
+        return settled
+
+    def release(self, job_id: str) -> None:
+        """Give back the places that are the job's and in which nothing lies; a job that goes on takes one anew."""
+        with self._lock():
+            for owner_file in self._models.glob(f"*/{OWNER_FILE}"):
+                if _owner(owner_file.parent) == job_id and _is_empty(owner_file.parent):
+                    shutil.rmtree(owner_file.parent)
+
+    def find(self, model_id: str, job_id: str) -> Path | None:
+        """The folder of the model that a job published; None when there is none, or it is another job's."""
+        place = self._models / model_id
+        return place if (place / "model").is_dir() and _owner(place) in (job_id, "") else None
+
+    def publish(self, folder: TrainingFolder, base: BaseModel, job_id: str) -> Path:
+        """Move a finished model to its place among the models and enter it in the user's catalog.
+
+        May be repeated after it was interrupted. Where the place is another job's meanwhile, `settle` finds another.
+
+        Returns:
+            The model's folder: model/, ID.gguf where that could be written, card.md, recipe.json.
+
+        Raises:
+            AppError: the user's catalog cannot be extended.
+            CatalogError: it is broken.
+        """
+        run = self.settle(folder, job_id)
+        place = self._models / run.model_id
+        gguf = place / f"{run.model_id}.gguf"
+        _move(folder.gguf, gguf)
+        _move(folder.model, place / "model")
+        for name in _KEPT:
+            _copy(folder.path / name, place / name)
+        _enter(self._user_catalog, run, base, gguf if gguf.is_file() else None, place / "model")
+        return place
+
+    def _catalog(self) -> Catalog:
+        return Catalog.load(extra=self._user_catalog if self._user_catalog.exists() else None)
+
+    def _lock(self) -> filelock.BaseFileLock:
+        self._models.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(self._models / ".names.lock", timeout=_LOCK_SECONDS)
+
+    def _is_free(self, model_id: str, catalog: Catalog, job_id: str) -> bool:
+        """Whether the job can have the id, and the one of the entry for vLLM beside it."""
+        names = (model_id, model_id + VLLM_SUFFIX)
+        if any(_is_known(catalog, name) for name in names):
+            return False
+        places = (*names, model_id.removesuffix(VLLM_SUFFIX))
+        return all(self._is_place_free(self._models / name, job_id) for name in places)
+
+    def _is_place_free(self, place: Path, job_id: str) -> bool:
+        if not place.exists():
+            return True
+        owner = _owner(place)
+        return owner == job_id or (_is_empty(place) and self._is_deleted(owner))
+
+    def _is_deleted(self, job_id: str) -> bool:
+        try:
+            return not self._jobs.folder(job_id).exists()
+        except ValueError:  # No job's id at all: what wrote it was interrupted.
+            return True
+
+    def _take(self, place: Path, job_id: str) -> None:
+        if _owner(place) == job_id:
+            return
+        draft = place.with_name(f".{place.name}.new")
+        draft.mkdir(exist_ok=True)
+        _write(draft / OWNER_FILE, job_id + "\n")
+        if place.exists():  # Of a job that was deleted.
+            shutil.rmtree(place)
+        draft.rename(place)
+
+
+def _slug(wanted: str) -> str:
+    slug = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in wanted.lower())
+    return slug.strip("-._") or "tuned"
+
+
+def _owner(place: Path) -> str:
+    """The job whose place it is; empty where no file says so."""
+    try:
+        return (place / OWNER_FILE).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _is_empty(place: Path) -> bool:
+    """Whether a place is reserved and nothing was put there."""
+    return [each.name for each in place.iterdir()] == [OWNER_FILE] if place.is_dir() else False
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target`, whole or not at all; what an interruption left is gone on with."""
+    draft = target.with_name(target.name + ".new")
+    if source.exists():
+        _remove(draft)
+        try:
+            source.rename(draft)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            _copy(source, draft)
+            # Renamed before it is removed, so that a source that is there is a whole one.
+            gone = source.with_name(source.name + ".moved")
+            _remove(gone)
+            source.rename(gone)
+            _remove(gone)
+    if draft.exists():
+        _remove(target)
+        draft.rename(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Put a copy in the place of `target`; nothing where there is no source."""
+    if not source.exists():
+        return
+    _remove(target)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _enter(path: Path, run: TrainingRun, base: BaseModel, gguf: Path | None, safetensors: Path) -> None:
+    entries = [_entry(run, base, run.model_id, gguf, "embedded")] if gguf else []
+    name = run.model_id + VLLM_SUFFIX if gguf else run.model_id
+    entries.append(_entry(run, base, name, safetensors, "vllm"))
+    with filelock.FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        known = Catalog.load(extra=path if path.exists() else None)
+        new = [text_of for model_id, text_of in entries if not _is_known(known, model_id)]
+        draft = path.with_name(path.name + ".new")
+        draft.write_text("\n".join([text.rstrip("\n"), *new]).lstrip("\n"), encoding="utf-8")
+        try:
+            Catalog.load(extra=draft)
+        except CatalogError as exc:
+            raise AppError(f"The new model cannot be entered in {path}: {exc}") from exc
+        draft.replace(path)
+
+
+def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engine: str) -> tuple[str, str]:
+    parent = base.entry
+    values: dict[str, object] = {
+        "id": model_id,
+        "title": f"{run.model_id} (fine-tuned from {run.base_id}{', for vLLM' if engine == 'vllm' else ''})",
+        "family": parent.family if parent else "fine-tuned",
+        "parameters": parent.parameters if parent else parameter_count(base.parameters),
+        "parent": run.base_id,
+        "source": f"file:{weights}",
+        "licence": parent.licence if parent else "unknown (as the base model)",
+        "licence_url": parent.licence_url if parent else "https://spdx.org/licenses/",
+        "context_length": run.context_length,
+        "profile": run.profile,
+        "engines": [engine],
+        "notes": f"Fine-tuned here on {run.data} on {run.created_at[:10]}; a research model, no medical device.",
+    }
+    # TOML's strings, integers and arrays of strings are written as JSON's are.
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    return model_id, "\n[[model]]\n" + "\n".join(lines) + "\n"
+
+
+def _is_known(catalog: Catalog, model_id: str) -> bool:
+    try:
+        catalog.get(model_id)
+    except UnknownModel:
+        return False
+    return True

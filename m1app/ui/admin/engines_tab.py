@@ -1,0 +1,117 @@
+"""The tab of engines and models: what runs, what is on the disk, and whether everything works."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.engines.doctor import Finding, examine
+from m1app.engines.service import EngineState
+from m1app.settings import EngineChoice
+from m1app.ui.admin.component import admin_component
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.header import header_value
+from m1app.ui.shell.shared_reading import SharedReading
+from m1app.wording import size
+from models.weights.catalog import CatalogModel
+from models.weights.download import is_fetched, local_path
+
+_TICK_SECONDS = 2.0
+_SHARED_SECONDS = 1.0
+_LOG_LINES = 100
+
+
+class EnginesTab:
+    """Builds the tab and holds its handlers."""
+
+    def __init__(self, services: Services, gate: HandlerGate) -> None:
+        self._services = services
+        self._gate = gate
+        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
+        self._engines = admin_component("engines")
+        self._health = admin_component("health")
+
+    def wire(self, demo: gr.Blocks) -> None:
+        """Connect the handlers, and refresh the tab at intervals."""
+        gate, sent = self._gate, gr.State("")
+        outputs = [self._engines, sent]
+        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), sent, outputs, **QUIET)
+        demo.load(gate(self._on_tick), sent, outputs, **QUIET)
+        self._engines.restart_engine(gate(self._on_restart), None, None, **QUIET)
+        self._engines.stop_engine(gate(self._on_stop), None, None, **QUIET)
+        self._health.examine(gate(self._on_examine), None, self._health, **QUIET)
+
+    async def _on_tick(self, sent: str) -> tuple[Any, Any]:
+        value = await self._ticks.get("", lambda: engines_value(self._services))
+        text = json.dumps(value, sort_keys=True)
+        return (gr.skip(), gr.skip()) if text == sent else (value, text)
+
+    async def _on_restart(self) -> None:
+        self._services.engines.restart()
+
+    async def _on_stop(self) -> None:
+        self._services.engines.stop()
+
+    async def _on_examine(self) -> dict[str, Any]:
+        services = self._services
+        try:
+            return health_value(await examine(services.settings, services.database, services.engines))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return {"error": message_of(exc)}
+
+
+async def engines_value(services: Services) -> dict[str, Any]:
+    """The engine now, the models that it and its neighbours serve, and those of the catalog."""
+    reading = await services.engine_watch.latest()
+    state = services.engines.status().state
+    is_managed = services.engines.choice is not EngineChoice.REMOTE
+    value = header_value(services, reading)
+    shown = {name: value[name] for name in ("state", "label", "message", "facts", "restart")}
+    return shown | {
+        # Who is on this page may do this from anywhere; the header offers it on this machine only.
+        "can_restart": is_managed,
+        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
+        "served": list(reading.models),
+        "models": await asyncio.to_thread(_models, services),
+        "log": services.engines.log_tail(_LOG_LINES),
+    }
+
+
+def health_value(findings: list[Finding]) -> dict[str, Any]:
+    """What the checks found."""
+    return {"findings": [[each.name, each.is_good, each.detail] for each in findings]}
+
+
+def _models(services: Services) -> list[dict[str, str]]:
+    used = services.engines.status().model
+    folder = services.settings.models_directory
+    return [_model(model, folder, is_used=model.id == used) for model in services.catalog.models]
+
+
+def _model(model: CatalogModel, folder: Path, *, is_used: bool) -> dict[str, str]:
+    return {
+        "id": model.id,
+        "title": model.title,
+        "parameters": model.parameters,
+        "licence": model.licence,
+        "place": "in use" if is_used else _place(model, folder),
+        "size": _size(model, folder),
+    }
+
+
+def _place(model: CatalogModel, folder: Path) -> str:
+    if model.is_fetched_by_engine:
+        return "fetched by vLLM"
+    return "on disk" if is_fetched(model, folder) else "not fetched"
+
+
+def _size(model: CatalogModel, folder: Path) -> str:
+    """Of the file on the disk, else the size that it will have; empty when unknown."""
+    if not model.is_fetched_by_engine and is_fetched(model, folder):
+        return size(local_path(model, folder).stat().st_size)
+    return size(model.size_bytes) if model.size_bytes else ""

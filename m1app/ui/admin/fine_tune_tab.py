@@ -1,0 +1,128 @@
+"""The tab for fine-tuning: training data, form, plan, start."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.training.errors import RecipeRefused
+from m1app.training.pace import measured_pace
+from m1app.training.plan import count_tokens
+from m1app.ui.admin.component import admin_component
+from m1app.ui.admin.fine_tune_form import TrainingForm
+from m1app.ui.admin.fine_tune_plan_view import plan_value
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.training_data_tab import TrainingDataPart
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.page_component import escaped, text_block
+from models.errors import CatalogError
+from models.weights.catalog import Catalog
+
+
+class TrainingTab:
+    """Builds the tab and holds its handlers."""
+
+    def __init__(self, services: Services, gate: HandlerGate) -> None:
+        self._services = services
+        self._gate = gate
+        self._data = TrainingDataPart(services, gate)
+        gr.HTML("<h2>Fine-tune</h2>", elem_id="admin-training-head", apply_default_css=False)
+        bases = base_choices(services)
+        self.form = TrainingForm(bases, _first(bases, services), has_ray=bool(services.settings.ray_address))
+        with gr.Row(elem_id="admin-training-controls"):
+            self._start = gr.Button("Start", variant="primary", elem_id="admin-training-start", min_width=90)
+            self._plan = gr.Button("Plan", elem_id="admin-training-plan-button", min_width=90)
+        self._message = text_block("admin-training-message")
+        self._shown = admin_component("training_plan", "training_steps")
+        self.started_job = gr.State("")
+        """Id of the job that was launched last."""
+
+    def wire(self, demo: gr.Blocks) -> Any:
+        """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
+        form, gate = self.form, self._gate
+        self._data.wire(demo, form.data)
+        spoken = [self._shown, self._message, *form.problems]
+        for knob in form.inputs:
+            knob.change(gate(self._on_change), form.inputs, spoken, trigger_mode="always_last", **QUIET)
+        form.preset.change(gate(self._on_preset), form.preset, [form.meaning, *form.inputs], **QUIET)
+        demo.load(gate(self._on_load), form.inputs, [form.base, *spoken], **QUIET)
+        planned = [*spoken, self._plan]
+        self._plan.click(gate.stream(self._on_plan), form.inputs, planned, **QUIET)
+        begun = [*spoken, self._start, self.started_job]
+        return self._start.click(gate.stream(self._on_start), [form.executor, *form.inputs], begun, **QUIET)
+
+    async def _on_load(self, *values: Any) -> Updates:
+        """A model that was fine-tuned since the app began can be the next base."""
+        bases = await asyncio.to_thread(base_choices, self._services)
+        return await self._on_change(*values) | {self.form.base: gr.update(choices=bases)}
+
+    async def _on_preset(self, preset: str) -> Updates:
+        return self.form.show_preset(preset)
+
+    async def _on_change(self, *values: Any) -> Updates:
+        """The command line follows the form; a problem that was shown is no longer the form's."""
+        cleared = self.form.show_problem(None) | {self._message: gr.update(visible=False, value="")}
+        try:
+            shown = {"command": self.form.read(values).command_line()}
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            shown = {"hint": message_of(exc)}
+        return cleared | {self._shown: shown}
+
+    async def _on_plan(self, *values: Any) -> AsyncGenerator[Updates, None]:
+        yield {self._plan: gr.update(interactive=False, value="Planning…")}
+        ready = {self._plan: gr.update(interactive=True, value="Plan")}
+        try:
+            recipe = self.form.read(values)
+            plan = await self._services.fine_tuning.plan(recipe)
+            yield {self._plan: gr.update(value="Counting tokens…")}
+            plan = await count_tokens(plan, self._services.engines)
+            value = plan_value(plan, await measured_pace(self._services.jobs, self._services.fine_tuning, recipe))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc, values) | ready
+            return
+        shown = {self._shown: {"command": recipe.command_line(), "plan": value}}
+        yield self.form.show_problem(None) | shown | ready | {self._message: gr.update(visible=False)}
+
+    async def _on_start(self, executor: Any, *values: Any) -> AsyncGenerator[Updates, None]:
+        yield {self._start: gr.update(interactive=False), self.started_job: ""}
+        try:
+            recipe = self.form.read(values)
+            job = await self._services.fine_tuning.launch(recipe, executor=str(executor or "local"))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            refused = self._refused(exc, values)
+            yield refused | {self._start: gr.update(interactive=True), self.started_job: ""}
+            return
+        over = {self._message: gr.update(visible=False), self._start: gr.update(interactive=True)}
+        yield self.form.show_problem(None) | over | {self.started_job: job.id}
+
+    def _refused(self, error: Exception, values: Any) -> Updates:
+        """At its field where it has one, else above the command line; that stays, and a plan of before goes."""
+        message = message_of(error)
+        has_place = isinstance(error, RecipeRefused)
+        try:
+            shown = {"command": self.form.read(values).command_line()}
+        except RecipeRefused as exc:
+            shown = {"hint": str(exc)}
+        return self.form.show_problem(error, message) | {
+            self._shown: shown,
+            self._message: gr.update(visible=not has_place, value="" if has_place else escaped(message)),
+        }
+
+
+def base_choices(services: Services) -> list[tuple[str, str]]:
+    """Models of the catalog as it is now: label and id."""
+    try:
+        catalog = Catalog.load(extra=services.settings.home / "catalog.toml")
+    except CatalogError:  # A mistake that somebody is just making in the user's own file.
+        catalog = services.catalog
+    return [(f"{model.id} ({model.parameters})", model.id) for model in catalog.models]
+
+
+def _first(bases: list[tuple[str, str]], services: Services) -> str | None:
+    """The model that is served, where it is one of the catalog."""
+    used = services.engines.status().model
+    known = [model_id for _, model_id in bases]
+    return used if used in known else next(iter(known), None)

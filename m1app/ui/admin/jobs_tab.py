@@ -1,0 +1,180 @@
+"""The tab of jobs: the list with live progress, one job in detail, and what can be done with it.
+
+The page sends its view (filter, words, job) with an increasing number; every reply carries the number of the view it
+answers, so that a reply to an older view changes nothing.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.jobs.errors import JobNotFound
+from m1app.ui.admin.fine_tune_progress_view import training_value
+from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.shared_reading import SharedReading
+from storage.jobs.records import Job, JobKind, JobState
+
+_LIMIT = 100
+_LOG_LINES = 200
+_TICK_SECONDS = 1.5
+_SHARED_SECONDS = 1.0
+"""Tabs that look at the same share what was read so long ago at most."""
+_MAX_PRIORITY = 100
+
+View = dict[str, Any]
+NEW_VIEW: View = {"number": 0, "state": "", "text": "", "job": ""}
+
+
+class JobsTab:
+    """Builds the tab and holds its handlers."""
+
+    def __init__(self, services: Services, gate: HandlerGate) -> None:
+        self._jobs = services.jobs
+        self._fine_tuning = services.fine_tuning
+        self._engine_watch = services.engine_watch
+        self._gate = gate
+        self.list = page_component(
+            "admin/admin_jobs",
+            "admin/admin_base",
+            "shell/plotly_loader",
+            "admin/admin_training_progress",
+            "admin/admin_jobs",
+        )
+        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
+        self._view = gr.State(dict(NEW_VIEW))
+        self._sent = gr.State("")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """What an answer of `shown` goes to."""
+        return [self._view, self.list, self._sent]
+
+    def wire(self) -> None:
+        """Connect the handlers, and refresh the list at intervals."""
+        gate, outputs = self._gate, self.outputs
+        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), [self._view, self._sent], [self.list, self._sent], **QUIET)
+        self.list.look(gate.event(self._on_look), None, outputs, trigger_mode="multiple", **QUIET)
+        self.list.act(gate.event(self._on_act), self._view, outputs, trigger_mode="multiple", **QUIET)
+
+    def follow_start(self, event: Any, tabs: gr.Tabs, started: gr.State) -> None:
+        """After a start, show its job here."""
+        event.then(self._gate(self._on_started), [started, self._view], [tabs, *self.outputs], **QUIET)
+
+    async def shown(
+        self, view: Mapping[str, Any], notice: str = "", sent: str = "", *, is_shared: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """The answer that shows a view.
+
+        Args:
+            view: what to look at.
+            notice: what went wrong; empty when nothing did.
+            sent: what was sent last; the same is not sent again, and nothing is painted anew.
+            is_shared: whether a reading of a moment ago will do.
+        """
+        kept = {name: view.get(name, "") for name in NEW_VIEW}
+        try:
+            if is_shared:
+                looked_at = (kept["state"], kept["text"], kept["job"])
+                value = await self._ticks.get(looked_at, lambda: self._value(kept))
+            else:
+                value = await self._value(kept)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            value = {"notice": message_of(exc)}
+        value = value | {"view": kept} | ({"notice": notice} if notice else {})
+        text = json.dumps(value, sort_keys=True)
+        if text == sent:
+            return gr.skip(), gr.skip(), gr.skip()
+        return kept, value, text
+
+    async def _value(self, view: View) -> dict[str, Any]:
+        states = wanted_states(view["state"])
+        jobs = await self._jobs.recent(limit=_LIMIT, states=states, text=view["text"])
+        is_filtered = bool(states or view["text"].strip())
+        nothing = (
+            "No job matches. Clear the filter."
+            if is_filtered
+            else "No jobs yet. Launch a benchmark or a fine-tuning to begin."
+        )
+        value = {"rows": [row_value(job) for job in jobs], "empty": "" if jobs else nothing, "detail": None}
+        return value | (await self._detail(view["job"]) if view["job"] else {})
+
+    async def _detail(self, job_id: str) -> dict[str, Any]:
+        try:
+            job = await self._jobs.get(job_id)
+        except JobNotFound as exc:
+            return {"notice": str(exc)}
+        log = await self._jobs.log_tail(job_id, lines=_LOG_LINES)
+        artifacts = await asyncio.to_thread(self._jobs.artifacts, job_id)
+        detail = detail_value(job, log=log, artifacts=artifacts)
+        return {"detail": detail | {"training": await self._training(job)}}
+
+    async def _training(self, job: Job) -> dict[str, Any] | None:
+        """How a fine-tuning goes; None for another job."""
+        if job.kind is not JobKind.FINE_TUNING:
+            return None
+        events = await asyncio.to_thread(self._fine_tuning.read_progress, job.id)
+        if job.state is not JobState.SUCCEEDED:
+            return training_value(job, events, None)
+        result = await asyncio.to_thread(self._fine_tuning.result, job.id)
+        served = (await self._engine_watch.latest()).models
+        # Looks for files of the new model.
+        return await asyncio.to_thread(training_value, job, events, result, served)
+
+    async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
+        # The view itself is left alone: a slow tick would put an older one back.
+        _, value, text = await self.shown(view, sent=sent, is_shared=True)
+        return value, text
+
+    async def _on_look(self, event: gr.EventData) -> tuple[Any, Any, Any]:
+        return await self.shown(read_view(event._data))
+
+    async def _on_started(self, job_id: str, view: View) -> tuple[Any, ...]:
+        if not job_id:
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        looked_at = dict(NEW_VIEW) | {"number": view["number"] + 1, "job": job_id}
+        return gr.Tabs(selected="jobs"), *(await self.shown(looked_at))
+
+    async def _on_act(self, event: gr.EventData, view: View) -> tuple[Any, Any, Any]:
+        asked, notice = event._data, ""
+        action = self._actions.get(str(asked["action"]))
+        try:
+            if action:
+                await action(str(asked["job"]), asked.get("value"))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            notice = message_of(exc)
+        self._ticks.forget()
+        looked_at = read_view(asked["view"])
+        if asked["action"] == "delete" and not notice:
+            looked_at["job"] = ""
+        return await self.shown(looked_at, notice)
+
+    @property
+    def _actions(self) -> Mapping[str, Callable[[str, Any], Awaitable[object]]]:
+        return {
+            "stop": lambda job_id, _: self._jobs.stop(job_id),
+            "resume": lambda job_id, _: self._jobs.resume(job_id),
+            "delete": lambda job_id, _: self._jobs.delete(job_id),
+            "priority": lambda job_id, value: self._jobs.set_priority(job_id, _priority(value)),
+        }
+
+
+def read_view(data: Mapping[str, Any]) -> View:
+    """The view that the page sent."""
+    number = data.get("number")
+    texts = {name: str(data.get(name) or "")[:200] for name in ("state", "text", "job")}
+    return {"number": number if isinstance(number, int) else 0, **texts}
+
+
+def _priority(value: Any) -> int:
+    try:
+        return max(-_MAX_PRIORITY, min(_MAX_PRIORITY, int(value)))
+    except (TypeError, ValueError):
+        return 0

@@ -1,0 +1,138 @@
+"""What the Admin page shows of jobs: rows of the list, and one job in detail."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.jobs.states import OVER, may_resume
+from m1app.training.errors import RecipeRefused
+from m1app.training.recipe import TrainingRecipe
+from m1app.wording import duration, percent, size
+from storage.jobs.records import Job, JobKind, JobProgress, JobState
+
+STATE_CHOICES = ("active", "over", *(state.value for state in JobState))
+_ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
+_WHERE = {"local": "This machine", "ray": "Ray"}
+
+
+def wanted_states(choice: str) -> tuple[JobState, ...]:
+    """The states that a filter choice selects; empty means all, also for an unknown choice."""
+    if choice == "active":
+        return _ACTIVE
+    if choice == "over":
+        return tuple(state for state in JobState if state in OVER)
+    return tuple(state for state in JobState if state.value == choice)
+
+
+def row_value(job: Job) -> dict[str, Any]:
+    """A job in the list."""
+    return {
+        "id": job.id,
+        "name": job.name or "(unnamed)",
+        "kind": job.kind.value,
+        "state": job.state.value,
+        "created": job.created_at.isoformat(),
+        "priority": job.priority,
+        "share": _share(job.progress),
+        "progress": progress_text(job),
+    }
+
+
+def progress_text(job: Job) -> str:
+    """How far a job is, in one line."""
+    progress, parts = job.progress, []
+    if progress.total:
+        parts.append(f"{progress.done:,} of {progress.total:,} {progress.unit}".rstrip())
+    elif progress.done:
+        parts.append(f"{progress.done:,} {progress.unit}".rstrip())
+    if job.state is JobState.RUNNING:
+        if progress.per_second:
+            parts.append(_rate(progress.per_second))
+        if progress.seconds_left is not None:
+            parts.append(f"{duration(progress.seconds_left)} left")
+    accuracy = progress.figures.get("accuracy")
+    if accuracy is not None and progress.done:
+        parts.append(f"{percent(accuracy)} right")
+    return " · ".join(parts)
+
+
+def detail_value(
+    job: Job, *, log: str, artifacts: Sequence[tuple[str, int]], now: datetime | None = None
+) -> dict[str, Any]:
+    """One job with everything that can be done with it.
+
+    Args:
+        job: the job.
+        log: its log's last lines.
+        artifacts: its files: name and bytes.
+        now: aware, UTC; None is the clock's.
+    """
+    is_benchmark = job.kind is JobKind.BENCHMARK and bool(job.subject_id)
+    command = _command(job)
+    return row_value(job) | {
+        "error": job.error,
+        "message": job.progress.message,
+        "facts": _facts(job, now or datetime.now(UTC)),
+        "figures": [[name, f"{value:.4g}"] for name, value in _more_figures(job)],
+        "command": command,
+        "run": job.subject_id if is_benchmark else "",
+        "can_stop": job.state in (JobState.QUEUED, JobState.RUNNING),
+        "can_resume": may_resume(job),
+        "can_clone": is_benchmark or (job.kind is JobKind.FINE_TUNING and bool(command)),
+        "can_delete": job.state in OVER,
+        "artifacts": [[name, size(count)] for name, count in artifacts],
+        "log": log,
+    }
+
+
+def _share(progress: JobProgress) -> float | None:
+    """0 to 1; None when the total is not known."""
+    return min(1.0, progress.done / progress.total) if progress.total else None
+
+
+def _more_figures(job: Job) -> list[tuple[str, float]]:
+    """Those that the line of progress does not have."""
+    return sorted(
+        (name.replace("_", " ").capitalize(), value)
+        for name, value in job.progress.figures.items()
+        if name != "accuracy"
+    )
+
+
+def _rate(per_second: float) -> str:
+    if per_second >= 1:
+        return f"{per_second:,.1f}/s"
+    return f"{per_second * 60:,.1f}/min"
+
+
+def _facts(job: Job, now: datetime) -> list[list[str]]:
+    facts = [
+        ["Kind", f"{job.kind.value}, on {job.resource.value.upper()}"],
+        ["Where", _WHERE.get(job.executor, job.executor)],
+        ["Attempt", f"{job.attempt}" if job.attempt else ""],
+        ["Took", _took(job, now)],
+        ["Worker", job.handle],
+        ["Job", job.id],
+    ]
+    return [fact for fact in facts if fact[1]]
+
+
+def _took(job: Job, now: datetime) -> str:
+    """Of the last attempt; empty before the first, so that a waiting job's text does not change."""
+    if job.started_at is None:
+        return ""
+    until = job.ended_at if job.ended_at and job.ended_at > job.started_at else now
+    return duration((until - job.started_at).total_seconds())
+
+
+def _command(job: Job) -> str:
+    """The equal command line; empty for a recipe of another version of the app."""
+    try:
+        if job.kind is JobKind.FINE_TUNING:
+            return TrainingRecipe.parse(dict(job.recipe)).command_line()
+        return BenchmarkRecipe.model_validate(dict(job.recipe)).command_line()
+    except (ValidationError, RecipeRefused):
+        return ""

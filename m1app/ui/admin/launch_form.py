@@ -1,0 +1,224 @@
+"""The form that launches a benchmark, and its way to a `BenchmarkRecipe` and back."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from m1app.benchmark.errors import BenchmarkRefused
+from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
+from m1app.runs.errors import ProbeRefused
+from m1app.runs.probe_request import MAX_FORCE_ROUNDS
+from m1app.runs.sweep_request import MAX_PASSES
+from m1app.ui.admin.problems import ProblemPlaces
+from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
+from m1app.ui.shell.events import Updates
+from models.profiles import Profiles
+
+_ANSWER_CAP_TOKENS = 256
+_MAX_PRIORITY = 100
+_PLACES = {
+    "question_sets": ("question_sets",),
+    "models": ("models", "model"),
+    "limit": ("limit", "name"),
+    "budgets": ("budgets", "thinking_budget"),
+    "force_rounds": ("force_rounds",),
+    "knobs": ("passes", "temperature", "seed", "in_flight"),
+    "advanced": ("top_p", "answer_cap", "answer_cap_tokens", "profile", "system_prompt"),
+    "turn": ("priority", "executor"),
+}
+"""Where a problem is shown: the place, and the fields it covers."""
+
+
+class LaunchForm:
+    """The components of the form. `inputs` and `read` have the same order."""
+
+    def __init__(self, profiles: Profiles, has_ray: bool) -> None:
+        """Args:
+        profiles: those to choose from.
+        has_ray: whether jobs can also go to a Ray cluster.
+        """
+        self._problems = ProblemPlaces()
+        with gr.Row():
+            with gr.Column(scale=6, min_width=300):
+                self._build_subject()
+            with gr.Column(scale=6, min_width=300):
+                self._build_grid()
+        with gr.Row():
+            with gr.Column(scale=6, min_width=300):
+                self._build_knobs()
+            with gr.Column(scale=6, min_width=300):
+                self._build_turn(has_ray)
+        self.advanced = AdvancedForm(profiles, "admin-", _ANSWER_CAP_TOKENS)
+        self._problems.add("advanced")
+
+    def _build_subject(self) -> None:
+        self.question_sets = gr.Dropdown(
+            [], label="Question sets", multiselect=True, elem_id="admin-question-sets", value=[]
+        )
+        self._problems.add("question_sets")
+        self.models = gr.Dropdown(
+            [],
+            label="Models",
+            info="Each model answers every question. Leave empty for the engine's default.",
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="admin-models",
+        )
+        self._problems.add("models")
+        with gr.Row():
+            self.name = gr.Textbox(
+                label="Name", placeholder="Default: sets and models", max_lines=1, scale=3, elem_id="admin-name"
+            )
+            self.limit = gr.Textbox(
+                label="Limit per set", placeholder="all", max_lines=1, min_width=90, elem_id="admin-limit"
+            )
+        self._problems.add("limit")
+
+    def _build_grid(self) -> None:
+        self.budgets = gr.CheckboxGroup(
+            [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
+            value=list(DEFAULT_BUDGETS),
+            label="Thinking budgets (tokens)",
+            elem_id="admin-budgets",
+            elem_classes="m1-chips",
+        )
+        self.own_budgets = gr.Textbox(
+            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="admin-own-budgets"
+        )
+        self._problems.add("budgets")
+        self.rounds = gr.CheckboxGroup(
+            list(range(MAX_FORCE_ROUNDS + 1)),
+            value=[0],
+            label="Force rounds",
+            elem_id="admin-rounds",
+            elem_classes="m1-chips",
+        )
+        self._problems.add("force_rounds")
+
+    def _build_knobs(self) -> None:
+        with gr.Row():
+            self.passes = gr.Number(1, label="Passes", precision=0, min_width=80, elem_id="admin-passes")
+            self.temperature = gr.Number(0, label="Temperature", step=0.05, min_width=80, elem_id="admin-temperature")
+            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=80, elem_id="admin-seed")
+        self._problems.add("knobs")
+
+    def _build_turn(self, has_ray: bool) -> None:
+        with gr.Row():
+            self.in_flight = gr.Textbox(
+                label="In flight", placeholder="default", max_lines=1, min_width=80, elem_id="admin-in-flight"
+            )
+            self.priority = gr.Number(0, label="Priority", precision=0, min_width=80, elem_id="admin-priority")
+            places = [("This machine", "local"), *([("Ray", "ray")] if has_ray else [])]
+            self.executor = gr.Dropdown(
+                places, value="local", label="Where", min_width=120, visible=has_ray, elem_id="admin-executor"
+            )
+        self._problems.add("turn")
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Components whose values `read` takes."""
+        subject = [self.question_sets, self.models, self.name, self.limit]
+        grid = [self.budgets, self.own_budgets, self.rounds]
+        return [*subject, *grid, self.passes, self.temperature, self.seed, self.in_flight, *self.advanced.inputs]
+
+    @property
+    def turn(self) -> list[gr.components.Component]:
+        """Components whose values `read_turn` takes."""
+        return [self.priority, self.executor]
+
+    @property
+    def problems(self) -> list[gr.components.Component]:
+        """Where problems are shown."""
+        return self._problems.components
+
+    def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
+        """The recipe that the form holds; raises ProbeRefused, whose field names what is wrong."""
+        sets, models, name, limit, budgets, own, rounds, *rest = values
+        passes, temperature, seed, in_flight, top_p, cap, profile, system = rest
+        try:
+            recipe = BenchmarkRecipe(
+                name=(name or "").strip(),
+                question_sets=tuple(sets or ()),
+                models=tuple(models or ()),
+                budgets=(*map(int, budgets or ()), *read_budgets(own)),
+                force_rounds=tuple(map(int, rounds or ())),
+                passes=read_whole(passes, "passes", "Passes", 1, MAX_PASSES),
+                temperature=temperature,
+                top_p=top_p,
+                seed=read_seed(seed),
+                answer_cap_tokens=cap,
+                system_prompt=system if system and system.strip() else None,
+                profile=profile or "",
+                limit=_read_number(limit, "limit", "Limit per set"),
+                in_flight=_read_number(in_flight, "in_flight", "In flight") or 0,
+            )
+        except ValidationError as exc:
+            raise _refusal(exc) from exc
+        return recipe.checked()
+
+    def read_turn(self, priority: Any, executor: Any) -> tuple[int, str]:
+        """Priority and executor; raises ProbeRefused for what is no priority."""
+        number = read_whole(priority or 0, "priority", "Priority", -_MAX_PRIORITY, _MAX_PRIORITY)
+        if abs(number) > _MAX_PRIORITY:
+            raise BenchmarkRefused(
+                "priority", f"Priority is {number}; enter a whole number from -{_MAX_PRIORITY} to {_MAX_PRIORITY}."
+            )
+        return number, str(executor or "local")
+
+    def fill_with(self, recipe: BenchmarkRecipe) -> Updates:
+        """A recipe goes into the form."""
+        return {
+            self.question_sets: list(recipe.question_sets),
+            self.models: list(recipe.models),
+            self.name: recipe.name,
+            self.limit: "" if recipe.limit is None else str(recipe.limit),
+            self.budgets: [budget for budget in recipe.budgets if budget in BUDGET_CHIPS],
+            self.own_budgets: " ".join(str(budget) for budget in recipe.budgets if budget not in BUDGET_CHIPS),
+            self.rounds: list(recipe.force_rounds),
+            self.passes: recipe.passes,
+            self.temperature: recipe.temperature,
+            self.seed: "" if recipe.seed is None else str(recipe.seed),
+            self.in_flight: str(recipe.in_flight) if recipe.in_flight else "",
+            self.advanced.top_p: recipe.top_p,
+            self.advanced.answer_cap: recipe.answer_cap_tokens,
+            self.advanced.profile: recipe.profile,
+            self.advanced.system_prompt: recipe.system_prompt or "",
+        }
+
+    def show_problem(self, error: Exception | None, message: str = "") -> Updates:
+        """Show a problem at its field, and clear all others.
+
+        Args:
+            error: names the field, when it is one of the form's; None clears all.
+            message: what is shown.
+        """
+        place = place_of(error.field) if isinstance(error, ProbeRefused) else ""
+        return self._problems.show(place, message)
+
+
+def place_of(field: str) -> str:
+    """Where a field's problem is shown; empty for a field that the form does not have."""
+    return next((place for place, fields in _PLACES.items() if field in fields), "")
+
+
+def _read_number(text: str | None, field: str, name: str) -> int | None:
+    """The whole number in a box, None for an empty one; raises BenchmarkRefused for anything else."""
+    written = (text or "").strip()
+    if not written:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", written):
+        raise BenchmarkRefused(field, f"{name} is {written[:40]!r}; enter a whole number, or leave it empty.")
+    return int(written)
+
+
+def _refusal(error: ValidationError) -> BenchmarkRefused:
+    """The first problem of values that are not of their type, as a box can hold."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    name = field.replace("_", " ").capitalize() or "A field"
+    found = "empty" if first["input"] is None else repr(first["input"])
+    return BenchmarkRefused(field, f"{name} is {found}; enter a number.")

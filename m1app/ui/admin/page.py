@@ -1,0 +1,90 @@
+"""The Admin page: launch benchmarks and fine-tunings, watch jobs, keep question sets, look after the engine.
+
+It is a separate Gradio application; who may use it is decided in `login`, and every handler checks again.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from m1app.access.service import AdminAccess
+from m1app.bootstrap import Services
+from m1app.training.recipe import TrainingRecipe
+from m1app.ui.admin.engines_tab import EnginesTab
+from m1app.ui.admin.fine_tune_tab import TrainingTab
+from m1app.ui.admin.jobs_tab import NEW_VIEW, JobsTab
+from m1app.ui.admin.launch_tab import LaunchTab
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.question_sets_tab import SetsTab
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.header import PageHeader
+from m1app.ui.shell.page_component import page_component
+
+_TABS = ("launch", "training", "jobs", "sets", "engines")
+
+
+class AdminPage:
+    """Builds the page into the open Blocks and holds the handlers that join its tabs."""
+
+    def __init__(self, demo: gr.Blocks, services: Services, access: AdminAccess) -> None:
+        self._services = services
+        self._gate = HandlerGate(access)
+        header = PageHeader(services)
+        self._session = page_component("admin/admin_session")
+        # Every tab is there from the start: one that is built later would miss what was sent to it before.
+        with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
+            with gr.Tab("New benchmark", id="launch", render_children=True):
+                self._launch = LaunchTab(services, self._gate)
+            with gr.Tab("Fine-tune", id="training", render_children=True):
+                self._training = TrainingTab(services, self._gate)
+            with gr.Tab("Jobs", id="jobs", render_children=True):
+                self._jobs = JobsTab(services, self._gate)
+            with gr.Tab("Question sets", id="sets", render_children=True):
+                self._sets = SetsTab(services, self._gate, self._launch.form.question_sets)
+            with gr.Tab("Engine and health", id="engines", render_children=True):
+                self._engines = EnginesTab(services, self._gate)
+        self._wire(demo, has_password=access.has_password)
+        header.wire(demo.load, self._launch.form.models)
+
+    def _wire(self, demo: gr.Blocks, *, has_password: bool) -> None:
+        form, jobs = self._launch.form, self._jobs
+        jobs.wire()
+        for tab in (self._launch, self._training):
+            jobs.follow_start(tab.wire(demo), self._tabs, tab.started_job)
+        self._sets.wire(demo)
+        self._engines.wire(demo)
+
+        async def session(_: Mapping[str, str]) -> dict[str, Any]:
+            return {"has_password": has_password}
+
+        demo.load(self._gate.load(session), None, self._session, **QUIET)
+        demo.load(self._gate.load(self._on_load), None, [self._tabs, *jobs.outputs], **QUIET)
+        cloned = [self._tabs, jobs.list, *form.inputs, *self._training.form.inputs]
+        jobs.list.clone(self._gate.event(self._on_clone), None, cloned, **QUIET)
+        compared = [self._tabs, form.models]
+        jobs.list.benchmark(self._gate.event(self._on_benchmark), None, compared, **QUIET)
+
+    async def _on_load(self, query: Mapping[str, str]) -> tuple[Any, ...]:
+        """The address may name a job, which is shown, or a tab."""
+        shown = await self._jobs.shown(NEW_VIEW | {"job": query.get("job", "")[:64]})
+        tab = "jobs" if query.get("job") else query.get("tab", "")
+        return gr.Tabs(selected=tab) if tab in _TABS else gr.skip(), *shown
+
+    async def _on_clone(self, event: gr.EventData) -> dict[Any, Any]:
+        """A job's recipe goes into the form of its kind."""
+        try:
+            if event._data["run"]:
+                recipe = await self._services.benchmarks.recipe_of(str(event._data["run"]))
+                return {self._tabs: gr.Tabs(selected="launch")} | self._launch.form.fill_with(recipe)
+            job = await self._services.jobs.get(str(event._data["job"]))
+            filled = self._training.form.fill_with(TrainingRecipe.parse(dict(job.recipe)))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return {self._jobs.list: {"notice": message_of(exc), "view": dict(event._data["view"])}}
+        return {self._tabs: gr.Tabs(selected="training")} | filled
+
+    async def _on_benchmark(self, event: gr.EventData) -> dict[Any, Any]:
+        """A new model and its base go into the form of benchmarks."""
+        models = [str(name) for name in event._data["models"]]
+        return {self._tabs: gr.Tabs(selected="launch"), self._launch.form.models: models}

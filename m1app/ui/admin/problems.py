@@ -1,0 +1,35 @@
+"""Where a form of the Admin page shows errors: a hidden place next to each group of fields."""
+
+import gradio as gr
+
+from m1app.ui.shell.events import Updates
+from m1app.ui.shell.page_component import escaped
+
+_PROBLEM = '<span class="m1-problem" role="alert">{}</span>'
+
+
+class ProblemPlaces:
+    """The places of one form."""
+
+    def __init__(self, form: str = "") -> None:
+        """Args:
+        form: prefix of the places' ids; empty for the benchmark form.
+        """
+        self._prefix = f"admin-problem-{form}-" if form else "admin-problem-"
+        self._places: dict[str, gr.HTML] = {}
+
+    def add(self, name: str) -> None:
+        """Put a place here."""
+        self._places[name] = gr.HTML("", visible=False, elem_id=self._prefix + name, apply_default_css=False)
+
+    @property
+    def components(self) -> list[gr.components.Component]:
+        """Outputs of a handler that shows problems."""
+        return list(self._places.values())
+
+    def show(self, place: str, message: str) -> Updates:
+        """Show the message at `place` and clear all others; an empty place clears all."""
+        return {
+            spot: gr.update(visible=name == place, value=_PROBLEM.format(escaped(message)) if name == place else "")
+            for name, spot in self._places.items()
+        }

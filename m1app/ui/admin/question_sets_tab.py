@@ -1,0 +1,104 @@
+"""The tab of question sets: import from the hub, preview with search, delete. Files come in through `files`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.question_sets.service import QuestionSetNotFound
+from m1app.ui.admin.component import admin_component
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.question_sets_view import (
+    PREVIEW_PAGE,
+    overlaps_value,
+    preview_value,
+    report_value,
+    set_choices,
+    sets_value,
+)
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+
+Reply = dict[str, Any]
+_HUB_FIELDS = ("name", "layout", "config", "split")
+
+
+class SetsTab:
+    """Builds the tab and holds its handlers."""
+
+    def __init__(self, services: Services, gate: HandlerGate, choice: gr.Dropdown) -> None:
+        """Args:
+        services: the app's services.
+        gate: guards every handler.
+        choice: offers the sets elsewhere on the page.
+        """
+        self._sets = services.question_sets
+        self._gate = gate
+        self._choice = choice
+        self.list = admin_component("sets", "upload")
+
+    def wire(self, demo: gr.Blocks) -> None:
+        """Connect the handlers."""
+        outputs = [self.list, self._choice]
+        self.list.ask(self._gate.event(self._on_ask), self._choice, outputs, trigger_mode="multiple", **QUIET)
+        demo.load(self._gate(self._on_load), self._choice, outputs, **QUIET)
+
+    @property
+    def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:
+        return {
+            "list": self._list,
+            "preview": self._preview,
+            "hub": self._import_hub,
+            "delete": self._delete,
+            "overlaps": self._overlaps,
+        }
+
+    async def _on_load(self, chosen: list[str] | None) -> tuple[Any, Any]:
+        return await self._shown(0, {}, chosen)
+
+    async def _on_ask(self, event: gr.EventData, chosen: list[str] | None) -> tuple[Any, Any]:
+        asked = event._data
+        try:
+            reply = await self._answers[str(asked["action"])](asked)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            reply = {"error": message_of(exc)}
+        return await self._shown(int(asked["number"]), reply, chosen)
+
+    async def _shown(self, number: int, reply: Reply, chosen: list[str] | None) -> tuple[Any, Any]:
+        """The list as it is now with a reply, and the choice of sets without those that are gone."""
+        try:
+            sets = await self._sets.all()
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return {"number": number, "reply": {"error": message_of(exc)}}, gr.skip()
+        value = sets_value(sets, self._sets.layouts) | {"number": number, "reply": reply}
+        names = {each.name for each in sets}
+        kept = [name for name in chosen or () if name in names]
+        return value, gr.update(choices=set_choices(sets), value=kept)
+
+    async def _list(self, _: Mapping[str, Any]) -> Reply:
+        return {}
+
+    async def _preview(self, asked: Mapping[str, Any]) -> Reply:
+        set_id, text, offset = str(asked["id"]), str(asked.get("text") or "")[:200], int(asked.get("offset") or 0)
+        chosen = next((each for each in await self._sets.all() if each.id == set_id), None)
+        if chosen is None:
+            raise QuestionSetNotFound("This question set has been deleted. Choose another.")
+        offset = max(0, offset)
+        found = await self._sets.preview(set_id, limit=PREVIEW_PAGE + 1, offset=offset, text=text)
+        return {
+            "preview": preview_value(chosen, found, text=text, offset=offset, layouts=self._sets.layouts),
+        }
+
+    async def _import_hub(self, asked: Mapping[str, Any]) -> Reply:
+        options = {field: str(asked.get(field) or "").strip() for field in _HUB_FIELDS}
+        report = await self._sets.import_hub(str(asked.get("repo") or "").strip(), **options)
+        return {"report": report_value(report)}
+
+    async def _delete(self, asked: Mapping[str, Any]) -> Reply:
+        await self._sets.delete(str(asked["id"]))
+        return {"deleted": str(asked["id"])}
+
+    async def _overlaps(self, _: Mapping[str, Any]) -> Reply:
+        sets = await self._sets.all()
+        return {"overlaps": overlaps_value(await self._sets.overlaps([each.id for each in sets]))}

@@ -1,0 +1,129 @@
+"""Training data on the Admin page: versions with their cards, and a form that builds another one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.training.data_building import Collected, DataRequest, carry_out
+from m1app.ui.admin.component import admin_component
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.training_data_view import (
+    built_value,
+    card_value,
+    data_choices,
+    data_sets_value,
+    preview_value,
+    run_choices,
+)
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+from storage.benchmarks.records import BenchmarkRun
+
+Reply = dict[str, Any]
+
+
+class TrainingDataPart:
+    """The component and its handlers."""
+
+    def __init__(self, services: Services, gate: HandlerGate) -> None:
+        self._services = services
+        self._data = services.training_data
+        self._gate = gate
+        self.list = admin_component("training_data", "training_steps", "upload")
+
+    def wire(self, demo: gr.Blocks, choice: gr.Dropdown) -> None:
+        """Connect the handlers.
+
+        Args:
+            demo: the page.
+            choice: offers the data sets to train on.
+        """
+        outputs = [self.list, choice]
+        self.list.ask(self._gate.event(self._on_ask), choice, outputs, trigger_mode="multiple", **QUIET)
+        demo.load(self._gate(self._on_load), choice, outputs, **QUIET)
+
+    @property
+    def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:
+        return {"list": self._list, "card": self._card, "delete": self._delete, "make": self._make}
+
+    async def _on_load(self, chosen: str | None) -> tuple[Any, Any]:
+        return await self._shown(0, {}, chosen)
+
+    async def _on_ask(self, event: gr.EventData, chosen: str | None) -> tuple[Any, Any]:
+        asked = event._data
+        try:
+            reply = await self._answers[str(asked["action"])](asked)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            reply = {"error": message_of(exc)}
+        return await self._shown(int(asked["number"]), reply, chosen)
+
+    async def _shown(self, number: int, reply: Reply, chosen: str | None) -> tuple[Any, Any]:
+        """The list as it is now with a reply, and the choice without a version that is gone."""
+        try:
+            versions = await self._data.all()
+            runs = await self._services.benchmark_reading.runs()
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return {"number": number, "reply": {"error": message_of(exc)}}, gr.skip()
+        value = {
+            "rows": data_sets_value(versions),
+            "runs": [list(choice) for choice in model_choices(runs)],
+            "number": number,
+            "reply": reply,
+        }
+        # What was just built is what one wants to train on; what was typed, such as a path, stays.
+        kept = None if chosen == reply.get("deleted") else chosen
+        return value, gr.update(choices=data_choices(versions), value=reply.get("built") or kept or _newest(versions))
+
+    async def _list(self, asked: Mapping[str, Any]) -> Reply:
+        """After a file came in by its own way; `built` names what became of it."""
+        built = str(asked.get("built") or "")
+        return {"built": built} if built else {}
+
+    async def _card(self, asked: Mapping[str, Any]) -> Reply:
+        reference = str(asked["id"])
+        card = await asyncio.to_thread(self._data.card, reference)
+        return {"card": card_value(card, await asyncio.to_thread(self._data.samples, reference))}
+
+    async def _delete(self, asked: Mapping[str, Any]) -> Reply:
+        deleted = await self._data.delete(str(asked["id"]))
+        return {"deleted": deleted.id}
+
+    async def _make(self, asked: Mapping[str, Any]) -> Reply:
+        return await carried_out(self._services, asked["form"], ())
+
+
+async def carried_out(services: Services, form: Any, files: Sequence[Path]) -> Reply:
+    """The reply to a form that previews or builds a data set.
+
+    Args:
+        services: the app's services.
+        form: its values, as the page sends them.
+        files: that came with it; see `files`.
+
+    Raises:
+        AppError, StorageError: as `carry_out`.
+    """
+    data = services.training_data
+    made = await carry_out(data, services.exchange, DataRequest.parse(form), files)
+    if isinstance(made, Collected):
+        return {"report": preview_value(made)}
+    card = await asyncio.to_thread(data.card, made.id)
+    return {"report": built_value(made, card.warnings), "built": made.id}
+
+
+def model_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
+    """Runs whose right answers can be left out, one for each of a run's models: RUN or RUN:MODEL, and label."""
+    return [
+        (f"{run_id}:{model}", f"{label}, {model}") if len(run.models) > 1 else (run_id, label)
+        for run, (run_id, label) in zip(runs, run_choices(runs), strict=True)
+        for model in run.models
+    ]
+
+
+def _newest(versions: Any) -> str | None:
+    """The version that was made last, which a form begins with."""
+    return max(versions, key=lambda each: each.created_at).id if versions else None

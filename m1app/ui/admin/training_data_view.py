@@ -1,0 +1,87 @@
+"""What the Admin page shows of training data: the list, a card, what each step of a curation did."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from m1app.training.curation import StepReport
+from m1app.training.data_building import Collected
+from m1app.training.data_sets import DataCard, DataSetVersion, card_markdown
+from m1app.training.samples import TrainingSample
+from m1app.wording import percent
+from storage.benchmarks.records import BenchmarkRun
+
+_SHOWN_PAIRS = 10
+_NAMES = {
+    "overlap": "Overlap with evaluation sets",
+    "difficulty": "Answered already",
+    "verify": "Answers checked against targets",
+    "length": "Length",
+    "deduplicate": "Duplicates",
+    "draw": "Draw",
+    "delimiters": "Special tokens",
+}
+
+
+def data_sets_value(versions: Sequence[DataSetVersion]) -> list[dict[str, Any]]:
+    """Rows of the list."""
+    return [
+        {"id": each.id, "samples": each.samples, "created": each.created_at.isoformat(timespec="seconds")}
+        for each in versions
+    ]
+
+
+def data_choices(versions: Sequence[DataSetVersion]) -> list[tuple[str, str]]:
+    """What the form offers to train on: label with count, and NAME:vN."""
+    return [(f"{each.id} ({each.samples:,})", each.id) for each in versions]
+
+
+def run_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
+    """Runs whose right answers can be left out: id and label."""
+    return [(run.id, f"{run.name or 'unnamed'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
+
+
+def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, Any]:
+    """A version to read: its card as plain text."""
+    return {"id": f"{card.name}:v{card.version}", "text": card_markdown(card, samples)}
+
+
+def preview_value(found: Collected) -> dict[str, Any]:
+    """What a build would keep."""
+    kept = len(found.curated.samples)
+    read = "; ".join(f"{source.name}: {source.samples:,}" for source in found.sources)
+    return {
+        "headline": f"{_samples(kept)} would be kept. Nothing is built yet.",
+        "notes": [f"Read from {read}."],
+        "steps": steps_value(found.curated.reports),
+    }
+
+
+def built_value(made: DataSetVersion, warnings: Sequence[str]) -> dict[str, Any]:
+    """What a build kept."""
+    return {
+        "headline": f"{made.id}: {_samples(made.samples)}, ready to train on.",
+        "notes": list(warnings),
+        "steps": steps_value(made.reports),
+    }
+
+
+def steps_value(reports: Sequence[StepReport]) -> list[dict[str, Any]]:
+    """Each step with its counts, its examples and the pairs of an overlap."""
+    return [_step(report) for report in reports]
+
+
+def _step(report: StepReport) -> dict[str, Any]:
+    dropped = report.before - report.kept
+    return {
+        "name": _NAMES.get(report.step, report.step.capitalize()),
+        "counts": f"{report.kept:,} of {report.before:,} kept" if dropped else f"all {report.kept:,} kept",
+        "dropped": dropped,
+        "title": report.title,
+        # The pairs say more than the examples that are made of them.
+        "examples": [] if report.pairs else list(report.examples),
+        "pairs": [[here, there, percent(share, 0)] for here, there, share in report.pairs[:_SHOWN_PAIRS]],
+    }
+
+
+def _samples(count: int) -> str:
+    return f"{count:,} sample{'' if count == 1 else 's'}"

@@ -1,0 +1,193 @@
+"""The Benchmarks page: curves of stored and running benchmark runs, their tables, transitions and questions.
+
+The page's code asks one question at a time, by the event `ask`, as the Annotate page's does; the address keeps what is
+shown. Only counts of cells and single pages of questions are read, so a run may have a million results.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from m1app.benchmark.charts.panels import panels
+from m1app.benchmark.descriptions import run_name
+from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
+from m1app.benchmark.queries import CellPair, QuestionFilter
+from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
+from m1app.bootstrap import Services
+from m1app.errors import AppError
+from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
+from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
+from m1app.ui.benchmarks.transitions_view import transitions_value
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.header import PageHeader
+from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.shared_reading import SharedReading
+from storage.benchmarks.records import BenchmarkRun
+
+RUNS_SHOWN = 200
+QUESTIONS_SHOWN = 50
+MOST_RUNS_COMPARED = 8
+_SHARED_SECONDS = 1.0
+_PROGRAM = ("base", "view", "runs", "chosen", "charts", "tables", "flow", "questions", "start")
+"""The page's code, in this order: `benchmark_<name>.js`."""
+
+Values = Mapping[str, Any]
+Reply = dict[str, Any]
+
+
+class BenchmarksPage:
+    """Builds the page into the open Blocks and holds its handlers."""
+
+    def __init__(self, demo: gr.Blocks, services: Services) -> None:
+        self._reading = services.benchmark_reading
+        # Every open tab asks for the runs again and again.
+        self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
+        header = PageHeader(services)
+        self._page = page_component(
+            "benchmarks/benchmarks_page", "shell/plotly_loader", *(f"benchmarks/benchmark_{part}" for part in _PROGRAM)
+        )
+        self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
+        # The header offers the served models to a form; here there is none.
+        header.wire(demo.load, gr.Dropdown([], visible=False))
+
+    @property
+    def _answers(self) -> Mapping[str, Callable[[Values], Awaitable[Reply]]]:
+        return {
+            "runs": self._runs,
+            "curves": self._curves,
+            "points": self._points,
+            "readings": self._readings,
+            "transitions": self._transitions,
+            "along": self._along,
+            "questions": self._questions,
+            "rename": self._rename,
+            "tag": self._tag,
+            "archive": self._archive,
+            "delete": self._delete,
+        }
+
+    async def _on_ask(self, event: gr.EventData) -> dict[str, Any]:
+        asked = event._data
+        try:
+            reply = await self._answers[asked["action"]](asked["values"])
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            reply = {"error": message_of(exc)}
+        # As text: Gradio's page code watches every part of a value, which is slow for long tables.
+        return {"number": int(asked["number"]), "reply": json.dumps(reply, ensure_ascii=False, allow_nan=False)}
+
+    async def _runs(self, values: Values) -> Reply:
+        """The runs table and the chosen runs; `is_same` alone when nothing changed since the page's last stamp."""
+        text, tag, with_archived = str(values.get("find", "")), str(values.get("tag", "")), bool(values.get("archived"))
+        found = await self._listed.get(
+            (text, tag, with_archived),
+            lambda: self._reading.runs(text=text, tag=tag, with_archived=with_archived, limit=RUNS_SHOWN),
+        )
+        known = {run.id: run for run in found}
+        chosen, problem = [], ""
+        for run_id in _ids(values):
+            try:
+                chosen.append(known.get(run_id) or await self._reading.get(run_id))
+            except AppError as exc:
+                problem = str(exc)
+        rows, picked = [run_value(run) for run in found], [run_value(run) for run in chosen]
+        stamp = stamp_of([*rows, *picked])
+        if stamp == values.get("stamp"):
+            return {"is_same": True}
+        is_cut = len(found) == RUNS_SHOWN
+        return {"stamp": stamp, "runs": rows, "chosen": picked, "problem": problem, "is_cut": is_cut}
+
+    async def _curves(self, values: Values) -> Reply:
+        run_names = await self._run_names(values)
+        cells = await self._reading.cells(list(run_names), rule_of(values))
+        # Figures and intervals of hundreds of cells take long enough to hold up every other tab.
+        drawn = await asyncio.to_thread(panels, cells, choice_of(values), run_names)
+        return {"panels": [asdict(panel) for panel in drawn]}
+
+    async def _points(self, values: Values) -> Reply:
+        run_names, choice = await self._run_names(values), choice_of(values)
+        strict, m1 = [await self._reading.cells(list(run_names), rule) for rule in ("strict", "m1")]
+        shown = [cell for cell in strict if is_shown(cell, choice)]
+        return {"table": asdict(await asyncio.to_thread(points_table, shown, m1, run_names))}
+
+    async def _readings(self, values: Values) -> Reply:
+        run_names = await self._run_names(values)
+        cells = await self._reading.cells(list(run_names), rule_of(values))
+        wanted = [cell for cell in cells if str(values.get("model") or cell.model) == cell.model]
+        with_paper = bool(values.get("paper"))
+        budget = int(values.get("budget") or 0)
+        found = await asyncio.to_thread(accuracy_table, wanted, budget, run_names, with_paper=with_paper)
+        return {
+            "table": asdict(found),
+            "note": BEST_NOTE,
+            "paper_note": f"{SOURCE}. {MAXIMUM_NOTE}" if with_paper else "",
+        }
+
+    async def _transitions(self, values: Values) -> Reply:
+        run_id, rule = str(values["run"]), rule_of(values)
+        before, after = cell_of(values["before"]), cell_of(values["after"])
+        pair = CellPair(
+            str(values["model"]), str(values.get("set", "")), before, after, other_model=str(values.get("other", ""))
+        )
+        transitions = await self._reading.transitions(run_id, pair, rule)
+        return transitions_value(transitions, pair, (await self._reading.get(run_id)).passes)
+
+    async def _along(self, values: Values) -> Reply:
+        """Each budget against the one before; asked for by itself, since it compares every pair of neighbours."""
+        run_id, rule = str(values["run"]), rule_of(values)
+        rounds = cell_of(values["after"])[1]
+        curve = await self._reading.compare_curve(
+            run_id, str(values["model"]), str(values.get("set", "")), rounds, rule
+        )
+        return {"table": asdict(curve_table(curve, (await self._reading.get(run_id)).budgets[0]))}
+
+    async def _questions(self, values: Values) -> Reply:
+        before, offset = str(values.get("before", "")), max(0, int(values.get("offset") or 0))
+        wanted = QuestionFilter(
+            model=str(values.get("model", "")),
+            question_set=str(values.get("set", "")),
+            cell=cell_of(values["cell"]),
+            before=cell_of(before) if before else None,
+            before_model=str(values.get("before_model", "")),
+            verdict=str(values.get("verdict", "")),
+            text=str(values.get("text", "")),
+        )
+        page = await self._reading.questions(
+            str(values["run"]), wanted, rule=rule_of(values), limit=QUESTIONS_SHOWN, offset=offset
+        )
+        return questions_value(page, offset)
+
+    async def _rename(self, values: Values) -> Reply:
+        return self._changed(await self._reading.rename(str(values["run"]), str(values["name"]).strip()))
+
+    async def _tag(self, values: Values) -> Reply:
+        tags = [tag.strip() for tag in str(values["tags"]).split(",") if tag.strip()]
+        return self._changed(await self._reading.set_tags(str(values["run"]), tags))
+
+    async def _archive(self, values: Values) -> Reply:
+        return self._changed(await self._reading.archive(str(values["run"]), bool(values["is_archived"])))
+
+    async def _delete(self, values: Values) -> Reply:
+        await self._reading.delete(str(values["run"]))
+        self._listed.forget()
+        return {}
+
+    def _changed(self, run: BenchmarkRun) -> Reply:
+        self._listed.forget()
+        return {"run": run_value(run)}
+
+    async def _run_names(self, values: Values) -> dict[str, str]:
+        runs = [await self._reading.get(run_id) for run_id in _ids(values)]
+        names = [run_name(run) for run in runs]
+        return {
+            run.id: name if names.count(name) == 1 else f"{name} ({run.id[:6]})"
+            for run, name in zip(runs, names, strict=True)
+        }
+
+
+def _ids(values: Values) -> Sequence[str]:
+    return tuple(dict.fromkeys(str(each) for each in values.get("runs", ())))[:MOST_RUNS_COMPARED]

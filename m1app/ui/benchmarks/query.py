@@ -1,0 +1,56 @@
+"""What the Benchmarks page asks for, read from what its code sent. An unknown name falls back to the default."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from m1app.benchmark.charts.lines import Chart, ChartChoice, is_chosen
+from m1app.benchmark.queries import CellSummary
+from m1app.errors import AppError
+
+
+class BadAddress(AppError):
+    """The page's address names something that cannot be read."""
+
+
+def rule_of(values: Mapping[str, Any]) -> str:
+    """The scoring rule: "strict" unless m1 is asked for."""
+    return "m1" if values.get("rule") == "m1" else "strict"
+
+
+def choice_of(values: Mapping[str, Any]) -> ChartChoice:
+    """What to draw."""
+    chart = {each.value: each for each in Chart}.get(str(values.get("chart", "")), Chart.BUDGET)
+    model = str(values.get("model", ""))
+    return ChartChoice(
+        chart=chart,
+        question_sets=tuple(str(each) for each in values.get("sets") or ("",)),
+        models=(model,) if model else (),
+        force_rounds=_whole(values.get("rounds")),
+        budget_tokens=_whole(values.get("budget")),
+        with_paper=bool(values.get("paper")),
+    )
+
+
+def is_shown(cell: CellSummary, choice: ChartChoice) -> bool:
+    """Whether a cell belongs to what was chosen."""
+    return cell.question_set in choice.question_sets and is_chosen(cell, choice)
+
+
+def cell_of(text: Any) -> tuple[int, int]:
+    """(budget, rounds) of "512-1".
+
+    Raises:
+        BadAddress: it is not of that form.
+    """
+    try:
+        budget, rounds = (int(part) for part in str(text).split("-"))
+    except ValueError as exc:
+        raise BadAddress(f"“{text}” is not a cell. Use budget and rounds, as in 512-0.") from exc
+    return budget, rounds
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,88 @@
+"""What the Benchmarks page shows of runs and questions. Pure: records in, dictionaries for the page's code out."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from m1app.benchmark.descriptions import run_facts, run_name
+from m1app.benchmark.queries import QuestionPage
+from m1app.wording import verdict_of, verdict_with_letter
+from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
+
+_STATE_LABELS = {
+    RunState.WAITING: "Waiting",
+    RunState.RUNNING: "Running",
+    RunState.COMPLETED: "Done",
+    RunState.STOPPED: "Stopped",
+    RunState.FAILED: "Failed",
+    RunState.INTERRUPTED: "Interrupted",
+}
+
+
+def run_value(run: BenchmarkRun) -> dict[str, Any]:
+    """A run in the table and in the list of those chosen."""
+    over = run.items_done + run.items_failed
+    return {
+        "id": run.id,
+        "name": run_name(run),
+        "state": run.state.value,
+        "state_label": _STATE_LABELS[run.state],
+        "is_live": run.state in (RunState.WAITING, RunState.RUNNING),
+        "share": over / run.items if run.items else 0,
+        "progress": f"{over:,} of {run.items:,}",
+        "failed": run.items_failed,
+        "error": run.error,
+        "created": run.created_at.strftime("%Y-%m-%d %H:%M"),
+        "tags": list(run.tags),
+        "is_archived": run.is_archived,
+        "sets": list(run.question_sets),
+        "models": list(run.models),
+        "budgets": list(run.budgets),
+        "rounds": list(run.force_rounds),
+        "facts": run_facts(run),
+    }
+
+
+def stamp_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Changes when anything that the page shows of these runs does."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def questions_value(page: QuestionPage, offset: int) -> dict[str, Any]:
+    """One page of questions."""
+    return {"rows": [_question(each) for each in page.questions], "total": page.total, "offset": offset}
+
+
+def _question(each: QuestionVerdict) -> dict[str, Any]:
+    state = each.item_state
+    verdict, label = _judged(each.letter, each.is_correct, state)
+    before, before_label = (
+        ("", "") if each.before_is_correct is None else _judged(each.before_letter, each.before_is_correct, state)
+    )
+    return {
+        "item": each.item_id,
+        "stem": each.stem,
+        "set": each.question_set,
+        "model": each.model,
+        "target": each.target or "–",
+        "verdict": verdict,
+        "verdict_label": label,
+        "before": before,
+        "before_label": before_label,
+        "error": each.error,
+        "tokens": "–" if each.thinking_tokens is None else f"{each.thinking_tokens:,}",
+        "case": each.checkpoint_id or "",
+        # An item that has not begun, or failed before it did, has no sweep to open; one that failed later may.
+        "has_sweep": state is ItemState.DONE or each.checkpoint_id is not None,
+    }
+
+
+def _judged(letter: str | None, is_correct: bool | None, state: ItemState) -> tuple[str, str]:
+    """The verdict, by which the page picks a colour, and its words; the verdict is empty while the item waits."""
+    if state is ItemState.FAILED:
+        return "failed", "failed"
+    if is_correct is None:
+        return "", "waiting"
+    verdict = verdict_of(letter, is_correct)
+    return verdict.value, verdict_with_letter(letter, verdict)

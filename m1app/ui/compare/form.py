@@ -1,0 +1,162 @@
+"""The form of the Compare page: question, grid and knobs; and their way to a `SweepRequest` and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from m1app.runs.probe_request import MAX_FORCE_ROUNDS
+from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
+from m1app.runs.sweeps import SweepEstimate
+from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
+from m1app.ui.question.question_form import QuestionForm
+from m1app.ui.shell.events import Updates
+from m1app.wording import counted
+from models.profiles import Profiles
+from storage.sweeps.records import Sweep
+from storage.traces.records import Trace
+
+EXAMPLE_ID = "haematology-dabigatran-reversal"
+"""The library question that the empty page offers."""
+
+_DEFAULT_ANSWER_CAP = 256
+
+
+class CompareForm:
+    """The components of the form. `inputs` and `read` have the same order."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        with gr.Row():
+            with gr.Column(scale=6, min_width=320):
+                self.boxes = QuestionForm("compare-", question_lines=7)
+                self.boxes.place_target()
+            with gr.Column(scale=6, min_width=320):
+                self._build_grid()
+                self._build_knobs()
+                self.advanced = AdvancedForm(profiles, "compare-", _DEFAULT_ANSWER_CAP)
+
+    def _build_grid(self) -> None:
+        self.budgets = gr.CheckboxGroup(
+            [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
+            value=list(DEFAULT_BUDGETS),
+            label="Thinking budgets (tokens)",
+            elem_id="compare-budgets",
+            elem_classes="m1-chips",
+        )
+        self.own_budgets = gr.Textbox(
+            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="compare-own-budgets"
+        )
+        self.rounds = gr.CheckboxGroup(
+            list(range(MAX_FORCE_ROUNDS + 1)),
+            value=list(DEFAULT_FORCE_ROUNDS),
+            label="Force rounds",
+            elem_id="compare-rounds",
+            elem_classes="m1-chips",
+        )
+
+    def _build_knobs(self) -> None:
+        self.models = gr.Dropdown(
+            [],
+            label="Models",
+            info="Each model gets its own sweep. Leave empty for the engine's default.",
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="compare-models",
+        )
+        with gr.Row():
+            self.passes = gr.Slider(1, MAX_PASSES, value=1, step=1, label="Passes", min_width=120)
+            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=120)
+            self.seed = gr.Textbox(
+                label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
+            )
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """Components whose values `read` takes."""
+        return [*self.boxes.texts, *self._grid, self.seed, *self.advanced.inputs]
+
+    @property
+    def costing(self) -> list[Any]:
+        """Components that change what a sweep costs."""
+        return [*self._grid, self.advanced.answer_cap]
+
+    @property
+    def _grid(self) -> list[gr.components.Component]:
+        return [self.budgets, self.own_budgets, self.rounds, self.models, self.passes, self.temperature]
+
+    def read(self, values: Sequence[Any]) -> SweepRequest:
+        """The request that the form holds; raises InvalidQuestion and ProbeRefused for what cannot be read."""
+        question, options, target, budgets, own, rounds, models, passes, temperature, *rest = values
+        seed, top_p, cap, profile, system = rest
+        asked = self.boxes.read(question, options, target)
+        return SweepRequest(
+            stem=asked.stem,
+            options=asked.options,
+            target=asked.target,
+            models=tuple(models or ()),
+            profile=profile or "",
+            budgets=(*map(int, budgets or ()), *read_budgets(own)),
+            force_rounds=tuple(map(int, rounds or ())),
+            passes=read_whole(passes, "passes", "Passes", 1, MAX_PASSES),
+            temperature=temperature,
+            top_p=top_p,
+            seed=read_seed(seed),
+            answer_cap_tokens=cap,
+            system_prompt=system if system and system.strip() else None,
+            source=asked.source,
+            title=asked.title,
+        )
+
+    def fill_with_sweep(self, sweep: Sweep) -> Updates:
+        """A sweep's question, grid and knobs go into the form."""
+        return (
+            self.boxes.fill_with(sweep.question)
+            | self._fill_budgets(sweep.budgets)
+            | {
+                self.rounds: list(sweep.force_rounds),
+                self.models: list(sweep.models),
+                self.passes: sweep.passes,
+                self.temperature: sweep.temperature,
+                self.seed: "" if sweep.seed is None else str(sweep.seed),
+            }
+            | self.advanced.fill_with_sweep(sweep)
+        )
+
+    def fill_with_trace(self, trace: Trace) -> Updates:
+        """A trace's question goes into the form, with a grid whose largest cell is the trace again."""
+        budget = trace.thinking_budget_tokens
+        smaller = [chip for chip in BUDGET_CHIPS if chip < budget]
+        return (
+            self.boxes.fill_with(trace.question)
+            | self._fill_budgets((*smaller[-4:], budget))
+            | {
+                self.rounds: list(range(trace.force_rounds + 1)),
+                self.models: [trace.model],
+                self.passes: 1,
+                self.temperature: trace.temperature,
+                self.seed: "" if trace.seed is None else str(trace.seed),
+            }
+            | self.advanced.fill_with_trace(trace)
+        )
+
+    def fill_with_example(self) -> Updates:
+        """The example question goes into the boxes; the grid stays."""
+        return self.boxes.fill_with_library(EXAMPLE_ID)
+
+    def _fill_budgets(self, budgets: Sequence[int]) -> Updates:
+        return {
+            self.budgets: [budget for budget in budgets if budget in BUDGET_CHIPS],
+            self.own_budgets: " ".join(str(budget) for budget in budgets if budget not in BUDGET_CHIPS),
+        }
+
+
+def estimate_text(request: SweepRequest, estimate: SweepEstimate) -> str:
+    """What a sweep may cost, before it runs."""
+    cells = len(request.cells)
+    runs = request.passes * max(1, len(request.models))
+    of_runs = counted(runs, "pass", "passes")
+    return (
+        f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
+        f"Separate runs: at most {estimate.tokens_if_separate_at_most:,}."
+    )

@@ -1,0 +1,29 @@
+"""The History list of the Compare page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from m1app.ui.compare.sweep_view import STATE_LABELS
+from storage.sweeps.repository import SweepSummary
+
+
+def history_value(sweeps: Sequence[SweepSummary], is_filtered: bool) -> dict[str, Any]:
+    """What the list shows of sweeps."""
+    nothing = (
+        "No sweep matches. Clear the search." if is_filtered else "No sweeps yet. Every sweep you run is kept here."
+    )
+    return {"rows": [_history_row(item) for item in sweeps], "empty": "" if sweeps else nothing}
+
+
+def _history_row(item: SweepSummary) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "begun": item.created_at.isoformat(),
+        "stem": item.stem,
+        "models": ", ".join(item.models),
+        "budgets": " ".join(f"{budget:,}" for budget in item.budgets),
+        "rounds": " ".join(map(str, item.force_rounds)),
+        "passes": item.passes,
+        "tokens": item.tokens_generated,
+        "state": STATE_LABELS[item.state],
+    }

@@ -1,0 +1,223 @@
+"""The Compare page: one question over a grid of budgets and force rounds, from one thinking pass."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.runs.errors import ProbeRefused
+from m1app.runs.sweep_reading import SweepSnapshot
+from m1app.runs.sweep_request import request_of_sweep
+from m1app.ui.compare.form import CompareForm, estimate_text
+from m1app.ui.compare.history_view import history_value
+from m1app.ui.compare.sweep_columns_view import columns_value
+from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
+from m1app.ui.question.question_form import new_question_js
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.header import PageHeader
+from m1app.ui.shell.page_component import escaped, page_component, text_block
+
+_FRAME_SECONDS = 0.15
+"""The page is sent at most one update in this time."""
+_HISTORY_PAGE = 25
+_DRAFT = "m1-compare-draft"
+
+
+class ComparePage:
+    """Builds the page into the open Blocks and holds its handlers."""
+
+    def __init__(self, demo: gr.Blocks, services: Services) -> None:
+        self._services = services
+        header = PageHeader(services)
+        with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
+            self._form = CompareForm(services.profiles)
+        self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
+        self._build_controls()
+        self._view = page_component("compare/sweep_view")
+        self._charts = page_component("compare/sweep_charts")
+        self._columns = page_component("compare/sweep_columns")
+        gr.HTML("<h2>History</h2>", apply_default_css=False)
+        self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
+        self._history = page_component("compare/sweep_history")
+        self._more = gr.Button("Show more", visible=False, elem_id="compare-more")
+        self._shown = gr.State(_HISTORY_PAGE)
+        self._sweep_id = gr.State("")
+        self._wire(demo)
+        header.wire(demo.load, self._form.models)
+
+    def _build_controls(self) -> None:
+        with gr.Row(elem_id="compare-controls"):
+            self._run = gr.Button("Run", variant="primary", elem_id="compare-run", min_width=90)
+            self._stop = gr.Button("Stop", elem_id="compare-stop", interactive=False, min_width=90)
+            self._again = gr.Button("Run again", elem_id="compare-again", interactive=False, min_width=90)
+            self._resume = gr.Button("Resume", elem_id="compare-resume", visible=False, min_width=90)
+            self._new = gr.Button("New", elem_id="compare-new", min_width=90)
+            gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
+        self._message = text_block("compare-message")
+
+    def _wire(self, demo: gr.Blocks) -> None:
+        form = self._form
+        begun = [*form.inputs, form.boxes.note, *self._controls, self._folded, self._sweep_id]
+        run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
+        again = self._again.click(self._on_again, self._sweep_id, begun, **QUIET)
+        resume = self._resume.click(self._on_resume, self._sweep_id, begun, **QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
+        followed = [self._then_follow(event) for event in (run, again, resume, loaded)]
+        # Only one sweep is shown at a time; leaving one does not end it.
+        opened = self._history.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
+        followed.append(self._then_follow(opened))
+        self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
+        self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
+        self._view.example(form.fill_with_example, None, form.boxes.texts, **QUIET)
+        form.boxes.wire(demo, _DRAFT, ["sweep", "trace"])
+        for knob in form.costing:
+            knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
+        demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)
+        self._search.change(self._on_search, self._search, self._history_outputs, trigger_mode="always_last", **QUIET)
+        self._more.click(self._on_more, [self._search, self._shown], self._history_outputs, **QUIET)
+
+    def _then_follow(self, event: Any) -> Any:
+        """After `event`, stream the chosen sweep, then put the controls back and the sweep into the history."""
+        follow = event.then(self._follow, self._sweep_id, [self._view, self._charts, self._columns], **QUIET)
+        follow.then(self._on_over, [self._sweep_id, self._search], [*self._controls, *self._history_outputs], **QUIET)
+        return follow
+
+    @property
+    def _controls(self) -> list[gr.components.Component]:
+        return [self._run, self._stop, self._again, self._resume, self._message]
+
+    @property
+    def _history_outputs(self) -> list[gr.components.Component]:
+        return [self._history, self._more, self._shown]
+
+    async def _on_run(self, *values: Any) -> AsyncGenerator[dict[Any, Any], None]:
+        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
+        try:
+            request = self._form.read(values)
+            form = self._form.boxes.recognise(*values[:3])
+            snapshot = await self._services.sweeps.start(request)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        yield form | self._running(snapshot)
+
+    async def _on_again(self, sweep_id: str) -> dict[Any, Any]:
+        try:
+            kept = await self._services.sweeps.get(sweep_id)
+            return self._running(await self._services.sweeps.start(request_of_sweep(kept.sweep)))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+
+    async def _on_resume(self, sweep_id: str) -> dict[Any, Any]:
+        try:
+            return self._running(await self._services.sweeps.resume(sweep_id))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+
+    async def _on_open(self, event: gr.EventData) -> dict[Any, Any]:
+        return await self._opened(str(event.id))
+
+    async def _on_load(self, request: gr.Request) -> dict[Any, Any]:
+        asked = request.query_params
+        try:
+            history = await self._history_updates("", _HISTORY_PAGE)
+            if asked.get("sweep"):
+                return history | await self._opened(str(asked["sweep"]))
+            if asked.get("trace"):
+                trace = await self._services.probe.get(str(asked["trace"]))
+                return history | self._form.fill_with_trace(trace)
+            if asked.get("models"):
+                return history | {self._form.models: str(asked["models"]).split(",")}
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return history
+
+    async def _opened(self, sweep_id: str) -> dict[Any, Any]:
+        """A stored or running sweep is about to be shown; its question, grid and knobs go into the form."""
+        try:
+            snapshot = await self._services.sweeps.get(sweep_id)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return self._form.fill_with_sweep(snapshot.sweep) | self._running(snapshot)
+
+    async def _follow(self, sweep_id: str) -> AsyncGenerator[Any, None]:
+        """Show a sweep until it is over, at most one frame in `_FRAME_SECONDS`."""
+        shown_at, memory = 0.0, FlipMemory()
+        if not sweep_id:
+            return
+        try:
+            async with aclosing(self._services.sweeps.follow(sweep_id)) as snapshots:
+                async for snapshot in snapshots:
+                    if snapshot.is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
+                        shown_at = time.monotonic()
+                        yield view_value(snapshot), charts_value(snapshot, memory), columns_value(snapshot)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield {"notice": message_of(exc)}, gr.skip(), gr.skip()
+
+    async def _on_over(self, sweep_id: str, searched: str) -> dict[Any, Any]:
+        if not sweep_id:
+            # Nothing was followed: the page was only loaded, and a sweep may have begun since.
+            return {self._run: gr.skip()}
+        try:
+            snapshot = await self._services.sweeps.get(sweep_id)
+            return self._over(snapshot) | await self._history_updates(searched, _HISTORY_PAGE)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+
+    async def _on_stop(self, sweep_id: str) -> None:
+        # On the event loop, where the sweep is: a plain function would be called from a thread.
+        self._services.sweeps.stop(sweep_id)
+
+    def _on_estimate(self, *values: Any) -> str:
+        try:
+            request = self._form.read(values)
+            return escaped(estimate_text(request, self._services.sweeps.estimate(request)))
+        except ProbeRefused as exc:
+            return escaped(str(exc))
+        except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run
+            return ""
+
+    async def _on_search(self, text: str) -> Updates:
+        return await self._history_updates(text, _HISTORY_PAGE)
+
+    async def _on_more(self, text: str, shown: int) -> Updates:
+        return await self._history_updates(text, shown + _HISTORY_PAGE)
+
+    async def _history_updates(self, text: str, limit: int) -> Updates:
+        found = await self._services.sweeps.recent(limit + 1, text)
+        return {
+            self._history: history_value(found[:limit], is_filtered=bool(text.strip())),
+            self._more: gr.update(visible=len(found) > limit),
+            self._shown: limit,
+        }
+
+    def _running(self, snapshot: SweepSnapshot) -> dict[Any, Any]:
+        """A sweep is about to be followed; the form folds up to give it room."""
+        return {
+            self._sweep_id: snapshot.sweep.id,
+            self._folded: gr.update(open=False),
+            self._run: gr.update(interactive=False),
+            self._stop: gr.update(interactive=True),
+            self._again: gr.update(interactive=False),
+            self._resume: gr.update(visible=False),
+            self._message: gr.update(visible=False, value=""),
+        }
+
+    def _over(self, snapshot: SweepSnapshot) -> Updates:
+        return {
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+            self._again: gr.update(interactive=True),
+            self._resume: gr.update(visible=snapshot.sweep.state in RESUMABLE),
+        }
+
+    def _refused(self, error: Exception) -> Updates:
+        return {
+            self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+        }

@@ -1,0 +1,124 @@
+"""The left side of the Probe page: question, library and knobs; and their way to a `ProbeRequest` and back."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
+from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_seed, read_whole
+from m1app.ui.question.question_form import QuestionForm
+from m1app.ui.shell.events import Updates
+from models.profiles import Profiles
+from storage.traces.records import Trace
+
+
+class ProbeForm:
+    """The components of the form. `inputs` and `read` have the same order."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self.boxes = QuestionForm()
+        self.library, self.note = self.boxes.library, self.boxes.note
+        self.question, self.options, self.target = self.boxes.question, self.boxes.options, self.boxes.target
+        with gr.Row():
+            self.boxes.place_target()
+            self.model = gr.Dropdown(
+                [], label="Model", min_width=160, scale=3, allow_custom_value=True, elem_id="model"
+            )
+            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="seed")
+        low, high = BUDGET_EXPONENTS
+        exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
+        with gr.Row(equal_height=True):
+            with gr.Column(scale=4, min_width=180):
+                self.budget_slider = gr.Slider(
+                    low, high, value=exponent, step=1, label="Thinking budget", elem_id="budget-slider", buttons=[]
+                )
+                gr.HTML(_ticks(low, high), apply_default_css=False)
+            self.budget = gr.Number(
+                DEFAULT_BUDGET_TOKENS, label="Exact tokens", precision=0, min_width=90, scale=1, elem_id="budget"
+            )
+        with gr.Row():
+            self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
+            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=140)
+        self.advanced = AdvancedForm(profiles)
+        self._wire_budget()
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """Components whose values `read` takes."""
+        return [
+            self.question,
+            self.options,
+            self.target,
+            self.model,
+            self.budget,
+            self.rounds,
+            self.temperature,
+            self.seed,
+            *self.advanced.inputs,
+        ]
+
+    def read(self, values: Sequence[Any]) -> ProbeRequest:
+        """The request that the form holds; raises InvalidQuestion for options that cannot be read."""
+        question, options, target, model, budget, rounds, temperature, seed, top_p, cap, profile, system = values
+        asked = self.boxes.read(question, options, target)
+        return ProbeRequest(
+            stem=asked.stem,
+            options=asked.options,
+            target=asked.target,
+            model=model or "",
+            profile=profile or "",
+            thinking_budget_tokens=budget,
+            force_rounds=read_whole(rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS),
+            temperature=temperature,
+            top_p=top_p,
+            seed=read_seed(seed),
+            answer_cap_tokens=cap,
+            system_prompt=system if system and system.strip() else None,
+            source=asked.source,
+            title=asked.title,
+        )
+
+    def fill_with_library(self, question_id: str) -> Updates:
+        """A library question goes into the form."""
+        return self.boxes.fill_with_library(question_id)
+
+    def fill_with_trace(self, trace: Trace) -> Updates:
+        """A trace's question and knobs go into the form."""
+        budget = trace.thinking_budget_tokens
+        return self.boxes.fill_with(trace.question) | {
+            self.model: trace.model,
+            self.budget: budget,
+            self.budget_slider: _nearest_exponent(budget),
+            self.rounds: trace.force_rounds,
+            self.temperature: trace.temperature,
+            self.seed: "" if trace.seed is None else str(trace.seed),
+            **self.advanced.fill_with_trace(trace),
+        }
+
+    def recognise(self, question: str, options: str, target: str) -> Updates:
+        """Move options typed below the question to their own box, with a note that they were recognised."""
+        return self.boxes.recognise(question, options, target)
+
+    def _wire_budget(self) -> None:
+        low, high = BUDGET_EXPONENTS
+        self.budget_slider.input(None, self.budget_slider, self.budget, js="(x) => 2 ** x", queue=False)
+        self.budget.change(
+            None,
+            self.budget,
+            self.budget_slider,
+            js=f"(n) => n > 0 ? Math.min({high}, Math.max({low}, Math.round(Math.log2(n)))) : {low}",
+            queue=False,
+        )
+
+
+def _ticks(low: int, high: int) -> str:
+    names = [f"{2**n}" if n < 10 else f"{2 ** (n - 10)}K" for n in range(low, high + 1)]
+    return '<div class="m1-ticks" aria-hidden="true">' + "".join(f"<span>{name}</span>" for name in names) + "</div>"
+
+
+def _nearest_exponent(budget_tokens: int) -> int:
+    low, high = BUDGET_EXPONENTS
+    return min(high, max(low, round(math.log2(budget_tokens))))

@@ -1,0 +1,54 @@
+"""The History list: search, filters, rows that open a trace."""
+
+from typing import Any
+
+from m1app.wording import verdict_label, verdict_of
+from storage.traces.listing import Page, TraceFilter, TraceSummary
+from storage.traces.records import TraceState
+
+PAGE_SIZE = 25
+
+STATE_CHOICES = [("Any state", ""), *((state.value.capitalize(), state.value) for state in TraceState)]
+VERDICT_CHOICES = [("Any verdict", ""), ("Right", "right"), ("Wrong", "wrong"), ("Not scored", "unscored")]
+
+
+def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter:
+    """The filter that the controls describe; empty strings restrict nothing."""
+    return TraceFilter(
+        text=text or "",
+        state=TraceState(state) if state else None,
+        model=model or None,
+        is_correct={"right": True, "wrong": False}.get(verdict),
+        is_scored=False if verdict == "unscored" else None,
+    )
+
+
+def history_value(page: Page, is_filtered: bool) -> dict[str, Any]:
+    """What the list shows of a page of traces."""
+    nothing = (
+        "No trace matches. Clear the search or the filters."
+        if is_filtered
+        else ("No traces yet. Every question you run is kept here, even after you close the page.")
+    )
+    return {"rows": [_row(item) for item in page.items], "empty": "" if page.items else nothing}
+
+
+def _row(item: TraceSummary) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "begun": item.created_at.isoformat(),
+        "stem": item.stem,
+        "model": item.model,
+        "budget": item.thinking_budget_tokens,
+        "rounds": item.force_rounds,
+        "thinking_tokens": item.thinking_tokens,
+        "verdict": verdict_of(item.answer_letter, item.is_correct, has_options=item.is_correct is not None),
+        "verdict_label": _verdict_label(item),
+        "state_label": item.state.value.capitalize(),
+    }
+
+
+def _verdict_label(item: TraceSummary) -> str:
+    if item.is_correct is None and item.answer_letter is None:
+        return "–"  # It may still be running.
+    return verdict_label(item.answer_letter, item.is_correct, item.target)

@@ -1,0 +1,216 @@
+"""The Probe page: ask on the left, watch the trace on the right, find it again below."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.runs.probe_request import request_of
+from m1app.ui.probe.form import ProbeForm
+from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.probe.trace_view import pane_value
+from m1app.ui.question.question_form import library_explanation, new_question_js
+from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.header import PageHeader
+from m1app.ui.shell.page_component import escaped, page_component, text_block
+from storage.traces.records import TraceState
+
+_FRAME_SECONDS = 0.15
+"""The page is sent at most one update in this time, the first token excepted."""
+_DRAFT = "m1-draft"
+
+
+class ProbePage:
+    """Builds the page into the open Blocks and holds its handlers."""
+
+    def __init__(self, demo: gr.Blocks, services: Services) -> None:
+        self._services = services
+        header = PageHeader(services)
+        with gr.Row():
+            with gr.Column(scale=5, min_width=340):
+                self._form = ProbeForm(services.profiles)
+                with gr.Row():
+                    self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
+                    self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
+                    self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
+                    self._new = gr.Button("New question", elem_id="new", min_width=90)
+                gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
+                self._message = text_block("message")
+            with gr.Column(scale=7, min_width=340):
+                self._pane = page_component("probe/trace_pane")
+                self._explanation = text_block("explanation")
+        self._build_history()
+        self._trace_id = gr.State("")
+        loaded = self._wire(demo)
+        header.wire(
+            loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
+        )
+
+    def _build_history(self) -> None:
+        gr.HTML("<h2>History</h2>", apply_default_css=False)
+        with gr.Row():
+            self._search = gr.Textbox(
+                label="Search", placeholder="Words in the question, thinking or answer", scale=3, elem_id="search"
+            )
+            self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
+            self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
+            self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
+        self._history = page_component("probe/history")
+        self._shown = gr.State(PAGE_SIZE)
+        self._more = gr.Button("Show more", visible=False, elem_id="more")
+
+    def _wire(self, demo: gr.Blocks) -> Any:
+        """Gives the event of the loaded page, whose form is filled from the address."""
+        form = self._form
+        begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
+        run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
+        again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
+        followed = [self._then_follow(event) for event in (run, again, loaded)]
+        # Only one trace is shown at a time; leaving one does not end its run.
+        opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
+        followed.append(self._then_follow(opened))
+        self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
+        self._new.click(None, js=new_question_js(_DRAFT, "/"))
+        form.boxes.wire(demo, _DRAFT, ["trace"])
+        self._wire_history()
+        return loaded
+
+    def _then_follow(self, event: Any) -> Any:
+        """After `event`, stream the chosen trace, then put the controls back and the trace into the history."""
+        # The stream's only output is the pane: Gradio works on every output at every frame.
+        follow = event.then(self._follow, self._trace_id, self._pane, **QUIET)
+        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
+        return follow
+
+    def _wire_history(self) -> None:
+        controls = [self._search, self._state, self._verdict, self._model_filter]
+        filtered: dict[str, Any] = {"fn": self._on_search, "inputs": controls, "outputs": self._history_outputs}
+        self._search.change(**filtered, trigger_mode="always_last", **QUIET)
+        for choice in (self._state, self._verdict, self._model_filter):
+            choice.input(**filtered, trigger_mode="always_last", **QUIET)
+        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **QUIET)
+
+    @property
+    def _history_outputs(self) -> list[gr.components.Component]:
+        return [self._history, self._more, self._shown, self._model_filter]
+
+    async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
+        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
+        try:
+            request = self._form.read(values)
+            form = self._form.recognise(*values[:3])
+            trace = await self._services.probe.start(request)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield self._refused(exc)
+            return
+        yield form | self._running(trace.id)
+
+    async def _on_again(self, trace_id: str) -> Updates:
+        try:
+            request = request_of(await self._services.probe.get(trace_id))
+            trace = await self._services.probe.start(request)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return self._running(trace.id)
+
+    async def _on_open(self, event: gr.EventData) -> Updates:
+        return await self._opened(str(event.id))
+
+    async def _on_load(self, request: gr.Request) -> Updates:
+        try:
+            history = await self._history_updates("", "", "", "")
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        asked = request.query_params
+        if asked.get("trace"):
+            return history | await self._opened(str(asked["trace"]))
+        return history | ({self._form.model: str(asked["model"])} if asked.get("model") else {})
+
+    async def _opened(self, trace_id: str) -> Updates:
+        """A stored or running trace is about to be shown; its question and knobs go into the form."""
+        try:
+            trace = await self._services.probe.get(trace_id)
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+        return self._form.fill_with_trace(trace) | self._running(trace_id)
+
+    async def _follow(self, trace_id: str) -> AsyncGenerator[Any, None]:
+        """Show a trace until it is over, at most one frame in `_FRAME_SECONDS`."""
+        probe, shown_at = self._services.probe, 0.0
+        if not trace_id:
+            return
+        try:
+            async with aclosing(probe.follow(trace_id)) as snapshots:
+                async for trace in snapshots:
+                    is_over = trace.state is not TraceState.RUNNING
+                    if is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
+                        shown_at = time.monotonic()
+                        yield pane_value(trace, probe.save_error(trace_id))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            yield {"notice": message_of(exc)}
+
+    async def _on_over(self, trace_id: str) -> Updates:
+        if not trace_id:
+            # Nothing was followed: the page was only loaded, and a run may have begun since.
+            return {self._run: gr.skip()}
+        controls: Updates = {
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+            self._again: gr.update(interactive=True),
+        }
+        try:
+            trace = await self._services.probe.get(trace_id)
+            explanation = library_explanation(trace.question.stem)
+            shown = {self._explanation: gr.update(visible=bool(explanation), value=escaped(explanation))}
+            return controls | shown | await self._history_updates("", "", "", "")
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return self._refused(exc)
+
+    async def _on_stop(self, trace_id: str) -> None:
+        # On the event loop, where the run is: a plain function would be called from a thread.
+        self._services.probe.stop(trace_id)
+
+    async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
+        return await self._history_updates(text, state, verdict, model)
+
+    async def _on_more(self, text: str, state: str, verdict: str, model: str, shown: int) -> Updates:
+        return await self._history_updates(text, state, verdict, model, shown + PAGE_SIZE)
+
+    async def _history_updates(
+        self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
+    ) -> Updates:
+        wanted = trace_filter(text, state, verdict, model)
+        page = await self._services.probe.history(wanted, limit)
+        names = await self._services.probe.models()
+        return {
+            self._history: history_value(page, is_filtered=bool(text or state or verdict or model)),
+            self._more: gr.update(visible=page.next_cursor is not None),
+            self._shown: limit,
+            self._model_filter: gr.update(choices=[("Any model", ""), *((name, name) for name in names)]),
+        }
+
+    @property
+    def _controls(self) -> list[gr.components.Component]:
+        return [self._run, self._stop, self._again, self._message, self._explanation]
+
+    def _running(self, trace_id: str) -> Updates:
+        return {
+            self._trace_id: trace_id,
+            self._run: gr.update(interactive=False),
+            self._stop: gr.update(interactive=True),
+            self._again: gr.update(interactive=False),
+            self._message: gr.update(visible=False, value=""),
+            self._explanation: gr.update(visible=False),
+        }
+
+    def _refused(self, error: Exception) -> Updates:
+        return {
+            self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            self._run: gr.update(interactive=True),
+            self._stop: gr.update(interactive=False),
+        }

@@ -1,0 +1,156 @@
+"""What the trace pane shows of a trace; the pane itself is `trace_pane.{html,js}`."""
+
+from typing import Any
+
+from m1app.question.answer_extraction import How
+from m1app.question.scoring import score
+from m1app.runs.probe import scored_text
+from m1app.wording import percent, verdict_label, verdict_of
+from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
+
+_STATE_LABELS = {
+    TraceState.RUNNING: "Running",
+    TraceState.COMPLETED: "Done",
+    TraceState.STOPPED: "Stopped",
+    TraceState.FAILED: "Failed",
+    TraceState.INTERRUPTED: "Interrupted",
+}
+_FINISH = {
+    ThinkingFinishReason.NATURAL: "The model ended its thinking.",
+    ThinkingFinishReason.BUDGET: "Thinking used up the budget.",
+    ThinkingFinishReason.STOPPED: "Thinking was stopped.",
+    ThinkingFinishReason.FAILED: "An error ended the thinking.",
+}
+_SEGMENT_NAMES = {
+    SegmentKind.THINK: "thinking",
+    SegmentKind.WAIT: "forced round (inserted)",
+    SegmentKind.CLOSE: "closing (inserted)",
+    SegmentKind.ANSWER: "answer",
+}
+_ENDED = {"natural": "natural stop", "budget": "token limit"}
+
+PaneValue = dict[str, Any]
+
+
+def pane_value(trace: Trace, save_error: str = "") -> PaneValue:
+    """What the pane shows of a trace, running or over."""
+    thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
+    return {
+        "id": trace.id,
+        "state": trace.state.value,
+        "state_label": _state_label(trace),
+        "budget": trace.thinking_budget_tokens,
+        "used": trace.thinking_tokens,
+        "rounds": trace.force_rounds,
+        "rounds_used": sum(s.kind is SegmentKind.WAIT for s in trace.segments),
+        "rate": trace.tokens_per_second,
+        "first_token_seconds": trace.time_to_first_token_seconds,
+        "generated": trace.tokens_generated,
+        "notice": _notice(trace, save_error),
+        "thinking": [{"kind": s.kind.value, "text": s.text} for s in thinking],
+        "answer": _answer(trace),
+        "result": None if trace.state is TraceState.RUNNING else _result(trace),
+    }
+
+
+def _state_label(trace: Trace) -> str:
+    if trace.state is not TraceState.RUNNING:
+        return _STATE_LABELS[trace.state]
+    if not trace.segments or not trace.tokens_generated:
+        return "Waiting for the engine"
+    return "Answering" if trace.segments[-1].kind is SegmentKind.ANSWER else "Thinking"
+
+
+def _notice(trace: Trace, save_error: str) -> str:
+    parts = [trace.error]
+    if trace.state is TraceState.INTERRUPTED:
+        parts.append(
+            "The app stopped while this was running. What was saved is shown below; run it again to complete it."
+        )
+    if save_error:
+        parts.append(f"This trace could not be saved: {save_error} Download it before you close the page.")
+    return " ".join(part for part in parts if part)
+
+
+def _answer(trace: Trace) -> list[dict[str, str]]:
+    """The answer, after the last line of what opened it ("Final Answer:")."""
+    lead_in = "".join(s.text for s in trace.segments if s.kind is SegmentKind.CLOSE).rpartition("\n")[2]
+    shown = [{"kind": "lead", "text": lead_in}] if lead_in and not lead_in.startswith("<") else []
+    if any(s.kind is SegmentKind.ANSWER for s in trace.segments):
+        shown.append({"kind": "answer", "text": trace.answer_text})
+    return shown
+
+
+def _result(trace: Trace) -> dict[str, Any]:
+    options = trace.question.options
+    probabilities = trace.option_probabilities or {}
+    return {
+        "verdict": verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options)),
+        "verdict_label": _verdict_label(trace),
+        "finish": _FINISH[trace.thinking_finish_reason] if trace.thinking_finish_reason else "",
+        "options": [
+            {
+                "letter": letter,
+                "text": text,
+                "is_chosen": letter == trace.answer_letter,
+                "is_target": letter == trace.question.target,
+                "probability": probabilities.get(letter),
+            }
+            for letter, text in options.items()
+        ],
+        "other": _other(probabilities),
+        "segments": [_segment_row(segment) for segment in trace.segments],
+        "details": _details(trace),
+    }
+
+
+def _verdict_label(trace: Trace) -> str:
+    reason = "" if trace.answer_letter else _why_no_option(trace)
+    return verdict_label(
+        trace.answer_letter, trace.is_correct, trace.question.target, bool(trace.question.options), reason
+    )
+
+
+def _why_no_option(trace: Trace) -> str:
+    how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
+    reasons = {
+        How.AMBIGUOUS.value: "the answer points to more than one",
+        How.NOT_AN_OPTION.value: "the answer names none of these",
+    }
+    return reasons.get(how, "")
+
+
+def _other(probabilities: Any) -> str:
+    if not probabilities:
+        return ""
+    rest = max(0.0, 1.0 - sum(probabilities.values()))
+    return (
+        "Probability of each letter right after thinking; "
+        f"{percent(rest)} went to tokens that are not an option's letter."
+    )
+
+
+def _segment_row(segment: Segment) -> dict[str, Any]:
+    return {
+        "name": _SEGMENT_NAMES[segment.kind],
+        "tokens": segment.token_count,
+        "seconds": segment.seconds,
+        "ended": _ENDED.get(segment.finish_reason or "", ""),
+    }
+
+
+def _details(trace: Trace) -> list[tuple[str, str]]:
+    guess = " (a guess: no profile matches this model)" if trace.profile_is_guess else ""
+    return [
+        ("Model", trace.model),
+        ("Engine", f"{trace.engine_name}, {trace.engine_kind} {trace.engine_version}".strip()),
+        ("Profile", trace.profile + guess),
+        ("Temperature", f"{trace.temperature:g}"),
+        ("Top-p", f"{trace.top_p:g}"),
+        ("Seed", "none (greedy)" if trace.seed is None else str(trace.seed)),
+        ("Answer cap", f"{trace.answer_cap_tokens:,} tokens"),
+        ("Generated", f"{trace.tokens_generated:,} tokens, everything the engine produced"),
+        ("Seconds", "" if trace.seconds is None else f"{trace.seconds:.1f}"),
+        ("Prompt SHA-256", trace.prompt_sha256),
+        ("Begun", trace.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+    ]

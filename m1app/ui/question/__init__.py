@@ -1,0 +1,1 @@
+"""The question part that every page's form shares."""

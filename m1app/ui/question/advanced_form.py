@@ -1,0 +1,52 @@
+"""Knobs that are seldom turned, behind "Advanced": top-p, answer cap, profile, system prompt."""
+
+import gradio as gr
+
+from m1app.ui.shell.events import Updates
+from models.profiles import Profiles
+from storage.sweeps.records import Sweep
+from storage.traces.records import Trace
+
+
+class AdvancedForm:
+    """The knobs in their accordion. `inputs` has them in the order in which every form reads them."""
+
+    def __init__(self, profiles: Profiles, id_prefix: str = "", answer_cap_tokens: int = 512) -> None:
+        """Args:
+        profiles: those to choose from.
+        id_prefix: prefix of the elements' ids.
+        answer_cap_tokens: where the cap begins.
+        """
+        with gr.Accordion("Advanced", open=False):
+            with gr.Row():
+                self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)
+                self.answer_cap = gr.Number(answer_cap_tokens, label="Answer cap (tokens)", precision=0, min_width=120)
+                self.profile = gr.Dropdown(
+                    _profile_choices(profiles), value="", label="Profile", min_width=200, elem_id=f"{id_prefix}profile"
+                )
+            self.system_prompt = gr.Textbox(
+                label="System prompt",
+                lines=2,
+                placeholder="Leave empty for the profile's own",
+                elem_id=f"{id_prefix}system-prompt",
+            )
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """The knobs, in order."""
+        return [self.top_p, self.answer_cap, self.profile, self.system_prompt]
+
+    def fill_with_trace(self, trace: Trace) -> Updates:
+        """The knobs of a trace."""
+        profile = "" if trace.profile_is_guess else trace.profile
+        values = (trace.top_p, trace.answer_cap_tokens, profile, trace.system_prompt)
+        return dict(zip(self.inputs, values, strict=True))
+
+    def fill_with_sweep(self, sweep: Sweep) -> Updates:
+        """The knobs of a sweep."""
+        values = (sweep.top_p, sweep.answer_cap_tokens, sweep.profile, sweep.system_prompt or "")
+        return dict(zip(self.inputs, values, strict=True))
+
+
+def _profile_choices(profiles: Profiles) -> list[tuple[str, str]]:
+    return [("Chosen to fit the model", ""), *((f"{p.id}: {p.title}", p.id) for p in profiles)]

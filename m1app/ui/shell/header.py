@@ -1,0 +1,151 @@
+"""The header of every page: links to the pages, and what is running, with the engine's details behind a click."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from m1app.bootstrap import Services
+from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.watch import EngineReading
+from m1app.settings import EngineChoice
+from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.page_component import page_component
+from m1app.wording import counted, duration
+from models.engine.protocol import EngineInfo
+
+_NAMES = {
+    EngineChoice.EMBEDDED: "Embedded engine",
+    EngineChoice.VLLM: "Managed vLLM",
+    EngineChoice.REMOTE: "Remote engine",
+}
+_DEMO = "The embedded model is a demonstration: it answers at chance level and knows no medicine."
+
+_TICK_SECONDS = 2.0
+_SILENT_SECONDS = 15.0
+
+ChooseModel = Callable[[Any, list[str], str], Any]
+"""What a form's model box holds: its value now, the served models, the engine's default -> its value from now on."""
+
+
+class PageHeader:
+    """The header, kept up to date, and the models that the engine serves in the form's model box."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._header = page_component("shell/header")
+
+    def wire(self, loaded: Callable[..., Any], model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
+        """Show the engine's latest reading when the page is loaded and every other second.
+
+        Args:
+            loaded: registers what is called once; `then` of the event that fills the form from the address, where
+                `choose` must see what that put into `model`, or `load` of the page.
+            model: offers the served models.
+            choose: decides what `model` holds when others are served; None leaves that alone.
+        """
+
+        names = gr.State([])
+        status = ([names, model], [self._header, names, model])
+
+        async def tick(known: list[str], chosen: Any) -> tuple[Any, Any, Any]:
+            return await self.tick(known, chosen, choose)
+
+        loaded(tick, *status, **QUIET)
+        gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
+        self._header.restart_engine(self._restart_engine, None, None, **QUIET)
+        self._header.stop_engine(self._stop_engine, None, None, **QUIET)
+
+    async def tick(self, known: list[str], chosen: Any, choose: ChooseModel | None) -> tuple[Any, Any, Any]:
+        """The header now, the served models, and what changes in the model box.
+
+        Args:
+            known: served models that the page has already.
+            chosen: what the model box holds.
+            choose: as of `wire`.
+        """
+        reading = await self._services.engine_watch.latest()
+        header, served = header_value(self._services, reading), list(reading.models)
+        if reading.info is None or served == known:
+            return header, gr.skip(), gr.skip()
+        if choose is None:
+            return header, served, gr.update(choices=served)
+        return header, served, gr.update(choices=served, value=choose(chosen, served, reading.info.model))
+
+    def _restart_engine(self) -> None:
+        if _is_local(self._services):
+            self._services.engines.restart()
+
+    def _stop_engine(self) -> None:
+        if _is_local(self._services):
+            self._services.engines.stop()
+
+
+def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
+    """What the header shows now.
+
+    Args:
+        services: the app's services.
+        reading: the engine's last reply.
+    """
+    status, info = services.engines.status(), reading.info
+    # A remote engine is as ready as its last answer.
+    is_silent = status.state is EngineState.READY and info is None
+    state = EngineState.FAILED if is_silent else status.state
+    message = status.message if status.state is not EngineState.READY else reading.problem or _age(reading)
+    is_local = _is_local(services)
+    is_managed = is_local and status.choice is not EngineChoice.REMOTE
+    return {
+        "state": state.value,
+        "label": _label(status, state, info),
+        "work": _work(services),
+        "message": message or "Ready.",
+        "demo": _DEMO if services.engines.is_demo else "",
+        "facts": _facts(services, status, info),
+        "can_restart": is_managed,
+        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
+        "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
+        "log": services.engines.log_tail(30) if is_local else "",
+    }
+
+
+def _age(reading: EngineReading) -> str:
+    """When the engine was last heard, once that is long ago: it may hang."""
+    if reading.age_seconds < _SILENT_SECONDS:
+        return ""
+    return f"The engine last answered {duration(reading.age_seconds)} ago."
+
+
+def _is_local(services: Services) -> bool:
+    """Whether only this machine's user can open the page: a password on loopback means that a proxy lets others in."""
+    return services.settings.is_loopback and not services.settings.admin_password.get_secret_value()
+
+
+def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) -> str:
+    model = info.model if info else status.model
+    return f"{_NAMES[status.choice]}: {model or 'no model'}, {state.value}"
+
+
+def _work(services: Services) -> str:
+    running = services.probe.running + services.sweeps.running
+    parts = []
+    if running:
+        tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
+        parts.append(f"{running} running, {tokens_per_second:.0f} tokens/s")
+    if jobs := services.jobs.running:
+        parts.append(counted(jobs, "job"))
+    return ", ".join(parts) or "Idle"
+
+
+def _facts(services: Services, status: EngineStatus, info: EngineInfo | None) -> list[tuple[str, str]]:
+    facts = [("Engine", _NAMES[status.choice])]
+    if info:
+        match = services.engines.match_profile(info.model, info)
+        facts += [
+            ("Server", f"{info.kind.value} {info.version}".strip()),
+            ("Model", info.model),
+            ("Context", f"{info.context_length:,} tokens"),
+            ("Parallel", "" if info.parallel_requests is None else f"{info.parallel_requests} requests"),
+            ("Profile", match.profile.id + (" (a guess: no profile matches this model)" if match.is_guess else "")),
+        ]
+    return [(name, text) for name, text in facts if text]

@@ -1,0 +1,59 @@
+"""How the app looks: Gradio's base theme made dense, system fonts only, one accent colour."""
+
+from pathlib import Path
+
+import gradio as gr
+
+_PAGES = Path(__file__).parents[1]
+STYLE_SHEETS = (
+    _PAGES / "shell" / "theme.css",
+    _PAGES / "compare" / "compare.css",
+    _PAGES / "annotate" / "annotate.css",
+    _PAGES / "benchmarks" / "benchmark.css",
+)
+"""In the order in which a page takes them."""
+
+_SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+
+
+def make_theme() -> gr.themes.Base:
+    """A quiet theme; no font or image comes from another machine."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.slate,
+        neutral_hue=gr.themes.colors.slate,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        radius_size=gr.themes.sizes.radius_sm,
+        text_size=gr.themes.sizes.text_sm,
+        font=_SANS,
+        font_mono=_MONO,
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        block_shadow="none",
+        block_border_width="0px",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_padding="0px",
+        input_background_fill="*background_fill_primary",
+        input_background_fill_dark="*neutral_900",
+        input_border_width="1px",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        block_label_padding="0px",
+        button_large_padding="6px 12px",
+        button_large_text_size="*text_md",
+        button_large_text_weight="600",
+        button_secondary_background_fill="transparent",
+        button_secondary_background_fill_dark="transparent",
+        button_border_width="1px",
+        button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_700",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_500",
+    )

@@ -1,0 +1,1 @@
+"""Server processes that the app starts and watches: llama.cpp and vLLM."""

@@ -1,0 +1,138 @@
+"""Every thinking budget and number of force rounds from a single pass.
+
+Pure. A trace at a small budget is a prefix of the trace at a large one, and a trace with r forced rounds is a prefix
+of the one with r + 1. So one pass to the largest of both reaches every cell's end: natural stop number r, or the
+budget, whichever comes first. This module determines where that is, exactly as a separate run of the cell would end
+(`budget_forcing.think` at its budget and rounds); docs/one-pass.md has a figure.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from models.engine.protocol import TokenIds
+from models.thinking.budget_forcing import ThinkingFinish, is_forced
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One setting of a sweep's grid."""
+
+    budget_tokens: int
+    force_rounds: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cut:
+    """Where the thinking of a cell ends, and how it is closed. Cells with equal cuts have the same answer."""
+
+    tokens: int
+    """Thinking tokens before it, "Wait"s included."""
+    finish: ThinkingFinish
+    forced_rounds: int
+    """"Wait"s before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A natural stop of the pass: the model wanted to end its thinking here."""
+
+    tokens: int
+    """Thinking tokens before it."""
+    delimiter_ids: TokenIds
+    """The delimiter; a run whose budget ends inside it does not see the stop."""
+    wait_tokens: int
+    """Tokens of the "Wait" that overrules this stop."""
+
+
+def grid(budgets: Iterable[int], force_rounds: Iterable[int]) -> tuple[Cell, ...]:
+    """All cells, by rounds and then budget, without repetition.
+
+    Raises:
+        ValueError: a budget below 1, rounds below 0, or none of one of them.
+    """
+    cells = {Cell(budget, rounds) for rounds in set(force_rounds) for budget in set(budgets)}
+    if not cells:
+        raise ValueError("a sweep needs at least one budget and one number of force rounds")
+    if any(cell.budget_tokens < 1 or cell.force_rounds < 0 for cell in cells):
+        raise ValueError("budgets must be at least 1 token and force rounds at least 0")
+    return tuple(sorted(cells, key=lambda cell: (cell.force_rounds, cell.budget_tokens)))
+
+
+def cut_of(cell: Cell, stops: Sequence[Stop], tokens: int) -> Cut | None:
+    """Where `cell` ends; None if the pass has not reached it yet.
+
+    Args:
+        cell: no larger than the pass in budget and rounds.
+        stops: the pass's natural stops so far, in order.
+        tokens: thinking tokens of the pass so far.
+    """
+    budget = cell.budget_tokens
+    for rounds, stop in enumerate(stops):
+        if stop.tokens + len(stop.delimiter_ids) > budget:
+            return Cut(budget, ThinkingFinish.BUDGET, rounds)
+        if not is_forced(stop.tokens, stop.wait_tokens, rounds, budget_tokens=budget, force_rounds=cell.force_rounds):
+            return Cut(stop.tokens, ThinkingFinish.NATURAL, rounds)
+    return Cut(budget, ThinkingFinish.BUDGET, len(stops)) if tokens >= budget else None
+
+
+def thinking_ids_before(cut: Cut, thinking_ids: TokenIds, stops: Sequence[Stop]) -> TokenIds:
+    """The thinking that is answered at `cut`.
+
+    Args:
+        thinking_ids: of the pass, "Wait"s included, at least up to the cut.
+    """
+    if cut.finish is ThinkingFinish.BUDGET and cut.forced_rounds < len(stops):
+        stop = stops[cut.forced_rounds]
+        if stop.tokens < cut.tokens:
+            # The budget ends inside the delimiter: what there is of it was thinking to a run that never saw the rest.
+            return thinking_ids[: stop.tokens] + stop.delimiter_ids[: cut.tokens - stop.tokens]
+    return thinking_ids[: cut.tokens]
+
+
+def thinking_tokens_generated(cut: Cut, stops: Sequence[Stop]) -> int:
+    """Tokens that an engine generates to think up to `cut` in a separate run: delimiters count, "Wait"s do not."""
+    passed = stops[: cut.forced_rounds]
+    tokens = cut.tokens + sum(len(stop.delimiter_ids) - stop.wait_tokens for stop in passed)
+    return tokens + (len(stops[cut.forced_rounds].delimiter_ids) if cut.finish is ThinkingFinish.NATURAL else 0)
+
+
+@dataclass(slots=True)
+class SweepPlan:
+    """Follows one pass and returns at each step the cuts that have been reached."""
+
+    cells: Sequence[Cell]
+    stops: list[Stop] = field(default_factory=list)
+    cuts: dict[Cell, Cut] = field(default_factory=dict)
+    """Cut of each cell that has been reached."""
+
+    @property
+    def largest(self) -> Cell:
+        """The one pass's budget and rounds."""
+        return Cell(max(c.budget_tokens for c in self.cells), max(c.force_rounds for c in self.cells))
+
+    @property
+    def next_budget(self) -> int | None:
+        """The next token count at which a cell may end; None when every cell has been reached."""
+        return min((c.budget_tokens for c in self.cells if c not in self.cuts), default=None)
+
+    def advance(self, tokens: int) -> list[Cut]:
+        """The pass has `tokens` of thinking; returns the newly reached cuts, in order."""
+        known = set(self.cuts.values())
+        for cell in self.cells:
+            if cell not in self.cuts and (cut := cut_of(cell, self.stops, tokens)):
+                self.cuts[cell] = cut
+        return sorted(set(self.cuts.values()) - known)
+
+    def finish(self, tokens: int) -> list[Cut]:
+        """The pass ended with `tokens`; cells that it did not reach end there too. Returns the new cuts."""
+        known = set(self.cuts.values())
+        for cell in self.cells:
+            if cell not in self.cuts:
+                end = cut_of(cell, self.stops, tokens)
+                self.cuts[cell] = end or Cut(tokens, ThinkingFinish.BUDGET, len(self.stops))
+        return sorted(set(self.cuts.values()) - known)
+
+    def stop(self, stop: Stop) -> list[Cut]:
+        """The model stopped; returns the new cuts, as `advance` does."""
+        self.stops.append(stop)
+        return self.advance(stop.tokens)

@@ -1,0 +1,1 @@
+"""Known models and how their weights reach the disk."""

@@ -1,0 +1,175 @@
+"""Checks from its header alone whether a file is a complete GGUF model.
+
+llama.cpp reports the same error for a missing, truncated or foreign file; this module tells them apart.
+Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3).
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_DEFAULT_ALIGNMENT = 32
+_STRING, _ARRAY = 8, 9
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+# Tensor type -> (values per block, bytes per block).
+_BLOCKS = {
+    0: (1, 4),  # F32
+    1: (1, 2),  # F16
+    2: (32, 18),  # Q4_0
+    3: (32, 20),  # Q4_1
+    6: (32, 22),  # Q5_0
+    7: (32, 24),  # Q5_1
+    8: (32, 34),  # Q8_0
+    10: (256, 84),  # Q2_K
+    11: (256, 110),  # Q3_K
+    12: (256, 144),  # Q4_K
+    13: (256, 176),  # Q5_K
+    14: (256, 210),  # Q6_K
+    30: (1, 2),  # BF16
+}
+
+Value = int | float | bool | str | None
+
+
+class BadModelFile(ValueError):
+    """The file cannot be served; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    """What a GGUF file's header says."""
+
+    metadata: dict[str, Value]
+    """Scalar values by key; arrays are None."""
+    size_bytes: int
+    """Least size of the whole file."""
+
+    def number(self, name: str) -> int | None:
+        """A whole number of the model's architecture, such as `context_length`; None when it is not there."""
+        value = self.metadata.get(f"{self.metadata.get('general.architecture')}.{name}")
+        return value if isinstance(value, int) else None
+
+    def cache_bytes_per_token(self) -> int:
+        """Bytes one token takes in a 16-bit key-value cache; 0 when the header does not say."""
+        layers, width, heads = (self.number(n) for n in ("block_count", "embedding_length", "attention.head_count"))
+        if not (layers and width and heads):
+            return 0
+        shared_heads = self.number("attention.head_count_kv") or heads
+        key = self.number("attention.key_length") or width // heads
+        value = self.number("attention.value_length") or width // heads
+        return layers * shared_heads * (key + value) * 2
+
+
+def check_model_file(path: Path) -> GgufHeader:
+    """Read the header of a model file and compare it with the file's size.
+
+    Raises:
+        BadModelFile: missing, unreadable, not GGUF, or shorter than its header says.
+    """
+    with _opened(path) as file:
+        if file.read(4) != MAGIC:
+            raise BadModelFile(f"{path} is not a GGUF model file (it does not begin with GGUF). Choose a .gguf file.")
+        try:
+            header = _read_header(file)
+        except EOFError:
+            raise BadModelFile(_truncated(path)) from None
+        except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
+            raise BadModelFile(f"{path} has a damaged GGUF header ({error}). Fetch it again.") from error
+    if path.stat().st_size < header.size_bytes:
+        raise BadModelFile(_truncated(path, header.size_bytes))
+    return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise BadModelFile(f"There is no model file {path}. Fetch the model, or correct the path.") from None
+    except OSError as error:
+        raise BadModelFile(f"The model file {path} cannot be read: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _truncated(path: Path, expected: int | None = None) -> str:
+    found = f"it has {path.stat().st_size:,} bytes"
+    wanted = f", its header asks for {expected:,}" if expected else " and ends inside its header"
+    return f"The model file {path} is truncated: {found}{wanted}. Delete it and fetch it again."
+
+
+def _read_header(file: BinaryIO) -> GgufHeader:
+    version, tensors, pairs = _unpack(file, "IQQ")
+    if version not in _VERSIONS:
+        raise ValueError(f"version {version} is not one of 2 and 3")
+    metadata: dict[str, Value] = {}
+    for _ in range(pairs):
+        key = _text(file)
+        metadata[key] = _value(file, _number(file, "I"))
+    if tensors == 0:
+        return GgufHeader(metadata, file.tell())
+    end_of_data = max(_tensor_end(file) for _ in range(tensors))
+    alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ValueError(f"alignment {alignment!r} is not a positive number")
+    start_of_data = -(-file.tell() // alignment) * alignment
+    return GgufHeader(metadata, start_of_data + end_of_data)
+
+
+def _tensor_end(file: BinaryIO) -> int:
+    """Where the next tensor's data ends, counted from the start of all data; a lower bound for unknown types."""
+    _skip_text(file)
+    shape = _unpack(file, f"{_number(file, 'I')}Q")
+    kind, offset = _unpack(file, "IQ")
+    values, size = _BLOCKS.get(kind, (max(prod(shape), 1), 1))
+    return int(offset) + prod(shape) // values * size
+
+
+def _value(file: BinaryIO, kind: int) -> Value:
+    if kind == _STRING:
+        return _text(file)
+    if kind == _ARRAY:
+        _skip_array(file)
+        return None
+    value: Value = _unpack(file, _SCALARS[kind])[0]
+    return value
+
+
+def _skip_array(file: BinaryIO) -> None:
+    kind, length = _unpack(file, "IQ")
+    if kind in _SCALARS:
+        file.seek(length * struct.calcsize(f"<{_SCALARS[kind]}"), 1)
+        return
+    skip: Callable[[BinaryIO], None] = {_STRING: _skip_text, _ARRAY: _skip_array}[kind]
+    for _ in range(length):
+        skip(file)
+
+
+def _text(file: BinaryIO) -> str:
+    return _read(file, _number(file, "Q")).decode("utf-8", "replace")
+
+
+def _skip_text(file: BinaryIO) -> None:
+    _read(file, _number(file, "Q"))
+
+
+def _number(file: BinaryIO, code: str) -> int:
+    return int(_unpack(file, code)[0])
+
+
+def _unpack(file: BinaryIO, code: str) -> tuple[int, ...]:
+    layout = struct.Struct(f"<{code}")
+    return layout.unpack(_read(file, layout.size))
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    found = file.read(size)
+    if len(found) < size:
+        raise EOFError
+    return found

@@ -1,0 +1,1 @@
+"""Annotations and assessments: records, tables, repositories, and the cases they belong to."""

@@ -1,0 +1,298 @@
+"""Annotations with their history. An annotation changes only from the revision that its changer saw."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import CursorResult, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.annotations.documents import as_document
+from storage.annotations.records import (
+    Annotation,
+    AnnotationAction,
+    AnnotationContent,
+    AnnotationRevision,
+    AnnotationState,
+    Case,
+    ErrorCount,
+    Evidence,
+    EvidenceKind,
+    Origin,
+    Rating,
+    TextSelector,
+)
+from storage.annotations.tables import AnnotationLabelRow, AnnotationRevisionRow, AnnotationRow, AssessmentRow
+from storage.errors import RecordChanged, RecordNotFound
+from storage.questions.repository import utc_now
+
+_SELECTOR_COLUMNS = ("start", "end", "exact", "prefix", "suffix", "text_sha256")
+_PLAIN_COLUMNS = (
+    *("id", "case_id", "trace_id", "checkpoint_id", "annotator", "created_at", "updated_at", "state", "is_upheld"),
+    *("agreed_by", "origin", "taxonomy_version", "revision", "part", "labels", "severity", "confidence"),
+    *("is_omission", "changed_answer", "comment", "corrected_fact"),
+)
+# Drafts are their annotator's own; what was withdrawn or rejected is no error.
+COUNTS = AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)) & or_(
+    AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True)
+)
+
+
+class AnnotationRepository:
+    """Annotations of the session's database."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(
+        self,
+        case: Case,
+        annotator: str,
+        content: AnnotationContent,
+        origin: Origin,
+        taxonomy_version: int,
+        *,
+        annotation_id: str = "",
+    ) -> Annotation:
+        """Keep a new annotation, as a draft; `annotation_id` is a new one when it is empty."""
+        moment = self._now()
+        made = Annotation(
+            **{name: getattr(content, name) for name in AnnotationContent.__dataclass_fields__},
+            id=annotation_id or uuid4().hex,
+            case_id=case.id,
+            trace_id=case.trace_id,
+            checkpoint_id=case.checkpoint_id,
+            annotator=annotator,
+            state=AnnotationState.DRAFT,
+            is_upheld=None,
+            agreed_by=(),
+            origin=origin,
+            taxonomy_version=taxonomy_version,
+            revision=1,
+            created_at=moment,
+            updated_at=moment,
+        )
+        self._insert(made, case)
+        self._record(made, annotator, AnnotationAction.CREATED, "")
+        return made
+
+    def restore(self, annotation: Annotation, case: Case, history: Sequence[AnnotationRevision]) -> None:
+        """Keep an annotation of an export as it was, with its history."""
+        self._insert(annotation, case)
+        rows = [{name: getattr(each, name) for name in AnnotationRevision.__slots__} for each in history]
+        if rows:
+            self._session.execute(insert(AnnotationRevisionRow), rows)
+
+    def change(
+        self, seen: Annotation, by: str, action: AnnotationAction, *, reason: str = "", **changes: Any
+    ) -> Annotation:
+        """Change fields of an annotation and add to its history.
+
+        Args:
+            seen: the annotation as the person saw it.
+            by: who changes it.
+            action: what is done.
+            reason: why, in their words.
+            changes: new values of fields of `Annotation`.
+
+        Raises:
+            RecordChanged: it is not what was seen any more.
+        """
+        made = replace(seen, revision=seen.revision + 1, updated_at=self._now(), **changes)
+        which = (AnnotationRow.id == seen.id) & (AnnotationRow.revision == seen.revision)
+        changed = update(AnnotationRow).where(which).values(_columns(made))
+        result = self._session.execute(changed.execution_options(synchronize_session=False))
+        if not isinstance(result, CursorResult) or result.rowcount != 1:
+            raise RecordChanged("Somebody else has changed this annotation meanwhile. Look at it again.")
+        if "labels" in changes:
+            old = delete(AnnotationLabelRow).where(AnnotationLabelRow.annotation_id == seen.id)
+            self._session.execute(old.execution_options(synchronize_session=False))
+            self._insert_labels(made)
+        self._record(made, by, action, reason)
+        return made
+
+    def submit_drafts(self, case_id: str, annotator: str) -> None:
+        """Submit that person's drafts of a case, in few statements however many there are."""
+        which = (
+            (AnnotationRow.case_id == case_id)
+            & (AnnotationRow.annotator == annotator)
+            & (AnnotationRow.state == AnnotationState.DRAFT)
+        )
+        drafts = [as_annotation(row) for row in self._session.scalars(select(AnnotationRow).where(which))]
+        if not drafts:
+            return
+        moment = self._now()
+        changed = update(AnnotationRow).where(which)
+        values = {"state": AnnotationState.SUBMITTED, "revision": AnnotationRow.revision + 1, "updated_at": moment}
+        self._session.execute(changed.values(values).execution_options(synchronize_session=False))
+        made = [
+            replace(each, state=AnnotationState.SUBMITTED, revision=each.revision + 1, updated_at=moment)
+            for each in drafts
+        ]
+        rows = [_revision_values(each, annotator, AnnotationAction.SUBMITTED, "") for each in made]
+        self._session.execute(insert(AnnotationRevisionRow), rows)
+
+    def get(self, annotation_id: str) -> Annotation:
+        """The annotation with that id.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        row = self._session.get(AnnotationRow, annotation_id) if annotation_id.isalnum() else None
+        if row is None:
+            raise RecordNotFound(f"There is no annotation {annotation_id[:40]!r}. Its trace may have been deleted.")
+        return as_annotation(row)
+
+    def of_case(self, case_id: str) -> tuple[Annotation, ...]:
+        """Everybody's annotations of a case, withdrawn ones left out, by their place in the text."""
+        query = select(AnnotationRow).where(
+            AnnotationRow.case_id == case_id, AnnotationRow.state != AnnotationState.WITHDRAWN
+        )
+        found = map(as_annotation, self._session.scalars(query))
+        return tuple(sorted(found, key=_place))
+
+    def count(self, case_id: str) -> int:
+        """How many annotations everybody has made in a case, withdrawn ones too."""
+        return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
+
+    def submitted(self) -> tuple[Annotation, ...]:
+        """Every annotation but drafts, withdrawn ones too, by time and id."""
+        is_out = AnnotationRow.state != AnnotationState.DRAFT
+        query = select(AnnotationRow).where(is_out).order_by(AnnotationRow.created_at, AnnotationRow.id)
+        return tuple(map(as_annotation, self._session.scalars(query)))
+
+    def exists(self, annotation_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that are taken."""
+        wanted = list(annotation_ids)
+        found: set[str] = set()
+        for start in range(0, len(wanted), 500):
+            chunk = wanted[start : start + 500]
+            found |= set(self._session.scalars(select(AnnotationRow.id).where(AnnotationRow.id.in_(chunk))))
+        return found
+
+    def history(self, annotation_id: str) -> tuple[AnnotationRevision, ...]:
+        """Its revisions, oldest first; empty for an unknown id."""
+        if not annotation_id.isalnum():
+            return ()
+        query = select(AnnotationRevisionRow).where(AnnotationRevisionRow.annotation_id == annotation_id)
+        rows = self._session.scalars(query.order_by(AnnotationRevisionRow.revision))
+        return tuple(map(_as_revision, rows))
+
+    def histories(self) -> dict[str, tuple[AnnotationRevision, ...]]:
+        """Every annotation's revisions by its id, oldest first."""
+        found: dict[str, list[AnnotationRevision]] = defaultdict(list)
+        for row in self._session.scalars(select(AnnotationRevisionRow).order_by(AnnotationRevisionRow.revision)):
+            found[row.annotation_id].append(_as_revision(row))
+        return {key: tuple(revisions) for key, revisions in found.items()}
+
+    def error_counts(self) -> tuple[ErrorCount, ...]:
+        """How many annotations carry each label, by the facts of their cases; one with two labels counts for both."""
+        facts = (
+            AnnotationLabelRow.label,
+            AnnotationRow.severity,
+            AnnotationRow.model,
+            AnnotationRow.thinking_budget_tokens,
+            AnnotationRow.force_rounds,
+            AnnotationRow.is_correct,
+        )
+        # An outer join although every annotation has a label: SQLite would begin at the labels, and fetch the
+        # annotations in their order, which takes twice as long.
+        query = (
+            select(*facts, func.count())
+            .select_from(AnnotationRow)
+            .join(AnnotationLabelRow, AnnotationRow.id == AnnotationLabelRow.annotation_id, isouter=True)
+            .where(COUNTS)
+            .group_by(*facts)
+        )
+        return tuple(ErrorCount(*row) for row in self._session.execute(query))
+
+    def ratings(self) -> tuple[Rating, ...]:
+        """Submitted assessments of the cases that several people have submitted, with what each marked."""
+        several = (
+            select(AssessmentRow.case_id)
+            .where(AssessmentRow.is_submitted)
+            .group_by(AssessmentRow.case_id)
+            .having(func.count() > 1)
+        ).scalar_subquery()
+        pairs = select(AssessmentRow.case_id, AssessmentRow.annotator).where(
+            AssessmentRow.is_submitted, AssessmentRow.case_id.in_(several)
+        )
+        marked: dict[tuple[str, str], list[Annotation]] = defaultdict(list)
+        # An adjudication decides for both; agreement is about what each said before it.
+        said = select(AnnotationRow).where(
+            AnnotationRow.case_id.in_(several),
+            AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)),
+        )
+        for row in self._session.scalars(said):
+            marked[row.case_id, row.annotator].append(as_annotation(row))
+        found = self._session.execute(pairs.order_by(AssessmentRow.case_id, AssessmentRow.annotator))
+        return tuple(
+            Rating(case_id=case, annotator=who, annotations=tuple(sorted(marked[case, who], key=_place)))
+            for case, who in found
+        )
+
+    def _insert(self, made: Annotation, case: Case) -> None:
+        facts = {
+            "model": case.model,
+            "thinking_budget_tokens": case.thinking_budget_tokens,
+            "force_rounds": case.force_rounds,
+            "is_correct": case.is_correct,
+        }
+        self._session.execute(insert(AnnotationRow).values(_columns(made) | facts))
+        self._insert_labels(made)
+
+    def _insert_labels(self, made: Annotation) -> None:
+        rows = [{"annotation_id": made.id, "label": label} for label in dict.fromkeys(made.labels)]
+        if rows:
+            self._session.execute(insert(AnnotationLabelRow), rows)
+
+    def _record(self, made: Annotation, by: str, action: AnnotationAction, reason: str) -> None:
+        self._session.execute(insert(AnnotationRevisionRow).values(_revision_values(made, by, action, reason)))
+
+
+def as_annotation(row: AnnotationRow) -> Annotation:
+    """The record of a row."""
+    selector = None
+    if row.start is not None:
+        selector = TextSelector(**{name: getattr(row, name) for name in _SELECTOR_COLUMNS})
+    return Annotation(
+        **{name: getattr(row, name) for name in _PLAIN_COLUMNS},
+        selector=selector,
+        evidence=tuple(Evidence(EvidenceKind(kind), value) for kind, value in row.evidence),
+    )
+
+
+def _columns(made: Annotation) -> dict[str, Any]:
+    selector = made.selector
+    return (
+        {name: getattr(made, name) for name in _PLAIN_COLUMNS}
+        | {name: getattr(selector, name) if selector else None for name in _SELECTOR_COLUMNS}
+        | {"evidence": [(each.kind.value, each.value) for each in made.evidence]}
+    )
+
+
+def _revision_values(made: Annotation, by: str, action: AnnotationAction, reason: str) -> dict[str, Any]:
+    return {
+        "annotation_id": made.id,
+        "revision": made.revision,
+        "made_at": made.updated_at,
+        "made_by": by,
+        "action": action,
+        "reason": reason,
+        "document": as_document(made),
+    }
+
+
+def _as_revision(row: AnnotationRevisionRow) -> AnnotationRevision:
+    return AnnotationRevision(**{name: getattr(row, name) for name in AnnotationRevision.__slots__})
+
+
+def _place(annotation: Annotation) -> tuple[str, int, int, datetime, str]:
+    selector = annotation.selector
+    start, end = (selector.start, selector.end) if selector else (-1, -1)
+    # "thinking" before "answer" before "whole", as they are read.
+    return {"thinking": "0", "answer": "1"}.get(annotation.part, "2"), start, end, annotation.created_at, annotation.id

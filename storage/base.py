@@ -1,0 +1,60 @@
+"""The common base of all tables.
+
+`migrations/` builds the tables and a test holds the two equal; the full-text index `search_index` beside `search_entry`
+is written there only, because it differs by dialect. Relationships never load by themselves (`lazy="raise"`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, MetaData, String
+from sqlalchemy.orm import DeclarativeBase
+
+from storage.annotations.records import AnnotationAction, AnnotationState, Confidence, Origin, Part
+from storage.benchmarks.records import ItemState, RunState
+from storage.columns import FiniteNumber, ModelText, PackedTokenIds, UtcDateTime, word_of
+from storage.jobs.records import JobKind, JobState, Resource
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
+
+
+class Base(DeclarativeBase):
+    """Common ground of the tables: names of constraints, and column types by annotation."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: ModelText(),
+        float: FiniteNumber(),
+        datetime: UtcDateTime(),
+        tuple[int, ...]: PackedTokenIds(),
+        TraceState: word_of(TraceState),
+        ThinkingFinishReason: word_of(ThinkingFinishReason),
+        SegmentKind: word_of(SegmentKind),
+        Part: word_of(Part),
+        AnnotationState: word_of(AnnotationState),
+        AnnotationAction: word_of(AnnotationAction),
+        Origin: word_of(Origin),
+        Confidence: word_of(Confidence),
+        RunState: word_of(RunState),
+        ItemState: word_of(ItemState),
+        JobKind: word_of(JobKind),
+        JobState: word_of(JobState),
+        Resource: word_of(Resource),
+        # JSON, not JSONB: it keeps the order of the options.
+        Mapping[str, str]: JSON(),
+        Mapping[str, float]: JSON(none_as_null=True),
+        list[str]: JSON(),
+        Mapping[str, Any]: JSON(),
+    }
+
+
+Id = String(32)
+"""UUID 4 as 32 hexadecimal digits."""

@@ -1,0 +1,1 @@
+"""Benchmark runs: records, tables, repository, results."""

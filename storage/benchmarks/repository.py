@@ -1,0 +1,325 @@
+"""Benchmark runs and their items: planned, claimed, asked, finished. What results say: `benchmark_results`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from storage.benchmarks.records import (
+    BenchmarkItem,
+    BenchmarkResult,
+    BenchmarkRun,
+    ItemState,
+    NewBenchmarkRun,
+    RunState,
+)
+from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.errors import RecordNotFound
+from storage.questions.repository import utc_now
+from storage.search import entry_numbers
+from storage.sweeps.tables import SweepRow
+
+_NEW_FIELDS = [column.name for column in fields(NewBenchmarkRun)]
+_FIELDS = [column.name for column in fields(BenchmarkRun)]
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """One question for one model, to be asked."""
+
+    set_number: int
+    """Position of its set in the run's `question_sets`."""
+    model_number: int
+    """Position of its model in the run's `models`."""
+    question_id: str
+
+
+class BenchmarkRepository:
+    """Runs of the session's database."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(self, run: NewBenchmarkRun, items: Iterable[PlannedItem]) -> BenchmarkRun:
+        """Plan a run: waiting, with its items in this order."""
+        moment = self._now()
+        values: dict[str, Any] = {name: getattr(run, name) for name in _NEW_FIELDS}
+        row = BenchmarkRunRow(
+            **values,
+            id=uuid4().hex,
+            created_at=moment,
+            updated_at=moment,
+            state=RunState.WAITING,
+            error="",
+            owner="",
+            tags=(),
+            is_archived=False,
+            items=0,
+            items_done=0,
+            items_failed=0,
+            tokens_generated=0,
+            tokens_if_separate=0,
+            seconds=0.0,
+        )
+        self._session.add(row)
+        self._session.flush()
+        numbered = enumerate(items)
+        while some := list(islice(numbered, _AT_ONCE)):
+            numbers = entry_numbers(self._session, {item.question_id for _, item in some})
+            planned = [_item_values(row.id, position, item, numbers) for position, item in some]
+            self._session.execute(insert(BenchmarkItemRow), planned)
+            row.items += len(some)
+        self._session.flush()
+        return as_run(row)
+
+    def get(self, run_id: str) -> BenchmarkRun:
+        """The run with that id.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        return as_run(self._row(run_id))
+
+    def recent(self, limit: int = 200, text: str = "", *, with_archived: bool = False) -> Sequence[BenchmarkRun]:
+        """Runs, newest first.
+
+        Args:
+            limit: how many at most.
+            text: part of the name, in any case; blank finds all.
+            with_archived: also those that were put away.
+        """
+        query = select(BenchmarkRunRow).order_by(BenchmarkRunRow.created_at.desc(), BenchmarkRunRow.id.desc())
+        if not with_archived:
+            query = query.where(BenchmarkRunRow.is_archived.is_(False))
+        if text.strip():
+            query = query.where(func.lower(BenchmarkRunRow.name).contains(text.strip().lower(), autoescape=True))
+        return tuple(as_run(row) for row in self._session.scalars(query.limit(max(1, limit))))
+
+    def describe(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        is_archived: bool | None = None,
+    ) -> BenchmarkRun:
+        """Change what people say of a run; None leaves a thing as it is. Raises RecordNotFound."""
+        row = self._row(run_id)
+        row.name = row.name if name is None else name
+        row.tags = row.tags if tags is None else tuple(dict.fromkeys(tags))
+        row.is_archived = row.is_archived if is_archived is None else is_archived
+        self._session.flush()
+        return as_run(row)
+
+    def claim(self, run_id: str, owner: str, is_alive: Callable[[str, datetime], bool]) -> bool:
+        """Make a run this owner's and running; False when somebody else's process runs it.
+
+        Args:
+            is_alive: whether an owner's process is still there, by its name and its last heartbeat.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        row = self._row(run_id)
+        is_taken = row.state is RunState.RUNNING and row.owner != owner
+        if is_taken and is_alive(row.owner, row.updated_at):
+            return False
+        moment = self._now()
+        # Only one of two claims at the same moment finds the row as it was read.
+        claimed = update(BenchmarkRunRow).where(
+            BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == row.owner, BenchmarkRunRow.state == row.state
+        )
+        values = {"owner": owner, "state": RunState.RUNNING, "updated_at": moment, "error": ""}
+        return self._changed(claimed.values(values)) == 1
+
+    def heartbeat(self, run_id: str, owner: str, seconds: float) -> bool:
+        """Say that the run goes on, after `seconds` in all; False when it is not this owner's any more, or deleted."""
+        # One that was taken for interrupted, because it was silent for long, is not.
+        is_open = BenchmarkRunRow.state.in_((RunState.RUNNING, RunState.INTERRUPTED))
+        kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner, is_open)
+        values = {"updated_at": self._now(), "seconds": seconds, "state": RunState.RUNNING}
+        return self._changed(kept.values(values)) == 1
+
+    def end(self, run_id: str, owner: str, state: RunState, error: str, seconds: float) -> None:
+        """How the run ended; one that is not this owner's any more stays as it is."""
+        kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner)
+        self._changed(kept.values(state=state, error=error, seconds=seconds, updated_at=self._now()))
+
+    def mark_interrupted(self, is_alive: Callable[[str, datetime], bool]) -> int:
+        """Mark running runs whose process is gone; gives how many."""
+        running = select(BenchmarkRunRow).where(BenchmarkRunRow.state == RunState.RUNNING)
+        gone = [row for row in self._session.scalars(running) if not is_alive(row.owner, row.updated_at)]
+        for row in gone:
+            row.state = RunState.INTERRUPTED
+        self._session.flush()
+        return len(gone)
+
+    def reopen_failed(self, run_id: str) -> int:
+        """Items that failed wait again, without the results that said so; gives how many.
+
+        The tokens of their sweeps leave the run's counts: a sweep that goes on tells them again when it is finished.
+        """
+        failed = select(BenchmarkItemRow.id).where(
+            BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
+        )
+        spent = select(
+            func.coalesce(func.sum(SweepRow.tokens_generated), 0),
+            func.coalesce(func.sum(SweepRow.tokens_if_separate), 0),
+        )
+        generated, separate = self._session.execute(spent.where(SweepRow.id.in_(failed))).one()
+        self._changed(delete(BenchmarkResultRow).where(BenchmarkResultRow.item_id.in_(failed)))
+        reopened = update(BenchmarkItemRow).where(
+            BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
+        )
+        count = self._changed(reopened.values(state=ItemState.WAITING, attempts=0, error=""))
+        if count:
+            run = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id)
+            self._changed(
+                run.values(
+                    items_failed=0,
+                    tokens_generated=BenchmarkRunRow.tokens_generated - generated,
+                    tokens_if_separate=BenchmarkRunRow.tokens_if_separate - separate,
+                )
+            )
+        return count
+
+    def waiting(self, run_id: str, after: int = -1, limit: int = 256) -> Sequence[BenchmarkItem]:
+        """Items that are still to be asked, in order, from the one after position `after`."""
+        run = self._row(run_id)
+        query = (
+            select(BenchmarkItemRow)
+            .where(
+                BenchmarkItemRow.run_id == run_id,
+                BenchmarkItemRow.state == ItemState.WAITING,
+                BenchmarkItemRow.position > after,
+            )
+            .order_by(BenchmarkItemRow.position)
+        )
+        return tuple(_as_item(row, run) for row in self._session.scalars(query.limit(limit)))
+
+    def finish(
+        self,
+        item_id: str,
+        state: ItemState,
+        results: Sequence[BenchmarkResult],
+        *,
+        tokens_generated: int,
+        tokens_if_separate: int,
+        attempts: int,
+        error: str = "",
+    ) -> bool:
+        """Keep what came of an item, once; False when it was finished before, or deleted.
+
+        Args:
+            state: done or failed.
+            results: one for each cell and pass; a cell without an answer has one without a letter.
+            tokens_generated: every token of its sweep.
+            tokens_if_separate: tokens that separate runs of its cells would have generated.
+        """
+        open_item = update(BenchmarkItemRow).where(
+            BenchmarkItemRow.id == item_id, BenchmarkItemRow.state == ItemState.WAITING
+        )
+        if self._changed(open_item.values(state=state, attempts=attempts, error=error)) != 1:
+            return False
+        item = self._session.get(BenchmarkItemRow, item_id, populate_existing=True)
+        if item is None:
+            return False
+        if results:
+            self._session.execute(insert(BenchmarkResultRow), [_result_values(each, item) for each in results])
+        run = update(BenchmarkRunRow).where(BenchmarkRunRow.id == item.run_id)
+        self._changed(
+            run.values(
+                items_done=BenchmarkRunRow.items_done + int(state is ItemState.DONE),
+                items_failed=BenchmarkRunRow.items_failed + int(state is ItemState.FAILED),
+                tokens_generated=BenchmarkRunRow.tokens_generated + tokens_generated,
+                tokens_if_separate=BenchmarkRunRow.tokens_if_separate + tokens_if_separate,
+            )
+        )
+        return True
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its items, results and sweeps; its questions stay. Raises RecordNotFound."""
+        self._row(run_id)
+        items = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == run_id)
+        self._changed(delete(SweepRow).where(SweepRow.id.in_(items)))
+        self._changed(delete(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id))
+
+    def tokens_per_second(self, models: Sequence[str]) -> float | None:
+        """Rate of the newest run of just these models that has run for a while; None when there is none."""
+        query = (
+            select(BenchmarkRunRow)
+            .where(BenchmarkRunRow.seconds > 1.0, BenchmarkRunRow.tokens_generated > 0)
+            .order_by(BenchmarkRunRow.created_at.desc())
+            .limit(50)
+        )
+        wanted = set(models)
+        for row in self._session.scalars(query):
+            if set(row.models) == wanted:
+                return row.tokens_generated / row.seconds
+        return None
+
+    def _row(self, run_id: str) -> BenchmarkRunRow:
+        row = self._session.get(BenchmarkRunRow, run_id) if run_id.isalnum() else None
+        if row is None:
+            raise no_run(run_id)
+        return row
+
+    def _changed(self, statement: Any) -> int:
+        result = self._session.execute(statement, execution_options={"synchronize_session": False})
+        return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def no_run(run_id: str) -> RecordNotFound:
+    """What is said of a run that is not there."""
+    return RecordNotFound(
+        f"There is no benchmark run {run_id[:40]!r} here. It was deleted, or the link is another machine's."
+    )
+
+
+def as_run(row: BenchmarkRunRow) -> BenchmarkRun:
+    """The record of a row."""
+    return BenchmarkRun(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def _item_values(run_id: str, position: int, item: PlannedItem, numbers: Mapping[str, int]) -> dict[str, Any]:
+    return asdict(item) | {
+        "id": uuid4().hex,
+        "run_id": run_id,
+        "position": position,
+        # A question that is not there has none, and is refused by the reference to it.
+        "question_number": numbers.get(item.question_id, 0),
+        "state": ItemState.WAITING,
+        "attempts": 0,
+        "error": "",
+    }
+
+
+def _as_item(row: BenchmarkItemRow, run: BenchmarkRunRow) -> BenchmarkItem:
+    return BenchmarkItem(
+        id=row.id,
+        run_id=row.run_id,
+        position=row.position,
+        question_set=run.question_sets[row.set_number],
+        model=run.models[row.model_number],
+        question_id=row.question_id,
+        state=row.state,
+        attempts=row.attempts,
+        error=row.error,
+    )
+
+
+def _result_values(result: BenchmarkResult, item: BenchmarkItemRow) -> dict[str, Any]:
+    return asdict(result) | {
+        "run_id": item.run_id,
+        "set_number": item.set_number,
+        "model_number": item.model_number,
+        "is_answered": result.letter is not None,
+        "m1_is_answered": result.m1_letter is not None,
+    }

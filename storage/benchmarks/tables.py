@@ -1,0 +1,112 @@
+"""The tables of question sets, benchmark runs and their results."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base, Id
+from storage.benchmarks.records import ItemState, RunState
+from storage.columns import JsonTuple, PersonText
+
+
+class BenchmarkRunRow(Base):
+    """A benchmark run without its items."""
+
+    __tablename__ = "benchmark_run"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(PersonText("the run's name"))
+    state: Mapped[RunState]
+    error: Mapped[str]
+    owner: Mapped[str]
+    tags: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    is_archived: Mapped[bool]
+    question_sets: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    models: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    budgets: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    force_rounds: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    passes: Mapped[int]
+    temperature: Mapped[float]
+    top_p: Mapped[float]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    answer_cap_tokens: Mapped[int]
+    system_prompt: Mapped[str | None] = mapped_column(PersonText("the system prompt"))
+    profile: Mapped[str]
+    limit: Mapped[int | None]
+    in_flight: Mapped[int]
+    items: Mapped[int]
+    items_done: Mapped[int]
+    items_failed: Mapped[int]
+    tokens_generated: Mapped[int] = mapped_column(BigInteger)
+    tokens_if_separate: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float]
+
+
+class BenchmarkItemRow(Base):
+    """One question of a run, for one model."""
+
+    __tablename__ = "benchmark_item"
+    __table_args__ = (
+        Index(None, "run_id", "position", unique=True),
+        Index(None, "run_id", "state", "position"),
+        Index("ix_benchmark_item_found", "run_id", "question_number", "model_number", "set_number"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Also the id of its sweep, which is made when it begins."""
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_run.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    set_number: Mapped[int]
+    """Position of its set in the run's `question_sets`."""
+    model_number: Mapped[int]
+    """Position of its model in the run's `models`."""
+    question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
+    question_number: Mapped[int]
+    """The question by `search_entry.number`, as the search index names it: hits of a search are counted by it alone."""
+    state: Mapped[ItemState]
+    attempts: Mapped[int]
+    error: Mapped[str]
+
+
+class BenchmarkResultRow(Base):
+    """The answer of one item in one cell."""
+
+    __tablename__ = "benchmark_result"
+    __table_args__ = (
+        # Holds everything that a curve needs, so that a million results are counted without reading the table.
+        Index(
+            "ix_benchmark_result_curves",
+            "run_id",
+            "model_number",
+            "set_number",
+            "force_rounds",
+            "budget_tokens",
+            "is_correct",
+            "m1_is_correct",
+            "is_answered",
+            "m1_is_answered",
+            "thinking_tokens",
+            "tokens_if_separate",
+        ),
+    )
+
+    item_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_item.id", ondelete="CASCADE"), primary_key=True)
+    pass_number: Mapped[int] = mapped_column(primary_key=True)
+    budget_tokens: Mapped[int] = mapped_column(primary_key=True)
+    force_rounds: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(Id)
+    set_number: Mapped[int]
+    model_number: Mapped[int]
+    letter: Mapped[str | None]
+    is_correct: Mapped[bool]
+    is_answered: Mapped[bool]
+    m1_letter: Mapped[str | None]
+    m1_is_correct: Mapped[bool]
+    m1_is_answered: Mapped[bool]
+    thinking_tokens: Mapped[int]
+    tokens_if_separate: Mapped[int]
+    checkpoint_id: Mapped[str | None] = mapped_column(Id)

@@ -1,0 +1,1 @@
+"""Question sets: records, tables, repository."""

@@ -1,0 +1,168 @@
+"""Question sets: named lists of kept questions."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, delete, exists, insert, select
+from sqlalchemy.orm import Session
+
+from storage.benchmarks.tables import BenchmarkItemRow
+from storage.errors import InvalidRecord, RecordNotFound
+from storage.question_sets.records import QuestionSet
+from storage.question_sets.tables import QuestionSetMemberRow, QuestionSetRow
+from storage.questions.records import NewQuestion, Question
+from storage.questions.repository import QuestionRepository, as_question, utc_now
+from storage.questions.tables import QuestionRow
+from storage.search import question_matches
+from storage.sweeps.tables import SweepRow
+from storage.traces.tables import TraceRow
+
+_BATCH_QUESTIONS = 1000
+
+
+class QuestionSetRepository:
+    """Question sets of the session's database."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(self, name: str, source: str, layout: str, sha256: str, questions: Sequence[NewQuestion]) -> QuestionSet:
+        """Keep a set; questions that are kept already, or stand in it twice, are not kept again.
+
+        Args:
+            name: unique.
+            source: the file or hub address that it comes from.
+            layout: id of the layout that it was read by.
+            sha256: of the file, hex; empty when there was none.
+            questions: in the order in which they are asked.
+
+        Raises:
+            InvalidRecord: the name is blank or taken, or a text cannot be stored; nothing is kept then.
+        """
+        self._check_name(name)
+        kept = QuestionRepository(self._session, self._now).upsert_all(questions)
+        return self.add_kept(name, source, layout, sha256, kept)
+
+    def add_kept(self, name: str, source: str, layout: str, sha256: str, question_ids: Sequence[str]) -> QuestionSet:
+        """The same of questions that are kept already; an id that comes again counts once.
+
+        Raises:
+            InvalidRecord: the name is blank or taken, or there is no question with one of the ids.
+        """
+        self._check_name(name)
+        members = tuple(dict.fromkeys(question_ids))
+        row = QuestionSetRow(
+            id=uuid4().hex,
+            name=name,
+            source=source,
+            layout=layout,
+            sha256=sha256,
+            created_at=self._now(),
+            question_count=len(members),
+        )
+        self._session.add(row)
+        self._session.flush()
+        if members:
+            places = [
+                {"set_id": row.id, "position": position, "question_id": question_id}
+                for position, question_id in enumerate(members)
+            ]
+            self._session.execute(insert(QuestionSetMemberRow), places)
+        return _as_set(row)
+
+    def _check_name(self, name: str) -> None:
+        if not name.strip():
+            raise InvalidRecord("The question set has no name. Give it one.")
+        if self.find(name) is not None:
+            raise InvalidRecord(f"There is a question set named {name!r} already. Give this one another name.")
+
+    def all(self) -> tuple[QuestionSet, ...]:
+        """Every set, by name."""
+        return tuple(map(_as_set, self._session.scalars(select(QuestionSetRow).order_by(QuestionSetRow.name))))
+
+    def find(self, name: str) -> QuestionSet | None:
+        """The set with that name; None when there is none."""
+        if not name.isprintable():
+            return None
+        row = self._session.scalars(select(QuestionSetRow).where(QuestionSetRow.name == name)).one_or_none()
+        return None if row is None else _as_set(row)
+
+    def get(self, name: str) -> QuestionSet:
+        """The set with that name.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise RecordNotFound(f"There is no question set named {name!r}. Import it, or choose another.")
+        return found
+
+    def by_id(self, set_id: str) -> QuestionSet:
+        """The set with that id.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        row = self._session.get(QuestionSetRow, set_id) if set_id.isalnum() and set_id.isascii() else None
+        if row is None:
+            raise RecordNotFound(f"There is no question set with the id {set_id!r}. It may have been deleted.")
+        return _as_set(row)
+
+    def questions(self, set_id: str, limit: int | None = None, offset: int = 0, text: str = "") -> tuple[Question, ...]:
+        """Questions of a set in their order; none for a set that is not there.
+
+        Args:
+            set_id: id of the set.
+            limit: how many at most; None for all.
+            offset: how many to pass over first.
+            text: words to find in stem and options, the last one as a prefix; blank finds all.
+        """
+        member = QuestionSetMemberRow
+        query = (
+            select(QuestionRow)
+            .join(member, member.question_id == QuestionRow.id)
+            .where(member.set_id == set_id)
+            .order_by(member.position)
+        )
+        if text.strip():
+            query = query.where(question_matches(self._session, text))
+        rows = self._session.scalars(query.limit(limit).offset(max(0, offset)))
+        return tuple(map(as_question, rows))
+
+    def delete(self, set_id: str) -> None:
+        """Delete a set, and those of its questions that came with it and nothing else refers to.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        found = self.by_id(set_id)
+        members = self._session.scalars(
+            select(QuestionSetMemberRow.question_id).where(QuestionSetMemberRow.set_id == set_id)
+        ).all()
+        self._session.execute(delete(QuestionSetMemberRow).where(QuestionSetMemberRow.set_id == set_id))
+        self._session.execute(delete(QuestionSetRow).where(QuestionSetRow.id == set_id))
+        for begin in range(0, len(members), _BATCH_QUESTIONS):
+            ids = members[begin : begin + _BATCH_QUESTIONS]
+            only_here = QuestionRow.id.in_(ids) & (QuestionRow.source == found.name) & ~_is_in_use()
+            self._session.execute(delete(QuestionRow).where(only_here).execution_options(synchronize_session=False))
+
+
+def _is_in_use() -> ColumnElement[bool]:
+    users = (QuestionSetMemberRow, BenchmarkItemRow, SweepRow, TraceRow)
+    found = [exists().where(user.question_id == QuestionRow.id) for user in users]
+    return found[0] | found[1] | found[2] | found[3]
+
+
+def _as_set(row: QuestionSetRow) -> QuestionSet:
+    return QuestionSet(
+        id=row.id,
+        name=row.name,
+        source=row.source,
+        layout=row.layout,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        question_count=row.question_count,
+    )

@@ -1,0 +1,52 @@
+"""Questions as plain values: standard library only."""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+def content_hash(stem: str, options: Mapping[str, str], target: str | None) -> str:
+    """SHA-256 (hex) of a question's canonical form: equal for questions that ask the same.
+
+    Canonical is Unicode NFC without white space around the texts, options in the order of their letters.
+    """
+    canonical = [_canonical(stem), sorted((key, _canonical(text)) for key, text in options.items()), target]
+    document = json.dumps(canonical, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(document.encode("ascii")).hexdigest()
+
+
+def _canonical(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewQuestion:
+    """A question to keep."""
+
+    stem: str
+    """What is asked, without the options."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Letter to text, in the order shown; empty for an open question."""
+    target: str | None = None
+    """Letter of the right option; None when unknown or open."""
+    source: str = "typed"
+    """Where it came from: "typed", "library", or a question set's name."""
+    title: str = ""
+    """A short name for lists; empty when it has none."""
+    tags: tuple[str, ...] = ()
+    """Words to group questions by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(NewQuestion):
+    """A question that is kept."""
+
+    id: str
+    """UUID 4 as 32 hexadecimal digits."""
+    content_hash: str
+    """See `content_hash()`; no two questions share one."""
+    created_at: datetime
+    """When it was first seen, aware, UTC."""

@@ -1,0 +1,145 @@
+"""Questions: kept once each, however often they are asked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.columns import check_storable
+from storage.errors import InvalidRecord, RecordNotFound
+from storage.questions.records import NewQuestion, Question, content_hash
+from storage.questions.tables import QuestionRow
+from storage.search import index_question, index_questions, question_matches
+
+_BATCH_QUESTIONS = 1000
+_COLUMNS = [column.name for column in fields(Question)]
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def as_question(row: QuestionRow) -> Question:
+    """The record of a row."""
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return Question(**values | {"tags": tuple(row.tags)})
+
+
+class QuestionRepository:
+    """Questions of the session's database."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def upsert(self, question: NewQuestion) -> Question:
+        """The kept question that asks the same, or this one, kept from now on.
+
+        A question that is there already stays as it is: its first source, title and tags remain.
+
+        Raises:
+            InvalidRecord: a text holds NUL or a lone surrogate, or the stem is blank.
+        """
+        _check(question)
+        values = self._values(question)
+        made_id = self._session.scalar(self._insert().values(values).on_conflict_do_nothing().returning(QuestionRow.id))
+        if made_id is not None:
+            index_question(self._session, made_id, (question.stem, *question.options.values()))
+        found = select(QuestionRow).where(QuestionRow.content_hash == values["content_hash"])
+        return as_question(self._session.scalars(found).one())
+
+    def upsert_all(self, questions: Sequence[NewQuestion]) -> tuple[str, ...]:
+        """Ids of the kept questions that ask the same as these, in their order: `upsert` for thousands.
+
+        Raises:
+            InvalidRecord: a text holds NUL or a lone surrogate, or a stem is blank; nothing is kept then.
+        """
+        made: dict[str, dict[str, Any]] = {}
+        hashes = []
+        for question in questions:
+            _check(question)
+            values = self._values(question)
+            hashes.append(values["content_hash"])
+            made.setdefault(values["content_hash"], values)
+        kept: dict[str, str] = {}
+        for begin in range(0, len(made), _BATCH_QUESTIONS):
+            kept |= self._keep(list(made.values())[begin : begin + _BATCH_QUESTIONS])
+        return tuple(kept[each] for each in hashes)
+
+    def _keep(self, batch: list[dict[str, Any]]) -> dict[str, str]:
+        """Ids by content hash; those that were not there are inserted and can be searched."""
+        ids = self._ids(batch)
+        missing = [values for values in batch if values["content_hash"] not in ids]
+        if not missing:
+            return ids
+        self._session.connection().execute(self._insert().on_conflict_do_nothing(), missing)
+        # Another transaction may have kept the same question meanwhile, under an id of its own.
+        ids |= self._ids(missing)
+        new = (values for values in missing if ids[values["content_hash"]] == values["id"])
+        index_questions(self._session, {each["id"]: (each["stem"], *each["options"].values()) for each in new})
+        return ids
+
+    def _ids(self, batch: list[dict[str, Any]]) -> dict[str, str]:
+        hashes = [values["content_hash"] for values in batch]
+        found = select(QuestionRow.content_hash, QuestionRow.id).where(QuestionRow.content_hash.in_(hashes))
+        return {row.content_hash: row.id for row in self._session.execute(found)}
+
+    def _values(self, question: NewQuestion) -> dict[str, Any]:
+        given = {column.name: getattr(question, column.name) for column in fields(NewQuestion)}
+        return given | {
+            "id": uuid4().hex,
+            "options": dict(question.options),
+            "tags": list(question.tags),
+            "content_hash": content_hash(question.stem, question.options, question.target),
+            "created_at": self._now(),
+        }
+
+    def _insert(self) -> sqlite.Insert | postgresql.Insert:
+        is_postgresql = self._session.get_bind().dialect.name == "postgresql"
+        return postgresql.insert(QuestionRow) if is_postgresql else sqlite.insert(QuestionRow)
+
+    def get(self, question_id: str) -> Question:
+        """The question with that id.
+
+        Raises:
+            RecordNotFound: there is none.
+        """
+        # An id of ours is hexadecimal; anything else may be a text that the database refuses.
+        row = self._session.get(QuestionRow, question_id) if question_id.isalnum() else None
+        if row is None:
+            raise RecordNotFound(
+                f"There is no question {question_id!r}. It may have been deleted; choose another from the list."
+            )
+        return as_question(row)
+
+    def recent(self, limit: int = 50, text: str = "") -> Sequence[Question]:
+        """Questions, newest first.
+
+        Args:
+            limit: how many at most.
+            text: words to find in stem and options, the last one as a prefix; blank finds all.
+        """
+        query = select(QuestionRow).order_by(QuestionRow.created_at.desc(), QuestionRow.id.desc())
+        if text.strip():
+            query = query.where(question_matches(self._session, text))
+        return tuple(as_question(row) for row in self._session.scalars(query.limit(max(1, limit))))
+
+
+def _check(question: NewQuestion) -> None:
+    if not question.stem.strip():
+        raise InvalidRecord("The question is empty. Type what is to be asked.")
+    texts = [("The question", question.stem), ("The target", question.target or "")]
+    for letter, text in question.options.items():
+        texts += [("An option's letter", letter), (f"Option {letter}", text)]
+    texts += [("A tag", tag) for tag in question.tags]
+    try:
+        for name, text in texts:
+            check_storable(text, name)
+    except ValueError as exc:
+        raise InvalidRecord(f"{exc}.") from exc

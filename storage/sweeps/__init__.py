@@ -1,0 +1,1 @@
+"""Sweeps: records, table, repository."""

@@ -1,0 +1,183 @@
+"""Sweeps: begun, kept alive while they run, closed, resumed, and read with everything that belongs to them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from storage.benchmarks.tables import BenchmarkItemRow
+from storage.errors import RecordNotFound
+from storage.questions.repository import as_question, utc_now
+from storage.questions.tables import QuestionRow
+from storage.search import question_matches
+from storage.sweeps.records import NewSweep, Sweep, SweepOutcome, SweepPass, SweepWithPasses
+from storage.sweeps.tables import SweepRow
+from storage.traces.listing import STEM_CHARACTERS
+from storage.traces.records import TraceState
+from storage.traces.repository import as_checkpoint, as_trace
+from storage.traces.tables import CheckpointRow, TraceRow
+
+_NEW_FIELDS = [column.name for column in fields(NewSweep)]
+_FIELDS = [column.name for column in fields(Sweep) if column.name != "question"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSummary:
+    """What a list shows of a sweep."""
+
+    id: str
+    created_at: datetime
+    """Aware, UTC."""
+    stem: str
+    """The first 160 characters of the question."""
+    budgets: tuple[int, ...]
+    force_rounds: tuple[int, ...]
+    models: tuple[str, ...]
+    passes: int
+    state: TraceState
+    tokens_generated: int
+    tokens_if_separate: int
+
+
+class SweepRepository:
+    """Sweeps of the session's database."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(self, sweep: NewSweep, sweep_id: str = "") -> Sweep:
+        """Begin a sweep: running, without passes.
+
+        Args:
+            sweep: what begins.
+            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
+
+        Raises:
+            RecordNotFound: its question is not kept.
+        """
+        asked = self._session.get(QuestionRow, sweep.question_id) if sweep.question_id.isalnum() else None
+        if asked is None:
+            raise RecordNotFound(f"There is no question {sweep.question_id!r} to sweep. Save the question first.")
+        moment = self._now()
+        values = {name: getattr(sweep, name) for name in _NEW_FIELDS}
+        row = SweepRow(
+            **values,
+            **asdict(SweepOutcome(state=TraceState.RUNNING)),
+            id=sweep_id or uuid4().hex,
+            created_at=moment,
+            updated_at=moment,
+            question=asked,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return _as_sweep(row)
+
+    def save(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
+        """How the sweep stands from now on: it has ended, or runs again.
+
+        Raises:
+            RecordNotFound: there is no such sweep.
+        """
+        if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
+            raise _no_sweep(sweep_id)
+
+    def heartbeat(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
+        """How a running sweep stands now; one that has ended meanwhile stays as it is."""
+        is_open = SweepRow.state.in_((TraceState.RUNNING, TraceState.INTERRUPTED))
+        self._update((SweepRow.id == sweep_id) & is_open, outcome, owner)
+
+    def _update(self, which: ColumnElement[bool], outcome: SweepOutcome, owner: str) -> bool:
+        values = asdict(outcome) | {"updated_at": self._now(), "owner": owner}
+        changed = update(SweepRow).where(which).values(values).execution_options(synchronize_session=False)
+        result = self._session.execute(changed)
+        return isinstance(result, CursorResult) and result.rowcount == 1
+
+    def get(self, sweep_id: str) -> SweepWithPasses:
+        """The sweep with its passes and their checkpoints.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        query = select(SweepRow).where(SweepRow.id == sweep_id).options(joinedload(SweepRow.question))
+        row = self._session.scalar(query) if sweep_id.isalnum() else None
+        if row is None:
+            raise _no_sweep(sweep_id)
+        sweep = _as_sweep(row)
+        loaded = select(TraceRow).options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
+        order = {model: place for place, model in enumerate(sweep.models)}
+        traces = sorted(
+            map(as_trace, self._session.scalars(loaded.where(TraceRow.sweep_id == sweep_id))),
+            key=lambda trace: (order.get(trace.model, len(order)), trace.pass_number),
+        )
+        cuts = select(CheckpointRow).where(CheckpointRow.trace_id.in_([trace.id for trace in traces]))
+        checkpoints = [
+            as_checkpoint(each)
+            for each in self._session.scalars(
+                cuts.order_by(CheckpointRow.cut_tokens, CheckpointRow.thinking_finish_reason, CheckpointRow.created_at)
+            )
+        ]
+        passes = (
+            SweepPass(trace, tuple(each for each in checkpoints if each.trace_id == trace.id)) for trace in traces
+        )
+        return SweepWithPasses(sweep, tuple(passes))
+
+    def recent(self, limit: int = 25, text: str = "") -> Sequence[SweepSummary]:
+        """Sweeps that a person began, newest first; those of benchmark runs are left out.
+
+        Args:
+            limit: how many at most.
+            text: words to find in the question, the last one as a prefix; blank finds all.
+        """
+        of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == SweepRow.id).exists()
+        query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question)).where(~of_run)
+        if text.strip():
+            query = query.where(question_matches(self._session, text))
+        newest = query.order_by(SweepRow.created_at.desc(), SweepRow.id.desc()).limit(max(1, limit))
+        return tuple(_summary(row) for row in self._session.scalars(newest))
+
+    def delete(self, sweep_id: str) -> None:
+        """Delete a sweep with its passes and checkpoints; its question stays.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        doomed = delete(SweepRow).where(SweepRow.id == sweep_id).execution_options(synchronize_session=False)
+        result = self._session.execute(doomed)
+        if not sweep_id.isalnum() or not isinstance(result, CursorResult) or result.rowcount != 1:
+            raise _no_sweep(sweep_id)
+
+    def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
+        """End the running sweeps that nobody runs any more; what they have stays, and they can be resumed.
+
+        Args:
+            is_owner_alive: whether the process of an owner ("host:pid") still runs.
+            stale_after_seconds: a heartbeat older than this ends a sweep whoever owns it.
+
+        Returns:
+            How many were marked.
+        """
+        oldest = self._now() - timedelta(seconds=stale_after_seconds)
+        running = self._session.scalars(select(SweepRow).where(SweepRow.state == TraceState.RUNNING)).all()
+        abandoned = [row for row in running if row.updated_at < oldest or not is_owner_alive(row.owner)]
+        for row in abandoned:
+            row.state = TraceState.INTERRUPTED
+        return len(abandoned)
+
+
+def _no_sweep(sweep_id: str) -> RecordNotFound:
+    return RecordNotFound(
+        f"There is no sweep {sweep_id[:40]!r}. It may have been deleted; choose another from History."
+    )
+
+
+def _as_sweep(row: SweepRow) -> Sweep:
+    return Sweep(**{name: getattr(row, name) for name in _FIELDS}, question=as_question(row.question))
+
+
+def _summary(row: SweepRow) -> SweepSummary:
+    values = {name: getattr(row, name) for name in SweepSummary.__slots__ if name != "stem"}
+    return SweepSummary(**values, stem=row.question.stem[:STEM_CHARACTERS])

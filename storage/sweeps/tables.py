@@ -1,0 +1,41 @@
+"""The table of sweeps."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from storage.base import Base, Id
+from storage.columns import JsonTuple, PersonText
+from storage.questions.tables import QuestionRow
+from storage.traces.records import TraceState
+
+
+class SweepRow(Base):
+    """A sweep without its passes."""
+
+    __tablename__ = "sweep"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    state: Mapped[TraceState]
+    error: Mapped[str]
+    budgets: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    force_rounds: Mapped[tuple[int, ...]] = mapped_column(JsonTuple())
+    models: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    passes: Mapped[int]
+    temperature: Mapped[float]
+    top_p: Mapped[float]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    answer_cap_tokens: Mapped[int]
+    system_prompt: Mapped[str | None] = mapped_column(PersonText("the system prompt"))
+    profile: Mapped[str]
+    owner: Mapped[str]
+    tokens_generated: Mapped[int]
+    tokens_if_separate: Mapped[int]
+    seconds: Mapped[float]
+
+    question: Mapped[QuestionRow] = relationship(lazy="raise")

@@ -1,0 +1,1 @@
+"""Traces and checkpoints: records, tables, repository, lists."""

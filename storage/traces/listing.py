@@ -1,0 +1,162 @@
+"""Lists of traces: what is asked for, and the page that comes back.
+
+Pages are keyset pages: a cursor names the last record seen, so a page neither repeats nor skips a trace when others
+are added or deleted meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.columns import replace_unstorable
+from storage.errors import InvalidRecord
+from storage.questions.tables import QuestionRow
+from storage.search import trace_matches
+from storage.traces.records import TraceState
+from storage.traces.tables import TraceRow
+
+STEM_CHARACTERS = 160
+"""How much of a question a list shows."""
+MAX_PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFilter:
+    """Which traces a list holds; a field left at its default restricts nothing."""
+
+    text: str = ""
+    """Words to find in question, thinking and answer; the last one may be a beginning. See `search.py`."""
+    state: TraceState | None = None
+    model: str | None = None
+    """Model id, exact."""
+    is_correct: bool | None = None
+    """True: correct ones; False: wrong ones; unscored traces are neither."""
+    is_scored: bool | None = None
+    """True: correct and wrong ones; False: those without a verdict."""
+    has_target: bool | None = None
+    """True: questions with a target; False: those without."""
+    since: datetime | None = None
+    """Begun then or later; aware."""
+    until: datetime | None = None
+    """Begun before; aware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSummary:
+    """What a list shows of a trace."""
+
+    id: str
+    created_at: datetime
+    """Aware, UTC."""
+    question_id: str
+    stem: str
+    """The first 160 characters of the question."""
+    model: str
+    thinking_budget_tokens: int
+    force_rounds: int
+    """Force rounds asked for."""
+    state: TraceState
+    answer_letter: str | None
+    target: str | None
+    is_correct: bool | None
+    """None is unscored."""
+    thinking_tokens: int
+    """Tokens that the budget counts, so far."""
+    seconds: float | None
+    """None while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list, newest first."""
+
+    items: tuple[TraceSummary, ...]
+    next_cursor: str | None
+    """Pass it to get the page after this one; None when this is the last."""
+
+
+_COLUMNS = (
+    TraceRow.id,
+    TraceRow.created_at,
+    TraceRow.question_id,
+    func.substr(QuestionRow.stem, 1, STEM_CHARACTERS).label("stem"),
+    TraceRow.model,
+    TraceRow.thinking_budget_tokens,
+    TraceRow.force_rounds,
+    TraceRow.state,
+    TraceRow.answer_letter,
+    QuestionRow.target,
+    TraceRow.is_correct,
+    TraceRow.thinking_tokens,
+    TraceRow.seconds,
+)
+
+
+def read_page(session: Session, wanted: TraceFilter, limit: int, cursor: str | None) -> Page:
+    """One page of the traces that `wanted` lets through.
+
+    Raises:
+        InvalidRecord: the cursor is none that a page gave.
+    """
+    size = max(1, min(limit, MAX_PAGE_SIZE))
+    query = _restricted(session, select(*_COLUMNS), wanted)
+    if cursor is not None:
+        query = query.where(_after(cursor))
+    rows = session.execute(query.order_by(TraceRow.created_at.desc(), TraceRow.id.desc()).limit(size + 1)).all()
+    items = tuple(_summary(row) for row in rows[:size])
+    return Page(items, _cursor(items[-1]) if len(rows) > size else None)
+
+
+def count_traces(session: Session, wanted: TraceFilter) -> int:
+    """How many traces `wanted` lets through."""
+    return session.scalar(_restricted(session, select(func.count(TraceRow.id)), wanted)) or 0
+
+
+def _restricted(session: Session, query: Select[Any], wanted: TraceFilter) -> Select[Any]:
+    joined = query.select_from(TraceRow).join(QuestionRow, TraceRow.question_id == QuestionRow.id)
+    return joined.where(*_conditions(session, wanted))
+
+
+def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[bool]]:
+    # The passes of a sweep are found with it.
+    given: list[ColumnElement[bool]] = [TraceRow.sweep_id.is_(None)]
+    if wanted.text.strip():
+        given.append(trace_matches(session, wanted.text))
+    if wanted.state is not None:
+        given.append(TraceRow.state == wanted.state)
+    if wanted.model is not None:
+        given.append(TraceRow.model == replace_unstorable(wanted.model))
+    if wanted.is_correct is not None:
+        given.append(TraceRow.is_correct.is_(wanted.is_correct))
+    if wanted.is_scored is not None:
+        given.append(TraceRow.is_correct.is_not(None) if wanted.is_scored else TraceRow.is_correct.is_(None))
+    if wanted.has_target is not None:
+        given.append(QuestionRow.target.is_not(None) if wanted.has_target else QuestionRow.target.is_(None))
+    if wanted.since is not None:
+        given.append(TraceRow.created_at >= wanted.since)
+    if wanted.until is not None:
+        given.append(TraceRow.created_at < wanted.until)
+    return given
+
+
+def _summary(row: Row[Any]) -> TraceSummary:
+    return TraceSummary(**row._mapping)
+
+
+def _cursor(last: TraceSummary) -> str:
+    return f"{last.created_at.isoformat()}|{last.id}"
+
+
+def _after(cursor: str) -> ColumnElement[bool]:
+    moment, _, trace_id = cursor.partition("|")
+    try:
+        created_at = datetime.fromisoformat(moment)
+        if created_at.tzinfo is None or not trace_id.isalnum():
+            raise ValueError(cursor)
+    except ValueError as exc:
+        raise InvalidRecord("The list cannot be continued from there. Start again from its first page.") from exc
+    same_moment = (TraceRow.created_at == created_at) & (TraceRow.id < trace_id)
+    return (TraceRow.created_at <= created_at) & or_(TraceRow.created_at < created_at, same_moment)

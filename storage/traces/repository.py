@@ -1,0 +1,406 @@
+"""Traces: begun, saved about once a second while they stream, closed once, and read."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import CursorResult, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from storage.columns import replace_unstorable
+from storage.errors import InvalidRecord, RecordNotFound, StorageError
+from storage.questions.repository import as_question, utc_now
+from storage.questions.tables import QuestionRow
+from storage.search import index_trace
+from storage.traces.listing import Page, TraceFilter, count_traces, read_page
+from storage.traces.records import (
+    COUNTED_AS_THINKING,
+    Checkpoint,
+    NewCheckpoint,
+    NewTrace,
+    Progress,
+    Segment,
+    Trace,
+    TraceOutcome,
+    TraceState,
+)
+from storage.traces.tables import CheckpointRow, SegmentRow, TraceRow
+
+_OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
+"""An interrupted trace is only thought dead: a process that was asleep may go on with it."""
+
+_PARTS = 2**20
+"""The position of a segment's first row is its number in the trace, as it always was. A segment that still grows has
+further rows, its parts, at positions from (number + 1) * _PARTS + 1. Their counts are those of the segment so far."""
+
+_SEGMENT_FIELDS = [column.name for column in fields(Segment)]
+_TRACE_FIELDS = [column.name for column in fields(Trace) if column.name not in ("question", "segments")]
+_CHECKPOINT_FIELDS = [column.name for column in fields(Checkpoint)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How much of a segment is stored."""
+
+    part: int
+    """Number of its last part; 0 when it has none."""
+    token_count: int
+    character_count: int
+    finish_reason: str | None
+
+    def differs_from(self, segment: Segment) -> bool:
+        """Whether the stored segment is another one."""
+        stored = (self.token_count, self.character_count, self.finish_reason)
+        return stored != (segment.token_count, len(segment.text), segment.finish_reason)
+
+    def can_grow_to(self, segment: Segment) -> bool:
+        """Whether one more part makes it `segment`, which is still open."""
+        has_all_ids = segment.token_count == len(segment.token_ids)
+        is_longer = segment.token_count >= self.token_count and len(segment.text) >= self.character_count
+        is_open = self.finish_reason is None and segment.finish_reason is None
+        return is_open and has_all_ids and is_longer and self.differs_from(segment)
+
+    def next_part(self, key: tuple[str, int], segment: Segment) -> dict[str, Any]:
+        """The row with what is new in `segment`."""
+        rest = replace(
+            segment, text=segment.text[self.character_count :], token_ids=segment.token_ids[self.token_count :]
+        )
+        position = (key[1] + 1) * _PARTS + self.part + 1
+        return _segment_values(key, rest) | {"position": position, "character_count": len(segment.text)}
+
+
+class TraceRepository:
+    """Traces of the session's database, with their segments and checkpoints."""
+
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+        self._session = session
+        self._now = now
+
+    def add(self, trace: NewTrace) -> Trace:
+        """Begin a trace: running, without segments.
+
+        Raises:
+            RecordNotFound: its question is not kept.
+        """
+        asked = self._session.get(QuestionRow, trace.question_id) if trace.question_id.isalnum() else None
+        if asked is None:
+            raise RecordNotFound(
+                f"There is no question {trace.question_id!r} to begin a trace of. Save the question first."
+            )
+        moment = self._now()
+        row = TraceRow(
+            **_values(trace, NewTrace),
+            **_values(TraceOutcome(state=TraceState.RUNNING), TraceOutcome),
+            id=uuid4().hex,
+            created_at=moment,
+            updated_at=moment,
+            thinking_tokens=0,
+            prompt_sha256=hashlib.sha256(trace.prompt_text.encode(errors="replace")).hexdigest(),
+            question=asked,
+            segments=[],
+        )
+        self._session.add(row)
+        self._session.flush()
+        return as_trace(row)
+
+    def save_progress(
+        self,
+        trace_id: str,
+        segments: Sequence[Segment],
+        tokens_generated: int,
+        time_to_first_token_seconds: float | None = None,
+    ) -> None:
+        """Keep what has come so far, and give the heartbeat. Writes only what is new.
+
+        Args:
+            trace_id: a running trace; one marked interrupted runs again.
+            segments: all of the trace so far, in order.
+            tokens_generated: every token that the engine produced for it so far.
+            time_to_first_token_seconds: from the request to the first token; None before there is one.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+            InvalidRecord: it is closed.
+        """
+        progress = Progress(trace_id, segments, tokens_generated, time_to_first_token_seconds)
+        if trace_id not in self.save_all([progress]):
+            raise self._not_open(trace_id)
+
+    def save_all(self, progress: Sequence[Progress]) -> Set[str]:
+        """Keep what has come so far of many traces, in few statements; closed or deleted ones are passed over.
+
+        Returns:
+            Ids of the traces that were saved.
+        """
+        wanted = [each.trace_id for each in progress if each.trace_id.isalnum()]
+        is_open = TraceRow.id.in_(wanted) & TraceRow.state.in_(_OPEN_STATES)
+        found = set(self._session.scalars(select(TraceRow.id).where(is_open).with_for_update()))
+        kept = [each for each in progress if each.trace_id in found]
+        if kept:
+            self._session.execute(update(TraceRow), [self._progress_values(each) for each in kept])
+        self._save_segments({each.trace_id: each.segments for each in kept})
+        return found
+
+    def close(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment] | None = None) -> None:
+        """End a trace and make its text findable.
+
+        Args:
+            trace_id: a running (or interrupted) trace.
+            outcome: how it ended.
+            segments: all of the trace; None keeps those saved last.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+            InvalidRecord: it is closed already, or the outcome says that it runs.
+        """
+        if outcome.state is TraceState.RUNNING:
+            raise InvalidRecord("A trace cannot be closed as running. Close it as completed, stopped or failed.")
+        values = _values(outcome, TraceOutcome)
+        if segments is not None:
+            values["thinking_tokens"] = _thinking_tokens(segments)
+        self._update_open(trace_id, values)
+        self._save_segments({trace_id: self.get(trace_id).segments if segments is None else segments}, is_final=True)
+        self._index(trace_id)
+
+    def get(self, trace_id: str) -> Trace:
+        """The trace with its question and segments.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        query = select(TraceRow).where(TraceRow.id == trace_id).execution_options(populate_existing=True)
+        loaded = query.options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
+        row = self._session.scalar(loaded) if trace_id.isalnum() else None
+        if row is None:
+            raise _no_trace(trace_id)
+        return as_trace(row)
+
+    def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """Summaries of traces, newest first.
+
+        Args:
+            wanted: which; None is all.
+            limit: most items of the page, 1-500.
+            cursor: `next_cursor` of the page before; None for the first page.
+
+        Raises:
+            InvalidRecord: the cursor is none that a page gave.
+        """
+        return read_page(self._session, wanted or TraceFilter(), limit, cursor)
+
+    def count(self, wanted: TraceFilter | None = None) -> int:
+        """How many traces there are; None counts all."""
+        return count_traces(self._session, wanted or TraceFilter())
+
+    def models(self) -> tuple[str, ...]:
+        """Ids of the models that traces were made with, in order."""
+        return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
+
+    def delete(self, trace_id: str) -> None:
+        """Delete a trace with its segments and checkpoints; its question stays.
+
+        Raises:
+            RecordNotFound: there is none with that id.
+        """
+        doomed = delete(TraceRow).where(TraceRow.id == trace_id).execution_options(synchronize_session=False)
+        if not trace_id.isalnum() or self._affected(doomed) == 0:
+            raise _no_trace(trace_id)
+
+    def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
+        """End the running traces that nobody runs any more; their text stays and becomes findable.
+
+        Args:
+            is_owner_alive: whether the process of an owner ("host:pid") still runs; asked once for each owner.
+            stale_after_seconds: a heartbeat older than this ends a trace whoever owns it.
+
+        Returns:
+            How many were marked.
+        """
+        running = select(TraceRow.id, TraceRow.owner, TraceRow.updated_at).where(TraceRow.state == TraceState.RUNNING)
+        oldest = self._now() - timedelta(seconds=stale_after_seconds)
+        rows = self._session.execute(running).all()
+        alive = {owner: is_owner_alive(owner) for owner in {row.owner for row in rows}}
+        abandoned = [row for row in rows if row.updated_at < oldest or not alive[row.owner]]
+        return sum(self._interrupt(row.id, row.updated_at) for row in abandoned)
+
+    def reopen(self, trace_id: str, owner: str) -> None:
+        """A closed trace runs again, in another process perhaps; its failed checkpoints are forgotten.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+        """
+        opened = update(TraceRow).where(TraceRow.id == trace_id)
+        values = {"state": TraceState.RUNNING, "error": "", "owner": owner, "updated_at": self._now()}
+        if self._affected(opened.values(values).execution_options(synchronize_session=False)) != 1:
+            raise _no_trace(trace_id)
+        failed = delete(CheckpointRow).where(CheckpointRow.trace_id == trace_id, CheckpointRow.error != "")
+        self._session.execute(failed.execution_options(synchronize_session=False))
+
+    def add_checkpoint(self, checkpoint: NewCheckpoint) -> Checkpoint:
+        """Keep an answer forked from a trace.
+
+        Raises:
+            RecordNotFound: there is no such trace.
+        """
+        if not checkpoint.trace_id.isalnum() or self._session.get(TraceRow, checkpoint.trace_id) is None:
+            raise _no_trace(checkpoint.trace_id)
+        row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
+        self._session.add(row)
+        self._session.flush()
+        return replace(as_checkpoint(row), text=replace_unstorable(row.text))
+
+    def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
+        """Checkpoints of a trace by cut; none when there is no such trace."""
+        order = (CheckpointRow.cut_tokens, CheckpointRow.thinking_finish_reason, CheckpointRow.created_at)
+        query = select(CheckpointRow).where(CheckpointRow.trace_id == trace_id).order_by(*order)
+        rows = self._session.scalars(query) if trace_id.isalnum() else ()
+        return tuple(as_checkpoint(row) for row in rows)
+
+    def _update_open(self, trace_id: str, values: dict[str, Any]) -> None:
+        if not trace_id.isalnum():
+            raise _no_trace(trace_id)
+        is_open = (TraceRow.id == trace_id) & TraceRow.state.in_(_OPEN_STATES)
+        changed = update(TraceRow).where(is_open).values(**values, updated_at=self._now())
+        if self._affected(changed.execution_options(synchronize_session=False)) != 1:
+            raise self._not_open(trace_id)
+
+    def _not_open(self, trace_id: str) -> StorageError:
+        if not trace_id.isalnum():
+            return _no_trace(trace_id)
+        state = self._session.scalar(select(TraceRow.state).where(TraceRow.id == trace_id))
+        if state is None:
+            return _no_trace(trace_id)
+        return InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and stays as it is. Begin another trace.")
+
+    def _affected(self, statement: Any) -> int:
+        result = self._session.execute(statement)
+        return result.rowcount if isinstance(result, CursorResult) else 0
+
+    def _progress_values(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "id": progress.trace_id,
+            "state": TraceState.RUNNING,
+            "updated_at": self._now(),
+            "thinking_tokens": _thinking_tokens(progress.segments),
+            "tokens_generated": progress.tokens_generated,
+            "time_to_first_token_seconds": progress.time_to_first_token_seconds,
+        }
+
+    def _save_segments(self, segments_of: Mapping[str, Sequence[Segment]], *, is_final: bool = False) -> None:
+        """Write what is new: a growing segment gets one more part, a finished one becomes one row.
+
+        So a run writes each token about twice, however often it is saved.
+        """
+        saved = self._saved_marks(segments_of)
+        given = {(id_, number): part for id_, parts in segments_of.items() for number, part in enumerate(parts)}
+        new, whole = [], []
+        for key, segment in given.items():
+            mark = saved.get(key)
+            if mark is None:
+                new.append(_segment_values(key, segment))
+            elif mark.can_grow_to(segment) and not is_final:
+                new.append(mark.next_part(key, segment))
+            elif mark.differs_from(segment) or (is_final and mark.part):
+                whole.append((key, segment))
+        self._delete_segments(saved.keys() - given.keys(), has_first_row=True)
+        self._delete_segments([key for key, _ in whole if saved[key].part], has_first_row=False)
+        if whole:
+            self._session.execute(update(SegmentRow), [_segment_values(*each) for each in whole])
+        if new:
+            self._session.execute(insert(SegmentRow), new)
+
+    def _saved_marks(self, trace_ids: Collection[str]) -> dict[tuple[str, int], _Mark]:
+        """The last row of each segment, by trace and the segment's number."""
+        row = SegmentRow
+        number = case((row.position < _PARTS, row.position), else_=row.position // _PARTS - 1)
+        last = select(row.trace_id, func.max(row.position)).where(row.trace_id.in_(trace_ids))
+        marks = select(row.trace_id, row.position, row.token_count, row.character_count, row.finish_reason)
+        found = self._session.execute(
+            marks.where(tuple_(row.trace_id, row.position).in_(last.group_by(row.trace_id, number)))
+        )
+        return {
+            (each.trace_id, _number_of(each.position)): _Mark(
+                each.position % _PARTS if each.position >= _PARTS else 0,
+                each.token_count,
+                each.character_count,
+                each.finish_reason,
+            )
+            for each in found
+        }
+
+    def _delete_segments(self, keys: Collection[tuple[str, int]], *, has_first_row: bool) -> None:
+        """Delete the parts of segments, with or without their first rows."""
+        for trace_id, number in keys:
+            first_part = (number + 1) * _PARTS
+            is_part = SegmentRow.position.between(first_part, first_part + _PARTS - 1)
+            doomed = or_(is_part, SegmentRow.position == number) if has_first_row else is_part
+            surplus = delete(SegmentRow).where(SegmentRow.trace_id == trace_id, doomed)
+            self._session.execute(surplus.execution_options(synchronize_session=False))
+
+    def _interrupt(self, trace_id: str, seen_heartbeat: datetime) -> bool:
+        """Mark one trace, unless it has beaten since it was looked at."""
+        still = (TraceRow.state == TraceState.RUNNING) & (TraceRow.updated_at == seen_heartbeat)
+        marked = update(TraceRow).where(TraceRow.id == trace_id, still).values(state=TraceState.INTERRUPTED)
+        if self._affected(marked.execution_options(synchronize_session=False)) == 0:
+            return False
+        self._save_segments({trace_id: self.get(trace_id).segments}, is_final=True)
+        self._index(trace_id)
+        return True
+
+    def _index(self, trace_id: str) -> None:
+        trace = self.get(trace_id)
+        asked = (trace.question.stem, *trace.question.options.values())
+        index_trace(self._session, trace_id, (*asked, trace.thinking_text, trace.answer_text))
+
+
+def _no_trace(trace_id: str) -> RecordNotFound:
+    return RecordNotFound(f"There is no trace {trace_id!r}. It may have been deleted; choose another from History.")
+
+
+def _values(record: object, kind: type[Any]) -> dict[str, Any]:
+    """The fields of `kind` in `record`; any mapping as the dict that JSON takes."""
+    given = {column.name: getattr(record, column.name) for column in fields(kind)}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in given.items()}
+
+
+def _thinking_tokens(segments: Sequence[Segment]) -> int:
+    return sum(segment.token_count for segment in segments if segment.kind in COUNTED_AS_THINKING)
+
+
+def _segment_values(key: tuple[str, int], segment: Segment) -> dict[str, Any]:
+    values = {name: getattr(segment, name) for name in _SEGMENT_FIELDS}
+    return values | {"trace_id": key[0], "position": key[1], "character_count": len(segment.text)}
+
+
+def _number_of(position: int) -> int:
+    """Which segment of its trace a row belongs to."""
+    return position if position < _PARTS else position // _PARTS - 1
+
+
+def as_trace(row: TraceRow) -> Trace:
+    """The record of a row whose question and segments are loaded."""
+    values = {name: getattr(row, name) for name in _TRACE_FIELDS}
+    rows: dict[int, list[SegmentRow]] = {}
+    for part in row.segments:
+        rows.setdefault(_number_of(part.position), []).append(part)
+    segments = tuple(_as_segment(rows[number]) for number in sorted(rows))
+    return Trace(**values, question=as_question(row.question), segments=segments)
+
+
+def _as_segment(rows: Sequence[SegmentRow]) -> Segment:
+    """The record of a segment's rows, in order."""
+    values = {name: getattr(rows[0], name) for name in _SEGMENT_FIELDS}
+    if len(rows) > 1:
+        values["text"] = "".join(part.text for part in rows)
+        values["token_ids"] = tuple(itertools.chain.from_iterable(part.token_ids for part in rows))
+        values["token_count"] = rows[-1].token_count
+    return Segment(**values)
+
+
+def as_checkpoint(row: CheckpointRow) -> Checkpoint:
+    """The record of a row."""
+    return Checkpoint(**{name: getattr(row, name) for name in _CHECKPOINT_FIELDS})

@@ -1,0 +1,103 @@
+"""The tables of traces, their segments and checkpoints."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from storage.base import Base, Id
+from storage.columns import JsonTuple, PersonText
+from storage.questions.tables import QuestionRow
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
+
+
+class TraceRow(Base):
+    """A trace without its segments."""
+
+    __tablename__ = "trace"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    state: Mapped[TraceState]
+    model: Mapped[str] = mapped_column(index=True)
+    thinking_budget_tokens: Mapped[int]
+    force_rounds: Mapped[int]
+    temperature: Mapped[float]
+    top_p: Mapped[float]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    answer_cap_tokens: Mapped[int]
+    profile: Mapped[str]
+    profile_is_guess: Mapped[bool]
+    engine_kind: Mapped[str]
+    engine_version: Mapped[str]
+    engine_name: Mapped[str]
+    owner: Mapped[str]
+    thinking_finish_reason: Mapped[ThinkingFinishReason | None]
+    answer_letter: Mapped[str | None]
+    is_correct: Mapped[bool | None]
+    thinking_tokens: Mapped[int]
+    """Sum over the segments that the budget counts; kept here so that a list reads no segment."""
+    tokens_generated: Mapped[int]
+    time_to_first_token_seconds: Mapped[float | None]
+    seconds: Mapped[float | None]
+    tokens_per_second: Mapped[float | None]
+    option_probabilities: Mapped[Mapping[str, float] | None]
+    error: Mapped[str]
+    note: Mapped[str]
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
+    sweep_id: Mapped[str | None] = mapped_column(Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
+    pass_number: Mapped[int]
+    # Long columns last: SQLite then finds the others without reading overflow pages.
+    system_prompt: Mapped[str] = mapped_column(PersonText("the system prompt"))
+    prompt_text: Mapped[str] = mapped_column(PersonText("the prompt"))
+    prompt_token_ids: Mapped[tuple[int, ...]]
+
+    question: Mapped[QuestionRow] = relationship(lazy="raise")
+    segments: Mapped[list["SegmentRow"]] = relationship(lazy="raise", order_by="SegmentRow.position")
+
+
+class SegmentRow(Base):
+    """One stretch of a trace, or a part of one that still grows."""
+
+    __tablename__ = "segment"
+
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    """0 for the first segment of the trace; see `_PARTS` in the repository for the parts of growing ones."""
+    kind: Mapped[SegmentKind]
+    token_count: Mapped[int]
+    character_count: Mapped[int]
+    """Code points of the segment up to the end of this row, as `token_count` counts its tokens."""
+    seconds: Mapped[float | None]
+    finish_reason: Mapped[str | None]
+    text: Mapped[str]
+    token_ids: Mapped[tuple[int, ...]]
+    delimiter_ids: Mapped[tuple[int, ...]]
+
+
+class CheckpointRow(Base):
+    """An answer forked from a trace at a cut."""
+
+    __tablename__ = "checkpoint"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    cells: Mapped[tuple[tuple[int, int], ...]] = mapped_column(JsonTuple())
+    cut_tokens: Mapped[int]
+    cut_characters: Mapped[int]
+    thinking_finish_reason: Mapped[ThinkingFinishReason]
+    forced_rounds: Mapped[int]
+    letter: Mapped[str | None]
+    option_probabilities: Mapped[Mapping[str, float] | None]
+    is_correct: Mapped[bool | None]
+    finish_reason: Mapped[str | None]
+    token_count: Mapped[int]
+    tokens_generated: Mapped[int]
+    tokens_if_separate: Mapped[int]
+    error: Mapped[str]
+    text: Mapped[str]

@@ -1,0 +1,188 @@
+"""Annotating as two people do it: drafts, double blind, review, conflicts."""
+
+from pathlib import Path
+
+import pytest
+
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
+from m1app.annotation.form_values import content_from_form
+from m1app.annotation.labels import load_taxonomy
+from m1app.annotation.service import AnnotationService
+from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, Origin
+from storage.database import Database
+from tests.m1app.annotation.cases import ECG, note, stored_sweep, stored_trace
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path}/m1.db")
+    database.migrate()
+    return database
+
+
+@pytest.fixture
+def service(database: Database) -> AnnotationService:
+    return AnnotationService(database, load_taxonomy())
+
+
+@pytest.fixture
+def case_id(database: Database) -> str:
+    return stored_trace(database)
+
+
+async def mark(service: AnnotationService, case_id: str, who: str, **changes: object) -> Annotation:
+    case = (await service.open(case_id, who)).case
+    return await service.save(case_id, who, content_from_form(case, ECG | changes))
+
+
+async def submitted(service: AnnotationService, case_id: str, who: str) -> Annotation:
+    made = await mark(service, case_id, who)
+    await service.submit(case_id, who)
+    [kept] = [each for each in (await service.open(case_id, who)).own if each.id == made.id]
+    return kept
+
+
+async def test_mark_is_a_draft_until_the_case_is_submitted(service: AnnotationService, case_id: str) -> None:
+    made = await mark(service, case_id, "  Ada   Lovelace ")
+    assert (made.annotator, made.state, made.selector.exact) == ("Ada Lovelace", AnnotationState.DRAFT, "ECG 🫀")  # type: ignore[union-attr]
+    await service.submit(case_id, "Ada Lovelace")
+    view = await service.open(case_id, "Ada Lovelace")
+    assert [each.state for each in view.own] == [AnnotationState.SUBMITTED]
+    assert view.assessment is not None
+    assert view.assessment.is_submitted
+    # What is added later joins what was submitted.
+    later = await mark(service, case_id, "Ada Lovelace", labels=["bias"])
+    assert later.state is AnnotationState.SUBMITTED
+    assert [each.action for each in await service.history(later.id, "Ada Lovelace")] == ["created", "submitted"]
+
+
+async def test_nobody_sees_another_annotator_before_submitting(service: AnnotationService, case_id: str) -> None:
+    first = await submitted(service, case_id, "Ada")
+    await mark(service, case_id, "Zoe")  # a draft
+    before = await service.open(case_id, "Eve")
+    assert (before.others, before.reviewers, before.hidden) == ((), (), 1)
+    assert await service.history(first.id, "Eve") == ()
+    await service.submit(case_id, "Eve")
+    after = await service.open(case_id, "Eve")
+    assert (after.others, after.reviewers, after.hidden) == ((first,), ("Ada",), 0)
+    assert (await service.open(case_id, "Ada")).reviewers == ("Eve",)
+    assert (await service.open(case_id, "")).others == ()
+
+
+async def test_edit_keeps_history_and_a_late_one_is_told_what_changed(service: AnnotationService, case_id: str) -> None:
+    made = await mark(service, case_id, "Ada")
+    case = (await service.open(case_id, "Ada")).case
+    typed = content_from_form(case, ECG | {"comment": "first", "labels": ["bias"]})
+    edited = await service.save(case_id, "Ada", typed, annotation_id=made.id, revision=made.revision)
+    assert (edited.revision, edited.comment, edited.labels) == (2, "first", ("bias",))
+    late = content_from_form(case, ECG | {"comment": "second"})
+    with pytest.raises(AnnotationConflict, match="comment") as conflict:
+        await service.save(case_id, "Ada", late, annotation_id=made.id, revision=made.revision)
+    assert conflict.value.current == edited
+    assert conflict.value.changes == ("labels", "comment")
+    saved = await service.save(case_id, "Ada", late, annotation_id=made.id, revision=edited.revision)
+    assert saved.comment == "second"
+    assert [each.document["comment"] for each in await service.history(made.id, "Ada")] == ["", "first", "second"]
+
+
+async def test_withdrawn_mark_is_gone_from_the_case_and_stays_in_the_history(
+    service: AnnotationService, case_id: str
+) -> None:
+    made = await mark(service, case_id, "Ada")
+    with pytest.raises(AnnotationRefused, match="Ada's"):
+        await service.withdraw(made.id, "Eve", made.revision)
+    await service.withdraw(made.id, "Ada", made.revision)
+    assert (await service.open(case_id, "Ada")).own == ()
+    assert [each.action for each in await service.history(made.id, "Ada")][-1] is AnnotationAction.WITHDRAWN
+    with pytest.raises(AnnotationRefused, match="withdrawn"):
+        await service.withdraw(made.id, "Ada", 2)
+
+
+async def test_review_agree_dispute_adjudicate(service: AnnotationService, case_id: str) -> None:
+    first = await submitted(service, case_id, "Ada")
+    with pytest.raises(AnnotationRefused, match="Submit your own"):
+        await service.agree(first.id, "Eve")
+    await service.submit(case_id, "Eve")
+    with pytest.raises(AnnotationRefused, match="your own"):
+        await service.agree(first.id, "Ada")
+    assert (await service.agree(first.id, "Eve")).agreed_by == ("Eve",)
+    assert (await service.agree(first.id, "Eve")).revision == first.revision + 1
+    with pytest.raises(AnnotationRefused, match="reason") as refused:
+        await service.dispute(first.id, "Eve", "  ")
+    assert refused.value.field == "reason"
+    disputed = await service.dispute(first.id, "Eve", "The ECG does come first.")
+    assert (disputed.state, disputed.agreed_by) == (AnnotationState.DISPUTED, ())
+    assert [each.id for each in (await service.queue(CaseFilter(is_disputed=True), "Eve")).items] == [case_id]
+    decided = await service.adjudicate(first.id, "Chair", is_upheld=False, reason="Guideline of 2023.")
+    assert (decided.state, decided.is_upheld) == (AnnotationState.ADJUDICATED, False)
+    assert await service.error_counts() == ()
+    with pytest.raises(AnnotationRefused, match="not reviewed any more"):
+        await service.dispute(first.id, "Eve", "Still no.")
+    with pytest.raises(AnnotationRefused, match="only disputes"):
+        await service.adjudicate(first.id, "Chair", is_upheld=True, reason="No.")
+    history = await service.history(first.id, "Eve")
+    assert [(each.made_by, each.action.value, each.reason) for each in history[2:]] == [
+        ("Eve", "agreed", ""),
+        ("Eve", "disputed", "The ECG does come first."),
+        ("Chair", "adjudicated", "Guideline of 2023."),
+    ]
+
+
+async def test_draft_of_the_form_and_time_are_kept(service: AnnotationService, case_id: str) -> None:
+    await service.save_draft(case_id, "Ada", {"comment": "half"}, 3.0)
+    await service.save_draft(case_id, "Ada", {"comment": "half a"}, 2.0)
+    assessment = (await service.open(case_id, "Ada")).assessment
+    assert assessment is not None
+    assert (assessment.draft, assessment.seconds_spent) == ({"comment": "half a"}, 5.0)
+    assert (await service.open(case_id, "Eve")).assessment is None
+    await service.submit(case_id, "Ada")
+    assert (await service.open(case_id, "Ada")).assessment.draft == {}  # type: ignore[union-attr]
+
+
+async def test_lost_answer_is_suggested_accepted_and_rejected(service: AnnotationService, database: Database) -> None:
+    _, right, wrong = stored_sweep(database)
+    assert (await service.open(right, "Ada")).suggestions == ()
+    [flip, mismatch] = (await service.open(wrong, "Ada")).suggestions
+    assert (flip.label, mismatch.label) == ("overthinking_flip", "trace_answer_mismatch")
+    assert "After 5 thinking tokens the answer was B, which is right" in flip.reason
+    assert mismatch.reason == "The thinking concludes B, the answer gives A."
+    made = await service.save(wrong, "Ada", flip.content, suggestion_key=flip.key)
+    assert made.origin is Origin.SUGGESTION
+    await service.reject_suggestion(wrong, "Ada", mismatch.key)
+    assert (await service.open(wrong, "Ada")).suggestions == ()
+    assert len((await service.open(wrong, "Eve")).suggestions) == 2
+
+
+async def test_retired_label_stays_on_marks_that_have_it(database: Database, tmp_path: Path, case_id: str) -> None:
+    before = AnnotationService(database, load_taxonomy())
+    made = await before.save(case_id, "Ada", note("bias"))
+    extra = tmp_path / "labels.toml"
+    entry = 'id = "bias"\ngroup = "g"\nname = "Bias"\ndefinition = "d"\nexample = "e"\nsource = "s"\nretired = true\n'
+    extra.write_text(f"version = 2\n[[label]]\n{entry}", encoding="utf-8")
+    after = AnnotationService(database, load_taxonomy(extra))
+    with pytest.raises(AnnotationRefused, match="“Bias” was retired"):
+        await after.save(case_id, "Ada", note("bias"))
+    kept = await after.save(case_id, "Ada", note("bias", comment="still"), annotation_id=made.id, revision=1)
+    assert kept.comment == "still"
+
+
+async def test_case_holds_no_more_than_it_can_show(
+    service: AnnotationService, case_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m1app.annotation.service.MAX_CASE_ANNOTATIONS", 2)
+    await mark(service, case_id, "Ada")
+    await mark(service, case_id, "Eve")
+    with pytest.raises(AnnotationRefused, match="2 annotations at most"):
+        await mark(service, case_id, "Ada")
+
+
+async def test_what_cannot_be_kept_is_refused(service: AnnotationService, case_id: str) -> None:
+    with pytest.raises(AnnotationRefused, match="your name") as refused:
+        await service.save(case_id, "  ", note())
+    assert refused.value.field == "annotator"
+    with pytest.raises(AnnotationRefused, match="at least one label"):
+        await service.save(case_id, "Ada", note().__class__(part=note().part))
+    with pytest.raises(CaseNotFound):
+        await service.open("nobody", "Ada")
+    with pytest.raises(CaseNotFound):
+        await service.withdraw("nobody", "Ada", 1)

@@ -1,0 +1,222 @@
+"""Charts and tables from cells that are written down here."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from m1app.benchmark.charts.flow import flow_figure
+from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.panels import Panel, panels
+from m1app.benchmark.descriptions import comparison_words
+from m1app.benchmark.intervals import PairedComparison, Proportion
+from m1app.benchmark.queries import CellSummary, Transitions
+from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows
+
+HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
+
+
+def a_cell(**changes: Any) -> CellSummary:
+    values: dict[str, Any] = {
+        "run_id": "r1",
+        "model": "m1-7b",
+        "question_set": "MedQA",
+        "budget_tokens": 128,
+        "force_rounds": 0,
+        "n": 100,
+        "accuracy": Proportion(0.5, 0.4, 0.6, 100),
+        "answered_share": 0.9,
+        "mean_thinking_tokens": 120.0,
+        "mean_tokens": 140.0,
+    }
+    return CellSummary(**(values | changes))
+
+
+def share(value: float, n: int = 100) -> Proportion:
+    return Proportion(value, value - 0.1, value + 0.1, n)
+
+
+CELLS = tuple(
+    a_cell(
+        question_set=name,
+        budget_tokens=budget,
+        force_rounds=rounds,
+        accuracy=share(value + 0.02 * rounds),
+        mean_thinking_tokens=budget * 0.9,
+        mean_tokens=budget + 20.0 + rounds,
+    )
+    for name, values in {"MedQA": (0.5, 0.7, 0.6), "NEJM": (0.4, 0.3, 0.5), "": (0.45, 0.5, 0.55)}.items()
+    for budget, value in zip((512, 128, 2048), values, strict=True)
+    for rounds in (0, 1)
+)
+
+
+def drawn(choice: ChartChoice, cells: tuple[CellSummary, ...] = CELLS, **names: str) -> tuple[Panel, ...]:
+    return panels(cells, choice, names or {"r1": "Base"})
+
+
+def lines(panel: Panel) -> list[dict[str, Any]]:
+    return [trace for trace in panel.figure["data"] if not trace.get("meta", {}).get("is_band")]
+
+
+def test_accuracy_stands_against_rising_budgets_with_a_band_per_line() -> None:
+    (panel,) = drawn(ChartChoice(question_sets=("MedQA",), force_rounds=0))
+    band, line = panel.figure["data"]
+    assert (line["x"], line["y"]) == ([128, 512, 2048], [0.7, 0.5, 0.6])
+    assert band["x"] == [128, 512, 2048, 2048, 512, 128]
+    assert band["y"] == pytest.approx([0.8, 0.6, 0.7, 0.5, 0.4, 0.6])
+    axis = panel.figure["layout"]["xaxis"]
+    assert (axis["type"], axis["tickvals"], axis["ticktext"]) == ("log", [128, 512, 2048], ["128", "512", "2,048"])
+    assert panel.figure["layout"]["yaxis"]["range"][0] == pytest.approx(0.4)
+    low, high = axis["range"]
+    assert low < math.log10(128) and math.log10(2048) < high
+
+
+def test_each_set_has_its_panel_and_an_unknown_one_none() -> None:
+    found = drawn(ChartChoice(question_sets=("", "MedQA", "NEJM", "nothing")))
+    assert [panel.title for panel in found] == ["Macro average", "MedQA", "NEJM"]
+
+
+def test_lines_are_named_by_what_differs_and_dashed_by_rounds() -> None:
+    (panel,) = drawn(ChartChoice(question_sets=("MedQA",)))
+    assert [(entry.name, entry.colour, entry.dash) for entry in panel.key] == [
+        ("m1-7b · 0 rounds", 0, "solid"),
+        ("m1-7b · 1 round", 0, "dash"),
+    ]
+
+
+def test_runs_that_are_compared_are_told_apart_by_name_and_colour_in_their_order() -> None:
+    cells = (*CELLS, *(a_cell(run_id="r2", budget_tokens=budget) for budget in (128, 512)))
+    (panel,) = drawn(ChartChoice(question_sets=("MedQA",), force_rounds=0), cells, r2="New", r1="Base")
+    assert [(entry.name, entry.colour) for entry in panel.key] == [("New · m1-7b", 0), ("Base · m1-7b", 1)]
+
+
+def test_accuracy_against_rounds_has_a_line_per_budget_with_bars() -> None:
+    (panel,) = drawn(ChartChoice(chart=Chart.ROUNDS, question_sets=("MedQA",)))
+    assert [line["name"].partition(" · ")[2] for line in lines(panel)] == ["128 tokens", "512 tokens", "2,048 tokens"]
+    first = lines(panel)[0]
+    assert (first["x"], first["y"]) == ([0, 1], pytest.approx([0.7, 0.72]))
+    assert first["error_y"]["array"] == pytest.approx([0.1, 0.1])
+    assert panel.figure["layout"]["xaxis"]["tickvals"] == [0, 1]
+
+
+def test_accuracy_against_cost_marks_the_cells_that_none_beats() -> None:
+    (panel,) = drawn(ChartChoice(chart=Chart.COST, question_sets=("MedQA",)))
+    front = panel.figure["data"][-1]
+    assert (front["name"], front["x"]) == ("Pareto front", [148.0, 149.0])
+    assert front["y"] == pytest.approx([0.7, 0.72])
+
+
+def test_thinking_used_is_drawn_against_the_whole_budget() -> None:
+    (panel,) = drawn(ChartChoice(chart=Chart.THINKING, question_sets=("MedQA",), force_rounds=0))
+    line, whole = panel.figure["data"]
+    assert line["y"] == pytest.approx([115.2, 460.8, 1843.2])
+    assert whole["x"] == whole["y"] == [128, 512, 2048]
+
+
+def test_the_answered_share_is_drawn_up_to_all() -> None:
+    (panel,) = drawn(ChartChoice(chart=Chart.ANSWERED, question_sets=("MedQA",), force_rounds=0))
+    assert panel.figure["data"][0]["y"] == [0.9, 0.9, 0.9]
+    assert panel.figure["layout"]["yaxis"]["range"][1] > 1
+
+
+def test_the_papers_curves_come_only_when_asked_for_and_where_it_has_the_set() -> None:
+    plain, asked = (drawn(ChartChoice(question_sets=("MedQA",), with_paper=with_paper)) for with_paper in (False, True))
+    assert not [line for line in lines(plain[0]) if "paper" in line["name"]]
+    names = [line["name"] for line in lines(asked[0])][-3:]
+    assert names == ["m1-7B-1K (paper)", "m1-7B-23K (paper)", "m1-32B-1K (paper)"]
+    assert "1,273 questions" in asked[0].note
+    assert 8192 in asked[0].figure["layout"]["xaxis"]["tickvals"]
+    own = tuple(a_cell(question_set="my own") for _ in range(1))
+    (without,) = drawn(ChartChoice(question_sets=("my own",), with_paper=True), own)
+    assert (len(lines(without)), without.note) == (1, "The paper has no figures for my own.")
+
+
+def test_plotly_shows_hostile_names_as_they_are() -> None:
+    (panel,) = drawn(ChartChoice(), (a_cell(model=HOSTILE, question_set=""),))
+    assert panel.figure["data"][1]["name"] == "&lt;b&gt;x&lt;/b&gt; &lt;a href='https://elsewhere.test'&gt;y&lt;/a&gt;"
+    assert panel.key[0].name == HOSTILE
+
+
+def test_crowded_budgets_keep_labels_that_do_not_touch() -> None:
+    cells = tuple(a_cell(budget_tokens=budget) for budget in range(100, 2000, 10))
+    (panel,) = drawn(ChartChoice(question_sets=("MedQA",)), cells)
+    ticks = panel.figure["layout"]["xaxis"]["tickvals"]
+    assert 5 < len(ticks) <= 13
+    assert all(math.log2(b / a) >= math.log2(1990 / 100) / 12 for a, b in pairwise(ticks))
+
+
+def test_readings_are_at_one_budget_and_at_the_best_of_each_set() -> None:
+    row = reading_rows(CELLS, 2048)[0]
+    assert (row.force_rounds, row.at_budget["MedQA"].value, row.at_budget[""].value) == (0, 0.6, 0.55)
+    assert (row.at_best["MedQA"].value, row.at_best["MedQA"].budget_tokens) == (0.7, 128)
+    assert (row.at_best["NEJM"].value, row.at_best["NEJM"].budget_tokens) == (0.5, 2048)
+    # As the paper averages: the mean of the sets' maxima, each at a budget of its own.
+    assert row.at_best[""].value == pytest.approx(0.6)
+    assert (row.at_best[""].budget_tokens, row.at_best[""].low) == (None, None)
+
+
+def test_of_equally_good_budgets_the_lowest_is_the_best() -> None:
+    cells = [a_cell(budget_tokens=budget, accuracy=share(0.5)) for budget in (512, 128)]
+    assert reading_rows(cells, 512)[0].at_best["MedQA"].budget_tokens == 128
+
+
+def test_accuracy_table_marks_what_is_optimistic_and_what_is_the_papers() -> None:
+    table = accuracy_table(CELLS, 2048, {"r1": "Base"}, with_paper=True)
+    assert table.heads == ("Model", "Rounds", "Reading", "Macro average", "MedQA", "NEJM")
+    at, best = table.rows[:2]
+    assert [cell.text for cell in at.cells] == ["m1-7b", "0", "at 2,048 tokens", "55.0%", "60.0%", "50.0%"]
+    assert at.cells[4].title == "50.0% to 70.0%, n = 100, at 2,048 tokens"
+    assert (best.cells[2].mark, best.cells[4].text, best.cells[3].text) == ("optimistic", "70.0%", "60.0%")
+    paper = {row.cells[0].text: row for row in table.rows if row.kind == "paper"}
+    assert [cell.text for cell in paper["m1-32B-1K"].cells[3:]] == ["–", "83.5%", "73.1%"]
+    assert (paper["m1-32B-1K"].cells[2].mark, paper["Med42-8B"].cells[2].mark) == ("optimistic", "")
+    assert len(paper) == 25
+
+
+def test_a_set_that_was_not_measured_at_the_budget_has_a_dash() -> None:
+    cells = (a_cell(budget_tokens=128), a_cell(question_set="NEJM", budget_tokens=512))
+    row = accuracy_table(cells, 512, {"r1": "Base"}, with_paper=False).rows[0]
+    assert [cell.text for cell in row.cells[3:]] == ["–", "–", "50.0%"]
+
+
+def test_numbers_of_curves_stand_by_both_rules_side_by_side() -> None:
+    m1 = (a_cell(accuracy=Proportion(0.625, 0.5, 0.75, 100)),)
+    (row,) = points_table((a_cell(),), m1, {"r1": "Base"}).rows
+    assert [cell.text for cell in row.cells] == [
+        "m1-7b", "MedQA", "0", "128", "100", "50.0% (40.0% to 60.0%)", "62.5% (50.0% to 75.0%)", "90.0%", "120", "140",
+    ]  # fmt: skip
+
+
+def transitions(*counts: int) -> Transitions:
+    return Transitions(*counts, PairedComparison(0.05, 0.01, 0.09, 0.021, counts[2], counts[1], sum(counts)))
+
+
+def test_flow_has_a_band_for_each_change_that_happened() -> None:
+    (sankey,) = flow_figure(transitions(60, 5, 10, 25))["data"]
+    assert sankey["node"]["label"] == ["65 right before", "35 wrong before", "70 right after", "30 wrong after"]
+    assert sankey["link"]["customdata"] == ["right-right", "right-wrong", "wrong-right", "wrong-wrong"]
+    assert (sankey["link"]["source"], sankey["link"]["target"]) == ([0, 0, 1, 1], [2, 3, 2, 3])
+    assert sankey["link"]["value"] == [60, 5, 10, 25]
+
+
+def test_flow_without_a_side_points_to_the_nodes_that_are_left() -> None:
+    (sankey,) = flow_figure(transitions(0, 0, 10, 20))["data"]
+    assert sankey["node"]["label"] == ["30 wrong before", "10 right after", "20 wrong after"]
+    assert (sankey["link"]["source"], sankey["link"]["target"]) == ([0, 0], [1, 2])
+
+
+def test_comparisons_are_sentences_and_a_table_along_the_curve() -> None:
+    compared = PairedComparison(0.05, 0.01, 0.09, 0.0214, 10, 5, 100)
+    assert comparison_words(compared) == (
+        "Accuracy changed by +5.0 points (95% interval +1.0 to +9.0): 10 gained, 5 lost. Exact McNemar test: p = 0.021."
+    )
+    lost = replace(compared, difference=-0.05)
+    assert comparison_words(lost).startswith("Accuracy changed by \N{MINUS SIGN}5.0 points")
+    table = curve_table([(512, compared, 0.0428), (2048, compared, 0.0002)], 128)
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ["128 → 512", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p = 0.043"],
+        ["512 → 2,048", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p < 0.001"],
+    ]

@@ -1,0 +1,43 @@
+"""The command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+QUESTION = {"question": "Which gland makes cortisol?", "options": {"A": "Adrenal", "B": "Thyroid"}, "answer_idx": "A"}
+
+Done = subprocess.CompletedProcess[str]
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """Nothing of the settings of whoever runs the tests."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
+    return inherited | {"M1_HOME": str(home)} | settings
+
+
+def run(
+    *arguments: str, home: Path, stdin: str = "", program: tuple[str, ...] = ("-m", "m1app"), **settings: str
+) -> Done:
+    """`python -m m1app ARGUMENTS`, to its end."""
+    command = [sys.executable, *program, *arguments]
+    env = environment(home, **settings)
+    return subprocess.run(command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=150)
+
+
+def write_question(path: Path, content: Any = QUESTION) -> str:
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
+def assert_one_line(error: str, *words: str) -> None:
+    """Standard error is one message with these words, and no traceback."""
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    for word in ("Traceback", "Error:"):
+        assert word not in error
+    for word in words:
+        assert word in error

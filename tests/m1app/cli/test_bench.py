@@ -1,0 +1,143 @@
+"""`python -m m1app bench` in a process of its own: on the real model, and on a slow engine to be interrupted on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.engine.endpoint import Endpoint
+from tests.m1app.cli.command_line import ROOT, assert_one_line, environment, run
+from tests.m1app.runs.test_sweeps import RIGHT, answering
+from tests.models.engine.scripted_server import Script, serving
+
+QUESTIONS = [
+    {"question": f"Which gland makes hormone {n}?", "options": {"A": "Adrenal", "B": "Thyroid"}, "answer_idx": "B"}
+    for n in range(4)
+]
+SHORT = ("--budgets", "8,16", "--force-rounds", "0,1", "--answer-cap", "12")
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> str:
+    path = tmp_path / "glands.json"
+    path.write_text(json.dumps({"glands": QUESTIONS}), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.engine
+def test_bench_prints_every_cell_by_both_rules(tmp_path: Path, questions: str, embedded_endpoint: Endpoint) -> None:
+    engine = {"M1_ENGINE_URL": embedded_endpoint.base_url, "M1_ENGINE_API_KEY": embedded_endpoint.api_key}
+    home = tmp_path / "home"
+    done = run("bench", "--questions", questions, *SHORT, "--limit", "2", "--json", home=home, **engine)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["state"], told["questions"], told["done"], told["failed"]) == ("completed", 2, 2, 0)
+    assert [(cell["set"], cell["budget"], cell["rounds"], cell["n"]) for cell in told["cells"]] == [
+        ("glands", 8, 0, 2), ("glands", 16, 0, 2), ("glands", 8, 1, 2), ("glands", 16, 1, 2),
+    ]  # fmt: skip
+    for cell in told["cells"]:
+        for rule in ("strict", "m1"):
+            found = cell["accuracy"][rule]
+            assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+            assert 0 <= cell["unanswered"][rule] <= 2
+        assert cell["mean_thinking_tokens"] <= cell["budget"]
+    assert 0 < told["tokens_generated"] < told["tokens_if_separate"]
+    # The file is imported once: by its name, and again by its path, it is the same set.
+    again = run("bench", "--questions", "glands", "--questions", questions, *SHORT, "--dry-run", home=home, **engine)
+    assert again.returncode == 0, again.stderr
+    assert "4 questions x 4 cells: 16 answers" in again.stdout
+    assert "bench --questions glands --budgets 8,16" in again.stdout
+
+
+def slowly(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+    time.sleep(0.15)
+    answering(lambda _: RIGHT)(handler, body)
+
+
+def begin(home: Path, url: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "m1app", "bench", *arguments],
+        cwd=ROOT,
+        env=environment(home, M1_ENGINE_URL=url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def asked_about(script: Script) -> int:
+    """How many questions have begun."""
+    return len({str(body["prompt"]) for body in script.completions if body["max_tokens"] == 16})
+
+
+def finished(script: Script) -> int:
+    """How many of one another's last cuts have been answered: two questions can be on their way at the end."""
+    return sum(body["max_tokens"] == 12 for body in script.completions) // 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_bench_that_is_interrupted_or_killed_is_gone_on_with(
+    tmp_path: Path, questions: str, number: signal.Signals
+) -> None:
+    home = tmp_path / "home"
+    options = ("--profile", "plain-chatml", "--in-flight", "1", "--json")
+    with serving(Script(slowly)) as script:
+        bench = begin(home, script.url, "--questions", questions, *SHORT, *options)
+        deadline = time.monotonic() + 90
+        while finished(script) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(bench.pid, number)
+        _, said = bench.communicate(timeout=60)
+        run_id = said.split("run ", 1)[1].split(":", 1)[0]
+        if number is signal.SIGINT:
+            assert bench.returncode == 130
+            assert f"bench --resume {run_id}" in said
+        assert asked_about(script) < 4
+        resumed = begin(home, script.url, "--resume", run_id, "--json")
+        output, said = resumed.communicate(timeout=120)
+        passes = len([body for body in script.completions if body["max_tokens"] == 16])
+    assert resumed.returncode == 0, said
+    told = json.loads(output)
+    assert (told["state"], told["done"], told["failed"]) == ("completed", 4, 0)
+    assert [cell["n"] for cell in told["cells"]] == [4] * 4
+    assert [cell["accuracy"]["strict"]["value"] for cell in told["cells"]] == [1.0] * 4
+    # One question was on its way when it ended; no other was begun a second time.
+    assert passes <= 5
+
+
+def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        done = run(
+            "bench", "--questions", questions, *SHORT, "--profile", "plain-chatml",
+            home=tmp_path / "home", M1_ENGINE_URL=script.url,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    _, head, *cells, _ = done.stdout.splitlines()
+    assert head.split() == ["set", "model", "budget", "rounds", "n", "strict", "m1", "unanswered", "thinking"]
+    assert [" ".join(each.split()[2:5]) for each in cells] == ["8 0 4", "16 0 4", "8 1 4", "16 1 4"]
+    assert all("100.0%" in each and " 0 | 0 " in each for each in cells)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ("--questions", "--resume")),
+        (("--questions", "nowhere.json"), ("nowhere.json",)),
+        (("--resume", "0" * 32), ("no benchmark run",)),
+        (("--resume", "0" * 32, "--dry-run"), ("--dry-run is about a new run",)),
+    ],
+)
+def test_a_bench_that_cannot_begin_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        done = run("bench", *arguments, home=tmp_path / "home", M1_ENGINE_URL=script.url)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, *words)

@@ -1,0 +1,150 @@
+"""`python -m m1app dataset`: what it prints, what it keeps, and what it says when it cannot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m1app.cli.main import main
+from tests.e2e.running_app import closed_port
+from tests.m1app.cli.command_line import assert_one_line
+from tests.m1app.training.training_cases import a_sample, jsonl, some_samples
+from tests.models.engine.scripted_server import MODEL, Script, fail, serving
+
+
+@pytest.fixture
+def home(tmp_path: Path, no_settings: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without an engine: data sets need none."""
+    monkeypatch.setenv("M1_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("M1_ENGINE_URL", f"http://127.0.0.1:{closed_port()}")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> str:
+    """A file of twelve samples: one stands twice, one contradicts its target, one names no option."""
+    odd = [
+        a_sample(question="Wrong?", answer="The answer is B."),
+        a_sample(question="Silent?", answer="Who knows."),
+        some_samples(1)[0],
+    ]
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(jsonl([sample.as_row() for sample in [*some_samples(9), *odd]]))
+    return str(path)
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(["dataset", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_build_list_show_delete(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    built = run_json(capsys, "build", traces, "--name", "exam")
+    assert (built["data_set"]["id"], built["samples"]) == ("exam:v1", 9)
+    assert [(step["step"], step["before"], step["kept"]) for step in built["steps"]] == [
+        ("overlap", 12, 12),
+        ("verify", 12, 10),
+        ("length", 10, 10),
+        ("deduplicate", 10, 9),
+        ("draw", 9, 9),
+    ]
+    assert run_json(capsys, "list") == [built["data_set"]]
+    assert run_json(capsys, "show", "exam")["sources"][0]["name"] == "traces.jsonl"
+    assert main(["dataset", "show", "exam:v1"]) == 0
+    assert "# exam, version 1" in capsys.readouterr().out
+    assert main(["dataset", "delete", "exam:v1"]) == 0
+    assert capsys.readouterr().out == "deleted exam:v1 (9 samples)\n"
+    assert run_json(capsys, "list") == []
+    assert not (home / "training-data" / "exam").exists()
+
+
+def test_build_says_each_step_and_warns_of_few_samples(
+    home: Path, traces: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dataset", "build", traces, "--name", "exam"]) == 0
+    said = capsys.readouterr()
+    assert "10 answers agree with their target, 1 contradict it, 1 name no single option" in said.out
+    assert "exam:v1: 9 samples in " in said.out
+    assert "note: 9 samples are few" in said.err
+
+
+def test_options_reach_the_plan(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--keep-duplicates", "--keep-overlap", "--keep-unverified", "--balance", "source", "--limit", "8")
+    more = ("--max-tokens", "0", "--min-reasoning", "5", "--seed", "3")
+    run_json(capsys, "build", traces, "--name", "exam", *options, *more)
+    assert run_json(capsys, "show", "exam")["plan"] == {
+        "deduplicate": False,
+        "overlap_ngram": 0,
+        "verified_only": False,
+        "balance": "source",
+        "limit": 8,
+        "max_tokens": None,
+        "min_reasoning_characters": 5,
+        "seed": 3,
+        "exclude_answered_by_run": "",
+    }
+
+
+def test_dry_run_keeps_nothing(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dataset", "build", traces, "--name", "exam", "--dry-run"]) == 0
+    assert "9 samples would be kept" in capsys.readouterr().out
+    assert run_json(capsys, "list") == []
+
+
+def test_show_renders_samples_by_a_profile(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_json(capsys, "build", traces, "--name", "exam")
+    assert main(["dataset", "show", "exam", "--profile", "m1"]) == 0
+    text = capsys.readouterr().out
+    assert "[prompt, not trained on]\n<|im_start|>system" in text
+    assert "[reasoning]\n\nCortisol is a steroid." in text
+    assert "[end]\n<|im_end|>" in text
+    shown = run_json(capsys, "show", "exam", "--profile", "m1", "--samples", "2")
+    assert [part[0] for part in shown["samples"][1]["rendered"]["parts"]][:2] == ["open", "reasoning"]
+
+
+def test_show_says_which_samples_are_longer_than_a_block(
+    home: Path, traces: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_json(capsys, "build", traces, "--name", "exam")
+    with serving(Script(fail(500, {}))) as server:
+        monkeypatch.setenv("M1_ENGINE_URL", server.url)
+        asked = ("show", "exam", "--profile", "m1", "--model", MODEL)
+        (sample,) = run_json(capsys, *asked, "--block-size", "100")["samples"]
+        total = sample["prompt_tokens"] + sum(sample["part_tokens"])
+        assert sample["note"] == f"It has {total:,} tokens, more than the 100 of a block."
+        assert run_json(capsys, *asked, "--block-size", str(total))["samples"][0]["note"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("show", "nope"), "There is no data set 'nope'"),
+        (
+            ("show", "nope", "--profile", "m1", "--block-size", "9"),
+            "--block-size needs samples whose tokens are counted",
+        ),
+        (("delete", "nope:v2"), "There is no data set 'nope'"),
+        (("build", "--name", "exam"), "There is no source of samples"),
+        (("build", "nowhere.json", "--name", "exam"), "nowhere.json: the file cannot be read"),
+        (("build", "x.json", "--name", "exam", "--balance", "domain"), "needs a limit"),
+        (("build", "x.json", "--name", "exam", "--limit", "2"), "limit: "),
+        (("build", "x.json", "--name", "a/b"), "is no name for a data set"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert main(["dataset", *arguments]) == 1
+    assert_one_line(capsys.readouterr().err, words)
+
+
+def test_tiny_data_is_refused_with_what_dropped_it(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "few.jsonl"
+    path.write_bytes(jsonl([sample.as_row() for sample in some_samples(9, answer="The answer is B.")]))
+    assert main(["dataset", "build", str(path), "--name", "few"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: 0 of 9 samples are left, and a training needs at least 8")
+    assert "9 at verify" in said

@@ -1,0 +1,184 @@
+"""Training data on the Admin page: previewed, built, listed, read and deleted; over HTTP and without a file."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import httpx2
+import pytest
+
+from m1app.access.service import AdminAccess
+from m1app.bootstrap import Services, build_services
+from m1app.errors import AppError
+from m1app.settings import Settings
+from m1app.training.curation import StepReport
+from m1app.training.data_building import DataRequest
+from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
+from m1app.ui.admin.training_data_view import steps_value
+from m1app.ui.web import build_app
+from storage.benchmarks.repository import BenchmarkRepository
+from tests.e2e.admin_training_page import write_traces
+from tests.m1app.benchmark.benchmark_samples import a_run
+from tests.m1app.question_sets.hub_stand_in import serving_hub
+from tests.m1app.ui.admin.test_page import serving
+
+PLAN = {"max_tokens": None, "limit": None}
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    (tmp_path / "home").mkdir()
+    made = build_services(Settings(home=tmp_path / "home", engine_url="http://127.0.0.1:9", cpu_jobs=0))
+    yield made
+    made.database.dispose()
+
+
+@pytest.fixture
+def part(services: Services) -> TrainingDataPart:
+    with gr.Blocks():
+        return TrainingDataPart(services, HandlerGate(AdminAccess(services.settings)))
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[httpx2.Client]:
+    with serving(build_app(services)) as client:
+        yield client
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return {"name": "exam", "is_preview": False, "plan": PLAN} | changes
+
+
+def send(client: httpx2.Client, path: Path, **changes: Any) -> httpx2.Response:
+    params = {"file": path.name, "form": json.dumps(form(**changes))}
+    return client.post("/admin/training-data", params=params, content=path.read_bytes())
+
+
+async def ask(part: TrainingDataPart, action: str, chosen: str | None = None, **values: Any) -> tuple[Any, Any]:
+    event = cast(gr.EventData, gr.EventData(None, {"action": action, "number": 4, **values}))
+    value, choice = await part._on_ask(event, chosen)
+    assert value["number"] == 4
+    return value, choice
+
+
+async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
+    client: httpx2.Client, services: Services, tmp_path: Path
+) -> None:
+    path = write_traces(tmp_path)
+    answer = send(client, path, is_preview=True)
+    assert answer.status_code == 200
+    report = answer.json()["report"]
+    assert report["headline"] == "20 samples would be kept. Nothing is built yet."
+    steps = {step["name"]: step for step in report["steps"]}
+    assert steps["Answers checked against targets"]["counts"] == "21 of 22 kept"
+    assert "Which one does contradict" in steps["Answers checked against targets"]["examples"][0]
+    assert await services.training_data.all() == ()
+    answer = send(client, path)
+    assert (answer.status_code, answer.json()["built"]) == (200, "exam:v1")
+    assert "few" in answer.json()["report"]["notes"][0]
+    assert [each.id for each in await services.training_data.all()] == ["exam:v1"]
+    left = [each.name for each in services.settings.home.iterdir() if each.name.startswith(("upload-", "corrections-"))]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": ""}, "has no name"),
+        ({"name": "../evil"}, "is no name for a data set"),
+        ({"plan": {"limit": "few"}}, 'Most samples is "few"'),
+        ({"plan": {"limit": "3"}}, "Most samples"),
+        ({"plan": {"balance": "domain"}}, "balance by domain needs a limit"),
+        ({"plan": {"overlap_ngram": 5}}, "overlap ngram must be 8"),
+        ({"unheard": 1}, "cannot be built like this"),
+    ],
+)
+def test_what_cannot_be_built_is_said(
+    client: httpx2.Client, services: Services, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    answer = send(client, write_traces(tmp_path), **changes)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+    assert not list((services.settings.home / "training-data").glob("*/v*"))
+
+
+def test_a_form_that_is_no_json_and_samples_that_are_none_are_refused(client: httpx2.Client, tmp_path: Path) -> None:
+    answer = client.post("/admin/training-data", params={"file": "a.json", "form": "{"}, content=b"x")
+    assert answer.status_code == 422
+    assert "cannot be built like this" in answer.json()["error"]
+    path = tmp_path / "none.json"
+    path.write_text('[{"text": "?"}]')
+    answer = send(client, path)
+    assert answer.status_code == 422
+    assert "none.json" in answer.json()["error"]
+
+
+async def test_a_version_is_offered_read_and_deleted(
+    client: httpx2.Client, part: TrainingDataPart, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert send(client, write_traces(tmp_path)).status_code == 200
+    value, choice = await ask(part, "list", "/typed/path.json")
+    assert [row["id"] for row in value["rows"]] == ["exam:v2", "exam:v1"]
+    assert choice["value"] == "/typed/path.json"
+    _, choice = await ask(part, "list", "exam:v1", built="exam:v2")
+    assert (choice["value"], choice["choices"][0]) == ("exam:v2", ("exam:v2 (20)", "exam:v2"))
+    value, _ = await ask(part, "card", id="exam:v1")
+    assert value["reply"]["card"]["text"].startswith("# exam, version 1")
+    value, choice = await ask(part, "delete", "exam:v2", id="exam:v2")
+    assert ([row["id"] for row in value["rows"]], choice["value"]) == (["exam:v1"], "exam:v1")
+    value, _ = await ask(part, "card", id="exam:v2")
+    assert "has no version 2" in value["reply"]["error"]
+
+
+async def test_without_a_file_there_must_be_another_source(part: TrainingDataPart) -> None:
+    value, _ = await ask(part, "make", form=form())
+    assert "Nothing to take samples from" in value["reply"]["error"]
+    value, _ = await ask(part, "make", form=form(with_corrections=True))
+    assert "There are no corrections yet" in value["reply"]["error"]
+    value, _ = await ask(part, "make", form=form(with_own_traces=True))
+    assert "0 samples" in value["reply"]["error"]
+
+
+async def test_a_dataset_of_the_hub_is_taken(tmp_path: Path) -> None:
+    rows = write_traces(tmp_path).read_bytes()
+    (tmp_path / "home").mkdir()
+    with serving_hub({"some/traces": {"data/train.json": rows}}) as hub:
+        made = build_services(
+            Settings(home=tmp_path / "home", engine_url="http://127.0.0.1:9", cpu_jobs=0, hub_url=hub.url)
+        )
+        try:
+            with gr.Blocks():
+                part = TrainingDataPart(made, HandlerGate(AdminAccess(made.settings)))
+            value, _ = await ask(part, "make", form=form(hub="some/traces", is_preview=True))
+        finally:
+            made.database.dispose()
+    assert value["reply"]["report"]["headline"] == "20 samples would be kept. Nothing is built yet."
+
+
+def test_a_run_of_several_models_is_offered_once_for_each(services: Services) -> None:
+    with services.database.session() as session:
+        runs = BenchmarkRepository(session)
+        one = runs.add(a_run(name="One", models=("weak",)), [])
+        two = runs.add(a_run(name="Two", models=("weak", "strong:8b")), [])
+    choices = model_choices((one, two))
+    assert [choice for choice, _ in choices] == [one.id, f"{two.id}:weak", f"{two.id}:strong:8b"]
+    assert [label.partition(",")[0] for _, label in choices] == ["One", "Two", "Two"]
+    assert choices[2][1].endswith(", strong:8b")
+
+
+def test_boxes_as_the_page_sends_them_are_numbers() -> None:
+    request = DataRequest.parse(form(plan={"limit": "100", "max_tokens": None, "balance": "source", "seed": "7"}))
+    assert (request.plan.limit, request.plan.max_tokens, request.plan.seed) == (100, None, 7)
+    with pytest.raises(AppError, match="Least reasoning is empty"):
+        DataRequest.parse(form(plan={"min_reasoning_characters": None}))
+
+
+def test_a_step_shows_pairs_in_place_of_the_examples_made_of_them() -> None:
+    pairs = tuple((f"here {i}", f"MedQA: there {i}", 0.875) for i in range(12))
+    (step,) = steps_value([StepReport("overlap", "12 overlap", 30, 18, ("here 0 ~ there 0",), pairs)])
+    assert (step["counts"], step["dropped"], step["examples"]) == ("18 of 30 kept", 12, [])
+    assert (len(step["pairs"]), step["pairs"][0]) == (10, ["here 0", "MedQA: there 0", "88%"])

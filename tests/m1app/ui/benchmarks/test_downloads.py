@@ -1,0 +1,85 @@
+"""Downloads of benchmark runs from the real server."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import httpx2
+import pandas as pd
+import pytest
+
+from m1app.bootstrap import Services, build_services
+from m1app.settings import Settings
+from m1app.ui.web import build_app
+from storage.benchmarks.records import BenchmarkRun
+from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
+from tests.m1app.ui.test_web import UNKNOWN, assert_secured, serving
+
+FORMULA = '=HYPERLINK("https://elsewhere.test")'
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
+    return build_services(Settings(home=tmp_path_factory.mktemp("home"), engine_url="http://127.0.0.1:9"))
+
+
+@pytest.fixture(scope="module")
+def run(services: Services) -> BenchmarkRun:
+    questions = {"MedQA": questions_of("MedQA", 4, FORMULA), "NEJM": questions_of("NEJM", 3)}
+    return store_run(services.database, a_run(), questions, failed=1)
+
+
+@pytest.fixture(scope="module")
+def client(services: Services, run: BenchmarkRun) -> Iterator[httpx2.Client]:
+    with serving(build_app(services)) as url, httpx2.Client(base_url=url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def test_csv_has_a_row_for_every_result_and_no_formula(client: httpx2.Client, run: BenchmarkRun) -> None:
+    answer = client.get(f"/benchmark-runs/{run.id}.csv")
+    assert answer.headers["content-disposition"] == f'attachment; filename="m1-benchmark-{run.id}.csv"'
+    assert_secured(answer)
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert len(rows) == 7 * 3 * 2
+    assert {row["question"] for row in rows if row["position"] == "0"} == {f"'{FORMULA}"}
+    assert {(row["budget_tokens"], row["force_rounds"]) for row in rows} == {
+        (budget, rounds) for budget in ("128", "512", "2048") for rounds in ("0", "1")
+    }
+
+
+def test_parquet_holds_the_same_with_its_types(client: httpx2.Client, run: BenchmarkRun) -> None:
+    answer = client.get(f"/benchmark-runs/{run.id}.parquet")
+    table = pd.read_parquet(io.BytesIO(answer.content))
+    assert len(table) == 42
+    assert table["question"].iloc[0] == FORMULA
+    assert table["budget_tokens"].dtype == "int64" and table["is_correct_strict"].dtype == "bool"
+
+
+def test_report_is_a_file_to_keep(client: httpx2.Client, run: BenchmarkRun) -> None:
+    answer = client.get(f"/benchmark-runs/{run.id}.html")
+    assert answer.headers["content-disposition"].startswith("attachment; ")
+    assert answer.text.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "html"])
+@pytest.mark.parametrize("run_id", [UNKNOWN, "x", "..%2f..%2fetc%2fpasswd"])
+def test_an_unknown_run_is_a_404_in_words(client: httpx2.Client, run_id: str, ending: str) -> None:
+    answer = client.get(f"/benchmark-runs/{run_id}.{ending}")
+    assert answer.status_code == 404
+    assert_secured(answer)
+
+
+def test_charts_program_comes_from_this_app(client: httpx2.Client) -> None:
+    answer = client.get("/plotly.min.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "plotly.js v" in answer.text[:200]
+
+
+def test_address_without_a_slash_keeps_what_is_shown(client: httpx2.Client) -> None:
+    answer = client.get("/benchmarks?run=abc&rule=m1", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/benchmarks/?run=abc&rule=m1")
+
+
+def test_page_takes_no_files(client: httpx2.Client) -> None:
+    answer = client.post("/benchmarks/gradio_api/upload", files={"files": ("a.txt", b"a")})
+    assert (answer.status_code, answer.text) == (403, "This app does not accept uploads.")

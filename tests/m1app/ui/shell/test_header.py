@@ -1,0 +1,191 @@
+"""The header: what it says of engines that run, start, fail or are far away."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from m1app.bootstrap import Services
+from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.watch import EngineReading
+from m1app.settings import EngineChoice, Settings
+from m1app.ui.shell.header import PageHeader, header_value
+from models.engine.endpoint import Endpoint
+from models.engine.protocol import EngineInfo, EngineKind
+from models.profiles import ProfileMatch, load_profiles
+from tests.m1app.conftest import MakeServices
+from tests.models.engine.scripted_server import Script, serving, stream
+
+INFO = EngineInfo(EngineKind.LLAMA_CPP, "b1", "smollm2-135m", 8192, 4)
+
+
+@dataclass
+class ScriptedEngines:
+    """An engine in a state that a real one passes through too quickly to be looked at."""
+
+    choice: EngineChoice
+    state: EngineState
+    message: str = ""
+    is_guess: bool = False
+
+    @property
+    def is_demo(self) -> bool:
+        return self.choice is EngineChoice.EMBEDDED
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(self.choice, self.state, self.message, "smollm2-135m")
+
+    def match_profile(self, model: str, info: EngineInfo) -> ProfileMatch:
+        return ProfileMatch(load_profiles().get("plain-chatml"), self.is_guess)
+
+    def log_tail(self, lines: int) -> str:
+        return "llama.cpp: loaded"
+
+
+@dataclass(frozen=True)
+class ScriptedRuns:
+    running: int = 0
+    tokens_per_second: float = 0.0
+
+
+@dataclass
+class ScriptedServices:
+    settings: Settings
+    engines: ScriptedEngines
+    probe: ScriptedRuns
+    sweeps: ScriptedRuns
+    jobs: ScriptedRuns
+
+
+def shown(
+    choice: EngineChoice = EngineChoice.EMBEDDED,
+    state: EngineState = EngineState.READY,
+    *,
+    info: EngineInfo | None = INFO,
+    problem: str = "",
+    age: float = 0.0,
+    host: str = "127.0.0.1",
+    running: int = 0,
+    rate: float = 0.0,
+    sweeps: ScriptedRuns = ScriptedRuns(),
+    jobs: int = 0,
+    password: str = "",
+    **engine: Any,
+) -> dict[str, Any]:
+    settings = Settings(home=Path("unused"), host=host, admin_password=password)
+    engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
+    services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs))
+    return header_value(cast(Services, services), EngineReading(info, problem=problem, age_seconds=age))
+
+
+def test_a_ready_engine_says_what_it_is() -> None:
+    value = shown()
+    assert (value["state"], value["label"]) == ("ready", "Embedded engine: smollm2-135m, ready")
+    assert (value["message"], value["work"]) == ("Ready.", "Idle")
+    assert value["facts"] == [
+        ("Engine", "Embedded engine"),
+        ("Server", "llama.cpp b1"),
+        ("Model", "smollm2-135m"),
+        ("Context", "8,192 tokens"),
+        ("Parallel", "4 requests"),
+        ("Profile", "plain-chatml"),
+    ]
+
+
+@pytest.mark.parametrize("choice", list(EngineChoice))
+@pytest.mark.parametrize("state", list(EngineState))
+def test_every_engine_and_state_has_a_label(choice: EngineChoice, state: EngineState) -> None:
+    value = shown(choice, state, info=None, problem="No engine answers.")
+    assert value["label"].endswith("failed" if state is EngineState.READY else state.value)
+    assert value["facts"] == [("Engine", value["label"].split(":")[0])]
+
+
+def test_an_engine_that_loads_says_how_far_it_is() -> None:
+    value = shown(state=EngineState.FETCHING, info=None, problem="not asked", message="Weights: 40 of 98 MB")
+    assert (value["state"], value["message"]) == ("fetching weights", "Weights: 40 of 98 MB")
+
+
+def test_a_remote_engine_that_does_not_answer_has_failed_and_says_why() -> None:
+    value = shown(EngineChoice.REMOTE, info=None, problem="No engine answers.", message="http://gpu:8000")
+    assert (value["state"], value["message"]) == ("failed", "No engine answers.")
+    assert value["label"] == "Remote engine: smollm2-135m, failed"
+
+
+def test_an_engine_that_has_not_answered_for_long_is_said_to_be_silent() -> None:
+    assert shown(age=2.0)["message"] == "Ready."
+    assert shown(age=95.0)["message"] == "The engine last answered 2 min ago."
+
+
+def test_a_guessed_profile_is_said_to_be_one() -> None:
+    assert shown(is_guess=True)["facts"][-1] == ("Profile", "plain-chatml (a guess: no profile matches this model)")
+
+
+def test_what_an_engine_does_not_tell_is_left_out() -> None:
+    names = [name for name, _ in shown(info=EngineInfo(EngineKind.OTHER, "", "m", 10))["facts"]]
+    assert "Parallel" not in names
+
+
+def test_work_counts_runs_and_their_tokens() -> None:
+    assert shown(running=3, rate=123.4)["work"] == "3 running, 123 tokens/s"
+    assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
+
+
+def test_behind_a_proxy_the_log_and_the_restart_are_the_admin_pages() -> None:
+    value = shown(password="correct horse")
+    assert (value["can_restart"], value["can_stop"], value["log"]) == (False, False, "")
+
+
+def test_work_counts_jobs() -> None:
+    assert shown(jobs=1)["work"] == "1 job"
+    assert shown(running=1, rate=9.0, jobs=2)["work"] == "1 running, 9 tokens/s, 2 jobs"
+
+
+@pytest.mark.parametrize(("choice", "is_demo"), [(EngineChoice.EMBEDDED, True), (EngineChoice.REMOTE, False)])
+def test_only_the_demo_model_is_said_to_know_no_medicine(choice: EngineChoice, is_demo: bool) -> None:
+    assert ("knows no medicine" in shown(choice)["demo"]) is is_demo
+
+
+@pytest.mark.parametrize(
+    ("choice", "host", "can_restart", "log"),
+    [
+        (EngineChoice.EMBEDDED, "127.0.0.1", True, "llama.cpp: loaded"),
+        (EngineChoice.VLLM, "127.0.0.1", True, "llama.cpp: loaded"),
+        (EngineChoice.REMOTE, "127.0.0.1", False, "llama.cpp: loaded"),
+        (EngineChoice.EMBEDDED, "0.0.0.0", False, ""),
+    ],
+)
+def test_only_this_machine_may_restart_the_engine_and_read_its_log(
+    choice: EngineChoice, host: str, can_restart: bool, log: str
+) -> None:
+    value = shown(choice, host=host)
+    assert (value["can_restart"], value["log"]) == (can_restart, log)
+
+
+@pytest.mark.parametrize(
+    ("state", "host", "can_stop", "restart"),
+    [
+        (EngineState.READY, "127.0.0.1", True, "Restart engine"),
+        (EngineState.FAILED, "127.0.0.1", True, "Restart engine"),
+        (EngineState.STOPPED, "127.0.0.1", False, "Start engine"),
+        (EngineState.READY, "0.0.0.0", False, "Restart engine"),
+    ],
+)
+def test_engine_that_runs_can_be_stopped_and_a_stopped_one_started(
+    state: EngineState, host: str, can_stop: bool, restart: str
+) -> None:
+    value = shown(state=state, host=host)
+    assert (value["can_stop"], value["restart"]) == (can_stop, restart)
+
+
+async def test_open_tabs_share_what_the_engine_says(make_services: MakeServices) -> None:
+    with serving(Script(stream())) as script:
+        services = make_services(Endpoint(script.url, ""))
+        header = PageHeader(services)
+        first = await asyncio.gather(*(header.tick([], None, None) for _ in range(40)))
+        assert {tuple(served) for _, served, _ in first} == {("scripted",)}
+        for _ in range(5):
+            await asyncio.gather(*(header.tick(["scripted"], None, None) for _ in range(40)))
+        asked = [path for path, _ in script.requests].count("/v1/models")
+        assert asked <= 6  # 240 ticks; before they were shared, each of them asked
