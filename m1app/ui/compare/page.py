@@ -175,7 +175,9 @@ class ComparePage:
     def _on_estimate(self, *values: Any) -> str:
         try:
             request = self._form.read(values)
-            return escaped(estimate_text(request, self._services.sweeps.estimate(request)))
+            return escaped(
+                estimate_text(request, self._services.sweeps.estimate(request, has_options=bool(request.options)))
+            )
         except ProbeRefused as exc:
             return escaped(str(exc))
         except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run
