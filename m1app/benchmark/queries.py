@@ -1,6 +1,6 @@
 """What benchmark runs say: curves with intervals, transitions between cells, questions; and what people say of runs.
 
-`m1app.benchmark.statistics` and pandas take seconds to load, and are imported where they are used, in a thread: never by a coroutine.
+`m1app.benchmark.statistics` and pandas take seconds to load: threads import them where they are used, never coroutines.
 """
 
 import asyncio
