@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 sh scripts/install.sh dev
 M1_CHROMIUM=$(sh scripts/find_browser.sh)
 export M1_CHROMIUM
-exec .venv/bin/python -m pytest -n 2 "$@"
+exec sh scripts/pytest.sh -n 2 "$@"

@@ -10,6 +10,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from models.engine.endpoint import Endpoint
+from tests.migrated_copies import migrated_copies as migrated_copies
+from tests.needs import E2E, Guard, is_quick, mark
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -17,16 +19,38 @@ ENGINE_CONTEXT_LENGTH = 2048
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
-class BrowserApart(LoadScopeScheduling):
-    """Of two processes one has the browser's tests, which share an app; the other takes the rest, file by file."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need nothing but Python (make quick)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.quick:
+        config.pluginmanager.register(Guard())
+
+
+@pytest.hookimpl(tryfirst=True)  # Before -m chooses by the marks.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
+    if config.option.quick:
+        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
+        items[:] = [item for item in items if is_quick(item)]
+    # The browser's first, which share an app as long as nothing comes between them; quick files last, to fill up with.
+    slow_files = {item.path for item in items if not is_quick(item)}
+    items.sort(key=lambda item: (not item.path.is_relative_to(E2E), item.path not in slow_files))
+
+
+class FileByFile(LoadScopeScheduling):
+    """Each process takes a file at a time, in the order above: so each has one app and one browser, and no more."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        return nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserApart:
-    return BrowserApart(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    config.option.loadscopereorder = False
+    return FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")

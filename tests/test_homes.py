@@ -77,14 +77,14 @@ def home(moved_home: OldHome) -> OldHome:
 
 
 async def traces(services: Services) -> list[Said]:
-    page = await services.store.page(TraceFilter(), EVERYTHING)
+    page = await services.probe.history(TraceFilter(), EVERYTHING)
     return [trace_json(await services.probe.get(each.id)) for each in page.items]
 
 
 async def search(services: Services) -> Said:
     """Ids of the traces that words find, also a word's beginning, and one of the thinking alone."""
     words = ("cortisol", "anaem", "step gland", "nothing-has-this-word")
-    pages = {each: await services.store.page(TraceFilter(text=each), EVERYTHING) for each in words}
+    pages = {each: await services.probe.history(TraceFilter(text=each), EVERYTHING) for each in words}
     return {each: [item.id for item in page.items] for each, page in pages.items()}
 
 

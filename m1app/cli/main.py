@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|annotations|dataset|finetune|score|jobs|doctor`.
+"""The command line, `m1app` or `python -m m1app`: `serve`, and the same services without a browser.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -6,15 +6,17 @@ Exit status: 0 done, 1 it could not be done (the message is on standard error), 
 import argparse
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from m1app.bootstrap import Services, build_services, make_home
-from m1app.cli import annotations, bench, dataset, doctor, finetune, jobs, probe, questions, score, sweep
+from m1app.cli import annotations, bench, dataset, doctor, finetune, jobs, probe, questions, score, serve, sweep
 from m1app.cli.terminal import say
 from m1app.errors import FOR_PEOPLE
 from m1app.settings import Settings, load_settings
 
-_COMMANDS = (probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, doctor)
+_COMMANDS = (serve, probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, doctor)
 """Modules with an `add_command`, in the order in which help lists them."""
 
 Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
@@ -36,11 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m m1app", description="m1app without a browser.")
+    parser = argparse.ArgumentParser(prog=_program(), description="m1app: its pages, or without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_command(commands)
     return parser
+
+
+def _program() -> str:
+    """What was typed: the installed command, or Python with the module."""
+    return "m1app" if Path(sys.argv[0]).stem == "m1app" else "python -m m1app"
 
 
 async def _with_services(command: Command, options: argparse.Namespace) -> int:

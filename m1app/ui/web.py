@@ -51,7 +51,7 @@ def build_app(services: Services) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services.store.mark_interrupted(is_at_start=True)
+        services.probe.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
         services.benchmarks.mark_interrupted()
         scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")

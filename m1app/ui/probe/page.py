@@ -185,8 +185,8 @@ class ProbePage:
         self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
     ) -> Updates:
         wanted = trace_filter(text, state, verdict, model)
-        page = await self._services.store.page(wanted, limit)
-        names = await self._services.store.models()
+        page = await self._services.probe.history(wanted, limit)
+        names = await self._services.probe.models()
         return {
             self._history: history_value(page, is_filtered=bool(text or state or verdict or model)),
             self._more: gr.update(visible=page.next_cursor is not None),

@@ -1,6 +1,7 @@
 """A probe from request to stored trace: on the real engines, and on one that misbehaves."""
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
@@ -14,8 +15,9 @@ from m1app.bootstrap import Services
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused, TraceNotFound
+from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
+from m1app.runs.probe import LiveProbe, ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
-from m1app.runs.trace_store import TraceStore
 from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
@@ -25,6 +27,7 @@ from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, 
 from storage.traces.repository import TraceRepository
 from tests.m1app.conftest import MakeServices
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
+from tests.storage.samples import begin
 
 pytestmark = pytest.mark.engine
 
@@ -46,6 +49,10 @@ def request(**changes: object) -> ProbeRequest:
     return ProbeRequest(**(standard | changes))  # type: ignore[arg-type]
 
 
+async def stored_trace(database: Database, trace_id: str) -> Trace:
+    return await database.read(lambda s: TraceRepository(s).get(trace_id))
+
+
 async def follow(services: Services, trace_id: str) -> list[Trace]:
     async with aclosing(services.probe.follow(trace_id)) as snapshots:
         return [snapshot async for snapshot in snapshots]
@@ -65,7 +72,7 @@ async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services
     assert trace.answer_text
     assert trace.option_probabilities is not None and set(trace.option_probabilities) == set(OPTIONS)
     assert trace.is_correct is not None
-    stored = await services.store.get(trace.id)
+    stored = await stored_trace(services.database, trace.id)
     assert (stored.segments, stored.answer_letter, stored.tokens_generated) == (
         trace.segments,
         trace.answer_letter,
@@ -114,7 +121,7 @@ async def test_stop_keeps_what_there_is(services: Services) -> None:
                 services.probe.stop(begun.id)
     assert trace.state is TraceState.STOPPED
     assert trace.thinking_finish_reason is ThinkingFinishReason.STOPPED
-    stored = await services.store.get(begun.id)
+    stored = await stored_trace(services.database, begun.id)
     assert stored.state is TraceState.STOPPED
     assert 5 <= stored.thinking_tokens < 1500
 
@@ -129,7 +136,7 @@ async def test_run_goes_on_when_nobody_follows_it_any_more(services: Services) -
 async def test_finished_trace_is_found_by_words_of_its_thinking(services: Services) -> None:
     trace = await run(services)
     word = max(trace.thinking_text.split(), key=len).strip(".,:;()*")
-    page = await services.store.page(TraceFilter(text=word), 5)
+    page = await services.probe.history(TraceFilter(text=word), 5)
     assert trace.id in [item.id for item in page.items]
 
 
@@ -158,7 +165,7 @@ async def test_shutdown_keeps_a_running_trace_as_interrupted(
             if trace.thinking_tokens >= 3:
                 break
     await services.probe.aclose()
-    stored = await services.store.get(begun.id)
+    stored = await stored_trace(services.database, begun.id)
     assert stored.state is TraceState.INTERRUPTED
     assert stored.thinking_tokens >= 3
 
@@ -166,21 +173,21 @@ async def test_shutdown_keeps_a_running_trace_as_interrupted(
 async def test_save_under_way_does_not_reopen_a_trace_that_ended(
     make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, is_saving, is_saved = TraceStore.save_progress, asyncio.Event(), asyncio.Event()
+    save, is_saving, is_saved = ProbeService._save, asyncio.Event(), asyncio.Event()
 
-    async def save_late(self: TraceStore, traces: Sequence[Trace]) -> None:
+    async def save_late(self: ProbeService, probes: Sequence[LiveProbe]) -> None:
         is_saving.set()
         await asyncio.sleep(0.5)
-        await save(self, traces)
+        await save(self, probes)
         is_saved.set()
 
-    monkeypatch.setattr(TraceStore, "save_progress", save_late)
+    monkeypatch.setattr(ProbeService, "_save", save_late)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     await is_saving.wait()
     await services.probe.aclose()
     await is_saved.wait()
-    assert (await services.store.get(begun.id)).state is TraceState.INTERRUPTED
+    assert (await stored_trace(services.database, begun.id)).state is TraceState.INTERRUPTED
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ async def test_refused_request_says_why_and_stores_nothing(
 ) -> None:
     with pytest.raises(error, match=words):
         await services.probe.start(request(**changes))
-    assert (await services.store.page(TraceFilter(), 5)).items == ()
+    assert (await services.probe.history(TraceFilter(), 5)).items == ()
 
 
 async def test_largest_budget_that_the_message_names_is_accepted(services: Services) -> None:
@@ -222,7 +229,7 @@ async def test_engine_that_is_down_is_named_and_nothing_is_stored(make_services:
     services = make_services(Endpoint("http://127.0.0.1:9"))
     with pytest.raises(EngineUnreachable, match="M1_ENGINE_URL"):
         await services.probe.start(request())
-    assert (await services.store.page(TraceFilter(), 5)).items == ()
+    assert (await services.probe.history(TraceFilter(), 5)).items == ()
 
 
 TWO_TOKENS = (chunk("Well", [1]), chunk(", yes", [2]))
@@ -246,7 +253,7 @@ async def test_engine_failure_is_told_and_the_partial_trace_is_kept(
         trace = await run(services, profile="plain-chatml")
     assert trace.state is TraceState.FAILED
     assert words in trace.error
-    stored = await services.store.get(trace.id)
+    stored = await stored_trace(services.database, trace.id)
     assert (stored.state, stored.error, stored.thinking_text) == (TraceState.FAILED, trace.error, text)
 
 
@@ -299,7 +306,7 @@ async def test_saving_goes_on_after_an_unexpected_error_which_the_person_sees(
             if any(notices) and not notices[-1]:
                 break
     assert "could not be saved" in max(notices) and "KeyError" in max(notices)
-    assert (await services.store.get(begun.id)).updated_at > begun.updated_at
+    assert (await stored_trace(services.database, begun.id)).updated_at > begun.updated_at
     assert KeyError in [record.exc_info[0] for record in caplog.records if record.exc_info]
 
 
@@ -356,11 +363,30 @@ async def test_trace_of_a_process_that_was_killed_becomes_interrupted_at_the_nex
     await asyncio.sleep(1.5)
     # A second start on the same home, as after a kill: nothing of the first process is known to it.
     database = Database(services.settings.database_address)
-    assert TraceStore(database).mark_interrupted(is_at_start=True) == 1
-    assert (await TraceStore(database).get(begun.id)).state is TraceState.INTERRUPTED
+    assert database.write_now(lambda s: TraceRepository(s).mark_interrupted(is_alive_at_start, STALE_SECONDS)) == 1
+    assert (await stored_trace(database, begun.id)).state is TraceState.INTERRUPTED
     database.dispose()
     services.probe.stop(begun.id)
     assert (await follow(services, begun.id))[-1].state is TraceState.STOPPED
+
+
+async def test_run_of_another_process_is_followed_while_a_writer_holds_the_database(
+    make_services: MakeServices,
+) -> None:
+    services = make_services(Endpoint("http://127.0.0.1:9"))
+    begun = begin(services.database, owner="another-machine:1")
+    with sqlite3.connect(services.settings.home / "m1.sqlite3", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        async with aclosing(services.probe.follow(begun.id)) as snapshots:
+            followed = [await anext(snapshots) for _ in range(3)]
+        writer.execute("ROLLBACK")
+    assert {trace.state for trace in followed} == {TraceState.RUNNING}
+
+
+async def test_followed_run_whose_process_is_gone_becomes_interrupted(make_services: MakeServices) -> None:
+    services = make_services(Endpoint("http://127.0.0.1:9"))
+    gone = begin(services.database, owner=f"{socket.gethostname()}:{2**22 + 1}")
+    assert [trace.state for trace in await follow(services, gone.id)] == [TraceState.RUNNING, TraceState.INTERRUPTED]
 
 
 async def test_many_probes_at_once_all_finish(make_services: MakeServices, embedded_endpoint: Endpoint) -> None:

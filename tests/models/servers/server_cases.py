@@ -45,7 +45,7 @@ def python_server(script: str, log_path: Path, *, start_timeout_seconds: float =
     return ManagedServer(program, log_path, QUICK)
 
 
-def wait_until(is_so: Callable[[], bool], timeout_seconds: float = 20.0) -> bool:
+def wait_until(is_so: Callable[[], bool], timeout_seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_seconds
     while not (done := is_so()) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from m1app.runs.closing import to_the_end
+from m1app.runs.live_runs import to_the_end
 
 
 async def test_work_is_finished_although_its_caller_is_cancelled_twice() -> None:
