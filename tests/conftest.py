@@ -1,6 +1,7 @@
 """What tests of several packages share: the real engines, started once."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from models.engine.endpoint import Endpoint
 from tests.migrated_copies import migrated_copies as migrated_copies
+from tests.models.engine.dictated import dictate as dictate
 from tests.needs import E2E, Guard, is_quick, mark
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,12 +92,13 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real vLLM over the same weights."""
+    """The real vLLM over the same weights; M1_TEST_VLLM_ARGS are further arguments, such as `--dtype bfloat16`."""
     from models.servers.vllm_server import vllm_server
 
     log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    extra_args = shlex.split(os.environ.get("M1_TEST_VLLM_ARGS", ""))
     server = vllm_server(
-        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, context_length=ENGINE_CONTEXT_LENGTH
+        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, extra_args, context_length=ENGINE_CONTEXT_LENGTH
     )
     server.start()
     try:

@@ -19,7 +19,7 @@ from typing import Any
 
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.settings import Settings
-from models.servers.child_process import inherited_environment
+from models.servers.process_guard import inherited_environment
 
 # Neither a folder nor "..": `datasets` would take one that exists for the data.
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)

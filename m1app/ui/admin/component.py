@@ -16,6 +16,6 @@ def admin_component(name: str, *parts: str) -> gr.HTML:
 
     Args:
         name: of its files.
-        parts: names of further page code, `admin_<part>.js`, which stands before its own.
+        parts: names of further page code, `admin_<part>.js`, which is loaded before its own.
     """
     return page_component(f"admin/admin_{name}", *(f"admin/admin_{part}" for part in ("base", *parts, name)))

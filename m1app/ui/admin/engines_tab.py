@@ -37,7 +37,7 @@ class EnginesTab:
         self._health = admin_component("health")
 
     def wire(self, demo: gr.Blocks) -> None:
-        """Connect the handlers, and look at the engine again and again."""
+        """Connect the handlers, and refresh the tab at intervals."""
         gate, sent = self._gate, gr.State("")
         outputs = [self._engines, sent]
         gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), sent, outputs, **QUIET)

@@ -14,7 +14,7 @@ _SHOWN_PAIRS = 10
 _NAMES = {
     "overlap": "Overlap with evaluation sets",
     "difficulty": "Answered already",
-    "verify": "Answers against targets",
+    "verify": "Answers checked against targets",
     "length": "Length",
     "deduplicate": "Duplicates",
     "draw": "Draw",
@@ -37,7 +37,7 @@ def data_choices(versions: Sequence[DataSetVersion]) -> list[tuple[str, str]]:
 
 def run_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
     """Runs whose right answers can be left out: id and label."""
-    return [(run.id, f"{run.name or 'no name'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
+    return [(run.id, f"{run.name or 'unnamed'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
 
 
 def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> 
     before, after = wording.cell(*pair.before), wording.cell(*pair.after)
     if pair.other_model not in ("", pair.model):
         before, after = f"{pair.model}, {before},", f"{pair.other_model}, {after}"
-    what = "questions, by their first pass" if passes > 1 else "answers to the same questions"
+    what = "questions (first pass only)" if passes > 1 else "answers to the same questions"
     return {
         "figure": flow_figure(transitions),
         "ways": [

@@ -54,7 +54,7 @@ class ProbePage:
         gr.HTML("<h2>History</h2>", apply_default_css=False)
         with gr.Row():
             self._search = gr.Textbox(
-                label="Search", placeholder="Words of a question, its thinking or its answer", scale=3, elem_id="search"
+                label="Search", placeholder="Words in the question, thinking or answer", scale=3, elem_id="search"
             )
             self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
             self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)

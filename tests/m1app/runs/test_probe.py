@@ -13,7 +13,6 @@ from sqlalchemy import event
 
 from m1app.bootstrap import Services
 from m1app.question.errors import InvalidQuestion
-from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused, TraceNotFound
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
 from m1app.runs.probe import LiveProbe, ProbeService
@@ -26,6 +25,7 @@ from storage.traces.listing import TraceFilter
 from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, Trace, TraceState
 from storage.traces.repository import TraceRepository
 from tests.m1app.conftest import MakeServices
+from tests.models.engine.dictated import LONG, Dictate
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
 from tests.storage.samples import begin
 
@@ -33,9 +33,9 @@ pytestmark = pytest.mark.engine
 
 OPTIONS = {"A": "Vitamin A", "B": "Vitamin C", "C": "Vitamin D", "D": "Vitamin K"}
 
-_ENTRY = next(entry for entry in load_library() if entry.id == "nephrology-creatinine-rise-on-ramipril")
-SHORT_THOUGHT = {"stem": _ENTRY.question, "options": _ENTRY.options, "target": _ENTRY.target}
-"""A question on which the embedded model stops thinking by itself after some 60 tokens."""
+SHORT_THOUGHT = " Vitamin C keeps collagen strong."
+ANSWER = " The answer is B."
+ANSWER_CAP_TOKENS = 24
 
 
 def request(**changes: object) -> ProbeRequest:
@@ -44,7 +44,7 @@ def request(**changes: object) -> ProbeRequest:
         "options": OPTIONS,
         "target": "B",
         "thinking_budget_tokens": 40,
-        "answer_cap_tokens": 24,
+        "answer_cap_tokens": ANSWER_CAP_TOKENS,
     }
     return ProbeRequest(**(standard | changes))  # type: ignore[arg-type]
 
@@ -62,16 +62,17 @@ async def run(services: Services, **changes: object) -> Trace:
     return (await follow(services, (await services.probe.start(request(**changes))).id))[-1]
 
 
-async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services) -> None:
+async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services, dictate: Dictate) -> None:
+    dictate(LONG, answer=ANSWER)
     trace = await run(services)
     assert trace.state is TraceState.COMPLETED
     assert trace.thinking_tokens == 40
     assert trace.thinking_finish_reason is ThinkingFinishReason.BUDGET
     assert [s.kind for s in trace.segments] == [SegmentKind.THINK, SegmentKind.CLOSE, SegmentKind.ANSWER]
     assert all(s.token_count == len(s.token_ids) for s in trace.segments)
-    assert trace.answer_text
+    assert trace.answer_text == ANSWER
     assert trace.option_probabilities is not None and set(trace.option_probabilities) == set(OPTIONS)
-    assert trace.is_correct is not None
+    assert (trace.answer_letter, trace.is_correct) == ("B", True)
     stored = await stored_trace(services.database, trace.id)
     assert (stored.segments, stored.answer_letter, stored.tokens_generated) == (
         trace.segments,
@@ -80,17 +81,23 @@ async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services
     )
 
 
-async def test_cost_is_every_token_the_engine_generated(services: Services) -> None:
-    trace = await run(services, **SHORT_THOUGHT, force_rounds=1, thinking_budget_tokens=160)
+async def test_cost_is_every_token_the_engine_generated(services: Services, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT, answer=ANSWER)
+    trace = await run(services, force_rounds=1, thinking_budget_tokens=160)
     generated = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.ANSWER)]
-    # One more for the option probabilities; stop tokens are generated, but no part of a segment.
-    assert trace.tokens_generated >= sum(s.token_count for s in generated) + 1
+    assert len(generated) == 3
+    # One more for the option probabilities, and for each stop one token that is no part of a segment.
+    assert trace.tokens_generated == sum(s.token_count for s in generated) + 1 + 3
 
 
-async def test_forced_round_is_a_segment_of_its_own_inside_the_budget(services: Services) -> None:
-    trace = await run(services, **SHORT_THOUGHT, force_rounds=2, thinking_budget_tokens=200)
-    waits = [s for s in trace.segments if s.kind is SegmentKind.WAIT]
-    assert [s.text.strip() for s in waits] == ["Wait", "Wait"]
+async def test_forced_round_is_a_segment_of_its_own_inside_the_budget(services: Services, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT, answer=ANSWER)
+    trace = await run(services, force_rounds=2, thinking_budget_tokens=200)
+    thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
+    thought = SHORT_THOUGHT.strip()
+    assert [s.text.strip() for s in thinking] == [thought, "Wait", thought, "Wait", thought]
+    assert [s.finish_reason for s in thinking if s.kind is SegmentKind.THINK] == ["natural"] * 3
+    assert trace.thinking_finish_reason is ThinkingFinishReason.NATURAL
     assert trace.thinking_tokens <= 200
 
 
@@ -106,14 +113,16 @@ async def test_trace_can_be_asked_again_exactly_as_it_was(services: Services) ->
     assert asked[0] == asked[1]
 
 
-async def test_text_only_grows_while_it_is_followed(services: Services) -> None:
+async def test_text_only_grows_while_it_is_followed(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     snapshots = await follow(services, (await services.probe.start(request())).id)
     texts = [s.thinking_text for s in snapshots]
     assert len(texts) > 2
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
 
 
-async def test_stop_keeps_what_there_is(services: Services) -> None:
+async def test_stop_keeps_what_there_is(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     async with aclosing(services.probe.follow(begun.id)) as snapshots:
         async for trace in snapshots:
@@ -133,7 +142,8 @@ async def test_run_goes_on_when_nobody_follows_it_any_more(services: Services) -
     assert (await follow(services, begun.id))[-1].state is TraceState.COMPLETED
 
 
-async def test_finished_trace_is_found_by_words_of_its_thinking(services: Services) -> None:
+async def test_finished_trace_is_found_by_words_of_its_thinking(services: Services, dictate: Dictate) -> None:
+    dictate(LONG)
     trace = await run(services)
     word = max(trace.thinking_text.split(), key=len).strip(".,:;()*")
     page = await services.probe.history(TraceFilter(text=word), 5)
@@ -156,8 +166,9 @@ async def test_question_that_spells_control_tokens_stays_a_question(services: Se
 
 
 async def test_shutdown_keeps_a_running_trace_as_interrupted(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     async with aclosing(services.probe.follow(begun.id)) as snapshots:
@@ -171,8 +182,9 @@ async def test_shutdown_keeps_a_running_trace_as_interrupted(
 
 
 async def test_save_under_way_does_not_reopen_a_trace_that_ended(
-    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     save, is_saving, is_saved = ProbeService._save, asyncio.Event(), asyncio.Event()
 
     async def save_late(self: ProbeService, probes: Sequence[LiveProbe]) -> None:
@@ -356,8 +368,9 @@ async def test_disk_that_fills_up_while_a_probe_runs_is_told_in_the_pane_and_the
 
 
 async def test_trace_of_a_process_that_was_killed_becomes_interrupted_at_the_next_start(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     await asyncio.sleep(1.5)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
+from m1app.question.library import load_library
 from m1app.question.scoring import Score, score
 from m1app.runs.errors import ProbeRefused, SweepNotFound
 from m1app.runs.live_pass import LivePass
@@ -30,11 +31,14 @@ from storage.sweeps.records import SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.conftest import MakeServices
-from tests.m1app.runs.test_probe import OPTIONS, SHORT_THOUGHT
+from tests.m1app.runs.test_probe import OPTIONS
+from tests.models.engine.dictated import LONG, Dictate
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
 from tests.storage.samples import a_sweep, save_question
 
 pytestmark = pytest.mark.engine
+
+VIGNETTE = next(entry for entry in load_library() if entry.id == "nephrology-creatinine-rise-on-ramipril")
 
 
 def request(**changes: object) -> SweepRequest:
@@ -80,7 +84,13 @@ def thinking_ids(trace: Trace) -> tuple[int, ...]:
 
 
 async def test_cells_end_where_separate_runs_end_and_are_stored(services: Services) -> None:
-    wanted = request(**SHORT_THOUGHT, budgets=(16, 64, 128), force_rounds=(0, 2))
+    wanted = request(
+        stem=VIGNETTE.question,
+        options=VIGNETTE.options,
+        target=VIGNETTE.target,
+        budgets=(16, 64, 128),
+        force_rounds=(0, 2),
+    )
     done = (await follow(services, (await services.sweeps.start(wanted)).sweep.id))[-1]
     assert (done.sweep.state, done.sweep.error, done.save_error) == (TraceState.COMPLETED, "", "")
     (only,) = done.passes
@@ -131,7 +141,8 @@ async def test_sampled_passes_have_seeds_that_count_up(services: Services) -> No
     assert all(len(each.checkpoints) == 2 for each in done.passes)
 
 
-async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services) -> None:
+async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 2)
     wanted = request(budgets=(8, 16, 400), force_rounds=(0, 8))
     begun = await services.sweeps.start(wanted)
     async with aclosing(services.sweeps.follow(begun.sweep.id)) as snapshots:
@@ -156,8 +167,9 @@ async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Serv
 
 
 async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
     while len(thinking_ids((await stored_sweep(services, begun.sweep.id)).passes[0].trace)) <= 8:
@@ -181,8 +193,9 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
 
 
 async def test_save_under_way_does_not_reopen_a_sweep_that_ended(
-    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     save, is_saving, is_saved = SweepService._save, asyncio.Event(), asyncio.Event()
 
     async def save_late(self: SweepService, sweeps: Sequence[LiveSweep]) -> None:
@@ -381,7 +394,8 @@ async def test_sweep_of_another_process_is_followed_while_a_writer_holds_the_dat
     assert {each.sweep.state for each in followed} == {TraceState.RUNNING}
 
 
-async def test_stop_pressed_twice_closes_everything(services: Services) -> None:
+async def test_stop_pressed_twice_closes_everything(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     begun = await services.sweeps.start(request(budgets=(8, 800), force_rounds=(0, 8), temperature=0.8, passes=10))
     await asyncio.sleep(0.5)
     assert services.sweeps.stop(begun.sweep.id)

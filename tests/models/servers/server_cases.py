@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 QUICK = RestartPolicy(max_restarts=2, window_seconds=60, first_delay_seconds=0.05)
 

@@ -19,7 +19,7 @@ from models.errors import ServerGone, ServerStartFailed
 from models.servers.llama_server import llama_server
 from models.servers.llama_worker import REFUSED, BadConfiguration, LlamaConfig, check
 from models.servers.managed_server import ManagedServer, ServerState
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.weights.gguf_check import BadModelFile, check_model_file
 from tests.models.servers.server_cases import QUICK, command_lines, is_running, pids_with_environment, wait_until
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from models.servers import process_guard
-from models.servers.child_process import guarded
+from models.servers.process_guard import guarded
 from tests.models.servers.server_cases import SLEEP, is_running, wait_until
 
 

@@ -73,8 +73,8 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     report = answer.json()["report"]
     assert report["headline"] == "20 samples would be kept. Nothing is built yet."
     steps = {step["name"]: step for step in report["steps"]}
-    assert steps["Answers against targets"]["counts"] == "21 of 22 kept"
-    assert "Which one does contradict" in steps["Answers against targets"]["examples"][0]
+    assert steps["Answers checked against targets"]["counts"] == "21 of 22 kept"
+    assert "Which one does contradict" in steps["Answers checked against targets"]["examples"][0]
     assert await services.training_data.all() == ()
     answer = send(client, path)
     assert (answer.status_code, answer.json()["built"]) == (200, "exam:v1")
