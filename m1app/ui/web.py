@@ -38,6 +38,7 @@ from m1app.ui.benchmarks.page import BenchmarksPage
 from m1app.ui.compare.page import ComparePage
 from m1app.ui.probe.page import ProbePage
 from m1app.ui.shell.gradio_upkeep import bound_upkeep
+from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.theme import STYLE_SHEETS, make_theme
 from storage.errors import StorageError
 from storage.traces.records import Trace
@@ -96,6 +97,7 @@ def build_app(services: Services) -> ASGIApp:
     _add_sweep_downloads(app, services)
     add_annotation_downloads(app, services)
     add_benchmark_downloads(app, services)
+    add_page_code(app)
     add_login(app, access)
     add_admin_files(app, services, access)
     _mount_admin(app, services, access)
@@ -134,7 +136,7 @@ def _mount(
         theme=make_theme(),
         css_paths=[*STYLE_SHEETS, *more_style_sheets],
         auth_dependency=user,
-        js=STYLE_SHEETS[0].with_name("page.js").read_text(encoding="utf-8"),
+        js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
         footer_links=[],
         run_history=False,
         show_error=False,

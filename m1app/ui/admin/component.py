@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.page_component import program_component
 
 ADMIN_STYLE_SHEET = Path(__file__).parent / "admin_page.css"
 
@@ -18,4 +18,4 @@ def admin_component(name: str, *parts: str) -> gr.HTML:
         name: of its files.
         parts: names of further page code, `admin_<part>.js`, which stands before its own.
     """
-    return page_component(f"admin/admin_{name}", *(f"admin/admin_{part}" for part in ("base", *parts, name)))
+    return program_component(f"admin/admin_{name}", *(f"admin/admin_{part}" for part in ("base", *parts, name)))

@@ -18,7 +18,7 @@ from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
-from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.page_component import program_component
 from models.errors import ModelsError
 from storage.jobs.records import Job, JobKind, JobState
 
@@ -39,10 +39,10 @@ class JobsTab:
         self._fine_tuning = services.fine_tuning
         self._engines = services.engines
         self._gate = gate
-        self.list = page_component(
+        self.list = program_component(
             "admin/admin_jobs",
             "admin/admin_base",
-            "shell/plotly_loader",
+            "shell/program_plotly",
             "admin/admin_training_progress",
             "admin/admin_jobs",
         )

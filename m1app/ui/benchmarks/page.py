@@ -24,7 +24,7 @@ from m1app.ui.benchmarks.transitions import transitions_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
-from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.page_component import program_component
 from storage.benchmarks.records import BenchmarkRun
 
 RUNS_SHOWN = 200
@@ -43,8 +43,8 @@ class BenchmarksPage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
         header = PageHeader(services)
-        self._page = page_component(
-            "benchmarks/benchmarks_page", "shell/plotly_loader", *(f"benchmarks/benchmark_{part}" for part in _PROGRAM)
+        self._page = program_component(
+            "benchmarks/benchmarks_page", "shell/program_plotly", *(f"benchmarks/benchmark_{part}" for part in _PROGRAM)
         )
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.

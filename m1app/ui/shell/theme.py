@@ -7,7 +7,7 @@ import gradio as gr
 _PAGES = Path(__file__).parents[1]
 STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
-    _PAGES / "compare" / "compare.css",
+    _PAGES / "compare" / "page.css",
     _PAGES / "annotate" / "annotate.css",
     _PAGES / "benchmarks" / "benchmark.css",
 )
