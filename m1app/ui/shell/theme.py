@@ -8,7 +8,7 @@ _PAGES = Path(__file__).parents[1]
 STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
     _PAGES / "compare" / "page.css",
-    _PAGES / "annotate" / "annotate.css",
+    _PAGES / "annotate" / "page.css",
     _PAGES / "benchmarks" / "benchmark.css",
 )
 """In the order in which a page takes them."""
