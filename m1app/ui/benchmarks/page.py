@@ -24,14 +24,12 @@ from m1app.ui.benchmarks.transitions import transitions_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
-from m1app.ui.shell.page_component import program_component
+from m1app.ui.shell.page_component import page_component
 from storage.benchmarks.records import BenchmarkRun
 
 RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
 MOST_RUNS_COMPARED = 8
-_PROGRAM = ("base", "view", "runs", "chosen", "charts", "tables", "flow", "questions", "start")
-"""The page's code, in this order: `benchmark_<name>.js`."""
 
 Values = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -43,9 +41,7 @@ class BenchmarksPage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
         header = PageHeader(services)
-        self._page = program_component(
-            "benchmarks/benchmarks_page", "shell/program_plotly", *(f"benchmarks/benchmark_{part}" for part in _PROGRAM)
-        )
+        self._page = page_component("benchmarks/page", element_id="benchmarks-page", events=("ask",))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.
         header.wire(demo.load, gr.Dropdown([], visible=False))

@@ -9,7 +9,7 @@ STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
     _PAGES / "compare" / "page.css",
     _PAGES / "annotate" / "page.css",
-    _PAGES / "benchmarks" / "benchmark.css",
+    _PAGES / "benchmarks" / "page.css",
 )
 """In the order in which a page takes them."""
 
