@@ -10,6 +10,7 @@ from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
+from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
 from m1app.question_sets.service import QuestionSetService
 from m1app.runs.pass_plan import PassPlanner
@@ -34,6 +35,7 @@ class Services:
     catalog: Catalog
     profiles: Profiles
     engines: EngineService
+    engine_watch: EngineWatch
     store: TraceStore
     probe: ProbeService
     sweeps: SweepService
@@ -52,6 +54,7 @@ class Services:
         await self.sweeps.aclose()
         await self.benchmarks.aclose()
         await self.jobs.aclose()
+        await self.engine_watch.aclose()
         await self.engines.aclose()
         self.database.dispose()
 
@@ -101,6 +104,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         catalog=catalog,
         profiles=profiles,
         engines=engines,
+        engine_watch=EngineWatch(engines),
         store=store,
         probe=ProbeService(planner, store),
         sweeps=SweepService(planner, SweepStore(database)),

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from m1app import wording
 from m1app.benchmark.axes import GREY, chart_layout
 from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
 from m1app.benchmark.pareto import pareto_front
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.series import Chart, ChartChoice, Series, axes, series_of
 from m1app.benchmark.tables import MACRO_NAME
-from m1app.benchmark.words import cell_words, interval_words, percent
+from m1app.benchmark.words import interval_words
 
 Figure = dict[str, Any]
 """`data` and `layout`, as Plotly takes them."""
@@ -209,9 +210,9 @@ def _y(cell: CellSummary, chart: Chart) -> float:
 
 def _hover_texts(cell: CellSummary) -> list[str]:
     return [
-        f"{cell_words((cell.budget_tokens, cell.force_rounds))}, n = {cell.n:,}",
+        f"{wording.cell(cell.budget_tokens, cell.force_rounds)}, n = {cell.n:,}",
         interval_words(cell),
-        percent(cell.answered_share),
+        wording.percent(cell.answered_share),
         f"{cell.mean_thinking_tokens:,.0f}",
         f"{cell.mean_tokens:,.0f}",
     ]

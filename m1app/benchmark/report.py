@@ -1,10 +1,12 @@
 """A static report of a benchmark run: one HTML file that opens offline, with its charts' program inside.
 
-It says what was asked (recipe and the equal command), of which engine and model, when and by which versions, and what
-came of it by both scoring rules. Names and questions are escaped: they may hold anything.
+It shows what was asked (recipe and the equivalent command), of which engine and model, when and with which versions,
+and the results by both scoring rules. The template is `report.html`; it escapes everything, since names and questions
+may contain anything.
 """
 
 import asyncio
+import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +14,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from m1app import __version__
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from m1app import __version__, wording
 from m1app.benchmark.charts import Panel, panels
 from m1app.benchmark.flow import flow_figure, flows
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
@@ -28,7 +32,6 @@ from m1app.benchmark.queries import (
     Transitions,
 )
 from m1app.benchmark.recipe import recipe_of
-from m1app.benchmark.report_html import facts_list, figure_html, heading, paragraph, table_html
 from m1app.benchmark.series import Chart, ChartChoice
 from m1app.benchmark.tables import (
     BEST_NOTE,
@@ -40,13 +43,19 @@ from m1app.benchmark.tables import (
     curve_table,
     points_table,
 )
-from m1app.benchmark.words import account_words, cell_words, comparison_words, run_name
+from m1app.benchmark.words import account_words, comparison_words, run_name
 from m1app.errors import AppError
 from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweeps import SweepService
 from storage.benchmarks.records import BenchmarkRun, QuestionVerdict
 
-_TEMPLATE = Path(__file__).with_suffix(".html")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 _QUESTIONS_SHOWN = 25
 _CHARTS = {
     Chart.ROUNDS: "Accuracy against force rounds",
@@ -104,27 +113,27 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
 def report_html(content: ReportContent) -> str:
     """The report as one HTML file."""
     run = content.run
-    parts = [
-        heading(run_name(run), 1),
-        paragraph(f"Benchmark run of m1app. {_state(run)}", "quiet"),
-        heading("What was asked"),
-        facts_list(_facts(content)),
-        paragraph("The same from the command line:"),
-        f"<pre>{_escaped_command(run)}</pre>",
-        *_curves(content),
-        *_tables(content),
-        *(part for change in content.changes for part in _change_parts(run, change)),
-        heading("How to read this"),
-        paragraph(
-            "Intervals are 95%: Wilson's for a single pass, bootstrap for averages over sets and for several passes. "
-            "Unanswered and failed questions count as wrong. The rule strict counts an answer only where it names an "
-            "option; the rule m1 gives the verdicts of the published scorer, which also guesses."
-        ),
-        paragraph("For research, not medical advice.", "quiet"),
-    ]
-    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
-    title = heading(run_name(run), 1).removeprefix("<h1>").removesuffix("</h1>")
-    return template.substitute(title=title, body="\n".join(parts), plotly=plotly_program().read_text(encoding="utf-8"))
+    names = {run.id: run_name(run)}
+    return _TEMPLATES.get_template("report.html").render(
+        title=run_name(run),
+        state=_state(run),
+        facts=_facts(content),
+        command=recipe_of(run).command_line(),
+        accuracy_charts={
+            "By the rule strict": _accuracy_charts(run, content.strict),
+            "By the rule m1": _accuracy_charts(run, content.m1),
+        },
+        other_charts=_other_charts(content),
+        paper_note=f"{SOURCE}. {MAXIMUM_NOTE}",
+        best_note=BEST_NOTE,
+        accuracy_tables={
+            "By the rule strict": accuracy_table(content.strict, run.budgets[-1], names, with_paper=False),
+            "By the rule m1": accuracy_table(content.m1, run.budgets[-1], names, with_paper=True),
+        },
+        all_numbers=points_table(content.strict, content.m1, names),
+        changes=[_change(run, change) for change in content.changes],
+        plotly_program=Markup(plotly_program().read_text(encoding="utf-8")),
+    )
 
 
 def plotly_program() -> Path:
@@ -201,78 +210,56 @@ def _facts(content: ReportContent) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def _escaped_command(run: BenchmarkRun) -> str:
-    return paragraph(recipe_of(run).command_line()).removeprefix("<p>").removesuffix("</p>")
+def _accuracy_charts(run: BenchmarkRun, cells: Sequence[CellSummary]) -> list[dict[str, Any]]:
+    """A chart for each set, with the paper's curves hidden until the reader switches them on."""
+    drawn = _panels(run, cells, ChartChoice(question_sets=(MACRO, *run.question_sets), with_paper=True))
+    for panel in drawn:
+        for trace in panel.figure["data"]:
+            if (trace.get("name") or "").endswith("(paper)"):
+                trace["visible"] = "legendonly"
+    return [_chart(panel) for panel in drawn]
 
 
-def _curves(content: ReportContent) -> list[str]:
+def _other_charts(content: ReportContent) -> dict[str, list[dict[str, Any]]]:
     run = content.run
-    every = (MACRO, *run.question_sets)
-    whole = (MACRO,) if len(run.question_sets) > 1 else every
-    parts = [heading("Accuracy against thinking budget")]
-    for title, cells in (("By the rule strict", content.strict), ("By the rule m1", content.m1)):
-        choice = ChartChoice(question_sets=every, with_paper=True)
-        parts += [heading(title, 3), _charts([_paper_hidden(each) for each in _panels(run, cells, choice)])]
-    parts.append(paragraph(f"Click on a line of the paper in a legend to see it. {SOURCE}. {MAXIMUM_NOTE}", "quiet"))
-    for chart, title in _CHARTS.items():
-        if chart is Chart.ROUNDS and len(run.force_rounds) == 1:
-            continue
-        drawn = _panels(run, content.strict, ChartChoice(chart=chart, question_sets=whole))
-        parts += [heading(title), _charts(drawn)]
-    return parts
+    sets = (MACRO,) if len(run.question_sets) > 1 else (MACRO, *run.question_sets)
+    return {
+        title: [_chart(each) for each in _panels(run, content.strict, ChartChoice(chart=chart, question_sets=sets))]
+        for chart, title in _CHARTS.items()
+        if chart is not Chart.ROUNDS or len(run.force_rounds) > 1
+    }
 
 
 def _panels(run: BenchmarkRun, cells: Sequence[CellSummary], choice: ChartChoice) -> tuple[Panel, ...]:
     return panels(cells, choice, {run.id: run_name(run)})
 
 
-def _paper_hidden(panel: Panel) -> Panel:
-    for trace in panel.figure["data"]:
-        if (trace.get("name") or "").endswith("(paper)"):
-            trace["visible"] = "legendonly"
-    return panel
-
-
-def _charts(drawn: Sequence[Panel]) -> str:
-    if not drawn:
-        return paragraph("There is no answer yet.", "quiet")
-    figures = "".join(figure_html(panel.title, _with_legend(panel.figure)) for panel in drawn)
-    return f"<div class='charts{' one' if len(drawn) == 1 else ''}'>{figures}</div>"
-
-
-def _with_legend(figure: dict[str, Any]) -> dict[str, Any]:
+def _chart(panel: Panel) -> dict[str, Any]:
     legend = {"orientation": "h", "y": -0.22, "font": {"size": 11}}
-    return {"data": figure["data"], "layout": {**figure["layout"], "legend": legend}}
+    figure = {"data": panel.figure["data"], "layout": {**panel.figure["layout"], "legend": legend}}
+    return {"title": panel.title, "figure": _script_json(figure)}
 
 
-def _tables(content: ReportContent) -> list[str]:
-    run = content.run
-    names = {run.id: run_name(run)}
-    parts = [heading("Accuracy in both readings"), paragraph(BEST_NOTE)]
-    for title, cells in (("By the rule strict", content.strict), ("By the rule m1", content.m1)):
-        own = accuracy_table(cells, run.budgets[-1], names, with_paper=title.endswith("m1"))
-        parts += [heading(title, 3), table_html(own)]
-    parts += [paragraph(f"{SOURCE}. {MAXIMUM_NOTE}", "quiet"), heading("All numbers")]
-    return [*parts, table_html(points_table(content.strict, content.m1, names))]
+def _script_json(figure: dict[str, Any]) -> Markup:
+    """A figure as JSON that is safe inside a script element, where HTML escapes would not be undone."""
+    content = json.dumps(figure, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+    return Markup(content)
 
 
-def _change_parts(run: BenchmarkRun, change: ModelChange) -> list[str]:
+def _change(run: BenchmarkRun, change: ModelChange) -> dict[str, Any]:
     before, after = change.pair.before, change.pair.after
     counts = ", ".join(f"{way.count:,} {way.words}" for way in flows(change.transitions))
-    parts = [
-        heading(f"What more thinking changed: {change.pair.model}"),
-        paragraph(
-            f"From {cell_words(before)} to {cell_words(after)}, by the rule strict: {counts}. "
+    return {
+        "model": change.pair.model,
+        "summary": (
+            f"From {wording.cell(*before)} to {wording.cell(*after)}, by the rule strict: {counts}. "
             f"{comparison_words(change.transitions.comparison)}"
         ),
-        f"<div class='flow'>{figure_html('', flow_figure(change.transitions))}</div>",
-        heading("Each budget against the one before", 3),
-        table_html(curve_table(change.curve, run.budgets[0])),
-    ]
-    if change.lost:
-        title = f"Right at {before[0]:,} tokens and wrong at {after[0]:,}: the first {len(change.lost)}"
-        parts += [heading(title, 3), table_html(_lost_table(change.lost))]
-    return parts
+        "figure": _script_json(flow_figure(change.transitions)),
+        "curve": curve_table(change.curve, run.budgets[0]),
+        "lost_title": f"Right at {before[0]:,} tokens and wrong at {after[0]:,}: the first {len(change.lost)}",
+        "lost": _lost_table(change.lost) if change.lost else None,
+    }
 
 
 def _lost_table(lost: Sequence[QuestionVerdict]) -> Table:

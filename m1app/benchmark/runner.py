@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from m1app.background import Rounds
 from m1app.benchmark.judging import all_unanswered, missing_cells, results_of
 from m1app.benchmark.progress import RunProgress
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
@@ -140,16 +141,14 @@ class BenchmarkRunner:
             after = items[-1].position
 
     async def _keep_alive(self) -> None:
-        while True:
-            self._report()
-            try:
+        rounds = Rounds(f"the heartbeat of run {self._run.id}", _HEARTBEAT_SECONDS)
+        is_ours = True
+        while is_ours:
+            with rounds.round():
+                self._report()
                 is_ours = await self._store.heartbeat(self._run.id, self.seconds)
-            except StorageError as exc:
-                _log.warning("run %s: no heartbeat: %s", self._run.id, exc)
-            else:
-                if not is_ours:
-                    raise RunLost("This run was deleted, or another process runs it now.")
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await asyncio.sleep(rounds.pause_seconds if is_ours else 0)
+        raise RunLost("This run was deleted, or another process runs it now.")
 
     async def _stop_sweeps(self) -> None:
         """Once told to stop: end what is being asked; it keeps what it has."""

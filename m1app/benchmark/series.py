@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from m1app.benchmark.queries import CellSummary
-from m1app.benchmark.words import rounds_words
+from m1app.wording import counted
 
 
 class Chart(StrEnum):
@@ -111,7 +111,7 @@ def is_chosen(cell: CellSummary, choice: ChartChoice) -> bool:
 
 
 def _fixed_words(chart: Chart, value: int) -> str:
-    return f"{value:,} tokens" if chart is Chart.ROUNDS else rounds_words(value)
+    return f"{value:,} tokens" if chart is Chart.ROUNDS else counted(value, "round")
 
 
 def _name(*parts: str) -> str:

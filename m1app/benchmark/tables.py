@@ -7,7 +7,8 @@ from m1app.benchmark.accuracy_table import Reading, ReadingRow, reading_rows
 from m1app.benchmark.estimates import PairedComparison
 from m1app.benchmark.paper_figures import PaperRow, paper_set, paper_table
 from m1app.benchmark.queries import MACRO, CellSummary
-from m1app.benchmark.words import interval_words, p_words, percent, points_words
+from m1app.benchmark.words import interval_words
+from m1app.wording import p_value, percent, points
 
 MACRO_NAME = "Macro average"
 BEST_NOTE = (
@@ -112,12 +113,12 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
         rows.append(
             _row(
                 f"{previous:,} → {budget:,}",
-                points_words(compared.difference),
-                f"{points_words(compared.low)} to {points_words(compared.high)}",
+                points(compared.difference),
+                f"{points(compared.low)} to {points(compared.high)}",
                 f"{compared.gained:,}",
                 f"{compared.lost:,}",
-                p_words(compared.p_value),
-                p_words(corrected),
+                p_value(compared.p_value),
+                p_value(corrected),
             )
         )
         previous = budget

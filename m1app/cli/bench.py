@@ -15,6 +15,7 @@ from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
 from m1app.errors import AppError
+from m1app.wording import percent, percent_with_interval, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -154,7 +155,7 @@ def progress_line(progress: JobProgress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"{progress.seconds_left / 60:.0f} minutes left")
     if "accuracy" in progress.figures:
-        parts.append(f"accuracy {progress.figures['accuracy']:.1%} at the largest budget")
+        parts.append(f"accuracy {percent(progress.figures['accuracy'])} at the largest budget")
     return ", ".join(parts) + (f" - {progress.message}" if progress.message else "")
 
 
@@ -166,22 +167,22 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         return
     _print(f"run {run.id} ({run.state.value}): {run.items_done:,} done, {run.items_failed:,} failed\n")
     _print(
-        f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>21} {'m1':>21} {'unanswered':>11} "
+        f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>24} {'m1':>24} {'unanswered':>11} "
         f"{'thinking':>9}\n"
     )
     for one, other in pairs:
         name = one.question_set or "mean over sets"
         _print(
             f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
-            f"{_share(one):>21} {_share(other):>21} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
+            f"{_share(one):>24} {_share(other):>24} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
             f"{one.mean_thinking_tokens:9.0f}\n"
         )
-    _print(f"tokens: {run.tokens_generated:,}; separate runs: {run.tokens_if_separate:,}; {run.seconds:,.0f} s\n")
+    _print(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 
 
 def _share(cell: CellSummary) -> str:
     found = cell.accuracy
-    return f"{found.value:.1%} ({found.low:.1%}-{found.high:.1%})"
+    return percent_with_interval(found.value, found.low, found.high)
 
 
 def _unanswered(cell: CellSummary) -> int:

@@ -20,6 +20,7 @@ from m1app.training.plan import FineTuningPlan
 from m1app.training.process import GRACE_SECONDS
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.service import FineTuningService
+from m1app.wording import size
 from models.profiles import load_profiles
 from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
@@ -150,8 +151,8 @@ def _described(plan: FineTuningPlan) -> str:
     lines = [
         *(f"{report.title} ({report.kept:,} of {report.before:,} kept)" for report in plan.reports if _dropped(report)),
         f"{plan.train_samples:,} samples to learn from, {plan.evaluation_samples:,} held out; profile {plan.profile}",
-        f"{estimate.steps:,} steps; about {estimate.memory_bytes / 1e9:.1f} GB of memory and "
-        f"{estimate.disk_bytes / 1e9:.1f} GB of disk; here: {plan.machine.said()}",
+        f"{estimate.steps:,} steps; about {size(estimate.memory_bytes)} of memory and "
+        f"{size(estimate.disk_bytes)} of disk; here: {plan.machine.said()}",
         plan.environment,
         *plan.notes,
     ]

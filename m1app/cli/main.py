@@ -29,6 +29,7 @@ from m1app.runs.sweep_export import sweep_json, sweep_text
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, SweepRequest
 from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings, load_settings
+from m1app.wording import duration, verdict_of, verdict_with_letter
 from storage.traces.records import SegmentKind, Trace, TraceState
 
 _ENGINE_SECONDS = 900.0
@@ -181,12 +182,12 @@ def _show(trace: Trace, shown: tuple[int, int]) -> tuple[int, int]:
 
 
 def _summary(trace: Trace) -> str:
-    verdict = {True: "correct", False: "wrong", None: "not scored"}[trace.is_correct]
+    verdict = verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options))
     finish = trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not reached"
     return (
-        f"\n\nchosen option: {trace.answer_letter or 'none'} ({verdict})"
+        f"\n\nverdict: {verdict_with_letter(trace.answer_letter, verdict)}"
         f"\nthinking: {trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens, ended: {finish}"
-        f"\ngenerated: {trace.tokens_generated:,} tokens in {trace.seconds or 0.0:.1f} s"
+        f"\ngenerated: {trace.tokens_generated:,} tokens in {duration(trace.seconds or 0.0)}"
         f"\ntrace: {trace.id}\n"
     )
 

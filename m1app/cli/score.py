@@ -10,6 +10,7 @@ from typing import Any
 
 from m1app.question.errors import InvalidAnswers
 from m1app.question.scoring import RULES, Score, score
+from m1app.wording import percent
 
 
 def add_score_command(commands: Any) -> None:
@@ -46,7 +47,7 @@ def _score(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
         return 0
     judged = len(scores) - without_target
-    share = f" ({correct / judged:.1%})" if judged else ""
+    share = f" ({percent(correct / judged)})" if judged else ""
     rest = f", {without_target} without a target" if without_target else ""
     sys.stdout.write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from m1app.engines.service import EngineService
 from m1app.settings import Settings
+from m1app.wording import size
 from models.engine.protocol import CompletionRequest
 from models.errors import ModelsError
 from storage.database import Database
@@ -30,8 +31,8 @@ class Finding:
 async def examine(settings: Settings, database: Database, engines: EngineService) -> list[Finding]:
     """Run every check; a failed one is a finding, not an error."""
     return [
-        _versions(),
-        _disk(settings.home),
+        await asyncio.to_thread(_versions),
+        await asyncio.to_thread(_disk, settings.home),
         await _database(database),
         await _engine(engines),
         await _generation(engines),
@@ -51,14 +52,14 @@ def _versions() -> Finding:
 def _disk(home: Path) -> Finding:
     free = shutil.disk_usage(home).free
     advice = "" if free >= _LOW_DISK_BYTES else "; free some space, or move M1_HOME to another disk"
-    return Finding("disk", free >= _LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {home}{advice}")
+    return Finding("disk", free >= _LOW_DISK_BYTES, f"{size(free)} free at {home}{advice}")
 
 
 async def _database(database: Database) -> Finding:
     health = await asyncio.to_thread(database.check)
     if not health.is_reachable:
         return Finding("database", False, health.problem)
-    detail = f"{health.dialect} {health.server_version} at {health.place}, {health.size_bytes / 1e6:.1f} MB"
+    detail = f"{health.dialect} {health.server_version} at {health.place}, {size(health.size_bytes)}"
     return Finding("database", health.is_current, detail + f", revision {health.revision}")
 
 

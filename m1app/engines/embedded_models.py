@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from m1app.background import start_thread
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from models.errors import CatalogError, DownloadError
@@ -97,7 +98,7 @@ class EmbeddedModels:
             self._servers.move_to_end(model.id)
             idle = [self._servers.popitem(last=False)[1] for _ in range(len(self._servers) - _SERVERS_AT_ONCE)]
         for each in idle:  # their memory is wanted
-            threading.Thread(target=each.stop, name="engine-stop", daemon=True).start()
+            start_thread(each.stop, "engine-stop")
         return server
 
     def _made(self, model: CatalogModel) -> ManagedServer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from m1app.background import reported, start_thread
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.engines.shared_endpoint import SharedEndpoint
 from m1app.settings import EngineChoice, Settings
@@ -107,8 +108,7 @@ class EngineService:
         if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
             return
         self._start_error, self._progress = "", ""
-        self._starter = threading.Thread(target=self._start, name="engine-start", daemon=True)
-        self._starter.start()
+        self._starter = start_thread(self._start, "engine-start")
 
     def wait_ready(self, timeout_seconds: float) -> None:
         """Block until a managed engine serves; raises ModelsError when it cannot."""
@@ -155,7 +155,8 @@ class EngineService:
         """
         own = await self.engine().served_models()
         if self.choice is EngineChoice.EMBEDDED:
-            own = (*own, *(name for name in self._embedded.names() if name not in own))
+            further = await asyncio.to_thread(self._embedded.names)  # looks for their files
+            own = (*own, *(name for name in further if name not in own))
         others = await asyncio.gather(*map(self._models_at, self._more))
         return (*own, *(name for names in others for name in names))
 
@@ -209,12 +210,12 @@ class EngineService:
         if self._server is None:
             self.start()
         else:
-            threading.Thread(target=self._server.restart, name="engine-restart", daemon=True).start()
+            start_thread(self._server.restart, "engine-restart")
 
     def stop(self) -> None:
         """End a managed engine at a person's wish, to free its memory; `restart` starts it again."""
         if self._server:
-            threading.Thread(target=self._server.stop, name="engine-stop", daemon=True).start()
+            start_thread(self._server.stop, "engine-stop")
 
     async def aclose(self) -> None:
         """Close connections; ends the managed engine."""
@@ -226,22 +227,14 @@ class EngineService:
             self._server.stop()
 
     def _start(self) -> None:
-        try:
+        with reported("starting the engine", self._note_start_error):
             server = self._make_server()
-        except ModelsError as exc:
-            _log.error("engine not started: %s", exc)
-            self._start_error = str(exc)
-            return
-        except Exception as exc:  # noqa: BLE001 - a worker's end: nobody else would hear of it
-            _log.exception("engine not started")
-            self._start_error = (
-                f"The engine could not be started ({type(exc).__name__}); the app's log has the details."
-            )
-            return
-        if self._is_closing.is_set():
-            return
-        self._server = server
-        server.start()
+            if not self._is_closing.is_set():
+                self._server = server
+                server.start()
+
+    def _note_start_error(self, message: str) -> None:
+        self._start_error = message
 
     def _make_server(self) -> ManagedServer:
         logs = self._settings.logs_directory

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
+from m1app.background import start_thread
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
 from m1app.jobs.watching import Presence
@@ -50,7 +50,7 @@ class LocalExecutor:
             ) from exc
         handle = handle_of(process.pid)
         # Somebody has to take note of its end, or it would stay as a zombie for as long as the app runs.
-        Thread(target=process.wait, name=f"worker-{process.pid}", daemon=True).start()
+        start_thread(process.wait, f"worker-{process.pid}")
         return handle
 
     def look(self, handle: str) -> Presence:

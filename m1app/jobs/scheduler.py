@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from threading import Event
 from time import monotonic
 
+from m1app.background import Rounds
+from m1app.errors import FOR_PEOPLE
 from m1app.jobs.errors import ExecutorError, JobsError
 from m1app.jobs.executor import Executor, WorkerTask
 from m1app.jobs.files import JobFiles
@@ -18,7 +20,6 @@ from m1app.jobs.log import JobLog
 from m1app.jobs.states import ACTIVE, states_before
 from m1app.jobs.store import JobStore
 from m1app.jobs.watching import Judgement, Presence, Sighting, WatchLimits, judge
-from storage.errors import StorageError
 from storage.jobs.records import Job, JobState, Resource
 from storage.jobs.repository import JobRepository
 
@@ -58,7 +59,6 @@ class JobScheduler:
         self._active: dict[str, Job] = {}
         self._heard: dict[str, tuple[datetime | None, float]] = {}
         self._told: dict[str, float] = {}
-        self._problem = ""
 
     @property
     def running(self) -> int:
@@ -67,21 +67,11 @@ class JobScheduler:
 
     def run(self, is_over: Event) -> None:
         """A tick a second until `is_over`; what fails is logged and tried again."""
+        rounds = Rounds(f"the scheduler of {self._name} jobs", TICK_SECONDS, (*FOR_PEOPLE, OSError))
         while not is_over.is_set():
-            try:
+            with rounds.round():
                 self.tick()
-                self._problem = ""
-            except (JobsError, OSError, StorageError) as exc:
-                self._complain(str(exc))
-            except Exception:  # noqa: BLE001 - a mistake about one job must not end the work on all others
-                _log.exception("the scheduler of %s jobs met an unexpected error", self._name)
-            is_over.wait(TICK_SECONDS)
-
-    def _complain(self, problem: str) -> None:
-        """Log a problem once, not every second."""
-        if problem != self._problem:
-            _log.warning("jobs (%s): %s", self._name, problem)
-        self._problem = problem
+            is_over.wait(rounds.pause_seconds)
 
     def tick(self) -> None:
         """Look at each job that should be running, then fill the places that are free."""

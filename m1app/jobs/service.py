@@ -8,10 +8,12 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
+from m1app.background import start_thread
 from m1app.jobs.errors import JobNotFound, JobRefused
 from m1app.jobs.executor import Executor
 from m1app.jobs.files import JobFiles
@@ -186,11 +188,7 @@ class JobService:
     async def run_scheduler(self) -> None:
         """Start waiting jobs and look after running ones, until cancelled; workers go on without it."""
         self._is_over = is_over = Event()
-        threads = [
-            Thread(target=each.run, args=(is_over,), name="job-scheduler", daemon=True) for each in self._schedulers
-        ]
-        for thread in threads:
-            thread.start()
+        threads = [start_thread(partial(each.run, is_over), "job-scheduler") for each in self._schedulers]
         try:
             await asyncio.Event().wait()
         finally:

@@ -17,6 +17,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TypeVar
 
+from m1app.background import Rounds
 from m1app.errors import FOR_PEOPLE
 from m1app.jobs.files import JobFiles
 from m1app.jobs.local_executor import handle_of
@@ -206,9 +207,11 @@ class _Pulse(Thread):
     def run(self) -> None:
         """A heartbeat every two seconds, or with each second's report."""
         beaten_at = monotonic()
-        while not self._is_over.wait(REPORT_SECONDS):
+        rounds = Rounds("the heartbeat", REPORT_SECONDS)
+        while not self._is_over.wait(rounds.pause_seconds):
             if self._is_new.is_set() or monotonic() - beaten_at >= HEARTBEAT_SECONDS:
-                self._beat()
+                with rounds.round():
+                    self._beat()
                 beaten_at = monotonic()
 
     def _beat(self) -> None:

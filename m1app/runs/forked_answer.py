@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from m1app.background import reported
 from m1app.question.scoring import lead_in, score
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import ReachedCut
@@ -50,7 +51,14 @@ class ForkedAnswer:
         self._finish_reason: str | None = None
 
     async def generate(self) -> None:
-        """Ask for the answer and the option probabilities, three times at most; raises nothing of the engine's."""
+        """Ask for the answer and the option probabilities, three times at most; what fails is kept, not raised."""
+        with reported("an answer", self._fail):
+            await self._try_often()
+
+    def _fail(self, error: str) -> None:
+        self._error = error
+
+    async def _try_often(self) -> None:
         for tries in range(1, _TRIES + 1):
             self._begin()
             try:
@@ -59,10 +67,6 @@ class ForkedAnswer:
                 return
             except ModelsError as exc:
                 self._error, self.was_rate_limited = str(exc), isinstance(exc, RateLimited)
-            except Exception as exc:  # noqa: BLE001 - one answer's trouble must not stop the pass
-                _log.exception("an answer failed")
-                self._error = f"An unexpected error ended this answer ({type(exc).__name__}); the log has the details."
-                return
             if tries < _TRIES:
                 await asyncio.sleep(_RETRY_SECONDS * 4 ** (tries - 1))
 

@@ -7,12 +7,11 @@ cut, the answer continues on the pass's own slot, and the pass goes on (`models.
 """
 
 import asyncio
-import logging
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from m1app.errors import AppError
+from m1app.background import reported, start_task
 from m1app.runs.changes import Changes
 from m1app.runs.closing import to_the_end
 from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
@@ -22,7 +21,7 @@ from m1app.runs.sweep_reading import PassSnapshot, ReachedCut
 from m1app.runs.sweep_store import SweepStore
 from models.engine.pausing import PausingEngine
 from models.engine.protocol import Engine, EngineKind, TokenIds
-from models.errors import ModelsError, RateLimited
+from models.errors import RateLimited
 from models.thinking.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish, choose_wait, is_forced
 from models.thinking.sweep import Cell, Cut, Stop, SweepPlan, thinking_ids_before, thinking_tokens_generated
 from models.thinking.thinking_pass import (
@@ -33,11 +32,8 @@ from models.thinking.thinking_pass import (
     SegmentOpened,
     run_thinking,
 )
-from storage.errors import StorageError
 from storage.traces.records import Checkpoint, NewCheckpoint, Segment, TraceState
 from storage.traces.records import SegmentKind as StoredKind
-
-_log = logging.getLogger(__name__)
 
 _FORKS_AT_ONCE = 4
 _PASSES_AT_ONCE = 8
@@ -79,6 +75,8 @@ class LivePass:
         self._token_marks, self._character_marks = [0], [0]
         self._tokens_of_lost_forks = 0
         self._unsaved: list[NewCheckpoint] = []
+        self._errors: list[str] = []
+        """Why the pass failed; the first one is shown."""
         self._rounds = 0
         self._stretch = ""
         """Text of the open stretch of thinking; tells which "Wait" follows it."""
@@ -116,36 +114,38 @@ class LivePass:
 
         Never raises for an engine's or a database's trouble. When cancelled it closes what it has and raises on.
         """
-        state, error = TraceState.FAILED, ""
+        state = TraceState.FAILED
         self.live.begin_now()
-        workers = [asyncio.create_task(self._answer_cuts()) for _ in range(self._forks_at_once)]
+        workers = [start_task(self._answer_cuts(), "answers of a pass") for _ in range(self._forks_at_once)]
+        try:
+            with reported(f"pass {self.live.id}", self._errors.append):
+                await self._think_and_answer()
+                state = TraceState.FAILED if self._errors else TraceState.COMPLETED
+        except asyncio.CancelledError:
+            state = TraceState.STOPPED
+            raise
+        finally:
+            await to_the_end(self._close(workers, state))
+        return state
+
+    async def _think_and_answer(self) -> None:
         try:
             await self._restore()
             await self._think()
             await self._forks.join()
-            state = TraceState.COMPLETED
-        except asyncio.CancelledError:
-            state = TraceState.STOPPED
+        except RateLimited:
+            self.was_rate_limited = True
             raise
-        except (ModelsError, AppError) as exc:
-            error = str(exc)
-            self.was_rate_limited |= isinstance(exc, RateLimited)
-        except Exception as exc:  # noqa: BLE001 - the worker loop: whatever it was, the pass is closed with a word
-            _log.exception("pass %s failed", self.live.id)
-            error = f"An unexpected error ended this pass ({type(exc).__name__}); the log has the details."
-        finally:
-            await to_the_end(self._close(workers, state, error))
-        return state
 
     async def close_unstarted(self) -> None:
         """The sweep was stopped before this pass began."""
-        await self._close([], TraceState.STOPPED, "")
+        await self._close([], TraceState.STOPPED)
 
-    async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState, error: str) -> None:
+    async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState) -> None:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        await self._end(state, error)
+        await self._end(state)
 
     async def _think(self) -> None:
         """Go on from what there is to the end of the largest cell."""
@@ -251,7 +251,9 @@ class LivePass:
         while True:
             cut = await self._forks.get()
             try:
-                await self._answer(cut)
+                # An answer must not take its worker along: the cuts behind it would wait for ever.
+                with reported(f"answer at {cut.tokens} tokens of pass {self.live.id}", self._errors.append):
+                    await self._answer(cut)
             finally:
                 self._forks.task_done()
                 self._changes.note()
@@ -271,28 +273,25 @@ class LivePass:
         await self._keep(answer.checkpoint(self.live.id, reached, thinking_tokens))
 
     async def _keep(self, made: NewCheckpoint) -> None:
-        try:
+        kept, problems = kept_in_memory(made), list[str]()
+        with reported(f"saving an answer of pass {self.live.id}", problems.append):
             kept = await self._store.add_checkpoint(made, self.live.snapshot())
-        except StorageError as exc:
-            _log.error("an answer of pass %s not saved: %s", self.live.id, exc)
-            self.save_error = str(exc)
+        if problems:
+            self.save_error = problems[0]
             self._unsaved.append(made)
-            kept = kept_in_memory(made)
         self._checkpoints[_cut_of(kept)] = kept
 
-    async def _end(self, state: TraceState, error: str) -> None:
-        running = self.live.snapshot()
-        outcome = self.live.end(state, error)
-        try:
+    async def _end(self, state: TraceState) -> None:
+        problems: list[str] = []
+        with reported(f"saving pass {self.live.id}", problems.append):
+            running = self.live.snapshot()
+            outcome = self.live.end(state, next(iter(self._errors), ""))
             while self._unsaved:
                 kept = await self._store.add_checkpoint(self._unsaved[0], running)
                 self._checkpoints[_cut_of(kept)] = kept
                 del self._unsaved[0]
-            self.save_error = ""
             await self._store.end_pass(self.live.id, outcome, self.live.segments())
-        except StorageError as exc:
-            _log.error("pass %s not saved: %s", self.live.id, exc)
-            self.save_error = str(exc)
+        self.save_error = "".join(problems)
         self.live.mark_over()
         self._changes.note()
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+from m1app.background import start_task
 from m1app.runs.changes import Changes
 from m1app.runs.closing import to_the_end
 from m1app.runs.live_pass import LivePass
@@ -84,7 +85,7 @@ class LiveSweep:
             async with rooms[each.model]:
                 await each.run()
 
-        tasks = [asyncio.create_task(run(each)) for each in self.passes]
+        tasks = [start_task(run(each), f"pass-{each.live.id}") for each in self.passes]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -97,6 +98,10 @@ class LiveSweep:
         runs = [each.snapshot() for each in self.passes]
         errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
         self.error = next(filter(None, errors), "")
+
+    def fail(self, error: str) -> None:
+        """An error outside of its passes ended it."""
+        self.error = error
 
     def end(self, state: TraceState) -> None:
         """It is over; its numbers are final."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from m1app.background import start_task
 from models.thinking.thinking_pass import PassEvent, TokensGenerated
 
 
@@ -15,7 +16,7 @@ class PrimedEvents:
     def __init__(self, events: AsyncGenerator[PassEvent, None]) -> None:
         self._events = events
         self._primed: list[PassEvent] = []
-        self._priming = asyncio.create_task(self._prime())
+        self._priming = start_task(self._prime(), "first-token")
 
     async def _prime(self) -> None:
         """Up to the first token; those that follow are left to the connection's buffer."""

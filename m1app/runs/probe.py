@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from m1app.background import Rounds, reported, start_task
 from m1app.errors import AppError
 from m1app.question.scoring import lead_in, score
 from m1app.runs import pace
@@ -23,7 +24,6 @@ from models.engine.protocol import TokenIds
 from models.errors import ModelsError
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import run_pass
-from storage.errors import StorageError
 from storage.traces.records import Segment, SegmentKind, Trace, TraceState
 
 _log = logging.getLogger(__name__)
@@ -76,11 +76,11 @@ class ProbeService:
             raise
         live = LiveTrace(begun, started_at)
         self._live[live.id] = live
-        task = asyncio.create_task(self._run(live, plan, events), name=f"probe-{live.id}")
+        task = start_task(self._run(live, plan, events), f"probe-{live.id}")
         self._tasks[live.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(live.id, None))
         if self._saver is None or self._saver.done():
-            self._saver = asyncio.create_task(self._save_regularly(), name="probe-saver")
+            self._saver = start_task(self._save_regularly(), "probe-saver")
         return live.snapshot()
 
     async def follow(self, trace_id: str) -> AsyncGenerator[Trace, None]:
@@ -127,22 +127,18 @@ class ProbeService:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, live: LiveTrace, plan: PassPlan, events: PrimedEvents) -> None:
-        state, error, probabilities = TraceState.FAILED, "", None
+        state, errors, probabilities = TraceState.FAILED, list[str](), None
         try:
-            async with aclosing(events):
-                async for event in events:
-                    live.apply(event)
-            probabilities = await self._option_probabilities(live, plan)
-            state = TraceState.COMPLETED
+            with reported(f"probe {live.id}", errors.append):
+                async with aclosing(events):
+                    async for event in events:
+                        live.apply(event)
+                probabilities = await self._option_probabilities(live, plan)
+                state = TraceState.COMPLETED
         except asyncio.CancelledError:
             state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
-        except ModelsError as exc:
-            error = str(exc)
-        except Exception as exc:  # noqa: BLE001 - the worker loop: whatever it was, the trace is closed with a word
-            _log.exception("probe %s failed", live.id)
-            error = f"An unexpected error ended this run ({type(exc).__name__}); the log has the details."
         finally:
-            await to_the_end(self._end(live, plan, state, error, probabilities))
+            await to_the_end(self._end(live, plan, state, "".join(errors), probabilities))
 
     async def _option_probabilities(self, live: LiveTrace, plan: PassPlan) -> OptionProbabilities | None:
         letters = tuple(plan.request.options)
@@ -168,21 +164,19 @@ class ProbeService:
         error: str,
         probabilities: OptionProbabilities | None,
     ) -> None:
-        segments = live.segments()
-        verdict: dict[str, object] = {}
-        if any(segment.kind is SegmentKind.ANSWER for segment in segments):
-            scored = score(scored_text(segments), dict(plan.request.options), plan.request.target)
-            verdict = {"answer_letter": scored.letter}
-            if state is TraceState.COMPLETED:
-                verdict["is_correct"] = scored.is_correct
-        outcome = live.end(state, error, probabilities, **verdict)
-        try:
+        problems: list[str] = []
+        with reported(f"saving trace {live.id}", problems.append):
+            segments = live.segments()
+            verdict: dict[str, object] = {}
+            if any(segment.kind is SegmentKind.ANSWER for segment in segments):
+                scored = score(scored_text(segments), dict(plan.request.options), plan.request.target)
+                verdict = {"answer_letter": scored.letter}
+                if state is TraceState.COMPLETED:
+                    verdict["is_correct"] = scored.is_correct
+            outcome = live.end(state, error, probabilities, **verdict)
             async with self._writing:
                 await self._store.end(live.id, outcome, segments)
-            live.save_error = ""
-        except StorageError as exc:
-            _log.error("trace %s not saved: %s", live.id, exc)
-            live.save_error = str(exc)
+        live.save_error = "".join(problems)
         live.mark_over()
         # A run that could not be saved stays in memory, the only place where it is.
         if not live.save_error:
@@ -190,21 +184,17 @@ class ProbeService:
 
     async def _save_regularly(self) -> None:
         """Save every running trace once a second, all in one transaction, for as long as there are any."""
+        rounds = Rounds("saving running traces", pace.SAVE_SECONDS)
         while self._tasks:
-            await asyncio.sleep(pace.SAVE_SECONDS)
+            await asyncio.sleep(rounds.pause_seconds)
             async with self._writing:
                 lives = [live for trace_id in self._tasks if not (live := self._live[trace_id]).is_over]
-                error = ""
-                try:
+                with rounds.round():
                     await self._store.save_progress([live.snapshot() for live in lives])
-                except StorageError as exc:
-                    error = str(exc)
             for live in lives:
-                if error and live.save_error != error:
-                    _log.error("trace %s not saved: %s", live.id, error)
-                # What a run that ended meanwhile could save or not is its own last word.
+                # A run that ended meanwhile knows itself whether it was saved.
                 if not live.is_over:
-                    live.save_error = error
+                    live.save_error = rounds.problem
 
     async def _follow_stored(self, trace_id: str) -> AsyncGenerator[Trace, None]:
         while True:

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 from m1app.runs.sweep_reading import CellReading, PassSnapshot, SweepSnapshot, cell_readings, flips
+from m1app.wording import tokens_account
 from models.thinking.sweep import Cell
 
 _CSV_FIELDS = (
@@ -87,8 +88,7 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
             f"{flip.kind.value} ({flip.before.letter} to {flip.after.letter}): {flip.sentence}" for flip in flips(run)
         ]
     lines.append(
-        f"\ngenerated {sweep.tokens_generated:,} tokens in {sweep.seconds:.1f} s; separate runs of every cell: "
-        f"{sweep.tokens_if_separate:,} tokens\nsweep: {sweep.id}\n"
+        f"\n{tokens_account(sweep.tokens_generated, sweep.seconds, sweep.tokens_if_separate)}\nsweep: {sweep.id}\n"
     )
     return "\n".join(lines)
 

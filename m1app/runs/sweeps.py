@@ -5,10 +5,10 @@ in `finally`; one that was stopped, failed or lost its process can be resumed wh
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from m1app.background import Rounds, reported, start_task
 from m1app.errors import AppError
 from m1app.runs import pace
 from m1app.runs.closing import to_the_end
@@ -19,13 +19,10 @@ from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
 from m1app.runs.sweep_store import SweepStore
 from m1app.runs.trace_store import this_process
 from models.thinking.sweep import Cell
-from storage.errors import StorageError
 from storage.questions.records import Question
 from storage.sweeps.records import NewSweep, SweepPass, SweepWithPasses
 from storage.sweeps.repository import SweepSummary
 from storage.traces.records import TraceState
-
-_log = logging.getLogger(__name__)
 
 MAX_RUNNING = 64
 
@@ -211,17 +208,18 @@ class SweepService:
         live = LiveSweep(kept, plans, self._store)
         sweep_id = kept.sweep.id
         self._live[sweep_id] = live
-        task = asyncio.create_task(self._run(live), name=f"sweep-{sweep_id}")
+        task = start_task(self._run(live), f"sweep-{sweep_id}")
         self._tasks[sweep_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(sweep_id, None))
         if self._saver is None or self._saver.done():
-            self._saver = asyncio.create_task(self._save_regularly(), name="sweep-saver")
+            self._saver = start_task(self._save_regularly(), "sweep-saver")
         return live.snapshot()
 
     async def _run(self, live: LiveSweep) -> None:
         state = TraceState.FAILED
         try:
-            await live.run()
+            with reported(f"sweep {live.id}", live.fail):
+                await live.run()
             state = TraceState.FAILED if live.error else TraceState.COMPLETED
         except asyncio.CancelledError:
             state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
@@ -229,14 +227,12 @@ class SweepService:
             await to_the_end(self._end(live, state))
 
     async def _end(self, live: LiveSweep, state: TraceState) -> None:
-        live.end(state)
-        try:
+        problems: list[str] = []
+        with reported(f"saving sweep {live.id}", problems.append):
+            live.end(state)
             async with self._writing:
                 await self._store.end(live.snapshot().sweep)
-            live.save_error = ""
-        except StorageError as exc:
-            _log.error("sweep %s not saved: %s", live.id, exc)
-            live.save_error = str(exc)
+        live.save_error = "".join(problems)
         live.mark_over()
         # A sweep that could not be saved stays in memory, the only place where it is.
         if not live.snapshot().save_error:
@@ -248,21 +244,17 @@ class SweepService:
 
     async def _save_regularly(self) -> None:
         """Save every running sweep once a second, all in one transaction, for as long as there are any."""
+        rounds = Rounds("saving running sweeps", pace.SAVE_SECONDS)
         while self._tasks:
-            await asyncio.sleep(pace.SAVE_SECONDS)
+            await asyncio.sleep(rounds.pause_seconds)
             async with self._writing:
                 lives = [live for sweep_id in self._tasks if not (live := self._live[sweep_id]).is_over]
-                error = ""
-                try:
+                with rounds.round():
                     await self._store.save_all([(live.snapshot().sweep, live.running_traces()) for live in lives])
-                except StorageError as exc:
-                    error = str(exc)
             for live in lives:
-                if error and live.save_error != error:
-                    _log.error("sweep %s not saved: %s", live.id, error)
-                # What a sweep that ended meanwhile could save or not is its own last word.
+                # A run that ended meanwhile knows itself whether it was saved.
                 if not live.is_over:
-                    live.save_error = error
+                    live.save_error = rounds.problem
 
     async def _follow_stored(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
         while True:

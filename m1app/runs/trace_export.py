@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from m1app.wording import verdict_of, verdict_with_letter
 from storage.traces.records import Trace
 
 
@@ -65,6 +66,7 @@ def trace_markdown(trace: Trace) -> str:
     Texts stand in fenced blocks and names are escaped, so that nothing a model or an engine said acts as Markdown.
     """
     question = trace.question
+    verdict = verdict_of(trace.answer_letter, trace.is_correct, bool(question.options))
     options = "\n".join(f"{letter}. {text}" for letter, text in question.options.items())
     parts = [
         f"# Trace {trace.id}",
@@ -76,7 +78,7 @@ def trace_markdown(trace: Trace) -> str:
         _fenced(trace.thinking_text),
         "## Answer",
         _fenced(trace.answer_text),
-        f"Chosen option: {trace.answer_letter or 'none'}; {_verdict(trace)}",
+        f"Verdict: {verdict_with_letter(trace.answer_letter, verdict)}",
         "## Settings",
         _settings_table(trace),
     ]
@@ -88,12 +90,6 @@ def _fenced(text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{fence}text\n{text}\n{fence}"
-
-
-def _verdict(trace: Trace) -> str:
-    if trace.is_correct is None:
-        return "not scored"
-    return "correct" if trace.is_correct else "wrong"
 
 
 def _settings_table(trace: Trace) -> str:

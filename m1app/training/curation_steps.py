@@ -9,6 +9,7 @@ from typing import NamedTuple
 from m1app.question_sets.overlap import NGRAM_WORDS, Text, find_overlap
 from m1app.training.samples import TrainingSample, question_hash
 from m1app.training.verification import Verdict, verify
+from m1app.wording import percent
 
 SHOWN_EXAMPLES = 10
 SHOWN_PAIRS = 50
@@ -76,7 +77,7 @@ def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Seq
         f"{len(closest):,} questions overlap with {len(evaluation):,} evaluation sets by runs of {NGRAM_WORDS} words"
         + (f" ({by_set})" if by_set else "")
     )
-    examples = [f"{here} ~ {there} ({share:.0%})" for here, there, share in pairs]
+    examples = [f"{here} ~ {there} ({percent(share, 0)})" for here, there, share in pairs]
     report = StepReport("overlap", title, len(samples), len(kept), tuple(examples[:SHOWN_EXAMPLES]), pairs=tuple(pairs))
     return Step(kept, report)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from m1app.training.curation import FEW_SAMPLES, CurationPlan, StepReport
 from m1app.training.errors import DataSetRefused
 from m1app.training.samples import TrainingSample
+from m1app.wording import percent
 
 LICENCE_NOTE = (
     "Samples keep the licence of their source: look it up before you share this data set or a model trained on it. "
@@ -151,7 +152,7 @@ def _details(report: StepReport) -> str:
     lines = "\n".join(f"- {_cell(example)}" for example in report.examples)
     found = f"### {report.step}: examples\n\n{lines}"
     if report.pairs:
-        rows = [(here, there, f"{share:.0%}") for here, there, share in report.pairs]
+        rows = [(here, there, percent(share, 0)) for here, there, share in report.pairs]
         found += "\n\n" + _table(("sample", "evaluation set: question", "shared"), rows)
     return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
+from m1app.wording import size
 
 _MIB = 1 << 20
 _SECONDS = 20.0
@@ -46,10 +47,10 @@ class Machine:
 
     def said(self) -> str:
         """One line for people."""
-        gpus = ", ".join(f"{gpu.name} ({gpu.free_bytes / 1e9:.0f} GB free)" for gpu in self.gpus) or "no GPU"
+        gpus = ", ".join(f"{gpu.name} ({size(gpu.free_bytes)} free)" for gpu in self.gpus) or "no GPU"
         return (
-            f"{self.cores} cores, {self.available_bytes / 1e9:.1f} of {self.memory_bytes / 1e9:.1f} GB memory, "
-            f"{self.disk_free_bytes / 1e9:.0f} GB disk, {gpus}"
+            f"{self.cores} cores, {size(self.available_bytes)} of {size(self.memory_bytes)} memory free, "
+            f"{size(self.disk_free_bytes)} disk free, {gpus}"
         )
 
 

@@ -6,6 +6,7 @@ from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
 from m1app.training.recipe import TrainingRecipe
+from m1app.wording import size
 
 if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
     from m1app.training.base_model import BaseModel
@@ -52,22 +53,22 @@ def check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate
     if estimate.memory_bytes > free:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",
-            f"The training needs about {_gb(estimate.memory_bytes)} of {said}, and {_gb(free)} can be had. "
+            f"The training needs about {size(estimate.memory_bytes)} of {said}, and {size(free)} can be had. "
             f"{_advice(recipe)}",
         )
     if estimate.host_bytes > machine.available_bytes:
         raise RecipeRefused(
             "base",
-            f"Beside its GPUs the training needs about {_gb(estimate.host_bytes)} of the machine's memory, where "
-            f"models are read and put together, and {_gb(machine.available_bytes)} can be had. Choose a smaller base, "
+            f"Beside its GPUs the training needs about {size(estimate.host_bytes)} of the machine's memory, where "
+            f"models are read and put together, and {size(machine.available_bytes)} can be had. Choose a smaller base, "
             "name fewer GPUs in CUDA_VISIBLE_DEVICES, or end what else uses the memory.",
         )
     on_disk = estimate.disk_bytes + _SPARE_DISK_BYTES
     if on_disk > machine.disk_free_bytes:
         raise RecipeRefused(
             "keep_checkpoints",
-            f"Checkpoints, the finished model and a base that is not here yet need about {_gb(on_disk)} of disk, and "
-            f"{_gb(machine.disk_free_bytes)} are free. Free some, keep fewer checkpoints, or move M1_HOME.",
+            f"Checkpoints, the finished model and a base that is not here yet need about {size(on_disk)} of disk, and "
+            f"{size(machine.disk_free_bytes)} are free. Free some, keep fewer checkpoints, or move M1_HOME.",
         )
 
 
@@ -76,8 +77,8 @@ def check_disk_left(needed_bytes: int, free_bytes: int) -> None:
     needed = needed_bytes + _SPARE_DISK_BYTES
     if needed > free_bytes:
         raise TrainingFailed(
-            f"What is still to be written, checkpoints and the finished model, needs about {_gb(needed)} of disk, and "
-            f"{_gb(free_bytes)} are free. Free some, then resume the job; it goes on from its last checkpoint."
+            f"What is still to be written, checkpoints and the finished model, needs about {size(needed)} of disk, and "
+            f"{size(free_bytes)} are free. Free some, then resume the job; it goes on from its last checkpoint."
         )
 
 
@@ -106,7 +107,3 @@ def _advice(recipe: TrainingRecipe) -> str:
         advice.append('choose method "lora"')
     advice += ["choose a smaller block_size", "a smaller base", "or end what else uses the memory"]
     return "To need less: " + ", ".join(advice) + "."
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

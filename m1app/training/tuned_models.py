@@ -16,6 +16,7 @@ from m1app.jobs.files import JobFiles
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel
 from m1app.training.folder import TrainingFolder, TrainingRun
+from m1app.wording import parameter_count
 from models.errors import CatalogError, UnknownModel
 from models.weights.catalog import Catalog
 
@@ -231,7 +232,7 @@ def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engi
         "id": model_id,
         "title": f"{run.model_id} (fine-tuned from {run.base_id}{', for vLLM' if engine == 'vllm' else ''})",
         "family": parent.family if parent else "fine-tuned",
-        "parameters": parent.parameters if parent else _size(base),
+        "parameters": parent.parameters if parent else parameter_count(base.parameters),
         "parent": run.base_id,
         "source": f"file:{weights}",
         "licence": parent.licence if parent else "unknown (as the base model)",
@@ -244,11 +245,6 @@ def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engi
     # TOML's strings, integers and arrays of strings are written as JSON's are.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
     return model_id, "\n[[model]]\n" + "\n".join(lines) + "\n"
-
-
-def _size(base: BaseModel) -> str:
-    count = base.parameters or 0
-    return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M" if count else "unknown"
 
 
 def _is_known(catalog: Catalog, model_id: str) -> bool:

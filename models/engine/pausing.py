@@ -48,11 +48,11 @@ class PausingEngine:
             piece = replace(piece, max_tokens=self._room(max(position, reached), position, left))
             # A length is paused at once, also when the last token before it had no id of its own.
             reached = position + piece.max_tokens
-            ids: TokenIds = ()
+            ids: list[int] = []
             is_paused = False
             async with aclosing(self._engine.stream(piece)) as chunks:
                 async for chunk in chunks:
-                    ids += chunk.token_ids
+                    ids.extend(chunk.token_ids)
                     is_at_length = chunk.finish_reason is FinishReason.LENGTH and piece.max_tokens < left
                     is_paused = is_paused or is_at_length
                     yield replace(chunk, finish_reason=None) if is_paused else chunk
@@ -61,7 +61,7 @@ class PausingEngine:
             # Tokens without an id, the first of a character, are generated again.
             left -= len(ids)
             seed = None if piece.seed is None else (piece.seed * _SEED_STEP + 1) % _SEED_LIMIT
-            piece = replace(piece, prompt_ids=piece.prompt_ids + ids, seed=seed, is_fresh=False)
+            piece = replace(piece, prompt_ids=(*piece.prompt_ids, *ids), seed=seed, is_fresh=False)
 
     def _room(self, reached: int, position: int, left: int) -> int:
         following = next((length for length in self._lengths if length > reached), None)

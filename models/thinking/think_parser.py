@@ -59,6 +59,8 @@ class ThinkParser:
         if self.has_ended:
             return Delta("", ())
         self._hold_up_to_stop_token(text, tuple(token_ids))
+        if not (text or is_stop or self.has_ended):
+            return Delta("", ())  # Nothing to read, so nothing more is certain than before.
         self._drop_from_stop_text()
         if is_stop and not self.has_ended:
             self._drop_last_token()

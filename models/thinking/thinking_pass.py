@@ -6,7 +6,7 @@ module joins them into one stream of events. The page, the command line and the 
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.engine.protocol import CompletionRequest, Engine, FinishReason, TokenIds
 from models.thinking.budget_forcing import (
@@ -173,25 +173,28 @@ async def _drive(
             async for event in events:
                 yield event
         is_fresh = False
-        reply = Generated(segment.text, segment.token_ids, segment.is_natural_stop, segment.delimiter_ids)
+        reply = segment.generated()
         yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
 
 
 @dataclass(slots=True)
 class _Segment:
-    """What has been generated of the open segment."""
+    """What has been generated of the open segment; joined once, when it is complete."""
 
-    text: str = ""
-    token_ids: TokenIds = ()
+    texts: list[str] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
     is_natural_stop: bool = False
     delimiter_ids: TokenIds = ()
 
     def grow(self, delta: Delta) -> SegmentGrew | None:
         if not delta.text and not delta.token_ids:
             return None
-        self.text += delta.text
-        self.token_ids += delta.token_ids
+        self.texts.append(delta.text)
+        self.token_ids.extend(delta.token_ids)
         return SegmentGrew(delta.text, delta.token_ids)
+
+    def generated(self) -> Generated:
+        return Generated("".join(self.texts), tuple(self.token_ids), self.is_natural_stop, self.delimiter_ids)
 
 
 async def _generate(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.probe_page import WAIT_MS
+from tests.e2e.probe_page import WAIT_MS, cap_answer
 
 HOSTILE = "<img src=x onerror=window.__hit=1>"
 QUESTIONS = [
@@ -110,8 +110,7 @@ class OpenAdminPage:
         self.chips("budgets")
         self.own_budgets.fill(budgets)
         self.chips("rounds", "0")
-        self.page.get_by_role("button", name="Advanced").click()
-        self.page.get_by_label("Answer cap (tokens)").fill("8")
+        cap_answer(self.page, 8)
         expect(self.command).to_contain_text("--answer-cap 8", timeout=WAIT_MS)
 
     def launch(self) -> str:
@@ -123,7 +122,7 @@ class OpenAdminPage:
 
     def wait_state(self, state: str) -> None:
         """Return when the chosen job is in a state."""
-        expect(self.job("state")).to_have_text(state, timeout=180_000)
+        expect(self.job("state")).to_have_text(state, timeout=WAIT_MS)
 
     def expect_inert(self) -> None:
         """No text of others has become part of the page."""

@@ -119,6 +119,11 @@ class OpenBenchmarksPage:
         )
         return found
 
+    def wait_polls(self, count: int = 3) -> None:
+        """Return when the page has asked for the runs so often: all answers but the last have been dealt with."""
+        for _ in range(count):
+            self.page.wait_for_event("request", lambda request: "stamp" in (request.post_data or ""), timeout=WAIT_MS)
+
     def wait_lines(self, names: Sequence[str], plot: int = 0) -> list[dict[str, Any]]:
         """Return the named traces once they are these."""
         self.page.wait_for_function(

@@ -47,7 +47,14 @@ class Watch:
         context.on("weberror", self._on_error)
         context.on("console", self._on_console)
         context.on("request", self._on_request)
-        context.on("page", self._on_page)
+        context.on("page", self.attach_page)
+
+    def detach(self, context: BrowserContext) -> None:
+        """Look away from a context that others use after this test."""
+        context.remove_listener("weberror", self._on_error)
+        context.remove_listener("console", self._on_console)
+        context.remove_listener("request", self._on_request)
+        context.remove_listener("page", self.attach_page)
 
     def expect(self, pattern: str) -> None:
         """This test makes such a problem itself; say why where you call this."""
@@ -57,7 +64,8 @@ class Watch:
         seen = [*self.problems, *self._maybe_leaving]
         return [found for found in seen if not any(known.search(found) for known in self._expected)]
 
-    def _on_page(self, page: Page) -> None:
+    def attach_page(self, page: Page) -> None:
+        """Watch a page too; one that is opened later is watched by itself."""
         page.on("domcontentloaded", lambda _: setattr(self, "_is_leaving", False))
         page.on("websocket", lambda socket: self._check("websocket", socket.url.replace("ws", "http", 1)))
 

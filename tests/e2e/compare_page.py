@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.probe_page import WAIT_MS
+from tests.e2e.probe_page import WAIT_MS, cap_answer
 
 
 class OpenComparePage:
@@ -70,6 +70,7 @@ class OpenComparePage:
         self.choose("budgets", *budgets)
         self.own_budgets.fill(own)
         self.choose("rounds", *rounds)
+        cap_answer(self.page)
 
     def wait_sweep_id(self) -> str:
         """Return the sweep that the address names, once it names one."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.e2e.browser_watch import FLAGS, Watch, chromium_path
 from tests.e2e.probe_page import WAIT_MS, ProbePage
@@ -13,6 +13,7 @@ from tests.e2e.running_app import RunningApp, make_home, running
 from tests.e2e.stored_traces import store_traces
 
 _HERE = Path(__file__).parent
+VIEWPORT: ViewportSize = {"width": 1360, "height": 900}
 OpenPage = Callable[..., ProbePage]
 
 
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(400))
+            item.add_marker(pytest.mark.timeout(900))
 
 
 # For the package and no longer: while Playwright's own event loop runs, no asynchronous test can.
@@ -68,7 +69,7 @@ def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., Browse
     made: list[BrowserContext] = []
 
     def make(**options: object) -> BrowserContext:
-        context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})  # type: ignore[arg-type]
+        context = browser.new_context(**{"viewport": VIEWPORT, **options})  # type: ignore[arg-type]
         context.set_default_timeout(WAIT_MS)
         watch.attach(context)
         made.append(context)
@@ -79,7 +80,32 @@ def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., Browse
         context.close()
 
 
+@pytest.fixture(scope="package")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One person's browser for all tests that need no more: it has the pages' code already, which is most of a load."""
+    context = browser.new_context(viewport=VIEWPORT)
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def probe(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> ProbePage:
+def page(shared_context: BrowserContext, watch: Watch) -> Iterator[Page]:
+    """A new tab of a browser that has forgotten what was stored in it."""
+    shared_context.clear_cookies()
+    page = shared_context.new_page()
+    # Before the page's own code, and once: what the test stores survives its reloads.
+    page.goto(f"{watch.origin}/healthz")
+    page.evaluate("localStorage.clear()")
+    watch.attach(shared_context)
+    watch.attach_page(page)
+    yield page
+    watch.detach(shared_context)
+    for each in shared_context.pages:
+        each.close()
+
+
+@pytest.fixture
+def probe(page: Page, app_in_use: RunningApp) -> ProbePage:
     """The Probe page, open."""
-    return ProbePage(new_context().new_page(), app_in_use.url).open()
+    return ProbePage(page, app_in_use.url).open()

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Locator, Page, expect
 
-WAIT_MS = 90_000
-"""Generous: the machine may be slow, and nothing here is about time."""
+WAIT_MS = 240_000
+"""Generous: the machine may be busy, and nothing here is about time."""
+
+ANSWER_CAP = 16
+"""Answers are short wherever a test is not about their length: on a busy machine they are what takes long."""
 
 OPEN_QUESTION = "Name one sign of anaemia."
 """The embedded model thinks about it briefly and stops by itself."""
@@ -93,6 +96,11 @@ class ProbePage:
             self.target.fill(target)
         self.set_number(self.budget, budget)
         self.set_number(self.rounds, rounds)
+        self.cap_answer()
+
+    def cap_answer(self, tokens: int = ANSWER_CAP) -> None:
+        """Let the answer be short."""
+        cap_answer(self.page, tokens)
 
     def set_number(self, field: Locator, value: float | str) -> None:
         """Type a number and leave the field, which is when it counts."""
@@ -145,3 +153,12 @@ class ProbePage:
         return bool(
             self.page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth")
         )
+
+
+def cap_answer(page: Page, tokens: int = ANSWER_CAP) -> None:
+    """Set the answer cap of a page's form, which is behind "Advanced"."""
+    box = page.get_by_label("Answer cap (tokens)")
+    if not box.is_visible():
+        page.get_by_role("button", name="Advanced").click()
+    box.fill(str(tokens))
+    box.press("Tab")

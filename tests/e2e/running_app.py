@@ -18,10 +18,10 @@ from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.1
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
-def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 60.0) -> Any:
+def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 240.0) -> Any:
     """What `is_so` gives once that is true; fails with `what` after the time."""
     deadline, pause = time.monotonic() + timeout_seconds, threading.Event()
     while not (result := is_so()):
@@ -63,7 +63,7 @@ class RunningApp:
             return
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(30)
+            self._process.wait(120)
         finally:
             self.kill()
 

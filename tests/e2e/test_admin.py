@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
 from tests.e2e.browser_watch import Watch
@@ -31,9 +31,9 @@ def app_in_use(own_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def admin(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> OpenAdminPage:
+def admin(page: Page, app_in_use: RunningApp) -> OpenAdminPage:
     """The Admin page, open."""
-    return OpenAdminPage(new_context().new_page(), app_in_use.url).open()
+    return OpenAdminPage(page, app_in_use.url).open()
 
 
 @pytest.fixture
@@ -170,7 +170,8 @@ def test_a_job_is_stopped_resumed_and_deleted(with_set: OpenAdminPage) -> None:
     expect(admin.command).to_contain_text("--passes 8")
     admin.launch()
     admin.wait_state("Running")
-    admin.page.wait_for_timeout(3000)
+    # Its worker has claimed the run and asks.
+    expect(admin.job("progress")).to_contain_text("of 3 questions")
     admin.job("stop").click()
     admin.wait_state("Stopped")
     expect(admin.job("log")).to_contain_text("told to stop by a person")

@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.admin_page import OpenAdminPage
 from tests.e2e.browser_watch import Watch
@@ -16,18 +16,19 @@ PASSWORD = "correct horse battery"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def app_in_use(tmp_path: Path) -> Iterator[RunningApp]:
+@pytest.fixture(scope="module")
+def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """An app on every address of the machine, with a password; nobody asks its engine."""
     engine = f"http://127.0.0.1:{closed_port()}"
-    app = RunningApp(tmp_path, M1_HOST="0.0.0.0", M1_ADMIN_PASSWORD=PASSWORD, M1_ENGINE_URL=engine)
+    home = tmp_path_factory.mktemp("home")
+    app = RunningApp(home, M1_HOST="0.0.0.0", M1_ADMIN_PASSWORD=PASSWORD, M1_ENGINE_URL=engine)
     with running(app, with_engine=False) as started:
         yield started
 
 
 @pytest.fixture
-def page(new_context: Callable[..., BrowserContext]) -> Page:
-    return new_context().new_page()
+def app_in_use(own_app: RunningApp) -> RunningApp:
+    return own_app
 
 
 def log_in(page: Page, password: str) -> None:
@@ -86,7 +87,7 @@ def test_the_other_pages_stay_open_to_all(page: Page, app_in_use: RunningApp) ->
 def test_the_app_refuses_to_be_reached_by_others_without_a_password(tmp_path: Path) -> None:
     app = RunningApp(tmp_path, M1_HOST="0.0.0.0")
     ended = subprocess.run(
-        [sys.executable, "app.py"], cwd=_ROOT, env=app._environment(), capture_output=True, text=True, timeout=60
+        [sys.executable, "app.py"], cwd=_ROOT, env=app._environment(), capture_output=True, text=True, timeout=240
     )
     assert ended.returncode == 1
     assert "M1_ADMIN_PASSWORD is not set" in ended.stderr

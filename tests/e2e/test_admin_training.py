@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from m1app.settings import Settings
 from m1app.training.base_model import find_base
@@ -51,9 +51,9 @@ def app_in_use(own_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def training(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> TrainingPage:
+def training(page: Page, app_in_use: RunningApp) -> TrainingPage:
     """The Fine-tune tab, open."""
-    return TrainingPage(OpenAdminPage(new_context().new_page(), app_in_use.url).open("/admin/")).open()
+    return TrainingPage(OpenAdminPage(page, app_in_use.url).open("/admin/")).open()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def test_pasted_options_get_their_own_box_and_the_run_ends_in_verdict_and_probab
     expect(probe.page.get_by_text("3 options recognised")).to_be_visible()
     probe.options.fill("A. Anaemia\nB. Polycythaemia\nC. Leukocytosis of the marrow")
     probe.set_number(probe.budget, 64)
+    probe.cap_answer()
     probe.run.click()
     trace_id = probe.wait_trace_id()
     probe.wait_over()
@@ -33,7 +34,7 @@ def test_pasted_options_get_their_own_box_and_the_run_ends_in_verdict_and_probab
     expected = {True: "✓ Right", False: "✗ Wrong"}[trace["correct"]]
     expect(probe.verdict).to_contain_text(expected)
     if trace["letter"]:
-        expect(probe.verdict).to_contain_text(f"chosen option {trace['letter']}")
+        expect(probe.verdict).to_contain_text(f"{trace['letter']}")
     expect(probe.part("finish")).to_have_text("Thinking ended at the budget.")
     expect(probe.part("used")).to_have_text("64 of 64 tokens")
     _expect_options(probe, trace)
@@ -79,7 +80,7 @@ def test_forced_rounds_stand_out_as_marked_waits(probe: ProbePage, app: RunningA
     trace = app.trace(trace_id)
     assert [part["kind"] for part in trace["segments"]][:5] == ["think", "wait", "think", "wait", "think"]
     assert trace["thinking_tokens"] <= 400
-    expect(probe.verdict).to_have_text("Open question, not scored")
+    expect(probe.verdict).to_have_text("Not scored")
 
 
 def test_budget_slider_and_exact_number_follow_each_other(probe: ProbePage) -> None:
@@ -130,6 +131,8 @@ def test_control_enter_runs_and_escape_stops(probe: ProbePage) -> None:
 
 def test_everything_can_be_reached_with_the_keyboard_alone(probe: ProbePage) -> None:
     page = probe.page
+    probe.cap_answer()
+    page.locator(".m1-brand").focus()
     _tab_to(probe, "#question textarea")
     page.keyboard.type(OPEN_QUESTION)
     _tab_to(probe, "#budget input")
@@ -169,6 +172,7 @@ def test_library_question_fills_the_form_and_its_explanation_follows_the_answer(
     expect(probe.target).to_have_value("C")
     expect(probe.explanation).to_be_hidden()
     probe.set_number(probe.budget, 64)
+    probe.cap_answer()
     probe.run.click()
     probe.wait_over()
     expect(probe.explanation).to_have_text(re.compile("accessory pathway.*Reference: ", re.DOTALL), timeout=WAIT_MS)

@@ -21,9 +21,9 @@ OPTIONS = ["A. It lowers glucose", "B. It raises glucose", "C. <b>Nothing</b> <i
 
 
 @pytest.fixture
-def compare(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> OpenComparePage:
+def compare(page: Page, app_in_use: RunningApp) -> OpenComparePage:
     """The Compare page, open."""
-    return OpenComparePage(new_context().new_page(), app_in_use.url).open()
+    return OpenComparePage(page, app_in_use.url).open()
 
 
 @pytest.fixture(scope="module")

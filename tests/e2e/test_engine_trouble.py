@@ -64,7 +64,7 @@ def test_wrong_api_key_is_named(browser: Browser, tmp_path: Path, smollm2_path: 
     )
     server.start()
     try:
-        address = server.wait_ready(120).base_url
+        address = server.wait_ready(240).base_url
         with _page_of(browser, tmp_path, M1_ENGINE_URL=address, M1_ENGINE_API_KEY="not-the-key") as probe:
             _expect_refused(probe, "key", "M1_ENGINE_API_KEY")
             assert "not-the-key" not in probe.page.content()

@@ -1,10 +1,10 @@
 """Fine-tuning for real, in the browser: launched, watched, stopped, resumed; its model is asked beside its base."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.admin_page import OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_traces
@@ -28,11 +28,6 @@ def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def app_in_use(own_app: RunningApp) -> RunningApp:
     return own_app
-
-
-@pytest.fixture
-def page(new_context: Callable[..., BrowserContext]) -> Page:
-    return new_context().new_page()
 
 
 def test_a_model_is_trained_stopped_resumed_asked_and_compared_with_its_base(

@@ -40,7 +40,7 @@ def test_filters_restrict_by_verdict_state_and_model(probe: ProbePage) -> None:
     probe.choose("Verdict", "Wrong")
     expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
     expect(probe.rows.first).to_contain_text("Which sutured vessel is torn?")
-    expect(probe.rows.first).to_contain_text("B wrong, target A")
+    expect(probe.rows.first).to_contain_text("✗ Wrong: B, target A")
     probe.choose("Verdict", "Right")
     expect(probe.rows.first).to_contain_text("Which sutured gland makes cortisol?", timeout=WAIT_MS)
     expect(probe.rows.first).to_contain_text("B right")
@@ -68,7 +68,7 @@ def test_click_on_a_row_opens_its_trace(probe: ProbePage) -> None:
     expect(probe.options).to_have_value("A. Artery\nB. Vein")
     expect(probe.budget).to_have_value("1024")
     assert probe.text_of(probe.thinking) == "Perhaps the zygomaticotemporal branch."
-    expect(probe.verdict).to_have_text(re.compile("✗ Wrong: chosen option B, target A"))
+    expect(probe.verdict).to_have_text(re.compile("✗ Wrong: B, target A"))
 
 
 def test_longer_list_is_shown_in_steps(probe: ProbePage) -> None:

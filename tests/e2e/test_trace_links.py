@@ -25,12 +25,12 @@ def test_reload_while_running_follows_the_same_run(probe: ProbePage, app: Runnin
 
 
 def test_closing_the_tab_does_not_end_the_run(probe: ProbePage, app: RunningApp) -> None:
-    probe.ask(LONG_QUESTION, budget=300)
+    probe.ask(LONG_QUESTION, budget=150)
     trace_id = probe.wait_trace_id()
     probe.page.close()
-    wait_until(lambda: app.trace(trace_id)["state"] != "running", "the run ends", 120)
+    wait_until(lambda: app.trace(trace_id)["state"] != "running", "the run ends", WAIT_MS / 1000)
     trace = app.trace(trace_id)
-    assert (trace["state"], trace["thinking_tokens"]) == ("completed", 300)
+    assert (trace["state"], trace["thinking_tokens"]) == ("completed", 150)
     assert trace["answer"]
 
 

@@ -4,9 +4,12 @@ A file that comes in goes through a folder of its own in the app's home, which i
 upload stays closed: what it takes, every page's Gradio would give out again.
 """
 
+import asyncio
 import re
+import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +20,9 @@ from starlette.requests import ClientDisconnect
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.ui.admin.data_building import carried_out
 from m1app.ui.admin.login import ADMIN, is_admitted
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
+from m1app.ui.admin.training_data_tab import carried_out
 from m1app.ui.shell.boundary import message_of
 from storage.errors import StorageError
 
@@ -71,8 +74,8 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
 async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
     """What `use` makes of the file in the request, as JSON; the file is gone afterwards."""
     try:
-        with tempfile.TemporaryDirectory(prefix="upload-", dir=home) as folder:
-            path = Path(folder) / _file_name(name)
+        async with _own_folder(home) as folder:
+            path = folder / _file_name(name)
             await _receive(request, path)
             return JSONResponse(await use(path))
     except ClientDisconnect:
@@ -83,11 +86,21 @@ async def _with_upload(request: Request, home: Path, name: str, use: Callable[[P
         return JSONResponse({"error": message_of(exc)}, status_code=422)
 
 
+@asynccontextmanager
+async def _own_folder(home: Path) -> AsyncIterator[Path]:
+    """A folder that is removed afterwards; a large file takes a disk a while, so not on the event loop."""
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=home))
+    try:
+        yield folder
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
 def _add_downloads(router: APIRouter, services: Services) -> None:
     @router.get("/jobs/{job_id}/artifacts/{name:path}")
     async def artifact(job_id: str, name: str) -> Response:
         try:
-            path = services.jobs.artifact(job_id, name)
+            path = await asyncio.to_thread(services.jobs.artifact, job_id, name)
         except AppError as exc:
             raise HTTPException(404, str(exc)) from exc
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
@@ -111,12 +124,15 @@ async def _receive(request: Request, path: Path) -> None:
     if announced.isdecimal() and int(announced) > MAX_UPLOAD_BYTES:
         raise too_large
     size = 0
-    with path.open("wb") as file:
+    file = await asyncio.to_thread(path.open, "wb")
+    try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > MAX_UPLOAD_BYTES:
                 raise too_large
-            file.write(chunk)
+            await asyncio.to_thread(file.write, chunk)
+    finally:
+        await asyncio.to_thread(file.close)
     if not size:
         raise HTTPException(422, "The file is empty.")
 

@@ -10,7 +10,7 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.jobs.states import OVER, may_resume
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
-from m1app.ui.shell.units import duration, size
+from m1app.wording import duration, percent, size
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 
 STATE_CHOICES = ("active", "over", *(state.value for state in JobState))
@@ -55,7 +55,7 @@ def progress_text(job: Job) -> str:
             parts.append(f"{duration(progress.seconds_left)} left")
     accuracy = progress.figures.get("accuracy")
     if accuracy is not None and progress.done:
-        parts.append(f"{accuracy:.1%} right")
+        parts.append(f"{percent(accuracy)} right")
     return " · ".join(parts)
 
 

@@ -13,9 +13,8 @@ from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import MAX_PASSES
 from m1app.ui.admin.problems import ProblemPlaces
-from m1app.ui.compare.form import BUDGET_CHIPS, read_budgets
-from m1app.ui.probe.form import read_seed, read_whole
 from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
 from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 

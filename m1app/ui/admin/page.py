@@ -1,6 +1,6 @@
 """The Admin page: launch benchmarks and fine-tunings, watch jobs, keep question sets, look after the engine.
 
-It is a Gradio application of its own; who may use it is said in `admin_login`, and every handler asks again.
+It is a Gradio application of its own; who may use it is decided in `login`, and every handler checks again.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ import gradio as gr
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
 from m1app.training.recipe import TrainingRecipe
-from m1app.ui.admin.engines import EnginesTab
-from m1app.ui.admin.fine_tune import TrainingTab
-from m1app.ui.admin.jobs import NEW_VIEW, JobsTab
-from m1app.ui.admin.launch import LaunchTab
+from m1app.ui.admin.engines_tab import EnginesTab
+from m1app.ui.admin.fine_tune_tab import TrainingTab
+from m1app.ui.admin.jobs_tab import NEW_VIEW, JobsTab
+from m1app.ui.admin.launch_tab import LaunchTab
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.question_sets import SetsTab
+from m1app.ui.admin.question_sets_tab import SetsTab
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m1app.question_sets.service import ImportReport, Overlap
+from m1app.wording import percent
 from storage.question_sets.records import QuestionSet
 from storage.questions.records import Question
 
@@ -103,5 +104,5 @@ def _overlap(overlap: Overlap) -> dict[str, Any]:
     what = "question" if overlap.count == 1 else "questions"
     return {
         "text": f"{overlap.first} shares {overlap.count:,} {what} with {overlap.second}, or nearly so.",
-        "pairs": [[first, second, f"{share:.0%}"] for first, second, share in overlap.pairs[:_SHOWN_PAIRS]],
+        "pairs": [[first, second, percent(share, 0)] for first, second, share in overlap.pairs[:_SHOWN_PAIRS]],
     }

@@ -8,6 +8,7 @@ from m1app.training.data_card import DataCard, card_markdown
 from m1app.training.data_service import Collected
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.samples import TrainingSample
+from m1app.wording import percent
 from storage.benchmarks.records import BenchmarkRun
 
 _SHOWN_PAIRS = 10
@@ -79,7 +80,7 @@ def _step(report: StepReport) -> dict[str, Any]:
         "title": report.title,
         # The pairs say more than the examples that are made of them.
         "examples": [] if report.pairs else list(report.examples),
-        "pairs": [[here, there, f"{share:.0%}"] for here, there, share in report.pairs[:_SHOWN_PAIRS]],
+        "pairs": [[here, there, percent(share, 0)] for here, there, share in report.pairs[:_SHOWN_PAIRS]],
     }
 
 

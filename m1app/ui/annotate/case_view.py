@@ -10,7 +10,7 @@ from typing import Any
 from m1app.annotation.cases import CaseView
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.suggestions import Suggestion
-from m1app.ui.annotate.queue import verdict_label, verdict_of
+from m1app.wording import counted, verdict_label, verdict_of
 from storage.annotations.records import (
     Annotation,
     AnnotationContent,
@@ -59,7 +59,7 @@ def case_value(case: Case) -> dict[str, Any]:
     """What of a case does not change: question, texts, answer."""
     question = case.question
     verdict = verdict_of(case.letter, case.is_correct, bool(question.options))
-    rounds = f"{case.force_rounds} forced {'round' if case.force_rounds == 1 else 'rounds'}"
+    rounds = counted(case.force_rounds, "forced round")
     return {
         "id": case.id,
         "stem": question.stem,
@@ -67,7 +67,7 @@ def case_value(case: Case) -> dict[str, Any]:
             {"letter": letter, "text": text, "tags": _tags(case, letter)} for letter, text in question.options.items()
         ],
         "verdict": verdict,
-        "verdict_label": verdict_label(case.letter, verdict, question.target),
+        "verdict_label": verdict_label(case.letter, case.is_correct, question.target, bool(question.options)),
         "facts": f"{case.model}, budget {case.thinking_budget_tokens:,} tokens, {rounds}",
         "source": f"/compare/?sweep={case.sweep_id}" if case.sweep_id else f"/?trace={case.trace_id}",
         "texts": {

@@ -14,8 +14,8 @@ from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
 from m1app.ui.annotate.case_view import case_value, mark_value, revision_value, taxonomy_value, work_value
-from m1app.ui.annotate.numbers import agreement_value, summary_value
-from m1app.ui.annotate.queue import case_filter, queue_value
+from m1app.ui.annotate.numbers_view import agreement_value, summary_value
+from m1app.ui.annotate.queue_view import case_filter, queue_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader

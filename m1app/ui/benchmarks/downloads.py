@@ -2,21 +2,18 @@
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 
 from m1app.benchmark.errors import RunNotFound
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.bootstrap import Services
-from storage.errors import StorageError
+from m1app.ui.shell.downloads import attachment, found
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_T = TypeVar("_T")
 
 # A spreadsheet takes a text that begins like this for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -29,35 +26,26 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
 
     @app.get("/benchmark-runs/{run_id}.csv")
     async def download_csv(run_id: str) -> Response:
-        table = await _found(lambda: reading.table(run_id))
+        table = await found(lambda: reading.table(run_id), RunNotFound)
         # A spreadsheet takes a table without the mark for the local 8-bit encoding.
         content = "\ufeff" + await asyncio.to_thread(_csv, table)
-        return _attachment(content.encode(), "text/csv; charset=utf-8", f"{run_id}.csv")
+        return attachment(content.encode(), "text/csv; charset=utf-8", f"m1-benchmark-{run_id}.csv")
 
     @app.get("/benchmark-runs/{run_id}.parquet")
     async def download_parquet(run_id: str) -> Response:
-        table = await _found(lambda: reading.table(run_id))
+        table = await found(lambda: reading.table(run_id), RunNotFound)
         content = await asyncio.to_thread(_parquet, table)
-        return _attachment(content, "application/vnd.apache.parquet", f"{run_id}.parquet")
+        return attachment(content, "application/vnd.apache.parquet", f"m1-benchmark-{run_id}.parquet")
 
     @app.get("/benchmark-runs/{run_id}.html")
     async def download_report(run_id: str) -> Response:
-        report = await _found(lambda: report_of(run_id, reading, services.sweeps))
-        return _attachment(report.encode(), "text/html; charset=utf-8", f"{run_id}.html")
+        report = await found(lambda: report_of(run_id, reading, services.sweeps), RunNotFound)
+        return attachment(report.encode(), "text/html; charset=utf-8", f"m1-benchmark-{run_id}.html")
 
     @app.get("/plotly.min.js")
     async def charts_program() -> Response:
         headers = {"Cache-Control": f"max-age={_HOUR_SECONDS}"}
         return FileResponse(plotly_program(), media_type="text/javascript", headers=headers)
-
-
-async def _found(read: Callable[[], Awaitable[_T]]) -> _T:
-    try:
-        return await read()
-    except RunNotFound as exc:
-        raise HTTPException(404, str(exc)) from exc
-    except StorageError as exc:
-        raise HTTPException(503, str(exc)) from exc
 
 
 def _csv(table: "pd.DataFrame") -> str:
@@ -74,8 +62,3 @@ def _parquet(table: "pd.DataFrame") -> bytes:
     made = io.BytesIO()
     table.to_parquet(made, index=False)
     return made.getvalue()
-
-
-def _attachment(content: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="m1-benchmark-{name}"'}
-    return Response(content, media_type=media_type, headers=headers)

@@ -4,6 +4,7 @@ The page's code asks one question at a time, by the event `ask`, as the Annotate
 shown. Only counts of cells and single pages of questions are read, so a run may have a million results.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -18,18 +19,20 @@ from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, point
 from m1app.benchmark.words import run_name
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.ui.benchmarks.asked import cell_of, choice_of, is_shown, rule_of
-from m1app.ui.benchmarks.runs import questions_value, run_value, stamp_of
-from m1app.ui.benchmarks.transitions import transitions_value
+from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
+from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
+from m1app.ui.benchmarks.transitions_view import transitions_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
+from m1app.ui.shell.shared_reading import SharedReading
 from storage.benchmarks.records import BenchmarkRun
 
 RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
 MOST_RUNS_COMPARED = 8
+_SHARED_SECONDS = 1.0
 
 Values = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -40,6 +43,8 @@ class BenchmarksPage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
+        # Every open tab asks for the runs again and again.
+        self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
         header = PageHeader(services)
         self._page = page_component("benchmarks/page", element_id="benchmarks-page", events=("ask",))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
@@ -73,11 +78,10 @@ class BenchmarksPage:
 
     async def _runs(self, values: Values) -> Reply:
         """The runs table and the chosen runs; `is_same` alone when nothing changed since the page's last stamp."""
-        found = await self._reading.runs(
-            text=str(values.get("find", "")),
-            tag=str(values.get("tag", "")),
-            with_archived=bool(values.get("archived")),
-            limit=RUNS_SHOWN,
+        text, tag, with_archived = str(values.get("find", "")), str(values.get("tag", "")), bool(values.get("archived"))
+        found = await self._listed.get(
+            (text, tag, with_archived),
+            lambda: self._reading.runs(text=text, tag=tag, with_archived=with_archived, limit=RUNS_SHOWN),
         )
         known = {run.id: run for run in found}
         chosen, problem = [], ""
@@ -96,20 +100,23 @@ class BenchmarksPage:
     async def _curves(self, values: Values) -> Reply:
         run_names = await self._run_names(values)
         cells = await self._reading.cells(list(run_names), rule_of(values))
-        return {"panels": [asdict(panel) for panel in panels(cells, choice_of(values), run_names)]}
+        # Figures and intervals of hundreds of cells take long enough to hold up every other tab.
+        drawn = await asyncio.to_thread(panels, cells, choice_of(values), run_names)
+        return {"panels": [asdict(panel) for panel in drawn]}
 
     async def _points(self, values: Values) -> Reply:
         run_names, choice = await self._run_names(values), choice_of(values)
         strict, m1 = [await self._reading.cells(list(run_names), rule) for rule in ("strict", "m1")]
         shown = [cell for cell in strict if is_shown(cell, choice)]
-        return {"table": asdict(points_table(shown, m1, run_names))}
+        return {"table": asdict(await asyncio.to_thread(points_table, shown, m1, run_names))}
 
     async def _readings(self, values: Values) -> Reply:
         run_names = await self._run_names(values)
         cells = await self._reading.cells(list(run_names), rule_of(values))
         wanted = [cell for cell in cells if str(values.get("model") or cell.model) == cell.model]
         with_paper = bool(values.get("paper"))
-        found = accuracy_table(wanted, int(values.get("budget") or 0), run_names, with_paper=with_paper)
+        budget = int(values.get("budget") or 0)
+        found = await asyncio.to_thread(accuracy_table, wanted, budget, run_names, with_paper=with_paper)
         return {
             "table": asdict(found),
             "note": BEST_NOTE,
@@ -151,18 +158,23 @@ class BenchmarksPage:
         return questions_value(page, offset)
 
     async def _rename(self, values: Values) -> Reply:
-        return _changed(await self._reading.rename(str(values["run"]), str(values["name"]).strip()))
+        return self._changed(await self._reading.rename(str(values["run"]), str(values["name"]).strip()))
 
     async def _tag(self, values: Values) -> Reply:
         tags = [tag.strip() for tag in str(values["tags"]).split(",") if tag.strip()]
-        return _changed(await self._reading.set_tags(str(values["run"]), tags))
+        return self._changed(await self._reading.set_tags(str(values["run"]), tags))
 
     async def _archive(self, values: Values) -> Reply:
-        return _changed(await self._reading.archive(str(values["run"]), bool(values["is_archived"])))
+        return self._changed(await self._reading.archive(str(values["run"]), bool(values["is_archived"])))
 
     async def _delete(self, values: Values) -> Reply:
         await self._reading.delete(str(values["run"]))
+        self._listed.forget()
         return {}
+
+    def _changed(self, run: BenchmarkRun) -> Reply:
+        self._listed.forget()
+        return {"run": run_value(run)}
 
     async def _run_names(self, values: Values) -> dict[str, str]:
         runs = [await self._reading.get(run_id) for run_id in _ids(values)]
@@ -175,7 +187,3 @@ class BenchmarksPage:
 
 def _ids(values: Values) -> Sequence[str]:
     return tuple(dict.fromkeys(str(each) for each in values.get("runs", ())))[:MOST_RUNS_COMPARED]
-
-
-def _changed(run: BenchmarkRun) -> Reply:
-    return {"run": run_value(run)}

@@ -1,29 +1,26 @@
 """The form of the Compare page: question, grid and knobs; and their way to a `SweepRequest` and back."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
-from m1app.runs.errors import SweepRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate
-from m1app.ui.probe.form import BUDGET_EXPONENTS, read_seed, read_whole
 from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
+from m1app.wording import counted
 from models.profiles import Profiles
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
 
-BUDGET_CHIPS = tuple(2**n for n in range(BUDGET_EXPONENTS[0], BUDGET_EXPONENTS[1] + 1))
 EXAMPLE_ID = "haematology-dabigatran-reversal"
 """The library question that the empty page offers."""
 
 _DEFAULT_ANSWER_CAP = 256
-_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 class CompareForm:
@@ -152,35 +149,12 @@ class CompareForm:
         }
 
 
-def read_budgets(text: str | None) -> tuple[int, ...]:
-    """Budgets that were typed, apart by spaces, commas or semicolons.
-
-    Raises:
-        SweepRefused: something is no whole number, or "1,024" may be one number or two.
-    """
-    budgets = []
-    for word in (text or "").replace(";", " ").replace(", ", " ").split():
-        if _THOUSANDS.fullmatch(word):
-            raise SweepRefused(
-                "budgets",
-                f"Own budgets has {word!r}, which may be one number or more; write {word.replace(',', '')} "
-                f"or {word.replace(',', ' ')}.",
-            )
-        for number in filter(None, word.split(",")):
-            if not re.fullmatch(r"[0-9]{1,9}", number):
-                raise SweepRefused(
-                    "budgets", f"Own budgets has {number[:40]!r}; enter whole numbers of tokens, such as 100 300."
-                )
-            budgets.append(int(number))
-    return tuple(budgets)
-
-
 def estimate_text(request: SweepRequest, estimate: SweepEstimate) -> str:
     """What a sweep may cost, before it runs."""
     cells = len(request.cells)
     runs = request.passes * max(1, len(request.models))
-    of_runs = "one pass" if runs == 1 else f"{runs} passes"
+    of_runs = counted(runs, "pass", "passes")
     return (
-        f"{cells:,} {'cell' if cells == 1 else 'cells'} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
+        f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
         f"Separate runs: at most {estimate.tokens_if_separate_at_most:,}."
     )

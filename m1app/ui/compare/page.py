@@ -12,8 +12,8 @@ from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import request_of_sweep
 from m1app.ui.compare.form import CompareForm, estimate_text
-from m1app.ui.compare.history import history_value
-from m1app.ui.compare.sweep_columns import columns_value
+from m1app.ui.compare.history_view import history_value
+from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
 from m1app.ui.question.question_form import new_question_js
 from m1app.ui.shell.boundary import message_of

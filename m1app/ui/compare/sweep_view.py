@@ -1,12 +1,13 @@
 """What the Compare page shows of a sweep: its state and account, its charts and flips.
 
-The columns are in `sweep_columns.py`. All are pure: snapshot in, dictionary out, for `sweep_view.js` and `charts.js`.
+Columns: `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for `sweep_view.js` and `charts.js`.
 """
 
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from m1app import wording
 from m1app.runs.sweep_reading import (
     CellReading,
     CellState,
@@ -19,6 +20,7 @@ from m1app.runs.sweep_reading import (
 )
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from m1app.ui.compare.trajectory import probability_words, trajectory_figure
+from m1app.wording import Verdict, tokens_account, verdict_of, verdict_with_letter
 from models.thinking.sweep import Cell
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, SegmentKind, TraceState
@@ -32,16 +34,6 @@ STATE_LABELS = {
 }
 RESUMABLE = (TraceState.STOPPED, TraceState.FAILED, TraceState.INTERRUPTED)
 
-_VERDICT_WORDS = {
-    "right": "right",
-    "wrong": "wrong",
-    "unanswered": "no option chosen",
-    "unscored": "not scored",
-    "failed": "failed",
-    "answering": "answering",
-    "waiting": "waiting",
-    "missing": "not reached",
-}
 _MARKS = {"unanswered": "–", "unscored": "·", "failed": "!", "answering": "…", "waiting": "", "missing": "×"}
 _SIGNS = {"right": " ✓", "wrong": " ✗"}
 
@@ -103,25 +95,20 @@ def cell_key(cell: Cell) -> str:
 
 def cell_title(cell: Cell) -> str:
     """A cell in words."""
-    rounds = f"{cell.force_rounds} {'round' if cell.force_rounds == 1 else 'rounds'}"
-    return f"{cell.budget_tokens:,} tokens, {rounds}"
+    return wording.cell(cell.budget_tokens, cell.force_rounds)
 
 
-def verdict_of(reading: CellReading, has_options: bool) -> str:
-    """One word for how a cell stands; the page's colours go by it."""
+def cell_status(reading: CellReading, has_options: bool) -> str:
+    """The verdict on a cell's answer, or the cell's state while it has none; the page picks colours by it."""
     kept = reading.checkpoint
     if reading.state is not CellState.ANSWERED or kept is None:
         return reading.state.value
-    if kept.is_correct:
-        return "right"
-    if kept.letter is None and has_options:
-        return "unanswered"
-    return "unscored" if kept.is_correct is None else "wrong"
+    return verdict_of(kept.letter, kept.is_correct, has_options).value
 
 
-def verdict_words(verdict: str) -> str:
-    """A verdict for people."""
-    return _VERDICT_WORDS[verdict]
+def state_words(state: CellState) -> str:
+    """The state of a cell without an answer."""
+    return "not reached" if state is CellState.MISSING else state.value
 
 
 def shown_first(readings: Sequence[CellReading]) -> list[CellReading]:
@@ -151,12 +138,8 @@ def cut_name(reading: CellReading) -> str:
 
 
 def account(sweep: Sweep) -> str:
-    """What the sweep generated, against what separate runs of the answered cells would have."""
-    made = f"{sweep.tokens_generated:,} tokens generated in {sweep.seconds:.1f} s."
-    if not sweep.tokens_generated or not sweep.tokens_if_separate:
-        return made
-    ratio = sweep.tokens_if_separate / sweep.tokens_generated
-    return f"{made} Separate runs of the cells answered: {sweep.tokens_if_separate:,}, {ratio:.1f} times as many."
+    """What the sweep generated, compared with separate runs of the answered cells."""
+    return tokens_account(sweep.tokens_generated, sweep.seconds, sweep.tokens_if_separate)
 
 
 def _notice(snapshot: SweepSnapshot) -> str:
@@ -197,15 +180,16 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dic
 
 
 def _map_cell(reading: CellReading, has_options: bool) -> dict[str, Any]:
-    verdict = verdict_of(reading, has_options)
+    status = cell_status(reading, has_options)
     letter = reading.checkpoint.letter if reading.checkpoint else None
-    mark = (letter or _MARKS.get(verdict, "")) + _SIGNS.get(verdict, "")
-    said = f"{letter}, {_VERDICT_WORDS[verdict]}" if letter else _VERDICT_WORDS[verdict]
+    mark = (letter or _MARKS.get(status, "")) + _SIGNS.get(status, "")
+    is_answered = reading.state is CellState.ANSWERED
+    said = verdict_with_letter(letter, Verdict(status)) if is_answered else state_words(reading.state)
     return {
         "key": cell_key(reading.cell),
         "budget": reading.cell.budget_tokens,
         "rounds": reading.cell.force_rounds,
-        "verdict": verdict,
+        "verdict": status,
         "mark": mark,
         "label": f"{cell_title(reading.cell)}: {said}",
     }

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from m1app.wording import verdict_of, verdict_with_letter
 from storage.traces.records import Checkpoint
 
 Figure = dict[str, Any]
@@ -70,8 +71,10 @@ def probability_words(options: Sequence[str], target: str | None, point: Checkpo
     shares = ", ".join(
         f"{letter}{' (target)' if letter == target else ''} {_share(point, letter):.1%}" for letter in options
     )
-    verdict = {True: ", right", False: ", wrong", None: ""}[point.is_correct]
-    return f"{point.cut_tokens:,} tokens: {shares}; answer {point.letter or 'no option'}{verdict}"
+    verdict = verdict_of(point.letter, point.is_correct)
+    is_unscored = point.letter is not None and point.is_correct is None
+    answer = point.letter if is_unscored else verdict_with_letter(point.letter, verdict)
+    return f"{point.cut_tokens:,} tokens: {shares}; answer {answer}"
 
 
 def _share(point: Checkpoint, letter: str) -> float:

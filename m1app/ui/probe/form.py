@@ -6,16 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.runs.errors import ProbeRefused
-from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest
+from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
 from m1app.ui.question.advanced_form import AdvancedForm
+from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_seed, read_whole
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 from storage.traces.records import Trace
-
-BUDGET_EXPONENTS = (6, 14)
-"""The slider's powers of two: 64 to 16,384 tokens."""
 
 
 class ProbeForm:
@@ -125,24 +122,3 @@ def _ticks(low: int, high: int) -> str:
 def _nearest_exponent(budget_tokens: int) -> int:
     low, high = BUDGET_EXPONENTS
     return min(high, max(low, round(math.log2(budget_tokens))))
-
-
-def read_seed(text: str | None) -> int | None:
-    """The seed that was typed, None for an empty box; raises ProbeRefused for anything but a whole number."""
-    if not text or not text.strip():
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise ProbeRefused(
-            "seed", f"Seed is {text[:40]!r}; enter a whole number from 0 to {MAX_SEED:,}, or leave it empty."
-        ) from None
-
-
-def read_whole(value: Any, field: str, name: str, low: int, high: int) -> int:
-    """A slider's value as the whole number that it is; raises ProbeRefused for any other."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, int):
-        raise ProbeRefused(field, f"{name} is {value!r}; enter a whole number from {low} to {high}.")
-    return value

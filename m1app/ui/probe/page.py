@@ -10,8 +10,8 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.runs.probe_request import request_of
 from m1app.ui.probe.form import ProbeForm
-from m1app.ui.probe.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
-from m1app.ui.probe.trace_pane import pane_value
+from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.probe.trace_view import pane_value
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates

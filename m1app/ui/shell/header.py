@@ -7,11 +7,12 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
+from m1app.wording import counted, duration
 from models.engine.protocol import EngineInfo
-from models.errors import ModelsError
 
 _NAMES = {
     EngineChoice.EMBEDDED: "Embedded engine",
@@ -21,6 +22,7 @@ _NAMES = {
 _DEMO = "The embedded model is a demonstration: it answers at chance level and knows no medicine."
 
 _TICK_SECONDS = 2.0
+_SILENT_SECONDS = 15.0
 
 ChooseModel = Callable[[Any, list[str], str], Any]
 """What a form's model box holds: its value now, the served models, the engine's default -> its value from now on."""
@@ -34,7 +36,7 @@ class PageHeader:
         self._header = page_component("shell/header", element_id="header", events=("restart_engine", "stop_engine"))
 
     def wire(self, loaded: Callable[..., Any], model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
-        """Look at the engine when the page is loaded and every other second.
+        """Show the engine's latest reading when the page is loaded and every other second.
 
         Args:
             loaded: registers what is called once; `then` of the event that fills the form from the address, where
@@ -43,26 +45,32 @@ class PageHeader:
             choose: decides what `model` holds when others are served; None leaves that alone.
         """
 
-        async def tick(names: list[str], chosen: Any) -> tuple[Any, Any, Any]:
-            engines = self._services.engines
-            try:
-                info = await engines.engine().describe()
-                served = list(await engines.models())
-            except ModelsError as exc:
-                return header_value(self._services, None, str(exc)), gr.skip(), gr.skip()
-            header = header_value(self._services, info, "")
-            if served == names:
-                return header, gr.skip(), gr.skip()
-            if choose is None:
-                return header, served, gr.update(choices=served)
-            return header, served, gr.update(choices=served, value=choose(chosen, served, info.model))
-
         names = gr.State([])
         status = ([names, model], [self._header, names, model])
+
+        async def tick(known: list[str], chosen: Any) -> tuple[Any, Any, Any]:
+            return await self.tick(known, chosen, choose)
+
         loaded(tick, *status, **QUIET)
         gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
         self._header.restart_engine(self._restart_engine, None, None, **QUIET)
         self._header.stop_engine(self._stop_engine, None, None, **QUIET)
+
+    async def tick(self, known: list[str], chosen: Any, choose: ChooseModel | None) -> tuple[Any, Any, Any]:
+        """The header now, the served models, and what changes in the model box.
+
+        Args:
+            known: served models that the page has already.
+            chosen: what the model box holds.
+            choose: as of `wire`.
+        """
+        reading = await self._services.engine_watch.latest()
+        header, served = header_value(self._services, reading), list(reading.models)
+        if reading.info is None or served == known:
+            return header, gr.skip(), gr.skip()
+        if choose is None:
+            return header, served, gr.update(choices=served)
+        return header, served, gr.update(choices=served, value=choose(chosen, served, reading.info.model))
 
     def _restart_engine(self) -> None:
         if _is_local(self._services):
@@ -73,19 +81,18 @@ class PageHeader:
             self._services.engines.stop()
 
 
-def header_value(services: Services, info: EngineInfo | None, problem: str) -> dict[str, Any]:
+def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
     """What the header shows now.
 
     Args:
         services: the app's services.
-        info: what the engine says about itself; None when it does not answer.
-        problem: why it does not answer; empty when it does.
+        reading: what the engine last said about itself.
     """
-    status = services.engines.status()
+    status, info = services.engines.status(), reading.info
     # A remote engine is as ready as its last answer.
     is_silent = status.state is EngineState.READY and info is None
     state = EngineState.FAILED if is_silent else status.state
-    message = status.message if status.state is not EngineState.READY else problem
+    message = status.message if status.state is not EngineState.READY else reading.problem or _age(reading)
     is_local = _is_local(services)
     is_managed = is_local and status.choice is not EngineChoice.REMOTE
     return {
@@ -100,6 +107,13 @@ def header_value(services: Services, info: EngineInfo | None, problem: str) -> d
         "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
         "log": services.engines.log_tail(30) if is_local else "",
     }
+
+
+def _age(reading: EngineReading) -> str:
+    """When the engine was last heard, once that is long ago: it may hang."""
+    if reading.age_seconds < _SILENT_SECONDS:
+        return ""
+    return f"The engine last answered {duration(reading.age_seconds)} ago."
 
 
 def _is_local(services: Services) -> bool:
@@ -119,7 +133,7 @@ def _work(services: Services) -> str:
         tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
         parts.append(f"{running} running, {tokens_per_second:.0f} tokens/s")
     if jobs := services.jobs.running:
-        parts.append(f"{jobs} {'job' if jobs == 1 else 'jobs'}")
+        parts.append(counted(jobs, "job"))
     return ", ".join(parts) or "Idle"
 
 

@@ -14,7 +14,7 @@ from m1app.benchmark.flow import flow_figure
 from m1app.benchmark.queries import CellSummary, Transitions
 from m1app.benchmark.series import Chart, ChartChoice
 from m1app.benchmark.tables import accuracy_table, curve_table, points_table
-from m1app.benchmark.words import comparison_words, duration, p_words
+from m1app.benchmark.words import comparison_words
 
 HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
 
@@ -221,14 +221,3 @@ def test_comparisons_are_sentences_and_a_table_along_the_curve() -> None:
         ["128 → 512", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p = 0.043"],
         ["512 → 2,048", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p < 0.001"],
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(4.25, "4.2 s"), (59.96, "60.0 s"), (61, "1 min 01 s"), (3600 * 26 + 180, "26 h 03 min")]
-)
-def test_times_are_said_in_their_two_largest_units(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
-def test_p_values_are_never_said_to_be_zero() -> None:
-    assert (p_words(0.0), p_words(1.0), p_words(0.001)) == ("p < 0.001", "p = 1.000", "p = 0.001")

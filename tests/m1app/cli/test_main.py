@@ -123,7 +123,7 @@ def test_question_comes_from_standard_input_and_the_text_is_streamed(tmp_path: P
     headings = {"think": "\n[thinking]\n", "close": "\n[closing] ", "answer": "\n[answer]\n"}
     streamed = "".join(headings[s.kind.value] + s.text for s in trace.segments)
     assert done.stdout.startswith(streamed)
-    assert "chosen option: none (not scored)" in done.stdout
+    assert "verdict: not scored" in done.stdout
     assert "thinking: 8 of 8 tokens, ended: budget" in done.stdout
     assert trace.question.options == {}
 

@@ -16,12 +16,13 @@ from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused, TraceNotFound
 from m1app.runs.probe_request import ProbeRequest, request_of
 from m1app.runs.trace_store import TraceStore
-from m1app.ui.probe.trace_pane import pane_value
+from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
 from storage.database import Database
 from storage.traces.listing import TraceFilter
-from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
+from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, Trace, TraceState
+from storage.traces.repository import TraceRepository
 from tests.m1app.conftest import MakeServices
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
 
@@ -271,6 +272,49 @@ async def test_trace_that_cannot_be_saved_says_so_and_stays_readable(
     assert trace.state is TraceState.COMPLETED
     assert "in use" in services.probe.save_error(begun.id)
     assert (await services.probe.get(begun.id)).answer_text == trace.answer_text
+
+
+async def test_saving_goes_on_after_an_unexpected_error_which_the_person_sees(
+    make_services: MakeServices,
+    embedded_endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    save, failures = TraceRepository.save_all, 1
+
+    def fail_once(self: TraceRepository, progress: Sequence[Progress]) -> object:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise KeyError("a programmer's mistake")
+        return save(self, progress)
+
+    monkeypatch.setattr(TraceRepository, "save_all", fail_once)
+    services = make_services(embedded_endpoint)
+    begun = await services.probe.start(request(thinking_budget_tokens=1500))
+    notices = [""]
+    async with asyncio.timeout(30), aclosing(services.probe.follow(begun.id)) as snapshots:
+        async for trace in snapshots:
+            notices.append(pane_value(trace, services.probe.save_error(begun.id))["notice"])
+            if any(notices) and not notices[-1]:
+                break
+    assert "could not be saved" in max(notices) and "KeyError" in max(notices)
+    assert (await services.store.get(begun.id)).updated_at > begun.updated_at
+    assert KeyError in [record.exc_info[0] for record in caplog.records if record.exc_info]
+
+
+async def test_trace_whose_end_meets_an_unexpected_error_is_over_for_its_followers(
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a programmer's mistake")
+
+    monkeypatch.setattr(TraceRepository, "close", fail)
+    services = make_services(embedded_endpoint)
+    async with asyncio.timeout(60):
+        trace = await run(services)
+    assert trace.state is TraceState.COMPLETED
+    assert "KeyError" in services.probe.save_error(trace.id)
 
 
 def pages_when_filled_up(path: Path) -> int:

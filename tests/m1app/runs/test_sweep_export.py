@@ -58,7 +58,7 @@ def test_text_shows_the_grid_the_flips_and_the_cost() -> None:
     assert "     0 |              B-       A+       A+" in text
     assert "     1 |              B-       A+       B-" in text
     assert "wrong to right (B to A): No, the adrenal cortex makes it." in text
-    assert "generated 60 tokens in 3.5 s; separate runs of every cell: 180 tokens" in text
+    assert "60 tokens generated in 3.5 s; separate runs of every cell: 180 tokens" in text
 
 
 def test_text_says_what_is_missing() -> None:

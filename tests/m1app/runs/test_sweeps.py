@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
+from m1app.question.scoring import Score, score
 from m1app.runs.errors import ProbeRefused, SweepNotFound
 from m1app.runs.probe_request import ProbeRequest
 from m1app.runs.sweep_reading import CellState, SweepSnapshot, cell_readings
@@ -23,6 +24,7 @@ from models.errors import EngineUnreachable
 from models.thinking.sweep import Cell
 from storage.errors import DatabaseLocked
 from storage.sweeps.records import Sweep
+from storage.sweeps.repository import SweepRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.conftest import MakeServices
 from tests.m1app.runs.test_probe import OPTIONS, SHORT_THOUGHT
@@ -297,7 +299,7 @@ async def test_answer_that_could_not_be_saved_is_saved_with_the_end_of_the_pass(
         nonlocal failures
         if failures:
             failures -= 1
-            raise DatabaseLocked("The database is in use.")
+            raise DatabaseLocked("The database is in use.") if failures else KeyError("a programmer's mistake")
         return await add(self, *values)
 
     monkeypatch.setattr(SweepStore, "add_checkpoint", add_later)
@@ -307,6 +309,54 @@ async def test_answer_that_could_not_be_saved_is_saved_with_the_end_of_the_pass(
         kept = await SweepStore(services.database).get(done.sweep.id)
     assert (done.sweep.state, done.save_error) == (TraceState.COMPLETED, "")
     assert [each.cut_tokens for each in kept.passes[0].checkpoints] == [8, 16, 32]
+
+
+async def test_unexpected_error_while_an_answer_is_scored_fails_the_sweep_and_holds_up_no_other_answer(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = 1
+
+    def fail_once(*values: Any) -> Score:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise KeyError("a programmer's mistake")
+        return score(*values)
+
+    monkeypatch.setattr("m1app.runs.forked_answer.score", fail_once)
+    # One answer at a time, as on llama.cpp: a worker that ended would leave the others waiting.
+    monkeypatch.setattr("m1app.runs.live_pass._FORKS_AT_ONCE", 1)
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with asyncio.timeout(30):
+            done = await run(make_services(Endpoint(script.url)), profile="plain-chatml", force_rounds=(0,))
+    assert done.sweep.state is TraceState.FAILED
+    assert "KeyError" in done.sweep.error
+    assert len(done.passes[0].checkpoints) == 2
+
+
+async def test_saving_of_sweeps_goes_on_after_an_unexpected_error_which_the_person_sees(
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, failures = SweepRepository.heartbeat, 1
+
+    def fail_once(self: SweepRepository, *values: Any) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise KeyError("a programmer's mistake")
+        save(self, *values)
+
+    monkeypatch.setattr(SweepRepository, "heartbeat", fail_once)
+    services = make_services(embedded_endpoint)
+    begun = await services.sweeps.start(request(budgets=(8, 1500), force_rounds=(0, 8)))
+    problems = [""]
+    async with asyncio.timeout(30), aclosing(services.sweeps.follow(begun.sweep.id)) as snapshots:
+        async for snapshot in snapshots:
+            problems.append(snapshot.save_error)
+            if any(problems) and not problems[-1]:
+                break
+    assert "KeyError" in max(problems)
+    services.sweeps.stop(begun.sweep.id)
 
 
 async def test_stop_pressed_twice_closes_everything(services: Services) -> None:

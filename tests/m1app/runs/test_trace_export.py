@@ -101,7 +101,7 @@ def test_markdown_shows_question_thinking_answer_verdict_and_settings() -> None:
         "not medical advice",
         "Target: A",
         "8 of 1,024 tokens",
-        "Chosen option: A; correct",
+        "Verdict: A, right",
         "smollm2-135m",
     ):
         assert expected in outside
@@ -133,8 +133,8 @@ def test_what_an_engine_says_of_itself_does_not_act_as_markdown_either(field: st
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"is_correct": False, "answer_letter": "B"}, "Chosen option: B; wrong"),
-        ({"is_correct": None, "answer_letter": None}, "Chosen option: none; not scored"),
+        ({"is_correct": False, "answer_letter": "B"}, "Verdict: B, wrong"),
+        ({"is_correct": None, "answer_letter": None}, "Verdict: no option chosen"),
         ({"question": a_question(options={}, target=None)}, "Target: none"),
         ({"profile_is_guess": True}, "plain-chatml (a guess)"),
         ({"state": TraceState.FAILED, "error": "The engine is gone."}, "The engine is gone."),

@@ -19,10 +19,10 @@ from m1app.training.pace import measured_pace
 from m1app.training.plan import SampleTokens, ShownSample
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.rendering import RenderedSample
-from m1app.ui.admin.fine_tune import TrainingTab, base_choices
 from m1app.ui.admin.fine_tune_form import TrainingForm, place_of, preset_meaning, preset_values, read_other
-from m1app.ui.admin.fine_tune_plan import _sample
-from m1app.ui.admin.fine_tune_progress import MOST_POINTS, training_said, training_value
+from m1app.ui.admin.fine_tune_plan_view import _sample
+from m1app.ui.admin.fine_tune_progress_view import MOST_POINTS, training_said, training_value
+from m1app.ui.admin.fine_tune_tab import TrainingTab, base_choices
 from m1app.ui.admin.jobs_view import detail_value
 from m1app.ui.admin.login import HandlerGate
 from models.engine.endpoint import Endpoint

@@ -12,10 +12,9 @@ import pytest
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.ui.admin.jobs import JobsTab, read_view
+from m1app.ui.admin.jobs_tab import JobsTab, read_view
 from m1app.ui.admin.jobs_view import detail_value, progress_text, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.shell.units import duration, size
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
 
 BEGUN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -134,30 +133,6 @@ def test_every_choice_of_the_filter_is_one() -> None:
 )
 def test_a_view_from_the_page_is_read_with_care(given: dict[str, Any], view: dict[str, Any]) -> None:
     assert read_view(given) == view
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (-1, "0 s"),
-        (89.4, "89 s"),
-        (90, "2 min"),
-        (3540, "59 min"),
-        (3599, "1 h 00 min"),
-        (200_000, "2 d 7 h"),
-    ],
-)
-def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (93_000_000, "93.0 MB"), (98_400_000_000_000, "98,400 GB")],
-)
-def test_sizes_are_read_at_a_glance(count: int, text: str) -> None:
-    assert size(count) == text
 
 
 # The tab with the real service ---------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
 from m1app.runs.errors import ProbeRefused
-from m1app.ui.admin.launch import estimate_facts, launch_value
 from m1app.ui.admin.launch_form import LaunchForm
+from m1app.ui.admin.launch_tab import estimate_facts, launch_value
 from models.profiles import load_profiles
 
 FULL = BenchmarkRecipe(

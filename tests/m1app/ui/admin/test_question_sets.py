@@ -13,9 +13,9 @@ from m1app.bootstrap import Services, build_services
 from m1app.engines.doctor import Finding
 from m1app.question_sets.service import ImportReport, Overlap
 from m1app.settings import Settings
-from m1app.ui.admin.engines import engines_value, health_value
+from m1app.ui.admin.engines_tab import engines_value, health_value
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.question_sets import SetsTab
+from m1app.ui.admin.question_sets_tab import SetsTab
 from m1app.ui.admin.question_sets_view import report_value, set_choices
 from storage.question_sets.records import QuestionSet
 from tests.e2e.admin_page import write_set

@@ -16,7 +16,7 @@ from m1app.settings import Settings
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_request import DataRequest
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.training_data import TrainingDataPart, model_choices
+from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.ui.web import build_app
 from storage.benchmarks.repository import BenchmarkRepository

@@ -22,8 +22,8 @@ from m1app.ui.annotate.case_view import (
     text_hash,
     work_value,
 )
-from m1app.ui.annotate.numbers import agreement_value, summary_value
-from m1app.ui.annotate.queue import case_filter, queue_value
+from m1app.ui.annotate.numbers_view import agreement_value, summary_value
+from m1app.ui.annotate.queue_view import case_filter, queue_value
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -121,9 +121,9 @@ def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_poin
     ("changes", "verdict", "label"),
     [
         ({"letter": "A", "is_correct": True}, "right", "✓ Right: A"),
-        ({"letter": None, "is_correct": False}, "unanswered", "✗ No option, target A"),
-        ({"letter": None, "is_correct": None}, "unanswered", "✗ No option, target A"),
-        ({"letter": "B", "is_correct": None}, "unscored", "Chosen option B"),
+        ({"letter": None, "is_correct": False}, "unanswered", "✗ No option chosen, target A"),
+        ({"letter": None, "is_correct": None}, "unanswered", "No option chosen"),
+        ({"letter": "B", "is_correct": None}, "unscored", "Chosen option: B"),
     ],
 )
 def test_verdict_says_how_the_answer_stands(changes: dict[str, Any], verdict: str, label: str) -> None:

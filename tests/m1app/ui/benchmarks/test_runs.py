@@ -8,8 +8,8 @@ import pytest
 
 from m1app.benchmark.queries import QuestionPage
 from m1app.benchmark.series import Chart
-from m1app.ui.benchmarks.asked import BadAddress, cell_of, choice_of, rule_of
-from m1app.ui.benchmarks.runs import questions_value, run_value, stamp_of
+from m1app.ui.benchmarks.query import BadAddress, cell_of, choice_of, rule_of
+from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
 
 RUN = BenchmarkRun(
@@ -66,7 +66,7 @@ def test_a_run_says_how_far_it_is_and_what_it_cost() -> None:
     assert (value["state_label"], value["created"]) == ("Running", "2026-11-22 09:05")
     assert value["facts"] == (
         "temperature 0.6, top-p 0.95 · seed 7 · 2 passes · at most 50 questions of a set · 1,000 tokens generated in "
-        "1 min 15 s · separate runs of the cells: 4,200, 4.2 times as many"
+        "75 s; separate runs of every cell: 4,200 tokens, 4.2 times as many"
     )
 
 

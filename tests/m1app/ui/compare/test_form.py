@@ -7,10 +7,10 @@ import gradio as gr
 import pytest
 
 from m1app.question.library import load_library
-from m1app.runs.errors import ProbeRefused, SweepRefused
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
 from m1app.runs.sweeps import SweepService
-from m1app.ui.compare.form import BUDGET_CHIPS, EXAMPLE_ID, CompareForm, estimate_text, read_budgets
+from m1app.ui.compare.form import EXAMPLE_ID, CompareForm, estimate_text
 from models.profiles import load_profiles
 from tests.m1app.runs.trace_samples import a_trace
 from tests.m1app.ui.compare.test_sweep_view import SWEEP
@@ -72,37 +72,13 @@ def test_the_form_as_it_opens_can_be_run_with_any_question(form: CompareForm) ->
 
 
 def test_chips_are_the_powers_of_two(form: CompareForm) -> None:
-    assert BUDGET_CHIPS == (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
+    assert [value for _, value in form.budgets.choices] == [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384]
     assert [value for _, value in form.rounds.choices] == list(range(9))
 
 
 def test_element_ids_are_not_those_of_the_probe_page(form: CompareForm) -> None:
     ids = [component.elem_id for component in (*form.inputs, form.boxes.library, form.boxes.note)]
     assert all(each.startswith("compare-") for each in ids if each)
-
-
-@pytest.mark.parametrize(
-    ("text", "budgets"),
-    [
-        ("", ()),
-        (None, ()),
-        ("100", (100,)),
-        ("100 300", (100, 300)),
-        ("100, 300;3000", (100, 300, 3000)),
-        ("10,20", (10, 20)),
-        (" 1024 ", (1024,)),
-    ],
-)
-def test_own_budgets_are_read_however_they_are_set_apart(text: str | None, budgets: tuple[int, ...]) -> None:
-    assert read_budgets(text) == budgets
-
-
-@pytest.mark.parametrize("text", ["1,024", "100,300", "x", "-5", "1.5", "1e3", "٣", "9" * 12, "<b>"])
-def test_own_budgets_that_are_no_numbers_or_two_are_refused_and_named(text: str) -> None:
-    with pytest.raises(SweepRefused) as caught:
-        read_budgets(text)
-    assert caught.value.field == "budgets"
-    assert repr(text)[:10] in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -160,5 +136,5 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     assert text.startswith("6 cells from 3 passes: at most ")
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
     assert estimate_text(one, SweepService.estimate(one)) == (
-        "1 cell from one pass: at most 74 tokens. Separate runs: at most 74."
+        "1 cell from 1 pass: at most 74 tokens. Separate runs: at most 74."
     )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut, SweepSnapshot, cell_readings
-from m1app.ui.compare.history import history_value
-from m1app.ui.compare.sweep_columns import MAX_COLUMNS_AT_FIRST, columns_value
+from m1app.ui.compare.history_view import history_value
+from m1app.ui.compare.sweep_columns_view import MAX_COLUMNS_AT_FIRST, columns_value
 from m1app.ui.compare.sweep_view import FlipMemory, account, cell_key, charts_value, shown_first, view_value
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from models.thinking.budget_forcing import ThinkingFinish
@@ -175,7 +175,7 @@ def test_the_trajectory_has_a_point_for_each_cut_and_a_mark_for_each_wait() -> N
     assert {name: line["x"] for name, line in lines.items()} == {"A (target)": [4, 6, 8, 16], "B": [4, 6, 8, 16]}
     assert [line["y"][0] for line in lines.values()] == [0.5, 0.25]
     assert [said.rpartition("; answer ")[2] for said in shown["said"]] == [
-        "no option, wrong",
+        "no option chosen",
         "B, wrong",
         "B, wrong",
         "A, right",
@@ -224,9 +224,9 @@ def test_a_list_without_flips_says_why(snapshot: SweepSnapshot, words: str) -> N
 
 def test_the_account_sets_the_tokens_against_those_of_separate_runs() -> None:
     assert account(SWEEP) == (
-        "40 tokens generated in 2.5 s. Separate runs of the cells answered: 100, 2.5 times as many."
+        "40 tokens generated in 2.5 s; separate runs of every cell: 100 tokens, 2.5 times as many"
     )
-    assert account(replace(SWEEP, tokens_generated=0, tokens_if_separate=0)) == "0 tokens generated in 2.5 s."
+    assert account(replace(SWEEP, tokens_generated=0, tokens_if_separate=0)) == "0 tokens generated in 2.5 s"
 
 
 def test_sampled_sweeps_say_that_cells_of_a_pass_share_their_sample() -> None:

@@ -10,7 +10,8 @@ from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import ProbeRequest, check_request, request_of
-from m1app.ui.probe.form import BUDGET_EXPONENTS, ProbeForm
+from m1app.ui.probe.form import ProbeForm
+from m1app.ui.question.form_values import BUDGET_EXPONENTS
 from m1app.ui.question.question_form import library_explanation, take_apart
 from models.profiles import load_profiles
 from tests.m1app.runs.trace_samples import a_question, a_trace

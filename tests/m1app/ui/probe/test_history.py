@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from m1app.ui.probe.history import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from storage.traces.listing import Page, TraceFilter, TraceSummary
 from storage.traces.records import TraceState
 from tests.m1app.runs.trace_samples import BEGUN, HOSTILE
@@ -68,7 +68,7 @@ def test_a_row_holds_what_the_list_shows() -> None:
         "rounds": 2,
         "thinking_tokens": 300,
         "verdict": "right",
-        "verdict_label": "A right",
+        "verdict_label": "✓ Right: A",
         "state_label": "Completed",
     }
 
@@ -76,9 +76,9 @@ def test_a_row_holds_what_the_list_shows() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict", "label"),
     [
-        ({"answer_letter": "B", "is_correct": False}, "wrong", "B wrong, target A"),
-        ({"answer_letter": None, "is_correct": False}, "wrong", "– wrong, target A"),
-        ({"target": None, "is_correct": None}, "unscored", "A"),
+        ({"answer_letter": "B", "is_correct": False}, "wrong", "✗ Wrong: B, target A"),
+        ({"answer_letter": None, "is_correct": False}, "unanswered", "✗ No option chosen, target A"),
+        ({"target": None, "is_correct": None}, "unscored", "Chosen option: A"),
         ({"answer_letter": None, "is_correct": None}, "unscored", "–"),
     ],
 )

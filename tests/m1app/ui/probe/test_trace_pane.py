@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from m1app.ui.probe.trace_pane import pane_value
+from m1app.ui.probe.trace_view import pane_value
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 from tests.m1app.runs.trace_samples import ANSWERED, COMPLETED, HOSTILE, RUNNING, THOUGHT, a_question, a_trace, segment
 
@@ -32,7 +32,7 @@ def test_options_show_choice_target_and_probability() -> None:
 
 
 def test_probability_that_went_to_no_letter_is_said() -> None:
-    assert "12.5% went to something that is no option's letter" in pane_value(COMPLETED)["result"]["other"]
+    assert "12.5% went to tokens that are not an option's letter" in pane_value(COMPLETED)["result"]["other"]
 
 
 def test_without_logprobs_there_are_no_bars() -> None:
@@ -89,19 +89,19 @@ def _answer(text: str) -> Any:
 @pytest.mark.parametrize(
     ("changes", "verdict", "label"),
     [
-        ({}, "right", "✓ Right: chosen option A, target A"),
-        ({"answer_letter": "B", "is_correct": False}, "wrong", "✗ Wrong: chosen option B, target A"),
-        ({"is_correct": None}, "unscored", "Chosen option A"),
-        ({"question": OPEN, "is_correct": None, "answer_letter": None}, "unscored", "Open question, not scored"),
+        ({}, "right", "✓ Right: A"),
+        ({"answer_letter": "B", "is_correct": False}, "wrong", "✗ Wrong: B, target A"),
+        ({"is_correct": None}, "unscored", "Chosen option: A"),
+        ({"question": OPEN, "is_correct": None, "answer_letter": None}, "unscored", "Not scored"),
         (
             {"answer_letter": None, "is_correct": False, "segments": _answer("I cannot say.")},
             "unanswered",
-            "✗ Wrong: no option chosen, target A",
+            "✗ No option chosen, target A",
         ),
         (
             {"answer_letter": None, "is_correct": False, "segments": _answer("The answer is Z.")},
             "unanswered",
-            "✗ Wrong: no option chosen (the answer names none of these), target A",
+            "✗ No option chosen (the answer names none of these), target A",
         ),
     ],
 )

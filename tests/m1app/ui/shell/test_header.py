@@ -1,5 +1,6 @@
 """The header: what it says of engines that run, start, fail or are far away."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -8,10 +9,14 @@ import pytest
 
 from m1app.bootstrap import Services
 from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice, Settings
-from m1app.ui.shell.header import header_value
+from m1app.ui.shell.header import PageHeader, header_value
+from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo, EngineKind
 from models.profiles import ProfileMatch, load_profiles
+from tests.m1app.conftest import MakeServices
+from tests.models.engine.scripted_server import Script, serving, stream
 
 INFO = EngineInfo(EngineKind.LLAMA_CPP, "b1", "smollm2-135m", 8192, 4)
 
@@ -60,6 +65,7 @@ def shown(
     *,
     info: EngineInfo | None = INFO,
     problem: str = "",
+    age: float = 0.0,
     host: str = "127.0.0.1",
     running: int = 0,
     rate: float = 0.0,
@@ -71,7 +77,7 @@ def shown(
     settings = Settings(home=Path("unused"), host=host, admin_password=password)
     engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
     services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs))
-    return header_value(cast(Services, services), info, problem)
+    return header_value(cast(Services, services), EngineReading(info, problem=problem, age_seconds=age))
 
 
 def test_a_ready_engine_says_what_it_is() -> None:
@@ -105,6 +111,11 @@ def test_a_remote_engine_that_does_not_answer_has_failed_and_says_why() -> None:
     value = shown(EngineChoice.REMOTE, info=None, problem="No engine answers.", message="http://gpu:8000")
     assert (value["state"], value["message"]) == ("failed", "No engine answers.")
     assert value["label"] == "Remote engine: smollm2-135m, failed"
+
+
+def test_an_engine_that_has_not_answered_for_long_is_said_to_be_silent() -> None:
+    assert shown(age=2.0)["message"] == "Ready."
+    assert shown(age=95.0)["message"] == "The engine last answered 2 min ago."
 
 
 def test_a_guessed_profile_is_said_to_be_one() -> None:
@@ -166,3 +177,15 @@ def test_engine_that_runs_can_be_stopped_and_a_stopped_one_started(
 ) -> None:
     value = shown(state=state, host=host)
     assert (value["can_stop"], value["restart"]) == (can_stop, restart)
+
+
+async def test_open_tabs_share_what_the_engine_says(make_services: MakeServices) -> None:
+    with serving(Script(stream())) as script:
+        services = make_services(Endpoint(script.url, ""))
+        header = PageHeader(services)
+        first = await asyncio.gather(*(header.tick([], None, None) for _ in range(40)))
+        assert {tuple(served) for _, served, _ in first} == {("scripted",)}
+        for _ in range(5):
+            await asyncio.gather(*(header.tick(["scripted"], None, None) for _ in range(40)))
+        asked = [path for path, _ in script.requests].count("/v1/models")
+        assert asked <= 6  # 240 ticks; before they were shared, each of them asked

@@ -2,15 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from m1app.bootstrap import Services
+from m1app.training.data_request import DataRequest, carry_out
+from m1app.training.data_service import Collected
 from m1app.ui.admin.component import admin_component
-from m1app.ui.admin.data_building import carried_out
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.training_data_view import card_value, data_choices, data_sets_value, run_choices
+from m1app.ui.admin.training_data_view import (
+    built_value,
+    card_value,
+    data_choices,
+    data_sets_value,
+    preview_value,
+    run_choices,
+)
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from storage.benchmarks.records import BenchmarkRun
@@ -86,6 +95,25 @@ class TrainingDataPart:
 
     async def _make(self, asked: Mapping[str, Any]) -> Reply:
         return await carried_out(self._services, asked["form"], ())
+
+
+async def carried_out(services: Services, form: Any, files: Sequence[Path]) -> Reply:
+    """The reply to a form that previews or builds a data set.
+
+    Args:
+        services: the app's services.
+        form: its values, as the page sends them.
+        files: that came with it; see `files`.
+
+    Raises:
+        AppError, StorageError: as `carry_out`.
+    """
+    data = services.training_data
+    made = await carry_out(data, services.exchange, DataRequest.parse(form), files)
+    if isinstance(made, Collected):
+        return {"report": preview_value(made)}
+    card = await asyncio.to_thread(data.card, made.id)
+    return {"report": built_value(made, card.warnings), "built": made.id}
 
 
 def model_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:

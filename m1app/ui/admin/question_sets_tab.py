@@ -1,4 +1,4 @@
-"""The tab of question sets: import from the hub, preview with search, delete. Files come in by `admin_files`."""
+"""The tab of question sets: import from the hub, preview with search, delete. Files come in through `files`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

@@ -16,7 +16,7 @@ from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, text_block
-from m1app.ui.shell.units import duration
+from m1app.wording import counted, duration, percent
 
 _NO_SETS = "There is no question set yet: import one in Question sets."
 
@@ -94,11 +94,11 @@ def launch_value(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate | None) ->
 def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
     """A dry run, by name and text."""
     models = max(1, len(recipe.models))
-    factors = [f"{estimate.items // models:,} questions", _count(models, "model"), _count(estimate.cells, "cell")]
+    factors = [f"{estimate.items // models:,} questions", counted(models, "model"), counted(estimate.cells, "cell")]
     if recipe.passes > 1:
         factors.append(f"{recipe.passes} passes")
     separate = estimate.tokens_if_separate_at_most
-    saved = f", {1 - estimate.tokens_at_most / separate:.0%} less" if separate > estimate.tokens_at_most else ""
+    saved = f", {percent(1 - estimate.tokens_at_most / separate, 0)} less" if separate > estimate.tokens_at_most else ""
     return [
         ("Answers", f"{' × '.join(factors)} = {estimate.results:,} answers"),
         ("Tokens", f"at most {estimate.tokens_at_most:,}; separate runs at most {separate:,}{saved}"),
@@ -119,7 +119,3 @@ def _difference(smallest: float) -> str:
         return "too few questions to find any between two settings"
     where = "where two settings disagree on a fifth of the questions"
     return f"from about {100 * smallest:.0f} points on it is likely to be found, {where}"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

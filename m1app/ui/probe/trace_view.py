@@ -5,6 +5,7 @@ from typing import Any
 from m1app.question.answer_extraction import How
 from m1app.question.scoring import score
 from m1app.runs.probe import scored_text
+from m1app.wording import percent, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _STATE_LABELS = {
@@ -82,7 +83,7 @@ def _result(trace: Trace) -> dict[str, Any]:
     options = trace.question.options
     probabilities = trace.option_probabilities or {}
     return {
-        "verdict": _verdict(trace),
+        "verdict": verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options)),
         "verdict_label": _verdict_label(trace),
         "finish": _FINISH[trace.thinking_finish_reason] if trace.thinking_finish_reason else "",
         "options": [
@@ -101,36 +102,30 @@ def _result(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _verdict(trace: Trace) -> str:
-    if trace.is_correct is None:
-        return "unscored"
-    if trace.is_correct:
-        return "right"
-    return "wrong" if trace.answer_letter else "unanswered"
-
-
 def _verdict_label(trace: Trace) -> str:
-    chosen = f"Chosen option {trace.answer_letter}" if trace.answer_letter else _why_no_option(trace)
-    if trace.is_correct is None:
-        return chosen if trace.question.options else "Open question, not scored"
-    verdict = "✓ Right" if trace.is_correct else "✗ Wrong"
-    return f"{verdict}: {chosen[0].lower()}{chosen[1:]}, target {trace.question.target}"
+    reason = "" if trace.answer_letter else _why_no_option(trace)
+    return verdict_label(
+        trace.answer_letter, trace.is_correct, trace.question.target, bool(trace.question.options), reason
+    )
 
 
 def _why_no_option(trace: Trace) -> str:
     how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
     reasons = {
-        How.AMBIGUOUS.value: " (the answer points to more than one)",
-        How.NOT_AN_OPTION.value: " (the answer names none of these)",
+        How.AMBIGUOUS.value: "the answer points to more than one",
+        How.NOT_AN_OPTION.value: "the answer names none of these",
     }
-    return "No option chosen" + reasons.get(how, "")
+    return reasons.get(how, "")
 
 
 def _other(probabilities: Any) -> str:
     if not probabilities:
         return ""
     rest = max(0.0, 1.0 - sum(probabilities.values()))
-    return f"Probability of each letter right after thinking; {rest:.1%} went to something that is no option's letter."
+    return (
+        "Probability of each letter right after thinking; "
+        f"{percent(rest)} went to tokens that are not an option's letter."
+    )
 
 
 def _segment_row(segment: Segment) -> dict[str, Any]:

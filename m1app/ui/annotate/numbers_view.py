@@ -6,6 +6,7 @@ from typing import Any
 
 from m1app.annotation.agreement import AgreementReport, Estimate
 from m1app.annotation.labels import Taxonomy
+from m1app.wording import counted, percent
 from storage.annotations.records import ErrorCount
 
 _TWICE = "A mark with several labels counts once for each."
@@ -40,7 +41,7 @@ def agreement_value(report: AgreementReport, taxonomy: Taxonomy) -> dict[str, An
         head = "No case has been submitted by two annotators yet."
     else:
         people = ", ".join(report.annotators)
-        cases = f"{report.cases:,} {'case' if report.cases == 1 else 'cases'}"
+        cases = counted(report.cases, "case")
         head = f"{cases} submitted by at least two of {people}. {report.method}; 1 is full agreement."
     rows = [
         _estimate("Any error in the case", report.any_error),
@@ -74,7 +75,7 @@ def _chart(
             "name": name(value),
             "value": f"{sums[value]:,}",
             "size": sums[value],
-            "title": f"{sums[value] / total:.0%} of {total:,}",
+            "title": f"{percent(sums[value] / total, 0)} of {total:,}",
             "filter": {field: str(value)},
         }
         for value in ordered
@@ -93,7 +94,7 @@ def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> d
     bars = [
         {
             "name": name(label),
-            "value": f"{wrong[label] / scored[label]:.0%} of {scored[label]:,}",
+            "value": f"{percent(wrong[label] / scored[label], 0)} of {scored[label]:,}",
             "size": wrong[label] / scored[label],
             "title": f"{wrong[label]:,} of {scored[label]:,} marks stand in a case with a wrong answer",
             "filter": {"label": label, "verdict": "wrong"},

@@ -7,6 +7,7 @@ from typing import Any
 
 from m1app.benchmark.queries import QuestionPage
 from m1app.benchmark.words import run_facts, run_name
+from m1app.wording import verdict_of, verdict_with_letter
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
 
 _STATE_LABELS = {
@@ -17,7 +18,6 @@ _STATE_LABELS = {
     RunState.FAILED: "Failed",
     RunState.INTERRUPTED: "Interrupted",
 }
-_ITEM_WORDS = {"right": "right", "wrong": "wrong", "unanswered": "no option chosen", "failed": "failed", "": "waiting"}
 
 
 def run_value(run: BenchmarkRun) -> dict[str, Any]:
@@ -54,21 +54,12 @@ def questions_value(page: QuestionPage, offset: int) -> dict[str, Any]:
     return {"rows": [_question(each) for each in page.questions], "total": page.total, "offset": offset}
 
 
-def verdict_of(is_correct: bool | None, letter: str | None, state: ItemState) -> str:
-    """One word for an answer; the page's colours go by it. Empty while it is waited for."""
-    if state is ItemState.FAILED:
-        return "failed"
-    if is_correct is None:
-        return ""
-    if is_correct:
-        return "right"
-    return "unanswered" if letter is None else "wrong"
-
-
 def _question(each: QuestionVerdict) -> dict[str, Any]:
     state = each.item_state
-    verdict = verdict_of(each.is_correct, each.letter, state)
-    before = "" if each.before_is_correct is None else verdict_of(each.before_is_correct, each.before_letter, state)
+    verdict, label = _judged(each.letter, each.is_correct, state)
+    before, before_label = (
+        ("", "") if each.before_is_correct is None else _judged(each.before_letter, each.before_is_correct, state)
+    )
     return {
         "item": each.item_id,
         "stem": each.stem,
@@ -76,9 +67,9 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
         "model": each.model,
         "target": each.target or "–",
         "verdict": verdict,
-        "verdict_label": _answer_words(each.letter, verdict),
+        "verdict_label": label,
         "before": before,
-        "before_label": _answer_words(each.before_letter, before) if before else "",
+        "before_label": before_label,
         "error": each.error,
         "tokens": "–" if each.thinking_tokens is None else f"{each.thinking_tokens:,}",
         "case": each.checkpoint_id or "",
@@ -87,6 +78,11 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
     }
 
 
-def _answer_words(letter: str | None, verdict: str) -> str:
-    words = _ITEM_WORDS[verdict]
-    return f"{letter}, {words}" if letter else words
+def _judged(letter: str | None, is_correct: bool | None, state: ItemState) -> tuple[str, str]:
+    """The verdict, by which the page picks a colour, and its words; the verdict is empty while the item waits."""
+    if state is ItemState.FAILED:
+        return "failed", "failed"
+    if is_correct is None:
+        return "", "waiting"
+    verdict = verdict_of(letter, is_correct)
+    return verdict.value, verdict_with_letter(letter, verdict)

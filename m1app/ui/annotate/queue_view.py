@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from m1app.wording import verdict_label, verdict_of
 from storage.annotations.records import CaseFilter, CasePage, CaseSummary
 
 _VERDICTS = {"right": True, "wrong": False}
@@ -49,26 +50,6 @@ def queue_value(page: CasePage, is_filtered: bool) -> dict[str, Any]:
     }
 
 
-def verdict_of(letter: str | None, is_correct: bool | None, has_options: bool) -> str:
-    """One word for how an answer stands; the page's colours go by it."""
-    if is_correct:
-        return "right"
-    if letter is None and has_options:
-        return "unanswered"
-    return "unscored" if is_correct is None else "wrong"
-
-
-def verdict_label(letter: str | None, verdict: str, target: str | None) -> str:
-    """The same for people, with the letters."""
-    if verdict == "right":
-        return f"✓ Right: {letter}"
-    if verdict == "wrong":
-        return f"✗ Wrong: {letter}, target {target}"
-    if verdict == "unanswered":
-        return f"✗ No option, target {target}" if target else "No option chosen"
-    return f"Chosen option {letter}" if letter else "Not scored"
-
-
 def _row(item: CaseSummary) -> dict[str, Any]:
     # A summary does not say whether there are options; a case with a target has some.
     verdict = verdict_of(item.letter, item.is_correct, item.target is not None)
@@ -79,7 +60,7 @@ def _row(item: CaseSummary) -> dict[str, Any]:
         "budget": item.thinking_budget_tokens,
         "rounds": item.force_rounds,
         "verdict": verdict,
-        "verdict_label": verdict_label(item.letter, verdict, item.target),
+        "verdict_label": verdict_label(item.letter, item.is_correct, item.target, item.target is not None),
         "mine": {None: "", False: "Begun", True: "✓ Done"}[item.is_submitted],
         "assessed_by": item.assessed_by,
     }

@@ -1,5 +1,6 @@
 """The tab that fine-tunes: training data, the form, what it comes to, start."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -11,9 +12,9 @@ from m1app.training.pace import measured_pace
 from m1app.training.plan import count_tokens
 from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.fine_tune_form import TrainingForm
-from m1app.ui.admin.fine_tune_plan import plan_value
+from m1app.ui.admin.fine_tune_plan_view import plan_value
 from m1app.ui.admin.login import HandlerGate
-from m1app.ui.admin.training_data import TrainingDataPart
+from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, text_block
@@ -55,7 +56,8 @@ class TrainingTab:
 
     async def _on_load(self, *values: Any) -> Updates:
         """A model that was fine-tuned since the app began can be the next base."""
-        return await self._on_change(*values) | {self.form.base: gr.update(choices=base_choices(self._services))}
+        bases = await asyncio.to_thread(base_choices, self._services)
+        return await self._on_change(*values) | {self.form.base: gr.update(choices=bases)}
 
     async def _on_preset(self, preset: str) -> Updates:
         return self.form.show_preset(preset)

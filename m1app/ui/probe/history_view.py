@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from m1app.wording import verdict_label, verdict_of
 from storage.traces.listing import Page, TraceFilter, TraceSummary
 from storage.traces.records import TraceState
 
@@ -41,14 +42,13 @@ def _row(item: TraceSummary) -> dict[str, Any]:
         "budget": item.thinking_budget_tokens,
         "rounds": item.force_rounds,
         "thinking_tokens": item.thinking_tokens,
-        "verdict": {True: "right", False: "wrong", None: "unscored"}[item.is_correct],
+        "verdict": verdict_of(item.answer_letter, item.is_correct, has_options=item.is_correct is not None),
         "verdict_label": _verdict_label(item),
         "state_label": item.state.value.capitalize(),
     }
 
 
 def _verdict_label(item: TraceSummary) -> str:
-    letter = item.answer_letter or "–"
-    if item.is_correct is None:
-        return letter
-    return f"{letter} {'right' if item.is_correct else f'wrong, target {item.target}'}"
+    if item.is_correct is None and item.answer_letter is None:
+        return "–"  # It may still be running.
+    return verdict_label(item.answer_letter, item.is_correct, item.target)

@@ -13,18 +13,20 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.jobs.errors import JobNotFound
-from m1app.ui.admin.fine_tune_progress import training_value
+from m1app.ui.admin.fine_tune_progress_view import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import program_component
-from models.errors import ModelsError
+from m1app.ui.shell.shared_reading import SharedReading
 from storage.jobs.records import Job, JobKind, JobState
 
 _LIMIT = 100
 _LOG_LINES = 200
 _TICK_SECONDS = 1.5
+_SHARED_SECONDS = 1.0
+"""Tabs that look at the same share what was read so long ago at most."""
 _MAX_PRIORITY = 100
 
 View = dict[str, Any]
@@ -37,7 +39,7 @@ class JobsTab:
     def __init__(self, services: Services, gate: HandlerGate) -> None:
         self._jobs = services.jobs
         self._fine_tuning = services.fine_tuning
-        self._engines = services.engines
+        self._engine_watch = services.engine_watch
         self._gate = gate
         self.list = program_component(
             "admin/admin_jobs",
@@ -46,6 +48,7 @@ class JobsTab:
             "admin/admin_training_progress",
             "admin/admin_jobs",
         )
+        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._view = gr.State(dict(NEW_VIEW))
         self._sent = gr.State("")
 
@@ -65,17 +68,24 @@ class JobsTab:
         """After a start, show its job here."""
         event.then(self._gate(self._on_started), [started, self._view], [tabs, *self.outputs], **QUIET)
 
-    async def shown(self, view: Mapping[str, Any], notice: str = "", sent: str = "") -> tuple[Any, Any, Any]:
+    async def shown(
+        self, view: Mapping[str, Any], notice: str = "", sent: str = "", *, is_shared: bool = False
+    ) -> tuple[Any, Any, Any]:
         """The answer that shows a view.
 
         Args:
             view: what to look at.
             notice: what went wrong; empty when nothing did.
             sent: what was sent last; the same is not sent again, and nothing is painted anew.
+            is_shared: whether a reading of a moment ago will do.
         """
         kept = {name: view.get(name, "") for name in NEW_VIEW}
         try:
-            value = await self._value(kept)
+            if is_shared:
+                looked_at = (kept["state"], kept["text"], kept["job"])
+                value = await self._ticks.get(looked_at, lambda: self._value(kept))
+            else:
+                value = await self._value(kept)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             value = {"notice": message_of(exc)}
         value = value | {"view": kept} | ({"notice": notice} if notice else {})
@@ -102,7 +112,8 @@ class JobsTab:
         except JobNotFound as exc:
             return {"notice": str(exc)}
         log = await self._jobs.log_tail(job_id, lines=_LOG_LINES)
-        detail = detail_value(job, log=log, artifacts=self._jobs.artifacts(job_id))
+        artifacts = await asyncio.to_thread(self._jobs.artifacts, job_id)
+        detail = detail_value(job, log=log, artifacts=artifacts)
         return {"detail": detail | {"training": await self._training(job)}}
 
     async def _training(self, job: Job) -> dict[str, Any] | None:
@@ -110,19 +121,16 @@ class JobsTab:
         if job.kind is not JobKind.FINE_TUNING:
             return None
         events = await asyncio.to_thread(self._fine_tuning.read_progress, job.id)
-        result = self._fine_tuning.result(job.id) if job.state is JobState.SUCCEEDED else None
-        return training_value(job, events, result, await self._served() if result else ())
-
-    async def _served(self) -> tuple[str, ...]:
-        """Names of the models that can be asked; none while the engine does not answer."""
-        try:
-            return await self._engines.models()
-        except ModelsError:
-            return ()
+        if job.state is not JobState.SUCCEEDED:
+            return training_value(job, events, None)
+        result = await asyncio.to_thread(self._fine_tuning.result, job.id)
+        served = (await self._engine_watch.latest()).models
+        # Looks for files of the new model.
+        return await asyncio.to_thread(training_value, job, events, result, served)
 
     async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
         # The view itself is left alone: a slow tick would put an older one back.
-        _, value, text = await self.shown(view, sent=sent)
+        _, value, text = await self.shown(view, sent=sent, is_shared=True)
         return value, text
 
     async def _on_look(self, event: gr.EventData) -> tuple[Any, Any, Any]:
@@ -142,6 +150,7 @@ class JobsTab:
                 await action(str(asked["job"]), asked.get("value"))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             notice = message_of(exc)
+        self._ticks.forget()
         looked_at = read_view(asked["view"])
         if asked["action"] == "delete" and not notice:
             looked_at["job"] = ""

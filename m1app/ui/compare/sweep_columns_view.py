@@ -7,14 +7,15 @@ from m1app.runs.sweep_reading import CellReading, CellState, PassSnapshot, Sweep
 from m1app.ui.compare.sweep_view import (
     band_title,
     cell_key,
+    cell_status,
     cell_title,
     column_order,
     cut_name,
     shown_first,
-    verdict_of,
-    verdict_words,
+    state_words,
 )
 from m1app.ui.compare.text_offsets import Utf16Offsets
+from m1app.wording import verdict_label
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 MAX_COLUMNS_AT_FIRST = 8
@@ -65,7 +66,6 @@ def _cell(
     snapshot: SweepSnapshot, reading: CellReading, readings: Sequence[CellReading], offsets: Utf16Offsets
 ) -> dict[str, Any]:
     question = snapshot.sweep.question
-    verdict = verdict_of(reading, bool(question.options))
     kept = reading.checkpoint
     others = _others(reading, readings)
     return {
@@ -77,8 +77,8 @@ def _cell(
         "at": None if reading.cut_characters is None else offsets.at(reading.cut_characters),
         "ended": _ended(reading) + (f", {len(others) + 1} cells" if others else ""),
         "also": "Also the answer of: " + "; ".join(others) if others else "",
-        "verdict": verdict,
-        "verdict_label": _verdict_label(reading, verdict, question.target),
+        "verdict": cell_status(reading, bool(question.options)),
+        "verdict_label": _verdict_label(reading, question.target, bool(question.options)),
         "answer": (kept.error or kept.text.strip()) if kept else "",
         "case": kept.id if kept and not kept.error else "",
     }
@@ -98,14 +98,8 @@ def _others(reading: CellReading, readings: Sequence[CellReading]) -> list[str]:
     return [cell_title(r.cell) for r in readings if name and cut_name(r) == name and r.cell != reading.cell]
 
 
-def _verdict_label(reading: CellReading, verdict: str, target: str | None) -> str:
-    letter = reading.checkpoint.letter if reading.checkpoint else None
-    if verdict == "right":
-        return f"✓ Right: {letter}"
-    if verdict == "wrong":
-        return f"✗ Wrong: {letter}, target {target}"
-    if verdict == "unanswered":
-        return f"✗ No option, target {target}" if target else "No option chosen"
-    if letter:
-        return f"Chosen option {letter}"
-    return verdict_words(verdict).capitalize()
+def _verdict_label(reading: CellReading, target: str | None, has_options: bool) -> str:
+    kept = reading.checkpoint
+    if reading.state is not CellState.ANSWERED or kept is None:
+        return state_words(reading.state).capitalize()
+    return verdict_label(kept.letter, kept.is_correct, target, has_options)

@@ -7,7 +7,7 @@ from m1app.training.pace import Pace
 from m1app.training.plan import FineTuningPlan, ShownSample
 from m1app.training.rendered_rows import estimated_tokens
 from m1app.ui.admin.training_data_view import steps_value
-from m1app.ui.shell.units import duration, size
+from m1app.wording import counted, duration, parameter_count, percent, size
 
 _PART_NAMES = {
     "open": "think opening",
@@ -67,7 +67,9 @@ def _trained(plan: FineTuningPlan) -> str:
     if estimate.parameters is None or estimate.trainable is None:
         return plan.recipe.method
     share = estimate.trainable / max(1, estimate.parameters)
-    return f"{_millions(estimate.trainable)} of {_millions(estimate.parameters)} parameters ({share:.1%})"
+    return (
+        f"{parameter_count(estimate.trainable)} of {parameter_count(estimate.parameters)} parameters ({percent(share)})"
+    )
 
 
 def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
@@ -77,20 +79,16 @@ def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
     return f"about {duration(seconds)}, at {pace.samples_per_second:.2g} samples/s as in {pace.job_name!r}"
 
 
-def _millions(count: int) -> str:
-    return f"{count / 1e9:,.1f} B" if count >= 1e9 else f"{count / 1e6:,.1f} M"
-
-
 def _sample(sample: ShownSample, block_size: int) -> dict[str, Any]:
     """A sample with its tokens, for people, of the whole and of each part where they were counted."""
-    counted, rendered = sample.tokens, sample.rendered
-    part_tokens = [_tokens(count) for count in counted.parts] if counted else [""] * len(rendered.parts)
+    tokens, rendered = sample.tokens, sample.rendered
+    part_tokens = [counted(count, "token") for count in tokens.parts] if tokens else [""] * len(rendered.parts)
     return {
         "prompt": rendered.prompt,
-        "prompt_tokens": _tokens(counted.prompt) if counted else "",
+        "prompt_tokens": counted(tokens.prompt, "token") if tokens else "",
         "parts": [
-            [kind, _PART_NAMES[kind], text, tokens]
-            for (kind, text), tokens in zip(rendered.parts, part_tokens, strict=True)
+            [kind, _PART_NAMES[kind], text, length]
+            for (kind, text), length in zip(rendered.parts, part_tokens, strict=True)
         ],
         "tokens": _length(sample, block_size),
         "is_left_out": sample.is_left_out,
@@ -103,7 +101,3 @@ def _length(sample: ShownSample, block_size: int) -> str:
     if sample.is_left_out:
         return f"will be left out: {said}"
     return f"may be left out: {said}" if total > block_size else said
-
-
-def _tokens(count: int) -> str:
-    return f"{count:,} token{'' if count == 1 else 's'}"

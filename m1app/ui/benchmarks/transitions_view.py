@@ -1,10 +1,11 @@
-"""Transitions of the Benchmarks page as dictionaries. Pure; runs and questions are `benchmark_view`."""
+"""Transitions of the Benchmarks page as dictionaries. Pure; runs and questions are in `runs_view`."""
 
 from typing import Any
 
+from m1app import wording
 from m1app.benchmark.flow import flow_figure, flows
 from m1app.benchmark.queries import CellPair, Transitions
-from m1app.benchmark.words import cell_words, comparison_words, percent
+from m1app.benchmark.words import comparison_words
 
 
 def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> dict[str, Any]:
@@ -16,14 +17,19 @@ def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> 
         passes: of each question in the run.
     """
     compared = transitions.comparison
-    before, after = cell_words(pair.before), cell_words(pair.after)
+    before, after = wording.cell(*pair.before), wording.cell(*pair.after)
     if pair.other_model not in ("", pair.model):
         before, after = f"{pair.model}, {before},", f"{pair.other_model}, {after}"
     what = "questions, by their first pass" if passes > 1 else "answers to the same questions"
     return {
         "figure": flow_figure(transitions),
         "ways": [
-            {"verdict": way.verdict, "words": way.words, "count": way.count, "share": percent(way.count / compared.n)}
+            {
+                "verdict": way.verdict,
+                "words": way.words,
+                "count": way.count,
+                "share": wording.percent(way.count / compared.n),
+            }
             for way in flows(transitions)
         ],
         "head": f"From {before} to {after}: {compared.n:,} {what}.",

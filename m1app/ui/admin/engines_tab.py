@@ -16,13 +16,13 @@ from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import header_value
-from m1app.ui.shell.units import size
-from models.engine.protocol import EngineInfo
-from models.errors import ModelsError
+from m1app.ui.shell.shared_reading import SharedReading
+from m1app.wording import size
 from models.weights.catalog import CatalogModel
 from models.weights.download import is_fetched, local_path
 
 _TICK_SECONDS = 2.0
+_SHARED_SECONDS = 1.0
 _LOG_LINES = 100
 
 
@@ -32,6 +32,7 @@ class EnginesTab:
     def __init__(self, services: Services, gate: HandlerGate) -> None:
         self._services = services
         self._gate = gate
+        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._engines = admin_component("engines")
         self._health = admin_component("health")
 
@@ -46,7 +47,7 @@ class EnginesTab:
         self._health.examine(gate(self._on_examine), None, self._health, **QUIET)
 
     async def _on_tick(self, sent: str) -> tuple[Any, Any]:
-        value = await engines_value(self._services)
+        value = await self._ticks.get("", lambda: engines_value(self._services))
         text = json.dumps(value, sort_keys=True)
         return (gr.skip(), gr.skip()) if text == sent else (value, text)
 
@@ -66,22 +67,16 @@ class EnginesTab:
 
 async def engines_value(services: Services) -> dict[str, Any]:
     """The engine now, the models that it and its neighbours serve, and those of the catalog."""
-    info: EngineInfo | None = None
-    problem, served = "", []
-    try:
-        info = await services.engines.engine().describe()
-        served = list(await services.engines.models())
-    except ModelsError as exc:
-        problem = str(exc)
+    reading = await services.engine_watch.latest()
     state = services.engines.status().state
     is_managed = services.engines.choice is not EngineChoice.REMOTE
-    value = header_value(services, info, problem)
+    value = header_value(services, reading)
     shown = {name: value[name] for name in ("state", "label", "message", "facts", "restart")}
     return shown | {
         # Who is on this page may do this from anywhere; the header offers it on this machine only.
         "can_restart": is_managed,
         "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
-        "served": served,
+        "served": list(reading.models),
         "models": await asyncio.to_thread(_models, services),
         "log": services.engines.log_tail(_LOG_LINES),
     }

@@ -1,0 +1,105 @@
+"""Background work that cannot fail unseen: the app's worker loop.
+
+Nobody awaits a saver, a scheduler or a run, so an exception in one of them would be lost and the work with it. This
+module and the UI boundary are the two places that catch every exception. Each one is logged, an unexpected one with
+its traceback, and becomes a message for the person. Cancellation passes through.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any, TypeVar
+
+from m1app.errors import FOR_PEOPLE
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_LONGEST_PAUSE_SECONDS = 30.0
+_running: set[asyncio.Task[Any]] = set()
+"""The event loop itself holds tasks by weak references only."""
+
+
+@contextmanager
+def reported(work: str, report: Callable[[str], object]) -> Iterator[None]:
+    """End any exception of the block here: log it as a failure of `work` and pass its message to `report`."""
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 - the worker loop
+        report(_explained(work, exc, FOR_PEOPLE, ""))
+
+
+class Rounds:
+    """Repeated background work: a round that fails is reported, and the next one is tried after a pause.
+
+    A problem that lasts is logged once. After an unexpected exception the pause doubles each time, up to 30 s.
+    """
+
+    def __init__(self, work: str, seconds: float, expected: tuple[type[Exception], ...] = FOR_PEOPLE) -> None:
+        """Args:
+        work: what the log calls it.
+        seconds: pause between two rounds.
+        expected: exceptions whose message is enough; any other is logged with its traceback.
+        """
+        self.problem = ""
+        """Why the last round failed, for people; empty when it succeeded."""
+        self._work = work
+        self._seconds = seconds
+        self._expected = expected
+        self._unexpected = 0
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before the next round."""
+        return max(self._seconds, min(self._seconds * 2.0**self._unexpected, _LONGEST_PAUSE_SECONDS))
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """One round; any exception ends here and is kept as `problem`."""
+        try:
+            yield
+        except Exception as exc:  # noqa: BLE001 - the worker loop
+            self._unexpected = 0 if isinstance(exc, self._expected) else min(self._unexpected + 1, 16)
+            self.problem = _explained(self._work, exc, self._expected, self.problem)
+        else:
+            if self.problem:
+                _log.info("%s works again", self._work)
+            self._unexpected, self.problem = 0, ""
+
+
+def start_task(work: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
+    """Run `work` as a task; an exception that ends it is logged even if nobody awaits it."""
+    task = asyncio.create_task(work, name=name)
+    _running.add(task)
+    task.add_done_callback(_note_end)
+    return task
+
+
+def start_thread(work: Callable[[], object], name: str) -> Thread:
+    """Run `work` in a daemon thread; an exception that ends it is logged."""
+
+    def run() -> None:
+        with reported(name, lambda _: None):
+            work()
+
+    thread = Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _note_end(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
+
+
+def _explained(work: str, error: Exception, expected: tuple[type[Exception], ...], known: str) -> str:
+    """The message for people; logs the error, unless it is expected and `known` already."""
+    if isinstance(error, expected):
+        message = str(error)
+        if message != known:
+            _log.warning("%s: %s", work, message)
+        return message
+    _log.error("%s failed unexpectedly", work, exc_info=error)
+    return f"An unexpected error occurred ({type(error).__name__}); the app's log has the details."

@@ -1,0 +1,57 @@
+"""What a person typed or chose in the boxes of a form, as the numbers that a request needs."""
+
+import re
+from typing import Any
+
+from m1app.runs.errors import ProbeRefused, SweepRefused
+from m1app.runs.probe_request import MAX_SEED
+
+BUDGET_EXPONENTS = (6, 14)
+"""The powers of two that forms offer as budgets: 64 to 16,384 tokens."""
+BUDGET_CHIPS = tuple(2**n for n in range(BUDGET_EXPONENTS[0], BUDGET_EXPONENTS[1] + 1))
+
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+
+
+def read_seed(text: str | None) -> int | None:
+    """The seed that was typed, None for an empty box; raises ProbeRefused for anything but a whole number."""
+    if not text or not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ProbeRefused(
+            "seed", f"Seed is {text[:40]!r}; enter a whole number from 0 to {MAX_SEED:,}, or leave it empty."
+        ) from None
+
+
+def read_whole(value: Any, field: str, name: str, low: int, high: int) -> int:
+    """A slider's value as the whole number that it is; raises ProbeRefused for any other."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, int):
+        raise ProbeRefused(field, f"{name} is {value!r}; enter a whole number from {low} to {high}.")
+    return value
+
+
+def read_budgets(text: str | None) -> tuple[int, ...]:
+    """Budgets that were typed, apart by spaces, commas or semicolons.
+
+    Raises:
+        SweepRefused: something is no whole number, or "1,024" may be one number or two.
+    """
+    budgets = []
+    for word in (text or "").replace(";", " ").replace(", ", " ").split():
+        if _THOUSANDS.fullmatch(word):
+            raise SweepRefused(
+                "budgets",
+                f"Own budgets has {word!r}, which may be one number or more; write {word.replace(',', '')} "
+                f"or {word.replace(',', ' ')}.",
+            )
+        for number in filter(None, word.split(",")):
+            if not re.fullmatch(r"[0-9]{1,9}", number):
+                raise SweepRefused(
+                    "budgets", f"Own budgets has {number[:40]!r}; enter whole numbers of tokens, such as 100 300."
+                )
+            budgets.append(int(number))
+    return tuple(budgets)

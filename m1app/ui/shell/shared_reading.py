@@ -1,0 +1,48 @@
+"""One reading for every page that asks for the same thing within a moment, so that open tabs do not add up."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Entry(Generic[_T]):
+    task: "asyncio.Task[_T]"
+    begun_at: float
+
+
+class SharedReading(Generic[_T]):
+    """Readings by key, each made at most once at a time and kept for a moment."""
+
+    def __init__(self, max_age_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_age_seconds = max_age_seconds
+        self._clock = clock
+        self._entries: dict[Hashable, _Entry[_T]] = {}
+
+    async def get(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
+        """The reading of `key`: one that is under way or recent, else a new one; raises what `read` raises."""
+        entry = self._entries.get(key)
+        if entry is None or not self._is_usable(entry):
+            self._entries = {known: each for known, each in self._entries.items() if self._is_usable(each)}
+            entry = self._entries[key] = _Entry(asyncio.ensure_future(_awaited(read)), self._clock())
+        # A tab that is closed must not cancel what others wait for.
+        return await asyncio.shield(entry.task)
+
+    def forget(self) -> None:
+        """After a change: what is asked from now on is read anew."""
+        self._entries.clear()
+
+    def _is_usable(self, entry: _Entry[_T]) -> bool:
+        task = entry.task
+        if not task.done():
+            return True
+        is_good = not task.cancelled() and task.exception() is None
+        return is_good and self._clock() - entry.begun_at < self._max_age_seconds
+
+
+async def _awaited(read: Callable[[], Awaitable[_T]]) -> _T:
+    return await read()

@@ -1,0 +1,156 @@
+"""How pages, exports, reports and commands phrase the same things: verdicts, durations, sizes, counts and shares."""
+
+import math
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How an answer was judged. Pages use the value to pick a colour."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNANSWERED = "unanswered"
+    """The question has options, but the answer chose none."""
+    UNSCORED = "unscored"
+
+
+_VERDICT_WORDS = {
+    Verdict.RIGHT: "right",
+    Verdict.WRONG: "wrong",
+    Verdict.UNANSWERED: "no option chosen",
+    Verdict.UNSCORED: "not scored",
+}
+
+
+def verdict_of(letter: str | None, is_correct: bool | None, has_options: bool = True) -> Verdict:
+    """The verdict on an answer.
+
+    Args:
+        letter: the option it chose, if any.
+        is_correct: None when there is no target or scoring has not happened.
+        has_options: false for an open question, whose answers choose no option.
+    """
+    if is_correct:
+        return Verdict.RIGHT
+    if letter is None and has_options:
+        return Verdict.UNANSWERED
+    return Verdict.UNSCORED if is_correct is None else Verdict.WRONG
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in lower case, for use within a sentence."""
+    return _VERDICT_WORDS[verdict]
+
+
+def verdict_with_letter(letter: str | None, verdict: Verdict) -> str:
+    """The chosen option and the verdict on it: "A, right", "no option chosen"."""
+    words = verdict_words(verdict)
+    return f"{letter}, {words}" if letter else words
+
+
+def verdict_label(
+    letter: str | None, is_correct: bool | None, target: str | None, has_options: bool = True, reason: str = ""
+) -> str:
+    """The verdict as a label of its own: "✓ Right: A", "✗ Wrong: B, target A".
+
+    Args:
+        letter: the option the answer chose, if any.
+        is_correct: None when there is no target or scoring has not happened.
+        target: the letter of the right option, if known.
+        has_options: false for an open question.
+        reason: why no option was recognised; shown in parentheses.
+    """
+    if is_correct:
+        return f"✓ Right: {letter}"
+    if letter:
+        return f"Chosen option: {letter}" if is_correct is None else f"✗ Wrong: {letter}, target {target}"
+    if not has_options:
+        return "Not scored"
+    nothing = f"No option chosen ({reason})" if reason else "No option chosen"
+    return nothing if is_correct is None else f"✗ {nothing}, target {target}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "2.5 s", "40 s", "12 min", "3 h 05 min" or "2 d 4 h"."""
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def size(count: float) -> str:
+    """Bytes as "512 B", "1.5 kB", "93 MB" or "15.2 GB"."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    digits = 0 if unit == "B" or value >= 100 else 1
+    return f"{value:,.{digits}f} {unit}"
+
+
+def parameter_count(count: int | None) -> str:
+    """A model's parameters as "494M" or "7.6B"; "unknown" for None or 0."""
+    if not count:
+        return "unknown"
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f}B"
+    return f"{count / 1e6:.{0 if count >= 1e7 else 1}f}M"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 question", "1,200 questions".
+
+    Args:
+        count: 0 or more.
+        noun: in the singular.
+        plural: where adding an "s" does not form it ("passes").
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share from 0 to 1 as a percentage; a dash for NaN, the share of nothing."""
+    return "–" if math.isnan(share) else f"{share:.{digits}%}"
+
+
+def percent_with_interval(share: float, low: float, high: float) -> str:
+    """A share and its confidence interval: "62.0% (55.1% to 68.4%)"."""
+    return f"{percent(share)} ({percent(low)} to {percent(high)})"
+
+
+def points(difference: float) -> str:
+    """A difference between two shares in percentage points, always with its sign."""
+    return f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_value(p: float) -> str:
+    """A p-value as "p = 0.031" or "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def cell(budget_tokens: int, force_rounds: int) -> str:
+    """A cell of a grid: "4,096 tokens, 1 round"."""
+    return f"{budget_tokens:,} tokens, {counted(force_rounds, 'round')}"
+
+
+def tokens_account(generated: int, seconds: float, if_separate: int) -> str:
+    """What a grid of cells cost, compared with running each cell separately.
+
+    Args:
+        generated: tokens.
+        seconds: how long they took.
+        if_separate: tokens of separate runs; 0 when unknown, which leaves out the comparison.
+    """
+    made = f"{generated:,} tokens generated in {duration(seconds)}"
+    if not generated or not if_separate:
+        return made
+    return f"{made}; separate runs of every cell: {if_separate:,} tokens, {if_separate / generated:.1f} times as many"
