@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 from m1app.access.service import AdminAccess
 from m1app.background import start_task
 from m1app.bootstrap import Services
-from m1app.ui.admin.component import ADMIN_STYLE_SHEET
 from m1app.ui.admin.files import add_admin_files
 from m1app.ui.admin.login import ADMIN, AdminGate, add_login, is_admitted
 from m1app.ui.admin.page import AdminPage
@@ -29,7 +28,7 @@ from m1app.ui.probe.page import ProbePage
 from m1app.ui.shell.gradio_upkeep import bound_upkeep
 from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.security import Secured, allowed_hosts
-from m1app.ui.shell.theme import STYLE_SHEETS, make_theme
+from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
 
 _PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
 """Of the pages, each a Gradio application of its own."""

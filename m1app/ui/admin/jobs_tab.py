@@ -18,7 +18,7 @@ from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
-from m1app.ui.shell.page_component import program_component
+from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from storage.jobs.records import Job, JobKind, JobState
 
@@ -41,13 +41,7 @@ class JobsTab:
         self._fine_tuning = services.fine_tuning
         self._engine_watch = services.engine_watch
         self._gate = gate
-        self.list = program_component(
-            "admin/admin_jobs",
-            "admin/admin_base",
-            "shell/program_plotly",
-            "admin/admin_training_progress",
-            "admin/admin_jobs",
-        )
+        self.list = page_component("admin/jobs", element_id="admin-jobs", events=("look", "act", "clone", "benchmark"))
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._view = gr.State(dict(NEW_VIEW))
         self._sent = gr.State("")

@@ -20,7 +20,7 @@ from m1app.ui.admin.question_sets_tab import SetsTab
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
-from m1app.ui.shell.page_component import program_component
+from m1app.ui.shell.page_component import page_component
 
 _TABS = ("launch", "training", "jobs", "sets", "engines")
 
@@ -32,7 +32,7 @@ class AdminPage:
         self._services = services
         self._gate = HandlerGate(access)
         header = PageHeader(services)
-        self._session = program_component("admin/admin_session")
+        self._session = page_component("admin/session", element_id="admin-session")
         # Every tab is there from the start: one that is built later would miss what was sent to it before.
         with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
             with gr.Tab("New benchmark", id="launch", render_children=True):

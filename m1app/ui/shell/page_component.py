@@ -61,18 +61,6 @@ def page_component(name: str, *, element_id: str, events: Sequence[str] = ()) ->
     )
 
 
-def program_component(name: str, *program: str) -> gr.HTML:
-    """A component whose page code is no module yet: the files of `program`, one after the other."""
-    parts = ("shell/program_elements", *(program or (name,)))
-    return gr.HTML(
-        value={},
-        html_template=(_PAGES / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load="\n".join((_PAGES / f"{part}.js").read_text(encoding="utf-8") for part in parts),
-        apply_default_css=False,
-        elem_id=name.rpartition("/")[2].replace("_", "-"),
-    )
-
-
 def text_block(element_id: str) -> gr.HTML:
     """A hidden block for a text that comes later; its value must be `escaped`."""
     return gr.HTML("", visible=False, elem_id=element_id, apply_default_css=False)

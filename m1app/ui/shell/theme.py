@@ -12,6 +12,7 @@ STYLE_SHEETS = (
     _PAGES / "benchmarks" / "page.css",
 )
 """In the order in which a page takes them."""
+ADMIN_STYLE_SHEET = _PAGES / "admin" / "page.css"
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
