@@ -1,6 +1,6 @@
 # Thin names for scripts/. Works without git, and in a folder whose name has spaces.
 .DEFAULT_GOAL := help
-.PHONY: help run install test check vllm test-vllm test-ray train-env test-training lock bench clean
+.PHONY: help run install test quick check vllm test-vllm test-ray train-env test-training lock bench clean
 
 # The scripts see this one only when it was given: make run PYTHON=/path/to/python3.12
 ifdef PYTHON
@@ -21,7 +21,12 @@ install: ## make .venv with what the app needs (PYTHON=... chooses the interpret
 test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
 	@sh scripts/test.sh -m "not vllm and not ray and not training" $(ARGS)
 
-check: ## formatting, lint, types, import rules, shell scripts, Dockerfile, compose.yaml
+quick: ## the tests of page code and those that need no engine, browser, program or server, in two minutes (ARGS=... goes to pytest)
+	@sh scripts/install.sh dev
+	@.venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
+	@sh scripts/pytest.sh -n 2 --quick $(ARGS)
+
+check: ## formatting, lint, types, tests of page code, import rules, shell scripts, Dockerfile, compose.yaml
 	@sh scripts/check.sh
 
 vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the CPU build
@@ -30,12 +35,12 @@ vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the C
 test-vllm: ## the engine tests and one probe on a real vLLM, after `make vllm`
 	@[ -x .venv-vllm/bin/python ] || { echo "There is no .venv-vllm; run make vllm first." >&2; exit 1; }
 	@sh scripts/install.sh dev
-	@.venv/bin/python -m pytest -m vllm $(ARGS)
+	@sh scripts/pytest.sh -m vllm $(ARGS)
 
 test-ray: ## jobs on a real Ray of one node, which the tests start
 	@sh scripts/install.sh dev
 	@sh scripts/install_ray.sh
-	@.venv/bin/python -m pytest -m ray $(ARGS)
+	@sh scripts/pytest.sh -m ray $(ARGS)
 
 train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning does it by itself
 	@bash scripts/make_train.sh
@@ -43,7 +48,7 @@ train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning do
 test-training: ## train for a few steps, kill, resume and ask the result, after `make train-env`
 	@[ -x .venv-train/bin/python ] || { echo "There is no .venv-train; run make train-env first." >&2; exit 1; }
 	@sh scripts/install.sh dev
-	@.venv/bin/python -m pytest -m training $(ARGS)
+	@sh scripts/pytest.sh -m training $(ARGS)
 
 lock: ## compile the lock files anew (ARGS=--upgrade takes the newest versions)
 	@sh scripts/install.sh app
@@ -56,5 +61,5 @@ bench: ## run the measurements in benchmarks/
 	done
 
 clean: ## remove .venv, .venv-lock and caches; keeps data/, .venv-vllm and .venv-train
-	@rm -rf .venv .venv-lock .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	@rm -rf .venv .venv-lock node_modules .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	@find . -path './.venv*' -prune -o -path ./data -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -24,7 +24,6 @@ from m1app.question.library import load_library
 from m1app.runs.pass_plan import PassPlanner
 from m1app.runs.sweep_reading import SweepSnapshot, cell_readings
 from m1app.runs.sweep_request import SweepRequest
-from m1app.runs.sweep_store import SweepStore
 from m1app.runs.sweeps import SweepService
 from models.engine.protocol import TokenIds
 from models.thinking.sweep import Cell
@@ -87,7 +86,7 @@ async def compare(services: Services, requests: Sequence[SweepRequest]) -> Compa
     """Run every request both ways; which goes first changes from question to question."""
     found = Comparison()
     planner = PassPlanner(CountingEngines(services, found.our_cost), services.profiles)  # type: ignore[arg-type]
-    sweeps = SweepService(planner, SweepStore(services.database))
+    sweeps = SweepService(planner, services.database)
     for number, request in enumerate(requests):
         if number % 2:
             alone = await _separately(services, request, found)

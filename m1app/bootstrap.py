@@ -15,11 +15,9 @@ from m1app.jobs.service import JobService
 from m1app.question_sets.service import QuestionSetService
 from m1app.runs.pass_plan import PassPlanner
 from m1app.runs.probe import ProbeService
-from m1app.runs.sweep_store import SweepStore
 from m1app.runs.sweeps import SweepService
-from m1app.runs.trace_store import TraceStore
 from m1app.settings import Settings, SettingsError
-from m1app.training.data_service import TrainingDataService
+from m1app.training.data_building import TrainingDataService
 from m1app.training.service import FineTuningService
 from models.profiles import Profiles, load_profiles
 from models.weights.catalog import Catalog
@@ -36,7 +34,6 @@ class Services:
     profiles: Profiles
     engines: EngineService
     engine_watch: EngineWatch
-    store: TraceStore
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -93,7 +90,6 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engines.start()
     database = Database(settings.database_address)
     database.migrate()
-    store = TraceStore(database)
     planner = PassPlanner(engines, profiles)
     jobs = JobService(database, settings)
     benchmark_store = BenchmarkStore(database)
@@ -105,15 +101,14 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         profiles=profiles,
         engines=engines,
         engine_watch=EngineWatch(engines),
-        store=store,
-        probe=ProbeService(planner, store),
-        sweeps=SweepService(planner, SweepStore(database)),
+        probe=ProbeService(planner, database),
+        sweeps=SweepService(planner, database),
         annotations=AnnotationService(database, taxonomy),
         exchange=AnnotationExchange(database, taxonomy),
         question_sets=QuestionSetService(database, settings),
         jobs=jobs,
         benchmarks=BenchmarkService(
-            benchmark_store, SweepService(planner, SweepStore(database), MAX_IN_FLIGHT), engines, profiles, jobs
+            benchmark_store, SweepService(planner, database, MAX_IN_FLIGHT), engines, profiles, jobs
         ),
         benchmark_reading=BenchmarkReading(benchmark_store),
         training_data=training_data,

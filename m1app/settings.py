@@ -1,6 +1,7 @@
 """Settings, read once from the environment (M1_*) and passed down; nothing else reads the environment."""
 
 import ipaddress
+import os
 import re
 import shlex
 from enum import StrEnum
@@ -14,6 +15,8 @@ from m1app.errors import AppError
 from models.engine.endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
+IS_PACKAGE = _ROOT.name in ("site-packages", "dist-packages")
+"""Whether the app was installed as a package, and does not run from a folder of its own."""
 _MIN_PASSWORD_CHARACTERS = 8
 _ARGON2_HASH = re.compile(r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -40,7 +43,7 @@ class Settings(BaseSettings):
     # A variable that is set but empty (`M1_PORT=`, as compose files pass it on) counts as not set.
     model_config = SettingsConfigDict(env_prefix="M1_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    home: Path = _ROOT / "data"
+    home: Path = Field(default_factory=lambda: _default_home())
     """Folder of everything that lasts: database, weights, logs."""
     host: str = "127.0.0.1"
     port: int = Field(default=7860, ge=1, le=65535)
@@ -206,6 +209,14 @@ def _endpoints(urls: str) -> tuple[Endpoint, ...]:
         base_url = f"{parts.scheme}://{host}{parts.path}".rstrip("/").removesuffix("/v1")
         found.append(Endpoint(base_url, parts.password or ""))
     return tuple(found)
+
+
+def _default_home(is_package: bool = IS_PACKAGE) -> Path:
+    """`data` beside the code; for an installed package, whose folder is pip's, a folder among the user's data."""
+    if not is_package:
+        return _ROOT / "data"
+    user_data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (user_data if user_data.is_absolute() else Path.home() / ".local" / "share") / "m1app"
 
 
 def load_settings() -> Settings:

@@ -8,22 +8,22 @@ ModelsError
 │   ├── ContextOverflow          prompt and tokens asked for exceed the context length
 │   ├── RateLimited              the engine asks to wait
 │   ├── EngineDropped            the stream broke before it was finished
-│   ├── EngineFailed             the engine answered with an error of its own
+│   ├── EngineFailed             the engine reported an internal error
 │   └── BadEngineResponse        the answer is not what a completions server sends
 ├── ServerError                  an engine process that this app runs
 │   ├── ServerNotInstalled       its program is missing
-│   ├── ServerStartFailed        it ended, or stayed silent, before it was ready
-│   └── ServerGone               it ended while it was serving
-├── CatalogError                 catalog.toml or a profile file is wrong
+│   ├── ServerStartFailed        it exited or timed out before it was ready
+│   └── ServerGone               it exited while it was serving
+├── CatalogError                 catalog.toml or a profile file contains an error
 │   ├── UnknownModel             no entry with that id
 │   └── UnknownProfile           no profile with that id
 └── DownloadError                the weights could not be fetched
-    ├── SourceUnreachable        no connection, or it kept breaking
+    ├── SourceUnreachable        no connection, or the connection kept breaking
     ├── SourceRefused            not found, or a licence must be accepted
-    ├── HashMismatch             the bytes are not the catalog's
+    ├── HashMismatch             the bytes do not match the catalog
     └── NoDiskSpace              the file does not fit
 
-Every message says what was found and what to do about it; upstream errors are chained (`raise ... from exc`).
+Every message says what is wrong and what to do about it; upstream errors are chained (`raise ... from exc`).
 """
 
 
@@ -45,7 +45,7 @@ class EngineUnreachable(EngineError):
 
 
 class EngineRejectedKey(EngineError):
-    """The engine wants another API key."""
+    """The engine rejected the API key."""
 
 
 class ModelNotServed(EngineError):
@@ -71,7 +71,7 @@ class EngineDropped(EngineError):
 
 
 class EngineFailed(EngineError):
-    """The engine answered with an error of its own."""
+    """The engine reported an internal error."""
 
 
 class BadEngineResponse(EngineError):
@@ -87,15 +87,15 @@ class ServerNotInstalled(ServerError):
 
 
 class ServerStartFailed(ServerError):
-    """The process ended, or stayed silent, before it was ready."""
+    """The process exited or timed out before it was ready."""
 
 
 class ServerGone(ServerError):
-    """The process ended while it was serving."""
+    """The process exited while it was serving."""
 
 
 class CatalogError(ModelsError):
-    """catalog.toml or a profile file is wrong; the message names file, entry and field."""
+    """catalog.toml or a profile file contains an error; the message names file, entry and field."""
 
 
 class UnknownModel(CatalogError):
@@ -111,15 +111,15 @@ class DownloadError(ModelsError):
 
 
 class SourceUnreachable(DownloadError):
-    """No connection to the source, or it kept breaking."""
+    """No connection to the source, or the connection kept breaking."""
 
 
 class SourceRefused(DownloadError):
-    """The source does not have the file, or does not give it."""
+    """The source does not have the file, or refuses access to it."""
 
 
 class HashMismatch(DownloadError):
-    """The bytes that came are not those of the catalog."""
+    """The bytes received do not match the catalog."""
 
 
 class NoDiskSpace(DownloadError):

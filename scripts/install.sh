@@ -1,14 +1,19 @@
 #!/bin/sh
 # Makes .venv and installs a lock file into it: `install.sh` what the app needs, `install.sh dev` the tools as well.
+# `install.sh run` installs for the app as well and leaves compiling to bytecode, half of the time, to run.sh.
 # A lock that is already installed costs nothing: a copy of it in .venv tells. PYTHON=... chooses the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/environment.sh
 
+compile=""
 case "${1:-app}" in
     app) lock=requirements.txt ;;
-    dev) lock=requirements-dev.txt ;;
-    *) echo "install: found \"$1\", expected app or dev" >&2; exit 2 ;;
+    run) lock=requirements.txt compile=--no-compile ;;
+    dev) lock=requirements/dev.txt ;;
+    *) echo "install: found \"$1\", expected app, run or dev" >&2; exit 2 ;;
 esac
+stamp=.venv/m1-lock-${lock##*/}
 
 fail() {
     printf '%s\n' "install: $1" >&2
@@ -39,23 +44,26 @@ find_python() {
     fail "Python 3.11 or newer is needed, found $older. Install one, or name it: make run PYTHON=/path/to/python3.11"
 }
 
-is_installed() { cmp -s "$lock" ".venv/m1-$lock"; }
+is_installed() { cmp -s "$lock" "$stamp"; }
 
 if ! runs .venv/bin/python; then
     python=$(find_python)
     echo "install: making .venv with $("$python" --version)"
-    "$python" -m venv --clear .venv || fail "$python could not make .venv; see above."
+    make_environment "$python" .venv || fail "$python could not make .venv; see above."
 elif is_installed; then
     exit 0
 fi
 
-rm -f .venv/m1-requirements*.txt # An interrupted installation must not pass for a finished one.
+rm -f .venv/m1-lock-* # An interrupted installation must not pass for a finished one.
+add_installer .venv
 echo "install: installing $lock"
-.venv/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check --require-hashes -r "$lock" ||
-    fail "pip could not install $lock; see above. Nothing needs cleaning up: run it again."
+[ -z "$compile" ] || : >.venv/m1-uncompiled
+# shellcheck disable=SC2086 # No argument when empty.
+install_packages .venv $compile --require-hashes -r "$lock" ||
+    fail "$lock could not be installed; see above. Nothing needs cleaning up: run it again."
 # The tools' lock holds all of the app's, in the same versions.
-[ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-requirements.txt
-cp "$lock" ".venv/m1-$lock"
+[ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-lock-requirements.txt
+cp "$lock" "$stamp"
 
 if ! problem=$(.venv/bin/python -c 'import xllamacpp' 2>&1); then
     echo "install: the embedded engine cannot be loaded (on Debian and Ubuntu: sudo apt install libgomp1):" >&2

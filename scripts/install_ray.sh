@@ -3,7 +3,8 @@
 # names too are the same in both. A lock that is already installed costs nothing: a copy of it in .venv tells.
 set -eu
 cd "$(dirname "$0")/.."
-lock=requirements-ray.txt
+. scripts/environment.sh
+lock=requirements/ray.txt
 
 [ -x .venv/bin/python ] || {
     echo "install_ray: there is no .venv; run make install first." >&2
@@ -12,8 +13,9 @@ lock=requirements-ray.txt
 cmp -s "$lock" .venv/m1-ray-lock && exit 0
 rm -f .venv/m1-ray-lock # An interrupted installation must not pass for a finished one.
 echo "install_ray: installing $lock"
-.venv/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check --require-hashes -r "$lock" || {
-    echo "install_ray: pip could not install $lock; see above. Nothing needs cleaning up: run it again." >&2
+add_installer .venv
+install_packages .venv --require-hashes -r "$lock" || {
+    echo "install_ray: $lock could not be installed; see above. Nothing needs cleaning up: run it again." >&2
     exit 1
 }
 cp "$lock" .venv/m1-ray-lock

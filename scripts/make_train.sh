@@ -3,6 +3,7 @@
 # CPU build. A second run with the same lock file does nothing. PYTHON=... chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/environment.sh
 
 readonly environment=.venv-train
 readonly torch_cpu=torch==2.13.0+cpu
@@ -30,13 +31,13 @@ check_disk() {
 
 install_cpu_torch() {
     # An index that is configured already may have the CPU wheel; if not, PyTorch's own one is asked.
-    "$1" -m pip install --progress-bar off --no-deps "$torch_cpu" ||
-        "$1" -m pip install --progress-bar off --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
+    install_packages "$environment" --no-compile --no-deps "$torch_cpu" ||
+        install_packages "$environment" --no-compile --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
         fail "$torch_cpu was not found; check that $torch_cpu_index can be reached"
 }
 
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then build=cuda; else build=cpu; fi
-lock=requirements-train-$build.txt
+lock=requirements/train-$build.txt
 stamp="$build $(sha256sum "$lock" | cut -d' ' -f1)"
 
 if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then
@@ -46,10 +47,11 @@ fi
 
 if [ "$build" = cpu ]; then check_disk "$free_megabytes_cpu"; else check_disk "$free_megabytes_cuda"; fi
 echo "make_train: making $environment ($build build); this takes a few minutes and gigabytes"
-"$(choose_python)" -m venv --clear "$environment"
+make_environment "$(choose_python)" "$environment"
 python=$environment/bin/python
-[ "$build" = cuda ] || install_cpu_torch "$python"
-"$python" -m pip install --progress-bar off --no-deps --require-hashes -r "$lock"
-"$python" -c 'import trl, peft, gguf; print("make_train: TRL", trl.__version__, "imports")'
+[ "$build" = cuda ] || install_cpu_torch
+install_packages "$environment" --no-compile --no-deps --require-hashes -r "$lock"
+# Compiles to bytecode what training imports, and not the thousands of files beside it.
+PYTHONDONTWRITEBYTECODE="" "$python" -c 'import trl, peft, gguf; from trl import SFTTrainer; print("make_train: TRL", trl.__version__, "imports")'
 echo "$stamp" >"$environment/m1-lock"
 echo "make_train: $environment is ready"

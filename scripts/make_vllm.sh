@@ -3,6 +3,7 @@
 # A second run with the same lock file does nothing. PYTHON=... chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/environment.sh
 
 readonly environment=.venv-vllm
 readonly torch_cpu=torch==2.13.0+cpu
@@ -23,15 +24,15 @@ choose_python() {
 
 install_cpu() {
     # An index that is already configured may have the CPU wheel; only then is PyTorch's own one needed.
-    "$1" -m pip install --progress-bar off --no-deps "$torch_cpu" ||
-        "$1" -m pip install --progress-bar off --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
+    install_packages "$environment" --no-compile --no-deps "$torch_cpu" ||
+        install_packages "$environment" --no-compile --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
         fail "$torch_cpu was not found; check that $torch_cpu_index can be reached"
-    "$1" -m pip install --progress-bar off --no-deps --require-hashes -r "$2"
+    install_packages "$environment" --no-compile --no-deps --require-hashes -r "$lock"
 }
 
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "vLLM's wheels are for Linux on x86-64, this is $(uname -sm)"
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then build=cuda; else build=cpu; fi
-lock=requirements-vllm-$build.txt
+lock=requirements/vllm-$build.txt
 stamp="$build $(sha256sum "$lock" | cut -d' ' -f1)"
 
 if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then
@@ -40,13 +41,14 @@ if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then
 fi
 
 echo "make_vllm: making $environment ($build build); this downloads and unpacks several gigabytes"
-"$(choose_python)" -m venv --clear "$environment"
+make_environment "$(choose_python)" "$environment"
 python=$environment/bin/python
 if [ "$build" = cpu ]; then
-    install_cpu "$python" "$lock"
+    install_cpu
 else
-    "$python" -m pip install --progress-bar off --no-deps --require-hashes -r "$lock"
+    install_packages "$environment" --no-compile --no-deps --require-hashes -r "$lock"
 fi
-"$python" -c 'import vllm; print("make_vllm: vLLM", vllm.__version__, "imports")'
+# Compiles to bytecode what the server imports, and not the thousands of files beside it.
+PYTHONDONTWRITEBYTECODE="" "$python" -c 'import vllm, vllm.entrypoints.openai.api_server; print("make_vllm: vLLM", vllm.__version__, "imports")'
 echo "$stamp" >"$environment/m1-lock"
 echo "make_vllm: $environment is ready"

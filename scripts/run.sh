@@ -3,7 +3,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-sh scripts/install.sh
+sh scripts/install.sh run
+
+# A new environment is compiled to bytecode beside the first start, by one idle core, and not before it. Where that was
+# interrupted, the next start does the rest.
+if [ -f .venv/m1-uncompiled ]; then
+    { nice -n 19 .venv/bin/python -m compileall -qq .venv/lib || true; rm -f .venv/m1-uncompiled; } >/dev/null 2>&1 &
+fi
 
 if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embedded}" = embedded ]; then
     home=${M1_HOME:-data}

@@ -8,4 +8,4 @@ sh scripts/install.sh dev
 M1_CHROMIUM=$(sh scripts/find_browser.sh)
 export M1_CHROMIUM
 .venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
-exec .venv/bin/python -m pytest -n 2 "$@"
+exec sh scripts/pytest.sh -n 2 "$@"

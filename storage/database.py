@@ -1,14 +1,16 @@
 """The door to everything that lasts: one database, its transactions, its version and its health.
 
-Calls block: an async caller runs them in a thread (`asyncio.to_thread`). A `Database` may be shared by threads; a
-session belongs to one.
+Calls block, except `read` and `write`, which run in a thread for callers on an event loop. A `Database` may be shared
+by threads; a session belongs to one.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from sqlalchemy import NullPool, func, select
 from sqlalchemy.orm import Session as Session  # callers name it in their signatures
@@ -19,6 +21,7 @@ from storage.error_mapping import mapped_errors
 from storage.errors import StorageError
 
 BUSY_TIMEOUT_SECONDS = 5.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,24 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    def read_now(self, use: Callable[[Session], _T]) -> _T:
+        """The result of `use` in a transaction that only reads; blocks."""
+        with self.session(is_read_only=True) as session:
+            return use(session)
+
+    def write_now(self, use: Callable[[Session], _T]) -> _T:
+        """The result of `use` in a transaction of its own; nothing is stored when it raises. Blocks."""
+        with self.session() as session:
+            return use(session)
+
+    async def read(self, use: Callable[[Session], _T]) -> _T:
+        """`read_now` in a thread."""
+        return await asyncio.to_thread(self.read_now, use)
+
+    async def write(self, use: Callable[[Session], _T]) -> _T:
+        """`write_now` in a thread."""
+        return await asyncio.to_thread(self.write_now, use)
 
     @contextmanager
     def _turn(self, is_read_only: bool) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """What tests of several packages share: the real engines, started once."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from models.engine.endpoint import Endpoint
+from tests.migrated_copies import migrated_copies as migrated_copies
+from tests.models.engine.dictated import dictate as dictate
+from tests.needs import E2E, Guard, is_quick, mark
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -17,16 +21,38 @@ ENGINE_CONTEXT_LENGTH = 2048
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
-class BrowserApart(LoadScopeScheduling):
-    """Of two processes one has the browser's tests, which share an app; the other takes the rest, file by file."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need nothing but Python (make quick)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.quick:
+        config.pluginmanager.register(Guard())
+
+
+@pytest.hookimpl(tryfirst=True)  # Before -m chooses by the marks.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
+    if config.option.quick:
+        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
+        items[:] = [item for item in items if is_quick(item)]
+    # The browser's first, which share an app as long as nothing comes between them; quick files last, to fill up with.
+    slow_files = {item.path for item in items if not is_quick(item)}
+    items.sort(key=lambda item: (not item.path.is_relative_to(E2E), item.path not in slow_files))
+
+
+class FileByFile(LoadScopeScheduling):
+    """Each process takes a file at a time, in the order above: so each has one app and one browser, and no more."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        return nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserApart:
-    return BrowserApart(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    config.option.loadscopereorder = False
+    return FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +92,13 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real vLLM over the same weights."""
+    """The real vLLM over the same weights; M1_TEST_VLLM_ARGS are further arguments, such as `--dtype bfloat16`."""
     from models.servers.vllm_server import vllm_server
 
     log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    extra_args = shlex.split(os.environ.get("M1_TEST_VLLM_ARGS", ""))
     server = vllm_server(
-        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, context_length=ENGINE_CONTEXT_LENGTH
+        VLLM_PYTHON, str(safetensors_path), "smollm2-135m", log_path, extra_args, context_length=ENGINE_CONTEXT_LENGTH
     )
     server.start()
     try:

@@ -23,7 +23,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.runs.sweep_export import sweep_json
 from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings
-from m1app.training.data_card import card_json
+from m1app.training.data_sets import card_json
 from m1app.training.recipe import TrainingRecipe
 from storage.annotations.records import AnnotationContent, CaseFilter, Part
 from storage.jobs.records import JobKind, JobState
@@ -77,14 +77,14 @@ def home(moved_home: OldHome) -> OldHome:
 
 
 async def traces(services: Services) -> list[Said]:
-    page = await services.store.page(TraceFilter(), EVERYTHING)
+    page = await services.probe.history(TraceFilter(), EVERYTHING)
     return [trace_json(await services.probe.get(each.id)) for each in page.items]
 
 
 async def search(services: Services) -> Said:
     """Ids of the traces that words find, also a word's beginning, and one of the thinking alone."""
     words = ("cortisol", "anaem", "step gland", "nothing-has-this-word")
-    pages = {each: await services.store.page(TraceFilter(text=each), EVERYTHING) for each in words}
+    pages = {each: await services.probe.history(TraceFilter(text=each), EVERYTHING) for each in words}
     return {each: [item.id for item in page.items] for each, page in pages.items()}
 
 

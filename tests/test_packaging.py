@@ -1,10 +1,12 @@
 """What a fresh clone relies on: the two commands' scripts, the locks, the Dockerfile and compose.yaml."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -24,9 +26,22 @@ from scripts.check_compose import find_problems, interpolate
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = Path(shutil.which("sh") or "/bin/sh")
-TARGETS = {"run", "install", "test", "check", "vllm", "test-vllm", "test-ray", "lock", "bench", "clean", "help"}
+TARGETS = {
+    "run",
+    "install",
+    "test",
+    "quick",
+    "check",
+    "vllm",
+    "test-vllm",
+    "test-ray",
+    "lock",
+    "bench",
+    "clean",
+    "help",
+}
 TARGETS |= {"train-env", "test-training"}
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements/dev.txt")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +93,7 @@ def test_every_locked_package_is_pinned_to_hashes(lock: str) -> None:
         assert "--hash=sha256:" in line, line
 
 
-@pytest.mark.parametrize(("lock", "group"), [("requirements.txt", None), ("requirements-dev.txt", "dev")])
+@pytest.mark.parametrize(("lock", "group"), [("requirements.txt", None), ("requirements/dev.txt", "dev")])
 def test_lock_holds_a_fitting_version_of_everything_the_project_asks_for(lock: str, group: str | None) -> None:
     versions = locked(lock)
     for requirement in asked(group):
@@ -118,36 +133,100 @@ def test_ci_runs_the_same_two_commands() -> None:
     text = (ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in text
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    for command in ("make check", "make test"):
+    for command in ("make check", "make test ARGS=--durations=25"):
         assert re.search(rf"^step \S+ {command}$", text, re.MULTILINE)
 
 
+def test_ci_runs_everything_unless_told_otherwise(tmp_path: Path) -> None:
+    def steps(skipped: str) -> list[str]:
+        done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP=skipped, PATH=f"{tmp_path}:{os.environ['PATH']}")
+        assert done.returncode == 0, done.stderr
+        return re.findall(r"^==== (\S+): passed", done.stdout, re.MULTILINE)
+
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    for program in ("make", "sh", "apt-get", "initdb"):
+        write_program(tmp_path / program, "exit 0")
+    large = ["train-env", "vllm"]
+    tests = ["test", "test-vllm", "test-training", "test-ray"]
+    assert steps("") == ["install", "check", *large, "environments", *tests]
+    assert steps("vllm training ray") == ["install", "check", "environments", "test"]
+
+
+def test_ci_fails_when_a_large_environment_cannot_be_made(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    for program in ("sh", "initdb"):
+        write_program(tmp_path / program, "exit 0")
+    write_program(tmp_path / "make", '[ "$1" != vllm ] || { echo no room; exit 1; }')
+    done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP="", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "no room" in done.stdout
+    assert "environments: FAILED" in done.stderr
+
+
+@pytest.fixture(scope="session")
+def installers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The uv and the pip of this environment, as wheels again."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("this environment was made without uv")
+    folder, version = tmp_path_factory.mktemp("installers"), importlib.metadata.version("uv")
+    site = Path(importlib.metadata.distribution("pip").locate_file(""))
+    pip = {
+        str(path.relative_to(site)): path.read_bytes()
+        for path in (site / "pip").rglob("*.*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    return [
+        make_wheel(folder, "uv", version, {f"uv-{version}.data/scripts/uv": uv.read_bytes()}),
+        make_wheel(folder, "pip", importlib.metadata.version("pip"), pip),
+    ]
+
+
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path, installers: list[Path]) -> Path:
     """Only what installing needs, in a folder whose name has a space, with a package of our own to install."""
+    clone = bare_clone(tmp_path)
+    for wheel in installers:
+        shutil.copy(wheel, clone / "links")
+    (clone / "requirements" / "installer.txt").write_text("".join(map(pinned, installers)))
+    return clone
+
+
+def bare_clone(tmp_path: Path) -> Path:
     clone = tmp_path / "a clone"
     shutil.copytree(ROOT / "scripts", clone / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / "requirements").mkdir()
     pin(clone, "1.0")
     return clone
 
 
 def pin(clone: Path, version: str) -> None:
     """Lock a tiny local package at this version; it stands in for the engine that install.sh tries to load."""
-    wheel = make_wheel(clone / "links", version)
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wheel = make_wheel(clone / "links", "xllamacpp", version, {"xllamacpp.py": f"version = {version!r}\n".encode()})
     for lock in LOCKS:
-        (clone / lock).write_text(f"xllamacpp=={version} --hash=sha256:{digest}\n")
+        (clone / lock).write_text(pinned(wheel))
 
 
-def make_wheel(links: Path, version: str) -> Path:
+def pinned(wheel: Path) -> str:
+    name, version = wheel.name.split("-")[:2]
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+def make_wheel(links: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     links.mkdir(exist_ok=True)
-    info = f"xllamacpp-{version}.dist-info"
-    wheel = links / f"xllamacpp-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    wheel = links / f"{name}-{version}-py3-none-any.whl"
+    metadata = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "".join(f"{file},,\n" for file in [*files, f"{info}/METADATA", f"{info}/WHEEL"])
+        + f"{info}/RECORD,,\n",
+    }
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("xllamacpp.py", f"version = {version!r}\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: xllamacpp\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"xllamacpp.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        for file, content in (files | metadata).items():
+            entry = zipfile.ZipInfo(file)
+            entry.external_attr = (stat.S_IFREG | 0o755) << 16
+            archive.writestr(entry, content)
     return wheel
 
 
@@ -169,6 +248,7 @@ def test_install_makes_an_environment_once_and_follows_the_lock(clone: Path) -> 
     shutil.move(clone / "links", clone / "away")
     second = install(clone)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert (clone / ".venv" / "bin" / "uv").exists()
 
     shutil.move(clone / "away", clone / "links")
     pin(clone, "2.0")
@@ -187,9 +267,27 @@ def test_interrupted_installation_is_not_taken_for_a_finished_one(clone: Path) -
     shutil.rmtree(clone / "links")
     failed = install(clone)
     assert failed.returncode == 1
-    assert "pip could not install requirements.txt" in failed.stderr
+    assert "requirements.txt could not be installed" in failed.stderr
     pin(clone, "1.0")
     assert "installing requirements.txt" in install(clone).stdout
+
+
+def test_platform_that_uv_has_no_wheel_for_is_installed_with_pip(tmp_path: Path) -> None:
+    clone = bare_clone(tmp_path)
+    (clone / "requirements" / "installer.txt").write_text(f"uv==1.0 --hash=sha256:{'0' * 64}\n")
+    result = install(clone, PYTHON=sys.executable)
+    assert result.returncode == 0, result.stderr
+    assert "uv could not be installed" in result.stdout
+    assert installed_version(clone) == "1.0"
+
+
+def test_first_start_leaves_compiling_to_bytecode_for_later(clone: Path) -> None:
+    assert install(clone, "run", PYTHON=sys.executable).returncode == 0
+    assert (clone / ".venv" / "m1-uncompiled").exists()
+    assert list((clone / ".venv").rglob("xllamacpp*.pyc")) == []
+    pin(clone, "2.0")
+    assert install(clone).returncode == 0
+    assert list((clone / ".venv").rglob("xllamacpp*.pyc")) != []
 
 
 def test_environment_whose_interpreter_is_gone_is_made_anew(clone: Path) -> None:
@@ -412,7 +510,7 @@ def test_vllm_service_gets_its_model_and_key_and_refuses_to_start_without_one() 
 
 
 def test_vllm_image_is_the_version_that_the_lock_has() -> None:
-    assert compose()["services"]["vllm"]["image"].endswith(f":v{locked('requirements-vllm-cuda.txt')['vllm'][0]}")
+    assert compose()["services"]["vllm"]["image"].endswith(f":v{locked('requirements/vllm-cuda.txt')['vllm'][0]}")
 
 
 # The whole tree ------------------------------------------------------------------------------------------------------

@@ -75,9 +75,7 @@ class AdminAccess:
     async def log_in(self, password: str, address: str) -> str:
         """The token of a new session; raises LoginRefused."""
         if not self._hash:
-            raise LoginRefused(
-                "No password is set. Set M1_ADMIN_PASSWORD where the app is started, and start it again."
-            )
+            raise LoginRefused("No password is set. Set M1_ADMIN_PASSWORD and restart the app.")
         now = self._clock()
         wait = math.ceil(self._limit.wait_seconds(address, now))
         if wait:
@@ -86,7 +84,7 @@ class AdminAccess:
         async with self._verifying:
             is_right = await asyncio.to_thread(self._is_right, password)
         if not is_right:
-            raise LoginRefused("That is not the password.")
+            raise LoginRefused("Wrong password.")
         self._limit.forgive(address)
         return self._new_session()
 

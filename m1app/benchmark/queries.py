@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from m1app.benchmark.estimates import PairedComparison, Proportion
+from m1app.benchmark.intervals import PairedComparison, Proportion
 from m1app.benchmark.store import BenchmarkStore
 from m1app.errors import AppError
 from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, RunState

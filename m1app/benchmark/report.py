@@ -20,8 +20,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from m1app import __version__, wording
-from m1app.benchmark.charts import Panel, panels
-from m1app.benchmark.flow import flow_figure, flows
+from m1app.benchmark.charts.flow import flow_figure, flows
+from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.panels import Panel, panels
+from m1app.benchmark.descriptions import account_words, comparison_words, run_name
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import (
     MACRO,
@@ -32,7 +34,6 @@ from m1app.benchmark.queries import (
     Transitions,
 )
 from m1app.benchmark.recipe import recipe_of
-from m1app.benchmark.series import Chart, ChartChoice
 from m1app.benchmark.tables import (
     BEST_NOTE,
     CurvePoint,
@@ -43,7 +44,6 @@ from m1app.benchmark.tables import (
     curve_table,
     points_table,
 )
-from m1app.benchmark.words import account_words, comparison_words, run_name
 from m1app.errors import AppError
 from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweeps import SweepService

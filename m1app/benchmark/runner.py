@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from m1app.background import Rounds
-from m1app.benchmark.judging import all_unanswered, missing_cells, results_of
-from m1app.benchmark.progress import RunProgress
+from m1app.benchmark.item_results import all_unanswered, missing_cells, results_of
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
+from m1app.benchmark.run_progress import RunProgress
 from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
 from m1app.errors import AppError

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from m1app.benchmark.estimates import PairedComparison, Proportion
+from m1app.benchmark.intervals import PairedComparison, Proportion
 
 RESAMPLES = 1999
 _SEED = 20_250_400

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from m1app.benchmark.errors import RunNotFound
-from m1app.runs.trace_store import may_be_alive, this_process
+from m1app.runs.owners import may_be_alive, this_process
 from storage.benchmarks.records import (
     BenchmarkItem,
     BenchmarkResult,

@@ -1,14 +1,86 @@
-"""Tables of benchmark runs as texts, the same on the page and in the report."""
+"""Tables of benchmark runs as texts, the same on the page and in the report.
+
+The accuracy table has two readings: at one thinking budget, and at the best of all budgets as the paper's table has it.
+The second is optimistic, since the budget is chosen on the very questions that are scored.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from m1app.benchmark.accuracy_table import Reading, ReadingRow, reading_rows
-from m1app.benchmark.estimates import PairedComparison
+from m1app.benchmark.intervals import PairedComparison
 from m1app.benchmark.paper_figures import PaperRow, paper_set, paper_table
 from m1app.benchmark.queries import MACRO, CellSummary
-from m1app.benchmark.words import interval_words
-from m1app.wording import p_value, percent, points
+from m1app.wording import p_value, percent, percent_with_interval, points
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number of the table."""
+
+    value: float
+    """Accuracy, 0-1."""
+    low: float | None
+    """Of its 95% interval; None where there is none."""
+    high: float | None
+    n: int
+    budget_tokens: int | None
+    """Where it was read; None for a mean over sets read at budgets of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRow:
+    """A model of a run with a number of force rounds."""
+
+    run_id: str
+    model: str
+    force_rounds: int
+    budget_tokens: int
+    """Of the first reading."""
+    at_budget: Mapping[str, Reading]
+    """Question set to reading at the chosen budget; "" is the macro average."""
+    at_best: Mapping[str, Reading]
+    """The same at each set's best budget; the lowest of equally good ones."""
+
+
+def reading_rows(cells: Sequence[CellSummary], budget_tokens: int) -> tuple[ReadingRow, ...]:
+    """A row for each run, model and number of force rounds, in the order in which they come.
+
+    Args:
+        cells: of all chosen runs, macro averages among them.
+        budget_tokens: of the first reading.
+    """
+    owners = dict.fromkeys((cell.run_id, cell.model, cell.force_rounds) for cell in cells)
+    rows = []
+    for run_id, model, force_rounds in owners:
+        own = [c for c in cells if (c.run_id, c.model, c.force_rounds) == (run_id, model, force_rounds) and c.n]
+        rows.append(
+            ReadingRow(
+                run_id=run_id,
+                model=model,
+                force_rounds=force_rounds,
+                budget_tokens=budget_tokens,
+                at_budget={c.question_set: _reading_of(c) for c in own if c.budget_tokens == budget_tokens},
+                at_best=_best(own),
+            )
+        )
+    return tuple(rows)
+
+
+def _best(cells: Sequence[CellSummary]) -> dict[str, Reading]:
+    best: dict[str, Reading] = {}
+    for cell in sorted(cells, key=lambda c: (-c.accuracy.value, c.budget_tokens)):
+        best.setdefault(cell.question_set, _reading_of(cell))
+    if "" in best:
+        # As the paper's average: the mean of the sets' maxima, and not the maximum of the means.
+        own = [reading for name, reading in best.items() if name]
+        best[""] = Reading(fmean(each.value for each in own), None, None, sum(each.n for each in own), None)
+    return best
+
+
+def _reading_of(cell: CellSummary) -> Reading:
+    return Reading(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high, cell.n, cell.budget_tokens)
+
 
 MACRO_NAME = "Macro average"
 BEST_NOTE = (
@@ -70,8 +142,8 @@ def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_n
                 str(cell.force_rounds),
                 f"{cell.budget_tokens:,}",
                 f"{cell.n:,}",
-                interval_words(cell),
-                interval_words(other) if other else "–",
+                _with_interval(cell),
+                _with_interval(other) if other else "–",
                 percent(cell.answered_share),
                 f"{cell.mean_thinking_tokens:,.0f}",
                 f"{cell.mean_tokens:,.0f}",
@@ -128,6 +200,10 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
 
 def _key(cell: CellSummary) -> tuple[str, str, str, int, int]:
     return cell.run_id, cell.model, cell.question_set, cell.budget_tokens, cell.force_rounds
+
+
+def _with_interval(cell: CellSummary) -> str:
+    return percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high)
 
 
 def _row(*texts: str) -> TableRow:

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from m1app.bootstrap import Services
 from m1app.errors import AppError
 from m1app.training.curation import CurationPlan, StepReport
-from m1app.training.data_card import DataCard, card_json, card_markdown
-from m1app.training.data_sets import DataSetVersion
+from m1app.training.data_sets import DataCard, DataSetVersion, card_json, card_markdown
 from m1app.training.preview import Preview
 
 _ENGINE_SECONDS = 900.0

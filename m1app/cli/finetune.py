@@ -13,8 +13,8 @@ from m1app.errors import AppError
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import WatchLimits
 from m1app.settings import Settings, load_settings
-from m1app.training.curation_steps import StepReport
-from m1app.training.data_service import TrainingDataService
+from m1app.training.curation import StepReport
+from m1app.training.data_building import TrainingDataService
 from m1app.training.events import Event, summarise
 from m1app.training.plan import FineTuningPlan
 from m1app.training.process import GRACE_SECONDS

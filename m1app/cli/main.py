@@ -1,4 +1,4 @@
-"""The same services without a browser: `python -m m1app probe|sweep|annotations|dataset|finetune|score|jobs|doctor`.
+"""The command line, `m1app` or `python -m m1app`: `serve`, and the same services without a browser.
 
 Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
@@ -20,6 +20,7 @@ from m1app.cli.finetune import add_finetune_command
 from m1app.cli.jobs import add_job_commands
 from m1app.cli.questions import add_question_commands
 from m1app.cli.score import add_score_command
+from m1app.cli.serve import add_serve_command
 from m1app.engines.doctor import examine
 from m1app.errors import FOR_PEOPLE
 from m1app.question.errors import InvalidQuestion
@@ -58,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m m1app", description="m1app without a browser.")
+    parser = argparse.ArgumentParser(prog=_program(), description="m1app: its pages, or without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_serve_command(commands)
     probe = commands.add_parser("probe", help="ask one question within a thinking budget")
     _add_question(probe)
     probe.add_argument(
@@ -90,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _program() -> str:
+    """What was typed: the installed command, or Python with the module."""
+    return "m1app" if Path(sys.argv[0]).stem == "m1app" else "python -m m1app"
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:

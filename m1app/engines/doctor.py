@@ -1,4 +1,4 @@
-"""Whether everything the app needs is there: engine, database, disk, versions."""
+"""Checks that everything the app needs is there: engine, database, disk, versions."""
 
 import asyncio
 import platform
@@ -21,7 +21,7 @@ _PACKAGES = ("gradio", "xllamacpp", "httpx2", "sqlalchemy", "alembic", "pandas",
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     is_good: bool
@@ -70,7 +70,7 @@ async def _engine(engines: EngineService) -> Finding:
     except ModelsError as exc:
         return Finding("engine", False, str(exc))
     match = engines.match_profile(info.model, info)
-    profile = match.profile.id + (" (a guess: no profile names this model)" if match.is_guess else "")
+    profile = match.profile.id + (" (a guess: no profile matches this model)" if match.is_guess else "")
     served = f"{info.model}, context {info.context_length:,} tokens, profile {profile}"
     return Finding("engine", True, f"{engines.choice}: {info.kind} {info.version} serving {served}")
 

@@ -1,7 +1,7 @@
 """Further models of the embedded engine: those of the catalog whose weights are on this disk, such as fine-tuned ones.
 
-Each runs in a llama.cpp server of its own, which starts when the model is first asked, so that it can be compared with
-its base. The catalog is read again when the user's file has changed: a fine-tuning job adds to it while the app runs.
+Each runs in its own llama.cpp server, which starts when the model is first asked, so that it can be compared with its
+base. The catalog is read again when the user's file has changed: a fine-tuning job adds to it while the app runs.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from models.engine.endpoint import Endpoint
 from models.errors import CatalogError, DownloadError
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog, CatalogModel
 from models.weights.download import local_path
 

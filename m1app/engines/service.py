@@ -1,7 +1,7 @@
 """Which engine the app uses, and its life: fetch weights, start, watch, restart, stop.
 
-One engine, chosen by settings; it may serve several models, and further running servers may stand beside it. Starting
-happens in a thread of its own, so that the page opens while the weights still load.
+One engine, chosen by settings; it may serve several models, and further servers may run next to it. Starting happens
+in a separate thread, so that the page opens while the weights still load.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownM
 from models.profiles import ProfileMatch, Profiles
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer, ServerState
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
 from models.weights.download import fetch, local_path
@@ -120,7 +120,7 @@ class EngineService:
             self._server.wait_ready(timeout_seconds)
 
     def engine(self, model: str = "") -> OpenAIEngine:
-        """The client for a model by the name that `models` gives it; empty means the default one."""
+        """The client for a model, named as in `models`; empty means the default one."""
         name = model or self._model_id()
         if name not in self._engines:
             served, _, place = name.rpartition(_AT)
@@ -150,8 +150,8 @@ class EngineService:
     async def models(self) -> tuple[str, ...]:
         """Names of the models that can be asked now; raises ModelsError when the engine is not there.
 
-        Those of further servers are named with their address; a server that does not answer has none. Beside the
-        embedded engine's own model stand those whose weights are on this disk, which it loads when they are asked.
+        Those of further servers are named with their address; a server that does not answer has none. The
+        embedded engine also lists models whose weights are on this disk; it loads them when they are asked.
         """
         own = await self.engine().served_models()
         if self.choice is EngineChoice.EMBEDDED:
@@ -264,7 +264,7 @@ class EngineService:
         try:
             model = self._catalog.current().get(settings.model)
         except UnknownModel:
-            pass  # a repository or a folder that the catalog does not know; vLLM says what it thinks of it
+            pass  # a repository or a folder that the catalog does not know; vLLM reports what is wrong with it
         else:
             is_hub = model.is_fetched_by_engine
             source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))

@@ -16,7 +16,7 @@ from m1app.background import start_thread
 from m1app.jobs.errors import ExecutorError
 from m1app.jobs.executor import WORKER_PROGRAM, WorkerTask
 from m1app.jobs.watching import Presence
-from models.servers.child_process import inherited_environment
+from models.servers.process_guard import inherited_environment
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _START_FIELD = 19

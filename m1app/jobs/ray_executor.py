@@ -117,7 +117,7 @@ class RayExecutor:
                 from ray.job_submission import JobSubmissionClient
             except ImportError as exc:
                 raise ExecutorError(
-                    "Ray is not installed here. Run: .venv/bin/python -m pip install -r requirements-ray.txt"
+                    "Ray is not installed here. Run: .venv/bin/python -m pip install -r requirements/ray.txt"
                 ) from exc
             self._opened = JobSubmissionClient(self._address)
         return self._opened

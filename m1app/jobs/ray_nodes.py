@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.servers.child_process import guarded, inherited_environment
+from models.servers.process_guard import guarded, inherited_environment
 
 _CODE = Path(__file__).resolve().parents[2]
 _GRACE_SECONDS = 5

@@ -1,12 +1,174 @@
-"""The layouts in which question sets are published: which columns each has, and which function reads it."""
+"""The layouts in which question sets are published: the columns of each, and how a row is read as a question.
 
-from collections.abc import Callable, Collection, Sequence
+A reader raises RowProblem for a row that it cannot use. docs/question-sets.md says where the columns were looked up.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
-from m1app.question_sets import layout_readers as readers
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.records import SetQuestion
-from m1app.question_sets.row_values import Row
+from m1app.question_sets.row_values import (
+    Row,
+    SetQuestion,
+    check_answer,
+    letter_at,
+    lettered_options,
+    numbered_at,
+    option_columns,
+    optional_text,
+    options_at,
+    text_at,
+    texts_of,
+    unexpected,
+    unpacked,
+)
+
+MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
+GPQA_ANSWERS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
+GPQA_DOMAIN = "High-level domain"
+_DECISIONS = ("yes", "no", "maybe")
+# MedXpertQA repeats the options at the end of the question.
+_REPEATED_OPTIONS = re.compile(r"\s*Answer Choices:\s*\(A\).*\Z", re.DOTALL)
+_TARGET_COLUMNS = ("answer_idx", "target", "label", "answer")
+
+
+def read_m1(row: Row) -> SetQuestion:
+    """m1's evaluation data; MedQA in its 4-option form and bigbio's form have these columns too."""
+    options = options_at(row, "options")
+    target = letter_at(row, "answer_idx", options)
+    check_answer(row, "answer", options, target)
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("meta_info",)))
+
+
+def read_medmcqa(row: Row, first: int = 0) -> SetQuestion:
+    """MedMCQA; its column cop counts from `first`."""
+    options = option_columns(row, MEDMCQA_OPTIONS)
+    target = numbered_at(row, "cop", options, first)
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("subject_name", "topic_name")))
+
+
+def read_medmcqa_original(row: Row) -> SetQuestion:
+    """MedMCQA as its authors' JSON lines have it: cop counts from 1."""
+    return read_medmcqa(row, first=1)
+
+
+def read_pubmedqa(row: Row) -> SetQuestion:
+    """PubMedQA's labelled part, as the hub has it."""
+    context = unpacked(row.get("context"), "context")
+    contexts = context.get("contexts") if isinstance(context, Mapping) else context
+    title = optional_text(row, "pubid")
+    return _abstract_question(
+        contexts, "context", text_at(row, "question"), row.get("final_decision"), f"PubMed {title}" if title else ""
+    )
+
+
+def read_pubmedqa_original(row: Row) -> SetQuestion:
+    """PubMedQA's ori_pqal.json: an object of PubMed id to abstract."""
+    contexts = unpacked(row.get("CONTEXTS"), "CONTEXTS")
+    return _abstract_question(contexts, "CONTEXTS", text_at(row, "QUESTION"), row.get("final_decision"), "")
+
+
+def _abstract_question(contexts: object, column: str, question: str, decision: object, title: str) -> SetQuestion:
+    """Abstract, blank line, question: as in m1's evaluation data."""
+    if not isinstance(contexts, list) or not contexts or not all(isinstance(text, str) for text in contexts):
+        raise unexpected(column, contexts, "a list of texts, the parts of the abstract")
+    if decision is None or decision == "":
+        raise unexpected("final_decision", decision, "yes, no or maybe; without a target nothing could be scored")
+    if decision not in _DECISIONS:
+        raise unexpected("final_decision", decision, "yes, no or maybe")
+    stem = "\n".join(contexts) + "\n\n" + question
+    options = dict(zip("ABC", _DECISIONS, strict=True))
+    return SetQuestion(stem, options, "ABC"[_DECISIONS.index(str(decision))], title=title)
+
+
+def read_mmlu_pro(row: Row) -> SetQuestion:
+    """MMLU-Pro: a list of up to ten options, and the number of the right one."""
+    options = options_at({"options": _without_padding(row.get("options"))}, "options")
+    target = numbered_at(row, "answer_index", options, first=0)
+    letter = optional_text(row, "answer").strip()
+    if letter and letter != target:
+        raise unexpected("answer", letter, f"{target}, as answer_index says")
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("category",)))
+
+
+def _without_padding(options: object) -> object:
+    """Options without the "N/A" with which the first release filled up to ten; the official script drops them too."""
+    options = unpacked(options, "options")
+    if not isinstance(options, list):
+        return options
+    while options and options[-1] == "N/A":
+        options = options[:-1]
+    return options
+
+
+def read_gpqa(row: Row) -> SetQuestion:
+    """GPQA, its four answers in an order that the question's own text decides.
+
+    The original has the right answer first. The order is that of the SHA-256 of question and answer, so that it is
+    the same on every import and whatever column an answer stood in.
+    """
+    question = text_at(row, "Question")
+    answers = [text_at(row, column) for column in GPQA_ANSWERS]
+    order = sorted(
+        answers, key=lambda answer: hashlib.sha256(f"{question}\0{answer}".encode(errors="replace")).digest()
+    )
+    options = dict(zip(ascii_uppercase, order, strict=False))
+    target = ascii_uppercase[order.index(answers[0])]
+    return SetQuestion(
+        question, options, target, texts_of(row, (GPQA_DOMAIN, "Subdomain")), optional_text(row, "Record ID")
+    )
+
+
+def read_medbullets(row: Row) -> SetQuestion:
+    """MedBullets with four or five options: a column each, and the letter of the right one."""
+    columns = ("opa", "opb", "opc", "opd", "ope") if "ope" in row else ("opa", "opb", "opc", "opd")
+    options = option_columns(row, columns)
+    target = letter_at(row, "answer_idx", options)
+    check_answer(row, "answer", options, target)
+    return SetQuestion(text_at(row, "question"), options, target)
+
+
+def read_medxpertqa(row: Row) -> SetQuestion:
+    """MedXpertQA's text part, without the options that its questions repeat."""
+    if row.get("images"):
+        raise unexpected("images", row["images"], "no image: only the text part (config Text) can be asked")
+    options = options_at(row, "options")
+    target = letter_at(row, "label", options)
+    stem = _REPEATED_OPTIONS.sub("", text_at(row, "question"))
+    tags = texts_of(row, ("medical_task", "body_system", "question_type"))
+    return SetQuestion(stem, options, target, tags, optional_text(row, "id"))
+
+
+def read_bigbio(row: Row) -> SetQuestion:
+    """bigbio's schema for questions: choices, and a list that holds the right one's text."""
+    options = options_at(row, "choices")
+    answer = unpacked(row.get("answer"), "answer")
+    texts = answer if isinstance(answer, list) else [answer]
+    found = [letter for letter, text in options.items() if text in texts]
+    if len(found) != 1:
+        raise unexpected("answer", answer, "the text of exactly one of the choices")
+    return SetQuestion(text_at(row, "question"), options, found[0])
+
+
+def read_plain(row: Row) -> SetQuestion:
+    """A table of one's own: options in one column or in columns A, B, ...; the target as letter or text."""
+    options = options_at(row, "options") if row.get("options") else _letter_columns(row)
+    column = next((name for name in _TARGET_COLUMNS if row.get(name) not in (None, "")), "answer_idx")
+    value = row.get(column)
+    by_text = [letter for letter, text in options.items() if isinstance(value, str) and text.strip() == value.strip()]
+    target = by_text[0] if len(by_text) == 1 else letter_at(row, column, options)
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("category", "subject")))
+
+
+def _letter_columns(row: Row) -> dict[str, str]:
+    found = {name: text for name, text in row.items() if len(name) == 1 and name in ascii_uppercase}
+    if not found:
+        raise unexpected("options", row.get("options"), "options, or columns named A, B, ...")
+    return lettered_options(found, "A, B, ...")
+
 
 _MMLU_PRO_MEDICAL = ("health", "biology")
 _GPQA_MEDICAL = ("biology",)
@@ -40,36 +202,34 @@ def _part(whole: Layout, layout_id: str, label: str, column: str, subjects: tupl
     return Layout(layout_id, label, whole.columns | {column}, whole.read, subjects, column)
 
 
-_MMLU_PRO = _layout("mmlu-pro-all", "MMLU-Pro, every category", "question|options|answer_index", readers.read_mmlu_pro)
-_GPQA = _layout("gpqa-all", "GPQA, every domain", "|".join(("Question", *readers.GPQA_ANSWERS)), readers.read_gpqa)
+_MMLU_PRO = _layout("mmlu-pro-all", "MMLU-Pro, every category", "question|options|answer_index", read_mmlu_pro)
+_GPQA = _layout("gpqa-all", "GPQA, every domain", "|".join(("Question", *GPQA_ANSWERS)), read_gpqa)
 
 LAYOUTS = (
-    _layout("pubmedqa", "PubMedQA, pqa_labeled", "question|context|final_decision", readers.read_pubmedqa),
+    _layout("pubmedqa", "PubMedQA, pqa_labeled", "question|context|final_decision", read_pubmedqa),
     _layout(
         "pubmedqa-original",
         "PubMedQA, ori_pqal.json",
         "QUESTION|CONTEXTS|final_decision",
-        readers.read_pubmedqa_original,
+        read_pubmedqa_original,
     ),
-    _part(_GPQA, "gpqa", "GPQA, biology (its medical part)", readers.GPQA_DOMAIN, _GPQA_MEDICAL),
+    _part(_GPQA, "gpqa", "GPQA, biology (its medical part)", GPQA_DOMAIN, _GPQA_MEDICAL),
     _GPQA,
     _part(_MMLU_PRO, "mmlu-pro", "MMLU-Pro, health and biology", "category", _MMLU_PRO_MEDICAL),
     _MMLU_PRO,
-    _layout("medxpertqa", "MedXpertQA, text part", "question|options|label", readers.read_medxpertqa),
-    _layout("medmcqa", "MedMCQA, cop from 0 (hub)", "question|opa|opb|opc|opd|cop", readers.read_medmcqa),
+    _layout("medxpertqa", "MedXpertQA, text part", "question|options|label", read_medxpertqa),
+    _layout("medmcqa", "MedMCQA, cop from 0 (hub)", "question|opa|opb|opc|opd|cop", read_medmcqa),
     _layout(
         "medmcqa-original",
         "MedMCQA, cop from 1 (authors' files)",
         "question|opa|opb|opc|opd|cop",
-        readers.read_medmcqa_original,
+        read_medmcqa_original,
     ),
-    _layout("medbullets", "MedBullets, 4 or 5 options", "question|opa|opb|opc|opd|answer_idx", readers.read_medbullets),
-    _layout(
-        "medqa", "MedQA (GBaker 4 options, bigbio source)", "question|options|answer_idx|meta_info", readers.read_m1
-    ),
-    _layout("m1", "m1's evaluation data (Lancet, NEJM and others)", "question|options|answer_idx", readers.read_m1),
-    _layout("bigbio-qa", "bigbio question schema", "question|choices|answer", readers.read_bigbio),
-    _layout("plain", "question, options or A, B, ..., and the answer", "question", readers.read_plain),
+    _layout("medbullets", "MedBullets, 4 or 5 options", "question|opa|opb|opc|opd|answer_idx", read_medbullets),
+    _layout("medqa", "MedQA (GBaker 4 options, bigbio source)", "question|options|answer_idx|meta_info", read_m1),
+    _layout("m1", "m1's evaluation data (Lancet, NEJM and others)", "question|options|answer_idx", read_m1),
+    _layout("bigbio-qa", "bigbio question schema", "question|choices|answer", read_bigbio),
+    _layout("plain", "question, options or A, B, ..., and the answer", "question", read_plain),
 )
 """In the order in which they are tried: the one with the more telling columns first."""
 

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
-from m1app.question_sets.files import KNOWN_LAYOUTS, parse_question_sets
-from m1app.question_sets.hub import hub_request
-from m1app.question_sets.hub_fetch import fetch_from_hub
-from m1app.question_sets.importing import Candidate, candidate, check_name, notes_of, questions_sha256
-from m1app.question_sets.overlap import Text, find_overlap
-from m1app.question_sets.training_texts import read_training_texts
+from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.question_sets.importing import (
+    KNOWN_LAYOUTS,
+    Candidate,
+    candidate,
+    check_name,
+    notes_of,
+    parse_question_sets,
+    questions_sha256,
+)
+from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
 from m1app.settings import Settings
 from storage.database import Database, Session
 from storage.errors import RecordNotFound

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from m1app.background import reported, start_task
-from m1app.runs.changes import Changes
-from m1app.runs.closing import to_the_end
 from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
+from m1app.runs.live_runs import Changes, to_the_end
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut
-from m1app.runs.sweep_store import SweepStore
 from models.engine.pausing import PausingEngine
 from models.engine.protocol import Engine, EngineKind, TokenIds
 from models.errors import RateLimited
@@ -32,8 +30,10 @@ from models.thinking.thinking_pass import (
     SegmentOpened,
     run_thinking,
 )
-from storage.traces.records import Checkpoint, NewCheckpoint, Segment, TraceState
+from storage.database import Database, Session
+from storage.traces.records import Checkpoint, NewCheckpoint, Progress, Segment, TraceState
 from storage.traces.records import SegmentKind as StoredKind
+from storage.traces.repository import TraceRepository
 
 _FORKS_AT_ONCE = 4
 _PASSES_AT_ONCE = 8
@@ -48,7 +48,7 @@ class LivePass:
         cells: Sequence[Cell],
         live: LiveTrace,
         kept: Sequence[Checkpoint],
-        store: SweepStore,
+        database: Database,
         changes: Changes,
     ) -> None:
         """Args:
@@ -56,8 +56,8 @@ class LivePass:
         cells: the sweep's grid.
         live: the pass's trace; with segments when it is gone on with.
         kept: answers that it has already.
-        store: keeps the answers.
-        changes: told of every change.
+        database: stores the answers and the end of the pass.
+        changes: noted at every change.
         """
         self.live = live
         self.save_error = ""
@@ -65,20 +65,20 @@ class LivePass:
         self.was_rate_limited = False
         """Whether the pass or an answer failed because the engine asked to wait."""
         self._plan = plan
-        self._store = store
+        self._database = database
         self._changes = changes
         self._sweep = SweepPlan(cells)
         self._checkpoints = {_cut_of(each): each for each in kept}
         self._reached: dict[Cut, ReachedCut] = {}
         self._forks: asyncio.Queue[Cut] = asyncio.Queue()
-        self._thinking_ids: TokenIds = ()
+        self._thinking_ids: list[int] = []
         self._token_marks, self._character_marks = [0], [0]
         self._tokens_of_lost_forks = 0
         self._unsaved: list[NewCheckpoint] = []
         self._errors: list[str] = []
         """Why the pass failed; the first one is shown."""
         self._rounds = 0
-        self._stretch = ""
+        self._stretch: list[str] = []
         """Text of the open stretch of thinking; tells which "Wait" follows it."""
 
     @property
@@ -151,7 +151,7 @@ class LivePass:
         """Go on from what there is to the end of the largest cell."""
         largest, markers = self._sweep.largest, self._plan.markers
         last = self.live.segments()[-1] if self.live.segments() else None
-        used, wait = len(self._thinking_ids), choose_wait(markers, self._stretch)
+        used, wait = len(self._thinking_ids), choose_wait(markers, "".join(self._stretch))
         if last and last.finish_reason == "natural":
             if not is_forced(
                 used,
@@ -171,12 +171,12 @@ class LivePass:
             return
         thinking = run_thinking(
             self._engine,
-            self._base_ids + self._thinking_ids,
+            self._base_ids + tuple(self._thinking_ids),
             markers,
             self._plan.settings,
             used_tokens=len(self._thinking_ids),
             used_rounds=self._rounds,
-            text_before=self._stretch if last and last.finish_reason is None else "",
+            text_before="".join(self._stretch) if last and last.finish_reason is None else "",
         )
         async with aclosing(thinking) as events:
             async for event in events:
@@ -201,17 +201,17 @@ class LivePass:
         """A segment begins; one of thinking that was left open and is gone on with is the same stretch."""
         is_same_stretch = bool(before) and before[-1].kind is StoredKind.THINK and before[-1].finish_reason is None
         if not is_same_stretch or kind is SegmentKind.WAIT:
-            self._stretch = ""
+            self._stretch = []
         self._rounds += kind is SegmentKind.WAIT
 
     def _grow(self, text: str, token_ids: TokenIds) -> None:
-        self._thinking_ids += token_ids
-        self._stretch += text
+        self._thinking_ids.extend(token_ids)
+        self._stretch.append(text)
         self._token_marks.append(len(self._thinking_ids))
         self._character_marks.append(self._character_marks[-1] + len(text))
 
     def _stop_here(self, delimiter_ids: TokenIds) -> Stop:
-        wait = choose_wait(self._plan.markers, self._stretch)
+        wait = choose_wait(self._plan.markers, "".join(self._stretch))
         return Stop(len(self._thinking_ids), delimiter_ids, len(wait.token_ids))
 
     def _fork(self, cuts: Sequence[Cut]) -> None:
@@ -260,7 +260,7 @@ class LivePass:
 
     async def _answer(self, cut: Cut) -> None:
         """Answer one cut and keep the answer, failed or not."""
-        thinking_ids = thinking_ids_before(cut, self._thinking_ids, self._sweep.stops)
+        thinking_ids = thinking_ids_before(cut, tuple(self._thinking_ids), self._sweep.stops)
         answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, cut.finish)
         try:
             await answer.generate()
@@ -275,22 +275,33 @@ class LivePass:
     async def _keep(self, made: NewCheckpoint) -> None:
         kept, problems = kept_in_memory(made), list[str]()
         with reported(f"saving an answer of pass {self.live.id}", problems.append):
-            kept = await self._store.add_checkpoint(made, self.live.snapshot())
+            kept = await self._add_checkpoint(made, self.live.progress())
         if problems:
             self.save_error = problems[0]
             self._unsaved.append(made)
         self._checkpoints[_cut_of(kept)] = kept
 
+    async def _add_checkpoint(self, made: NewCheckpoint, progress: Progress) -> Checkpoint:
+        """Store an answer and the thinking before it in one transaction, so that neither is without the other."""
+
+        def store(session: Session) -> Checkpoint:
+            traces = TraceRepository(session)
+            traces.save_all([progress])
+            return traces.add_checkpoint(made)
+
+        return await self._database.write(store)
+
     async def _end(self, state: TraceState) -> None:
         problems: list[str] = []
         with reported(f"saving pass {self.live.id}", problems.append):
-            running = self.live.snapshot()
+            progress = self.live.progress()
             outcome = self.live.end(state, next(iter(self._errors), ""))
             while self._unsaved:
-                kept = await self._store.add_checkpoint(self._unsaved[0], running)
+                kept = await self._add_checkpoint(self._unsaved[0], progress)
                 self._checkpoints[_cut_of(kept)] = kept
                 del self._unsaved[0]
-            await self._store.end_pass(self.live.id, outcome, self.live.segments())
+            segments = self.live.segments()
+            await self._database.write(lambda s: TraceRepository(s).close(self.live.id, outcome, segments))
         self.save_error = "".join(problems)
         self.live.mark_over()
         self._changes.note()

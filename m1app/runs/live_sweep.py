@@ -5,29 +5,30 @@ import time
 from dataclasses import replace
 
 from m1app.background import start_task
-from m1app.runs.changes import Changes
-from m1app.runs.closing import to_the_end
+from m1app.errors import AppError
 from m1app.runs.live_pass import LivePass
+from m1app.runs.live_runs import Changes, LiveRun, to_the_end
 from m1app.runs.live_trace import LiveTrace
+from m1app.runs.owners import this_process
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
-from m1app.runs.sweep_store import SweepStore
-from storage.sweeps.records import SweepWithPasses
-from storage.traces.records import Trace, TraceState
+from storage.database import Database
+from storage.sweeps.records import Sweep, SweepOutcome, SweepWithPasses
+from storage.sweeps.repository import SweepRepository
+from storage.traces.records import Progress, TraceState
 
 
-class LiveSweep:
+class LiveSweep(LiveRun[SweepSnapshot]):
     """A sweep while it runs."""
 
-    def __init__(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan], store: SweepStore) -> None:
+    def __init__(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan], database: Database) -> None:
         """Args:
         kept: the sweep with its passes as stored.
         plans: of the passes that are to run, by model and number; the others are complete.
+        database: stores its answers and its end.
         """
-        self.changes = Changes()
-        self.save_error = ""
-        self.error = ""
-        self.is_over = False
+        super().__init__(kept.sweep.id, Changes())
+        self._database = database
         self._sweep = kept.sweep
         self._seconds_before = kept.sweep.seconds
         self._began_at = time.monotonic()
@@ -42,21 +43,26 @@ class LiveSweep:
                 self._passes.append(PassSnapshot(each.trace, each.checkpoints))
                 continue
             live = LiveTrace(each.trace, self._began_at - (each.trace.seconds or 0.0))
-            self._passes.append(LivePass(plan, cells, live, each.checkpoints, store, self.changes))
-
-    @property
-    def id(self) -> str:
-        """Id of the sweep."""
-        return self._sweep.id
+            self._passes.append(LivePass(plan, cells, live, each.checkpoints, database, self.changes))
 
     @property
     def passes(self) -> list[LivePass]:
         """The passes that run."""
         return [each for each in self._passes if isinstance(each, LivePass)]
 
-    def running_traces(self) -> list[Trace]:
-        """Traces of the passes that are not over."""
-        return [each.live.snapshot() for each in self.passes if not each.live.is_over]
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of thinking that all passes generate per second together."""
+        return sum(each.live.tokens_per_second or 0.0 for each in self.passes)
+
+    @property
+    def unsaved(self) -> str:
+        """Why the sweep or an answer could not be saved, for people; empty when all is saved."""
+        return next(filter(None, (self.save_error, *(each.save_error for each in self.passes))), "")
+
+    def progress(self) -> list[Progress]:
+        """What the running passes have so far, to be saved."""
+        return [each.live.progress() for each in self.passes if not each.live.is_over]
 
     def snapshot(self) -> SweepSnapshot:
         """The sweep as it stands."""
@@ -73,12 +79,15 @@ class LiveSweep:
                 + sum(map(_if_separate, finished)),
                 seconds=self._seconds_before + time.monotonic() - self._began_at,
             )
-        problems = [self.save_error, *(each.save_error for each in self.passes)]
         was_rate_limited = any(each.was_rate_limited for each in self.passes)
-        return SweepSnapshot(sweep, passes, next(filter(None, problems), ""), was_rate_limited)
+        return SweepSnapshot(sweep, passes, self.unsaved, was_rate_limited)
 
-    async def run(self) -> None:
-        """Run every pass to its end, so many at once as the engine has room for."""
+    async def work(self) -> None:
+        """Run every pass to its end, as many at once as the engine has room for.
+
+        Raises:
+            AppError: a pass or an answer failed.
+        """
         rooms = {each.model: asyncio.Semaphore(each.room) for each in self.passes}
 
         async def run(each: LivePass) -> None:
@@ -97,20 +106,28 @@ class LiveSweep:
                     await to_the_end(each.close_unstarted())
         runs = [each.snapshot() for each in self.passes]
         errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
-        self.error = next(filter(None, errors), "")
+        if error := next(filter(None, errors), ""):
+            raise AppError(error)
 
-    def fail(self, error: str) -> None:
-        """An error outside of its passes ended it."""
-        self.error = error
+    def end(self, state: TraceState, error: str) -> None:
+        """Take the final state and numbers."""
+        self._sweep = replace(self.snapshot().sweep, state=state, error=error)
 
-    def end(self, state: TraceState) -> None:
-        """It is over; its numbers are final."""
-        self._sweep = replace(self.snapshot().sweep, state=state, error=self.error)
+    async def save_end(self) -> None:
+        """Store state and numbers."""
+        sweep = self._sweep
+        await self._database.write(lambda s: SweepRepository(s).save(sweep.id, outcome_of(sweep), this_process()))
 
-    def mark_over(self) -> None:
-        """It was saved, or could not be."""
-        self.is_over = True
-        self.changes.note()
+
+def outcome_of(sweep: Sweep) -> SweepOutcome:
+    """The part of a sweep that changes while it runs."""
+    return SweepOutcome(
+        state=sweep.state,
+        error=sweep.error,
+        tokens_generated=sweep.tokens_generated,
+        tokens_if_separate=sweep.tokens_if_separate,
+        seconds=sweep.seconds,
+    )
 
 
 def stored_snapshot(kept: SweepWithPasses) -> SweepSnapshot:

@@ -4,9 +4,10 @@ The page, the saver and the command line all read snapshots; nothing but the run
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from m1app.runs.changes import Changes
+from m1app.runs.live_runs import Changes
 from models.thinking.budget_forcing import SegmentKind
 from models.thinking.option_probabilities import OptionProbabilities
 from models.thinking.thinking_pass import (
@@ -17,7 +18,7 @@ from models.thinking.thinking_pass import (
     SegmentOpened,
     TokensGenerated,
 )
-from storage.traces.records import Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
+from storage.traces.records import Progress, Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
 from storage.traces.records import SegmentKind as StoredKind
 
 
@@ -33,6 +34,8 @@ class LiveSegment:
     seconds: float | None = None
     finish_reason: str | None = None
     delimiter_ids: tuple[int, ...] = ()
+    _record: Segment | None = None
+    """What `record` returned last; None after a change."""
 
     @classmethod
     def of(cls, kept: Segment, opened_at: float) -> "LiveSegment":
@@ -47,17 +50,33 @@ class LiveSegment:
             kept.delimiter_ids,
         )
 
+    def grow(self, text: str, token_ids: Sequence[int]) -> None:
+        """Add text and its tokens at the end."""
+        self.pieces.append(text)
+        self.token_ids.extend(token_ids)
+        self._record = None
+
+    def close(self, seconds: float, closed: SegmentClosed) -> None:
+        """Nothing more is added."""
+        self.seconds = seconds
+        self.finish_reason = "natural" if closed.is_natural_stop else "budget"
+        self.delimiter_ids = closed.delimiter_ids
+        self._record = None
+
     def record(self) -> Segment:
-        """The segment as it is kept."""
-        return Segment(
-            kind=StoredKind(self.kind.value),
-            text="".join(self.pieces),
-            token_ids=tuple(self.token_ids),
-            token_count=len(self.token_ids),
-            seconds=self.seconds,
-            finish_reason=self.finish_reason,
-            delimiter_ids=self.delimiter_ids,
-        )
+        """The segment as it is stored."""
+        if self._record is None:
+            self.pieces = ["".join(self.pieces)]
+            self._record = Segment(
+                kind=StoredKind(self.kind.value),
+                text=self.pieces[0],
+                token_ids=tuple(self.token_ids),
+                token_count=len(self.token_ids),
+                seconds=self.seconds,
+                finish_reason=self.finish_reason,
+                delimiter_ids=self.delimiter_ids,
+            )
+        return self._record
 
 
 class LiveTrace:
@@ -80,8 +99,6 @@ class LiveTrace:
         self.changes = Changes()
         self.is_over = False
         """Whether the outcome is known and was saved, or could not be."""
-        self.save_error = ""
-        """Why the trace could not be saved; empty when it could."""
 
     @property
     def id(self) -> str:
@@ -102,8 +119,7 @@ class LiveTrace:
             case SegmentOpened(kind):
                 self._open(kind, now)
             case SegmentGrew(text, token_ids):
-                self._segments[-1].pieces.append(text)
-                self._segments[-1].token_ids.extend(token_ids)
+                self._segments[-1].grow(text, token_ids)
             case SegmentClosed():
                 self._close(event, now)
             case TokensGenerated(count):
@@ -140,6 +156,10 @@ class LiveTrace:
         """What there is so far."""
         return tuple(segment.record() for segment in self._segments)
 
+    def progress(self) -> Progress:
+        """What there is so far, to be saved."""
+        return Progress(self.id, self.segments(), self.tokens_generated, self._time_to_first_token())
+
     def snapshot(self) -> Trace:
         """The trace as it would be kept now."""
         outcome = self._outcome or TraceOutcome(
@@ -161,9 +181,7 @@ class LiveTrace:
     def _close(self, closed: SegmentClosed, now: float) -> None:
         segment = self._segments[-1]
         if segment.kind in (SegmentKind.THINK, SegmentKind.ANSWER):
-            segment.seconds = now - segment.opened_at
-            segment.finish_reason = "natural" if closed.is_natural_stop else "budget"
-            segment.delimiter_ids = closed.delimiter_ids
+            segment.close(now - segment.opened_at, closed)
 
     def _count(self, count: int, now: float) -> None:
         self.tokens_generated += count

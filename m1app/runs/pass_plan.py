@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from m1app.engines.service import EngineService
 from m1app.question.prompt_text import render_prompt
+from m1app.runs.owners import this_process
 from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings
-from m1app.runs.trace_store import this_process
 from models.engine.protocol import Engine, EngineInfo
 from models.profiles import ProfileMatch, Profiles
 from models.thinking.budget_forcing import Markers

@@ -1,30 +1,29 @@
-"""Ask one question within a thinking budget, and keep the trace as it comes.
-
-A run belongs to the service, not to the browser tab that started it: a closed tab loses nothing, and a page that
-opens the trace's link follows the same run. Traces are saved every second and closed in `finally`.
-"""
+"""Probes: one question, asked once within a thinking budget; its trace is kept as it comes."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from itertools import chain
 
-from m1app.background import Rounds, reported, start_task
-from m1app.errors import AppError
+from m1app.background import reported, start_task
 from m1app.question.scoring import lead_in, score
-from m1app.runs import pace
-from m1app.runs.closing import to_the_end
+from m1app.runs.errors import TraceNotFound
+from m1app.runs.live_runs import LiveRun, LiveRuns
 from m1app.runs.live_trace import LiveTrace
+from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
-from m1app.runs.primed_events import PrimedEvents
 from m1app.runs.probe_request import ProbeRequest, check_request
-from m1app.runs.trace_store import TraceStore
-from models.engine.protocol import TokenIds
 from models.errors import ModelsError
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
-from models.thinking.thinking_pass import run_pass
-from storage.traces.records import Segment, SegmentKind, Trace, TraceState
+from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
+from storage.questions.repository import QuestionRepository
+from storage.traces.listing import Page, TraceFilter
+from storage.traces.records import Segment, SegmentKind, Trace, TraceOutcome, TraceState
+from storage.traces.repository import TraceRepository
 
 _log = logging.getLogger(__name__)
 
@@ -32,181 +31,206 @@ MAX_RUNNING = 256
 
 
 class ProbeService:
-    """Runs probes and lets any number of pages follow them."""
+    """Runs probes, lets any number of pages follow them, and finds their traces again.
 
-    def __init__(self, planner: PassPlanner, store: TraceStore) -> None:
+    Every method may also raise `storage.errors.StorageError`.
+    """
+
+    def __init__(self, planner: PassPlanner, database: Database) -> None:
         self._planner = planner
-        self._store = store
-        self._live: dict[str, LiveTrace] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._is_closing = False
-        self._saver: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
-        """One write at a time: what the saver saw while a run went on must not land after its end."""
+        self._database = database
+        self._runs: LiveRuns[LiveProbe, Trace] = LiveRuns(
+            "question",
+            MAX_RUNNING,
+            save=self._save,
+            read=self._stored,
+            record_of=lambda trace: trace,
+            mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
+        )
+        self.stop = self._runs.stop
+        self.get = self._runs.get
+        self.follow = self._runs.follow
+        self.aclose = self._runs.aclose
 
     @property
     def running(self) -> int:
         """How many probes run now."""
-        return len(self._tasks)
+        return self._runs.running
 
     @property
     def tokens_per_second(self) -> float:
         """Tokens that all running probes generate per second together."""
-        return sum(self._live[trace_id].tokens_per_second or 0.0 for trace_id in self._tasks)
+        return self._runs.tokens_per_second
 
     async def start(self, request: ProbeRequest) -> Trace:
-        """Begin a run; gives the trace as it stands before the first token.
+        """Begin a run and return its trace, which has no token yet.
 
         Raises:
             InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
             ModelsError: the engine cannot be reached or does not serve the model.
-            StorageError: the trace could not be stored.
         """
         check_request(request)
-        if len(self._tasks) >= MAX_RUNNING:
-            raise AppError(f"{MAX_RUNNING} questions are running already; wait for one to end or stop it.")
+        self._runs.check_room()
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is asked while the trace is being stored: a commit takes as long as a first token.
         events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
+
+        def store(session: Session) -> Trace:
+            question = QuestionRepository(session).upsert(new_question(request))
+            return TraceRepository(session).add(plan.new_trace(question))
+
         try:
-            begun = await self._store.begin(new_question(request), plan.new_trace)
+            trace = await self._database.write(store)
         except BaseException:
             await events.aclose()
             raise
-        live = LiveTrace(begun, started_at)
-        self._live[live.id] = live
-        task = start_task(self._run(live, plan, events), f"probe-{live.id}")
-        self._tasks[live.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(live.id, None))
-        if self._saver is None or self._saver.done():
-            self._saver = start_task(self._save_regularly(), "probe-saver")
-        return live.snapshot()
-
-    async def follow(self, trace_id: str) -> AsyncGenerator[Trace, None]:
-        """Snapshots of a trace from now until it is over; the last one is final.
-
-        Yields at every change, and once a second without one, so that a page that went away is noticed. A trace
-        that another process runs is followed through the database. Raises TraceNotFound and StorageError.
-        """
-        live = self._live.get(trace_id)
-        if live is None:
-            async for trace in self._follow_stored(trace_id):
-                yield trace
-            return
-        while not live.is_over:
-            version = live.changes.version
-            yield live.snapshot()
-            # The first token is not made to wait; those that follow it come in handfuls.
-            if live.tokens_generated:
-                await asyncio.sleep(pace.FRAME_SECONDS)
-            await live.changes.wait(version, pace.HEARTBEAT_SECONDS)
-        yield live.snapshot()
-
-    async def get(self, trace_id: str) -> Trace:
-        """The trace as it is now; raises TraceNotFound and StorageError."""
-        live = self._live.get(trace_id)
-        return live.snapshot() if live else await self._store.get(trace_id)
+        probe = LiveProbe(LiveTrace(trace, started_at), plan, events, self._database)
+        self._runs.start(probe)
+        return probe.snapshot()
 
     def save_error(self, trace_id: str) -> str:
         """Why a trace of this process could not be saved; empty when it could."""
-        live = self._live.get(trace_id)
+        live = self._runs.live(trace_id)
         return live.save_error if live else ""
 
-    def stop(self, trace_id: str) -> bool:
-        """End a run and keep what it has; False when it does not run here."""
-        task = self._tasks.get(trace_id)
-        return task is not None and (task.cancelling() > 0 or task.cancel())
+    async def history(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> Page:
+        """Stored traces, newest first."""
+        return await self._database.read(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
 
-    async def aclose(self) -> None:
-        """Stop every run; what each has is kept."""
-        self._is_closing = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def models(self) -> Sequence[str]:
+        """Models that traces were made with."""
+        return await self._database.read(lambda s: TraceRepository(s).models())
 
-    async def _run(self, live: LiveTrace, plan: PassPlan, events: PrimedEvents) -> None:
-        state, errors, probabilities = TraceState.FAILED, list[str](), None
+    def mark_interrupted(self, *, is_at_start: bool) -> int:
+        """Mark running traces whose process is gone, and return how many there were; blocks.
+
+        Args:
+            is_at_start: True before this process runs any: one with its id is then a predecessor's.
+        """
+        is_alive = is_alive_at_start if is_at_start else may_be_alive
+        return self._database.write_now(
+            lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=STALE_SECONDS)
+        )
+
+    async def _stored(self, trace_id: str) -> Trace:
         try:
-            with reported(f"probe {live.id}", errors.append):
-                async with aclosing(events):
-                    async for event in events:
-                        live.apply(event)
-                probabilities = await self._option_probabilities(live, plan)
-                state = TraceState.COMPLETED
-        except asyncio.CancelledError:
-            state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
-        finally:
-            await to_the_end(self._end(live, plan, state, "".join(errors), probabilities))
+            return await self._database.read(lambda s: TraceRepository(s).get(trace_id))
+        except RecordNotFound as exc:
+            raise TraceNotFound(
+                f"There is no trace {trace_id[:40]!r} here. It may have been deleted, or the link is from another "
+                "machine."
+            ) from exc
 
-    async def _option_probabilities(self, live: LiveTrace, plan: PassPlan) -> OptionProbabilities | None:
-        letters = tuple(plan.request.options)
-        if not letters:
-            return None
-        before_answer: TokenIds = plan.prompt.token_ids + plan.markers.opening.token_ids
-        for segment in live.segments():
-            if segment.kind is not SegmentKind.ANSWER:
-                before_answer += segment.token_ids
-        try:
-            return await option_probabilities(
-                plan.engine, before_answer + plan.markers.option_prefix.token_ids, letters
-            )
-        except ModelsError as exc:
-            _log.warning("no option probabilities for %s: %s", live.id, exc)
-            return None
+    async def _save(self, probes: Sequence["LiveProbe"]) -> None:
+        progress = [probe.trace.progress() for probe in probes]
+        await self._database.write(lambda s: TraceRepository(s).save_all(progress))
 
-    async def _end(
-        self,
-        live: LiveTrace,
-        plan: PassPlan,
-        state: TraceState,
-        error: str,
-        probabilities: OptionProbabilities | None,
-    ) -> None:
-        problems: list[str] = []
-        with reported(f"saving trace {live.id}", problems.append):
-            segments = live.segments()
-            verdict: dict[str, object] = {}
+
+class LiveProbe(LiveRun[Trace]):
+    """One probe while it runs."""
+
+    def __init__(self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database) -> None:
+        super().__init__(trace.id, trace.changes)
+        self.trace = trace
+        self._plan = plan
+        self._events = events
+        self._database = database
+        self._probabilities: OptionProbabilities | None = None
+        self._outcome: TraceOutcome | None = None
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the trace per second."""
+        return self.trace.tokens_per_second or 0.0
+
+    def snapshot(self) -> Trace:
+        """The trace now."""
+        return self.trace.snapshot()
+
+    async def work(self) -> None:
+        """Think, answer, and ask for the option probabilities."""
+        async with aclosing(self._events) as events:
+            async for event in events:
+                self.trace.apply(event)
+        if letters := tuple(self._plan.request.options):
+            # A missing extra; the answer counts without it.
+            self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
+
+    def end(self, state: TraceState, error: str) -> None:
+        """Score the answer and settle the outcome; only a complete answer has a verdict."""
+        errors = [error] if error else []
+        verdict: dict[str, object] = {}
+        with reported(f"scoring trace {self.id}", errors.append):
+            segments = self.trace.segments()
             if any(segment.kind is SegmentKind.ANSWER for segment in segments):
-                scored = score(scored_text(segments), dict(plan.request.options), plan.request.target)
-                verdict = {"answer_letter": scored.letter}
+                request = self._plan.request
+                scored = score(scored_text(segments), dict(request.options), request.target)
+                verdict["answer_letter"] = scored.letter
                 if state is TraceState.COMPLETED:
                     verdict["is_correct"] = scored.is_correct
-            outcome = live.end(state, error, probabilities, **verdict)
-            async with self._writing:
-                await self._store.end(live.id, outcome, segments)
-        live.save_error = "".join(problems)
-        live.mark_over()
-        # A run that could not be saved stays in memory, the only place where it is.
-        if not live.save_error:
-            asyncio.get_running_loop().call_later(pace.FORGET_SECONDS, self._live.pop, live.id, None)
+        if errors and state is TraceState.COMPLETED:
+            state = TraceState.FAILED
+        self._outcome = self.trace.end(state, "".join(errors[:1]), self._probabilities, **verdict)
 
-    async def _save_regularly(self) -> None:
-        """Save every running trace once a second, all in one transaction, for as long as there are any."""
-        rounds = Rounds("saving running traces", pace.SAVE_SECONDS)
-        while self._tasks:
-            await asyncio.sleep(rounds.pause_seconds)
-            async with self._writing:
-                lives = [live for trace_id in self._tasks if not (live := self._live[trace_id]).is_over]
-                with rounds.round():
-                    await self._store.save_progress([live.snapshot() for live in lives])
-            for live in lives:
-                # A run that ended meanwhile knows itself whether it was saved.
-                if not live.is_over:
-                    live.save_error = rounds.problem
+    async def save_end(self) -> None:
+        """Store the outcome with all segments."""
+        outcome, segments = self._outcome, self.trace.segments()
+        if outcome is not None:
+            await self._database.write(lambda s: TraceRepository(s).close(self.id, outcome, segments))
 
-    async def _follow_stored(self, trace_id: str) -> AsyncGenerator[Trace, None]:
-        while True:
-            trace = await self._store.get(trace_id)
-            yield trace
-            if trace.state is not TraceState.RUNNING:
+
+async def _option_probabilities(
+    plan: PassPlan, segments: Sequence[Segment], letters: tuple[str, ...]
+) -> OptionProbabilities | None:
+    """Probabilities of the option letters after the thinking; None when the engine refuses them."""
+    before_answer = (segment.token_ids for segment in segments if segment.kind is not SegmentKind.ANSWER)
+    parts = (
+        plan.prompt.token_ids,
+        plan.markers.opening.token_ids,
+        *before_answer,
+        plan.markers.option_prefix.token_ids,
+    )
+    try:
+        return await option_probabilities(plan.engine, tuple(chain.from_iterable(parts)), letters)
+    except ModelsError as exc:
+        _log.warning("no option probabilities: %s", exc)
+        return None
+
+
+class PrimedEvents:
+    """The events of a thinking pass, asked for before anybody listens; those of the meantime come first.
+
+    What the pass raises is raised to whoever iterates. Must be closed.
+    """
+
+    def __init__(self, events: AsyncGenerator[PassEvent, None]) -> None:
+        self._events = events
+        self._primed: list[PassEvent] = []
+        self._priming = start_task(self._prime(), "first-token")
+
+    async def _prime(self) -> None:
+        """Up to the first token; those that follow are left to the connection's buffer."""
+        async for event in self._events:
+            self._primed.append(event)
+            if isinstance(event, TokensGenerated):
                 return
-            await asyncio.to_thread(self._store.mark_interrupted)
-            await asyncio.sleep(pace.OTHERS_POLL_SECONDS)
+
+    async def __aiter__(self) -> AsyncIterator[PassEvent]:
+        await self._priming
+        for event in self._primed:
+            yield event
+        async for event in self._events:
+            yield event
+
+    async def aclose(self) -> None:
+        """Cancel what the engine is doing."""
+        self._priming.cancel()
+        await asyncio.gather(self._priming, return_exceptions=True)
+        await self._events.aclose()
 
 
-def scored_text(segments: tuple[Segment, ...]) -> str:
-    """What is scored: the answer, led in by the last line of what opened it ("Final Answer:")."""
+def scored_text(segments: Sequence[Segment]) -> str:
+    """What is scored: the answer, preceded by the last line of what opened it ("Final Answer:")."""
     close = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE)
     return lead_in(close) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)

@@ -5,24 +5,26 @@ in `finally`; one that was stopped, failed or lost its process can be resumed wh
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from m1app.background import Rounds, reported, start_task
 from m1app.errors import AppError
-from m1app.runs import pace
-from m1app.runs.closing import to_the_end
-from m1app.runs.live_sweep import LiveSweep, stored_snapshot
+from m1app.runs.errors import SweepNotFound
+from m1app.runs.live_runs import LiveRuns
+from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
+from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
-from m1app.runs.sweep_store import SweepStore
-from m1app.runs.trace_store import this_process
 from models.thinking.sweep import Cell
+from storage.database import Database, Session
+from storage.errors import RecordNotFound
 from storage.questions.records import Question
+from storage.questions.repository import QuestionRepository
 from storage.sweeps.records import NewSweep, SweepPass, SweepWithPasses
-from storage.sweeps.repository import SweepSummary
+from storage.sweeps.repository import SweepRepository, SweepSummary
 from storage.traces.records import TraceState
+from storage.traces.repository import TraceRepository
 
 MAX_RUNNING = 64
 
@@ -40,27 +42,34 @@ class SweepEstimate:
 class SweepService:
     """Runs sweeps and lets any number of pages follow them."""
 
-    def __init__(self, planner: PassPlanner, store: SweepStore, max_running: int = MAX_RUNNING) -> None:
+    def __init__(self, planner: PassPlanner, database: Database, max_running: int = MAX_RUNNING) -> None:
         self._planner = planner
-        self._store = store
-        self._max_running = max_running
-        self._live: dict[str, LiveSweep] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._database = database
+        self._runs: LiveRuns[LiveSweep, SweepSnapshot] = LiveRuns(
+            "sweep",
+            max_running,
+            save=self._save,
+            read=self._stored,
+            record_of=lambda snapshot: snapshot.sweep,
+            mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
+        )
         self._resuming: set[str] = set()
-        self._saver: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
-        """One write at a time: what the saver saw while a sweep went on must not land after its end."""
-        self._is_closing = False
+        self.get = self._runs.get
+        self.follow = self._runs.follow
+        self.finished = self._runs.finished
+        self.stop = self._runs.stop
+        self.stop_all = self._runs.stop_all
+        self.aclose = self._runs.aclose
 
     @property
     def running(self) -> int:
         """How many sweeps run now."""
-        return len(self._tasks)
+        return self._runs.running
 
     @property
     def tokens_per_second(self) -> float:
         """Tokens of thinking that all running sweeps generate per second together."""
-        return sum(each.live.tokens_per_second or 0.0 for id_ in self._tasks for each in self._live[id_].passes)
+        return self._runs.tokens_per_second
 
     @staticmethod
     def estimate(request: SweepRequest) -> SweepEstimate:
@@ -84,14 +93,20 @@ class SweepService:
             StorageError: the sweep could not be stored.
         """
         request = check_sweep(request)
-        self._check_room()
+        self._runs.check_room()
         first = [await self._planner.plan(request.probe(model)) for model in request.models or ("",)]
         seed = first[0].settings.seed
         seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.model for plan in first)))
         plans = [(_numbered(plan, seed, number), number) for plan in first for number in range(request.passes)]
-        kept = await self._store.begin(
-            new_question(request.probe("")), lambda asked: _new_sweep(seeded, asked), plans, sweep_id
-        )
+
+        def store(session: Session) -> SweepWithPasses:
+            asked = QuestionRepository(session).upsert(new_question(request.probe("")))
+            sweep = SweepRepository(session).add(_new_sweep(seeded, asked), sweep_id)
+            for plan, number in plans:
+                TraceRepository(session).add(plan.new_trace(asked, sweep_id=sweep.id, pass_number=number))
+            return SweepRepository(session).get(sweep.id)
+
+        kept = await self._database.write(store)
         return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
 
     async def resume(self, sweep_id: str) -> SweepSnapshot:
@@ -102,10 +117,7 @@ class SweepService:
             AppError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """
-        task = self._tasks.get(sweep_id)
-        if task is not None and self._live[sweep_id].is_over:
-            await asyncio.wait([task])  # a moment: it was followed to its end
-        if sweep_id in self._tasks or sweep_id in self._resuming:
+        if sweep_id in self._resuming or not await self._runs.has_ended(sweep_id):
             raise AppError("This sweep is running; stop it first.")
         self._resuming.add(sweep_id)
         try:
@@ -114,10 +126,10 @@ class SweepService:
             self._resuming.discard(sweep_id)
 
     async def _resume(self, sweep_id: str) -> SweepSnapshot:
-        kept = await self._store.get(sweep_id)
+        kept = await self._read(sweep_id)
         if kept.sweep.state is TraceState.RUNNING:
             raise AppError("This sweep is running in another process.")
-        self._check_room()
+        self._runs.check_room()
         request = request_of_sweep(kept.sweep)
         unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
         if not unfinished:
@@ -131,139 +143,56 @@ class SweepService:
                 )
             plans[trace.model, trace.pass_number] = plan
         running = replace(kept.sweep, state=TraceState.RUNNING, error="")
-        kept = await self._store.reopen(running, [trace.id for trace in unfinished])
+
+        def store(session: Session) -> SweepWithPasses:
+            for trace in unfinished:
+                TraceRepository(session).reopen(trace.id, this_process())
+            SweepRepository(session).save(sweep_id, outcome_of(running), this_process())
+            return SweepRepository(session).get(sweep_id)
+
+        kept = await self._database.write(store)
         return self._run_live(kept, plans)
-
-    async def follow(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
-        """Snapshots of a sweep from now until it is over; the last one is final.
-
-        Yields at every change, at most ten times a second, and once a second without one. A sweep that another
-        process runs is followed through the database. Raises SweepNotFound and StorageError.
-        """
-        live = self._live.get(sweep_id)
-        if live is None:
-            async for snapshot in self._follow_stored(sweep_id):
-                yield snapshot
-            return
-        while not live.is_over:
-            version = live.changes.version
-            yield live.snapshot()
-            await asyncio.sleep(pace.FRAME_SECONDS)
-            await live.changes.wait(version, pace.HEARTBEAT_SECONDS)
-        yield live.snapshot()
-
-    async def get(self, sweep_id: str) -> SweepSnapshot:
-        """The sweep as it is now; raises SweepNotFound and StorageError."""
-        live = self._live.get(sweep_id)
-        return live.snapshot() if live else stored_snapshot(await self._store.get(sweep_id))
 
     async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
         """Sweeps with the words of `text` in their question, newest first."""
-        return await self._store.recent(limit, text)
-
-    async def finished(self, sweep_id: str) -> SweepSnapshot:
-        """Wait for a sweep of this process to end; gives it then, and forgets it unless it could not be saved.
-
-        Raises SweepNotFound and StorageError.
-        """
-        task = self._tasks.get(sweep_id)
-        if task is not None:
-            await asyncio.wait([task])
-        snapshot = await self.get(sweep_id)
-        if not snapshot.save_error:
-            self._live.pop(sweep_id, None)
-        return snapshot
-
-    def stop(self, sweep_id: str) -> bool:
-        """End a sweep and keep what it has; False when it does not run here."""
-        task = self._tasks.get(sweep_id)
-        return task is not None and (task.cancelling() > 0 or task.cancel())
-
-    def stop_all(self) -> None:
-        """End every sweep of this process; each keeps what it has."""
-        for sweep_id in list(self._tasks):
-            self.stop(sweep_id)
+        return await self._database.read(lambda s: SweepRepository(s).recent(limit, text))
 
     def mark_interrupted(self, *, is_at_start: bool = True) -> int:
-        """Mark the sweeps whose process is gone; gives how many.
+        """Mark running sweeps whose process is gone, and return how many there were; blocks.
 
         Args:
-            is_at_start: True before this process runs any, False also while it does.
+            is_at_start: True before this process runs any: one with its id is then a predecessor's.
         """
-        return self._store.mark_interrupted(is_at_start=is_at_start)
-
-    async def aclose(self) -> None:
-        """Stop every sweep; what each has is kept, and can be gone on with."""
-        self._is_closing = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _check_room(self) -> None:
-        if len(self._tasks) >= self._max_running:
-            raise AppError(f"{self._max_running} sweeps are running already; wait for one to end or stop it.")
+        is_alive = is_alive_at_start if is_at_start else may_be_alive
+        return self._database.write_now(lambda s: SweepRepository(s).mark_interrupted(is_alive, STALE_SECONDS))
 
     def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
-        live = LiveSweep(kept, plans, self._store)
-        sweep_id = kept.sweep.id
-        self._live[sweep_id] = live
-        task = start_task(self._run(live), f"sweep-{sweep_id}")
-        self._tasks[sweep_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(sweep_id, None))
-        if self._saver is None or self._saver.done():
-            self._saver = start_task(self._save_regularly(), "sweep-saver")
+        live = LiveSweep(kept, plans, self._database)
+        self._runs.start(live)
         return live.snapshot()
 
-    async def _run(self, live: LiveSweep) -> None:
-        state = TraceState.FAILED
+    async def _read(self, sweep_id: str) -> SweepWithPasses:
         try:
-            with reported(f"sweep {live.id}", live.fail):
-                await live.run()
-            state = TraceState.FAILED if live.error else TraceState.COMPLETED
-        except asyncio.CancelledError:
-            state = TraceState.INTERRUPTED if self._is_closing else TraceState.STOPPED
-        finally:
-            await to_the_end(self._end(live, state))
+            return await self._database.read(lambda s: SweepRepository(s).get(sweep_id))
+        except RecordNotFound as exc:
+            raise SweepNotFound(
+                f"There is no sweep {sweep_id[:40]!r} here. It may have been deleted, or the link is from another "
+                "machine."
+            ) from exc
 
-    async def _end(self, live: LiveSweep, state: TraceState) -> None:
-        problems: list[str] = []
-        with reported(f"saving sweep {live.id}", problems.append):
-            live.end(state)
-            async with self._writing:
-                await self._store.end(live.snapshot().sweep)
-        live.save_error = "".join(problems)
-        live.mark_over()
-        # A sweep that could not be saved stays in memory, the only place where it is.
-        if not live.snapshot().save_error:
-            asyncio.get_running_loop().call_later(pace.FORGET_SECONDS, self._forget, live)
+    async def _stored(self, sweep_id: str) -> SweepSnapshot:
+        return stored_snapshot(await self._read(sweep_id))
 
-    def _forget(self, live: LiveSweep) -> None:
-        if self._live.get(live.id) is live:
-            del self._live[live.id]
+    async def _save(self, sweeps: Sequence[LiveSweep]) -> None:
+        outcomes = [(each.id, outcome_of(each.snapshot().sweep)) for each in sweeps]
+        progress = [part for each in sweeps for part in each.progress()]
 
-    async def _save_regularly(self) -> None:
-        """Save every running sweep once a second, all in one transaction, for as long as there are any."""
-        rounds = Rounds("saving running sweeps", pace.SAVE_SECONDS)
-        while self._tasks:
-            await asyncio.sleep(rounds.pause_seconds)
-            async with self._writing:
-                lives = [live for sweep_id in self._tasks if not (live := self._live[sweep_id]).is_over]
-                with rounds.round():
-                    await self._store.save_all([(live.snapshot().sweep, live.running_traces()) for live in lives])
-            for live in lives:
-                # A run that ended meanwhile knows itself whether it was saved.
-                if not live.is_over:
-                    live.save_error = rounds.problem
+        def store(session: Session) -> None:
+            for sweep_id, outcome in outcomes:
+                SweepRepository(session).heartbeat(sweep_id, outcome, this_process())
+            TraceRepository(session).save_all(progress)
 
-    async def _follow_stored(self, sweep_id: str) -> AsyncGenerator[SweepSnapshot, None]:
-        while True:
-            snapshot = stored_snapshot(await self._store.get(sweep_id))
-            yield snapshot
-            if snapshot.is_over:
-                return
-            await asyncio.to_thread(self._store.mark_interrupted)
-            await asyncio.sleep(pace.OTHERS_POLL_SECONDS)
+        await self._database.write(store)
 
 
 def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:

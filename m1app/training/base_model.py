@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 from m1app.training.errors import RecipeRefused
 from models.errors import DownloadError, SourceRefused, SourceUnreachable, UnknownModel
@@ -19,14 +18,14 @@ from models.weights.catalog import Catalog, CatalogModel
 from models.weights.download import local_path
 from models.weights.download_progress import ProgressMeter
 from models.weights.gguf_check import BadModelFile, GgufHeader, check_model_file
-from models.weights.http_download import RemoteFile, RetryPolicy, download
+from models.weights.hub_download import HubFile, download_hub_file
 from models.weights.sources import FileSource
 
 BaseKind = Literal["gguf", "folder", "hub"]
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
 _DEFAULT_CONTEXT_LENGTH = 2048
 _TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
-_SMALL_FILE = RetryPolicy(attempts=2, first_pause_seconds=0.5)
+_PATIENCE_SECONDS = 10.0
 """A person waits for the plan."""
 
 
@@ -156,11 +155,10 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
                 "without it."
             )
         return
-    page = f"{hub.url.rstrip('/')}/{base.location}"
-    remote = RemoteFile(f"{page}/resolve/{quote(base.revision or 'main', safe='')}/{name}", page, hub.token)
+    wanted = HubFile(hub.url, base.location, name, base.revision or "main", hub.token)
     part = folder / f"{name}.part"
     try:
-        download(remote, part, ProgressMeter(None), _SMALL_FILE)
+        download_hub_file(wanted, part, ProgressMeter(None), _PATIENCE_SECONDS)
     except SourceUnreachable as exc:
         raise _NotHere(f"{hub.url} does not answer. Check the network and M1_HUB_URL, then plan again.") from exc
     except SourceRefused as exc:

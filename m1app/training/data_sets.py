@@ -1,7 +1,7 @@
 """Versioned data sets on disk: FOLDER/NAME/vN/{samples.jsonl, card.json, card.md}.
 
 A version is written beside its place and moved there whole, so that a reader sees all of it or nothing; it is never
-changed afterwards. What its card says is `data_card`'s business.
+changed afterwards. Its card records where the samples came from and what was done to them.
 """
 
 import hashlib
@@ -9,16 +9,181 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from m1app.training.curation import Curated, CurationPlan, StepReport
-from m1app.training.data_card import DataCard, DataSource, card_json, card_markdown, read_card
+from pydantic import ValidationError
+
+from m1app.training.curation import FEW_SAMPLES, Curated, CurationPlan, StepReport
 from m1app.training.errors import DataSetNotFound, DataSetRefused
 from m1app.training.samples import TrainingSample, sample_of
+from m1app.wording import percent
+
+LICENCE_NOTE = (
+    "Samples keep the licence of their source: look it up before you share this data set or a model trained on it. "
+    "Reasoning that another model wrote may also be under that model's terms. Research use only; not medical advice."
+)
+NOT_COMPARED = "not compared"
+"""A step: its examples name the evaluation sets with which no overlap was looked for."""
+_SHOWN_DOMAINS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where samples came from."""
+
+    name: str
+    """File name, hub address, or "own traces"."""
+    sha256: str
+    """Of the file, or of what was read, hex."""
+    samples: int
+    """Read from it, before curation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCard:
+    """What is said of one version of a data set."""
+
+    name: str
+    version: int
+    created_at: datetime
+    """Aware, UTC."""
+    samples: int
+    sha256: str
+    """Of samples.jsonl, hex."""
+    plan: CurationPlan
+    sources: tuple[DataSource, ...]
+    reports: tuple[StepReport, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever trains on it should know first."""
+        found = []
+        if self.samples < FEW_SAMPLES:
+            found.append(
+                f"{self.samples:,} samples are few: m1 was trained on 1,000 to 23,000. A model may learn the format "
+                "from them, and will hardly learn medicine."
+            )
+        if not self.plan.verified_only:
+            found.append("Answers were not required to agree with their target: see the step verify.")
+        if not self.plan.overlap_ngram:
+            found.append("The overlap with evaluation sets was not looked for: scores on them may be of no worth.")
+        found += [
+            f"The overlap with {', '.join(report.examples)} was not looked for: scores there are of no worth for a "
+            "model that is trained on this."
+            for report in self.reports
+            if report.step == NOT_COMPARED
+        ]
+        return tuple(found)
+
+
+def card_json(card: DataCard) -> str:
+    """The card as one JSON object; `read_card` reads it back."""
+    content: dict[str, Any] = {
+        "name": card.name,
+        "version": card.version,
+        "created_at": card.created_at.isoformat(),
+        "samples": card.samples,
+        "sha256": card.sha256,
+        "seed": card.plan.seed,
+        "plan": card.plan.model_dump(),
+        "sources": [asdict(source) for source in card.sources],
+        "steps": [asdict(report) for report in card.reports],
+        "warnings": list(card.warnings),
+        "licence_note": LICENCE_NOTE,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def read_card(path: Path) -> DataCard:
+    """The card that `card_json` made; raises DataSetRefused when the file is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return DataCard(
+            name=content["name"],
+            version=content["version"],
+            created_at=datetime.fromisoformat(content["created_at"]),
+            samples=content["samples"],
+            sha256=content["sha256"],
+            plan=CurationPlan.model_validate(content["plan"]),
+            sources=tuple(DataSource(**source) for source in content["sources"]),
+            reports=tuple(_report(step) for step in content["steps"]),
+        )
+    except (OSError, KeyError, TypeError, ValueError, ValidationError) as exc:
+        raise DataSetRefused(
+            f"{path} is missing or damaged ({type(exc).__name__}). Delete the folder {path.parent} and build the data "
+            "set again."
+        ) from exc
+
+
+def _report(step: dict[str, Any]) -> StepReport:
+    pairs = tuple((str(here), str(there), float(share)) for here, there, share in step["pairs"])
+    return StepReport(step["step"], step["title"], step["before"], step["kept"], tuple(step["examples"]), pairs)
+
+
+def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
+    """The card to read.
+
+    Args:
+        card: what is said.
+        samples: of the version, for counts by domain and source.
+    """
+    parts = [
+        f"# {card.name}, version {card.version}",
+        f"{card.samples:,} samples, made on {card.created_at:%Y-%m-%d %H:%M} UTC with seed {card.plan.seed}.  \n"
+        f"SHA-256 of `samples.jsonl`: `{card.sha256}`",
+        *(f"**Note:** {warning}" for warning in card.warnings),
+        "## Licence",
+        LICENCE_NOTE,
+        "## Sources",
+        _table(("source", "samples read", "SHA-256"), [(s.name, f"{s.samples:,}", s.sha256) for s in card.sources]),
+        "## Curation",
+        _table(
+            ("step", "before", "kept", "what it did"),
+            [(r.step, f"{r.before:,}", f"{r.kept:,}", r.title) for r in card.reports],
+        ),
+        *(_details(report) for report in card.reports if report.examples),
+        "## What is in it",
+        _table(("source", "samples"), _counted(sample.source for sample in samples)),
+        _table(("domain", "samples"), _counted(sample.domain or "none given" for sample in samples)),
+        "## Plan",
+        "```json\n" + json.dumps(card.plan.model_dump(), indent=2) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _details(report: StepReport) -> str:
+    lines = "\n".join(f"- {_cell(example)}" for example in report.examples)
+    found = f"### {report.step}: examples\n\n{lines}"
+    if report.pairs:
+        rows = [(here, there, percent(share, 0)) for here, there, share in report.pairs]
+        found += "\n\n" + _table(("sample", "evaluation set: question", "shared"), rows)
+    return found
+
+
+def _counted(names: Any) -> list[tuple[str, str]]:
+    counts = Counter(names).most_common()
+    rows = [(name, f"{count:,}") for name, count in counts[:_SHOWN_DOMAINS]]
+    rest = counts[_SHOWN_DOMAINS:]
+    return [*rows, (f"{len(rest):,} others", f"{sum(count for _, count in rest):,}")] if rest else rows
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)])
+
+
+def _cell(text: str) -> str:
+    """A text of anybody's as Markdown that does nothing."""
+    for mark in "\\`*[]<>|!&":
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.split())
+
 
 SAMPLES_FILE = "samples.jsonl"
 CARD_FILE = "card.json"

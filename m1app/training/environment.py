@@ -9,16 +9,20 @@ import sys
 from pathlib import Path
 
 from m1app.errors import AppError
-from m1app.settings import Settings
+from m1app.settings import IS_PACKAGE, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 _SCRIPT = PROJECT / "scripts" / "make_train.sh"
 _STOP_SECONDS = 30.0
+_NOT_HERE = (
+    "Fine-tuning needs the project's folder, and m1app was installed as a package. Clone the project and start it "
+    "there with: make run. With M1_HOME set to this app's home it goes on with the same data."
+)
 
 
 def is_installed(settings: Settings) -> bool:
     """Whether the interpreter is there, whole, and of the present lock file."""
-    if not settings.train_python.is_file():
+    if IS_PACKAGE or not settings.train_python.is_file():
         return False
     if not _is_own(settings):
         return True  # Somebody else's: they know what is in it.
@@ -28,12 +32,14 @@ def is_installed(settings: Settings) -> bool:
         return False
     if len(stamp) != 2 or stamp[0] not in ("cpu", "cuda"):
         return False
-    lock = PROJECT / f"requirements-train-{stamp[0]}.txt"
+    lock = PROJECT / f"requirements/train-{stamp[0]}.txt"
     return lock.is_file() and hashlib.sha256(lock.read_bytes()).hexdigest() == stamp[1]
 
 
 def environment_state(settings: Settings) -> str:
     """One or two sentences for people: that it is ready, or what the first fine-tuning will install."""
+    if IS_PACKAGE:
+        return _NOT_HERE
     if is_installed(settings):
         return f"Ready: {settings.train_python}."
     if not _is_own(settings):
@@ -57,6 +63,8 @@ async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
     """
     if is_installed(settings):
         return True
+    if IS_PACKAGE:
+        raise AppError(_NOT_HERE)
     if not _is_own(settings):
         raise AppError(f"{environment_state(settings)} Correct it, or leave it out to have .venv-train made.")
     environment = {**os.environ, "PYTHON": sys.executable}

@@ -12,12 +12,12 @@ from itertools import islice
 from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
 from m1app.training.base_model import BaseModel, HubAccess
-from m1app.training.curation_steps import StepReport
+from m1app.training.curation import StepReport
 from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.rendered_rows import SplitRows
 from m1app.training.rendering import RenderedSample
+from m1app.training.training_rows import SplitRows
 from models.engine.protocol import Engine
 from models.errors import ModelsError
 

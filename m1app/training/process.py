@@ -18,7 +18,7 @@ from m1app.training.environment import PROJECT
 from m1app.training.events import Event, last_ending, read_events, summarise
 from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.machine import Machine, examine_machine
-from models.servers.child_process import guarded, inherited_environment
+from models.servers.process_guard import guarded, inherited_environment
 from storage.jobs.records import JobProgress
 
 GRACE_SECONDS = 600.0

@@ -10,7 +10,6 @@ from typing import Any
 
 from m1app.question.errors import InvalidQuestion
 from m1app.question.question_text import parse_question
-from m1app.question_sets.records import unexpected
 from m1app.question_sets.row_values import (
     Row,
     check_answer,
@@ -19,6 +18,7 @@ from m1app.question_sets.row_values import (
     optional_text,
     options_at,
     text_at,
+    unexpected,
     unpacked,
 )
 from m1app.training.corrections import CorrectedSpan, correct

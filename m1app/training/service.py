@@ -15,9 +15,8 @@ from m1app.jobs.errors import JobNotFound
 from m1app.jobs.files import JobFiles
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
-from m1app.training.curation import CurationPlan
-from m1app.training.curation_steps import StepReport
-from m1app.training.data_service import TrainingDataService
+from m1app.training.curation import CurationPlan, StepReport
+from m1app.training.data_building import TrainingDataService
 from m1app.training.data_sets import parse_reference
 from m1app.training.environment import environment_state, install
 from m1app.training.errors import DataSetNotFound, RecipeRefused, TrainingError
@@ -29,9 +28,9 @@ from m1app.training.plan import FineTuningPlan, hub_access, notes_on, preview_of
 from m1app.training.process import run_training
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
-from m1app.training.rendered_rows import SplitRows, choose_profile, row_of, split_rows, with_template
 from m1app.training.rendering import RenderedSample
 from m1app.training.samples import TrainingSample
+from m1app.training.training_rows import SplitRows, choose_profile, row_of, split_rows, with_template
 from m1app.training.tuned_models import TunedModels
 from models.profiles import Profiles
 from models.weights.catalog import Catalog

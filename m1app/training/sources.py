@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.records import RowProblem, unexpected
+from m1app.question_sets.row_values import RowProblem, unexpected
 from m1app.question_sets.rows import RowTable, read_tables
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.sample_layouts import LAYOUTS, SampleLayout, detect_layout

@@ -1,4 +1,4 @@
-"""Serves the application with uvicorn until it is told to stop."""
+"""Serves the application with uvicorn until it is stopped."""
 
 import signal
 import socket
@@ -12,14 +12,14 @@ from m1app.ui.web import build_app
 
 
 def serve(services: Services) -> int:
-    """Serve on the settings' address; gives the exit status: 0 after a stop, 1 when the address is taken."""
+    """Serve on the settings' address; returns the exit status: 0 after a stop, 1 when the address is taken."""
     settings = services.settings
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as exc:
         sys.stderr.write(
             f"m1app cannot listen on {settings.host}:{settings.port} ({exc.strerror}). "
-            "Another program has it; set M1_PORT to a free port.\n"
+            "Another program is using it; set M1_PORT to a free port.\n"
         )
         return 1
     config = uvicorn.Config(build_app(services), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
@@ -27,9 +27,7 @@ def serve(services: Services) -> int:
     sys.stdout.write(f"m1app is at http://{host}:{settings.port} (stop with Ctrl+C)\n")
     sys.stdout.flush()
     if not settings.is_loopback:
-        sys.stdout.write(
-            "Note: this address can be reached from other machines, and everyone who can sees every trace.\n"
-        )
+        sys.stdout.write("Note: other machines can reach this address, and anyone who does can see every trace.\n")
     # uvicorn raises the signal again once it has shut down; it is the way to stop this app, not an error.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with suppress(KeyboardInterrupt):

@@ -31,13 +31,13 @@ from m1app.ui.shell.security import Secured, allowed_hosts
 from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
 
 _PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
-"""Of the pages, each a Gradio application of its own."""
+"""Of the pages, each a separate Gradio application."""
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
 
 
 def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Services, title: str) -> gr.Blocks:
-    """One page as a Gradio application of its own: a browser is sent only what its page needs."""
+    """One page as a separate Gradio application, so that a browser loads only what its page needs."""
     blocks: gr.Blocks
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
         page(blocks, services)
@@ -51,7 +51,7 @@ def build_app(services: Services) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services.store.mark_interrupted(is_at_start=True)
+        services.probe.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
         services.benchmarks.mark_interrupted()
         scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")
@@ -84,7 +84,7 @@ def build_app(services: Services) -> ASGIApp:
 
 
 def _mount_admin(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """The Admin page behind a dependency of its own; the gate stands before it already."""
+    """The Admin page behind Gradio's own check as well; the gate comes first."""
 
     def page(blocks: gr.Blocks, services: Services) -> AdminPage:
         return AdminPage(blocks, services, access)

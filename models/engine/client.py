@@ -45,7 +45,7 @@ _SILENCE_SECONDS = 600.0
 """Longest wait for the next byte: a long prompt on a slow machine, behind a full queue."""
 _MAX_BACKOFF_SECONDS = 8.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
-# Spellings that tokenizers turn into special tokens; vLLM's /tokenize cannot be told not to.
+# Spellings that tokenizers turn into special tokens; vLLM's /tokenize has no option to prevent that.
 _SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
 
 
@@ -53,10 +53,10 @@ class OpenAIEngine:
     """An engine behind an OpenAI-compatible address. Implements `models.engine.protocol.Engine`.
 
     Args:
-        endpoint: gives address and key at each request, because a restarted server has new ones; may raise
+        endpoint: returns address and key for each request, because a restarted server has new ones; may raise
             `models.errors.ServerError`.
-        model: name of the model to ask for; None takes the only one served.
-        max_attempts: tries of a request that cannot have generated anything yet.
+        model: the model to use; None uses the only one that is served.
+        max_attempts: attempts for a request that cannot have generated anything yet.
     """
 
     def __init__(self, endpoint: Callable[[], Endpoint], model: str | None = None, *, max_attempts: int = 4) -> None:
@@ -68,7 +68,7 @@ class OpenAIEngine:
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_KEEP_ALIVE_SECONDS)
         timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-        # trust_env=False: a proxy of the environment must not see questions meant for a local engine.
+        # trust_env=False: a proxy set in the environment must not see questions meant for a local engine.
         self._client = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
 
     async def describe(self) -> EngineInfo:
@@ -112,7 +112,7 @@ class OpenAIEngine:
         answer = await self._post("/detokenize", {"model": info.model, "tokens": list(token_ids)})
         text = answer.get("content", answer.get("prompt"))
         if not isinstance(text, str):
-            raise BadEngineResponse("The engine's /detokenize gave no text.")
+            raise BadEngineResponse("The engine's /detokenize returned no text.")
         return text
 
     async def apply_chat_template(self, messages: Sequence[ChatMessage]) -> str:
@@ -122,7 +122,7 @@ class OpenAIEngine:
         if info.kind is EngineKind.LLAMA_CPP:
             prompt = (await self._post("/apply-template", {"messages": turns})).get("prompt")
             if not isinstance(prompt, str):
-                raise BadEngineResponse("The engine's /apply-template gave no prompt.")
+                raise BadEngineResponse("The engine's /apply-template returned no prompt.")
             return prompt
         body = {"model": info.model, "messages": turns, "add_generation_prompt": True}
         return await self.detokenize(await self._token_list(body))
@@ -143,7 +143,7 @@ class OpenAIEngine:
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk
         if not is_finished:
-            raise EngineDropped("The engine broke the stream off before it was finished. Run the question again.")
+            raise EngineDropped("The engine broke off the stream before it was finished. Run the question again.")
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -163,7 +163,7 @@ class OpenAIEngine:
         version, parallel = await self._version(kind)
         context = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx")
         if not isinstance(context, int):
-            raise BadEngineResponse("The engine does not tell its context length (max_model_len or meta.n_ctx).")
+            raise BadEngineResponse("The engine does not report its context length (max_model_len or meta.n_ctx).")
         return EngineInfo(kind, version, str(entry["id"]), context, parallel, str(entry.get("root") or ""))
 
     def _choose(self, listing: list[dict[str, Any]]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class OpenAIEngine:
         )
 
     async def _version(self, kind: EngineKind) -> tuple[str, int | None]:
-        """Server version and parallel requests; both are nice to have, so a refusal is no error."""
+        """Server version and parallel requests; both are optional, so a refusal is not an error."""
         try:
             if kind is EngineKind.LLAMA_CPP:
                 props = await self._get("/props")
@@ -188,13 +188,13 @@ class OpenAIEngine:
                 return str(props.get("build_info") or ""), slots if isinstance(slots, int) else None
             return str((await self._get("/version")).get("version") or ""), None
         except EngineError as exc:
-            _log.debug("engine tells no version: %s", exc)
+            _log.debug("the engine reports no version: %s", exc)
             return "", None
 
     async def _token_list(self, body: dict[str, Any]) -> TokenIds:
         tokens = (await self._post("/tokenize", body)).get("tokens")
         if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
-            raise BadEngineResponse("The engine's /tokenize gave no list of token ids.")
+            raise BadEngineResponse("The engine's /tokenize returned no list of token ids.")
         return tuple(tokens)
 
     async def _get(self, path: str) -> dict[str, Any]:
@@ -268,7 +268,7 @@ class OpenAIEngine:
 
 
 class _IdCheck:
-    """Makes up for token ids that llama.cpp withholds while a character is incomplete.
+    """Fills in token ids that llama.cpp withholds while a character is incomplete.
 
     It sends a character of several tokens with the id of the last one only, but counts them all. The missing ids
     are those by which its own tokenizer spells the character; when they do not add up, or the stream ends inside
@@ -286,7 +286,7 @@ class _IdCheck:
         if not self._is_patient:
             if chunk.text and not chunk.token_ids:
                 raise BadEngineResponse(
-                    "The engine gives no token ids with its text, so tokens cannot be counted exactly. "
+                    "The engine sends text without token ids, so tokens cannot be counted exactly. "
                     "Use vLLM 0.10.2 or newer, SGLang with token ids, or llama.cpp."
                 )
             return chunk
@@ -317,7 +317,7 @@ async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
 
 
 class _mapped_errors:  # noqa: N801 - used as a context manager
-    """Turns the HTTP library's errors into ours."""
+    """Turns the HTTP library's errors into this package's."""
 
     def __init__(self, *, is_streaming: bool = False) -> None:
         self._is_streaming = is_streaming

@@ -1,8 +1,8 @@
-"""An engine whose generation pauses at given lengths, so that something else can be asked in between.
+"""An engine that pauses generation at given lengths, so that other requests can run in between.
 
-llama.cpp computes two requests together in other batches than one, which rounds differently: a greedy pass with
-answers forked beside it is not the pass alone. Paused at each cut, with the answers asked meanwhile, every token is
-computed as in a run of its own, and the answers continue on the very cache that the pass has filled.
+llama.cpp computes two concurrent requests in different batches than one alone, which rounds differently: a greedy pass
+with answers forked alongside it differs from the pass by itself. When the pass pauses at each cut while the answers
+run, every token is computed as in a separate run, and the answers reuse the cache that the pass has filled.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
@@ -30,9 +30,9 @@ class PausingEngine:
     ) -> None:
         """Args:
         engine: generates.
-        base_tokens: tokens of every prompt that do not count for `lengths`.
-        lengths: generation pauses when a prompt and what followed it have so many tokens more than these.
-        pause: awaited at each of them, and before each request.
+        base_tokens: leading tokens of every prompt that do not count towards `lengths`.
+        lengths: generation pauses when prompt and completion together exceed `base_tokens` by one of these.
+        pause: awaited at each length, and before each request.
         """
         self._engine = engine
         self._base_tokens = base_tokens
@@ -46,7 +46,7 @@ class PausingEngine:
             await self._pause()
             position = len(piece.prompt_ids) - self._base_tokens
             piece = replace(piece, max_tokens=self._room(max(position, reached), position, left))
-            # A length is paused at once, also when the last token before it had no id of its own.
+            # Pause once at each length, even if the last token before it had no id.
             reached = position + piece.max_tokens
             ids: list[int] = []
             is_paused = False
@@ -84,4 +84,4 @@ class PausingEngine:
         return await self._engine.apply_chat_template(messages)
 
     async def aclose(self) -> None:
-        """Nothing: the engine is not this one's."""
+        """Does nothing: the wrapped engine belongs to the caller."""

@@ -1,7 +1,7 @@
 """The seam between the app and whatever generates tokens.
 
 An engine takes a prompt of token ids and streams token ids back. Texts beside the ids are for people:
-nothing is counted or continued from text. Implemented by `openai_engine.OpenAIEngine`; tests script it.
+counts and continuations never use the text. Implemented by `client.OpenAIEngine`; tests use scripted engines.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +13,7 @@ TokenIds = tuple[int, ...]
 
 
 class EngineKind(StrEnum):
-    """Which server software answers; it decides how token ids are asked for."""
+    """The server software; it determines how token ids are requested."""
 
     LLAMA_CPP = "llama.cpp"
     VLLM = "vllm"
@@ -25,26 +25,26 @@ class FinishReason(StrEnum):
     """Why an engine stopped generating."""
 
     STOP = "stop"
-    """The model ended by itself: an end-of-sequence or a stop token, which is the last id of the stream."""
+    """The model stopped: an end-of-sequence or stop token, which is the last id of the stream."""
     LENGTH = "length"
     """`max_tokens` or the context length was reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says about itself."""
+    """How an engine describes itself."""
 
     kind: EngineKind
     version: str
-    """The server software's version; empty when it does not tell."""
+    """The server software's version; empty when it does not say."""
     model: str
-    """Name under which requests address the model."""
+    """Name that requests use for the model."""
     context_length: int
     """Most tokens of prompt and completion together, in one request."""
     parallel_requests: int | None = None
-    """Requests that run at once; None when the engine does not tell."""
+    """Requests that run at once; None when the engine does not say."""
     model_source: str = ""
-    """Where the engine says its weights came from (a hub repository or a path); empty when it does not tell."""
+    """Where the engine says its weights came from (a hub repository or a path); empty when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class CompletionRequest:
     seed: int | None = None
     """Sampling seed; None lets the engine choose."""
     stop_token_ids: TokenIds = ()
-    """Generation ends with the first of these, beside the model's own end of sequence."""
+    """Generation ends at the first of these, or at the model's own end-of-sequence token."""
     top_logprobs: int = 0
     """How many of the likeliest tokens to report at each position, 0-20."""
     is_fresh: bool = False
-    """The prompt is computed anew, so that the result does not depend on what was asked before (llama.cpp only)."""
+    """Compute the prompt without the cache, so that the result does not depend on earlier requests (llama.cpp only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class CompletionChunk:
-    """What arrived at once; usually one token."""
+    """One piece of the stream; usually one token."""
 
     token_ids: TokenIds
     text: str
@@ -90,9 +90,9 @@ class CompletionChunk:
     top_logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
     """One tuple per token of this chunk, likeliest first; empty unless asked for."""
     tokens_unreported: int = 0
-    """Tokens the engine generated without giving their ids (the start of an unfinished character)."""
+    """Tokens the engine generated without reporting their ids (the start of an unfinished character)."""
     prompt_tokens_cached: int | None = None
-    """Prompt tokens served from the prefix cache; on the last chunk, None when the engine does not tell."""
+    """Prompt tokens served from the prefix cache; on the last chunk, None when the engine does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +134,5 @@ class Engine(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release connections; requests under way end."""
+        """Release connections; running requests are cancelled."""
         ...

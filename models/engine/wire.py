@@ -1,9 +1,9 @@
-"""The wire format of OpenAI-compatible completions servers: what we send, and how we read what comes back.
+"""The wire format of OpenAI-compatible completions servers: requests and responses.
 
-Pure: dictionaries in, records of `models.engine.protocol` out. vLLM gives token ids with `return_token_ids`, llama.cpp
-in `logprobs.content[].id`; both are read here, so that the client above knows no dialect.
+Pure: dictionaries in, records of `models.engine.protocol` out. vLLM returns token ids with `return_token_ids`,
+llama.cpp in `logprobs.content[].id`; both are handled here, so that the client needs no special cases.
 
-Seen by running: vLLM 0.32 (CPU) and llama.cpp of xllamacpp 2026.10.
+Verified with vLLM 0.32 (CPU) and llama.cpp of xllamacpp 2026.10.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ from models.errors import (
 
 Json = Mapping[str, Any]
 
-# Without these, servers fill in samplers of their own or of the model's generation_config.json, and a trace's
-# parameters would not tell how it was sampled.
+# Without these, servers apply their own default samplers or those of the model's generation_config.json, and a trace's
+# parameters would not describe how it was sampled.
 _NEUTRAL_SAMPLERS: Mapping[EngineKind, Json] = {
     EngineKind.LLAMA_CPP: {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, "typical_p": 1.0},
     EngineKind.VLLM: {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -48,9 +48,9 @@ def request_body(request: CompletionRequest, kind: EngineKind, model: str) -> di
     if request.seed is not None:
         body["seed"] = request.seed
     if kind is EngineKind.LLAMA_CPP:
-        # Its token ids come with logprobs only; its stop list knows texts only, so the caller watches for stop ids.
+        # It sends token ids only with logprobs and its stop list takes only text: the caller watches for stop ids.
         body |= {"logprobs": max(1, request.top_logprobs), "timings_per_token": True}
-        # A prompt of which a part is cached is computed in other batches, which round differently.
+        # A partly cached prompt is computed in different batches, which round differently.
         body["cache_prompt"] = not request.is_fresh
         return body
     body["return_token_ids"] = True
@@ -80,19 +80,19 @@ def read_chunk(event: Json, *, with_logprobs: bool) -> CompletionChunk:
         )
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as exc:
         raise BadEngineResponse(
-            f"The engine sent a chunk that is no completion ({exc!r}). Is this an OpenAI-compatible server?"
+            f"The engine sent a chunk that is not a completion ({exc!r}). Is this an OpenAI-compatible server?"
         ) from exc
 
 
 def tokens_generated(event: Json) -> int | None:
-    """The engine's own count of tokens so far; None where the event does not tell."""
+    """The engine's own count of tokens so far; None if the event does not include it."""
     timings, usage = event.get("timings") or {}, event.get("usage") or {}
     count = timings.get("predicted_n", usage.get("completion_tokens"))
     return count if isinstance(count, int) else None
 
 
 def error_for(status: int, body: str, error: Json, *, model: str, retry_after: str | None = None) -> EngineError:
-    """The error that an HTTP status, or an error event inside a stream (status 200), stands for."""
+    """The exception for an HTTP status, or for an error event inside a stream (status 200)."""
     message = str(error.get("message") or body[:300] or "no message").strip()
     if status in (401, 403):
         return EngineRejectedKey(
@@ -105,7 +105,7 @@ def error_for(status: int, body: str, error: Json, *, model: str, retry_after: s
     if status == 404:
         return ModelNotServed(f"The engine does not serve the model {model!r}: {message}")
     if status == 429:
-        return RateLimited("The engine has too many requests; try again in a moment.", _seconds(retry_after))
+        return RateLimited("The engine is handling too many requests; try again in a moment.", _seconds(retry_after))
     if status == 503:
         return EngineUnreachable(f"The engine is not ready yet: {message}")
     return EngineFailed(f"The engine failed (HTTP {status}): {message}")
@@ -147,5 +147,5 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def lists_model(models: Sequence[Json], model: str) -> bool:
-    """Whether a `/v1/models` listing holds `model`, by id or alias."""
+    """Whether a `/v1/models` listing contains `model`, by id or alias."""
     return any(model == entry.get("id") or model in (entry.get("aliases") or ()) for entry in models)

@@ -25,7 +25,7 @@ class _Section(BaseModel):
 
 
 class ChatSection(_Section):
-    """How system prompt and question become the prompt of the assistant's turn."""
+    """How system prompt and question become the prompt up to the assistant's turn."""
 
     source: Literal["profile", "engine"]
     """"profile": the templates below; "engine": the engine applies the model's own chat template."""
@@ -35,7 +35,7 @@ class ChatSection(_Section):
     """With {user}; used when the system prompt is empty."""
     default_system: str = ""
     reference: str
-    """Where the template was taken from."""
+    """Source of the template."""
 
     @model_validator(mode="after")
     def _has_its_templates(self) -> "ChatSection":
@@ -61,9 +61,9 @@ class ThinkingSection(_Section):
     opening: str
     """Follows the assistant's opening."""
     stop_tokens: list[str] = Field(min_length=1)
-    """Spellings of the tokens that end thinking; one the model does not have as a token is watched for as text."""
+    """Spellings of the tokens that end thinking; any that is not a single token of the model is matched as text."""
     stop_texts: list[str] = []
-    """Spellings that end thinking and are no token."""
+    """Text that ends thinking and is not a token."""
     wait: str = "Wait"
     """What a forced round inserts."""
     natural_close: str
@@ -96,9 +96,9 @@ class Profile:
     id: str
     title: str
     reference: str
-    """Where the delimiters were taken from."""
+    """Source of the delimiters."""
     models: tuple[str, ...]
-    """Shell patterns of model names that are known to be of this family."""
+    """Shell patterns of model names known to belong to this family."""
     hints: tuple[str, ...]
     """Words in a model's name that suggest it."""
     chat: ChatSection
@@ -113,7 +113,7 @@ class ProfileMatch:
 
     profile: Profile
     is_guess: bool
-    """True when no profile names the model and this one only looks nearest."""
+    """True if no profile names the model and this one is only the closest."""
 
 
 class Profiles:

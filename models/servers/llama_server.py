@@ -1,12 +1,12 @@
-"""The embedded engine as a managed server: llama.cpp in a process of its own, see `llama_worker`."""
+"""The embedded engine as a managed server: llama.cpp in a separate process, see `llama_worker`."""
 
 import sys
 from pathlib import Path
 
 from models.servers.llama_worker import API_KEY_VARIABLE, LlamaConfig
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 
 def llama_server(
@@ -22,12 +22,12 @@ def llama_server(
 
     Args:
         model_path: the .gguf file; checked at each start.
-        model_id: name under which requests address it.
+        model_id: the model name that requests use.
         context_length: tokens of prompt and completion together, for each request.
-        parallel: requests that run at once; memory for `context_length` tokens is reserved for each.
+        parallel: how many requests run at once; each reserves memory for `context_length` tokens.
         threads: processor threads; None leaves the choice to llama.cpp.
         log_path: its log file.
-        policy: how often it is restarted after crashes.
+        policy: how often to restart it after crashes.
     """
     config = LlamaConfig(str(model_path.absolute()), model_id, context_length, parallel, threads)
 

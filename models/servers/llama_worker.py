@@ -3,10 +3,10 @@
     python -m models.servers.llama_worker JSON
 
 Takes a LlamaConfig as JSON and the API key in the environment. Prints `{"listening_address": ...}` on standard
-output once it serves, or `{"error": ...}` and ends with REFUSED; llama.cpp's own log goes to standard error. Ends
-on TERM or INT, with or without requests under way.
+output once it serves, or `{"error": ...}` before it exits with REFUSED; llama.cpp's own log goes to standard error.
+Exits on TERM or INT, even while requests are running.
 
-llama.cpp ends the whole process on bad parameters and says little about bad files, so everything is checked first.
+llama.cpp aborts the process on bad parameters and says little about bad files, so everything is checked first.
 """
 
 import json
@@ -30,7 +30,7 @@ _LOG_WARNINGS = 2
 
 
 class BadConfiguration(ValueError):
-    """The server cannot be started like this; the message says why and what to do."""
+    """The server cannot be started with this configuration; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,18 @@ class LlamaConfig:
 
     model_path: str
     model_id: str
-    """Name under which requests address the model."""
+    """The model name that requests use."""
     context_length: int
     """Tokens of prompt and completion together, for each request; at least 1."""
     parallel: int
-    """Requests that run at once, each with a slot of its own; at least 1."""
+    """How many requests run at once, each in its own slot; at least 1."""
     threads: int | None = None
     """None leaves the choice to llama.cpp: the physical cores."""
     port: int = 0
-    """0 takes a free one."""
+    """0 chooses a free one."""
 
     def to_json(self) -> str:
-        """What `from_json` reads."""
+        """Serialize for `from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -58,7 +58,7 @@ class LlamaConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            BadConfiguration: not JSON, or other fields than this class has.
+            BadConfiguration: not JSON, or the fields do not match this class.
         """
         try:
             return cls(**json.loads(text))
@@ -67,7 +67,7 @@ class LlamaConfig:
 
 
 def check(config: LlamaConfig) -> GgufHeader:
-    """Header of the model, when everything llama.cpp would stumble over is in order.
+    """Check everything that would make llama.cpp fail; returns the model's header.
 
     Raises:
         BadModelFile: the file is missing, foreign or truncated.
@@ -115,14 +115,14 @@ def _check_port(port: int) -> None:
 
 def serve(config: LlamaConfig, header: GgufHeader, api_key: str) -> None:
     """Serve until TERM or INT; `config` must have passed `check`."""
-    # OpenMP reads it when the library loads: how long its threads spin for each other before they sleep. Spinning on
-    # starves them beside any other load (both of 2 cores busy: 1 to 30 tokens/s), sleeping at once slows an idle
-    # machine (25 of 90 tokens/s); this little gave 50 to 88 idle and 23 to 43 beside the load.
+    # How long OpenMP threads spin before they sleep; read when the library loads. Long spinning starves them under
+    # other load (both of 2 cores busy: 1 to 30 tokens/s), no spinning slows an idle machine (25 instead of 90
+    # tokens/s); this value reached 50 to 88 tokens/s idle and 23 to 43 under load.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    import xllamacpp  # Late: a refusal should not wait for it.
+    import xllamacpp  # Imported late, so that a refusal does not wait for it.
 
     params = xllamacpp.CommonParams()
-    # llama.cpp cuts a longer context to the trained one, slot by slot; its memory would be reserved all the same.
+    # llama.cpp limits each slot to the trained context, but would still reserve memory for a longer one.
     context_length = min(config.context_length, header.number("context_length") or config.context_length)
     params.model.path = config.model_path
     params.model_alias = {config.model_id}
@@ -161,7 +161,7 @@ def _say(**what: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve what `arguments[0]` says; returns the exit code."""
+    """Serve the configuration in `arguments[0]`; returns the exit code."""
     api_key = os.environ.pop(API_KEY_VARIABLE, "")
     try:
         if len(arguments) != 1:
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str]) -> int:
     except (BadModelFile, BadConfiguration) as error:
         _say(error=str(error))
         return REFUSED
-    except RuntimeError as error:  # All that llama.cpp says when it cannot load a model.
+    except RuntimeError as error:  # The only error llama.cpp raises when it cannot load a model.
         _say(error=f"llama.cpp could not load {config.model_path}: {error}. The lines before this one say why.")
         return REFUSED
     return 0
@@ -180,5 +180,5 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
-    # llama.cpp's teardown waits for requests under way; nothing of it is worth that.
+    # llama.cpp's teardown would wait for running requests, and none of it is needed.
     os._exit(code)

@@ -1,7 +1,7 @@
-"""An engine process that the app starts, watches, restarts and ends.
+"""An engine process that the app starts, watches, restarts and stops.
 
-One thread per server runs it through all its starts; callers only look at what it left behind. What is particular
-to a server program is in its `ServerProgram` (see `llama_server`, `vllm_server`), one run of it in `server_process`.
+One thread per server runs all its starts; callers only read the state it leaves. What is specific to one server program
+is in its `ServerProgram` (see `llama_server` and `vllm_server`); `server_process` is one run of it.
 """
 
 import secrets
@@ -13,11 +13,13 @@ from pathlib import Path
 from threading import Condition, Event, RLock, Thread
 from time import monotonic
 
+import httpx2
+
 from models.engine.endpoint import Endpoint
 from models.errors import ServerError, ServerGone, ServerStartFailed
+from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
-from models.servers.server_process import ServerProcess, describe_exit
-from models.servers.server_program import RestartHistory, RestartPolicy, ServerProgram
+from models.servers.server_process import ServerCommand, ServerProcess, describe_exit
 
 _TAIL_IN_MESSAGES = 8
 _WATCH_SECONDS = 0.05
@@ -25,15 +27,15 @@ _PROBE_SECONDS = 0.2
 
 
 class ServerState(StrEnum):
-    """Where a managed server is in its life."""
+    """The state of a managed server."""
 
     STARTING = "starting"
     READY = "ready"
     RESTARTING = "restarting"
-    """It crashed and is on its way back."""
+    """It crashed and is being restarted."""
     STOPPED = "stopped"
     FAILED = "failed"
-    """It is given up; `restart` tries again."""
+    """It will not be restarted automatically; `restart` tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,45 @@ class ServerStatus:
     message: str
     """One sentence for people; for a failure, what happened and the last log lines."""
     base_url: str | None = None
-    """Set while it is ready."""
+    """Set only while it is ready."""
     pid: int | None = None
     started_at: datetime | None = None
-    """When the present process was started, UTC."""
+    """When the current process was started, UTC."""
     restarts: int = 0
     """Restarts after crashes since `start`."""
     loading: str = ""
-    """What it says it is doing on its way to being ready."""
+    """What it reports while it is starting."""
+
+
+def serves_models(endpoint: Endpoint) -> bool:
+    """Whether GET /v1/models answers 200 to the key; llama.cpp and vLLM do so once the model is loaded.
+
+    The key distinguishes the server that was started from another one that took its port.
+    """
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
+    try:
+        answer = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=2.0, trust_env=False)
+    except httpx2.HTTPError:
+        return False
+    return answer.status_code == 200
+
+
+def _no_progress(_line: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProgram:
+    """What differs between one kind of server and another."""
+
+    name: str
+    """What messages call it, such as "The model engine"."""
+    command: Callable[[str], ServerCommand]
+    """Takes the API key and returns what to run; may raise ServerNotInstalled."""
+    is_ready: Callable[[Endpoint], bool] = serves_models
+    progress: Callable[[str], str | None] = _no_progress
+    """Turns a log line into one line of progress for people; None when the line says nothing about it."""
+    start_timeout_seconds: float = 120.0
 
 
 class ManagedServer:
@@ -65,7 +98,7 @@ class ManagedServer:
         self._changed = Condition()
         self._ending = Event()
         self.on_endpoint: Callable[[Endpoint | None], None] = lambda _: None
-        """Told of each new address once it serves, and None when it does no longer; called from the server's thread."""
+        """Called from the server's thread with each new endpoint, and with None when the server stops serving."""
         self._thread: Thread | None = None
         self._status = ServerStatus(ServerState.STOPPED, f"{program.name} has not been started.")
         self._endpoint: Endpoint | None = None
@@ -76,7 +109,7 @@ class ManagedServer:
         self._loading = ""
 
     def start(self) -> None:
-        """Begin to start, unless it runs; returns at once."""
+        """Start the server in the background, unless it is running."""
         with self._lifecycle, self._changed:
             if self._thread is not None and self._thread.is_alive():
                 return
@@ -92,19 +125,19 @@ class ManagedServer:
 
         Raises:
             ServerNotInstalled: its program is missing.
-            ServerStartFailed: its start failed, or it is not ready after `timeout_seconds` (and goes on starting).
+            ServerStartFailed: it failed to start, or is not ready after `timeout_seconds` (and is still starting).
             ServerGone: it crashed too often, or was stopped.
         """
         with self._changed:
             if not self._changed.wait_for(self._is_settled, timeout_seconds):
                 raise ServerStartFailed(
-                    f"{self.program.name} is not ready after {timeout_seconds:g} s and goes on starting. "
+                    f"{self.program.name} is not ready after {timeout_seconds:g} s and is still starting. "
                     f"{self._last_lines()}"
                 )
             return self.endpoint()
 
     def stop(self) -> None:
-        """End the process; returns when it is gone."""
+        """Stop the process; returns when it has exited."""
         with self._lifecycle:
             self._ending.set()
             if self._thread is not None:
@@ -114,13 +147,13 @@ class ManagedServer:
             self.log.close()
 
     def restart(self) -> None:
-        """End the process and begin to start a new one, with a new address and key."""
+        """Stop the process and start a new one with a new address and key in the background."""
         with self._lifecycle:
             self.stop()
             self.start()
 
     def status(self) -> ServerStatus:
-        """The server as it is now."""
+        """The server's current status."""
         with self._changed:
             status, process = self._status, self._process
             return ServerStatus(
@@ -134,15 +167,15 @@ class ManagedServer:
             )
 
     def log_tail(self, lines: int = 50) -> list[str]:
-        """The last lines the server wrote, over all its starts, oldest first."""
+        """The last lines of output across all starts, oldest first."""
         return self.log.tail(lines)
 
     def endpoint(self) -> Endpoint:
-        """Where to send requests now; it changes with every start.
+        """Where to send requests now; changes with every start.
 
         Raises:
             ServerStartFailed: it is still starting, or its start failed.
-            ServerGone: it crashed and is restarting or given up, or was stopped.
+            ServerGone: it crashed and is restarting, has failed for good, or was stopped.
         """
         with self._changed:
             if self._endpoint is not None:
@@ -152,7 +185,7 @@ class ManagedServer:
             state, name = self._status.state, self.program.name
         if state is ServerState.STARTING:
             raise ServerStartFailed(f"{name} is still starting; try again in a few seconds.")
-        if state in (ServerState.RESTARTING, ServerState.READY):  # "Ready" until its end has been looked into.
+        if state in (ServerState.RESTARTING, ServerState.READY):  # Still "ready" until the exit has been handled.
             raise ServerGone(f"{name} is restarting after a crash; try again in a few seconds.")
         raise ServerGone(f"{name} is not running; start it again.")
 
@@ -163,14 +196,14 @@ class ManagedServer:
                 return
             delay_seconds = self._restarts.next_delay(monotonic()) if self._was_ready and failure is not None else None
             if failure is None or delay_seconds is None:
-                self._give_up(failure or ServerGone(f"{self.program.name} ended."))
+                self._give_up(failure or ServerGone(f"{self.program.name} exited."))
                 return
             self._set(ServerState.RESTARTING, f"{failure} Restarting.")
             if ending.wait(delay_seconds):
                 return
 
     def _run_once(self, ending: Event) -> ServerError | None:
-        """One process from start to end; None when it was told to end."""
+        """Run one process until it exits; None if it was asked to stop."""
         key = secrets.token_urlsafe(32)
         self.log.hide(key)
         try:
@@ -200,7 +233,7 @@ class ManagedServer:
             if monotonic() > deadline:
                 return ServerStartFailed(
                     f"{self.program.name} was not ready within {self.program.start_timeout_seconds:g} s and was "
-                    f"ended. {self._last_lines()}"
+                    f"stopped. {self._last_lines()}"
                 )
         return None
 
@@ -214,7 +247,7 @@ class ManagedServer:
         while not ending.wait(_WATCH_SECONDS):
             if (returncode := process.returncode()) is not None:
                 process.drain()
-                return ServerGone(f"{self.program.name} ended: {describe_exit(returncode)}.")
+                return ServerGone(f"{self.program.name} exited: {describe_exit(returncode)}.")
         return None
 
     def _start_failure(self, process: ServerProcess) -> ServerStartFailed:
@@ -222,14 +255,14 @@ class ManagedServer:
         if process.error is not None:
             return ServerStartFailed(process.error)
         how = describe_exit(process.returncode() or 0)
-        return ServerStartFailed(f"{self.program.name} ended before it was ready: {how}. {self._last_lines()}")
+        return ServerStartFailed(f"{self.program.name} exited before it was ready: {how}. {self._last_lines()}")
 
     def _give_up(self, failure: ServerError) -> None:
         if self._was_ready:
             failure = ServerGone(
                 f"{failure} It crashed {self._restarts.crashes} times within "
-                f"{self._restarts.policy.window_seconds:g} s and is not restarted any more; start it again once the "
-                f"cause is gone. {self._last_lines()}"
+                f"{self._restarts.policy.window_seconds:g} s and will not be restarted; start it again once the "
+                f"cause is fixed. {self._last_lines()}"
             )
         with self._changed:
             self._failure = failure
@@ -240,7 +273,7 @@ class ManagedServer:
 
     def _last_lines(self) -> str:
         lines = self.log.tail(_TAIL_IN_MESSAGES)
-        return "Its last lines:\n" + "\n".join(lines) if lines else f"It wrote nothing to {self.log.path}."
+        return "Its last lines of output:\n" + "\n".join(lines) if lines else f"It wrote nothing to {self.log.path}."
 
     def _note_progress(self, line: str) -> None:
         progress = self.program.progress(line)

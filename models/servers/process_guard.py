@@ -2,11 +2,12 @@
 
     python -m models.servers.process_guard [--grace-seconds N] -- CMD ...
 
-The owner holds the other end of this process's standard input. When that end closes (the owner closed it, or is
-gone, even by SIGKILL), or when TERM, INT or HUP arrives, the command's whole process group is ended: TERM, then
-KILL after the grace time. The command's output and its end (exit code or signal) are passed on as they are.
+The owner holds the other end of this process's standard input. When that end closes (the owner closed it or died, even
+by SIGKILL), or when TERM, INT or HUP arrives, the guard ends the command's whole process group: TERM, then KILL after
+the grace period. It passes the command's output and exit status through unchanged.
 
-Standard library only and importable alone, so that it also runs by its path under `python -I -S`.
+The owner gets the guard's command line from `guarded` and starts it with `inherited_environment`. Standard library only
+and importable alone, so that it also runs by its path under `python -I -S`.
 """
 
 import ctypes
@@ -17,20 +18,38 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 PID_LINE = "process_guard: started process "
 """Followed by the command's process id; the first line on standard error."""
 NOT_FOUND = 127
-"""Exit code when the command cannot be run at all, as a shell has it."""
+"""Exit code when the command cannot be run at all, as in a shell."""
 
 _USAGE_ERROR = 2
 _POLL_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SETTINGS_PREFIX = "M1_"
+
+
+def guarded(command: Sequence[str], grace_seconds: float) -> list[str]:
+    """The command line that runs `command` under this guard; whoever starts it is the owner.
+
+    Args:
+        command: the program and its arguments.
+        grace_seconds: how long it may take to exit after TERM before it is killed.
+    """
+    guard = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
+    return [*guard, "--grace-seconds", f"{grace_seconds:g}", "--", *command]
+
+
+def inherited_environment() -> dict[str, str]:
+    """This process's environment without the app's settings, which hold secrets that no other program needs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_PREFIX)}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command after `--` until it ends or has to; returns its exit code."""
+    """Run the command after `--` until it exits or must be stopped; returns its exit code."""
     parsed = _parse(arguments)
     if parsed is None:
         sys.stderr.write("process_guard: found no command; use: process_guard [--grace-seconds N] -- CMD ...\n")
@@ -66,7 +85,7 @@ def _parse(arguments: Sequence[str]) -> tuple[float, list[str]] | None:
 
 
 def _listen_for_signals() -> int:
-    """File descriptor that becomes readable when the child ends or the guard is told to."""
+    """File descriptor that becomes readable when the child exits or a signal tells the guard to stop."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
@@ -89,7 +108,7 @@ def _die_with_guard(guard: int) -> Callable[[], None]:
 
 
 def _wait(child: subprocess.Popen[bytes], owner: int, wakeup: int) -> None:
-    """Return when the child has ended or has to end."""
+    """Return when the child has exited or must be stopped."""
     stdin = 0
     while child.poll() is None:
         readable, _, _ = select.select([stdin, wakeup], [], [], _POLL_SECONDS)
@@ -103,7 +122,7 @@ def _wait(child: subprocess.Popen[bytes], owner: int, wakeup: int) -> None:
 
 
 def _end_group(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """End whatever is left of the child's process group; helpers of a crashed child too."""
+    """Stop whatever is left of the child's process group, including helpers of a crashed child."""
     if child.poll() is None:
         _signal_group(child.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -118,7 +137,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _pass_on(returncode: int) -> int:
-    """The child's exit code; a child that was killed is followed by the same signal."""
+    """The child's exit code; if a signal killed the child, the guard dies by the same signal."""
     if returncode >= 0:
         return returncode
     sys.stderr.flush()

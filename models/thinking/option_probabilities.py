@@ -1,8 +1,8 @@
 """How probable each option is as the answer, read from the engine's logprobs at the option's letter.
 
 One token is generated after the profile's option prefix; the probabilities of all tokens that spell an option's
-letter ("B", " B") are added up. They are not normalized over the options: a model that would rather say something
-else shows it. Letters outside the engine's top candidates count as 0. None where the engine gives no logprobs.
+letter ("B", " B") are added up. They are not normalized over the options: a model that prefers to say something
+else is visible. Letters outside the engine's top candidates count as 0. None if the engine returns no logprobs.
 """
 
 import math
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from models.engine.protocol import CompletionRequest, Engine, TokenIds, TokenLogprob
 
 TOP_LOGPROBS = 20
-"""The most that vLLM gives by default."""
+"""The most that vLLM returns by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionProbabilities:
-    """What the engine gives to each option as the next token."""
+    """The engine's probability of each option as the next token."""
 
     by_letter: Mapping[str, float] | None
-    """0-1 each; what is missing from 1 went to tokens that are no option's letter. None without logprobs."""
+    """0-1 each; the remainder to 1 belongs to tokens that are not an option's letter. None without logprobs."""
     tokens_generated: int
 
 

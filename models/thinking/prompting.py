@@ -1,7 +1,7 @@
 """From a profile and a question to the token ids of one engine.
 
-What a person typed is tokenized apart from the template around it and never as special tokens, so a question
-that spells `<|im_end|>` stays a question.
+What a person typed is tokenized separately from the template and never as special tokens, so a question that spells
+`<|im_end|>` remains plain text.
 """
 
 import asyncio
@@ -78,11 +78,11 @@ async def _template(engine: Engine, chat: ChatSection, *, has_system: bool) -> s
 
 
 def _split_template(template: str, system: str, user: str) -> list[tuple[str, bool]]:
-    """Pieces of (text, whether it is the template's): what a person typed is kept apart."""
+    """Pieces of (text, whether it belongs to the template): what a person typed is kept separate."""
     if template.count(_USER_STAND_IN) != 1:
         raise BadEngineResponse(
             "The model's chat template does not contain the question exactly once; "
-            "choose a profile with a template of its own."
+            "choose a profile that has its own template."
         )
     pieces: list[tuple[str, bool]] = []
     before, after = template.split(_USER_STAND_IN)

@@ -1,9 +1,9 @@
-"""Every budget and every force round from one thinking pass.
+"""Every thinking budget and number of force rounds from a single pass.
 
 Pure. A trace at a small budget is a prefix of the trace at a large one, and a trace with r forced rounds is a prefix
-of the one with r + 1. So one pass to the largest of both passes every cell's end: natural stop number r, or the
-budget, whichever comes first. Here is decided where that is, exactly as a run of the cell alone would end
-(`budget_forcing.think` at its budget and rounds); docs/one-pass.md shows it in a figure.
+of the one with r + 1. So one pass to the largest of both reaches every cell's end: natural stop number r, or the
+budget, whichever comes first. This module determines where that is, exactly as a separate run of the cell would end
+(`budget_forcing.think` at its budget and rounds); docs/one-pass.md has a figure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Stop:
     tokens: int
     """Thinking tokens before it."""
     delimiter_ids: TokenIds
-    """The delimiter; a run whose budget ends inside it never sees the stop."""
+    """The delimiter; a run whose budget ends inside it does not see the stop."""
     wait_tokens: int
     """Tokens of the "Wait" that overrules this stop."""
 
@@ -59,7 +59,7 @@ def grid(budgets: Iterable[int], force_rounds: Iterable[int]) -> tuple[Cell, ...
 
 
 def cut_of(cell: Cell, stops: Sequence[Stop], tokens: int) -> Cut | None:
-    """Where `cell` ends; None while the pass has not come so far.
+    """Where `cell` ends; None if the pass has not reached it yet.
 
     Args:
         cell: no larger than the pass in budget and rounds.
@@ -90,7 +90,7 @@ def thinking_ids_before(cut: Cut, thinking_ids: TokenIds, stops: Sequence[Stop])
 
 
 def thinking_tokens_generated(cut: Cut, stops: Sequence[Stop]) -> int:
-    """Tokens that an engine generates to think up to `cut` in a run of its own: delimiters count, "Wait"s do not."""
+    """Tokens that an engine generates to think up to `cut` in a separate run: delimiters count, "Wait"s do not."""
     passed = stops[: cut.forced_rounds]
     tokens = cut.tokens + sum(len(stop.delimiter_ids) - stop.wait_tokens for stop in passed)
     return tokens + (len(stops[cut.forced_rounds].delimiter_ids) if cut.finish is ThinkingFinish.NATURAL else 0)
@@ -98,7 +98,7 @@ def thinking_tokens_generated(cut: Cut, stops: Sequence[Stop]) -> int:
 
 @dataclass(slots=True)
 class SweepPlan:
-    """Follows one pass and tells at each step which cuts are now reached."""
+    """Follows one pass and returns at each step the cuts that have been reached."""
 
     cells: Sequence[Cell]
     stops: list[Stop] = field(default_factory=list)
@@ -112,11 +112,11 @@ class SweepPlan:
 
     @property
     def next_budget(self) -> int | None:
-        """The pass need not be looked at before it has this many tokens or stops; None when every cell is reached."""
+        """The next token count at which a cell may end; None when every cell has been reached."""
         return min((c.budget_tokens for c in self.cells if c not in self.cuts), default=None)
 
     def advance(self, tokens: int) -> list[Cut]:
-        """The pass has `tokens` of thinking; gives the cuts that no cell had reached before, in order."""
+        """The pass has `tokens` of thinking; returns the newly reached cuts, in order."""
         known = set(self.cuts.values())
         for cell in self.cells:
             if cell not in self.cuts and (cut := cut_of(cell, self.stops, tokens)):
@@ -124,7 +124,7 @@ class SweepPlan:
         return sorted(set(self.cuts.values()) - known)
 
     def finish(self, tokens: int) -> list[Cut]:
-        """The pass is over with `tokens`; cells that it did not reach end where it ended. Gives the new cuts."""
+        """The pass ended with `tokens`; cells that it did not reach end there too. Returns the new cuts."""
         known = set(self.cuts.values())
         for cell in self.cells:
             if cell not in self.cuts:
@@ -133,6 +133,6 @@ class SweepPlan:
         return sorted(set(self.cuts.values()) - known)
 
     def stop(self, stop: Stop) -> list[Cut]:
-        """The model stopped by itself; gives the new cuts, as `advance`."""
+        """The model stopped; returns the new cuts, as `advance` does."""
         self.stops.append(stop)
         return self.advance(stop.tokens)

@@ -1,8 +1,8 @@
-"""Splits a generated stream at the delimiter that ends it, token by token or spelled out.
+"""Splits a generated stream at the delimiter that ends it, whether a single token or spelled out.
 
-Pure. Some families end their thinking with a token of its own (`</think>`, `<|im_start|>`), others spell it
+Pure. Some families end their thinking with a dedicated token (`</think>`, `<|im_start|>`), others spell it
 (`## Final Response`), and a spelling may be cut anywhere by chunk borders. The parser holds back what could
-still become a delimiter and lets the rest through, always as whole chunks: text and token ids stay aligned.
+still become a delimiter and releases the rest, always in whole chunks, so that text and token ids stay aligned.
 """
 
 from collections import deque
@@ -14,18 +14,17 @@ from models.engine.protocol import TokenIds
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Text and token ids that are certain to belong to the segment."""
+    """Text and token ids that certainly belong to the segment."""
 
     text: str
     token_ids: TokenIds
 
 
 class ThinkParser:
-    """Feed it a segment's chunks; it gives back what belongs to the segment, and tells when the segment ended.
+    """Takes a segment's chunks, returns what belongs to the segment, and detects where it ends.
 
-    `has_ended` turns True at the first stop token or stop text. Later chunks are dropped: the model was already
-    past its delimiter. A chunk that holds the beginning of a stop text is dropped whole, with what little of the
-    segment shares its tokens, because a token cannot be cut.
+    `has_ended` becomes True at the first stop token or stop text; later chunks are dropped. A chunk that contains the
+    beginning of a stop text is dropped whole, including any text of the segment in it, because a token cannot be split.
     """
 
     def __init__(
@@ -36,8 +35,8 @@ class ThinkParser:
     ) -> None:
         """Args:
         stop_token_ids: tokens that end the segment.
-        stop_texts: spellings that end it where the family has no token for it.
-        stop_token_texts: how the stop tokens are spelled by an engine that shows them.
+        stop_texts: text that ends it where the family has no token for it.
+        stop_token_texts: how an engine that shows stop tokens spells them.
         """
         self._stop_token_ids = frozenset(stop_token_ids)
         self._stop_token_texts = tuple(text for text in stop_token_texts if text)
@@ -45,29 +44,29 @@ class ThinkParser:
         self._held: deque[Delta] = deque()
         self.has_ended = False
         self.delimiter_ids: TokenIds = ()
-        """Tokens of the delimiter, once it has come."""
+        """Tokens of the delimiter, once it has been found."""
 
     def feed(self, text: str, token_ids: Sequence[int], *, is_stop: bool = False) -> Delta:
-        """Take one chunk; give what is now certain, which may be nothing.
+        """Take one chunk and return what is now certain, which may be nothing.
 
         Args:
             text: text that became readable with the chunk.
             token_ids: its tokens.
-            is_stop: True when the engine said with this chunk that the model ended by itself; the stop token is
-                then the last id of the stream, in this chunk or a silent one before it.
+            is_stop: True if the engine reported with this chunk that the model stopped; the stop token is then the last
+                id of the stream, in this chunk or in an earlier one without text.
         """
         if self.has_ended:
             return Delta("", ())
         self._hold_up_to_stop_token(text, tuple(token_ids))
         if not (text or is_stop or self.has_ended):
-            return Delta("", ())  # Nothing to read, so nothing more is certain than before.
+            return Delta("", ())  # Without new text nothing more can be decided.
         self._drop_from_stop_text()
         if is_stop and not self.has_ended:
             self._drop_last_token()
         return self._release(len(self._held) if self.has_ended else self._decided_chunks())
 
     def flush(self) -> Delta:
-        """The stream is over: give what was held back."""
+        """The stream is over: return what was held back."""
         return self._release(len(self._held))
 
     def _drop_last_token(self) -> None:
@@ -86,7 +85,7 @@ class ThinkParser:
             return
         self.has_ended = True
         self.delimiter_ids = token_ids[stop : stop + 1]
-        # Whether the stop token's spelling is in the text is the engine's choice, so it is cut off if it is there.
+        # Some engines include the stop token's spelling in the text, so it is cut off if present.
         if stop > 0:
             cuts = [p for p in (text.find(spelled) for spelled in self._stop_token_texts) if p >= 0]
             self._held.append(Delta(text[: min(cuts, default=len(text))], token_ids[:stop]))
@@ -106,7 +105,7 @@ class ThinkParser:
     def _decided_chunks(self) -> int:
         """How many held chunks can no longer be part of a delimiter.
 
-        A chunk without text stays until the next one shows that it was not the end-of-sequence token.
+        A chunk without text is held until the next one shows that it was not the end-of-sequence token.
         """
         texts = [delta.text for delta in self._held]
         undecided = self._undecided_characters("".join(texts))
@@ -115,7 +114,7 @@ class ThinkParser:
         return len(texts)
 
     def _undecided_characters(self, held: str) -> int:
-        """Length of the longest end of `held` that is the beginning of a stop text."""
+        """Length of the longest suffix of `held` that is a prefix of a stop text."""
         longest = max((len(stop) - 1 for stop in self._stop_texts), default=0)
         for length in range(min(longest, len(held)), 0, -1):
             if any(stop.startswith(held[-length:]) for stop in self._stop_texts):

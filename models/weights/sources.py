@@ -44,7 +44,7 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Something on this machine, used where it lies."""
+    """A file or directory on this machine, used in place."""
 
     path: Path
 

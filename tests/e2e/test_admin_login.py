@@ -44,7 +44,7 @@ def test_the_password_opens_the_page_and_logging_out_closes_it(
     page.goto(address)
     expect(page).to_have_title("Log in – m1app")
     log_in(page, "wrong horse")
-    expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+    expect(page.get_by_role("alert")).to_have_text("Wrong password.")
     log_in(page, PASSWORD)
     expect(page).to_have_url(address)
     admin = OpenAdminPage(page, app_in_use.url)

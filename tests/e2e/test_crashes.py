@@ -76,7 +76,7 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     text = probe.text_of(probe.thinking)
     assert text
     assert text.startswith(saved) or saved.startswith(text)
-    expect(probe.notice).to_contain_text("The app ended while this ran")
+    expect(probe.notice).to_contain_text("The app stopped while this was running")
     expect(probe.question).to_have_value(LONG_QUESTION)
     expect(probe.row(trace_id)).to_contain_text("Interrupted", timeout=WAIT_MS)
     probe.ask(OPEN_QUESTION)

@@ -1,4 +1,5 @@
-"""Engines that are down, refuse the key, lack the model, break off or talk garbage: said in the page, nothing lost."""
+"""Engines that no small model can be: down, refusing the key, without the model, breaking off, talking garbage, or
+stopping exactly when a test wants it. The page says what is wrong, and nothing is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,7 +114,7 @@ class TestWithAScriptedEngine:
             ),
             (stream(chunk("Some. ", [1]), _ENGINE_ERROR), "Some. ", "<img src=x> out of memory"),
             (fail(500, {"error": {"message": "worker <b>died</b>"}}), "", "worker <b>died</b>"),
-            (fail(200, b"<html>a login page</html>"), "", "The engine broke the stream off"),
+            (fail(200, b"<html>a login page</html>"), "", "The engine broke off the stream"),
         ],
         ids=["dropped mid-stream", "garbage", "error mid-stream", "answers 500", "not an engine"],
     )
@@ -131,3 +132,22 @@ class TestWithAScriptedEngine:
         assert probe.page.locator("#trace-pane").locator("img, b").count() == 0
         expect(probe.question).to_have_value(LONG_QUESTION)
         expect(probe.row(trace_id)).to_contain_text("Failed", timeout=WAIT_MS)
+
+    def test_forced_rounds_stand_out_as_marked_waits(
+        self, probe: ProbePage, script: Script, scripted_app: RunningApp
+    ) -> None:
+        script.completion = stream(chunk("Pallor is one.", [1, 2, 3]), chunk("", [9], "stop"))
+        probe.ask(OPEN_QUESTION, budget=400, rounds=2)
+        trace_id = probe.wait_trace_id()
+        probe.wait_over()
+        expect(probe.waits).to_have_count(2)
+        expect(probe.part("rounds")).to_have_text("2 of 2 forced rounds")
+        for wait in probe.waits.all():
+            assert (wait.text_content() or "").strip() == "Wait"
+            assert "forced round" in wait.evaluate("mark => getComputedStyle(mark, '::after').content")
+            background = "e => getComputedStyle(e).backgroundColor"
+            assert wait.evaluate(background) != wait.locator("..").evaluate(background)
+        trace = scripted_app.trace(trace_id)
+        assert [part["kind"] for part in trace["segments"]][:5] == ["think", "wait", "think", "wait", "think"]
+        assert trace["thinking_tokens"] <= 400
+        expect(probe.verdict).to_have_text("Not scored")

@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,10 +22,19 @@ from storage.errors import (
     DatabaseTooNew,
 )
 from storage.tables import metadata
+from tests.migrated_copies import Copies
 from tests.storage.benchmarks.test_repository import LARGE, finish, item_of, planned
 from tests.storage.samples import begin, read
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def migrating_for_real(migrated_copies: Copies) -> Iterator[None]:
+    """No file here is a copy of a migrated one."""
+    migrated_copies.are_made = False
+    yield
+    migrated_copies.are_made = True
 
 
 def file_of(sqlite_url: str) -> Path:

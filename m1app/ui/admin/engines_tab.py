@@ -39,7 +39,7 @@ class EnginesTab:
         self._health = page_component("admin/health", element_id="admin-health", events=("examine",))
 
     def wire(self, demo: gr.Blocks) -> None:
-        """Connect the handlers, and look at the engine again and again."""
+        """Connect the handlers, and refresh the tab at intervals."""
         gate, sent = self._gate, gr.State("")
         outputs = [self._engines, sent]
         gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), sent, outputs, **QUIET)

@@ -1,7 +1,7 @@
-"""Files of the Admin page over HTTP: question sets and fine-tuning data come in, jobs' artifacts and logs go out.
+"""The Admin page's files over HTTP: uploads of question sets and training data, downloads of artifacts and logs.
 
-A file that comes in goes through a folder of its own in the app's home, which is removed whatever happens. Gradio's own
-upload stays closed: what it takes, every page's Gradio would give out again.
+An uploaded file is kept in a temporary folder in the app's home, which is always removed. Gradio's own upload stays
+closed: whatever it accepts, Gradio would serve again on every page.
 """
 
 import asyncio
@@ -119,7 +119,9 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
 
 async def _receive(request: Request, path: Path) -> None:
     """Write the request's body to `path`; raises HTTPException for one that is too large, or empty."""
-    too_large = HTTPException(413, f"The file is larger than {MAX_UPLOAD_BYTES // 2**20} MB. Divide it.")
+    too_large = HTTPException(
+        413, f"The file is larger than {MAX_UPLOAD_BYTES // 2**20} MB. Split it into smaller files."
+    )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_UPLOAD_BYTES:
         raise too_large

@@ -17,7 +17,7 @@ _PRESETS = {
     "cpu-trial": "CPU trial",
 }
 _BOXES = ("max_steps", "epochs", "learning_rate", "batch_size", "lora_rank", "block_size")
-"""Fields with a box of their own, which is empty for the preset's value."""
+"""Fields that have their own box; an empty box means the preset's value."""
 _PLACES = {
     "base": ("base", "profile"),
     "data": ("data",),
@@ -26,7 +26,7 @@ _PLACES = {
     "steps": ("max_steps", "epochs", "learning_rate"),
     "sizes": ("batch_size", "gradient_accumulation", "lora_rank", "block_size"),
 }
-"""Where a problem is shown: the place, and the fields whose problems stand there; the others' stand at "other"."""
+"""Where a problem is shown: the place, and the fields it covers. All other fields' problems appear at "other"."""
 
 
 class TrainingForm:
@@ -50,15 +50,15 @@ class TrainingForm:
             list(bases),
             value=base,
             label="Base model",
-            info="Or the path of a .gguf file, or of a folder of safetensors, on this machine.",
+            info="Or a path on this machine: a .gguf file or a folder of safetensors.",
             allow_custom_value=True,
             elem_id="admin-training-base",
         )
         self._problems.add("base")
         self.data = gr.Dropdown(
             [],
-            label="Learns from",
-            info="A data set, or the path of a file of samples.",
+            label="Training data",
+            info="A data set, or the path of a file with samples.",
             allow_custom_value=True,
             elem_id="admin-training-set",
         )
@@ -78,25 +78,25 @@ class TrainingForm:
         boxes = preset_values("cpu-trial")
         self.name = gr.Textbox(
             label="Name of the new model",
-            placeholder="After base and preset",
+            placeholder="Default: base and preset",
             max_lines=1,
             elem_id="admin-training-model",
         )
         self._problems.add("name")
         with gr.Row():
-            self.max_steps = _box("Most steps", "max-steps", boxes["max_steps"])
+            self.max_steps = _box("Max steps", "max-steps", boxes["max_steps"])
             self.epochs = _box("Epochs", "epochs", boxes["epochs"])
             self.learning_rate = _box("Learning rate", "learning-rate", boxes["learning_rate"])
         self._problems.add("steps")
         with gr.Row():
-            self.batch_size = _box("Samples a step", "batch", boxes["batch_size"])
+            self.batch_size = _box("Samples per step", "batch", boxes["batch_size"])
             self.lora_rank = _box("LoRA rank", "lora-rank", boxes["lora_rank"])
             self.block_size = _box("Block (tokens)", "block", boxes["block_size"])
         self._problems.add("sizes")
         self.other = gr.Textbox(
             label="Other fields",
-            info="FIELD=VALUE, one a line, as with --set; see docs/fine-tuning.md.",
-            placeholder="Such as evaluate_every_steps=5",
+            info="FIELD=VALUE, one per line, as with --set. See docs/fine-tuning.md.",
+            placeholder="For example evaluate_every_steps=5",
             lines=2,
             elem_id="admin-training-other",
         )
@@ -106,7 +106,7 @@ class TrainingForm:
             places,
             value="local",
             label="Where",
-            info="On Ray, nodes=2 and gpus_per_node=8 among the other fields share the training of every weight.",
+            info="On Ray, nodes=2 and gpus_per_node=8 under Other fields spread full fine-tuning over the cluster.",
             visible=has_ray,
             elem_id="admin-training-executor",
         )
@@ -129,9 +129,9 @@ class TrainingForm:
         """The recipe that the form holds; raises RecipeRefused, whose field names what is wrong."""
         base, data, preset, name, *boxes, other = [str(value or "").strip() for value in values]
         if not base:
-            raise RecipeRefused("base", "No base model is chosen; choose one, or give a path.")
+            raise RecipeRefused("base", "No base model chosen. Choose one or enter a path.")
         if not data:
-            raise RecipeRefused("data", "No data set is chosen; build one above, or give the path of a file.")
+            raise RecipeRefused("data", "No data set chosen. Build one above or enter the path of a file.")
         changes: dict[str, Any] = {field: text for field, text in zip(_BOXES, boxes, strict=True) if text}
         if name:
             changes["name"] = name
@@ -146,7 +146,7 @@ class TrainingForm:
             if (value := getattr(recipe, field)) != getattr(usual, field)
         }
         name = changed.pop("name", "")
-        # A box cannot hold "no limit": that stands among the other fields.
+        # A box cannot hold "no limit", so it goes under Other fields.
         boxes = {field: changed.pop(field) for field in _BOXES if changed.get(field, "none") != "none"}
         return {
             self.base: recipe.base,
@@ -158,13 +158,13 @@ class TrainingForm:
         }
 
     def show_preset(self, preset: str) -> Updates:
-        """What a preset says stands below it, and in the boxes that are empty."""
+        """Show what the preset means below it, and its values as placeholders of the boxes."""
         values = preset_values(preset)
         shown: Updates = {box: gr.update(placeholder=values[field]) for field, box in self._boxes.items()}
         return shown | {self.meaning: escaped(preset_meaning(preset))}
 
     def show_problem(self, error: Exception | None, message: str = "") -> Updates:
-        """The problem stands at its field, and no other does.
+        """Show a problem at its field, and clear all others.
 
         Args:
             error: names the field, when it is one of a recipe's; None clears all.
@@ -180,17 +180,17 @@ def place_of(field: str) -> str:
 
 
 def preset_values(preset: str) -> dict[str, str]:
-    """What the boxes stand for while they are empty."""
+    """The values that empty boxes mean."""
     recipe = _recipe(preset)
     values = {field: getattr(recipe, field) for field in _BOXES}
-    absent = {"max_steps": "no limit", "lora_rank": "every weight"}
+    absent = {"max_steps": "no limit", "lora_rank": "all weights"}
     return {field: absent.get(field, "") if value is None else f"{value:g}" for field, value in values.items()}
 
 
 def preset_meaning(preset: str) -> str:
     """What a preset trains, how, and where."""
     recipe = _recipe(preset)
-    method = f"a LoRA of rank {recipe.lora_rank} on all linear layers" if recipe.method == "lora" else "every weight"
+    method = f"a LoRA of rank {recipe.lora_rank} on all linear layers" if recipe.method == "lora" else "all weights"
     length = f"at most {recipe.max_steps} steps" if recipe.max_steps else f"{recipe.epochs:g} epochs"
     place = "bf16 on a GPU" if recipe.precision == "bf16" else "fp32 on the CPU"
     return (
@@ -207,7 +207,9 @@ def read_other(text: str) -> dict[str, Any]:
     for line in filter(None, map(str.strip, text.splitlines())):
         field, separator, value = line.partition("=")
         if not separator:
-            raise RecipeRefused("other", f"Found {line[:60]!r} without =; write it as weight_decay=0.01.")
+            raise RecipeRefused(
+                "other", f"Found {line[:60]!r} without =. Write it as FIELD=VALUE, for example weight_decay=0.01."
+            )
         changes[field.strip().replace("-", "_")] = None if value.strip().lower() == "none" else value.strip()
     return changes
 

@@ -1,11 +1,11 @@
-"""What the Admin page shows of a fine-tuning before it starts: what it comes to, and a sample as it is learnt from."""
+"""What the Admin page shows about a fine-tuning before it starts: its cost, and samples as the model sees them."""
 
 from typing import Any
 
 from m1app.training.estimate import Estimate
 from m1app.training.pace import Pace
 from m1app.training.plan import FineTuningPlan, ShownSample
-from m1app.training.rendered_rows import estimated_tokens
+from m1app.training.training_rows import estimated_tokens
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.wording import counted, duration, parameter_count, percent, size
 
@@ -39,14 +39,14 @@ def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]
     held_out = f", {plan.evaluation_samples:,} held out" if plan.evaluation_samples else ""
     known = estimate.parameters is not None
     return [
-        ("Data", f"{plan.data}: {plan.train_samples:,} samples to learn from{held_out}"),
+        ("Data", f"{plan.data}: {plan.train_samples:,} training samples{held_out}"),
         (
             "Steps",
-            f"{estimate.steps:,} of {recipe.batch_size} samples; the longest has about "
+            f"{estimate.steps:,} steps of {recipe.batch_size} samples; the longest sample has about "
             f"{estimate.longest_tokens:,} tokens",
         ),
         ("Trained", _trained(plan)),
-        ("Memory", _memory(estimate) if known else "unknown: the size of the base is not known"),
+        ("Memory", _memory(estimate) if known else "unknown, because the base model's size is unknown"),
         ("Disk", f"about {size(estimate.disk_bytes)}" if known else "unknown"),
         ("Time", _time(plan, pace)),
         ("Machine", plan.machine.said()),
@@ -59,7 +59,7 @@ def _memory(estimate: Estimate) -> str:
     if not estimate.host_bytes:
         return f"about {size(estimate.memory_bytes)}"
     each = f" on each of {estimate.devices} GPUs" if estimate.devices > 1 else " on the GPU"
-    return f"about {size(estimate.memory_bytes)}{each}, and {size(estimate.host_bytes)} of the machine"
+    return f"about {size(estimate.memory_bytes)}{each}, plus {size(estimate.host_bytes)} of main memory"
 
 
 def _trained(plan: FineTuningPlan) -> str:
@@ -74,7 +74,7 @@ def _trained(plan: FineTuningPlan) -> str:
 
 def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
     if pace is None:
-        return "unknown until something was fine-tuned from this base by this method here"
+        return "unknown until this base has been fine-tuned with this method on this machine"
     seconds = plan.estimate.steps * plan.recipe.batch_size / pace.samples_per_second
     return f"about {duration(seconds)}, at {pace.samples_per_second:.2g} samples/s as in {pace.job_name!r}"
 

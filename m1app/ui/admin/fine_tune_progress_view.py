@@ -48,7 +48,7 @@ def training_said(events: Sequence[Event]) -> str:
     """How the losses went, in a line; the chart is for those who see it."""
     summary = summarise(events)
     if not summary.steps_planned:
-        return "No step yet: what is being prepared stands in the log."
+        return "No steps yet. The log shows the preparations."
     parts = [f"step {summary.steps:,} of {summary.steps_planned:,}"]
     if summary.last_loss is not None:
         parts.append(f"training loss {_change(summary.first_loss, summary.last_loss)}")
@@ -125,14 +125,14 @@ def _how(run: TrainingRun, model: str, base: str, *, has_gguf: bool) -> str:
     start = f"M1_ENGINE=vllm M1_MODEL={by_vllm} sh scripts/run.sh"
     if not model and has_gguf:
         return (
-            f"No engine of this app serves it yet. Start the app with M1_ENGINE=embedded M1_MODEL={run.model_id}, or "
+            f"This app does not serve it yet. Start the app with M1_ENGINE=embedded M1_MODEL={run.model_id}, or "
             f"with vLLM: {start}"
         )
     if not model:
-        return f"It is for vLLM alone, and no engine of this app serves it yet. Serve it by: {start}"
+        return f"It needs vLLM, and this app does not serve it yet. To serve it: {start}"
     if not base:
-        return f"Its base {run.base_id} is not served, so that they cannot be compared yet. {_how_base(run)}"
-    return "A model that is not loaded yet is loaded when it is first asked."
+        return f"Its base {run.base_id} is not being served, so the two cannot be compared yet. {_how_base(run)}"
+    return "A model that is not loaded yet loads when it is first asked."
 
 
 def _how_base(run: TrainingRun) -> str:
@@ -141,4 +141,4 @@ def _how_base(run: TrainingRun) -> str:
             "Start the app with M1_ENGINE=embedded; a base that was named by its path must stand in "
             "M1_HOME/catalog.toml first."
         )
-    return f"Serve it by: vllm serve {run.base_location}, and name that server in M1_MORE_ENGINE_URLS."
+    return f"Serve it with: vllm serve {run.base_location}, and add that server to M1_MORE_ENGINE_URLS."

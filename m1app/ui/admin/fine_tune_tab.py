@@ -1,4 +1,4 @@
-"""The tab that fine-tunes: training data, the form, what it comes to, start."""
+"""The tab for fine-tuning: training data, form, plan, start."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -40,7 +40,7 @@ class TrainingTab:
         """Id of the job that was launched last."""
 
     def wire(self, demo: gr.Blocks) -> Any:
-        """Connect the handlers; gives the event of a start, after which `started_job` holds the job or is empty."""
+        """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form, gate = self.form, self._gate
         self._data.wire(demo, form.data)
         spoken = [self._shown, self._message, *form.problems]

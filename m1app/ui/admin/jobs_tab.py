@@ -1,7 +1,7 @@
 """The tab of jobs: the list with live progress, one job in detail, and what can be done with it.
 
-The page says what it looks at (filter, words, job) with a number that rises; every answer carries the number of the
-view that it shows, so that an answer to an older view changes nothing.
+The page sends its view (filter, words, job) with an increasing number; every reply carries the number of the view it
+answers, so that a reply to an older view changes nothing.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class JobsTab:
         return [self._view, self.list, self._sent]
 
     def wire(self) -> None:
-        """Connect the handlers, and look at the jobs again and again."""
+        """Connect the handlers, and refresh the list at intervals."""
         gate, outputs = self._gate, self.outputs
         gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), [self._view, self._sent], [self.list, self._sent], **QUIET)
         self.list.look(gate.event(self._on_look), None, outputs, trigger_mode="multiple", **QUIET)
@@ -161,7 +161,7 @@ class JobsTab:
 
 
 def read_view(data: Mapping[str, Any]) -> View:
-    """What the page says that it looks at."""
+    """The view that the page sent."""
     number = data.get("number")
     texts = {name: str(data.get(name) or "")[:200] for name in ("state", "text", "job")}
     return {"number": number if isinstance(number, int) else 0, **texts}

@@ -19,7 +19,7 @@ _WHERE = {"local": "This machine", "ray": "Ray"}
 
 
 def wanted_states(choice: str) -> tuple[JobState, ...]:
-    """The states that a choice of the filter stands for; empty for all of them, and for what is no choice."""
+    """The states that a filter choice selects; empty means all, also for an unknown choice."""
     if choice == "active":
         return _ACTIVE
     if choice == "over":
@@ -31,7 +31,7 @@ def row_value(job: Job) -> dict[str, Any]:
     """A job in the list."""
     return {
         "id": job.id,
-        "name": job.name or "(no name)",
+        "name": job.name or "(unnamed)",
         "kind": job.kind.value,
         "state": job.state.value,
         "created": job.created_at.isoformat(),

@@ -30,7 +30,7 @@ _PLACES = {
     "advanced": ("top_p", "answer_cap", "answer_cap_tokens", "profile", "system_prompt"),
     "turn": ("priority", "executor"),
 }
-"""Where a problem is shown: the place, and the fields whose problems stand there."""
+"""Where a problem is shown: the place, and the fields it covers."""
 
 
 class LaunchForm:
@@ -63,7 +63,7 @@ class LaunchForm:
         self.models = gr.Dropdown(
             [],
             label="Models",
-            info="Each answers every question. Empty: the engine's default.",
+            info="Each model answers every question. Leave empty for the engine's default.",
             multiselect=True,
             allow_custom_value=True,
             elem_id="admin-models",
@@ -71,7 +71,7 @@ class LaunchForm:
         self._problems.add("models")
         with gr.Row():
             self.name = gr.Textbox(
-                label="Name", placeholder="After sets and models", max_lines=1, scale=3, elem_id="admin-name"
+                label="Name", placeholder="Default: sets and models", max_lines=1, scale=3, elem_id="admin-name"
             )
             self.limit = gr.Textbox(
                 label="Limit per set", placeholder="all", max_lines=1, min_width=90, elem_id="admin-limit"
@@ -87,7 +87,7 @@ class LaunchForm:
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
-            label="Own budgets", placeholder="Such as 100 300 3000", max_lines=1, elem_id="admin-own-budgets"
+            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="admin-own-budgets"
         )
         self._problems.add("budgets")
         self.rounds = gr.CheckboxGroup(
@@ -103,13 +103,13 @@ class LaunchForm:
         with gr.Row():
             self.passes = gr.Number(1, label="Passes", precision=0, min_width=80, elem_id="admin-passes")
             self.temperature = gr.Number(0, label="Temperature", step=0.05, min_width=80, elem_id="admin-temperature")
-            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=80, elem_id="admin-seed")
+            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=80, elem_id="admin-seed")
         self._problems.add("knobs")
 
     def _build_turn(self, has_ray: bool) -> None:
         with gr.Row():
             self.in_flight = gr.Textbox(
-                label="In flight", placeholder="by engine", max_lines=1, min_width=80, elem_id="admin-in-flight"
+                label="In flight", placeholder="default", max_lines=1, min_width=80, elem_id="admin-in-flight"
             )
             self.priority = gr.Number(0, label="Priority", precision=0, min_width=80, elem_id="admin-priority")
             places = [("This machine", "local"), *([("Ray", "ray")] if has_ray else [])]
@@ -190,7 +190,7 @@ class LaunchForm:
         }
 
     def show_problem(self, error: Exception | None, message: str = "") -> Updates:
-        """The problem stands at its field, and no other does.
+        """Show a problem at its field, and clear all others.
 
         Args:
             error: names the field, when it is one of the form's; None clears all.

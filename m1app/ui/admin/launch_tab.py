@@ -17,7 +17,7 @@ from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 from m1app.wording import counted, duration, percent
 
-_NO_SETS = "There is no question set yet: import one in Question sets."
+_NO_SETS = "No question sets yet. Import one under Question sets."
 
 
 class LaunchTab:
@@ -36,7 +36,7 @@ class LaunchTab:
         """Id of the job that was launched last."""
 
     def wire(self, demo: gr.Blocks) -> Any:
-        """Connect the handlers; gives the event of a start, after which `started_job` holds the job or is empty."""
+        """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form, gate = self.form, self._gate
         spoken = [self._shown, self._message, *form.problems]
         for knob in form.inputs:
@@ -86,7 +86,7 @@ class LaunchTab:
 
 
 def launch_value(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate | None) -> dict[str, Any]:
-    """What stands below the form: the equal command line, and what a dry run found."""
+    """What is shown below the form: the equivalent command line and the result of a dry run."""
     return {"command": recipe.command_line(), "estimate": estimate_facts(recipe, estimate) if estimate else []}
 
 
@@ -108,13 +108,15 @@ def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list
 
 def _time(estimate: BenchmarkEstimate) -> str:
     if estimate.seconds_at_most is None or estimate.tokens_per_second is None:
-        return "unknown until something ran with these models"
+        return "unknown until a benchmark has run with these models"
     rate = f"{estimate.tokens_per_second:,.0f} tokens/s, measured in the last run"
     return f"at most {duration(estimate.seconds_at_most)} at {rate}"
 
 
 def _difference(smallest: float) -> str:
     if math.isnan(smallest):
-        return "too few questions to find any between two settings"
-    where = "where two settings disagree on a fifth of the questions"
-    return f"from about {100 * smallest:.0f} points on it is likely to be found, {where}"
+        return "too few questions to detect a difference between two settings"
+    return (
+        f"about {100 * smallest:.0f} points or more are likely to be detected if two settings disagree on a fifth of "
+        "the questions"
+    )

@@ -1,7 +1,7 @@
 """The way to the Admin page over HTTP: a gate before everything under /admin, the login page, cookies.
 
-The gate stands before Gradio, Gradio's own check (`auth_dependency`) behind it, and every handler asks once more. Who
-is admitted is for `m1app.access.service` to say.
+The gate runs before Gradio and its own check (`auth_dependency`), and every handler checks again.
+`m1app.access.service` decides who is admitted.
 """
 
 import html
@@ -51,7 +51,7 @@ class AdminGate:
         path = request.scope["path"]
         if request.method not in _SAFE_METHODS and not is_same_origin(request):
             _log.warning("%s %s was refused: it came from another site", request.method, path)
-            return PlainTextResponse("Refused: this request comes from another site.", status_code=403)
+            return PlainTextResponse("Refused: this request came from another site.", status_code=403)
         if path == _LOGIN or is_admitted(self._access, request):
             return None
         if request.method == "GET" and path.rstrip("/") == ADMIN:
@@ -61,7 +61,7 @@ class AdminGate:
 
 
 class HandlerGate:
-    """Makes handlers of the page that ask for admission themselves, whatever stands before them."""
+    """Wraps the page's handlers in an admission check, independent of the checks before them."""
 
     def __init__(self, access: AdminAccess) -> None:
         self._access = access
@@ -76,7 +76,7 @@ class HandlerGate:
         return gated
 
     def stream(self, handler: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
-        """The same for a handler that gives several answers."""
+        """The same for a handler that yields several updates."""
 
         async def gated(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
             self._check(request)
@@ -105,7 +105,7 @@ class HandlerGate:
 
     def _check(self, request: gr.Request) -> None:
         if request is None or request.request is None or not is_admitted(self._access, request.request):
-            raise gr.Error("You are logged out. Load the page again to log in.", print_exception=False)
+            raise gr.Error("You are logged out. Reload the page to log in.", print_exception=False)
 
 
 def is_admitted(access: AdminAccess, request: Request) -> bool:
@@ -128,7 +128,7 @@ def add_login(app: FastAPI, access: AdminAccess) -> None:
     async def show(request: Request, next: str = "") -> Response:  # noqa: A002 - the query's name
         if is_admitted(access, request):
             return RedirectResponse(_safe(next), status_code=303)
-        problem = "" if access.has_password else "No password is set: set M1_ADMIN_PASSWORD where the app is started."
+        problem = "" if access.has_password else "No password is set. Set M1_ADMIN_PASSWORD and restart the app."
         return _page(problem, next, 200)
 
     @app.post(_LOGIN)

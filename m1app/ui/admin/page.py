@@ -1,6 +1,6 @@
 """The Admin page: launch benchmarks and fine-tunings, watch jobs, keep question sets, look after the engine.
 
-It is a Gradio application of its own; who may use it is decided in `login`, and every handler checks again.
+It is a separate Gradio application; who may use it is decided in `login`, and every handler checks again.
 """
 
 from collections.abc import Mapping

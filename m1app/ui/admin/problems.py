@@ -1,4 +1,4 @@
-"""Where a form of the Admin page says what is wrong: at the field, one hidden place for each group of them."""
+"""Where a form of the Admin page shows errors: a hidden place next to each group of fields."""
 
 import gradio as gr
 
@@ -13,7 +13,7 @@ class ProblemPlaces:
 
     def __init__(self, form: str = "") -> None:
         """Args:
-        form: stands before the places' names in their ids; empty for the form of benchmarks.
+        form: prefix of the places' ids; empty for the benchmark form.
         """
         self._prefix = f"admin-problem-{form}-" if form else "admin-problem-"
         self._places: dict[str, gr.HTML] = {}
@@ -28,7 +28,7 @@ class ProblemPlaces:
         return list(self._places.values())
 
     def show(self, place: str, message: str) -> Updates:
-        """The message stands at `place`, and no other does; an empty place clears all."""
+        """Show the message at `place` and clear all others; an empty place clears all."""
         return {
             spot: gr.update(visible=name == place, value=_PROBLEM.format(escaped(message)) if name == place else "")
             for name, spot in self._places.items()

@@ -30,7 +30,7 @@ class SetsTab:
     def __init__(self, services: Services, gate: HandlerGate, choice: gr.Dropdown) -> None:
         """Args:
         services: the app's services.
-        gate: stands before every handler.
+        gate: guards every handler.
         choice: offers the sets elsewhere on the page.
         """
         self._sets = services.question_sets
@@ -83,7 +83,7 @@ class SetsTab:
         set_id, text, offset = str(asked["id"]), str(asked.get("text") or "")[:200], int(asked.get("offset") or 0)
         chosen = next((each for each in await self._sets.all() if each.id == set_id), None)
         if chosen is None:
-            raise QuestionSetNotFound("This question set was deleted meanwhile. Choose another.")
+            raise QuestionSetNotFound("This question set has been deleted. Choose another.")
         offset = max(0, offset)
         found = await self._sets.preview(set_id, limit=PREVIEW_PAGE + 1, offset=offset, text=text)
         return {

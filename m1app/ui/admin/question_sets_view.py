@@ -24,7 +24,7 @@ def set_choices(sets: Sequence[QuestionSet]) -> list[tuple[str, str]]:
 
 
 def report_value(report: ImportReport) -> dict[str, Any]:
-    """What an import brought, in sentences."""
+    """The result of an import, in sentences."""
     notes = [_duplicates(name, count) for name, count in report.duplicates.items() if count]
     return {
         "imported": [{"name": each.name, "questions": each.question_count} for each in report.sets],
@@ -45,13 +45,13 @@ def preview_value(
 
     Args:
         chosen: the set.
-        questions: up to PREVIEW_PAGE of it and one more, which says that there are more.
+        questions: up to PREVIEW_PAGE of it, plus one when there are more.
         text: what was searched for.
         offset: of the first question.
         layouts: known ones, by id and label.
     """
     shown = questions[:PREVIEW_PAGE]
-    nothing = "No question holds these words." if text else "The set has no questions."
+    nothing = "No question contains these words." if text else "The set has no questions."
     return {
         "id": chosen.id,
         "name": chosen.name,
@@ -97,12 +97,12 @@ def _question(question: Question) -> dict[str, Any]:
 
 def _duplicates(name: str, count: int) -> str:
     what = "question was" if count == 1 else "questions were"
-    return f"{name}: {count:,} {what} repeated in the file and taken once."
+    return f"{name}: {count:,} {what} repeated in the file and imported once."
 
 
 def _overlap(overlap: Overlap) -> dict[str, Any]:
     what = "question" if overlap.count == 1 else "questions"
     return {
-        "text": f"{overlap.first} shares {overlap.count:,} {what} with {overlap.second}, or nearly so.",
+        "text": f"{overlap.first} shares {overlap.count:,} {what} with {overlap.second} (identical or nearly so).",
         "pairs": [[first, second, percent(share, 0)] for first, second, share in overlap.pairs[:_SHOWN_PAIRS]],
     }

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from m1app.training.curation_steps import StepReport
-from m1app.training.data_card import DataCard, card_markdown
-from m1app.training.data_service import Collected
-from m1app.training.data_sets import DataSetVersion
+from m1app.training.curation import StepReport
+from m1app.training.data_building import Collected
+from m1app.training.data_sets import DataCard, DataSetVersion, card_markdown
 from m1app.training.samples import TrainingSample
 from m1app.wording import percent
 from storage.benchmarks.records import BenchmarkRun
@@ -15,7 +14,7 @@ _SHOWN_PAIRS = 10
 _NAMES = {
     "overlap": "Overlap with evaluation sets",
     "difficulty": "Answered already",
-    "verify": "Answers against targets",
+    "verify": "Answers checked against targets",
     "length": "Length",
     "deduplicate": "Duplicates",
     "draw": "Draw",
@@ -38,7 +37,7 @@ def data_choices(versions: Sequence[DataSetVersion]) -> list[tuple[str, str]]:
 
 def run_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
     """Runs whose right answers can be left out: id and label."""
-    return [(run.id, f"{run.name or 'no name'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
+    return [(run.id, f"{run.name or 'unnamed'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
 
 
 def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, Any]:

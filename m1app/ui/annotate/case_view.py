@@ -31,7 +31,7 @@ _SHOWN_OF_REVISION = (
     ("labels", "labels "),
     ("severity", "severity "),
     ("comment", "comment: "),
-    ("corrected_fact", "right would be: "),
+    ("corrected_fact", "correction: "),
 )
 
 
@@ -113,7 +113,7 @@ def mark_value(mark: Annotation) -> dict[str, Any]:
 
 
 def content_value(content: AnnotationContent) -> dict[str, Any]:
-    """What an annotation says, as the form has it."""
+    """The content of an annotation, as the form has it."""
     selector = content.selector
     return {
         "part": content.part.value,

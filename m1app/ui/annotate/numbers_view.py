@@ -9,14 +9,14 @@ from m1app.annotation.labels import Taxonomy
 from m1app.wording import counted, percent
 from storage.annotations.records import ErrorCount
 
-_TWICE = "A mark with several labels counts once for each."
+_TWICE = "A mark with several labels counts once per label."
 
 
 def summary_value(counts: Sequence[ErrorCount], taxonomy: Taxonomy) -> dict[str, Any]:
     """Bars of what was marked; each carries the filter that shows its cases."""
     total = sum(each.annotations for each in counts)
     if not total:
-        nothing = "Nothing is submitted yet. Marks are counted here once their annotator has submitted the case."
+        nothing = "Nothing has been submitted yet. Marks are counted here once their annotator submits the case."
         return {"kind": "summary", "head": nothing, "charts": []}
 
     def name(label: str) -> str:
@@ -31,7 +31,7 @@ def summary_value(counts: Sequence[ErrorCount], taxonomy: Taxonomy) -> dict[str,
         _chart("By thinking budget", counts, lambda e: e.thinking_budget_tokens, _tokens, "budget", is_sorted=True),
         _chart("By force rounds", counts, lambda e: e.force_rounds, str, "rounds", is_sorted=True),
     ]
-    head = f"{total:,} labels on submitted marks; withdrawn and rejected marks are left out. {_TWICE}"
+    head = f"{total:,} labels on submitted marks; withdrawn and rejected marks are excluded. {_TWICE}"
     return {"kind": "summary", "head": f"{head} Click a bar to see its cases.", "charts": charts}
 
 
@@ -84,7 +84,7 @@ def _chart(
 
 
 def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> dict[str, Any]:
-    """Of each label's marks in scored cases, the share that stands in a case with a wrong answer."""
+    """For each label's marks in scored cases, the share in cases with a wrong answer."""
     scored: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     for each in counts:
@@ -96,12 +96,12 @@ def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> d
             "name": name(label),
             "value": f"{percent(wrong[label] / scored[label], 0)} of {scored[label]:,}",
             "size": wrong[label] / scored[label],
-            "title": f"{wrong[label]:,} of {scored[label]:,} marks stand in a case with a wrong answer",
+            "title": f"{wrong[label]:,} of {scored[label]:,} marks are in a case with a wrong answer",
             "filter": {"label": label, "verdict": "wrong"},
         }
         for label in sorted(scored, key=lambda label: (-wrong[label] / scored[label], -scored[label], label))
     ]
-    note = "The share of a label's marks that stand in a case with a wrong answer." if bars else "No case was scored."
+    note = "The share of a label's marks that are in a case with a wrong answer." if bars else "No cases were scored."
     return {"title": "Labels before a wrong answer", "note": note, "most": 1, "bars": bars}
 
 

@@ -1,7 +1,7 @@
 """The Annotate page: a queue of cases, marks on their texts, review of others' marks, and what comes of it.
 
 The page's code asks one question at a time, by the event `ask`; each answer is the component's next value and carries
-its question's number. What a person typed stays in the page until an answer says that it is kept.
+its question's number. Input stays in the page until a reply confirms that it is saved.
 """
 
 import json
@@ -118,7 +118,7 @@ class AnnotatePage:
     async def _draft(self, annotator: str, values: Values) -> Reply:
         draft = dict(values["draft"])
         if len(str(draft)) > _MAX_DRAFT_CHARACTERS:
-            raise AnnotationRefused("comment", f"It has more than {_MAX_DRAFT_CHARACTERS:,} characters.")
+            raise AnnotationRefused("comment", f"The draft has more than {_MAX_DRAFT_CHARACTERS:,} characters.")
         await self._annotations.save_draft(str(values["case"]), annotator, draft, float(values["seconds"]))
         return {}
 

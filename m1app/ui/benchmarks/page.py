@@ -12,11 +12,11 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.benchmark.charts import panels
+from m1app.benchmark.charts.panels import panels
+from m1app.benchmark.descriptions import run_name
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
-from m1app.benchmark.words import run_name
 from m1app.bootstrap import Services
 from m1app.errors import AppError
 from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of

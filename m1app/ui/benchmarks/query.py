@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from m1app.benchmark.charts.lines import Chart, ChartChoice, is_chosen
 from m1app.benchmark.queries import CellSummary
-from m1app.benchmark.series import Chart, ChartChoice, is_chosen
 from m1app.errors import AppError
 
 
@@ -45,7 +45,7 @@ def cell_of(text: Any) -> tuple[int, int]:
     try:
         budget, rounds = (int(part) for part in str(text).split("-"))
     except ValueError as exc:
-        raise BadAddress(f"“{text}” is no cell; give budget and rounds, as in 512-0.") from exc
+        raise BadAddress(f"“{text}” is not a cell. Use budget and rounds, as in 512-0.") from exc
     return budget, rounds
 
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.benchmark.descriptions import run_facts, run_name
 from m1app.benchmark.queries import QuestionPage
-from m1app.benchmark.words import run_facts, run_name
 from m1app.wording import verdict_of, verdict_with_letter
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
 

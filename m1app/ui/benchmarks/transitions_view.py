@@ -3,9 +3,9 @@
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.flow import flow_figure, flows
+from m1app.benchmark.charts.flow import flow_figure, flows
+from m1app.benchmark.descriptions import comparison_words
 from m1app.benchmark.queries import CellPair, Transitions
-from m1app.benchmark.words import comparison_words
 
 
 def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> 
     before, after = wording.cell(*pair.before), wording.cell(*pair.after)
     if pair.other_model not in ("", pair.model):
         before, after = f"{pair.model}, {before},", f"{pair.other_model}, {after}"
-    what = "questions, by their first pass" if passes > 1 else "answers to the same questions"
+    what = "questions (first pass only)" if passes > 1 else "answers to the same questions"
     return {
         "figure": flow_figure(transitions),
         "ways": [

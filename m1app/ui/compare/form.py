@@ -45,7 +45,7 @@ class CompareForm:
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
-            label="Own budgets", placeholder="Such as 100 300 3000", max_lines=1, elem_id="compare-own-budgets"
+            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="compare-own-budgets"
         )
         self.rounds = gr.CheckboxGroup(
             list(range(MAX_FORCE_ROUNDS + 1)),
@@ -59,7 +59,7 @@ class CompareForm:
         self.models = gr.Dropdown(
             [],
             label="Models",
-            info="Each is swept by itself. Empty: the engine's default.",
+            info="Each model gets its own sweep. Leave empty for the engine's default.",
             multiselect=True,
             allow_custom_value=True,
             elem_id="compare-models",
@@ -67,7 +67,9 @@ class CompareForm:
         with gr.Row():
             self.passes = gr.Slider(1, MAX_PASSES, value=1, step=1, label="Passes", min_width=120)
             self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=120)
-            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=70, elem_id="compare-seed")
+            self.seed = gr.Textbox(
+                label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
+            )
 
     @property
     def inputs(self) -> list[gr.components.Component]:

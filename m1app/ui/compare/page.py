@@ -41,7 +41,7 @@ class ComparePage:
         self._charts = page_component("compare/charts", element_id="sweep-charts")
         self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
         gr.HTML("<h2>History</h2>", apply_default_css=False)
-        self._search = gr.Textbox(label="Search", placeholder="Words of a question", elem_id="compare-search")
+        self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
         self._history = page_component("compare/history", element_id="sweep-history", events=("open_sweep",))
         self._more = gr.Button("Show more", visible=False, elem_id="compare-more")
         self._shown = gr.State(_HISTORY_PAGE)

@@ -76,7 +76,7 @@ def _cell(
         "cut": cut_name(reading),
         "at": None if reading.cut_characters is None else offsets.at(reading.cut_characters),
         "ended": _ended(reading) + (f", {len(others) + 1} cells" if others else ""),
-        "also": "Also the answer of: " + "; ".join(others) if others else "",
+        "also": "Also the answer for: " + "; ".join(others) if others else "",
         "verdict": cell_status(reading, bool(question.options)),
         "verdict_label": _verdict_label(reading, question.target, bool(question.options)),
         "answer": (kept.error or kept.text.strip()) if kept else "",
@@ -88,7 +88,7 @@ def _ended(reading: CellReading) -> str:
     if reading.cut_tokens is None:
         return "not reached" if reading.state is CellState.MISSING else "not reached yet"
     if reading.finish is ThinkingFinishReason.NATURAL:
-        return f"own stop at {reading.cut_tokens:,} tokens"
+        return f"stopped naturally at {reading.cut_tokens:,} tokens"
     return f"cut at {reading.cut_tokens:,} tokens"
 
 

@@ -66,7 +66,7 @@ def charts_value(snapshot: SweepSnapshot, memory: FlipMemory | None = None) -> d
     """Heat map, trajectory and flips of each pass; with several passes also the share that is right.
 
     Args:
-        snapshot: the sweep as it stands.
+        snapshot: the sweep now.
         memory: keeps flips from one snapshot of a sweep to the next.
     """
     sweep = snapshot.sweep
@@ -114,7 +114,7 @@ def state_words(state: CellState) -> str:
 def shown_first(readings: Sequence[CellReading]) -> list[CellReading]:
     """One cell for each distinct cut, and for each budget that the pass has not come to; by cut.
 
-    Of the cells at one cut the one with most rounds stands for all: it is the last that the pass can still carry on,
+    Of the cells at one cut, the one with most rounds represents all: it is the last that the pass can still extend,
     so a column stays where it is when its cut is reached.
     """
     chosen: dict[object, CellReading] = {}
@@ -125,7 +125,7 @@ def shown_first(readings: Sequence[CellReading]) -> list[CellReading]:
 
 
 def column_order(reading: CellReading) -> tuple[float, int, int]:
-    """Columns stand by cut; those whose cut is not known yet come last, by budget."""
+    """Columns are ordered by cut; those whose cut is not known yet come last, by budget."""
     tokens = float("inf") if reading.cut_tokens is None else reading.cut_tokens
     return tokens, reading.cell.budget_tokens, reading.cell.force_rounds
 
@@ -145,7 +145,9 @@ def account(sweep: Sweep) -> str:
 def _notice(snapshot: SweepSnapshot) -> str:
     parts = [snapshot.sweep.error]
     if snapshot.sweep.state is TraceState.INTERRUPTED:
-        parts.append("The app ended while this ran. What had been saved is below; Resume goes on from there.")
+        parts.append(
+            "The app stopped while this was running. What was saved is shown below; Resume continues from there."
+        )
     for run in snapshot.passes:
         parts += [run.trace.error, run.trace.note, *(kept.error for kept in run.checkpoints)]
     if snapshot.save_error:
@@ -157,8 +159,8 @@ def _sampling(sweep: Sweep) -> str:
     if sweep.temperature == 0:
         return ""
     return (
-        f"Temperature {sweep.temperature:g}: all cells of a pass share one sampled pass, so they differ by where it "
-        "was cut and not by chance. Separate runs would each be sampled anew."
+        f"Temperature {sweep.temperature:g}: all cells of a pass share its sampled thinking, so they differ in where "
+        "it was cut and not by chance. Separate runs would each sample afresh."
     )
 
 
@@ -223,12 +225,12 @@ def _wait_tokens(run: PassSnapshot) -> list[int]:
 
 def _why_no_chart(snapshot: SweepSnapshot, points: Sequence[Checkpoint]) -> str:
     if not snapshot.sweep.question.options:
-        return "An open question has no options whose probability could be followed."
+        return "An open question has no option probabilities to plot."
     if any(kept.option_probabilities for kept in points):
         return ""
     if points:
-        return "The engine gave no probabilities for these answers."
-    return "No cell was answered." if snapshot.is_over else "The chart begins with the first answer."
+        return "The engine returned no probabilities for these answers."
+    return "No cell was answered." if snapshot.is_over else "The chart appears with the first answer."
 
 
 def _flips(run: PassSnapshot) -> list[dict[str, Any]]:
@@ -260,10 +262,10 @@ def _standing_for(kept: Checkpoint) -> str:
 
 def _why_no_flips(snapshot: SweepSnapshot, points: Sequence[Checkpoint]) -> str:
     if not snapshot.sweep.question.options:
-        return "An open question has no letters that could change."
+        return "An open question has no option letters that could flip."
     if not snapshot.is_over:
-        return "No flip so far."
-    return "No flip: the answer stayed the same at every cut." if len(points) > 1 else "Too few answers for a flip."
+        return "No flips so far."
+    return "No flips: the answer was the same at every cut." if len(points) > 1 else "Too few answers to show a flip."
 
 
 def _shares(snapshot: SweepSnapshot) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Positions in a text as browsers count them: in UTF-16 code units, where Python counts code points."""
+"""Converts positions in a text from code points, as Python counts, to UTF-16 code units, as browsers do."""
 
 
 class Utf16Offsets:

@@ -27,7 +27,7 @@ class ProbeForm:
             self.model = gr.Dropdown(
                 [], label="Model", min_width=160, scale=3, allow_custom_value=True, elem_id="model"
             )
-            self.seed = gr.Textbox(label="Seed", placeholder="drawn", max_lines=1, min_width=70, elem_id="seed")
+            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="seed")
         low, high = BUDGET_EXPONENTS
         exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
         with gr.Row(equal_height=True):
@@ -37,7 +37,7 @@ class ProbeForm:
                 )
                 gr.HTML(_ticks(low, high), apply_default_css=False)
             self.budget = gr.Number(
-                DEFAULT_BUDGET_TOKENS, label="Tokens, exact", precision=0, min_width=90, scale=1, elem_id="budget"
+                DEFAULT_BUDGET_TOKENS, label="Exact tokens", precision=0, min_width=90, scale=1, elem_id="budget"
             )
         with gr.Row():
             self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
@@ -99,7 +99,7 @@ class ProbeForm:
         }
 
     def recognise(self, question: str, options: str, target: str) -> Updates:
-        """Options typed below the question move to their own box, and are said to be recognised."""
+        """Move options typed below the question to their own box, with a note that they were recognised."""
         return self.boxes.recognise(question, options, target)
 
     def _wire_budget(self) -> None:

@@ -13,7 +13,7 @@ VERDICT_CHOICES = [("Any verdict", ""), ("Right", "right"), ("Wrong", "wrong"), 
 
 
 def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter:
-    """The filter that the controls stand for; empty strings restrict nothing."""
+    """The filter that the controls describe; empty strings restrict nothing."""
     return TraceFilter(
         text=text or "",
         state=TraceState(state) if state else None,
@@ -28,7 +28,7 @@ def history_value(page: Page, is_filtered: bool) -> dict[str, Any]:
     nothing = (
         "No trace matches. Clear the search or the filters."
         if is_filtered
-        else ("No traces yet. Every question you run is kept here, also when you close the page.")
+        else ("No traces yet. Every question you run is kept here, even after you close the page.")
     )
     return {"rows": [_row(item) for item in page.items], "empty": "" if page.items else nothing}
 

@@ -54,7 +54,7 @@ class ProbePage:
         gr.HTML("<h2>History</h2>", apply_default_css=False)
         with gr.Row():
             self._search = gr.Textbox(
-                label="Search", placeholder="Words of a question, its thinking or its answer", scale=3, elem_id="search"
+                label="Search", placeholder="Words in the question, thinking or answer", scale=3, elem_id="search"
             )
             self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
             self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
@@ -185,8 +185,8 @@ class ProbePage:
         self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
     ) -> Updates:
         wanted = trace_filter(text, state, verdict, model)
-        page = await self._services.store.page(wanted, limit)
-        names = await self._services.store.models()
+        page = await self._services.probe.history(wanted, limit)
+        names = await self._services.probe.models()
         return {
             self._history: history_value(page, is_filtered=bool(text or state or verdict or model)),
             self._more: gr.update(visible=page.next_cursor is not None),

@@ -16,10 +16,10 @@ _STATE_LABELS = {
     TraceState.INTERRUPTED: "Interrupted",
 }
 _FINISH = {
-    ThinkingFinishReason.NATURAL: "Thinking ended by itself.",
-    ThinkingFinishReason.BUDGET: "Thinking ended at the budget.",
+    ThinkingFinishReason.NATURAL: "The model ended its thinking.",
+    ThinkingFinishReason.BUDGET: "Thinking used up the budget.",
     ThinkingFinishReason.STOPPED: "Thinking was stopped.",
-    ThinkingFinishReason.FAILED: "Thinking was ended by an error.",
+    ThinkingFinishReason.FAILED: "An error ended the thinking.",
 }
 _SEGMENT_NAMES = {
     SegmentKind.THINK: "thinking",
@@ -27,7 +27,7 @@ _SEGMENT_NAMES = {
     SegmentKind.CLOSE: "closing (inserted)",
     SegmentKind.ANSWER: "answer",
 }
-_ENDED = {"natural": "by itself", "budget": "at its limit"}
+_ENDED = {"natural": "natural stop", "budget": "token limit"}
 
 PaneValue = dict[str, Any]
 
@@ -64,7 +64,9 @@ def _state_label(trace: Trace) -> str:
 def _notice(trace: Trace, save_error: str) -> str:
     parts = [trace.error]
     if trace.state is TraceState.INTERRUPTED:
-        parts.append("The app ended while this ran. What had been saved is below; run it again to complete it.")
+        parts.append(
+            "The app stopped while this was running. What was saved is shown below; run it again to complete it."
+        )
     if save_error:
         parts.append(f"This trace could not be saved: {save_error} Download it before you close the page.")
     return " ".join(part for part in parts if part)
@@ -138,7 +140,7 @@ def _segment_row(segment: Segment) -> dict[str, Any]:
 
 
 def _details(trace: Trace) -> list[tuple[str, str]]:
-    guess = " (a guess: no profile names this model)" if trace.profile_is_guess else ""
+    guess = " (a guess: no profile matches this model)" if trace.profile_is_guess else ""
     return [
         ("Model", trace.model),
         ("Engine", f"{trace.engine_name}, {trace.engine_kind} {trace.engine_version}".strip()),

@@ -14,7 +14,7 @@ class AdvancedForm:
     def __init__(self, profiles: Profiles, id_prefix: str = "", answer_cap_tokens: int = 512) -> None:
         """Args:
         profiles: those to choose from.
-        id_prefix: stands before the elements' ids.
+        id_prefix: prefix of the elements' ids.
         answer_cap_tokens: where the cap begins.
         """
         with gr.Accordion("Advanced", open=False):
@@ -27,7 +27,7 @@ class AdvancedForm:
             self.system_prompt = gr.Textbox(
                 label="System prompt",
                 lines=2,
-                placeholder="Empty: the profile's own",
+                placeholder="Leave empty for the profile's own",
                 elem_id=f"{id_prefix}system-prompt",
             )
 
@@ -49,4 +49,4 @@ class AdvancedForm:
 
 
 def _profile_choices(profiles: Profiles) -> list[tuple[str, str]]:
-    return [("The one that fits the model", ""), *((f"{p.id}: {p.title}", p.id) for p in profiles)]
+    return [("Chosen to fit the model", ""), *((f"{p.id}: {p.title}", p.id) for p in profiles)]

@@ -45,13 +45,14 @@ def read_budgets(text: str | None) -> tuple[int, ...]:
         if _THOUSANDS.fullmatch(word):
             raise SweepRefused(
                 "budgets",
-                f"Own budgets has {word!r}, which may be one number or more; write {word.replace(',', '')} "
-                f"or {word.replace(',', ' ')}.",
+                f"Custom budgets contains {word!r}, which could be one number or several; write "
+                f"{word.replace(',', '')} or {word.replace(',', ' ')}.",
             )
         for number in filter(None, word.split(",")):
             if not re.fullmatch(r"[0-9]{1,9}", number):
                 raise SweepRefused(
-                    "budgets", f"Own budgets has {number[:40]!r}; enter whole numbers of tokens, such as 100 300."
+                    "budgets",
+                    f"Custom budgets contains {number[:40]!r}; enter whole numbers of tokens, such as 100 300.",
                 )
             budgets.append(int(number))
     return tuple(budgets)

@@ -32,11 +32,11 @@ class TypedQuestion:
 
 
 class QuestionForm:
-    """Library, question, options and target. The form around it says where the target stands: `place_target`."""
+    """Library, question, options and target. The surrounding form decides where the target goes: `place_target`."""
 
     def __init__(self, id_prefix: str = "", question_lines: int = 9) -> None:
         """Args:
-        id_prefix: stands before the elements' ids.
+        id_prefix: prefix of the elements' ids.
         question_lines: height of the question's box.
         """
         self.library = gr.Dropdown(
@@ -111,7 +111,7 @@ class QuestionForm:
         return {self.question: gr.skip()}
 
     def recognise(self, question: str | None, options: str | None, target: str | None) -> Updates:
-        """Options typed below the question move to their own box, and are said to be recognised."""
+        """Move options typed below the question to their own box, with a note that they were recognised."""
         stem, parsed, found = take_apart(question or "", options or "", target or "")
         if (options or "").strip() or not parsed:
             return {self.note: gr.skip()}
@@ -119,7 +119,7 @@ class QuestionForm:
             self.question: stem,
             self.options: format_options(parsed),
             self.target: found,
-            self.note: f"{len(parsed)} options recognised and moved to their own box; edit them there.",
+            self.note: f"{len(parsed)} options recognised and moved to Options; edit them there.",
         }
 
     def wire(self, demo: gr.Blocks, draft_key: str, opening: list[str]) -> None:

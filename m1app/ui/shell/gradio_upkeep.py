@@ -1,10 +1,10 @@
 """What Gradio does beside our handlers, bounded: seen in 6.31 with `benchmarks.memory`.
 
-Gradio makes a component anew whenever a handler changes a property of it, `gr.skip()` included, and gives the new one
-an id of its own. When a later handler reads that component, Gradio files it a second time, under the new id: one more
-component for every update of every tab, for as long as the app runs. It also keeps a record of 10,000 events, and
-makes a table of them all at the end of each. When a tab is closed that listens on two connections, the second finds
-what the first has deleted, and the log gets a traceback.
+Gradio recreates a component whenever a handler changes one of its properties, `gr.skip()` included, with a new id. When
+a later handler reads that component, Gradio stores it a second time under the new id: one more component for every
+update of every tab, for as long as the app runs. It also keeps a record of 10,000 events, and builds a table of all of
+them at the end of each. When a tab that listens on two connections is closed, the second connection does not find what
+the first has deleted, and the log gets a traceback.
 """
 
 import sys

@@ -86,7 +86,7 @@ def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
 
     Args:
         services: the app's services.
-        reading: what the engine last said about itself.
+        reading: the engine's last reply.
     """
     status, info = services.engines.status(), reading.info
     # A remote engine is as ready as its last answer.
@@ -117,7 +117,7 @@ def _age(reading: EngineReading) -> str:
 
 
 def _is_local(services: Services) -> bool:
-    """Whether only this machine's user has the page: a password on loopback says that a proxy lets others in."""
+    """Whether only this machine's user can open the page: a password on loopback means that a proxy lets others in."""
     return services.settings.is_loopback and not services.settings.admin_password.get_secret_value()
 
 
@@ -145,7 +145,7 @@ def _facts(services: Services, status: EngineStatus, info: EngineInfo | None) ->
             ("Server", f"{info.kind.value} {info.version}".strip()),
             ("Model", info.model),
             ("Context", f"{info.context_length:,} tokens"),
-            ("At once", "" if info.parallel_requests is None else f"{info.parallel_requests} requests"),
-            ("Profile", match.profile.id + (" (a guess: no profile names this model)" if match.is_guess else "")),
+            ("Parallel", "" if info.parallel_requests is None else f"{info.parallel_requests} requests"),
+            ("Profile", match.profile.id + (" (a guess: no profile matches this model)" if match.is_guess else "")),
         ]
     return [(name, text) for name, text in facts if text]

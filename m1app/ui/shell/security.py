@@ -62,7 +62,7 @@ class Secured:
             await send(message)
 
         if scope["path"].rstrip("/") in self._closed:
-            refusal = PlainTextResponse("This app takes no files.", status_code=403)
+            refusal = PlainTextResponse("This app does not accept uploads.", status_code=403)
             await refusal(scope, receive, send_secured)
             return
         try:

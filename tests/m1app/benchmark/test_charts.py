@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from m1app.benchmark.accuracy_table import reading_rows
-from m1app.benchmark.charts import Panel, panels
-from m1app.benchmark.estimates import PairedComparison, Proportion
-from m1app.benchmark.flow import flow_figure
+from m1app.benchmark.charts.flow import flow_figure
+from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.panels import Panel, panels
+from m1app.benchmark.descriptions import comparison_words
+from m1app.benchmark.intervals import PairedComparison, Proportion
 from m1app.benchmark.queries import CellSummary, Transitions
-from m1app.benchmark.series import Chart, ChartChoice
-from m1app.benchmark.tables import accuracy_table, curve_table, points_table
-from m1app.benchmark.words import comparison_words
+from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows
 
 HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
 

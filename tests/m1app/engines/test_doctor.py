@@ -67,7 +67,7 @@ async def test_an_engine_that_is_down_fails_its_two_checks_only(make: MakeServic
     [
         (fail(500, {"error": {"message": "CUDA died"}}), "CUDA died"),
         (stream(chunk("a", [1]), is_whole=False), "broke"),
-        (stream({"choices": [{"text": "x", "finish_reason": None}]}), "no token ids"),
+        (stream({"choices": [{"text": "x", "finish_reason": None}]}), "without token ids"),
         (stream(chunk("", [], "stop")), "0 tokens"),
     ],
 )
@@ -83,7 +83,7 @@ async def test_an_engine_that_answers_but_cannot_generate_is_found(
 async def test_a_guessed_profile_is_said_to_be_one(make: MakeServices) -> None:
     with serving(Script(stream(chunk("a", [1], "stop")))) as script:
         found = await findings(make(Endpoint(script.url)))
-    assert "profile plain (a guess: no profile names this model)" in found["engine"].detail
+    assert "profile plain (a guess: no profile matches this model)" in found["engine"].detail
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def a_task(folder: Path) -> WorkerTask:
 def test_missing_ray_is_told_with_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray.job_submission", None)
     executor = RayExecutor("http://127.0.0.1:9")
-    with pytest.raises(ExecutorError, match=r"Ray is not installed here.*requirements-ray\.txt"):
+    with pytest.raises(ExecutorError, match=r"Ray is not installed here.*requirements/ray\.txt"):
         executor.start(a_task(tmp_path))
     assert executor.look("m1-x-1") is Presence.UNKNOWN
 

@@ -465,6 +465,6 @@ def test_prose_that_only_mentions_letters_gives_none(text):
     ids=lambda text: repr(text[:12]),
 )
 def test_long_answers_are_read_in_moderate_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     extract_answer(text, IRON)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

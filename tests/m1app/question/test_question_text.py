@@ -224,10 +224,10 @@ def test_any_text_is_read_or_refused_with_a_message(text):
     ids=["lines", "parens", "inline", "bullets", "newlines", "empty", "spaces", "stars"],
 )  # fmt: skip
 def test_huge_pastes_are_read_in_moderate_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with contextlib.suppress(InvalidQuestion):
         parse_question(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.files import ParsedSet, parse_question_sets
+from m1app.question_sets.importing import ParsedSet, parse_question_sets
 from m1app.question_sets.layouts import LAYOUTS
 from tests.m1app.question_sets.question_set_samples import as_csv, as_jsonl, as_parquet, content_of, rows_of
 

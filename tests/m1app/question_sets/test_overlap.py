@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.overlap import COMMON_TEXTS, Match, Text, find_overlap
-from m1app.question_sets.training_texts import read_training_texts
+from m1app.question_sets.overlap import COMMON_TEXTS, Match, Text, find_overlap, read_training_texts
 from tests.m1app.question_sets.question_set_samples import as_csv, as_jsonl, as_parquet
 
 VIGNETTE = (

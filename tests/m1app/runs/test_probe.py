@@ -1,6 +1,7 @@
 """A probe from request to stored trace: on the real engines, and on one that misbehaves."""
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
@@ -12,10 +13,10 @@ from sqlalchemy import event
 
 from m1app.bootstrap import Services
 from m1app.question.errors import InvalidQuestion
-from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused, TraceNotFound
+from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
+from m1app.runs.probe import LiveProbe, ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
-from m1app.runs.trace_store import TraceStore
 from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
@@ -24,15 +25,17 @@ from storage.traces.listing import TraceFilter
 from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, Trace, TraceState
 from storage.traces.repository import TraceRepository
 from tests.m1app.conftest import MakeServices
+from tests.models.engine.dictated import LONG, Dictate
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
+from tests.storage.samples import begin
 
 pytestmark = pytest.mark.engine
 
 OPTIONS = {"A": "Vitamin A", "B": "Vitamin C", "C": "Vitamin D", "D": "Vitamin K"}
 
-_ENTRY = next(entry for entry in load_library() if entry.id == "nephrology-creatinine-rise-on-ramipril")
-SHORT_THOUGHT = {"stem": _ENTRY.question, "options": _ENTRY.options, "target": _ENTRY.target}
-"""A question on which the embedded model stops thinking by itself after some 60 tokens."""
+SHORT_THOUGHT = " Vitamin C keeps collagen strong."
+ANSWER = " The answer is B."
+ANSWER_CAP_TOKENS = 24
 
 
 def request(**changes: object) -> ProbeRequest:
@@ -41,9 +44,13 @@ def request(**changes: object) -> ProbeRequest:
         "options": OPTIONS,
         "target": "B",
         "thinking_budget_tokens": 40,
-        "answer_cap_tokens": 24,
+        "answer_cap_tokens": ANSWER_CAP_TOKENS,
     }
     return ProbeRequest(**(standard | changes))  # type: ignore[arg-type]
+
+
+async def stored_trace(database: Database, trace_id: str) -> Trace:
+    return await database.read(lambda s: TraceRepository(s).get(trace_id))
 
 
 async def follow(services: Services, trace_id: str) -> list[Trace]:
@@ -55,17 +62,18 @@ async def run(services: Services, **changes: object) -> Trace:
     return (await follow(services, (await services.probe.start(request(**changes))).id))[-1]
 
 
-async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services) -> None:
+async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services, dictate: Dictate) -> None:
+    dictate(LONG, answer=ANSWER)
     trace = await run(services)
     assert trace.state is TraceState.COMPLETED
     assert trace.thinking_tokens == 40
     assert trace.thinking_finish_reason is ThinkingFinishReason.BUDGET
     assert [s.kind for s in trace.segments] == [SegmentKind.THINK, SegmentKind.CLOSE, SegmentKind.ANSWER]
     assert all(s.token_count == len(s.token_ids) for s in trace.segments)
-    assert trace.answer_text
+    assert trace.answer_text == ANSWER
     assert trace.option_probabilities is not None and set(trace.option_probabilities) == set(OPTIONS)
-    assert trace.is_correct is not None
-    stored = await services.store.get(trace.id)
+    assert (trace.answer_letter, trace.is_correct) == ("B", True)
+    stored = await stored_trace(services.database, trace.id)
     assert (stored.segments, stored.answer_letter, stored.tokens_generated) == (
         trace.segments,
         trace.answer_letter,
@@ -73,17 +81,23 @@ async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services
     )
 
 
-async def test_cost_is_every_token_the_engine_generated(services: Services) -> None:
-    trace = await run(services, **SHORT_THOUGHT, force_rounds=1, thinking_budget_tokens=160)
+async def test_cost_is_every_token_the_engine_generated(services: Services, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT, answer=ANSWER)
+    trace = await run(services, force_rounds=1, thinking_budget_tokens=160)
     generated = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.ANSWER)]
-    # One more for the option probabilities; stop tokens are generated, but no part of a segment.
-    assert trace.tokens_generated >= sum(s.token_count for s in generated) + 1
+    assert len(generated) == 3
+    # One more for the option probabilities, and for each stop one token that is no part of a segment.
+    assert trace.tokens_generated == sum(s.token_count for s in generated) + 1 + 3
 
 
-async def test_forced_round_is_a_segment_of_its_own_inside_the_budget(services: Services) -> None:
-    trace = await run(services, **SHORT_THOUGHT, force_rounds=2, thinking_budget_tokens=200)
-    waits = [s for s in trace.segments if s.kind is SegmentKind.WAIT]
-    assert [s.text.strip() for s in waits] == ["Wait", "Wait"]
+async def test_forced_round_is_a_segment_of_its_own_inside_the_budget(services: Services, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT, answer=ANSWER)
+    trace = await run(services, force_rounds=2, thinking_budget_tokens=200)
+    thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
+    thought = SHORT_THOUGHT.strip()
+    assert [s.text.strip() for s in thinking] == [thought, "Wait", thought, "Wait", thought]
+    assert [s.finish_reason for s in thinking if s.kind is SegmentKind.THINK] == ["natural"] * 3
+    assert trace.thinking_finish_reason is ThinkingFinishReason.NATURAL
     assert trace.thinking_tokens <= 200
 
 
@@ -99,14 +113,16 @@ async def test_trace_can_be_asked_again_exactly_as_it_was(services: Services) ->
     assert asked[0] == asked[1]
 
 
-async def test_text_only_grows_while_it_is_followed(services: Services) -> None:
+async def test_text_only_grows_while_it_is_followed(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     snapshots = await follow(services, (await services.probe.start(request())).id)
     texts = [s.thinking_text for s in snapshots]
     assert len(texts) > 2
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
 
 
-async def test_stop_keeps_what_there_is(services: Services) -> None:
+async def test_stop_keeps_what_there_is(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     async with aclosing(services.probe.follow(begun.id)) as snapshots:
         async for trace in snapshots:
@@ -114,7 +130,7 @@ async def test_stop_keeps_what_there_is(services: Services) -> None:
                 services.probe.stop(begun.id)
     assert trace.state is TraceState.STOPPED
     assert trace.thinking_finish_reason is ThinkingFinishReason.STOPPED
-    stored = await services.store.get(begun.id)
+    stored = await stored_trace(services.database, begun.id)
     assert stored.state is TraceState.STOPPED
     assert 5 <= stored.thinking_tokens < 1500
 
@@ -126,10 +142,11 @@ async def test_run_goes_on_when_nobody_follows_it_any_more(services: Services) -
     assert (await follow(services, begun.id))[-1].state is TraceState.COMPLETED
 
 
-async def test_finished_trace_is_found_by_words_of_its_thinking(services: Services) -> None:
+async def test_finished_trace_is_found_by_words_of_its_thinking(services: Services, dictate: Dictate) -> None:
+    dictate(LONG)
     trace = await run(services)
     word = max(trace.thinking_text.split(), key=len).strip(".,:;()*")
-    page = await services.store.page(TraceFilter(text=word), 5)
+    page = await services.probe.history(TraceFilter(text=word), 5)
     assert trace.id in [item.id for item in page.items]
 
 
@@ -149,8 +166,9 @@ async def test_question_that_spells_control_tokens_stays_a_question(services: Se
 
 
 async def test_shutdown_keeps_a_running_trace_as_interrupted(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     async with aclosing(services.probe.follow(begun.id)) as snapshots:
@@ -158,29 +176,30 @@ async def test_shutdown_keeps_a_running_trace_as_interrupted(
             if trace.thinking_tokens >= 3:
                 break
     await services.probe.aclose()
-    stored = await services.store.get(begun.id)
+    stored = await stored_trace(services.database, begun.id)
     assert stored.state is TraceState.INTERRUPTED
     assert stored.thinking_tokens >= 3
 
 
 async def test_save_under_way_does_not_reopen_a_trace_that_ended(
-    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dictate: Dictate
 ) -> None:
-    save, is_saving, is_saved = TraceStore.save_progress, asyncio.Event(), asyncio.Event()
+    dictate(LONG * 5)
+    save, is_saving, is_saved = ProbeService._save, asyncio.Event(), asyncio.Event()
 
-    async def save_late(self: TraceStore, traces: Sequence[Trace]) -> None:
+    async def save_late(self: ProbeService, probes: Sequence[LiveProbe]) -> None:
         is_saving.set()
         await asyncio.sleep(0.5)
-        await save(self, traces)
+        await save(self, probes)
         is_saved.set()
 
-    monkeypatch.setattr(TraceStore, "save_progress", save_late)
+    monkeypatch.setattr(ProbeService, "_save", save_late)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     await is_saving.wait()
     await services.probe.aclose()
     await is_saved.wait()
-    assert (await services.store.get(begun.id)).state is TraceState.INTERRUPTED
+    assert (await stored_trace(services.database, begun.id)).state is TraceState.INTERRUPTED
 
 
 @pytest.mark.parametrize(
@@ -200,7 +219,7 @@ async def test_refused_request_says_why_and_stores_nothing(
 ) -> None:
     with pytest.raises(error, match=words):
         await services.probe.start(request(**changes))
-    assert (await services.store.page(TraceFilter(), 5)).items == ()
+    assert (await services.probe.history(TraceFilter(), 5)).items == ()
 
 
 async def test_largest_budget_that_the_message_names_is_accepted(services: Services) -> None:
@@ -222,7 +241,7 @@ async def test_engine_that_is_down_is_named_and_nothing_is_stored(make_services:
     services = make_services(Endpoint("http://127.0.0.1:9"))
     with pytest.raises(EngineUnreachable, match="M1_ENGINE_URL"):
         await services.probe.start(request())
-    assert (await services.store.page(TraceFilter(), 5)).items == ()
+    assert (await services.probe.history(TraceFilter(), 5)).items == ()
 
 
 TWO_TOKENS = (chunk("Well", [1]), chunk(", yes", [2]))
@@ -246,7 +265,7 @@ async def test_engine_failure_is_told_and_the_partial_trace_is_kept(
         trace = await run(services, profile="plain-chatml")
     assert trace.state is TraceState.FAILED
     assert words in trace.error
-    stored = await services.store.get(trace.id)
+    stored = await stored_trace(services.database, trace.id)
     assert (stored.state, stored.error, stored.thinking_text) == (TraceState.FAILED, trace.error, text)
 
 
@@ -299,7 +318,7 @@ async def test_saving_goes_on_after_an_unexpected_error_which_the_person_sees(
             if any(notices) and not notices[-1]:
                 break
     assert "could not be saved" in max(notices) and "KeyError" in max(notices)
-    assert (await services.store.get(begun.id)).updated_at > begun.updated_at
+    assert (await stored_trace(services.database, begun.id)).updated_at > begun.updated_at
     assert KeyError in [record.exc_info[0] for record in caplog.records if record.exc_info]
 
 
@@ -349,18 +368,38 @@ async def test_disk_that_fills_up_while_a_probe_runs_is_told_in_the_pane_and_the
 
 
 async def test_trace_of_a_process_that_was_killed_becomes_interrupted_at_the_next_start(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.probe.start(request(thinking_budget_tokens=1500))
     await asyncio.sleep(1.5)
     # A second start on the same home, as after a kill: nothing of the first process is known to it.
     database = Database(services.settings.database_address)
-    assert TraceStore(database).mark_interrupted(is_at_start=True) == 1
-    assert (await TraceStore(database).get(begun.id)).state is TraceState.INTERRUPTED
+    assert database.write_now(lambda s: TraceRepository(s).mark_interrupted(is_alive_at_start, STALE_SECONDS)) == 1
+    assert (await stored_trace(database, begun.id)).state is TraceState.INTERRUPTED
     database.dispose()
     services.probe.stop(begun.id)
     assert (await follow(services, begun.id))[-1].state is TraceState.STOPPED
+
+
+async def test_run_of_another_process_is_followed_while_a_writer_holds_the_database(
+    make_services: MakeServices,
+) -> None:
+    services = make_services(Endpoint("http://127.0.0.1:9"))
+    begun = begin(services.database, owner="another-machine:1")
+    with sqlite3.connect(services.settings.home / "m1.sqlite3", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        async with aclosing(services.probe.follow(begun.id)) as snapshots:
+            followed = [await anext(snapshots) for _ in range(3)]
+        writer.execute("ROLLBACK")
+    assert {trace.state for trace in followed} == {TraceState.RUNNING}
+
+
+async def test_followed_run_whose_process_is_gone_becomes_interrupted(make_services: MakeServices) -> None:
+    services = make_services(Endpoint("http://127.0.0.1:9"))
+    gone = begin(services.database, owner=f"{socket.gethostname()}:{2**22 + 1}")
+    assert [trace.state for trace in await follow(services, gone.id)] == [TraceState.RUNNING, TraceState.INTERRUPTED]
 
 
 async def test_many_probes_at_once_all_finish(make_services: MakeServices, embedded_endpoint: Endpoint) -> None:

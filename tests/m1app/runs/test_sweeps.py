@@ -1,6 +1,7 @@
 """A sweep from request to stored cells: on the real engines, and on one that misbehaves."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from http.server import BaseHTTPRequestHandler
@@ -12,25 +13,32 @@ from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
+from m1app.question.library import load_library
 from m1app.question.scoring import Score, score
 from m1app.runs.errors import ProbeRefused, SweepNotFound
+from m1app.runs.live_pass import LivePass
+from m1app.runs.live_sweep import LiveSweep
 from m1app.runs.probe_request import ProbeRequest
 from m1app.runs.sweep_reading import CellState, SweepSnapshot, cell_readings
 from m1app.runs.sweep_request import SweepRequest
-from m1app.runs.sweep_store import SweepStore
+from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.thinking.sweep import Cell
 from storage.errors import DatabaseLocked
-from storage.sweeps.records import Sweep
+from storage.sweeps.records import SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
 from tests.m1app.conftest import MakeServices
-from tests.m1app.runs.test_probe import OPTIONS, SHORT_THOUGHT
+from tests.m1app.runs.test_probe import OPTIONS
+from tests.models.engine.dictated import LONG, Dictate
 from tests.models.engine.scripted_server import Respond, Script, chunk, fail, in_turn, serving, stream
+from tests.storage.samples import a_sweep, save_question
 
 pytestmark = pytest.mark.engine
+
+VIGNETTE = next(entry for entry in load_library() if entry.id == "nephrology-creatinine-rise-on-ramipril")
 
 
 def request(**changes: object) -> SweepRequest:
@@ -76,7 +84,13 @@ def thinking_ids(trace: Trace) -> tuple[int, ...]:
 
 
 async def test_cells_end_where_separate_runs_end_and_are_stored(services: Services) -> None:
-    wanted = request(**SHORT_THOUGHT, budgets=(16, 64, 128), force_rounds=(0, 2))
+    wanted = request(
+        stem=VIGNETTE.question,
+        options=VIGNETTE.options,
+        target=VIGNETTE.target,
+        budgets=(16, 64, 128),
+        force_rounds=(0, 2),
+    )
     done = (await follow(services, (await services.sweeps.start(wanted)).sweep.id))[-1]
     assert (done.sweep.state, done.sweep.error, done.save_error) == (TraceState.COMPLETED, "", "")
     (only,) = done.passes
@@ -127,7 +141,8 @@ async def test_sampled_passes_have_seeds_that_count_up(services: Services) -> No
     assert all(len(each.checkpoints) == 2 for each in done.passes)
 
 
-async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services) -> None:
+async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 2)
     wanted = request(budgets=(8, 16, 400), force_rounds=(0, 8))
     begun = await services.sweeps.start(wanted)
     async with aclosing(services.sweeps.follow(begun.sweep.id)) as snapshots:
@@ -152,12 +167,12 @@ async def test_stopped_sweep_keeps_what_it_has_and_can_be_resumed(services: Serv
 
 
 async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
-    make_services: MakeServices, embedded_endpoint: Endpoint
+    make_services: MakeServices, embedded_endpoint: Endpoint, dictate: Dictate
 ) -> None:
+    dictate(LONG * 5)
     services = make_services(embedded_endpoint)
     begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
-    store = SweepStore(services.database)
-    while len(thinking_ids((await store.get(begun.sweep.id)).passes[0].trace)) <= 8:
+    while len(thinking_ids((await stored_sweep(services, begun.sweep.id)).passes[0].trace)) <= 8:
         await asyncio.sleep(0.2)
     other = build_services(services.settings)
     try:
@@ -178,23 +193,28 @@ async def test_sweep_of_a_process_that_was_killed_is_resumed_by_the_next(
 
 
 async def test_save_under_way_does_not_reopen_a_sweep_that_ended(
-    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    make_services: MakeServices, embedded_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dictate: Dictate
 ) -> None:
-    save, is_saving, is_saved = SweepStore.save_all, asyncio.Event(), asyncio.Event()
+    dictate(LONG * 5)
+    save, is_saving, is_saved = SweepService._save, asyncio.Event(), asyncio.Event()
 
-    async def save_late(self: SweepStore, sweeps: Sequence[tuple[Sweep, Sequence[Trace]]]) -> None:
+    async def save_late(self: SweepService, sweeps: Sequence[LiveSweep]) -> None:
         is_saving.set()
         await asyncio.sleep(0.5)
         await save(self, sweeps)
         is_saved.set()
 
-    monkeypatch.setattr(SweepStore, "save_all", save_late)
+    monkeypatch.setattr(SweepService, "_save", save_late)
     services = make_services(embedded_endpoint)
     begun = await services.sweeps.start(request(budgets=(8, 1200), force_rounds=(0, 8)))
     await is_saving.wait()
     await services.sweeps.aclose()
     await is_saved.wait()
-    assert (await SweepStore(services.database).get(begun.sweep.id)).sweep.state is TraceState.INTERRUPTED
+    assert (await stored_sweep(services, begun.sweep.id)).sweep.state is TraceState.INTERRUPTED
+
+
+async def stored_sweep(services: Services, sweep_id: str) -> SweepWithPasses:
+    return await services.database.read(lambda s: SweepRepository(s).get(sweep_id))
 
 
 def answering(answer: Callable[[int], Respond]) -> Respond:
@@ -293,20 +313,20 @@ async def test_answer_stands_when_its_option_probabilities_are_refused(make_serv
 async def test_answer_that_could_not_be_saved_is_saved_with_the_end_of_the_pass(
     make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add, failures = SweepStore.add_checkpoint, 2
+    add, failures = LivePass._add_checkpoint, 2
 
-    async def add_later(self: SweepStore, *values: Any) -> Any:
+    async def add_later(self: LivePass, *values: Any) -> Any:
         nonlocal failures
         if failures:
             failures -= 1
             raise DatabaseLocked("The database is in use.") if failures else KeyError("a programmer's mistake")
         return await add(self, *values)
 
-    monkeypatch.setattr(SweepStore, "add_checkpoint", add_later)
+    monkeypatch.setattr(LivePass, "_add_checkpoint", add_later)
     with serving(Script(answering(lambda _: RIGHT))) as script:
         services = make_services(Endpoint(script.url))
         done = await run(services, profile="plain-chatml", force_rounds=(0,))
-        kept = await SweepStore(services.database).get(done.sweep.id)
+        kept = await stored_sweep(services, done.sweep.id)
     assert (done.sweep.state, done.save_error) == (TraceState.COMPLETED, "")
     assert [each.cut_tokens for each in kept.passes[0].checkpoints] == [8, 16, 32]
 
@@ -359,7 +379,23 @@ async def test_saving_of_sweeps_goes_on_after_an_unexpected_error_which_the_pers
     services.sweeps.stop(begun.sweep.id)
 
 
-async def test_stop_pressed_twice_closes_everything(services: Services) -> None:
+async def test_sweep_of_another_process_is_followed_while_a_writer_holds_the_database(
+    make_services: MakeServices,
+) -> None:
+    services = make_services(Endpoint("http://127.0.0.1:9"))
+    question = save_question(services.database)
+    another = a_sweep(question.id, owner="another-machine:1")
+    begun = services.database.write_now(lambda s: SweepRepository(s).add(another))
+    with sqlite3.connect(services.settings.home / "m1.sqlite3", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        async with aclosing(services.sweeps.follow(begun.id)) as snapshots:
+            followed = [await anext(snapshots) for _ in range(3)]
+        writer.execute("ROLLBACK")
+    assert {each.sweep.state for each in followed} == {TraceState.RUNNING}
+
+
+async def test_stop_pressed_twice_closes_everything(services: Services, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     begun = await services.sweeps.start(request(budgets=(8, 800), force_rounds=(0, 8), temperature=0.8, passes=10))
     await asyncio.sleep(0.5)
     assert services.sweeps.stop(begun.sweep.id)
@@ -367,7 +403,7 @@ async def test_stop_pressed_twice_closes_everything(services: Services) -> None:
     stopped = (await follow(services, begun.sweep.id))[-1]
     assert stopped.sweep.state is TraceState.STOPPED
     assert {each.trace.state for each in stopped.passes} == {TraceState.STOPPED}
-    kept = await SweepStore(services.database).get(begun.sweep.id)
+    kept = await stored_sweep(services, begun.sweep.id)
     assert {each.trace.state for each in kept.passes} == {TraceState.STOPPED}
 
 

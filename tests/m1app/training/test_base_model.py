@@ -14,7 +14,7 @@ import pytest
 from m1app.training.base_model import BaseModel, HubAccess, find_base, with_hub_template
 from m1app.training.errors import NoChatTemplate
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.rendered_rows import choose_profile, split_rows, with_template
+from m1app.training.training_rows import choose_profile, split_rows, with_template
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from tests.m1app.training.training_cases import some_samples
@@ -48,6 +48,12 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self._hub.asked.append(self.path)
         super().do_GET()
+
+    def end_headers(self) -> None:
+        """With what the hub says of a file."""
+        self.send_header("X-Repo-Commit", "c" * 40)
+        self.send_header("ETag", f'"{self.path}"')
+        super().end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -147,5 +153,7 @@ def test_the_hub_is_asked_only_where_the_profile_leaves_the_prompt_to_the_base(
 
 def test_a_gguf_base_that_is_not_fetched_yet_says_how_to_fetch_it(tmp_path: Path) -> None:
     found = find_base("smollm2-135m", Catalog.load(), tmp_path)
-    with pytest.raises(NoChatTemplate, match=r"not here yet.*python -m models\.download smollm2-135m --directory"):
+    with pytest.raises(
+        NoChatTemplate, match=r"not here yet.*python -m models\.weights\.download smollm2-135m --directory"
+    ):
         split_rows(some_samples(8), recipe(), found, load_profiles().get("plain"))

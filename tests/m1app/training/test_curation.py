@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from m1app.training.curation import Curated, CurationPlan, StepReport, curate
-from m1app.training.curation_steps import comparable_text, draw
+from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, draw
 from m1app.training.errors import TooLittleData
 from m1app.training.samples import TrainingSample, question_hash
 from tests.m1app.training.training_cases import OPTIONS, a_sample, some_samples

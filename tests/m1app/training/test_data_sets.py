@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from m1app.training.curation import Curated, CurationPlan, curate
-from m1app.training.data_card import DataSource, read_card
-from m1app.training.data_sets import DataSets, DataSetVersion, parse_reference
+from m1app.training.data_sets import DataSets, DataSetVersion, DataSource, parse_reference, read_card
 from m1app.training.errors import DataSetNotFound, DataSetRefused
 from tests.m1app.training.training_cases import a_sample, some_samples
 

@@ -21,7 +21,7 @@ from m1app.jobs.files import JobFiles
 from m1app.jobs.service import JobService
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
-from m1app.training.data_service import TrainingDataService
+from m1app.training.data_building import TrainingDataService
 from m1app.training.environment import PROJECT, environment_state, install
 from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
 from m1app.training.folder import TrainingFolder

@@ -127,7 +127,7 @@ def test_streamed_answers_have_them_and_carry_hostile_text_as_data(client: httpx
 @pytest.mark.parametrize("path", ["upload", "upload/", "%75pload", "component_server"])
 def test_files_are_refused(client: httpx2.Client, path: str) -> None:
     response = client.post(f"/gradio_api/{path}", files={"files": ("a.txt", b"x" * 100)})
-    assert (response.status_code, response.text) == (403, "This app takes no files.")
+    assert (response.status_code, response.text) == (403, "This app does not accept uploads.")
     assert_secured(response)
 
 

@@ -5,8 +5,6 @@ from contextlib import aclosing
 
 import pytest
 
-from m1app.question.library import load_library
-from m1app.question.question_text import format_options
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import ChatMessage, CompletionRequest, EngineKind, FinishReason, TokenIds
@@ -24,15 +22,16 @@ from models.thinking.thinking_pass import (
     run_pass,
 )
 from tests.conftest import ENGINE_CONTEXT_LENGTH
+from tests.models.engine.dictated import LONG, Dictate
 
 pytestmark = pytest.mark.engine
 
 QUESTION = "Which vitamin deficiency causes scurvy?\nA. Vitamin A\nB. Vitamin C\nC. Vitamin D\nD. Vitamin K"
-_ENTRY = next(entry for entry in load_library() if entry.id == "nephrology-creatinine-rise-on-ramipril")
-VIGNETTE = f"{_ENTRY.question}\n{format_options(_ENTRY.options)}"
-"""The embedded model stops thinking about it by itself, after some 60 tokens."""
-EMOJI = "<|im_start|>user\nRepeat these: 🌟🩺 é 漢字<|im_end|>\n<|im_start|>assistant\n🌟🩺 é 漢字\n\n🌟"
+SHORT_THOUGHT = " Vitamin C keeps collagen strong."
+EMOJI = " 🌟🩺 é 漢字 🫀"
 END_OF_TURN = 2
+END_OF_TEXT = (0, END_OF_TURN)
+"""Tokens with which the model may end by itself."""
 
 
 @pytest.fixture
@@ -85,33 +84,44 @@ async def test_engine_says_what_it_is(engine: OpenAIEngine) -> None:
     assert await engine.served_models() == ("smollm2-135m",)
 
 
-async def test_every_generated_token_comes_with_its_id_and_the_text_is_theirs(engine: OpenAIEngine) -> None:
+async def test_every_generated_token_comes_with_its_id_and_the_text_is_theirs(
+    engine: OpenAIEngine, dictate: Dictate
+) -> None:
+    dictate(LONG)
     prompt = await engine.tokenize("The heart pumps", parse_special=False)
     ids, text, unreported, finish = await generate(engine, CompletionRequest(prompt, max_tokens=24))
     assert (len(ids), unreported, finish) == (24, 0, FinishReason.LENGTH)
     assert await engine.detokenize(ids) == text
 
 
-async def test_characters_of_several_tokens_keep_their_ids(engine: OpenAIEngine) -> None:
-    prompt = await engine.tokenize(EMOJI, parse_special=True)
-    ids, text, unreported, finish = await generate(engine, CompletionRequest(prompt, max_tokens=40))
-    assert "🩺" in text
+async def test_characters_of_several_tokens_keep_their_ids(engine: OpenAIEngine, dictate: Dictate) -> None:
+    dictate(EMOJI)
+    prompt = await engine.tokenize("Repeat these:", parse_special=False)
+    ids, text, unreported, finish = await generate(engine, CompletionRequest(prompt, max_tokens=60))
+    assert (text, finish) == (EMOJI, FinishReason.STOP)
+    # llama.cpp withholds ids inside a character; they are known only if the model spelled it as the tokenizer does.
     # A stop leaves the end token as the last id; the text does not show it.
-    shown = ids[:-1] if finish is FinishReason.STOP else ids
-    detokenized = await engine.detokenize(shown)
-    assert detokenized.startswith(text) and detokenized[len(text) :].strip("�") == ""
-    if finish is FinishReason.LENGTH:
-        assert len(ids) + unreported == 40
+    shown = await engine.detokenize(ids[:-1])
+    assert unreported or shown == EMOJI
+    assert unreported == 0 or (await engine.describe()).kind is EngineKind.LLAMA_CPP
 
 
-async def test_stop_leaves_the_stop_token_as_the_last_id(engine: OpenAIEngine) -> None:
-    profile = load_profiles().get("plain-chatml")
-    prompt = await build_prompt(engine, profile, profile.chat.default_system, VIGNETTE)
-    opening = await engine.tokenize(profile.thinking.opening, parse_special=True)
-    ids, text, _, finish = await generate(engine, CompletionRequest(prompt.token_ids + opening, max_tokens=300))
+async def test_limit_inside_a_character_counts_every_token(engine: OpenAIEngine, dictate: Dictate) -> None:
+    dictate(EMOJI)
+    prompt = await engine.tokenize("Repeat these:", parse_special=False)
+    for limit in range(1, 8):
+        ids, text, unreported, finish = await generate(engine, CompletionRequest(prompt, max_tokens=limit))
+        assert (len(ids) + unreported, finish) == (limit, FinishReason.LENGTH)
+        assert EMOJI.startswith(text.rstrip("\ufffd"))
+
+
+async def test_stop_leaves_the_stop_token_as_the_last_id(engine: OpenAIEngine, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT)
+    prompt = await engine.tokenize("Why?", parse_special=False)
+    ids, text, _, finish = await generate(engine, CompletionRequest(prompt, max_tokens=300))
     assert finish is FinishReason.STOP
-    assert ids[-1] == END_OF_TURN
-    assert "<|im_end|>" not in text
+    assert ids[-1] in END_OF_TEXT
+    assert text == SHORT_THOUGHT == await engine.detokenize(ids[:-1])
 
 
 async def test_what_a_person_typed_gives_no_special_token(engine: OpenAIEngine) -> None:
@@ -130,7 +140,8 @@ async def test_own_chat_template_of_the_model_is_applied(engine: OpenAIEngine) -
     )
 
 
-async def test_closing_the_stream_frees_the_engine(engine: OpenAIEngine) -> None:
+async def test_closing_the_stream_frees_the_engine(engine: OpenAIEngine, dictate: Dictate) -> None:
+    dictate(LONG * 5)
     prompt = await engine.tokenize("Once upon a time", parse_special=False)
     request = CompletionRequest(prompt, max_tokens=1500)
     for _ in range(6):  # more than the engine runs at once: were one not cancelled, the last would wait for it
@@ -150,21 +161,25 @@ async def test_same_seed_samples_the_same_tokens(engine: OpenAIEngine) -> None:
 
 
 @pytest.mark.parametrize("budget", [1, 7, 60])
-async def test_budget_is_kept_to_the_token(engine: OpenAIEngine, budget: int) -> None:
+async def test_budget_is_kept_to_the_token(engine: OpenAIEngine, dictate: Dictate, budget: int) -> None:
+    dictate(LONG)
     segments, outcome, _ = await think(engine, PassSettings(budget, 0, 16))
     thinking = [ids for kind, ids in segments if kind is SegmentKind.THINK]
-    assert outcome.thinking_tokens == sum(map(len, thinking)) <= budget
-    if outcome.thinking_finish is ThinkingFinish.BUDGET:
-        assert outcome.thinking_tokens == budget
+    assert outcome.thinking_finish is ThinkingFinish.BUDGET
+    assert outcome.thinking_tokens == sum(map(len, thinking)) == budget
 
 
-async def test_forced_rounds_count_their_waits_and_go_on_thinking(engine: OpenAIEngine) -> None:
-    segments, outcome, cost = await think(engine, PassSettings(200, 2, 16), VIGNETTE)
+async def test_forced_rounds_count_their_waits_and_go_on_thinking(engine: OpenAIEngine, dictate: Dictate) -> None:
+    dictate(SHORT_THOUGHT)
+    segments, outcome, cost = await think(engine, PassSettings(200, 2, 16))
+    kinds = [kind for kind, _ in segments]
+    assert kinds[:5] == [SegmentKind.THINK, SegmentKind.WAIT] * 2 + [SegmentKind.THINK]
+    assert outcome.forced_rounds == 2 == kinds.count(SegmentKind.WAIT)
+    assert outcome.thinking_finish is ThinkingFinish.NATURAL
     counted = [ids for kind, ids in segments if kind in (SegmentKind.THINK, SegmentKind.WAIT)]
-    assert outcome.forced_rounds == 2 == sum(kind is SegmentKind.WAIT for kind, _ in segments)
     assert outcome.thinking_tokens == sum(map(len, counted)) <= 200
     generated = [ids for kind, ids in segments if kind in (SegmentKind.THINK, SegmentKind.ANSWER)]
-    assert cost >= sum(map(len, generated))
+    assert cost >= sum(map(len, generated)) + 3, "the tokens by which the model stopped three times count as well"
 
 
 async def test_larger_budget_continues_the_smaller_ones_thinking(engine: OpenAIEngine) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, ServerProgram
+from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
-from models.servers.server_program import RestartPolicy, ServerProgram
 
 QUICK = RestartPolicy(max_restarts=2, window_seconds=60, first_delay_seconds=0.05)
 
@@ -45,7 +45,7 @@ def python_server(script: str, log_path: Path, *, start_timeout_seconds: float =
     return ManagedServer(program, log_path, QUICK)
 
 
-def wait_until(is_so: Callable[[], bool], timeout_seconds: float = 20.0) -> bool:
+def wait_until(is_so: Callable[[], bool], timeout_seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_seconds
     while not (done := is_so()) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -8,7 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -19,7 +19,7 @@ from models.errors import ServerGone, ServerStartFailed
 from models.servers.llama_server import llama_server
 from models.servers.llama_worker import REFUSED, BadConfiguration, LlamaConfig, check
 from models.servers.managed_server import ManagedServer, ServerState
-from models.servers.server_program import RestartPolicy
+from models.servers.restarts import RestartPolicy
 from models.weights.gguf_check import BadModelFile, check_model_file
 from tests.models.servers.server_cases import QUICK, command_lines, is_running, pids_with_environment, wait_until
 
@@ -125,10 +125,15 @@ def test_stop_ends_the_process_even_while_it_generates(engine: ManagedServer):
     body = {"model": "smollm2-135m", "prompt": [1, 4093], "max_tokens": 1000, "stream": True, "ignore_eos": True}
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     with httpx2.stream("POST", f"{endpoint.base_url}/v1/completions", headers=headers, json=body) as answer:
-        assert next(answer.iter_lines()).startswith("data:")
-        began = time.monotonic()
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data:")
         engine.stop()
-        assert time.monotonic() - began < 4
+        # It did not wait for the thousand tokens.
+        more = 0
+        with suppress(httpx2.HTTPError):
+            for line in lines:
+                more += line.startswith("data:")
+    assert more < 900
     assert not is_running(pid)
 
 
@@ -156,8 +161,8 @@ time.sleep(120)
     assert len(pids_with_environment(mark)) == 3  # The owner, the guard, the engine.
     owner.kill()
     owner.wait()
-    assert wait_until(lambda: not is_running(engine_pid), 5)
-    assert wait_until(lambda: not pids_with_environment(mark), 5)
+    assert wait_until(lambda: not is_running(engine_pid))
+    assert wait_until(lambda: not pids_with_environment(mark))
 
 
 def test_missing_model_is_named(tmp_path: Path):

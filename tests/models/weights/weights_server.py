@@ -1,4 +1,7 @@
-"""A real HTTP server for tests of fetching: it can do what the network does to a download."""
+"""A real HTTP server in the hub's place, for tests of fetching: it can do what the network does to a download.
+
+It answers what `huggingface_hub` asks of the hub for one file: HEAD for its commit, ETag and size, and GET by range.
+"""
 
 import re
 import threading
@@ -16,7 +19,8 @@ class Behaviour:
     content: bytes
     etag: str = '"v1"'
     has_ranges: bool = True
-    sends_content_range: bool = True
+    sends_other_range: bool = False
+    """Whether a 206 begins at the start of the file, whatever was asked for."""
     statuses: list[int] = field(default_factory=list)
     """Answered first, one per request; 0 answers properly."""
     drops: list[int] = field(default_factory=list)
@@ -30,6 +34,7 @@ class Behaviour:
 class Seen:
     """A request as it arrived."""
 
+    method: str
     path: str
     headers: dict[str, str]
     """Names in lower case."""
@@ -44,8 +49,13 @@ class WeightsServer:
         self.url = f"http://127.0.0.1:{port}"
 
     @property
+    def downloads(self) -> list[Seen]:
+        """Requests for the file itself."""
+        return [seen for seen in self.seen if seen.method == "GET"]
+
+    @property
     def ranges(self) -> list[str]:
-        return [seen.headers.get("range", "") for seen in self.seen]
+        return [seen.headers.get("range", "") for seen in self.downloads]
 
 
 @contextmanager
@@ -73,34 +83,46 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    def do_HEAD(self) -> None:
+        self._respond()
+
     def do_GET(self) -> None:
+        self._respond()
+
+    def _respond(self) -> None:
         server: WeightsServer = self.server.weights
-        server.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        server.seen.append(Seen(self.command, self.path, headers))
         behaviour = server.behaviour
         status = behaviour.statuses.pop(0) if behaviour.statuses else 0
         if status:
             self._answer(status, b"no", behaviour.headers)
         elif behaviour.redirect_to:
-            self._answer(302, b"", {"Location": behaviour.redirect_to + self.path})
+            self._answer(302, b"", {"Location": behaviour.redirect_to + self.path} | self._about_the_file(behaviour))
         else:
             self._send_content(behaviour)
+
+    def _about_the_file(self, behaviour: Behaviour) -> dict[str, str]:
+        """What the hub says about a file, also where it redirects to another host for the bytes."""
+        size = {"X-Linked-Size": str(len(behaviour.content))} if behaviour.content else {}
+        etag = {"ETag": behaviour.etag, "X-Linked-ETag": behaviour.etag} if behaviour.etag else {}
+        return {"X-Repo-Commit": "c" * 40} | size | etag
 
     def _send_content(self, behaviour: Behaviour) -> None:
         content, total = behaviour.content, len(behaviour.content)
         start = self._range_start(behaviour)
         if start is not None and start >= total:
             return self._answer(416, b"", {"Content-Range": f"bytes */{total}"})
-        headers = {"ETag": behaviour.etag} if behaviour.etag else {}
+        headers = self._about_the_file(behaviour)
         if start is None:
             return self._answer(200, content, headers)
-        if behaviour.sends_content_range:
-            headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+        start = 0 if behaviour.sends_other_range else start
+        headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
         return self._answer(206, content[start:], headers)
 
     def _range_start(self, behaviour: Behaviour) -> int | None:
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        is_same = self.headers.get("If-Range", behaviour.etag) == behaviour.etag
-        return int(asked[1]) if asked and behaviour.has_ranges and is_same else None
+        return int(asked[1]) if asked and behaviour.has_ranges else None
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         behaviour: Behaviour = self.server.weights.behaviour
@@ -108,6 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         limit = behaviour.drops.pop(0) if status in (200, 206) and behaviour.drops else len(body)
         for at in range(0, min(limit, len(body)), 16_384):
             time.sleep(behaviour.seconds_per_block)

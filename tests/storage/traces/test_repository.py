@@ -1,9 +1,10 @@
 """The life of a trace: begun, saved while it streams, closed or left behind, deleted."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select
@@ -279,3 +280,47 @@ def test_models_are_listed_once_each_in_order(database: Database) -> None:
         begin(database, model=model)
     with database.session(is_read_only=True) as session:
         assert TraceRepository(session).models() == ("a-model", "m1-7b")
+
+
+def test_bytes_written_while_a_segment_grows_are_linear_in_its_length(database: Database) -> None:
+    trace, written = begin(database), []
+
+    def count(*call: Any) -> None:
+        parameters, many = call[3], call[5]
+        for row in parameters if many else [parameters]:
+            values = row.values() if isinstance(row, Mapping) else row
+            written.append(sum(len(value) for value in values if isinstance(value, str | bytes)))
+
+    event.listen(database._engine, "before_cursor_execute", count)
+    for seconds in range(1, 301):
+        save(database, trace.id, think("word " * 50 * seconds))
+    whole = think("word " * 50 * 300, finish_reason="natural")
+    save(database, trace.id, whole, answer("B"))
+    event.remove(database._engine, "before_cursor_execute", count)
+    assert sum(written) < 6 * (len(whole.text) + 4 * whole.token_count)
+    assert read(database, trace.id).segments == (whole, answer("B"))
+
+
+def test_growing_segment_is_read_whole_and_becomes_one_row_when_its_process_is_gone(database: Database) -> None:
+    trace = begin(database)
+    for words in ("one", "one two", "one two", "one two three"):
+        save(database, trace.id, think("start", finish_reason="natural"), think(words))
+    assert [segment.text for segment in read(database, trace.id).segments] == ["start", "one two three"]
+    assert read(database, trace.id).segments[1] == think("one two three")
+    with database.session() as session:
+        assert TraceRepository(session).mark_interrupted(lambda _: False, 15.0) == 1
+    assert read(database, trace.id).segments[1] == think("one two three")
+    with database.session() as session:
+        assert session.scalars(select(SegmentRow.position).order_by(SegmentRow.position)).all() == [0, 1]
+
+
+def test_interrupted_segment_that_is_resumed_keeps_its_parts_apart_from_the_next_segment(database: Database) -> None:
+    trace = begin(database)
+    left = think("left open")
+    save(database, trace.id, think("left"))
+    save(database, trace.id, left)
+    for words in ("then", "then more", "then more and"):
+        save(database, trace.id, left, think(words))
+    assert [segment.text for segment in read(database, trace.id).segments] == ["left open", "then more and"]
+    save(database, trace.id, left)
+    assert read(database, trace.id).segments == (left,)

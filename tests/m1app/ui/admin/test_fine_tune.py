@@ -158,10 +158,10 @@ def test_every_field_of_a_recipe_has_a_place_that_the_form_has(form: TrainingFor
 
 
 def test_presets_say_what_they_change() -> None:
-    assert preset_meaning("m1").startswith("Trains every weight for 5 epochs of 16 samples, in bf16 on a GPU")
+    assert preset_meaning("m1").startswith("Trains all weights for 5 epochs of 16 samples, in bf16 on a GPU")
     assert "rank 16" in preset_meaning("lora")
     assert "at most 30 steps of 4 samples, in fp32 on the CPU" in preset_meaning("cpu-trial")
-    assert preset_values("m1")["lora_rank"] == "every weight"
+    assert preset_values("m1")["lora_rank"] == "all weights"
     assert preset_values("cpu-trial")["block_size"] == "1024"
 
 
@@ -190,7 +190,7 @@ def test_samples_are_newest_first_and_bounded() -> None:
 
 
 def test_a_line_says_how_the_losses_went() -> None:
-    assert "No step yet" in training_said([])
+    assert "No steps yet" in training_said([])
     started = {"event": "started", "step": 0, "steps": 1200}
     evaluated = {"event": "evaluated", "step": 0, "eval_loss": 2.5}
     assert training_said([started, evaluated]) == "step 0 of 1,200 · held-out loss 2.500"
@@ -229,7 +229,7 @@ def test_a_finished_model_is_led_to_by_the_names_that_are_served(
 
 def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None:
     assert "M1_ENGINE=vllm M1_MODEL=mine sh" in led_to(tmp_path, ())["how"]
-    assert "for vLLM alone" in led_to(tmp_path, ())["how"]
+    assert "needs vLLM" in led_to(tmp_path, ())["how"]
     (tmp_path / "mine.gguf").touch()
     assert "M1_ENGINE=embedded M1_MODEL=mine," in led_to(tmp_path, ())["how"]
     assert "M1_MODEL=mine-vllm sh" in led_to(tmp_path, ())["how"]
@@ -261,7 +261,7 @@ async def test_a_plan_shows_the_sample_the_estimate_and_the_command(
     value = shown[tab._shown]
     assert value["command"] == recipe.command_line()
     facts = dict(value["plan"]["facts"])
-    assert facts["Data"] == "traces.json: 18 samples to learn from, 2 held out"
+    assert facts["Data"] == "traces.json: 18 training samples, 2 held out"
     assert facts["Environment"] == services.fine_tuning.environment_state()
     assert facts["Time"].startswith("unknown until")
     sample = value["plan"]["samples"][0]

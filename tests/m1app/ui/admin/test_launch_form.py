@@ -152,7 +152,7 @@ def test_a_dry_run_says_how_the_number_of_answers_comes_about() -> None:
     assert facts["Answers"] == "3 questions × 2 models × 4 cells × 3 passes = 72 answers"
     assert facts["Tokens"] == "at most 1,000; separate runs at most 4,000, 75% less"
     assert facts["Time"] == "at most 20 s at 50 tokens/s, measured in the last run"
-    assert facts["Difference"].startswith("from about 8 points on")
+    assert facts["Difference"].startswith("about 8 points or more")
 
 
 def test_too_few_questions_find_nothing() -> None:
@@ -161,7 +161,7 @@ def test_too_few_questions_find_nothing() -> None:
 
 def test_a_dry_run_before_anything_ran_knows_no_time() -> None:
     facts = dict(estimate_facts(FULL, estimate(tokens_per_second=None, seconds_at_most=None)))
-    assert facts["Time"] == "unknown until something ran with these models"
+    assert facts["Time"] == "unknown until a benchmark has run with these models"
 
 
 def test_one_cell_saves_nothing_and_says_nothing_of_it() -> None:

@@ -89,7 +89,7 @@ async def test_a_wrong_password_is_told_and_too_many_have_to_wait(client: httpx2
     for _ in range(5):
         answer = await log_in(client, "wrong")
         assert answer.status_code == 403
-        assert "That is not the password." in answer.text
+        assert "Wrong password." in answer.text
         assert "set-cookie" not in answer.headers
     answer = await log_in(client)
     assert answer.status_code == 429
@@ -163,7 +163,7 @@ async def test_on_loopback_the_local_user_needs_no_login_and_another_site_stays_
         assert (await client.post("/admin/", headers=evil)).status_code == 403
     async with client_of(access, origin="http://127.0.0.1", address="192.0.2.7") as client:
         assert (await client.get("/admin/")).status_code == 303
-        assert "set M1_ADMIN_PASSWORD" in (await client.get("/admin/login")).text
+        assert "Set M1_ADMIN_PASSWORD" in (await client.get("/admin/login")).text
 
 
 async def test_no_answer_of_the_login_is_kept_by_the_browser(client: httpx2.AsyncClient) -> None:

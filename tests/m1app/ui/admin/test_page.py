@@ -96,7 +96,7 @@ def test_sets_are_compared_with_fine_tuning_data(client: httpx2.Client, services
     answer = client.post("/admin/overlaps", params={"file": "train.jsonl"}, content=rows)
     assert answer.status_code == 200
     assert [each["text"] for each in answer.json()["overlaps"]] == [
-        "compared shares 1 question with train.jsonl, or nearly so."
+        "compared shares 1 question with train.jsonl (identical or nearly so)."
     ]
     refused = client.post("/admin/overlaps", params={"file": "train.jsonl"}, content=b'{"text": "?"}')
     assert refused.status_code == 422

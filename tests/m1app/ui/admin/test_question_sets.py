@@ -61,12 +61,12 @@ def test_a_report_says_what_came_what_was_repeated_and_what_is_shared() -> None:
     value = report_value(ImportReport((KEPT,), {"MedQA": 2, "Lancet": 0, "NEJM": 1}, (overlap,), ("Left out: 3.",)))
     assert value["imported"] == [{"name": "MedQA", "questions": 1273}]
     assert value["notes"] == [
-        "MedQA: 2 questions were repeated in the file and taken once.",
-        "NEJM: 1 question was repeated in the file and taken once.",
+        "MedQA: 2 questions were repeated in the file and imported once.",
+        "NEJM: 1 question was repeated in the file and imported once.",
         "Left out: 3.",
     ]
     assert value["overlaps"] == [
-        {"text": "MedQA shares 12 questions with train.jsonl, or nearly so.", "pairs": [["a?", "b?", "88%"]]}
+        {"text": "MedQA shares 12 questions with train.jsonl (identical or nearly so).", "pairs": [["a?", "b?", "88%"]]}
     ]
 
 
@@ -85,11 +85,11 @@ async def test_a_set_is_read_in_parts_searched_and_deleted(tab: SetsTab, service
     last = value["reply"]["preview"]
     assert (len(last["questions"]), last["has_more"]) == (5, False)
     value, _ = await ask(tab, "preview", id=set_id, text="unheard")
-    assert value["reply"]["preview"]["empty"] == "No question holds these words."
+    assert value["reply"]["preview"]["empty"] == "No question contains these words."
     value, offered = await ask(tab, "delete", ["many"], id=set_id)
     assert (value["rows"], value["reply"], offered["value"]) == ([], {"deleted": set_id}, [])
     value, _ = await ask(tab, "preview", id=set_id)
-    assert "deleted meanwhile" in value["reply"]["error"]
+    assert "has been deleted" in value["reply"]["error"]
 
 
 async def test_what_goes_wrong_is_said_with_the_number_of_the_question(tab: SetsTab) -> None:

@@ -13,8 +13,8 @@ from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
 from m1app.settings import Settings
-from m1app.training.curation_steps import StepReport
-from m1app.training.data_request import DataRequest
+from m1app.training.curation import StepReport
+from m1app.training.data_building import DataRequest
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
 from m1app.ui.admin.training_data_view import steps_value
@@ -73,8 +73,8 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     report = answer.json()["report"]
     assert report["headline"] == "20 samples would be kept. Nothing is built yet."
     steps = {step["name"]: step for step in report["steps"]}
-    assert steps["Answers against targets"]["counts"] == "21 of 22 kept"
-    assert "Which one does contradict" in steps["Answers against targets"]["examples"][0]
+    assert steps["Answers checked against targets"]["counts"] == "21 of 22 kept"
+    assert "Which one does contradict" in steps["Answers checked against targets"]["examples"][0]
     assert await services.training_data.all() == ()
     answer = send(client, path)
     assert (answer.status_code, answer.json()["built"]) == (200, "exam:v1")

@@ -334,7 +334,7 @@ def test_labels_before_a_wrong_answer_leave_out_cases_without_a_score() -> None:
 def test_empty_summary_says_what_is_missing() -> None:
     value = summary_value((), TAXONOMY)
     assert value["charts"] == []
-    assert "Nothing is submitted yet" in value["head"]
+    assert "Nothing has been submitted yet" in value["head"]
 
 
 def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:

@@ -82,4 +82,4 @@ def test_address_without_a_slash_keeps_what_is_shown(client: httpx2.Client) -> N
 
 def test_page_takes_no_files(client: httpx2.Client) -> None:
     answer = client.post("/benchmarks/gradio_api/upload", files={"files": ("a.txt", b"a")})
-    assert (answer.status_code, answer.text) == (403, "This app takes no files.")
+    assert (answer.status_code, answer.text) == (403, "This app does not accept uploads.")

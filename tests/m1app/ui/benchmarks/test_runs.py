@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from m1app.benchmark.charts.lines import Chart
 from m1app.benchmark.queries import QuestionPage
-from m1app.benchmark.series import Chart
 from m1app.ui.benchmarks.query import BadAddress, cell_of, choice_of, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
@@ -134,5 +134,5 @@ def test_what_is_asked_is_read_and_unknown_words_are_the_default() -> None:
 def test_a_cell_is_read_from_the_address_or_refused_in_words() -> None:
     assert cell_of("2048-1") == (2048, 1)
     for text in ("", "512", "a-b", "1-2-3", None):
-        with pytest.raises(BadAddress, match="give budget and rounds"):
+        with pytest.raises(BadAddress, match="Use budget and rounds"):
             cell_of(text)

@@ -163,8 +163,8 @@ def test_no_more_than_eight_columns_are_shown_at_first() -> None:
 
 def test_a_column_tells_its_cut_its_verdict_and_which_cells_it_stands_for() -> None:
     cell = next(cell for cell in bands(DONE)[1]["cells"] if cell["key"] == "8-0")
-    assert (cell["verdict_label"], cell["ended"]) == ("✗ Wrong: B, target A", "own stop at 6 tokens, 2 cells")
-    assert cell["also"] == "Also the answer of: 16 tokens, 0 rounds"
+    assert (cell["verdict_label"], cell["ended"]) == ("✗ Wrong: B, target A", "stopped naturally at 6 tokens, 2 cells")
+    assert cell["also"] == "Also the answer for: 16 tokens, 0 rounds"
     assert cell["answer"] == "The answer is B."
 
 
@@ -211,9 +211,9 @@ def test_remembered_flips_are_those_that_would_be_found_anew() -> None:
 @pytest.mark.parametrize(
     ("snapshot", "words"),
     [
-        (a_sweep(PassSnapshot(PASS, CUTS[1:3])), "stayed the same"),
+        (a_sweep(PassSnapshot(PASS, CUTS[1:3])), "was the same"),
         (a_sweep(PassSnapshot(PASS, CUTS[:1])), "Too few"),
-        (HALFWAY, "No flip so far"),
+        (HALFWAY, "No flips so far"),
     ],
 )
 def test_a_list_without_flips_says_why(snapshot: SweepSnapshot, words: str) -> None:
@@ -231,7 +231,7 @@ def test_the_account_sets_the_tokens_against_those_of_separate_runs() -> None:
 
 def test_sampled_sweeps_say_that_cells_of_a_pass_share_their_sample() -> None:
     assert view_value(DONE)["sampling"] == ""
-    assert "share one sampled pass" in view_value(a_sweep(temperature=0.7))["sampling"]
+    assert "share its sampled thinking" in view_value(a_sweep(temperature=0.7))["sampling"]
 
 
 def _passes() -> tuple[PassSnapshot, ...]:

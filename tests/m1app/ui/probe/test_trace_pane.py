@@ -59,10 +59,10 @@ def test_a_running_trace_says_what_it_does(segments: Any, generated: int, label:
 @pytest.mark.parametrize(
     ("state", "reason", "label", "finish"),
     [
-        (TraceState.COMPLETED, ThinkingFinishReason.NATURAL, "Done", "Thinking ended by itself."),
-        (TraceState.COMPLETED, ThinkingFinishReason.BUDGET, "Done", "Thinking ended at the budget."),
+        (TraceState.COMPLETED, ThinkingFinishReason.NATURAL, "Done", "The model ended its thinking."),
+        (TraceState.COMPLETED, ThinkingFinishReason.BUDGET, "Done", "Thinking used up the budget."),
         (TraceState.STOPPED, ThinkingFinishReason.STOPPED, "Stopped", "Thinking was stopped."),
-        (TraceState.FAILED, ThinkingFinishReason.FAILED, "Failed", "Thinking was ended by an error."),
+        (TraceState.FAILED, ThinkingFinishReason.FAILED, "Failed", "An error ended the thinking."),
         (TraceState.INTERRUPTED, None, "Interrupted", ""),
     ],
 )
@@ -113,11 +113,11 @@ def test_the_verdict_is_in_words_and_not_only_a_colour(changes: dict[str, Any], 
 def test_segments_are_listed_with_how_each_ended() -> None:
     rows = pane_value(COMPLETED)["result"]["segments"]
     assert [(row["name"], row["tokens"], row["seconds"], row["ended"]) for row in rows] == [
-        ("thinking", 4, 0.5, "by itself"),
+        ("thinking", 4, 0.5, "natural stop"),
         ("forced round (inserted)", 1, None, ""),
-        ("thinking", 3, 0.25, "at its limit"),
+        ("thinking", 3, 0.25, "token limit"),
         ("closing (inserted)", 6, None, ""),
-        ("answer", 1, 0.1, "by itself"),
+        ("answer", 1, 0.1, "natural stop"),
     ]
 
 
@@ -154,7 +154,7 @@ def test_words_that_open_the_answer_are_shown_and_delimiters_are_not(close: str,
 
 def test_details_say_how_to_make_the_trace_again() -> None:
     details = dict(pane_value(a_trace(profile_is_guess=True, seed=None))["result"]["details"])
-    assert details["Profile"] == "plain-chatml (a guess: no profile names this model)"
+    assert details["Profile"] == "plain-chatml (a guess: no profile matches this model)"
     assert (details["Seed"], details["Engine"], details["Begun"]) == (
         "none (greedy)",
         "embedded, llama.cpp b1",

@@ -53,7 +53,7 @@ def test_an_unexpected_error_shows_a_reference_that_the_log_has(
     assert record.exc_info[1] is error
     assert "Jane Roe" not in message
     assert type(error).__name__ not in message
-    assert "What you typed is kept" in message
+    assert "Your input is kept" in message
 
 
 def test_each_unexpected_error_has_a_reference_of_its_own() -> None:

@@ -89,7 +89,7 @@ def test_a_ready_engine_says_what_it_is() -> None:
         ("Server", "llama.cpp b1"),
         ("Model", "smollm2-135m"),
         ("Context", "8,192 tokens"),
-        ("At once", "4 requests"),
+        ("Parallel", "4 requests"),
         ("Profile", "plain-chatml"),
     ]
 
@@ -119,12 +119,12 @@ def test_an_engine_that_has_not_answered_for_long_is_said_to_be_silent() -> None
 
 
 def test_a_guessed_profile_is_said_to_be_one() -> None:
-    assert shown(is_guess=True)["facts"][-1] == ("Profile", "plain-chatml (a guess: no profile names this model)")
+    assert shown(is_guess=True)["facts"][-1] == ("Profile", "plain-chatml (a guess: no profile matches this model)")
 
 
 def test_what_an_engine_does_not_tell_is_left_out() -> None:
     names = [name for name, _ in shown(info=EngineInfo(EngineKind.OTHER, "", "m", 10))["facts"]]
-    assert "At once" not in names
+    assert "Parallel" not in names
 
 
 def test_work_counts_runs_and_their_tokens() -> None:

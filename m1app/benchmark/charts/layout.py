@@ -1,0 +1,100 @@
+"""Axes and ground of benchmark charts: ticks where the budgets are, ranges that seldom move while curves grow."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from m1app.benchmark.charts.lines import Chart, Series
+from m1app.benchmark.paper_figures import PaperCurve
+from m1app.benchmark.queries import CellSummary
+
+GREY = "#6b7684"
+"""Text, axes and reference lines: to be read on white and on black."""
+
+_Y_TITLES = {
+    Chart.THINKING: "thinking tokens used, mean",
+    Chart.ANSWERED: "questions answered",
+}
+_X_TITLES = {Chart.ROUNDS: "force rounds", Chart.COST: "tokens per question, mean"}
+
+
+def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[PaperCurve]) -> dict[str, Any]:
+    """A chart's `layout` for Plotly, with room for all its lines and the paper's."""
+    cells = [cell for line in lines for cell in line.cells]
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": GREY, "size": 12, "family": "system-ui, sans-serif"},
+        "margin": {"l": 54, "r": 14, "t": 10, "b": 44},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": -0.2},
+        "hovermode": "closest",
+        # Zoom and hidden lines stay when the same chart is drawn again.
+        "uirevision": chart.value,
+        "xaxis": _x_axis(cells, chart, [budget for curve in references for budget, _ in curve.points]),
+        "yaxis": _y_axis(cells, chart, [share for curve in references for _, share in curve.points]),
+    }
+
+
+def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> dict[str, Any]:
+    title = _X_TITLES.get(chart, "thinking budget in tokens")
+    if chart is Chart.ROUNDS:
+        rounds = sorted({cell.force_rounds for cell in cells})
+        return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
+    if chart is Chart.COST:
+        ticks = _powers_of_two([cell.mean_tokens for cell in cells])
+        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+    budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
+    ticks = _thinned(budgets)
+    # Plotly leaves room at the ends of lines with markers only, and a reference line has none.
+    low, high = math.log10(budgets[0]), math.log10(budgets[-1])
+    room = (high - low) * 0.04 or 0.2
+    return _axis(
+        title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks], range=[low - room, high + room]
+    )
+
+
+def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -> dict[str, Any]:
+    title = _Y_TITLES.get(chart, "accuracy, 95% interval")
+    if chart is Chart.THINKING:
+        ticks = _powers_of_two([cell.mean_thinking_tokens for cell in cells] + [cell.budget_tokens for cell in cells])
+        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+    if chart is Chart.ANSWERED:
+        bounds = [cell.answered_share for cell in cells] + [1.0]
+    else:
+        bounds = [edge for cell in cells for edge in (cell.accuracy.low, cell.accuracy.high)]
+    known = [edge for edge in [*bounds, *more] if not math.isnan(edge)]
+    # In steps of ten percent, so that a growing curve seldom moves the axis.
+    low, high = math.floor(min(known, default=0) * 10) / 10, math.ceil(max(known, default=1) * 10) / 10
+    return _axis(title, range=[max(0.0, low), min(1.0, high) + 0.004], tickformat=".0%")
+
+
+def _axis(title: str, **options: Any) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
+        "tickangle": 0,
+        "gridcolor": "rgba(127,137,150,0.22)",
+        "linecolor": "rgba(127,137,150,0.6)",
+        "showline": True,
+        "zeroline": False,
+        "automargin": True,
+        **options,
+    }
+
+
+def _powers_of_two(values: Sequence[float]) -> list[int]:
+    known = [value for value in values if value >= 1]
+    if not known:
+        return [1]
+    low, high = math.floor(math.log2(min(known))), math.ceil(math.log2(max(known)))
+    return [2**power for power in range(low, high + 1)]
+
+
+def _thinned(budgets: Sequence[int]) -> list[int]:
+    """Of these rising budgets those whose labels do not touch each other on a logarithmic axis."""
+    room = math.log2(budgets[-1] / budgets[0]) / 12
+    kept = [budgets[0]]
+    for budget in budgets[1:]:
+        if math.log2(budget / kept[-1]) >= room:
+            kept.append(budget)
+    return kept

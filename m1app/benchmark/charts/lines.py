@@ -1,0 +1,118 @@
+"""The lines of a benchmark chart: which cells make one line, and in which order. Drawing is done by `panels`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from m1app.benchmark.queries import CellSummary
+from m1app.wording import counted
+
+
+class Chart(StrEnum):
+    """What a chart shows against what."""
+
+    BUDGET = "budget"
+    """Accuracy against thinking budget."""
+    ROUNDS = "rounds"
+    """Accuracy against force rounds."""
+    COST = "cost"
+    """Accuracy against tokens of a run of the cell alone."""
+    THINKING = "thinking"
+    """Thinking tokens used against thinking budget."""
+    ANSWERED = "answered"
+    """Share of questions that got an answer, against thinking budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartChoice:
+    """What to draw of the cells at hand; an empty choice takes all."""
+
+    chart: Chart = Chart.BUDGET
+    question_sets: tuple[str, ...] = ("",)
+    """One panel each; "" is the macro average."""
+    models: tuple[str, ...] = ()
+    force_rounds: int | None = None
+    """The lines of one number of rounds; no matter for the chart against rounds."""
+    budget_tokens: int | None = None
+    """The lines of one budget; only for the chart against rounds."""
+    with_paper: bool = False
+    """The paper's curves as reference lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line of a chart."""
+
+    run_id: str
+    model: str
+    fixed: int
+    """Force rounds of all its cells, or their budget in a chart against rounds."""
+    name: str
+    """For people: run where there are several, model, and what is fixed where that differs."""
+    colour: int
+    """Counts runs and models, from 0."""
+    dash: int
+    """Counts what is fixed, from 0."""
+    cells: tuple[CellSummary, ...]
+    """By rising place on the axis."""
+
+
+def series_of(
+    cells: Sequence[CellSummary], choice: ChartChoice, question_set: str, run_names: Mapping[str, str]
+) -> tuple[Series, ...]:
+    """The lines of one panel.
+
+    Args:
+        cells: of all chosen runs.
+        choice: what to draw.
+        question_set: of the panel.
+        run_names: id to name of the chosen runs, in the order of their colours.
+    """
+    place, fixed = axes(choice.chart)
+    shown = [cell for cell in cells if is_chosen(cell, choice)]
+    # Colours go by all that is shown in any panel, so a line has the same one everywhere.
+    order = {run_id: number for number, run_id in enumerate(run_names)}
+    owners = list(dict.fromkeys((c.run_id, c.model) for c in sorted(shown, key=lambda c: order.get(c.run_id, 0))))
+    fixings = sorted({fixed(cell) for cell in shown})
+    made = []
+    for owner in owners:
+        for value in fixings:
+            own = [c for c in shown if (c.run_id, c.model, fixed(c), c.question_set) == (*owner, value, question_set)]
+            if own:
+                run_name = run_names.get(owner[0], "") if len(run_names) > 1 else ""
+                made.append(
+                    Series(
+                        run_id=owner[0],
+                        model=owner[1],
+                        fixed=value,
+                        name=_name(run_name, owner[1], _fixed_words(choice.chart, value) if len(fixings) > 1 else ""),
+                        colour=owners.index(owner),
+                        dash=fixings.index(value),
+                        cells=tuple(sorted(own, key=place)),
+                    )
+                )
+    return tuple(made)
+
+
+def axes(chart: Chart) -> tuple[Callable[[CellSummary], float], Callable[[CellSummary], int]]:
+    """Where a cell stands on the chart's axis, and what all cells of a line share."""
+    if chart is Chart.ROUNDS:
+        return (lambda cell: cell.force_rounds), (lambda cell: cell.budget_tokens)
+    return (lambda cell: cell.budget_tokens), (lambda cell: cell.force_rounds)
+
+
+def is_chosen(cell: CellSummary, choice: ChartChoice) -> bool:
+    """Whether a cell, whatever its question set, belongs to the lines that were chosen."""
+    if choice.models and cell.model not in choice.models:
+        return False
+    if choice.chart is Chart.ROUNDS:
+        return choice.budget_tokens in (None, cell.budget_tokens)
+    return choice.force_rounds in (None, cell.force_rounds)
+
+
+def _fixed_words(chart: Chart, value: int) -> str:
+    return f"{value:,} tokens" if chart is Chart.ROUNDS else counted(value, "round")
+
+
+def _name(*parts: str) -> str:
+    return " · ".join(filter(None, parts))

@@ -1,0 +1,246 @@
+"""A chart for each question set: lines with intervals, the paper's curves, the Pareto front.
+
+Names that a person or a server gave are escaped, since Plotly reads a little HTML in its texts. A trace's `meta` holds
+the number of its colour, by which the page gives it the colour that suits its ground. Plotly is not imported here.
+"""
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from m1app import wording
+from m1app.benchmark.charts.layout import GREY, chart_layout
+from m1app.benchmark.charts.lines import Chart, ChartChoice, Series, axes, series_of
+from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
+from m1app.benchmark.queries import CellSummary
+from m1app.benchmark.tables import MACRO_NAME
+
+Figure = dict[str, Any]
+"""`data` and `layout`, as Plotly takes them."""
+
+COLOURS = ("#2a7fc4", "#c4651a", "#149070", "#b4558f", "#6d78cf", "#8f8316", "#cc4f5a", "#7d8897")
+"""Lines, told apart by colour-blind readers too, and on white and on black."""
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+_HOVER = (
+    "<b>%{fullData.name}</b><br>%{customdata[0]}<br>accuracy %{customdata[1]}<br>answered %{customdata[2]}"
+    "<br>%{customdata[3]} thinking tokens, %{customdata[4]} in all<extra></extra>"
+)
+_REFERENCE_HOVER = "<b>%{fullData.name}</b><br>%{x:,} tokens: %{y:.1%}<extra></extra>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEntry:
+    """A line in the legend."""
+
+    name: str
+    colour: int | None
+    """Number of its colour; None is grey."""
+    dash: str
+    """Plotly's name of its dashes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A chart of one question set."""
+
+    question_set: str
+    title: str
+    figure: Figure
+    key: tuple[KeyEntry, ...]
+    note: str
+    """Why there is less to see than asked for; else empty."""
+
+
+def panels(cells: Sequence[CellSummary], choice: ChartChoice, run_names: Mapping[str, str]) -> tuple[Panel, ...]:
+    """A panel for each chosen question set that has cells.
+
+    Args:
+        cells: of all chosen runs, macro averages among them.
+        choice: what to draw.
+        run_names: id to name of the chosen runs.
+    """
+    all_sets = tuple(dict.fromkeys(cell.question_set for cell in cells if cell.question_set))
+    return tuple(
+        _panel(lines, choice, question_set, all_sets)
+        for question_set in choice.question_sets
+        if (lines := series_of(cells, choice, question_set, run_names))
+    )
+
+
+def escaped_for_plotly(text: str) -> str:
+    """`text` so that Plotly shows exactly it."""
+    return html.escape(text, quote=False)
+
+
+def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_sets: Sequence[str]) -> Panel:
+    references, note = _references(choice, question_set, all_sets)
+    data = [trace for line in lines for trace in _traces(line, choice.chart)]
+    data += [_reference(curve, number) for number, curve in enumerate(references)]
+    key = [KeyEntry(name=line.name, colour=line.colour, dash=_dash(line)) for line in lines]
+    key += [KeyEntry(name=_paper_name(each), colour=None, dash=_paper_dash(i)) for i, each in enumerate(references)]
+    if choice.chart is Chart.COST:
+        data.append(_front([cell for line in lines for cell in line.cells]))
+        key.append(KeyEntry(name="Pareto front: no cell is better for less", colour=None, dash="dot"))
+    if choice.chart is Chart.THINKING:
+        data.append(_whole_budget(lines))
+        key.append(KeyEntry(name="the whole budget", colour=None, dash="dot"))
+    title = question_set or MACRO_NAME
+    layout = chart_layout(lines, choice.chart, references)
+    return Panel(
+        question_set=question_set, title=title, figure={"data": data, "layout": layout}, key=tuple(key), note=note
+    )
+
+
+def _references(choice: ChartChoice, question_set: str, all_sets: Sequence[str]) -> tuple[tuple[PaperCurve, ...], str]:
+    if not choice.with_paper:
+        return (), ""
+    if choice.chart is not Chart.BUDGET:
+        return (), "The paper has curves of accuracy against thinking budget only."
+    found = reference_curves((question_set,) if question_set else all_sets)
+    if found:
+        return found, f"{SOURCE}: {found[0].n:,} questions, without forced rounds, by the rule m1."
+    what = f"no figures for {question_set}" if question_set else "not all of these sets"
+    return (), f"The paper has {what}."
+
+
+def _traces(line: Series, chart: Chart) -> list[dict[str, Any]]:
+    colour = COLOURS[line.colour % len(COLOURS)]
+    x, y = [_x(cell, chart) for cell in line.cells], [_y(cell, chart) for cell in line.cells]
+    drawn: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": escaped_for_plotly(line.name),
+        "x": x,
+        "y": y,
+        "customdata": [_hover_texts(cell) for cell in line.cells],
+        "hovertemplate": _HOVER,
+        "line": {"color": colour, "width": 2, "dash": _dash(line)},
+        "marker": {"color": colour, "size": 7, "symbol": _SYMBOLS[line.colour % len(_SYMBOLS)]},
+        "meta": {"colour": line.colour},
+    }
+    if chart in (Chart.THINKING, Chart.ANSWERED):
+        return [drawn]
+    low, high = [cell.accuracy.low for cell in line.cells], [cell.accuracy.high for cell in line.cells]
+    if chart is Chart.BUDGET:
+        return [_band(x, low, high, line.colour), drawn]
+    drawn["error_y"] = {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - value for top, value in zip(high, y, strict=True)],
+        "arrayminus": [value - bottom for bottom, value in zip(low, y, strict=True)],
+        "color": colour,
+        "thickness": 1,
+        "width": 3,
+    }
+    return [drawn]
+
+
+def _band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: int) -> dict[str, Any]:
+    red, green, blue = (int(COLOURS[colour % len(COLOURS)][i : i + 2], 16) for i in (1, 3, 5))
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [*x, *reversed(x)],
+        "y": [*high, *reversed(low)],
+        "fill": "toself",
+        "fillcolor": f"rgba({red},{green},{blue},0.13)",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "meta": {"colour": colour, "is_band": True},
+    }
+
+
+def _reference(curve: PaperCurve, number: int) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": _paper_name(curve),
+        "x": [budget for budget, _ in curve.points],
+        "y": [share for _, share in curve.points],
+        "hovertemplate": _REFERENCE_HOVER,
+        "line": {"color": GREY, "width": 1.5, "dash": _paper_dash(number)},
+        "meta": {"colour": None},
+    }
+
+
+def _front(cells: Sequence[CellSummary]) -> dict[str, Any]:
+    best = pareto_front([(cell.mean_tokens, cell.accuracy.value) for cell in cells])
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "Pareto front",
+        "x": [cells[i].mean_tokens for i in best],
+        "y": [cells[i].accuracy.value for i in best],
+        "hoverinfo": "skip",
+        "line": {"color": GREY, "width": 1.5, "dash": "dot", "shape": "hv"},
+        "marker": {"color": "rgba(0,0,0,0)", "size": 14, "line": {"color": GREY, "width": 1.5}},
+        "meta": {"colour": None},
+    }
+
+
+def _whole_budget(lines: Sequence[Series]) -> dict[str, Any]:
+    budgets = sorted({cell.budget_tokens for line in lines for cell in line.cells})
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "the whole budget",
+        "x": budgets,
+        "y": budgets,
+        "hoverinfo": "skip",
+        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+        "meta": {"colour": None},
+    }
+
+
+def _x(cell: CellSummary, chart: Chart) -> float:
+    return cell.mean_tokens if chart is Chart.COST else axes(chart)[0](cell)
+
+
+def _y(cell: CellSummary, chart: Chart) -> float:
+    if chart is Chart.THINKING:
+        return cell.mean_thinking_tokens
+    return cell.answered_share if chart is Chart.ANSWERED else cell.accuracy.value
+
+
+def _hover_texts(cell: CellSummary) -> list[str]:
+    return [
+        f"{wording.cell(cell.budget_tokens, cell.force_rounds)}, n = {cell.n:,}",
+        wording.percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high),
+        wording.percent(cell.answered_share),
+        f"{cell.mean_thinking_tokens:,.0f}",
+        f"{cell.mean_tokens:,.0f}",
+    ]
+
+
+def _paper_name(curve: PaperCurve) -> str:
+    return f"{curve.model} (paper)"
+
+
+def _dash(line: Series) -> str:
+    return _DASHES[line.dash % len(_DASHES)]
+
+
+def _paper_dash(number: int) -> str:
+    return ("dot", "dash", "dashdot")[number % 3]
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Indices of the points that no other one beats, by rising cost.
+
+    A point is beaten by another that costs no more and is worth no less, and is better in one of the two. Of points
+    that are equal in both, all are on the front; a point with a NaN is never on it.
+
+    Args:
+        points: (cost, value) of each; low cost and high value are good.
+    """
+    known = [(cost, -value, i) for i, (cost, value) in enumerate(points) if not (math.isnan(cost) or math.isnan(value))]
+    front: list[tuple[float, float, int]] = []
+    for cost, negative, i in sorted(known):
+        if not front or negative < front[-1][1] or (cost, negative) == front[-1][:2]:
+            front.append((cost, negative, i))
+    return tuple(i for _, _, i in front)

@@ -1,0 +1,36 @@
+"""Benchmark runs and comparisons in words, the same on the page and in the report."""
+
+from m1app.benchmark.intervals import PairedComparison
+from m1app.wording import counted, p_value, points, tokens_account
+from storage.benchmarks.records import BenchmarkRun
+
+
+def comparison_words(compared: PairedComparison) -> str:
+    """A paired comparison as a sentence."""
+    return (
+        f"Accuracy changed by {points(compared.difference)} points (95% interval {points(compared.low)} to "
+        f"{points(compared.high)}): {compared.gained:,} gained, {compared.lost:,} lost. "
+        f"Exact McNemar test: {p_value(compared.p_value)}."
+    )
+
+
+def run_name(run: BenchmarkRun) -> str:
+    """What a run is called."""
+    return run.name or f"Run {run.id[:8]}"
+
+
+def run_facts(run: BenchmarkRun) -> str:
+    """How a run was asked and what it cost, in one line."""
+    parts = ["greedy" if run.temperature == 0 else f"temperature {run.temperature:g}, top-p {run.top_p:g}"]
+    if run.seed is not None:
+        parts.append(f"seed {run.seed}")
+    if run.passes > 1:
+        parts.append(counted(run.passes, "pass", "passes"))
+    if run.limit is not None:
+        parts.append(f"at most {run.limit:,} questions of a set")
+    return " · ".join([*parts, account_words(run)])
+
+
+def account_words(run: BenchmarkRun) -> str:
+    """What a run generated, compared with separate runs of its cells."""
+    return tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)

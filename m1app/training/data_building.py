@@ -1,0 +1,339 @@
+"""Training data: collected from files, the hub and own traces, curated against what is evaluated here, and kept.
+
+`TrainingDataService` does it; `DataRequest` is what the Admin page's form asks of it.
+"""
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from m1app.annotation.exchange import AnnotationExchange, ExportFormat
+from m1app.errors import AppError
+from m1app.question.library import load_library
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.settings import Settings
+from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, sample_text
+from m1app.training.data_sets import (
+    NOT_COMPARED,
+    DataCard,
+    DataSets,
+    DataSetVersion,
+    DataSource,
+    check_name,
+    parse_reference,
+)
+from m1app.training.errors import InvalidTrainingData
+from m1app.training.from_database import RunQuestions, evaluation_questions, read_own_traces, run_questions
+from m1app.training.preview import Preview, preview_samples
+from m1app.training.samples import TrainingSample
+from m1app.training.sources import read_samples
+from models.engine.protocol import Engine
+from models.profiles import Profiles
+from storage.database import Database
+
+OWN_TRACES = "own traces"
+LIBRARY = "library"
+"""Name of the app's own questions among the evaluation sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Samples after curation, and where they came from."""
+
+    curated: Curated
+    sources: tuple[DataSource, ...]
+
+
+class TrainingDataService:
+    """Data sets to train on. Methods that read the database raise `storage.errors.StorageError`."""
+
+    def __init__(self, database: Database, settings: Settings, profiles: Profiles) -> None:
+        self._database = database
+        self._settings = settings
+        self._profiles = profiles
+        self.data_sets = DataSets(settings.home / "training-data")
+        self.folder = settings.home
+        """Where temporary files of a build may lie."""
+
+    async def build(
+        self,
+        files: Sequence[Path],
+        plan: CurationPlan,
+        name: str,
+        *,
+        hub: Sequence[str] = (),
+        with_own_traces: bool = False,
+        engine: Engine | None = None,
+    ) -> DataSetVersion:
+        """Collect, curate and keep as the name's next version. Args and errors as `collect`.
+
+        Raises:
+            DataSetRefused: the name cannot be used.
+        """
+        check_name(name)
+        found = await self.collect(files, plan, hub=hub, with_own_traces=with_own_traces, engine=engine)
+        return await asyncio.to_thread(self.data_sets.add, name, found.curated, plan, found.sources)
+
+    async def collect(
+        self,
+        files: Sequence[Path],
+        plan: CurationPlan,
+        *,
+        hub: Sequence[str] = (),
+        with_own_traces: bool = False,
+        engine: Engine | None = None,
+    ) -> Collected:
+        """Collect and curate, and keep nothing: what `build` would make.
+
+        Args:
+            files: reasoning traces, exported corrections or samples; see docs/training-data.md.
+            plan: what is done to them.
+            hub: repositories of the Hugging Face hub, "ORG/REPO" or "ORG/REPO:SPLIT"; the split is train when left out.
+            with_own_traces: take the right answers of the database too.
+            engine: counts tokens for the plan's length limit; None leaves long samples to the training's own count.
+
+        Raises:
+            InvalidTrainingData: there is no source, or one cannot be read.
+            TooLittleData: fewer than eight samples are left.
+            RunNotFound: the plan names a benchmark run that is not here.
+            AppError: that run has several models, and the plan does not choose one of them.
+            EngineError: the engine does not count.
+        """
+        samples: list[TrainingSample] = []
+        sources: list[DataSource] = []
+        for path in files:
+            _take(*await asyncio.to_thread(_read_file, path), samples, sources)
+        for address in hub:
+            _take(*await self._read_hub(address), samples, sources)
+        if with_own_traces:
+            own = await self.own_traces()
+            _take(own, DataSource(OWN_TRACES, _sha256_of(own), len(own)), samples, sources)
+        if not sources:
+            raise InvalidTrainingData("There is no source of samples: name a file, a hub repository, or own traces.")
+        evaluation, of_run = await asyncio.to_thread(self._questions, plan)
+        own_sets = [name for name in of_run.own_sets(samples) if name in evaluation]
+        counts = await _token_counts(samples, plan.max_tokens, engine) if engine and plan.max_tokens else None
+        count: Callable[[str], int] | None = counts.__getitem__ if counts is not None else None
+        compared = {name: questions for name, questions in evaluation.items() if name not in own_sets}
+        curated = await asyncio.to_thread(
+            curate, samples, plan, evaluation=compared, answered=of_run.answered, count_tokens=count
+        )
+        if own_sets:
+            report = _not_compared(own_sets, len(samples), plan.exclude_answered_by_run)
+            curated = replace(curated, reports=(report, *curated.reports))
+        return Collected(curated, tuple(sources))
+
+    async def own_traces(self) -> tuple[TrainingSample, ...]:
+        """Right answers of the database with their thinking, newest first; see `own_traces.read_own_traces`."""
+        return await asyncio.to_thread(self._own_traces)
+
+    async def preview(
+        self, reference: str, profile: str, *, engine: Engine | None = None, limit: int = 3, max_tokens: int = 0
+    ) -> Preview:
+        """The first samples of a data set as they are trained on.
+
+        Args:
+            reference: "NAME" or "NAME:vN".
+            profile: id of the profile that renders them.
+            engine: serves the base model: gives its chat template where the profile has none, and counts tokens.
+            limit: most samples.
+            max_tokens: the block size; 0 looks for none that is too long.
+
+        Raises:
+            DataSetNotFound: there is no such data set.
+            DataSetRefused: its files are damaged.
+            UnknownProfile: there is no such profile.
+            NoChatTemplate: the profile leaves the prompt to the base model, and there is no engine to ask, or no
+                usable template.
+            EngineError: the engine does not answer.
+        """
+        samples = await asyncio.to_thread(self.samples, reference)
+        return await preview_samples(samples[:limit], self._profiles.get(profile), engine, max_tokens)
+
+    def get(self, reference: str) -> DataSetVersion:
+        """The version that "NAME" or "NAME:vN" names; raises DataSetNotFound, DataSetRefused."""
+        return self.data_sets.get(*parse_reference(reference))
+
+    def card(self, reference: str) -> DataCard:
+        """What its card says; raises as `get`."""
+        return self.data_sets.card(self.get(reference))
+
+    def samples(self, reference: str) -> tuple[TrainingSample, ...]:
+        """Its samples; raises as `get`."""
+        return self.data_sets.samples(self.get(reference))
+
+    async def all(self) -> tuple[DataSetVersion, ...]:
+        """Every version of every data set: by name, the newest version first."""
+        return await asyncio.to_thread(self.data_sets.all)
+
+    async def delete(self, reference: str) -> DataSetVersion:
+        """Delete one version, the newest when none is named; raises as `get`."""
+        found = await asyncio.to_thread(self.get, reference)
+        await asyncio.to_thread(self.data_sets.delete, found.name, found.version)
+        return found
+
+    async def _read_hub(self, address: str) -> tuple[tuple[TrainingSample, ...], DataSource]:
+        repo, _, split = address.partition(":")
+        try:
+            request = hub_request(repo, "", split or "train")
+            with tempfile.TemporaryDirectory(prefix="m1-hub-") as folder:
+                chosen, path = await fetch_from_hub(request, Path(folder), self._settings)
+                content = await asyncio.to_thread(path.read_bytes)
+        except InvalidQuestionSet as exc:
+            raise InvalidTrainingData(str(exc)) from exc
+        samples = await asyncio.to_thread(read_samples, content, f"{chosen.name}.parquet")
+        # Of the samples, not of the file: another version of `datasets` may write the same ones differently.
+        return samples, DataSource(chosen.place, _sha256_of(samples), len(samples))
+
+    def _own_traces(self) -> tuple[TrainingSample, ...]:
+        with self._database.session(is_read_only=True) as session:
+            return read_own_traces(session, OWN_TRACES)
+
+    def _questions(self, plan: CurationPlan) -> tuple[Mapping[str, Sequence[str]], RunQuestions]:
+        """What is evaluated here, and what the plan's run asked."""
+        with self._database.session(is_read_only=True) as session:
+            of_run = run_questions(session, plan.exclude_answered_by_run)
+            kept = evaluation_questions(session) if plan.overlap_ngram else {}
+        library = [comparable_text(each.question, each.options) for each in load_library()]
+        return {LIBRARY: library, **kept} if plan.overlap_ngram else {}, of_run
+
+
+def _not_compared(names: Sequence[str], samples: int, run: str) -> StepReport:
+    title = (
+        f"the samples are themselves the questions of {', '.join(names)}, which benchmark run {run} asked: no overlap "
+        "was looked for there"
+    )
+    return StepReport(NOT_COMPARED, title, samples, samples, tuple(names))
+
+
+def _take(
+    read: Sequence[TrainingSample], source: DataSource, samples: list[TrainingSample], sources: list[DataSource]
+) -> None:
+    samples += read
+    sources.append(source)
+
+
+def _read_file(path: Path) -> tuple[tuple[TrainingSample, ...], DataSource]:
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise InvalidTrainingData(f"{path}: the file cannot be read ({exc.strerror}). Check its name.") from exc
+    samples = read_samples(content, path.name)
+    return samples, DataSource(path.name, hashlib.sha256(content).hexdigest(), len(samples))
+
+
+def _sha256_of(samples: Sequence[TrainingSample]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(json.dumps(sample.as_row()).encode("ascii") + b"\n")
+    return digest.hexdigest()
+
+
+async def _token_counts(samples: Sequence[TrainingSample], max_tokens: int, engine: Engine) -> Mapping[str, int]:
+    """Tokens of the samples that may be too long; the others have fewer bytes than a token limit allows tokens."""
+    counts: dict[str, int] = {}
+    for text in map(sample_text, samples):
+        if len(text.encode()) > max_tokens and text not in counts:
+            counts[text] = len(await engine.tokenize(text, parse_special=False))
+    return counts
+
+
+_CORRECTIONS_FILE = "annotations-corrected.jsonl"
+_NUMBERS = {
+    "limit": "Most samples",
+    "max_tokens": "Most tokens",
+    "min_reasoning_characters": "Least reasoning",
+    "seed": "The seed",
+}
+
+
+class DataRequest(BaseModel):
+    """The form's values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    is_preview: bool
+    """Say what would be kept, and keep nothing."""
+    hub: str = ""
+    """ORG/REPO or ORG/REPO:SPLIT of the Hugging Face hub; empty takes nothing from there."""
+    with_own_traces: bool = False
+    with_corrections: bool = False
+    plan: CurationPlan
+
+    @classmethod
+    def parse(cls, values: Any) -> "DataRequest":
+        """The request that the page sent, as JSON or as what JSON stands for.
+
+        Boxes that are empty are None, where that takes a limit away.
+
+        Raises:
+            AppError: a value cannot be used; the message names its box.
+        """
+        try:
+            return cls.model_validate_json(values) if isinstance(values, str) else cls.model_validate(values)
+        except ValidationError as exc:
+            raise AppError(_advice(exc.errors()[0])) from exc
+
+
+async def carry_out(
+    data: TrainingDataService, exchange: AnnotationExchange, request: DataRequest, files: Sequence[Path]
+) -> Collected | DataSetVersion:
+    """Preview (what would be kept) or build (the version that was made).
+
+    Args:
+        data: where data sets are made.
+        exchange: where corrections come from.
+        request: what to make.
+        files: that came with it; may be empty.
+
+    Raises:
+        AppError: the build has no name, or there is nothing to take.
+        TrainingError: the samples, or the name, cannot be used.
+        StorageError: the database cannot be read.
+    """
+    plan = request.plan
+    if not request.is_preview and not request.name.strip():
+        raise AppError("The data set has no name; give it one, such as exam-traces.")
+    with tempfile.TemporaryDirectory(prefix="corrections-", dir=data.folder) as folder:
+        taken = [*files, *(await _corrections(exchange, Path(folder)) if request.with_corrections else ())]
+        hub, own = request.hub.split(), request.with_own_traces
+        if not taken and not hub and not own:
+            raise AppError(
+                "Nothing to take samples from: choose a file, a dataset of the hub, own right answers, or corrections."
+            )
+        if request.is_preview:
+            return await data.collect(taken, plan, hub=hub, with_own_traces=own)
+        return await data.build(taken, plan, request.name.strip(), hub=hub, with_own_traces=own)
+
+
+async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path]:
+    text = await exchange.export(ExportFormat.CORRECTED)
+    if not text.strip():
+        raise InvalidTrainingData(
+            "There are no corrections yet: mark a failure on /annotate/, say the corrected fact, and submit it."
+        )
+    path = folder / _CORRECTIONS_FILE
+    path.write_text(text, encoding="utf-8")
+    return (path,)
+
+
+def _advice(error: ErrorDetails) -> str:
+    place = [str(part) for part in error["loc"]]
+    found = error["input"]
+    if place and place[-1] in _NUMBERS:
+        said = "empty" if found is None else json.dumps(found)
+        return f"{_NUMBERS[place[-1]]} is {said}; {error['msg'][0].lower()}{error['msg'][1:]}."
+    text = error["msg"].removeprefix("Value error, ")
+    if isinstance(found, Mapping) or not place:
+        return f"The data set cannot be built like this: {text}."
+    return f"The data set cannot be built like this: {place[-1].replace('_', ' ')} {text}."

@@ -1,0 +1,162 @@
+"""What training data takes from the app's database: its own right answers as samples, and questions to leave out.
+
+Questions are left out that a question set evaluates here, or that a model answers right already.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from m1app.benchmark.errors import RunNotFound
+from m1app.errors import AppError
+from m1app.training.curation import comparable_text
+from m1app.training.samples import TrainingSample, question_hash
+from storage.annotations.cases import CaseRepository
+from storage.annotations.records import CaseFilter, CaseSummary
+from storage.benchmarks.records import BenchmarkRun
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
+from storage.database import Session
+from storage.errors import RecordNotFound
+from storage.question_sets.repository import QuestionSetRepository
+from storage.questions.repository import QuestionRepository
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
+from storage.traces.repository import TraceRepository
+
+_CASES_PAGE_SIZE = 500
+_CAPPED = "budget"
+
+
+def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]:
+    """Right answers of probes and sweeps, newest first.
+
+    Thinking that a budget cut, and an answer that its cap cut, end in the middle of a sentence and would teach that:
+    only what ended by itself is taken.
+
+    Args:
+        session: of the database.
+        source: what the samples say of where they came from.
+    """
+    cases, found = CaseRepository(session), []
+    cursor: str | None = None
+    while True:
+        page = cases.page(CaseFilter(is_correct=True), "", _CASES_PAGE_SIZE, cursor)
+        for summary in page.items:
+            if not _ended_by_itself(session, summary):
+                continue
+            case = cases.get(summary.id)
+            tags = case.question.tags
+            found.append(
+                TrainingSample(
+                    question=case.question.stem,
+                    options=dict(case.question.options),
+                    target=case.question.target,
+                    reasoning=case.thinking_text,
+                    answer=case.answer_text,
+                    domain=tags[0] if tags else "",
+                    source=source,
+                )
+            )
+        if page.next_cursor is None:
+            return tuple(found)
+        cursor = page.next_cursor
+
+
+def _ended_by_itself(session: Session, case: CaseSummary) -> bool:
+    traces = TraceRepository(session)
+    if case.checkpoint_id is not None:
+        checkpoint = next(each for each in traces.list_checkpoints(case.trace_id) if each.id == case.checkpoint_id)
+        is_natural = checkpoint.thinking_finish_reason is ThinkingFinishReason.NATURAL
+        return is_natural and checkpoint.finish_reason != _CAPPED
+    trace = traces.get(case.trace_id)
+    answers = [segment for segment in trace.segments if segment.kind is SegmentKind.ANSWER]
+    return (
+        trace.state is TraceState.COMPLETED
+        and trace.thinking_finish_reason is ThinkingFinishReason.NATURAL
+        and all(segment.finish_reason != _CAPPED for segment in answers)
+    )
+
+
+_PAGE_SIZE = 1000
+_OWN_SHARE = 0.9
+"""Of the samples, from which on a set is theirs: an import may leave some questions out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuestions:
+    """What curation asks of a benchmark run; each question by its `question_hash`."""
+
+    answered: frozenset[str] = frozenset()
+    """Those that the chosen model answers right."""
+    sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The run's question sets that are still here: name to all its questions."""
+
+    def own_sets(self, samples: Sequence[TrainingSample]) -> tuple[str, ...]:
+        """Names of the sets that are the samples' own: nearly every sample asks one of the set's questions.
+
+        A set of which some questions merely stand among the samples is none of them: that is a leak.
+        """
+        hashes = [question_hash(each.question, each.options) for each in samples]
+        least = _OWN_SHARE * len(hashes)
+        return tuple(name for name, asked in self.sets.items() if 0 < least <= sum(each in asked for each in hashes))
+
+
+def evaluation_questions(session: Session) -> Mapping[str, Sequence[str]]:
+    """Every question set's name to its questions, as `comparable_text` gives each."""
+    sets = QuestionSetRepository(session)
+    return {
+        each.name: [comparable_text(question.stem, question.options) for question in sets.questions(each.id)]
+        for each in sets.all()
+    }
+
+
+def run_questions(session: Session, reference: str) -> RunQuestions:
+    """The questions of a benchmark run, and those of them that a model answers right.
+
+    Right is the first pass at the largest budget with the most force rounds, by the rule strict.
+
+    Args:
+        session: of the database.
+        reference: "RUN", or "RUN:MODEL" for a run of several models; an empty one gives no questions.
+
+    Raises:
+        RunNotFound: there is no such run.
+        AppError: the run has several models and none is chosen, or not the one that is.
+    """
+    if not reference:
+        return RunQuestions()
+    run_id, _, named = reference.partition(":")
+    try:
+        run = BenchmarkRepository(session).get(run_id)
+    except RecordNotFound as exc:
+        raise RunNotFound(str(exc)) from exc
+    sets = QuestionSetRepository(session)
+    asked = {
+        each.name: frozenset(question_hash(question.stem, question.options) for question in sets.questions(each.id))
+        for each in sets.all()
+        if each.name in run.question_sets
+    }
+    return RunQuestions(_answered(session, run, _model_of(run, named)), asked)
+
+
+def _model_of(run: BenchmarkRun, named: str) -> str:
+    if named in run.models:
+        return named
+    if not named and len(run.models) == 1:
+        return run.models[0]
+    found = f"no model {named!r}" if named else f"{len(run.models)} models"
+    raise AppError(
+        f"The benchmark run {run.id} has {found}. Say whose right answers are to be left out: "
+        f"{' or '.join(f'{run.id}:{model}' for model in run.models)}."
+    )
+
+
+def _answered(session: Session, run: BenchmarkRun, model: str) -> frozenset[str]:
+    wanted = VerdictFilter(model=model, cell=(max(run.budgets), max(run.force_rounds)), verdict="right")
+    results, questions = BenchmarkResultRepository(session), QuestionRepository(session)
+    ids: set[str] = set()
+    offset, total = 0, 1
+    while offset < total:
+        page, total = results.verdicts(run.id, wanted, _PAGE_SIZE, offset)
+        ids.update(verdict.question_id for verdict in page)
+        offset += _PAGE_SIZE
+    return frozenset(question_hash(each.stem, each.options) for each in map(questions.get, ids))

@@ -1,0 +1,199 @@
+"""Samples as rows to train on: rendered as the app will ask, split by a seed, addressed as the base model wants it."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import jinja2
+import jinja2.ext
+import jinja2.parser
+import jinja2.sandbox
+
+from m1app.training.base_model import BaseModel, HubAccess, with_hub_template
+from m1app.training.curation import StepReport
+from m1app.training.errors import NoChatTemplate
+from m1app.training.recipe import TrainingRecipe
+from m1app.training.rendering import (
+    ApplyChatTemplate,
+    Messages,
+    RenderedSample,
+    closes_thinking_itself,
+    end_of_turn,
+    render_all,
+)
+from m1app.training.samples import TrainingSample
+from models.profiles import Profile, Profiles
+
+_CHATML = "<|im_start|>"
+_CHARACTERS_PER_TOKEN = 3.0
+"""English has four and more; numbers and other languages fewer. Only estimates use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRows:
+    """Rendered samples, dealt out."""
+
+    train: tuple[RenderedSample, ...]
+    evaluation: tuple[RenderedSample, ...]
+    """Held out; never learnt from."""
+    reports: tuple[StepReport, ...]
+    """What was left out when rendering."""
+
+    @property
+    def longest_tokens(self) -> int:
+        """Estimated tokens of the longest one."""
+        return max((estimated_tokens(each) for each in (*self.train, *self.evaluation)), default=0)
+
+
+def choose_profile(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles) -> Profile:
+    """The profile that the new model will think by.
+
+    The recipe's; else the base's own where that marks the end of thinking by a token; else m1's for a model that knows
+    ChatML, as m1's own base did; else the base's. Raises UnknownProfile.
+    """
+    if recipe.profile:
+        return profiles.get(recipe.profile)
+    own = _own_profile(base, profiles)
+    if closes_thinking_itself(own):
+        return own
+    return profiles.get("m1") if _CHATML in (own.chat.template or base.chat_template) else own
+
+
+def with_template(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles, hub: HubAccess) -> BaseModel:
+    """The base with its chat template, looked for on the hub where a profile leaves the prompt to it. Blocks.
+
+    Raises UnknownProfile; a template that cannot be had is no error here, since the profile may yet be another one.
+    """
+    profile = profiles.get(recipe.profile) if recipe.profile else _own_profile(base, profiles)
+    return with_hub_template(base, hub) if profile.chat.source == "engine" else base
+
+
+def split_rows(
+    samples: Sequence[TrainingSample], recipe: TrainingRecipe, base: BaseModel, profile: Profile
+) -> SplitRows:
+    """Render the samples and hold some out, always the same ones for a seed.
+
+    Whether a sample is too long is counted where the tokenizer is, in the process that trains.
+
+    Raises:
+        NoChatTemplate: the profile leaves the prompt to the base, which has no template, or none here yet.
+    """
+    rendered = render_all(
+        samples,
+        profile,
+        profile.prompt,
+        template_of(base),
+        _end_of_turn(profile, base),
+    )
+    order = list(range(len(rendered.samples)))
+    random.Random(recipe.seed).shuffle(order)
+    held_out = set(order[: _held_out(recipe, len(order))])
+    return SplitRows(
+        train=tuple(each for index, each in enumerate(rendered.samples) if index not in held_out),
+        evaluation=tuple(each for index, each in enumerate(rendered.samples) if index in held_out),
+        reports=rendered.reports,
+    )
+
+
+def row_of(sample: RenderedSample) -> dict[str, Any]:
+    """The sample as a line of train.jsonl."""
+    return {"prompt": sample.prompt, "completion": sample.completion, "parts": [list(part) for part in sample.parts]}
+
+
+def estimated_tokens(sample: RenderedSample) -> int:
+    """Tokens of prompt and completion, on the high side."""
+    return round((len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN)
+
+
+def template_of(base: BaseModel) -> ApplyChatTemplate:
+    """The base model's own chat template, rendered as transformers does.
+
+    What it gives raises ValueError where there is no template or a broken one, and NoChatTemplate where nobody knows
+    yet, because it is not on this machine.
+    """
+
+    def apply(messages: Messages) -> str:
+        if not base.chat_template:
+            raise _template_missing(base)
+        try:
+            template = _environment().from_string(base.chat_template)
+            # None, not undefined: templates ask "tools is not none".
+            given = {"bos_token": "", "eos_token": "", **base.special_tokens}
+            return template.render(messages=messages, tools=None, documents=None, add_generation_prompt=True, **given)
+        except jinja2.TemplateError as exc:
+            raise ValueError(str(exc)) from exc
+
+    return apply
+
+
+class _GenerationBlock(jinja2.ext.Extension):
+    """{% generation %} marks what an assistant says, for loss masks; the text in it is rendered as it stands."""
+
+    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+
+    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
+    """What a chat template sees: foreign code, sandboxed.
+
+    Source: transformers 5, utils/chat_template_utils.py, `_cached_compile_jinja_template`.
+    """
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, jinja2.ext.loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """Jinja's own one escapes HTML, which a prompt is not."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now().strftime(form)
+
+
+def _refuse(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+def _template_missing(base: BaseModel) -> Exception:
+    if not base.template_missing:
+        return ValueError(f"{base.id} brings none")
+    return NoChatTemplate(
+        f"The chat template of {base.id} is not here yet: {base.template_missing} Or choose a profile with a template "
+        "of its own (profile=m1), or name a folder on this machine that holds the whole model."
+    )
+
+
+def _own_profile(base: BaseModel, profiles: Profiles) -> Profile:
+    return profiles.get(base.entry.profile) if base.entry else profiles.match(base.id, base.location).profile
+
+
+def _end_of_turn(profile: Profile, base: BaseModel) -> str:
+    """The first of the profile's stop tokens that the base's own template uses, where that template is used."""
+    if profile.chat.source == "profile":
+        return end_of_turn(profile)
+    template = base.chat_template
+    named = base.special_tokens.get("eos_token", "") if "eos_token" in template else ""
+    used = (token for token in profile.answer.stop_tokens if token in template or token == named)
+    return next(used, end_of_turn(profile))
+
+
+def _held_out(recipe: TrainingRecipe, samples: int) -> int:
+    return max(1, round(recipe.evaluation_share * samples)) if recipe.evaluation_share and samples > 1 else 0

@@ -1,0 +1,345 @@
+"""One file of the Hugging Face hub into a `.part` file, through `huggingface_hub`.
+
+The library takes address and offline mode from the environment when it is imported, and the app is offline to the hub.
+So a file that a person asked for is fetched by a process of its own (`python -m models.weights.hub_download`, its
+request as JSON on standard input), which ends with the process that started it. `hf_hub_download` itself deletes what
+it has when it is interrupted, so the steps below it are used: `get_hf_file_metadata` and `http_get`, which resumes.
+Xet is off, because it does neither resume after a kill nor show its progress in the file.
+
+The caller checks the bytes and renames the file. A partial file has its ETag and the whole size in a side file, so that
+a later process continues only the same file.
+"""
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+
+from models.errors import DownloadError, HashMismatch, NoDiskSpace, SourceRefused, SourceUnreachable
+from models.weights.download_progress import DownloadStage, ProgressMeter
+from models.weights.weights_file import check_space, disk_access, disk_error
+
+DEFAULT_PATIENCE_SECONDS = 60.0
+_ROOT = Path(__file__).resolve().parents[2]
+_POLL_SECONDS = 0.1
+_CHUNK_BYTES = 1 << 16
+"""What a broken connection or a kill may lose; the library's own 10 MiB would also make progress jump."""
+_ERRORS = {
+    error.__name__: error for error in (DownloadError, HashMismatch, NoDiskSpace, SourceRefused, SourceUnreachable)
+}
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_MAX_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """What to get, and where the token may go."""
+
+    hub_url: str
+    repo: str
+    """ORG/REPO."""
+    file: str
+    """Path inside the repository."""
+    revision: str
+    token: str = field(default="", repr=False)
+    """Sent to the host of `hub_url` only; empty for none."""
+    size_bytes: int | None = None
+    """What the catalog says; None when it does not."""
+
+    @property
+    def page(self) -> str:
+        """Where a person reads about the repository and accepts its licence."""
+        return f"{self.hub_url.rstrip('/')}/{self.repo}"
+
+    def __str__(self) -> str:
+        return f"{self.page} ({self.file})"
+
+
+def download_hub_file(
+    wanted: HubFile, part: Path, meter: ProgressMeter, patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+) -> None:
+    """Fill `part` with the file, continuing what is there.
+
+    Args:
+        wanted: what to get.
+        part: the partial file; it stays when the fetch fails or is cancelled.
+        meter: told the bytes; an exception from its callback ends the fetch.
+        patience_seconds: how long to retry while no new byte arrives.
+
+    Raises:
+        SourceUnreachable: no connection, or it kept breaking.
+        SourceRefused: the hub does not have the file or refuses access to it.
+        HashMismatch: the hub's file has another size than the catalog says.
+        NoDiskSpace: the rest does not fit.
+    """
+    if wanted.size_bytes is not None and size_of(part) >= wanted.size_bytes:
+        if size_of(part) == wanted.size_bytes:
+            return
+        discard(part)
+    check_space(part.parent, (wanted.size_bytes or 0) - size_of(part))
+    meter.start(DownloadStage.DOWNLOADING, size_of(part), wanted.size_bytes)
+    # A file, because nobody reads a pipe while the process works.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "models.weights.hub_download"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=_ROOT,
+            env=_environment(wanted.hub_url),
+        )
+        try:
+            _send_request(process, wanted, part)
+            is_over = _watch(process, output, part, meter, wanted.size_bytes, patience_seconds)
+        finally:
+            process.kill()
+            process.communicate()
+        if not is_over or process.returncode != 0:
+            raise _error(output, wanted, part, patience_seconds)
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file; 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def discard(part: Path) -> None:
+    """Remove a partial file and what is known about it."""
+    with disk_access(part):
+        part.unlink(missing_ok=True)
+        _side_file(part).unlink(missing_ok=True)
+
+
+def _environment(hub_url: str) -> dict[str, str]:
+    """The process's environment: inherited, including proxies and certificates, except for M1_* and HF_* settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("M1_", "HF_"))}
+    return inherited | {
+        "PYTHONPATH": str(_ROOT),
+        "HF_ENDPOINT": hub_url.rstrip("/"),
+        "HF_HUB_OFFLINE": "0",
+        "TRANSFORMERS_OFFLINE": "0",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "30",
+        "HF_HUB_ETAG_TIMEOUT": "30",
+        "HF_HUB_VERBOSITY": "critical",
+    }
+
+
+def _send_request(process: subprocess.Popen[bytes], wanted: HubFile, part: Path) -> None:
+    """Standard input stays open: the process ends when it closes."""
+    assert process.stdin is not None
+    request = json.dumps(asdict(wanted) | {"part": str(part.absolute())})
+    with suppress(BrokenPipeError):  # It has ended already, and its output says why.
+        process.stdin.write(request.encode() + b"\n")
+        process.stdin.flush()
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    output: IO[bytes],
+    part: Path,
+    meter: ProgressMeter,
+    total: int | None,
+    patience_seconds: float,
+) -> bool:
+    """Report the growing file until the process has ended; False when nothing arrived for too long."""
+    furthest, last_growth = size_of(part), time.monotonic()
+    while True:
+        try:
+            process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            meter.reach(size_of(part))
+            return True
+        size = size_of(part)
+        if total is None and (total := _read_side_file(part).get("size_bytes")) is not None:
+            meter.start(DownloadStage.DOWNLOADING, size, total)
+        meter.reach(size)
+        has_begun = os.fstat(output.fileno()).st_size > 0
+        if size > furthest or not has_begun:
+            furthest, last_growth = max(size, furthest), time.monotonic()
+        if time.monotonic() - last_growth > patience_seconds:
+            return False
+
+
+def _error(output: IO[bytes], wanted: HubFile, part: Path, patience_seconds: float) -> DownloadError:
+    """What the process reported last; a crash's last line is its message."""
+    output.seek(0)
+    line = output.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+    try:
+        report = json.loads(line)
+        kind, message = _ERRORS[report["error"]], str(report["message"])
+    except (ValueError, KeyError, TypeError):
+        kind, message = SourceUnreachable, f"{wanted}: {line or f'no new data for {patience_seconds:g} seconds'}."
+    if kind is SourceUnreachable:
+        message += (
+            f" {size_of(part):,} bytes are kept and the next try continues from them. Check the network, the proxy "
+            "settings and that the host is up."
+        )
+    return kind(message)
+
+
+def _side_file(part: Path) -> Path:
+    return part.with_name(part.name + ".etag")
+
+
+def _read_side_file(part: Path) -> dict[str, Any]:
+    """ETag and size of the file that `part` is of; empty when that is not known."""
+    try:
+        content = json.loads(_side_file(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+# What follows runs in the process that fetches.
+
+
+def main() -> int:
+    """Fetch what the request on standard input names; 1 when it failed.
+
+    Prints an empty line when it begins, and each error as a line of JSON.
+    """
+    request = json.loads(sys.stdin.readline())
+    part = Path(request.pop("part"))
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+    try:
+        _fetch(HubFile(**request), part)
+    except DownloadError as exc:
+        _report(exc)
+        return 1
+    except OSError as exc:
+        _report(disk_error(part, exc))
+        return 1
+    return 0
+
+
+def _end_with_owner() -> None:
+    sys.stdin.read()  # Returns when the process at the other end is gone, however it ended.
+    os._exit(1)
+
+
+def _report(error: DownloadError) -> None:
+    sys.stdout.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
+    sys.stdout.flush()
+
+
+def _fetch(wanted: HubFile, part: Path) -> None:
+    """Fetch, and retry what may succeed later for as long as this process is left alive."""
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.errors import HfHubHTTPError
+
+    set_client_factory(lambda: _client(wanted.hub_url))
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    pause_seconds = 0.5
+    while True:
+        asked_seconds = 0.0
+        try:
+            return _attempt(wanted, part)
+        except HfHubHTTPError as exc:
+            status, reason = exc.response.status_code, f"{exc.response.url.host} answered {exc.response.status_code}"
+            # A content host signs its links for a short time; asking the hub again brings a fresh one.
+            is_expired_link = status == 403 and not _is_home(exc.response.url, wanted.hub_url)
+            if status not in _TRANSIENT and not is_expired_link:
+                raise _refusal(status, wanted) from exc
+            retry_after = exc.response.headers.get("retry-after", "")
+            asked_seconds = float(retry_after) if retry_after.isdigit() else 0.0
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.TooManyRedirects) as exc:
+            raise SourceRefused(f"{wanted}: {exc} Check the hub's address.") from exc
+        except (httpx2.TransportError, _WrongLength) as exc:
+            reason = " ".join(str(exc).split()) or type(exc).__name__
+        _report(SourceUnreachable(f"{wanted}: {reason.rstrip('.')}."))
+        time.sleep(min(max(pause_seconds, asked_seconds), _MAX_PAUSE_SECONDS))
+        pause_seconds *= 2
+
+
+class _WrongLength(Exception):
+    """The body ended early or late without the connection breaking."""
+
+
+def _attempt(wanted: HubFile, part: Path) -> None:
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+
+    constants.DOWNLOAD_CHUNK_SIZE = _CHUNK_BYTES
+    endpoint = wanted.hub_url.rstrip("/")
+    url = hf_hub_url(wanted.repo, wanted.file, revision=wanted.revision, endpoint=endpoint)
+    found = get_hf_file_metadata(url, token=wanted.token or False, endpoint=endpoint)
+    if found.size is not None and wanted.size_bytes not in (None, found.size):
+        discard(part)
+        raise HashMismatch(
+            f"{wanted}: the hub's file has {found.size:,} bytes, the catalog says {wanted.size_bytes:,}. "
+            "It was not fetched; correct the catalog entry."
+        )
+    size = found.size or wanted.size_bytes
+    if _read_side_file(part).get("etag", found.etag) != found.etag or size_of(part) > (size or size_of(part)):
+        discard(part)
+    if size is not None:
+        check_space(part.parent, size - size_of(part))
+    _side_file(part).write_text(json.dumps({"etag": found.etag, "size_bytes": size}), encoding="utf-8")
+    # Compressed bytes could not be resumed.
+    headers = {"accept-encoding": "identity"}
+    if wanted.token:
+        headers["authorization"] = f"Bearer {wanted.token}"
+    with part.open("ab") as file:
+        try:
+            http_get(url, file, resume_size=size_of(part), headers=headers, expected_size=size)
+        except OSError as exc:
+            if exc.errno is None:  # How the library reports a length other than the expected one.
+                raise _WrongLength(exc) from exc
+            raise
+
+
+def _refusal(status: int, wanted: HubFile) -> SourceRefused:
+    if status in (401, 403):
+        return SourceRefused(
+            f"{wanted}: access refused ({status}). Accept the licence at {wanted.page} and set a hub token of that "
+            "account; the hub answers the same for a repository that does not exist."
+        )
+    if status in (404, 410):
+        return SourceRefused(
+            f"{wanted}: not found ({status}). Check repository, revision and file name of the catalog entry."
+        )
+    return SourceRefused(f"{wanted}: the server answered {status}. Check the address, and see {wanted.page}.")
+
+
+def _client(hub_url: str) -> httpx2.Client:
+    """The library's client, with the system's certificates, and the token kept to the hub's own host."""
+
+    def keep_token_home(request: httpx2.Request) -> None:
+        if not _is_home(request.url, hub_url):
+            request.headers.pop("authorization", None)
+
+    return httpx2.Client(
+        event_hooks={"request": [keep_token_home]},
+        follow_redirects=True,
+        timeout=None,
+        verify=ssl.create_default_context(),
+    )
+
+
+def _is_home(url: httpx2.URL, hub_url: str) -> bool:
+    home = httpx2.URL(hub_url)
+    return (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
