@@ -21,11 +21,12 @@ install: ## make .venv with what the app needs (PYTHON=... chooses the interpret
 test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
 	@sh scripts/test.sh -m "not vllm and not ray and not training" $(ARGS)
 
-quick: ## the tests that need no engine, browser, program or server, in two minutes (ARGS=... goes to pytest)
+quick: ## the tests of page code and those that need no engine, browser, program or server, in two minutes (ARGS=... goes to pytest)
 	@sh scripts/install.sh dev
+	@.venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
 	@sh scripts/pytest.sh -n 2 --quick $(ARGS)
 
-check: ## formatting, lint, types, import rules, shell scripts, Dockerfile, compose.yaml
+check: ## formatting, lint, types, tests of page code, import rules, shell scripts, Dockerfile, compose.yaml
 	@sh scripts/check.sh
 
 vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the CPU build
@@ -60,5 +61,5 @@ bench: ## run the measurements in benchmarks/
 	done
 
 clean: ## remove .venv, .venv-lock and caches; keeps data/, .venv-vllm and .venv-train
-	@rm -rf .venv .venv-lock .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	@rm -rf .venv .venv-lock node_modules .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	@find . -path './.venv*' -prune -o -path ./data -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh scripts/install.sh dev
+sh scripts/install_page_tools.sh
 bin=.venv/bin
 failed=""
 
@@ -21,6 +22,9 @@ check format $bin/python -m ruff format --check $sources
 check lint $bin/python -m ruff check $sources
 check types $bin/python -m mypy
 check imports $bin/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
+check page-style $bin/node node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
+check page-types $bin/node node_modules/typescript/bin/tsc -p .
+check page-tests $bin/node --test "tests/**/*.test.js"
 check shell $bin/shellcheck scripts/*.sh .ci/run
 check dockerfile $bin/hadolint Dockerfile
 check compose $bin/python scripts/check_compose.py compose.yaml

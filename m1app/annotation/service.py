@@ -5,7 +5,7 @@ only after submitting their own assessment of it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from m1app.annotation.agreement import AgreementReport
@@ -27,6 +27,7 @@ from storage.annotations.records import (
     CasePage,
     ErrorCount,
     Origin,
+    Rating,
 )
 from storage.annotations.repository import AnnotationRepository
 from storage.database import Database, Session
@@ -242,11 +243,8 @@ class AnnotationService:
 
     async def agreement(self) -> AgreementReport:
         """How far annotators agree, on the cases that several have submitted; takes seconds."""
-        # Imported at its first use: the statistics libraries take seconds, and as much memory as the rest of the app.
-        from m1app.annotation.agreement_statistics import agreement_of
-
         ratings = await self._read(lambda s: AnnotationRepository(s).ratings())
-        return await asyncio.to_thread(agreement_of, ratings, self.taxonomy)
+        return await asyncio.to_thread(_agreement_of, ratings, self.taxonomy)
 
     async def _read(self, use: Callable[[Session], _T]) -> _T:
         return await asyncio.to_thread(self._in_session, use, True)
@@ -327,3 +325,10 @@ def _reason(reason: str) -> str:
     if not why:
         raise AnnotationRefused("reason", "Give a reason: the other annotator will read it.")
     return why
+
+
+def _agreement_of(ratings: Sequence[Rating], taxonomy: Taxonomy) -> AgreementReport:
+    # Imported at its first use, in a thread: the statistics libraries take seconds, and much memory.
+    from m1app.annotation.agreement_statistics import agreement_of
+
+    return agreement_of(ratings, taxonomy)

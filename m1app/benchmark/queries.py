@@ -1,6 +1,6 @@
 """What benchmark runs say: curves with intervals, transitions between cells, questions; and what people say of runs.
 
-`m1app.benchmark.statistics` and pandas take seconds to load, and are imported where they are used.
+`m1app.benchmark.statistics` and pandas take seconds to load: threads import them where they are used, never coroutines.
 """
 
 import asyncio
@@ -143,31 +143,17 @@ class BenchmarkReading:
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
             raise AppError("No question has been answered at both settings yet.")
-        from m1app.benchmark.statistics import compare_counts
-
-        right_right, right_wrong, wrong_right, wrong_wrong = counts
-        comparison = await asyncio.to_thread(
-            lambda: compare_counts(both=right_right, lost=right_wrong, gained=wrong_right, neither=wrong_wrong)
-        )
-        return Transitions(*counts, comparison)
+        return Transitions(*counts, await asyncio.to_thread(_compared, counts))
 
     async def compare_curve(
         self, run_id: str, model: str, question_set: str, force_rounds: int, rule: str = "strict"
     ) -> tuple[tuple[int, PairedComparison, float], ...]:
         """Each budget against the one before: (budget, comparison, p-value after Holm's correction)."""
-        from m1app.benchmark.statistics import compare_counts, holm
-
         run = await self._store.get(run_id)
         steps = list(pairwise(run.budgets))
         pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
         counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
-        found = [
-            (other, compare_counts(both=both, lost=lost, gained=gained, neither=neither))
-            for (_, other), (both, lost, gained, neither) in zip(steps, counted, strict=True)
-            if both + lost + gained + neither
-        ]
-        corrected = holm([comparison.p_value for _, comparison in found])
-        return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
+        return await asyncio.to_thread(_curve, [other for _, other in steps], counted)
 
     async def questions(
         self, run_id: str, wanted: QuestionFilter, *, rule: str = "strict", limit: int = 50, offset: int = 0
@@ -217,10 +203,14 @@ class BenchmarkReading:
 
     async def table(self, run_id: str) -> "pd.DataFrame":
         """Every result as a row, with its question, for export."""
-        import pandas as pd
+
+        def read(session: Session) -> "pd.DataFrame":
+            import pandas as pd
+
+            return pd.DataFrame(list(BenchmarkResultRepository(session).rows(run_id)))
 
         await self._store.get(run_id)
-        return await self._store.read(lambda s: pd.DataFrame(list(BenchmarkResultRepository(s).rows(run_id))))
+        return await self._store.read(read)
 
     async def _transition_counts(self, run_id: str, pair: CellPair, rule: str) -> tuple[int, int, int, int]:
         """Right-right, right-wrong, wrong-right, wrong-wrong."""
@@ -241,6 +231,24 @@ class BenchmarkReading:
             counts.get((False, True), 0),
             counts.get((False, False), 0),
         )
+
+
+def _compared(counts: tuple[int, int, int, int]) -> PairedComparison:
+    """Compare the cells of `_transition_counts`; in a thread, since the import and the bootstrap take long."""
+    from m1app.benchmark.statistics import compare_counts
+
+    both, lost, gained, neither = counts
+    return compare_counts(both=both, lost=lost, gained=gained, neither=neither)
+
+
+def _curve(
+    budgets: Sequence[int], counts: Sequence[tuple[int, int, int, int]]
+) -> tuple[tuple[int, PairedComparison, float], ...]:
+    from m1app.benchmark.statistics import holm
+
+    found = [(budget, _compared(each)) for budget, each in zip(budgets, counts, strict=True) if sum(each)]
+    corrected = holm([comparison.p_value for _, comparison in found])
+    return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
 
 
 def _summaries(session: Session, run: BenchmarkRun, counts: Iterable[CellCount], *, is_m1: bool) -> list[CellSummary]:

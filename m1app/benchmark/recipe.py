@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import check_whole
-from m1app.runs.sweep_request import SweepRequest, check_sweep
+from m1app.runs.sweep_request import SweepSettings, check_settings
 from storage.benchmarks.records import BenchmarkRun, NewBenchmarkRun
 
 DEFAULT_BUDGETS = (128, 256, 512, 1024, 2048)
@@ -53,10 +53,9 @@ class BenchmarkRecipe(BaseModel):
                 words += [option, str(value)]
         return shlex.join(words)
 
-    def sweep(self, model: str = "") -> SweepRequest:
-        """The sweep of one question, which is put in later."""
-        return SweepRequest(
-            stem="?",
+    def sweep(self, model: str = "") -> SweepSettings:
+        """How each question is swept."""
+        return SweepSettings(
             models=(model,) if model else (),
             profile=self.profile,
             budgets=self.budgets,
@@ -78,7 +77,7 @@ class BenchmarkRecipe(BaseModel):
         if not self.question_sets:
             raise BenchmarkRefused("question_sets", "No question set is chosen; choose at least one.")
         try:
-            sweep = check_sweep(self.sweep())
+            sweep = check_settings(self.sweep())
             check_whole(self.in_flight, "in_flight", "Questions in flight", 0, MAX_IN_FLIGHT, "(0 lets the app choose)")
             if self.limit is not None:
                 check_whole(self.limit, "limit", "The limit", 1, None, "questions of each set")

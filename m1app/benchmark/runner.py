@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from m1app.background import Rounds
 from m1app.benchmark.item_results import all_unanswered, missing_cells, results_of
@@ -194,15 +193,7 @@ class BenchmarkRunner:
         try:
             kept = await self._sweeps.get(item.id)
         except SweepNotFound:
-            request = replace(
-                self._recipe.sweep(item.model),
-                stem=question.stem,
-                options=dict(question.options),
-                target=question.target,
-                source=question.source,
-                title=question.title,
-            )
-            await self._sweeps.start(request, item.id)
+            await self._sweeps.start(self._recipe.sweep(item.model).asking(question), item.id)
             return await self._sweeps.finished(item.id)
         if not kept.is_over:
             self._sweeps.mark_interrupted(is_at_start=False)

@@ -92,20 +92,18 @@ class BenchmarkService:
         sets = await self._sets(recipe)
         models = max(1, len(recipe.models))
         questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
-        of_one = SweepService.estimate(recipe.sweep())
+        of_one = SweepService.estimate(recipe.sweep(), has_options=True)
         asked = recipe.models or await self._default_models()
         rate = await self._store.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
-        # A question of a set has options, whose probabilities cost a token at each cut.
         cells = len(recipe.sweep().cells)
-        more = questions * models * recipe.passes * cells
-        tokens = questions * models * of_one.tokens_at_most + more
+        tokens = questions * models * of_one.tokens_at_most
         return BenchmarkEstimate(
             items=questions * models,
             cells=cells,
             results=questions * models * recipe.passes * cells,
             difference_to_find=await asyncio.to_thread(_difference_to_find, questions),
             tokens_at_most=tokens,
-            tokens_if_separate_at_most=questions * models * of_one.tokens_if_separate_at_most + more,
+            tokens_if_separate_at_most=questions * models * of_one.tokens_if_separate_at_most,
             tokens_per_second=rate,
             seconds_at_most=tokens / rate if rate else None,
         )

@@ -5,70 +5,77 @@ import asyncio
 import json
 import math
 import signal
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
+from m1app.cli.terminal import ENGINE_SECONDS, add_json, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.wording import percent, percent_with_interval, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
-_ENGINE_SECONDS = 900.0
 _SAY_SECONDS = 10.0
 _RULES = ("strict", "m1")
 
 
-def add_bench_command(commands: Any, numbers: Callable[[str], tuple[int, ...]]) -> None:
-    """Add `bench` to the commands of `m1app.cli.main`; `numbers` reads "64,128"."""
+def add_command(commands: Any) -> None:
+    """Add `bench` to the commands of `m1app.cli.main`."""
     bench = commands.add_parser("bench", help="run question sets over a grid of budgets and force rounds")
     bench.add_argument(
         "--questions",
         action="append",
         default=[],
         metavar="FILE|SET",
-        help="a file to import, or the name of a question set that is here; may be given several times",
+        help="a file to import, or the name of an imported question set; repeatable",
     )
-    bench.add_argument("--budgets", type=numbers, default=DEFAULT_BUDGETS, metavar="N,N", help="in tokens")
+    bench.add_argument(
+        "--budgets", type=numbers, default=DEFAULT_BUDGETS, metavar="N,N", help="thinking budgets in tokens"
+    )
     bench.add_argument("--force-rounds", type=numbers, default=(0,), metavar="R,R")
-    bench.add_argument("--model", action="append", default=[], help="served model; may be given several times")
+    bench.add_argument("--model", action="append", default=[], help="name of a served model; repeatable")
     bench.add_argument("--limit", type=int, metavar="N", help="most questions of each set")
-    bench.add_argument("--name", default="", help="of the run")
+    bench.add_argument("--name", default="", help="name of the run")
     bench.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes of each question")
     bench.add_argument("--temperature", type=float, default=0.0)
     bench.add_argument("--top-p", type=float, default=1.0)
     bench.add_argument("--seed", type=int)
     bench.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
     bench.add_argument("--system-prompt")
-    bench.add_argument("--profile", default="", help="profile id; the one that fits the model when left out")
-    bench.add_argument("--in-flight", type=int, default=0, metavar="N", help="questions at once; 0: as the engine can")
-    bench.add_argument("--resume", metavar="ID", help="go on with a run; the other options are then its own")
-    bench.add_argument("--dry-run", action="store_true", help="say what it would cost, and run nothing")
-    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    bench.add_argument("--profile", default="", help="id of the profile (default: the one that fits the model)")
+    bench.add_argument(
+        "--in-flight",
+        type=int,
+        default=0,
+        metavar="N",
+        help="questions asked at the same time; 0 (default) lets the engine decide",
+    )
+    bench.add_argument("--resume", metavar="ID", help="resume a run with the options that it was started with")
+    bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
+    add_json(bench)
     bench.set_defaults(command=_bench)
 
 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
     if not options.resume and not options.questions:
-        raise AppError("Say which questions: --questions FILE, or --resume ID to go on with a run.")
+        raise AppError("Name the questions with --questions FILE, or resume a run with --resume ID.")
     if options.resume and options.dry_run:
-        raise AppError("--dry-run is about a new run; leave out --resume, or --dry-run to go on with that one.")
+        raise AppError("--dry-run and --resume cannot be combined: a resumed run has been estimated already.")
     recipe = None if options.resume else await _recipe(services, options)
     if recipe and options.dry_run:
         return await _dry_run(services, recipe, is_json=options.json)
-    await asyncio.to_thread(services.engines.wait_ready, _ENGINE_SECONDS)
+    await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
     run = await services.benchmarks.plan(recipe) if recipe else await services.benchmark_reading.get(options.resume)
-    _say(f"run {run.id}: {run.items:,} questions, {run.items_done:,} done")
+    say(f"run {run.id}: {run.items:,} questions, {run.items_done:,} done")
     run = await _run(services, run, is_quiet=options.json)
     await _show(services, run, is_json=options.json)
     if run.state is RunState.COMPLETED:
         return 0
-    _say(f"stopped; go on with: python -m m1app bench --resume {run.id}")
+    say(f"stopped; resume with: python -m m1app bench --resume {run.id}")
     return 130
 
 
@@ -102,7 +109,7 @@ async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
         report = await services.question_sets.import_file(Path(name))
         for imported, repeated in report.duplicates.items():
             if repeated:
-                _say(f"{imported}: {repeated} repeated questions left out")
+                say(f"{imported}: {repeated} repeated questions left out")
         names += [each.name for each in report.sets]
     return tuple(names)
 
@@ -113,10 +120,10 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
     if is_json:
         names = ("items", "cells", "results", "tokens_at_most", "tokens_if_separate_at_most", "seconds_at_most")
         facts = {name: getattr(estimate, name) for name in names} | {"difference_to_find": smallest}
-        _print(json.dumps(facts) + "\n")
+        write(json.dumps(facts) + "\n")
         return 0
     seconds = estimate.seconds_at_most
-    _print(
+    write(
         f"{estimate.items:,} questions x {estimate.cells} cells: {estimate.results:,} answers\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
         + (f"at most {seconds / 60:,.0f} minutes at the rate seen before\n" if seconds else "no rate is known yet\n")
@@ -134,14 +141,14 @@ async def _run(services: Services, run: BenchmarkRun, *, is_quiet: bool) -> Benc
         loop.add_signal_handler(number, stopping.set)
     said_at = time.monotonic()
 
-    def say(progress: JobProgress) -> None:
+    def report(progress: JobProgress) -> None:
         nonlocal said_at
         if not is_quiet and time.monotonic() - said_at >= _SAY_SECONDS:
             said_at = time.monotonic()
-            _say(progress_line(progress))
+            say(progress_line(progress))
 
     try:
-        return await services.benchmarks.run(run.id, on_progress=say, is_stopping=stopping)
+        return await services.benchmarks.run(run.id, on_progress=report, is_stopping=stopping)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -163,21 +170,21 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
     strict, m1 = [await services.benchmark_reading.cells([run.id], rule) for rule in _RULES]
     pairs = list(zip(strict, m1, strict=True))
     if is_json:
-        _print(json.dumps(_json(run, pairs), ensure_ascii=False) + "\n")
+        write_json(_json(run, pairs))
         return
-    _print(f"run {run.id} ({run.state.value}): {run.items_done:,} done, {run.items_failed:,} failed\n")
-    _print(
+    write(f"run {run.id} ({run.state.value}): {run.items_done:,} done, {run.items_failed:,} failed\n")
+    write(
         f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>24} {'m1':>24} {'unanswered':>11} "
         f"{'thinking':>9}\n"
     )
     for one, other in pairs:
         name = one.question_set or "mean over sets"
-        _print(
+        write(
             f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
             f"{_share(one):>24} {_share(other):>24} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
             f"{one.mean_thinking_tokens:9.0f}\n"
         )
-    _print(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
+    write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 
 
 def _share(cell: CellSummary) -> str:
@@ -219,13 +226,3 @@ def _cell_json(strict: CellSummary, m1: CellSummary) -> dict[str, Any]:
         "mean_thinking_tokens": strict.mean_thinking_tokens,
         "mean_tokens": strict.mean_tokens,
     }
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,32 +10,32 @@ from typing import Any
 from pydantic import ValidationError
 
 from m1app.bootstrap import Services
+from m1app.cli.terminal import ENGINE_SECONDS, add_json, say, write, write_json
 from m1app.errors import AppError
 from m1app.training.curation import CurationPlan, StepReport
 from m1app.training.data_sets import DataCard, DataSetVersion, card_json, card_markdown
 from m1app.training.preview import Preview
 
-_ENGINE_SECONDS = 900.0
 _PLAN = CurationPlan()
 
 
-def add_dataset_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `dataset` and what stands below it to the commands of `m1app.cli.main`."""
     dataset = commands.add_parser("dataset", help="data sets to train on")
     below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
     _add_build(below.add_parser("build", help="curate samples and keep them as a new version"))
     listed = below.add_parser("list", help="every version of every data set")
-    listed.add_argument("--json", action="store_true", help="print one JSON list")
+    add_json(listed, "one JSON list")
     listed.set_defaults(command=_list)
     show = below.add_parser("show", help="print the card, or samples as they are trained on")
     show.add_argument("data_set", metavar="NAME[:vN]")
     show.add_argument("--profile", default="", help="render samples by this profile instead of printing the card")
-    show.add_argument("--model", default=None, help="served base model: its chat template, and its count of tokens")
-    show.add_argument("--samples", type=int, default=1, metavar="N", help="how many to render")
     show.add_argument(
-        "--block-size", type=int, default=0, metavar="N", help="say which of these samples have more tokens than that"
+        "--model", default=None, help="served base model that provides the chat template and counts tokens"
     )
-    show.add_argument("--json", action="store_true", help="print one JSON object")
+    show.add_argument("--samples", type=int, default=1, metavar="N", help="how many to render")
+    show.add_argument("--block-size", type=int, default=0, metavar="N", help="mark samples with more tokens than this")
+    add_json(show)
     show.set_defaults(command=_show)
     delete = below.add_parser("delete", help="delete one version; the newest when none is named")
     delete.add_argument("data_set", metavar="NAME[:vN]")
@@ -45,28 +44,44 @@ def add_dataset_commands(commands: Any) -> None:
 
 def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument("files", nargs="*", metavar="FILE", help="JSON, JSON lines, CSV or Parquet")
-    build.add_argument("--name", required=True, help="of the data set")
-    build.add_argument("--hub", action="append", default=[], metavar="ORG/REPO[:SPLIT]", help="of the Hugging Face hub")
-    build.add_argument("--own-traces", action="store_true", help="take the right answers of this app too")
+    build.add_argument("--name", required=True, help="name of the data set")
+    build.add_argument(
+        "--hub",
+        action="append",
+        default=[],
+        metavar="ORG/REPO[:SPLIT]",
+        help="dataset of the Hugging Face hub; repeatable",
+    )
+    build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
     build.add_argument("--keep-duplicates", action="store_true")
     build.add_argument("--keep-overlap", action="store_true", help="do not look for questions of evaluation sets")
     build.add_argument(
-        "--keep-unverified", action="store_true", help="keep answers that name no option; contradicting ones never"
+        "--keep-unverified",
+        action="store_true",
+        help="keep answers that name no option; answers that contradict the target are always dropped",
     )
     build.add_argument("--balance", choices=["none", "domain", "source"], default="none", help="needs --limit")
     build.add_argument("--limit", type=int, metavar="N", help="most samples")
-    build.add_argument("--max-tokens", type=int, default=_PLAN.max_tokens, metavar="N", help="of a sample; 0: no limit")
-    build.add_argument("--min-reasoning", type=int, default=_PLAN.min_reasoning_characters, metavar="N", help="letters")
+    build.add_argument(
+        "--max-tokens", type=int, default=_PLAN.max_tokens, metavar="N", help="most tokens of a sample; 0 is no limit"
+    )
+    build.add_argument(
+        "--min-reasoning",
+        type=int,
+        default=_PLAN.min_reasoning_characters,
+        metavar="N",
+        help="fewest characters of reasoning",
+    )
     build.add_argument("--seed", type=int, default=_PLAN.seed)
     build.add_argument(
         "--exclude-answered-by",
         default="",
         metavar="RUN[:MODEL]",
-        help="benchmark run whose right answers are left out; of several models, the one that is meant",
+        help="leave out questions that this benchmark run answered right; name the model if the run has several",
     )
     build.add_argument("--model", default=None, help="served model that counts tokens for --max-tokens")
-    build.add_argument("--dry-run", action="store_true", help="print what every step would do, and keep nothing")
-    build.add_argument("--json", action="store_true", help="print one JSON object")
+    build.add_argument("--dry-run", action="store_true", help="show what every step would do without saving anything")
+    add_json(build)
     build.set_defaults(command=_build)
 
 
@@ -82,7 +97,7 @@ async def _build(services: Services, options: argparse.Namespace) -> int:
     made = await training_data.build(files, plan, options.name, **given)
     _print_reports(made.reports, made, made.samples, is_json=options.json)
     for warning in training_data.card(made.id).warnings:
-        _say(f"note: {warning}")
+        say(f"note: {warning}")
     return 0
 
 
@@ -110,12 +125,12 @@ def _plan(options: argparse.Namespace) -> CurationPlan:
 async def _list(services: Services, options: argparse.Namespace) -> int:
     versions = await services.training_data.all()
     if options.json:
-        _print(json.dumps([_version_json(each) for each in versions], ensure_ascii=False) + "\n")
+        write_json([_version_json(each) for each in versions])
         return 0
     for each in versions:
-        _print(f"{each.id:32} {each.samples:>8,} samples  {each.created_at:%Y-%m-%d %H:%M}  {each.path}\n")
+        write(f"{each.id:32} {each.samples:>8,} samples  {each.created_at:%Y-%m-%d %H:%M}  {each.path}\n")
     if not versions:
-        _say("There is no data set yet: build one with `python -m m1app dataset build`.")
+        say("There is no data set yet: build one with `python -m m1app dataset build`.")
     return 0
 
 
@@ -131,17 +146,17 @@ async def _show(services: Services, options: argparse.Namespace) -> int:
             limit=max(1, options.samples),
             max_tokens=max(0, options.block_size),
         )
-        _print(json.dumps(asdict(preview), ensure_ascii=False) + "\n" if options.json else _preview_text(preview))
+        write(json.dumps(asdict(preview), ensure_ascii=False) + "\n" if options.json else _preview_text(preview))
         return 0
     card: DataCard = await asyncio.to_thread(services.training_data.card, options.data_set)
     samples = await asyncio.to_thread(services.training_data.samples, options.data_set)
-    _print(card_json(card) if options.json else card_markdown(card, samples))
+    write(card_json(card) if options.json else card_markdown(card, samples))
     return 0
 
 
 async def _delete(services: Services, options: argparse.Namespace) -> int:
     deleted = await services.training_data.delete(options.data_set)
-    _print(f"deleted {deleted.id} ({deleted.samples:,} samples)\n")
+    write(f"deleted {deleted.id} ({deleted.samples:,} samples)\n")
     return 0
 
 
@@ -149,7 +164,7 @@ async def _engine(services: Services, model: str | None) -> Any:
     """The engine that serves a model; None when none was named."""
     if model is None:
         return None
-    await asyncio.to_thread(services.engines.wait_ready, _ENGINE_SECONDS)
+    await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
     return services.engines.engine(model)
 
 
@@ -171,11 +186,11 @@ def _print_reports(
 ) -> None:
     if is_json:
         content = {"data_set": _version_json(made) if made else None, "samples": samples}
-        _print(json.dumps(content | {"steps": [asdict(each) for each in reports]}, ensure_ascii=False) + "\n")
+        write_json(content | {"steps": [asdict(each) for each in reports]})
         return
     for each in reports:
-        _print(f"{each.step:12} {each.before:>8,} -> {each.kept:>8,}  {each.title}\n")
-    _print(f"{made.id}: {samples:,} samples in {made.path}\n" if made else f"{samples:,} samples would be kept\n")
+        write(f"{each.step:12} {each.before:>8,} -> {each.kept:>8,}  {each.title}\n")
+    write(f"{made.id}: {samples:,} samples in {made.path}\n" if made else f"{samples:,} samples would be kept\n")
 
 
 def _version_json(version: DataSetVersion) -> dict[str, Any]:
@@ -188,12 +203,3 @@ def _version_json(version: DataSetVersion) -> dict[str, Any]:
         "sha256": version.sha256,
         "created_at": version.created_at.isoformat(),
     }
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

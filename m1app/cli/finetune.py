@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import json
 import signal
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from m1app.bootstrap import make_home
+from m1app.cli.terminal import add_json, say, write, write_json
 from m1app.errors import AppError
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import WatchLimits
@@ -29,21 +28,21 @@ _LOOK_SECONDS = 1.0
 _OVER = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.LOST})
 
 
-def add_finetune_command(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `finetune` to the commands of `m1app.cli.main`."""
     finetune = commands.add_parser("finetune", help="fine-tune a model on a training data set")
-    finetune.add_argument("--data", metavar="FILE|NAME[:vN]", help="a file of samples, or a data set that is here")
+    finetune.add_argument("--data", metavar="FILE|NAME[:vN]", help="a file of samples, or a data set")
     finetune.add_argument("--base", metavar="MODEL", help="catalog id, .gguf file, or folder of safetensors")
     finetune.add_argument("--preset", choices=PRESETS, default="cpu-trial")
-    finetune.add_argument("--name", default="", help="of the new model")
+    finetune.add_argument("--name", default="", help="name of the new model")
     finetune.add_argument("--max-steps", type=int, metavar="N")
     finetune.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable"
     )
-    finetune.add_argument("--resume", metavar="ID", help="go on with a job; the other options are then its own")
+    finetune.add_argument("--resume", metavar="ID", help="resume a job with the options that it was started with")
     finetune.add_argument("--executor", default="local", choices=["local", "ray"])
-    finetune.add_argument("--dry-run", action="store_true", help="say what it would cost, and train nothing")
-    finetune.add_argument("--json", action="store_true", help="print one JSON object")
+    finetune.add_argument("--dry-run", action="store_true", help="estimate the cost without training")
+    add_json(finetune)
     finetune.set_defaults(run=_run)
 
 
@@ -69,11 +68,11 @@ async def _finetune(settings: Settings, database: Database, options: argparse.Na
     else:
         recipe = _recipe(options)
         plan = await service.plan(recipe)
-        _say(_described(plan))
+        say(_described(plan))
         if options.dry_run:
             return _dry_run(plan, is_json=options.json)
         job = await service.launch(recipe, executor=options.executor)
-    _say(f"job {job.id}")
+    say(f"job {job.id}")
     job = await _follow(jobs, service, job)
     return _show(service, job, is_json=options.json)
 
@@ -119,7 +118,7 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
             await asyncio.sleep(_LOOK_SECONDS)
             if stopping.is_set() and not is_told:
                 is_told = True
-                _say("stopping, with a checkpoint")
+                say("stopping, with a checkpoint")
                 await jobs.stop(job.id)
             events = await asyncio.to_thread(service.read_progress, job.id)
             # By time: a training that goes on takes back what was said of later steps.
@@ -139,11 +138,11 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
 
 def _say_event(event: Event) -> None:
     if event["event"] == "log":
-        _say(f"step {event['step']}: loss {_number(event['loss'])}, {_number(event['tokens_per_second'], 0)} tokens/s")
+        say(f"step {event['step']}: loss {_number(event['loss'])}, {_number(event['tokens_per_second'], 0)} tokens/s")
     elif event["event"] == "evaluated":
-        _say(f"step {event['step']}: held-out loss {_number(event['eval_loss'])}")
+        say(f"step {event['step']}: held-out loss {_number(event['eval_loss'])}")
     elif event.get("message"):
-        _say(str(event["message"]))
+        say(str(event["message"]))
 
 
 def _described(plan: FineTuningPlan) -> str:
@@ -165,7 +164,7 @@ def _dropped(report: StepReport) -> int:
 
 def _dry_run(plan: FineTuningPlan, *, is_json: bool) -> int:
     if not is_json:
-        _print(plan.command_line)
+        write(plan.command_line + "\n")
         return 0
     content = {
         "base": plan.base.id,
@@ -180,7 +179,7 @@ def _dry_run(plan: FineTuningPlan, *, is_json: bool) -> int:
         "disk_bytes": plan.estimate.disk_bytes,
         "command_line": plan.command_line,
     }
-    _print(json.dumps(content, ensure_ascii=False))
+    write_json(content)
     return 0
 
 
@@ -190,15 +189,15 @@ def _show(service: FineTuningService, job: Job, *, is_json: bool) -> int:
     content = {"job_id": job.id, "state": job.state.value, "model_id": model_id}
     content |= _figures(service.read_progress(job.id)) | {"folder": folder}
     if is_json:
-        _print(json.dumps(content, ensure_ascii=False))
+        write_json(content)
     elif result:
-        _print(f"model {model_id} in {folder}\nask it: M1_MODEL={model_id} python -m m1app probe --question FILE")
+        write(f"model {model_id} in {folder}\nask it: M1_MODEL={model_id} python -m m1app probe --question FILE\n")
     if job.state is JobState.SUCCEEDED:
         return 0
     if job.state is JobState.STOPPED:
-        _say(f"stopped; go on with: python -m m1app finetune --resume {job.id}")
+        say(f"stopped; resume with: python -m m1app finetune --resume {job.id}")
         return 130
-    _say(f"error: {job.error or 'it was lost'} Go on with: python -m m1app finetune --resume {job.id}")
+    say(f"error: {job.error or 'The job was lost.'} Resume with: python -m m1app finetune --resume {job.id}")
     return 1
 
 
@@ -210,13 +209,3 @@ def _figures(events: Sequence[Event]) -> dict[str, Any]:
 
 def _number(value: float | None, digits: int = 4) -> str:
     return "not a number" if value is None else f"{value:.{digits}f}"
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

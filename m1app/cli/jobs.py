@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from m1app.bootstrap import build_services, make_home
+from m1app.cli.terminal import add_json, write
 from m1app.jobs.service import JobService
 from m1app.jobs.worker import work
 from m1app.settings import Settings, load_settings
@@ -24,20 +25,20 @@ from storage.jobs.records import Job, JobKind, JobState
 _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
 
 
-def add_job_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `jobs` with what stands below it, and `job-worker`, to the commands of `m1app.cli.main`."""
     jobs = commands.add_parser("jobs", help="list jobs, stop, resume or delete one, read its log")
     below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority")
     listed = below.add_parser("list", help="jobs, newest first")
     listed.add_argument("--state", type=JobState, action="append", default=[], choices=list(JobState))
-    listed.add_argument("--text", default="", help="what the name holds, or the id begins with")
+    listed.add_argument("--text", default="", help="part of the name, or the beginning of the id")
     listed.add_argument("--limit", type=int, default=25, metavar="N")
-    listed.add_argument("--json", action="store_true", help="print one JSON array")
+    add_json(listed, "one JSON array")
     listed.set_defaults(run=_running(_list))
     told: tuple[tuple[str, _Use, str], ...] = (
-        ("stop", _stop, "a waiting job is stopped at once; a running one keeps what it has and ends"),
-        ("resume", _resume, "let a stopped, failed or lost job go on"),
-        ("delete", _delete, "forget a job that is over, with log and artifacts"),
+        ("stop", _stop, "stop a job; a running one saves its results first"),
+        ("resume", _resume, "resume a stopped, failed or lost job"),
+        ("delete", _delete, "delete a finished job with its log and artifacts"),
     )
     for name, use, about in told:
         command = below.add_parser(name, help=about)
@@ -47,11 +48,11 @@ def add_job_commands(commands: Any) -> None:
     log.add_argument("job_id", metavar="JOB_ID")
     log.add_argument("--lines", type=int, default=200, metavar="N")
     log.set_defaults(run=_running(_log))
-    priority = below.add_parser("priority", help="higher goes first")
+    priority = below.add_parser("priority", help="change the priority; higher ones start first")
     priority.add_argument("job_id", metavar="JOB_ID")
     priority.add_argument("priority", type=int, metavar="N")
     priority.set_defaults(run=_running(_prioritize))
-    worker = commands.add_parser("job-worker", help="do one job that the app has started (used by the app)")
+    worker = commands.add_parser("job-worker", help="run one job (started by the app)")
     worker.add_argument("job_id", metavar="JOB_ID")
     worker.set_defaults(run=_work)
 
@@ -65,7 +66,7 @@ def _running(use: _Use) -> Callable[[argparse.Namespace], int]:
         database = Database(settings.database_address)
         try:
             database.migrate()
-            sys.stdout.write(asyncio.run(_used(use, JobService(database, settings), options)))
+            write(asyncio.run(_used(use, JobService(database, settings), options)))
         finally:
             database.dispose()
         return 0

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from m1app.bootstrap import Services
+from m1app.cli.terminal import add_json, write, write_json
 from m1app.question_sets.errors import QuestionSetNotFound
 from m1app.question_sets.service import ImportReport, Overlap
 from storage.question_sets.records import QuestionSet
@@ -16,26 +16,26 @@ from storage.question_sets.records import QuestionSet
 _STEM_CHARACTERS = 100
 
 
-def add_question_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `questions` and what stands below it to the commands of `m1app.cli.main`."""
     questions = commands.add_parser("questions", help="question sets for benchmarks: import, list, preview, compare")
     below = questions.add_subparsers(required=True, metavar="import|list|layouts|preview|overlap|delete")
     _add_import(below)
-    listing = below.add_parser("list", help="every set, with its number of questions")
-    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    listing = below.add_parser("list", help="list all sets with their number of questions")
+    add_json(listing)
     listing.set_defaults(command=_list)
-    below.add_parser("layouts", help="the layouts that files can have").set_defaults(command=_layouts)
+    below.add_parser("layouts", help="list the layouts of question files").set_defaults(command=_layouts)
     preview = below.add_parser("preview", help="questions of a set")
     preview.add_argument("name", metavar="NAME")
-    preview.add_argument("--search", default="", metavar="WORDS", help="only questions that have all of these words")
+    preview.add_argument("--search", default="", metavar="WORDS", help="only questions that contain all of these words")
     preview.add_argument("--limit", type=int, default=10, metavar="N")
-    preview.add_argument("--offset", type=int, default=0, metavar="N", help="questions to pass over first")
-    preview.add_argument("--json", action="store_true", help="print one JSON object")
+    preview.add_argument("--offset", type=int, default=0, metavar="N", help="questions to skip")
+    add_json(preview)
     preview.set_defaults(command=_preview)
-    overlap = below.add_parser("overlap", help="questions that stand in two sets, or in fine-tuning data")
-    overlap.add_argument("name", metavar="NAME", nargs="*", help="sets to compare; all of them when left out")
+    overlap = below.add_parser("overlap", help="questions that two sets, or a set and fine-tuning data, have in common")
+    overlap.add_argument("name", metavar="NAME", nargs="*", help="sets to compare (default: all)")
     overlap.add_argument("--training", metavar="FILE", help="fine-tuning data with the column question or prompt")
-    overlap.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(overlap)
     overlap.set_defaults(command=_overlap)
     delete = below.add_parser("delete", help="delete a set; runs keep their questions and results")
     delete.add_argument("name", metavar="NAME")
@@ -45,14 +45,16 @@ def add_question_commands(commands: Any) -> None:
 def _add_import(below: Any) -> None:
     command = below.add_parser("import", help="import a file, or a dataset of the Hugging Face hub")
     command.add_argument("file", metavar="FILE", help=".json, .jsonl, .csv, .tsv or .parquet; with --hub a repository")
-    command.add_argument("--name", default="", help="name of the set; the file's own when left out")
-    command.add_argument("--layout", default="", help="see `questions layouts`; found by the columns when left out")
+    command.add_argument("--name", default="", help="name of the set (default: the name in the file)")
+    command.add_argument(
+        "--layout", default="", help="layout of the file, see `questions layouts` (default: found by its columns)"
+    )
     command.add_argument(
         "--hub", action="store_true", help="fetch FILE, such as openlifescienceai/medmcqa, from the hub"
     )
-    command.add_argument("--config", default="", help="of the repository, with --hub")
-    command.add_argument("--split", default="", help="of the repository, with --hub")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--config", default="", help="config of the repository, with --hub")
+    command.add_argument("--split", default="", help="split of the repository, with --hub")
+    add_json(command)
     command.set_defaults(command=_import)
 
 
@@ -64,7 +66,7 @@ async def _import(services: Services, options: argparse.Namespace) -> int:
         )
     else:
         report = await sets.import_file(Path(options.file), name=options.name, layout=options.layout)
-    _write(_report_json(report) if options.json else _report_text(report))
+    write(_report_json(report) if options.json else _report_text(report))
     return 0
 
 
@@ -89,15 +91,15 @@ def _report_text(report: ImportReport) -> str:
 async def _list(services: Services, options: argparse.Namespace) -> int:
     sets = await services.question_sets.all()
     if options.json:
-        _write(json.dumps({"sets": [_set_json(each) for each in sets]}, ensure_ascii=False) + "\n")
+        write_json({"sets": [_set_json(each) for each in sets]})
         return 0
     for each in sets:
-        _write(
+        write(
             f"{each.name}: {each.question_count:,} questions, layout {each.layout}, from {each.source}, "
             f"imported {each.created_at:%Y-%m-%d}\n"
         )
     if not sets:
-        _write("There is no question set yet. Import one: python -m m1app questions import FILE\n")
+        write("There is no question set yet. Import one: python -m m1app questions import FILE\n")
     return 0
 
 
@@ -107,7 +109,7 @@ def _set_json(each: QuestionSet) -> dict[str, Any]:
 
 async def _layouts(services: Services, options: argparse.Namespace) -> int:
     for layout_id, label in services.question_sets.layouts:
-        _write(f"{layout_id:18} {label}\n")
+        write(f"{layout_id:18} {label}\n")
     return 0
 
 
@@ -127,11 +129,11 @@ async def _preview(services: Services, options: argparse.Namespace) -> int:
             }
             for each in found
         ]
-        _write(json.dumps({"name": chosen.name, "questions": content}, ensure_ascii=False) + "\n")
+        write_json({"name": chosen.name, "questions": content})
         return 0
     for each in found:
         options_text = "".join(f"  {letter}. {text}\n" for letter, text in each.options.items())
-        _write(f"{each.stem}\n{options_text}  target: {each.target}\n\n")
+        write(f"{each.stem}\n{options_text}  target: {each.target}\n\n")
     return 0
 
 
@@ -140,9 +142,9 @@ async def _overlap(services: Services, options: argparse.Namespace) -> int:
     training = Path(options.training) if options.training else None
     found = await services.question_sets.overlaps([each.id for each in chosen], training)
     if options.json:
-        _write(json.dumps({"overlaps": [asdict(each) for each in found]}, ensure_ascii=False) + "\n")
+        write_json({"overlaps": [asdict(each) for each in found]})
     else:
-        _write(_overlaps_text(found) or "no overlap found\n")
+        write(_overlaps_text(found) or "no overlap found\n")
     return 0
 
 
@@ -163,7 +165,7 @@ def _short(stem: str) -> str:
 async def _delete(services: Services, options: argparse.Namespace) -> int:
     chosen = await _named(services, options.name)
     await services.question_sets.delete(chosen.id)
-    _write(f"{chosen.name} deleted; runs keep their questions and results\n")
+    write(f"{chosen.name} deleted; runs keep their questions and results\n")
     return 0
 
 
@@ -174,7 +176,3 @@ async def _named(services: Services, name: str) -> QuestionSet:
         there = ", ".join(each.name for each in sets) or "none yet"
         raise QuestionSetNotFound(f"There is no question set {name!r}. There are: {there}.")
     return found
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)

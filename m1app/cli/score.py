@@ -8,19 +8,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from m1app.cli.terminal import add_json, write, write_json
 from m1app.question.errors import InvalidAnswers
 from m1app.question.scoring import RULES, Score, score
 from m1app.wording import percent
 
 
-def add_score_command(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `score` to the commands of `m1app.cli.main`."""
     command = commands.add_parser("score", help="score answers of a file")
     command.add_argument(
         "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx or answer}; - reads stdin"
     )
     command.add_argument("--rule", choices=sorted(RULES), default="strict")
-    command.add_argument("--json", action="store_true", help="print one JSON object with every verdict")
+    add_json(command, "one JSON object with every verdict")
     command.set_defaults(run=_score)
 
 
@@ -44,12 +45,12 @@ def _score(options: argparse.Namespace) -> int:
             "without_target": without_target,
             "results": verdicts,
         }
-        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+        write_json(content)
         return 0
     judged = len(scores) - without_target
     share = f" ({percent(correct / judged)})" if judged else ""
     rest = f", {without_target} without a target" if without_target else ""
-    sys.stdout.write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
+    write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
     return 0
 
 

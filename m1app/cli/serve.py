@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 
-def add_serve_command(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add `serve` to the commands of `m1app.cli.main`."""
     command = commands.add_parser("serve", help="serve the pages on http://127.0.0.1:7860")
     command.set_defaults(run=lambda _: main())

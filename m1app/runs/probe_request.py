@@ -19,8 +19,22 @@ MAX_SYSTEM_PROMPT_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeRequest:
-    """One question and the knobs."""
+class Sampling:
+    """How a model is sampled; a probe and a sweep share these."""
+
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int | None = None
+    """None draws one when the temperature is above 0, so that every trace can be made again."""
+    answer_cap_tokens: int = 256
+    system_prompt: str | None = None
+    """None means the profile's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest(Sampling):
+    """One question with its budget and sampling."""
 
     stem: str
     options: Mapping[str, str] = field(default_factory=dict)
@@ -32,13 +46,7 @@ class ProbeRequest:
     """Profile id; empty means the one that fits the model."""
     thinking_budget_tokens: int = DEFAULT_BUDGET_TOKENS
     force_rounds: int = 0
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-    """None draws one when the temperature is above 0, so that every trace can be made again."""
     answer_cap_tokens: int = 512
-    system_prompt: str | None = None
-    """None means the profile's own."""
     source: str = "typed"
     title: str = ""
 
@@ -73,15 +81,20 @@ def check_request(request: ProbeRequest) -> None:
     validate_question(request.stem, dict(request.options), request.target)
     check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
     check_whole(request.force_rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
-    check_whole(request.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
-    _check_number(request.temperature, "temperature", "Temperature", 0.0, 2.0)
-    _check_number(request.top_p, "top_p", "Top-p", 0.0, 1.0)
-    if request.top_p == 0:
+    check_sampling(request)
+
+
+def check_sampling(sampling: Sampling) -> None:
+    """Refuse sampling that no engine could run; raises ProbeRefused that names the field."""
+    check_whole(sampling.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
+    _check_number(sampling.temperature, "temperature", "Temperature", 0.0, 2.0)
+    _check_number(sampling.top_p, "top_p", "Top-p", 0.0, 1.0)
+    if sampling.top_p == 0:
         raise ProbeRefused("top_p", "Top-p is 0; enter a number above 0, up to 1.")
-    if request.seed is not None:
-        check_whole(request.seed, "seed", "Seed", 0, MAX_SEED, "")
-    if request.system_prompt is not None:
-        _check_system_prompt(request.system_prompt)
+    if sampling.seed is not None:
+        check_whole(sampling.seed, "seed", "Seed", 0, MAX_SEED, "")
+    if sampling.system_prompt is not None:
+        _check_system_prompt(sampling.system_prompt)
 
 
 def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> None:

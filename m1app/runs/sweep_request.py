@@ -1,26 +1,27 @@
 """What a person asks for in one sweep, and what is refused before any token is generated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
+from m1app.question.question_text import validate_question
 from m1app.runs.errors import SweepRefused
-from m1app.runs.probe_request import MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest, check_request, check_whole
+from m1app.runs.probe_request import MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest, Sampling, check_sampling, check_whole
 from models.thinking.sweep import Cell, grid
+from storage.questions.records import Question
 from storage.sweeps.records import Sweep
 
 DEFAULT_BUDGETS = (64, 128, 256, 512)
 DEFAULT_FORCE_ROUNDS = (0, 1, 2)
 MAX_CELLS = 144
 MAX_PASSES = 16
+SettingsT = TypeVar("SettingsT", bound="SweepSettings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRequest:
-    """One question, a grid and the knobs; fields that a probe has too mean the same."""
+class SweepSettings(Sampling):
+    """A sweep without its question: a grid, the models and their sampling."""
 
-    stem: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = None
     models: tuple[str, ...] = ()
     """Served models, each swept at once; empty means the engine's default."""
     profile: str = ""
@@ -28,18 +29,33 @@ class SweepRequest:
     force_rounds: tuple[int, ...] = DEFAULT_FORCE_ROUNDS
     passes: int = 1
     """Sampled passes of each model, with seeds that count up; more than 1 needs a temperature above 0."""
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-    answer_cap_tokens: int = 256
-    system_prompt: str | None = None
-    source: str = "typed"
-    title: str = ""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The grid, by rounds and then budget."""
         return grid(self.budgets, self.force_rounds)
+
+    def asking(self, question: Question) -> "SweepRequest":
+        """The sweep of a stored question with these settings."""
+        return SweepRequest(
+            **{each.name: getattr(self, each.name) for each in fields(SweepSettings)},
+            stem=question.stem,
+            options=dict(question.options),
+            target=question.target,
+            source=question.source,
+            title=question.title,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest(SweepSettings):
+    """One question and how it is swept; fields that a probe has too mean the same."""
+
+    stem: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    source: str = "typed"
+    title: str = ""
 
     def probe(self, model: str, number: int = 0) -> ProbeRequest:
         """The largest cell of one pass as a probe."""
@@ -63,22 +79,8 @@ class SweepRequest:
 
 def request_of_sweep(sweep: Sweep) -> SweepRequest:
     """The request that makes a sweep again, with the same seeds and wording."""
-    return SweepRequest(
-        stem=sweep.question.stem,
-        options=dict(sweep.question.options),
-        target=sweep.question.target,
-        models=sweep.models,
-        profile=sweep.profile,
-        budgets=sweep.budgets,
-        force_rounds=sweep.force_rounds,
-        passes=sweep.passes,
-        temperature=sweep.temperature,
-        top_p=sweep.top_p,
-        seed=sweep.seed,
-        answer_cap_tokens=sweep.answer_cap_tokens,
-        system_prompt=sweep.system_prompt,
-        source=sweep.question.source,
-        title=sweep.question.title,
+    return SweepSettings(**{each.name: getattr(sweep, each.name) for each in fields(SweepSettings)}).asking(
+        sweep.question
     )
 
 
@@ -87,29 +89,45 @@ def check_sweep(request: SweepRequest) -> SweepRequest:
 
     Raises:
         InvalidQuestion: the question, its options or its target are not usable.
-        ProbeRefused, SweepRefused: a knob is out of its range.
+        ProbeRefused, SweepRefused: a setting is out of its range.
     """
-    if not request.budgets:
+    checked = check_settings(request)
+    validate_question(request.stem, dict(request.options), request.target)
+    return checked
+
+
+def check_settings(settings: SettingsT) -> SettingsT:
+    """The settings with their grid in order and without repetition.
+
+    Raises:
+        ProbeRefused, SweepRefused: a setting is out of its range.
+    """
+    if not settings.budgets:
         raise SweepRefused("budgets", "No thinking budget is chosen; choose at least one.")
-    if not request.force_rounds:
+    if not settings.force_rounds:
         raise SweepRefused("force_rounds", "No number of force rounds is chosen; choose at least one, such as 0.")
-    for budget in request.budgets:
+    for budget in settings.budgets:
         check_whole(budget, "budgets", "A thinking budget", 1, None, "tokens")
-    for rounds in request.force_rounds:
+    for rounds in settings.force_rounds:
         check_whole(rounds, "force_rounds", "A number of force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
-    check_whole(request.passes, "passes", "Passes", 1, MAX_PASSES, "")
-    if request.passes > 1 and request.temperature == 0:
-        raise SweepRefused(
-            "passes", f"{request.passes} passes at temperature 0 would all be equal; raise it, or choose 1 pass."
-        )
-    if request.seed is not None and request.seed + request.passes - 1 > MAX_SEED:
-        raise SweepRefused("seed", f"Seed {request.seed:,} leaves no room for {request.passes} passes; choose less.")
-    if len(request.cells) > MAX_CELLS:
-        raise SweepRefused("budgets", f"The grid has {len(request.cells)} cells; choose at most {MAX_CELLS}.")
-    check_request(request.probe(""))
+    _check_passes(settings)
+    if len(settings.cells) > MAX_CELLS:
+        raise SweepRefused("budgets", f"The grid has {len(settings.cells)} cells; choose at most {MAX_CELLS}.")
+    check_sampling(settings)
     return replace(
-        request,
-        budgets=tuple(sorted(set(request.budgets))),
-        force_rounds=tuple(sorted(set(request.force_rounds))),
-        models=tuple(dict.fromkeys(request.models)),
+        settings,
+        budgets=tuple(sorted(set(settings.budgets))),
+        force_rounds=tuple(sorted(set(settings.force_rounds))),
+        models=tuple(dict.fromkeys(settings.models)),
     )
+
+
+def _check_passes(settings: SweepSettings) -> None:
+    passes, seed = settings.passes, settings.seed
+    check_whole(passes, "passes", "Passes", 1, MAX_PASSES, "")
+    if passes > 1 and settings.temperature == 0:
+        raise SweepRefused(
+            "passes", f"{passes} passes at temperature 0 would all be equal; raise it, or choose 1 pass."
+        )
+    if seed is not None and seed + passes - 1 > MAX_SEED:
+        raise SweepRefused("seed", f"Seed {seed:,} leaves no room for {passes} passes; choose less.")

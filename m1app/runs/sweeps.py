@@ -15,7 +15,7 @@ from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.sweep_reading import SweepSnapshot
-from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
+from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings, check_sweep, request_of_sweep
 from models.thinking.sweep import Cell
 from storage.database import Database, Session
 from storage.errors import RecordNotFound
@@ -72,13 +72,18 @@ class SweepService:
         return self._runs.tokens_per_second
 
     @staticmethod
-    def estimate(request: SweepRequest) -> SweepEstimate:
-        """What `request` may cost at most; raises SweepRefused for a grid that cannot be run."""
-        request = check_sweep(replace(request, stem=request.stem.strip() or "?"))
-        runs = request.passes * max(1, len(request.models))
-        answers = len(request.cells) * (request.answer_cap_tokens + bool(request.options))
-        separate = sum(cell.budget_tokens for cell in request.cells)
-        return SweepEstimate(runs * (max(request.budgets) + answers), runs * (separate + answers))
+    def estimate(settings: SweepSettings, *, has_options: bool) -> SweepEstimate:
+        """What a sweep may cost at most; raises ProbeRefused for settings that cannot be run.
+
+        Args:
+            settings: grid, models and sampling.
+            has_options: whether the question has options, whose probabilities cost a token at each cut.
+        """
+        settings = check_settings(settings)
+        runs = settings.passes * max(1, len(settings.models))
+        answers = len(settings.cells) * (settings.answer_cap_tokens + has_options)
+        separate = sum(cell.budget_tokens for cell in settings.cells)
+        return SweepEstimate(runs * (max(settings.budgets) + answers), runs * (separate + answers))
 
     async def start(self, request: SweepRequest, sweep_id: str = "") -> SweepSnapshot:
         """Begin a sweep; gives it as it stands before the first token.

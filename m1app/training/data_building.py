@@ -116,11 +116,13 @@ class TrainingDataService:
             _take(*await self._read_hub(address), samples, sources)
         if with_own_traces:
             own = await self.own_traces()
-            _take(own, DataSource(OWN_TRACES, _sha256_of(own), len(own)), samples, sources)
+            sha256 = await asyncio.to_thread(_sha256_of, own)
+            _take(own, DataSource(OWN_TRACES, sha256, len(own)), samples, sources)
         if not sources:
             raise InvalidTrainingData("There is no source of samples: name a file, a hub repository, or own traces.")
         evaluation, of_run = await asyncio.to_thread(self._questions, plan)
-        own_sets = [name for name in of_run.own_sets(samples) if name in evaluation]
+        asked = await asyncio.to_thread(of_run.own_sets, samples)
+        own_sets = [name for name in asked if name in evaluation]
         counts = await _token_counts(samples, plan.max_tokens, engine) if engine and plan.max_tokens else None
         count: Callable[[str], int] | None = counts.__getitem__ if counts is not None else None
         compared = {name: questions for name, questions in evaluation.items() if name not in own_sets}
@@ -192,7 +194,7 @@ class TrainingDataService:
             raise InvalidTrainingData(str(exc)) from exc
         samples = await asyncio.to_thread(read_samples, content, f"{chosen.name}.parquet")
         # Of the samples, not of the file: another version of `datasets` may write the same ones differently.
-        return samples, DataSource(chosen.place, _sha256_of(samples), len(samples))
+        return samples, DataSource(chosen.place, await asyncio.to_thread(_sha256_of, samples), len(samples))
 
     def _own_traces(self) -> tuple[TrainingSample, ...]:
         with self._database.session(is_read_only=True) as session:
@@ -323,7 +325,7 @@ async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path
             "There are no corrections yet: mark a failure on /annotate/, say the corrected fact, and submit it."
         )
     path = folder / _CORRECTIONS_FILE
-    path.write_text(text, encoding="utf-8")
+    await asyncio.to_thread(path.write_text, text, encoding="utf-8")
     return (path,)
 
 

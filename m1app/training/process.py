@@ -84,7 +84,8 @@ async def run_training(
     report(progress_of(events))
     is_finished = _is_finished(events, started_at, ended.result(), is_stopping=is_stopping.is_set())
     if is_finished is None:
-        raise AppError(_silence(ended.result(), shutil.disk_usage(folder.path).free))
+        usage = await asyncio.to_thread(shutil.disk_usage, folder.path)
+        raise AppError(_silence(ended.result(), usage.free))
     return is_finished
 
 

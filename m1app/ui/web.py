@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 from m1app.access.service import AdminAccess
 from m1app.background import start_task
 from m1app.bootstrap import Services
-from m1app.ui.admin.component import ADMIN_STYLE_SHEET
 from m1app.ui.admin.files import add_admin_files
 from m1app.ui.admin.login import ADMIN, AdminGate, add_login, is_admitted
 from m1app.ui.admin.page import AdminPage
@@ -27,8 +26,9 @@ from m1app.ui.compare.page import ComparePage
 from m1app.ui.probe.downloads import add_trace_downloads
 from m1app.ui.probe.page import ProbePage
 from m1app.ui.shell.gradio_upkeep import bound_upkeep
+from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.security import Secured, allowed_hosts
-from m1app.ui.shell.theme import STYLE_SHEETS, make_theme
+from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
 
 _PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
 """Of the pages, each a separate Gradio application."""
@@ -70,6 +70,7 @@ def build_app(services: Services) -> ASGIApp:
     add_sweep_downloads(app, services)
     add_annotation_downloads(app, services)
     add_benchmark_downloads(app, services)
+    add_page_code(app)
     add_login(app, access)
     add_admin_files(app, services, access)
     _mount_admin(app, services, access)
@@ -108,7 +109,7 @@ def _mount(
         theme=make_theme(),
         css_paths=[*STYLE_SHEETS, *more_style_sheets],
         auth_dependency=user,
-        js=STYLE_SHEETS[0].with_name("page.js").read_text(encoding="utf-8"),
+        js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
         footer_links=[],
         run_history=False,
         show_error=False,

@@ -11,11 +11,11 @@ from m1app.bootstrap import Services
 from m1app.engines.doctor import Finding, examine
 from m1app.engines.service import EngineState
 from m1app.settings import EngineChoice
-from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import header_value
+from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size
 from models.weights.catalog import CatalogModel
@@ -33,8 +33,10 @@ class EnginesTab:
         self._services = services
         self._gate = gate
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
-        self._engines = admin_component("engines")
-        self._health = admin_component("health")
+        self._engines = page_component(
+            "admin/engines", element_id="admin-engines", events=("restart_engine", "stop_engine")
+        )
+        self._health = page_component("admin/health", element_id="admin-health", events=("examine",))
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect the handlers, and refresh the tab at intervals."""

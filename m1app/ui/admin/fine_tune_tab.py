@@ -10,14 +10,13 @@ from m1app.bootstrap import Services
 from m1app.training.errors import RecipeRefused
 from m1app.training.pace import measured_pace
 from m1app.training.plan import count_tokens
-from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.fine_tune_form import TrainingForm
 from m1app.ui.admin.fine_tune_plan_view import plan_value
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
-from m1app.ui.shell.page_component import escaped, text_block
+from m1app.ui.shell.page_component import escaped, page_component, text_block
 from models.errors import CatalogError
 from models.weights.catalog import Catalog
 
@@ -36,7 +35,7 @@ class TrainingTab:
             self._start = gr.Button("Start", variant="primary", elem_id="admin-training-start", min_width=90)
             self._plan = gr.Button("Plan", elem_id="admin-training-plan-button", min_width=90)
         self._message = text_block("admin-training-message")
-        self._shown = admin_component("training_plan", "training_steps")
+        self._shown = page_component("admin/fine_tune_plan", element_id="admin-training-plan")
         self.started_job = gr.State("")
         """Id of the job that was launched last."""
 

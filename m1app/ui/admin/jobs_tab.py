@@ -41,13 +41,7 @@ class JobsTab:
         self._fine_tuning = services.fine_tuning
         self._engine_watch = services.engine_watch
         self._gate = gate
-        self.list = page_component(
-            "admin/admin_jobs",
-            "admin/admin_base",
-            "shell/plotly_loader",
-            "admin/admin_training_progress",
-            "admin/admin_jobs",
-        )
+        self.list = page_component("admin/jobs", element_id="admin-jobs", events=("look", "act", "clone", "benchmark"))
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._view = gr.State(dict(NEW_VIEW))
         self._sent = gr.State("")

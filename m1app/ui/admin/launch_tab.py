@@ -10,12 +10,11 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
 from m1app.bootstrap import Services
 from m1app.runs.errors import ProbeRefused
-from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.launch_form import LaunchForm, place_of
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
-from m1app.ui.shell.page_component import escaped, text_block
+from m1app.ui.shell.page_component import escaped, page_component, text_block
 from m1app.wording import counted, duration, percent
 
 _NO_SETS = "No question sets yet. Import one under Question sets."
@@ -28,7 +27,7 @@ class LaunchTab:
         self._services = services
         self._gate = gate
         self.form = LaunchForm(services.profiles, has_ray=bool(services.settings.ray_address))
-        self._shown = admin_component("launch")
+        self._shown = page_component("admin/launch", element_id="admin-launch")
         with gr.Row(elem_id="admin-launch-controls"):
             self._start = gr.Button("Start", variant="primary", elem_id="admin-start", min_width=90)
             self._dry_run = gr.Button("Dry run", elem_id="admin-dry-run", min_width=90)

@@ -28,7 +28,7 @@ _COOKIE = "m1-admin"
 _MAX_FORM_BYTES = 16_384
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEXT = re.compile(r"/admin/(\?[\w=&.%-]{0,500})?")
-_PAGE = Template((Path(__file__).parent / "admin_login.html").read_text(encoding="utf-8"))
+_PAGE = Template((Path(__file__).parent / "login.html").read_text(encoding="utf-8"))
 # A form that is sent under "no-referrer", the other pages' policy, names no origin that could be checked.
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 

@@ -32,7 +32,7 @@ class AdminPage:
         self._services = services
         self._gate = HandlerGate(access)
         header = PageHeader(services)
-        self._session = page_component("admin/admin_session")
+        self._session = page_component("admin/session", element_id="admin-session")
         # Every tab is there from the start: one that is built later would miss what was sent to it before.
         with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
             with gr.Tab("New benchmark", id="launch", render_children=True):

@@ -7,7 +7,6 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.question_sets.service import QuestionSetNotFound
-from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.question_sets_view import (
     PREVIEW_PAGE,
@@ -19,6 +18,7 @@ from m1app.ui.admin.question_sets_view import (
 )
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.page_component import page_component
 
 Reply = dict[str, Any]
 _HUB_FIELDS = ("name", "layout", "config", "split")
@@ -36,7 +36,7 @@ class SetsTab:
         self._sets = services.question_sets
         self._gate = gate
         self._choice = choice
-        self.list = admin_component("sets", "upload")
+        self.list = page_component("admin/question_sets", element_id="admin-sets", events=("ask",))
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect the handlers."""

@@ -9,7 +9,6 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.training.data_building import Collected, DataRequest, carry_out
-from m1app.ui.admin.component import admin_component
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_view import (
     built_value,
@@ -21,6 +20,7 @@ from m1app.ui.admin.training_data_view import (
 )
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.page_component import page_component
 from storage.benchmarks.records import BenchmarkRun
 
 Reply = dict[str, Any]
@@ -33,7 +33,7 @@ class TrainingDataPart:
         self._services = services
         self._data = services.training_data
         self._gate = gate
-        self.list = admin_component("training_data", "training_steps", "upload")
+        self.list = page_component("admin/training_data", element_id="admin-training-data", events=("ask",))
 
     def wire(self, demo: gr.Blocks, choice: gr.Dropdown) -> None:
         """Connect the handlers.

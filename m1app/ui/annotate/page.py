@@ -21,8 +21,6 @@ from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
 
-_PROGRAM = ("base", "text", "paint", "words", "palette", "form", "marks", "queue", "draft", "case", "start")
-"""The page's code, in this order: `annotate_<name>.js`."""
 _QUEUE_PAGE = 50
 _MAX_DRAFT_CHARACTERS = 1_000_000
 
@@ -36,8 +34,8 @@ class AnnotatePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._annotations = services.annotations
         header = PageHeader(services)
-        self._page = page_component("annotate/annotate_page", *(f"annotate/annotate_{part}" for part in _PROGRAM))
-        self._numbers = page_component("annotate/annotate_numbers")
+        self._page = page_component("annotate/page", element_id="annotate-page", events=("ask",))
+        self._numbers = page_component("annotate/numbers", element_id="annotate-numbers", events=("summary", "compute"))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         self._numbers.summary(self._on_summary, None, self._numbers, trigger_mode="multiple", **QUIET)
         self._numbers.compute(self._on_compute, None, self._numbers, **QUIET)

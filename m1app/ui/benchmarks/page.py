@@ -33,8 +33,6 @@ RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
 MOST_RUNS_COMPARED = 8
 _SHARED_SECONDS = 1.0
-_PROGRAM = ("base", "view", "runs", "chosen", "charts", "tables", "flow", "questions", "start")
-"""The page's code, in this order: `benchmark_<name>.js`."""
 
 Values = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -48,9 +46,7 @@ class BenchmarksPage:
         # Every open tab asks for the runs again and again.
         self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
         header = PageHeader(services)
-        self._page = page_component(
-            "benchmarks/benchmarks_page", "shell/plotly_loader", *(f"benchmarks/benchmark_{part}" for part in _PROGRAM)
-        )
+        self._page = page_component("benchmarks/page", element_id="benchmarks-page", events=("ask",))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
         # The header offers the served models to a form; here there is none.
         header.wire(demo.load, gr.Dropdown([], visible=False))

@@ -37,12 +37,12 @@ class ComparePage:
             self._form = CompareForm(services.profiles)
         self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
         self._build_controls()
-        self._view = page_component("compare/sweep_view")
-        self._charts = page_component("compare/sweep_charts")
-        self._columns = page_component("compare/sweep_columns")
+        self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
+        self._charts = page_component("compare/charts", element_id="sweep-charts")
+        self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
         gr.HTML("<h2>History</h2>", apply_default_css=False)
         self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
-        self._history = page_component("compare/sweep_history")
+        self._history = page_component("compare/history", element_id="sweep-history", events=("open_sweep",))
         self._more = gr.Button("Show more", visible=False, elem_id="compare-more")
         self._shown = gr.State(_HISTORY_PAGE)
         self._sweep_id = gr.State("")
@@ -175,7 +175,9 @@ class ComparePage:
     def _on_estimate(self, *values: Any) -> str:
         try:
             request = self._form.read(values)
-            return escaped(estimate_text(request, self._services.sweeps.estimate(request)))
+            return escaped(
+                estimate_text(request, self._services.sweeps.estimate(request, has_options=bool(request.options)))
+            )
         except ProbeRefused as exc:
             return escaped(str(exc))
         except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run

@@ -1,63 +1,76 @@
-// Says how a sweep stands: state, account, question, links. All texts are set as text.
-const say = (name, text) => {
-  if (q(name).textContent !== text) q(name).textContent = text || "";
-  q(name).hidden = !text;
-};
-let shownId;
+// How far a sweep is: state, account, question, links.
+import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
 
-function showAddress(id) {
+/** @typedef {import("../shell/elements.js").FindPart} FindPart */
+
+/**
+ * @typedef {object} SweepValue
+ * @property {string} [id]
+ * @property {string} [state]
+ * @property {string} [state_label]
+ * @property {number} [answered]
+ * @property {number} [cells]
+ * @property {string} [question]
+ * @property {string[]} [options] "A. text".
+ * @property {string | null} [target]
+ * @property {string} [notice]
+ * @property {string} [account]
+ * @property {string} [sampling]
+ */
+
+/**
+ * @param {FindPart} part
+ * @param {string} id
+ */
+function showAddress(part, id) {
   const url = new URL(window.location.href);
-  if (id && url.searchParams.get("sweep") !== id) {
+  if (url.searchParams.get("sweep") !== id) {
     url.search = `?sweep=${id}`;
     window.history.pushState(null, "", url);
   }
-  q("link").href = `/compare/?sweep=${id}`;
-  q("json").href = `/sweeps/${id}.json`;
-  q("csv").href = `/sweeps/${id}.csv`;
+  part("link", HTMLAnchorElement).href = `/compare/?sweep=${id}`;
+  part("json", HTMLAnchorElement).href = `/sweeps/${id}.json`;
+  part("csv", HTMLAnchorElement).href = `/sweeps/${id}.csv`;
 }
 
-function showQuestion(value) {
-  q("question").textContent = value.question || "";
+/**
+ * @param {FindPart} part
+ * @param {SweepValue} value
+ */
+function showQuestion(part, value) {
+  part("question").textContent = value.question || "";
   const options = (value.options || []).map((text) => {
-    const item = document.createElement("li");
-    const isTarget = value.target && text.startsWith(`${value.target}. `);
-    item.textContent = isTarget ? `${text} (target)` : text;
-    return item;
+    const isTarget = Boolean(value.target) && text.startsWith(`${value.target}. `);
+    return node("li", "", isTarget ? `${text} (target)` : text);
   });
-  q("options").replaceChildren(...options);
+  part("options").replaceChildren(...options);
 }
 
-function show() {
-  const value = props.value || {};
-  // A notice can come alone: what is shown of a sweep stays then.
-  if (value.notice !== undefined) say("notice", value.notice);
-  q("empty").hidden = Boolean(value.id || value.notice);
-  q("sweep").hidden = !value.id && !value.notice;
-  if (!value.id) return;
-  if (value.id !== shownId) {
-    shownId = value.id;
-    showAddress(value.id);
-    showQuestion(value);
-  }
-  q("state").textContent = value.state_label;
-  q("state").dataset.state = value.state;
-  say("answered", `${value.answered} of ${value.cells} cells answered`);
-  say("account", value.account);
-  say("sampling", value.sampling);
-  const share = value.cells ? value.answered / value.cells : 0;
-  q("meter").style.setProperty("--share", share);
-  q("meter").setAttribute("aria-valuenow", Math.round(share * 100));
-}
+/** @param {import("../shell/elements.js").Host} host */
+export function mount({ element, trigger }) {
+  const part = partsOf(element);
+  /** @type {string | undefined} */
+  let shownId;
+  part("copy").addEventListener("click", () => copyText(part("copy"), part("link", HTMLAnchorElement).href));
+  part("example").addEventListener("click", () => trigger("example", {}));
 
-q("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(q("link").href);
-    q("copy").textContent = "Copied";
-  } catch {
-    q("copy").textContent = "Copy failed";
-  }
-  setTimeout(() => (q("copy").textContent = "Copy link"), 1500);
-});
-q("example").addEventListener("click", () => trigger("example", {}));
-watch("value", show);
-show();
+  return (/** @type {SweepValue} */ value) => {
+    // A notice can come alone: what is shown of a sweep stays then.
+    if (value.notice !== undefined) say(part("notice"), value.notice);
+    part("empty").hidden = Boolean(value.id || value.notice);
+    part("sweep").hidden = !value.id && !value.notice;
+    if (!value.id) return;
+    if (value.id !== shownId) {
+      shownId = value.id;
+      showAddress(part, value.id);
+      showQuestion(part, value);
+    }
+    const { answered = 0, cells = 0 } = value;
+    part("state").textContent = value.state_label || "";
+    part("state").dataset.state = value.state || "";
+    say(part("answered"), `${answered} of ${cells} cells answered`);
+    say(part("account"), value.account);
+    say(part("sampling"), value.sampling);
+    setMeter(part("meter"), cells ? answered / cells : 0);
+  };
+}

@@ -1,6 +1,6 @@
 """What the Compare page shows of a sweep: its state and account, its charts and flips.
 
-The columns are in `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for `sweep_*.js`.
+Columns: `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for `sweep_view.js` and `charts.js`.
 """
 
 import itertools
@@ -19,6 +19,7 @@ from m1app.runs.sweep_reading import (
     trajectory,
 )
 from m1app.ui.compare.text_offsets import Utf16Offsets
+from m1app.ui.compare.trajectory import probability_words, trajectory_figure
 from m1app.wording import Verdict, tokens_account, verdict_of, verdict_with_letter
 from models.thinking.sweep import Cell
 from storage.sweeps.records import Sweep
@@ -74,8 +75,6 @@ def charts_value(snapshot: SweepSnapshot, memory: FlipMemory | None = None) -> d
         "id": sweep.id,
         "budgets": list(sweep.budgets),
         "rounds": list(sweep.force_rounds),
-        "options": dict(sweep.question.options),
-        "target": sweep.question.target,
         "bands": [_band(snapshot, run, known) for run in snapshot.passes],
         "shares": _shares(snapshot),
     }
@@ -176,9 +175,7 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dic
         "id": run.trace.id,
         "title": band_title(snapshot.sweep, run),
         "cells": [_map_cell(reading, has_options) for reading in readings],
-        "points": [_point(kept) for kept in points],
-        "waits": _wait_tokens(run),
-        "no_chart": _why_no_chart(snapshot, points),
+        "trajectory": _trajectory(snapshot, run, points),
         "flips": memory[answers],
         "no_flips": _why_no_flips(snapshot, points),
     }
@@ -200,12 +197,19 @@ def _map_cell(reading: CellReading, has_options: bool) -> dict[str, Any]:
     }
 
 
-def _point(kept: Checkpoint) -> dict[str, Any]:
-    verdict = verdict_of(kept.letter, kept.is_correct)
+def _trajectory(snapshot: SweepSnapshot, run: PassSnapshot, points: Sequence[Checkpoint]) -> dict[str, Any]:
+    sweep, question = snapshot.sweep, snapshot.sweep.question
+    known = [kept for kept in points if kept.option_probabilities]
+    why_none = _why_no_chart(snapshot, points)
+    if why_none or not known:
+        return {"no_chart": why_none, "hint": "", "said": [], "figure": None}
+    letters = list(question.options)
+    target = f"◎ is the target, option {question.target}. " if question.target else ""
     return {
-        "tokens": kept.cut_tokens,
-        "answer": kept.letter if kept.letter and kept.is_correct is None else verdict_with_letter(kept.letter, verdict),
-        "probabilities": dict(kept.option_probabilities) if kept.option_probabilities else None,
+        "no_chart": "",
+        "hint": f"{target}Point at the chart to read its values.",
+        "said": [probability_words(letters, question.target, kept) for kept in known],
+        "figure": trajectory_figure(letters, question.target, sweep.budgets, known, _wait_tokens(run)),
     }
 
 

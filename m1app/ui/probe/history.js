@@ -1,42 +1,39 @@
-// The list of traces: each row is a link that works on its own; a plain click opens it in this page.
-function cell(row, text, className, id) {
-  const made = document.createElement("td");
-  made.className = className || "";
-  const link = document.createElement("a");
-  link.href = `/?trace=${id}`;
-  link.textContent = text;
-  link.tabIndex = className === "m1-stem" ? 0 : -1;
-  made.append(link);
-  row.append(made);
-  return link;
+// The list of traces.
+import { linkedRow } from "../shell/elements.js";
+import { mountHistory } from "../shell/history.js";
+import { number } from "../shell/words.js";
+
+/**
+ * @typedef {object} TraceRow
+ * @property {string} id
+ * @property {string} begun In ISO 8601.
+ * @property {string} stem
+ * @property {string} model
+ * @property {number} budget
+ * @property {number} rounds
+ * @property {number} thinking_tokens
+ * @property {string} verdict
+ * @property {string} verdict_label
+ * @property {string} state_label
+ */
+
+/** @param {TraceRow} trace */
+function rowOf(trace) {
+  const row = linkedRow(`/?trace=${trace.id}`, [
+    [new Date(trace.begun).toLocaleString(), "m1-number"],
+    [trace.stem, "m1-stem"],
+    [trace.model],
+    [number(trace.budget), "m1-number"],
+    [String(trace.rounds), "m1-number"],
+    [number(trace.thinking_tokens), "m1-number"],
+    [trace.verdict_label, "m1-mark"],
+    [trace.state_label],
+  ]);
+  row.dataset.trace = trace.id;
+  const mark = row.querySelector("td.m1-mark");
+  if (mark instanceof HTMLElement) mark.dataset.verdict = trace.verdict;
+  return row;
 }
-function show() {
-  const value = props.value || {};
-  const rows = (value.rows || []).map((trace) => {
-    const row = document.createElement("tr");
-    row.dataset.trace = trace.id;
-    cell(row, new Date(trace.begun).toLocaleString(), "m1-number", trace.id);
-    cell(row, trace.stem, "m1-stem", trace.id);
-    cell(row, trace.model, "", trace.id);
-    cell(row, trace.budget.toLocaleString("en-US"), "m1-number", trace.id);
-    cell(row, String(trace.rounds), "m1-number", trace.id);
-    cell(row, trace.thinking_tokens.toLocaleString("en-US"), "m1-number", trace.id);
-    const mark = cell(row, trace.verdict_label, "m1-mark", trace.id).parentElement;
-    mark.dataset.verdict = trace.verdict;
-    cell(row, trace.state_label, "", trace.id);
-    return row;
-  });
-  // A search repaints the list under the keyboard's focus: it stays on the trace that had it.
-  const focused = element.contains(document.activeElement) && document.activeElement.closest("tr[data-trace]");
-  q("rows").replaceChildren(...rows);
-  if (focused) q("rows").querySelector(`tr[data-trace="${focused.dataset.trace}"] .m1-stem a`)?.focus({ preventScroll: true });
-  q("empty").textContent = value.empty || "";
-}
-element.addEventListener("click", (event) => {
-  const row = event.target.closest("tr[data-trace]");
-  if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  trigger("open_trace", { id: row.dataset.trace });
-});
-watch("value", show);
-show();
+
+/** @param {import("../shell/elements.js").Host} host */
+export const mount = (host) => mountHistory(host, { key: "trace", event: "open_trace", rowOf });

@@ -41,7 +41,7 @@ class ProbePage:
                 gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
                 self._message = text_block("message")
             with gr.Column(scale=7, min_width=340):
-                self._pane = page_component("probe/trace_pane")
+                self._pane = page_component("probe/trace_pane", element_id="trace-pane")
                 self._explanation = text_block("explanation")
         self._build_history()
         self._trace_id = gr.State("")
@@ -59,7 +59,7 @@ class ProbePage:
             self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
             self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
             self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
-        self._history = page_component("probe/history")
+        self._history = page_component("probe/history", element_id="history", events=("open_trace",))
         self._shown = gr.State(PAGE_SIZE)
         self._more = gr.Button("Show more", visible=False, elem_id="more")
 

@@ -1,178 +1,256 @@
-// Shows one trace: status, thinking and answer as they stream, then the verdict. Everything that a model wrote is
-// set as text, never as HTML. Only what is new is added to the page, a paragraph per line, so that long traces stay
-// smooth; nothing above the end moves.
-const number = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en-US"));
+// Shows one trace: status, thinking and answer as they stream, then the verdict. Only what is new is added to the page,
+// a paragraph per line, so that long traces stay smooth; nothing above the end moves.
+import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
+import { number, percent } from "../shell/words.js";
+import { piecesToAppend } from "./streamed_text.js";
+
+/** @typedef {import("./streamed_text.js").Segment} Segment */
+/** @typedef {import("../shell/elements.js").FindPart} FindPart */
+
+/**
+ * @typedef {object} OptionResult
+ * @property {string} letter
+ * @property {string} text
+ * @property {boolean} is_chosen
+ * @property {boolean} is_target
+ * @property {number | null} probability
+ */
+
+/**
+ * @typedef {object} SegmentResult
+ * @property {string} name
+ * @property {number | null} tokens
+ * @property {number | null} seconds
+ * @property {string} ended
+ */
+
+/**
+ * @typedef {object} TraceResult
+ * @property {string} verdict
+ * @property {string} verdict_label
+ * @property {string} finish
+ * @property {string} other
+ * @property {OptionResult[]} options
+ * @property {SegmentResult[]} segments
+ * @property {[name: string, text: string][]} details
+ */
+
+/**
+ * @typedef {object} TraceValue
+ * @property {string} [id]
+ * @property {string} [state]
+ * @property {string} [state_label]
+ * @property {string} [notice]
+ * @property {number} [budget]
+ * @property {number} [used]
+ * @property {number} [rounds]
+ * @property {number} [rounds_used]
+ * @property {number} [generated]
+ * @property {number | null} [rate] In tokens per second.
+ * @property {number | null} [first_token_seconds]
+ * @property {Segment[]} [thinking]
+ * @property {Segment[]} [answer]
+ * @property {TraceResult | null} [result]
+ */
+
+const NEAR_END_PIXELS = 48;
+
+/** @param {number | null | undefined} count */
+const counted = (count) => (count === null || count === undefined ? "–" : number(count));
 
 class Stream {
+  #pane;
+  /** @type {Segment[]} */
+  #shown = [];
+  /** @type {HTMLParagraphElement | null} */
+  #line = null;
+  /** @type {HTMLElement | null} The marker that is being written, where one is. */
+  #marker = null;
+
+  /** @param {HTMLElement} pane */
   constructor(pane) {
-    this.pane = pane;
-    this.clear();
+    this.#pane = pane;
   }
+
   clear() {
-    this.shown = [];
-    this.pane.replaceChildren();
-    this.last = null;
+    this.#shown = [];
+    this.#line = null;
+    this.#marker = null;
+    this.#pane.replaceChildren();
   }
-  // segments: [{kind, text}]; kinds other than "think" and "answer" stand out as markers.
+
+  /** @param {Segment[]} segments */
   show(segments) {
-    const isContinuation =
-      segments.length >= this.shown.length &&
-      this.shown.every((old, i) => segments[i].kind === old.kind && segments[i].text.startsWith(old.text));
-    if (!isContinuation) this.clear();
-    const atEnd = this.pane.scrollHeight - this.pane.scrollTop - this.pane.clientHeight < 48;
-    segments.forEach((segment, i) => {
-      const before = this.shown[i] ? this.shown[i].text : null;
-      if (before === null) this.open(segment.kind);
-      if (segment.text.length > (before || "").length) this.append(segment.text.slice((before || "").length));
-    });
-    this.shown = segments.map(({ kind, text }) => ({ kind, text }));
-    if (atEnd && isContinuation && segments.length) this.pane.scrollTop = this.pane.scrollHeight;
-  }
-  open(kind) {
-    this.isInline = kind === "wait" || kind === "lead";
-    if (this.isInline) {
-      if (!this.last || kind === "wait") this.paragraph();
-      const mark = node("span", `m1-${kind}`);
-      if (kind === "wait") mark.title = "Inserted to force another round of thinking";
-      this.last.append(mark);
-      this.target = mark;
-      return;
+    let pieces = piecesToAppend(this.#shown, segments);
+    const isContinuation = pieces !== null;
+    if (!pieces) {
+      this.clear();
+      pieces = piecesToAppend([], segments) ?? [];
     }
-    if (!this.last) this.paragraph();
-    this.target = this.last;
+    const pane = this.#pane;
+    const isAtEnd = pane.scrollHeight - pane.scrollTop - pane.clientHeight < NEAR_END_PIXELS;
+    for (const { opens, text } of pieces) {
+      if (opens !== null) this.#open(opens);
+      this.#append(text);
+    }
+    this.#shown = segments.map(({ kind, text }) => ({ kind, text }));
+    if (isAtEnd && isContinuation && segments.length) pane.scrollTop = pane.scrollHeight;
   }
-  paragraph() {
-    this.last = node("p");
-    this.pane.append(this.last);
-    this.target = this.last;
+
+  /** @param {string} kind */
+  #open(kind) {
+    const isMarker = kind === "wait" || kind === "lead";
+    const line = this.#line && kind !== "wait" ? this.#line : this.#newLine();
+    this.#marker = isMarker ? node("span", `m1-${kind}`) : null;
+    if (!this.#marker) return;
+    if (kind === "wait") this.#marker.title = "Inserted to force another round of thinking";
+    line.append(this.#marker);
   }
-  append(text) {
-    text.split("\n").forEach((line, i) => {
-      if (i > 0 && !this.isInline) this.paragraph();
-      else if (i > 0) this.target.append("\n");
-      if (!line) return;
-      const end = this.target.lastChild;
-      if (end && end.nodeType === Node.TEXT_NODE) end.appendData(line);
-      else this.target.append(line);
+
+  #newLine() {
+    this.#line = node("p");
+    this.#pane.append(this.#line);
+    return this.#line;
+  }
+
+  /** @param {string} text */
+  #append(text) {
+    text.split("\n").forEach((part, i) => {
+      if (i > 0 && !this.#marker) this.#newLine();
+      else if (i > 0) this.#marker?.append("\n");
+      if (!part) return;
+      const target = this.#marker ?? this.#line ?? this.#newLine();
+      const end = target.lastChild;
+      if (end instanceof Text) end.appendData(part);
+      else target.append(part);
     });
   }
 }
 
-const thinking = new Stream(q("thinking"));
-const answer = new Stream(q("answer"));
-let shownId = null;
-
-function showStatus(value) {
-  const state = q("state");
-  state.textContent = value.state_label || "";
-  state.dataset.state = value.state || "";
-  const meter = q("meter");
-  const share = value.budget ? Math.min(1, value.used / value.budget) : 0;
-  meter.style.setProperty("--share", share);
-  meter.setAttribute("aria-valuenow", Math.round(share * 100));
-  q("used").textContent = value.id ? `${number(value.used)} of ${number(value.budget)} tokens` : "";
-  q("rounds").textContent = value.id ? `${value.rounds_used} of ${value.rounds} forced rounds` : "";
-  q("rate").textContent = value.rate ? `${value.rate.toFixed(1)} tokens/s` : "";
-  q("first").textContent = value.first_token_seconds == null ? "" : `first token ${value.first_token_seconds.toFixed(2)} s`;
-  q("cost").textContent = value.id ? `${number(value.generated)} generated` : "";
-  const notice = q("notice");
-  notice.textContent = value.notice || "";
-  notice.hidden = !value.notice;
+/**
+ * @param {FindPart} part
+ * @param {TraceValue} value
+ */
+function showStatus(part, value) {
+  const [used, budget] = [value.used ?? 0, value.budget ?? 0];
+  const has = Boolean(value.id);
+  part("state").textContent = value.state_label || "";
+  part("state").dataset.state = value.state || "";
+  setMeter(part("meter"), budget ? Math.min(1, used / budget) : 0);
+  const first = value.first_token_seconds;
+  part("used").textContent = has ? `${counted(value.used)} of ${counted(value.budget)} tokens` : "";
+  part("rounds").textContent = has ? `${value.rounds_used} of ${value.rounds} forced rounds` : "";
+  part("rate").textContent = value.rate ? `${value.rate.toFixed(1)} tokens/s` : "";
+  part("first").textContent = first === null || first === undefined ? "" : `first token ${first.toFixed(2)} s`;
+  part("cost").textContent = has ? `${counted(value.generated)} generated` : "";
+  say(part("notice"), value.notice);
 }
 
-function showOptions(list, options) {
-  list.replaceChildren();
-  options.forEach((option) => {
-    const row = node("li", "m1-option");
-    if (option.is_chosen) row.classList.add("is-chosen");
-    if (option.is_target) row.classList.add("is-target");
-    row.append(node("span", "m1-letter", option.letter), node("span", "m1-option-text", option.text));
-    const tags = [option.is_chosen ? "chosen" : "", option.is_target ? "target" : ""].filter(Boolean).join(", ");
-    row.append(node("span", "m1-tags", tags));
-    if (option.probability !== null) {
-      const bar = node("span", "m1-bar");
-      bar.style.setProperty("--share", option.probability);
-      row.append(bar, node("span", "m1-percent", `${(option.probability * 100).toFixed(1)}%`));
-    }
-    list.append(row);
-  });
+/** @param {OptionResult} option */
+function optionRow(option) {
+  const row = node("li", "m1-option");
+  row.classList.toggle("is-chosen", option.is_chosen);
+  row.classList.toggle("is-target", option.is_target);
+  const tags = [option.is_chosen ? "chosen" : "", option.is_target ? "target" : ""].filter(Boolean).join(", ");
+  row.append(node("span", "m1-letter", option.letter), node("span", "m1-option-text", option.text));
+  row.append(node("span", "m1-tags", tags));
+  if (option.probability !== null) {
+    const bar = node("span", "m1-bar");
+    bar.style.setProperty("--share", String(option.probability));
+    row.append(bar, node("span", "m1-percent", percent(option.probability)));
+  }
+  return row;
 }
 
-function showResult(value) {
-  const result = value.result;
-  q("result").hidden = !result;
+/** @param {SegmentResult} segment */
+function segmentRow(segment) {
+  const row = node("tr");
+  row.append(
+    node("td", "", segment.name),
+    node("td", "m1-number", counted(segment.tokens)),
+    node("td", "m1-number", segment.seconds?.toFixed(1) ?? ""),
+    node("td", "", segment.ended),
+  );
+  return row;
+}
+
+/**
+ * @param {FindPart} part
+ * @param {TraceValue} value
+ */
+function showResult(part, { result }) {
+  part("result").hidden = !result;
   if (!result) return;
-  const verdict = q("verdict");
-  verdict.textContent = result.verdict_label;
-  verdict.dataset.verdict = result.verdict;
-  q("finish").textContent = result.finish;
-  showOptions(q("options"), result.options);
-  q("other").textContent = result.other;
-  const rows = result.segments.map((segment) => {
-    const row = node("tr");
-    row.append(
-      node("td", "", segment.name),
-      node("td", "m1-number", number(segment.tokens)),
-      node("td", "m1-number", segment.seconds == null ? "" : segment.seconds.toFixed(1)),
-      node("td", "", segment.ended),
-    );
-    return row;
-  });
-  q("segments").replaceChildren(...rows);
-  q("details").replaceChildren(
+  part("verdict").textContent = result.verdict_label;
+  part("verdict").dataset.verdict = result.verdict;
+  part("finish").textContent = result.finish;
+  part("options").replaceChildren(...result.options.map(optionRow));
+  part("other").textContent = result.other;
+  part("segments").replaceChildren(...result.segments.map(segmentRow));
+  part("details").replaceChildren(
     ...result.details.flatMap(([name, text]) => [node("dt", "", name), node("dd", "", text)]),
   );
 }
 
-function showLinks(value) {
-  q("links").hidden = !value.id;
-  if (!value.id) return;
-  q("json").href = `/traces/${value.id}.json`;
-  q("markdown").href = `/traces/${value.id}.md`;
-  q("link").href = `/?trace=${value.id}`;
-  q("compare").href = `/compare/?trace=${value.id}`;
-  q("compare").hidden = !value.result;
-  q("annotate").href = `/annotate/?case=${value.id}`;
-  q("annotate").hidden = !value.result;
+/**
+ * @param {FindPart} part
+ * @param {TraceValue} value
+ */
+function showLinks(part, { id, result }) {
+  part("links").hidden = !id;
+  if (!id) return;
+  const addresses = {
+    json: `/traces/${id}.json`,
+    markdown: `/traces/${id}.md`,
+    link: `/?trace=${id}`,
+    compare: `/compare/?trace=${id}`,
+    annotate: `/annotate/?case=${id}`,
+  };
+  for (const [name, address] of Object.entries(addresses)) part(name, HTMLAnchorElement).href = address;
+  part("compare").hidden = !result;
+  part("annotate").hidden = !result;
 }
 
-function show() {
-  const value = props.value || {};
-  element.classList.toggle("is-empty", !value.id);
-  if (value.id !== shownId) {
-    thinking.clear();
-    answer.clear();
-    shownId = value.id;
-    const url = new URL(window.location.href);
-    if (value.id && url.searchParams.get("trace") !== value.id) {
-      url.search = `?trace=${value.id}`;
-      window.history.pushState(null, "", url);
+/** @param {string | undefined} id */
+function showAddress(id) {
+  const url = new URL(window.location.href);
+  if (!id || url.searchParams.get("trace") === id) return;
+  url.search = `?trace=${id}`;
+  window.history.pushState(null, "", url);
+}
+
+/** @param {import("../shell/elements.js").Host} host */
+export function mount({ element }) {
+  const part = partsOf(element);
+  const thinking = new Stream(part("thinking"));
+  const answer = new Stream(part("answer"));
+  /** @type {TraceValue} */
+  let shown = {};
+  /** @type {string | null | undefined} */
+  let shownId = null;
+
+  element.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button[data-copy]") : null;
+    if (!(button instanceof HTMLElement)) return;
+    const what = button.dataset.copy;
+    const segments = (what === "thinking" ? shown.thinking : shown.answer) || [];
+    const text = segments.map((segment) => segment.text).join("");
+    copyText(button, what === "link" ? part("link", HTMLAnchorElement).href : text);
+  });
+
+  return (/** @type {TraceValue} */ value) => {
+    shown = value;
+    element.classList.toggle("is-empty", !value.id);
+    if (value.id !== shownId) {
+      thinking.clear();
+      answer.clear();
+      shownId = value.id;
+      showAddress(value.id);
     }
-  }
-  showStatus(value);
-  thinking.show(value.thinking || []);
-  answer.show(value.answer || []);
-  showResult(value);
-  showLinks(value);
+    showStatus(part, value);
+    thinking.show(value.thinking || []);
+    answer.show(value.answer || []);
+    showResult(part, value);
+    showLinks(part, value);
+  };
 }
-
-async function copy(button, text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Copy failed";
-  }
-  setTimeout(() => (button.textContent = button.dataset.label), 1500);
-}
-
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-copy]");
-  if (!button) return;
-  const text = (part) => ((props.value || {})[part] || []).map((segment) => segment.text).join("");
-  if (button.dataset.copy === "link") copy(button, q("link").href);
-  else copy(button, text(button.dataset.copy));
-});
-
-watch("value", show);
-show();

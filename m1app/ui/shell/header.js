@@ -1,37 +1,38 @@
-// What is running: engine, model, tokens per second. All texts are set as text.
-const set = (name, text) => {
-  if (q(name).textContent !== text) q(name).textContent = text;
-};
-function show() {
-  const value = props.value || {};
-  q("dot").dataset.state = value.state || "";
-  set("engine", value.label || "Engine");
-  set("work", value.work || "");
-  set("message", value.message || "");
-  set("demo", value.demo || "");
-  set("log", value.log || "");
-  q("restart").hidden = !value.can_restart;
-  q("stop").hidden = !value.can_stop;
-  set("restart", value.restart || "");
-  const facts = JSON.stringify(value.facts || []);
-  if (q("facts").dataset.shown !== facts) {
-    q("facts").dataset.shown = facts;
-    q("facts").replaceChildren(
-      ...(value.facts || []).flatMap(([name, text]) => {
-        const dt = document.createElement("dt");
-        const dd = document.createElement("dd");
-        dt.textContent = name;
-        dd.textContent = text;
-        return [dt, dd];
-      }),
-    );
+// What is running: engine, model, tokens per second.
+import { all, partsOf, setText, showFacts } from "./elements.js";
+
+/**
+ * @typedef {object} HeaderValue
+ * @property {string} [state]
+ * @property {string} [label]
+ * @property {string} [work]
+ * @property {string} [message]
+ * @property {string} [demo]
+ * @property {string} [log]
+ * @property {string} [restart] The text of the button.
+ * @property {boolean} [can_restart]
+ * @property {boolean} [can_stop]
+ * @property {[name: string, text: string][]} [facts]
+ */
+
+/** @param {import("./elements.js").Host} host */
+export function mount({ element, trigger }) {
+  const part = partsOf(element);
+  const here = window.location.pathname.replace(/\/*$/, "/");
+  for (const link of all(element, ".m1-nav a", HTMLAnchorElement)) {
+    if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
   }
+  part("restart").addEventListener("click", () => trigger("restart_engine", {}));
+  part("stop").addEventListener("click", () => trigger("stop_engine", {}));
+
+  return (/** @type {HeaderValue} */ value) => {
+    part("dot").dataset.state = value.state || "";
+    setText(part("engine"), value.label || "Engine");
+    for (const name of /** @type {const} */ (["work", "message", "demo", "log", "restart"])) {
+      setText(part(name), value[name]);
+    }
+    part("restart").hidden = !value.can_restart;
+    part("stop").hidden = !value.can_stop;
+    showFacts(part("facts"), value.facts || []);
+  };
 }
-const here = window.location.pathname.replace(/\/*$/, "/");
-element.querySelectorAll(".m1-nav a").forEach((link) => {
-  if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
-});
-q("restart").addEventListener("click", () => trigger("restart_engine", {}));
-q("stop").addEventListener("click", () => trigger("stop_engine", {}));
-watch("value", show);
-show();

@@ -33,7 +33,7 @@ class PageHeader:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._header = page_component("shell/header")
+        self._header = page_component("shell/header", element_id="header", events=("restart_engine", "stop_engine"))
 
     def wire(self, loaded: Callable[..., Any], model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
         """Show the engine's latest reading when the page is loaded and every other second.

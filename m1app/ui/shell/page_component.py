@@ -1,34 +1,63 @@
-"""This app's own components: a fixed template, page code that fills it, a dictionary as value.
+"""This app's own components: a fixed template, a module of page code that fills it, a dictionary as value.
 
 A function and no subclass of `gr.HTML`: Gradio writes a stub file beside the source of every subclass.
 """
 
 import html
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 
 import gradio as gr
 
+from m1app.ui.shell.page_code import page_code_address
+
 _PAGES = Path(__file__).parents[1]
 
+# Values that arrive while the module is on its way wait in `values` and are shown in their order. A component that
+# Gradio makes anew replaces the one before: that one's listeners end.
+_LOADER = Template("""\
+// Gradio takes the names of a component's events from the quoted words here: $events
+const ends = (window.m1Ends ??= new Map());
+ends.get($name)?.abort();
+const end = new AbortController();
+ends.set($name, end);
+const values = [props.value || {}];
+let show = (value) => values.push(value);
+watch("value", () => show(props.value || {}));
+import($address)
+  .then((code) => {
+    show = code.mount({ element, trigger, signal: end.signal });
+    values.forEach((value) => show(value));
+  })
+  .catch((error) => {
+    console.error(error);
+    element.append("This part of the page could not be loaded; reload the page.");
+  });
+""")
 
-def page_component(name: str, *program: str) -> gr.HTML:
-    """A component whose template and page code are `<room>/<name>.html` and `<room>/<name>.js` in `m1app/ui`.
+
+def page_component(name: str, *, element_id: str, events: Sequence[str] = ()) -> gr.HTML:
+    """A component whose page code and template are `m1app/ui/<name>.js` and `m1app/ui/<name>.html`.
 
     Its value is a dictionary that goes to the page code as it is. The page code sets every text with textContent,
-    and the template holds no value, so nothing is ever parsed as HTML. The element's id is the name with dashes.
+    and the template holds no value, so nothing is ever parsed as HTML.
 
     Args:
-        name: of the template, as "room/name".
-        program: names of the code's files in their order, one program together; none is the template's name.
-            `shell/elements.js` stands before them.
+        name: "room/file"; the module exports `mount(host)`, which returns the function that shows a value.
+        element_id: of its element in the page.
+        events: that the page code triggers; each is an attribute of the component to register a handler with.
     """
-    parts = ("shell/elements", *(program or (name,)))
+    program = _LOADER.substitute(
+        events=json.dumps(list(events)), name=json.dumps(element_id), address=json.dumps(page_code_address(name))
+    )
     return gr.HTML(
         value={},
         html_template=(_PAGES / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load="\n".join((_PAGES / f"{part}.js").read_text(encoding="utf-8") for part in parts),
+        js_on_load=program,
         apply_default_css=False,
-        elem_id=name.rpartition("/")[2].replace("_", "-"),
+        elem_id=element_id,
     )
 
 

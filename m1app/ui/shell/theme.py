@@ -7,11 +7,12 @@ import gradio as gr
 _PAGES = Path(__file__).parents[1]
 STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
-    _PAGES / "compare" / "compare.css",
-    _PAGES / "annotate" / "annotate.css",
-    _PAGES / "benchmarks" / "benchmark.css",
+    _PAGES / "compare" / "page.css",
+    _PAGES / "annotate" / "page.css",
+    _PAGES / "benchmarks" / "page.css",
 )
 """In the order in which a page takes them."""
+ADMIN_STYLE_SHEET = _PAGES / "admin" / "page.css"
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]

@@ -131,7 +131,7 @@ def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> N
         ((), ("--questions", "--resume")),
         (("--questions", "nowhere.json"), ("nowhere.json",)),
         (("--resume", "0" * 32), ("no benchmark run",)),
-        (("--resume", "0" * 32, "--dry-run"), ("--dry-run is about a new run",)),
+        (("--resume", "0" * 32, "--dry-run"), ("--dry-run and --resume cannot be combined",)),
     ],
 )
 def test_a_bench_that_cannot_begin_is_one_line(

@@ -458,7 +458,7 @@ def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str])
     assert run("annotations", "export", "--output", str(file), home=home, **engine).returncode == 0
     assert file.read_text(encoding="utf-8") == done.stdout
     again = run("annotations", "import", str(file), home=home, **engine)
-    assert (again.returncode, again.stdout) == (0, "0 imported, 1 here already\n")
+    assert (again.returncode, again.stdout) == (0, "0 imported, 1 already present\n")
     agreement = run("annotations", "agreement", "--json", home=home, **engine)
     assert json.loads(agreement.stdout)["cases"] == 0
     text = run("annotations", "agreement", home=home, **engine)

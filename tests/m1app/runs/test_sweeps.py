@@ -444,8 +444,8 @@ async def test_unknown_sweep_is_said_to_be_unknown(services: Services) -> None:
 
 
 def test_estimate_is_an_upper_bound(services: Services) -> None:
-    estimate = services.sweeps.estimate(request())
+    estimate = services.sweeps.estimate(request(), has_options=True)
     assert estimate.tokens_at_most == 32 + 6 * 13
     assert estimate.tokens_if_separate_at_most == 2 * (8 + 16 + 32) + 6 * 13
-    doubled = services.sweeps.estimate(request(stem="", models=("a", "b")))
+    doubled = services.sweeps.estimate(request(stem="", models=("a", "b")), has_options=True)
     assert doubled.tokens_at_most == 2 * estimate.tokens_at_most

@@ -132,9 +132,9 @@ def test_the_example_is_a_library_question_with_options(form: CompareForm) -> No
 
 def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     request = read(form, question="", options="", target="")
-    text = estimate_text(request, SweepService.estimate(request))
+    text = estimate_text(request, SweepService.estimate(request, has_options=bool(request.options)))
     assert text.startswith("6 cells from 3 passes: at most ")
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
-    assert estimate_text(one, SweepService.estimate(one)) == (
+    assert estimate_text(one, SweepService.estimate(one, has_options=bool(one.options))) == (
         "1 cell from 1 pass: at most 74 tokens. Separate runs: at most 74."
     )

@@ -117,7 +117,7 @@ def test_open_questions_are_not_scored_and_have_no_chart() -> None:
     cut = a_cut(4, 8, ((4, 0), (4, 1)), None, is_correct=None, option_probabilities=None)
     chart, columns = bands(a_sweep(PassSnapshot(PASS, (cut,)), question=question))
     assert chart["cells"][0]["verdict"] == "unscored"
-    assert "open question" in chart["no_chart"].lower()
+    assert "open question" in chart["trajectory"]["no_chart"].lower()
     assert columns["cells"][0]["verdict_label"] == "Not scored"
 
 
@@ -170,19 +170,24 @@ def test_a_column_tells_its_cut_its_verdict_and_which_cells_it_stands_for() -> N
 
 def test_the_trajectory_has_a_point_for_each_cut_and_a_mark_for_each_wait() -> None:
     chart, _ = bands(DONE)
-    assert [(point["tokens"], point["answer"]) for point in chart["points"]] == [
-        (4, "no option chosen"),
-        (6, "B, wrong"),
-        (8, "B, wrong"),
-        (16, "A, right"),
+    shown = chart["trajectory"]
+    lines = {line["name"]: line for line in shown["figure"]["data"] if line["mode"] == "lines+markers"}
+    assert {name: line["x"] for name, line in lines.items()} == {"A (target)": [4, 6, 8, 16], "B": [4, 6, 8, 16]}
+    assert [line["y"][0] for line in lines.values()] == [0.5, 0.25]
+    assert [said.rpartition("; answer ")[2] for said in shown["said"]] == [
+        "no option chosen",
+        "B, wrong",
+        "B, wrong",
+        "A, right",
     ]
-    assert chart["points"][0]["probabilities"] == {"A": 0.5, "B": 0.25}
-    assert (chart["waits"], chart["no_chart"]) == ([6], "")
+    assert shown["said"][0].startswith("4 tokens: A (target) 50.0%, B 25.0%")
+    (waits,) = (line for line in shown["figure"]["data"] if "W" in line.get("text", ()))
+    assert (waits["x"], shown["no_chart"]) == ([6, 6, None], "")
 
 
 def test_without_probabilities_the_chart_says_so() -> None:
     cuts = tuple(replace(cut, option_probabilities=None) for cut in CUTS)
-    assert "no probabilities" in bands(a_sweep(PassSnapshot(PASS, cuts)))[0]["no_chart"]
+    assert "no probabilities" in bands(a_sweep(PassSnapshot(PASS, cuts)))[0]["trajectory"]["no_chart"]
 
 
 def test_a_flip_names_its_kind_and_points_at_its_sentence() -> None:

@@ -1,0 +1,15 @@
+// A log that follows its end, as long as nobody has scrolled away from it.
+import { setText } from "../shell/elements.js";
+
+const NEAR_END_PIXELS = 8;
+
+/**
+ * @param {HTMLElement} log
+ * @param {string} text
+ * @param {boolean} [isNew] Another log than before.
+ */
+export function showLog(log, text, isNew = false) {
+  const isAtEnd = isNew || log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR_END_PIXELS;
+  setText(log, text);
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}

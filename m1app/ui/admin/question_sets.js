@@ -1,0 +1,274 @@
+// Question sets: a list, imports from a file and from the hub, a preview. Files go to a route of their own.
+import { all, node, partsOf, say, setText, showFacts } from "../shell/elements.js";
+import { number } from "../shell/words.js";
+import { askTwice } from "./ask_twice.js";
+import { pairItem } from "./curation_steps.js";
+import { upload } from "./upload.js";
+
+/** @typedef {{ id: string, name: string, source: string, questions: number, layout: string }} SetRow */
+/** @typedef {{ text: string, pairs: [here: string, there: string, share: string][] }} Overlap */
+/** @typedef {{ stem: string, options: [letter: string, text: string][], target: string | null }} Question */
+
+/**
+ * @typedef {object} Preview
+ * @property {string} id
+ * @property {string} name
+ * @property {[name: string, text: string][]} facts
+ * @property {string} text What was searched for.
+ * @property {Question[]} questions
+ * @property {number} offset
+ * @property {number} page Questions on a page.
+ * @property {string} empty
+ * @property {boolean} has_more
+ */
+
+/** @typedef {{ imported: { name: string, questions: number }[], notes: string[], overlaps: Overlap[] }} Report */
+
+/**
+ * @typedef {object} SetsValue
+ * @property {SetRow[]} [rows]
+ * @property {[id: string, label: string][]} [layouts]
+ * @property {number} [number] Of the question that this answers.
+ * @property {{ error?: string, report?: Report, preview?: Preview, deleted?: string, overlaps?: Overlap[] }} [reply]
+ */
+
+const TYPING_MS = 250;
+
+/** @param {Overlap} overlap */
+function overlapNode(overlap) {
+  const box = node("details", "m1-details m1-overlap");
+  const list = node("ul");
+  list.append(...overlap.pairs.map(pairItem));
+  box.append(node("summary", "", overlap.text), list);
+  return box;
+}
+
+/** @param {Question} question */
+function questionNode(question) {
+  const item = node("li");
+  item.append(node("p", "", question.stem));
+  const options = node("ul", "m1-options-list");
+  for (const [letter, text] of question.options) {
+    const option = node("li", "", `${letter}. ${text}`);
+    if (letter === question.target) {
+      option.className = "is-target";
+      option.append(node("span", "m1-quiet-cell", " target"));
+    }
+    options.append(option);
+  }
+  item.append(options);
+  return item;
+}
+
+class QuestionSetsTab {
+  #element;
+  #part;
+  #trigger;
+  #asked = 0;
+  /** @type {Preview | null} */
+  #chosen = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typing;
+
+  /** @param {import("../shell/elements.js").Host} host */
+  constructor({ element, trigger }) {
+    this.#element = element;
+    this.#part = partsOf(element);
+    this.#trigger = trigger;
+    this.#wireImports();
+    this.#wirePreview();
+  }
+
+  #wireImports() {
+    const part = this.#part;
+    const fileForm = part("file-form", HTMLFormElement);
+    fileForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const { file, ...values } = this.#fieldsOf(fileForm);
+      part("report").replaceChildren();
+      this.#upload("question-sets", file, values, (report) => {
+        this.#showReport(report);
+        fileForm.reset();
+        this.#ask("list");
+      });
+    });
+    const trainingForm = part("training-form", HTMLFormElement);
+    trainingForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const { file } = this.#fieldsOf(trainingForm);
+      const none = `No set shares a question with ${file.name}, and no two sets do.`;
+      this.#upload("overlaps", file, {}, (found) => this.#showOverlaps(found.overlaps, none));
+    });
+    const hubForm = part("hub-form", HTMLFormElement);
+    hubForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const values = Object.fromEntries(new FormData(hubForm));
+      part("report").replaceChildren();
+      this.#ask("hub", values);
+      this.#busy(`Fetching ${values.repo}…`);
+    });
+  }
+
+  #wirePreview() {
+    const part = this.#part;
+    part("rows").addEventListener("click", ({ target }) => {
+      const row = target instanceof Element ? target.closest("tr[data-set]") : null;
+      if (row instanceof HTMLElement) this.#ask("preview", { id: row.dataset.set, text: "", offset: 0 });
+    });
+    const search = part("search", HTMLInputElement);
+    search.addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#preview({ text: search.value }), TYPING_MS);
+    });
+    part("back").addEventListener("click", () => this.#turn(-1));
+    part("on").addEventListener("click", () => this.#turn(1));
+    part("overlaps").addEventListener("click", () => {
+      this.#ask("overlaps");
+      this.#busy("Comparing every question with every other…");
+    });
+    askTwice(part("delete"), "Delete this set?", () => this.#ask("delete", { id: this.#chosen?.id }));
+  }
+
+  /**
+   * The file of a form, and its other fields.
+   * @param {HTMLFormElement} form
+   * @returns {{ file: File } & Record<string, string>}
+   */
+  #fieldsOf(form) {
+    return /** @type {any} */ (Object.fromEntries(new FormData(form)));
+  }
+
+  /**
+   * @param {string} place
+   * @param {File} file
+   * @param {Record<string, string>} values
+   * @param {(reply: any) => void} done
+   */
+  #upload(place, file, values, done) {
+    const notice = (/** @type {string} */ text) => say(this.#part("notice"), text);
+    notice("");
+    upload(place, file, values, { busy: (text) => this.#busy(text), notice, done });
+  }
+
+  /**
+   * @param {string} action
+   * @param {object} [values]
+   */
+  #ask(action, values) {
+    this.#asked += 1;
+    say(this.#part("notice"), "");
+    this.#trigger("ask", { number: this.#asked, action, ...values });
+  }
+
+  /** @param {object} changes */
+  #preview(changes) {
+    if (!this.#chosen) return;
+    this.#ask("preview", { id: this.#chosen.id, text: this.#chosen.text || "", offset: 0, ...changes });
+  }
+
+  /** @param {number} pages */
+  #turn(pages) {
+    if (this.#chosen) this.#preview({ offset: Math.max(0, this.#chosen.offset + pages * this.#chosen.page) });
+  }
+
+  /**
+   * @param {SetRow[]} sets
+   * @param {[id: string, label: string][]} layouts
+   */
+  #showList(sets, layouts) {
+    const body = this.#part("rows");
+    const rows = sets.map((each) => this.#row(each));
+    const active = document.activeElement;
+    const focused = active && this.#element.contains(active) ? active.closest("tr[data-set]") : null;
+    const id = focused instanceof HTMLElement ? focused.dataset.set : undefined;
+    body.replaceChildren(...rows);
+    const open = id && body.querySelector(`tr[data-set="${CSS.escape(id)}"] button`);
+    if (open instanceof HTMLElement) open.focus({ preventScroll: true });
+    this.#part("table").hidden = !rows.length;
+    this.#part("overlap-box").hidden = !rows.length;
+    this.#part("overlaps").hidden = rows.length < 2;
+    const none = "No question set yet. Import a file of multiple-choice questions to begin.";
+    say(this.#part("empty"), rows.length ? "" : none);
+    for (const select of all(this.#element, "select[name=layout]", HTMLSelectElement)) {
+      if (select.options.length > 1) continue;
+      for (const [layout, label] of layouts) select.add(new Option(label, layout));
+    }
+  }
+
+  /** @param {SetRow} each */
+  #row(each) {
+    const row = node("tr");
+    row.dataset.set = each.id;
+    row.classList.toggle("is-chosen", each.id === this.#chosen?.id);
+    const name = node("td", "m1-stem");
+    const open = node("button", "m1-row-button", each.name);
+    open.type = "button";
+    name.append(open);
+    const questions = node("td", "m1-number", number(each.questions));
+    row.append(name, questions, node("td", "", each.layout), node("td", "m1-quiet-cell m1-from", each.source));
+    return row;
+  }
+
+  /**
+   * @param {Overlap[]} overlaps
+   * @param {string} nothing
+   */
+  #showOverlaps(overlaps, nothing) {
+    const found = overlaps.length ? overlaps.map(overlapNode) : [node("p", "m1-quiet", nothing)];
+    this.#part("overlap-report").replaceChildren(...found);
+  }
+
+  /** @param {Report} report */
+  #showReport({ imported, notes, overlaps }) {
+    const lines = imported.map(({ name, questions }) =>
+      node("p", "m1-good", `${name}: ${number(questions)} questions imported.`),
+    );
+    const said = notes.map((text) => node("p", "", text));
+    this.#part("report").replaceChildren(...lines, ...said, ...overlaps.map(overlapNode));
+  }
+
+  /** @param {Preview | null} value */
+  #showPreview(value) {
+    const part = this.#part;
+    this.#chosen = value;
+    part("set").hidden = !value;
+    part("none").hidden = Boolean(value);
+    for (const row of all(this.#element, "tr[data-set]", HTMLElement)) {
+      row.classList.toggle("is-chosen", row.dataset.set === value?.id);
+    }
+    if (!value) return;
+    setText(part("name"), value.name);
+    showFacts(part("facts"), value.facts);
+    const search = part("search", HTMLInputElement);
+    if (document.activeElement !== search) search.value = value.text;
+    part("questions", HTMLOListElement).start = value.offset + 1;
+    part("questions").replaceChildren(...value.questions.map(questionNode));
+    say(part("no-questions"), value.empty);
+    part("back").hidden = value.offset === 0;
+    part("on").hidden = !value.has_more;
+  }
+
+  /** @param {string} text */
+  #busy(text) {
+    say(this.#part("busy"), text);
+    for (const each of all(this.#element, ".m1-import button", HTMLButtonElement)) each.disabled = Boolean(text);
+  }
+
+  /** @param {SetsValue} value */
+  show({ rows, layouts, number: answered, reply = {} }) {
+    if (rows) this.#showList(rows, layouts ?? []);
+    if (answered === undefined || answered < this.#asked) return;
+    this.#busy("");
+    if (reply.error) say(this.#part("notice"), reply.error);
+    if (reply.report) this.#showReport(reply.report);
+    if (reply.preview) this.#showPreview(reply.preview);
+    if (reply.deleted && reply.deleted === this.#chosen?.id) this.#showPreview(null);
+    if (reply.overlaps) this.#showOverlaps(reply.overlaps, "No two sets share a question.");
+  }
+}
+
+/** @param {import("../shell/elements.js").Host} host */
+export function mount(host) {
+  const tab = new QuestionSetsTab(host);
+  return (/** @type {SetsValue} */ value) => tab.show(value);
+}

@@ -1,0 +1,382 @@
+// One case: its question and texts, and everything that is done to it.
+import { button, node } from "../shell/elements.js";
+import { Draft } from "./draft.js";
+import { MarkForm } from "./mark_form.js";
+import { MarkList } from "./mark_list.js";
+import { nextToOpen } from "./overlaps.js";
+import { Painter } from "./painter.js";
+import { TextPane } from "./text_pane.js";
+
+/** @typedef {import("./session.js").Mark} Mark */
+/** @typedef {import("./session.js").SavedMark} SavedMark */
+/** @typedef {import("./session.js").TextPart} TextPart */
+/** @typedef {import("./session.js").Work} Work */
+/** @typedef {{ text: string, waits: [number, number][], sha256: string }} CaseText */
+
+/**
+ * @typedef {object} CaseValue
+ * @property {string} id
+ * @property {string} stem
+ * @property {{ letter: string, text: string, tags: string }[]} options
+ * @property {string} verdict
+ * @property {string} verdict_label
+ * @property {string} facts
+ * @property {string} source Address of the run.
+ * @property {Record<TextPart, CaseText>} texts
+ */
+
+/** @typedef {{ case: CaseValue, neighbours: [string | null, string | null], work: Work }} OpenedCase */
+
+const FINGER_MS = 400;
+const SPOKEN_CHARACTERS = 200;
+const BEGUN = "You have begun a mark: save or cancel it first.";
+
+/**
+ * What is missing before a mark can be saved.
+ * @param {Mark} mark
+ * @returns {import("./session.js").Problem | null}
+ */
+export function missingIn(mark) {
+  if (!mark.labels.length) {
+    return { field: "labels", message: "Choose at least one label: what kind of error is it?" };
+  }
+  return mark.severity ? null : { field: "severity", message: "Choose how bad it is." };
+}
+
+export class CasePane {
+  #session;
+  #part;
+  #onSubmitted;
+  #panes;
+  #painter;
+  #list;
+  #other = button("Use the selected words instead", () => this.#replaceSpan());
+  /** @type {Partial<Mark>} */
+  #selected = {};
+  #opened = "";
+  #isSaving = false;
+  /** @type {HTMLElement | null} */
+  #undo = null;
+  /** @type {Work | null} */
+  #work = null;
+  /** The ids of the cases before and after. @type {[string | null, string | null]} */
+  neighbours = [null, null];
+  /** The id of the case that was shown last. */
+  caseId = "";
+  isShown = false;
+
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {() => void} onSubmitted
+   */
+  constructor(session, onSubmitted) {
+    this.#session = session;
+    this.#part = session.part;
+    this.#onSubmitted = onSubmitted;
+    const paneOf = (/** @type {TextPart} */ part) =>
+      new TextPane(
+        part,
+        this.#part(part),
+        (...selected) => this.#onSelect(...selected),
+        (...opened) => this.#onText(...opened),
+      );
+    this.#panes = { thinking: paneOf("thinking"), answer: paneOf("answer") };
+    this.#painter = new Painter(Object.values(this.#panes));
+    this.form = new MarkForm(session, {
+      onChange: () => this.draft.touch(),
+      onSave: () => this.save(),
+      onCancel: () => this.cancel(),
+      onWhole: () => this.#begin({ part: "whole" }),
+      onShow: (mark) => this.#painter.set("m1-pending", mark.part in this.#panes ? [mark] : []),
+    });
+    this.draft = new Draft(session, this.form);
+    this.#other.hidden = true;
+    this.form.quote.after(this.#other);
+    this.#list = new MarkList(session, this.#acts());
+    this.#watchSelection(session.signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  #watchSelection(signal) {
+    let isDown = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let later;
+    const read = () => {
+      if (document.getSelection()?.isCollapsed) return;
+      for (const pane of Object.values(this.#panes)) pane.readSelection();
+    };
+    const onDown = () => {
+      isDown = true;
+    };
+    const onUp = () => {
+      isDown = false;
+      setTimeout(read);
+    };
+    document.addEventListener("pointerdown", onDown, { signal });
+    document.addEventListener("pointerup", onUp, { signal });
+    document.addEventListener("pointercancel", onUp, { signal });
+    // A finger's selection ends without a pointer; the keys' own selection is read already.
+    const onChange = () => {
+      clearTimeout(later);
+      later = setTimeout(() => {
+        if (!isDown && matchMedia("(pointer: coarse)").matches) read();
+      }, FINGER_MS);
+    };
+    document.addEventListener("selectionchange", onChange, { signal });
+  }
+
+  /** @param {string} part */
+  #paneOf(part) {
+    return part === "thinking" || part === "answer" ? this.#panes[part] : null;
+  }
+
+  /** @param {OpenedCase} opened */
+  show({ case: value, neighbours, work }) {
+    this.caseId = value.id;
+    this.neighbours = neighbours;
+    for (const pane of Object.values(this.#panes)) {
+      const { text, waits, sha256 } = value.texts[pane.part];
+      pane.show(text, waits, sha256);
+    }
+    this.#showHead(value);
+    this.#other.hidden = true;
+    this.form.fill(null);
+    this.#takeWork(work);
+    const typed = this.draft.open(value.id, work.draft);
+    if (!typed) return;
+    this.form.fill(typed, true);
+    this.form.state.textContent = "What you had typed is here again.";
+  }
+
+  /** @param {CaseValue} value */
+  #showHead(value) {
+    this.#part("stem").textContent = value.stem;
+    const options = value.options.map(({ letter, text, tags }) => {
+      const row = node("li", "m1-option");
+      row.append(node("span", "m1-letter", letter), node("span", "m1-option-text", text));
+      row.append(node("span", "m1-tags", tags));
+      return row;
+    });
+    this.#part("options").replaceChildren(...options);
+    this.#part("verdict").textContent = value.verdict_label;
+    this.#part("verdict").dataset.verdict = value.verdict;
+    this.#part("facts").textContent = value.facts;
+    this.#part("source", HTMLAnchorElement).href = value.source;
+    this.#part("previous", HTMLButtonElement).disabled = !this.neighbours[0];
+    this.#part("next", HTMLButtonElement).disabled = !this.neighbours[1];
+  }
+
+  /** @param {Work} work */
+  #takeWork(work) {
+    this.#work = work;
+    this.#list.show(work);
+    const fresh = (/** @type {SavedMark[]} */ marks) => marks.filter((mark) => !mark.is_stale);
+    const suggested = work.suggestions.map((each) => each.mark);
+    this.#painter.marks(fresh(work.own), fresh(work.others), fresh(suggested));
+    this.#painter.set("m1-pending", this.#paneOf(this.form.mark.part) ? [this.form.mark] : []);
+  }
+
+  /**
+   * Begins a mark at a place that the address names.
+   * @param {{ part: TextPart, start: number, end: number }} place In code points.
+   */
+  preselect({ part, start, end }) {
+    const pane = this.#panes[part];
+    const [from, to] = [Math.max(0, start), Math.min(end, pane.length)];
+    if (from >= to) return;
+    pane.jump(from, to);
+    this.#onSelect(part, from, to);
+  }
+
+  /**
+   * @param {TextPart} part
+   * @param {number} start
+   * @param {number} end
+   */
+  #onSelect(part, start, end) {
+    const pane = this.#panes[part];
+    const span = { part, start, end, exact: pane.quote(start, end), text_sha256: pane.hash };
+    this.#part("spoken").textContent = `Selected: ${span.exact.slice(0, SPOKEN_CHARACTERS)}`;
+    const { id, part: now } = this.form.mark;
+    if (id || now === "whole") {
+      this.#selected = span;
+      this.#other.hidden = false;
+      return;
+    }
+    this.form.place(span);
+  }
+
+  #replaceSpan() {
+    this.#other.hidden = true;
+    this.form.place(this.#selected);
+  }
+
+  /** @param {Partial<Mark>} values */
+  #begin(values) {
+    if (!this.#isFree()) return;
+    this.form.fill({ labels: [...this.form.palette.chosen], ...values });
+    this.form.changed();
+  }
+
+  #isFree() {
+    if (!this.form.isDirty) return true;
+    this.#session.problem(this.form.root, { field: "case", message: BEGUN });
+    return false;
+  }
+
+  /**
+   * A click into a text opens a mark there.
+   * @param {TextPart} part
+   * @param {number} at
+   */
+  #onText(part, at) {
+    const marks = [...(this.#work?.own ?? []), ...(this.#work?.others ?? [])];
+    const here = marks.filter(
+      ({ part: its, is_stale: isStale, start, end }) =>
+        its === part && !isStale && start !== null && end !== null && start <= at && at < end,
+    );
+    const mark = nextToOpen(here, this.#opened);
+    if (!mark) {
+      if (this.form.isOpen && !this.form.isDirty && this.form.mark.part !== "whole") this.cancel();
+      return;
+    }
+    this.#opened = mark.id;
+    this.#list.flash(mark.id);
+    this.#painter.flash(mark);
+    if (mark.annotator === this.#session.name && !this.form.isDirty) this.form.fill(mark);
+  }
+
+  /** @param {SavedMark} mark */
+  #jump(mark) {
+    if (mark.start === null || mark.end === null || mark.is_stale) return;
+    this.#paneOf(mark.part)?.jump(mark.start, mark.end);
+    this.#painter.flash(mark);
+  }
+
+  cancel() {
+    const values = this.form.isDirty ? this.form.read() : null;
+    this.form.fill(null);
+    this.#other.hidden = true;
+    this.#session.problem(null, null);
+    this.draft.clear();
+    document.getSelection()?.removeAllRanges();
+    this.#undo?.remove();
+    if (!values) return;
+    this.#undo = button("Bring back what I cancelled", () => {
+      this.#undo?.remove();
+      this.form.fill(values, true);
+      this.form.changed();
+    });
+    this.form.hint.after(this.#undo);
+  }
+
+  async save() {
+    if (!this.form.isOpen || this.#isSaving || !this.#session.isNamed()) return;
+    const values = this.form.read();
+    const missing = missingIn(values);
+    this.#session.problem(this.form.root, missing);
+    if (missing) return;
+    this.#isSaving = true;
+    this.form.root.inert = true;
+    const reply = await this.#session.ask("save", { case: this.caseId, values });
+    this.#isSaving = false;
+    this.form.root.inert = false;
+    if (reply.conflict) this.#showConflict(reply.conflict);
+    else if (reply.error) this.#session.problem(this.form.root, reply.error);
+    else this.#onSaved(reply, values.part);
+  }
+
+  /**
+   * @param {{ work: Work, saved: string }} reply
+   * @param {string} part
+   */
+  #onSaved({ work, saved }, part) {
+    this.#undo?.remove();
+    this.#other.hidden = true;
+    this.form.fill(null);
+    this.draft.clear();
+    document.getSelection()?.removeAllRanges();
+    this.#takeWork(work);
+    this.#list.flash(saved);
+    this.#paneOf(part)?.root.focus({ preventScroll: true });
+  }
+
+  /** @param {import("./mark_form.js").Conflict} conflict */
+  #showConflict(conflict) {
+    const { current } = conflict;
+    this.form.showConflict(
+      conflict,
+      () => {
+        this.form.fill(current, true);
+        this.form.changed();
+      },
+      () => {
+        this.form.mark.revision = current.revision;
+        this.form.conflict.hidden = true;
+        this.save();
+      },
+    );
+  }
+
+  /**
+   * Sends what a button of the list says; what comes back replaces the marks.
+   * @param {string} action
+   * @param {object} values
+   * @param {Element | null} [scope] Where a problem is shown.
+   */
+  async #done(action, values, scope = null) {
+    if (!this.#session.isNamed()) return false;
+    const reply = await this.#session.ask(action, { case: this.caseId, ...values });
+    this.#session.problem(scope, reply.error);
+    if (reply.error) return false;
+    this.#takeWork(reply.work);
+    return true;
+  }
+
+  /** @returns {import("./mark_list.js").MarkActs} */
+  #acts() {
+    return {
+      jump: (mark) => this.#jump(mark),
+      edit: (mark) => {
+        if (this.#isFree()) this.#edit(mark, mark);
+      },
+      withdraw: async (mark) => {
+        const isDone = await this.#done("withdraw", { annotation: mark.id, revision: mark.revision });
+        if (isDone && this.form.mark.id === mark.id) this.cancel();
+      },
+      history: async (mark) => {
+        const reply = await this.#session.ask("history", { annotation: mark.id });
+        this.#session.problem(null, reply.error);
+        return reply.revisions;
+      },
+      accept: ({ key, mark }) => {
+        if (!this.#isFree()) return;
+        this.#edit(mark, { ...mark, id: "", revision: 0, suggestion_key: key });
+        this.form.changed();
+      },
+      reject: ({ key }) => this.#done("reject", { key }),
+      submit: () => this.#submit(),
+      agree: (mark) => this.#done("agree", { annotation: mark.id }),
+      judge: (form, action, mark, values) => this.#done(action, { annotation: mark.id, ...values }, form),
+    };
+  }
+
+  /**
+   * @param {SavedMark} mark
+   * @param {Mark} values
+   */
+  #edit(mark, values) {
+    this.#jump(mark);
+    this.form.fill(values);
+    this.form.root.scrollIntoView({ block: "nearest" });
+  }
+
+  async #submit() {
+    if (this.form.isDirty) {
+      this.#session.problem(this.#part("submit"), { field: "submit", message: BEGUN });
+      return;
+    }
+    this.draft.flush();
+    if (await this.#done("submit", {})) this.#onSubmitted();
+  }
+}

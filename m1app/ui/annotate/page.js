@@ -1,0 +1,254 @@
+// What holds the Annotate page together: the address, the views, the keys, and the annotator's name.
+import { all, node } from "../shell/elements.js";
+import { CasePane } from "./case_view.js";
+import { addressOf, filterOf } from "./filters.js";
+import { Queue } from "./queue.js";
+import { Session } from "./session.js";
+
+/** @typedef {import("./session.js").TextPart} TextPart */
+/** @typedef {{ part: TextPart, start: number, end: number }} Place In code points. */
+
+const KEYS = [
+  "In a text: the left and right arrow keys select the next word, up and down a sentence; with Shift they extend the selection, with Ctrl and Shift its end moves by one character.",
+  "Then a number or letter chooses a label, Shift and a number the severity. Enter goes to the labels. Ctrl+Enter saves, Escape cancels.",
+  "J and K, or Alt with the arrow keys down and up, go to the next and previous case.",
+];
+const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea, select";
+
+/**
+ * The place that the address marks.
+ * @param {URLSearchParams} address
+ * @returns {Place | null}
+ */
+export function placeOf(address) {
+  const [start, end] = ["start", "end"].map((name) => Number.parseInt(address.get(name) ?? "", 10));
+  if (!(start < end)) return null;
+  return { part: address.get("part") === "answer" ? "answer" : "thinking", start, end };
+}
+
+class AnnotatePage {
+  #session;
+  #pane;
+  #queue;
+  #tabs;
+  #view = "cases";
+
+  /** @param {import("../shell/elements.js").Host} host */
+  constructor(host) {
+    this.#session = new Session(host);
+    this.#tabs = all(host.element, "[data-tab]", HTMLElement);
+    this.#pane = new CasePane(this.#session, () => this.#queue.load());
+    this.#queue = new Queue(this.#session, {
+      onOpen: (id) => this.#open(id),
+      onChange: () => {
+        this.#showAddress("");
+        this.#queue.load();
+      },
+    });
+    this.#wire(host.signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  #wire(signal) {
+    const { part } = this.#session;
+    const annotator = part("annotator", HTMLInputElement);
+    annotator.value = this.#session.name;
+    annotator.addEventListener("change", () => this.#rename(annotator.value.trim()));
+    annotator.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.ctrlKey) this.#rename(annotator.value.trim());
+    });
+    part("keys").replaceChildren(...KEYS.map((text) => node("p", "", text)));
+    part("back").addEventListener("click", () => this.#close());
+    part("previous").addEventListener("click", () => this.#go(0));
+    part("next").addEventListener("click", () => this.#go(1));
+    this.#tabs.forEach((tab, i) => {
+      this.#wireTab(tab, i);
+    });
+    document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
+    // A bar of the summary asks for the cases behind it.
+    const onFilter = (/** @type {Event} */ event) => {
+      this.#queue.set(/** @type {CustomEvent} */ (event).detail);
+      this.#pane.isShown = false;
+      this.#showView("cases");
+      this.#showAddress("", true);
+      this.#queue.load();
+    };
+    document.addEventListener("m1-annotate-filter", onFilter, { signal });
+  }
+
+  /**
+   * @param {HTMLElement} tab
+   * @param {number} place
+   */
+  #wireTab(tab, place) {
+    tab.addEventListener("click", () => {
+      this.#showView(tab.dataset.tab ?? "cases");
+      const isOpen = this.#view === "cases" && this.#pane.isShown;
+      this.#showAddress(isOpen ? this.#pane.caseId : "", true);
+    });
+    tab.addEventListener("keydown", (event) => {
+      const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+      if (!step) return;
+      event.stopPropagation();
+      const next = this.#tabs[(place + step + this.#tabs.length) % this.#tabs.length];
+      next.focus();
+      next.click();
+    });
+  }
+
+  /**
+   * @param {string} caseId
+   * @param {boolean} [isNew] A page to go back from.
+   */
+  #showAddress(caseId, isNew = false) {
+    const url = new URL(window.location.href);
+    url.search = addressOf(this.#queue.filter, { tab: this.#view, caseId });
+    if (url.href === window.location.href) return;
+    window.history[isNew ? "pushState" : "replaceState"](null, "", url);
+  }
+
+  /** @param {string} name */
+  #showView(name) {
+    this.#view = name;
+    for (const tab of this.#tabs) {
+      const isChosen = tab.dataset.tab === name;
+      tab.setAttribute("aria-selected", String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+    }
+    this.#session.part("queue").hidden = name !== "cases" || this.#pane.isShown;
+    this.#session.part("case").hidden = name !== "cases" || !this.#pane.isShown;
+    document.dispatchEvent(new CustomEvent("m1-annotate-view", { detail: { name } }));
+  }
+
+  /**
+   * @param {string} id
+   * @param {Place | null} [place]
+   */
+  async #open(id, place = null) {
+    this.#pane.draft.flush();
+    const reply = await this.#session.ask("open", { case: id, filter: this.#queue.filter });
+    this.#session.problem(null, reply.error);
+    if (reply.error) {
+      if (!this.#pane.isShown) this.#showView(this.#view);
+      return;
+    }
+    this.#pane.isShown = true;
+    this.#showView("cases");
+    this.#pane.show(reply);
+    this.#showAddress(id, true);
+    window.scrollTo(0, 0);
+    if (place && !this.#pane.form.isOpen) this.#pane.preselect(place);
+  }
+
+  #close() {
+    this.#pane.draft.flush();
+    this.#pane.draft.caseId = "";
+    this.#pane.isShown = false;
+    this.#showView("cases");
+    this.#showAddress("", true);
+    this.#queue.load();
+  }
+
+  /** @param {0 | 1} step To the case before or after. */
+  #go(step) {
+    const id = this.#pane.neighbours[step];
+    if (id) this.#open(id);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (this.#view !== "cases" || !this.#pane.isShown) return;
+    const { form } = this.#pane;
+    const hasControl = event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && hasControl) {
+      this.#pane.save();
+    } else if (event.key === "Escape" && form.isOpen) {
+      this.#pane.cancel();
+    } else if (event.altKey && !event.ctrlKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault();
+      this.#go(event.key === "ArrowDown" ? 1 : 0);
+    } else if (!hasControl && !event.altKey) {
+      this.#onPlainKey(event, event.target instanceof Element ? event.target : null);
+    }
+  }
+
+  /**
+   * @param {KeyboardEvent} event
+   * @param {Element | null} target
+   */
+  #onPlainKey(event, target) {
+    if (target?.closest(TYPED)) return;
+    const { form } = this.#pane;
+    if (event.key === "Enter" && target?.closest(".m1-mark-pane") && form.isOpen) {
+      event.preventDefault();
+      form.palette.root.querySelector("input")?.focus();
+      return;
+    }
+    const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
+    const press = () =>
+      event.shiftKey ? digit !== undefined && form.pressSeverity(Number(digit) - 1) : form.palette.press(event.key);
+    if (form.isOpen && press()) event.preventDefault();
+    else if (event.key === "j" || event.key === "k") this.#go(event.key === "j" ? 1 : 0);
+  }
+
+  /** @param {string} name */
+  async #rename(name) {
+    if (name === this.#session.name) return;
+    const pane = this.#pane;
+    pane.draft.flush();
+    this.#session.rename(name);
+    this.#session.problem(null, null);
+    // A mark that was begun before the name was typed goes with it.
+    const typed = pane.isShown && pane.form.isDirty ? pane.form.read() : null;
+    await this.#queue.load();
+    if (!pane.isShown) return;
+    await this.#open(pane.caseId);
+    if (typed && !typed.id && !pane.form.isOpen) {
+      pane.form.fill(typed, true);
+      pane.form.changed();
+    }
+  }
+
+  /** @param {{ taxonomy: import("./session.js").Taxonomy }} value */
+  async start({ taxonomy }) {
+    this.#session.labels = new Map(taxonomy.labels.map((label) => [label.id, label]));
+    this.#session.severities = taxonomy.severities;
+    this.#pane.form.offer(taxonomy);
+    this.#queue.offer(
+      "label",
+      taxonomy.labels.map(({ id, name }) => [id, name]),
+    );
+    this.#queue.offer(
+      "severity",
+      taxonomy.severities.map(({ id }) => [id, id]),
+    );
+    const address = new URL(window.location.href).searchParams;
+    this.#queue.set(filterOf(address));
+    this.#showView(address.get("tab") || "cases");
+    await this.#queue.load();
+    const id = address.get("case");
+    if (id) this.#open(id, placeOf(address));
+  }
+
+  /**
+   * @param {number} number
+   * @param {import("../shell/server.js").Reply} reply
+   */
+  settle(number, reply) {
+    this.#session.server.settle(number, reply);
+  }
+}
+
+/** @param {import("../shell/elements.js").Host} host */
+export function mount(host) {
+  const page = new AnnotatePage(host);
+  let hasStarted = false;
+  return (/** @type {{ number?: number, reply?: string }} */ { number, reply }) => {
+    if (!reply) return;
+    if (number) page.settle(number, JSON.parse(reply));
+    else if (!hasStarted) {
+      hasStarted = true;
+      page.start(JSON.parse(reply));
+    }
+  };
+}

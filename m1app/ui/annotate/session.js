@@ -1,0 +1,164 @@
+// What all parts of the Annotate page share: the server, the annotator, the labels, and where a problem is shown.
+import { button, partsOf, say, setText } from "../shell/elements.js";
+import { Server } from "../shell/server.js";
+
+/**
+ * @typedef {object} Label
+ * @property {string} id
+ * @property {string} name
+ * @property {string} group
+ * @property {string} definition
+ * @property {string} example
+ * @property {string} source
+ * @property {boolean} [retired]
+ */
+
+/** @typedef {{ id: string, definition: string }} Severity */
+/** @typedef {{ labels: Label[], severities: Severity[] }} Taxonomy */
+/** @typedef {{ field: string, message: string }} Problem */
+/** @typedef {"thinking" | "answer"} TextPart */
+/** @typedef {{ kind: string, value: string }} Evidence */
+
+/**
+ * A mark as the server keeps it, and as the form holds it. Positions are code points.
+ * @typedef {object} Mark
+ * @property {string} id Empty until it is saved.
+ * @property {number} revision
+ * @property {string} suggestion_key
+ * @property {string} part A `TextPart`, "whole", or "" when there is no mark.
+ * @property {number | null} start
+ * @property {number | null} end
+ * @property {string} exact
+ * @property {string} text_sha256
+ * @property {string[]} labels
+ * @property {string} severity
+ * @property {string} comment
+ * @property {string} corrected_fact
+ * @property {Evidence[]} evidence
+ * @property {string} confidence
+ * @property {boolean} is_omission
+ * @property {boolean | null} changed_answer
+ */
+
+/**
+ * A mark that is saved.
+ * @typedef {Mark & {
+ *   annotator: string, state: string, state_key: string, state_label: string, agreed_by: string[], is_stale: boolean,
+ * }} SavedMark
+ */
+
+/** @typedef {{ key: string, label: string, reason: string, mark: SavedMark }} Suggestion */
+
+/**
+ * @typedef {object} Work What one annotator has done at a case, and what others have.
+ * @property {SavedMark[]} own
+ * @property {SavedMark[]} others
+ * @property {string[]} reviewers
+ * @property {Suggestion[]} suggestions
+ * @property {boolean} is_submitted
+ * @property {number} hidden Others whose marks are not shown yet.
+ * @property {Partial<Mark> | null} draft
+ */
+
+const WAIT_MS = 20_000;
+const SURE_MS = 6000;
+const NAME_KEY = "m1-annotator";
+const LATE_MESSAGE = "The app does not answer. What you typed is still here; try again in a moment.";
+
+export class Session {
+  /** @type {Map<string, Label>} */
+  labels = new Map();
+  /** @type {Severity[]} */
+  severities = [];
+  #name = (localStorage.getItem(NAME_KEY) || "").trim();
+
+  /** @param {import("../shell/elements.js").Host} host */
+  constructor({ element, trigger, signal }) {
+    this.element = element;
+    this.signal = signal;
+    this.part = partsOf(element);
+    this.server = new Server({
+      trigger,
+      onBusy: (isBusy) => element.firstElementChild?.setAttribute("aria-busy", String(isBusy)),
+      late: { error: { field: "", message: LATE_MESSAGE } },
+      waitMs: WAIT_MS,
+    });
+  }
+
+  /** Who annotates; the browser remembers the name. */
+  get name() {
+    return this.#name;
+  }
+
+  /** @param {string} name */
+  rename(name) {
+    this.#name = name;
+    localStorage.setItem(NAME_KEY, name);
+  }
+
+  /**
+   * @param {string} action
+   * @param {object} [values]
+   */
+  ask(action, values) {
+    return this.server.ask(action, values, () => ({ annotator: this.#name }));
+  }
+
+  /** True when there is a name; else it is asked for. */
+  isNamed() {
+    if (this.#name) return true;
+    this.problem(null, { field: "annotator", message: "Give your name first: marks are kept under it." });
+    this.part("annotator").focus();
+    return false;
+  }
+
+  /** @param {string} id */
+  labelName(id) {
+    return this.labels.get(id)?.name || id;
+  }
+
+  /**
+   * Says what went wrong at its field where there is one, else above the page; null clears.
+   * @param {Element | null} scope
+   * @param {Problem | null | undefined} error
+   */
+  problem(scope, error) {
+    for (const each of this.element.querySelectorAll("[data-problem]")) setText(each, "");
+    say(this.part("notice"), "");
+    if (!error) return;
+    const place =
+      scope?.querySelector(`[data-problem="${error.field}"]`) ??
+      this.element.querySelector(`.m1-annotate-bar [data-problem="${error.field}"]`);
+    if (!place) {
+      say(this.part("notice"), error.message);
+      return;
+    }
+    place.textContent = error.message;
+    place.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/**
+ * A button that asks before it acts: the first press changes its words, the second acts.
+ * @param {string} text
+ * @param {string} sure
+ * @param {() => void} act
+ * @param {string} [label]
+ */
+export function twice(text, sure, act, label) {
+  let isSure = false;
+  const press = () => {
+    if (isSure) {
+      act();
+      return;
+    }
+    isSure = true;
+    made.textContent = sure;
+    setTimeout(() => {
+      isSure = false;
+      made.textContent = text;
+    }, SURE_MS);
+  };
+  const made = button(text, press, label);
+  return made;
+}

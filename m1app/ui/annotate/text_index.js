@@ -1,0 +1,110 @@
+// Positions in a text: code points outside of the page, UTF-16 code units inside, as the browser counts them; and the
+// words and sentences that the arrow keys go by.
+
+/** @typedef {[start: number, end: number]} Span In UTF-16 code units. */
+
+export class TextIndex {
+  /** Places of the characters that take two code units. @type {number[]} */
+  #pairs = [];
+
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+    for (let i = 0; i < text.length; i += 1) {
+      if ((text.codePointAt(i) ?? 0) > 0xffff) {
+        this.#pairs.push(i);
+        i += 1;
+      }
+    }
+  }
+
+  /**
+   * The number of pairs for which `isBefore` holds; it holds for the first ones.
+   * @param {(place: number, number: number) => boolean} isBefore
+   */
+  #count(isBefore) {
+    let [low, high] = [0, this.#pairs.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(this.#pairs[middle], middle)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @param {number} units */
+  points(units) {
+    return units - this.#count((place) => place < units);
+  }
+
+  /** @param {number} points */
+  units(points) {
+    return points + this.#count((place, number) => place - number < points);
+  }
+
+  /**
+   * The code points of a selection; it never ends within a character of two code units.
+   * @param {Span} span
+   * @returns {[start: number, end: number]}
+   */
+  pointsOf([start, end]) {
+    const to = this.points(end);
+    return [this.points(start), this.units(to) < end ? to + 1 : to];
+  }
+}
+
+/**
+ * Words or sentences without the white space around them.
+ * @param {string} text
+ * @param {"word" | "sentence"} granularity
+ * @returns {Span[]}
+ */
+export function segmented(text, granularity) {
+  /** @type {Span[]} */
+  const found = [];
+  for (const { segment, index, isWordLike } of new Intl.Segmenter(undefined, { granularity }).segment(text)) {
+    const blank = segment.length - segment.trimStart().length;
+    const kept = segment.trim();
+    if (kept && (granularity !== "word" || isWordLike)) found.push([index + blank, index + blank + kept.length]);
+  }
+  return found;
+}
+
+/**
+ * The next or previous segment from a caret.
+ * @param {Span[]} segments
+ * @param {Span} caret
+ * @param {boolean} isForward
+ * @returns {Span | undefined}
+ */
+export function nextSegment(segments, [start, end], isForward) {
+  return isForward ? segments.find(([from]) => from >= end) : segments.findLast(([, to]) => to <= start);
+}
+
+/**
+ * Moves the end of a selection by one character as people see it.
+ * @param {string} text
+ * @param {Span} span
+ * @param {boolean} isForward
+ * @returns {Span} The same where the selection would become empty or the text ends.
+ */
+export function nudged(text, [start, end], isForward) {
+  const near = isForward ? text.slice(end, end + 64) : text.slice(Math.max(start, end - 64), end);
+  const characters = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(near)];
+  const one = (isForward ? characters[0] : characters.at(-1))?.segment.length ?? 0;
+  const to = isForward ? end + one : end - one;
+  return to > start ? [start, to] : [start, end];
+}
+
+/**
+ * A stretch without white space at its ends.
+ * @param {string} text
+ * @param {Span} span
+ * @returns {Span | null} Null when nothing is left.
+ */
+export function trimmed(text, [start, end]) {
+  let [from, to] = [start, end];
+  while (from < to && /\s/.test(text[from])) from += 1;
+  while (to > from && /\s/.test(text[to - 1])) to -= 1;
+  return to > from ? [from, to] : null;
+}

@@ -1,0 +1,70 @@
+// What all parts of the Benchmarks page share: the view, the chosen runs, the server.
+import { partsOf, say } from "../shell/elements.js";
+import { inkOf } from "../shell/plotly.js";
+import { Server } from "../shell/server.js";
+import { queryOf, viewOf } from "./view.js";
+
+/** @typedef {import("./view.js").Run} Run */
+
+const WAIT_MS = 30_000;
+const LATE = { error: "The app does not answer. Look whether it still runs, then reload this page." };
+
+export class Context {
+  view = viewOf(new URL(window.location.href).searchParams);
+  /** The runs that are shown. @type {Run[]} */
+  chosen = [];
+  /** Of the list of runs as it is shown: the server answers only when there is a newer one. */
+  stamp = "";
+  /** Paints the pane of the chosen tab. @type {() => Promise<void>} */
+  showPane = async () => {};
+  /** Asks for the runs, and paints what has changed. @type {() => Promise<void>} */
+  refresh = async () => {};
+
+  /** @param {import("../shell/elements.js").Host} host */
+  constructor({ element, trigger, signal }) {
+    this.element = element;
+    this.signal = signal;
+    this.part = partsOf(element);
+    this.ink = inkOf(element);
+    this.server = new Server({
+      trigger,
+      onBusy: (isBusy) => element.firstElementChild?.setAttribute("aria-busy", String(isBusy)),
+      late: LATE,
+      waitMs: WAIT_MS,
+    });
+  }
+
+  /** @param {string | null | undefined} text */
+  notice(text) {
+    say(this.part("notice"), text);
+  }
+
+  /** @param {boolean} isNew A page to go back from. */
+  showAddress(isNew) {
+    const url = new URL(window.location.href);
+    url.search = queryOf(this.view);
+    if (url.href === window.location.href) return;
+    window.history[isNew ? "pushState" : "replaceState"](null, "", url);
+  }
+
+  get chosenIds() {
+    return this.chosen.map((run) => run.id);
+  }
+
+  /**
+   * A name shows its run alone, a box adds its run to those shown or takes it away.
+   * @param {string[]} ids
+   */
+  async choose(ids) {
+    this.view.runs = ids;
+    this.showAddress(true);
+    this.stamp = "";
+    await this.refresh();
+  }
+
+  get nothingYet() {
+    return this.chosen.some((run) => run.is_live)
+      ? "No answer yet: the curves begin with the first question that is done."
+      : "There is no answer for what is chosen. Choose another set, model or number of rounds.";
+  }
+}

@@ -1,0 +1,163 @@
+// The questions of one run, a page at a time, with links to their sweeps and to annotation.
+import { isNewFor, link, node, setText } from "../shell/elements.js";
+import { number } from "../shell/words.js";
+import { cellsOf, cellText, known, oneRun } from "./view.js";
+
+/** @typedef {import("./context.js").Context} Context */
+/** @typedef {import("./view.js").Choices} Choices */
+
+/**
+ * @typedef {object} QuestionRow
+ * @property {string} item
+ * @property {boolean} has_sweep
+ * @property {string} stem
+ * @property {string} set
+ * @property {string} model
+ * @property {string} target
+ * @property {string} before
+ * @property {string} before_label
+ * @property {string} verdict
+ * @property {string} verdict_label
+ * @property {string} tokens
+ * @property {string} case
+ * @property {string} error
+ */
+
+const PAGE = 50;
+/** @type {Choices} */
+const VERDICTS = [
+  ["", "All"],
+  ["right", "Right"],
+  ["wrong", "Wrong"],
+  ["unanswered", "No option chosen"],
+  ["failed", "Failed"],
+];
+/** @type {Choices} */
+const CHANGES = [
+  ["right-right", "Stayed right"],
+  ["right-wrong", "Right became wrong"],
+  ["wrong-right", "Wrong became right"],
+  ["wrong-wrong", "Stayed wrong"],
+];
+
+/**
+ * @param {import("./view.js").View} view
+ * @param {import("./view.js").Run[]} chosen
+ */
+export function questionChoice(view, chosen) {
+  const run = oneRun(view, chosen);
+  const cells = cellsOf(run);
+  const from = known(view.from, cells, "");
+  const verdicts = [...VERDICTS, ...(from ? CHANGES : [])];
+  const ids = verdicts.map(([id]) => id);
+  return {
+    run,
+    verdicts,
+    from,
+    than: from && known(view.than, run.models, ""),
+    model: known(view.model, run.models, ""),
+    set: known(view.set, run.sets, ""),
+    cell: known(view.cell, cells, cells[cells.length - 1]),
+    verdict: known(view.verdict, ids, ""),
+  };
+}
+
+/**
+ * The page that `step` leads to, as the view keeps it: the first is "".
+ * @param {string} now
+ * @param {number} step
+ */
+export function turned(now, step) {
+  const page = Math.max(1, (Number(now) || 1) + step);
+  return page > 1 ? String(page) : "";
+}
+
+export class QuestionsPane {
+  #context;
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.#context = context;
+    const { part } = context;
+    part("earlier").addEventListener("click", () => this.#turn(-1));
+    part("later").addEventListener("click", () => this.#turn(1));
+    part("questions-filter").addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  /** @param {number} step */
+  #turn(step) {
+    this.#context.view.part = turned(this.#context.view.part, step);
+    this.#context.showAddress(true);
+    this.show();
+  }
+
+  async show() {
+    const { view, chosen, part, server } = this.#context;
+    const { run, model, set, cell, from, than, verdict } = questionChoice(view, chosen);
+    const offset = Math.max(0, (Number(view.part) || 1) - 1) * PAGE;
+    const filter = { model, set, cell, before: from, before_model: than, verdict, text: view.text };
+    const question = { run: run.id, rule: view.rule, ...filter, offset };
+    const reply = await server.askLatest("questions", "questions", question);
+    if (!reply) return;
+    if (reply.error) {
+      this.#context.notice(reply.error);
+      return;
+    }
+    if (!isNewFor(part("questions"), [reply, from, than])) return;
+    const rows = /** @type {QuestionRow[]} */ (reply.rows);
+    part("before-head").hidden = !from;
+    if (from) setText(part("before-head"), than ? `${than}, ${cellText(from)}` : `At ${cellText(from)}`);
+    part("questions").replaceChildren(...rows.map((each) => questionRow(each, Boolean(from))));
+    const table = part("questions").closest("table");
+    if (table) table.hidden = !rows.length;
+    part("no-questions").hidden = rows.length > 0;
+    const none = view.text ? "No question has these words and fits the filter." : "No question fits the filter.";
+    setText(part("no-questions"), none);
+    this.#showPlace(offset, rows.length, reply.total);
+  }
+
+  /**
+   * @param {number} offset
+   * @param {number} count
+   * @param {number} total
+   */
+  #showPlace(offset, count, total) {
+    const { part } = this.#context;
+    const last = Math.min(offset + count, total);
+    setText(part("place"), count ? `${number(offset + 1)} – ${number(last)} of ${number(total)}` : "");
+    part("earlier", HTMLButtonElement).disabled = offset === 0;
+    part("later", HTMLButtonElement).disabled = last >= total;
+    part("pager").hidden = total <= PAGE && offset === 0 && !count;
+  }
+}
+
+/**
+ * @param {QuestionRow} each
+ * @param {boolean} hasBefore
+ */
+function questionRow(each, hasBefore) {
+  const row = node("tr");
+  row.dataset.item = each.item;
+  /**
+   * @param {Node | string} content
+   * @param {string} [className]
+   */
+  const cell = (content, className) => {
+    const made = node("td", className);
+    made.append(content);
+    row.append(made);
+    return made;
+  };
+  cell(each.has_sweep ? link(each.stem, `/compare/?sweep=${each.item}`) : node("span", "", each.stem), "m1-stem");
+  cell(each.set);
+  cell(each.model, "m1-list");
+  cell(each.target);
+  if (hasBefore) cell(each.before_label, "m1-mark").dataset.verdict = each.before;
+  cell(each.verdict_label, "m1-mark").dataset.verdict = each.verdict;
+  cell(each.tokens, "m1-number");
+  const links = cell("");
+  const label = `Annotate the answer to: ${each.stem}`;
+  if (each.case) links.append(link("Annotate", `/annotate/?case=${each.case}`, label));
+  if (each.error) row.title = each.error;
+  return row;
+}

@@ -1,0 +1,160 @@
+// What is shown, the address that keeps it, and what the chosen runs have between them. The values are texts, as in the
+// address; an empty one is the default.
+import { number, plural } from "../shell/words.js";
+
+/**
+ * @typedef {object} Run
+ * @property {string} id
+ * @property {string} name
+ * @property {string} state
+ * @property {string} state_label
+ * @property {boolean} is_live
+ * @property {boolean} is_archived
+ * @property {string} progress
+ * @property {number} share
+ * @property {number} failed
+ * @property {string} error
+ * @property {string} facts
+ * @property {string} created
+ * @property {string[]} sets
+ * @property {string[]} models
+ * @property {number[]} budgets
+ * @property {number[]} rounds
+ * @property {string[]} tags
+ */
+
+/** @typedef {keyof typeof DEFAULTS} ViewName */
+/** @typedef {Record<ViewName, string> & { runs: string[] }} View */
+/** @typedef {[id: string, text: string][]} Choices */
+
+export const DEFAULTS = {
+  tab: "curves",
+  rule: "strict",
+  chart: "budget",
+  set: "",
+  model: "",
+  rounds: "",
+  budget: "",
+  at: "",
+  paper: "",
+  of: "",
+  before: "",
+  after: "",
+  other: "",
+  cell: "",
+  from: "",
+  than: "",
+  verdict: "",
+  text: "",
+  part: "",
+  find: "",
+  tag: "",
+  archived: "",
+};
+// No "page", "view" or "deep_link": Gradio reads those itself.
+const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
+export const TABS = ["curves", "table", "transitions", "questions"];
+export const MACRO = "Macro average";
+export const EACH = "*";
+
+/** @type {Record<string, string>} */
+export const NOTES = {
+  budget:
+    "Bands are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
+  rounds: "Bars are 95% intervals. A force round turns the model's wish to stop into “Wait”.",
+  cost: "Tokens are those that a run of the cell alone generates for a question, mean. Bars are 95% intervals.",
+  thinking: "Thinking tokens that the answers were given, mean, against what was allowed.",
+  answered: "The share of questions in whose answer the scoring rule found an option.",
+};
+
+/**
+ * @param {string} name
+ * @returns {name is ViewName}
+ */
+export const isViewName = (name) => name in DEFAULTS;
+
+/**
+ * @param {URLSearchParams} address
+ * @returns {View}
+ */
+export function viewOf(address) {
+  const view = { ...DEFAULTS, runs: (address.get("run") || "").split(",").filter(Boolean) };
+  for (const name of NAMES) view[name] = address.get(name) || DEFAULTS[name];
+  if (!(view.chart in NOTES)) view.chart = DEFAULTS.chart;
+  if (!TABS.includes(view.tab)) view.tab = DEFAULTS.tab;
+  return view;
+}
+
+/**
+ * The query of an address that shows the same.
+ * @param {View} view
+ */
+export function queryOf(view) {
+  const kept = NAMES.filter((name) => view[name] !== DEFAULTS[name]);
+  const values = kept.map((name) => `${name}=${encodeURIComponent(view[name])}`);
+  // Commas stay readable: ids have none.
+  const runs = view.runs.length ? [`run=${view.runs.map(encodeURIComponent).join(",")}`] : [];
+  return [...runs, ...values].join("&");
+}
+
+/**
+ * @template T
+ * @param {T[][]} lists
+ * @returns {T[]}
+ */
+export const union = (lists) => [...new Set(lists.flat())];
+/** @param {number[][]} lists */
+const rising = (lists) => union(lists).sort((a, b) => a - b);
+/** @param {Run[]} runs */
+export const setsOf = (runs) => union(runs.map((run) => run.sets));
+/** @param {Run[]} runs */
+export const modelsOf = (runs) => union(runs.map((run) => run.models));
+/** @param {Run[]} runs */
+export const budgetsOf = (runs) => rising(runs.map((run) => run.budgets));
+/** @param {Run[]} runs */
+export const roundsOf = (runs) => rising(runs.map((run) => run.rounds));
+/** @param {Run[]} runs */
+export const hasMacro = (runs) => runs.some((run) => run.sets.length > 1);
+
+/**
+ * The question sets to draw a panel of; the server calls the macro average "".
+ * @param {View} view
+ * @param {Run[]} chosen
+ */
+export function panelSets(view, chosen) {
+  const sets = setsOf(chosen);
+  if (view.set === EACH) return [...(hasMacro(chosen) ? [""] : []), ...sets];
+  if (sets.includes(view.set)) return [view.set];
+  return hasMacro(chosen) ? [""] : sets;
+}
+
+/**
+ * The run that transitions and questions are of: they compare answers to the same questions.
+ * @param {View} view
+ * @param {Run[]} chosen At least one.
+ */
+export const oneRun = (view, chosen) => chosen.find((run) => run.id === view.of) ?? chosen[0];
+
+/** @param {string} cell "budget-rounds". */
+export function cellText(cell) {
+  const [budget, rounds] = cell.split("-").map(Number);
+  return `${number(budget)} tokens, ${plural(rounds, "round")}`;
+}
+
+/** @param {Run} run */
+export const cellsOf = (run) =>
+  rising([run.rounds]).flatMap((rounds) => rising([run.budgets]).map((budget) => `${budget}-${rounds}`));
+
+/**
+ * A choice that there is; else the fallback.
+ * @param {string} value
+ * @param {string[]} choices
+ * @param {string} fallback
+ */
+export const known = (value, choices, fallback) => (choices.includes(value) ? value : fallback);
+
+/** @param {number[]} numbers */
+export const range = (numbers) =>
+  numbers.length > 2
+    ? `${number(numbers[0])} – ${number(numbers[numbers.length - 1])}`
+    : numbers.map((each) => number(each)).join(", ");

@@ -1,0 +1,71 @@
+// A drawing of the page as a file: its styles written into it, on the page's ground, so that it looks the same in any
+// program.
+import { node } from "../shell/elements.js";
+import { svg } from "./heat_map.js";
+
+const STYLES = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "font-size",
+  "font-family",
+  "font-weight",
+  "text-anchor",
+  "dominant-baseline",
+  "fill-opacity",
+];
+const KEPT_MS = 10_000;
+
+/** @param {SVGSVGElement} drawing */
+function standalone(drawing) {
+  const copy = /** @type {SVGSVGElement} */ (drawing.cloneNode(true));
+  const copies = copy.querySelectorAll("*");
+  drawing.querySelectorAll("*").forEach((original, i) => {
+    const style = getComputedStyle(original);
+    for (const name of STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
+  });
+  const { width, height } = drawing.viewBox.baseVal;
+  copy.setAttribute("width", String(width));
+  copy.setAttribute("height", String(height));
+  const paper = getComputedStyle(drawing).getPropertyValue("--m1-paper").trim();
+  copy.prepend(svg("rect", { width, height, fill: paper }));
+  return new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function save(blob, name) {
+  const link = node("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+}
+
+/**
+ * @param {SVGSVGElement} drawing
+ * @param {string} name Without its ending.
+ */
+export function saveSvg(drawing, name) {
+  save(standalone(drawing), `${name}.svg`);
+}
+
+/**
+ * @param {SVGSVGElement} drawing
+ * @param {string} name
+ */
+export async function savePng(drawing, name) {
+  const image = new Image();
+  const url = URL.createObjectURL(standalone(drawing));
+  image.src = url;
+  await image.decode();
+  const canvas = node("canvas");
+  canvas.width = image.width * 2;
+  canvas.height = image.height * 2;
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  URL.revokeObjectURL(url);
+  canvas.toBlob((blob) => blob && save(blob, `${name}.png`), "image/png");
+}

@@ -1,0 +1,36 @@
+// The list of sweeps.
+import { linkedRow } from "../shell/elements.js";
+import { mountHistory } from "../shell/history.js";
+import { number } from "../shell/words.js";
+
+/**
+ * @typedef {object} SweepRow
+ * @property {string} id
+ * @property {string} begun In ISO 8601.
+ * @property {string} stem
+ * @property {string} models
+ * @property {string} budgets
+ * @property {string} rounds
+ * @property {number} passes
+ * @property {number} tokens
+ * @property {string} state
+ */
+
+/** @param {SweepRow} sweep */
+function rowOf(sweep) {
+  const row = linkedRow(`/compare/?sweep=${sweep.id}`, [
+    [new Date(sweep.begun).toLocaleString(), "m1-number"],
+    [sweep.stem, "m1-stem"],
+    [sweep.models],
+    [sweep.budgets],
+    [sweep.rounds],
+    [String(sweep.passes), "m1-number"],
+    [number(sweep.tokens), "m1-number"],
+    [sweep.state],
+  ]);
+  row.dataset.sweep = sweep.id;
+  return row;
+}
+
+/** @param {import("../shell/elements.js").Host} host */
+export const mount = (host) => mountHistory(host, { key: "sweep", event: "open_sweep", rowOf });

@@ -1,0 +1,55 @@
+"""The pages' own code, `m1app/ui/<room>/<name>.js`: ES modules that the browser imports from here.
+
+Every address holds a hash of all modules, so that a browser keeps a module for good and still never mixes those of two
+versions: modules import each other by relative paths, under the same hash. The code is the same for everybody and
+holds no data; that of the Admin page is therefore not behind its gate.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Response
+
+_PAGES = Path(__file__).parents[1]
+_YEAR_SECONDS = 365 * 24 * 3600
+_HASH_DIGITS = 16
+
+
+@cache
+def _modules() -> dict[str, bytes]:
+    """Content by "room/name.js"; what is not here is not served."""
+    return {path.relative_to(_PAGES).as_posix(): path.read_bytes() for path in sorted(_PAGES.glob("*/*.js"))}
+
+
+@cache
+def _version() -> str:
+    digest = hashlib.sha256()
+    for name, content in _modules().items():
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:_HASH_DIGITS]
+
+
+def page_code_address(name: str) -> str:
+    """Where the browser finds the module `m1app/ui/<name>.js`.
+
+    Raises:
+        KeyError: there is no such module.
+    """
+    file = f"{name}.js"
+    if file not in _modules():
+        raise KeyError(f'there is no page code "{name}": expected m1app/ui/{file}')
+    return f"/page-code/{_version()}/{file}"
+
+
+def add_page_code(app: FastAPI) -> None:
+    """`/page-code/HASH/room/name.js`."""
+
+    @app.get("/page-code/{version}/{room}/{file}")
+    async def page_code(version: str, room: str, file: str) -> Response:
+        content = _modules().get(f"{room}/{file}")
+        if content is None or version != _version():
+            raise HTTPException(404, "There is no such page code; reload the page.")
+        headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable"}
+        return Response(content, media_type="text/javascript", headers=headers)
