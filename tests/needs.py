@@ -23,7 +23,7 @@ NAMES = {
     "process": {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
         *("ManagedServer", "ServerProcess", "vllm_server", "LocalExecutor", "EngineService", "WheelSource"),
-        *("FineTuningService", "run_training"),
+        *("EmbeddedModels", "FineTuningService", "run_training"),
     },
     "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket"},
 }
