@@ -101,7 +101,7 @@ class JobService:
         try:
             return await self._store.read(lambda jobs: jobs.get(job_id))
         except RecordNotFound as exc:
-            raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
+            raise JobNotFound(f"Job {job_id[:40]!r} not found. It may have been deleted.") from exc
 
     async def stop(self, job_id: str) -> Job:
         """Stop a waiting job at once; tell a running one to keep what it has and end. A stopping one stays so.

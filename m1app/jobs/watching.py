@@ -79,7 +79,8 @@ def judge(seen: Sighting, limits: WatchLimits) -> Judgement | None:
         )
     if seen.has_begun:
         return Judgement(
-            JobState.LOST, "Its worker went away without a word (killed, or out of memory?). Resume it to go on."
+            JobState.LOST,
+            "Its worker exited without reporting a result. It may have been killed or run out of memory. Resume the job to continue.",
         )
     return Judgement(JobState.FAILED, "Its worker ended before it could begin. Its log says why; then resume it.")
 

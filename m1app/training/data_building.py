@@ -251,9 +251,9 @@ async def _token_counts(samples: Sequence[TrainingSample], max_tokens: int, engi
 
 _CORRECTIONS_FILE = "annotations-corrected.jsonl"
 _NUMBERS = {
-    "limit": "Most samples",
-    "max_tokens": "Most tokens",
-    "min_reasoning_characters": "Least reasoning",
+    "limit": "Max samples",
+    "max_tokens": "Max tokens per sample",
+    "min_reasoning_characters": "Min characters of reasoning",
     "seed": "The seed",
 }
 

@@ -154,7 +154,7 @@ def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_
 
 def _silence(status: int, disk_free_bytes: int) -> str:
     """What to say of a process that could say nothing itself."""
-    said = f"The training process ended without a word (status {status})."
+    said = f"The training process exited without reporting a result (status {status})."
     if disk_free_bytes < _FULL_DISK_BYTES:
         return (
             f"{said} The disk is full: free some, then resume the job; it goes on from its last checkpoint. The log "

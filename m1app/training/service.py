@@ -176,7 +176,7 @@ class FineTuningService:
         try:
             return TrainingFolder(self._files.artifacts_folder(job_id))
         except ValueError as exc:
-            raise JobNotFound(f"There is no job {job_id[:40]!r} here. It was deleted, or never was.") from exc
+            raise JobNotFound(f"Job {job_id[:40]!r} not found. It may have been deleted.") from exc
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""

@@ -212,7 +212,7 @@ def test_jobs_are_filtered_and_found(with_set: OpenAdminPage) -> None:
 
 def test_a_link_to_a_job_that_is_gone_says_so(admin: OpenAdminPage) -> None:
     admin.open(f"/admin/?job={'0' * 32}")
-    expect(admin.job("notice")).to_contain_text("There is no job")
+    expect(admin.job("notice")).to_contain_text("not found")
 
 
 def test_checks_of_the_machine_are_shown(admin: OpenAdminPage) -> None:

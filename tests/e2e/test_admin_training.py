@@ -83,7 +83,7 @@ def end(home: Path, job_id: str) -> None:
 
 
 def test_empty_tab_says_what_to_do_first(training: TrainingPage) -> None:
-    expect(training.of_data("empty")).to_contain_text("No data set yet. Build one")
+    expect(training.of_data("empty")).to_contain_text("No data sets yet. Build one")
     expect(training.of_data("form")).to_be_visible()
     expect(training.plan("hint")).to_contain_text("No data set chosen")
     training.plan_button.click()
@@ -107,7 +107,7 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
     training.field("deduplicate").uncheck()
     training.field("limit").fill("few")
     training.of_data("preview").click()
-    expect(training.of_data("notice")).to_contain_text('Most samples is "few"')
+    expect(training.of_data("notice")).to_contain_text('Max samples is "few"')
     training.field("limit").fill("")
     training.build(write_traces(tmp_path), "passing")
     expect(report).to_contain_text("passing:v1: 21 samples, ready to train on.")

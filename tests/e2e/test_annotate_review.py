@@ -30,11 +30,11 @@ def test_second_annotator_sees_the_first_only_after_submitting_and_a_dispute_is_
 
     second = open_page("Dr Second")
     second.open_case(RIGHT_STEM)
-    expect(second.part("submit")).to_contain_text("1 other has submitted; you see their marks after you submit.")
+    expect(second.part("submit")).to_contain_text("1 other has submitted; you will see their marks after you submit.")
     expect(second.page.locator("body")).not_to_contain_text("First's comment")
     assert second.painted("m1-other") == []
     second.submit.click()
-    second.submit.get_by_text("Press again: no error found").click()
+    second.submit.get_by_text("Press again to confirm: no errors found").click()
     expect(second.review).to_contain_text("First's comment", timeout=WAIT_MS)
     assert second.painted("m1-other") == ["adrenal gland"]
     card = second.review.locator(".m1-review-column").filter(has_text="Dr First").locator(".m1-mark-card")
@@ -48,7 +48,7 @@ def test_second_annotator_sees_the_first_only_after_submitting_and_a_dispute_is_
     third = open_page("Dr Third", "/annotate/?disputed=1")
     third.open_case(RIGHT_STEM)
     third.submit.click()
-    third.submit.get_by_text("Press again: no error found").click()
+    third.submit.get_by_text("Press again to confirm: no errors found").click()
     card = third.review.locator(".m1-review-column").filter(has_text="Dr First").locator(".m1-mark-card")
     card.get_by_role("button", name="Adjudicate").click()
     card.locator("textarea").fill("Rightly disputed.")
@@ -84,7 +84,7 @@ def test_suggestion_is_marked_as_such_and_accepted_or_rejected(open_page: OpenAs
 def test_queue_filters_and_progress_follow_the_work(open_page: OpenAs) -> None:
     page = open_page("Dr Queue", "/annotate/?verdict=wrong")
     expect(page.progress).to_have_text(f"0 of {WRONG_CASES} done")
-    page.part("filters").get_by_label("Words of the question").fill("very lon")
+    page.part("filters").get_by_label("Words in the question").fill("very lon")
     expect(page.rows).to_have_count(1, timeout=WAIT_MS)
     assert "words=very+lon" in page.page.url
     page.page.reload()
@@ -93,7 +93,7 @@ def test_queue_filters_and_progress_follow_the_work(open_page: OpenAs) -> None:
     expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)
     page.open_case(RIGHT_STEM)
     page.submit.click()
-    page.submit.get_by_text("Press again: no error found").click()
+    page.submit.get_by_text("Press again to confirm: no errors found").click()
     expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
     page.part("back").click()
     expect(page.progress).to_have_text(f"1 of {CASES} done", timeout=WAIT_MS)

@@ -76,12 +76,12 @@ def test_a_run_is_renamed_tagged_archived_and_deleted(open_page: OpenPage, app_i
     expect(page.chosen).to_contain_text("archived")
     page.page.get_by_label("Show archived").check()
     expect(row).to_have_count(1, timeout=WAIT_MS)
-    tools(page, "Take back").click()
+    tools(page, "Unarchive").click()
     expect(page.chosen).not_to_contain_text("archived", timeout=WAIT_MS)
     page.page.reload()
     expect(page.chosen.locator("h3")).to_have_text("Final <b>run</b>", timeout=WAIT_MS)
     tools(page, "Delete").click()
-    expect(page.page.get_by_role("dialog")).to_contain_text("cannot be brought back")
+    expect(page.page.get_by_role("dialog")).to_contain_text("cannot be undone")
     page.page.get_by_role("button", name="Cancel").click()
     expect(page.chosen).to_have_count(1)
     tools(page, "Delete").click()
@@ -122,7 +122,9 @@ def test_a_run_that_runs_is_not_deleted(open_page: OpenPage, app_in_use: Running
 def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app_in_use: RunningApp) -> None:
     run_id = store_small_run(app_in_use.home, "Growing", done=0, is_running=True)
     page = open_page(f"?run={run_id}")
-    expect(page.part("curves-note")).to_contain_text("the curves begin with the first question", timeout=WAIT_MS)
+    expect(page.part("curves-note")).to_contain_text(
+        "The curves begin with the first finished question", timeout=WAIT_MS
+    )
     _go_on(app_in_use, run_id, 10)
     expect(page.chosen).to_contain_text("10 of 40 questions", timeout=WAIT_MS)
     page.wait_drawn()

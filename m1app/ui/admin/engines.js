@@ -47,7 +47,7 @@ function modelRow(model) {
 export function mount({ element, trigger }) {
   const part = partsOf(element);
   part("restart").addEventListener("click", () => trigger("restart_engine", {}));
-  askTwice(part("stop"), "Stop what it generates?", () => trigger("stop_engine", {}));
+  askTwice(part("stop"), "Stop, and end running answers?", () => trigger("stop_engine", {}));
 
   return (/** @type {Partial<EngineValue>} */ shown) => {
     if (!shown.state) return;

@@ -96,7 +96,7 @@ class QuestionSetsTab {
     trainingForm.addEventListener("submit", (event) => {
       event.preventDefault();
       const { file } = this.#fieldsOf(trainingForm);
-      const none = `No set shares a question with ${file.name}, and no two sets do.`;
+      const none = `No set shares a question with ${file.name}, and no sets share questions with each other.`;
       this.#upload("overlaps", file, {}, (found) => this.#showOverlaps(found.overlaps, none));
     });
     const hubForm = part("hub-form", HTMLFormElement);
@@ -124,7 +124,7 @@ class QuestionSetsTab {
     part("on").addEventListener("click", () => this.#turn(1));
     part("overlaps").addEventListener("click", () => {
       this.#ask("overlaps");
-      this.#busy("Comparing every question with every other…");
+      this.#busy("Comparing all questions…");
     });
     askTwice(part("delete"), "Delete this set?", () => this.#ask("delete", { id: this.#chosen?.id }));
   }
@@ -187,7 +187,7 @@ class QuestionSetsTab {
     this.#part("table").hidden = !rows.length;
     this.#part("overlap-box").hidden = !rows.length;
     this.#part("overlaps").hidden = rows.length < 2;
-    const none = "No question set yet. Import a file of multiple-choice questions to begin.";
+    const none = "No question sets yet. Import a file of multiple-choice questions to begin.";
     say(this.#part("empty"), rows.length ? "" : none);
     for (const select of all(this.#element, "select[name=layout]", HTMLSelectElement)) {
       if (select.options.length > 1) continue;
@@ -263,7 +263,7 @@ class QuestionSetsTab {
     if (reply.report) this.#showReport(reply.report);
     if (reply.preview) this.#showPreview(reply.preview);
     if (reply.deleted && reply.deleted === this.#chosen?.id) this.#showPreview(null);
-    if (reply.overlaps) this.#showOverlaps(reply.overlaps, "No two sets share a question.");
+    if (reply.overlaps) this.#showOverlaps(reply.overlaps, "No sets share questions.");
   }
 }
 

@@ -19,7 +19,7 @@ import { upload } from "./upload.js";
  */
 
 const OVERLAP_NGRAM = 8;
-const NONE = "No data set yet. Build one from a file of reasoning traces, from own right answers, or from corrections.";
+const NONE = "No data sets yet. Build one from a file of reasoning traces, right answers in this app, or corrections.";
 
 /** @param {string} text */
 const time = (text) =>
@@ -119,7 +119,7 @@ class TrainingDataTab {
     const file = files instanceof HTMLInputElement ? files.files?.[0] : undefined;
     if (!file) {
       this.#ask("make", { form: wanted });
-      this.#busy(isPreview ? "Looking at the samples…" : "Building…");
+      this.#busy(isPreview ? "Reading the samples…" : "Building…");
       return;
     }
     const done = (/** @type {Reply} */ reply) => {

@@ -30,7 +30,7 @@ export function upload(place, file, values, { busy, notice, done }) {
   });
   request.addEventListener("error", () => {
     busy("");
-    notice("The file could not be sent: the app does not answer. Try again in a moment.");
+    notice("The file could not be sent because the app is not responding. Try again in a moment.");
   });
   busy(`Sending ${file.name}…`);
   request.send(file);

@@ -29,7 +29,7 @@ import { TextPane } from "./text_pane.js";
 
 const FINGER_MS = 400;
 const SPOKEN_CHARACTERS = 200;
-const BEGUN = "You have begun a mark: save or cancel it first.";
+const BEGUN = "Save or cancel the current mark first.";
 
 /**
  * What is missing before a mark can be saved.
@@ -40,7 +40,7 @@ export function missingIn(mark) {
   if (!mark.labels.length) {
     return { field: "labels", message: "Choose at least one label: what kind of error is it?" };
   }
-  return mark.severity ? null : { field: "severity", message: "Choose how bad it is." };
+  return mark.severity ? null : { field: "severity", message: "Choose a severity." };
 }
 
 export class CasePane {
@@ -145,7 +145,7 @@ export class CasePane {
     const typed = this.draft.open(value.id, work.draft);
     if (!typed) return;
     this.form.fill(typed, true);
-    this.form.state.textContent = "What you had typed is here again.";
+    this.form.state.textContent = "Your draft has been restored.";
   }
 
   /** @param {CaseValue} value */
@@ -262,7 +262,7 @@ export class CasePane {
     document.getSelection()?.removeAllRanges();
     this.#undo?.remove();
     if (!values) return;
-    this.#undo = button("Bring back what I cancelled", () => {
+    this.#undo = button("Restore the cancelled draft", () => {
       this.#undo?.remove();
       this.form.fill(values, true);
       this.form.changed();

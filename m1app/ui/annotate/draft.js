@@ -113,13 +113,13 @@ export class Draft {
     if (reply.error) {
       this.#seconds += seconds;
       this.#isKept = false;
-      const message = `The draft stays in this tab only: ${reply.error.message}`;
+      const message = `The draft is saved in this tab only: ${reply.error.message}`;
       if (this.#form.isOpen) this.#form.state.textContent = message;
       return;
     }
     if (key === this.#key && this.#isKept) {
       sessionStorage.removeItem(key);
-      this.#form.state.textContent = this.#form.isOpen ? "Draft kept." : "";
+      this.#form.state.textContent = this.#form.isOpen ? "Draft saved." : "";
     }
   }
 }

@@ -38,9 +38,9 @@ const EMPTY = {
   changed_answer: null,
 };
 const HINT =
-  "Select words in the thinking or the answer: with the mouse, or with the arrow keys once the text has the focus. " +
+  "Select words in the thinking or the answer with the mouse, or with the arrow keys once the text has focus. " +
   "Marks may overlap.";
-const UNSAID = "Point at a severity to read what it means.";
+const UNSAID = "Hover over a severity to see what it means.";
 
 export class MarkForm {
   #session;
@@ -54,7 +54,7 @@ export class MarkForm {
   #body = node("div", "m1-form-body");
   #meaning = node("p", "m1-quiet m1-severity-meaning");
   #severity = choices("severity", "Severity", []);
-  #confidence = choices("confidence", "How sure", [
+  #confidence = choices("confidence", "Confidence", [
     ["low", "Low"],
     ["medium", "Medium"],
     ["high", "High"],
@@ -66,10 +66,10 @@ export class MarkForm {
   #answer = choices("changed", "Changed the final answer", [
     ["yes", "Yes"],
     ["no", "No"],
-    ["", "Not known"],
+    ["", "Unknown"],
   ]);
   #comment = area("Comment", "What is wrong, in your words");
-  #fact = area("Corrected fact", "What would be right");
+  #fact = area("Corrected fact", "The correct statement");
   #evidence = node("div", "m1-evidence");
   quote = node("blockquote", "m1-quote");
   conflict = node("div", "m1-conflict");
@@ -284,7 +284,7 @@ export class MarkForm {
       fieldWords(field, mark, (id) => this.#session.labelName(id)) || "–";
     const table = node("table", "m1-table");
     const head = node("tr");
-    head.append(node("th", "", ""), node("th", "", "Yours"), node("th", "", "Saved meanwhile"));
+    head.append(node("th", "", ""), node("th", "", "Yours"), node("th", "", "Saved in the meantime"));
     table.append(head);
     for (const field of changes) {
       const row = node("tr");

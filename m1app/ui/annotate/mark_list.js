@@ -35,7 +35,7 @@ export class MarkList {
   #work = null;
   #title = node("h3");
   #list = node("ol", "m1-mark-list");
-  #none = node("p", "m1-quiet", "No mark yet. A case without an error is submitted without one.");
+  #none = node("p", "m1-quiet", "No marks yet. If a case has no errors, submit it without marks.");
   #all = button("", () => this.#showAll());
 
   /**
@@ -106,7 +106,7 @@ export class MarkList {
     const card = node("li", "m1-mark-card");
     card.dataset.mark = mark.id;
     card.append(this.#body(mark));
-    const stale = "The text has changed since: these words stand elsewhere now.";
+    const stale = "The text has changed since then; these words are no longer at this position.";
     if (mark.is_stale) card.append(node("p", "m1-problem", stale));
     return card;
   }
@@ -167,14 +167,14 @@ export class MarkList {
       const submit = () => this.#act.submit();
       const made = own.length
         ? button("Submit case", submit)
-        : twice("Submit case", "Press again: no error found", submit);
+        : twice("Submit case", "Press again to confirm: no errors found", submit);
       made.classList.add("is-primary");
       parts.push(made);
     }
-    if (!isSubmitted && !own.length) parts.push(node("p", "m1-quiet", "Without a mark this says: no error found."));
+    if (!isSubmitted && !own.length) parts.push(node("p", "m1-quiet", "Submitting without marks means: no errors found."));
     if (hidden) {
       const others = plural(hidden, "other has", "others have");
-      parts.push(node("p", "m1-quiet", `${others} submitted; you see their marks after you submit.`));
+      parts.push(node("p", "m1-quiet", `${others} submitted; you will see their marks after you submit.`));
     }
     this.#session.part("submit").replaceChildren(...parts, problemLine("submit"));
   }
@@ -200,7 +200,7 @@ export class MarkList {
     });
     const strip = node("div", "m1-review");
     strip.append(...columns);
-    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "Nobody else has submitted this case so far.")];
+    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "Nobody else has submitted this case yet.")];
     review.replaceChildren(node("h2", "", "Side by side"), ...none, strip);
   }
 
@@ -235,7 +235,7 @@ export class MarkList {
   #askReason(card, what, mark) {
     card.querySelector(".m1-reason")?.remove();
     const form = node("div", "m1-reason");
-    const field = node("label", "m1-field", what === "dispute" ? "Why you dispute it" : "Why you decide so");
+    const field = node("label", "m1-field", what === "dispute" ? "Reason for the dispute" : "Reason for the decision");
     const box = node("textarea");
     box.rows = 2;
     field.append(box);

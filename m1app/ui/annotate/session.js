@@ -63,7 +63,7 @@ import { Server } from "../shell/server.js";
 const WAIT_MS = 20_000;
 const SURE_MS = 6000;
 const NAME_KEY = "m1-annotator";
-const LATE_MESSAGE = "The app does not answer. What you typed is still here; try again in a moment.";
+const LATE_MESSAGE = "The app is not responding. Your input is kept; try again in a moment.";
 
 export class Session {
   /** @type {Map<string, Label>} */
@@ -107,7 +107,7 @@ export class Session {
   /** True when there is a name; else it is asked for. */
   isNamed() {
     if (this.#name) return true;
-    this.problem(null, { field: "annotator", message: "Give your name first: marks are kept under it." });
+    this.problem(null, { field: "annotator", message: "Enter your name first; marks are saved under it." });
     this.part("annotator").focus();
     return false;
   }

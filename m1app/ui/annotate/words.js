@@ -36,7 +36,7 @@ export const FIELD_NAMES = {
   comment: "Comment",
   corrected_fact: "Corrected fact",
   evidence: "Evidence",
-  confidence: "How sure",
+  confidence: "Confidence",
   is_omission: "Kind",
   changed_answer: "Changed the final answer",
 };
@@ -59,7 +59,7 @@ export function fieldWords(field, mark, labelName) {
     case "is_omission":
       return mark.is_omission ? "Something is missing" : "Something is wrong";
     case "changed_answer":
-      return changedWords(mark.changed_answer ?? null) || "Not known";
+      return changedWords(mark.changed_answer ?? null) || "Unknown";
     case "part":
       return PART_NAMES[mark.part ?? ""] || mark.part || "";
     default:
@@ -109,9 +109,9 @@ export function markBody(mark, onJump, labelName) {
   body.append(place, labelChips(mark, labelName));
   const facts = [
     ["", mark.comment],
-    ["Right would be: ", mark.corrected_fact],
+    ["Correction: ", mark.corrected_fact],
     ["", (mark.evidence || []).map(evidenceWords).join("; ")],
-    ["How sure: ", mark.confidence],
+    ["Confidence: ", mark.confidence],
     ["Changed the final answer: ", changedWords(mark.changed_answer).toLowerCase()],
   ];
   for (const [name, text] of facts) {

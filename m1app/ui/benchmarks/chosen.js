@@ -73,7 +73,7 @@ export class ChosenRuns {
       file.download = "";
       return file;
     });
-    const archive = run.is_archived ? "Take back" : "Archive";
+    const archive = run.is_archived ? "Unarchive" : "Archive";
     const putAway = () => this.#change("archive", { run: run.id, is_archived: !run.is_archived });
     made.append(node("span", "m1-quiet", "Download"), ...files, node("span", "m1-quiet", "·"));
     made.append(
@@ -97,7 +97,7 @@ export class ChosenRuns {
     field.type = "text";
     field.value = what === "name" ? run.name : run.tags.join(", ");
     field.maxLength = 200;
-    const named = node("label", "m1-field m1-inline", what === "name" ? "Name" : "Tags, with commas between");
+    const named = node("label", "m1-field m1-inline", what === "name" ? "Name" : "Tags, separated by commas");
     named.append(field);
     const close = () => {
       this.#endEdit();
@@ -137,7 +137,7 @@ export class ChosenRuns {
 
   /** @param {Run} run */
   async #remove(run) {
-    const text = `${run.name}: its results and its sweeps with all their answers are deleted, and cannot be brought back. Its questions stay.`;
+    const text = `${run.name}: this deletes its results and its sweeps with all their answers, and cannot be undone. The questions are kept.`;
     if (!(await this.#dialog.ask("Delete this run?", text, "Delete the run"))) return;
     const left = this.#context.chosenIds.filter((id) => id !== run.id);
     const reply = await this.#context.server.ask("delete", { run: run.id });

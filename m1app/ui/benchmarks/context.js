@@ -7,7 +7,7 @@ import { queryOf, viewOf } from "./view.js";
 /** @typedef {import("./view.js").Run} Run */
 
 const WAIT_MS = 30_000;
-const LATE = { error: "The app does not answer. Look whether it still runs, then reload this page." };
+const LATE = { error: "The app is not responding. Check that it is running, then reload this page." };
 
 export class Context {
   view = viewOf(new URL(window.location.href).searchParams);
@@ -64,7 +64,7 @@ export class Context {
 
   get nothingYet() {
     return this.chosen.some((run) => run.is_live)
-      ? "No answer yet: the curves begin with the first question that is done."
-      : "There is no answer for what is chosen. Choose another set, model or number of rounds.";
+      ? "No answers yet. The curves begin with the first finished question."
+      : "No answers match this choice. Choose another set, model or number of rounds.";
   }
 }

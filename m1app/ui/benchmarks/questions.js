@@ -111,7 +111,7 @@ export class QuestionsPane {
     const table = part("questions").closest("table");
     if (table) table.hidden = !rows.length;
     part("no-questions").hidden = rows.length > 0;
-    const none = view.text ? "No question has these words and fits the filter." : "No question fits the filter.";
+    const none = view.text ? "No question matches these words and the filter." : "No question matches the filter.";
     setText(part("no-questions"), none);
     this.#showPlace(offset, rows.length, reply.total);
   }

@@ -81,7 +81,7 @@ export class Runs {
     body.replaceChildren(...runs.map((run) => this.#row(run)));
     const box = focused && body.querySelector(`[data-run="${CSS.escape(focused)}"] input`);
     if (box instanceof HTMLElement) box.focus({ preventScroll: true });
-    const counted = runs.length ? plural(runs.length, "run") : "No run fits the filter.";
+    const counted = runs.length ? plural(runs.length, "run") : "No run matches the filter.";
     const cut = `The newest ${runs.length} are shown; filter to find older ones.`;
     setText(part("runs-note"), isCut ? cut : counted);
     const tags = union(runs.map((run) => run.tags));

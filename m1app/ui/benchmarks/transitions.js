@@ -98,7 +98,7 @@ export class TransitionsPane {
     else if (reply.table.rows.length) showTable(part("curve"), reply.table);
     else {
       part("curve").dataset.shown = "";
-      part("curve").replaceChildren(node("p", "m1-quiet", "There is one budget only."));
+      part("curve").replaceChildren(node("p", "m1-quiet", "There is only one budget."));
     }
   }
 

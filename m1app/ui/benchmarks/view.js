@@ -61,10 +61,10 @@ export const EACH = "*";
 export const NOTES = {
   budget:
     "Bands are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
-  rounds: "Bars are 95% intervals. A force round turns the model's wish to stop into “Wait”.",
-  cost: "Tokens are those that a run of the cell alone generates for a question, mean. Bars are 95% intervals.",
-  thinking: "Thinking tokens that the answers were given, mean, against what was allowed.",
-  answered: "The share of questions in whose answer the scoring rule found an option.",
+  rounds: "Bars are 95% intervals. A force round replaces the model's attempt to stop with “Wait”.",
+  cost: "Mean tokens per question, as a separate run of each cell would generate. Bars are 95% intervals.",
+  thinking: "Mean thinking tokens used, against the budget.",
+  answered: "Share of questions where the scoring rule found an option in the answer.",
 };
 
 /**

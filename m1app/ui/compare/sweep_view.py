@@ -207,7 +207,7 @@ def _trajectory(snapshot: SweepSnapshot, run: PassSnapshot, points: Sequence[Che
     target = f"◎ is the target, option {question.target}. " if question.target else ""
     return {
         "no_chart": "",
-        "hint": f"{target}Point at the chart to read its values.",
+        "hint": f"{target}Hover over the chart to read its values.",
         "said": [probability_words(letters, question.target, kept) for kept in known],
         "figure": trajectory_figure(letters, question.target, sweep.budgets, known, _wait_tokens(run)),
     }

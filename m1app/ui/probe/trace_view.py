@@ -152,5 +152,5 @@ def _details(trace: Trace) -> list[tuple[str, str]]:
         ("Generated", f"{trace.tokens_generated:,} tokens, everything the engine produced"),
         ("Seconds", "" if trace.seconds is None else f"{trace.seconds:.1f}"),
         ("Prompt SHA-256", trace.prompt_sha256),
-        ("Begun", trace.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ("Started", trace.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
     ]

@@ -53,7 +53,7 @@ async def test_jobs_are_listed_stopped_resumed_and_deleted(settings: Settings) -
 def test_unknown_job_is_one_line(settings: Settings, command: str) -> None:
     done = run("jobs", command, "f" * 32, home=settings.home)
     assert done.returncode == 1
-    assert_one_line(done.stderr, "There is no job")
+    assert_one_line(done.stderr, "not found")
 
 
 def test_app_starts_jobs_and_stops_doing_so_when_it_ends(settings: Settings) -> None:
@@ -80,5 +80,5 @@ async def test_worker_of_the_command_line_leaves_a_job_alone_that_was_not_starte
 def test_worker_of_an_unknown_job_says_so_with_the_time(settings: Settings) -> None:
     done = run("job-worker", "f" * 32, home=settings.home, **NO_ENGINE)
     assert done.returncode == 1
-    assert "There is no job" in done.stdout
+    assert "not found" in done.stdout
     assert done.stdout.split("T")[0].count("-") == 2

@@ -104,4 +104,4 @@ def test_nodes_that_the_cluster_does_not_have_are_waited_for_until_it_is_stopped
     assert executor.look(handle) is Presence.ALIVE
     folder.stop_file.touch()
     said = ended(executor, handle)
-    assert "ended without a word (status 0)" in said, "as it was not the app that stopped it"
+    assert "exited without reporting a result (status 0)" in said, "as it was not the app that stopped it"

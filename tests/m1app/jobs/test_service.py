@@ -156,7 +156,7 @@ async def test_no_job_without_a_folder(service: JobService, settings: Settings) 
 @pytest.mark.parametrize("job_id", ["f" * 32, "", "../..", "a\x00"])
 async def test_unknown_job_is_told_by_every_method(service: JobService, job_id: str) -> None:
     for method in (service.get, service.stop, service.resume, service.clone, service.delete, service.log_tail):
-        with pytest.raises(JobNotFound, match="There is no job"):
+        with pytest.raises(JobNotFound, match="not found"):
             await method(job_id)
     with pytest.raises(JobNotFound):
         await service.set_priority(job_id, 1)

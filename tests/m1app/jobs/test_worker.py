@@ -101,7 +101,7 @@ async def test_killed_worker_is_lost_with_its_last_words_and_resume_goes_on(serv
     await counts_to(service, job, 5)
     os.kill(pid_of(await service.get(job.id)), signal.SIGKILL)
     lost = await reaches(service, job, JobState.LOST)
-    assert "went away without a word" in lost.error
+    assert "exited without reporting a result" in lost.error
     assert "the runner begins" in lost.error
     assert lost.ended_at is not None
     before = counted(service, job)

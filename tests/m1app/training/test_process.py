@@ -42,10 +42,10 @@ async def test_what_went_wrong_is_said_again_when_it_goes_wrong_again(tmp_path: 
 async def test_a_full_disk_is_told_from_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with(tmp_path, "#!/bin/sh\nexit 1\n")
     folder = prepare(tmp_path / "run", tmp_path / "base")
-    with pytest.raises(AppError, match=r"without a word.*Was it killed"):
+    with pytest.raises(AppError, match=r"without reporting a result.*Was it killed"):
         await run_training(folder, settings, lambda _: None, asyncio.Event())
     monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage(1, 1, 4096))
-    with pytest.raises(AppError, match=r"without a word.*The disk is full.*resume"):
+    with pytest.raises(AppError, match=r"without reporting a result.*The disk is full.*resume"):
         await run_training(folder, settings, lambda _: None, asyncio.Event())
 
 

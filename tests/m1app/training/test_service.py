@@ -212,11 +212,11 @@ async def test_a_process_that_ends_without_a_word_is_told_from_a_finished_one(
 ) -> None:
     silent = settings.model_copy(update={"train_python": Path("/bin/false")})
     folder = prepare(tmp_path / "run", tmp_path / "base")
-    with pytest.raises(AppError, match="without a word"):
+    with pytest.raises(AppError, match="without reporting a result"):
         await run_training(folder, silent, lambda _: None, asyncio.Event())
     # Nor is it taken for the end that an earlier attempt came to.
     folder.progress_file.write_text('{"event": "failed", "time": 1, "step": 2, "message": "The disk was full."}\n')
-    with pytest.raises(AppError, match="without a word"):
+    with pytest.raises(AppError, match="without reporting a result"):
         await run_training(folder, silent, lambda _: None, asyncio.Event())
 
 
@@ -424,7 +424,7 @@ async def test_a_job_that_fails_gives_its_name_back_and_takes_it_again(
     with closing_service(broken) as service:
         job = await service.launch(recipe(base, data, name="mine"))
         artifacts = JobFiles(settings.jobs_directory).artifacts_folder(job.id)
-        with pytest.raises(AppError, match="without a word"):
+        with pytest.raises(AppError, match="without reporting a result"):
             await service.run(job, artifacts, lambda _: None, asyncio.Event())
         assert TrainingFolder(artifacts).run().model_id == "mine"
         assert not (settings.models_directory / "mine").exists()

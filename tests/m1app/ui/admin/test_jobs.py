@@ -202,7 +202,7 @@ async def test_actions_are_done_and_their_refusals_are_said(tab: JobsTab, servic
 
 async def test_a_job_that_is_gone_is_said_to_be(tab: JobsTab) -> None:
     _, value, _ = await tab._on_look(event(number=1, job="0" * 32))
-    assert "There is no job" in value["notice"]
+    assert "not found" in value["notice"]
     assert value["empty"] == "No jobs yet. Launch a benchmark or a fine-tuning to begin."
 
 

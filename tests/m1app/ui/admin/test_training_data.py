@@ -89,8 +89,8 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     [
         ({"name": ""}, "has no name"),
         ({"name": "../evil"}, "is no name for a data set"),
-        ({"plan": {"limit": "few"}}, 'Most samples is "few"'),
-        ({"plan": {"limit": "3"}}, "Most samples"),
+        ({"plan": {"limit": "few"}}, 'Max samples is "few"'),
+        ({"plan": {"limit": "3"}}, "Max samples"),
         ({"plan": {"balance": "domain"}}, "balance by domain needs a limit"),
         ({"plan": {"overlap_ngram": 5}}, "overlap ngram must be 8"),
         ({"unheard": 1}, "cannot be built like this"),
@@ -173,7 +173,7 @@ def test_a_run_of_several_models_is_offered_once_for_each(services: Services) ->
 def test_boxes_as_the_page_sends_them_are_numbers() -> None:
     request = DataRequest.parse(form(plan={"limit": "100", "max_tokens": None, "balance": "source", "seed": "7"}))
     assert (request.plan.limit, request.plan.max_tokens, request.plan.seed) == (100, None, 7)
-    with pytest.raises(AppError, match="Least reasoning is empty"):
+    with pytest.raises(AppError, match="Min characters of reasoning is empty"):
         DataRequest.parse(form(plan={"min_reasoning_characters": None}))
 
 

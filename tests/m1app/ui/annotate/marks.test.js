@@ -77,6 +77,6 @@ test("fields of a mark are said in words", () => {
   assert.equal(fieldWords("labels", { labels: ["a", "b"] }, name), "A, B");
   assert.equal(fieldWords("evidence", { evidence: [{ kind: "doi", value: "10.1" }] }, name), "DOI: 10.1");
   assert.equal(fieldWords("changed_answer", { changed_answer: false }, name), "No");
-  assert.equal(fieldWords("changed_answer", {}, name), "Not known");
+  assert.equal(fieldWords("changed_answer", {}, name), "Unknown");
   assert.equal(fieldWords("comment", {}, name), "");
 });
