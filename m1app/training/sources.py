@@ -97,7 +97,7 @@ def _check_storable(sample: TrainingSample) -> None:
     for name, text in (texts | {f"option {letter}": text for letter, text in sample.options.items()}).items():
         if wrong := _UNSTORABLE.search(text):
             raise RowProblem(
-                f"found U+{ord(wrong[0]):04X} in {name} at character {wrong.start() + 1:,}, which is not valid text; remove it"
+                f"found U+{ord(wrong[0]):04X} in {name} at character {wrong.start() + 1:,}, not valid text; remove it"
             )
 
 
