@@ -12,7 +12,7 @@ from m1app.errors import FOR_PEOPLE
 _OTHER_ENVIRONMENTS = ("m1app.training.sft", "storage.migrations.env", "storage.migrations.__main__", "m1app.__main__")
 # Caught where they are raised, and told in another error's words.
 _FOR_THE_PROGRAM = {
-    "m1app.question_sets.records.RowProblem",
+    "m1app.question_sets.row_values.RowProblem",
     "models.weights.gguf_check.BadModelFile",
     "models.servers.llama_worker.BadConfiguration",  # of a process of its own, whose owner reads its log
 }

@@ -243,7 +243,7 @@ async def test_own_traces_are_the_right_answers_that_ended_by_themselves(
 async def test_more_own_traces_than_a_page_are_all_read(
     training_data: TrainingDataService, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("m1app.training.own_traces._PAGE_SIZE", 2)
+    monkeypatch.setattr("m1app.training.from_database._CASES_PAGE_SIZE", 2)
     for number in range(5):
         stored_probe(database, f"Number {number}?")
     assert len({sample.question for sample in await training_data.own_traces()}) == 5
