@@ -80,7 +80,8 @@ def judge(seen: Sighting, limits: WatchLimits) -> Judgement | None:
     if seen.has_begun:
         return Judgement(
             JobState.LOST,
-            "Its worker exited without reporting a result. It may have been killed or run out of memory. Resume the job to continue.",
+            "Its worker exited without reporting a result. It may have been killed or run out of memory. "
+            "Resume the job to continue.",
         )
     return Judgement(JobState.FAILED, "Its worker ended before it could begin. Its log says why; then resume it.")
 
