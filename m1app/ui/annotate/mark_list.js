@@ -171,7 +171,8 @@ export class MarkList {
       made.classList.add("is-primary");
       parts.push(made);
     }
-    if (!isSubmitted && !own.length) parts.push(node("p", "m1-quiet", "Submitting without marks means: no errors found."));
+    if (!isSubmitted && !own.length)
+      parts.push(node("p", "m1-quiet", "Submitting without marks means: no errors found."));
     if (hidden) {
       const others = plural(hidden, "other has", "others have");
       parts.push(node("p", "m1-quiet", `${others} submitted; you will see their marks after you submit.`));
