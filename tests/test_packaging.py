@@ -137,7 +137,7 @@ def test_ci_runs_the_same_two_commands() -> None:
         assert re.search(rf"^step \S+ {command}$", text, re.MULTILINE)
 
 
-def test_ci_runs_everything_unless_told_otherwise(tmp_path: Path) -> None:
+def test_ci_runs_everything_but_what_it_is_told_to_leave_out(tmp_path: Path) -> None:
     def steps(skipped: str) -> list[str]:
         done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP=skipped, PATH=f"{tmp_path}:{os.environ['PATH']}")
         assert done.returncode == 0, done.stderr
