@@ -23,9 +23,9 @@ NAMES = {
     "process": {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
         *("ManagedServer", "ServerProcess", "vllm_server", "LocalExecutor", "EngineService", "WheelSource"),
-        *("EmbeddedModels", "FineTuningService", "run_training"),
+        *("EmbeddedModels", "FineTuningService", "fine_tuning", "run_training"),
     },
-    "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket"},
+    "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket", "launch"},
 }
 SLOW = {*FIXTURES, *NAMES, "e2e", "vllm", "training", "ray"}
 _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.bind"}

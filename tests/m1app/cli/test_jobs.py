@@ -80,5 +80,5 @@ async def test_worker_of_the_command_line_leaves_a_job_alone_that_was_not_starte
 def test_worker_of_an_unknown_job_says_so_with_the_time(settings: Settings) -> None:
     done = run("job-worker", "f" * 32, home=settings.home, **NO_ENGINE)
     assert done.returncode == 1
-    assert "not found" in done.stdout
+    assert "There is no job" in done.stdout
     assert done.stdout.split("T")[0].count("-") == 2

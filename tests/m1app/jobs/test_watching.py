@@ -68,4 +68,4 @@ def test_reason_says_what_to_do(presence: Presence, has_begun: bool) -> None:
         replace(SEEN, presence=presence, has_begun=has_begun, silent_seconds=100.0, watched_seconds=100.0), LIMITS
     )
     assert judgement is not None
-    assert "esume it" in judgement.reason
+    assert "esume" in judgement.reason

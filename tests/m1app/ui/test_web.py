@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from m1app.bootstrap import Services, build_services
-from m1app.runs.probe import ProbeService
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.database import Database
@@ -193,7 +192,7 @@ async def test_answer_about_an_unexpected_error_has_the_headers_and_tells_nothin
     async def explode(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(ProbeService, "get", explode)
+    monkeypatch.setattr(services.probe, "get", explode)
     transport = httpx2.ASGITransport(app=build_app(services), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.get("/traces/x.json")

@@ -236,7 +236,7 @@ def test_whole_repository_is_left_to_the_engine(tmp_path: Path) -> None:
     whole = model(HubSource("org/big"), sha256="", size_bytes=None)
     assert whole.is_fetched_by_engine
     assert not is_fetched(whole, tmp_path)
-    with pytest.raises(DownloadError, match="which vLLM fetches by itself"):
+    with pytest.raises(DownloadError, match="which vLLM fetches itself"):
         fetch(whole, tmp_path)
 
 

@@ -155,7 +155,7 @@ def test_words_that_open_the_answer_are_shown_and_delimiters_are_not(close: str,
 def test_details_say_how_to_make_the_trace_again() -> None:
     details = dict(pane_value(a_trace(profile_is_guess=True, seed=None))["result"]["details"])
     assert details["Profile"] == "plain-chatml (a guess: no profile matches this model)"
-    assert (details["Seed"], details["Engine"], details["Begun"]) == (
+    assert (details["Seed"], details["Engine"], details["Started"]) == (
         "none (greedy)",
         "embedded, llama.cpp b1",
         "2026-03-01 09:30:00 UTC",
