@@ -168,7 +168,7 @@ def test_questions_are_searched_filtered_and_paged(open_page: OpenPage, runs: di
     expect(page.questions).to_contain_text(KEYWORD_STEM)
     expect(page.questions).to_contain_text("failed")
     page.box("text").fill("no such word")
-    expect(page.part("no-questions")).to_contain_text("No question has these words", timeout=WAIT_MS)
+    expect(page.part("no-questions")).to_contain_text("No question matches these words", timeout=WAIT_MS)
     page.box("text").fill("")
     page.box("verdict").select_option("failed")
     expect(page.questions).to_have_count(2, timeout=WAIT_MS)

@@ -198,7 +198,7 @@ def test_empty_page_explains_itself_and_fills_in_an_example(compare: OpenCompare
     expect(compare.part("empty")).to_contain_text("A sweep asks one question at every chosen thinking budget")
     compare.part("example").click()
     expect(compare.question).to_have_value(re.compile("dabigatran"), timeout=WAIT_MS)
-    expect(compare.estimate).to_contain_text("12 cells from one pass: at most", timeout=WAIT_MS)
+    expect(compare.estimate).to_contain_text("12 cells from 1 pass: at most", timeout=WAIT_MS)
     compare.choose("rounds", "0")
     expect(compare.estimate).to_contain_text("4 cells", timeout=WAIT_MS)
 

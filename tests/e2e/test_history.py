@@ -43,7 +43,7 @@ def test_filters_restrict_by_verdict_state_and_model(probe: ProbePage) -> None:
     expect(probe.rows.first).to_contain_text("✗ Wrong: B, target A")
     probe.choose("Verdict", "Right")
     expect(probe.rows.first).to_contain_text("Which sutured gland makes cortisol?", timeout=WAIT_MS)
-    expect(probe.rows.first).to_contain_text("B right")
+    expect(probe.rows.first).to_contain_text("✓ Right: B")
     probe.choose("State", "Failed")
     expect(probe.rows).to_have_count(0, timeout=WAIT_MS)
     probe.search.fill("Hostile")
