@@ -17,7 +17,6 @@ from sqlalchemy import insert
 
 from benchmarks import report
 from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter
-from m1app.benchmark.store import BenchmarkStore
 from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow
@@ -96,7 +95,7 @@ def _result(item: dict[str, object], budget: int, rounds: int, chance: random.Ra
 
 async def measure(database: Database, run_id: str) -> dict[str, tuple[float, float]]:
     """Seconds of each question to the service, the slowest of three, with its target."""
-    reading = BenchmarkReading(BenchmarkStore(database))
+    reading = BenchmarkReading(database)
     small, large = (128, 0), (2048, 2)
     asked: dict[str, tuple[Callable[[], Awaitable[object]], float]] = {
         "curves, strict": (lambda: reading.cells([run_id]), TARGET_PAGE_SECONDS),

@@ -8,7 +8,6 @@ from m1app.annotation.service import AnnotationService
 from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
-from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
 from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
@@ -92,7 +91,6 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     database.migrate()
     planner = PassPlanner(engines, profiles)
     jobs = JobService(database, settings)
-    benchmark_store = BenchmarkStore(database)
     training_data = TrainingDataService(database, settings, profiles)
     return Services(
         settings=settings,
@@ -107,10 +105,8 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         exchange=AnnotationExchange(database, taxonomy),
         question_sets=QuestionSetService(database, settings),
         jobs=jobs,
-        benchmarks=BenchmarkService(
-            benchmark_store, SweepService(planner, database, MAX_IN_FLIGHT), engines, profiles, jobs
-        ),
-        benchmark_reading=BenchmarkReading(benchmark_store),
+        benchmarks=BenchmarkService(database, SweepService(planner, database, MAX_IN_FLIGHT), engines, profiles, jobs),
+        benchmark_reading=BenchmarkReading(database),
         training_data=training_data,
         fine_tuning=FineTuningService(settings, profiles, jobs, training_data),
     )

@@ -3,11 +3,11 @@
 AppError
 ├── access: LoginRefused
 ├── annotation: AnnotationError
-├── benchmark: BenchmarkRefused, RunNotFound, RunLost
-├── jobs: JobsError, JobNotFound, JobRefused
+├── benchmark: BenchmarkRefused, RunLost
+├── jobs: JobsError, JobRefused
 ├── question: QuestionError
 ├── question_sets: QuestionSetError
-├── runs: ProbeRefused, SweepRefused, TraceNotFound, SweepNotFound
+├── runs: ProbeRefused, SweepRefused
 ├── settings: SettingsError
 ├── training: TrainingError
 └── ui: BadAddress

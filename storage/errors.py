@@ -50,6 +50,12 @@ class RecordNotFound(StorageError):
     """No record has that id."""
 
 
+def not_found(kind: str, record_id: str) -> RecordNotFound:
+    """The error for an id that no record of this kind ("trace", "job") has."""
+    what = f"{kind.capitalize()} {record_id[:40]!r} not found."
+    return RecordNotFound(f"{what} It may have been deleted, or the link is from another machine.")
+
+
 class RecordChanged(StorageError):
     """Somebody else has changed the record since it was read."""
 

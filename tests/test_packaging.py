@@ -231,12 +231,15 @@ def make_wheel(links: Path, name: str, version: str, files: dict[str, bytes]) ->
 
 
 def install(clone: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run install.sh with nothing but `links`; bytecode is only what the installer itself compiles."""
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": (clone / "links").as_uri(), "PIP_CONFIG_FILE": os.devnull}
+    offline["PYTHONDONTWRITEBYTECODE"] = "1"
     return run(SHELL, clone / "scripts" / "install.sh", *arguments, cwd=clone.parent, **{**offline, **env})
 
 
 def installed_version(clone: Path) -> str:
-    return run(clone / ".venv" / "bin" / "python", "-c", "import xllamacpp; print(xllamacpp.version)").stdout.strip()
+    python = clone / ".venv" / "bin" / "python"
+    return run(python, "-c", "import xllamacpp; print(xllamacpp.version)", PYTHONDONTWRITEBYTECODE="1").stdout.strip()
 
 
 def test_install_makes_an_environment_once_and_follows_the_lock(clone: Path) -> None:

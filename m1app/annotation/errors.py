@@ -6,7 +6,6 @@ AppError
     ├── SelectorError        a mark does not stand where it says
     ├── LabelsError          a file of labels cannot be used
     ├── ImportRefused        a file of annotations cannot be imported; the message names the line
-    ├── CaseNotFound         no case has that id
     └── AnnotationConflict   somebody has changed the annotation since it was opened
 
 Every message says what was found and what to do about it.
@@ -38,10 +37,6 @@ class LabelsError(AnnotationError):
 
 class ImportRefused(AnnotationError):
     """A file of annotations cannot be imported; nothing of it was."""
-
-
-class CaseNotFound(AnnotationError):
-    """No case has that id."""
 
 
 class AnnotationConflict(AnnotationError):

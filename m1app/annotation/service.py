@@ -5,12 +5,12 @@ only after submitting their own assessment of it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.cases import CaseView, view_of
-from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
 from storage.annotations.assessments import AssessmentRepository
@@ -22,7 +22,6 @@ from storage.annotations.records import (
     AnnotationContent,
     AnnotationRevision,
     AnnotationState,
-    Case,
     CaseFilter,
     CasePage,
     ErrorCount,
@@ -31,9 +30,7 @@ from storage.annotations.records import (
 )
 from storage.annotations.repository import AnnotationRepository
 from storage.database import Database, Session
-from storage.errors import RecordNotFound
 
-_T = TypeVar("_T")
 MAX_NAME_CHARACTERS = 80
 MAX_CASE_ANNOTATIONS = 10_000
 _REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
@@ -48,19 +45,19 @@ class AnnotationService:
 
     async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
         """Cases to work through, newest first."""
-        return await self._read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
+        return await self._database.read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
 
     async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
         """Ids of the cases before and after one in the queue; None at its ends."""
-        return await self._read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
+        return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
 
     async def open(self, case_id: str, annotator: str) -> CaseView:
         """A case with what the annotator may see of it; an empty name sees no annotations.
 
         Raises:
-            CaseNotFound: there is none, or its trace still runs.
+            RecordNotFound: there is none, or its trace still runs.
         """
-        return await self._read(lambda s: view_of(s, _case(s, case_id), _spaced(annotator)))
+        return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _spaced(annotator)))
 
     async def save(
         self,
@@ -85,12 +82,12 @@ class AnnotationService:
         Raises:
             AnnotationRefused: it cannot be kept as it is.
             AnnotationConflict: somebody changed it since that revision.
-            CaseNotFound: there is no such case.
+            RecordNotFound: there is no such case.
         """
         name = _name(annotator)
 
         def store(session: Session) -> Annotation:
-            case = _case(session, case_id)
+            case = CaseRepository(session).get(case_id)
             annotations = AnnotationRepository(session)
             if annotation_id:
                 seen = _own(annotations, annotation_id, name, case.id)
@@ -112,7 +109,7 @@ class AnnotationService:
                 return annotations.change(made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
             return made
 
-        return await self._write(store)
+        return await self._database.write(store)
 
     async def withdraw(self, annotation_id: str, annotator: str, revision: int) -> Annotation:
         """Take an annotation back; it stays in the history.
@@ -120,7 +117,7 @@ class AnnotationService:
         Raises:
             AnnotationRefused: it is somebody else's.
             AnnotationConflict: somebody changed it since that revision.
-            CaseNotFound: there is no such annotation.
+            RecordNotFound: there is no such annotation.
         """
         name = _name(annotator)
 
@@ -130,42 +127,44 @@ class AnnotationService:
             _same_revision(annotations, seen, revision)
             return annotations.change(seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
 
-        return await self._write(store)
+        return await self._database.write(store)
 
     async def submit(self, case_id: str, annotator: str) -> None:
         """End one's work on a case, with or without annotations; from now on others' are shown.
 
         Raises:
-            CaseNotFound: there is no such case.
+            RecordNotFound: there is no such case.
         """
         name = _name(annotator)
 
         def store(session: Session) -> None:
-            case = _case(session, case_id)
+            case = CaseRepository(session).get(case_id)
             AnnotationRepository(session).submit_drafts(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
 
-        await self._write(store)
+        await self._database.write(store)
 
     async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
         """Keep the form as it is typed; an empty one forgets it. `seconds_spent` come on top of those before."""
         name = _name(annotator)
 
         def store(session: Session) -> None:
-            case, assessments = _case(session, case_id), AssessmentRepository(session)
+            case, assessments = CaseRepository(session).get(case_id), AssessmentRepository(session)
             # To look at a case and leave is not yet work on it.
             if draft or seconds_spent > 0 or assessments.get(case.id, name):
                 assessments.save(case, name, draft=draft, more_seconds=min(seconds_spent, 3600.0))
 
-        await self._write(store)
+        await self._database.write(store)
 
     async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
         """Do not offer a suggestion to this annotator again."""
         name = _name(annotator)
-        await self._write(lambda s: AssessmentRepository(s).save(_case(s, case_id), name, rejected=key))
+        await self._database.write(
+            lambda s: AssessmentRepository(s).save(CaseRepository(s).get(case_id), name, rejected=key)
+        )
 
     async def agree(self, annotation_id: str, annotator: str) -> Annotation:
-        """Review somebody else's annotation: it is right. Raises AnnotationRefused, CaseNotFound."""
+        """Review somebody else's annotation: it is right. Raises AnnotationRefused, RecordNotFound."""
         name = _name(annotator)
 
         def store(session: Session) -> Annotation:
@@ -175,10 +174,10 @@ class AnnotationService:
                 return seen
             return AnnotationRepository(session).change(seen, name, AnnotationAction.AGREED, agreed_by=agreed)
 
-        return await self._write(store)
+        return await self._database.write(store)
 
     async def dispute(self, annotation_id: str, annotator: str, reason: str) -> Annotation:
-        """Review somebody else's annotation: it is not right. Raises AnnotationRefused, CaseNotFound."""
+        """Review somebody else's annotation: it is not right. Raises AnnotationRefused, RecordNotFound."""
         name, why = _name(annotator), _reason(reason)
 
         def store(session: Session) -> Annotation:
@@ -194,14 +193,14 @@ class AnnotationService:
                 agreed_by=agreed,
             )
 
-        return await self._write(store)
+        return await self._database.write(store)
 
     async def adjudicate(self, annotation_id: str, annotator: str, *, is_upheld: bool, reason: str) -> Annotation:
-        """Decide a dispute. Raises AnnotationRefused, CaseNotFound."""
+        """Decide a dispute. Raises AnnotationRefused, RecordNotFound."""
         name, why = _name(annotator), _reason(reason)
 
         def store(session: Session) -> Annotation:
-            seen = _found(session, annotation_id)
+            seen = AnnotationRepository(session).get(annotation_id)
             if seen.state is not AnnotationState.DISPUTED:
                 raise AnnotationRefused(
                     "case", f"This annotation is {seen.state.value}; only disputes are adjudicated."
@@ -215,67 +214,40 @@ class AnnotationService:
                 is_upheld=is_upheld,
             )
 
-        return await self._write(store)
+        return await self._database.write(store)
 
     async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
         """The revisions of an annotation that the annotator may see, oldest first; of any other none."""
         name = _spaced(annotator)
 
         def read(session: Session) -> tuple[AnnotationRevision, ...]:
-            seen = _found(session, annotation_id)
+            seen = AnnotationRepository(session).get(annotation_id)
             own = AssessmentRepository(session).get(seen.case_id, name)
             may_see = own is not None and own.is_submitted and seen.state is not AnnotationState.DRAFT
             return AnnotationRepository(session).history(seen.id) if may_see or seen.annotator == name else ()
 
-        return await self._read(read)
+        return await self._database.read(read)
 
     async def annotators(self) -> tuple[str, ...]:
         """Everybody who has worked on a case, by name."""
-        return await self._read(lambda s: AssessmentRepository(s).annotators())
+        return await self._database.read(lambda s: AssessmentRepository(s).annotators())
 
     async def models(self) -> tuple[str, ...]:
         """Models that cases come from, by name."""
-        return await self._read(lambda s: CaseRepository(s).models())
+        return await self._database.read(lambda s: CaseRepository(s).models())
 
     async def error_counts(self) -> tuple[ErrorCount, ...]:
         """Annotations by label and the facts of their cases."""
-        return await self._read(lambda s: AnnotationRepository(s).error_counts())
+        return await self._database.read(lambda s: AnnotationRepository(s).error_counts())
 
     async def agreement(self) -> AgreementReport:
         """How far annotators agree, on the cases that several have submitted; takes seconds."""
-        ratings = await self._read(lambda s: AnnotationRepository(s).ratings())
+        ratings = await self._database.read(lambda s: AnnotationRepository(s).ratings())
         return await asyncio.to_thread(_agreement_of, ratings, self.taxonomy)
-
-    async def _read(self, use: Callable[[Session], _T]) -> _T:
-        return await asyncio.to_thread(self._in_session, use, True)
-
-    async def _write(self, use: Callable[[Session], _T]) -> _T:
-        return await asyncio.to_thread(self._in_session, use, False)
-
-    def _in_session(self, use: Callable[[Session], _T], is_read_only: bool) -> _T:
-        with self._database.session(is_read_only=is_read_only) as session:
-            return use(session)
-
-
-def _case(session: Session, case_id: str) -> Case:
-    try:
-        return CaseRepository(session).get(case_id)
-    except RecordNotFound as exc:
-        raise CaseNotFound(str(exc)) from exc
-
-
-def _found(session: Session, annotation_id: str) -> Annotation:
-    try:
-        return AnnotationRepository(session).get(annotation_id)
-    except RecordNotFound as exc:
-        raise CaseNotFound(str(exc)) from exc
 
 
 def _own(annotations: AnnotationRepository, annotation_id: str, name: str, case_id: str = "") -> Annotation:
-    try:
-        seen = annotations.get(annotation_id)
-    except RecordNotFound as exc:
-        raise CaseNotFound(str(exc)) from exc
+    seen = annotations.get(annotation_id)
     if seen.annotator != name or (case_id and seen.case_id != case_id):
         raise AnnotationRefused(
             "annotator", f"This annotation is {seen.annotator}'s. Dispute it, or make one of your own."
@@ -286,7 +258,7 @@ def _own(annotations: AnnotationRepository, annotation_id: str, name: str, case_
 
 
 def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
-    seen = _found(session, annotation_id)
+    seen = AnnotationRepository(session).get(annotation_id)
     own = AssessmentRepository(session).get(seen.case_id, name)
     if seen.annotator == name:
         raise AnnotationRefused("annotator", "This annotation is your own; edit or withdraw it.")

@@ -1,18 +1,12 @@
-"""What can be refused or missing around benchmark runs.
+"""What can be refused around benchmark runs.
 
 AppError
-├── ProbeRefused
-│   └── BenchmarkRefused  a setting of a benchmark run is out of its range; `field` names it
-└── RunNotFound           no benchmark run has that id
+└── ProbeRefused
+    └── BenchmarkRefused  a setting of a benchmark run is out of its range; `field` names it
 """
 
-from m1app.errors import AppError
 from m1app.runs.errors import ProbeRefused
 
 
 class BenchmarkRefused(ProbeRefused):
     """A setting of a benchmark run is out of its range."""
-
-
-class RunNotFound(AppError):
-    """No benchmark run has that id."""

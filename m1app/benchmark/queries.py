@@ -10,12 +10,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from m1app.benchmark.intervals import PairedComparison, Proportion
-from m1app.benchmark.store import BenchmarkStore
 from m1app.errors import AppError
 from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
-from storage.database import Session
+from storage.database import Database, Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,25 +100,27 @@ class QuestionPage:
 
 
 class BenchmarkReading:
-    """Reads runs. Methods with a run's id raise RunNotFound, all raise StorageError.
+    """Reads runs. Methods with a run's id raise RecordNotFound, all raise StorageError.
 
     `rule` is "strict" or "m1", see `m1app.question.scoring`.
     """
 
-    def __init__(self, store: BenchmarkStore) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def runs(
         self, *, text: str = "", tag: str = "", with_archived: bool = False, limit: int = 200
     ) -> tuple[BenchmarkRun, ...]:
         """Runs, newest first; by words of the name, and a tag."""
         most = _MOST_RUNS if tag else limit
-        found = await self._store.read(lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived))
+        found = await self._database.read(
+            lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived)
+        )
         return tuple(run for run in found if not tag or tag in run.tags)[:limit]
 
     async def get(self, run_id: str) -> BenchmarkRun:
         """The run with that id."""
-        return await self._store.get(run_id)
+        return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
 
     async def cells(self, run_ids: Sequence[str], rule: str = "strict") -> tuple[CellSummary, ...]:
         """Every point of the runs' curves; with the mean over sets where a run has several."""
@@ -136,7 +137,7 @@ class BenchmarkReading:
                     found += _macro(session, run, of_run, is_m1=is_m1)
             return tuple(found)
 
-        return await self._store.read(read)
+        return await self._database.read(read)
 
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
         """How the verdicts of first passes change; raises AppError while no question has both."""
@@ -149,7 +150,7 @@ class BenchmarkReading:
         self, run_id: str, model: str, question_set: str, force_rounds: int, rule: str = "strict"
     ) -> tuple[tuple[int, PairedComparison, float], ...]:
         """Each budget against the one before: (budget, comparison, p-value after Holm's correction)."""
-        run = await self._store.get(run_id)
+        run = await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
         steps = list(pairwise(run.budgets))
         pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
         counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
@@ -159,7 +160,7 @@ class BenchmarkReading:
         self, run_id: str, wanted: QuestionFilter, *, rule: str = "strict", limit: int = 50, offset: int = 0
     ) -> QuestionPage:
         """Questions of a run with their verdicts, in the run's order."""
-        run = await self._store.get(run_id)
+        run = await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
         stored = VerdictFilter(
             model=wanted.model,
             question_set=wanted.question_set,
@@ -170,7 +171,7 @@ class BenchmarkReading:
             text=wanted.text,
             is_m1=rule == "m1",
         )
-        questions, total = await self._store.read(
+        questions, total = await self._database.read(
             lambda s: BenchmarkResultRepository(s).verdicts(run_id, stored, limit, offset)
         )
         return QuestionPage(questions, total)
@@ -179,16 +180,16 @@ class BenchmarkReading:
         """Call a run something else; raises AppError for a blank name."""
         if not name.strip():
             raise AppError("The name is empty; type one.")
-        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
 
     async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
         """The run has these tags from now on, and no others."""
         words = [tag.strip() for tag in tags if tag.strip()]
-        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
 
     async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
         """Put a run away, or take it back."""
-        return await self._store.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
 
     async def delete(self, run_id: str) -> None:
         """Delete a run with its results and sweeps; raises AppError for one that runs."""
@@ -199,7 +200,7 @@ class BenchmarkReading:
                 raise AppError("This run is running; stop its job first.")
             runs.delete(run_id)
 
-        await self._store.write(delete)
+        await self._database.write(delete)
 
     async def table(self, run_id: str) -> "pd.DataFrame":
         """Every result as a row, with its question, for export."""
@@ -209,12 +210,12 @@ class BenchmarkReading:
 
             return pd.DataFrame(list(BenchmarkResultRepository(session).rows(run_id)))
 
-        await self._store.get(run_id)
-        return await self._store.read(read)
+        await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
+        return await self._database.read(read)
 
     async def _transition_counts(self, run_id: str, pair: CellPair, rule: str) -> tuple[int, int, int, int]:
         """Right-right, right-wrong, wrong-right, wrong-wrong."""
-        counts = await self._store.read(
+        counts = await self._database.read(
             lambda s: BenchmarkResultRepository(s).transition_counts(
                 run_id,
                 pair.model,

@@ -45,9 +45,9 @@ from m1app.benchmark.tables import (
     points_table,
 )
 from m1app.errors import AppError
-from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweeps import SweepService
 from storage.benchmarks.records import BenchmarkRun, QuestionVerdict
+from storage.errors import RecordNotFound
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -95,7 +95,7 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
     """The report of a run as it stands.
 
     Raises:
-        RunNotFound: there is no such run.
+        RecordNotFound: there is no such run.
         StorageError: the database cannot be read.
     """
     run = await reading.get(run_id)
@@ -154,7 +154,7 @@ async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, swee
     answered = [each for each in page.questions if each.checkpoint_id]
     try:
         passes = (await sweeps.get(answered[0].item_id)).passes if answered else ()
-    except SweepNotFound:
+    except RecordNotFound:
         passes = ()
     if not passes:
         return f"{model}: no trace of its first questions"

@@ -7,27 +7,31 @@ not finished either no sweep, one to go on with at its last cut, or a complete o
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from m1app.background import Rounds
 from m1app.benchmark.item_results import all_unanswered, missing_cells, results_of
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
 from m1app.benchmark.run_progress import RunProgress
-from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
 from m1app.question.errors import QuestionError
-from m1app.runs.errors import ProbeRefused, SweepNotFound
+from m1app.runs.errors import ProbeRefused
+from m1app.runs.owners import this_process
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweeps import SweepService
 from models.engine.protocol import EngineKind
 from models.errors import ContextOverflow, ModelsError, RateLimited
 from models.profiles import Profiles
 from storage.benchmarks.records import BenchmarkItem, BenchmarkRun, ItemState, RunState
-from storage.errors import StorageError
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.benchmarks.results import BenchmarkResultRepository
+from storage.database import Database, Session
+from storage.errors import RecordNotFound, StorageError
 from storage.jobs.records import JobProgress
 from storage.questions.records import Question
+from storage.questions.repository import QuestionRepository
 from storage.traces.records import TraceState
 
 _log = logging.getLogger(__name__)
@@ -59,7 +63,7 @@ class BenchmarkRunner:
         sweeps: SweepService,
         engines: EngineService,
         profiles: Profiles,
-        store: BenchmarkStore,
+        database: Database,
         on_progress: Callable[[JobProgress], None],
         is_stopping: asyncio.Event,
     ) -> None:
@@ -68,7 +72,7 @@ class BenchmarkRunner:
         self._sweeps = sweeps
         self._engines = engines
         self._profiles = profiles
-        self._store = store
+        self._database = database
         self._on_progress = on_progress
         self._is_stopping = is_stopping
         self._began_at = time.monotonic()
@@ -85,7 +89,7 @@ class BenchmarkRunner:
         Gives completed, or stopped when `is_stopping` was set. Raises ModelsError when the engine stays away,
         StorageError when results cannot be kept, RunLost when the run is not this process's any more.
         """
-        self._progress.begin(*await self._store.right_so_far(self._run))
+        self._progress.begin(*await self._database.read(self._right_so_far))
         room = await self._room()
         items = self._waiting()
         taking = asyncio.Lock()
@@ -134,10 +138,23 @@ class BenchmarkRunner:
 
     async def _waiting(self) -> AsyncGenerator[BenchmarkItem, None]:
         after = -1
-        while items := await self._store.waiting(self._run.id, after):
+        while items := await self._waiting_after(after):
             for item in items:
                 yield item
             after = items[-1].position
+
+    async def _waiting_after(self, position: int) -> Sequence[BenchmarkItem]:
+        return await self._database.read(lambda s: BenchmarkRepository(s).waiting(self._run.id, position))
+
+    def _right_so_far(self, session: Session) -> tuple[int, int]:
+        """Right results and all of them in the run's largest cell, by the strict rule."""
+        counts = BenchmarkResultRepository(session).cell_counts([self._run.id])
+        largest = (max(self._run.budgets), max(self._run.force_rounds))
+        in_cell = [each for each in counts if (each.budget_tokens, each.force_rounds) == largest]
+        return sum(each.correct for each in in_cell), sum(each.n for each in in_cell)
+
+    def _heartbeat(self, session: Session) -> bool:
+        return BenchmarkRepository(session).heartbeat(self._run.id, this_process(), self.seconds)
 
     async def _keep_alive(self) -> None:
         rounds = Rounds(f"the heartbeat of run {self._run.id}", _HEARTBEAT_SECONDS)
@@ -145,7 +162,7 @@ class BenchmarkRunner:
         while is_ours:
             with rounds.round():
                 self._report()
-                is_ours = await self._store.heartbeat(self._run.id, self.seconds)
+                is_ours = await self._database.write(self._heartbeat)
             await asyncio.sleep(rounds.pause_seconds if is_ours else 0)
         raise RunLost("This run was deleted, or another process runs it now.")
 
@@ -158,7 +175,7 @@ class BenchmarkRunner:
 
     async def _ask(self, item: BenchmarkItem) -> None:
         """Ask one item until it is finished, or the run is to stop."""
-        question = await self._store.question(item.question_id)
+        question = await self._database.read(lambda s: QuestionRepository(s).get(item.question_id))
         attempts, outages, refusals, snapshot = 0, 0, 0, None
         while not self._is_stopping.is_set():
             is_refused = False
@@ -192,7 +209,7 @@ class BenchmarkRunner:
         """The item's sweep, begun, gone on with, or found complete; gives it when it is over."""
         try:
             kept = await self._sweeps.get(item.id)
-        except SweepNotFound:
+        except RecordNotFound:
             await self._sweeps.start(self._recipe.sweep(item.model).asking(question), item.id)
             return await self._sweeps.finished(item.id)
         if not kept.is_over:
@@ -244,17 +261,21 @@ class BenchmarkRunner:
         state = ItemState.FAILED if error else ItemState.DONE
         generated = snapshot.sweep.tokens_generated if snapshot else 0
         separate = snapshot.sweep.tokens_if_separate if snapshot else 0
+
+        def finish(session: Session) -> bool:
+            return BenchmarkRepository(session).finish(
+                item.id,
+                state,
+                results,
+                tokens_generated=generated,
+                tokens_if_separate=separate,
+                attempts=attempts,
+                error=error,
+            )
+
         for tries in range(1, _SAVE_TRIES + 1):
             try:
-                is_new = await self._store.finish(
-                    item,
-                    state,
-                    results,
-                    tokens_generated=generated,
-                    tokens_if_separate=separate,
-                    attempts=attempts,
-                    error=error,
-                )
+                is_new = await self._database.write(finish)
                 break
             except StorageError as exc:
                 _log.warning("results of item %s not kept: %s", item.position, exc)

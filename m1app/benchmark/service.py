@@ -4,21 +4,22 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.runner import BenchmarkRunner
-from m1app.benchmark.store import BenchmarkStore
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
+from m1app.runs.owners import may_be_alive, this_process
 from m1app.runs.probe_request import MAX_SEED
 from m1app.runs.sweeps import SweepService
 from models.errors import ModelsError
 from models.profiles import Profiles
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
-from storage.database import Session
+from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 from storage.question_sets.records import QuestionSet
@@ -26,6 +27,8 @@ from storage.question_sets.repository import QuestionSetRepository
 
 _LEAST_PROMPT_TOKENS = 64
 """Of a short question with its wording; a longer one that does not fit is recorded as failed by itself."""
+_SILENCE_SECONDS = 60.0
+"""After which a process on another machine counts as gone; one on this machine can be looked for."""
 
 
 class JobQueue(Protocol):
@@ -62,20 +65,20 @@ class BenchmarkService:
 
     def __init__(
         self,
-        store: BenchmarkStore,
+        database: Database,
         sweeps: SweepService,
         engines: EngineService,
         profiles: Profiles,
         jobs: JobQueue,
     ) -> None:
         """Args:
-        store: keeps runs.
+        database: keeps runs.
         sweeps: asks their questions; of their own, with room for `MAX_IN_FLIGHT`.
         engines: answers.
         profiles: says how models close their thinking.
         jobs: takes what is launched.
         """
-        self._store = store
+        self._database = database
         self._sweeps = sweeps
         self._engines = engines
         self._profiles = profiles
@@ -94,7 +97,7 @@ class BenchmarkService:
         questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
         of_one = SweepService.estimate(recipe.sweep(), has_options=True)
         asked = recipe.models or await self._default_models()
-        rate = await self._store.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
+        rate = await self._database.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
         cells = len(recipe.sweep().cells)
         tokens = questions * models * of_one.tokens_at_most
         return BenchmarkEstimate(
@@ -129,7 +132,7 @@ class BenchmarkService:
         def store(session: Session) -> BenchmarkRun:
             return BenchmarkRepository(session).add(run, _items(session, sets, recipe.limit, len(models)))
 
-        return await self._store.write(store)
+        return await self._database.write(store)
 
     async def launch(
         self, recipe: BenchmarkRecipe, *, priority: int = 0, executor: str = "local"
@@ -148,12 +151,12 @@ class BenchmarkService:
         try:
             return run, await self._jobs.submit(job)
         except AppError:
-            await self._store.write(lambda s: BenchmarkRepository(s).delete(run.id))
+            await self._database.write(lambda s: BenchmarkRepository(s).delete(run.id))
             raise
 
     async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
-        """The recipe that makes a run again; raises RunNotFound and StorageError."""
-        return recipe_of(await self._store.get(run_id))
+        """The recipe that makes a run again; raises RecordNotFound and StorageError."""
+        return recipe_of(await self._get(run_id))
 
     async def run(
         self,
@@ -170,14 +173,12 @@ class BenchmarkService:
             is_stopping: set it to stop; what is being asked is kept and gone on with the next time.
 
         Raises:
-            RunNotFound: there is none with that id.
+            RecordNotFound: there is none with that id.
             AppError: another process runs it.
             ModelsError: the engine stayed away; the run is failed, and can be gone on with.
             StorageError: results could not be kept; likewise.
         """
-        if not await self._store.claim(run_id):
-            raise AppError("This run is running in another process; stop it there first.")
-        run = await self._store.get(run_id)
+        run = await self._claim(run_id)
         stopping = is_stopping or asyncio.Event()
         runner: BenchmarkRunner | None = None
         state, error = RunState.FAILED, ""
@@ -187,7 +188,7 @@ class BenchmarkService:
                 self._sweeps,
                 self._engines,
                 self._profiles,
-                self._store,
+                self._database,
                 on_progress,
                 stopping,
             )
@@ -204,19 +205,37 @@ class BenchmarkService:
         finally:
             self._sweeps.stop_all()
             seconds = runner.seconds if runner else run.seconds
-            await asyncio.shield(self._store.end(run_id, state, error, seconds))
-        return await self._store.get(run_id)
+            await asyncio.shield(self._end(run_id, state, error, seconds))
+        return await self._get(run_id)
 
     def mark_interrupted(self) -> int:
         """Mark running runs whose process is gone; gives how many."""
-        return self._store.mark_interrupted()
+        return self._database.write_now(lambda s: BenchmarkRepository(s).mark_interrupted(_is_alive))
 
     async def aclose(self) -> None:
         """Stop what this process asks."""
         await self._sweeps.aclose()
 
+    async def _get(self, run_id: str) -> BenchmarkRun:
+        return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
+
+    async def _claim(self, run_id: str) -> BenchmarkRun:
+        """Make the run this process's; its failed items wait again."""
+
+        def claim(session: Session) -> BenchmarkRun:
+            runs = BenchmarkRepository(session)
+            if not runs.claim(run_id, this_process(), _is_alive):
+                raise AppError("This run is running in another process; stop it there first.")
+            runs.reopen_failed(run_id)
+            return runs.get(run_id)
+
+        return await self._database.write(claim)
+
+    async def _end(self, run_id: str, state: RunState, error: str, seconds: float) -> None:
+        await self._database.write(lambda s: BenchmarkRepository(s).end(run_id, this_process(), state, error, seconds))
+
     async def _sets(self, recipe: BenchmarkRecipe) -> Sequence[QuestionSet]:
-        kept = {each.name: each for each in await self._store.read(lambda s: QuestionSetRepository(s).all())}
+        kept = {each.name: each for each in await self._database.read(lambda s: QuestionSetRepository(s).all())}
         missing = [name for name in recipe.question_sets if name not in kept]
         if missing:
             there = ", ".join(sorted(kept)) or "none yet; import one first"
@@ -261,3 +280,9 @@ def _difference_to_find(questions: int) -> float:
     from m1app.benchmark.statistics import minimum_detectable_difference
 
     return minimum_detectable_difference(questions)
+
+
+def _is_alive(owner: str, heard_at: datetime) -> bool:
+    if owner.rpartition(":")[0] == this_process().rpartition(":")[0]:
+        return may_be_alive(owner)
+    return datetime.now(UTC) - heard_at < timedelta(seconds=_SILENCE_SECONDS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from m1app.bootstrap import Services
 from m1app.cli.terminal import add_json, write, write_json
-from m1app.question_sets.errors import QuestionSetNotFound
+from m1app.question_sets.errors import QuestionSetError
 from m1app.question_sets.service import ImportReport, Overlap
 from storage.question_sets.records import QuestionSet
 
@@ -174,5 +174,5 @@ async def _named(services: Services, name: str) -> QuestionSet:
     found = next((each for each in sets if each.name == name), None)
     if found is None:
         there = ", ".join(each.name for each in sets) or "none yet"
-        raise QuestionSetNotFound(f"There is no question set {name!r}. There are: {there}.")
+        raise QuestionSetError(f"Question set {name[:80]!r} not found. There are: {there}.")
     return found

@@ -3,7 +3,6 @@
 AppError
 ├── JobsError
 │   └── ExecutorError    a worker cannot be started, asked after or stopped
-├── JobNotFound          no job, or no artifact of it, has that name
 └── JobRefused           a job cannot be submitted, or what is asked does not fit its state
 """
 
@@ -16,10 +15,6 @@ class JobsError(AppError):
 
 class ExecutorError(JobsError):
     """A worker cannot be started, asked after or stopped; the message says what to do."""
-
-
-class JobNotFound(AppError):
-    """No job, or no artifact of it, has that name."""
 
 
 class JobRefused(AppError):

@@ -18,8 +18,8 @@ from m1app.jobs.executor import Executor, WorkerTask
 from m1app.jobs.files import JobFiles
 from m1app.jobs.log import JobLog
 from m1app.jobs.states import ACTIVE, states_before
-from m1app.jobs.store import JobStore
 from m1app.jobs.watching import Judgement, Presence, Sighting, WatchLimits, judge
+from storage.database import Database, Session
 from storage.jobs.records import Job, JobState, Resource
 from storage.jobs.repository import JobRepository
 
@@ -35,7 +35,7 @@ _ERROR_CHARACTERS = 2000
 class SchedulerSetup:
     """What the schedulers of all executors share."""
 
-    store: JobStore
+    database: Database
     files: JobFiles
     executors: Mapping[str, Executor]
     places: Mapping[Resource, int]
@@ -52,7 +52,7 @@ class JobScheduler:
         """`name` is the executor's in `setup`."""
         self._name = name
         self._executor = setup.executors[name]
-        self._store = setup.store
+        self._database = setup.database
         self._files = setup.files
         self._log_of = JobLog(setup.files, setup.executors)
         self._setup = setup
@@ -75,7 +75,7 @@ class JobScheduler:
 
     def tick(self) -> None:
         """Look at each job that should be running, then fill the places that are free."""
-        unfinished = self._store.read_now(lambda jobs: jobs.in_states(_UNFINISHED))
+        unfinished = self._database.read_now(lambda s: JobRepository(s).in_states(_UNFINISHED))
         mine = {job.id: job for job in unfinished if job.executor == self._name and job.state in ACTIVE}
         for job in mine.values():
             self._look_after(job)
@@ -126,12 +126,12 @@ class JobScheduler:
         if error and (tail := self._log_of.tail(job, _ERROR_LINES)):
             error = f"{error}\n\nThe last lines of its log:\n{tail[-_ERROR_CHARACTERS:]}".rstrip()
 
-        def give_up(jobs: JobRepository) -> None:
+        def give_up(session: Session) -> None:
             allowed = states_before(judgement.state) & ACTIVE
-            if jobs.end(job, judgement.state, allowed, error=error, is_unheard=True):
+            if JobRepository(session).end(job, judgement.state, allowed, error=error, is_unheard=True):
                 self._note(job, f"{judgement.state.value}: {judgement.reason or 'its worker is gone'}")
 
-        self._store.change_now(give_up)
+        self._database.write_now(give_up)
 
     def _end_worker(self, job: Job) -> None:
         """Ask the worker to stop; when it has not after the time of grace, end it."""
@@ -147,7 +147,7 @@ class JobScheduler:
     def _start_next(self, resource: Resource, places: int) -> bool:
         """Start the job whose turn it is; False when there is none for this executor now."""
         names = tuple(self._setup.executors)
-        job = self._store.change_now(lambda jobs: jobs.start_next(resource, places, self._name, names))
+        job = self._database.write_now(lambda s: JobRepository(s).start_next(resource, places, self._name, names))
         if job is None:
             return False
         try:
@@ -157,7 +157,7 @@ class JobScheduler:
         except (ExecutorError, OSError) as exc:
             self._refuse(job, str(exc))
             return True
-        self._store.change_now(lambda jobs: jobs.set_handle(job.id, job.attempt, handle))
+        self._database.write_now(lambda s: JobRepository(s).set_handle(job.id, job.attempt, handle))
         # It may be over before the next look at it.
         self._active[job.id] = replace(job, handle=handle)
         return True
@@ -173,7 +173,7 @@ class JobScheduler:
 
     def _refuse(self, job: Job, problem: str) -> None:
         self._note(job, f"could not be started: {problem}")
-        self._store.change_now(lambda jobs: jobs.end(job, JobState.FAILED, ACTIVE, error=problem))
+        self._database.write_now(lambda s: JobRepository(s).end(job, JobState.FAILED, ACTIVE, error=problem))
 
     def _keep_log(self, job: Job) -> None:
         try:

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from m1app.background import start_thread
-from m1app.jobs.errors import JobNotFound, JobRefused
+from m1app.jobs.errors import JobRefused
 from m1app.jobs.executor import Executor
 from m1app.jobs.files import JobFiles
 from m1app.jobs.local_executor import LocalExecutor
@@ -22,12 +22,10 @@ from m1app.jobs.log import JobLog
 from m1app.jobs.ray_executor import RayExecutor
 from m1app.jobs.scheduler import JobScheduler, SchedulerSetup
 from m1app.jobs.states import OVER, may_resume, states_before
-from m1app.jobs.store import JobStore
 from m1app.jobs.watching import WatchLimits
 from m1app.jobs.worker_environment import worker_environment
 from m1app.settings import Settings
-from storage.database import Database
-from storage.errors import RecordNotFound
+from storage.database import Database, Session
 from storage.jobs.records import Job, JobState, NewJob, Resource
 from storage.jobs.repository import JobRepository
 
@@ -54,12 +52,12 @@ class JobService:
             executors: by name; None: those that the settings allow.
             limits: how patient the scheduler is; None: the usual.
         """
-        self._store = JobStore(database)
+        self._database = database
         self._files = JobFiles(settings.jobs_directory)
         self._executors = _executors_of(settings) if executors is None else executors
         self._log = JobLog(self._files, self._executors)
         setup = SchedulerSetup(
-            store=self._store,
+            database=database,
             files=self._files,
             executors=self._executors,
             places={Resource.CPU: settings.cpu_jobs, Resource.GPU: settings.gpu_jobs},
@@ -78,15 +76,15 @@ class JobService:
         self._check_executor(job.executor)
         wanted = replace(job, recipe=_checked_recipe(job.recipe), priority=_checked_priority(job.priority))
 
-        def store(jobs: JobRepository) -> Job:
-            kept = jobs.add(wanted)
+        def store(session: Session) -> Job:
+            kept = JobRepository(session).add(wanted)
             # In the same transaction: no job without a folder, where its log begins.
             self._files.create(kept.id)
             self._files.note(kept.id, f"created: {kept.kind.value} {kept.name!r}, priority {kept.priority}")
             return kept
 
         try:
-            return await self._store.change(store)
+            return await self._database.write(store)
         except OSError as exc:
             raise JobRefused(
                 f"The job's folder cannot be made ({exc.strerror}: {exc.filename}). Make room or give write permission."
@@ -94,20 +92,17 @@ class JobService:
 
     async def recent(self, *, limit: int = 100, states: Collection[JobState] = (), text: str = "") -> tuple[Job, ...]:
         """Jobs, newest first; see `JobRepository.recent`."""
-        return await self._store.read(lambda jobs: jobs.recent(limit, states, text))
+        return await self._database.read(lambda s: JobRepository(s).recent(limit, states, text))
 
     async def get(self, job_id: str) -> Job:
-        """The job with that id; raises JobNotFound."""
-        try:
-            return await self._store.read(lambda jobs: jobs.get(job_id))
-        except RecordNotFound as exc:
-            raise JobNotFound(f"Job {job_id[:40]!r} not found. It may have been deleted.") from exc
+        """The job with that id; raises RecordNotFound."""
+        return await self._database.read(lambda s: JobRepository(s).get(job_id))
 
     async def stop(self, job_id: str) -> Job:
         """Stop a waiting job at once; tell a running one to keep what it has and end. A stopping one stays so.
 
         Raises:
-            JobNotFound: there is none with that id.
+            RecordNotFound: there is none with that id.
             JobRefused: it is over.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
@@ -122,7 +117,7 @@ class JobService:
         """Let a job go on that `may_resume`: the same job and folder, at its next attempt.
 
         Raises:
-            JobNotFound: there is none with that id.
+            RecordNotFound: there is none with that id.
             JobRefused: it is not over, or has succeeded with everything; or nobody can run it any more.
         """
         job = await self.get(job_id)
@@ -137,29 +132,30 @@ class JobService:
         return await self.get(job_id)
 
     async def clone(self, job_id: str) -> Job:
-        """The same work once more, as a new job; raises JobNotFound, JobRefused."""
+        """The same work once more, as a new job; raises RecordNotFound, JobRefused."""
         job = await self.get(job_id)
         return await self.submit(NewJob(**{each.name: getattr(job, each.name) for each in fields(NewJob)}))
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
-        """Give a job another priority, for its turn or its next attempt; raises JobNotFound, JobRefused."""
-        await self._store.change(lambda jobs: jobs.set_priority(job_id, _checked_priority(priority)))
+        """Give a job another priority, for its turn or its next attempt; raises RecordNotFound, JobRefused."""
+        checked = _checked_priority(priority)
+        await self._database.write(lambda s: JobRepository(s).set_priority(job_id, checked))
         return await self.get(job_id)
 
     async def delete(self, job_id: str) -> None:
         """Forget a job that is over, with log and artifacts.
 
         Raises:
-            JobNotFound: there is none with that id.
+            RecordNotFound: there is none with that id.
             JobRefused: it is not over.
         """
-        if not await self._store.change(lambda jobs: jobs.delete(job_id, OVER)):
+        if not await self._database.write(lambda s: JobRepository(s).delete(job_id, OVER)):
             job = await self.get(job_id)
             raise JobRefused(f"The job {job.name!r} is {job.state.value}. Stop it first, then delete it.")
         await asyncio.to_thread(self._files.delete, job_id)
 
     async def log_tail(self, job_id: str, *, lines: int = 200) -> str:
-        """The last lines of the job's log; raises JobNotFound."""
+        """The last lines of the job's log; raises RecordNotFound."""
         job = await self.get(job_id)
         return await asyncio.to_thread(self._log.tail, job, lines)
 
@@ -171,13 +167,13 @@ class JobService:
             return ()
 
     def artifact(self, job_id: str, name: str) -> Path:
-        """A file of `artifacts`; raises JobNotFound."""
+        """A file of `artifacts`; raises JobRefused where there is none of that name."""
         try:
             path = self._files.artifact(job_id, name)
         except ValueError:
             path = None
         if path is None:
-            raise JobNotFound(f"The job {job_id[:40]!r} has no artifact {name[:100]!r}. Choose one from its list.")
+            raise JobRefused(f"Job {job_id[:40]!r} has no artifact {name[:100]!r}. Choose one from its list.")
         return path
 
     @property
@@ -213,15 +209,15 @@ class JobService:
     async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
         """Whether the job is in `state` from now on; its log says so before anybody can act on it."""
 
-        def request(jobs: JobRepository) -> bool:
-            is_done = jobs.request(job_id, state, allowed_from)
+        def request(session: Session) -> bool:
+            is_done = JobRepository(session).request(job_id, state, allowed_from)
             if is_done:
                 self._files.create(job_id)
                 self._files.note(job_id, event)
             return is_done
 
         try:
-            return await self._store.change(request)
+            return await self._database.write(request)
         except OSError as exc:
             raise JobRefused(f"The job's log cannot be written ({exc.strerror}: {exc.filename}). Make room.") from exc
 

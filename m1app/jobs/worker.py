@@ -22,10 +22,9 @@ from m1app.errors import FOR_PEOPLE
 from m1app.jobs.files import JobFiles
 from m1app.jobs.local_executor import handle_of
 from m1app.jobs.states import ACTIVE, states_before
-from m1app.jobs.store import JobStore
 from m1app.settings import Settings
 from storage.columns import replace_unstorable
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import DiskFull, InvalidRecord, RecordNotFound, StorageError
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 from storage.jobs.repository import JobRepository
@@ -77,12 +76,12 @@ async def work(job_id: str, runners: Mapping[JobKind, JobRunner], database: Data
     Returns:
         Exit status: 0 when the job succeeded or was stopped, 1 when it failed or is not this worker's.
     """
-    store, files = JobStore(database), JobFiles(settings.jobs_directory)
-    job = await _claim(store, job_id)
+    files = JobFiles(settings.jobs_directory)
+    job = await _claim(database, job_id)
     if job is None:
         return 1
     if job.state is JobState.STOPPING:
-        return await _end(store, job, _Outcome(JobState.STOPPED), None)
+        return await _end(database, job, _Outcome(JobState.STOPPED), None)
     loop, is_stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(reason: str) -> None:
@@ -90,31 +89,32 @@ async def work(job_id: str, runners: Mapping[JobKind, JobRunner], database: Data
             _log.info("stopping: %s", reason)
         is_stopping.set()
 
-    pulse = _Pulse(store, job, lambda reason: loop.call_soon_threadsafe(stop, reason))
+    pulse = _Pulse(database, job, lambda reason: loop.call_soon_threadsafe(stop, reason))
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, f"received {number.name}")
     pulse.start()
     try:
         context = JobContext(job, files.artifacts_folder(job.id), is_stopping, pulse.report)
         outcome = await _run(runners, context)
-        return await _end(store, job, outcome, pulse.last)
+        return await _end(database, job, outcome, pulse.last)
     finally:
         pulse.end()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
 
-async def _claim(store: JobStore, job_id: str) -> Job | None:
+async def _claim(database: Database, job_id: str) -> Job | None:
     """The job, from now on this worker's, or told to stop before it began; None when it is to be left alone."""
 
-    def claim(jobs: JobRepository) -> tuple[Job | None, Job]:
+    def claim(session: Session) -> tuple[Job | None, Job]:
+        jobs = JobRepository(session)
         seen = jobs.get(job_id)
         # Its own handle, for the case that whoever started it ended before it could note it.
         handle = handle_of(os.getpid()) if seen.executor == "local" else ""
         return jobs.claim(job_id, handle), seen
 
     try:
-        claimed, seen = await _persistently(lambda: store.change(claim))
+        claimed, seen = await _persistently(lambda: database.write(claim))
     except RecordNotFound as exc:
         _log.error("%s", exc)
         return None
@@ -152,12 +152,14 @@ def _message_of(error: Exception) -> str:
     return f"Something unexpected went wrong ({type(error).__name__}: {error}). The job's log has the details."
 
 
-async def _end(store: JobStore, job: Job, outcome: _Outcome, progress: JobProgress | None) -> int:
+async def _end(database: Database, job: Job, outcome: _Outcome, progress: JobProgress | None) -> int:
     state, allowed = outcome.state, states_before(outcome.state)
     _log.info("%s%s", state.value, f": {outcome.error}" if outcome.error else "")
-    is_stored = await _persistently(
-        lambda: store.change(lambda jobs: jobs.end(job, state, allowed, error=outcome.error, progress=progress))
-    )
+
+    def end(session: Session) -> bool:
+        return JobRepository(session).end(job, state, allowed, error=outcome.error, progress=progress)
+
+    is_stored = await _persistently(lambda: database.write(end))
     if not is_stored:
         _log.warning("the job has gone on without this worker: what it came to (%s) is not stored", state.value)
         return 1
@@ -182,12 +184,12 @@ async def _persistently(ask: Callable[[], Awaitable[_T]]) -> _T:
 class _Pulse(Thread):
     """Says in a thread of its own, so also while the runner is busy, that the worker is alive, and how far it is."""
 
-    def __init__(self, store: JobStore, job: Job, on_stop: Callable[[str], object]) -> None:
+    def __init__(self, database: Database, job: Job, on_stop: Callable[[str], object]) -> None:
         """`on_stop` is called with the reason, from this thread, each time the worker is found to be unwanted."""
         super().__init__(name="job-pulse", daemon=True)
         self.last: JobProgress | None = None
         """The last report; None before the first."""
-        self._store = store
+        self._database = database
         self._job = job
         self._on_stop = on_stop
         self._is_over = Event()
@@ -220,7 +222,9 @@ class _Pulse(Thread):
         self._is_new.clear()
         progress = self.last if is_new else None
         try:
-            state = self._store.change_now(lambda jobs: jobs.heartbeat(self._job.id, self._job.attempt, progress))
+            state = self._database.write_now(
+                lambda s: JobRepository(s).heartbeat(self._job.id, self._job.attempt, progress)
+            )
         except StorageError as exc:
             if not self._is_away:
                 _log.warning("no heartbeat reaches the database: %s", exc)

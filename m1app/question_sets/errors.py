@@ -2,8 +2,7 @@
 
 AppError
 └── QuestionSetError
-    ├── InvalidQuestionSet       a file of questions cannot be imported
-    └── QuestionSetNotFound      no question set has that id
+    └── InvalidQuestionSet       a file of questions cannot be imported
 """
 
 from m1app.errors import AppError
@@ -15,7 +14,3 @@ class QuestionSetError(AppError):
 
 class InvalidQuestionSet(QuestionSetError):
     """A file of questions cannot be imported; the message names file and line, what was found and expected."""
-
-
-class QuestionSetNotFound(QuestionSetError):
-    """No question set has that id."""

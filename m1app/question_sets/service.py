@@ -3,13 +3,12 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TypeVar
 
-from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import fetch_from_hub, hub_request
 from m1app.question_sets.importing import (
     KNOWN_LAYOUTS,
@@ -23,18 +22,13 @@ from m1app.question_sets.importing import (
 from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
 from m1app.settings import Settings
 from storage.database import Database, Session
-from storage.errors import RecordNotFound
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import Question
 from storage.questions.repository import QuestionRepository
 
-__all__ = ["ImportReport", "Overlap", "QuestionSetNotFound", "QuestionSetService"]
-
 _SHOWN_PAIRS = 50
 _BATCH_QUESTIONS = 1000
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +109,20 @@ class QuestionSetService:
 
     async def all(self) -> tuple[QuestionSet, ...]:
         """Every set, by name."""
-        return await asyncio.to_thread(self._read, lambda sets: sets.all())
+        return await self._database.read(lambda s: QuestionSetRepository(s).all())
 
     async def preview(self, set_id: str, *, limit: int = 50, offset: int = 0, text: str = "") -> tuple[Question, ...]:
         """Questions of a set in their order, those that have every word of `text`.
 
         Raises:
-            QuestionSetNotFound: no set has that id.
+            RecordNotFound: no set has that id.
         """
 
-        def read(sets: QuestionSetRepository) -> tuple[Question, ...]:
+        def read(session: Session) -> tuple[Question, ...]:
+            sets = QuestionSetRepository(session)
             return sets.questions(sets.by_id(set_id).id, max(1, limit), offset, text)
 
-        return await asyncio.to_thread(self._read, read)
+        return await self._database.read(read)
 
     async def overlaps(self, set_ids: Sequence[str], training_file: Path | None = None) -> tuple[Overlap, ...]:
         """Which of the sets share questions with each other, or with a file of fine-tuning data.
@@ -137,7 +132,7 @@ class QuestionSetService:
             training_file: JSON, JSON lines, CSV or Parquet with `question` or `prompt`; its overlaps come first.
 
         Raises:
-            QuestionSetNotFound: no set has one of the ids.
+            RecordNotFound: no set has one of the ids.
             InvalidQuestionSet: the file cannot be used.
         """
         return await asyncio.to_thread(self._overlaps, tuple(dict.fromkeys(set_ids)), training_file)
@@ -146,9 +141,9 @@ class QuestionSetService:
         """Delete a set; runs keep their questions and results.
 
         Raises:
-            QuestionSetNotFound: no set has that id.
+            RecordNotFound: no set has that id.
         """
-        await asyncio.to_thread(self._delete, set_id)
+        await self._database.write(lambda s: QuestionSetRepository(s).delete(set_id))
 
     def _import_file(self, path: Path, name: str, layout: str) -> ImportReport:
         content = _read_file(path)
@@ -157,7 +152,7 @@ class QuestionSetService:
         return self._store([candidate(each, name, len(parsed), sha256) for each in parsed], path.name)
 
     def _store(self, candidates: Sequence[Candidate], source: str) -> ImportReport:
-        here = {each.name: each for each in self._read(lambda sets: sets.all())}
+        here = {each.name: each for each in self._database.read_now(lambda s: QuestionSetRepository(s).all())}
         for each in candidates:
             check_name(each, here.get(each.name))
         new = [each for each in candidates if each.name not in here]
@@ -196,7 +191,7 @@ class QuestionSetService:
         return tuple(each for each in found if each.count)
 
     def _overlaps(self, set_ids: Sequence[str], training_file: Path | None) -> tuple[Overlap, ...]:
-        chosen = self._read(lambda sets: [sets.by_id(set_id) for set_id in set_ids])
+        chosen = self._database.read_now(lambda s: [QuestionSetRepository(s).by_id(set_id) for set_id in set_ids])
         texts = {each.id: self._texts(each) for each in chosen}
         found = []
         if training_file is not None:
@@ -207,25 +202,8 @@ class QuestionSetService:
         return tuple(each for each in found if each.count)
 
     def _texts(self, each: QuestionSet) -> tuple[Text, ...]:
-        questions = self._read(lambda sets: sets.questions(each.id))
+        questions = self._database.read_now(lambda s: QuestionSetRepository(s).questions(each.id))
         return tuple(Text(question.stem, tuple(question.options.values())) for question in questions)
-
-    def _delete(self, set_id: str) -> None:
-        try:
-            with self._database.session() as session:
-                QuestionSetRepository(session).delete(set_id)
-        except RecordNotFound as exc:
-            raise QuestionSetNotFound(str(exc)) from exc
-
-    def _read(self, read: Callable[[QuestionSetRepository], _Result]) -> _Result:
-        def in_session(session: Session) -> _Result:
-            return read(QuestionSetRepository(session))
-
-        try:
-            with self._database.session(is_read_only=True) as session:
-                return in_session(session)
-        except RecordNotFound as exc:
-            raise QuestionSetNotFound(str(exc)) from exc
 
 
 def _overlap(first: str, ours: Sequence[Text], second: str, theirs: Sequence[Text]) -> Overlap:

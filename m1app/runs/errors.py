@@ -1,10 +1,8 @@
-"""What can be refused or missing when questions are asked.
+"""What can be refused when questions are asked.
 
 AppError
-├── ProbeRefused          the question or a setting is out of its range; `field` names it
-│   └── SweepRefused      the same for the grid of a sweep
-├── SweepNotFound         no sweep has that id
-└── TraceNotFound         no trace has that id
+└── ProbeRefused          the question or a setting is out of its range; `field` names it
+    └── SweepRefused      the same for the grid of a sweep
 """
 
 from m1app.errors import AppError
@@ -20,11 +18,3 @@ class ProbeRefused(AppError):
 
 class SweepRefused(ProbeRefused):
     """A setting of a sweep is out of its range."""
-
-
-class TraceNotFound(AppError):
-    """No trace has that id."""
-
-
-class SweepNotFound(AppError):
-    """No sweep has that id."""

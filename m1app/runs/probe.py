@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from itertools import chain
 
-from m1app.background import reported, start_task
+from m1app.background import reported
 from m1app.question.scoring import lead_in, score
-from m1app.runs.errors import TraceNotFound
 from m1app.runs.live_runs import LiveRun, LiveRuns
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive
@@ -19,7 +18,6 @@ from models.errors import ModelsError
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
 from storage.database import Database, Session
-from storage.errors import RecordNotFound
 from storage.questions.repository import QuestionRepository
 from storage.traces.listing import Page, TraceFilter
 from storage.traces.records import Segment, SegmentKind, Trace, TraceOutcome, TraceState
@@ -114,13 +112,7 @@ class ProbeService:
         )
 
     async def _stored(self, trace_id: str) -> Trace:
-        try:
-            return await self._database.read(lambda s: TraceRepository(s).get(trace_id))
-        except RecordNotFound as exc:
-            raise TraceNotFound(
-                f"There is no trace {trace_id[:40]!r} here. It may have been deleted, or the link is from another "
-                "machine."
-            ) from exc
+        return await self._database.read(lambda s: TraceRepository(s).get(trace_id))
 
     async def _save(self, probes: Sequence["LiveProbe"]) -> None:
         progress = [probe.trace.progress() for probe in probes]
@@ -207,7 +199,7 @@ class PrimedEvents:
     def __init__(self, events: AsyncGenerator[PassEvent, None]) -> None:
         self._events = events
         self._primed: list[PassEvent] = []
-        self._priming = start_task(self._prime(), "first-token")
+        self._priming = asyncio.create_task(self._prime(), name="first-token")
 
     async def _prime(self) -> None:
         """Up to the first token; those that follow are left to the connection's buffer."""

@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from m1app.errors import AppError
-from m1app.runs.errors import SweepNotFound
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
@@ -18,7 +17,6 @@ from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings, check_sweep, request_of_sweep
 from models.thinking.sweep import Cell
 from storage.database import Database, Session
-from storage.errors import RecordNotFound
 from storage.questions.records import Question
 from storage.questions.repository import QuestionRepository
 from storage.sweeps.records import NewSweep, SweepPass, SweepWithPasses
@@ -118,7 +116,7 @@ class SweepService:
         """Go on with a sweep that is over but not complete; gives it as it stands.
 
         Raises:
-            SweepNotFound: there is none with that id.
+            RecordNotFound: there is none with that id.
             AppError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """
@@ -177,13 +175,7 @@ class SweepService:
         return live.snapshot()
 
     async def _read(self, sweep_id: str) -> SweepWithPasses:
-        try:
-            return await self._database.read(lambda s: SweepRepository(s).get(sweep_id))
-        except RecordNotFound as exc:
-            raise SweepNotFound(
-                f"There is no sweep {sweep_id[:40]!r} here. It may have been deleted, or the link is from another "
-                "machine."
-            ) from exc
+        return await self._database.read(lambda s: SweepRepository(s).get(sweep_id))
 
     async def _stored(self, sweep_id: str) -> SweepSnapshot:
         return stored_snapshot(await self._read(sweep_id))

@@ -104,7 +104,7 @@ class TrainingDataService:
         Raises:
             InvalidTrainingData: there is no source, or one cannot be read.
             TooLittleData: fewer than eight samples are left.
-            RunNotFound: the plan names a benchmark run that is not here.
+            RecordNotFound: the plan names a benchmark run that is not here.
             AppError: that run has several models, and the plan does not choose one of them.
             EngineError: the engine does not count.
         """

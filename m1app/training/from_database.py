@@ -6,7 +6,6 @@ Questions are left out that a question set evaluates here, or that a model answe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from m1app.benchmark.errors import RunNotFound
 from m1app.errors import AppError
 from m1app.training.curation import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
@@ -16,7 +15,6 @@ from storage.benchmarks.records import BenchmarkRun
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.database import Session
-from storage.errors import RecordNotFound
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.repository import QuestionRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
@@ -119,16 +117,13 @@ def run_questions(session: Session, reference: str) -> RunQuestions:
         reference: "RUN", or "RUN:MODEL" for a run of several models; an empty one gives no questions.
 
     Raises:
-        RunNotFound: there is no such run.
+        RecordNotFound: there is no such run.
         AppError: the run has several models and none is chosen, or not the one that is.
     """
     if not reference:
         return RunQuestions()
     run_id, _, named = reference.partition(":")
-    try:
-        run = BenchmarkRepository(session).get(run_id)
-    except RecordNotFound as exc:
-        raise RunNotFound(str(exc)) from exc
+    run = BenchmarkRepository(session).get(run_id)
     sets = QuestionSetRepository(session)
     asked = {
         each.name: frozenset(question_hash(question.stem, question.options) for question in sets.questions(each.id))

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
-from m1app.jobs.errors import JobNotFound
 from m1app.jobs.files import JobFiles
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
@@ -35,6 +34,7 @@ from m1app.training.tuned_models import TunedModels
 from models.profiles import Profiles
 from models.weights.catalog import Catalog
 from models.weights.download import fetch
+from storage.errors import not_found
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 
 _OF_A_FILE = CurationPlan(verified_only=False)
@@ -159,7 +159,7 @@ class FineTuningService:
         """The events of a job's training so far, every step once; see `m1app.training.events`.
 
         Raises:
-            JobNotFound: that is no id of a job.
+            RecordNotFound: that is no id of a job.
         """
         return list(read_events(self._folder(job_id).progress_file))
 
@@ -176,7 +176,7 @@ class FineTuningService:
         try:
             return TrainingFolder(self._files.artifacts_folder(job_id))
         except ValueError as exc:
-            raise JobNotFound(f"Job {job_id[:40]!r} not found. It may have been deleted.") from exc
+            raise not_found("job", job_id) from exc
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""

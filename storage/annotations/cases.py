@@ -25,7 +25,7 @@ from storage.annotations.repository import COUNTS
 from storage.annotations.tables import AnnotationLabelRow, AnnotationRow, AssessmentRow
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.columns import JsonTuple, replace_unstorable
-from storage.errors import InvalidRecord, RecordNotFound
+from storage.errors import InvalidRecord, RecordNotFound, not_found
 from storage.questions.tables import QuestionRow
 from storage.search import question_matches
 from storage.traces.listing import STEM_CHARACTERS
@@ -96,7 +96,7 @@ class CaseRepository:
         loaded = select(TraceRow).options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
         row = self._session.scalar(loaded.where(TraceRow.id == wanted)) if wanted.isalnum() else None
         if row is None or (checkpoint is None and row.sweep_id is not None):
-            raise RecordNotFound(f"There is no case {case_id[:40]!r} here. Its trace may have been deleted.")
+            raise not_found("case", case_id)
         trace = as_trace(row)
         if checkpoint is None and trace.state is TraceState.RUNNING:
             raise RecordNotFound("This trace is still running. Annotate it when it is over.")

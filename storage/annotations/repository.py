@@ -26,7 +26,7 @@ from storage.annotations.records import (
     TextSelector,
 )
 from storage.annotations.tables import AnnotationLabelRow, AnnotationRevisionRow, AnnotationRow, AssessmentRow
-from storage.errors import RecordChanged, RecordNotFound
+from storage.errors import RecordChanged, not_found
 from storage.questions.repository import utc_now
 
 _SELECTOR_COLUMNS = ("start", "end", "exact", "prefix", "suffix", "text_sha256")
@@ -144,7 +144,7 @@ class AnnotationRepository:
         """
         row = self._session.get(AnnotationRow, annotation_id) if annotation_id.isalnum() else None
         if row is None:
-            raise RecordNotFound(f"There is no annotation {annotation_id[:40]!r}. Its trace may have been deleted.")
+            raise not_found("annotation", annotation_id)
         return as_annotation(row)
 
     def of_case(self, case_id: str) -> tuple[Annotation, ...]:

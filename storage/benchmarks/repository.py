@@ -19,7 +19,7 @@ from storage.benchmarks.records import (
     RunState,
 )
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
-from storage.errors import RecordNotFound
+from storage.errors import not_found
 from storage.questions.repository import utc_now
 from storage.search import entry_numbers
 from storage.sweeps.tables import SweepRow
@@ -268,19 +268,12 @@ class BenchmarkRepository:
     def _row(self, run_id: str) -> BenchmarkRunRow:
         row = self._session.get(BenchmarkRunRow, run_id) if run_id.isalnum() else None
         if row is None:
-            raise no_run(run_id)
+            raise not_found("benchmark run", run_id)
         return row
 
     def _changed(self, statement: Any) -> int:
         result = self._session.execute(statement, execution_options={"synchronize_session": False})
         return result.rowcount if isinstance(result, CursorResult) else 0
-
-
-def no_run(run_id: str) -> RecordNotFound:
-    """What is said of a run that is not there."""
-    return RecordNotFound(
-        f"There is no benchmark run {run_id[:40]!r} here. It was deleted, or the link is another machine's."
-    )
 
 
 def as_run(row: BenchmarkRunRow) -> BenchmarkRun:

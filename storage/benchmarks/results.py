@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.benchmarks.records import BenchmarkRun, CellCount, ItemState, QuestionVerdict
-from storage.benchmarks.repository import as_run, no_run
+from storage.benchmarks.repository import as_run
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.errors import not_found
 from storage.questions.tables import QuestionRow
 from storage.search import number_matches
 from storage.traces.listing import STEM_CHARACTERS
@@ -194,7 +195,7 @@ class BenchmarkResultRepository:
     def _run(self, run_id: str) -> BenchmarkRun:
         found = self._runs([run_id]).get(run_id)
         if found is None:
-            raise no_run(run_id)
+            raise not_found("benchmark run", run_id)
         return found
 
     def _runs(self, run_ids: Sequence[str]) -> dict[str, BenchmarkRun]:

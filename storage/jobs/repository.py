@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.columns import replace_unstorable
-from storage.errors import RecordNotFound
+from storage.errors import not_found
 from storage.jobs.records import Job, JobProgress, JobState, NewJob, Resource
 from storage.jobs.tables import JobRow
 from storage.questions.repository import utc_now
@@ -64,7 +64,7 @@ class JobRepository:
         """
         found = self._session.scalar(select(JobRow).where(_has_id(job_id)).execution_options(populate_existing=True))
         if found is None:
-            raise RecordNotFound(f"There is no job {job_id[:40]!r}. It may have been deleted; choose another.")
+            raise not_found("job", job_id)
         return _as_job(found)
 
     def recent(self, limit: int = 100, states: Collection[JobState] = (), text: str = "") -> tuple[Job, ...]:

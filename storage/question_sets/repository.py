@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, exists, insert, select
 from sqlalchemy.orm import Session
 
 from storage.benchmarks.tables import BenchmarkItemRow
-from storage.errors import InvalidRecord, RecordNotFound
+from storage.errors import InvalidRecord, RecordNotFound, not_found
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.tables import QuestionSetMemberRow, QuestionSetRow
 from storage.questions.records import NewQuestion, Question
@@ -97,7 +97,7 @@ class QuestionSetRepository:
         """
         found = self.find(name)
         if found is None:
-            raise RecordNotFound(f"There is no question set named {name!r}. Import it, or choose another.")
+            raise RecordNotFound(f"Question set {name[:80]!r} not found. Import it, or choose another.")
         return found
 
     def by_id(self, set_id: str) -> QuestionSet:
@@ -108,7 +108,7 @@ class QuestionSetRepository:
         """
         row = self._session.get(QuestionSetRow, set_id) if set_id.isalnum() and set_id.isascii() else None
         if row is None:
-            raise RecordNotFound(f"There is no question set with the id {set_id!r}. It may have been deleted.")
+            raise not_found("question set", set_id)
         return _as_set(row)
 
     def questions(self, set_id: str, limit: int | None = None, offset: int = 0, text: str = "") -> tuple[Question, ...]:

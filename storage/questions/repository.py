@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.columns import check_storable
-from storage.errors import InvalidRecord, RecordNotFound
+from storage.errors import InvalidRecord, not_found
 from storage.questions.records import NewQuestion, Question, content_hash
 from storage.questions.tables import QuestionRow
 from storage.search import index_question, index_questions, question_matches
@@ -113,9 +113,7 @@ class QuestionRepository:
         # An id of ours is hexadecimal; anything else may be a text that the database refuses.
         row = self._session.get(QuestionRow, question_id) if question_id.isalnum() else None
         if row is None:
-            raise RecordNotFound(
-                f"There is no question {question_id!r}. It may have been deleted; choose another from the list."
-            )
+            raise not_found("question", question_id)
         return as_question(row)
 
     def recent(self, limit: int = 50, text: str = "") -> Sequence[Question]:

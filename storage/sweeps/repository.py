@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.benchmarks.tables import BenchmarkItemRow
-from storage.errors import RecordNotFound
+from storage.errors import RecordNotFound, not_found
 from storage.questions.repository import as_question, utc_now
 from storage.questions.tables import QuestionRow
 from storage.search import question_matches
@@ -61,7 +61,7 @@ class SweepRepository:
         """
         asked = self._session.get(QuestionRow, sweep.question_id) if sweep.question_id.isalnum() else None
         if asked is None:
-            raise RecordNotFound(f"There is no question {sweep.question_id!r} to sweep. Save the question first.")
+            raise RecordNotFound(f"Question {sweep.question_id[:40]!r} not found. Save the question before its sweep.")
         moment = self._now()
         values = {name: getattr(sweep, name) for name in _NEW_FIELDS}
         row = SweepRow(
@@ -83,7 +83,7 @@ class SweepRepository:
             RecordNotFound: there is no such sweep.
         """
         if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
-            raise _no_sweep(sweep_id)
+            raise not_found("sweep", sweep_id)
 
     def heartbeat(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
         """How a running sweep stands now; one that has ended meanwhile stays as it is."""
@@ -105,7 +105,7 @@ class SweepRepository:
         query = select(SweepRow).where(SweepRow.id == sweep_id).options(joinedload(SweepRow.question))
         row = self._session.scalar(query) if sweep_id.isalnum() else None
         if row is None:
-            raise _no_sweep(sweep_id)
+            raise not_found("sweep", sweep_id)
         sweep = _as_sweep(row)
         loaded = select(TraceRow).options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
         order = {model: place for place, model in enumerate(sweep.models)}
@@ -148,7 +148,7 @@ class SweepRepository:
         doomed = delete(SweepRow).where(SweepRow.id == sweep_id).execution_options(synchronize_session=False)
         result = self._session.execute(doomed)
         if not sweep_id.isalnum() or not isinstance(result, CursorResult) or result.rowcount != 1:
-            raise _no_sweep(sweep_id)
+            raise not_found("sweep", sweep_id)
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """End the running sweeps that nobody runs any more; what they have stays, and they can be resumed.
@@ -166,12 +166,6 @@ class SweepRepository:
         for row in abandoned:
             row.state = TraceState.INTERRUPTED
         return len(abandoned)
-
-
-def _no_sweep(sweep_id: str) -> RecordNotFound:
-    return RecordNotFound(
-        f"There is no sweep {sweep_id[:40]!r}. It may have been deleted; choose another from History."
-    )
 
 
 def _as_sweep(row: SweepRow) -> Sweep:

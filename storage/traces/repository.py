@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, case, delete, func, insert, or_, select, tu
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.columns import replace_unstorable
-from storage.errors import InvalidRecord, RecordNotFound, StorageError
+from storage.errors import InvalidRecord, RecordNotFound, StorageError, not_found
 from storage.questions.repository import as_question, utc_now
 from storage.questions.tables import QuestionRow
 from storage.search import index_trace
@@ -88,9 +88,7 @@ class TraceRepository:
         """
         asked = self._session.get(QuestionRow, trace.question_id) if trace.question_id.isalnum() else None
         if asked is None:
-            raise RecordNotFound(
-                f"There is no question {trace.question_id!r} to begin a trace of. Save the question first."
-            )
+            raise RecordNotFound(f"Question {trace.question_id[:40]!r} not found. Save the question before its trace.")
         moment = self._now()
         row = TraceRow(
             **_values(trace, NewTrace),
@@ -176,7 +174,7 @@ class TraceRepository:
         loaded = query.options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
         row = self._session.scalar(loaded) if trace_id.isalnum() else None
         if row is None:
-            raise _no_trace(trace_id)
+            raise not_found("trace", trace_id)
         return as_trace(row)
 
     def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
@@ -208,7 +206,7 @@ class TraceRepository:
         """
         doomed = delete(TraceRow).where(TraceRow.id == trace_id).execution_options(synchronize_session=False)
         if not trace_id.isalnum() or self._affected(doomed) == 0:
-            raise _no_trace(trace_id)
+            raise not_found("trace", trace_id)
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """End the running traces that nobody runs any more; their text stays and becomes findable.
@@ -236,7 +234,7 @@ class TraceRepository:
         opened = update(TraceRow).where(TraceRow.id == trace_id)
         values = {"state": TraceState.RUNNING, "error": "", "owner": owner, "updated_at": self._now()}
         if self._affected(opened.values(values).execution_options(synchronize_session=False)) != 1:
-            raise _no_trace(trace_id)
+            raise not_found("trace", trace_id)
         failed = delete(CheckpointRow).where(CheckpointRow.trace_id == trace_id, CheckpointRow.error != "")
         self._session.execute(failed.execution_options(synchronize_session=False))
 
@@ -247,7 +245,7 @@ class TraceRepository:
             RecordNotFound: there is no such trace.
         """
         if not checkpoint.trace_id.isalnum() or self._session.get(TraceRow, checkpoint.trace_id) is None:
-            raise _no_trace(checkpoint.trace_id)
+            raise not_found("trace", checkpoint.trace_id)
         row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
         self._session.add(row)
         self._session.flush()
@@ -262,7 +260,7 @@ class TraceRepository:
 
     def _update_open(self, trace_id: str, values: dict[str, Any]) -> None:
         if not trace_id.isalnum():
-            raise _no_trace(trace_id)
+            raise not_found("trace", trace_id)
         is_open = (TraceRow.id == trace_id) & TraceRow.state.in_(_OPEN_STATES)
         changed = update(TraceRow).where(is_open).values(**values, updated_at=self._now())
         if self._affected(changed.execution_options(synchronize_session=False)) != 1:
@@ -270,10 +268,10 @@ class TraceRepository:
 
     def _not_open(self, trace_id: str) -> StorageError:
         if not trace_id.isalnum():
-            return _no_trace(trace_id)
+            return not_found("trace", trace_id)
         state = self._session.scalar(select(TraceRow.state).where(TraceRow.id == trace_id))
         if state is None:
-            return _no_trace(trace_id)
+            return not_found("trace", trace_id)
         return InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and stays as it is. Begin another trace.")
 
     def _affected(self, statement: Any) -> int:
@@ -355,10 +353,6 @@ class TraceRepository:
         trace = self.get(trace_id)
         asked = (trace.question.stem, *trace.question.options.values())
         index_trace(self._session, trace_id, (*asked, trace.thinking_text, trace.answer_text))
-
-
-def _no_trace(trace_id: str) -> RecordNotFound:
-    return RecordNotFound(f"There is no trace {trace_id!r}. It may have been deleted; choose another from History.")
 
 
 def _values(record: object, kind: type[Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.jobs.errors import JobNotFound
 from m1app.ui.admin.fine_tune_progress_view import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
@@ -20,6 +19,7 @@ from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
+from storage.errors import RecordNotFound
 from storage.jobs.records import Job, JobKind, JobState
 
 _LIMIT = 100
@@ -103,7 +103,7 @@ class JobsTab:
     async def _detail(self, job_id: str) -> dict[str, Any]:
         try:
             job = await self._jobs.get(job_id)
-        except JobNotFound as exc:
+        except RecordNotFound as exc:
             return {"notice": str(exc)}
         log = await self._jobs.log_tail(job_id, lines=_LOG_LINES)
         artifacts = await asyncio.to_thread(self._jobs.artifacts, job_id)

@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.question_sets.service import QuestionSetNotFound
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.question_sets_view import (
     PREVIEW_PAGE,
@@ -19,6 +18,7 @@ from m1app.ui.admin.question_sets_view import (
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
+from storage.errors import not_found
 
 Reply = dict[str, Any]
 _HUB_FIELDS = ("name", "layout", "config", "split")
@@ -83,7 +83,7 @@ class SetsTab:
         set_id, text, offset = str(asked["id"]), str(asked.get("text") or "")[:200], int(asked.get("offset") or 0)
         chosen = next((each for each in await self._sets.all() if each.id == set_id), None)
         if chosen is None:
-            raise QuestionSetNotFound("This question set has been deleted. Choose another.")
+            raise not_found("question set", set_id)
         offset = max(0, offset)
         found = await self._sets.preview(set_id, limit=PREVIEW_PAGE + 1, offset=offset, text=text)
         return {

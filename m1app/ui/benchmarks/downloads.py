@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 
-from m1app.benchmark.errors import RunNotFound
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.bootstrap import Services
 from m1app.ui.shell.downloads import attachment, found
@@ -26,20 +25,20 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
 
     @app.get("/benchmark-runs/{run_id}.csv")
     async def download_csv(run_id: str) -> Response:
-        table = await found(lambda: reading.table(run_id), RunNotFound)
+        table = await found(lambda: reading.table(run_id))
         # A spreadsheet takes a table without the mark for the local 8-bit encoding.
         content = "\ufeff" + await asyncio.to_thread(_csv, table)
         return attachment(content.encode(), "text/csv; charset=utf-8", f"m1-benchmark-{run_id}.csv")
 
     @app.get("/benchmark-runs/{run_id}.parquet")
     async def download_parquet(run_id: str) -> Response:
-        table = await found(lambda: reading.table(run_id), RunNotFound)
+        table = await found(lambda: reading.table(run_id))
         content = await asyncio.to_thread(_parquet, table)
         return attachment(content, "application/vnd.apache.parquet", f"m1-benchmark-{run_id}.parquet")
 
     @app.get("/benchmark-runs/{run_id}.html")
     async def download_report(run_id: str) -> Response:
-        report = await found(lambda: report_of(run_id, reading, services.sweeps), RunNotFound)
+        report = await found(lambda: report_of(run_id, reading, services.sweeps))
         return attachment(report.encode(), "text/html; charset=utf-8", f"m1-benchmark-{run_id}.html")
 
     @app.get("/plotly.min.js")

@@ -6,7 +6,6 @@ import json
 from fastapi import FastAPI, Response
 
 from m1app.bootstrap import Services
-from m1app.runs.errors import SweepNotFound
 from m1app.runs.sweep_export import sweep_csv, sweep_json
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.ui.shell.downloads import attachment, found
@@ -17,12 +16,12 @@ def add_sweep_downloads(app: FastAPI, services: Services) -> None:
 
     @app.get("/sweeps/{sweep_id}.json")
     async def download_json(sweep_id: str) -> Response:
-        sweep = await found(lambda: services.sweeps.get(sweep_id), SweepNotFound)
+        sweep = await found(lambda: services.sweeps.get(sweep_id))
         return attachment(await asyncio.to_thread(_json, sweep), "application/json", f"m1-sweep-{sweep_id}.json")
 
     @app.get("/sweeps/{sweep_id}.csv")
     async def download_csv(sweep_id: str) -> Response:
-        sweep = await found(lambda: services.sweeps.get(sweep_id), SweepNotFound)
+        sweep = await found(lambda: services.sweeps.get(sweep_id))
         text = await asyncio.to_thread(sweep_csv, sweep)
         return attachment(text, "text/csv; charset=utf-8", f"m1-sweep-{sweep_id}.csv")
 

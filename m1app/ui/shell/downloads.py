@@ -5,25 +5,20 @@ from typing import TypeVar
 
 from fastapi import HTTPException, Response
 
-from m1app.errors import AppError
-from storage.errors import StorageError
+from storage.errors import RecordNotFound, StorageError
 
 _T = TypeVar("_T")
 
 
-async def found(read: Callable[[], Awaitable[_T]], missing: type[AppError]) -> _T:
-    """What `read` finds.
-
-    Args:
-        read: looks it up.
-        missing: what it raises when there is no such record.
+async def found(read: Callable[[], Awaitable[_T]]) -> _T:
+    """The result of `read`, which looks up a record.
 
     Raises:
         HTTPException: 404 where it is missing, 503 while the database cannot be read.
     """
     try:
         return await read()
-    except missing as exc:
+    except RecordNotFound as exc:
         raise HTTPException(404, str(exc)) from exc
     except StorageError as exc:
         raise HTTPException(503, str(exc)) from exc

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from m1app.annotation.errors import AnnotationConflict, AnnotationRefused, CaseNotFound
+from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
 from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, Origin
 from storage.database import Database
+from storage.errors import RecordNotFound
 from tests.m1app.annotation.cases import ECG, note, stored_sweep, stored_trace
 
 
@@ -182,7 +183,7 @@ async def test_what_cannot_be_kept_is_refused(service: AnnotationService, case_i
     assert refused.value.field == "annotator"
     with pytest.raises(AnnotationRefused, match="at least one label"):
         await service.save(case_id, "Ada", note().__class__(part=note().part))
-    with pytest.raises(CaseNotFound):
+    with pytest.raises(RecordNotFound):
         await service.open("nobody", "Ada")
-    with pytest.raises(CaseNotFound):
+    with pytest.raises(RecordNotFound):
         await service.withdraw("nobody", "Ada", 1)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from m1app.benchmark.errors import RunNotFound
 from m1app.benchmark.report import report_of
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from storage.benchmarks.records import RunState
+from storage.errors import RecordNotFound
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
 from tests.m1app.runs.trace_samples import HOSTILE
 
@@ -116,5 +116,5 @@ async def test_a_run_without_an_answer_has_a_report_that_says_so(services: Servi
 
 
 async def test_an_unknown_run_has_no_report(services: Services) -> None:
-    with pytest.raises(RunNotFound, match="no benchmark run"):
+    with pytest.raises(RecordNotFound, match="no benchmark run"):
         await report_of("0" * 32, services.benchmark_reading, services.sweeps)

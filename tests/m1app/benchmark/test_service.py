@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from m1app.benchmark.errors import BenchmarkRefused, RunNotFound
+from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.runner import BenchmarkRunner
@@ -26,6 +26,7 @@ from models.engine.protocol import EngineInfo, EngineKind
 from models.errors import EngineUnreachable
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
+from storage.errors import RecordNotFound
 from storage.jobs.records import JobProgress
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
@@ -313,7 +314,7 @@ async def test_a_run_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
                 await services.benchmarks.run(planned.id)
             with pytest.raises(AppError, match="stop its job"):
                 await services.benchmark_reading.delete(planned.id)
-            with pytest.raises(RunNotFound):
+            with pytest.raises(RecordNotFound):
                 await services.benchmarks.run("0" * 32)
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from m1app.jobs.errors import ExecutorError, JobNotFound, JobRefused
+from m1app.jobs.errors import ExecutorError, JobRefused
 from m1app.jobs.executor import Executor, WorkerTask
 from m1app.jobs.scheduler import JobScheduler
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import Presence, WatchLimits
 from m1app.settings import Settings
 from storage.database import Database
-from storage.errors import InvalidRecord
+from storage.errors import InvalidRecord, RecordNotFound, Session
 from storage.jobs.records import Job, JobProgress, JobState, NewJob
 from storage.jobs.repository import JobRepository
 from tests.m1app.jobs.job_cases import a_job, app, home_settings, reaches
@@ -89,14 +89,14 @@ async def started(service: JobService, **changes: Any) -> Job:
 
 
 async def claim(service: JobService, job: Job) -> None:
-    await service._store.change(lambda jobs: jobs.claim(job.id, ""))
+    await service._database.write(lambda s: JobRepository(s).claim(job.id, ""))
 
 
 async def over(service: JobService, job: Job, state: JobState, progress: JobProgress | None = None) -> None:
-    def end(jobs: JobRepository) -> bool:
-        return jobs.end(job, state, list(JobState), progress=progress)
+    def end(session: Session) -> bool:
+        return JobRepository(session).end(job, state, list(JobState), progress=progress)
 
-    assert await service._store.change(end)
+    assert await service._database.write(end)
 
 
 async def test_job_waits_in_a_folder_of_its_own(service: JobService, settings: Settings) -> None:
@@ -156,12 +156,12 @@ async def test_no_job_without_a_folder(service: JobService, settings: Settings) 
 @pytest.mark.parametrize("job_id", ["f" * 32, "", "../..", "a\x00"])
 async def test_unknown_job_is_told_by_every_method(service: JobService, job_id: str) -> None:
     for method in (service.get, service.stop, service.resume, service.clone, service.delete, service.log_tail):
-        with pytest.raises(JobNotFound, match="not found"):
+        with pytest.raises(RecordNotFound, match="not found"):
             await method(job_id)
-    with pytest.raises(JobNotFound):
+    with pytest.raises(RecordNotFound):
         await service.set_priority(job_id, 1)
     assert service.artifacts(job_id) == ()
-    with pytest.raises(JobNotFound, match="no artifact"):
+    with pytest.raises(RecordNotFound, match="no artifact"):
         service.artifact(job_id, "a.csv")
 
 
@@ -263,7 +263,7 @@ async def test_artifacts_are_listed_and_opened(service: JobService, settings: Se
     (settings.jobs_directory / job.id / "artifacts" / "results.csv").write_text("a,b\n")
     assert service.artifacts(job.id) == (("results.csv", 4),)
     assert service.artifact(job.id, "results.csv").read_text() == "a,b\n"
-    with pytest.raises(JobNotFound, match=r"no artifact '\.\./log\.txt'"):
+    with pytest.raises(RecordNotFound, match=r"no artifact '\.\./log\.txt'"):
         service.artifact(job.id, "../log.txt")
 
 

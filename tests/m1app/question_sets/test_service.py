@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetNotFound
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.service import QuestionSetService
 from m1app.settings import Settings
 from storage.database import Database
+from storage.errors import RecordNotFound
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.repository import QuestionRepository
@@ -213,9 +214,9 @@ async def test_a_deleted_set_is_gone_with_its_questions(
     await sets.delete(report.sets[0].id)
     assert (await sets.all(), stored_stems(database)) == ((), set())
     for ask in (sets.delete, sets.preview):
-        with pytest.raises(QuestionSetNotFound, match="It may have been deleted"):
+        with pytest.raises(RecordNotFound, match="It may have been deleted"):
             await ask(report.sets[0].id)
-    with pytest.raises(QuestionSetNotFound):
+    with pytest.raises(RecordNotFound):
         await sets.overlaps([report.sets[0].id])
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from m1app.bootstrap import Services
 from m1app.question.errors import InvalidQuestion
-from m1app.runs.errors import ProbeRefused, TraceNotFound
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
 from m1app.runs.probe import LiveProbe, ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
@@ -21,6 +21,7 @@ from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
 from storage.database import Database
+from storage.errors import RecordNotFound
 from storage.traces.listing import TraceFilter
 from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, Trace, TraceState
 from storage.traces.repository import TraceRepository
@@ -233,7 +234,7 @@ async def test_largest_budget_that_the_message_names_is_accepted(services: Servi
 
 
 async def test_unknown_trace_is_said_to_be_unknown(services: Services) -> None:
-    with pytest.raises(TraceNotFound, match="no trace 'f00'"):
+    with pytest.raises(RecordNotFound, match="no trace 'f00'"):
         await services.probe.get("f00")
 
 

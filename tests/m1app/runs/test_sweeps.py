@@ -15,7 +15,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.question.scoring import Score, score
-from m1app.runs.errors import ProbeRefused, SweepNotFound
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.live_pass import LivePass
 from m1app.runs.live_sweep import LiveSweep
 from m1app.runs.probe_request import ProbeRequest
@@ -26,7 +26,7 @@ from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.thinking.sweep import Cell
-from storage.errors import DatabaseLocked
+from storage.errors import DatabaseLocked, RecordNotFound
 from storage.sweeps.records import SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
@@ -436,9 +436,9 @@ async def test_budget_that_does_not_fit_is_refused_with_the_largest_that_does(se
 
 
 async def test_unknown_sweep_is_said_to_be_unknown(services: Services) -> None:
-    with pytest.raises(SweepNotFound, match="no sweep 'f00'"):
+    with pytest.raises(RecordNotFound, match="no sweep 'f00'"):
         await services.sweeps.get("f00")
-    with pytest.raises(SweepNotFound):
+    with pytest.raises(RecordNotFound):
         await services.sweeps.resume("f00")
     assert not services.sweeps.stop("f00")
 

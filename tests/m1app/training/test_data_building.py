@@ -12,7 +12,6 @@ import pytest
 from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
-from m1app.benchmark.errors import RunNotFound
 from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.settings import Settings
@@ -27,6 +26,7 @@ from models.profiles import load_profiles
 from storage.benchmarks.records import BenchmarkResult, ItemState
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
 from storage.database import Database
+from storage.errors import RecordNotFound
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
 from storage.sweeps.repository import SweepRepository
@@ -197,7 +197,7 @@ def a_result(item_id: str, budget: int, *, is_right: bool) -> BenchmarkResult:
 
 
 async def test_run_that_is_not_here_is_named(training_data: TrainingDataService, tmp_path: Path) -> None:
-    with pytest.raises(RunNotFound, match="no benchmark run 'abc'"):
+    with pytest.raises(RecordNotFound, match="no benchmark run 'abc'"):
         await training_data.collect([write(tmp_path, [a_sample()])], CurationPlan(exclude_answered_by_run="abc"))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from m1app.errors import AppError
-from m1app.jobs.errors import JobNotFound, JobRefused
+from m1app.jobs.errors import JobRefused
 from m1app.jobs.files import JobFiles
 from m1app.jobs.service import JobService
 from m1app.settings import Settings
@@ -33,6 +33,7 @@ from m1app.training.tuned_models import OWNER_FILE, TunedModels
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from storage.database import Database
+from storage.errors import RecordNotFound
 from storage.jobs.records import JobKind, JobProgress, JobState, Resource
 from tests.m1app.training.conftest import make_base
 from tests.m1app.training.trainings import ROOT, prepare
@@ -194,7 +195,7 @@ async def test_a_launched_recipe_is_a_job_that_can_be_made_again(
 
 
 def test_progress_of_what_is_no_job_is_not_looked_for(service: FineTuningService) -> None:
-    with pytest.raises(JobNotFound):
+    with pytest.raises(RecordNotFound):
         service.read_progress("../../etc")
 
 

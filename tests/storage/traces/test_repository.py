@@ -98,9 +98,9 @@ def test_each_save_writes_only_the_segments_that_changed(database: Database) -> 
         event.listen(session.get_bind(), "before_cursor_execute", note)
         traces = TraceRepository(session)
         traces.save_progress(trace.id, (first, WAIT, think("a b")), 1004)
-        assert written == ["UPDATE"]
+        assert written == ["INSERT"]
         traces.save_progress(trace.id, (first, WAIT, think("a b")), 1004)
-        assert written == ["UPDATE"]
+        assert written == ["INSERT"]
         traces.save_progress(trace.id, (first, WAIT, think("a b", finish_reason="stop"), CLOSE), 1005)
         assert written == ["UPDATE", "UPDATE", "INSERT"]
         event.remove(session.get_bind(), "before_cursor_execute", note)

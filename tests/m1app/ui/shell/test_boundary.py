@@ -7,18 +7,18 @@ import pytest
 
 from m1app.errors import AppError
 from m1app.question.errors import InvalidQuestion, QuestionError
-from m1app.runs.errors import ProbeRefused, TraceNotFound
+from m1app.runs.errors import ProbeRefused
 from m1app.training.errors import RecipeRefused, TooLittleData
 from m1app.ui.shell.boundary import message_of
 from models.errors import EngineUnreachable, HashMismatch, ModelsError, UnknownProfile
-from storage.errors import DatabaseLocked, DiskFull, StorageError
+from storage.errors import DatabaseLocked, DiskFull, RecordNotFound, StorageError
 
 FOR_PEOPLE = [
     QuestionError("b"),
     InvalidQuestion("The question is empty."),
     AppError("s"),
     ProbeRefused("seed", "Seed is -1."),
-    TraceNotFound("There is no trace 'x'."),
+    RecordNotFound("There is no trace 'x'."),
     ModelsError("m"),
     EngineUnreachable("No engine answers."),
     HashMismatch("The bytes differ."),
