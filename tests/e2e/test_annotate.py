@@ -188,7 +188,7 @@ def test_hostile_text_stays_text(open_page: OpenAs) -> None:
 def test_addresses_that_name_nothing_are_answered_in_place(open_page: OpenAs) -> None:
     page = open_page("Dr Lost")
     page.page.goto(f"{page.origin}/annotate/?case=%3Cimg%20src%3Dx%20onerror%3Dwindow.__hit%3D31%3E&model=%3Ci%3Em")
-    expect(page.notice).to_contain_text("There is no case", timeout=WAIT_MS)
+    expect(page.notice).to_contain_text("not found", timeout=WAIT_MS)
     expect(page.part("why-empty")).to_have_text("No case matches. Clear the filters.")
     page.part("clear").click()
     expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)

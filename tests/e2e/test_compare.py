@@ -213,7 +213,7 @@ def test_what_cannot_be_run_is_said_and_nothing_typed_is_lost(compare: OpenCompa
     compare.wait_usable()
     expect(compare.question).to_have_value("Why <i>so</i>?", timeout=WAIT_MS)
     compare.open("/compare/?sweep=%3Cimg%20src%3Dx%3E")
-    expect(compare.message).to_contain_text("There is no sweep", timeout=WAIT_MS)
+    expect(compare.message).to_contain_text("not found", timeout=WAIT_MS)
     _expect_inert(compare.page)
 
 

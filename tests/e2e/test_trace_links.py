@@ -91,7 +91,7 @@ def test_going_back_shows_the_trace_before(probe: ProbePage) -> None:
 @pytest.mark.parametrize("trace_id", ["0" * 32, "%00", "..%2F..%2Fetc", "%3Cimg%20src%3Dx%3E"])
 def test_link_to_no_trace_says_so_and_leaves_the_page_usable(probe: ProbePage, trace_id: str) -> None:
     probe.open(f"/?trace={trace_id}")
-    probe.wait_message("There is no trace")
+    probe.wait_message("not found")
     expect(probe.run).to_be_enabled()
     expect(probe.stop).to_be_disabled()
 

@@ -130,7 +130,7 @@ def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> N
     [
         ((), ("--questions", "--resume")),
         (("--questions", "nowhere.json"), ("nowhere.json",)),
-        (("--resume", "0" * 32), ("no benchmark run",)),
+        (("--resume", "0" * 32), ("Benchmark run '000", "not found")),
         (("--resume", "0" * 32, "--dry-run"), ("--dry-run and --resume cannot be combined",)),
     ],
 )

@@ -64,7 +64,7 @@ def test_app_starts_jobs_and_stops_doing_so_when_it_ends(settings: Settings) -> 
         while (failed := asyncio.run(services.jobs.get(job.id))).state is not JobState.FAILED:
             assert time.monotonic() < end, failed
             time.sleep(0.1)
-    assert "There is no benchmark run" in failed.error
+    assert "not found" in failed.error
     assert not [thread for thread in threading.enumerate() if thread.name == "job-scheduler"]
 
 
@@ -80,5 +80,5 @@ async def test_worker_of_the_command_line_leaves_a_job_alone_that_was_not_starte
 def test_worker_of_an_unknown_job_says_so_with_the_time(settings: Settings) -> None:
     done = run("job-worker", "f" * 32, home=settings.home, **NO_ENGINE)
     assert done.returncode == 1
-    assert "There is no job" in done.stdout
+    assert f"Job '{'f' * 32}' not found" in done.stdout
     assert done.stdout.split("T")[0].count("-") == 2

@@ -60,7 +60,7 @@ def test_a_file_that_is_refused_and_a_set_that_is_not_there_end_with_a_message(h
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith('error: bad.jsonl, line 1: column answer_idx: found "Q", expected')
     missing = questions("preview", "none", home=home)
-    assert (missing.returncode, missing.stderr) == (1, "error: There is no question set 'none'. There are: none yet.\n")
+    assert (missing.returncode, missing.stderr) == (1, "error: Question set 'none' not found. There are: none yet.\n")
 
 
 def test_the_layouts_are_listed_and_an_empty_home_says_what_to_do(home: Path) -> None:

@@ -234,7 +234,7 @@ async def test_largest_budget_that_the_message_names_is_accepted(services: Servi
 
 
 async def test_unknown_trace_is_said_to_be_unknown(services: Services) -> None:
-    with pytest.raises(RecordNotFound, match="no trace 'f00'"):
+    with pytest.raises(RecordNotFound, match="Trace 'f00' not found"):
         await services.probe.get("f00")
 
 

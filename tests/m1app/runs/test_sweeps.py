@@ -436,7 +436,7 @@ async def test_budget_that_does_not_fit_is_refused_with_the_largest_that_does(se
 
 
 async def test_unknown_sweep_is_said_to_be_unknown(services: Services) -> None:
-    with pytest.raises(RecordNotFound, match="no sweep 'f00'"):
+    with pytest.raises(RecordNotFound, match="Sweep 'f00' not found"):
         await services.sweeps.get("f00")
     with pytest.raises(RecordNotFound):
         await services.sweeps.resume("f00")

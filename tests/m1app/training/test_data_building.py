@@ -197,7 +197,7 @@ def a_result(item_id: str, budget: int, *, is_right: bool) -> BenchmarkResult:
 
 
 async def test_run_that_is_not_here_is_named(training_data: TrainingDataService, tmp_path: Path) -> None:
-    with pytest.raises(RecordNotFound, match="no benchmark run 'abc'"):
+    with pytest.raises(RecordNotFound, match="Benchmark run 'abc' not found"):
         await training_data.collect([write(tmp_path, [a_sample()])], CurationPlan(exclude_answered_by_run="abc"))
 
 

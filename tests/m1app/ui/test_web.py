@@ -258,9 +258,7 @@ def test_an_unknown_trace_is_a_404_without_a_page_of_errors(client: httpx2.Clien
 
 def test_an_unknown_trace_is_explained(client: httpx2.Client) -> None:
     detail = client.get(f"/traces/{UNKNOWN}.json").json()["detail"]
-    assert (
-        detail == f"There is no trace '{UNKNOWN}' here. It may have been deleted, or the link is from another machine."
-    )
+    assert detail == f"Trace '{UNKNOWN}' not found. It may have been deleted, or the link is from another machine."
 
 
 def test_a_database_that_is_gone_is_a_503_with_its_message(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FOR_PEOPLE = [
     InvalidQuestion("The question is empty."),
     AppError("s"),
     ProbeRefused("seed", "Seed is -1."),
-    RecordNotFound("There is no trace 'x'."),
+    RecordNotFound("Trace 'x' not found."),
     ModelsError("m"),
     EngineUnreachable("No engine answers."),
     HashMismatch("The bytes differ."),
