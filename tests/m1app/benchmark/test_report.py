@@ -116,5 +116,5 @@ async def test_a_run_without_an_answer_has_a_report_that_says_so(services: Servi
 
 
 async def test_an_unknown_run_has_no_report(services: Services) -> None:
-    with pytest.raises(RecordNotFound, match="Benchmark run .* not found"):
+    with pytest.raises(RecordNotFound, match=r"Benchmark run .* not found"):
         await report_of("0" * 32, services.benchmark_reading, services.sweeps)

@@ -291,7 +291,7 @@ def test_runs_are_named_tagged_archived_listed_and_deleted(database: Database) -
         assert [each.id for each in runs.recent(text="0% OF", with_archived=True)] == [run.id]
         assert runs.recent(text="1_0", with_archived=True) == ()
         runs.delete(run.id)
-        with pytest.raises(RecordNotFound, match="Benchmark run .* not found"):
+        with pytest.raises(RecordNotFound, match=r"Benchmark run .* not found"):
             runs.get(run.id)
         with pytest.raises(RecordNotFound):
             sweeps.get(item.id)

@@ -55,7 +55,7 @@ def test_job_comes_back_as_it_was_given_and_waits(database: Database) -> None:
 @pytest.mark.parametrize("job_id", ["f" * 32, "", "a\x00b", "' OR 1=1 --", "ä" * 32])
 def test_job_that_is_not_there_is_not_found_and_not_changed(database: Database, job_id: str) -> None:
     add(database)
-    with pytest.raises(RecordNotFound, match="Job .* not found"):
+    with pytest.raises(RecordNotFound, match=r"Job .* not found"):
         get(database, job_id)
     assert change(database, lambda jobs: jobs.claim(job_id, "")) is None
     assert change(database, lambda jobs: jobs.heartbeat(job_id, 0)) is None

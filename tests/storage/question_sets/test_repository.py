@@ -103,7 +103,7 @@ def test_a_set_that_is_not_there_is_not_found(database: Database, missing: str) 
         sets = QuestionSetRepository(session)
         assert sets.find(missing) is None
         for ask in (sets.get, sets.by_id, sets.delete):
-            with pytest.raises(RecordNotFound, match="Question set .* not found"):
+            with pytest.raises(RecordNotFound, match=r"Question set .* not found"):
                 ask(missing)
 
 

@@ -193,7 +193,7 @@ def test_a_trace_that_is_not_there_is_not_found_by_any_call(database: Database, 
         lambda traces: traces.add_checkpoint(a_checkpoint(missing)),
     ]
     for call in calls:
-        with pytest.raises(RecordNotFound, match="Trace .* not found"), database.session() as session:
+        with pytest.raises(RecordNotFound, match=r"Trace .* not found"), database.session() as session:
             call(TraceRepository(session))
     with database.session() as session:
         assert TraceRepository(session).list_checkpoints(missing) == ()
