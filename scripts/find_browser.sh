@@ -1,10 +1,11 @@
 #!/bin/sh
 # Prints the path of a Chromium or Chrome for the browser tests. Installs Debian's where there is none and it may:
 # apt-get, as root or with a sudo that asks nothing. Otherwise says which line to run, and fails.
+# The headless shell comes first: it opens a page with half the processor time of a whole browser.
 set -eu
 
 find_browser() {
-    for name in ${M1_CHROMIUM:+"$M1_CHROMIUM"} chromium chromium-browser google-chrome google-chrome-stable \
+    for name in ${M1_CHROMIUM:+"$M1_CHROMIUM"} chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable \
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
         "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
         if command -v "$name"; then return; fi
@@ -25,19 +26,23 @@ if [ -n "${M1_CHROMIUM:-}" ] && ! command -v "$M1_CHROMIUM" >/dev/null; then
 fi
 if find_browser; then exit 0; fi
 
-packages="chromium fonts-liberation"
+by_hand="sudo apt-get install chromium fonts-liberation"
 command -v apt-get >/dev/null || fail "install chromium or Google Chrome with your system's package manager"
 if [ "$(id -u)" -eq 0 ]; then
     sudo=""
 elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
     sudo="sudo -n"
 else
-    fail "sudo apt-get install $packages"
+    fail "$by_hand"
 fi
-echo "test: no browser found, installing $packages" >&2
-# shellcheck disable=SC2086 # Both are lists of words.
-{
-    $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -qq -y --no-install-recommends $packages
-} >&2 || fail "sudo apt-get install $packages"
-find_browser || fail "sudo apt-get install $packages"
+
+install_package() {
+    # shellcheck disable=SC2086 # Two words, or none.
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" fonts-liberation >&2
+}
+
+echo "test: no browser found, installing Debian's" >&2
+# shellcheck disable=SC2086
+$sudo apt-get update -qq >&2 || fail "sudo apt-get update"
+install_package chromium-headless-shell || install_package chromium || fail "$by_hand"
+find_browser || fail "$by_hand"

@@ -144,7 +144,7 @@ def test_ci_runs_everything_but_what_it_is_told_to_leave_out(tmp_path: Path) -> 
         return re.findall(r"^==== (\S+): passed", done.stdout, re.MULTILINE)
 
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
-    for program in ("make", "sh", "apt-get", "initdb"):
+    for program in ("make", "sh", "apt-get", "initdb", "chromium-headless-shell"):
         write_program(tmp_path / program, "exit 0")
     large = ["train-env", "vllm"]
     tests = ["test", "test-vllm", "test-training", "test-ray"]
@@ -154,7 +154,7 @@ def test_ci_runs_everything_but_what_it_is_told_to_leave_out(tmp_path: Path) -> 
 
 def test_ci_fails_when_a_large_environment_cannot_be_made(tmp_path: Path) -> None:
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
-    for program in ("sh", "initdb"):
+    for program in ("sh", "initdb", "chromium-headless-shell"):
         write_program(tmp_path / program, "exit 0")
     write_program(tmp_path / "make", '[ "$1" != vllm ] || { echo no room; exit 1; }')
     done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP="", PATH=f"{tmp_path}:{os.environ['PATH']}")

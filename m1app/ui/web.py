@@ -23,6 +23,7 @@ from m1app.ui.benchmarks.downloads import add_benchmark_downloads
 from m1app.ui.benchmarks.page import BenchmarksPage
 from m1app.ui.compare.downloads import add_sweep_downloads
 from m1app.ui.compare.page import ComparePage
+from m1app.ui.gradio_startup import no_spare_servers
 from m1app.ui.probe.downloads import add_trace_downloads
 from m1app.ui.probe.page import ProbePage
 from m1app.ui.shell.gradio_upkeep import bound_upkeep
@@ -39,9 +40,10 @@ _MAX_PAGES_STREAMING = 128
 def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Services, title: str) -> gr.Blocks:
     """One page as a separate Gradio application, so that a browser loads only what its page needs."""
     blocks: gr.Blocks
-    with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
-        page(blocks, services)
-    blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
+    with no_spare_servers():
+        with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
+            page(blocks, services)
+        blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
     bound_upkeep(blocks)
     return blocks
 

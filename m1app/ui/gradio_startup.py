@@ -1,0 +1,54 @@
+"""Gradio without two pieces of work that a mounted app has no use for; together a third of the time to the page.
+
+- Each import of Gradio compares the type stubs of every component with its source and rewrites those that differ.
+- A `Blocks` makes a server application when it is begun, when it is ended and when its queue is set up. Only `launch`
+  uses them; `mount_gradio_app` makes one of its own.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+
+_MODULE = "gradio.component_meta"
+_FUNCTION = "create_or_modify_pyi"
+
+
+def leave_stubs_alone() -> None:
+    """Make the first import of Gradio in this process leave its stub files as they are."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
+
+
+class _Finder(PathFinder):
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != _MODULE:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        if hasattr(module, _FUNCTION):
+            setattr(module, _FUNCTION, lambda *_: None)
+
+
+@contextmanager
+def no_spare_servers() -> Iterator[None]:
+    """Blocks that are built here get no server application of their own; they must be mounted outside."""
+    from gradio.routes import App
+
+    original = App.__dict__["create_app"]
+    App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        App.create_app = original  # type: ignore[method-assign]
