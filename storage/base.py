@@ -1,7 +1,8 @@
 """The common base of all tables.
 
-`migrations/` builds the tables and a test holds the two equal; the full-text index `search_index` beside `search_entry`
-is written there only, because it differs by dialect. Relationships never load by themselves (`lazy="raise"`).
+`migrations/` builds the tables and a test keeps the two in sync; the full-text index `search_index` beside
+`search_entry` exists only there, because it differs by dialect. Relationships never load by themselves
+(`lazy="raise"`).
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 
 class Base(DeclarativeBase):
-    """Common ground of the tables: names of constraints, and column types by annotation."""
+    """Base class of the tables: constraint names, and column types by annotation."""
 
     metadata = MetaData(
         naming_convention={

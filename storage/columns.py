@@ -1,7 +1,7 @@
-"""Column types that hold the same on SQLite and PostgreSQL.
+"""Column types that behave the same on SQLite and PostgreSQL.
 
-Their checks raise ValueError, which leaves the package as `InvalidRecord`. SQLite would take what PostgreSQL refuses
-(NUL in text, an infinite number in JSON), and would give back a time without its zone.
+Their checks raise ValueError, which callers see as `InvalidRecord`. SQLite would accept what PostgreSQL rejects (NUL in
+text, infinities in JSON), and would return times without a zone.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, Double, Enum, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
-# PostgreSQL's text cannot hold NUL, and UTF-8 cannot hold half a surrogate pair.
+# PostgreSQL text cannot contain NUL, and UTF-8 cannot encode a lone surrogate.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -24,10 +24,10 @@ def replace_unstorable(text: str) -> str:
 
 
 def check_storable(text: str, name: str) -> str:
-    """`text` itself.
+    """Return `text` unchanged.
 
     Raises:
-        ValueError: it holds a NUL or a lone surrogate; the message says where.
+        ValueError: it contains a NUL or a lone surrogate; the message says where.
     """
     found = _UNSTORABLE.search(text)
     if found is None:
@@ -39,23 +39,23 @@ def check_storable(text: str, name: str) -> str:
 
 
 class PersonText(TypeDecorator[str]):
-    """Text that a person or a setting gave: what cannot be stored is refused."""
+    """Text from a user or a setting: values that cannot be stored are rejected."""
 
     impl = Text
     cache_ok = True
 
     def __init__(self, name: str) -> None:
-        """`name` is what the error message calls the text."""
+        """`name` identifies the text in error messages."""
         super().__init__()
         self.name = name
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Refuse NUL and lone surrogates."""
+        """Reject NUL and lone surrogates."""
         return None if value is None else check_storable(value, self.name)
 
 
 class ModelText(TypeDecorator[str]):
-    """Text that a model or a program wrote: what cannot be stored becomes U+FFFD."""
+    """Text from a model or a program: characters that cannot be stored become U+FFFD."""
 
     impl = Text
     cache_ok = True
@@ -92,7 +92,7 @@ class JsonTuple(TypeDecorator[tuple[Any, ...]]):
     cache_ok = True
 
     def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> tuple[Any, ...] | None:
-        """Lists as tuples."""
+        """Convert lists to tuples."""
         return None if value is None else _frozen(value)
 
 
@@ -101,13 +101,13 @@ def _frozen(values: list[Any]) -> tuple[Any, ...]:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, aware and in UTC in both directions."""
+    """A timezone-aware time, in UTC when stored and when read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone; turn others to UTC."""
+        """Reject naive times; convert others to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -116,27 +116,27 @@ class UtcDateTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Restore the time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class FiniteNumber(TypeDecorator[float]):
-    """A double that is neither infinite nor NaN (which SQLite would turn into NULL)."""
+    """A finite double; SQLite would turn NaN into NULL."""
 
     impl = Double
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
-        """Refuse what is not finite."""
+        """Reject infinities and NaN."""
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{value} is not a finite number")
         return value
 
 
 def word_of(enumeration: type[StrEnum]) -> Enum:
-    """Column type for one of the words of `enumeration`, stored as text so that a word can be added later."""
+    """Column type for `enumeration`, stored as text so that members can be added later."""
     return Enum(
         enumeration,
         native_enum=False,

@@ -1,7 +1,7 @@
 """Engines for SQLite and PostgreSQL, set up so that many threads and several processes can share one database.
 
-SQLite: WAL lets readers and one writer work side by side; a writing transaction takes its lock at its beginning
-(`BEGIN IMMEDIATE`), because one that turns from reading to writing fails at once instead of waiting.
+SQLite: WAL lets readers and one writer work concurrently; a writing transaction takes its lock up front
+(`BEGIN IMMEDIATE`), because upgrading from reading to writing fails immediately instead of waiting.
 """
 
 import json
@@ -22,9 +22,9 @@ READ_ONLY = "m1_read_only"
 """Execution option of a connection whose transactions only read."""
 
 _CACHE_KIB = 512
-"""Pages that one SQLite connection of the pool keeps in memory; the system keeps the file anyway."""
+"""Pages cached per pooled SQLite connection; the operating system caches the file anyway."""
 _READING_CACHE_KIB = 8192
-"""The same while it reads: looking up every question of a large run comes back to the same pages again and again."""
+"""The same for readers: looking up every question of a large run revisits the same pages."""
 _POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 _SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
 
@@ -33,7 +33,7 @@ def parse_url(url: str) -> URL:
     """The database URL with its driver spelled out.
 
     Raises:
-        DatabaseUnreachable: it is not a URL of SQLite (with a file) or PostgreSQL.
+        DatabaseUnreachable: not a SQLite (with a file) or PostgreSQL URL.
     """
     try:
         parsed = make_url(url)
@@ -41,7 +41,7 @@ def parse_url(url: str) -> URL:
         # Not chained: the upstream message may quote a part of the URL that is the password.
         raise DatabaseUnreachable(_bad_url("cannot be read as one")) from None
     if "@" in f"{parsed.host}{parsed.database}" and parsed.drivername not in _SQLITE_NAMES:
-        # Else a part of the password would count, and show, as the host.
+        # Otherwise part of the password would be parsed, and shown, as the host.
         raise DatabaseUnreachable(_bad_url("has more than one @"))
     if parsed.drivername in _POSTGRESQL_NAMES:
         return parsed.set(drivername="postgresql+psycopg")
@@ -60,7 +60,7 @@ def _bad_url(found: str) -> str:
 
 
 def place_of(url: URL) -> str:
-    """Where the database is, for messages: a path, or host and name, never a user or a password."""
+    """Location of the database for messages: a path, or host and name, never credentials."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     host = url.host or url.query.get("host") or "local socket"
@@ -69,7 +69,7 @@ def place_of(url: URL) -> str:
 
 
 def file_of(url: URL) -> Path | None:
-    """The database's file; None when a server keeps it."""
+    """The database file; None for a database server."""
     if url.get_backend_name() != "sqlite":
         return None
     name = str(url.database)
@@ -77,7 +77,7 @@ def file_of(url: URL) -> Path | None:
 
 
 def open_engine(url: URL, busy_timeout_seconds: float, pool: type[Pool] | None, has_foreign_keys: bool) -> Engine:
-    """An engine that raises this package's errors.
+    """Create an engine that raises this package's errors.
 
     Args:
         url: from `parse_url`.
@@ -86,7 +86,7 @@ def open_engine(url: URL, busy_timeout_seconds: float, pool: type[Pool] | None, 
         has_foreign_keys: False only while a migration rebuilds SQLite tables.
     """
     options: dict[str, Any] = {"poolclass": pool} if pool else {"pool_size": 10, "max_overflow": 20}
-    # Parameters are questions and thinking: they reach neither a log nor an error.
+    # Parameters hold questions and thinking, which must not reach logs or errors.
     options |= {"hide_parameters": True, "pool_pre_ping": True, "json_serializer": _as_json}
     engine = create_engine(url, **options)
     event.listen(engine, "handle_error", _error_raiser(place_of(url)), retval=True)
@@ -97,14 +97,14 @@ def open_engine(url: URL, busy_timeout_seconds: float, pool: type[Pool] | None, 
     return engine
 
 
-# NaN and the infinities are not JSON: PostgreSQL refuses them, so SQLite must not get them.
+# NaN and infinities are not valid JSON: PostgreSQL rejects them, so SQLite must not get them either.
 _as_json = partial(json.dumps, allow_nan=False)
 
 
 def _error_raiser(place: str) -> Any:
     def map_error(context: ExceptionContext) -> BaseException | None:
         if context.is_pre_ping:
-            # The pool takes the driver's own error as the sign to connect anew.
+            # The pool reconnects on the driver's own error.
             return None
         return translate_in_statement(context.original_exception, place)
 
@@ -114,9 +114,9 @@ def _error_raiser(place: str) -> Any:
 def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys: bool) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver opens no transaction by itself: `begin` below does.
+        # The driver must not open transactions: `begin` below does.
         connection.isolation_level = None
-        # First, so that the others wait too.
+        # First, so that the pragmas below wait too.
         connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -126,14 +126,14 @@ def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get(READ_ONLY, False)
-        # As on PostgreSQL, where a read-only transaction refuses to write.
+        # As on PostgreSQL, where a read-only transaction rejects writes.
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_READING_CACHE_KIB if reads else _CACHE_KIB}")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "checkin")
     def shrink(connection: sqlite3.Connection | None, _record: object) -> None:
-        # It reads the schema: of a file that went bad the next transaction tells.
+        # It reads the schema; the next transaction reports a corrupt file.
         with suppress(sqlite3.Error):
             if connection is not None:
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -1,4 +1,4 @@
-"""The door to everything that lasts: one database, its transactions, its version and its health.
+"""The database: its transactions, version and health.
 
 Calls block, except `read` and `write`, which run in a thread for callers on an event loop. A `Database` may be shared
 by threads; a session belongs to one.
@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import NullPool, func, select
-from sqlalchemy.orm import Session as Session  # callers name it in their signatures
+from sqlalchemy.orm import Session as Session  # callers use it in their signatures
 
 from storage import migrations, tables  # noqa: F401 - every table is loaded before the first is used
 from storage.connections import READ_ONLY, file_of, open_engine, parse_url, place_of
@@ -32,38 +32,38 @@ class DatabaseHealth:
     dialect: str
     """"sqlite" or "postgresql"."""
     place: str
-    """Path, or name and host; no credentials."""
+    """Path, or host and name; no credentials."""
     server_version: str = ""
     """Version of SQLite or of the PostgreSQL server; empty when unreachable."""
     revision: str | None = None
     """Version of the tables; None before the first migration."""
     is_current: bool = False
-    """True when the tables are those that this app expects."""
+    """True if the tables are those this app expects."""
     size_bytes: int = 0
     """Size on disk, SQLite's write-ahead log included."""
     journal_mode: str | None = None
     """SQLite only: "wal" unless the file system does not allow it."""
     problem: str = ""
-    """What is wrong and what to do; empty when reachable."""
+    """What is wrong and how to fix it; empty when reachable."""
 
 
 class Database:
-    """One database of the app."""
+    """A database of the app."""
 
     def __init__(self, url: str, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
-        """Set up connections; nothing is opened yet.
+        """Configure connections without opening any.
 
         Args:
             url: `sqlite:////path/m1.db`, `postgresql://...` or `postgres://...`.
             busy_timeout_seconds: how long a transaction waits for another before `DatabaseLocked`.
 
         Raises:
-            DatabaseUnreachable: the URL is none of these.
+            DatabaseUnreachable: the URL has another form.
         """
         self._url = parse_url(url)
         self._busy_timeout_seconds = busy_timeout_seconds
         self.place = place_of(self._url)
-        """Where it is, for people; no credentials."""
+        """Human-readable location; no credentials."""
         self.dialect = self._url.get_backend_name()
         self._engine = open_engine(self._url, busy_timeout_seconds, None, has_foreign_keys=True)
         self._writing = Lock() if self.dialect == "sqlite" else None
@@ -73,7 +73,7 @@ class Database:
         return f"Database({self.place!r})"
 
     def migrate(self) -> None:
-        """Create the tables or bring them to this app's version; several processes may do so at once.
+        """Create the tables or migrate them to this app's version; safe to run in several processes at once.
 
         Raises:
             DatabaseTooNew: a newer version of the app has migrated it.
@@ -90,7 +90,7 @@ class Database:
         """One transaction: committed at the end of the block, rolled back when it raises.
 
         Args:
-            is_read_only: True waits for no writer; writing in it is an error.
+            is_read_only: True never waits for writers, and makes writing an error.
         """
         engine = self._reading_engine if is_read_only else self._engine
         with (
@@ -102,12 +102,12 @@ class Database:
             yield session
 
     def read_now(self, use: Callable[[Session], _T]) -> _T:
-        """The result of `use` in a transaction that only reads; blocks."""
+        """Return the result of `use` in a read-only transaction; blocks."""
         with self.session(is_read_only=True) as session:
             return use(session)
 
     def write_now(self, use: Callable[[Session], _T]) -> _T:
-        """The result of `use` in a transaction of its own; nothing is stored when it raises. Blocks."""
+        """Return the result of `use` in its own transaction, rolled back if it raises; blocks."""
         with self.session() as session:
             return use(session)
 
@@ -121,11 +121,11 @@ class Database:
 
     @contextmanager
     def _turn(self, is_read_only: bool) -> Iterator[None]:
-        """Let this process's writers of SQLite take turns: SQLite itself makes them sleep for up to 0.1 s a time."""
+        """Serialize this process's SQLite writers: SQLite itself would make them sleep up to 0.1 s at a time."""
         if is_read_only or self._writing is None:
             yield
             return
-        # Without its turn in time it goes on all the same, and SQLite says what is wrong.
+        # If its turn does not come in time it continues anyway, and SQLite reports the error.
         is_taken = self._writing.acquire(timeout=self._busy_timeout_seconds)
         try:
             yield
@@ -134,7 +134,7 @@ class Database:
                 self._writing.release()
 
     def check(self) -> DatabaseHealth:
-        """Look at the database; an unreachable one is reported, not raised."""
+        """Check the database; an unreachable one is reported, not raised."""
         try:
             with self.session(is_read_only=True) as session:
                 return self._healthy(session)

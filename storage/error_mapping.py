@@ -1,8 +1,8 @@
-"""Which error of SQLAlchemy, a driver or the operating system becomes which error of this package.
+"""Maps errors of SQLAlchemy, drivers and the operating system to this package's errors.
 
-SQLite is told apart by its primary result code (sqlite.org/rescode.html), PostgreSQL by SQLSTATE (appendix A of its
-manual): the texts change with versions and languages. Upstream text stays out of the messages, because it may quote
-what was stored; it is in the chained error.
+SQLite errors are identified by primary result code (sqlite.org/rescode.html), PostgreSQL errors by SQLSTATE (appendix A
+of its manual), since texts vary by version and language. Messages leave out the upstream text, which may quote stored
+data; it is in the chained error.
 """
 
 import errno
@@ -107,7 +107,7 @@ _BY_SQLITE_CODE = {
     sqlite3.SQLITE_NOTADB: _CORRUPT,
 }
 
-# A whole SQLSTATE, or the class that its first two characters name; the whole one wins.
+# A full SQLSTATE, or its class (the first two characters); a full match takes precedence.
 _BY_SQLSTATE = {
     "08": _NO_ANSWER,
     "22": _INVALID,
@@ -131,7 +131,7 @@ _BY_SQLSTATE = {
 }
 
 _REFUSALS = (ValueError, OverflowError, TypeError, LookupError)
-"""What a column's own check, an enumeration or a driver raises for a value."""
+"""Errors that a column check, an enumeration or a driver raises for a value."""
 
 _BY_ERRNO = {
     errno.ENOSPC: _FULL,
@@ -145,7 +145,7 @@ _BY_ERRNO = {
 
 
 def translate(error: BaseException, place: str) -> StorageError | None:
-    """This package's error for an upstream one; None when `error` is none of storage's.
+    """Return this package's error for an upstream one; None if `error` is not a storage error.
 
     Args:
         error: what was raised, wrapped by SQLAlchemy or not.
@@ -161,12 +161,12 @@ def translate(error: BaseException, place: str) -> StorageError | None:
 
 
 def translate_in_statement(error: BaseException, place: str) -> StorageError | None:
-    """Like `translate`, for what was raised while a statement ran: there, a ValueError is about a value."""
+    """Like `translate`, for errors raised while a statement ran, where a ValueError concerns a value."""
     return refusal(error) if isinstance(error, _REFUSALS) else translate(error, place)
 
 
 def refusal(cause: BaseException) -> InvalidRecord:
-    """The error for a value that a column or the driver refuses."""
+    """Return the error for a value that a column or the driver rejects."""
     return InvalidRecord(f"A value cannot be stored: {cause}.")
 
 
@@ -190,7 +190,7 @@ def _meaning(cause: BaseException) -> _Meaning | None:
 
 
 def _sqlite_meaning(cause: sqlite3.Error) -> _Meaning:
-    # The upper bits of an extended code tell details; the driver's own checks have no code at all.
+    # The upper bits of an extended code are details; the driver's own checks have no code.
     code = getattr(cause, "sqlite_errorcode", None)
     if code is None:
         return _INVALID if isinstance(cause, sqlite3.DataError | sqlite3.InterfaceError) else _UNKNOWN
@@ -199,16 +199,16 @@ def _sqlite_meaning(cause: sqlite3.Error) -> _Meaning:
 
 def _postgresql_meaning(sqlstate: str | None, cause: BaseException) -> _Meaning:
     if sqlstate is None:
-        # psycopg's own: a failed connection has no SQLSTATE, nor has a value that it could not adapt.
+        # psycopg's own errors: neither a failed connection nor a value it cannot adapt has a SQLSTATE.
         return _INVALID if type(cause).__name__ in ("DataError", "ProgrammingError") else _NO_ANSWER
     return _BY_SQLSTATE.get(sqlstate) or _BY_SQLSTATE.get(sqlstate[:2]) or _UNKNOWN
 
 
 @contextmanager
 def mapped_errors(place: str) -> Iterator[None]:
-    """Raise this package's errors in place of upstream ones; others pass unchanged.
+    """Raise this package's errors instead of upstream ones; others propagate unchanged.
 
-    Operating system errors pass too: inside a transaction they are the caller's own.
+    So do operating system errors: inside a transaction they are the caller's own.
     """
     try:
         yield

@@ -1,25 +1,25 @@
-"""What can go wrong between the app and what it keeps.
+"""Errors of the storage layer.
 
 StorageError
 ├── DatabaseUnreachable    no answer at the address, or no permission to read and write there
-├── DatabaseLocked         somebody else holds what is needed, longer than the busy timeout
+├── DatabaseLocked         another transaction held the lock longer than the busy timeout
 ├── DatabaseTooNew         a newer version of the app has migrated it
-├── DatabaseCorrupt        it is not a database, or damaged
-├── DiskFull               there is no room for what is to be written
+├── DatabaseCorrupt        the file is not a database, or is damaged
+├── DiskFull               not enough disk space for a write
 ├── RecordNotFound         no record with that id
-├── RecordChanged          somebody else has changed it since it was read
-└── InvalidRecord          what is to be stored or asked for cannot be
+├── RecordChanged          the record was changed by someone else since it was read
+└── InvalidRecord          a value cannot be stored or queried
 
-Every message says what was found and what to do about it, and holds neither a password nor stored text; upstream
-errors are chained (`raise ... from exc`). `error_mapping.py` holds which upstream error becomes which of these.
+Every message says what was found and what to do about it, and contains neither passwords nor stored text; upstream
+errors are chained (`raise ... from exc`). `error_mapping.py` maps upstream errors to these.
 """
 
 
 class StorageError(Exception):
-    """Base of every error of this package; its text may be shown to a person."""
+    """Base of every error of this package; its text may be shown to users."""
 
     is_retryable = False
-    """True when the same call may succeed a little later, with nothing changed."""
+    """True if retrying the same call later may succeed."""
 
 
 class DatabaseUnreachable(StorageError):
@@ -29,7 +29,7 @@ class DatabaseUnreachable(StorageError):
 
 
 class DatabaseLocked(StorageError):
-    """Somebody else holds what is needed, longer than the busy timeout."""
+    """Another transaction held the lock longer than the busy timeout."""
 
     is_retryable = True
 
@@ -39,11 +39,11 @@ class DatabaseTooNew(StorageError):
 
 
 class DatabaseCorrupt(StorageError):
-    """The file is not a database, or damaged."""
+    """The file is not a database, or is damaged."""
 
 
 class DiskFull(StorageError):
-    """There is no room for what is to be written."""
+    """There is not enough disk space for a write."""
 
 
 class RecordNotFound(StorageError):
@@ -51,14 +51,14 @@ class RecordNotFound(StorageError):
 
 
 def not_found(kind: str, record_id: str) -> RecordNotFound:
-    """The error for an id that no record of this kind ("trace", "job") has."""
+    """Return the error for an unknown id of a record of this kind ("trace", "job")."""
     what = f"{kind.capitalize()} {record_id[:40]!r} not found."
     return RecordNotFound(f"{what} It may have been deleted, or the link is from another machine.")
 
 
 class RecordChanged(StorageError):
-    """Somebody else has changed the record since it was read."""
+    """The record was changed by someone else since it was read."""
 
 
 class InvalidRecord(StorageError):
-    """What is to be stored or asked for cannot be."""
+    """A value cannot be stored or queried."""

@@ -55,7 +55,7 @@ class AnnotationService:
         """A case with what the annotator may see of it; an empty name sees no annotations.
 
         Raises:
-            RecordNotFound: there is none, or its trace still runs.
+            RecordNotFound: no such case, or its trace is still running.
         """
         return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _spaced(annotator)))
 
@@ -82,7 +82,7 @@ class AnnotationService:
         Raises:
             AnnotationRefused: it cannot be kept as it is.
             AnnotationConflict: somebody changed it since that revision.
-            RecordNotFound: there is no such case.
+            RecordNotFound: no such case.
         """
         name = _name(annotator)
 
@@ -117,7 +117,7 @@ class AnnotationService:
         Raises:
             AnnotationRefused: it is somebody else's.
             AnnotationConflict: somebody changed it since that revision.
-            RecordNotFound: there is no such annotation.
+            RecordNotFound: no such annotation.
         """
         name = _name(annotator)
 
@@ -133,7 +133,7 @@ class AnnotationService:
         """End one's work on a case, with or without annotations; from now on others' are shown.
 
         Raises:
-            RecordNotFound: there is no such case.
+            RecordNotFound: no such case.
         """
         name = _name(annotator)
 

@@ -90,7 +90,7 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
     """The report of a run as it stands.
 
     Raises:
-        RecordNotFound: there is no such run.
+        RecordNotFound: no such run.
         StorageError: the database cannot be read.
     """
     run = await reading.get(run_id)

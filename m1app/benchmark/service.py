@@ -173,7 +173,7 @@ class BenchmarkService:
             is_stopping: set it to stop; what is being asked is kept and gone on with the next time.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
             AppError: another process runs it.
             ModelsError: the engine stayed away; the run is failed, and can be gone on with.
             StorageError: results could not be kept; likewise.

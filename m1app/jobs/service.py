@@ -102,7 +102,7 @@ class JobService:
         """Stop a waiting job at once; tell a running one to keep what it has and end. A stopping one stays so.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
             JobRefused: it is over.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
@@ -117,7 +117,7 @@ class JobService:
         """Let a job go on that `may_resume`: the same job and folder, at its next attempt.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
             JobRefused: it is not over, or has succeeded with everything; or nobody can run it any more.
         """
         job = await self.get(job_id)
@@ -146,7 +146,7 @@ class JobService:
         """Forget a job that is over, with log and artifacts.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
             JobRefused: it is not over.
         """
         if not await self._database.write(lambda s: JobRepository(s).delete(job_id, OVER)):

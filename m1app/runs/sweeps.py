@@ -116,7 +116,7 @@ class SweepService:
         """Go on with a sweep that is over but not complete; gives it as it stands.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
             AppError: it runs, or is complete.
             ModelsError, StorageError: as `start`.
         """

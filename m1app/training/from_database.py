@@ -117,7 +117,7 @@ def run_questions(session: Session, reference: str) -> RunQuestions:
         reference: "RUN", or "RUN:MODEL" for a run of several models; an empty one gives no questions.
 
     Raises:
-        RecordNotFound: there is no such run.
+        RecordNotFound: no such run.
         AppError: the run has several models and none is chosen, or not the one that is.
     """
     if not reference:

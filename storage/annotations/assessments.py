@@ -1,4 +1,4 @@
-"""Assessments: who has worked on which case, for how long, and what they typed and did not save yet."""
+"""Assessments: who worked on which case, for how long, and their unsaved input."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -23,7 +23,7 @@ class AssessmentRepository:
         self._now = now
 
     def get(self, case_id: str, annotator: str) -> Assessment | None:
-        """That person's work on the case; None before it begins."""
+        """One annotator's work on the case; None if they have not started."""
         row = self._session.get(AssessmentRow, (case_id, annotator))
         return Assessment(**{name: getattr(row, name) for name in _FIELDS}) if row else None
 
@@ -37,7 +37,7 @@ class AssessmentRepository:
         is_submitted: bool | None = None,
         more_seconds: float = 0.0,
     ) -> Assessment:
-        """Begin or go on with an assessment; arguments left out change nothing."""
+        """Start or update an assessment; omitted arguments are left unchanged."""
         kept = self.get(case.id, annotator)
         values: dict[str, Any] = {"updated_at": self._now()}
         if draft is not None:
@@ -62,12 +62,12 @@ class AssessmentRepository:
         return saved
 
     def submitted_by(self, case_id: str) -> tuple[str, ...]:
-        """Who has submitted the case, by name."""
+        """Names of the annotators who submitted the case, sorted."""
         query = select(AssessmentRow.annotator).where(AssessmentRow.case_id == case_id, AssessmentRow.is_submitted)
         return tuple(self._session.scalars(query.order_by(AssessmentRow.annotator)))
 
     def count_submitted(self, case_ids: Sequence[str]) -> dict[str, int]:
-        """How many people have submitted each of the cases."""
+        """Number of annotators who submitted each case."""
         query = (
             select(AssessmentRow.case_id, func.count())
             .where(AssessmentRow.case_id.in_(case_ids), AssessmentRow.is_submitted)
@@ -76,7 +76,7 @@ class AssessmentRepository:
         return {row[0]: row[1] for row in self._session.execute(query)}
 
     def annotators(self) -> tuple[str, ...]:
-        """Everybody who has worked on a case, by name."""
+        """Names of everyone who has worked on a case, sorted."""
         return tuple(
             self._session.scalars(select(AssessmentRow.annotator).distinct().order_by(AssessmentRow.annotator))
         )

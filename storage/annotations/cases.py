@@ -1,4 +1,4 @@
-"""Cases: answers of probes and of sweeps alike, read one by one or as a queue."""
+"""Cases: answers from probes and sweeps, read individually or as a queue."""
 
 from datetime import datetime
 from typing import Any
@@ -80,16 +80,16 @@ _C = _CASES.c
 
 
 class CaseRepository:
-    """Cases of the session's database."""
+    """Cases in the session's database."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def get(self, case_id: str) -> Case:
-        """The case with that id.
+        """Return the case with this id.
 
         Raises:
-            RecordNotFound: there is none, or its trace still runs.
+            RecordNotFound: no such case, or its trace is still running.
         """
         checkpoint = self._session.get(CheckpointRow, case_id) if case_id.isalnum() else None
         wanted = checkpoint.trace_id if checkpoint else case_id
@@ -103,10 +103,10 @@ class CaseRepository:
         return _probe_case(trace) if checkpoint is None else _sweep_case(trace, checkpoint)
 
     def page(self, wanted: CaseFilter, annotator: str, limit: int, cursor: str | None) -> CasePage:
-        """A part of the queue, newest first.
+        """Return one page of the queue, newest first.
 
         Raises:
-            InvalidRecord: the cursor is none that a page gave.
+            InvalidRecord: the cursor did not come from a page.
         """
         size = max(1, min(limit, _MAX_PAGE_SIZE))
         conditions = self._conditions(wanted)
@@ -126,7 +126,7 @@ class CaseRepository:
         return CasePage(items=items, total=total, submitted=submitted, next_cursor=last)
 
     def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
-        """Ids of the cases before and after one in the queue; the case itself may have left it."""
+        """Ids of the previous and next case in the queue; the case itself may no longer be in it."""
         here = self._session.execute(select(_C.created_at, _C.id).where(_C.id == case_id)).first()
         if here is None:
             return None, None
@@ -136,7 +136,7 @@ class CaseRepository:
         return self._session.scalar(newer), self._session.scalar(older)
 
     def models(self) -> tuple[str, ...]:
-        """Models that cases come from, by name."""
+        """Names of the models that produced cases, sorted."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
 
     def _conditions(self, wanted: CaseFilter) -> list[ColumnElement[bool]]:
@@ -163,7 +163,7 @@ class CaseRepository:
 
 
 def _marked(wanted: CaseFilter) -> list[ColumnElement[bool]]:
-    """What one annotation of the case must be."""
+    """Conditions that a single annotation of the case must meet."""
     given: list[ColumnElement[bool]] = []
     if wanted.label:
         labelled = AnnotationLabelRow.label == replace_unstorable(wanted.label)

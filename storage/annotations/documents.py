@@ -1,4 +1,4 @@
-"""Annotations as JSON values and back: what a revision keeps, and what an export holds."""
+"""Convert annotations to JSON values and back, for revisions and exports."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -35,10 +35,10 @@ def as_document(annotation: Annotation) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> Annotation:
-    """The annotation of a document.
+    """Return the annotation stored in a document.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no document that `as_document` made.
+        KeyError, TypeError, ValueError: the document was not made by `as_document`.
     """
     values = {field.name: document[field.name] for field in fields(Annotation)}
     selector = values["selector"]

@@ -1,7 +1,7 @@
-"""What people say about traces, as plain values: standard library only, and nothing here knows a database.
+"""What people say about traces, as plain values: standard library only, no database.
 
-A *case* is one answer with the thinking that led to it: a trace of a probe, or a checkpoint of a sweep. Its id is the
-checkpoint's, or the trace's where there is none. An *assessment* is one annotator's work on one case; its
+A *case* is one answer with the thinking that led to it: a trace of a probe, or a checkpoint of a sweep. Its id is that
+of the checkpoint, or of the trace if there is no checkpoint. An *assessment* is one annotator's work on one case; its
 *annotations* are what they marked.
 """
 
@@ -15,7 +15,7 @@ from storage.questions.records import Question
 
 
 class Part(StrEnum):
-    """Which text of a case an annotation is about."""
+    """The part of a case that an annotation refers to."""
 
     THINKING = "thinking"
     ANSWER = "answer"
@@ -24,21 +24,21 @@ class Part(StrEnum):
 
 
 class AnnotationState(StrEnum):
-    """Where an annotation is in its life."""
+    """Lifecycle state of an annotation."""
 
     DRAFT = "draft"
-    """Its annotator still works on the case; nobody else sees it."""
+    """Its annotator is still working on the case; nobody else can see it."""
     SUBMITTED = "submitted"
     DISPUTED = "disputed"
-    """Somebody else does not agree; it waits for an adjudication."""
+    """Another annotator disagrees; it awaits adjudication."""
     ADJUDICATED = "adjudicated"
     """A dispute was decided, see `Annotation.is_upheld`."""
     WITHDRAWN = "withdrawn"
-    """Its annotator took it back; it stays in the history."""
+    """Withdrawn by its annotator; kept in the history."""
 
 
 class AnnotationAction(StrEnum):
-    """What made a revision."""
+    """The action that created a revision."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -51,11 +51,11 @@ class AnnotationAction(StrEnum):
 
 
 class Origin(StrEnum):
-    """How an annotation came about."""
+    """How an annotation was created."""
 
     PERSON = "person"
     SUGGESTION = "suggestion"
-    """The app suggested it and a person accepted."""
+    """Suggested by the app and accepted by the annotator."""
     IMPORT = "import"
 
 
@@ -87,47 +87,47 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class TextSelector:
-    """A stretch of one text: W3C TextPositionSelector and TextQuoteSelector, in Unicode code points."""
+    """A span of one text: W3C TextPositionSelector and TextQuoteSelector, in Unicode code points."""
 
     start: int
     """First code point."""
     end: int
-    """One past the last."""
+    """One past the last code point."""
     exact: str
-    """What stands there."""
+    """The selected text."""
     prefix: str
-    """What stands before it."""
+    """Text just before it."""
     suffix: str
-    """What stands after it."""
+    """Text just after it."""
     text_sha256: str
     """SHA-256 (hex) of the whole text in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationContent:
-    """What an annotation says; all of it can be edited."""
+    """The editable content of an annotation."""
 
     part: Part
     selector: TextSelector | None = None
-    """The stretch that is marked, or for an omission the place where it is missing; None for the whole part."""
+    """The marked span, or for an omission the place where something is missing; None for the whole part."""
     labels: tuple[str, ...] = ()
-    """Ids of the taxonomy, at least one."""
+    """Label ids from the taxonomy, at least one."""
     severity: str = "none"
-    """Id of the taxonomy."""
+    """Severity id from the taxonomy."""
     comment: str = ""
     corrected_fact: str = ""
-    """What would be right."""
+    """What would have been correct."""
     evidence: tuple[Evidence, ...] = ()
     confidence: Confidence | None = None
     is_omission: bool = False
     """True: something is missing; False: something is wrong (commission)."""
     changed_answer: bool | None = None
-    """Whether it changed the final answer; None is not known."""
+    """Whether it changed the final answer; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation(AnnotationContent):
-    """An annotation that is kept."""
+    """A stored annotation."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
@@ -137,13 +137,13 @@ class Annotation(AnnotationContent):
     annotator: str
     state: AnnotationState
     is_upheld: bool | None
-    """What the adjudication decided; None before one."""
+    """Outcome of the adjudication; None before it."""
     agreed_by: tuple[str, ...]
-    """Annotators who reviewed it and agree."""
+    """Annotators who reviewed it and agreed."""
     origin: Origin
     taxonomy_version: int
     revision: int
-    """Counts from 1; a save must name the one it changes."""
+    """Starts at 1; a save must name the revision it changes."""
     created_at: datetime
     """Aware, UTC."""
     updated_at: datetime
@@ -162,7 +162,7 @@ class AnnotationRevision:
     action: AnnotationAction
     reason: str
     document: Mapping[str, Any]
-    """The annotation after it, as JSON values; see `storage.annotations.documents`."""
+    """The annotation at this revision, as JSON values; see `storage.annotations.documents`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,11 +175,11 @@ class Assessment:
     annotator: str
     is_submitted: bool
     draft: Mapping[str, Any]
-    """The form as typed and not yet saved, as the page keeps it; empty when there is none."""
+    """Unsaved form input in the page's format; empty if there is none."""
     rejected: tuple[str, ...]
-    """Keys of the suggestions that were rejected."""
+    """Keys of rejected suggestions."""
     seconds_spent: float
-    """Time with the case open and in use."""
+    """Time spent with the case open and active."""
     created_at: datetime
     """Aware, UTC."""
     updated_at: datetime
@@ -197,12 +197,12 @@ class Case:
     question: Question
     model: str
     thinking_budget_tokens: int
-    """Of a checkpoint: the smallest budget whose cell ends there."""
+    """For a checkpoint, the smallest budget whose cell ends there."""
     force_rounds: int
     thinking_text: str
-    """Waits included; of a checkpoint only what came before its cut."""
+    """Includes injected waits; for a checkpoint, only the text before its cut."""
     waits: tuple[tuple[int, int], ...]
-    """Where injected "Wait"s stand in it: start and end in code points."""
+    """Start and end of each injected "Wait", in code points."""
     answer_text: str
     letter: str | None
     is_correct: bool | None
@@ -212,7 +212,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSummary:
-    """What the queue shows of a case."""
+    """A case as listed in the queue."""
 
     id: str
     trace_id: str
@@ -229,54 +229,54 @@ class CaseSummary:
     letter: str | None
     is_correct: bool | None
     is_submitted: bool | None
-    """The asking annotator's assessment; None when there is none."""
+    """The requesting annotator's assessment; None if they have none."""
     assessed_by: int
-    """How many annotators have submitted an assessment."""
+    """Number of submitted assessments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """Which cases a queue holds; a field left at its default restricts nothing."""
+    """Filter for the queue; fields left at their defaults do not filter."""
 
     is_correct: bool | None = None
     is_unscored: bool = False
     """Only cases without a verdict."""
     is_flipped: bool = False
-    """Only wrong answers of a sweep whose pass had a right answer at an earlier cut."""
+    """Only wrong answers whose sweep pass was right at an earlier cut."""
     model: str = ""
     sweep_id: str = ""
-    """Only cases of this sweep, or of the sweeps of this benchmark run."""
+    """Only cases from this sweep, or from this benchmark run's sweeps."""
     label: str = ""
-    """Only cases with an annotation that carries it."""
+    """Only cases with an annotation that has this label."""
     severity: str = ""
     annotator: str = ""
-    """Only cases that this person has annotated."""
+    """Only cases this annotator has annotated."""
     not_assessed_by: str = ""
-    """Only cases that this person has not submitted."""
+    """Only cases this annotator has not submitted."""
     is_disputed: bool = False
     """Only cases with a disputed annotation."""
     thinking_budget_tokens: int | None = None
     force_rounds: int | None = None
     text: str = ""
-    """Words of the question, the last one as a prefix."""
+    """Words in the question, the last one as a prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CasePage:
-    """A part of a queue."""
+    """One page of the queue."""
 
     items: tuple[CaseSummary, ...]
     total: int
-    """Cases that the filter lets through."""
+    """Total number of matching cases."""
     submitted: int
-    """How many of them the asking annotator has submitted."""
+    """How many of them the requesting annotator has submitted."""
     next_cursor: str | None
-    """Where the queue goes on; None at its end."""
+    """Cursor for the next page; None on the last page."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Annotations that have these facts in common; drafts, withdrawn and rejected ones are not counted."""
+    """Count of annotations that share these attributes, without drafts and withdrawn or rejected ones."""
 
     label: str
     severity: str
@@ -284,15 +284,15 @@ class ErrorCount:
     thinking_budget_tokens: int
     force_rounds: int
     is_correct: bool | None
-    """Of the case's answer."""
+    """Verdict on the case's answer."""
     annotations: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """What agreement is computed from: one submitted assessment with its annotations."""
+    """Input for agreement: one submitted assessment with its annotations."""
 
     case_id: str
     annotator: str
     annotations: tuple[Annotation, ...] = field(default=())
-    """Withdrawn ones are left out."""
+    """Without withdrawn ones."""

@@ -1,4 +1,4 @@
-"""Annotations with their history. An annotation changes only from the revision that its changer saw."""
+"""Annotations with their history. Changes are rejected unless they start from the current revision."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -35,14 +35,14 @@ _PLAIN_COLUMNS = (
     *("agreed_by", "origin", "taxonomy_version", "revision", "part", "labels", "severity", "confidence"),
     *("is_omission", "changed_answer", "comment", "corrected_fact"),
 )
-# Drafts are their annotator's own; what was withdrawn or rejected is no error.
+# Drafts are private; withdrawn and rejected annotations are not errors.
 COUNTS = AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)) & or_(
     AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True)
 )
 
 
 class AnnotationRepository:
-    """Annotations of the session's database."""
+    """Annotations in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
@@ -58,7 +58,7 @@ class AnnotationRepository:
         *,
         annotation_id: str = "",
     ) -> Annotation:
-        """Keep a new annotation, as a draft; `annotation_id` is a new one when it is empty."""
+        """Store a new annotation as a draft; an empty `annotation_id` generates one."""
         moment = self._now()
         made = Annotation(
             **{name: getattr(content, name) for name in AnnotationContent.__dataclass_fields__},
@@ -81,7 +81,7 @@ class AnnotationRepository:
         return made
 
     def restore(self, annotation: Annotation, case: Case, history: Sequence[AnnotationRevision]) -> None:
-        """Keep an annotation of an export as it was, with its history."""
+        """Store an exported annotation unchanged, with its history."""
         self._insert(annotation, case)
         rows = [{name: getattr(each, name) for name in AnnotationRevision.__slots__} for each in history]
         if rows:
@@ -90,17 +90,17 @@ class AnnotationRepository:
     def change(
         self, seen: Annotation, by: str, action: AnnotationAction, *, reason: str = "", **changes: Any
     ) -> Annotation:
-        """Change fields of an annotation and add to its history.
+        """Change fields of an annotation and record a revision.
 
         Args:
-            seen: the annotation as the person saw it.
-            by: who changes it.
-            action: what is done.
-            reason: why, in their words.
-            changes: new values of fields of `Annotation`.
+            seen: the annotation as the caller last saw it.
+            by: who is making the change.
+            action: the kind of change.
+            reason: why, in their own words.
+            changes: new values for fields of `Annotation`.
 
         Raises:
-            RecordChanged: it is not what was seen any more.
+            RecordChanged: it has changed since it was seen.
         """
         made = replace(seen, revision=seen.revision + 1, updated_at=self._now(), **changes)
         which = (AnnotationRow.id == seen.id) & (AnnotationRow.revision == seen.revision)
@@ -116,7 +116,7 @@ class AnnotationRepository:
         return made
 
     def submit_drafts(self, case_id: str, annotator: str) -> None:
-        """Submit that person's drafts of a case, in few statements however many there are."""
+        """Submit an annotator's drafts for a case, in a constant number of statements."""
         which = (
             (AnnotationRow.case_id == case_id)
             & (AnnotationRow.annotator == annotator)
@@ -137,10 +137,10 @@ class AnnotationRepository:
         self._session.execute(insert(AnnotationRevisionRow), rows)
 
     def get(self, annotation_id: str) -> Annotation:
-        """The annotation with that id.
+        """Return the annotation with this id.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         row = self._session.get(AnnotationRow, annotation_id) if annotation_id.isalnum() else None
         if row is None:
@@ -148,7 +148,7 @@ class AnnotationRepository:
         return as_annotation(row)
 
     def of_case(self, case_id: str) -> tuple[Annotation, ...]:
-        """Everybody's annotations of a case, withdrawn ones left out, by their place in the text."""
+        """All annotations of a case except withdrawn ones, ordered by position in the text."""
         query = select(AnnotationRow).where(
             AnnotationRow.case_id == case_id, AnnotationRow.state != AnnotationState.WITHDRAWN
         )
@@ -156,17 +156,17 @@ class AnnotationRepository:
         return tuple(sorted(found, key=_place))
 
     def count(self, case_id: str) -> int:
-        """How many annotations everybody has made in a case, withdrawn ones too."""
+        """Number of annotations in a case by all annotators, including withdrawn ones."""
         return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
 
     def submitted(self) -> tuple[Annotation, ...]:
-        """Every annotation but drafts, withdrawn ones too, by time and id."""
+        """All annotations except drafts, including withdrawn ones, by time and id."""
         is_out = AnnotationRow.state != AnnotationState.DRAFT
         query = select(AnnotationRow).where(is_out).order_by(AnnotationRow.created_at, AnnotationRow.id)
         return tuple(map(as_annotation, self._session.scalars(query)))
 
     def exists(self, annotation_ids: Iterable[str]) -> set[str]:
-        """Those of the ids that are taken."""
+        """Return those of the given ids that already exist."""
         wanted = list(annotation_ids)
         found: set[str] = set()
         for start in range(0, len(wanted), 500):
@@ -190,7 +190,7 @@ class AnnotationRepository:
         return {key: tuple(revisions) for key, revisions in found.items()}
 
     def error_counts(self) -> tuple[ErrorCount, ...]:
-        """How many annotations carry each label, by the facts of their cases; one with two labels counts for both."""
+        """Count annotations per label and case attributes; one with two labels counts for both."""
         facts = (
             AnnotationLabelRow.label,
             AnnotationRow.severity,
@@ -211,7 +211,7 @@ class AnnotationRepository:
         return tuple(ErrorCount(*row) for row in self._session.execute(query))
 
     def ratings(self) -> tuple[Rating, ...]:
-        """Submitted assessments of the cases that several people have submitted, with what each marked."""
+        """Submitted assessments of cases that several annotators have submitted, with their annotations."""
         several = (
             select(AssessmentRow.case_id)
             .where(AssessmentRow.is_submitted)
@@ -222,7 +222,7 @@ class AnnotationRepository:
             AssessmentRow.is_submitted, AssessmentRow.case_id.in_(several)
         )
         marked: dict[tuple[str, str], list[Annotation]] = defaultdict(list)
-        # An adjudication decides for both; agreement is about what each said before it.
+        # Adjudication overrides both annotators; agreement uses what each said before it.
         said = select(AnnotationRow).where(
             AnnotationRow.case_id.in_(several),
             AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)),
@@ -255,7 +255,7 @@ class AnnotationRepository:
 
 
 def as_annotation(row: AnnotationRow) -> Annotation:
-    """The record of a row."""
+    """Convert a row to its record."""
     selector = None
     if row.start is not None:
         selector = TextSelector(**{name: getattr(row, name) for name in _SELECTOR_COLUMNS})

@@ -18,7 +18,7 @@ class AssessmentRow(Base):
     __tablename__ = "assessment"
 
     case_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    """Of the checkpoint, or of the trace where there is none."""
+    """Id of the checkpoint, or of the trace if there is no checkpoint."""
     annotator: Mapped[str] = mapped_column(PersonText("the annotator's name"), primary_key=True)
     trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
     checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
@@ -31,7 +31,7 @@ class AssessmentRow(Base):
 
 
 class AnnotationRow(Base):
-    """An annotation as it stands now."""
+    """The current state of an annotation."""
 
     __tablename__ = "annotation"
     __table_args__ = (Index(None, "case_id", "annotator"), Index(None, "state", "case_id"))
@@ -51,7 +51,7 @@ class AnnotationRow(Base):
     revision: Mapped[int]
     part: Mapped[Part]
     start: Mapped[int | None]
-    """First code point of the span; None without one. `end` is one past its last."""
+    """First code point of the span, None without a span; `end` is one past the last."""
     end: Mapped[int | None]
     text_sha256: Mapped[str | None] = mapped_column(String(64))
     labels: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
@@ -59,7 +59,7 @@ class AnnotationRow(Base):
     confidence: Mapped[Confidence | None]
     is_omission: Mapped[bool]
     changed_answer: Mapped[bool | None]
-    # Facts of the case, which never change once it is over: a summary reads no other table for them.
+    # Attributes of the case, immutable once it is over; copied here so that a summary reads no other table.
     model: Mapped[str]
     thinking_budget_tokens: Mapped[int]
     force_rounds: Mapped[int]
@@ -74,7 +74,7 @@ class AnnotationRow(Base):
 
 
 class AnnotationLabelRow(Base):
-    """A label of an annotation, for looking it up."""
+    """A label of an annotation, for lookup."""
 
     __tablename__ = "annotation_label"
 

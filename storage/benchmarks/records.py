@@ -6,29 +6,29 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where a benchmark run is in its life."""
+    """Lifecycle state of a benchmark run."""
 
     WAITING = "waiting"
-    """Planned; nothing has run yet."""
+    """Planned; not started yet."""
     RUNNING = "running"
     """Questions are being asked; `updated_at` is its heartbeat."""
     COMPLETED = "completed"
-    """Every item is done or has failed for good."""
+    """Every item is done or has permanently failed."""
     STOPPED = "stopped"
-    """A person stopped it; it can be gone on with."""
+    """Stopped by a user; can be resumed."""
     FAILED = "failed"
-    """An error ended it; it can be gone on with."""
+    """Ended by an error; can be resumed."""
     INTERRUPTED = "interrupted"
-    """Its process went away; it can be gone on with."""
+    """Its process disappeared; can be resumed."""
 
 
 class ItemState(StrEnum):
-    """Where one question of a run is."""
+    """State of one question in a run."""
 
     WAITING = "waiting"
     DONE = "done"
     FAILED = "failed"
-    """It kept failing: counts as unanswered."""
+    """Failed repeatedly; counts as unanswered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,45 +37,45 @@ class NewBenchmarkRun:
 
     name: str
     question_sets: tuple[str, ...]
-    """Names of the sets, as they were when the run was planned."""
+    """Names of the sets at the time the run was planned."""
     models: tuple[str, ...]
     budgets: tuple[int, ...]
-    """Thinking budgets in tokens, rising."""
+    """Thinking budgets in tokens, ascending."""
     force_rounds: tuple[int, ...]
-    """Rising."""
+    """Ascending."""
     passes: int
-    """Passes of each question, with seeds of their own."""
+    """Passes per question, each with its own seed."""
     temperature: float
     """0 is greedy."""
     top_p: float
     seed: int | None
-    """Of the first pass; None when the temperature is 0."""
+    """Seed of the first pass; None when the temperature is 0."""
     answer_cap_tokens: int
     system_prompt: str | None
-    """None is the profile's own."""
+    """None uses the profile's own."""
     profile: str
-    """Empty means the one that fits each model."""
+    """Empty uses the one that matches each model."""
     limit: int | None
-    """Most questions of each set; None takes all."""
+    """Maximum questions per set; None takes all."""
     in_flight: int
-    """Questions that are asked at once; 0 lets the engine's capacity decide."""
+    """Questions asked concurrently; 0 uses the engine's capacity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRun(NewBenchmarkRun):
-    """A run that is kept."""
+    """A stored run."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
     created_at: datetime
     """Aware, UTC."""
     updated_at: datetime
-    """Its heartbeat, aware, UTC."""
+    """Last heartbeat, aware, UTC."""
     state: RunState
     error: str
-    """The message for the person when it failed; else empty."""
+    """Error message for the user; empty unless it failed."""
     owner: str
-    """"host:pid" of the process that runs it or did so last; empty before the first."""
+    """"host:pid" of the process that runs or last ran it; empty before the first."""
     tags: tuple[str, ...]
     is_archived: bool
     items: int
@@ -83,11 +83,11 @@ class BenchmarkRun(NewBenchmarkRun):
     items_done: int
     items_failed: int
     tokens_generated: int
-    """Every token of its items that are over."""
+    """All tokens generated for its finished items."""
     tokens_if_separate: int
     """Tokens that separate runs of the same cells would have generated."""
     seconds: float
-    """Wall-clock time of all its stretches."""
+    """Total wall-clock time, including before interruptions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,45 +95,45 @@ class BenchmarkItem:
     """One question of a run, for one model: one sweep."""
 
     id: str
-    """Also the id of its sweep, once it has begun."""
+    """Also the id of its sweep, once started."""
     run_id: str
     position: int
-    """Order in which items are asked, from 0."""
+    """Position in the run, from 0."""
     question_set: str
     model: str
     question_id: str
     state: ItemState
     attempts: int
     error: str
-    """Why it failed; else empty."""
+    """Why it failed; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResult:
-    """The answer of one item in one cell, judged by both rules."""
+    """The answer to one item in one cell, scored by both rules."""
 
     item_id: str
     pass_number: int
     budget_tokens: int
     force_rounds: int
     letter: str | None
-    """By the rule strict; None when unanswered."""
+    """By the strict rule; None when unanswered."""
     is_correct: bool
-    """By the rule strict; an unanswered one is wrong."""
+    """By the strict rule; unanswered counts as wrong."""
     m1_letter: str | None
     """By the published scorer."""
     m1_is_correct: bool
     thinking_tokens: int
-    """That the answer was given."""
+    """Thinking tokens available to the answer."""
     tokens_if_separate: int
-    """Tokens that a run of this cell alone generates: its cost."""
+    """Cost: tokens that running this cell alone would generate."""
     checkpoint_id: str | None
     """None for an item that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellCount:
-    """What the results of one model, set and cell come to."""
+    """Totals over the results of one model, set and cell."""
 
     run_id: str
     model: str
@@ -141,11 +141,11 @@ class CellCount:
     budget_tokens: int
     force_rounds: int
     n: int
-    """Results, failed items among them."""
+    """Number of results, including failed items."""
     correct: int
-    """By the rule asked for."""
+    """Correct by the requested rule."""
     answered: int
-    """Those with a letter by that rule."""
+    """Results with a letter by that rule."""
     thinking_tokens: int
     """Sum."""
     tokens_if_separate: int
@@ -154,7 +154,7 @@ class CellCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionVerdict:
-    """A question of a run in one cell, or in two that are compared."""
+    """A question of a run in one cell, or in two compared cells."""
 
     item_id: str
     """Also the id of its sweep."""
@@ -168,10 +168,10 @@ class QuestionVerdict:
     error: str
     letter: str | None
     is_correct: bool | None
-    """None while the item is waiting."""
+    """None while the item is still queued."""
     thinking_tokens: int | None
     checkpoint_id: str | None
-    """Of the answer; the case to annotate."""
+    """Id of the answer; the case to annotate."""
     before_letter: str | None = None
-    """In the cell that is compared with, when there is one."""
+    """Verdict in the cell it is compared with, if any."""
     before_is_correct: bool | None = None

@@ -1,4 +1,4 @@
-"""Benchmark runs and their items: planned, claimed, asked, finished. What results say: `benchmark_results`."""
+"""Benchmark runs and their items: planned, claimed, asked, finished. `results` queries their results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -31,7 +31,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """One question for one model, to be asked."""
+    """One question to ask one model."""
 
     set_number: int
     """Position of its set in the run's `question_sets`."""
@@ -41,14 +41,14 @@ class PlannedItem:
 
 
 class BenchmarkRepository:
-    """Runs of the session's database."""
+    """Runs in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def add(self, run: NewBenchmarkRun, items: Iterable[PlannedItem]) -> BenchmarkRun:
-        """Plan a run: waiting, with its items in this order."""
+        """Store a planned run, with its items in this order."""
         moment = self._now()
         values: dict[str, Any] = {name: getattr(run, name) for name in _NEW_FIELDS}
         row = BenchmarkRunRow(
@@ -80,10 +80,10 @@ class BenchmarkRepository:
         return as_run(row)
 
     def get(self, run_id: str) -> BenchmarkRun:
-        """The run with that id.
+        """Return the run with this id.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         return as_run(self._row(run_id))
 
@@ -91,9 +91,9 @@ class BenchmarkRepository:
         """Runs, newest first.
 
         Args:
-            limit: how many at most.
-            text: part of the name, in any case; blank finds all.
-            with_archived: also those that were put away.
+            limit: maximum number of results.
+            text: part of the name, ignoring case; blank matches everything.
+            with_archived: include archived runs.
         """
         query = select(BenchmarkRunRow).order_by(BenchmarkRunRow.created_at.desc(), BenchmarkRunRow.id.desc())
         if not with_archived:
@@ -110,7 +110,7 @@ class BenchmarkRepository:
         tags: Sequence[str] | None = None,
         is_archived: bool | None = None,
     ) -> BenchmarkRun:
-        """Change what people say of a run; None leaves a thing as it is. Raises RecordNotFound."""
+        """Change a run's name, tags or archived flag; None leaves it unchanged. Raises RecordNotFound."""
         row = self._row(run_id)
         row.name = row.name if name is None else name
         row.tags = row.tags if tags is None else tuple(dict.fromkeys(tags))
@@ -119,20 +119,20 @@ class BenchmarkRepository:
         return as_run(row)
 
     def claim(self, run_id: str, owner: str, is_alive: Callable[[str, datetime], bool]) -> bool:
-        """Make a run this owner's and running; False when somebody else's process runs it.
+        """Take ownership of a run and mark it running; False if another live process runs it.
 
         Args:
-            is_alive: whether an owner's process is still there, by its name and its last heartbeat.
+            is_alive: whether an owner's process is still alive, given its name and last heartbeat.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
         """
         row = self._row(run_id)
         is_taken = row.state is RunState.RUNNING and row.owner != owner
         if is_taken and is_alive(row.owner, row.updated_at):
             return False
         moment = self._now()
-        # Only one of two claims at the same moment finds the row as it was read.
+        # Of two simultaneous claims, only one finds the row unchanged.
         claimed = update(BenchmarkRunRow).where(
             BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == row.owner, BenchmarkRunRow.state == row.state
         )
@@ -140,20 +140,20 @@ class BenchmarkRepository:
         return self._changed(claimed.values(values)) == 1
 
     def heartbeat(self, run_id: str, owner: str, seconds: float) -> bool:
-        """Say that the run goes on, after `seconds` in all; False when it is not this owner's any more, or deleted."""
-        # One that was taken for interrupted, because it was silent for long, is not.
+        """Record that the run is alive after `seconds` in total; False if it was deleted or has another owner now."""
+        # A run marked interrupted after a long silence turns out to be alive.
         is_open = BenchmarkRunRow.state.in_((RunState.RUNNING, RunState.INTERRUPTED))
         kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner, is_open)
         values = {"updated_at": self._now(), "seconds": seconds, "state": RunState.RUNNING}
         return self._changed(kept.values(values)) == 1
 
     def end(self, run_id: str, owner: str, state: RunState, error: str, seconds: float) -> None:
-        """How the run ended; one that is not this owner's any more stays as it is."""
+        """Record how the run ended, unless it has another owner by now."""
         kept = update(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id, BenchmarkRunRow.owner == owner)
         self._changed(kept.values(state=state, error=error, seconds=seconds, updated_at=self._now()))
 
     def mark_interrupted(self, is_alive: Callable[[str, datetime], bool]) -> int:
-        """Mark running runs whose process is gone; gives how many."""
+        """Mark running runs whose process is gone; return their number."""
         running = select(BenchmarkRunRow).where(BenchmarkRunRow.state == RunState.RUNNING)
         gone = [row for row in self._session.scalars(running) if not is_alive(row.owner, row.updated_at)]
         for row in gone:
@@ -162,9 +162,9 @@ class BenchmarkRepository:
         return len(gone)
 
     def reopen_failed(self, run_id: str) -> int:
-        """Items that failed wait again, without the results that said so; gives how many.
+        """Queue failed items again and drop their results; return their number.
 
-        The tokens of their sweeps leave the run's counts: a sweep that goes on tells them again when it is finished.
+        Their sweeps' tokens are subtracted from the run's counts: a resumed sweep reports them again when it finishes.
         """
         failed = select(BenchmarkItemRow.id).where(
             BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
@@ -191,7 +191,7 @@ class BenchmarkRepository:
         return count
 
     def waiting(self, run_id: str, after: int = -1, limit: int = 256) -> Sequence[BenchmarkItem]:
-        """Items that are still to be asked, in order, from the one after position `after`."""
+        """Items not yet asked, in order, starting after position `after`."""
         run = self._row(run_id)
         query = (
             select(BenchmarkItemRow)
@@ -215,13 +215,13 @@ class BenchmarkRepository:
         attempts: int,
         error: str = "",
     ) -> bool:
-        """Keep what came of an item, once; False when it was finished before, or deleted.
+        """Store an item's results once; False if it was already finished or has been deleted.
 
         Args:
             state: done or failed.
-            results: one for each cell and pass; a cell without an answer has one without a letter.
-            tokens_generated: every token of its sweep.
-            tokens_if_separate: tokens that separate runs of its cells would have generated.
+            results: one per cell and pass; for an unanswered cell, one without a letter.
+            tokens_generated: all tokens of its sweep.
+            tokens_if_separate: what separate runs of its cells would have generated.
         """
         open_item = update(BenchmarkItemRow).where(
             BenchmarkItemRow.id == item_id, BenchmarkItemRow.state == ItemState.WAITING
@@ -245,14 +245,14 @@ class BenchmarkRepository:
         return True
 
     def delete(self, run_id: str) -> None:
-        """Delete a run with its items, results and sweeps; its questions stay. Raises RecordNotFound."""
+        """Delete a run with its items, results and sweeps; its questions are kept. Raises RecordNotFound."""
         self._row(run_id)
         items = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == run_id)
         self._changed(delete(SweepRow).where(SweepRow.id.in_(items)))
         self._changed(delete(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id))
 
     def tokens_per_second(self, models: Sequence[str]) -> float | None:
-        """Rate of the newest run of just these models that has run for a while; None when there is none."""
+        """Rate of the newest run of exactly these models that has run long enough; None if there is none."""
         query = (
             select(BenchmarkRunRow)
             .where(BenchmarkRunRow.seconds > 1.0, BenchmarkRunRow.tokens_generated > 0)
@@ -277,7 +277,7 @@ class BenchmarkRepository:
 
 
 def as_run(row: BenchmarkRunRow) -> BenchmarkRun:
-    """The record of a row."""
+    """Convert a row to its record."""
     return BenchmarkRun(**{name: getattr(row, name) for name in _FIELDS})
 
 
@@ -286,7 +286,7 @@ def _item_values(run_id: str, position: int, item: PlannedItem, numbers: Mapping
         "id": uuid4().hex,
         "run_id": run_id,
         "position": position,
-        # A question that is not there has none, and is refused by the reference to it.
+        # A missing question has no number; the foreign key rejects it.
         "question_number": numbers.get(item.question_id, 0),
         "state": ItemState.WAITING,
         "attempts": 0,

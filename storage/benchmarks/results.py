@@ -1,4 +1,4 @@
-"""What the results of benchmark runs say: counted by cell, compared between cells, listed by question."""
+"""Queries over benchmark results: counts by cell, comparisons between cells, lists by question."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,26 +25,26 @@ _Query = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFilter:
-    """Which questions of a run to list; empty fields let all through."""
+    """Which questions of a run to list; empty fields do not filter."""
 
     model: str = ""
     question_set: str = ""
     cell: CellKey
     """The cell whose verdict is shown."""
     before: CellKey | None = None
-    """The cell that it is compared with."""
+    """The cell it is compared with."""
     before_model: str = ""
-    """Of that cell; empty: the question's own."""
+    """Model of that cell; empty means the question's own."""
     verdict: str = ""
-    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
+    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and so on, `before` first."""
     text: str = ""
-    """Words to find in the question, the last one as a prefix."""
+    """Words in the question, the last one as a prefix."""
     is_m1: bool = False
-    """Judge by the published scorer instead of the strict rule."""
+    """Score by the published scorer instead of the strict rule."""
 
 
 class BenchmarkResultRepository:
-    """Results of the session's database."""
+    """Results in the session's database."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -116,12 +116,12 @@ class BenchmarkResultRepository:
 
         Args:
             run_id: the run.
-            model: of the first cell.
-            question_set: an empty name takes all sets.
+            model: the first cell's model.
+            question_set: empty takes all sets.
             before: the first cell.
-            after: the other one.
-            other_model: of the other cell; empty: the same.
-            is_m1: by which rule.
+            after: the other cell.
+            other_model: the other cell's model; empty means the same.
+            is_m1: whether to use the published scorer.
         """
         run = self._run(run_id)
         one, other = aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
@@ -141,7 +141,7 @@ class BenchmarkResultRepository:
     def verdicts(
         self, run_id: str, wanted: VerdictFilter, limit: int = 50, offset: int = 0
     ) -> tuple[tuple[QuestionVerdict, ...], int]:
-        """Questions of a run in order, by their first pass, and how many there are in all."""
+        """Questions of a run in order, by their first pass, and their total number."""
         run = self._run(run_id)
         found = self._found(run, wanted)
         limit, offset = max(1, limit), max(0, offset)
@@ -151,7 +151,7 @@ class BenchmarkResultRepository:
         return self._shown(run, wanted, page), total
 
     def _found(self, run: BenchmarkRun, wanted: VerdictFilter) -> Select[str]:
-        """Ids of the items that the filter lets through; no table is read that it does not name."""
+        """Ids of matching items; reads only tables that the filter needs."""
         item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
         query = select(item.id).where(*_items_of(run, wanted.model, wanted.question_set))
         if wanted.verdict:
@@ -178,7 +178,7 @@ class BenchmarkResultRepository:
         return tuple(_as_verdict(run, wanted.is_m1, *row) for row in self._session.execute(query))
 
     def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
-        """Every result with its question, in order, for export; read in pieces."""
+        """All results with their questions, in order, for export; read in batches."""
         run = self._run(run_id)
         row, item = BenchmarkResultRow, BenchmarkItemRow
         query = (
@@ -216,7 +216,8 @@ def _first_pass(row: Any, item_id: Any, cell: CellKey) -> ColumnElement[bool]:
 
 
 def _asked_of(query: _Query, item: Any, run: BenchmarkRun, model: str) -> tuple[_Query, Any]:
-    """The query, and the id of the item that asks a model what `item` asks; an empty name is the item's own model."""
+    """The query, and the id of the item with the same question for `model`; an empty name means the item's own
+    model."""
     if not model:
         return query, item.id
     other = aliased(BenchmarkItemRow)
@@ -230,7 +231,7 @@ def _asked_of(query: _Query, item: Any, run: BenchmarkRun, model: str) -> tuple[
 
 
 def _items_of(run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:
-    """Items of a run; an unknown name finds nothing, an empty one all."""
+    """Items of a run; an unknown name matches nothing, an empty one everything."""
     conditions = [BenchmarkItemRow.run_id == run.id]
     if model:
         conditions.append(BenchmarkItemRow.model_number == _place(model, run.models))
@@ -240,7 +241,7 @@ def _items_of(run: BenchmarkRun, model: str, question_set: str) -> list[ColumnEl
 
 
 def _of(row: Any, run: BenchmarkRun, model: str, question_set: str) -> list[ColumnElement[bool]]:
-    """Rows of a run; an unknown name finds nothing. All numbers are named, so that an index is used to its end."""
+    """Rows of a run; an unknown name matches nothing. Names every column of an index, so that all of it is used."""
     models = [_place(model, run.models)] if model else list(range(len(run.models)))
     sets = [_place(question_set, run.question_sets)] if question_set else list(range(len(run.question_sets)))
     return [row.run_id == run.id, row.model_number.in_(models), row.set_number.in_(sets)]

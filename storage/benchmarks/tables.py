@@ -57,7 +57,7 @@ class BenchmarkItemRow(Base):
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    """Also the id of its sweep, which is made when it begins."""
+    """Also the id of its sweep, which is created when the item starts."""
     run_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_run.id", ondelete="CASCADE"))
     position: Mapped[int]
     set_number: Mapped[int]
@@ -66,18 +66,19 @@ class BenchmarkItemRow(Base):
     """Position of its model in the run's `models`."""
     question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
     question_number: Mapped[int]
-    """The question by `search_entry.number`, as the search index names it: hits of a search are counted by it alone."""
+    """The question by `search_entry.number`, as the search index does, so that search hits are counted without another
+    table."""
     state: Mapped[ItemState]
     attempts: Mapped[int]
     error: Mapped[str]
 
 
 class BenchmarkResultRow(Base):
-    """The answer of one item in one cell."""
+    """The answer to one item in one cell."""
 
     __tablename__ = "benchmark_result"
     __table_args__ = (
-        # Holds everything that a curve needs, so that a million results are counted without reading the table.
+        # Covers everything a curve needs, so that a million results are counted without reading the table.
         Index(
             "ix_benchmark_result_curves",
             "run_id",

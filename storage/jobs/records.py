@@ -15,25 +15,25 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
+    """Lifecycle state of a job."""
 
     QUEUED = "queued"
-    """Waits for its turn."""
+    """Waiting for its turn."""
     RUNNING = "running"
-    """Its worker runs, or is being started; `heartbeat_at` tells when it was heard of."""
+    """Its worker is running or starting; see `heartbeat_at` for its last sign of life."""
     STOPPING = "stopping"
-    """It was told to stop and is keeping what it has."""
+    """It was told to stop and is saving its progress."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """An error ended it; `error` says which."""
+    """Ended by an error, see `error`."""
     STOPPED = "stopped"
-    """A person stopped it; it can be resumed."""
+    """Stopped by a user; can be resumed."""
     LOST = "lost"
-    """Its worker went away without a word; it can be resumed."""
+    """Its worker disappeared; can be resumed."""
 
 
 class Resource(StrEnum):
-    """What a job occupies."""
+    """The resource that a job occupies."""
 
     CPU = "cpu"
     GPU = "gpu"
@@ -41,56 +41,56 @@ class Resource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far a job is."""
+    """Progress of a job."""
 
     done: int = 0
     total: int = 0
-    """0 when not known yet."""
+    """0 if not known yet."""
     unit: str = ""
-    """What is counted, plural: "questions", "steps"."""
+    """The unit, plural: "questions", "steps"."""
     per_second: float | None = None
     seconds_left: float | None = None
     message: str = ""
-    """One line on what it is doing."""
+    """One line about what it is doing."""
     figures: Mapping[str, float] = field(default_factory=dict)
-    """Further numbers by name, such as "accuracy" (0-1) or "loss"."""
+    """Additional metrics by name, such as "accuracy" (0-1) or "loss"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """Work to be done in a process of its own."""
+    """Work to run in its own process."""
 
     kind: JobKind
     name: str
     recipe: Mapping[str, Any]
-    """What to do, as the kind's typed recipe gives it: JSON."""
+    """What to do: the typed recipe of its kind, as JSON."""
     subject_id: str = ""
-    """What it works on: the id of the benchmark run; empty when it has none."""
+    """Id of the benchmark run it works on; empty if there is none."""
     resource: Resource = Resource.CPU
     priority: int = 0
-    """Higher goes first; equal ones in order of their creation."""
+    """Higher runs first; ties run in order of creation."""
     executor: str = "local"
     """"local" or "ray"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(NewJob):
-    """A job that is kept."""
+    """A stored job."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
     created_at: datetime
     """Aware, UTC."""
     started_at: datetime | None
-    """Of the last attempt."""
+    """Start of the last attempt."""
     ended_at: datetime | None
     heartbeat_at: datetime | None
-    """When its worker was last heard of."""
+    """Last heartbeat of its worker."""
     state: JobState
     handle: str
-    """By which the executor finds the worker, such as a process's or Ray's submission id; empty before it starts."""
+    """Identifies the worker to the executor, such as a process id or Ray submission id; empty before it starts."""
     attempt: int
-    """How often it was started."""
+    """Number of times it was started."""
     progress: JobProgress
     error: str
-    """The message for the person when it failed or was lost; else empty."""
+    """Error message for the user; empty unless it failed or was lost."""

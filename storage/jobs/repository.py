@@ -1,7 +1,7 @@
-"""Jobs: kept, chosen by turn, and moved from state to state by conditional updates.
+"""Jobs: stored, scheduled, and moved between states by conditional updates.
 
-Every change names the states that it starts from and is one UPDATE, so that of two processes on one database exactly
-one makes it. Which states may follow each other is for the caller to say.
+Every change is one UPDATE that names its starting states, so that of two processes on one database exactly one
+succeeds. The caller decides which transitions are allowed.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,21 +23,21 @@ _NEW_FIELDS = [column.name for column in fields(NewJob)]
 _FIELDS = [column.name for column in fields(Job) if column.name != "progress"]
 _BY_TURN = (JobRow.priority.desc(), JobRow.created_at, JobRow.id)
 _TURN_LOCK = 0x6D316A6F62
-"""PostgreSQL: held while a job is chosen, so that two choices cannot both count the place that is free."""
+"""PostgreSQL: held while a job is selected, so that two schedulers cannot both claim the same free slot."""
 
 
 class JobRepository:
-    """Jobs of the session's database."""
+    """Jobs in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def add(self, job: NewJob) -> Job:
-        """Keep a job; it waits for its turn.
+        """Store a job; it waits for its turn.
 
         Raises:
-            InvalidRecord: its name holds what cannot be stored, or its recipe is not JSON.
+            InvalidRecord: its name cannot be stored, or its recipe is not JSON.
         """
         row = JobRow(
             **{name: getattr(job, name) for name in _NEW_FIELDS},
@@ -57,10 +57,10 @@ class JobRepository:
         return _as_job(row)
 
     def get(self, job_id: str) -> Job:
-        """The job with that id.
+        """Return the job with this id.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         found = self._session.scalar(select(JobRow).where(_has_id(job_id)).execution_options(populate_existing=True))
         if found is None:
@@ -71,9 +71,9 @@ class JobRepository:
         """Jobs, newest first.
 
         Args:
-            limit: how many at most.
-            states: only those in one of these; empty means all.
-            text: what the name holds, or the id begins with; blank finds all.
+            limit: maximum number of results.
+            states: only jobs in one of these states; empty means all.
+            text: part of the name, or the start of the id; blank matches everything.
         """
         query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(max(1, limit))
         if states:
@@ -85,22 +85,22 @@ class JobRepository:
         return tuple(map(_as_job, self._session.scalars(query)))
 
     def in_states(self, states: Collection[JobState]) -> tuple[Job, ...]:
-        """Every job in one of these states, by turn."""
+        """All jobs in one of these states, in scheduling order."""
         return tuple(
             map(_as_job, self._session.scalars(select(JobRow).where(JobRow.state.in_(states)).order_by(*_BY_TURN)))
         )
 
     def start_next(self, resource: Resource, limit: int, executor: str, executors: Collection[str]) -> Job | None:
-        """Take the job whose turn it is: running from now on, without handle and heartbeat, one attempt more.
+        """Mark the next job as running, without handle or heartbeat, and count the attempt.
 
         Args:
-            resource: what it is to occupy.
-            limit: how many may occupy it at once, stopping ones included.
-            executor: who is to run it.
-            executors: all that the app has; jobs of others wait for an app that has theirs.
+            resource: the resource it will occupy.
+            limit: maximum number of jobs that occupy it at once, including stopping ones.
+            executor: the executor that will run it.
+            executors: all executors of this app; other jobs wait for an app that has theirs.
 
         Returns:
-            The job; None when none waits, no place is free, or it is another executor's turn.
+            The job; None if no job is waiting, no slot is free, or it is another executor's turn.
         """
         if self._session.get_bind().dialect.name == "postgresql":
             self._session.execute(select(func.pg_advisory_xact_lock(_TURN_LOCK)))
@@ -124,25 +124,25 @@ class JobRepository:
         return self.get(first.id) if is_ours else None
 
     def claim(self, job_id: str, handle: str) -> Job | None:
-        """Take a started job for a worker: its first heartbeat.
+        """Claim a started job for a worker; this is its first heartbeat.
 
         Args:
             job_id: the job.
-            handle: of this worker; empty keeps what is there.
+            handle: handle of this worker; empty keeps the current one.
 
         Returns:
-            The job; None when it is not to be run, or another worker has it.
+            The job; None if it should not run, or another worker has it.
         """
         values: dict[str, Any] = {"heartbeat_at": self._now()} | ({"handle": handle} if handle else {})
         unclaimed = (JobRow.state == JobState.RUNNING) & JobRow.heartbeat_at.is_(None)
         return self.get(job_id) if self._update(_has_id(job_id) & unclaimed, values) else None
 
     def heartbeat(self, job_id: str, attempt: int, progress: JobProgress | None = None) -> JobState | None:
-        """The worker of an attempt is alive, and this far (None: as far as before).
+        """Record that the worker of an attempt is alive, and its progress (None: unchanged).
 
         Returns:
-            The job's state; None when the job was deleted or is in another attempt. Only a running or stopping job is
-            changed.
+            The job's state; None if the job was deleted or is in another attempt. Only running or stopping jobs are
+            updated.
         """
         values: dict[str, Any] = {"heartbeat_at": self._now()}
         if progress is not None:
@@ -152,15 +152,16 @@ class JobRepository:
         return self._session.scalar(select(JobRow.state).where(which))
 
     def set_handle(self, job_id: str, attempt: int, handle: str) -> None:
-        """By which the worker of an attempt is found; passes over a job that has gone on meanwhile."""
+        """Store the handle of an attempt's worker, unless the job has moved on."""
         self._update(_has_id(job_id) & (JobRow.attempt == attempt), {"handle": handle})
 
     def set_priority(self, job_id: str, priority: int) -> bool:
-        """Whether the job was there to be given this priority."""
+        """Set the priority; return whether the job exists."""
         return self._update(_has_id(job_id), {"priority": priority})
 
     def request(self, job_id: str, state: JobState, allowed_from: Collection[JobState]) -> bool:
-        """Move a job that a person asked to stop or to resume; False when it is in none of the allowed states."""
+        """Change a job's state on a user's request to stop or resume it; False if it is in none of the allowed
+        states."""
         values: dict[str, Any] = {"state": state}
         if state is JobState.QUEUED:
             values |= {"ended_at": None, "heartbeat_at": None, "handle": "", "error": ""}
@@ -178,15 +179,15 @@ class JobRepository:
         progress: JobProgress | None = None,
         is_unheard: bool = False,
     ) -> bool:
-        """End an attempt; False when the job has gone on meanwhile.
+        """End an attempt; False if the job has moved on.
 
         Args:
-            seen: the job as the caller knows it; its id and attempt count.
+            seen: the job as the caller last saw it; its id and attempt are compared.
             state: how it ended.
             allowed_from: states that it may be in now.
-            error: message for the person.
-            progress: how far it came; None: as stored.
-            is_unheard: True ends it only while there is no heartbeat later than the one in `seen`.
+            error: message for the user.
+            progress: final progress; None keeps what is stored.
+            is_unheard: True ends it only if there has been no heartbeat since the one in `seen`.
         """
         which = _has_id(seen.id) & (JobRow.attempt == seen.attempt) & JobRow.state.in_(allowed_from)
         if is_unheard:
@@ -198,7 +199,7 @@ class JobRepository:
         return self._update(which, values)
 
     def delete(self, job_id: str, allowed_from: Collection[JobState]) -> bool:
-        """Forget a job; False when it is in none of the allowed states."""
+        """Delete a job; False if it is in none of the allowed states."""
         doomed = delete(JobRow).where(_has_id(job_id), JobRow.state.in_(allowed_from))
         return _is_one(self._session.execute(doomed.execution_options(synchronize_session=False)))
 
@@ -208,7 +209,7 @@ class JobRepository:
 
 
 def _has_id(job_id: str) -> ColumnElement[bool]:
-    # An id of ours is hexadecimal; anything else may be a text that the database refuses.
+    # Our ids are hexadecimal; the database may reject anything else.
     return JobRow.id == (job_id if job_id.isascii() and job_id.isalnum() else "")
 
 

@@ -93,7 +93,7 @@ class QuestionSetRepository:
         """The set with that name.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         found = self.find(name)
         if found is None:
@@ -104,7 +104,7 @@ class QuestionSetRepository:
         """The set with that id.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         row = self._session.get(QuestionSetRow, set_id) if set_id.isalnum() and set_id.isascii() else None
         if row is None:
@@ -118,7 +118,7 @@ class QuestionSetRepository:
             set_id: id of the set.
             limit: how many at most; None for all.
             offset: how many to pass over first.
-            text: words to find in stem and options, the last one as a prefix; blank finds all.
+            text: words to find in stem and options, the last one as a prefix; blank matches everything.
         """
         member = QuestionSetMemberRow
         query = (
@@ -136,7 +136,7 @@ class QuestionSetRepository:
         """Delete a set, and those of its questions that came with it and nothing else refers to.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         found = self.by_id(set_id)
         members = self._session.scalars(

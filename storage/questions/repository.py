@@ -108,7 +108,7 @@ class QuestionRepository:
         """The question with that id.
 
         Raises:
-            RecordNotFound: there is none.
+            RecordNotFound: no record has that id.
         """
         # An id of ours is hexadecimal; anything else may be a text that the database refuses.
         row = self._session.get(QuestionRow, question_id) if question_id.isalnum() else None
@@ -120,8 +120,8 @@ class QuestionRepository:
         """Questions, newest first.
 
         Args:
-            limit: how many at most.
-            text: words to find in stem and options, the last one as a prefix; blank finds all.
+            limit: maximum number of results.
+            text: words to find in stem and options, the last one as a prefix; blank matches everything.
         """
         query = select(QuestionRow).order_by(QuestionRow.created_at.desc(), QuestionRow.id.desc())
         if text.strip():

@@ -40,7 +40,7 @@ class SweepOutcome:
 
     state: TraceState
     error: str = ""
-    """The message for the person when it failed; else empty."""
+    """Error message for the user; empty unless it failed."""
     tokens_generated: int = 0
     """Every token of its passes and checkpoints."""
     tokens_if_separate: int = 0

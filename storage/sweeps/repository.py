@@ -57,7 +57,7 @@ class SweepRepository:
             sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
 
         Raises:
-            RecordNotFound: its question is not kept.
+            RecordNotFound: its question is not stored.
         """
         asked = self._session.get(QuestionRow, sweep.question_id) if sweep.question_id.isalnum() else None
         if asked is None:
@@ -80,7 +80,7 @@ class SweepRepository:
         """How the sweep stands from now on: it has ended, or runs again.
 
         Raises:
-            RecordNotFound: there is no such sweep.
+            RecordNotFound: no such sweep.
         """
         if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
             raise not_found("sweep", sweep_id)
@@ -100,7 +100,7 @@ class SweepRepository:
         """The sweep with its passes and their checkpoints.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
         """
         query = select(SweepRow).where(SweepRow.id == sweep_id).options(joinedload(SweepRow.question))
         row = self._session.scalar(query) if sweep_id.isalnum() else None
@@ -129,8 +129,8 @@ class SweepRepository:
         """Sweeps that a person began, newest first; those of benchmark runs are left out.
 
         Args:
-            limit: how many at most.
-            text: words to find in the question, the last one as a prefix; blank finds all.
+            limit: maximum number of results.
+            text: words to find in the question, the last one as a prefix; blank matches everything.
         """
         of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == SweepRow.id).exists()
         query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question)).where(~of_run)
@@ -143,7 +143,7 @@ class SweepRepository:
         """Delete a sweep with its passes and checkpoints; its question stays.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
         """
         doomed = delete(SweepRow).where(SweepRow.id == sweep_id).execution_options(synchronize_session=False)
         result = self._session.execute(doomed)

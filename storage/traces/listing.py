@@ -99,7 +99,7 @@ def read_page(session: Session, wanted: TraceFilter, limit: int, cursor: str | N
     """One page of the traces that `wanted` lets through.
 
     Raises:
-        InvalidRecord: the cursor is none that a page gave.
+        InvalidRecord: the cursor did not come from a page.
     """
     size = max(1, min(limit, MAX_PAGE_SIZE))
     query = _restricted(session, select(*_COLUMNS), wanted)

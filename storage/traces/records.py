@@ -1,4 +1,4 @@
-"""Traces and their checkpoints as plain values: standard library only, and nothing here knows a database.
+"""Traces and their checkpoints as plain values: standard library only, no database.
 
 `New...` is what the caller knows when a record begins; the record that comes back adds what storage gives it. What a
 list needs of traces (summaries, filter, page) is in `listing.py`.
@@ -128,7 +128,7 @@ class TraceOutcome:
     thinking_finish_reason: ThinkingFinishReason | None = None
     """None when the thinking never ended."""
     error: str = ""
-    """The message for the person when it failed; else empty."""
+    """Error message for the user; empty unless it failed."""
     note: str = ""
     """What a reader should know beside, such as a budget that the context cut short."""
     answer_letter: str | None = None

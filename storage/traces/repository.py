@@ -84,7 +84,7 @@ class TraceRepository:
         """Begin a trace: running, without segments.
 
         Raises:
-            RecordNotFound: its question is not kept.
+            RecordNotFound: its question is not stored.
         """
         asked = self._session.get(QuestionRow, trace.question_id) if trace.question_id.isalnum() else None
         if asked is None:
@@ -121,7 +121,7 @@ class TraceRepository:
             time_to_first_token_seconds: from the request to the first token; None before there is one.
 
         Raises:
-            RecordNotFound: there is no such trace.
+            RecordNotFound: no such trace.
             InvalidRecord: it is closed.
         """
         progress = Progress(trace_id, segments, tokens_generated, time_to_first_token_seconds)
@@ -152,7 +152,7 @@ class TraceRepository:
             segments: all of the trace; None keeps those saved last.
 
         Raises:
-            RecordNotFound: there is no such trace.
+            RecordNotFound: no such trace.
             InvalidRecord: it is closed already, or the outcome says that it runs.
         """
         if outcome.state is TraceState.RUNNING:
@@ -168,7 +168,7 @@ class TraceRepository:
         """The trace with its question and segments.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
         """
         query = select(TraceRow).where(TraceRow.id == trace_id).execution_options(populate_existing=True)
         loaded = query.options(joinedload(TraceRow.question), selectinload(TraceRow.segments))
@@ -186,7 +186,7 @@ class TraceRepository:
             cursor: `next_cursor` of the page before; None for the first page.
 
         Raises:
-            InvalidRecord: the cursor is none that a page gave.
+            InvalidRecord: the cursor did not come from a page.
         """
         return read_page(self._session, wanted or TraceFilter(), limit, cursor)
 
@@ -202,7 +202,7 @@ class TraceRepository:
         """Delete a trace with its segments and checkpoints; its question stays.
 
         Raises:
-            RecordNotFound: there is none with that id.
+            RecordNotFound: no record has that id.
         """
         doomed = delete(TraceRow).where(TraceRow.id == trace_id).execution_options(synchronize_session=False)
         if not trace_id.isalnum() or self._affected(doomed) == 0:
@@ -229,7 +229,7 @@ class TraceRepository:
         """A closed trace runs again, in another process perhaps; its failed checkpoints are forgotten.
 
         Raises:
-            RecordNotFound: there is no such trace.
+            RecordNotFound: no such trace.
         """
         opened = update(TraceRow).where(TraceRow.id == trace_id)
         values = {"state": TraceState.RUNNING, "error": "", "owner": owner, "updated_at": self._now()}
@@ -242,7 +242,7 @@ class TraceRepository:
         """Keep an answer forked from a trace.
 
         Raises:
-            RecordNotFound: there is no such trace.
+            RecordNotFound: no such trace.
         """
         if not checkpoint.trace_id.isalnum() or self._session.get(TraceRow, checkpoint.trace_id) is None:
             raise not_found("trace", checkpoint.trace_id)
