@@ -50,8 +50,8 @@ async def preview_samples(
     notes = []
     if not closes_thinking_itself(profile):
         notes.append(
-            f"Profile {profile.id} closes the thinking with words, not with a token of its own: the model will write "
-            "them itself, and the app may write them once more. Train with m1 or a think profile to avoid that."
+            f"Profile {profile.id} ends the thinking with words, not with a special token: the model will write "
+            "them itself, and the app may write them again. Train with m1 or a think profile to avoid that."
         )
     return Preview(profile.id, tuple(shown), tuple(notes))
 
@@ -61,8 +61,8 @@ async def _template(profile: Profile, engine: Engine | None) -> ApplyChatTemplat
         return _not_called
     if engine is None:
         raise NoChatTemplate(
-            f"Profile {profile.id} leaves the prompt to the base model's chat template, and no engine serves one. Name "
-            "a served model, or choose a profile with a template of its own, such as m1."
+            f"Profile {profile.id} uses the base model's chat template, but no engine serves it. Name "
+            "a served model, or choose a profile with its own template, such as m1."
         )
     asked = stand_in_messages(profile)
     rendered = await engine.apply_chat_template([ChatMessage(each["role"], each["content"]) for each in asked])
@@ -70,14 +70,14 @@ async def _template(profile: Profile, engine: Engine | None) -> ApplyChatTemplat
 
 
 def _not_called(messages: Messages) -> str:
-    raise ValueError(f"the profile has a template of its own for these {len(messages)} messages")
+    raise ValueError(f"the profile has its own template for these {len(messages)} messages")
 
 
 async def _preview(
     sample: TrainingSample, profile: Profile, template: ApplyChatTemplate, engine: Engine | None, max_tokens: int
 ) -> PreviewedSample:
     rendered = render(sample, profile, profile.prompt, template, end_of_turn(profile))
-    note = "It spells a token of the chat template." if holds_delimiter(sample, profile) else ""
+    note = "It contains a chat template token." if holds_delimiter(sample, profile) else ""
     if engine is None:
         return PreviewedSample(rendered, None, (), note)
     texts = (rendered.prompt, *(text for _, text in rendered.parts))

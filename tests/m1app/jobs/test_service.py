@@ -115,7 +115,7 @@ async def test_recipe_that_is_not_json_is_refused(service: JobService, recipe: d
     assert await service.recent() == ()
 
 
-@pytest.mark.parametrize(("executor", "advice"), [("ray", "M1_RAY_ADDRESS"), ("slurm", "found were: local")])
+@pytest.mark.parametrize(("executor", "advice"), [("ray", "M1_RAY_ADDRESS"), ("slurm", "Available: local")])
 async def test_executor_that_is_not_there_is_refused_with_advice(
     service: JobService, executor: str, advice: str
 ) -> None:
@@ -148,7 +148,7 @@ async def test_priority_out_of_range_and_unstorable_name_are_refused(service: Jo
 
 async def test_no_job_without_a_folder(service: JobService, settings: Settings) -> None:
     settings.jobs_directory.write_text("in the way")
-    with pytest.raises(JobRefused, match="folder cannot be made"):
+    with pytest.raises(JobRefused, match="folder cannot be created"):
         await service.submit(a_job())
     assert await service.recent() == ()
 
@@ -284,7 +284,7 @@ async def test_silent_worker_that_nobody_can_see_is_lost(service: JobService, re
     scheduler_of(service).tick()
     lost = await service.get(job.id)
     assert lost.state is JobState.LOST
-    assert "not been heard of" in lost.error
+    assert "not reported" in lost.error
 
 
 async def test_output_that_is_kept_elsewhere_is_shown_and_copied_when_the_job_is_over(
