@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from m1app import __version__, wording
 from m1app.benchmark.charts.flow import flow_figure, flows
-from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.kinds import WORDS, Chart
+from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
 from m1app.benchmark.descriptions import account_words, comparison_words, run_name
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
@@ -57,12 +58,6 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _QUESTIONS_SHOWN = 25
-_CHARTS = {
-    Chart.ROUNDS: "Accuracy against force rounds",
-    Chart.COST: "Accuracy against cost",
-    Chart.THINKING: "Thinking tokens used against the budget",
-    Chart.ANSWERED: "Share of questions answered",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,9 +219,12 @@ def _other_charts(content: ReportContent) -> dict[str, list[dict[str, Any]]]:
     run = content.run
     sets = (MACRO,) if len(run.question_sets) > 1 else (MACRO, *run.question_sets)
     return {
-        title: [_chart(each) for each in _panels(run, content.strict, ChartChoice(chart=chart, question_sets=sets))]
-        for chart, title in _CHARTS.items()
-        if chart is not Chart.ROUNDS or len(run.force_rounds) > 1
+        WORDS[chart].title: [
+            _chart(each) for each in _panels(run, content.strict, ChartChoice(chart=chart, question_sets=sets))
+        ]
+        for chart in Chart
+        # The curves by budget come first, by question set.
+        if chart is not Chart.BUDGET and (chart is not Chart.ROUNDS or len(run.force_rounds) > 1)
     }
 
 

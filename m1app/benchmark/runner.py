@@ -185,7 +185,7 @@ class BenchmarkRunner:
             except (QuestionError, ProbeRefused, ContextOverflow) as exc:
                 await self._finish(item, None, attempts + 1, str(exc))
                 return
-            except (ModelsError, AppError) as exc:
+            except (ModelsError, AppError, RecordNotFound) as exc:
                 error, is_refused = str(exc), isinstance(exc, RateLimited)
             if self._is_stopping.is_set() and error:
                 return

@@ -150,7 +150,7 @@ async def _show(services: Services, options: argparse.Namespace) -> int:
             limit=max(1, options.samples),
             max_tokens=max(0, options.block_size),
         )
-        write(json.dumps(asdict(preview), ensure_ascii=False) + "\n" if options.json else _preview_text(preview))
+        write(_preview_json(preview) if options.json else _preview_text(preview))
         return 0
     card: DataCard = await asyncio.to_thread(services.training_data.card, options.data_set)
     samples = await asyncio.to_thread(services.training_data.samples, options.data_set)
@@ -172,15 +172,28 @@ async def _engine(services: Services, model: str | None) -> Any:
     return services.engines.engine(model)
 
 
+def _preview_json(preview: Preview) -> str:
+    samples = [
+        {
+            "rendered": asdict(each.rendered),
+            "prompt_tokens": each.tokens.prompt if each.tokens else None,
+            "part_tokens": each.tokens.parts if each.tokens else (),
+            "note": each.note,
+        }
+        for each in preview.samples
+    ]
+    value = {"profile": preview.profile, "samples": samples, "notes": preview.notes}
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
 def _preview_text(preview: Preview) -> str:
     shown = []
     for sample in preview.samples:
-        counts = [f" ({count:,} tokens)" for count in sample.part_tokens] or [""] * len(sample.rendered.parts)
-        before = f" ({sample.prompt_tokens:,} tokens)" if sample.prompt_tokens is not None else ""
+        tokens, parts = sample.tokens, sample.rendered.parts
+        counts = [f" ({count:,} tokens)" for count in tokens.parts] if tokens else [""] * len(parts)
+        before = f" ({tokens.prompt:,} tokens)" if tokens else ""
         pieces = [f"[prompt, not trained on{before}]\n{sample.rendered.prompt}"]
-        pieces += [
-            f"[{kind}{count}]\n{text}" for (kind, text), count in zip(sample.rendered.parts, counts, strict=True)
-        ]
+        pieces += [f"[{kind}{count}]\n{text}" for (kind, text), count in zip(parts, counts, strict=True)]
         shown.append("\n".join([*pieces, *([f"note: {sample.note}"] if sample.note else [])]))
     return "\n\n".join([*shown, *(f"note: {note}" for note in preview.notes)]) + "\n"
 

@@ -1,6 +1,7 @@
 """The layouts in which question sets are published: the columns of each, and how a row is read as a question.
 
-A reader raises RowProblem for a row that it cannot use. docs/question-sets.md says where the columns were looked up.
+A reader raises RowProblem for a row that it cannot use. How rows are nested in a JSON file is the matter of `rows`.
+docs/question-sets.md says where the columns were looked up.
 """
 
 import hashlib

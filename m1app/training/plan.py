@@ -5,9 +5,8 @@ Lengths are estimated from characters, until an engine that has the base's token
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
@@ -15,46 +14,15 @@ from m1app.training.base_model import BaseModel, HubAccess
 from m1app.training.curation import StepReport
 from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
+from m1app.training.preview import PreviewedSample, choose_samples, is_surely_longer, measure, with_tokens
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.rendering import RenderedSample
 from m1app.training.training_rows import SplitRows
-from models.engine.protocol import Engine
 from models.errors import ModelsError
 
 _log = logging.getLogger(__name__)
 
-_SHOWN_SAMPLES = 3
-"""That are learnt from; one that is left out stands beside them."""
-_FIND_SECONDS, _COUNT_SECONDS = 5.0, 10.0
-"""A person waits: for the engines to say what they serve, and for the count."""
-_AT_ONCE = 16
-_CHARACTERS_PER_TOKEN = 4.5
-"""Of plain English, and more: what is too long by this is too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleTokens:
-    """Tokens of one rendered sample, piece by piece, as the training counts them."""
-
-    prompt: int
-    parts: tuple[int, ...]
-    """Of each of its parts, in their order."""
-
-    @property
-    def total(self) -> int:
-        """Of prompt and completion."""
-        return self.prompt + sum(self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownSample:
-    """A sample of the plan."""
-
-    rendered: RenderedSample
-    tokens: SampleTokens | None
-    """None where no engine counts."""
-    is_left_out: bool
-    """Longer than a block; where no engine counts, so long that it is almost certain."""
+_FIND_SECONDS = 5.0
+"""How long a person waits for the engines to say what they serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +51,7 @@ class FineTuningPlan:
     train_samples: int
     evaluation_samples: int
     rows: SplitRows
-    preview: tuple[ShownSample, ...]
+    preview: tuple[PreviewedSample, ...]
     """The first samples that are learnt from, then the first one that is left out, if any is."""
     reports: tuple[StepReport, ...]
     """What was left out, by curation of a file and by rendering."""
@@ -99,12 +67,6 @@ class FineTuningPlan:
 def hub_access(settings: Settings) -> HubAccess:
     """How the app's settings reach the hub."""
     return HubAccess(settings.hub_url, settings.hub_token.get_secret_value(), settings.hub_offline)
-
-
-def preview_of(rows: SplitRows, block_size: int) -> tuple[ShownSample, ...]:
-    """Samples to show while nobody has counted their tokens."""
-    shown = [ShownSample(each, None, _is_surely_longer(each, block_size)) for each in _all(rows)]
-    return _chosen(shown, len(rows.train))
 
 
 def notes_on(
@@ -154,13 +116,13 @@ async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuni
     if model is None:
         return plan
     engine, learnt = engines.engine(model), len(plan.rows.train)
-    measured = await _measure_all(engine, _all(plan.rows), plan.recipe.block_size)
+    measured = await measure(engine, plan.rows.all, plan.recipe.block_size)
     if not measured:
         return plan
-    counted = TokenCount(model, len(measured), sum(each.is_left_out for each in measured))
+    counted = TokenCount(model, len(measured), sum(bool(each.note) for each in measured))
     return replace(
         plan,
-        preview=await _with_tokens(engine, _chosen(measured, learnt)),
+        preview=await with_tokens(engine, choose_samples(measured, learnt)),
         notes=notes_on(plan.recipe, plan.machine, plan.rows, counted),
     )
 
@@ -188,53 +150,8 @@ def _named(base: BaseModel, served: Iterable[str]) -> str | None:
     return next((name for name in served if name.partition(" @ ")[0] in known), None)
 
 
-async def _measure_all(engine: Engine, samples: Sequence[RenderedSample], block_size: int) -> list[ShownSample]:
-    """The samples in their order, as far as there is time."""
-    measured: list[ShownSample] = []
-    try:
-        async with asyncio.timeout(_COUNT_SECONDS):
-            for start in range(0, len(samples), _AT_ONCE):
-                batch = samples[start : start + _AT_ONCE]
-                measured += await asyncio.gather(*(_measure(engine, each, block_size) for each in batch))
-    except (TimeoutError, ModelsError) as exc:
-        _log.info("%d of %d samples were counted: %s", len(measured), len(samples), exc or "out of time")
-    return measured
-
-
-async def _measure(engine: Engine, sample: RenderedSample, block_size: int) -> ShownSample:
-    # A token spells at least one byte: into a long block most samples fit without being counted.
-    if len(sample.prompt.encode()) + len(sample.completion.encode()) <= block_size:
-        return ShownSample(sample, None, is_left_out=False)
-    tokens = await _tokens_of(engine, sample)
-    return ShownSample(sample, tokens, tokens.total > block_size)
-
-
-async def _with_tokens(engine: Engine, shown: Sequence[ShownSample]) -> tuple[ShownSample, ...]:
-    """The same with the tokens of each, also of those that fit for certain."""
-    try:
-        async with asyncio.timeout(_FIND_SECONDS):
-            tokens = await asyncio.gather(*(_tokens_of(engine, each.rendered) for each in shown))
-    except (TimeoutError, ModelsError) as exc:
-        _log.info("the samples of a plan were not counted: %s", exc or "out of time")
-        return tuple(shown)
-    return tuple(replace(each, tokens=count) for each, count in zip(shown, tokens, strict=True))
-
-
-async def _tokens_of(engine: Engine, sample: RenderedSample) -> SampleTokens:
-    texts = (sample.prompt, *(text for _, text in sample.parts))
-    prompt, *parts = await asyncio.gather(*(engine.tokenize(text, parse_special=True) for text in texts))
-    return SampleTokens(len(prompt), tuple(map(len, parts)))
-
-
-def _chosen(samples: Sequence[ShownSample], learnt: int) -> tuple[ShownSample, ...]:
-    """Of samples, the first `learnt` of which are learnt from: some of these, and one that is left out."""
-    fitting = (each for each in samples[:learnt] if not each.is_left_out)
-    left_out = (each for each in samples if each.is_left_out)
-    return (*islice(fitting, _SHOWN_SAMPLES), *islice(left_out, 1))
-
-
 def _counted_note(counted: TokenCount, rows: SplitRows, recipe: TrainingRecipe) -> str:
-    everything, block = len(_all(rows)), f"{recipe.block_size:,} tokens"
+    everything, block = len(rows.all), f"{recipe.block_size:,} tokens"
     is_all = counted.samples == everything
     which = f"{everything:,} samples" if is_all else f"the first {counted.samples:,} of {everything:,} samples"
     found = (
@@ -248,8 +165,8 @@ def _counted_note(counted: TokenCount, rows: SplitRows, recipe: TrainingRecipe) 
 
 
 def _estimated_note(rows: SplitRows, recipe: TrainingRecipe) -> str:
-    everything, block = _all(rows), f"{recipe.block_size:,} tokens"
-    too_long = sum(_is_surely_longer(each, recipe.block_size) for each in everything)
+    everything, block = rows.all, f"{recipe.block_size:,} tokens"
+    too_long = sum(is_surely_longer(each, recipe.block_size) for each in everything)
     found = (
         f"At least {too_long:,} of {len(everything):,} samples {_are(too_long)} longer than {block} and will be left "
         "out; a larger block_size fits them. "
@@ -264,11 +181,3 @@ def _estimated_note(rows: SplitRows, recipe: TrainingRecipe) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
-
-
-def _all(rows: SplitRows) -> tuple[RenderedSample, ...]:
-    return (*rows.train, *rows.evaluation)
-
-
-def _is_surely_longer(sample: RenderedSample, block_size: int) -> bool:
-    return (len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN > block_size

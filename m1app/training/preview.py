@@ -1,7 +1,10 @@
-"""Samples as they are trained on, for a person to look at: rendered, with tokens counted."""
+"""Samples as they are trained on, for a person to look at: rendered, counted, and which are too long for a block."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from m1app.training.errors import NoChatTemplate
 from m1app.training.rendering import (
@@ -16,7 +19,32 @@ from m1app.training.rendering import (
 )
 from m1app.training.samples import TrainingSample
 from models.engine.protocol import ChatMessage, Engine
+from models.errors import ModelsError
 from models.profiles import Profile
+
+_log = logging.getLogger(__name__)
+
+_SHOWN_SAMPLES = 3
+"""Samples shown of a plan, beside one that is left out."""
+_COUNT_SECONDS, _SHOW_SECONDS = 10.0, 5.0
+"""How long a person waits for a count of all samples, and for one of those that are shown."""
+_AT_ONCE = 16
+_CHARACTERS_PER_TOKEN = 4.5
+"""More than plain English has: a sample that is too long by this is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTokens:
+    """Tokens of one rendered sample, piece by piece, as the training counts them."""
+
+    prompt: int
+    parts: tuple[int, ...]
+    """Tokens of each part, in their order."""
+
+    @property
+    def total(self) -> int:
+        """Tokens of prompt and completion."""
+        return self.prompt + sum(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +52,10 @@ class PreviewedSample:
     """One sample as it is trained on."""
 
     rendered: RenderedSample
-    prompt_tokens: int | None
-    """None where nobody counts."""
-    part_tokens: tuple[int, ...]
-    """Tokens of each of the rendered parts, in their order; empty where nobody counts."""
-    note: str
-    """Why it would be left out of a training; empty when it would not."""
+    tokens: SampleTokens | None
+    """None if no engine has counted them."""
+    note: str = ""
+    """Why it is left out of a training; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +82,72 @@ async def preview_samples(
     return Preview(profile.id, tuple(shown), tuple(notes))
 
 
+def choose_samples(samples: Sequence[PreviewedSample], learnt: int) -> tuple[PreviewedSample, ...]:
+    """The samples to show: some of the first `learnt`, which are learnt from, and one that is left out."""
+    fitting = (each for each in samples[:learnt] if not each.note)
+    left_out = (each for each in samples if each.note)
+    return (*islice(fitting, _SHOWN_SAMPLES), *islice(left_out, 1))
+
+
+def without_count(samples: Sequence[RenderedSample], block_size: int) -> list[PreviewedSample]:
+    """The samples without a count; left out are those that cannot fit into a block."""
+    return [
+        PreviewedSample(each, None, _too_long(None, block_size) if is_surely_longer(each, block_size) else "")
+        for each in samples
+    ]
+
+
+def is_surely_longer(sample: RenderedSample, block_size: int) -> bool:
+    """Whether a sample has so many characters that it is almost certainly longer than a block."""
+    return (len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN > block_size
+
+
+async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size: int) -> list[PreviewedSample]:
+    """The samples in their order, counted by `engine` as far as there is time: ten seconds."""
+    measured: list[PreviewedSample] = []
+    try:
+        async with asyncio.timeout(_COUNT_SECONDS):
+            for start in range(0, len(samples), _AT_ONCE):
+                batch = samples[start : start + _AT_ONCE]
+                measured += await asyncio.gather(*(_measure_one(engine, each, block_size) for each in batch))
+    except (TimeoutError, ModelsError) as exc:
+        _log.info("%d of %d samples were counted: %s", len(measured), len(samples), exc or "out of time")
+    return measured
+
+
+async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple[PreviewedSample, ...]:
+    """The samples with the tokens of each, including those that `measure` could tell without counting."""
+    try:
+        async with asyncio.timeout(_SHOW_SECONDS):
+            tokens = await asyncio.gather(*(_count(engine, each.rendered) for each in shown))
+    except (TimeoutError, ModelsError) as exc:
+        _log.info("the samples of a plan were not counted: %s", exc or "out of time")
+        return tuple(shown)
+    return tuple(replace(each, tokens=count) for each, count in zip(shown, tokens, strict=True))
+
+
+async def _measure_one(engine: Engine, sample: RenderedSample, block_size: int) -> PreviewedSample:
+    # A token spells at least one byte: into a long block most samples fit without being counted.
+    if len(sample.prompt.encode()) + len(sample.completion.encode()) <= block_size:
+        return PreviewedSample(sample, None)
+    tokens = await _count(engine, sample)
+    return PreviewedSample(sample, tokens, _too_long(tokens, block_size))
+
+
+async def _count(engine: Engine, sample: RenderedSample) -> SampleTokens:
+    texts = (sample.prompt, *(text for _, text in sample.parts))
+    prompt, *parts = await asyncio.gather(*(engine.tokenize(text, parse_special=True) for text in texts))
+    return SampleTokens(len(prompt), tuple(map(len, parts)))
+
+
+def _too_long(tokens: SampleTokens | None, block_size: int) -> str:
+    """What is noted of a sample that is longer than a block; empty for one that is not."""
+    if tokens is None:
+        return f"It has more than the {block_size:,} tokens of a block."
+    too_many = block_size and tokens.total > block_size
+    return f"It has {tokens.total:,} tokens, more than the {block_size:,} of a block." if too_many else ""
+
+
 async def _template(profile: Profile, engine: Engine | None) -> ApplyChatTemplate:
     if profile.chat.source == "profile":
         return _not_called
@@ -79,9 +171,6 @@ async def _preview(
     rendered = render(sample, profile, profile.prompt, template, end_of_turn(profile))
     note = "It contains a chat template token." if holds_delimiter(sample, profile) else ""
     if engine is None:
-        return PreviewedSample(rendered, None, (), note)
-    texts = (rendered.prompt, *(text for _, text in rendered.parts))
-    prompt, *parts = [len(await engine.tokenize(text, parse_special=True)) for text in texts]
-    if max_tokens and prompt + sum(parts) > max_tokens:
-        note = f"It has {prompt + sum(parts):,} tokens, more than the {max_tokens:,} of a block."
-    return PreviewedSample(rendered, prompt, tuple(parts), note)
+        return PreviewedSample(rendered, None, note)
+    tokens = await _count(engine, rendered)
+    return PreviewedSample(rendered, tokens, _too_long(tokens, max_tokens) or note)

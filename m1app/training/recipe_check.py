@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import Estimate
-from m1app.training.machine import Machine
+from m1app.training.machine import Machine, check_batch
 from m1app.training.recipe import TrainingRecipe
 from m1app.wording import size
 
 if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
     from m1app.training.base_model import BaseModel
+    from m1app.training.training_rows import SplitRows
 
 LEAST_SAMPLES = 4
 """Fewer teach nothing but themselves."""
@@ -17,8 +18,31 @@ _SPARE_DISK_BYTES = 500_000_000
 """Left free beside what a training writes."""
 
 
-def check_recipe(recipe: TrainingRecipe, machine: Machine) -> None:
-    """Refuse a recipe for a GPU on a machine without one; raises RecipeRefused."""
+def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machine | None) -> None:
+    """Refuse what no data can change.
+
+    Args:
+        recipe: the recipe.
+        base: the model to train.
+        machine: that trains; None if it is another one, which checks for itself.
+
+    Raises:
+        RecipeRefused: the field that asks for too much.
+    """
+    if machine is not None:
+        _check_gpu(recipe, machine)
+        check_batch(recipe, machine)
+    _check_block(recipe, base)
+
+
+def check_with_data(recipe: TrainingRecipe, rows: "SplitRows", estimate: Estimate, machine: Machine | None) -> None:
+    """Refuse too little data, and what does not fit into memory or onto the disk; args and errors as above."""
+    _check_samples(len(rows.train), len(rows.evaluation))
+    if machine is not None:
+        _check_resources(recipe, machine, estimate)
+
+
+def _check_gpu(recipe: TrainingRecipe, machine: Machine) -> None:
     if recipe.precision == "bf16" and not machine.gpus:
         raise RecipeRefused(
             "precision",
@@ -27,8 +51,7 @@ def check_recipe(recipe: TrainingRecipe, machine: Machine) -> None:
         )
 
 
-def check_base(recipe: TrainingRecipe, base: "BaseModel") -> None:
-    """Refuse a block that is longer than the base's context; raises RecipeRefused."""
+def _check_block(recipe: TrainingRecipe, base: "BaseModel") -> None:
     if recipe.block_size > base.context_length:
         raise RecipeRefused(
             "block_size",
@@ -37,8 +60,7 @@ def check_base(recipe: TrainingRecipe, base: "BaseModel") -> None:
         )
 
 
-def check_samples(samples: int, held_out: int) -> None:
-    """Refuse too little data; raises RecipeRefused."""
+def _check_samples(samples: int, held_out: int) -> None:
     if samples < LEAST_SAMPLES:
         raise RecipeRefused(
             "data",
@@ -47,8 +69,7 @@ def check_samples(samples: int, held_out: int) -> None:
         )
 
 
-def check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> None:
-    """Refuse what does not fit into memory or onto the disk; raises RecipeRefused."""
+def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> None:
     said, free = _memory_of(recipe, machine, estimate)
     if estimate.memory_bytes > free:
         raise RecipeRefused(

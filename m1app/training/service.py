@@ -22,11 +22,12 @@ from m1app.training.errors import DataSetNotFound, RecipeRefused, TrainingError
 from m1app.training.estimate import estimate_training
 from m1app.training.events import last_ending, read_events
 from m1app.training.folder import TrainingFolder, TrainingRun
-from m1app.training.machine import check_batch, devices_for, examine_machine
-from m1app.training.plan import FineTuningPlan, hub_access, notes_on, preview_of
+from m1app.training.machine import devices_for, examine_machine
+from m1app.training.plan import FineTuningPlan, hub_access, notes_on
+from m1app.training.preview import choose_samples, without_count
 from m1app.training.process import run_training
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.recipe_check import check_base, check_recipe, check_resources, check_samples
+from m1app.training.recipe_check import check_before_data, check_with_data
 from m1app.training.rendering import RenderedSample
 from m1app.training.samples import TrainingSample
 from m1app.training.training_rows import SplitRows, choose_profile, row_of, split_rows, with_template
@@ -180,22 +181,17 @@ class FineTuningService:
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
         """The plan and its rows; what this machine has counts only when it is to be trained here."""
-        is_here = is_here and not recipe.gpus_per_node
         base = await asyncio.to_thread(self._base, recipe)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
-        if is_here:
-            check_recipe(recipe, machine)
-            check_batch(recipe, machine)
-        check_base(recipe, base)
+        trains_here = machine if is_here and not recipe.gpus_per_node else None
+        check_before_data(recipe, base, trains_here)
         base = await asyncio.to_thread(with_template, recipe, base, self._profiles, hub_access(self._settings))
         profile = choose_profile(recipe, base, self._profiles)
         data = await self._read(recipe.data)
         rows = await asyncio.to_thread(split_rows, data.samples, recipe, base, profile)
-        check_samples(len(rows.train), len(rows.evaluation))
         devices = devices_for(recipe, machine)
         estimate = estimate_training(recipe, base, len(rows.train), rows.longest_tokens, devices)
-        if is_here:
-            check_resources(recipe, machine, estimate)
+        check_with_data(recipe, rows, estimate, trains_here)
         plan = FineTuningPlan(
             recipe=recipe,
             base=base,
@@ -205,7 +201,7 @@ class FineTuningService:
             train_samples=len(rows.train),
             evaluation_samples=len(rows.evaluation),
             rows=rows,
-            preview=preview_of(rows, recipe.block_size),
+            preview=choose_samples(without_count(rows.all, recipe.block_size), len(rows.train)),
             reports=(*data.reports, *rows.reports),
             estimate=estimate,
             machine=machine,

@@ -43,9 +43,14 @@ class SplitRows:
     """What was left out when rendering."""
 
     @property
+    def all(self) -> tuple[RenderedSample, ...]:
+        """Those learnt from, then those held out."""
+        return (*self.train, *self.evaluation)
+
+    @property
     def longest_tokens(self) -> int:
         """Estimated tokens of the longest one."""
-        return max((estimated_tokens(each) for each in (*self.train, *self.evaluation)), default=0)
+        return max(map(estimated_tokens, self.all), default=0)
 
 
 def choose_profile(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles) -> Profile:

@@ -185,15 +185,14 @@ def test_a_plan_counts_and_shows_what_is_trained_on(with_data: TrainingPage) -> 
     expect(training.plan("plan")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1360, "light")])
 def test_a_sample_that_is_longer_than_a_block_is_shown_as_left_out(
-    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, tmp_path: Path, width: int, scheme: str
+    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, tmp_path: Path
 ) -> None:
     traces = write_traces(tmp_path)
     rows = json.loads(traces.read_text())
     rows[2]["reasoning"] *= 100
     traces.write_text(json.dumps(rows))
-    context = new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context = new_context(color_scheme="dark")
     training = TrainingPage(OpenAdminPage(context.new_page(), app_in_use.url).open("/admin/")).open()
     training.box("set").fill(str(traces))
     training.box("set").press("Enter")
@@ -206,9 +205,11 @@ def test_a_sample_that_is_longer_than_a_block_is_shown_as_left_out(
     left_out.locator("summary").click()
     expect(left_out).to_contain_text("left out, not trained on")
     expect(left_out.locator(".m1-sample-trained")).to_have_count(0)
-    assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     _SCREENSHOTS.mkdir(exist_ok=True)
-    training.plan("plan").screenshot(path=_SCREENSHOTS / f"admin-training-plan-{width}-{scheme}.png")
+    for width in (1360, 400):
+        training.page.set_viewport_size({"width": width, "height": 900})
+        assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        training.plan("plan").screenshot(path=_SCREENSHOTS / f"admin-training-plan-{width}-dark.png")
 
 
 def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: TrainingPage, own_app: RunningApp) -> None:
@@ -252,18 +253,15 @@ def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: Traini
     expect(training.plan("facts")).to_contain_text("about 5 min, at 0.5 samples/s as in 'smollm2-135m on exam:v1'")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1360, "light")])
-def test_nothing_is_wider_than_the_window(
-    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, tmp_path: Path, width: int, scheme: str
-) -> None:
-    context = new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    training = TrainingPage(OpenAdminPage(context.new_page(), app_in_use.url).open()).open()
+def test_nothing_is_wider_than_the_window(training: TrainingPage, tmp_path: Path) -> None:
     training.open_build()
     training.field("file").set_input_files(write_traces(tmp_path))
     training.of_data("preview").click()
     expect(training.of_data("report")).to_contain_text("would be kept")
     training.plan_button.click()
     expect(training.plan("facts").or_(training.problem("data")).filter(visible=True)).to_have_count(1)
-    assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     _SCREENSHOTS.mkdir(exist_ok=True)
-    training.page.screenshot(path=_SCREENSHOTS / f"admin-training-{width}-{scheme}.png", full_page=True)
+    for width in (1360, 400):
+        training.page.set_viewport_size({"width": width, "height": 900})
+        assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        training.page.screenshot(path=_SCREENSHOTS / f"admin-training-{width}-light.png", full_page=True)

@@ -156,8 +156,7 @@ def test_export_holds_what_was_marked(open_page: OpenAs) -> None:
     assert "Heart \U0001fac0" in json.dumps(mine[0], ensure_ascii=False)
 
 
-@pytest.mark.parametrize("width", [1360, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1360, "light"), (400, "dark")])
 def test_page_fits_its_window_in_light_and_dark(open_page: OpenAs, scheme: str, width: int) -> None:
     page = open_page(f"Dr {scheme} {width}", viewport={"width": width, "height": 900})
     if scheme == "dark":

@@ -1,10 +1,12 @@
 """What cannot be run: a message that names what was found, no traceback, and everything typed still there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
+from tests.e2e.browser_watch import Watch
 from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
 from tests.e2e.running_app import RunningApp
 
@@ -44,8 +46,22 @@ _CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def opened(shared_context: BrowserContext, app: RunningApp) -> ProbePage:
+    """One page for every refusal: each fills all the fields, and a refused question leaves no trace."""
+    return ProbePage(shared_context.new_page(), app.url).open()
+
+
+@pytest.fixture
+def form(opened: ProbePage, shared_context: BrowserContext, watch: Watch) -> Iterator[ProbePage]:
+    watch.attach(shared_context)
+    yield opened
+    watch.detach(shared_context)
+
+
 @pytest.mark.parametrize("typed", _CASES.values(), ids=_CASES.keys())
-def test_what_cannot_be_run_is_named_and_nothing_typed_is_lost(probe: ProbePage, typed: Typed) -> None:
+def test_what_cannot_be_run_is_named_and_nothing_typed_is_lost(form: ProbePage, typed: Typed) -> None:
+    probe = form
     rows = probe.rows.count()
     probe.question.fill(typed.question)
     probe.options.fill(typed.options)

@@ -6,7 +6,7 @@ every band has its words too.
 
 from dataclasses import dataclass
 
-from m1app.benchmark.charts.layout import GREY
+from m1app.benchmark.charts.axes import GREY
 from m1app.benchmark.charts.panels import Figure
 from m1app.benchmark.queries import Transitions
 

@@ -2,25 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.queries import CellSummary
 from m1app.wording import counted
-
-
-class Chart(StrEnum):
-    """What a chart shows against what."""
-
-    BUDGET = "budget"
-    """Accuracy against thinking budget."""
-    ROUNDS = "rounds"
-    """Accuracy against force rounds."""
-    COST = "cost"
-    """Accuracy against tokens of a run of the cell alone."""
-    THINKING = "thinking"
-    """Thinking tokens used against thinking budget."""
-    ANSWERED = "answered"
-    """Share of questions that got an answer, against thinking budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

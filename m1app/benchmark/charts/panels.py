@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.charts.layout import GREY, chart_layout
-from m1app.benchmark.charts.lines import Chart, ChartChoice, Series, axes, series_of
+from m1app.benchmark.charts.axes import GREY, chart_layout
+from m1app.benchmark.charts.kinds import Chart
+from m1app.benchmark.charts.lines import ChartChoice, Series, axes, series_of
 from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.tables import MACRO_NAME

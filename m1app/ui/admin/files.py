@@ -24,7 +24,7 @@ from m1app.ui.admin.login import ADMIN, is_admitted
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
 from m1app.ui.admin.training_data_tab import carried_out
 from m1app.ui.shell.boundary import message_of
-from storage.errors import StorageError
+from m1app.ui.shell.downloads import attachment, found
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 _LOG_LINES = 100_000
@@ -107,14 +107,8 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
 
     @router.get("/jobs/{job_id}/log.txt")
     async def log(job_id: str) -> Response:
-        try:
-            text = await services.jobs.log_tail(job_id, lines=_LOG_LINES)
-        except AppError as exc:
-            raise HTTPException(404, str(exc)) from exc
-        except StorageError as exc:
-            raise HTTPException(503, str(exc)) from exc
-        headers = {"Content-Disposition": f'attachment; filename="m1-job-{job_id}.log"'}
-        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+        text = await found(lambda: services.jobs.log_tail(job_id, lines=_LOG_LINES))
+        return attachment(text, "text/plain; charset=utf-8", f"m1-job-{job_id}.log")
 
 
 async def _receive(request: Request, path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 from m1app.training.estimate import Estimate
 from m1app.training.pace import Pace
-from m1app.training.plan import FineTuningPlan, ShownSample
+from m1app.training.plan import FineTuningPlan
+from m1app.training.preview import PreviewedSample
 from m1app.training.training_rows import estimated_tokens
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.wording import counted, duration, parameter_count, percent, size
@@ -79,7 +80,7 @@ def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
     return f"about {duration(seconds)}, at {pace.samples_per_second:.2g} samples/s as in {pace.job_name!r}"
 
 
-def _sample(sample: ShownSample, block_size: int) -> dict[str, Any]:
+def _sample(sample: PreviewedSample, block_size: int) -> dict[str, Any]:
     """A sample with its tokens, for people, of the whole and of each part where they were counted."""
     tokens, rendered = sample.tokens, sample.rendered
     part_tokens = [counted(count, "token") for count in tokens.parts] if tokens else [""] * len(rendered.parts)
@@ -91,13 +92,13 @@ def _sample(sample: ShownSample, block_size: int) -> dict[str, Any]:
             for (kind, text), length in zip(rendered.parts, part_tokens, strict=True)
         ],
         "tokens": _length(sample, block_size),
-        "is_left_out": sample.is_left_out,
+        "is_left_out": bool(sample.note),
     }
 
 
-def _length(sample: ShownSample, block_size: int) -> str:
+def _length(sample: PreviewedSample, block_size: int) -> str:
     total = sample.tokens.total if sample.tokens else estimated_tokens(sample.rendered)
     said = f"{'' if sample.tokens else 'about '}{total:,} of {block_size:,} tokens"
-    if sample.is_left_out:
+    if sample.note:
         return f"will be left out: {said}"
     return f"may be left out: {said}" if total > block_size else said

@@ -18,7 +18,6 @@ from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
 from m1app.bootstrap import Services
-from m1app.errors import AppError
 from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from m1app.ui.benchmarks.transitions_view import transitions_value
@@ -28,6 +27,7 @@ from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from storage.benchmarks.records import BenchmarkRun
+from storage.errors import RecordNotFound
 
 RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
@@ -88,7 +88,7 @@ class BenchmarksPage:
         for run_id in _ids(values):
             try:
                 chosen.append(known.get(run_id) or await self._reading.get(run_id))
-            except AppError as exc:
+            except RecordNotFound as exc:
                 problem = str(exc)
         rows, picked = [run_value(run) for run in found], [run_value(run) for run in chosen]
         stamp = stamp_of([*rows, *picked])

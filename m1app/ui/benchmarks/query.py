@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from m1app.benchmark.charts.lines import Chart, ChartChoice, is_chosen
+from m1app.benchmark.charts.kinds import Chart
+from m1app.benchmark.charts.lines import ChartChoice, is_chosen
 from m1app.benchmark.queries import CellSummary
 from m1app.errors import AppError
 

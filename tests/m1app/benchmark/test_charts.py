@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from m1app.benchmark.charts.flow import flow_figure
-from m1app.benchmark.charts.lines import Chart, ChartChoice
+from m1app.benchmark.charts.kinds import Chart
+from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
 from m1app.benchmark.descriptions import comparison_words
 from m1app.benchmark.intervals import PairedComparison, Proportion

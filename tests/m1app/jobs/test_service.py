@@ -13,8 +13,8 @@ from m1app.jobs.scheduler import JobScheduler
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import Presence, WatchLimits
 from m1app.settings import Settings
-from storage.database import Database
-from storage.errors import InvalidRecord, RecordNotFound, Session
+from storage.database import Database, Session
+from storage.errors import InvalidRecord, RecordNotFound
 from storage.jobs.records import Job, JobProgress, JobState, NewJob
 from storage.jobs.repository import JobRepository
 from tests.m1app.jobs.job_cases import a_job, app, home_settings, reaches

@@ -321,7 +321,7 @@ async def test_preview_shows_what_is_trained_on(training_data: TrainingDataServi
     assert len(preview.samples) == 2
     first = preview.samples[0]
     assert first.rendered.completion.startswith("<|im_start|>think\nCortisol is a steroid.")
-    assert (first.prompt_tokens, first.part_tokens, first.note, preview.notes) == (None, (), "", ())
+    assert (first.tokens, first.note, preview.notes) == (None, "", ())
     plain = await training_data.preview("set", "plain-chatml", limit=1)
     assert "ends the thinking with words" in plain.notes[0]
 
@@ -334,7 +334,8 @@ async def test_preview_counts_tokens_and_says_what_does_not_fit(
     (shown,) = (await training_data.preview("set", "plain", engine=engine, limit=1)).samples
     texts = (shown.rendered.prompt, *(text for _, text in shown.rendered.parts))
     counts = [len(await engine.tokenize(text, parse_special=True)) for text in texts]
-    assert [shown.prompt_tokens, *shown.part_tokens] == counts
+    assert shown.tokens is not None
+    assert [shown.tokens.prompt, *shown.tokens.parts] == counts
     for block, is_too_long in ((sum(counts), False), (sum(counts) - 1, True)):
         (shown,) = (await training_data.preview("set", "plain", engine=engine, limit=1, max_tokens=block)).samples
         assert bool(shown.note) is is_too_long

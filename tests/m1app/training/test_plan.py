@@ -8,7 +8,7 @@ import pytest
 
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.training import plan as fine_tuning_plan
+from m1app.training import preview
 from m1app.training.plan import FineTuningPlan, count_tokens
 from m1app.training.recipe import TrainingRecipe
 from models.engine.client import OpenAIEngine
@@ -58,7 +58,7 @@ async def test_the_embedded_engine_counts_as_the_training_will(
         "in. Counted with the tokenizer of smollm2-135m."
     )
     *learnt, left_out = plan.preview
-    assert [each.is_left_out for each in plan.preview] == [False, False, False, True]
+    assert [bool(each.note) for each in plan.preview] == [False, False, False, True]
     assert left_out.tokens is not None and left_out.tokens.total > 600
     engine = OpenAIEngine(lambda: embedded_endpoint)
     for each in learnt:
@@ -85,16 +85,16 @@ async def test_a_sample_of_exactly_a_block_is_not_left_out(make_services: MakeSe
 async def test_of_too_much_data_the_first_samples_are_counted_and_it_says_so(
     make_services: MakeServices, recipe: TrainingRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure, done = fine_tuning_plan._measure, []
+    measure, done = preview._measure_one, []
 
-    async def measure_five(*given: object) -> fine_tuning_plan.ShownSample:
+    async def measure_five(*given: object) -> preview.PreviewedSample:
         done.append(given)
         if len(done) > 5:
             raise TimeoutError
         return await measure(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fine_tuning_plan, "_measure", measure_five)
-    monkeypatch.setattr(fine_tuning_plan, "_AT_ONCE", 1)
+    monkeypatch.setattr(preview, "_measure_one", measure_five)
+    monkeypatch.setattr(preview, "_AT_ONCE", 1)
     with serving(a_script()) as server:
         plan = await planned(make_services(Endpoint(server.url, "")), recipe)
     assert " of the first 5 of 20 samples " in length_note(plan).lower()
@@ -118,7 +118,7 @@ async def test_without_an_engine_lengths_are_about_and_no_report_makes_them_up(
     assert not any("600 tokens" in report.title for report in plan.reports)
     assert length_note(plan).startswith("At least 3 of 20 samples are longer than 600 tokens and will be left out")
     assert "Training counts exactly" in length_note(plan)
-    assert [each.is_left_out for each in plan.preview] == [False, False, False, True]
+    assert [bool(each.note) for each in plan.preview] == [False, False, False, True]
     assert not any(each.tokens for each in plan.preview)
 
 

@@ -12,7 +12,9 @@ from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import disk_to_write, estimate_training, samples_at_once
 from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.recipe_check import check_base, check_disk_left, check_recipe, check_resources, check_samples
+from m1app.training.recipe_check import check_before_data, check_disk_left, check_with_data
+from m1app.training.rendering import RenderedSample
+from m1app.training.training_rows import SplitRows
 from models.weights.catalog import Catalog
 
 GB = 1_000_000_000
@@ -36,6 +38,11 @@ def recipe(preset: str = "cpu-trial", **changes: object) -> TrainingRecipe:
     return TrainingRecipe.of_preset(preset, "base", "data", **changes)
 
 
+def rows(samples: int, held_out: int = 0) -> SplitRows:
+    sample = RenderedSample("", "", ())
+    return SplitRows((sample,) * samples, (sample,) * held_out, ())
+
+
 def test_parameters_are_counted_as_the_model_has_them() -> None:
     assert SMOLLM2.parameters == pytest.approx(134_515_008, rel=0.001)
     assert QWEN_7B.parameters == pytest.approx(7.07e9, rel=0.01)
@@ -44,26 +51,28 @@ def test_parameters_are_counted_as_the_model_has_them() -> None:
 @pytest.mark.parametrize("preset", ["m1", "lora"])
 def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
     with pytest.raises(RecipeRefused, match="cpu-trial") as refused:
-        check_recipe(recipe(preset), LAPTOP)
+        check_before_data(recipe(preset), base(context_length=32768), LAPTOP)
     assert refused.value.field == "precision"
 
 
 def test_the_same_recipe_passes_on_a_machine_with_a_gpu() -> None:
-    check_recipe(recipe("m1"), H100)
-    check_recipe(recipe("cpu-trial"), LAPTOP)
+    check_before_data(recipe("m1"), base(context_length=32768), H100)
+    check_before_data(recipe("cpu-trial"), base(), LAPTOP)
 
 
 def test_a_block_longer_than_the_context_is_refused() -> None:
-    check_base(recipe(block_size=8192), base())
+    check_before_data(recipe(block_size=8192), base(), None)
     with pytest.raises(RecipeRefused, match="8,192 tokens") as refused:
-        check_base(recipe(block_size=8193), base())
+        check_before_data(recipe(block_size=8193), base(), None)
     assert refused.value.field == "block_size"
 
 
 def test_too_few_samples_are_refused() -> None:
-    check_samples(4, 0)
+    asked = recipe()
+    needed = estimate_training(asked, base(), 4, 100)
+    check_with_data(asked, rows(4), needed, None)
     with pytest.raises(RecipeRefused, match="Only 3 samples"):
-        check_samples(3, 1)
+        check_with_data(asked, rows(3, held_out=1), needed, None)
 
 
 def test_full_fine_tuning_of_7b_does_not_fit_on_one_gpu_and_says_what_would() -> None:
@@ -71,19 +80,19 @@ def test_full_fine_tuning_of_7b_does_not_fit_on_one_gpu_and_says_what_would() ->
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192)
     assert needed.memory_bytes > 110 * GB
     with pytest.raises(RecipeRefused, match='method "lora"') as refused:
-        check_resources(whole, H100, needed)
+        check_with_data(whole, rows(100), needed, H100)
     assert refused.value.field == "method"
     adapter = recipe("lora")
-    check_resources(adapter, H100, estimate_training(adapter, base(QWEN_7B, 32768), 1000, 8192))
+    check_with_data(adapter, rows(100), estimate_training(adapter, base(QWEN_7B, 32768), 1000, 8192), H100)
 
 
 def test_full_fine_tuning_of_7b_fits_on_eight_gpus() -> None:
     whole = recipe("m1", block_size=8192)
     many = replace(H100, gpus=H100.gpus * 8)
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=8)
-    check_resources(whole, many, needed)
+    check_with_data(whole, rows(100), needed, many)
     with pytest.raises(RecipeRefused, match=r"Besides GPU memory, .* about 226 GB of main memory") as refused:
-        check_resources(whole, replace(many, available_bytes=200 * GB), needed)
+        check_with_data(whole, rows(100), needed, replace(many, available_bytes=200 * GB))
     assert refused.value.field == "base"
 
 
@@ -97,9 +106,9 @@ def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
     whole = recipe("m1", block_size=8192)
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=4)
     free = replace(H100, gpus=tuple(Gpu("H100", 80 * GB, 79 * GB) for _ in range(4)))
-    check_resources(whole, free, needed)
+    check_with_data(whole, rows(100), needed, free)
     with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* but 2\.0 GB is available"):
-        check_resources(whole, replace(free, gpus=(Gpu("H100", 80 * GB, 2 * GB), *free.gpus[1:])), needed)
+        check_with_data(whole, rows(100), needed, replace(free, gpus=(Gpu("H100", 80 * GB, 2 * GB), *free.gpus[1:])))
 
 
 def test_activations_are_needed_on_every_gpu() -> None:
@@ -108,7 +117,7 @@ def test_activations_are_needed_on_every_gpu() -> None:
     assert needed[1].memory_bytes > needed[8].memory_bytes > needed[64].memory_bytes > 40 * GB
     small = replace(H100, gpus=tuple(Gpu("A", 40 * GB, 39 * GB) for _ in range(8)))
     with pytest.raises(RecipeRefused, match="block_size"):  # Together they have 312 GB.
-        check_resources(whole, small, needed[8])
+        check_with_data(whole, rows(100), needed[8], small)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_a_batch_is_dealt_out_to_the_gpus(batch_size: int, parts: int, devices: 
 def test_the_embedded_model_fits_into_a_laptop_by_either_method() -> None:
     for method in ("lora", "full"):
         asked = recipe(method=method)
-        check_resources(asked, LAPTOP, estimate_training(asked, base(), 150, 1000))
+        check_with_data(asked, rows(100), estimate_training(asked, base(), 150, 1000), LAPTOP)
 
 
 def test_a_full_disk_is_refused_before_it_starts() -> None:
@@ -130,7 +139,7 @@ def test_a_full_disk_is_refused_before_it_starts() -> None:
     needed = estimate_training(asked, base(), 150, 1000)
     short = replace(LAPTOP, disk_free_bytes=needed.disk_bytes)
     with pytest.raises(RecipeRefused, match="of disk") as refused:
-        check_resources(asked, short, needed)
+        check_with_data(asked, rows(100), needed, short)
     assert refused.value.field == "keep_checkpoints"
 
 

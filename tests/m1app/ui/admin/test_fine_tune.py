@@ -16,7 +16,7 @@ from m1app.settings import Settings
 from m1app.training.errors import RecipeRefused
 from m1app.training.folder import TrainingRun
 from m1app.training.pace import measured_pace
-from m1app.training.plan import SampleTokens, ShownSample
+from m1app.training.preview import PreviewedSample, SampleTokens
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.rendering import RenderedSample
 from m1app.ui.admin.fine_tune_form import TrainingForm, place_of, preset_meaning, preset_values, read_other
@@ -293,16 +293,14 @@ async def test_a_plan_counts_tokens_part_by_part_where_the_base_is_served(
 
 def test_a_sample_that_is_left_out_says_so() -> None:
     rendered = RenderedSample("p" * 30, "cc", (("answer", "c"), ("end", "c")))
-    counted = _sample(ShownSample(rendered, SampleTokens(1300, (9, 1)), is_left_out=True), 1280)
+    counted = _sample(PreviewedSample(rendered, SampleTokens(1300, (9, 1)), "too long"), 1280)
     assert counted["tokens"] == "will be left out: 1,310 of 1,280 tokens"
     assert (counted["prompt_tokens"], [part[3] for part in counted["parts"]]) == (
         "1,300 tokens",
         ["9 tokens", "1 token"],
     )
-    assert _sample(ShownSample(rendered, None, is_left_out=False), 20)["tokens"] == "about 11 of 20 tokens"
-    assert _sample(ShownSample(rendered, None, is_left_out=False), 9)["tokens"] == (
-        "may be left out: about 11 of 9 tokens"
-    )
+    assert _sample(PreviewedSample(rendered, None), 20)["tokens"] == "about 11 of 20 tokens"
+    assert _sample(PreviewedSample(rendered, None), 9)["tokens"] == ("may be left out: about 11 of 9 tokens")
 
 
 async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(

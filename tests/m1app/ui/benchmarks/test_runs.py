@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from m1app.benchmark.charts.lines import Chart
+from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.queries import QuestionPage
 from m1app.ui.benchmarks.query import BadAddress, cell_of, choice_of, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of

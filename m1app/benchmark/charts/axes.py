@@ -4,18 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from m1app.benchmark.charts.lines import Chart, Series
+from m1app.benchmark.charts.kinds import WORDS, Chart
+from m1app.benchmark.charts.lines import Series
 from m1app.benchmark.paper_figures import PaperCurve
 from m1app.benchmark.queries import CellSummary
 
 GREY = "#6b7684"
 """Text, axes and reference lines: to be read on white and on black."""
-
-_Y_TITLES = {
-    Chart.THINKING: "thinking tokens used, mean",
-    Chart.ANSWERED: "questions answered",
-}
-_X_TITLES = {Chart.ROUNDS: "force rounds", Chart.COST: "tokens per question, mean"}
 
 
 def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[PaperCurve]) -> dict[str, Any]:
@@ -37,7 +32,7 @@ def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[Pap
 
 
 def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> dict[str, Any]:
-    title = _X_TITLES.get(chart, "thinking budget in tokens")
+    title = WORDS[chart].x_title
     if chart is Chart.ROUNDS:
         rounds = sorted({cell.force_rounds for cell in cells})
         return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
@@ -55,7 +50,7 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
 
 
 def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -> dict[str, Any]:
-    title = _Y_TITLES.get(chart, "accuracy, 95% interval")
+    title = WORDS[chart].y_title
     if chart is Chart.THINKING:
         ticks = _powers_of_two([cell.mean_thinking_tokens for cell in cells] + [cell.budget_tokens for cell in cells])
         return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
