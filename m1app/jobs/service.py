@@ -127,8 +127,8 @@ class JobService:
         if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a user"):
             job = await self.get(job_id)
             raise JobRefused(
-                f"Job {job.name!r} is {job.state.value}. Only a job that was stopped, was lost, failed or "
-                "has failed questions can be resumed."
+                f"Job {job.name!r} ({job.state.value}) cannot be resumed; only a job that was stopped, lost or failed, "
+                "or that has failed questions, can."
             )
         return await self.get(job_id)
 
