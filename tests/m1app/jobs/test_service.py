@@ -13,8 +13,8 @@ from m1app.jobs.scheduler import JobScheduler
 from m1app.jobs.service import JobService
 from m1app.jobs.watching import Presence, WatchLimits
 from m1app.settings import Settings
-from storage.database import Database
-from storage.errors import InvalidRecord, RecordNotFound, Session
+from storage.database import Database, Session
+from storage.errors import InvalidRecord, RecordNotFound
 from storage.jobs.records import Job, JobProgress, JobState, NewJob
 from storage.jobs.repository import JobRepository
 from tests.m1app.jobs.job_cases import a_job, app, home_settings, reaches
@@ -161,7 +161,7 @@ async def test_unknown_job_is_told_by_every_method(service: JobService, job_id: 
     with pytest.raises(RecordNotFound):
         await service.set_priority(job_id, 1)
     assert service.artifacts(job_id) == ()
-    with pytest.raises(RecordNotFound, match="no artifact"):
+    with pytest.raises(JobRefused, match="no artifact"):
         service.artifact(job_id, "a.csv")
 
 
@@ -263,7 +263,7 @@ async def test_artifacts_are_listed_and_opened(service: JobService, settings: Se
     (settings.jobs_directory / job.id / "artifacts" / "results.csv").write_text("a,b\n")
     assert service.artifacts(job.id) == (("results.csv", 4),)
     assert service.artifact(job.id, "results.csv").read_text() == "a,b\n"
-    with pytest.raises(RecordNotFound, match=r"no artifact '\.\./log\.txt'"):
+    with pytest.raises(JobRefused, match=r"no artifact '\.\./log\.txt'"):
         service.artifact(job.id, "../log.txt")
 
 
