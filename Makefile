@@ -18,10 +18,10 @@ run: ## install what is missing, fetch the embedded model, and serve the page on
 install: ## make .venv with what the app needs (PYTHON=... chooses the interpreter)
 	@sh scripts/install.sh app
 
-test: ## install what the tests need, a browser too where it may, and run them (ARGS=... goes to pytest)
+test: ## install what the tests need (a browser too, if it can) and run them (ARGS=... goes to pytest)
 	@sh scripts/test.sh -m "not vllm and not ray and not training" $(ARGS)
 
-quick: ## the tests of page code and those that need no engine, browser, program or server, in two minutes (ARGS=... goes to pytest)
+quick: ## the tests of page code, and those that need no engine, browser, program or server: two minutes (ARGS=... goes to pytest)
 	@sh scripts/install.sh dev
 	@.venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
 	@sh scripts/pytest.sh -n 2 --quick $(ARGS)
@@ -37,12 +37,12 @@ test-vllm: ## the engine tests and one probe on a real vLLM, after `make vllm`
 	@sh scripts/install.sh dev
 	@sh scripts/pytest.sh -m vllm $(ARGS)
 
-test-ray: ## jobs on a real Ray of one node, which the tests start
+test-ray: ## jobs on a real one-node Ray, which the tests start
 	@sh scripts/install.sh dev
 	@sh scripts/install_ray.sh
 	@sh scripts/pytest.sh -m ray $(ARGS)
 
-train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning does it by itself
+train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning job makes it too
 	@bash scripts/make_train.sh
 
 test-training: ## train for a few steps, kill, resume and ask the result, after `make train-env`
@@ -50,7 +50,7 @@ test-training: ## train for a few steps, kill, resume and ask the result, after 
 	@sh scripts/install.sh dev
 	@sh scripts/pytest.sh -m training $(ARGS)
 
-lock: ## compile the lock files anew (ARGS=--upgrade takes the newest versions)
+lock: ## recompile the lock files (ARGS=--upgrade takes the newest versions)
 	@sh scripts/install.sh app
 	@sh scripts/lock.sh $(ARGS)
 

@@ -61,7 +61,7 @@ def make_home(settings: Settings) -> None:
         settings.logs_directory.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise SettingsError(
-            f"M1_HOME: {exc.strerror}: {exc.filename}. Set it to a folder that can be written (found {settings.home})."
+            f"M1_HOME: {exc.strerror}: {exc.filename}. Set it to a writable folder (found {settings.home})."
         ) from exc
 
 

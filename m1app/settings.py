@@ -126,11 +126,11 @@ class Settings(BaseSettings):
         given = password.get_secret_value()
         if given.startswith("$argon2") and not _ARGON2_HASH.fullmatch(given):
             raise ValueError(
-                "begins like an Argon2 hash and is none: it must be $argon2id$v=19$m=...,t=...,p=...$salt$hash. "
-                "In a shell put it into single quotes; in a compose file write each $ twice"
+                "begins like an Argon2 hash but is not one: it must be $argon2id$v=19$m=...,t=...,p=...$salt$hash. "
+                "In a shell, put it in single quotes; in a compose file, write each $ twice"
             )
         if given and len(given) < _MIN_PASSWORD_CHARACTERS:
-            raise ValueError(f"has {len(given)} characters; give it at least {_MIN_PASSWORD_CHARACTERS}")
+            raise ValueError(f"has {len(given)} characters; use at least {_MIN_PASSWORD_CHARACTERS}")
         return password
 
     @field_validator("log_level", mode="after")
@@ -242,6 +242,6 @@ def check_serving(settings: Settings) -> None:
     if not settings.is_loopback and not settings.admin_password.get_secret_value():
         raise SettingsError(
             f"M1_ADMIN_PASSWORD is not set, and M1_HOST={settings.host} opens the app to other machines. Set it to a "
-            f"password of at least {_MIN_PASSWORD_CHARACTERS} characters or to its Argon2 hash; it opens the Admin "
-            "page, which starts jobs and deletes. Or leave M1_HOST at 127.0.0.1."
+            f"password of at least {_MIN_PASSWORD_CHARACTERS} characters or to its Argon2 hash; it protects the "
+            "Admin page, which can start jobs and delete data. Or leave M1_HOST at 127.0.0.1."
         )

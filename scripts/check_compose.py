@@ -51,7 +51,7 @@ def interpolate(text: str) -> str:
 def _dependencies(service: Service, services: dict[str, Service]) -> Iterator[str]:
     for other, condition in _as_mapping(service.get("depends_on")).items():
         if other not in services:
-            yield f"depends on {other}, which is no service"
+            yield f"depends on {other}, which is not a service"
             continue
         if condition.get("condition") == "service_healthy" and "healthcheck" not in services[other]:
             yield f"waits for {other} to be healthy, but {other} has no healthcheck"

@@ -21,7 +21,7 @@ add_installer() {
         --only-binary :all: --require-hashes -r requirements/installer.txt >/dev/null 2>&1; then
         cp requirements/installer.txt "$1/m1-installer.txt"
     else
-        echo "uv could not be installed; pip goes on without it, which takes minutes longer."
+        echo "uv could not be installed; using pip instead, which takes minutes longer."
     fi
 }
 

@@ -21,7 +21,7 @@ fail() {
 }
 
 if [ -n "${M1_CHROMIUM:-}" ] && ! command -v "$M1_CHROMIUM" >/dev/null; then
-    echo "M1_CHROMIUM is $M1_CHROMIUM, which is no program that can be run." >&2
+    echo "M1_CHROMIUM is $M1_CHROMIUM, which is not an executable program." >&2
     exit 1
 fi
 if find_browser; then exit 0; fi

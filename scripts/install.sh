@@ -34,7 +34,7 @@ find_python() {
             fi
             found=${found:-$candidate}
         elif [ "$candidate" = "${PYTHON:-}" ]; then
-            fail "PYTHON=$PYTHON is not a Python of version 3.11 or newer that starts."
+            fail "PYTHON=$PYTHON is not a working Python 3.11 or newer."
         fi
     done
     if [ -n "$found" ]; then
@@ -48,8 +48,8 @@ is_installed() { cmp -s "$lock" "$stamp"; }
 
 if ! runs .venv/bin/python; then
     python=$(find_python)
-    echo "install: making .venv with $("$python" --version)"
-    make_environment "$python" .venv || fail "$python could not make .venv; see above."
+    echo "install: creating .venv with $("$python" --version)"
+    make_environment "$python" .venv || fail "$python could not create .venv; see above."
 elif is_installed; then
     exit 0
 fi

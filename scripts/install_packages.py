@@ -68,7 +68,7 @@ def install(arguments: list[str], *, is_compiled: bool) -> int:
         command += ["--compile-bytecode"] if is_compiled else []
         if _succeeds(command, {**os.environ, **uv_variables(settings, os.environ)}):
             return 0
-        sys.stderr.write("uv could not install this; pip tries.\n")
+        sys.stderr.write("uv could not install this; trying pip.\n")
     return subprocess.run([*pip, "install", "--quiet", "--progress-bar", "off", *arguments], check=False).returncode
 
 

@@ -26,7 +26,7 @@ choose_python() {
 check_disk() {
     local needed=$1 free
     free=$(df --output=avail -BM . | tail -n 1 | tr -dc 0-9)
-    [ "$free" -ge "$needed" ] || fail "$free MB are free in $PWD and $needed MB are needed; free some space"
+    [ "$free" -ge "$needed" ] || fail "$free MB are free in $PWD, but $needed MB are needed; free some space"
 }
 
 install_cpu_torch() {
@@ -46,7 +46,7 @@ if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then
 fi
 
 if [ "$build" = cpu ]; then check_disk "$free_megabytes_cpu"; else check_disk "$free_megabytes_cuda"; fi
-echo "make_train: making $environment ($build build); this takes a few minutes and gigabytes"
+echo "make_train: creating $environment ($build build); this takes a few minutes and gigabytes"
 make_environment "$(choose_python)" "$environment"
 python=$environment/bin/python
 [ "$build" = cuda ] || install_cpu_torch

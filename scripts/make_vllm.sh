@@ -40,7 +40,7 @@ if [ "$(cat "$environment/m1-lock" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
 
-echo "make_vllm: making $environment ($build build); this downloads and unpacks several gigabytes"
+echo "make_vllm: creating $environment ($build build); this downloads and unpacks several gigabytes"
 make_environment "$(choose_python)" "$environment"
 python=$environment/bin/python
 if [ "$build" = cpu ]; then

@@ -21,7 +21,7 @@ if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embe
         status=0
         .venv/bin/python -m models.weights.download smollm2-135m --directory "$home/models" || status=$?
         [ "$status" -ne 130 ] || exit 130 # Ctrl+C
-        [ "$status" -eq 0 ] || echo "run: without the model there are no answers yet; the page tries again." >&2
+        [ "$status" -eq 0 ] || echo "run: the app cannot answer without the model; the page will try again." >&2
     fi
 fi
 

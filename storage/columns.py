@@ -33,7 +33,7 @@ def check_storable(text: str, name: str) -> str:
     if found is None:
         return text
     raise ValueError(
-        f"{name} holds the character U+{ord(found.group()):04X} at position {found.start()}, "
+        f"{name} contains the character U+{ord(found.group()):04X} at position {found.start()}, "
         "which cannot be stored; remove it"
     )
 

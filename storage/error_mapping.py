@@ -35,12 +35,12 @@ class _Meaning:
 
 _LOCKED = _Meaning(
     DatabaseLocked,
-    "The database {place} is in use by another process or transaction. Try again; if it stays so, close the program "
-    "that holds it (a backup, a database browser, a second copy of the app).",
+    "The database {place} is in use by another process or transaction. Try again; if this persists, close the "
+    "program that uses it (a backup, a database browser, a second copy of the app).",
 )
 _FULL = _Meaning(
     DiskFull,
-    "There is no room left to write to the database {place}. Free some disk space, or move M1_HOME to a larger disk.",
+    "The disk of the database {place} is full. Free some disk space, or move M1_HOME to a larger disk.",
 )
 _CORRUPT = _Meaning(
     DatabaseCorrupt,
@@ -54,7 +54,7 @@ _READ_ONLY = _Meaning(
 _CANNOT_OPEN = _Meaning(
     DatabaseUnreachable,
     "The database {place} cannot be opened. Check that its directory exists and that the account that runs the app "
-    "may read and write there, or use another M1_HOME.",
+    "can read and write there, or use another M1_HOME.",
 )
 _BAD_DISK = _Meaning(
     DatabaseUnreachable,
@@ -63,13 +63,13 @@ _BAD_DISK = _Meaning(
 )
 _NO_ANSWER = _Meaning(
     DatabaseUnreachable,
-    "The database server of {place} does not answer or turned the connection down. Check that it runs, that host and "
-    "port are right and that it takes more connections.",
+    "The database server of {place} is not responding or refused the connection. Check that it is running, that host "
+    "and port are right, and that it accepts more connections.",
 )
 _NO_ACCESS = _Meaning(
     DatabaseUnreachable,
-    "The database server of {place} refuses access. Check the user, the password and that the database exists and "
-    "grants that user the right to create tables.",
+    "The database server of {place} refused access. Check the user, the password, and that the database exists and "
+    "lets that user create tables.",
 )
 _INVALID = _Meaning(
     InvalidRecord,
@@ -78,16 +78,16 @@ _INVALID = _Meaning(
 )
 _BUSY_POOL = _Meaning(
     DatabaseLocked,
-    "Every connection to the database {place} is in use. Try again; if it stays so, fewer things must run at once.",
+    "All connections to the database {place} are in use. Try again; if this persists, run fewer jobs at once.",
 )
 _NOT_SET_UP = _Meaning(
     StorageError,
-    "The tables in {place} are not those that this version of the app expects. Restart the app, which migrates them; "
-    "if that does not help, use another M1_HOME and report it.",
+    "The tables in {place} do not match this version of the app. Restart the app to migrate them; "
+    "if that does not help, use another M1_HOME and report a bug.",
 )
 _UNKNOWN = _Meaning(
     StorageError,
-    "The database {place} reported an error that the app does not know. The log has the details; please report it.",
+    "The database {place} reported an unknown error; the log has the details. Report it as a bug.",
 )
 
 _BY_SQLITE_CODE = {

@@ -477,7 +477,7 @@ def test_compose_file_is_valid() -> None:
     ("before", "after", "problem"),
     [
         ("    profiles: [vllm]\n    image", "    profils: [vllm]\n    image", "profils"),
-        ("      vllm:\n        condition", "      vlm:\n        condition", "depends on vlm, which is no service"),
+        ("      vllm:\n        condition", "      vlm:\n        condition", "depends on vlm, which is not a service"),
         ("127.0.0.1:${M1_PORT", "${M1_PORT", "published beyond this machine"),
         ("vllm-openai:v0.32.0", "vllm-openai:latest", "not pinned"),
         ("\n  vllm-models:\n", "\n", "volume vllm-models is not declared"),

@@ -138,13 +138,13 @@ def _marked_characters(annotations: Sequence[Annotation]) -> set[tuple[Part, int
 def _estimate(rows: _Rows, statistic: Callable[[_Rows], float]) -> Estimate:
     """The statistic of the rows, one per case, with its bootstrap interval."""
     if len(rows) < MIN_CASES:
-        return Estimate(None, None, None, len(rows), f"too few to say: {len(rows)} of at least {MIN_CASES} cases")
+        return Estimate(None, None, None, len(rows), f"too few cases: {len(rows)}, at least {MIN_CASES} needed")
     # No variation makes kappa 0 divided by 0: that is an answer, not an accident.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         value = statistic(rows)
         if np.isnan(value):
-            return Estimate(None, None, None, len(rows), "cannot be said: everybody said the same of every case")
+            return Estimate(None, None, None, len(rows), "undefined: every case got the same rating from everyone")
         drawn = bootstrap(
             (np.arange(len(rows)),),
             lambda picked: statistic(rows[picked]),

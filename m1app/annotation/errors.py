@@ -45,8 +45,8 @@ class AnnotationConflict(AnnotationError):
     def __init__(self, current: Annotation, changes: tuple[str, ...]) -> None:
         what = ", ".join(name.replace("_", " ") for name in changes) or "its state"
         super().__init__(
-            f"{current.annotator}'s annotation was changed meanwhile ({what}). "
-            "Look at what it says now, then take that or save yours over it."
+            f"{current.annotator}'s annotation was changed in the meantime ({what}). "
+            "Review the current version, then take it or save yours over it."
         )
         self.current = current
         self.changes = changes

@@ -107,8 +107,8 @@ class AnnotationExchange:
             if made.id in taken:
                 if as_document(annotations.get(made.id)) != as_document(made):
                     raise ImportRefused(
-                        f"Line {number}: annotation {made.id} is here already and says something else. "
-                        "Nothing was imported; remove the line to keep what is here."
+                        f"Line {number}: annotation {made.id} already exists with different content. "
+                        "Nothing was imported; remove the line to keep the existing one."
                     )
                 continue
             case = _case(session, cases, made.case_id, f"Line {number}")

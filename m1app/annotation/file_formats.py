@@ -125,7 +125,7 @@ def read_jsonl(text: str) -> list[tuple[int, ExportedAnnotation]]:
             raise ImportRefused(f"Line {number} is not JSON ({exc.msg} at character {exc.pos + 1}).") from exc
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise ImportRefused(
-                f"Line {number} is no annotation that m1app exported ({type(exc).__name__}: {exc}). Export again, or "
+                f"Line {number} is not an annotation exported by m1app ({type(exc).__name__}: {exc}). Export again, or "
                 "name its format with --format."
             ) from exc
     return found
@@ -193,7 +193,7 @@ def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:
         try:
             made = _read_row({name: row[name].removeprefix("'") for name in CSV_COLUMNS})
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
-            raise ImportRefused(f"Line {line} is no row that m1app exported ({type(exc).__name__}: {exc}).") from exc
+            raise ImportRefused(f"Line {line} is not a row exported by m1app ({type(exc).__name__}: {exc}).") from exc
         found.append((line, ExportedAnnotation(made, (_imported(made),))))
         line = reader.line_num + 1  # a row may go over several
     return found

@@ -58,7 +58,7 @@ def _read(text: str, unit: str, spans_of: Any) -> list[ForeignSpan]:
     except json.JSONDecodeError as exc:
         raise ImportRefused(f"Line {exc.lineno} is not JSON ({exc.msg} at character {exc.colno}).") from exc
     if not isinstance(entries, list):
-        raise ImportRefused(f"The file holds {type(entries).__name__} where a list of {unit}s was expected.")
+        raise ImportRefused(f"The file contains {type(entries).__name__}, expected a list of {unit}s.")
     found: list[ForeignSpan] = []
     for number, entry in enumerate(entries, start=1):
         where = f"{unit.capitalize()} {number}"
@@ -66,7 +66,7 @@ def _read(text: str, unit: str, spans_of: Any) -> list[ForeignSpan]:
             found.extend(spans_of(where, entry))
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise ImportRefused(
-                f"{where} is not as the format documents it ({type(exc).__name__}: {exc}). See docs/annotating.md."
+                f"{where} does not match the documented format ({type(exc).__name__}: {exc}). See docs/annotating.md."
             ) from exc
     return found
 
@@ -126,7 +126,7 @@ def place(span: ForeignSpan, case: Case) -> TextSelector:
     found = find(text, guess)
     if found is None:
         raise ImportRefused(
-            f"{span.where}: {(span.exact or '')[:60]!r} does not stand in the {span.part.value} of case {span.case_id}."
+            f"{span.where}: {(span.exact or '')[:60]!r} is not in the {span.part.value} of case {span.case_id}."
         )
     return found
 

@@ -81,7 +81,7 @@ def check_content(
     for name, text in (("comment", content.comment), ("corrected_fact", content.corrected_fact)):
         if len(text) > MAX_TEXT_CHARACTERS:
             raise AnnotationRefused(
-                name, f"This text has {len(text):,} characters; shorten it to {MAX_TEXT_CHARACTERS:,} at most."
+                name, f"This text has {len(text):,} characters; shorten it to at most {MAX_TEXT_CHARACTERS:,}."
             )
     if content.selector is None:
         return content
@@ -100,12 +100,12 @@ def _check_labels(content: AnnotationContent, taxonomy: Taxonomy, kept_labels: S
         if label_id in kept_labels:
             continue
         if label is None:
-            raise AnnotationRefused("labels", f"There is no label {label_id[:40]!r}. Choose one of the palette.")
+            raise AnnotationRefused("labels", f"Label {label_id[:40]!r} not found. Choose one from the palette.")
         if label.retired:
             raise AnnotationRefused("labels", f"The label “{label.name}” was retired. Choose another.")
     if taxonomy.rank(content.severity) is None:
         known = ", ".join(each.id for each in taxonomy.severities)
-        raise AnnotationRefused("severity", f"Choose how severe it is: {known}.")
+        raise AnnotationRefused("severity", f"Choose a severity: {known}.")
 
 
 def _selector(case: Case, part: Part, values: Mapping[str, Any]) -> TextSelector | None:
@@ -113,7 +113,7 @@ def _selector(case: Case, part: Part, values: Mapping[str, Any]) -> TextSelector
     if part is Part.WHOLE or start is None or end is None:
         return None
     if not isinstance(start, int) or not isinstance(end, int):
-        raise AnnotationRefused("span", "The marked stretch is not given in whole numbers. Select the words again.")
+        raise AnnotationRefused("span", "The position of the mark is not in whole numbers. Select the words again.")
     text = text_of(case, part)
     try:
         made = select(text, start, end)
@@ -126,7 +126,7 @@ def _selector(case: Case, part: Part, values: Mapping[str, Any]) -> TextSelector
 
 def _evidence(entries: Sequence[Any]) -> tuple[Evidence, ...]:
     if len(entries) > MAX_EVIDENCE:
-        raise AnnotationRefused("evidence", f"At most {MAX_EVIDENCE} sources; there are {len(entries)}.")
+        raise AnnotationRefused("evidence", f"There are {len(entries)} sources; give at most {MAX_EVIDENCE}.")
     found = []
     for entry in entries:
         if not isinstance(entry, Mapping) or not str(entry.get("value") or "").strip():
@@ -134,12 +134,12 @@ def _evidence(entries: Sequence[Any]) -> tuple[Evidence, ...]:
         kind = _word(EvidenceKind, entry.get("kind"), "evidence")
         value = str(entry["value"]).strip()
         if len(value) > MAX_TEXT_CHARACTERS:
-            raise AnnotationRefused("evidence", f"Shorten the source to {MAX_TEXT_CHARACTERS:,} characters at most.")
+            raise AnnotationRefused("evidence", f"Shorten the source to at most {MAX_TEXT_CHARACTERS:,} characters.")
         if kind in _EVIDENCE_FORMS:
             pattern, form = _EVIDENCE_FORMS[kind]
             match = pattern.fullmatch(value)
             if match is None:
-                raise AnnotationRefused("evidence", f"{value[:60]!r} is no {kind.value.upper()}; give {form}.")
+                raise AnnotationRefused("evidence", f"{value[:60]!r} is not a {kind.value.upper()}; enter {form}.")
             value = match.group(1)
         found.append(Evidence(kind, value))
     return tuple(found)
@@ -150,12 +150,12 @@ def _word(kind: Any, value: Any, field: str) -> Any:
         return kind(value)
     except ValueError:
         known = ", ".join(each.value for each in kind)
-        raise AnnotationRefused(field, f"{str(value)[:40]!r} is none of: {known}.") from None
+        raise AnnotationRefused(field, f"{str(value)[:40]!r} is not valid; choose one of: {known}.") from None
 
 
 def _list(value: Any, field: str) -> Sequence[Any]:
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
-        raise AnnotationRefused(field, f"{field} must be a list; it is {type(value).__name__}.")
+        raise AnnotationRefused(field, f"{field} must be a list, not {type(value).__name__}.")
     return value

@@ -89,7 +89,7 @@ def _read(path: Path) -> Taxonomy:
     severities = tuple(_entry(path, Severity, entry) for entry in content.get("severity", []))
     ids = [each.id for each in labels]
     if doubled := {each for each in ids if ids.count(each) > 1}:
-        raise LabelsError(f"{path}: label {min(doubled)!r} is there twice; keep one of them.")
+        raise LabelsError(f"{path}: label {min(doubled)!r} appears twice; keep one of them.")
     return Taxonomy(int(content.get("version", 1)), labels, severities)
 
 
@@ -97,4 +97,4 @@ def _entry(path: Path, kind: type[_T], entry: dict[str, Any]) -> _T:
     try:
         return kind(**entry)
     except TypeError as exc:
-        raise LabelsError(f"{path}: entry {entry.get('id', '?')!r} is not complete ({exc}).") from exc
+        raise LabelsError(f"{path}: entry {entry.get('id', '?')!r} is incomplete ({exc}).") from exc

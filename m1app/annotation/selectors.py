@@ -27,7 +27,7 @@ def select(text: str, start: int, end: int) -> TextSelector:
     """
     if not 0 <= start < end <= len(text):
         raise SelectorError(
-            f"The marked stretch from {start:,} to {end:,} does not lie in the text of {len(text):,} characters. "
+            f"The mark from {start:,} to {end:,} is outside the text of {len(text):,} characters. "
             "Select the words again."
         )
     return TextSelector(
@@ -47,11 +47,12 @@ def check(text: str, selector: TextSelector) -> TextSelector:
         SelectorError: the text is another one, or something else stands at the position.
     """
     if selector.text_sha256 != text_hash(text):
-        raise SelectorError("The text has changed since it was marked. Load it again and mark the words anew.")
+        raise SelectorError("The text has changed since it was marked. Reload it and mark the words again.")
     true = select(text, selector.start, selector.end)
     if true.exact != selector.exact:
         raise SelectorError(
-            f"At {selector.start:,} to {selector.end:,} stands {_short(true.exact)}, not {_short(selector.exact)}. "
+            f"From {selector.start:,} to {selector.end:,} the text is {_short(true.exact)}, not "
+            f"{_short(selector.exact)}. "
             "Select the words again."
         )
     return true

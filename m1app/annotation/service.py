@@ -99,7 +99,7 @@ class AnnotationService:
             assessments = AssessmentRepository(session)
             kept = assessments.get(case.id, name)
             if annotations.count(case.id) >= MAX_CASE_ANNOTATIONS:
-                raise AnnotationRefused("case", f"A case holds {MAX_CASE_ANNOTATIONS:,} annotations at most.")
+                raise AnnotationRefused("case", f"A case can have at most {MAX_CASE_ANNOTATIONS:,} annotations.")
             origin = Origin.SUGGESTION if suggestion_key else Origin.PERSON
             made = annotations.add(case, name, content, origin, self.taxonomy.version)
             if kept is None or suggestion_key:
@@ -203,7 +203,7 @@ class AnnotationService:
             seen = AnnotationRepository(session).get(annotation_id)
             if seen.state is not AnnotationState.DISPUTED:
                 raise AnnotationRefused(
-                    "case", f"This annotation is {seen.state.value}; only disputes are adjudicated."
+                    "case", f"This annotation is {seen.state.value}; only disputed ones can be adjudicated."
                 )
             return AnnotationRepository(session).change(
                 seen,
@@ -250,7 +250,7 @@ def _own(annotations: AnnotationRepository, annotation_id: str, name: str, case_
     seen = annotations.get(annotation_id)
     if seen.annotator != name or (case_id and seen.case_id != case_id):
         raise AnnotationRefused(
-            "annotator", f"This annotation is {seen.annotator}'s. Dispute it, or make one of your own."
+            "annotator", f"This annotation belongs to {seen.annotator}. Dispute it, or add your own."
         )
     if seen.state is AnnotationState.WITHDRAWN:
         raise AnnotationRefused("case", "This annotation was withdrawn. Make a new one.")
@@ -265,7 +265,7 @@ def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
     if own is None or not own.is_submitted:
         raise AnnotationRefused("case", "Submit your own assessment of this case first, then review others'.")
     if seen.state not in _REVIEWABLE:
-        raise AnnotationRefused("case", f"This annotation is {seen.state.value}; it is not reviewed any more.")
+        raise AnnotationRefused("case", f"This annotation is {seen.state.value} and can no longer be reviewed.")
     return seen
 
 
@@ -286,16 +286,16 @@ def _spaced(annotator: str) -> str:
 def _name(annotator: str) -> str:
     name = _spaced(annotator)
     if not name:
-        raise AnnotationRefused("annotator", "Give your name first: annotations are kept under it.")
+        raise AnnotationRefused("annotator", "Enter your name first; annotations are saved under it.")
     if len(name) > MAX_NAME_CHARACTERS:
-        raise AnnotationRefused("annotator", f"Shorten the name to {MAX_NAME_CHARACTERS} characters at most.")
+        raise AnnotationRefused("annotator", f"Shorten the name to at most {MAX_NAME_CHARACTERS} characters.")
     return name
 
 
 def _reason(reason: str) -> str:
     why = reason.strip()
     if not why:
-        raise AnnotationRefused("reason", "Give a reason: the other annotator will read it.")
+        raise AnnotationRefused("reason", "Enter a reason; the other annotator will read it.")
     return why
 
 

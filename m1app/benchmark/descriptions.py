@@ -27,7 +27,7 @@ def run_facts(run: BenchmarkRun) -> str:
     if run.passes > 1:
         parts.append(counted(run.passes, "pass", "passes"))
     if run.limit is not None:
-        parts.append(f"at most {run.limit:,} questions of a set")
+        parts.append(f"at most {run.limit:,} questions per set")
     return " · ".join([*parts, account_words(run)])
 
 

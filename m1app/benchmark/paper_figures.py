@@ -15,7 +15,7 @@ from pathlib import Path
 SOURCE = "m1, arXiv 2504.00869, Figure 1 and Table 1"
 MAXIMUM_NOTE = (
     "Each cell of the paper's Table 1 for an m1 model is the maximum over its thinking budgets (Figure 1), chosen on "
-    "the test questions themselves: an optimistic reading. The paper scored by the rule m1."
+    "the test questions themselves, which is optimistic. The paper scored by the m1 rule."
 )
 
 _FOLDER = Path(__file__).with_name("paper_figures")

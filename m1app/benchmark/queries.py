@@ -179,7 +179,7 @@ class BenchmarkReading:
     async def rename(self, run_id: str, name: str) -> BenchmarkRun:
         """Call a run something else; raises AppError for a blank name."""
         if not name.strip():
-            raise AppError("The name is empty; type one.")
+            raise AppError("The name is empty; enter one.")
         return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
 
     async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:

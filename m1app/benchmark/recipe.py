@@ -36,7 +36,7 @@ class BenchmarkRecipe(BaseModel):
     system_prompt: str | None = None
     profile: str = ""
     limit: int | None = None
-    """Most questions of each set; None takes all."""
+    """Most questions per set; None takes all."""
     in_flight: int = 0
     """Questions that are asked at once; 0 lets the engine's capacity decide."""
 
@@ -80,7 +80,7 @@ class BenchmarkRecipe(BaseModel):
             sweep = check_settings(self.sweep())
             check_whole(self.in_flight, "in_flight", "Questions in flight", 0, MAX_IN_FLIGHT, "(0 lets the app choose)")
             if self.limit is not None:
-                check_whole(self.limit, "limit", "The limit", 1, None, "questions of each set")
+                check_whole(self.limit, "limit", "The limit", 1, None, "questions per set")
         except ProbeRefused as exc:
             raise BenchmarkRefused(exc.field, str(exc)) from exc
         return self.model_copy(

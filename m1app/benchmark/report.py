@@ -115,15 +115,15 @@ def report_html(content: ReportContent) -> str:
         facts=_facts(content),
         command=recipe_of(run).command_line(),
         accuracy_charts={
-            "By the rule strict": _accuracy_charts(run, content.strict),
-            "By the rule m1": _accuracy_charts(run, content.m1),
+            "By the strict rule": _accuracy_charts(run, content.strict),
+            "By the m1 rule": _accuracy_charts(run, content.m1),
         },
         other_charts=_other_charts(content),
         paper_note=f"{SOURCE}. {MAXIMUM_NOTE}",
         best_note=BEST_NOTE,
         accuracy_tables={
-            "By the rule strict": accuracy_table(content.strict, run.budgets[-1], names, with_paper=False),
-            "By the rule m1": accuracy_table(content.m1, run.budgets[-1], names, with_paper=True),
+            "By the strict rule": accuracy_table(content.strict, run.budgets[-1], names, with_paper=False),
+            "By the m1 rule": accuracy_table(content.m1, run.budgets[-1], names, with_paper=True),
         },
         all_numbers=points_table(content.strict, content.m1, names),
         changes=[_change(run, change) for change in content.changes],
@@ -152,7 +152,7 @@ async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, swee
     except RecordNotFound:
         passes = ()
     if not passes:
-        return f"{model}: no trace of its first questions"
+        return f"{model}: no trace for its first questions"
     trace = passes[0].trace
     guess = ", a guess" if trace.profile_is_guess else ""
     server = f"{trace.engine_kind} {trace.engine_version}".strip()
@@ -185,7 +185,7 @@ def _facts(content: ReportContent) -> dict[str, str]:
     run = content.run
     sampling = "greedy" if run.temperature == 0 else f"temperature {run.temperature:g}, top-p {run.top_p:g}"
     facts = {
-        "Question sets": ", ".join(run.question_sets) + (f" (at most {run.limit:,} of each)" if run.limit else ""),
+        "Question sets": ", ".join(run.question_sets) + (f" (at most {run.limit:,} each)" if run.limit else ""),
         "Models": ", ".join(run.models),
         "Engine": "\n".join(content.engines),
         "Thinking budgets": ", ".join(f"{budget:,}" for budget in run.budgets) + " tokens",
@@ -250,7 +250,7 @@ def _change(run: BenchmarkRun, change: ModelChange) -> dict[str, Any]:
     return {
         "model": change.pair.model,
         "summary": (
-            f"From {wording.cell(*before)} to {wording.cell(*after)}, by the rule strict: {counts}. "
+            f"From {wording.cell(*before)} to {wording.cell(*after)}, by the strict rule: {counts}. "
             f"{comparison_words(change.transitions.comparison)}"
         ),
         "figure": _script_json(flow_figure(change.transitions)),

@@ -229,7 +229,7 @@ class BenchmarkRunner:
                 await self._engines.engine(model).served_models()
             except ModelsError as exc:
                 was_away = True
-                self._progress.message = f"The engine does not answer; waiting for it. {exc}"
+                self._progress.message = f"The engine is not responding; waiting for it. {exc}"
                 self._report()
                 if time.monotonic() - began > _PATIENCE_SECONDS:
                     raise
@@ -241,7 +241,7 @@ class BenchmarkRunner:
 
     async def _wait_politely(self, refusals: int) -> None:
         """The engine asked to wait; longer each time, up to a minute. It is never held against a question."""
-        self._progress.message = "The engine asks to wait (too many requests); going on in a moment."
+        self._progress.message = "The engine is handling too many requests; continuing in a moment."
         await self._pause(min(_RETRY_SECONDS * 2 ** min(refusals, 10), _LONGEST_WAIT_SECONDS))
         self._progress.message = ""
 
@@ -278,10 +278,10 @@ class BenchmarkRunner:
                 is_new = await self._database.write(finish)
                 break
             except StorageError as exc:
-                _log.warning("results of item %s not kept: %s", item.position, exc)
+                _log.warning("results of item %s not saved: %s", item.position, exc)
                 if tries == _SAVE_TRIES:
                     raise
-                self._progress.message = f"Results cannot be kept at the moment; trying again. {exc}"
+                self._progress.message = f"Results cannot be saved at the moment; trying again. {exc}"
                 await asyncio.sleep(2.0**tries)
         self._progress.message = ""
         if is_new:

@@ -239,7 +239,7 @@ class BenchmarkService:
         missing = [name for name in recipe.question_sets if name not in kept]
         if missing:
             there = ", ".join(sorted(kept)) or "none yet; import one first"
-            raise BenchmarkRefused("question_sets", f"There is no question set {missing[0]!r}. There are: {there}.")
+            raise BenchmarkRefused("question_sets", f"Question set {missing[0]!r} not found. Available: {there}.")
         return [kept[name] for name in recipe.question_sets]
 
     async def _default_models(self) -> tuple[str, ...]:
@@ -260,7 +260,7 @@ class BenchmarkService:
             raise BenchmarkRefused(
                 "budgets",
                 f"A thinking budget of {max(recipe.budgets):,} tokens does not fit into the context of {info.model}, "
-                f"which is {info.context_length:,} tokens, beside a question and an answer of up to "
+                f"which is {info.context_length:,} tokens, with a question and an answer of up to "
                 f"{recipe.answer_cap_tokens:,}. Choose at most {max(0, most):,}, or a larger context.",
             )
 

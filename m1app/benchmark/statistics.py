@@ -65,7 +65,7 @@ def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: fl
     counts = np.array([gained, lost, both + neither])
     n = int(counts.sum())
     if n == 0:
-        raise ValueError("There are no questions that both settings have answered.")
+        raise ValueError("No question has been answered at both settings.")
     test = mcnemar([[both, lost], [gained, neither]], exact=True)
     p_value = float(test.pvalue) if gained + lost else 1.0
     drawn = np.random.default_rng(_SEED).multinomial(n, counts / n, RESAMPLES)

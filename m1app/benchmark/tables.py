@@ -1,7 +1,7 @@
 """Tables of benchmark runs as texts, the same on the page and in the report.
 
 The accuracy table has two readings: at one thinking budget, and at the best of all budgets as the paper's table has it.
-The second is optimistic, since the budget is chosen on the very questions that are scored.
+The second is optimistic, since the budget is chosen on the same questions that are scored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def _reading_of(cell: CellSummary) -> Reading:
 MACRO_NAME = "Macro average"
 BEST_NOTE = (
     "“Best budget of each” is optimistic: it takes the budget at which each set did best, chosen on the very questions "
-    "that are scored. Read it beside the paper's table, not as what to expect."
+    "that are scored. Compare it with the paper's table; do not expect it on new questions."
 )
 
 CurvePoint = tuple[int, PairedComparison, float]
@@ -218,7 +218,7 @@ def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, s
     name = TableCell(_owner(row.run_id, row.model, run_names))
     rounds = TableCell(str(row.force_rounds))
     at = TableCell(f"at {row.budget_tokens:,} tokens")
-    best = TableCell("best budget of each (optimistic)", "Chosen on the questions that are scored.", "optimistic")
+    best = TableCell("best budget of each (optimistic)", "Chosen on the same questions that are scored.", "optimistic")
     return (
         TableRow((name, rounds, at, *(_reading(row.at_budget.get(column)) for column in columns))),
         TableRow((name, rounds, best, *(_reading(row.at_best.get(column)) for column in columns))),

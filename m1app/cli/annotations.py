@@ -21,11 +21,11 @@ def add_command(commands: Any) -> None:
     export.add_argument("--format", type=ExportFormat, choices=list(ExportFormat), default=ExportFormat.JSONL)
     export.add_argument("--output", metavar="FILE", help="file to write (default: standard output)")
     export.set_defaults(command=_export)
-    restore = below.add_parser("import", help="import annotations: the whole file, or nothing")
+    restore = below.add_parser("import", help="import annotations, all of the file or nothing")
     restore.add_argument("file", metavar="FILE", help="- reads standard input")
     restore.add_argument("--format", type=ImportFormat, choices=list(ImportFormat), default=ImportFormat.JSONL)
     restore.set_defaults(command=_import)
-    agreement = below.add_parser("agreement", help="how far annotators agree, with 95%% intervals")
+    agreement = below.add_parser("agreement", help="how well annotators agree, with 95%% intervals")
     add_json(agreement)
     agreement.set_defaults(command=_agreement)
 

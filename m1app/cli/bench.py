@@ -38,13 +38,13 @@ def add_command(commands: Any) -> None:
     )
     bench.add_argument("--force-rounds", type=numbers, default=(0,), metavar="R,R")
     bench.add_argument("--model", action="append", default=[], help="name of a served model; repeatable")
-    bench.add_argument("--limit", type=int, metavar="N", help="most questions of each set")
+    bench.add_argument("--limit", type=int, metavar="N", help="maximum questions per set")
     bench.add_argument("--name", default="", help="name of the run")
-    bench.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes of each question")
+    bench.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes per question")
     bench.add_argument("--temperature", type=float, default=0.0)
     bench.add_argument("--top-p", type=float, default=1.0)
     bench.add_argument("--seed", type=int)
-    bench.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
+    bench.add_argument("--answer-cap", type=int, default=256, metavar="N", help="maximum tokens per answer")
     bench.add_argument("--system-prompt")
     bench.add_argument("--profile", default="", help="id of the profile (default: the one that fits the model)")
     bench.add_argument(
@@ -52,9 +52,9 @@ def add_command(commands: Any) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="questions asked at the same time; 0 (default) lets the engine decide",
+        help="questions asked in parallel; 0 (default) lets the engine decide",
     )
-    bench.add_argument("--resume", metavar="ID", help="resume a run with the options that it was started with")
+    bench.add_argument("--resume", metavar="ID", help="resume a run with its original options")
     bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
     add_json(bench)
     bench.set_defaults(command=_bench)
@@ -64,7 +64,7 @@ async def _bench(services: Services, options: argparse.Namespace) -> int:
     if not options.resume and not options.questions:
         raise AppError("Name the questions with --questions FILE, or resume a run with --resume ID.")
     if options.resume and options.dry_run:
-        raise AppError("--dry-run and --resume cannot be combined: a resumed run has been estimated already.")
+        raise AppError("--dry-run and --resume cannot be combined: a resumed run was estimated when it was started.")
     recipe = None if options.resume else await _recipe(services, options)
     if recipe and options.dry_run:
         return await _dry_run(services, recipe, is_json=options.json)
@@ -126,8 +126,12 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
     write(
         f"{estimate.items:,} questions x {estimate.cells} cells: {estimate.results:,} answers\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
-        + (f"at most {seconds / 60:,.0f} minutes at the rate seen before\n" if seconds else "no rate is known yet\n")
-        + (f"finds a difference from about {smallest * 100:.0f} points on\n" if smallest else "")
+        + (
+            f"at most {seconds / 60:,.0f} minutes at the rate measured before\n"
+            if seconds
+            else "no rate is known yet\n"
+        )
+        + (f"detects a difference of about {smallest * 100:.0f} points or more\n" if smallest else "")
         + recipe.command_line()
         + "\n"
     )

@@ -23,7 +23,7 @@ def add_command(commands: Any) -> None:
     """Add `dataset` and what stands below it to the commands of `m1app.cli.main`."""
     dataset = commands.add_parser("dataset", help="data sets to train on")
     below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
-    _add_build(below.add_parser("build", help="curate samples and keep them as a new version"))
+    _add_build(below.add_parser("build", help="curate samples and save them as a new version"))
     listed = below.add_parser("list", help="every version of every data set")
     add_json(listed, "one JSON list")
     listed.set_defaults(command=_list)
@@ -37,7 +37,7 @@ def add_command(commands: Any) -> None:
     show.add_argument("--block-size", type=int, default=0, metavar="N", help="mark samples with more tokens than this")
     add_json(show)
     show.set_defaults(command=_show)
-    delete = below.add_parser("delete", help="delete one version; the newest when none is named")
+    delete = below.add_parser("delete", help="delete one version; the newest if none is named")
     delete.add_argument("data_set", metavar="NAME[:vN]")
     delete.set_defaults(command=_delete)
 
@@ -50,27 +50,31 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ORG/REPO[:SPLIT]",
-        help="dataset of the Hugging Face hub; repeatable",
+        help="dataset on the Hugging Face hub; repeatable",
     )
     build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
     build.add_argument("--keep-duplicates", action="store_true")
-    build.add_argument("--keep-overlap", action="store_true", help="do not look for questions of evaluation sets")
+    build.add_argument("--keep-overlap", action="store_true", help="keep samples that overlap with evaluation sets")
     build.add_argument(
         "--keep-unverified",
         action="store_true",
         help="keep answers that name no option; answers that contradict the target are always dropped",
     )
     build.add_argument("--balance", choices=["none", "domain", "source"], default="none", help="needs --limit")
-    build.add_argument("--limit", type=int, metavar="N", help="most samples")
+    build.add_argument("--limit", type=int, metavar="N", help="maximum samples")
     build.add_argument(
-        "--max-tokens", type=int, default=_PLAN.max_tokens, metavar="N", help="most tokens of a sample; 0 is no limit"
+        "--max-tokens",
+        type=int,
+        default=_PLAN.max_tokens,
+        metavar="N",
+        help="maximum tokens per sample; 0 for no limit",
     )
     build.add_argument(
         "--min-reasoning",
         type=int,
         default=_PLAN.min_reasoning_characters,
         metavar="N",
-        help="fewest characters of reasoning",
+        help="minimum characters of reasoning",
     )
     build.add_argument("--seed", type=int, default=_PLAN.seed)
     build.add_argument(
@@ -119,7 +123,7 @@ def _plan(options: argparse.Namespace) -> CurationPlan:
             f"{' '.join(map(str, each['loc'])) or 'plan'}: {each['msg'].removeprefix('Value error, ')}"
             for each in exc.errors()
         )
-        raise AppError(f"The data set cannot be built like this: {faults}.") from exc
+        raise AppError(f"The data set cannot be built: {faults}.") from exc
 
 
 async def _list(services: Services, options: argparse.Namespace) -> int:
@@ -130,13 +134,13 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
     for each in versions:
         write(f"{each.id:32} {each.samples:>8,} samples  {each.created_at:%Y-%m-%d %H:%M}  {each.path}\n")
     if not versions:
-        say("There is no data set yet: build one with `python -m m1app dataset build`.")
+        say("No data sets yet. Build one with `python -m m1app dataset build`.")
     return 0
 
 
 async def _show(services: Services, options: argparse.Namespace) -> int:
     if options.block_size and not (options.profile and options.model):
-        raise AppError("--block-size needs samples whose tokens are counted: give --profile and --model too.")
+        raise AppError("--block-size needs token counts: add --profile and --model.")
     if options.profile:
         engine = await _engine(services, options.model)
         preview = await services.training_data.preview(

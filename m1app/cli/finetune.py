@@ -39,7 +39,7 @@ def add_command(commands: Any) -> None:
     finetune.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable"
     )
-    finetune.add_argument("--resume", metavar="ID", help="resume a job with the options that it was started with")
+    finetune.add_argument("--resume", metavar="ID", help="resume a job with its original options")
     finetune.add_argument("--executor", default="local", choices=["local", "ray"])
     finetune.add_argument("--dry-run", action="store_true", help="estimate the cost without training")
     add_json(finetune)
@@ -79,7 +79,7 @@ async def _finetune(settings: Settings, database: Database, options: argparse.Na
 
 def _recipe(options: argparse.Namespace) -> TrainingRecipe:
     if not options.data or not options.base:
-        raise AppError("Say what to learn from and what to begin with: --data FILE --base MODEL, or --resume ID.")
+        raise AppError("Name the training data and the base model: --data FILE --base MODEL, or --resume ID.")
     changes: dict[str, Any] = dict(map(_change, options.set))
     if options.name:
         changes["name"] = options.name
@@ -99,7 +99,7 @@ def _change(text: str) -> tuple[str, Any]:
 async def _resumed(jobs: JobService, job_id: str) -> Job:
     job = await jobs.get(job_id)
     if job.kind is not JobKind.FINE_TUNING:
-        raise AppError(f"The job {job.name!r} is a {job.kind.value}, no fine-tuning; use: jobs resume {job.id}")
+        raise AppError(f"The job {job.name!r} is a {job.kind.value}, not a fine-tuning job; use: jobs resume {job.id}")
     return job if job.state not in _OVER else await jobs.resume(job.id)
 
 
@@ -118,7 +118,7 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
             await asyncio.sleep(_LOOK_SECONDS)
             if stopping.is_set() and not is_told:
                 is_told = True
-                say("stopping, with a checkpoint")
+                say("stopping after a checkpoint")
                 await jobs.stop(job.id)
             events = await asyncio.to_thread(service.read_progress, job.id)
             # By time: a training that goes on takes back what was said of later steps.
@@ -149,9 +149,9 @@ def _described(plan: FineTuningPlan) -> str:
     estimate = plan.estimate
     lines = [
         *(f"{report.title} ({report.kept:,} of {report.before:,} kept)" for report in plan.reports if _dropped(report)),
-        f"{plan.train_samples:,} samples to learn from, {plan.evaluation_samples:,} held out; profile {plan.profile}",
+        f"{plan.train_samples:,} training samples, {plan.evaluation_samples:,} held out; profile {plan.profile}",
         f"{estimate.steps:,} steps; about {size(estimate.memory_bytes)} of memory and "
-        f"{size(estimate.disk_bytes)} of disk; here: {plan.machine.said()}",
+        f"{size(estimate.disk_bytes)} of disk; this machine: {plan.machine.said()}",
         plan.environment,
         *plan.notes,
     ]
@@ -191,7 +191,7 @@ def _show(service: FineTuningService, job: Job, *, is_json: bool) -> int:
     if is_json:
         write_json(content)
     elif result:
-        write(f"model {model_id} in {folder}\nask it: M1_MODEL={model_id} python -m m1app probe --question FILE\n")
+        write(f"model {model_id} in {folder}\ntry it: M1_MODEL={model_id} python -m m1app probe --question FILE\n")
     if job.state is JobState.SUCCEEDED:
         return 0
     if job.state is JobState.STOPPED:

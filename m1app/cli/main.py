@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(options.run(options))
         return asyncio.run(_with_services(options.command, options))
     except KeyboardInterrupt:
-        say("Interrupted; what was generated is kept.")
+        say("Interrupted; everything generated so far is saved.")
         return 130
     except (*FOR_PEOPLE, OSError) as exc:
         say(f"error: {exc}")
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_program(), description="m1app: its pages, or without a browser.")
+    parser = argparse.ArgumentParser(prog=_program(), description="m1app: serve the pages, or work without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_command(commands)

@@ -21,7 +21,7 @@ def add_command(commands: Any) -> None:
     questions = commands.add_parser("questions", help="question sets for benchmarks: import, list, preview, compare")
     below = questions.add_subparsers(required=True, metavar="import|list|layouts|preview|overlap|delete")
     _add_import(below)
-    listing = below.add_parser("list", help="list all sets with their number of questions")
+    listing = below.add_parser("list", help="list all sets with their question counts")
     add_json(listing)
     listing.set_defaults(command=_list)
     below.add_parser("layouts", help="list the layouts of question files").set_defaults(command=_layouts)
@@ -43,8 +43,8 @@ def add_command(commands: Any) -> None:
 
 
 def _add_import(below: Any) -> None:
-    command = below.add_parser("import", help="import a file, or a dataset of the Hugging Face hub")
-    command.add_argument("file", metavar="FILE", help=".json, .jsonl, .csv, .tsv or .parquet; with --hub a repository")
+    command = below.add_parser("import", help="import a file, or a dataset from the Hugging Face hub")
+    command.add_argument("file", metavar="FILE", help=".json, .jsonl, .csv, .tsv or .parquet; a repository with --hub")
     command.add_argument("--name", default="", help="name of the set (default: the name in the file)")
     command.add_argument(
         "--layout", default="", help="layout of the file, see `questions layouts` (default: found by its columns)"
@@ -99,7 +99,7 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
             f"imported {each.created_at:%Y-%m-%d}\n"
         )
     if not sets:
-        write("There is no question set yet. Import one: python -m m1app questions import FILE\n")
+        write("No question sets yet. Import one: python -m m1app questions import FILE\n")
     return 0
 
 
@@ -151,8 +151,10 @@ async def _overlap(services: Services, options: argparse.Namespace) -> int:
 def _overlaps_text(overlaps: Sequence[Overlap]) -> str:
     lines = []
     for overlap in overlaps:
-        verb = "question of" if overlap.count == 1 else "questions of"
-        lines.append(f"overlap: {overlap.count:,} {verb} {overlap.first} with {overlap.second}, or nearly so")
+        what = "question" if overlap.count == 1 else "questions"
+        lines.append(
+            f"overlap: {overlap.first} shares {overlap.count:,} {what} with {overlap.second} (identical or nearly so)"
+        )
         lines += [f"  {share:4.0%}  {_short(first)}" for first, _, share in overlap.pairs[:3]]
     return "".join(f"{line}\n" for line in lines)
 
@@ -174,5 +176,5 @@ async def _named(services: Services, name: str) -> QuestionSet:
     found = next((each for each in sets if each.name == name), None)
     if found is None:
         there = ", ".join(each.name for each in sets) or "none yet"
-        raise QuestionSetError(f"Question set {name[:80]!r} not found. There are: {there}.")
+        raise QuestionSetError(f"Question set {name[:80]!r} not found. Available: {there}.")
     return found

@@ -74,14 +74,14 @@ def _read(text: str, where: str) -> Any:
 
 def _scored(where: str, entry: Any, rule: str) -> Score:
     if not isinstance(entry, Mapping):
-        raise InvalidAnswers(f"{where}: an object with text, options and answer_idx was expected.")
+        raise InvalidAnswers(f"{where}: expected an object with text, options and answer_idx.")
     text, options, target = entry.get("text"), entry.get("options"), entry.get("answer_idx")
     if not isinstance(text, str):
-        raise InvalidAnswers(f"{where}: text is {type(text).__name__} and must be a string.")
+        raise InvalidAnswers(f"{where}: text must be a string, not {type(text).__name__}.")
     if not isinstance(options, Mapping) or not all(isinstance(each, str) for each in options.values()):
         raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
     if target is not None and target not in options:
-        raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is none of {', '.join(options)}.")
+        raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is not one of {', '.join(options)}.")
     return score(text, dict(options), target or _letter_of(entry.get("answer"), options), rule)
 
 

@@ -24,11 +24,11 @@ def add_command(commands: Any) -> None:
         type=numbers,
         default=DEFAULT_FORCE_ROUNDS,
         metavar="R,R",
-        help='numbers of natural stops to overrule with "Wait"',
+        help='numbers of natural stops to override with "Wait"',
     )
     sweep.add_argument("--model", action="append", default=[], help="name of a served model; repeatable")
     sweep.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes, with consecutive seeds")
-    sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="most tokens of each answer")
+    sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="maximum tokens per answer")
     sweep.set_defaults(command=_sweep)
 
 

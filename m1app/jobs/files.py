@@ -22,7 +22,7 @@ class JobFiles:
     def folder(self, job_id: str) -> Path:
         """The job's folder, which need not exist; raises ValueError for what is no id."""
         if not (job_id.isascii() and job_id.isalnum()):
-            raise ValueError(f"{job_id[:40]!r} is no id of a job")
+            raise ValueError(f"{job_id[:40]!r} is not a job id")
         return self._directory / job_id
 
     def log_path(self, job_id: str) -> Path:

@@ -127,7 +127,8 @@ class RayExecutor:
         with suppress(IndexError):
             said = str(exc).strip().splitlines()[0][:300]
         return ExecutorError(
-            f"Ray at {self._address} did not do it ({said}). Check M1_RAY_ADDRESS and that the cluster runs."
+            f"The request to Ray at {self._address} failed ({said}). Check M1_RAY_ADDRESS and that the cluster is "
+            "running."
         )
 
 

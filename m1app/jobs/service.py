@@ -87,7 +87,8 @@ class JobService:
             return await self._database.write(store)
         except OSError as exc:
             raise JobRefused(
-                f"The job's folder cannot be made ({exc.strerror}: {exc.filename}). Make room or give write permission."
+                f"The job's folder cannot be created ({exc.strerror}: {exc.filename}). Free some space or grant "
+                "write permission."
             ) from exc
 
     async def recent(self, *, limit: int = 100, states: Collection[JobState] = (), text: str = "") -> tuple[Job, ...]:
@@ -106,11 +107,11 @@ class JobService:
             JobRefused: it is over.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
-        if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a person before it began"):
-            await self._request(job_id, JobState.STOPPING, running, "told to stop by a person")
+        if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a user before it started"):
+            await self._request(job_id, JobState.STOPPING, running, "stop requested by a user")
         job = await self.get(job_id)
         if job.state in OVER - {JobState.STOPPED}:
-            raise JobRefused(f"The job {job.name!r} is over ({job.state.value}); there is nothing to stop.")
+            raise JobRefused(f"Job {job.name!r} has already ended ({job.state.value}); there is nothing to stop.")
         return job
 
     async def resume(self, job_id: str) -> Job:
@@ -123,11 +124,11 @@ class JobService:
         job = await self.get(job_id)
         self._check_executor(job.executor)
         allowed = states_before(JobState.QUEUED) | ({job.state} if may_resume(job) else set())
-        if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a person"):
+        if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a user"):
             job = await self.get(job_id)
             raise JobRefused(
-                f"The job {job.name!r} is {job.state.value}; only one that was stopped or lost, or that "
-                "failed or has failed questions, can be resumed."
+                f"Job {job.name!r} ({job.state.value}) cannot be resumed; only a job that was stopped, lost or failed, "
+                "or that has failed questions, can."
             )
         return await self.get(job_id)
 
@@ -151,7 +152,7 @@ class JobService:
         """
         if not await self._database.write(lambda s: JobRepository(s).delete(job_id, OVER)):
             job = await self.get(job_id)
-            raise JobRefused(f"The job {job.name!r} is {job.state.value}. Stop it first, then delete it.")
+            raise JobRefused(f"Job {job.name!r} is {job.state.value}. Stop it before you delete it.")
         await asyncio.to_thread(self._files.delete, job_id)
 
     async def log_tail(self, job_id: str, *, lines: int = 200) -> str:
@@ -201,10 +202,11 @@ class JobService:
             return
         if name == "ray":
             raise JobRefused(
-                "No Ray cluster is known. Set M1_RAY_ADDRESS to its dashboard, such as http://head:8265, and start the "
-                "app again; or let the job run on this machine (local)."
+                "No Ray cluster is configured. Set M1_RAY_ADDRESS to its dashboard, such as http://head:8265, and "
+                "restart "
+                "the app, or run the job on this machine (local)."
             )
-        raise JobRefused(f"Nobody runs jobs as {name[:40]!r}; found were: {', '.join(self._executors)}.")
+        raise JobRefused(f"Executor {name[:40]!r} not found. Available: {', '.join(self._executors)}.")
 
     async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
         """Whether the job is in `state` from now on; its log says so before anybody can act on it."""
@@ -219,7 +221,9 @@ class JobService:
         try:
             return await self._database.write(request)
         except OSError as exc:
-            raise JobRefused(f"The job's log cannot be written ({exc.strerror}: {exc.filename}). Make room.") from exc
+            raise JobRefused(
+                f"The job's log cannot be written ({exc.strerror}: {exc.filename}). Free some space."
+            ) from exc
 
 
 def _executors_of(settings: Settings) -> dict[str, Executor]:
@@ -232,12 +236,12 @@ def _checked_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
         checked = json.loads(json.dumps(dict(recipe), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as exc:
         raise JobRefused(
-            f"The recipe is not JSON ({exc}). Use texts, finite numbers, lists and mappings only."
+            f"The recipe is not JSON ({exc}). Use only strings, finite numbers, lists and mappings."
         ) from exc
     return dict(checked)
 
 
 def _checked_priority(priority: int) -> int:
     if abs(priority) > _MOST_PRIORITY:
-        raise JobRefused(f"The priority is {priority}; it must be from {-_MOST_PRIORITY:,} to {_MOST_PRIORITY:,}.")
+        raise JobRefused(f"Priority is {priority}; choose one from {-_MOST_PRIORITY:,} to {_MOST_PRIORITY:,}.")
     return priority

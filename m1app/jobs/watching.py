@@ -75,7 +75,7 @@ def judge(seen: Sighting, limits: WatchLimits) -> Judgement | None:
         return Judgement(JobState.STOPPED, "")
     if seen.presence is Presence.UNKNOWN:
         return Judgement(
-            JobState.LOST, f"Its worker has not been heard of for {seen.silent_seconds:.0f} s. Resume it to go on."
+            JobState.LOST, f"Its worker has not reported for {seen.silent_seconds:.0f} s. Resume the job to continue."
         )
     if seen.has_begun:
         return Judgement(
@@ -83,7 +83,9 @@ def judge(seen: Sighting, limits: WatchLimits) -> Judgement | None:
             "Its worker exited without reporting a result. It may have been killed or run out of memory. "
             "Resume the job to continue.",
         )
-    return Judgement(JobState.FAILED, "Its worker ended before it could begin. Its log says why; then resume it.")
+    return Judgement(
+        JobState.FAILED, "Its worker ended before it could start. See the log for the cause, then resume the job."
+    )
 
 
 def _is_given_up(seen: Sighting, limits: WatchLimits) -> bool:

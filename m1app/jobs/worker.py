@@ -119,20 +119,20 @@ async def _claim(database: Database, job_id: str) -> Job | None:
         _log.error("%s", exc)
         return None
     if claimed is not None:
-        _log.info("attempt %d of %s %r begins, process %d", claimed.attempt, claimed.kind, claimed.name, os.getpid())
+        _log.info("attempt %d of %s %r starts, process %d", claimed.attempt, claimed.kind, claimed.name, os.getpid())
         return claimed
     if seen.state is JobState.STOPPING and seen.heartbeat_at is None:
         return seen
     has_worker = seen.state in ACTIVE
     why = "another worker has it" if has_worker else f"it is {seen.state.value}, and only a scheduler starts it"
-    _log.error("job %s is not taken: %s", job_id, why)
+    _log.error("job %s was not taken: %s", job_id, why)
     return None
 
 
 async def _run(runners: Mapping[JobKind, JobRunner], context: JobContext) -> _Outcome:
     runner = runners.get(context.job.kind)
     if runner is None:
-        return _Outcome(JobState.FAILED, f"This version of the app cannot run jobs of the kind {context.job.kind}.")
+        return _Outcome(JobState.FAILED, f"This version of the app cannot run {context.job.kind} jobs.")
     try:
         context.artifacts.mkdir(parents=True, exist_ok=True)
         is_complete = await runner(context)
@@ -143,13 +143,13 @@ async def _run(runners: Mapping[JobKind, JobRunner], context: JobContext) -> _Ou
         return _Outcome(JobState.SUCCEEDED)
     if context.is_stopping.is_set():
         return _Outcome(JobState.STOPPED)
-    return _Outcome(JobState.FAILED, "It ended before it was complete. Its log says why; resume it to go on.")
+    return _Outcome(JobState.FAILED, "The job ended before it was complete. See its log for the cause, then resume it.")
 
 
 def _message_of(error: Exception) -> str:
     if isinstance(error, FOR_PEOPLE):
         return str(error)
-    return f"Something unexpected went wrong ({type(error).__name__}: {error}). The job's log has the details."
+    return f"An unexpected error occurred ({type(error).__name__}: {error}). The job's log has the details."
 
 
 async def _end(database: Database, job: Job, outcome: _Outcome, progress: JobProgress | None) -> int:
@@ -161,7 +161,7 @@ async def _end(database: Database, job: Job, outcome: _Outcome, progress: JobPro
 
     is_stored = await _persistently(lambda: database.write(end))
     if not is_stored:
-        _log.warning("the job has gone on without this worker: what it came to (%s) is not stored", state.value)
+        _log.warning("the job has moved on without this worker; its result (%s) is not saved", state.value)
         return 1
     return 1 if state is JobState.FAILED else 0
 
@@ -227,7 +227,7 @@ class _Pulse(Thread):
             )
         except StorageError as exc:
             if not self._is_away:
-                _log.warning("no heartbeat reaches the database: %s", exc)
+                _log.warning("heartbeats do not reach the database: %s", exc)
             self._is_away = True
             if progress is not None and not isinstance(exc, InvalidRecord):
                 self._is_new.set()
@@ -240,9 +240,9 @@ class _Pulse(Thread):
 
 
 _UNWANTED: Mapping[JobState | None, str] = {
-    None: "the job was deleted, or another worker has begun it anew",
-    JobState.STOPPING: "a person told the job to stop",
-    JobState.LOST: "the job was given up as lost; resume it to go on",
+    None: "the job was deleted, or another worker has restarted it",
+    JobState.STOPPING: "stop requested by a user",
+    JobState.LOST: "the job was marked as lost; resume it to continue",
 }
 
 

@@ -97,7 +97,7 @@ def _check_slug(text: str) -> str:
 
 def _check_text(text: str) -> str:
     if not text or text != text.strip():
-        raise ValueError("expected text without blanks or line breaks at either end")
+        raise ValueError("expected text without spaces or line breaks at either end")
     return text
 
 
@@ -166,7 +166,7 @@ def _check_ids(entries: list[_Entry], file_name: str) -> None:
         if entry.id in numbers:
             raise LibraryError(
                 f"{file_name}, entry {entry.id!r}, field id: entries {numbers[entry.id]} and {number} both have it; "
-                "expected an id of its own for each."
+                "expected a unique id for each."
             )
         numbers[entry.id] = number
 
@@ -192,7 +192,7 @@ def _complaint(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "missing; expected a value"
     if error["type"] == "extra_forbidden":
-        return "not a field that is known here; remove it or correct its name"
+        return "unknown field; remove it or correct its name"
     if error["type"] == "model_type":
         return f"found {_shown(error['input'])}; expected a table of fields"
     message = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]

@@ -207,7 +207,7 @@ def check_letters(letters: Sequence[str]) -> None:
     for expected, letter in zip(ascii_uppercase, letters, strict=False):
         if letter != expected:
             raise InvalidQuestion(
-                f"The option letters are {', '.join(letters)}, where {expected} should stand for {letter}: "
+                f"The option letters are {', '.join(letters)}, expected {expected} instead of {letter}: "
                 "letter the options A, B, C, ... without a gap."
             )
 
@@ -216,7 +216,7 @@ def check_doubled(letters: Sequence[str]) -> None:
     """Refuse a letter that comes more than once."""
     if doubled := [letter for letter, count in Counter(letters).items() if count > 1]:
         raise InvalidQuestion(
-            f"The option letter {', '.join(doubled)} comes more than once: give each option its own letter."
+            f"The option letter {', '.join(doubled)} appears more than once: give each option its own letter."
         )
 
 

@@ -165,7 +165,7 @@ def validate_question(
         InvalidQuestion: the first thing found wrong, and what to do about it.
     """
     if not stem.strip():
-        raise InvalidQuestion("The question is empty: write or paste one.")
+        raise InvalidQuestion("The question is empty: enter or paste one.")
     length = len(stem) + sum(map(len, options.values()))
     if length > max_characters:
         raise InvalidQuestion(
@@ -194,7 +194,7 @@ def _check_options(options: Mapping[str, str]) -> None:
     _check_count(len(options))
     for letter, text in options.items():
         if letter.upper() not in list(ascii_uppercase):
-            raise InvalidQuestion(f"The option {text[:60]!r} has {letter!r} for a letter: use one of A to Z.")
+            raise InvalidQuestion(f"The option {text[:60]!r} has the letter {letter!r}: use one of A to Z.")
         if not text.strip():
             raise InvalidQuestion(f"Option {letter} is empty: write its text or remove it.")
         _check_characters(f"Option {letter}", text)
@@ -208,7 +208,7 @@ def _check_target(target: str | None, options: Mapping[str, str]) -> None:
         raise InvalidQuestion(
             f"The target is {target[:60]!r}, but the question has no options: add them, or remove the target."
         )
-    raise InvalidQuestion(f"The target {target[:60]!r} is none of the options: choose one of {', '.join(options)}.")
+    raise InvalidQuestion(f"The target {target[:60]!r} is not one of the options: choose one of {', '.join(options)}.")
 
 
 def _check_count(count: int) -> None:
@@ -230,7 +230,7 @@ def read_question_json(text: str) -> QuestionText:
     except RecursionError as exc:
         raise InvalidQuestion("The JSON is nested too deeply: give one flat object.") from exc
     except ValueError as exc:
-        raise InvalidQuestion(f"This is not valid JSON ({exc}): correct it there.") from exc
+        raise InvalidQuestion(f"This is not valid JSON ({exc}): correct it.") from exc
     if not isinstance(record, dict):
         raise _wrong_type("The JSON", "an object with a question", record)
     stem = _text_at(record, "question")
@@ -255,7 +255,7 @@ def _text_at(record: Mapping[str, object], key: str) -> str | None:
     value = record.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise _wrong_type(f"The key {key!r}", "a text", value)
+    raise _wrong_type(f"The key {key!r}", "text", value)
 
 
 def _options_at(record: Mapping[str, object]) -> dict[str, str]:
@@ -266,10 +266,10 @@ def _options_at(record: Mapping[str, object]) -> dict[str, str]:
         _check_count(len(options))
         options = dict(zip(ascii_uppercase, options, strict=False))
     if not isinstance(options, dict):
-        raise _wrong_type("The key 'options'", "an object (letter: text) or a list of texts", options)
+        raise _wrong_type("The key 'options'", "an object (letter: text) or a list of strings", options)
     for letter, text in options.items():
         if not isinstance(text, str):
-            raise _wrong_type(f"Option {letter!r}", "a text", text)
+            raise _wrong_type(f"Option {letter!r}", "text", text)
     return {letter: normalise_newlines(text) for letter, text in options.items()}
 
 
@@ -280,7 +280,7 @@ def _target_at(record: Mapping[str, object], options: Mapping[str, str]) -> str 
     if letter is None:
         if found is None or found in options:
             return found
-        raise InvalidQuestion(f"The key 'answer' is {found[:60]!r}, which is none of the options: correct it.")
+        raise InvalidQuestion(f"The key 'answer' is {found[:60]!r}, which is not one of the options: correct it.")
     letter = letter.strip() if letter.strip() in options else letter.strip().upper()
     if found in options and found != letter:
         raise InvalidQuestion(

@@ -60,7 +60,7 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
         UnknownScoringRule: there is no such rule.
     """
     if rule not in RULES:
-        raise UnknownScoringRule(f"There is no scoring rule {rule!r}: choose one of {', '.join(sorted(RULES))}.")
+        raise UnknownScoringRule(f"Unknown scoring rule {rule!r}: choose one of {', '.join(sorted(RULES))}.")
     return RULES[rule](text, options, target)
 
 

@@ -129,13 +129,13 @@ def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
 
 
 _ROOT = Path(__file__).resolve().parents[2]
-_OFFLINE = "M1_HUB_OFFLINE is set: only what was fetched before can be imported."
+_OFFLINE = "M1_HUB_OFFLINE is set: only datasets fetched before can be imported."
 _UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
-    "DatasetNotFoundError": "Check the name; where a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
+    "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
     "ConnectionError": _UNREACHABLE,
     "LocalEntryNotFoundError": _UNREACHABLE,
-    "RuntimeError": "If it is a dataset script: take a copy of the set as Parquet or JSON lines.",
+    "RuntimeError": "If it is a dataset script, import a copy of the set as Parquet or JSON lines.",
 }
 """By the name of the error's class: what to do about it."""
 

@@ -116,8 +116,9 @@ def _report(problems: list[str], layout: Layout) -> str:
 def _no_questions(parsed: ParsedSet, file_name: str) -> str:
     if parsed.left_out:
         return (
-            f"{file_name}: found {parsed.left_out:,} questions, none of a subject that layout {parsed.layout} takes. "
-            f"Layout {parsed.layout}-all takes every subject."
+            f"{file_name}: found {parsed.left_out:,} questions, none in a subject that layout {parsed.layout} "
+            "includes. "
+            f"Layout {parsed.layout}-all includes every subject."
         )
     return f"{file_name}: found no question in {parsed.name!r}, expected at least one."
 
@@ -188,11 +189,11 @@ def check_name(new: Candidate, here: QuestionSet | None) -> None:
     if not name or not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
         raise InvalidQuestionSet(
             f"found {name[:40]!r} as a set's name, expected up to {MAX_NAME_CHARACTERS} printable characters. "
-            "Give the import a name of its own."
+            "Give the import another name."
         )
     if here and (here.sha256, here.layout) != (new.sha256, new.parsed.layout):
         raise InvalidQuestionSet(
-            f"There is a question set named {name!r} already, with other content (from {here.source}, layout "
+            f"A question set named {name!r} already exists with different content (from {here.source}, layout "
             f"{here.layout}, imported {here.created_at:%Y-%m-%d}). Give this import another name, or delete that set "
             "first. Nothing was imported."
         )
@@ -203,12 +204,12 @@ def notes_of(given: Candidate, kept: QuestionSet, is_new: bool) -> list[str]:
     notes = []
     if not is_new:
         notes.append(
-            f"{kept.name} is here already, imported {kept.created_at:%Y-%m-%d} from {kept.source}; nothing was added."
+            f"{kept.name} already exists, imported {kept.created_at:%Y-%m-%d} from {kept.source}; nothing was added."
         )
     if given.parsed.left_out:
         layout = given.parsed.layout
         notes.append(
-            f"{kept.name}: {given.parsed.left_out:,} questions of other subjects were left out; "
-            f"layout {layout}-all takes them."
+            f"{kept.name}: {given.parsed.left_out:,} questions in other subjects were left out; "
+            f"layout {layout}-all includes them."
         )
     return notes

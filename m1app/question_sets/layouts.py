@@ -75,9 +75,9 @@ def read_pubmedqa_original(row: Row) -> SetQuestion:
 def _abstract_question(contexts: object, column: str, question: str, decision: object, title: str) -> SetQuestion:
     """Abstract, blank line, question: as in m1's evaluation data."""
     if not isinstance(contexts, list) or not contexts or not all(isinstance(text, str) for text in contexts):
-        raise unexpected(column, contexts, "a list of texts, the parts of the abstract")
+        raise unexpected(column, contexts, "a list of strings, the parts of the abstract")
     if decision is None or decision == "":
-        raise unexpected("final_decision", decision, "yes, no or maybe; without a target nothing could be scored")
+        raise unexpected("final_decision", decision, "yes, no or maybe; without a target nothing can be scored")
     if decision not in _DECISIONS:
         raise unexpected("final_decision", decision, "yes, no or maybe")
     stem = "\n".join(contexts) + "\n\n" + question
@@ -244,7 +244,7 @@ def layout_of(layout_id: str) -> Layout:
         InvalidQuestionSet: there is none.
     """
     if layout_id not in _BY_ID:
-        raise InvalidQuestionSet(f"There is no layout {layout_id!r}. Choose one of {', '.join(_BY_ID)}.")
+        raise InvalidQuestionSet(f"Unknown layout {layout_id!r}. Choose one of {', '.join(_BY_ID)}.")
     return _BY_ID[layout_id]
 
 

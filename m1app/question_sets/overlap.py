@@ -181,8 +181,9 @@ def read_training_texts(content: bytes, file_name: str) -> tuple[Text, ...]:
             text = _text(row) if isinstance(row, Mapping) else None
             if text is None:
                 raise InvalidQuestionSet(
-                    f"{file_name}, {table.where(index)}: found no {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]} with a "
-                    "text in it, expected one in every row of fine-tuning data. Rename the column that has it."
+                    f"{file_name}, {table.where(index)}: found no text in {', '.join(_COLUMNS[:-1])} or "
+                    f"{_COLUMNS[-1]}, "
+                    "expected one in every row of fine-tuning data. Rename the column that holds the question."
                 )
             texts.append(text)
     return tuple(texts)

@@ -50,7 +50,7 @@ def text_at(row: Row, column: str) -> str:
     """The text of a column, which must not be blank."""
     value = row.get(column)
     if not isinstance(value, str) or not value.strip():
-        raise unexpected(column, value, "a text")
+        raise unexpected(column, value, "text")
     return value
 
 
@@ -61,7 +61,7 @@ def optional_text(row: Row, column: str) -> str:
         return value or ""
     if isinstance(value, int | float):
         return str(value)
-    raise unexpected(column, value, "a text or nothing")
+    raise unexpected(column, value, "text or nothing")
 
 
 def texts_of(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def options_at(row: Row, column: str) -> dict[str, str]:
             return lettered_options(_pairs(value, column), column)
         _check_count(len(value), column)
         return lettered_options(dict(zip(ascii_uppercase, value, strict=False)), column)
-    raise unexpected(column, value, "options: an object of letter to text, or a list of texts")
+    raise unexpected(column, value, "options: an object of letter to text, or a list of strings")
 
 
 def _pairs(entries: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _pairs(entries: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
     for entry in entries:
         letter = entry.get("key", entry.get("letter"))
         if not isinstance(letter, str) or letter in options:
-            raise unexpected(column, entry, "options as {key, value} with a letter of its own each")
+            raise unexpected(column, entry, "options as {key, value}, each with its own letter")
         options[letter] = entry.get("value", entry.get("content"))
     return options
 
@@ -124,7 +124,7 @@ def lettered_options(options: Mapping[str, Any], column: str) -> dict[str, str]:
     if len(by_letter) < len(options) or letters != list(ascii_uppercase[: len(letters)]):
         raise unexpected(column, ", ".join(options), "letters from A without a gap, each once")
     if len(letters) < 2:
-        raise RowProblem(f"column {column}: found {len(letters)} options with a text, expected two or more")
+        raise RowProblem(f"column {column}: found {len(letters)} options with text, expected two or more")
     return {letter: _option_text(by_letter[letter], f"{column}, option {letter}") for letter in letters}
 
 
@@ -136,7 +136,7 @@ def _option_text(text: object, column: str) -> str:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return str(text)
     if not isinstance(text, str) or not text.strip():
-        raise unexpected(column, text, "a text")
+        raise unexpected(column, text, "text")
     return text
 
 
@@ -152,7 +152,7 @@ def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
         value = value[0]
     letter = value.strip().upper() if isinstance(value, str) else value
     if _is_blank(letter):
-        raise unexpected(column, value, "the right option's letter; without a target nothing could be scored")
+        raise unexpected(column, value, "the right option's letter; without a target nothing can be scored")
     if not isinstance(letter, str) or letter not in options:
         raise unexpected(column, value, f"the right option's letter, one of {', '.join(options)}")
     return letter
@@ -165,7 +165,7 @@ def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if number is None or number in ("", -1, "-1"):
-        raise unexpected(column, value, "the right option's number; without a target nothing could be scored")
+        raise unexpected(column, value, "the right option's number; without a target nothing can be scored")
     letters = list(options)
     if isinstance(number, bool) or not isinstance(number, int) or not first <= number < first + len(letters):
         raise unexpected(column, value, f"the right option's number, {first} to {first + len(letters) - 1}")

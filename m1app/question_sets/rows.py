@@ -67,7 +67,7 @@ def json_sets(text: str, file_name: str) -> dict[str, Sequence[JsonEntry]]:
     names = [entry.key for entry in members]
     doubled = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if doubled is not None:
-        raise InvalidQuestionSet(f"{file_name}: the name {doubled!r} stands twice. Rename one of the two.")
+        raise InvalidQuestionSet(f"{file_name}: the name {doubled!r} appears twice. Rename one of them.")
     if members and kinds == {"["}:
         return {entry.key: list(_entries(text, entry.position)) for entry in members}
     if members and kinds == {"{"}:
@@ -169,8 +169,8 @@ def read_tables(content: bytes, file_name: str) -> tuple[RowTable, ...]:
     if ending == ".json":
         return _json_tables(_text(content, file_name), file_name)
     raise InvalidQuestionSet(
-        f"{file_name}: a name that ends with {ending or 'nothing'} was found, expected {FILE_KINDS}. "
-        "Convert the file, or give it the ending that it should have."
+        f"{file_name}: found a name that ends with {ending or 'nothing'}, expected {FILE_KINDS}. "
+        "Convert the file, or correct its extension."
     )
 
 
@@ -193,11 +193,11 @@ def _json_tables(text: str, file_name: str) -> tuple[RowTable, ...]:
         if exc.msg == "Extra data" and text[: exc.pos].strip().count("\n") == 0:
             return (_json_lines(text),)
         raise InvalidQuestionSet(
-            f"{file_name}, line {exc.lineno:,}, column {exc.colno:,}: this is not JSON ({exc.msg}). Correct it there."
+            f"{file_name}, line {exc.lineno:,}, column {exc.colno:,}: this is not JSON ({exc.msg}). Correct it."
         ) from exc
     except (RecursionError, ValueError) as exc:
         raise InvalidQuestionSet(
-            f"{file_name}: this JSON cannot be read ({exc}). Give a list of flat objects, one for each question."
+            f"{file_name}: this JSON cannot be read ({exc}). Use a list of flat objects, one for each question."
         ) from exc
     return tuple(_json_table(text, name, entries) for name, entries in json_sets(text, file_name).items())
 
@@ -247,7 +247,7 @@ def _csv_table(text: str, file_name: str) -> RowTable:
     except csv.Error as exc:
         raise InvalidQuestionSet(
             f"{file_name}, line {max(reader.line_num, 1):,}: this is not CSV ({exc}). "
-            'Put quotes around cells that hold quotes, commas or line breaks, and write a quote inside as "".'
+            'Put quotes around cells that contain quotes, commas or line breaks, and write a quote inside as "".'
         ) from exc
     return RowTable("", rows, lambda index: f"line {lines[index]:,}")
 
@@ -255,7 +255,7 @@ def _csv_table(text: str, file_name: str) -> RowTable:
 def _header(cells: list[str], file_name: str) -> list[str]:
     doubled = sorted({cell for cell in cells if cells.count(cell) > 1})
     if doubled:
-        raise InvalidQuestionSet(f"{file_name}, line 1: the column {doubled[0]!r} stands twice. Rename one of the two.")
+        raise InvalidQuestionSet(f"{file_name}, line 1: the column {doubled[0]!r} appears twice. Rename one of them.")
     return cells
 
 

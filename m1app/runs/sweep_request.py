@@ -127,7 +127,7 @@ def _check_passes(settings: SweepSettings) -> None:
     check_whole(passes, "passes", "Passes", 1, MAX_PASSES, "")
     if passes > 1 and settings.temperature == 0:
         raise SweepRefused(
-            "passes", f"{passes} passes at temperature 0 would all be equal; raise it, or choose 1 pass."
+            "passes", f"{passes} passes at temperature 0 would all be identical; raise it, or choose 1 pass."
         )
     if seed is not None and seed + passes - 1 > MAX_SEED:
-        raise SweepRefused("seed", f"Seed {seed:,} leaves no room for {passes} passes; choose less.")
+        raise SweepRefused("seed", f"Seed {seed:,} leaves no room for {passes} passes; choose a smaller one.")

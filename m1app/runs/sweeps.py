@@ -142,7 +142,8 @@ class SweepService:
             plan = await self._planner.plan(request.probe(trace.model, trace.pass_number))
             if plan.prompt.token_ids != trace.prompt_token_ids:
                 raise AppError(
-                    "The engine now makes another prompt of this question than when the sweep began; run it again."
+                    "The engine now builds a different prompt for this question than when the sweep started; run it "
+                    "again."
                 )
             plans[trace.model, trace.pass_number] = plan
         running = replace(kept.sweep, state=TraceState.RUNNING, error="")

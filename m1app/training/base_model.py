@@ -102,7 +102,7 @@ def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
         entry = catalog.get(name)
     except UnknownModel as exc:
         if not path.exists():
-            raise RecipeRefused("base", f"{exc} A .gguf file or a folder of safetensors is taken as well.") from exc
+            raise RecipeRefused("base", f"{exc} A .gguf file or a folder of safetensors works too.") from exc
         return _at(path.absolute(), _slug(path), None)
     if entry.is_fetched_by_engine:
         parameters = parse_size(entry.parameters)
@@ -160,7 +160,7 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
     try:
         download_hub_file(wanted, part, ProgressMeter(None), _PATIENCE_SECONDS)
     except SourceUnreachable as exc:
-        raise _NotHere(f"{hub.url} does not answer. Check the network and M1_HUB_URL, then plan again.") from exc
+        raise _NotHere(f"{hub.url} is not responding. Check the network and M1_HUB_URL, then plan again.") from exc
     except SourceRefused as exc:
         if name == _TOKENIZER_FILE:
             raise _NotHere(str(exc)) from exc
@@ -215,7 +215,7 @@ def _shape_of(header: GgufHeader) -> ModelShape | None:
 def _from_folder(folder: Path, name: str, entry: CatalogModel | None) -> BaseModel:
     config = _json(folder / "config.json")
     if not list(folder.glob("*.safetensors")):
-        raise RecipeRefused("base", f"{folder} holds no .safetensors file; name a folder with a whole model.")
+        raise RecipeRefused("base", f"{folder} has no .safetensors file; name a folder with a complete model.")
     shape = None
     if {"num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "num_attention_heads"} <= config.keys():
         heads = config["num_attention_heads"]
@@ -258,7 +258,7 @@ def _json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
-        raise RecipeRefused("base", f"{path.parent} has no {path.name}; name a folder with a whole model.") from exc
+        raise RecipeRefused("base", f"{path.parent} has no {path.name}; name a folder with a complete model.") from exc
     except (OSError, ValueError) as exc:
         raise RecipeRefused("base", f"{path} cannot be read as JSON ({exc}); save the model again.") from exc
     return content if isinstance(content, dict) else {}

@@ -60,7 +60,7 @@ def deduplicate(samples: Sequence[TrainingSample]) -> Step:
         first = seen.setdefault(question_hash(sample.question, sample.options), sample)
         if first is not sample:
             dropped.append(f"{shown(sample.question)} ({sample.source}; first in {first.source})")
-    title = f"{len(dropped):,} questions stand more than once; the first of each is kept"
+    title = f"{len(dropped):,} questions appear more than once; the first of each is kept"
     return _step("deduplicate", title, samples, tuple(seen.values()), dropped)
 
 
@@ -85,7 +85,7 @@ def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Seq
     pairs = sorted(closest.values(), key=lambda pair: (-pair[2], pair[0]))[:SHOWN_PAIRS]
     by_set = "; ".join(f"{name}: {count:,}" for name, count in counts.most_common())
     title = (
-        f"{len(closest):,} questions overlap with {len(evaluation):,} evaluation sets by runs of {NGRAM_WORDS} words"
+        f"{len(closest):,} questions share {NGRAM_WORDS} consecutive words with {len(evaluation):,} evaluation sets"
         + (f" ({by_set})" if by_set else "")
     )
     examples = [f"{here} ~ {there} ({percent(share, 0)})" for here, there, share in pairs]
@@ -105,7 +105,7 @@ def drop_answered(samples: Sequence[TrainingSample], answered: Collection[str], 
     easy = [question_hash(sample.question, sample.options) in answered for sample in samples]
     kept = tuple(sample for sample, is_easy in zip(samples, easy, strict=True) if not is_easy)
     dropped = [shown(sample.question) for sample, is_easy in zip(samples, easy, strict=True) if is_easy]
-    title = f"{len(dropped):,} questions are answered right in benchmark run {run}"
+    title = f"{len(dropped):,} questions were answered right in benchmark run {run}"
     return _step("difficulty", title, samples, kept, dropped)
 
 
@@ -117,8 +117,8 @@ def check_answers(samples: Sequence[TrainingSample], *, is_verified_only: bool) 
     kept = tuple(sample for sample, verdict in zip(samples, verdicts, strict=True) if verdict in taken)
     title = (
         f"{counts[Verdict.AGREES]:,} answers agree with their target, {counts[Verdict.CONTRADICTS]:,} contradict it, "
-        f"{counts[Verdict.UNSTATED]:,} name no single option, {counts[Verdict.UNCHECKABLE]:,} have nothing to be "
-        f"checked against; {'only those that agree' if is_verified_only else 'all but those that contradict'} are kept"
+        f"{counts[Verdict.UNSTATED]:,} name no single option, {counts[Verdict.UNCHECKABLE]:,} have nothing to "
+        f"check against; {'only those that agree' if is_verified_only else 'all but those that contradict'} are kept"
     )
     order = [Verdict.CONTRADICTS, Verdict.UNSTATED, Verdict.UNCHECKABLE]
     paired = list(zip(samples, verdicts, strict=True))
@@ -162,13 +162,13 @@ def limit_length(
                 continue
         kept.append(sample)
     title = (
-        f"{len(short):,} have less than {min_reasoning_characters:,} characters of reasoning or no answer, "
+        f"{len(short):,} have fewer than {min_reasoning_characters:,} characters of reasoning or no answer, "
         f"{len(long):,} have more than {max_tokens:,} tokens"
         if max_tokens is not None
-        else f"{len(short):,} have less than {min_reasoning_characters:,} characters of reasoning or no answer"
+        else f"{len(short):,} have fewer than {min_reasoning_characters:,} characters of reasoning or no answer"
     )
     if unknown:
-        title += f"; {unknown:,} may have more, and are counted when a training is planned"
+        title += f"; {unknown:,} may have more and are counted when a fine-tuning run is planned"
     return _step("length", title, samples, tuple(kept), long + short)
 
 
@@ -184,7 +184,7 @@ def draw(samples: Sequence[TrainingSample], balance: str, limit: int | None, see
     without replacement. "source" leaves out the first draw, "none" the first two.
     """
     if limit is None or limit >= len(samples):
-        return _step("draw", "all are taken", samples, tuple(samples), [])
+        return _step("draw", "all are used", samples, tuple(samples), [])
     groups: dict[str, dict[str, list[int]]] = {}
     for index, sample in enumerate(samples):
         domain = sample.domain if balance == "domain" else ""
@@ -192,10 +192,10 @@ def draw(samples: Sequence[TrainingSample], balance: str, limit: int | None, see
         groups.setdefault(domain, {}).setdefault(source, []).append(index)
     chosen = _drawn(groups, limit, random.Random(seed))
     kept = tuple(samples[index] for index in sorted(chosen))
-    names = {"none": "at random", "domain": "evenly over domains", "source": "evenly over sources"}
+    names = {"none": "at random", "domain": "evenly across domains", "source": "evenly across sources"}
     title = f"{limit:,} drawn {names[balance]} with seed {seed}"
     if balance == "domain" and set(groups) == {""}:
-        title += "; no sample has a domain, so that only sources were balanced"
+        title += "; no sample has a domain, so only sources were balanced"
     counted = Counter(s.domain or "no domain" if balance == "domain" else s.source for s in kept)
     return _step("draw", title, samples, kept, [f"{name}: {count:,}" for name, count in counted.most_common()])
 
@@ -266,7 +266,7 @@ class CurationPlan(BaseModel):
     @model_validator(mode="after")
     def _balance_has_a_limit(self) -> "CurationPlan":
         if self.balance != "none" and self.limit is None:
-            raise ValueError(f"balance by {self.balance} needs a limit: say how many samples to draw evenly")
+            raise ValueError(f"balancing by {self.balance} needs a limit: set how many samples to draw")
         return self
 
 
@@ -333,7 +333,7 @@ def _too_little(read: int, left: int, reports: Sequence[StepReport]) -> str:
     dropped = [f"{report.before - report.kept:,} at {report.step}: {report.title}" for report in reports]
     lost = "\n".join(line for line, report in zip(dropped, reports, strict=True) if report.kept < report.before)
     return (
-        f"{left:,} of {read:,} samples are left, and a training needs at least {LEAST_SAMPLES}; m1 was trained on "
-        f"1,000 to 23,000. Give more data, or leave out the step that dropped most."
-        + (f" Dropped were:\n{lost}" if lost else "")
+        f"{left:,} of {read:,} samples are left, but fine-tuning needs at least {LEAST_SAMPLES}; m1 used "
+        f"1,000 to 23,000. Add more data, or leave out the step that dropped the most."
+        + (f" Dropped:\n{lost}" if lost else "")
     )

@@ -119,7 +119,7 @@ class TrainingDataService:
             sha256 = await asyncio.to_thread(_sha256_of, own)
             _take(own, DataSource(OWN_TRACES, sha256, len(own)), samples, sources)
         if not sources:
-            raise InvalidTrainingData("There is no source of samples: name a file, a hub repository, or own traces.")
+            raise InvalidTrainingData("No source of samples: name a file, a hub repository, or own traces.")
         evaluation, of_run = await asyncio.to_thread(self._questions, plan)
         asked = await asyncio.to_thread(of_run.own_sets, samples)
         own_sets = [name for name in asked if name in evaluation]
@@ -211,8 +211,8 @@ class TrainingDataService:
 
 def _not_compared(names: Sequence[str], samples: int, run: str) -> StepReport:
     title = (
-        f"the samples are themselves the questions of {', '.join(names)}, which benchmark run {run} asked: no overlap "
-        "was looked for there"
+        f"the samples are the questions of {', '.join(names)} that benchmark run {run} asked, so their overlap "
+        "was not checked"
     )
     return StepReport(NOT_COMPARED, title, samples, samples, tuple(names))
 
@@ -305,13 +305,13 @@ async def carry_out(
     """
     plan = request.plan
     if not request.is_preview and not request.name.strip():
-        raise AppError("The data set has no name; give it one, such as exam-traces.")
+        raise AppError("The data set has no name; enter one, such as exam-traces.")
     with tempfile.TemporaryDirectory(prefix="corrections-", dir=data.folder) as folder:
         taken = [*files, *(await _corrections(exchange, Path(folder)) if request.with_corrections else ())]
         hub, own = request.hub.split(), request.with_own_traces
         if not taken and not hub and not own:
             raise AppError(
-                "Nothing to take samples from: choose a file, a dataset of the hub, own right answers, or corrections."
+                "No source of samples: choose a file, a hub dataset, right answers in this app, or corrections."
             )
         if request.is_preview:
             return await data.collect(taken, plan, hub=hub, with_own_traces=own)
@@ -322,7 +322,7 @@ async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path
     text = await exchange.export(ExportFormat.CORRECTED)
     if not text.strip():
         raise InvalidTrainingData(
-            "There are no corrections yet: mark a failure on /annotate/, say the corrected fact, and submit it."
+            "No corrections yet: mark an error on /annotate/, enter the corrected fact, and submit the case."
         )
     path = folder / _CORRECTIONS_FILE
     await asyncio.to_thread(path.write_text, text, encoding="utf-8")
@@ -337,5 +337,5 @@ def _advice(error: ErrorDetails) -> str:
         return f"{_NUMBERS[place[-1]]} is {said}; {error['msg'][0].lower()}{error['msg'][1:]}."
     text = error["msg"].removeprefix("Value error, ")
     if isinstance(found, Mapping) or not place:
-        return f"The data set cannot be built like this: {text}."
-    return f"The data set cannot be built like this: {place[-1].replace('_', ' ')} {text}."
+        return f"The data set cannot be built: {text}."
+    return f"The data set cannot be built: {place[-1].replace('_', ' ')} {text}."

@@ -66,16 +66,16 @@ class DataCard:
         found = []
         if self.samples < FEW_SAMPLES:
             found.append(
-                f"{self.samples:,} samples are few: m1 was trained on 1,000 to 23,000. A model may learn the format "
-                "from them, and will hardly learn medicine."
+                f"Only {self.samples:,} samples: m1 was trained on 1,000 to 23,000. A model may learn the format "
+                "from them but is unlikely to learn medicine."
             )
         if not self.plan.verified_only:
             found.append("Answers were not required to agree with their target: see the step verify.")
         if not self.plan.overlap_ngram:
-            found.append("The overlap with evaluation sets was not looked for: scores on them may be of no worth.")
+            found.append("Overlap with evaluation sets was not checked: scores on them may be meaningless.")
         found += [
-            f"The overlap with {', '.join(report.examples)} was not looked for: scores there are of no worth for a "
-            "model that is trained on this."
+            f"Overlap with {', '.join(report.examples)} was not checked: scores there are meaningless for a "
+            "model trained on this data."
             for report in self.reports
             if report.step == NOT_COMPARED
         ]
@@ -295,7 +295,7 @@ class DataSets:
         content = (version.path / SAMPLES_FILE).read_bytes()
         if hashlib.sha256(content).hexdigest() != version.sha256:
             raise DataSetRefused(
-                f"{version.path / SAMPLES_FILE} was changed since {version.id} was made. Build a new version instead."
+                f"{version.path / SAMPLES_FILE} has changed since {version.id} was built. Build a new version instead."
             )
         # Not splitlines: U+2028 and the like may stand inside a text.
         return tuple(sample_of(json.loads(line)) for line in content.decode().split("\n") if line)
@@ -335,7 +335,7 @@ def check_name(name: str) -> None:
     """Refuse a name that is none for a folder; raises DataSetRefused."""
     if not _NAME.fullmatch(name):
         raise DataSetRefused(
-            f"{name[:80]!r} is no name for a data set: take up to 64 letters, digits, dots, dashes or underscores, and "
+            f"{name[:80]!r} is not a data set name: use up to 64 letters, digits, dots, dashes or underscores, and "
             "begin with a letter or digit."
         )
 
@@ -345,17 +345,17 @@ def parse_reference(text: str) -> tuple[str, int]:
     name, _, version = text.partition(":")
     match = _VERSION.fullmatch(version) if version else None
     if version and match is None:
-        raise DataSetNotFound(f"{text!r} names no data set: write NAME, or NAME:v2 for its second version.")
+        raise DataSetNotFound(f"{text!r} does not name a data set: write NAME, or NAME:v2 for its second version.")
     return name, int(match[1]) if match else 0
 
 
 def _not_found(name: str, version: int, versions: set[int], names: Iterable[str]) -> str:
     if versions:
         here = ", ".join(f"v{each}" for each in sorted(versions))
-        return f"Data set {name!r} has no version {version}; there are {here}."
+        return f"Data set {name!r} has no version {version}; available: {here}."
     known = ", ".join(names)
-    advice = f"There are: {known}." if known else "There is none yet: build one with `python -m m1app dataset build`."
-    return f"There is no data set {name[:80]!r}. {advice}"
+    advice = f"Available: {known}." if known else "Build one with `python -m m1app dataset build`."
+    return f"Data set {name[:80]!r} not found. {advice}"
 
 
 def _write(path: Path, content: bytes) -> None:

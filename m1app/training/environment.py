@@ -15,8 +15,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 _SCRIPT = PROJECT / "scripts" / "make_train.sh"
 _STOP_SECONDS = 30.0
 _NOT_HERE = (
-    "Fine-tuning needs the project's folder, and m1app was installed as a package. Clone the project and start it "
-    "there with: make run. With M1_HOME set to this app's home it goes on with the same data."
+    "Fine-tuning needs the project's folder, but m1app was installed as a package. Clone the project and start it "
+    "there with: make run. Set M1_HOME to this app's home to keep its data."
 )
 
 
@@ -43,12 +43,12 @@ def environment_state(settings: Settings) -> str:
     if is_installed(settings):
         return f"Ready: {settings.train_python}."
     if not _is_own(settings):
-        return f"Missing: M1_TRAIN_PYTHON names {settings.train_python}, and there is no such file."
+        return f"Missing: M1_TRAIN_PYTHON names {settings.train_python}, which does not exist."
     # Looked for, not asked: this is said on a page, again and again.
     size = "about 8 GB with CUDA" if shutil.which("nvidia-smi") else "about 1.5 GB"
     return (
-        f"Not installed yet: the first fine-tuning installs PyTorch, transformers, TRL and PEFT into .venv-train "
-        f"({size}, a few minutes), and says so in its log. Or run: make train-env"
+        f"Not installed yet: the first fine-tuning job installs PyTorch, transformers, TRL and PEFT into .venv-train "
+        f"({size}, a few minutes). To install it now, run: make train-env"
     )
 
 
@@ -66,7 +66,7 @@ async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
     if IS_PACKAGE:
         raise AppError(_NOT_HERE)
     if not _is_own(settings):
-        raise AppError(f"{environment_state(settings)} Correct it, or leave it out to have .venv-train made.")
+        raise AppError(f"{environment_state(settings)} Correct it, or unset it to use .venv-train.")
     environment = {**os.environ, "PYTHON": sys.executable}
     process = await asyncio.create_subprocess_exec(
         "bash", str(_SCRIPT), cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
@@ -82,8 +82,8 @@ async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
         if is_stopping.is_set():
             return False
         raise AppError(
-            "The training environment could not be installed; the log says why. Put it right, then resume the job. "
-            "Its installation by itself: make train-env"
+            "The training environment could not be installed. Fix the cause shown in the log, then resume the job. "
+            "To install it separately: make train-env"
         )
     return True
 

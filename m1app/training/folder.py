@@ -98,7 +98,9 @@ class TrainingFolder:
         try:
             return TrainingRun.model_validate(_read_json(self.run_file))
         except ValidationError as exc:
-            raise TrainingFailed(f"{self.run_file} is damaged ({exc.error_count()} wrong fields); start anew.") from exc
+            raise TrainingFailed(
+                f"{self.run_file} is damaged ({exc.error_count()} invalid fields); start the fine-tuning again."
+            ) from exc
 
     def remove_checkpoints(self) -> None:
         """Give their disk space back, once the model is finished."""
@@ -113,7 +115,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             for number, line in enumerate(file, start=1):
                 rows.append(_row(line, f"{path}, line {number}"))
     except OSError as exc:
-        raise TrainingFailed(f"{path} cannot be read ({exc.strerror}); start the fine-tuning anew.") from exc
+        raise TrainingFailed(f"{path} cannot be read ({exc.strerror}); start the fine-tuning again.") from exc
     return rows
 
 
@@ -121,10 +123,10 @@ def _row(line: str, place: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as exc:
-        raise TrainingFailed(f"{place}: no JSON ({exc}).") from exc
+        raise TrainingFailed(f"{place}: not JSON ({exc}).") from exc
     for name in ("prompt", "completion"):
         if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name]:
-            raise TrainingFailed(f"{place}: {name} is missing or no text; each row needs prompt and completion.")
+            raise TrainingFailed(f"{place}: {name} is missing or not text; each row needs prompt and completion.")
     return dict(row)
 
 
@@ -132,7 +134,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise TrainingFailed(f"{path} cannot be read ({exc}); start the fine-tuning anew.") from exc
+        raise TrainingFailed(f"{path} cannot be read ({exc}); start the fine-tuning again.") from exc
 
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def _model_of(run: BenchmarkRun, named: str) -> str:
         return run.models[0]
     found = f"no model {named!r}" if named else f"{len(run.models)} models"
     raise AppError(
-        f"The benchmark run {run.id} has {found}. Say whose right answers are to be left out: "
+        f"Benchmark run {run.id} has {found}. Name the model whose right answers to leave out: "
         f"{' or '.join(f'{run.id}:{model}' for model in run.models)}."
     )
 

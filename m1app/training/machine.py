@@ -81,8 +81,8 @@ def check_batch(recipe: TrainingRecipe, machine: Machine) -> None:
         nearest = -(-recipe.batch_size // devices) * devices
         raise RecipeRefused(
             "batch_size",
-            f"A step of {recipe.batch_size} samples cannot be dealt out evenly to {devices} GPUs. Choose a multiple of "
-            f"{devices}, such as {nearest}, or name fewer GPUs in CUDA_VISIBLE_DEVICES.",
+            f"A step of {recipe.batch_size} samples cannot be split evenly across {devices} GPUs. Choose a multiple of "
+            f"{devices}, such as {nearest}, or list fewer GPUs in CUDA_VISIBLE_DEVICES.",
         )
 
 

@@ -83,7 +83,7 @@ def notes_on(
     notes = [_place_note(recipe, machine)]
     notes.append(_counted_note(counted, rows, recipe) if counted else _estimated_note(rows, recipe))
     if recipe.evaluation_share and len(rows.evaluation) < 8:
-        notes.append(f"Held out: {len(rows.evaluation)}. The loss on so few says little.")
+        notes.append(f"Held out: {len(rows.evaluation)}. A loss on so few samples says little.")
     return tuple(notes)
 
 
@@ -91,19 +91,19 @@ def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
     if recipe.gpus_per_node:
         return (
             f"It trains on {recipe.nodes * recipe.gpus_per_node} GPUs of the Ray cluster, {recipe.gpus_per_node} of "
-            "each node, which are reserved while it runs. Nobody has looked at what memory and disk the nodes have."
+            "each node, which are reserved while it runs. The memory and disk of the nodes were not checked."
         )
     if recipe.precision == "fp32":
         threads = recipe.threads or max(1, machine.cores // 2)
         return (
             f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
-            "the same cores answers several times slower meanwhile, and the training itself waits while it answers."
+            "the same cores answers several times slower in the meantime, and training waits while it answers."
         )
     count = len(machine.gpus)
     used = f"all {count} GPUs" if recipe.method == "full" and count > 1 else "one GPU"
     return (
-        f"It trains on {used}. An engine on the same GPU shares its memory and its speed: leave the training what "
-        "it needs, such as by vLLM's --gpu-memory-utilization, or stop the engine until it is done."
+        f"It trains on {used}. An engine on the same GPU shares its memory and speed: leave enough for training, for "
+        "example with vLLM's --gpu-memory-utilization, or stop the engine until training is done."
     )
 
 
@@ -156,11 +156,11 @@ def _counted_note(counted: TokenCount, rows: SplitRows, recipe: TrainingRecipe) 
     which = f"{everything:,} samples" if is_all else f"the first {counted.samples:,} of {everything:,} samples"
     found = (
         f"{counted.too_long:,} of {which} {_are(counted.too_long)} longer than {block} and will be left out, "
-        "not cut; a larger block_size takes them in."
+        "not cut; a larger block_size fits them."
         if counted.too_long
-        else f"None of {which} is longer than {block}, so that none of them is left out; samples are never cut."
+        else f"None of {which} is longer than {block}, so none is left out; samples are never cut."
     )
-    rest = "" if is_all else " The training counts the others."
+    rest = "" if is_all else " Training counts the others."
     return f"{found}{rest} Counted with the tokenizer of {counted.model}."
 
 
@@ -169,12 +169,12 @@ def _estimated_note(rows: SplitRows, recipe: TrainingRecipe) -> str:
     too_long = sum(is_surely_longer(each, recipe.block_size) for each in everything)
     found = (
         f"At least {too_long:,} of {len(everything):,} samples {_are(too_long)} longer than {block} and will be left "
-        "out; a larger block_size takes them in. "
+        "out; a larger block_size fits them. "
         if too_long
         else ""
     )
     return (
-        f"{found}Tokens are estimated: no engine that serves {recipe.base} counted them. The training counts exactly, "
+        f"{found}Tokens are estimated: no engine that serves {recipe.base} counted them. Training counts exactly "
         f"and leaves out each sample that is longer than {block}; none is cut."
     )
 

@@ -76,8 +76,8 @@ async def preview_samples(
     notes = []
     if not closes_thinking_itself(profile):
         notes.append(
-            f"Profile {profile.id} closes the thinking with words, not with a token of its own: the model will write "
-            "them itself, and the app may write them once more. Train with m1 or a think profile to avoid that."
+            f"Profile {profile.id} ends the thinking with words, not with a special token: the model will write "
+            "them itself, and the app may write them again. Train with m1 or a think profile to avoid that."
         )
     return Preview(profile.id, tuple(shown), tuple(notes))
 
@@ -111,7 +111,7 @@ async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size:
                 batch = samples[start : start + _AT_ONCE]
                 measured += await asyncio.gather(*(_measure_one(engine, each, block_size) for each in batch))
     except (TimeoutError, ModelsError) as exc:
-        _log.info("%d of %d samples are counted: %s", len(measured), len(samples), exc or "no more time")
+        _log.info("%d of %d samples were counted: %s", len(measured), len(samples), exc or "out of time")
     return measured
 
 
@@ -121,7 +121,7 @@ async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple
         async with asyncio.timeout(_SHOW_SECONDS):
             tokens = await asyncio.gather(*(_count(engine, each.rendered) for each in shown))
     except (TimeoutError, ModelsError) as exc:
-        _log.info("the samples of a plan have no tokens: %s", exc or "no more time")
+        _log.info("the samples of a plan were not counted: %s", exc or "out of time")
         return tuple(shown)
     return tuple(replace(each, tokens=count) for each, count in zip(shown, tokens, strict=True))
 
@@ -153,8 +153,8 @@ async def _template(profile: Profile, engine: Engine | None) -> ApplyChatTemplat
         return _not_called
     if engine is None:
         raise NoChatTemplate(
-            f"Profile {profile.id} leaves the prompt to the base model's chat template, and no engine serves one. Name "
-            "a served model, or choose a profile with a template of its own, such as m1."
+            f"Profile {profile.id} uses the base model's chat template, but no engine serves it. Name "
+            "a served model, or choose a profile with its own template, such as m1."
         )
     asked = stand_in_messages(profile)
     rendered = await engine.apply_chat_template([ChatMessage(each["role"], each["content"]) for each in asked])
@@ -162,14 +162,14 @@ async def _template(profile: Profile, engine: Engine | None) -> ApplyChatTemplat
 
 
 def _not_called(messages: Messages) -> str:
-    raise ValueError(f"the profile has a template of its own for these {len(messages)} messages")
+    raise ValueError(f"the profile has its own template for these {len(messages)} messages")
 
 
 async def _preview(
     sample: TrainingSample, profile: Profile, template: ApplyChatTemplate, engine: Engine | None, max_tokens: int
 ) -> PreviewedSample:
     rendered = render(sample, profile, profile.prompt, template, end_of_turn(profile))
-    note = "It spells a token of the chat template." if holds_delimiter(sample, profile) else ""
+    note = "It contains a chat template token." if holds_delimiter(sample, profile) else ""
     if engine is None:
         return PreviewedSample(rendered, None, note)
     tokens = await _count(engine, rendered)

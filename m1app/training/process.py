@@ -127,7 +127,7 @@ def _steps_per_second(seconds_left: float | None, steps_left: int) -> float | No
 
 
 def _message(events: Sequence[Event]) -> str:
-    said = {"started": "Training begins.", "resumed": "Goes on from its last checkpoint."}
+    said = {"started": "Starting training.", "resumed": "Continuing from the last checkpoint."}
     for event in reversed(events):
         if event["event"] in said:
             return said[event["event"]]
@@ -157,11 +157,11 @@ def _silence(status: int, disk_free_bytes: int) -> str:
     said = f"The training process exited without reporting a result (status {status})."
     if disk_free_bytes < _FULL_DISK_BYTES:
         return (
-            f"{said} The disk is full: free some, then resume the job; it goes on from its last checkpoint. The log "
-            "has its last lines."
+            f"{said} The disk is full: free some space, then resume the job; it continues from its last checkpoint. "
+            "The log has its last lines."
         )
     return (
-        f"{said} Was it killed, or out of memory? The log has its last lines; resume the job to go on from the last "
+        f"{said} It may have been killed or run out of memory. See the log; resume the job to continue from the last "
         "checkpoint."
     )
 

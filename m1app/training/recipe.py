@@ -99,7 +99,7 @@ class TrainingRecipe(BaseModel):
             RecipeRefused: a field is unknown, out of its range, or contradicts another.
         """
         if preset not in PRESETS:
-            raise RecipeRefused("preset", f"There is no preset {preset!r}; choose one of: {', '.join(PRESETS)}.")
+            raise RecipeRefused("preset", f"Unknown preset {preset!r}; choose one of: {', '.join(PRESETS)}.")
         values = dict(_presets()[preset])
         if changes.get("method", values["method"]) != values["method"]:
             adapter = {name: _presets()["lora"][name] for name in _LORA_FIELDS}
@@ -120,7 +120,7 @@ class TrainingRecipe(BaseModel):
         if self.batch_size % self.gradient_accumulation:
             raise _contradiction(
                 "gradient_accumulation",
-                f"A step of {self.batch_size} samples cannot be worked through in {self.gradient_accumulation} equal "
+                f"A step of {self.batch_size} samples cannot be split into {self.gradient_accumulation} equal "
                 "parts; choose a divisor of the batch size.",
             )
         self._check_early_stop()
@@ -131,20 +131,20 @@ class TrainingRecipe(BaseModel):
         if self.gpus_per_node is None:
             if self.nodes > 1:
                 raise _contradiction(
-                    "gpus_per_node", "Several nodes need to know how many GPUs each gives; set gpus_per_node."
+                    "gpus_per_node", "With several nodes, set gpus_per_node to the number of GPUs of each."
                 )
             return
         if self.method != "full" or self.precision != "bf16":
             raise _contradiction(
                 "gpus_per_node",
-                'Only a training of every weight in bf16 is spread over GPUs of a cluster; set method "full" and '
+                'Only full fine-tuning in bf16 can be spread over the GPUs of a cluster; set method "full" and '
                 "precision bf16, or leave gpus_per_node out.",
             )
         devices = self.nodes * self.gpus_per_node
         if self.batch_size % devices:
             raise _contradiction(
                 "batch_size",
-                f"A step of {self.batch_size} samples cannot be dealt out evenly to {devices} GPUs; choose a multiple.",
+                f"A step of {self.batch_size} samples cannot be split evenly across {devices} GPUs; choose a multiple.",
             )
 
     def _check_adapter(self) -> None:

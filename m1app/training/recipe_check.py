@@ -46,7 +46,7 @@ def _check_gpu(recipe: TrainingRecipe, machine: Machine) -> None:
     if recipe.precision == "bf16" and not machine.gpus:
         raise RecipeRefused(
             "precision",
-            f"The recipe computes in bf16 on a GPU, and this machine has none that nvidia-smi shows ({machine.said()})."
+            f"The recipe uses bf16 on a GPU, but nvidia-smi shows none on this machine ({machine.said()})."
             ' Choose the preset "cpu-trial", or precision fp32, which is very slow for more than a trial.',
         )
 
@@ -64,8 +64,8 @@ def _check_samples(samples: int, held_out: int) -> None:
     if samples < LEAST_SAMPLES:
         raise RecipeRefused(
             "data",
-            f"Only {samples} samples are left to learn from, beside {held_out} that are held out; give at least "
-            f"{LEAST_SAMPLES}. Some hundreds teach a format, thousands a way of reasoning.",
+            f"Only {samples} samples are left for training, with {held_out} held out; give at least "
+            f"{LEAST_SAMPLES}. Hundreds teach a format, thousands a way of reasoning.",
         )
 
 
@@ -74,22 +74,22 @@ def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimat
     if estimate.memory_bytes > free:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",
-            f"The training needs about {size(estimate.memory_bytes)} of {said}, and {size(free)} can be had. "
+            f"Training needs about {size(estimate.memory_bytes)} of {said}, but {size(free)} is available. "
             f"{_advice(recipe)}",
         )
     if estimate.host_bytes > machine.available_bytes:
         raise RecipeRefused(
             "base",
-            f"Beside its GPUs the training needs about {size(estimate.host_bytes)} of the machine's memory, where "
-            f"models are read and put together, and {size(machine.available_bytes)} can be had. Choose a smaller base, "
-            "name fewer GPUs in CUDA_VISIBLE_DEVICES, or end what else uses the memory.",
+            f"Besides GPU memory, training needs about {size(estimate.host_bytes)} of main memory to load and "
+            f"assemble models, but {size(machine.available_bytes)} is available. Choose a smaller base model, "
+            "list fewer GPUs in CUDA_VISIBLE_DEVICES, or stop other programs that use memory.",
         )
     on_disk = estimate.disk_bytes + _SPARE_DISK_BYTES
     if on_disk > machine.disk_free_bytes:
         raise RecipeRefused(
             "keep_checkpoints",
-            f"Checkpoints, the finished model and a base that is not here yet need about {size(on_disk)} of disk, and "
-            f"{size(machine.disk_free_bytes)} are free. Free some, keep fewer checkpoints, or move M1_HOME.",
+            f"Checkpoints, the finished model and a base model still to be fetched need about {size(on_disk)} of disk, "
+            f"but {size(machine.disk_free_bytes)} is free. Free some space, keep fewer checkpoints, or move M1_HOME.",
         )
 
 
@@ -98,8 +98,8 @@ def check_disk_left(needed_bytes: int, free_bytes: int) -> None:
     needed = needed_bytes + _SPARE_DISK_BYTES
     if needed > free_bytes:
         raise TrainingFailed(
-            f"What is still to be written, checkpoints and the finished model, needs about {size(needed)} of disk, and "
-            f"{size(free_bytes)} are free. Free some, then resume the job; it goes on from its last checkpoint."
+            f"The remaining checkpoints and the finished model need about {size(needed)} of disk, but "
+            f"{size(free_bytes)} is free. Free some space, then resume the job; it continues from its last checkpoint."
         )
 
 
@@ -111,7 +111,7 @@ def _memory_of(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> 
     if estimate.devices == 1:
         return "GPU memory", max(free, default=0)
     # Every weight is trained on all GPUs together: where the fullest one has no room, none goes on.
-    return f"GPU memory on each of the {estimate.devices} GPUs, the fullest one too", min(free)
+    return f"GPU memory on each of the {estimate.devices} GPUs, including the fullest", min(free)
 
 
 def _helps(recipe: TrainingRecipe) -> bool:
@@ -123,8 +123,8 @@ def _advice(recipe: TrainingRecipe) -> str:
     if _helps(recipe):
         advice.append(f"set gradient_accumulation to {recipe.batch_size}")
     if not recipe.gradient_checkpointing:
-        advice.append("switch gradient_checkpointing on")
+        advice.append("turn on gradient_checkpointing")
     if recipe.method == "full":
         advice.append('choose method "lora"')
-    advice += ["choose a smaller block_size", "a smaller base", "or end what else uses the memory"]
+    advice += ["choose a smaller block_size", "a smaller base model", "or stop other programs that use memory"]
     return "To need less: " + ", ".join(advice) + "."

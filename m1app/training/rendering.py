@@ -106,7 +106,7 @@ def render_all(
     """
     spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
     clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
-    report = _report("delimiters", f"{len(spelled):,} spell a token of the chat template", len(samples), spelled)
+    report = _report("delimiters", f"{len(spelled):,} contain a chat template token", len(samples), spelled)
     kept = tuple(render(sample, profile, wording, apply_chat_template, end_of_turn) for sample in clean)
     return RenderedData(kept, (report,))
 
@@ -158,11 +158,11 @@ def _prompt(profile: Profile, user: str, apply_chat_template: ApplyChatTemplate)
 
 
 def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> str:
-    advice = f"Choose a profile with a template of its own, such as m1, instead of {profile.id}, or an instruct model."
+    advice = f"Choose a profile with its own template, such as m1, instead of {profile.id}, or an instruct model."
     try:
         template = apply_chat_template(stand_in_messages(profile))
     except ValueError as exc:
-        raise NoChatTemplate(f"The base model has no chat template that can be used ({exc}). {advice}") from exc
+        raise NoChatTemplate(f"The base model has no usable chat template ({exc}). {advice}") from exc
     if template.count(_USER_STAND_IN) != 1:
         raise NoChatTemplate(f"The base model's chat template does not contain the question exactly once. {advice}")
     return template

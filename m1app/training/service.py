@@ -92,8 +92,8 @@ class FineTuningService:
         if recipe.gpus_per_node and executor != "ray":
             raise RecipeRefused(
                 "gpus_per_node",
-                "GPUs of a cluster are reserved by Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
-                "leave nodes and gpus_per_node out, which trains on all GPUs of this machine.",
+                "Cluster GPUs are reserved through Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
+                "leave out nodes and gpus_per_node to train on all GPUs of this machine.",
             )
         # Another machine is looked at where the job runs.
         plan, _ = await self._prepare(recipe, is_here=executor == "local")
@@ -221,7 +221,7 @@ class FineTuningService:
             if not await asyncio.to_thread(path.is_file):
                 if path.name == reference and not path.suffix:
                     raise
-                raise RecipeRefused("data", f"There is no file {reference}. Check its name and folder.") from None
+                raise RecipeRefused("data", f"File {reference} not found. Check its name and folder.") from None
             collected = await self._data.collect([path], _OF_A_FILE)
             digest = await asyncio.to_thread(lambda: hashlib.sha256(path.read_bytes()).hexdigest())
             return _Data(path.name, digest, tuple(collected.curated.samples), tuple(collected.curated.reports))
@@ -283,7 +283,7 @@ class FineTuningService:
         place = self._tuned.publish(folder, base, job_id)
         folder.remove_checkpoints()
         if not (place / "model").is_dir():
-            raise AppError(f"The finished model is missing in {place}; start the fine-tuning anew.")
+            raise AppError(f"The finished model is missing in {place}; start the fine-tuning again.")
 
 
 def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:

@@ -43,7 +43,7 @@ def read_samples(content: bytes, file_name: str) -> tuple[TrainingSample, ...]:
     if problems:
         raise InvalidTrainingData(_report(problems))
     if not samples:
-        raise InvalidTrainingData(f"{file_name}: there is no row in it. {_expected()}")
+        raise InvalidTrainingData(f"{file_name}: the file has no rows. {_expected()}")
     return tuple(samples)
 
 
@@ -86,7 +86,7 @@ def _sample(row: object, layout: SampleLayout) -> TrainingSample:
         raise unexpected("", row, "an object with a question, its reasoning and its answer")
     absent = [name for name in layout.columns if name not in row]
     if absent:
-        raise RowProblem(f"column {absent[0]}: it is missing in this row; give it, empty if need be")
+        raise RowProblem(f"column {absent[0]} is missing in this row; add it, empty if necessary")
     sample = layout.read(row)
     _check_storable(sample)
     return sample
@@ -106,5 +106,5 @@ def _report(problems: Sequence[str]) -> str:
     more = len(problems) - _SHOWN_PROBLEMS
     if more > 0:
         lines.append(f"... and {more:,} more.")
-    lines.append("Nothing was read. Correct these rows, or take them out.")
+    lines.append("Nothing was read. Correct or remove these rows.")
     return "\n".join(lines)

@@ -179,10 +179,10 @@ def _refuse(message: str) -> None:
 
 def _template_missing(base: BaseModel) -> Exception:
     if not base.template_missing:
-        return ValueError(f"{base.id} brings none")
+        return ValueError(f"{base.id} has none")
     return NoChatTemplate(
-        f"The chat template of {base.id} is not here yet: {base.template_missing} Or choose a profile with a template "
-        "of its own (profile=m1), or name a folder on this machine that holds the whole model."
+        f"The chat template of {base.id} is not available yet: {base.template_missing} Or choose a profile with its "
+        "own template (profile=m1), or name a folder on this machine with the complete model."
     )
 
 

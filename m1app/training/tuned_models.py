@@ -222,7 +222,7 @@ def _enter(path: Path, run: TrainingRun, base: BaseModel, gguf: Path | None, saf
         try:
             Catalog.load(extra=draft)
         except CatalogError as exc:
-            raise AppError(f"The new model cannot be entered in {path}: {exc}") from exc
+            raise AppError(f"The new model cannot be added to {path}: {exc}") from exc
         draft.replace(path)
 
 
@@ -240,7 +240,7 @@ def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engi
         "context_length": run.context_length,
         "profile": run.profile,
         "engines": [engine],
-        "notes": f"Fine-tuned here on {run.data} on {run.created_at[:10]}; a research model, no medical device.",
+        "notes": f"Fine-tuned here on {run.data} on {run.created_at[:10]}; a research model, not a medical device.",
     }
     # TOML's strings, integers and arrays of strings are written as JSON's are.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]

@@ -143,7 +143,7 @@ class OpenAIEngine:
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk
         if not is_finished:
-            raise EngineDropped("The engine broke off the stream before it was finished. Run the question again.")
+            raise EngineDropped("The engine ended the stream too early. Run the question again.")
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -330,14 +330,15 @@ class _mapped_errors:  # noqa: N801 - used as a context manager
             return
         if self._is_streaming:
             raise EngineDropped(
-                "The connection to the engine broke while it was generating. What it had generated is kept."
+                "The connection to the engine broke during generation. What was generated is kept."
             ) from exc
         if isinstance(exc, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL):
             raise EngineUnreachable(
-                f"No engine answers ({type(exc).__name__}). Check that it runs and that M1_ENGINE_URL is its address."
+                f"No engine is responding ({type(exc).__name__}). Check that it is running and that M1_ENGINE_URL is "
+                "its address."
             ) from exc
         # The request may have reached the engine, so it is not repeated.
-        raise EngineDropped(f"The engine did not answer ({type(exc).__name__}). Run the question again.") from exc
+        raise EngineDropped(f"The engine did not respond ({type(exc).__name__}). Run the question again.") from exc
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -348,7 +349,7 @@ def _json_object(text: str) -> dict[str, Any]:
             f"The engine sent something that is not JSON: {text[:80]!r}. Is this an OpenAI-compatible server?"
         ) from exc
     if not isinstance(content, dict):
-        raise BadEngineResponse(f"The engine sent {type(content).__name__} where an object was expected.")
+        raise BadEngineResponse(f"The engine sent {type(content).__name__} instead of an object.")
     return content
 
 

@@ -131,7 +131,7 @@ class Profiles:
             return self._profiles[profile_id]
         except KeyError:
             known = ", ".join(sorted(self._profiles))
-            raise UnknownProfile(f"There is no profile {profile_id!r}; choose one of: {known}.") from None
+            raise UnknownProfile(f"Unknown profile {profile_id!r}; choose one of: {known}.") from None
 
     def match(self, *names: str) -> ProfileMatch:
         """The profile for a model known under `names` (id, repository, path); never fails."""

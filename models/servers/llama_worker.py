@@ -90,7 +90,7 @@ def _check_memory(config: LlamaConfig, header: GgufHeader) -> None:
     if available is not None and needed > available:
         raise BadConfiguration(
             f"{config.parallel} requests of {config.context_length:,} tokens need {needed / 2**30:.1f} GiB for their "
-            f"key-value cache, {available / 2**30:.1f} GiB of memory are free. Lower the context length or the "
+            f"key-value cache, but {available / 2**30:.1f} GiB of memory are free. Lower the context length or the "
             "number of parallel requests."
         )
 
@@ -165,14 +165,14 @@ def main(arguments: Sequence[str]) -> int:
     api_key = os.environ.pop(API_KEY_VARIABLE, "")
     try:
         if len(arguments) != 1:
-            raise BadConfiguration("use: python -m models.servers.llama_worker JSON, with the fields of LlamaConfig.")
+            raise BadConfiguration("usage: python -m models.servers.llama_worker JSON, with the fields of LlamaConfig.")
         config = LlamaConfig.from_json(arguments[0])
         serve(config, check(config), api_key)
     except (BadModelFile, BadConfiguration) as error:
         _say(error=str(error))
         return REFUSED
     except RuntimeError as error:  # The only error llama.cpp raises when it cannot load a model.
-        _say(error=f"llama.cpp could not load {config.model_path}: {error}. The lines before this one say why.")
+        _say(error=f"llama.cpp could not load {config.model_path}: {error}. See the lines above for the cause.")
         return REFUSED
     return 0
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command after `--` until it exits or must be stopped; returns its exit code."""
     parsed = _parse(arguments)
     if parsed is None:
-        sys.stderr.write("process_guard: found no command; use: process_guard [--grace-seconds N] -- CMD ...\n")
+        sys.stderr.write("process_guard: found no command; usage: process_guard [--grace-seconds N] -- CMD ...\n")
         return _USAGE_ERROR
     grace_seconds, command = parsed
     wakeup = _listen_for_signals()

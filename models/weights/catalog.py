@@ -108,7 +108,7 @@ class _Entry(BaseModel):
     def _fields_fit_the_source(self) -> Self:
         source = parse_source(self.source)
         if "embedded" in self.engines and not self.source.endswith(".gguf"):
-            raise ValueError(f"the embedded engine runs one .gguf file, and source is {self.source!r}")
+            raise ValueError(f"the embedded engine runs one .gguf file, but source is {self.source!r}")
         is_remote_file = isinstance(source, WheelSource) or (isinstance(source, HubSource) and source.file)
         if is_remote_file and not self.sha256:
             raise ValueError(

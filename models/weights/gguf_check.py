@@ -91,7 +91,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise BadModelFile(f"There is no model file {path}. Fetch the model, or correct the path.") from None
+        raise BadModelFile(f"Model file {path} not found. Fetch the model, or correct the path.") from None
     except OSError as error:
         raise BadModelFile(f"The model file {path} cannot be read: {error.strerror}.") from error
     with file:

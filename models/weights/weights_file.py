@@ -121,7 +121,7 @@ def check_space(directory: Path, needed_bytes: int) -> None:
         free = shutil.disk_usage(directory).free
     if free < needed_bytes + SPARE_BYTES:
         raise NoDiskSpace(
-            f"{directory} has {free / 1e6:,.0f} MB free and {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB are "
+            f"{directory} has {free / 1e6:,.0f} MB free, but {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB are "
             "needed. Free some space there, or choose another directory for the weights."
         )
 

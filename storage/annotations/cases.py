@@ -99,7 +99,7 @@ class CaseRepository:
             raise not_found("case", case_id)
         trace = as_trace(row)
         if checkpoint is None and trace.state is TraceState.RUNNING:
-            raise RecordNotFound("This trace is still running. Annotate it when it is over.")
+            raise RecordNotFound("This trace is still running. Annotate it when it has finished.")
         return _probe_case(trace) if checkpoint is None else _sweep_case(trace, checkpoint)
 
     def page(self, wanted: CaseFilter, annotator: str, limit: int, cursor: str | None) -> CasePage:

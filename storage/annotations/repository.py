@@ -107,7 +107,7 @@ class AnnotationRepository:
         changed = update(AnnotationRow).where(which).values(_columns(made))
         result = self._session.execute(changed.execution_options(synchronize_session=False))
         if not isinstance(result, CursorResult) or result.rowcount != 1:
-            raise RecordChanged("Somebody else has changed this annotation meanwhile. Look at it again.")
+            raise RecordChanged("Someone else has changed this annotation in the meantime. Review it again.")
         if "labels" in changes:
             old = delete(AnnotationLabelRow).where(AnnotationLabelRow.annotation_id == seen.id)
             self._session.execute(old.execution_options(synchronize_session=False))

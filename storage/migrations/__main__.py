@@ -10,7 +10,7 @@ from storage.database import Database
 def main(arguments: list[str]) -> None:
     """Migrate the database at the first argument, then draft a step named by the second."""
     if len(arguments) != 2:
-        raise SystemExit('Give a database URL and what changes: python -m storage.migrations URL "what changes"')
+        raise SystemExit('Give a database URL and a description: python -m storage.migrations URL "what changes"')
     url, message = arguments
     database = Database(url)
     database.migrate()

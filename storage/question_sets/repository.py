@@ -74,9 +74,9 @@ class QuestionSetRepository:
 
     def _check_name(self, name: str) -> None:
         if not name.strip():
-            raise InvalidRecord("The question set has no name. Give it one.")
+            raise InvalidRecord("The question set has no name. Enter one.")
         if self.find(name) is not None:
-            raise InvalidRecord(f"There is a question set named {name!r} already. Give this one another name.")
+            raise InvalidRecord(f"A question set named {name!r} already exists. Give this one another name.")
 
     def all(self) -> tuple[QuestionSet, ...]:
         """Every set, by name."""

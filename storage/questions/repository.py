@@ -131,7 +131,7 @@ class QuestionRepository:
 
 def _check(question: NewQuestion) -> None:
     if not question.stem.strip():
-        raise InvalidRecord("The question is empty. Type what is to be asked.")
+        raise InvalidRecord("The question is empty. Enter one.")
     texts = [("The question", question.stem), ("The target", question.target or "")]
     for letter, text in question.options.items():
         texts += [("An option's letter", letter), (f"Option {letter}", text)]

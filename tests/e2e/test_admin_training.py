@@ -125,13 +125,13 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
 def test_without_a_file_own_answers_and_corrections_are_looked_for(training: TrainingPage) -> None:
     training.open_build()
     training.of_data("preview").click()
-    expect(training.of_data("notice")).to_contain_text("Nothing to take samples from")
+    expect(training.of_data("notice")).to_contain_text("No source of samples")
     training.field("with_own_traces").check()
     training.of_data("preview").click()
     expect(training.of_data("notice")).to_contain_text("0 samples")
     training.field("with_corrections").check()
     training.of_data("preview").click()
-    expect(training.of_data("notice")).to_contain_text("There are no corrections yet")
+    expect(training.of_data("notice")).to_contain_text("No corrections yet")
 
 
 def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_data: TrainingPage) -> None:

@@ -40,7 +40,7 @@ def test_second_annotator_sees_the_first_only_after_submitting_and_a_dispute_is_
     card = second.review.locator(".m1-review-column").filter(has_text="Dr First").locator(".m1-mark-card")
     card.get_by_role("button", name="Dispute").click()
     card.locator(".m1-reason").get_by_role("button", name="Dispute").click()
-    expect(card.locator('[data-problem="reason"]')).to_contain_text("Give a reason", timeout=WAIT_MS)
+    expect(card.locator('[data-problem="reason"]')).to_contain_text("Enter a reason", timeout=WAIT_MS)
     card.locator("textarea").fill("It is the adrenal gland.")
     card.locator(".m1-reason").get_by_role("button", name="Dispute").click()
     expect(card.locator(".m1-mark-state")).to_have_text("Disputed", timeout=WAIT_MS)
@@ -138,7 +138,7 @@ def test_summary_leads_to_the_cases_and_agreement_says_what_it_can(open_page: Op
     assert "label=outdated_guideline" in page.page.url
     page.page.get_by_role("tab", name="Agreement").click()
     numbers.get_by_role("button", name="Compute").click()
-    expect(numbers.locator(".m1-agreement")).to_contain_text("too few to say", timeout=WAIT_MS)
+    expect(numbers.locator(".m1-agreement")).to_contain_text("too few cases", timeout=WAIT_MS)
     page.page.screenshot(path=screenshots() / "annotate-agreement.png")
 
 

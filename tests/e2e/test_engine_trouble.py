@@ -49,9 +49,9 @@ def test_page_opens_and_says_so_when_no_engine_answers(browser: Browser, tmp_pat
     with _page_of(browser, tmp_path, M1_ENGINE_URL=address) as probe:
         expect(probe.header("engine")).to_contain_text("failed", timeout=WAIT_MS)
         probe.header("engine").click()
-        expect(probe.header("message")).to_contain_text("No engine answers")
+        expect(probe.header("message")).to_contain_text("No engine is responding")
         probe.header("engine").click()
-        _expect_refused(probe, "No engine answers", "M1_ENGINE_URL")
+        _expect_refused(probe, "No engine is responding", "M1_ENGINE_URL")
 
 
 def test_wrong_api_key_is_named(browser: Browser, tmp_path: Path, smollm2_path: Path) -> None:
@@ -114,7 +114,7 @@ class TestWithAScriptedEngine:
             ),
             (stream(chunk("Some. ", [1]), _ENGINE_ERROR), "Some. ", "<img src=x> out of memory"),
             (fail(500, {"error": {"message": "worker <b>died</b>"}}), "", "worker <b>died</b>"),
-            (fail(200, b"<html>a login page</html>"), "", "The engine broke off the stream"),
+            (fail(200, b"<html>a login page</html>"), "", "The engine ended the stream"),
         ],
         ids=["dropped mid-stream", "garbage", "error mid-stream", "answers 500", "not an engine"],
     )

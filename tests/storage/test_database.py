@@ -34,7 +34,7 @@ def test_health_of_a_database_without_tables_says_so(empty_url: str) -> None:
 
 
 def test_using_a_database_before_it_is_migrated_says_so(empty_url: str) -> None:
-    with pytest.raises(StorageError, match="not those that this version"):
+    with pytest.raises(StorageError, match="do not match this version"):
         save_question(Database(empty_url))
 
 

@@ -103,7 +103,7 @@ def _references(choice: ChartChoice, question_set: str, all_sets: Sequence[str])
         return (), "The paper has curves of accuracy against thinking budget only."
     found = reference_curves((question_set,) if question_set else all_sets)
     if found:
-        return found, f"{SOURCE}: {found[0].n:,} questions, without forced rounds, by the rule m1."
+        return found, f"{SOURCE}: {found[0].n:,} questions, without forced rounds, scored by the m1 rule."
     what = f"no figures for {question_set}" if question_set else "not all of these sets"
     return (), f"The paper has {what}."
 

@@ -27,7 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def main(arguments: Sequence[str]) -> int:
     """Train in the folder that is the only argument; gives the exit status."""
     if len(arguments) != 1:
-        sys.stderr.write("use: python -m m1app.training.sft FOLDER\n")
+        sys.stderr.write("usage: python -m m1app.training.sft FOLDER\n")
         return 2
     folder = TrainingFolder(Path(arguments[0]).absolute())
     is_main = os.environ.get("RANK", "0") == "0"
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 _MEMORY_ADVICE = "Use more gradient_accumulation, a smaller block_size, gradient_checkpointing, or method lora."
-_DISK_ADVICE = "Free some, then resume the job; it goes on from its last checkpoint."
+_DISK_ADVICE = "Free some space, then resume the job; it continues from its last checkpoint."
 
 
 def explanation(exc: BaseException) -> str:

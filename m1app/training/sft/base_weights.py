@@ -43,7 +43,7 @@ def load_weights(run: TrainingRun, recipe: TrainingRecipe) -> PreTrainedModel:
 
 def _place(run: TrainingRun) -> tuple[str, dict[str, Any]]:
     if run.base_kind != "hub" and not Path(run.base_location).exists():
-        raise TrainingFailed(f"There is no base model at {run.base_location} any more. Put it back, then resume.")
+        raise TrainingFailed(f"Base model not found at {run.base_location}. Put it back, then resume.")
     if run.base_kind == "gguf":
         path = Path(run.base_location)
         return str(path.parent), {"gguf_file": path.name}

@@ -113,8 +113,8 @@ class Guard(TrainerCallback):  # type: ignore[misc]
             return
         what = "The loss" if wrong[0] == "loss" else "The gradient"
         self.failure = (
-            f"{what} is no number any more at step {state.global_step}. Choose a lower learning rate or a longer "
-            "warm-up, and look for damaged samples; the checkpoints before it are kept."
+            f"{what} is no longer a number at step {state.global_step}. Choose a lower learning rate or a longer "
+            "warm-up, and look for damaged samples; earlier checkpoints are kept."
         )
         control.should_training_stop = True
         control.should_save = control.should_evaluate = False

@@ -1,7 +1,7 @@
 """Which checkpoint a training goes on from.
 
 The trainer does not write them in one step: after a kill the newest one may be half there. Its trainer_state.json is
-written last, so that a directory without a whole one is no checkpoint.
+written last, so that a directory without a whole one is not a checkpoint.
 """
 
 import json
@@ -47,7 +47,7 @@ def step_of(checkpoint: Path) -> int:
     """Optimizer steps that a checkpoint holds; raises ValueError for a directory that is none."""
     found = _NAME.fullmatch(checkpoint.name)
     if not found:
-        raise ValueError(f"{checkpoint} is no checkpoint")
+        raise ValueError(f"{checkpoint} is not a checkpoint")
     return int(found[1])
 
 

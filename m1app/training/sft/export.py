@@ -41,7 +41,7 @@ def export_model(
     try:
         write_gguf(folder.gguf, state, model.config, tokenizer, name=run.model_id, base=base)
     except UnsupportedModel as exc:
-        writer.write("note", step, message=f"{exc} The model can be served by vLLM alone.")
+        writer.write("note", step, message=f"{exc} The model can be served only by vLLM.")
     _save(model, state, tokenizer, folder.model)
     card = model_card(recipe, run, read_events(folder.progress_file), has_gguf=folder.gguf.is_file())
     folder.card.write_text(card, encoding="utf-8")
@@ -59,7 +59,7 @@ def _merged(trainer: SFTTrainer) -> tuple[PreTrainedModel, dict[str, torch.Tenso
     if not isinstance(model, PeftModel):
         state = trainer.accelerator.get_state_dict(trainer.model)
     elif trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
-        raise TrainingFailed("A LoRA cannot be merged while FSDP has it in pieces; train it on one GPU or by DDP.")
+        raise TrainingFailed("A LoRA cannot be merged while FSDP has it sharded; train it on one GPU or with DDP.")
     elif trainer.is_world_process_zero():
         # In bfloat16 a part of what was learnt would be rounded away.
         model = model.to("cpu").to(torch.float32).merge_and_unload().to(torch.bfloat16)

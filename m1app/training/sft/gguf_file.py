@@ -55,7 +55,9 @@ def write_gguf(
     """
     architecture = _ARCHITECTURES.get(config.model_type)
     if architecture is None:
-        raise UnsupportedModel(f"GGUF is not written for {config.model_type}; only {', '.join(_ARCHITECTURES)} are.")
+        raise UnsupportedModel(
+            f"GGUF files cannot be written for {config.model_type}, only for {', '.join(_ARCHITECTURES)}."
+        )
     draft = path.with_name(path.name + ".new")
     writer = gguf.GGUFWriter(draft, gguf.MODEL_ARCH_NAMES[architecture])
     writer.add_name(name)
@@ -123,7 +125,7 @@ def _add_sizes(writer: gguf.GGUFWriter, config: PretrainedConfig) -> None:
     writer.add_value_length(head_width)
     rope = config.rope_parameters
     if rope.get("rope_type", "default") != "default":
-        raise UnsupportedModel(f"GGUF is not written for positions of the kind {rope['rope_type']}.")
+        raise UnsupportedModel(f"GGUF files cannot be written for {rope['rope_type']} positions.")
     writer.add_rope_freq_base(rope["rope_theta"])
 
 
@@ -131,7 +133,9 @@ def _add_tokenizer(writer: gguf.GGUFWriter, config: PretrainedConfig, tokenizer:
     pre = _PRE_TOKENIZERS.get(config.model_type) or _PRE_TOKENIZER_BY_VOCABULARY.get(config.vocab_size)
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     if pre is None or model["type"] != "BPE":
-        raise UnsupportedModel("GGUF is not written for this tokenizer; only those of SmolLM, Qwen and Llama 3 are.")
+        raise UnsupportedModel(
+            "GGUF files cannot be written for this tokenizer, only for those of SmolLM, Qwen and Llama 3."
+        )
     added = tokenizer.added_tokens_decoder
     words = {index: word for word, index in tokenizer.get_vocab().items()}
     tokens, kinds = [], []

@@ -76,11 +76,11 @@ def train(
     if guard.failure:
         raise TrainingFailed(guard.failure)
     if guard.is_stopped:
-        writer.write("stopped", step, message=f"Stopped at step {step}, with a checkpoint to go on from.")
+        writer.write("stopped", step, message=f"Stopped at step {step}, with a checkpoint to resume from.")
         return
     if guard.is_early:
         best = Path(trainer.state.best_model_checkpoint or "").name
-        writer.write("stopping_early", step, message=f"The evaluation loss no longer falls; taking {best}.")
+        writer.write("stopping_early", step, message=f"The evaluation loss is no longer falling; using {best}.")
     export_model(trainer, tokenizer, folder, run, recipe, writer, step)
     _finish(folder, writer, step, time.monotonic() - began)
 
@@ -231,8 +231,8 @@ def _needs_gpu(recipe: TrainingRecipe) -> bool:
         return False
     if not torch.cuda.is_available():
         raise TrainingFailed(
-            "The recipe computes in bf16 on a GPU, and PyTorch finds none here. Look at the driver with nvidia-smi, "
-            "make .venv-train anew on this machine, or choose precision fp32."
+            "The recipe uses bf16 on a GPU, but PyTorch finds none here. Check the driver with nvidia-smi, "
+            "rebuild .venv-train on this machine, or choose precision fp32."
         )
     return True
 
@@ -252,7 +252,7 @@ def _dealt_out(recipe: TrainingRecipe) -> tuple[int, int]:
     devices = int(os.environ.get("WORLD_SIZE", "1"))
     if recipe.batch_size % devices:
         raise TrainingFailed(
-            f"A batch of {recipe.batch_size} samples cannot be dealt out to {devices} devices; choose a multiple."
+            f"A batch of {recipe.batch_size} samples cannot be split across {devices} devices; choose a multiple."
         )
     at_once = samples_at_once(recipe, devices)
     return at_once, recipe.batch_size // devices // at_once

@@ -138,7 +138,7 @@ def _how(run: TrainingRun, model: str, base: str, *, has_gguf: bool) -> str:
 def _how_base(run: TrainingRun) -> str:
     if run.base_kind == "gguf":
         return (
-            "Start the app with M1_ENGINE=embedded; a base that was named by its path must stand in "
+            "Start the app with M1_ENGINE=embedded; a base model given as a path must be added to "
             "M1_HOME/catalog.toml first."
         )
     return f"Serve it with: vllm serve {run.base_location}, and add that server to M1_MORE_ENGINE_URLS."

@@ -95,7 +95,7 @@ class JobsTab:
         nothing = (
             "No job matches. Clear the filter."
             if is_filtered
-            else "No jobs yet. Launch a benchmark or a fine-tuning to begin."
+            else "No jobs yet. Start a benchmark or a fine-tuning job to begin."
         )
         value = {"rows": [row_value(job) for job in jobs], "empty": "" if jobs else nothing, "detail": None}
         return value | (await self._detail(view["job"]) if view["job"] else {})

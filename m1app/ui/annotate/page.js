@@ -9,7 +9,7 @@ import { Session } from "./session.js";
 /** @typedef {{ part: TextPart, start: number, end: number }} Place In code points. */
 
 const KEYS = [
-  "In a text: the left and right arrow keys select the next word, up and down a sentence; with Shift they extend the selection, with Ctrl and Shift its end moves by one character.",
+  "In a text: the left and right arrow keys select a word, up and down a sentence; with Shift they extend the selection, with Ctrl+Shift its end moves by one character.",
   "Then a number or letter chooses a label, Shift and a number the severity. Enter goes to the labels. Ctrl+Enter saves, Escape cancels.",
   "J and K, or Alt with the arrow keys down and up, go to the next and previous case.",
 ];

@@ -61,7 +61,7 @@ def _row(item: CaseSummary) -> dict[str, Any]:
         "rounds": item.force_rounds,
         "verdict": verdict,
         "verdict_label": verdict_label(item.letter, item.is_correct, item.target, item.target is not None),
-        "mine": {None: "", False: "Begun", True: "✓ Done"}[item.is_submitted],
+        "mine": {None: "", False: "Started", True: "✓ Done"}[item.is_submitted],
         "assessed_by": item.assessed_by,
     }
 

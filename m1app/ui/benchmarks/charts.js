@@ -142,7 +142,7 @@ export class Curves {
     const context = this.#context;
     const { part } = context;
     const panels = part("panels");
-    if (!panels.childElementCount) setText(part("curves-note"), "Reading the results …");
+    if (!panels.childElementCount) setText(part("curves-note"), "Loading results…");
     const reply = await context.server.askLatest("curves", "curves", this.#question());
     if (!reply) return;
     if (reply.error) {

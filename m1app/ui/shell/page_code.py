@@ -50,6 +50,6 @@ def add_page_code(app: FastAPI) -> None:
     async def page_code(version: str, room: str, file: str) -> Response:
         content = _modules().get(f"{room}/{file}")
         if content is None or version != _version():
-            raise HTTPException(404, "There is no such page code; reload the page.")
+            raise HTTPException(404, "Page code not found; reload the page.")
         headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable"}
         return Response(content, media_type="text/javascript", headers=headers)

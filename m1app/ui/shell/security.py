@@ -72,7 +72,7 @@ class Secured:
             # way out that may become a RuntimeError. The server breaks the connection off, and the tab connects anew.
             if not isinstance(exc, StarletteHTTPException) and not isinstance(exc.__cause__, StarletteHTTPException):
                 raise
-            _log.info("%s was broken off: %s", scope["path"], exc)
+            _log.info("%s was aborted: %s", scope["path"], exc)
         except asyncio.CancelledError:
             # Only the server's end cancels a request: the stream of a page that is still open. It is no error.
             if is_open:

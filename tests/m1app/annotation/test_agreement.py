@@ -38,13 +38,13 @@ def test_cohens_kappa_of_two() -> None:
     assert bias.low < 0.4 < bias.high
     assert (bias.items, report.cases, report.method) == (50, 50, "Cohen's kappa")
     assert report.any_error.value == pytest.approx(0.4)
-    assert "everybody said the same" in report.by_label["misread_case"].note
+    assert "every case got the same rating" in report.by_label["misread_case"].note
 
 
 def test_too_few_cases_say_nothing() -> None:
     report = agreement_of(two(*[(True, False)] * (MIN_CASES - 1)), load_taxonomy())
     assert report.by_label["bias"].value is None
-    assert "too few to say: 9 of at least 10" in report.by_label["bias"].note
+    assert "too few cases: 9, at least 10" in report.by_label["bias"].note
     assert agreement_of([], load_taxonomy()).cases == 0
 
 

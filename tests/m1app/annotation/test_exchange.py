@@ -87,8 +87,8 @@ async def test_export_is_a_w3c_annotation(exchange: AnnotationExchange, case_id:
     ("spoil", "message"),
     [
         (lambda line: "{", "Line 4 is not JSON"),
-        (lambda line: "{}", "Line 4 is no annotation that m1app exported"),
-        (lambda line: line.replace('"exact":"ECG', '"exact":"EKG'), "Line 4, span: At 4 to 9 stands 'ECG 🫀'"),
+        (lambda line: "{}", "Line 4 is not an annotation exported by m1app"),
+        (lambda line: line.replace('"exact":"ECG', '"exact":"EKG'), "Line 4, span: From 4 to 9 the text is 'ECG 🫀'"),
         (lambda line: line.replace('"severity":"mild"', '"severity":"huge"'), "Line 4, severity"),
         (lambda line: line.replace('"case_id":"', '"case_id":"0'), "Line 4: Case .* not found"),
     ],
@@ -108,7 +108,7 @@ async def test_annotation_that_says_something_else_here_is_not_overwritten(
     exchange: AnnotationExchange, case_id: str
 ) -> None:
     lines = (await exchange.export(ExportFormat.JSONL)).replace('"severity":"mild"', '"severity":"severe"')
-    with pytest.raises(ImportRefused, match=r"Line 1: annotation .* says something else"):
+    with pytest.raises(ImportRefused, match=r"Line 1: annotation .* with different content"):
         await exchange.restore(lines, ImportFormat.JSONL)
 
 
@@ -132,7 +132,7 @@ async def test_table_comes_back_as_it_left(
     assert [each.action for each in await service.history(made.id, "Ada")] == ["imported"]
     with pytest.raises(ImportRefused, match="no column labels"):
         await exchange.restore(before.replace("labels", "label", 1), ImportFormat.CSV)
-    with pytest.raises(ImportRefused, match="Line 2 is no row"):
+    with pytest.raises(ImportRefused, match="Line 2 is not a row"):
         await exchange.restore(before.replace("adjudicated", "decided", 1), ImportFormat.CSV)
 
 
@@ -196,8 +196,8 @@ async def test_argilla_spans_are_imported(
     [
         ("[", ImportFormat.LABEL_STUDIO, "not JSON"),
         ("{}", ImportFormat.ARGILLA, "list of records"),
-        ('[{"annotations": [{"result": [{"type": "labels"}]}]}]', ImportFormat.LABEL_STUDIO, "Task 1 is not as"),
-        ('[{"responses": {"answer": [{"value": [{}], "user_id": 1}]}}]', ImportFormat.ARGILLA, "Record 1 is not as"),
+        ('[{"annotations": [{"result": [{"type": "labels"}]}]}]', ImportFormat.LABEL_STUDIO, "Task 1 does not match"),
+        ('[{"responses": {"answer": [{"value": [{}], "user_id": 1}]}}]', ImportFormat.ARGILLA, "Record 1 does not"),
     ],
 )
 async def test_other_tools_bad_files_are_refused(
@@ -209,7 +209,7 @@ async def test_other_tools_bad_files_are_refused(
 
 async def test_span_that_stands_nowhere_is_refused(database: Database, exchange: AnnotationExchange) -> None:
     exported = task(stored_trace(database), 0, 5, "thyroid")
-    with pytest.raises(ImportRefused, match="Task 1: 'thyroid' does not stand in the thinking"):
+    with pytest.raises(ImportRefused, match="Task 1: 'thyroid' is not in the thinking"):
         await exchange.restore(exported, ImportFormat.LABEL_STUDIO)
 
 

@@ -47,17 +47,17 @@ def test_note_on_the_whole_case_has_no_span() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"end": 10_000}, "span", "does not lie in the text of 74 characters"),
-        ({"exact": "EKG"}, "span", "stands 'ECG 🫀', not 'EKG'"),
+        ({"end": 10_000}, "span", "is outside the text of 74 characters"),
+        ({"exact": "EKG"}, "span", "is 'ECG 🫀', not 'EKG'"),
         ({"text_sha256": "0" * 64}, "span", "has changed since it was marked"),
         ({"start": "4"}, "span", "whole numbers"),
-        ({"part": "title"}, "span", "none of: thinking, answer, whole"),
+        ({"part": "title"}, "span", "choose one of: thinking, answer, whole"),
         ({"labels": "bias"}, "labels", "must be a list"),
-        ({"confidence": "sure"}, "confidence", "none of: low, medium, high"),
-        ({"evidence": [{"kind": "pmid", "value": "PMC12"}]}, "evidence", "is no PMID; give digits"),
+        ({"confidence": "sure"}, "confidence", "choose one of: low, medium, high"),
+        ({"evidence": [{"kind": "pmid", "value": "PMC12"}]}, "evidence", "is not a PMID; enter digits"),
         ({"evidence": [{"kind": "url", "value": "javascript:alert(1)"}]}, "evidence", "begins with https://"),
-        ({"evidence": [{"kind": "book", "value": "x"}]}, "evidence", "none of: pmid"),
-        ({"evidence": [{"kind": "quote", "value": "x"}] * 51}, "evidence", "At most 50"),
+        ({"evidence": [{"kind": "book", "value": "x"}]}, "evidence", "choose one of: pmid"),
+        ({"evidence": [{"kind": "quote", "value": "x"}] * 51}, "evidence", "at most 50"),
     ],
 )
 def test_form_that_cannot_be_read_is_refused(changes: dict[str, Any], field: str, message: str) -> None:
@@ -70,7 +70,7 @@ def test_form_that_cannot_be_read_is_refused(changes: dict[str, Any], field: str
     ("changes", "field", "message"),
     [
         ({"labels": ()}, "labels", "at least one"),
-        ({"labels": ("typo",)}, "labels", "no label 'typo'"),
+        ({"labels": ("typo",)}, "labels", "Label 'typo' not found"),
         ({"severity": "huge"}, "severity", "none, mild, moderate, severe, critical"),
         ({"comment": "x" * (MAX_TEXT_CHARACTERS + 1)}, "comment", "20,001 characters"),
     ],

@@ -37,8 +37,8 @@ def test_own_labels_are_added_and_shipped_ones_retired(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("[[label", "labels.toml"),
-        ('[[label]]\nid = "dose"\n', "'dose' is not complete"),
-        (OWN + OWN, "'dose' is there twice"),
+        ('[[label]]\nid = "dose"\n', "'dose' is incomplete"),
+        (OWN + OWN, "'dose' appears twice"),
     ],
 )
 def test_broken_file_is_refused_by_name(tmp_path: Path, content: str, message: str) -> None:

@@ -51,7 +51,7 @@ def test_stretch_outside_the_text_is_refused(start: int, end: int) -> None:
 
 def test_quote_that_does_not_stand_at_its_position_is_refused() -> None:
     made = replace(select("adrenal gland", 0, 7), exact="thyroid")
-    with pytest.raises(SelectorError, match="stands 'adrenal', not 'thyroid'"):
+    with pytest.raises(SelectorError, match="the text is 'adrenal', not 'thyroid'"):
         check("adrenal gland", made)
 
 

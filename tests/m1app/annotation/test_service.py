@@ -90,7 +90,7 @@ async def test_withdrawn_mark_is_gone_from_the_case_and_stays_in_the_history(
     service: AnnotationService, case_id: str
 ) -> None:
     made = await mark(service, case_id, "Ada")
-    with pytest.raises(AnnotationRefused, match="Ada's"):
+    with pytest.raises(AnnotationRefused, match="belongs to Ada"):
         await service.withdraw(made.id, "Eve", made.revision)
     await service.withdraw(made.id, "Ada", made.revision)
     assert (await service.open(case_id, "Ada")).own == ()
@@ -117,9 +117,9 @@ async def test_review_agree_dispute_adjudicate(service: AnnotationService, case_
     decided = await service.adjudicate(first.id, "Chair", is_upheld=False, reason="Guideline of 2023.")
     assert (decided.state, decided.is_upheld) == (AnnotationState.ADJUDICATED, False)
     assert await service.error_counts() == ()
-    with pytest.raises(AnnotationRefused, match="not reviewed any more"):
+    with pytest.raises(AnnotationRefused, match="can no longer be reviewed"):
         await service.dispute(first.id, "Eve", "Still no.")
-    with pytest.raises(AnnotationRefused, match="only disputes"):
+    with pytest.raises(AnnotationRefused, match="only disputed ones"):
         await service.adjudicate(first.id, "Chair", is_upheld=True, reason="No.")
     history = await service.history(first.id, "Eve")
     assert [(each.made_by, each.action.value, each.reason) for each in history[2:]] == [
@@ -173,7 +173,7 @@ async def test_case_holds_no_more_than_it_can_show(
     monkeypatch.setattr("m1app.annotation.service.MAX_CASE_ANNOTATIONS", 2)
     await mark(service, case_id, "Ada")
     await mark(service, case_id, "Eve")
-    with pytest.raises(AnnotationRefused, match="2 annotations at most"):
+    with pytest.raises(AnnotationRefused, match="at most 2 annotations"):
         await mark(service, case_id, "Ada")
 
 

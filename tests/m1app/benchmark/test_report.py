@@ -110,9 +110,9 @@ async def test_charts_program_is_inlined_once(services: Services) -> None:
 async def test_a_run_without_an_answer_has_a_report_that_says_so(services: Services) -> None:
     run = store_run(services.database, a_run(), QUESTIONS, done=0, state=RunState.WAITING)
     page = await report(services, run.id)
-    assert "There is no answer yet." in page.texts
+    assert "No answers yet." in page.texts
     assert page.figures == []
-    assert "m1-7b: no trace of its first questions" in page.texts
+    assert "m1-7b: no trace for its first questions" in page.texts
 
 
 async def test_an_unknown_run_has_no_report(services: Services) -> None:

@@ -66,7 +66,7 @@ def test_build_says_each_step_and_warns_of_few_samples(
     said = capsys.readouterr()
     assert "10 answers agree with their target, 1 contradict it, 1 name no single option" in said.out
     assert "exam:v1: 9 samples in " in said.out
-    assert "note: 9 samples are few" in said.err
+    assert "note: Only 9 samples" in said.err
 
 
 def test_options_reach_the_plan(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,17 +119,17 @@ def test_show_says_which_samples_are_longer_than_a_block(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("show", "nope"), "There is no data set 'nope'"),
+        (("show", "nope"), "Data set 'nope' not found"),
         (
             ("show", "nope", "--profile", "m1", "--block-size", "9"),
-            "--block-size needs samples whose tokens are counted",
+            "--block-size needs token counts",
         ),
-        (("delete", "nope:v2"), "There is no data set 'nope'"),
-        (("build", "--name", "exam"), "There is no source of samples"),
+        (("delete", "nope:v2"), "Data set 'nope' not found"),
+        (("build", "--name", "exam"), "No source of samples"),
         (("build", "nowhere.json", "--name", "exam"), "nowhere.json: the file cannot be read"),
         (("build", "x.json", "--name", "exam", "--balance", "domain"), "needs a limit"),
         (("build", "x.json", "--name", "exam", "--limit", "2"), "limit: "),
-        (("build", "x.json", "--name", "a/b"), "is no name for a data set"),
+        (("build", "x.json", "--name", "a/b"), "is not a data set name"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -146,5 +146,5 @@ def test_tiny_data_is_refused_with_what_dropped_it(
     path.write_bytes(jsonl([sample.as_row() for sample in some_samples(9, answer="The answer is B.")]))
     assert main(["dataset", "build", str(path), "--name", "few"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: 0 of 9 samples are left, and a training needs at least 8")
+    assert said.startswith("error: 0 of 9 samples are left, but fine-tuning needs at least 8")
     assert "9 at verify" in said

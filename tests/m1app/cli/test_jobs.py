@@ -41,10 +41,10 @@ async def test_jobs_are_listed_stopped_resumed_and_deleted(settings: Settings) -
         assert (stopped.returncode, stopped.stdout.split()[:2]) == (0, [job.id, "stopped"])
         assert run("jobs", "resume", job.id, home=settings.home).returncode == 0
         assert (await service.get(job.id)).state is JobState.QUEUED
-        assert_one_line(run("jobs", "delete", job.id, home=settings.home).stderr, "Stop it first")
+        assert_one_line(run("jobs", "delete", job.id, home=settings.home).stderr, "Stop it before")
         await service.stop(job.id)
         log = run("jobs", "log", job.id, "--lines", "2", home=settings.home).stdout.splitlines()
-        assert [line.split(" ", 1)[1] for line in log] == ["resumed by a person", "stopped by a person before it began"]
+        assert [line.split(" ", 1)[1] for line in log] == ["resumed by a user", "stopped by a user before it started"]
         assert run("jobs", "delete", job.id, home=settings.home).stdout == "deleted\n"
     assert run("jobs", "list", home=settings.home).stdout == "no jobs\n"
 
@@ -73,7 +73,7 @@ async def test_worker_of_the_command_line_leaves_a_job_alone_that_was_not_starte
         job = await service.submit(a_job())
         done = run("job-worker", job.id, home=settings.home, **NO_ENGINE)
         assert done.returncode == 1
-        assert "is not taken: it is queued" in done.stdout
+        assert "was not taken: it is queued" in done.stdout
         assert (await service.get(job.id)).state is JobState.QUEUED
 
 

@@ -179,7 +179,7 @@ def test_interrupt_keeps_what_was_generated(tmp_path: Path, engine: dict[str, st
         seen = "".join(process.stdout.read(1) for _ in range(40))
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, "Interrupted; what was generated is kept.\n")
+    assert (process.returncode, error) == (130, "Interrupted; everything generated so far is saved.\n")
     listed = Database(f"sqlite:///{tmp_path / 'm1.sqlite3'}")
     trace = read(listed, _only_trace_id(listed))
     listed.dispose()
@@ -201,7 +201,7 @@ def test_engine_that_does_not_answer_is_one_line_and_names_the_setting(tmp_path:
     question = write_question(tmp_path / "q.json")
     done = run("probe", "--question", question, "--json", home=tmp_path, M1_ENGINE_URL=url)
     assert (done.returncode, done.stdout) == (1, "")
-    assert_one_line(done.stderr, "No engine answers", "M1_ENGINE_URL")
+    assert_one_line(done.stderr, "No engine is responding", "M1_ENGINE_URL")
 
 
 def test_wrong_key_is_one_line_and_does_not_repeat_the_key(tmp_path: Path, engine: dict[str, str]) -> None:
@@ -358,7 +358,7 @@ def probe(
         ({"question": "q", "options": {"A": "x", "a": "y"}}, "A"),
         ({"question": "q", "options": [str(n) for n in range(27)]}, "27 options, but only 26 letters"),
         ({"question": "q", "options": {"1": "x", "2": "y"}}, "use one of A to Z"),
-        (QUESTION | {"answer_idx": "C"}, "'C' is none of the options"),
+        (QUESTION | {"answer_idx": "C"}, "'C' is not one of the options"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_one_line(probe: Any, content: Any, words: str) -> None:
@@ -439,7 +439,7 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1
-    assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is none of A, B")
+    assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is not one of A, B")
     assert not (tmp_path / "m1.sqlite3").exists()
 
 
@@ -462,7 +462,7 @@ def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str])
     agreement = run("annotations", "agreement", "--json", home=home, **engine)
     assert json.loads(agreement.stdout)["cases"] == 0
     text = run("annotations", "agreement", home=home, **engine)
-    assert "too few to say" in text.stdout
+    assert "too few cases" in text.stdout
     file.write_text("nonsense", encoding="utf-8")
     refused = run("annotations", "import", str(file), home=home, **engine)
     assert refused.returncode == 1

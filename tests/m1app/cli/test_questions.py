@@ -45,7 +45,7 @@ def test_duplicates_overlap_and_what_was_here_are_said(home: Path, tmp_path: Pat
     first = questions("import", str(path), home=home)
     assert first.stdout == "own: 2 questions, layout m1\nown: 1 repeated in the file, kept once\n"
     again = questions("import", str(path), home=home)
-    assert "own is here already, imported" in again.stdout
+    assert "own already exists, imported" in again.stdout
     other = json.loads(questions("import", str(path), "--name", "other", "--json", home=home).stdout)
     assert other["duplicates"] == {"other": 1}
     assert [(each["first"], each["second"], each["count"]) for each in other["overlaps"]] == [("other", "own", 2)]
@@ -60,7 +60,7 @@ def test_a_file_that_is_refused_and_a_set_that_is_not_there_end_with_a_message(h
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith('error: bad.jsonl, line 1: column answer_idx: found "Q", expected')
     missing = questions("preview", "none", home=home)
-    assert (missing.returncode, missing.stderr) == (1, "error: Question set 'none' not found. There are: none yet.\n")
+    assert (missing.returncode, missing.stderr) == (1, "error: Question set 'none' not found. Available: none yet.\n")
 
 
 def test_the_layouts_are_listed_and_an_empty_home_says_what_to_do(home: Path) -> None:

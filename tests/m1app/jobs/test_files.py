@@ -86,7 +86,7 @@ def test_no_name_leads_out_of_the_folder(files: JobFiles, name: str) -> None:
 
 @pytest.mark.parametrize("job_id", ["", "..", "../x", "a/b", "a b", "ä"])
 def test_what_is_no_id_has_no_folder(files: JobFiles, job_id: str) -> None:
-    with pytest.raises(ValueError, match="no id"):
+    with pytest.raises(ValueError, match="not a job id"):
         files.folder(job_id)
 
 

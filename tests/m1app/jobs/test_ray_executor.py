@@ -151,7 +151,7 @@ def test_cluster_that_does_not_answer_is_told_with_what_to_check(tmp_path: Path)
     pytest.importorskip("ray", reason="Ray is not installed; run make test-ray")
     executor = RayExecutor(f"http://127.0.0.1:{free_port()}")
     assert executor.look("m1-x-1") is Presence.UNKNOWN
-    with pytest.raises(ExecutorError, match="Check M1_RAY_ADDRESS and that the cluster runs"):
+    with pytest.raises(ExecutorError, match="Check M1_RAY_ADDRESS and that the cluster is running"):
         executor.start(a_task(tmp_path))
 
 

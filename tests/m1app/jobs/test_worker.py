@@ -162,8 +162,8 @@ async def test_worker_that_the_system_ends_has_stopped_and_can_be_resumed(servic
     ("mode", "error", "log"),
     [
         ("refuses", "The question set is empty. Import one with questions.", "AppError"),
-        ("breaks", "Something unexpected went wrong (KeyError: 'a mistake of the programmer')", "Traceback"),
-        ("gives up", "It ended before it was complete", "failed: It ended before"),
+        ("breaks", "An unexpected error occurred (KeyError: 'a mistake of the programmer')", "Traceback"),
+        ("gives up", "The job ended before it was complete", "failed: The job ended before"),
     ],
 )
 async def test_what_a_runner_raises_is_the_error_of_the_job(
@@ -177,7 +177,7 @@ async def test_what_a_runner_raises_is_the_error_of_the_job(
 
 async def test_kind_that_the_worker_does_not_know_fails(service: JobService) -> None:
     job = await service.submit(a_job(kind=JobKind.FINE_TUNING))
-    assert "cannot run jobs of the kind fine-tuning" in (await reaches(service, job, JobState.FAILED)).error
+    assert "cannot run fine-tuning jobs" in (await reaches(service, job, JobState.FAILED)).error
 
 
 async def test_worker_that_dies_before_it_begins_has_failed_with_what_it_said(settings: Settings) -> None:
@@ -187,7 +187,7 @@ async def test_worker_that_dies_before_it_begins_has_failed_with_what_it_said(se
 
     async with app(settings, make) as service:
         failed = await reaches(service, await service.submit(a_job()), JobState.FAILED)
-    assert "ended before it could begin" in failed.error
+    assert "ended before it could start" in failed.error
     assert "libgomp.so.1 is missing" in failed.error
 
 

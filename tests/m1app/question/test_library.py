@@ -184,11 +184,11 @@ def test_entry_is_read_field_by_field():
         (ENTRY.replace('B = "That"', 'B = " "'), ["field options.B", "found ' '", "expected text"]),
         (ENTRY.replace('"That"', "2"), ["field options.B", "found 2", "string"]),
         (ENTRY.replace('"recall"', '"easy"'), ["field difficulty", "found 'easy'", "'recall'"]),
-        (ENTRY.replace("reference", "refrence"), ["field refrence", "not a field that is known"]),
+        (ENTRY.replace("reference", "refrence"), ["field refrence", "unknown field"]),
         (ENTRY.replace('reference = "A guideline, 2020"', ""), ["field reference", "missing"]),
         (ENTRY.replace('["heart"]', "[]"), ["field tags", "at least 1 item"]),
         (ENTRY.replace('["heart"]', '["The Heart"]'), ["field tags.0", "found 'The Heart'", "lower-case words"]),
-        (ENTRY.replace('"Which?"', '"Which? "'), ["field question", "without blanks"]),
+        (ENTRY.replace('"Which?"', '"Which? "'), ["field question", "without spaces"]),
         (ENTRY.replace('"one"', '"One!"'), ["entry 'One!'", "field id", "joined by hyphens"]),
         (ENTRY.replace('id = "one"\n', ""), ["entry number 1", "field id", "missing"]),
         (
@@ -201,7 +201,7 @@ def test_entry_is_read_field_by_field():
         ("", ["field question", "missing", "[[question]]"]),
         ("question = []", ["field question", "at least 1 item", "[[question]]"]),
         ("question = [3]", ["entry number 1", "found 3", "expected a table"]),
-        ("version = 2\n" + ENTRY, ["field version", "not a field that is known"]),
+        ("version = 2\n" + ENTRY, ["field version", "unknown field"]),
         ("[[question]\n", ["not valid TOML", "line 1"]),
     ],
 )

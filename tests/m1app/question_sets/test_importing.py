@@ -35,18 +35,18 @@ def options(count: int) -> Mapping[str, str]:
     ("changes", "expected"),
     [
         ({"answer_idx": "E"}, 'column answer_idx: found "E", expected the right option\'s letter, one of A, B, C'),
-        ({"answer_idx": None}, "column answer_idx: found nothing, .* without a target nothing could be scored"),
-        ({"answer_idx": " "}, "without a target nothing could be scored"),
+        ({"answer_idx": None}, "column answer_idx: found nothing, .* without a target nothing can be scored"),
+        ({"answer_idx": " "}, "without a target nothing can be scored"),
         ({"answer_idx": 0}, "column answer_idx: found 0, expected the right option's letter"),
         ({"answer": "Optic"}, 'column answer: found "Optic", expected the text of option A.*; this is option B'),
-        ({"question": " "}, 'column question: found " ", expected a text'),
-        ({"question": 7}, "column question: found 7, expected a text"),
+        ({"question": " "}, 'column question: found " ", expected text'),
+        ({"question": 7}, "column question: found 7, expected text"),
         ({"options": {"A": "x", "C": "y"}}, 'found "A, C", expected letters from A without a gap'),
         ({"options": {"A": "x", "a": "y"}}, "expected letters from A without a gap, each once"),
         ({"options": {"1": "x", "2": "y"}}, "expected letters from A without a gap"),
-        ({"options": {"A": "x"}}, "found 1 options with a text, expected two or more"),
-        ({"options": {"A": "", "B": "y"}}, "column options, option A: found nothing, expected a text"),
-        ({"options": {"A": ["x"], "B": "y"}}, r'option A: found \["x"\], expected a text'),
+        ({"options": {"A": "x"}}, "found 1 options with text, expected two or more"),
+        ({"options": {"A": "", "B": "y"}}, "column options, option A: found nothing, expected text"),
+        ({"options": {"A": ["x"], "B": "y"}}, r'option A: found \["x"\], expected text'),
         ({"options": "Facial or optic"}, "column options: .* expected options: an object of letter to text"),
         ({"options": '["x", "y'}, "column options: .* expected a list or an object, as JSON"),
         ({"options": [f"text {n}" for n in range(27)]}, "found 27 options, expected 26 at most"),
@@ -93,7 +93,7 @@ def test_a_json_document_names_line_set_and_entry() -> None:
 def test_a_key_that_stands_twice_in_a_json_document_is_refused() -> None:
     text = '[{"question": "Q?", "options": {"A": "x", "A": "y", "B": "z"}, "answer_idx": "A"}]'
     assert 'sets.json, line 1 (entry 1): found "A", expected each key once' in refused(text, "sets.json")
-    assert "the name 'S' stands twice" in refused('{"S": [], "S": []}', "sets.json")
+    assert "the name 'S' appears twice" in refused('{"S": [], "S": []}', "sets.json")
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,16 @@ def test_a_key_that_stands_twice_in_a_json_document_is_refused() -> None:
         ("", "a.jsonl", "a.jsonl: found no question in 'a'"),
         (b"\xff\xfe", "a.json", "a.json, line 1: found byte 0xFF, expected UTF-8 text"),
         (b"PAR1 is all of it", "a.parquet", "a.parquet: this is not a Parquet file that can be read"),
-        ("text", "a.docx", "a name that ends with .docx was found, expected .json, .jsonl, .csv"),
-        ("text", "a", "a name that ends with nothing was found"),
+        ("text", "a.docx", "found a name that ends with .docx, expected .json, .jsonl, .csv"),
+        ("text", "a", "found a name that ends with nothing, expected"),
         ('{"stem": "Q?"}\n', "a.jsonl", "no layout has the columns 'stem'. Rename them to question"),
         (
             '{"question": "Q?"}\n',
             "a.jsonl",
             "line 1: column options: found nothing, expected options, or columns named",
         ),
-        ('{"question": "Q?", "options": ["x", "y"]}\n', "a.jsonl", "without a target nothing could be scored"),
-        ("question,A,A\nq,x,y\n", "a.csv", "a.csv, line 1: the column 'A' stands twice"),
+        ('{"question": "Q?", "options": ["x", "y"]}\n', "a.jsonl", "without a target nothing can be scored"),
+        ("question,A,A\nq,x,y\n", "a.csv", "a.csv, line 1: the column 'A' appears twice"),
         ("question,A,B,answer\nq,x,y\n", "a.csv", "a.csv, line 2: found 3 cells, expected 4 as in the header"),
         ('question,A,B,answer\n"two\nlines",x,y,A\nq,x,y,C\n', "a.csv", "a.csv, line 4: column answer: found"),
         ('question,A,B,answer\n"q"x,x,y,A\n', "a.csv", "a.csv, line 2: this is not CSV"),
@@ -135,7 +135,7 @@ def test_a_parquet_row_is_named_by_its_number() -> None:
 
 def test_a_file_without_a_question_of_the_layouts_subjects_says_which_layout_takes_them() -> None:
     row = {"question_id": 1, "question": "Q?", "options": ["x", "y"], "answer_index": 0, "category": "law"}
-    assert "none of a subject that layout mmlu-pro takes. Layout mmlu-pro-all takes" in refused(as_jsonl([row]))
+    assert "none in a subject that layout mmlu-pro includes. Layout mmlu-pro-all includes" in refused(as_jsonl([row]))
 
 
 def test_twenty_six_options_are_taken_in_the_order_of_their_letters() -> None:

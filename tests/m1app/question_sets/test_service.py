@@ -119,7 +119,7 @@ async def test_the_same_file_again_gives_the_same_set_and_says_so(sets: Question
     first, again = await sets.import_file(path), await sets.import_file(path)
     assert again.sets == first.sets
     assert len(again.notes) == 1
-    assert again.notes[0].startswith("a is here already, imported ")
+    assert again.notes[0].startswith("a already exists, imported ")
     assert len(await sets.all()) == 1
     renamed = await sets.import_file(path, name="b")
     assert (renamed.notes, renamed.sets[0].question_count) == ((), 2)
@@ -131,7 +131,7 @@ async def test_another_file_under_a_taken_name_is_refused_and_nothing_of_it_is_k
     await sets.import_file(write(tmp_path, "a.jsonl", m1_row()))
     path = write(tmp_path, "b.jsonl", m1_row(1))
     with pytest.raises(
-        InvalidQuestionSet, match=r"named 'a' already, with other content \(from a\.jsonl.*another name"
+        InvalidQuestionSet, match=r"named 'a' already exists with different content \(from a\.jsonl.*another name"
     ):
         await sets.import_file(path, name="a")
     assert stored_stems(database) == {m1_row()["question"]}
@@ -141,8 +141,8 @@ async def test_the_same_file_by_another_layout_is_other_content(sets: QuestionSe
     path = tmp_path / "mmlu.jsonl"
     path.write_bytes(content_of("mmlu-pro.jsonl"))
     report = await sets.import_file(path)
-    assert report.notes == ("mmlu: 1 questions of other subjects were left out; layout mmlu-pro-all takes them.",)
-    with pytest.raises(InvalidQuestionSet, match="with other content"):
+    assert report.notes == ("mmlu: 1 questions in other subjects were left out; layout mmlu-pro-all includes them.",)
+    with pytest.raises(InvalidQuestionSet, match="with different content"):
         await sets.import_file(path, layout="mmlu-pro-all")
     every = await sets.import_file(path, layout="mmlu-pro-all", name="all of it")
     assert every.sets[0].question_count == 3
@@ -263,7 +263,7 @@ async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_f
     offline = with_hub(database, settings, hub.url, is_offline=True)
     again = await offline.import_hub("https://huggingface.co/datasets/openlifescienceai/medmcqa")
     assert (again.sets, len(again.notes)) == ((made,), 1)
-    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only what was fetched before"):
+    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only datasets fetched before"):
         await offline.import_hub("some/sets")
     assert hub.asked == []
 

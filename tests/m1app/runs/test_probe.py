@@ -363,7 +363,7 @@ async def test_disk_that_fills_up_while_a_probe_runs_is_told_in_the_pane_and_the
         trace = (await follow(services, begun.id))[-1]
         assert (trace.state, trace.thinking_tokens) == (TraceState.COMPLETED, 3000)
         problem = services.probe.save_error(begun.id)
-        assert "no room left" in problem
+        assert "is full" in problem
         assert problem in pane_value(trace, problem)["notice"]
         assert (await services.probe.get(begun.id)).thinking_text == trace.thinking_text
 

@@ -27,7 +27,7 @@ def test_grid_is_put_in_order_without_repetition() -> None:
         ({"force_rounds": (9,)}, "force_rounds", "from 0 to 8 rounds"),
         ({"passes": 0}, "passes", "from 1 to 16"),
         ({"passes": 17, "temperature": 0.5}, "passes", "from 1 to 16"),
-        ({"passes": 2}, "passes", "at temperature 0 would all be equal"),
+        ({"passes": 2}, "passes", "at temperature 0 would all be identical"),
         ({"passes": 2, "temperature": 0.5, "seed": 2**31 - 1}, "seed", "leaves no room for 2 passes"),
         ({"budgets": tuple(range(1, MAX_CELLS + 2))}, "budgets", f"choose at most {MAX_CELLS}"),
         ({"temperature": 3.0}, "temperature", "from 0 to 2"),

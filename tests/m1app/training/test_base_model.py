@@ -118,14 +118,14 @@ def test_a_hub_base_that_has_no_template_is_known_to_have_none(huatuo: BaseModel
     hub.put("tokenizer_config.json", "{}")
     found = with_hub_template(huatuo, access(hub, tmp_path))
     assert (found.chat_template, found.template_missing) == ("", "")
-    with pytest.raises(NoChatTemplate, match="brings none"):
+    with pytest.raises(NoChatTemplate, match="has none"):
         split_rows(some_samples(8), recipe(), found, load_profiles().get("huatuo-o1"))
 
 
 def test_offline_only_what_was_fetched_before_is_read(huatuo: BaseModel, hub: Hub, tmp_path: Path) -> None:
     offline = access(hub, tmp_path, is_offline=True)
     missing = with_hub_template(huatuo, offline)
-    with pytest.raises(NoChatTemplate, match=r"not here yet: M1_HUB_OFFLINE is set.*profile=m1.*a folder"):
+    with pytest.raises(NoChatTemplate, match=r"not available yet: M1_HUB_OFFLINE is set.*profile=m1.*a folder"):
         split_rows(some_samples(8), recipe(), missing, load_profiles().get("huatuo-o1"))
     repo = tmp_path / "cache" / f"models--{REPO.replace('/', '--')}"
     (repo / "refs").mkdir(parents=True)
@@ -154,6 +154,6 @@ def test_the_hub_is_asked_only_where_the_profile_leaves_the_prompt_to_the_base(
 def test_a_gguf_base_that_is_not_fetched_yet_says_how_to_fetch_it(tmp_path: Path) -> None:
     found = find_base("smollm2-135m", Catalog.load(), tmp_path)
     with pytest.raises(
-        NoChatTemplate, match=r"not here yet.*python -m models\.weights\.download smollm2-135m --directory"
+        NoChatTemplate, match=r"not available yet.*python -m models\.weights\.download smollm2-135m --directory"
     ):
         split_rows(some_samples(8), recipe(), found, load_profiles().get("plain"))

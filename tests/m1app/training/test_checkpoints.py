@@ -48,7 +48,7 @@ def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-mine").mkdir()
     assert newest_checkpoint(tmp_path) is None
     assert (tmp_path / "checkpoint-mine").is_dir()
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="not a checkpoint"):
         step_of(tmp_path / "checkpoint-mine")
 
 

@@ -83,7 +83,7 @@ def test_what_a_model_answers_already_is_dropped() -> None:
     plan = CurationPlan(exclude_answered_by_run="r1")
     curated = curate(samples, plan, evaluation={}, answered=easy)
     assert curated.samples == tuple(samples[2:])
-    assert "2 questions are answered right in benchmark run r1" in report(curated, "difficulty").title
+    assert "2 questions were answered right in benchmark run r1" in report(curated, "difficulty").title
 
 
 @pytest.mark.parametrize(("is_verified_only", "kept"), [(True, 8), (False, 10)])
@@ -112,7 +112,7 @@ def test_too_long_and_too_short_are_dropped_whole_and_counted() -> None:
     assert len(curated.samples) == 8
     found = report(curated, "length")
     assert found.examples[0].endswith("tokens: Long?")
-    assert "2 have less than 1 characters" in found.title
+    assert "2 have fewer than 1 characters" in found.title
     assert "1 have more than 60 tokens" in found.title
 
 
@@ -120,7 +120,7 @@ def test_without_a_tokenizer_what_may_be_too_long_is_kept_and_said() -> None:
     plan = CurationPlan(max_tokens=200)
     curated = curate([*some_samples(8), a_sample(reasoning="word " * 50)], plan, evaluation={})
     assert len(curated.samples) == 9
-    assert "may have more, and are counted when a training is planned" in report(curated, "length").title
+    assert "may have more and are counted when a fine-tuning run is planned" in report(curated, "length").title
     assert "may have more" not in report(curate(some_samples(8), CurationPlan(), evaluation={}), "length").title
 
 
@@ -168,7 +168,7 @@ def test_fewer_than_eight_samples_are_refused_with_what_dropped_them(count: int)
     with pytest.raises(TooLittleData) as caught:
         curate([*some_samples(count), *wrong], CurationPlan(), evaluation={})
     message = str(caught.value)
-    assert message.startswith(f"{count} of {count + 5} samples are left, and a training needs at least 8")
+    assert message.startswith(f"{count} of {count + 5} samples are left, but fine-tuning needs at least 8")
     assert "5 at verify" in message
     assert "deduplicate" not in message
 

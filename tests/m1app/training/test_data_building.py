@@ -122,10 +122,10 @@ async def test_what_a_benchmark_run_answers_right_is_left_out_and_its_sets_are_n
     assert found.curated.samples == tuple(samples[3:])
     assert (report(found.curated, "difficulty").before, report(found.curated, "difficulty").kept) == (12, 9)
     said = report(found.curated, "not compared")
-    assert "themselves the questions of pool" in said.title
+    assert "the samples are the questions of pool" in said.title
     assert (said.before, said.kept, said.examples) == (12, 12, ("pool",))
     made = await training_data.build([write(tmp_path, samples)], plan, "hard")
-    assert any("overlap with pool was not looked for" in each for each in training_data.card(made.id).warnings)
+    assert any("Overlap with pool was not checked" in each for each in training_data.card(made.id).warnings)
 
 
 async def test_wrongly_answered_questions_of_an_evaluation_run_are_not_let_in(
@@ -290,11 +290,11 @@ async def test_hub_repository_that_is_none_is_refused(training_data: TrainingDat
 async def test_without_a_source_or_with_a_missing_file_nothing_is_built(
     training_data: TrainingDataService, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidTrainingData, match="There is no source of samples"):
+    with pytest.raises(InvalidTrainingData, match="No source of samples"):
         await training_data.build([], PLAN, "empty")
     with pytest.raises(InvalidTrainingData, match=r"nowhere\.json: the file cannot be read"):
         await training_data.build([tmp_path / "nowhere.json"], PLAN, "empty")
-    with pytest.raises(DataSetRefused, match="is no name"):
+    with pytest.raises(DataSetRefused, match="is not a data set name"):
         await training_data.build([tmp_path / "nowhere.json"], PLAN, "../up")
     with pytest.raises(DataSetNotFound):
         training_data.samples("empty")
@@ -323,7 +323,7 @@ async def test_preview_shows_what_is_trained_on(training_data: TrainingDataServi
     assert first.rendered.completion.startswith("<|im_start|>think\nCortisol is a steroid.")
     assert (first.tokens, first.note, preview.notes) == (None, "", ())
     plain = await training_data.preview("set", "plain-chatml", limit=1)
-    assert "closes the thinking with words" in plain.notes[0]
+    assert "ends the thinking with words" in plain.notes[0]
 
 
 @pytest.mark.engine
@@ -345,7 +345,7 @@ async def test_preview_without_a_chat_template_or_profile_is_refused(
     training_data: TrainingDataService, tmp_path: Path
 ) -> None:
     await training_data.build([write(tmp_path, some_samples(8))], PLAN, "set")
-    with pytest.raises(NoChatTemplate, match="no engine serves one"):
+    with pytest.raises(NoChatTemplate, match="no engine serves it"):
         await training_data.preview("set", "plain")
     with pytest.raises(UnknownProfile):
         await training_data.preview("set", "m2")

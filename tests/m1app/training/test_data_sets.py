@@ -57,7 +57,7 @@ def test_deleting_a_version_leaves_the_others_their_numbers(data_sets: DataSets)
     data_sets.delete("corrections", 2)
     data_sets.delete("corrections", 3)
     assert data_sets.all() == ()
-    with pytest.raises(DataSetNotFound, match="There is none yet"):
+    with pytest.raises(DataSetNotFound, match=r"not found\. Build one"):
         data_sets.get("corrections")
 
 
@@ -69,7 +69,7 @@ def test_card_says_where_samples_came_from_and_what_was_done(data_sets: DataSets
     assert [step["step"] for step in content["steps"]] == ["overlap", "verify", "length", "deduplicate", "draw"]
     assert content["steps"][0]["pairs"][0][2] == 1.0
     assert "licence of their source" in content["licence_note"]
-    assert "8 samples are few" in content["warnings"][0]
+    assert "Only 8 samples" in content["warnings"][0]
     card = data_sets.card(made)
     assert (card.plan, card.sources, card.created_at) == (PLAN, SOURCES, made.created_at)
 
@@ -79,7 +79,7 @@ def test_card_to_read_has_counts_examples_and_the_pairs(data_sets: DataSets) -> 
     for words in ("# corrections, version 1", "with seed 4", "| overlap | 9 | 8 |", f"| MedQA: {SHARED} | 100% |"):
         assert words in text
     assert "| a\\|b | 1 |" in text
-    assert "**Note:** 8 samples are few" in text
+    assert "**Note:** Only 8 samples" in text
 
 
 def test_enough_verified_samples_are_not_warned_of(data_sets: DataSets) -> None:
@@ -90,12 +90,12 @@ def test_unverified_data_and_data_that_was_not_compared_are_warned_of(data_sets:
     plan = CurationPlan(verified_only=False, overlap_ngram=0)
     made = data_sets.add("loose", curate(some_samples(100), plan, evaluation={}), plan, SOURCES)
     said = data_sets.card(made).warnings
-    assert ["not required to agree" in said[0], "was not looked for" in said[1]] == [True, True]
+    assert ["not required to agree" in said[0], "was not checked" in said[1]] == [True, True]
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "x" * 65, "naïve", "a b"])
 def test_name_that_is_no_folder_name_is_refused(data_sets: DataSets, name: str) -> None:
-    with pytest.raises(DataSetRefused, match="is no name for a data set"):
+    with pytest.raises(DataSetRefused, match="is not a data set name"):
         keep(data_sets, name)
     with pytest.raises(DataSetNotFound):
         data_sets.get(name)
@@ -103,16 +103,16 @@ def test_name_that_is_no_folder_name_is_refused(data_sets: DataSets, name: str) 
 
 def test_missing_version_is_named_with_those_there_are(data_sets: DataSets) -> None:
     keep(data_sets)
-    with pytest.raises(DataSetNotFound, match="has no version 7; there are v1"):
+    with pytest.raises(DataSetNotFound, match="has no version 7; available: v1"):
         data_sets.get("corrections", 7)
-    with pytest.raises(DataSetNotFound, match=r"no data set 'nope'\. There are: corrections"):
+    with pytest.raises(DataSetNotFound, match=r"Data set 'nope' not found\. Available: corrections"):
         data_sets.delete("nope", 1)
 
 
 def test_changed_samples_are_not_trained_on(data_sets: DataSets) -> None:
     made = keep(data_sets)
     (made.path / "samples.jsonl").write_text("{}\n", encoding="utf-8")
-    with pytest.raises(DataSetRefused, match="was changed since corrections:v1 was made"):
+    with pytest.raises(DataSetRefused, match="has changed since corrections:v1 was built"):
         data_sets.samples(made)
 
 

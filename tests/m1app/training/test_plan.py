@@ -54,7 +54,7 @@ async def test_the_embedded_engine_counts_as_the_training_will(
 ) -> None:
     plan = await planned(make_services(embedded_endpoint), recipe)
     assert length_note(plan) == (
-        "3 of 20 samples are longer than 600 tokens and will be left out, not cut; a larger block_size takes them "
+        "3 of 20 samples are longer than 600 tokens and will be left out, not cut; a larger block_size fits them "
         "in. Counted with the tokenizer of smollm2-135m."
     )
     *learnt, left_out = plan.preview
@@ -98,7 +98,7 @@ async def test_of_too_much_data_the_first_samples_are_counted_and_it_says_so(
     with serving(a_script()) as server:
         plan = await planned(make_services(Endpoint(server.url, "")), recipe)
     assert " of the first 5 of 20 samples " in length_note(plan).lower()
-    assert "The training counts the others." in length_note(plan)
+    assert "Training counts the others." in length_note(plan)
 
 
 @pytest.mark.parametrize("model", ["another-model", "smollm2-135m-q8"])
@@ -117,7 +117,7 @@ async def test_without_an_engine_lengths_are_about_and_no_report_makes_them_up(
     plan = await planned(make_services(Endpoint(f"http://127.0.0.1:{closed_port()}", "")), recipe)
     assert not any("600 tokens" in report.title for report in plan.reports)
     assert length_note(plan).startswith("At least 3 of 20 samples are longer than 600 tokens and will be left out")
-    assert "The training counts exactly" in length_note(plan)
+    assert "Training counts exactly" in length_note(plan)
     assert [bool(each.note) for each in plan.preview] == [False, False, False, True]
     assert not any(each.tokens for each in plan.preview)
 

@@ -14,7 +14,7 @@ from tests.m1app.training.trainings import prepare
 _Usage = namedtuple("_Usage", "total used free")
 GOES_WRONG = """#!/bin/sh
 now=$(date +%s.%N)
-for event in '"started", "steps": 9' '"log", "loss": null' '"failed", "message": "The loss is no number any more."'; do
+for event in '"started", "steps": 9' '"log", "loss": null' '"failed", "message": "The loss is no longer a number."'; do
   echo "{\\"event\\": $event, \\"step\\": 0, \\"time\\": $now}" >> "$3/progress.jsonl"
 done
 exit 1
@@ -35,14 +35,14 @@ async def test_what_went_wrong_is_said_again_when_it_goes_wrong_again(tmp_path: 
     folder = prepare(tmp_path / "run", tmp_path / "base")
     # The second one leaves as many events as the first: a start from the base takes back all before it.
     for _ in range(2):
-        with pytest.raises(AppError, match="no number any more"):
+        with pytest.raises(AppError, match="no longer a number"):
             await run_training(folder, settings, lambda _: None, asyncio.Event())
 
 
 async def test_a_full_disk_is_told_from_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with(tmp_path, "#!/bin/sh\nexit 1\n")
     folder = prepare(tmp_path / "run", tmp_path / "base")
-    with pytest.raises(AppError, match=r"without reporting a result.*Was it killed"):
+    with pytest.raises(AppError, match=r"without reporting a result.*It may have been killed"):
         await run_training(folder, settings, lambda _: None, asyncio.Event())
     monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage(1, 1, 4096))
     with pytest.raises(AppError, match=r"without reporting a result.*The disk is full.*resume"):

@@ -37,7 +37,7 @@ def test_a_recipe_comes_back_from_json_as_it_was(preset: str) -> None:
         ({"early_stop_patience": 2, "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
         ({"lora_rank": None}, "lora_rank", 'Method "lora" needs lora_rank'),
         ({"precision": "int8"}, "precision", "found 'int8'"),
-        ({"nodes": 2}, "gpus_per_node", "how many GPUs each gives"),
+        ({"nodes": 2}, "gpus_per_node", "the number of GPUs of each"),
         ({"nodes": 2, "gpus_per_node": 8}, "gpus_per_node", 'method "full" and precision bf16'),
     ],
 )
@@ -58,7 +58,7 @@ def test_a_training_is_spread_over_nodes_that_share_its_batch() -> None:
     spread = recipe("m1", nodes=2, gpus_per_node=8)
     assert TrainingRecipe.parse(json.loads(spread.model_dump_json())) == spread
     assert "--set nodes=2 --set gpus_per_node=8" in spread.command_line()
-    with pytest.raises(RecipeRefused, match="16 samples cannot be dealt out evenly to 24 GPUs") as refused:
+    with pytest.raises(RecipeRefused, match="16 samples cannot be split evenly across 24 GPUs") as refused:
         recipe("m1", nodes=3, gpus_per_node=8)
     assert refused.value.field == "batch_size"
 

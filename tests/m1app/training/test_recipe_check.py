@@ -91,7 +91,7 @@ def test_full_fine_tuning_of_7b_fits_on_eight_gpus() -> None:
     many = replace(H100, gpus=H100.gpus * 8)
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=8)
     check_with_data(whole, rows(100), needed, many)
-    with pytest.raises(RecipeRefused, match=r"Beside its GPUs .* about 226 GB of the machine's memory") as refused:
+    with pytest.raises(RecipeRefused, match=r"Besides GPU memory, .* about 226 GB of main memory") as refused:
         check_with_data(whole, rows(100), needed, replace(many, available_bytes=200 * GB))
     assert refused.value.field == "base"
 
@@ -107,7 +107,7 @@ def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=4)
     free = replace(H100, gpus=tuple(Gpu("H100", 80 * GB, 79 * GB) for _ in range(4)))
     check_with_data(whole, rows(100), needed, free)
-    with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* and 2\.0 GB can be had"):
+    with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* but 2\.0 GB is available"):
         check_with_data(whole, rows(100), needed, replace(free, gpus=(Gpu("H100", 80 * GB, 2 * GB), *free.gpus[1:])))
 
 
@@ -158,7 +158,7 @@ def test_going_on_needs_room_for_what_is_still_to_be_written() -> None:
     every, one, none = (disk_to_write(asked, 10**9, 10**9, checkpoints) for checkpoints in (None, 1, 0))
     assert (every, one, none) == (40 * GB, 16 * GB, 4 * GB)
     check_disk_left(one, 17 * GB)
-    with pytest.raises(TrainingFailed, match=r"4\.5 GB of disk, and 4\.0 GB are free.*resume"):
+    with pytest.raises(TrainingFailed, match=r"4\.5 GB of disk, but 4\.0 GB is free.*resume"):
         check_disk_left(none, 4 * GB)
 
 

@@ -145,7 +145,7 @@ def test_base_model_without_a_chat_template_is_refused_with_advice() -> None:
     def none(_: Messages) -> str:
         raise ValueError("tokenizer.chat_template is not set")
 
-    with pytest.raises(NoChatTemplate, match=r"The base model has no chat template .* such as m1, instead of plain"):
+    with pytest.raises(NoChatTemplate, match=r"The base model has no usable chat template .* such as m1"):
         render(SAMPLE, profile_of("plain"), profile_of("plain").prompt, none, "</s>")
 
 

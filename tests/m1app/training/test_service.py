@@ -468,7 +468,7 @@ async def test_a_batch_that_cannot_be_dealt_out_is_refused_before_it_starts(
     monkeypatch.setattr("m1app.training.service.examine_machine", lambda _: many)
     asked = TrainingRecipe.of_preset("m1", str(base), str(data), method=method, block_size=1024, profile="m1")
     if is_refused:
-        with pytest.raises(RecipeRefused, match=r"16 samples cannot be dealt out evenly to 3 GPUs.* such as 18") as why:
+        with pytest.raises(RecipeRefused, match=r"16 samples cannot be split evenly across 3 GPUs.* such as 18") as why:
             await service.plan(asked)
         assert why.value.field == "batch_size"
         asked = asked.model_copy(update={"batch_size": 18})

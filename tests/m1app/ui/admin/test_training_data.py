@@ -88,12 +88,12 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     ("changes", "said"),
     [
         ({"name": ""}, "has no name"),
-        ({"name": "../evil"}, "is no name for a data set"),
+        ({"name": "../evil"}, "is not a data set name"),
         ({"plan": {"limit": "few"}}, 'Max samples is "few"'),
         ({"plan": {"limit": "3"}}, "Max samples"),
-        ({"plan": {"balance": "domain"}}, "balance by domain needs a limit"),
+        ({"plan": {"balance": "domain"}}, "balancing by domain needs a limit"),
         ({"plan": {"overlap_ngram": 5}}, "overlap ngram must be 8"),
-        ({"unheard": 1}, "cannot be built like this"),
+        ({"unheard": 1}, "cannot be built:"),
     ],
 )
 def test_what_cannot_be_built_is_said(
@@ -108,7 +108,7 @@ def test_what_cannot_be_built_is_said(
 def test_a_form_that_is_no_json_and_samples_that_are_none_are_refused(client: httpx2.Client, tmp_path: Path) -> None:
     answer = client.post("/admin/training-data", params={"file": "a.json", "form": "{"}, content=b"x")
     assert answer.status_code == 422
-    assert "cannot be built like this" in answer.json()["error"]
+    assert "cannot be built:" in answer.json()["error"]
     path = tmp_path / "none.json"
     path.write_text('[{"text": "?"}]')
     answer = send(client, path)
@@ -136,9 +136,9 @@ async def test_a_version_is_offered_read_and_deleted(
 
 async def test_without_a_file_there_must_be_another_source(part: TrainingDataPart) -> None:
     value, _ = await ask(part, "make", form=form())
-    assert "Nothing to take samples from" in value["reply"]["error"]
+    assert "No source of samples" in value["reply"]["error"]
     value, _ = await ask(part, "make", form=form(with_corrections=True))
-    assert "There are no corrections yet" in value["reply"]["error"]
+    assert "No corrections yet" in value["reply"]["error"]
     value, _ = await ask(part, "make", form=form(with_own_traces=True))
     assert "0 samples" in value["reply"]["error"]
 

@@ -339,7 +339,7 @@ def test_empty_summary_says_what_is_missing() -> None:
 
 def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     said = Estimate(0.8123, 0.5, 1.0, 12)
-    unsaid = Estimate(None, None, None, 3, "too few to say: 3 of at least 10 cases")
+    unsaid = Estimate(None, None, None, 3, "too few cases: 3, at least 10 needed")
     report = AgreementReport(
         annotators=("Dr A", "Dr B"),
         cases=12,
@@ -356,7 +356,7 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
         "value": "–",
         "interval": "–",
         "items": "3",
-        "note": "too few to say: 3 of at least 10 cases",
+        "note": "too few cases: 3, at least 10 needed",
     }
     assert rows["Marked words (F1 of characters)"]["interval"] == "–"
     assert list(rows)[3:] == ["Knowledge gap", "Bias"]

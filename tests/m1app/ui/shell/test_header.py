@@ -97,7 +97,7 @@ def test_a_ready_engine_says_what_it_is() -> None:
 @pytest.mark.parametrize("choice", list(EngineChoice))
 @pytest.mark.parametrize("state", list(EngineState))
 def test_every_engine_and_state_has_a_label(choice: EngineChoice, state: EngineState) -> None:
-    value = shown(choice, state, info=None, problem="No engine answers.")
+    value = shown(choice, state, info=None, problem="No engine is responding.")
     assert value["label"].endswith("failed" if state is EngineState.READY else state.value)
     assert value["facts"] == [("Engine", value["label"].split(":")[0])]
 
@@ -108,8 +108,8 @@ def test_an_engine_that_loads_says_how_far_it_is() -> None:
 
 
 def test_a_remote_engine_that_does_not_answer_has_failed_and_says_why() -> None:
-    value = shown(EngineChoice.REMOTE, info=None, problem="No engine answers.", message="http://gpu:8000")
-    assert (value["state"], value["message"]) == ("failed", "No engine answers.")
+    value = shown(EngineChoice.REMOTE, info=None, problem="No engine is responding.", message="http://gpu:8000")
+    assert (value["state"], value["message"]) == ("failed", "No engine is responding.")
     assert value["label"] == "Remote engine: smollm2-135m, failed"
 
 
