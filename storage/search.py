@@ -1,11 +1,11 @@
-"""Full-text search that finds the same on SQLite and PostgreSQL.
+"""Full-text search that gives the same results on SQLite and PostgreSQL.
 
-Both databases have word splitters of their own, which disagree about accents, hyphens, numbers and new scripts. So a
-text is turned into words here, once, and the databases index ready words: SQLite in an FTS5 table, PostgreSQL in a
-GIN index over a tsvector. A query goes through the same function, so no character of it can reach the query syntax.
+The databases' own tokenizers disagree about accents, hyphens, numbers and newer scripts. So texts are split into words
+here, and the databases index these words: SQLite in an FTS5 table, PostgreSQL in a GIN index over a tsvector. Queries
+go through the same function, so no character of theirs can reach the query syntax.
 
-A text is found when it has every word of the query, the last one as a prefix, in any order. Case, accents and
-compatibility forms do not matter. Not covered: phrases, word stems, and finding inside a run of text without spaces
+A text matches if it has every word of the query, the last one as a prefix, in any order. Case, accents and
+compatibility forms do not matter. Not supported: phrases, word stems, and matches inside a run of text without spaces
 (Chinese, Japanese, Thai), which counts as one word.
 """
 
@@ -35,11 +35,11 @@ from storage.questions.tables import QuestionRow
 from storage.traces.tables import TraceRow
 
 MAX_WORD_CHARACTERS = 64
-"""Longer words are cut, in texts and queries alike."""
+"""Longer words are truncated, in texts and queries alike."""
 MAX_QUERY_WORDS = 32
-"""Further words of a query are ignored, but for the last."""
+"""Further words of a query are ignored, except the last."""
 MAX_ENTRY_BYTES = 500_000
-"""Distinct words of one entry that are indexed; PostgreSQL's tsvector ends at 1 MB. A trace has some 20 KB."""
+"""Maximum distinct words indexed per entry; PostgreSQL limits a tsvector to 1 MB. A trace has about 20 KB."""
 
 _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = frozenset({"Mn", "Mc", "Me", "Cf"})
@@ -48,20 +48,20 @@ _SQLITE_INDEX = table("search_index", column("rowid"), column("search_index"))
 
 
 class SearchEntryRow(Base):
-    """The searchable words of one question, or of one trace that has ended."""
+    """The searchable words of one question, or of one finished trace."""
 
     __tablename__ = "search_entry"
 
     number: Mapped[int] = mapped_column(primary_key=True)
-    """Also the row id of SQLite's full-text index."""
+    """Also the row id in SQLite's full-text index."""
     question_id: Mapped[str | None] = mapped_column(Id, ForeignKey("question.id", ondelete="CASCADE"), unique=True)
     trace_id: Mapped[str | None] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), unique=True)
     words: Mapped[str]
-    """Distinct words as `search.words_of` gives them, one space between two."""
+    """Distinct words from `search.words_of`, separated by single spaces."""
 
 
 def words_of(text: str) -> list[str]:
-    """Words of `text` in their order: lower case, without accents, letters and digits only."""
+    """Words of `text` in order: lower case, without accents, letters and digits only."""
     if not text.isascii():
         spelled = unicodedata.normalize("NFKD", text)
         text = "".join(char for char in spelled if unicodedata.category(char) not in _INVISIBLE)
@@ -69,20 +69,20 @@ def words_of(text: str) -> list[str]:
 
 
 def index_question(session: Session, question_id: str, texts: Iterable[str]) -> None:
-    """Make a question that has no entry yet findable by `texts`."""
+    """Index `texts` for a question that has no entry yet."""
     session.add(SearchEntryRow(question_id=question_id, words=_entry_words(texts)))
     session.flush()
 
 
 def index_questions(session: Session, texts: Mapping[str, Sequence[str]]) -> None:
-    """The same for many questions at once, by their ids."""
+    """Bulk version of `index_question`, by question id."""
     entries = [{"question_id": question_id, "words": _entry_words(each)} for question_id, each in texts.items()]
     if entries:
         session.execute(insert(SearchEntryRow), entries)
 
 
 def index_trace(session: Session, trace_id: str, texts: Iterable[str]) -> None:
-    """Make a trace findable by `texts`, in place of what it was found by before."""
+    """Index `texts` for a trace, replacing its previous entry."""
     session.execute(delete(SearchEntryRow).where(SearchEntryRow.trace_id == trace_id))
     session.add(SearchEntryRow(trace_id=trace_id, words=_entry_words(texts)))
     session.flush()
@@ -116,19 +116,19 @@ def question_matches(session: Session, text: str) -> ColumnElement[bool]:
 
 
 def number_matches(session: Session, text: str, number: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Condition on a column with the number of a question's entry: the question has the words of `text`."""
+    """Condition on a column of question entry numbers: the question has the words of `text`."""
     return number.in_(_found(session, words_of(text)))
 
 
 def entry_numbers(session: Session, question_ids: Collection[str]) -> Mapping[str, int]:
-    """Numbers of the entries of questions, by the questions' ids."""
+    """Entry numbers by question id."""
     entry = SearchEntryRow
     found = session.execute(select(entry.question_id, entry.number).where(entry.question_id.in_(question_ids)))
     return {each.question_id: each.number for each in found}
 
 
 def _found(session: Session, words: list[str]) -> Select[int]:
-    """Numbers of the entries with these words; a query without any word (only signs, say) finds nothing."""
+    """Numbers of the entries with these words; a query without words (only punctuation, say) matches nothing."""
     entry = aliased(SearchEntryRow)
     if not words:
         return select(entry.number).where(literal(False))

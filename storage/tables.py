@@ -1,4 +1,4 @@
-"""Loads every table: foreign keys name tables of other aggregates, so none can be used without the rest."""
+"""Loads every table: foreign keys cross aggregates, so no table can be used without the rest."""
 
 from storage import search  # noqa: F401
 from storage.annotations import tables as annotation_tables  # noqa: F401

@@ -1,7 +1,7 @@
 """Builds the tables and carries them from version to version, with Alembic and without an alembic.ini.
 
-Each file of `versions/` is one step. Two processes that start at once do not migrate twice: the whole upgrade is one
-transaction, which holds SQLite's write lock or an advisory lock of PostgreSQL. To draft a step after changing
+Each file of `versions/` is one step. Processes that start at the same time do not migrate twice: the whole upgrade is
+one transaction, which holds SQLite's write lock or a PostgreSQL advisory lock. To draft a step after changing
 `tables.py`: `python -m storage.migrations sqlite:////tmp/draft.db "what changes"`.
 """
 
@@ -16,23 +16,23 @@ from sqlalchemy import Connection, Engine
 
 from storage.errors import DatabaseCorrupt, DatabaseTooNew
 
-# Alembic's `op` and `context` are global to the process.
+# Alembic's `op` and `context` are process-wide globals.
 _one_at_a_time = threading.Lock()
 
 _ADVISORY_LOCK = 0x6D31
-"""Any number that all copies of the app agree on ("m1")."""
+"""An arbitrary number shared by all instances of the app ("m1")."""
 
 
 def upgrade(engine: Engine, place: str) -> None:
-    """Bring the database to the newest version; does nothing when it is there.
+    """Upgrade the database to the newest version; does nothing if it is current.
 
     Args:
-        engine: its SQLite connections must not enforce foreign keys: a rebuilt table is dropped, which would delete
-            what refers to it. They are checked at the end instead.
+        engine: its SQLite connections must not enforce foreign keys: rebuilding a table drops it, which would cascade.
+            They are checked at the end instead.
         place: where the database is, for messages.
 
     Raises:
-        DatabaseTooNew: its version is not one of this app's.
+        DatabaseTooNew: this app does not know its version.
         DatabaseCorrupt: references between its records are broken.
     """
     with _one_at_a_time, engine.begin() as connection:
@@ -62,28 +62,28 @@ def _check_references(connection: Connection, place: str) -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Version of the database; None when it has no tables yet."""
+    """Version of the database; None if it has no tables yet."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def head_revision() -> str:
-    """Version that this app's tables have."""
+    """Version of this app's tables."""
     return _scripts().get_current_head() or ""
 
 
 def known_revisions() -> set[str | None]:
-    """Versions that this app can start from; None is the empty database."""
+    """Versions that this app can upgrade from; None is the empty database."""
     return {None, *(script.revision for script in _scripts().walk_revisions())}
 
 
 def draft(engine: Engine, message: str) -> None:
-    """Write a step that takes a migrated database to the tables of `tables.py`, to be read and corrected."""
+    """Draft a step from a migrated database to the tables in `tables.py`, for review."""
     with _one_at_a_time, engine.begin() as connection:
         command.revision(_config(connection), message, autogenerate=True)
 
 
 def is_compared(_item: object, name: str | None, _kind: str, _is_reflected: bool, _other: object) -> bool:
-    """Leave the full-text index out of comparisons with `tables.py`: only the steps have it."""
+    """Exclude the full-text index from comparisons with `tables.py`: only the steps create it."""
     return not (name or "").startswith("search_index")
 
 

@@ -1,4 +1,4 @@
-"""What Alembic runs for a command; the connection, and with it the transaction, comes from the caller."""
+"""Alembic's environment; the connection, and with it the transaction, comes from the caller."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from storage.tables import metadata
 
 
 def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
-    """Spell a column type of `columns.py` as what the database sees, so that a step outlives changes to the class."""
+    """Write a column type from `columns.py` as its plain type, so that a step outlives changes to the class."""
     return f"sa.{item.impl_instance!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
 
 
@@ -21,7 +21,7 @@ context.configure(
     render_item=plain_type,
     # SQLite cannot alter most things: Alembic rebuilds the table.
     render_as_batch=True,
-    # SQLite's schema changes are transactional too, once BEGIN is sent, which Alembic does not count on.
+    # SQLite's schema changes are transactional too after BEGIN, but Alembic assumes otherwise.
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -6,18 +6,18 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionSet:
-    """A named list of questions that are kept."""
+    """A named list of stored questions."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
     name: str
     """Unique."""
     source: str
-    """File name or hub address that it came from."""
+    """File name or hub address it came from."""
     layout: str
-    """Id of the layout that it was read by, such as "m1" or "medqa"."""
+    """Id of the layout it was read with, such as "m1" or "medqa"."""
     sha256: str
-    """Of the file that it came from, hex; empty when there was none."""
+    """SHA-256 (hex) of the source file; empty if there was none."""
     created_at: datetime
     """Aware, UTC."""
     question_count: int

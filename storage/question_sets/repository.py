@@ -1,4 +1,4 @@
-"""Question sets: named lists of kept questions."""
+"""Question sets: named lists of stored questions."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,34 +22,34 @@ _BATCH_QUESTIONS = 1000
 
 
 class QuestionSetRepository:
-    """Question sets of the session's database."""
+    """Question sets in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def add(self, name: str, source: str, layout: str, sha256: str, questions: Sequence[NewQuestion]) -> QuestionSet:
-        """Keep a set; questions that are kept already, or stand in it twice, are not kept again.
+        """Store a set; questions already stored, or repeated in the set, are stored once.
 
         Args:
             name: unique.
-            source: the file or hub address that it comes from.
-            layout: id of the layout that it was read by.
-            sha256: of the file, hex; empty when there was none.
-            questions: in the order in which they are asked.
+            source: the file or hub address it comes from.
+            layout: id of the layout it was read with.
+            sha256: hex digest of the file; empty if there was none.
+            questions: the questions, in order.
 
         Raises:
-            InvalidRecord: the name is blank or taken, or a text cannot be stored; nothing is kept then.
+            InvalidRecord: the name is blank or taken, or a text cannot be stored; nothing is stored then.
         """
         self._check_name(name)
         kept = QuestionRepository(self._session, self._now).upsert_all(questions)
         return self.add_kept(name, source, layout, sha256, kept)
 
     def add_kept(self, name: str, source: str, layout: str, sha256: str, question_ids: Sequence[str]) -> QuestionSet:
-        """The same of questions that are kept already; an id that comes again counts once.
+        """Store a set of questions that are already stored; duplicate ids count once.
 
         Raises:
-            InvalidRecord: the name is blank or taken, or there is no question with one of the ids.
+            InvalidRecord: the name is blank or taken, or an id is unknown.
         """
         self._check_name(name)
         members = tuple(dict.fromkeys(question_ids))
@@ -79,18 +79,18 @@ class QuestionSetRepository:
             raise InvalidRecord(f"A question set named {name!r} already exists. Give this one another name.")
 
     def all(self) -> tuple[QuestionSet, ...]:
-        """Every set, by name."""
+        """All sets, by name."""
         return tuple(map(_as_set, self._session.scalars(select(QuestionSetRow).order_by(QuestionSetRow.name))))
 
     def find(self, name: str) -> QuestionSet | None:
-        """The set with that name; None when there is none."""
+        """Return the set with this name, or None."""
         if not name.isprintable():
             return None
         row = self._session.scalars(select(QuestionSetRow).where(QuestionSetRow.name == name)).one_or_none()
         return None if row is None else _as_set(row)
 
     def get(self, name: str) -> QuestionSet:
-        """The set with that name.
+        """Return the set with this name.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -101,7 +101,7 @@ class QuestionSetRepository:
         return found
 
     def by_id(self, set_id: str) -> QuestionSet:
-        """The set with that id.
+        """Return the set with this id.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -112,12 +112,12 @@ class QuestionSetRepository:
         return _as_set(row)
 
     def questions(self, set_id: str, limit: int | None = None, offset: int = 0, text: str = "") -> tuple[Question, ...]:
-        """Questions of a set in their order; none for a set that is not there.
+        """Questions of a set in order; empty for an unknown set.
 
         Args:
             set_id: id of the set.
-            limit: how many at most; None for all.
-            offset: how many to pass over first.
+            limit: maximum number of questions; None for all.
+            offset: number of questions to skip.
             text: words to find in stem and options, the last one as a prefix; blank matches everything.
         """
         member = QuestionSetMemberRow
@@ -133,7 +133,7 @@ class QuestionSetRepository:
         return tuple(map(as_question, rows))
 
     def delete(self, set_id: str) -> None:
-        """Delete a set, and those of its questions that came with it and nothing else refers to.
+        """Delete a set, along with those of its questions that were imported with it and are not referenced elsewhere.
 
         Raises:
             RecordNotFound: no record has that id.

@@ -9,9 +9,9 @@ from datetime import datetime
 
 
 def content_hash(stem: str, options: Mapping[str, str], target: str | None) -> str:
-    """SHA-256 (hex) of a question's canonical form: equal for questions that ask the same.
+    """SHA-256 (hex) of a question's canonical form: equal for identical questions.
 
-    Canonical is Unicode NFC without white space around the texts, options in the order of their letters.
+    The canonical form is Unicode NFC, texts stripped of surrounding whitespace, options ordered by letter.
     """
     canonical = [_canonical(stem), sorted((key, _canonical(text)) for key, text in options.items()), target]
     document = json.dumps(canonical, ensure_ascii=True, separators=(",", ":"))
@@ -24,29 +24,29 @@ def _canonical(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewQuestion:
-    """A question to keep."""
+    """A question to store."""
 
     stem: str
-    """What is asked, without the options."""
+    """The question without its options."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Letter to text, in the order shown; empty for an open question."""
+    """Letter to text, in display order; empty for an open question."""
     target: str | None = None
     """Letter of the right option; None when unknown or open."""
     source: str = "typed"
     """Where it came from: "typed", "library", or a question set's name."""
     title: str = ""
-    """A short name for lists; empty when it has none."""
+    """A short name for lists; may be empty."""
     tags: tuple[str, ...] = ()
-    """Words to group questions by."""
+    """Tags to group questions by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question(NewQuestion):
-    """A question that is kept."""
+    """A stored question."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
     content_hash: str
-    """See `content_hash()`; no two questions share one."""
+    """See `content_hash()`; unique."""
     created_at: datetime
     """When it was first seen, aware, UTC."""

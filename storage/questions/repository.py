@@ -1,4 +1,4 @@
-"""Questions: kept once each, however often they are asked."""
+"""Questions: each stored once, however often it is asked."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -21,27 +21,27 @@ _COLUMNS = [column.name for column in fields(Question)]
 
 
 def utc_now() -> datetime:
-    """The time, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def as_question(row: QuestionRow) -> Question:
-    """The record of a row."""
+    """Convert a row to its record."""
     values = {name: getattr(row, name) for name in _COLUMNS}
     return Question(**values | {"tags": tuple(row.tags)})
 
 
 class QuestionRepository:
-    """Questions of the session's database."""
+    """Questions in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def upsert(self, question: NewQuestion) -> Question:
-        """The kept question that asks the same, or this one, kept from now on.
+        """Return the stored question with the same content, storing this one if there is none.
 
-        A question that is there already stays as it is: its first source, title and tags remain.
+        An existing question is left unchanged: it keeps its first source, title and tags.
 
         Raises:
             InvalidRecord: a text holds NUL or a lone surrogate, or the stem is blank.
@@ -55,10 +55,10 @@ class QuestionRepository:
         return as_question(self._session.scalars(found).one())
 
     def upsert_all(self, questions: Sequence[NewQuestion]) -> tuple[str, ...]:
-        """Ids of the kept questions that ask the same as these, in their order: `upsert` for thousands.
+        """Bulk version of `upsert`: return the ids of the stored questions, in order.
 
         Raises:
-            InvalidRecord: a text holds NUL or a lone surrogate, or a stem is blank; nothing is kept then.
+            InvalidRecord: a text holds NUL or a lone surrogate, or a stem is blank; nothing is stored then.
         """
         made: dict[str, dict[str, Any]] = {}
         hashes = []
@@ -73,13 +73,13 @@ class QuestionRepository:
         return tuple(kept[each] for each in hashes)
 
     def _keep(self, batch: list[dict[str, Any]]) -> dict[str, str]:
-        """Ids by content hash; those that were not there are inserted and can be searched."""
+        """Return ids by content hash; new questions are inserted and indexed for search."""
         ids = self._ids(batch)
         missing = [values for values in batch if values["content_hash"] not in ids]
         if not missing:
             return ids
         self._session.connection().execute(self._insert().on_conflict_do_nothing(), missing)
-        # Another transaction may have kept the same question meanwhile, under an id of its own.
+        # Another transaction may have stored the same question meanwhile, under a different id.
         ids |= self._ids(missing)
         new = (values for values in missing if ids[values["content_hash"]] == values["id"])
         index_questions(self._session, {each["id"]: (each["stem"], *each["options"].values()) for each in new})
@@ -105,12 +105,12 @@ class QuestionRepository:
         return postgresql.insert(QuestionRow) if is_postgresql else sqlite.insert(QuestionRow)
 
     def get(self, question_id: str) -> Question:
-        """The question with that id.
+        """Return the question with this id.
 
         Raises:
             RecordNotFound: no record has that id.
         """
-        # An id of ours is hexadecimal; anything else may be a text that the database refuses.
+        # Our ids are hexadecimal; the database may reject anything else.
         row = self._session.get(QuestionRow, question_id) if question_id.isalnum() else None
         if row is None:
             raise not_found("question", question_id)

@@ -1,4 +1,4 @@
-"""Sweeps: begun, kept alive while they run, closed, resumed, and read with everything that belongs to them."""
+"""Sweeps: started, kept alive while they run, closed, resumed, and read with their passes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +26,7 @@ _FIELDS = [column.name for column in fields(Sweep) if column.name != "question"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSummary:
-    """What a list shows of a sweep."""
+    """A sweep as shown in lists."""
 
     id: str
     created_at: datetime
@@ -43,18 +43,18 @@ class SweepSummary:
 
 
 class SweepRepository:
-    """Sweeps of the session's database."""
+    """Sweeps in the session's database."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def add(self, sweep: NewSweep, sweep_id: str = "") -> Sweep:
-        """Begin a sweep: running, without passes.
+        """Start a sweep: running, without passes.
 
         Args:
-            sweep: what begins.
-            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
+            sweep: the new sweep.
+            sweep_id: 32 hexadecimal digits; empty generates one.
 
         Raises:
             RecordNotFound: its question is not stored.
@@ -77,7 +77,7 @@ class SweepRepository:
         return _as_sweep(row)
 
     def save(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
-        """How the sweep stands from now on: it has ended, or runs again.
+        """Update the sweep's state: it has ended, or is running again.
 
         Raises:
             RecordNotFound: no such sweep.
@@ -86,7 +86,7 @@ class SweepRepository:
             raise not_found("sweep", sweep_id)
 
     def heartbeat(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
-        """How a running sweep stands now; one that has ended meanwhile stays as it is."""
+        """Update a running sweep; one that has ended meanwhile is left unchanged."""
         is_open = SweepRow.state.in_((TraceState.RUNNING, TraceState.INTERRUPTED))
         self._update((SweepRow.id == sweep_id) & is_open, outcome, owner)
 
@@ -97,7 +97,7 @@ class SweepRepository:
         return isinstance(result, CursorResult) and result.rowcount == 1
 
     def get(self, sweep_id: str) -> SweepWithPasses:
-        """The sweep with its passes and their checkpoints.
+        """Return the sweep with its passes and their checkpoints.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -126,7 +126,7 @@ class SweepRepository:
         return SweepWithPasses(sweep, tuple(passes))
 
     def recent(self, limit: int = 25, text: str = "") -> Sequence[SweepSummary]:
-        """Sweeps that a person began, newest first; those of benchmark runs are left out.
+        """Sweeps started by users, newest first; those of benchmark runs are left out.
 
         Args:
             limit: maximum number of results.
@@ -140,7 +140,7 @@ class SweepRepository:
         return tuple(_summary(row) for row in self._session.scalars(newest))
 
     def delete(self, sweep_id: str) -> None:
-        """Delete a sweep with its passes and checkpoints; its question stays.
+        """Delete a sweep with its passes and checkpoints; its question is kept.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -151,14 +151,14 @@ class SweepRepository:
             raise not_found("sweep", sweep_id)
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
-        """End the running sweeps that nobody runs any more; what they have stays, and they can be resumed.
+        """Mark running sweeps whose process is gone; their results are kept and they can be resumed.
 
         Args:
-            is_owner_alive: whether the process of an owner ("host:pid") still runs.
-            stale_after_seconds: a heartbeat older than this ends a sweep whoever owns it.
+            is_owner_alive: whether an owner's process ("host:pid") is still running.
+            stale_after_seconds: a sweep with an older heartbeat is marked whoever owns it.
 
         Returns:
-            How many were marked.
+            Number of sweeps marked.
         """
         oldest = self._now() - timedelta(seconds=stale_after_seconds)
         running = self._session.scalars(select(SweepRow).where(SweepRow.state == TraceState.RUNNING)).all()

@@ -1,7 +1,7 @@
-"""Lists of traces: what is asked for, and the page that comes back.
+"""Lists of traces: filters and result pages.
 
-Pages are keyset pages: a cursor names the last record seen, so a page neither repeats nor skips a trace when others
-are added or deleted meanwhile.
+Pages are keyset pages: a cursor names the last record seen, so no trace is repeated or skipped when others are added or
+deleted.
 """
 
 from dataclasses import dataclass
@@ -19,34 +19,34 @@ from storage.traces.records import TraceState
 from storage.traces.tables import TraceRow
 
 STEM_CHARACTERS = 160
-"""How much of a question a list shows."""
+"""Characters of a question shown in lists."""
 MAX_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFilter:
-    """Which traces a list holds; a field left at its default restricts nothing."""
+    """Filter for traces; fields left at their defaults do not filter."""
 
     text: str = ""
-    """Words to find in question, thinking and answer; the last one may be a beginning. See `search.py`."""
+    """Words in question, thinking or answer, the last one as a prefix. See `search.py`."""
     state: TraceState | None = None
     model: str | None = None
     """Model id, exact."""
     is_correct: bool | None = None
-    """True: correct ones; False: wrong ones; unscored traces are neither."""
+    """True: correct traces; False: wrong ones; unscored traces are neither."""
     is_scored: bool | None = None
-    """True: correct and wrong ones; False: those without a verdict."""
+    """True: scored traces; False: unscored ones."""
     has_target: bool | None = None
     """True: questions with a target; False: those without."""
     since: datetime | None = None
-    """Begun then or later; aware."""
+    """Started at or after this time; aware."""
     until: datetime | None = None
-    """Begun before; aware."""
+    """Started before this time; aware."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSummary:
-    """What a list shows of a trace."""
+    """A trace as shown in lists."""
 
     id: str
     created_at: datetime
@@ -57,25 +57,25 @@ class TraceSummary:
     model: str
     thinking_budget_tokens: int
     force_rounds: int
-    """Force rounds asked for."""
+    """Requested force rounds."""
     state: TraceState
     answer_letter: str | None
     target: str | None
     is_correct: bool | None
-    """None is unscored."""
+    """None if unscored."""
     thinking_tokens: int
-    """Tokens that the budget counts, so far."""
+    """Tokens counted against the budget so far."""
     seconds: float | None
-    """None while it runs."""
+    """None while it is running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list, newest first."""
+    """One page of a list, newest first."""
 
     items: tuple[TraceSummary, ...]
     next_cursor: str | None
-    """Pass it to get the page after this one; None when this is the last."""
+    """Cursor for the next page; None on the last page."""
 
 
 _COLUMNS = (
@@ -96,7 +96,7 @@ _COLUMNS = (
 
 
 def read_page(session: Session, wanted: TraceFilter, limit: int, cursor: str | None) -> Page:
-    """One page of the traces that `wanted` lets through.
+    """Return one page of the traces that match `wanted`.
 
     Raises:
         InvalidRecord: the cursor did not come from a page.
@@ -111,7 +111,7 @@ def read_page(session: Session, wanted: TraceFilter, limit: int, cursor: str | N
 
 
 def count_traces(session: Session, wanted: TraceFilter) -> int:
-    """How many traces `wanted` lets through."""
+    """Count the traces that match `wanted`."""
     return session.scalar(_restricted(session, select(func.count(TraceRow.id)), wanted)) or 0
 
 
@@ -121,7 +121,7 @@ def _restricted(session: Session, query: Select[Any], wanted: TraceFilter) -> Se
 
 
 def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[bool]]:
-    # The passes of a sweep are found with it.
+    # Passes are found through their sweep.
     given: list[ColumnElement[bool]] = [TraceRow.sweep_id.is_(None)]
     if wanted.text.strip():
         given.append(trace_matches(session, wanted.text))

@@ -1,7 +1,7 @@
 """Traces and their checkpoints as plain values: standard library only, no database.
 
-`New...` is what the caller knows when a record begins; the record that comes back adds what storage gives it. What a
-list needs of traces (summaries, filter, page) is in `listing.py`.
+`New...` holds what the caller knows at the start; the stored record adds ids and times. Summaries, filters and pages
+for lists are in `listing.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,110 +13,110 @@ from storage.questions.records import Question
 
 
 class TraceState(StrEnum):
-    """Where a trace is in its life."""
+    """Lifecycle state of a trace."""
 
     RUNNING = "running"
-    """Tokens are coming; `updated_at` is its heartbeat."""
+    """Generating; `updated_at` is its heartbeat."""
     COMPLETED = "completed"
-    """Ended by itself, with an answer or at a cap."""
+    """Finished, with an answer or at a cap."""
     STOPPED = "stopped"
-    """A person stopped it; what had come is kept."""
+    """Stopped by a user; what was generated is kept."""
     FAILED = "failed"
-    """An error ended it; what had come is kept."""
+    """Ended by an error; what was generated is kept."""
     INTERRUPTED = "interrupted"
-    """Its process went away; the last saved second is kept."""
+    """Its process disappeared; everything up to the last save is kept."""
 
 
 class ThinkingFinishReason(StrEnum):
     """Why the thinking of a trace ended."""
 
     NATURAL = "natural"
-    """The model ended it by itself and no force round was left."""
+    """The model stopped and no force round was left."""
     BUDGET = "budget"
     """The thinking budget was spent."""
     STOPPED = "stopped"
-    """A person stopped it."""
+    """Stopped by a user."""
     FAILED = "failed"
-    """An error ended it."""
+    """Ended by an error."""
 
 
 class SegmentKind(StrEnum):
-    """What a stretch of a trace is."""
+    """Kind of a segment."""
 
     THINK = "think"
-    """Thinking that the model wrote."""
+    """Thinking written by the model."""
     WAIT = "wait"
-    """The text injected in place of a natural stop to force another round."""
+    """Text injected at a natural stop to force another round."""
     CLOSE = "close"
-    """What was injected between thinking and answer."""
+    """Text injected between thinking and answer."""
     ANSWER = "answer"
-    """The answer that the model wrote."""
+    """Answer written by the model."""
 
 
 COUNTED_AS_THINKING = (SegmentKind.THINK, SegmentKind.WAIT)
-"""Segments whose tokens the thinking budget counts."""
+"""Kinds whose tokens count against the thinking budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of a trace."""
+    """A segment of a trace."""
 
     kind: SegmentKind
     text: str
-    """Readable text of the tokens; NUL and lone surrogates come back as U+FFFD."""
+    """Text of the tokens; NUL and lone surrogates are read back as U+FFFD."""
     token_ids: tuple[int, ...] = ()
-    """The engine's ids, each 0 to 2**32 - 1; may be fewer than `token_count` when the engine hid some."""
+    """The engine's ids, each 0 to 2**32 - 1; fewer than `token_count` if the engine withheld some."""
     token_count: int = 0
-    """Tokens of this segment, unreported ones included."""
+    """Number of tokens, including unreported ones."""
     seconds: float | None = None
-    """Wall-clock time from its first to its last token; None when it was injected."""
+    """Wall-clock time from its first to its last token; None if injected."""
     finish_reason: str | None = None
     """Why the engine or the controller ended it ("stop", "length", "budget", ...); None while it grows."""
     delimiter_ids: tuple[int, ...] = ()
-    """Tokens by which the model ended it: generated, and neither in the text nor counted."""
+    """Tokens with which the model ended it: generated, but neither in the text nor counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTrace:
-    """One thinking pass that is about to begin."""
+    """A thinking pass that is about to start."""
 
     question_id: str
     thinking_budget_tokens: int
-    """Most tokens between the thinking delimiters, injected ones included."""
+    """Maximum tokens between the thinking delimiters, including injected ones."""
     force_rounds: int
-    """How many natural stops are turned into "Wait", at most."""
+    """Maximum number of natural stops replaced with "Wait"."""
     temperature: float
     """0 is greedy."""
     top_p: float
     """Nucleus mass, 0 < top_p <= 1."""
     seed: int | None
-    """Sampling seed; None when the engine chose."""
+    """Sampling seed; None if the engine chose one."""
     answer_cap_tokens: int
-    """Most tokens of the answer."""
+    """Maximum tokens of the answer."""
     system_prompt: str
-    """Empty when there was none."""
+    """Empty if there was none."""
     model: str
-    """Model id, of the catalog or as the engine names it."""
+    """Model id, from the catalog or as the engine names it."""
     profile: str
-    """Profile id: how thinking and answer were opened and closed."""
+    """Profile id; determines how thinking and answer are opened and closed."""
     profile_is_guess: bool
-    """True when no profile was named for the model and one was assumed."""
+    """True if no profile was set for the model and one was assumed."""
     engine_kind: str
     """Server software: "llama.cpp", "vllm", "sglang" or "other"."""
     engine_version: str
-    """Its version; empty when it does not tell."""
+    """Its version; empty if it does not report one."""
     engine_name: str
     """Which of the app's engines: "embedded", "vllm" or "remote"."""
     prompt_text: str
-    """The whole prompt, special tokens spelled out."""
+    """The complete prompt, special tokens spelled out."""
     prompt_token_ids: tuple[int, ...]
-    """The ids that were sent."""
+    """The token ids sent to the engine."""
     owner: str
     """"host:pid" of the process that runs it."""
     sweep_id: str | None = None
-    """The sweep that it is a pass of; such a trace has thinking only, its answers are checkpoints."""
+    """The sweep it is a pass of; such a trace has thinking only, and its answers are checkpoints."""
     pass_number: int = 0
-    """Which of the sweep's passes of this model, from 0."""
+    """Number of the pass within the sweep and model, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,44 +124,44 @@ class TraceOutcome:
     """How a trace ended."""
 
     state: TraceState
-    """Any but running."""
+    """Any state except running."""
     thinking_finish_reason: ThinkingFinishReason | None = None
-    """None when the thinking never ended."""
+    """None if the thinking never ended."""
     error: str = ""
     """Error message for the user; empty unless it failed."""
     note: str = ""
-    """What a reader should know beside, such as a budget that the context cut short."""
+    """Notes for the reader, such as a budget cut short by the context length."""
     answer_letter: str | None = None
-    """Letter read from the answer; None when there is none."""
+    """Letter read from the answer, if any."""
     is_correct: bool | None = None
-    """None is unscored: no target, or no answer to score."""
+    """None if unscored: no target, or no answer to score."""
     option_probabilities: Mapping[str, float] | None = None
-    """Letter to probability, 0-1, together at most 1; None when not asked for."""
+    """Letter to probability, 0-1, with a sum of at most 1; None if not requested."""
     time_to_first_token_seconds: float | None = None
     """From the request to the first token."""
     seconds: float | None = None
     """Wall-clock time of the whole trace."""
     tokens_generated: int = 0
-    """Every token that the engine produced for it, cancelled ones too."""
+    """All tokens the engine generated for it, including cancelled ones."""
     tokens_per_second: float | None = None
-    """Generated tokens over the time they took."""
+    """Generated tokens divided by the time they took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace(NewTrace):
-    """One thinking pass as it is kept; the fields from `state` on are those of `TraceOutcome`."""
+    """A stored thinking pass; the fields from `state` on are those of `TraceOutcome`."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""
     question: Question
     created_at: datetime
-    """When it began, aware, UTC."""
+    """Start time, aware, UTC."""
     updated_at: datetime
-    """When it was last saved (its heartbeat), aware, UTC."""
+    """Time of the last save (its heartbeat), aware, UTC."""
     prompt_sha256: str
     """SHA-256 (hex) of `prompt_text` in UTF-8."""
     segments: tuple[Segment, ...]
-    """In the order in which they came."""
+    """In order."""
     state: TraceState
     thinking_finish_reason: ThinkingFinishReason | None
     error: str
@@ -176,71 +176,71 @@ class Trace(NewTrace):
 
     @property
     def thinking_text(self) -> str:
-        """Thinking as one text, injected waits included."""
+        """The thinking as one text, including injected waits."""
         return "".join(part.text for part in self.segments if part.kind in COUNTED_AS_THINKING)
 
     @property
     def answer_text(self) -> str:
-        """The answer as one text; empty when it has not begun."""
+        """The answer as one text; empty if it has not started."""
         return "".join(part.text for part in self.segments if part.kind is SegmentKind.ANSWER)
 
     @property
     def thinking_tokens(self) -> int:
-        """Tokens that the thinking budget counts."""
+        """Tokens counted against the thinking budget."""
         return sum(part.token_count for part in self.segments if part.kind in COUNTED_AS_THINKING)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What has come so far of a running trace."""
+    """Progress of a running trace."""
 
     trace_id: str
     segments: Sequence[Segment]
-    """All of the trace, in order."""
+    """All segments so far, in order."""
     tokens_generated: int
-    """Every token that the engine produced for it."""
+    """All tokens the engine generated for it."""
     time_to_first_token_seconds: float | None
-    """None before there is one."""
+    """None before the first token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheckpoint:
-    """An answer forked from a trace at a cut; all cells of a sweep that end there share it."""
+    """An answer forked from a trace at a cut; shared by all cells of the sweep that end there."""
 
     trace_id: str
     cells: tuple[tuple[int, int], ...]
     """(thinking budget in tokens, force rounds) of each cell that ends at this cut."""
     cut_tokens: int
-    """Thinking tokens that the answer was given."""
+    """Thinking tokens available to the answer."""
     cut_characters: int
     """The same position in the thinking text, in code points."""
     thinking_finish_reason: ThinkingFinishReason
-    """Natural or budget: how the thinking was closed there."""
+    """How the thinking was closed there: natural or budget."""
     forced_rounds: int
     """"Wait"s before the cut."""
     text: str
     """The answer."""
     letter: str | None
-    """Letter read from it; None when there is none."""
+    """Letter read from it, if any."""
     option_probabilities: Mapping[str, float] | None
-    """Letter to probability; None when not asked for."""
+    """Letter to probability; None if not requested."""
     is_correct: bool | None
-    """None is unscored."""
+    """None if unscored."""
     finish_reason: str | None
     """"natural" or "budget" (the answer's cap); None when it was cancelled or failed."""
     token_count: int
     """Tokens of the answer."""
     tokens_generated: int
-    """Every token that the engine produced for it, delimiters and option probabilities included."""
+    """All tokens the engine generated for it, including delimiters and option probabilities."""
     tokens_if_separate: int
-    """Tokens that one run of such a cell alone generates, its thinking included."""
+    """Tokens that running such a cell alone would generate, including its thinking."""
     error: str = ""
-    """Why there is no answer; empty when there is one."""
+    """Why there is no answer; empty if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint(NewCheckpoint):
-    """A checkpoint that is kept."""
+    """A stored checkpoint."""
 
     id: str
     """UUID 4 as 32 hexadecimal digits."""

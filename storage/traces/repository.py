@@ -1,4 +1,4 @@
-"""Traces: begun, saved about once a second while they stream, closed once, and read."""
+"""Traces: started, saved about once a second while they stream, closed once, and read."""
 
 import hashlib
 import itertools
@@ -31,11 +31,11 @@ from storage.traces.records import (
 from storage.traces.tables import CheckpointRow, SegmentRow, TraceRow
 
 _OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
-"""An interrupted trace is only thought dead: a process that was asleep may go on with it."""
+"""An interrupted trace is only presumed dead: a suspended process may continue it."""
 
 _PARTS = 2**20
-"""The position of a segment's first row is its number in the trace, as it always was. A segment that still grows has
-further rows, its parts, at positions from (number + 1) * _PARTS + 1. Their counts are those of the segment so far."""
+"""The position of a segment's first row is its number in the trace. A growing segment has further rows, its parts, at
+positions from (number + 1) * _PARTS + 1. Their counts are those of the segment so far."""
 
 _SEGMENT_FIELDS = [column.name for column in fields(Segment)]
 _TRACE_FIELDS = [column.name for column in fields(Trace) if column.name not in ("question", "segments")]
@@ -44,28 +44,28 @@ _CHECKPOINT_FIELDS = [column.name for column in fields(Checkpoint)]
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """How much of a segment is stored."""
+    """How much of a segment has been stored."""
 
     part: int
-    """Number of its last part; 0 when it has none."""
+    """Number of its last part; 0 if it has none."""
     token_count: int
     character_count: int
     finish_reason: str | None
 
     def differs_from(self, segment: Segment) -> bool:
-        """Whether the stored segment is another one."""
+        """Whether the stored segment is a different one."""
         stored = (self.token_count, self.character_count, self.finish_reason)
         return stored != (segment.token_count, len(segment.text), segment.finish_reason)
 
     def can_grow_to(self, segment: Segment) -> bool:
-        """Whether one more part makes it `segment`, which is still open."""
+        """Whether appending one part to the stored segment gives `segment`, which is still open."""
         has_all_ids = segment.token_count == len(segment.token_ids)
         is_longer = segment.token_count >= self.token_count and len(segment.text) >= self.character_count
         is_open = self.finish_reason is None and segment.finish_reason is None
         return is_open and has_all_ids and is_longer and self.differs_from(segment)
 
     def next_part(self, key: tuple[str, int], segment: Segment) -> dict[str, Any]:
-        """The row with what is new in `segment`."""
+        """Return the row with what is new in `segment`."""
         rest = replace(
             segment, text=segment.text[self.character_count :], token_ids=segment.token_ids[self.token_count :]
         )
@@ -74,14 +74,14 @@ class _Mark:
 
 
 class TraceRepository:
-    """Traces of the session's database, with their segments and checkpoints."""
+    """Traces in the session's database, with their segments and checkpoints."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self._session = session
         self._now = now
 
     def add(self, trace: NewTrace) -> Trace:
-        """Begin a trace: running, without segments.
+        """Start a trace: running, without segments.
 
         Raises:
             RecordNotFound: its question is not stored.
@@ -112,13 +112,13 @@ class TraceRepository:
         tokens_generated: int,
         time_to_first_token_seconds: float | None = None,
     ) -> None:
-        """Keep what has come so far, and give the heartbeat. Writes only what is new.
+        """Save progress and update the heartbeat. Writes only what is new.
 
         Args:
-            trace_id: a running trace; one marked interrupted runs again.
-            segments: all of the trace so far, in order.
-            tokens_generated: every token that the engine produced for it so far.
-            time_to_first_token_seconds: from the request to the first token; None before there is one.
+            trace_id: a running trace; one marked interrupted becomes running again.
+            segments: all segments so far, in order.
+            tokens_generated: all tokens the engine has generated for it so far.
+            time_to_first_token_seconds: from the request to the first token; None before it.
 
         Raises:
             RecordNotFound: no such trace.
@@ -129,10 +129,10 @@ class TraceRepository:
             raise self._not_open(trace_id)
 
     def save_all(self, progress: Sequence[Progress]) -> Set[str]:
-        """Keep what has come so far of many traces, in few statements; closed or deleted ones are passed over.
+        """Save the progress of many traces in few statements; closed or deleted ones are skipped.
 
         Returns:
-            Ids of the traces that were saved.
+            Ids of the saved traces.
         """
         wanted = [each.trace_id for each in progress if each.trace_id.isalnum()]
         is_open = TraceRow.id.in_(wanted) & TraceRow.state.in_(_OPEN_STATES)
@@ -144,16 +144,16 @@ class TraceRepository:
         return found
 
     def close(self, trace_id: str, outcome: TraceOutcome, segments: Sequence[Segment] | None = None) -> None:
-        """End a trace and make its text findable.
+        """Close a trace and index its text for search.
 
         Args:
             trace_id: a running (or interrupted) trace.
             outcome: how it ended.
-            segments: all of the trace; None keeps those saved last.
+            segments: all segments; None keeps those last saved.
 
         Raises:
             RecordNotFound: no such trace.
-            InvalidRecord: it is closed already, or the outcome says that it runs.
+            InvalidRecord: it is already closed, or the outcome's state is running.
         """
         if outcome.state is TraceState.RUNNING:
             raise InvalidRecord("A trace cannot be closed as running. Close it as completed, stopped or failed.")
@@ -165,7 +165,7 @@ class TraceRepository:
         self._index(trace_id)
 
     def get(self, trace_id: str) -> Trace:
-        """The trace with its question and segments.
+        """Return the trace with its question and segments.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -178,12 +178,12 @@ class TraceRepository:
         return as_trace(row)
 
     def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
-        """Summaries of traces, newest first.
+        """Return summaries of traces, newest first.
 
         Args:
-            wanted: which; None is all.
-            limit: most items of the page, 1-500.
-            cursor: `next_cursor` of the page before; None for the first page.
+            wanted: filter; None matches all.
+            limit: maximum items per page, 1-500.
+            cursor: `next_cursor` of the previous page; None for the first page.
 
         Raises:
             InvalidRecord: the cursor did not come from a page.
@@ -191,15 +191,15 @@ class TraceRepository:
         return read_page(self._session, wanted or TraceFilter(), limit, cursor)
 
     def count(self, wanted: TraceFilter | None = None) -> int:
-        """How many traces there are; None counts all."""
+        """Count the matching traces; None counts all."""
         return count_traces(self._session, wanted or TraceFilter())
 
     def models(self) -> tuple[str, ...]:
-        """Ids of the models that traces were made with, in order."""
+        """Sorted ids of the models that produced traces."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
 
     def delete(self, trace_id: str) -> None:
-        """Delete a trace with its segments and checkpoints; its question stays.
+        """Delete a trace with its segments and checkpoints; its question is kept.
 
         Raises:
             RecordNotFound: no record has that id.
@@ -209,14 +209,14 @@ class TraceRepository:
             raise not_found("trace", trace_id)
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
-        """End the running traces that nobody runs any more; their text stays and becomes findable.
+        """Mark running traces whose process is gone; their text is kept and indexed for search.
 
         Args:
-            is_owner_alive: whether the process of an owner ("host:pid") still runs; asked once for each owner.
-            stale_after_seconds: a heartbeat older than this ends a trace whoever owns it.
+            is_owner_alive: whether an owner's process ("host:pid") is still running; called once per owner.
+            stale_after_seconds: a trace with an older heartbeat is marked whoever owns it.
 
         Returns:
-            How many were marked.
+            Number of traces marked.
         """
         running = select(TraceRow.id, TraceRow.owner, TraceRow.updated_at).where(TraceRow.state == TraceState.RUNNING)
         oldest = self._now() - timedelta(seconds=stale_after_seconds)
@@ -226,7 +226,7 @@ class TraceRepository:
         return sum(self._interrupt(row.id, row.updated_at) for row in abandoned)
 
     def reopen(self, trace_id: str, owner: str) -> None:
-        """A closed trace runs again, in another process perhaps; its failed checkpoints are forgotten.
+        """Reopen a closed trace, possibly in another process; its failed checkpoints are deleted.
 
         Raises:
             RecordNotFound: no such trace.
@@ -239,7 +239,7 @@ class TraceRepository:
         self._session.execute(failed.execution_options(synchronize_session=False))
 
     def add_checkpoint(self, checkpoint: NewCheckpoint) -> Checkpoint:
-        """Keep an answer forked from a trace.
+        """Store an answer forked from a trace.
 
         Raises:
             RecordNotFound: no such trace.
@@ -252,7 +252,7 @@ class TraceRepository:
         return replace(as_checkpoint(row), text=replace_unstorable(row.text))
 
     def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
-        """Checkpoints of a trace by cut; none when there is no such trace."""
+        """Checkpoints of a trace, ordered by cut; empty for an unknown trace."""
         order = (CheckpointRow.cut_tokens, CheckpointRow.thinking_finish_reason, CheckpointRow.created_at)
         query = select(CheckpointRow).where(CheckpointRow.trace_id == trace_id).order_by(*order)
         rows = self._session.scalars(query) if trace_id.isalnum() else ()
@@ -291,7 +291,7 @@ class TraceRepository:
     def _save_segments(self, segments_of: Mapping[str, Sequence[Segment]], *, is_final: bool = False) -> None:
         """Write what is new: a growing segment gets one more part, a finished one becomes one row.
 
-        So a run writes each token about twice, however often it is saved.
+        So each token is written about twice, however often the run is saved.
         """
         saved = self._saved_marks(segments_of)
         given = {(id_, number): part for id_, parts in segments_of.items() for number, part in enumerate(parts)}
@@ -340,7 +340,7 @@ class TraceRepository:
             self._session.execute(surplus.execution_options(synchronize_session=False))
 
     def _interrupt(self, trace_id: str, seen_heartbeat: datetime) -> bool:
-        """Mark one trace, unless it has beaten since it was looked at."""
+        """Mark one trace, unless it has had a heartbeat since it was read."""
         still = (TraceRow.state == TraceState.RUNNING) & (TraceRow.updated_at == seen_heartbeat)
         marked = update(TraceRow).where(TraceRow.id == trace_id, still).values(state=TraceState.INTERRUPTED)
         if self._affected(marked.execution_options(synchronize_session=False)) == 0:
@@ -356,7 +356,7 @@ class TraceRepository:
 
 
 def _values(record: object, kind: type[Any]) -> dict[str, Any]:
-    """The fields of `kind` in `record`; any mapping as the dict that JSON takes."""
+    """The fields of `kind` in `record`; mappings become dicts, for JSON."""
     given = {column.name: getattr(record, column.name) for column in fields(kind)}
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in given.items()}
 
@@ -371,12 +371,12 @@ def _segment_values(key: tuple[str, int], segment: Segment) -> dict[str, Any]:
 
 
 def _number_of(position: int) -> int:
-    """Which segment of its trace a row belongs to."""
+    """Return the number of the segment that a row belongs to."""
     return position if position < _PARTS else position // _PARTS - 1
 
 
 def as_trace(row: TraceRow) -> Trace:
-    """The record of a row whose question and segments are loaded."""
+    """Convert a row with its question and segments loaded to a record."""
     values = {name: getattr(row, name) for name in _TRACE_FIELDS}
     rows: dict[int, list[SegmentRow]] = {}
     for part in row.segments:
@@ -386,7 +386,7 @@ def as_trace(row: TraceRow) -> Trace:
 
 
 def _as_segment(rows: Sequence[SegmentRow]) -> Segment:
-    """The record of a segment's rows, in order."""
+    """Combine a segment's rows, in order, into a record."""
     values = {name: getattr(rows[0], name) for name in _SEGMENT_FIELDS}
     if len(rows) > 1:
         values["text"] = "".join(part.text for part in rows)
@@ -396,5 +396,5 @@ def _as_segment(rows: Sequence[SegmentRow]) -> Segment:
 
 
 def as_checkpoint(row: CheckpointRow) -> Checkpoint:
-    """The record of a row."""
+    """Convert a row to its record."""
     return Checkpoint(**{name: getattr(row, name) for name in _CHECKPOINT_FIELDS})

@@ -40,7 +40,7 @@ class TraceRow(Base):
     answer_letter: Mapped[str | None]
     is_correct: Mapped[bool | None]
     thinking_tokens: Mapped[int]
-    """Sum over the segments that the budget counts; kept here so that a list reads no segment."""
+    """Sum over the segments counted by the budget; stored here so that lists need not read segments."""
     tokens_generated: Mapped[int]
     time_to_first_token_seconds: Mapped[float | None]
     seconds: Mapped[float | None]
@@ -61,7 +61,7 @@ class TraceRow(Base):
 
 
 class SegmentRow(Base):
-    """One stretch of a trace, or a part of one that still grows."""
+    """A segment of a trace, or a part of one that is still growing."""
 
     __tablename__ = "segment"
 

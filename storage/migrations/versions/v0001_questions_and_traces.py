@@ -12,8 +12,8 @@ branch_labels = None
 depends_on = None
 
 _SQLITE_INDEX = (
-    # The words come ready from `search.words_of`: the ascii tokenizer splits at the spaces between them and nowhere
-    # else. Without positions (detail=none) the index is a fraction of the size; phrases are not searched.
+    # Words are prepared by `search.words_of`: the ascii tokenizer splits only at the spaces between them. Without
+    # positions (detail=none) the index is a fraction of the size; phrases are not searched.
     """CREATE VIRTUAL TABLE search_index USING fts5(
         words, content='search_entry', content_rowid='number', tokenize='ascii', detail=none, prefix='2 3')""",
     """CREATE TRIGGER search_index_insert AFTER INSERT ON search_entry BEGIN
@@ -28,8 +28,8 @@ _SQLITE_INDEX = (
     END""",
 )
 _POSTGRESQL_INDEX = (
-    # The cost keeps the planner on the index: it takes the built-in functions for cheap and would turn every stored
-    # text into a vector instead (2.4 s for 5,000 traces). As plpgsql, because a function in SQL is inlined.
+    # The cost makes the planner use the index: it considers the built-in functions cheap and would convert every stored
+    # text to a vector instead (2.4 s for 5,000 traces). In plpgsql, because SQL functions are inlined.
     """CREATE FUNCTION search_vector(words text) RETURNS tsvector
         LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 100000
         AS 'BEGIN RETURN array_to_tsvector(string_to_array(words, '' '')); END'""",

@@ -1,4 +1,4 @@
-"""The items of benchmark runs name their question by the search index's number too.
+"""Benchmark items also store their question's number in the search index.
 
 Revision 0004, after 0003.
 """
