@@ -28,7 +28,7 @@ Every message says what is wrong and what to do about it; upstream errors are ch
 
 
 class ModelsError(Exception):
-    """Base of every error of this package; its text may be shown to a person."""
+    """Base of every error of this package; its text may be shown to users."""
 
 
 class EngineError(ModelsError):

@@ -16,7 +16,7 @@ from storage.annotations.records import Annotation
 
 
 class AnnotationError(AppError):
-    """Base of this package's errors; its text may be shown to a person."""
+    """Base of this package's errors; its text may be shown to users."""
 
 
 class AnnotationRefused(AnnotationError):

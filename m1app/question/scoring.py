@@ -57,7 +57,7 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
     The rule `m1` needs a target and options to say anything: it is written to judge, not to read.
 
     Raises:
-        UnknownScoringRule: there is no such rule.
+        UnknownScoringRule: no such rule.
     """
     if rule not in RULES:
         raise UnknownScoringRule(f"Unknown scoring rule {rule!r}: choose one of {', '.join(sorted(RULES))}.")

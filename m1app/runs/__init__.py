@@ -1,1 +1,1 @@
-"""Asking a question: single passes (probes) and grids (sweeps), live and kept."""
+"""Asking questions: single passes (probes) and grids (sweeps), live and stored."""

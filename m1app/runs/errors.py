@@ -1,4 +1,4 @@
-"""What can be refused when questions are asked.
+"""Errors for rejected probes and sweeps.
 
 AppError
 └── ProbeRefused          the question or a setting is out of its range; `field` names it

@@ -1,4 +1,4 @@
-"""The answer forked from a pass at one cut: asked for, tried again when the engine fails, scored."""
+"""The answer forked from a pass at one cut: requested, retried when the engine fails, scored."""
 
 import asyncio
 import logging
@@ -26,18 +26,18 @@ _RETRY_SECONDS = 0.5
 
 
 class ForkedAnswer:
-    """One answer as it grows."""
+    """One answer while it is being generated."""
 
     def __init__(self, plan: PassPlan, context: TokenIds, finish: ThinkingFinish) -> None:
         """Args:
-        plan: of the pass.
+        plan: plan of the pass.
         context: prompt, opening and the thinking up to the cut.
-        finish: how the thinking ended there, which says how it is closed.
+        finish: why the thinking ended there; determines how it is closed.
         """
         self.tokens_generated = 0
-        """Of all tries, and of the option probabilities."""
+        """Tokens of all attempts, including the option probabilities."""
         self.was_rate_limited = False
-        """Whether the last try ended because the engine asked to wait."""
+        """Whether the last attempt was rate-limited by the engine."""
         self._plan = plan
         self._close = closing(plan.markers, finish)
         self._context = context + self._close.token_ids
@@ -51,7 +51,8 @@ class ForkedAnswer:
         self._finish_reason: str | None = None
 
     async def generate(self) -> None:
-        """Ask for the answer and the option probabilities, three times at most; what fails is kept, not raised."""
+        """Generate the answer and the option probabilities, in up to three attempts; errors are recorded, not
+        raised."""
         with reported("an answer", self._fail):
             await self._try_often()
 
@@ -97,12 +98,12 @@ class ForkedAnswer:
         self._tokens_of_this_try += tokens
 
     def checkpoint(self, trace_id: str, reached: ReachedCut, thinking_tokens_generated: int) -> NewCheckpoint:
-        """The answer with its verdict, to be kept.
+        """Return the scored answer, ready to be stored.
 
         Args:
-            trace_id: of the pass.
+            trace_id: id of the pass.
             reached: the cut.
-            thinking_tokens_generated: what a run of its own generates up to the cut.
+            thinking_tokens_generated: what a separate run would generate up to the cut.
         """
         request = self._plan.request
         scored = score(lead_in(self._close.text) + self._text, dict(request.options), request.target)
@@ -126,6 +127,6 @@ class ForkedAnswer:
 
 
 def kept_in_memory(made: NewCheckpoint) -> Checkpoint:
-    """An answer that could not be stored, as if it had been."""
+    """Return the record of an answer that could not be stored."""
     values = {column.name: getattr(made, column.name) for column in fields(NewCheckpoint)}
     return Checkpoint(**values, id=uuid4().hex, created_at=datetime.now(UTC))

@@ -1,9 +1,9 @@
-"""One thinking pass of a sweep while it runs: the pass goes on, and at each cut an answer is forked from it.
+"""One running thinking pass of a sweep, with an answer forked at each cut.
 
-The pass and the forks are requests of their own on the same token ids, so that the engine's prefix cache pays. vLLM
-shares a prefix among all requests, so there the pass goes on beside its answers. llama.cpp shares it only within a
-slot, and computes requests that run together in other batches, which round differently: there the pass pauses at each
-cut, the answer continues on the pass's own slot, and the pass goes on (`models.engine.pausing`).
+The pass and its forks are separate requests with the same token ids, to make use of the engine's prefix cache. vLLM
+shares prefixes among all requests, so there the pass continues alongside its answers. llama.cpp shares them only within
+a slot, and batches concurrent requests, which changes rounding: there the pass pauses at each cut while the answer runs
+on the pass's own slot (`models.engine.pausing`).
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _PASSES_AT_ONCE = 8
 
 
 class LivePass:
-    """Runs one pass of a sweep, from its beginning or from where it was left."""
+    """Runs one pass of a sweep, from the start or from where it left off."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class LivePass:
         changes: Changes,
     ) -> None:
         """Args:
-        plan: of the pass at the largest cell.
+        plan: plan of the pass at the largest cell.
         cells: the sweep's grid.
-        live: the pass's trace; with segments when it is gone on with.
-        kept: answers that it has already.
+        live: the pass's trace; has segments when the pass is resumed.
+        kept: answers that are already stored.
         database: stores the answers and the end of the pass.
-        changes: noted at every change.
+        changes: notified of every change.
         """
         self.live = live
         self.save_error = ""
-        """Why an answer could not be saved; empty when they could."""
+        """Why an answer could not be saved; empty if all were."""
         self.was_rate_limited = False
-        """Whether the pass or an answer failed because the engine asked to wait."""
+        """Whether the pass or an answer was rate-limited by the engine."""
         self._plan = plan
         self._database = database
         self._changes = changes
@@ -76,10 +76,10 @@ class LivePass:
         self._tokens_of_lost_forks = 0
         self._unsaved: list[NewCheckpoint] = []
         self._errors: list[str] = []
-        """Why the pass failed; the first one is shown."""
+        """Why the pass failed; the first error is shown."""
         self._rounds = 0
         self._stretch: list[str] = []
-        """Text of the open stretch of thinking; tells which "Wait" follows it."""
+        """Text of the open thinking segment; determines which "Wait" follows."""
 
     @property
     def model(self) -> str:
@@ -88,13 +88,13 @@ class LivePass:
 
     @property
     def room(self) -> int:
-        """How many such passes the engine runs at once."""
+        """Number of such passes that the engine runs concurrently."""
         parallel = self._plan.info.parallel_requests
         return min(_PASSES_AT_ONCE, parallel or _PASSES_AT_ONCE)
 
     @property
     def tokens_generated(self) -> int:
-        """Every token of the pass and of its answers, cancelled ones too."""
+        """All tokens of the pass and its answers, including cancelled ones."""
         answers = sum(each.tokens_generated for each in self._checkpoints.values())
         return self.live.tokens_generated + answers + self._tokens_of_lost_forks
 
@@ -104,15 +104,15 @@ class LivePass:
         return sum(each.tokens_if_separate * len(each.cells) for each in self._checkpoints.values() if not each.error)
 
     def snapshot(self) -> PassSnapshot:
-        """The pass as it stands."""
+        """Return the current state of the pass."""
         checkpoints = tuple(self._checkpoints[cut] for cut in sorted(self._checkpoints))
         reached = tuple(each for cut, each in sorted(self._reached.items()) if cut not in self._checkpoints)
         return PassSnapshot(self.live.snapshot(), checkpoints, reached)
 
     async def run(self) -> TraceState:
-        """Think to the largest cell and answer every cut; gives how it ended.
+        """Think up to the largest cell and answer every cut; return the outcome.
 
-        Never raises for an engine's or a database's trouble. When cancelled it closes what it has and raises on.
+        Never raises engine or database errors. When cancelled, it closes the trace and re-raises.
         """
         state = TraceState.FAILED
         self.live.begin_now()
@@ -138,7 +138,7 @@ class LivePass:
             raise
 
     async def close_unstarted(self) -> None:
-        """The sweep was stopped before this pass began."""
+        """Close the pass of a sweep that was stopped before the pass started."""
         await self._close([], TraceState.STOPPED)
 
     async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState) -> None:
@@ -148,7 +148,7 @@ class LivePass:
         await self._end(state)
 
     async def _think(self) -> None:
-        """Go on from what there is to the end of the largest cell."""
+        """Continue from the stored thinking to the end of the largest cell."""
         largest, markers = self._sweep.largest, self._plan.markers
         last = self.live.segments()[-1] if self.live.segments() else None
         used, wait = len(self._thinking_ids), choose_wait(markers, "".join(self._stretch))
@@ -162,7 +162,7 @@ class LivePass:
             ):
                 self._take(PassFinished(PassOutcome(ThinkingFinish.NATURAL, used, self._rounds)))
                 return
-            # It was left between a natural stop and its "Wait".
+            # It was interrupted between a natural stop and its "Wait".
             self._take(SegmentOpened(SegmentKind.WAIT))
             self._take(SegmentGrew(wait.text, wait.token_ids))
             self._take(SegmentClosed(is_natural_stop=False))
@@ -183,7 +183,7 @@ class LivePass:
                 self._take(event)
 
     def _take(self, event: PassEvent) -> None:
-        """One event of the pass: into the trace, and to the plan, which tells the cuts that are now reached."""
+        """Apply one event to the trace and to the plan, which reports newly reached cuts."""
         self.live.apply(event)
         match event:
             case SegmentOpened(kind):
@@ -198,7 +198,7 @@ class LivePass:
         self._changes.note()
 
     def _open(self, kind: SegmentKind, before: Sequence[Segment]) -> None:
-        """A segment begins; one of thinking that was left open and is gone on with is the same stretch."""
+        """Open a segment; an interrupted thinking segment that is resumed counts as the same one."""
         is_same_stretch = bool(before) and before[-1].kind is StoredKind.THINK and before[-1].finish_reason is None
         if not is_same_stretch or kind is SegmentKind.WAIT:
             self._stretch = []
@@ -215,7 +215,7 @@ class LivePass:
         return Stop(len(self._thinking_ids), delimiter_ids, len(wait.token_ids))
 
     def _fork(self, cuts: Sequence[Cut]) -> None:
-        """Have these cuts answered, unless they are already."""
+        """Start answering these cuts, unless they are already answered."""
         for cut in cuts:
             if cut not in self._checkpoints:
                 cells = tuple(cell for cell in self._sweep.cells if self._sweep.cuts.get(cell) == cut)
@@ -227,7 +227,7 @@ class LivePass:
         return self._character_marks[bisect_right(self._token_marks, cut.tokens) - 1]
 
     async def _restore(self) -> None:
-        """Take in the thinking that was kept, and have its unanswered cuts answered."""
+        """Restore the stored thinking and start answering its unanswered cuts."""
         segments = self.live.segments()
         for number, segment in enumerate(segments):
             self._open(SegmentKind(segment.kind.value), segments[:number])
@@ -237,7 +237,7 @@ class LivePass:
                 self._fork(self._sweep.stop(self._stop_here(segment.delimiter_ids)))
 
     async def _grow_token_by_token(self, segment: Segment) -> None:
-        """Where each budget of the grid falls in a kept text is asked of the engine's own tokenizer."""
+        """Locate the grid's budgets in a stored text with the engine's own tokenizer."""
         begin, text = len(self._thinking_ids), segment.text
         ends = sorted({cell.budget_tokens - begin for cell in self._sweep.cells})
         at = characters = 0
@@ -251,7 +251,7 @@ class LivePass:
         while True:
             cut = await self._forks.get()
             try:
-                # An answer must not take its worker along: the cuts behind it would wait for ever.
+                # A failed answer must not end its worker: the cuts queued behind it would wait forever.
                 with reported(f"answer at {cut.tokens} tokens of pass {self.live.id}", self._errors.append):
                     await self._answer(cut)
             finally:
@@ -259,7 +259,7 @@ class LivePass:
                 self._changes.note()
 
     async def _answer(self, cut: Cut) -> None:
-        """Answer one cut and keep the answer, failed or not."""
+        """Answer one cut and store the answer, failed or not."""
         thinking_ids = thinking_ids_before(cut, tuple(self._thinking_ids), self._sweep.stops)
         answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, cut.finish)
         try:
@@ -282,7 +282,7 @@ class LivePass:
         self._checkpoints[_cut_of(kept)] = kept
 
     async def _add_checkpoint(self, made: NewCheckpoint, progress: Progress) -> Checkpoint:
-        """Store an answer and the thinking before it in one transaction, so that neither is without the other."""
+        """Store an answer and the thinking before it in one transaction, so that neither exists without the other."""
 
         def store(session: Session) -> Checkpoint:
             traces = TraceRepository(session)
@@ -308,7 +308,7 @@ class LivePass:
 
     @property
     def _engine(self) -> Engine:
-        """What the pass itself runs on: llama.cpp pauses at each cut until its answer is there."""
+        """The engine for the pass itself: llama.cpp pauses at each cut until the answer is complete."""
         if self._plan.info.kind is not EngineKind.LLAMA_CPP:
             return self._plan.engine
         budgets = {cell.budget_tokens for cell in self._sweep.cells}

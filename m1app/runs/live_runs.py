@@ -1,8 +1,8 @@
 """The runs of this process: started, followed, saved every second, stopped, and closed once.
 
-A run belongs to the service, not to the browser tab that started it: a closed tab loses nothing, and any page that has
-the link follows the same run. One `LiveRuns` keeps the runs of one kind, such as probes or sweeps; what a run does and
-how it is stored is the kind's.
+A run belongs to the service, not to the browser tab that started it: closing a tab loses nothing, and any page with the
+link can follow the run. Each `LiveRuns` manages one kind of run, such as probes or sweeps; the kind defines what a run
+does and how it is stored.
 """
 
 import asyncio
@@ -18,32 +18,32 @@ from storage.sweeps.records import Sweep
 from storage.traces.records import Trace, TraceState
 
 SAVE_SECONDS = 1.0
-"""Between two saves of running runs: the most that a power cut takes."""
+"""Interval between saves of running runs; the most that a power failure can lose."""
 _FRAME_SECONDS = 0.1
-"""Shortest time between two snapshots for a follower."""
+"""Shortest interval between two snapshots for a follower."""
 _HEARTBEAT_SECONDS = 1.0
-"""Longest time between two snapshots, so that a page that went away is noticed."""
+"""Longest interval between two snapshots, so that closed pages are noticed."""
 _POLL_SECONDS = 1.0
-"""Between two reads of a run that belongs to another process."""
+"""Interval between reads of a run that belongs to another process."""
 _FORGET_SECONDS = 60.0
 """How long a finished run stays in memory; afterwards it is read from the database."""
 
 
 class Changes:
-    """A version that grows with every change, and a way to wait for the next one."""
+    """A version counter that callers can wait on."""
 
     def __init__(self) -> None:
         self.version = 0
         self._changed = asyncio.Event()
 
     def note(self) -> None:
-        """Wake everyone who waits."""
+        """Record a change and wake all waiters."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def wait(self, version: int, timeout_seconds: float) -> None:
-        """Return after a change that is newer than `version`, or after the timeout."""
+        """Wait for a change newer than `version`, or for the timeout."""
         if self.version == version:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout_seconds)
@@ -59,37 +59,37 @@ class LiveRun(ABC, Generic[SnapshotT]):
         self.id = run_id
         self.changes = changes
         self.is_over = False
-        """Whether it has ended and was saved, or could not be."""
+        """Whether it has ended and been saved, or failed to save."""
         self.save_error = ""
 
     @property
     def unsaved(self) -> str:
-        """Why something of it could not be saved, for people; empty when all is saved."""
+        """User-readable reason why part of it could not be saved; empty if all is saved."""
         return self.save_error
 
     @property
     @abstractmethod
     def tokens_per_second(self) -> float:
-        """Tokens that it generates per second; 0 before there are two."""
+        """Tokens generated per second; 0 before the second token."""
 
     @abstractmethod
     def snapshot(self) -> SnapshotT:
-        """The run now."""
+        """Return the current state of the run."""
 
     @abstractmethod
     async def work(self) -> None:
-        """Run to the end; an exception makes it a failed run."""
+        """Run to the end; an exception marks the run as failed."""
 
     @abstractmethod
     def end(self, state: TraceState, error: str) -> None:
-        """Take the final state; `error` is for people."""
+        """Set the final state; `error` is shown to users."""
 
     @abstractmethod
     async def save_end(self) -> None:
         """Store the final state."""
 
     def mark_over(self) -> None:
-        """Tell the followers that nothing comes any more."""
+        """Tell followers that the run is over."""
         self.is_over = True
         self.changes.note()
 
@@ -111,12 +111,12 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         mark_interrupted: Callable[[], Awaitable[object]],
     ) -> None:
         """Args:
-        kind: singular, as in messages: "question".
-        max_running: how many may run at once.
-        save: stores the progress of running runs in one transaction.
-        read: reads a stored run; raises when there is none.
-        record_of: the record with state, owner and heartbeat in a snapshot.
-        mark_interrupted: ends the stored runs whose process is gone.
+        kind: singular noun for messages, such as "question".
+        max_running: maximum number of concurrent runs.
+        save: stores the progress of all running runs in one transaction.
+        read: reads a stored run; raises if there is none.
+        record_of: returns the record with state, owner and heartbeat from a snapshot.
+        mark_interrupted: marks stored runs whose process is gone.
         """
         self._kind = kind
         self._max_running = max_running
@@ -128,28 +128,28 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._saver: asyncio.Task[None] | None = None
         self._saving = asyncio.Lock()
-        """Progress and end take turns: progress that was read earlier must not be stored after the end."""
+        """Serializes saving progress and ending, so that older progress is never stored after the end."""
         self._is_closing = False
 
     @property
     def running(self) -> int:
-        """How many run now."""
+        """Number of running runs."""
         return len(self._tasks)
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens per second of all runs together."""
+        """Total tokens per second of all runs."""
         return sum(self._live[run_id].tokens_per_second for run_id in self._tasks)
 
     def check_room(self) -> None:
-        """Raise AppError when no more may run."""
+        """Raise AppError if no more runs may start."""
         if len(self._tasks) >= self._max_running:
             raise AppError(
                 f"{self._max_running} {self._kind}s are running already; wait for one to end or stop one of them."
             )
 
     def start(self, run: RunT) -> None:
-        """Run `run`, and save it every second until it ends."""
+        """Start `run` and save it every second until it ends."""
         self._live[run.id] = run
         task = start_task(self._run(run), f"{self._kind}-{run.id}")
         self._tasks[run.id] = task
@@ -158,20 +158,19 @@ class LiveRuns(Generic[RunT, SnapshotT]):
             self._saver = start_task(self._save_regularly(), f"{self._kind}-saver")
 
     def live(self, run_id: str) -> RunT | None:
-        """The run of this process with that id, running or just ended."""
+        """The run with this id in this process, running or just ended."""
         return self._live.get(run_id)
 
     async def get(self, run_id: str) -> SnapshotT:
-        """The run now, of this process or stored; raises as `read`."""
+        """Return the current state of the run, live or stored; raises like `read`."""
         live = self._live.get(run_id)
         return live.snapshot() if live else await self._read(run_id)
 
     async def follow(self, run_id: str) -> AsyncGenerator[SnapshotT, None]:
-        """Snapshots of a run until it is over; the last one is final.
+        """Yield snapshots of a run until it is over; the last one is final.
 
-        Yields at every change, at most ten times a second, and once a second without one, so that a page that went
-        away is noticed. A run of another process is followed through the database, once a second and reading only.
-        Raises as `read`.
+        Yields on every change, at most ten times a second, and otherwise once a second, so that closed pages are
+        noticed. A run of another process is followed by polling the database once a second. Raises like `read`.
         """
         live = self._live.get(run_id)
         if live is None:
@@ -181,14 +180,14 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         while not live.is_over:
             version = live.changes.version
             yield live.snapshot()
-            # The first token is shown at once; those that follow it come in handfuls.
+            # The first token is shown at once; later ones in batches.
             if live.tokens_per_second:
                 await asyncio.sleep(_FRAME_SECONDS)
             await live.changes.wait(version, _HEARTBEAT_SECONDS)
         yield live.snapshot()
 
     async def finished(self, run_id: str) -> SnapshotT:
-        """Wait for a run of this process to end, and forget it unless it could not be saved; raises as `read`."""
+        """Wait for a run of this process to end, and drop it unless it could not be saved; raises like `read`."""
         task = self._tasks.get(run_id)
         if task is not None:
             await asyncio.wait([task])
@@ -201,24 +200,24 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         return snapshot
 
     async def has_ended(self, run_id: str) -> bool:
-        """Whether the run does not run in this process; waits for one that is about to end."""
+        """Whether the run is not running in this process; waits for one that is about to end."""
         task = self._tasks.get(run_id)
         if task is not None and self._live[run_id].is_over:
             await asyncio.wait([task])
         return run_id not in self._tasks
 
     def stop(self, run_id: str) -> bool:
-        """End a run and keep what it has; False when it does not run in this process."""
+        """Stop a run and keep its results; False if it is not running in this process."""
         task = self._tasks.get(run_id)
         return task is not None and (task.cancelling() > 0 or task.cancel())
 
     def stop_all(self) -> None:
-        """End every run; each keeps what it has."""
+        """Stop all runs; each keeps its results."""
         for run_id in list(self._tasks):
             self.stop(run_id)
 
     async def aclose(self) -> None:
-        """End every run as interrupted; each keeps what it has."""
+        """End all runs as interrupted; each keeps its results."""
         self._is_closing = True
         tasks = list(self._tasks.values())
         self.stop_all()
@@ -243,7 +242,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
                 await run.save_end()
         run.save_error = "".join(problems)
         run.mark_over()
-        # A run that could not be saved exists in memory only, and stays there.
+        # A run that could not be saved exists only in memory, so it is kept there.
         if not run.unsaved:
             asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._forget, run)
 
@@ -252,7 +251,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
             del self._live[run.id]
 
     async def _save_regularly(self) -> None:
-        """Save every running run once a second, all in one transaction, while there are any."""
+        """Save all running runs once a second, in one transaction, while there are any."""
         rounds = Rounds(f"saving running {self._kind}s", SAVE_SECONDS)
         while self._tasks:
             await asyncio.sleep(rounds.pause_seconds)
@@ -261,7 +260,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
                 with rounds.round():
                     await self._save(runs)
             for run in runs:
-                # A run that ended meanwhile knows itself whether it was saved.
+                # A run that has ended meanwhile tracks by itself whether it was saved.
                 if not run.is_over:
                     run.save_error = rounds.problem
 
@@ -272,14 +271,14 @@ class LiveRuns(Generic[RunT, SnapshotT]):
             record = self._record_of(snapshot)
             if record.state is not TraceState.RUNNING:
                 return
-            # Marking takes the database's write lock: only when there is something to mark.
+            # Marking takes the database's write lock, so only do it if there is something to mark.
             if is_abandoned(record.owner, record.updated_at):
                 await self._mark_interrupted()
             await asyncio.sleep(_POLL_SECONDS)
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work`, however often the caller is cancelled meanwhile; raises what `work` raises."""
+    """Await `work` to completion even if the caller is cancelled; raises what `work` raises."""
     task = asyncio.ensure_future(work)
     while not task.done():
         with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""A sweep while it runs: its passes, each with its answers, and what they come to together."""
+"""A running sweep: its passes, their answers, and their totals."""
 
 import asyncio
 import time
@@ -19,13 +19,13 @@ from storage.traces.records import Progress, TraceState
 
 
 class LiveSweep(LiveRun[SweepSnapshot]):
-    """A sweep while it runs."""
+    """A running sweep."""
 
     def __init__(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan], database: Database) -> None:
         """Args:
         kept: the sweep with its passes as stored.
-        plans: of the passes that are to run, by model and number; the others are complete.
-        database: stores its answers and its end.
+        plans: plans of the passes to run, by model and number; all others are complete.
+        database: stores its answers and outcome.
         """
         super().__init__(kept.sweep.id, Changes())
         self._database = database
@@ -33,7 +33,7 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         self._seconds_before = kept.sweep.seconds
         self._began_at = time.monotonic()
         before = stored_snapshot(kept)
-        # Answers that were cancelled or failed have gone; their tokens were generated all the same.
+        # Cancelled and failed answers are dropped, but their tokens still count.
         self._tokens_lost = max(0, kept.sweep.tokens_generated - sum(map(_generated, before.passes)))
         cells = before.cells
         self._passes: list[LivePass | PassSnapshot] = []
@@ -47,25 +47,25 @@ class LiveSweep(LiveRun[SweepSnapshot]):
 
     @property
     def passes(self) -> list[LivePass]:
-        """The passes that run."""
+        """The running passes."""
         return [each for each in self._passes if isinstance(each, LivePass)]
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of thinking that all passes generate per second together."""
+        """Thinking tokens per second of all passes together."""
         return sum(each.live.tokens_per_second or 0.0 for each in self.passes)
 
     @property
     def unsaved(self) -> str:
-        """Why the sweep or an answer could not be saved, for people; empty when all is saved."""
+        """User-readable reason why the sweep or an answer could not be saved; empty if all is saved."""
         return next(filter(None, (self.save_error, *(each.save_error for each in self.passes))), "")
 
     def progress(self) -> list[Progress]:
-        """What the running passes have so far, to be saved."""
+        """Progress of the running passes, to be saved."""
         return [each.live.progress() for each in self.passes if not each.live.is_over]
 
     def snapshot(self) -> SweepSnapshot:
-        """The sweep as it stands."""
+        """Return the current state of the sweep."""
         passes = tuple(each.snapshot() if isinstance(each, LivePass) else each for each in self._passes)
         finished = [each for each in self._passes if isinstance(each, PassSnapshot)]
         sweep = self._sweep
@@ -83,7 +83,7 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         return SweepSnapshot(sweep, passes, self.unsaved, was_rate_limited)
 
     async def work(self) -> None:
-        """Run every pass to its end, as many at once as the engine has room for.
+        """Run every pass to its end, as many concurrently as the engine has room for.
 
         Raises:
             AppError: a pass or an answer failed.
@@ -110,7 +110,7 @@ class LiveSweep(LiveRun[SweepSnapshot]):
             raise AppError(error)
 
     def end(self, state: TraceState, error: str) -> None:
-        """Take the final state and numbers."""
+        """Set the final state and numbers."""
         self._sweep = replace(self.snapshot().sweep, state=state, error=error)
 
     async def save_end(self) -> None:
@@ -120,7 +120,7 @@ class LiveSweep(LiveRun[SweepSnapshot]):
 
 
 def outcome_of(sweep: Sweep) -> SweepOutcome:
-    """The part of a sweep that changes while it runs."""
+    """Return the fields of a sweep that change while it runs."""
     return SweepOutcome(
         state=sweep.state,
         error=sweep.error,
@@ -131,7 +131,7 @@ def outcome_of(sweep: Sweep) -> SweepOutcome:
 
 
 def stored_snapshot(kept: SweepWithPasses) -> SweepSnapshot:
-    """A sweep that does not run here."""
+    """Return the snapshot of a stored sweep that is not running here."""
     return SweepSnapshot(kept.sweep, tuple(PassSnapshot(each.trace, each.checkpoints) for each in kept.passes))
 
 

@@ -1,6 +1,6 @@
-"""A trace while it is being made: events in, a snapshot out at any time.
+"""A trace being generated: takes events, gives snapshots at any time.
 
-The page, the saver and the command line all read snapshots; nothing but the run writes.
+The page, the saver and the command line read snapshots; only the run writes.
 """
 
 import time
@@ -28,18 +28,18 @@ class LiveSegment:
 
     kind: SegmentKind
     opened_at: float
-    """Seconds of the monotonic clock."""
+    """In seconds of the monotonic clock."""
     pieces: list[str] = field(default_factory=list)
     token_ids: list[int] = field(default_factory=list)
     seconds: float | None = None
     finish_reason: str | None = None
     delimiter_ids: tuple[int, ...] = ()
     _record: Segment | None = None
-    """What `record` returned last; None after a change."""
+    """Cached result of `record`; None after a change."""
 
     @classmethod
     def of(cls, kept: Segment, opened_at: float) -> "LiveSegment":
-        """A segment that was kept, to go on with."""
+        """Create one from a stored segment, to continue it."""
         return cls(
             SegmentKind(kept.kind.value),
             opened_at,
@@ -51,20 +51,20 @@ class LiveSegment:
         )
 
     def grow(self, text: str, token_ids: Sequence[int]) -> None:
-        """Add text and its tokens at the end."""
+        """Append text and its tokens."""
         self.pieces.append(text)
         self.token_ids.extend(token_ids)
         self._record = None
 
     def close(self, seconds: float, closed: SegmentClosed) -> None:
-        """Nothing more is added."""
+        """Mark the segment as complete."""
         self.seconds = seconds
         self.finish_reason = "natural" if closed.is_natural_stop else "budget"
         self.delimiter_ids = closed.delimiter_ids
         self._record = None
 
     def record(self) -> Segment:
-        """The segment as it is stored."""
+        """Return the segment's record."""
         if self._record is None:
             self.pieces = ["".join(self.pieces)]
             self._record = Segment(
@@ -84,8 +84,8 @@ class LiveTrace:
 
     def __init__(self, begun: Trace, started_at: float) -> None:
         """Args:
-        begun: the trace as it was stored; one with segments is gone on with.
-        started_at: when the engine was asked, in seconds of the monotonic clock.
+        begun: the stored trace; one with segments is resumed.
+        started_at: when the engine was called, in seconds of the monotonic clock.
         """
         self._begun = begun
         self._segments = [LiveSegment.of(segment, started_at) for segment in begun.segments]
@@ -95,10 +95,10 @@ class LiveTrace:
         self._thinking_finish: ThinkingFinishReason | None = None
         self._outcome: TraceOutcome | None = None
         self.tokens_generated = begun.tokens_generated
-        """Every token the engine generated for this trace."""
+        """All tokens the engine generated for this trace."""
         self.changes = Changes()
         self.is_over = False
-        """Whether the outcome is known and was saved, or could not be."""
+        """Whether the outcome is known and has been saved, or failed to save."""
 
     @property
     def id(self) -> str:
@@ -107,13 +107,13 @@ class LiveTrace:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Rate from the first to the last token; None before there are two."""
+        """Rate from the first to the last token; None before the second token."""
         if self._first_token_at is None or self._last_token_at <= self._first_token_at:
             return None
         return (self.tokens_generated - self._begun.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
 
     def apply(self, event: PassEvent) -> None:
-        """Take one event of the thinking pass."""
+        """Apply one event of the thinking pass."""
         now = time.monotonic()
         match event:
             case SegmentOpened(kind):
@@ -131,7 +131,7 @@ class LiveTrace:
     def end(
         self, state: TraceState, error: str = "", probabilities: OptionProbabilities | None = None, **verdict: object
     ) -> TraceOutcome:
-        """The trace is over; gives its outcome."""
+        """End the trace; return its outcome."""
         if probabilities:
             self.tokens_generated += probabilities.tokens_generated
         self._outcome = TraceOutcome(
@@ -148,20 +148,20 @@ class LiveTrace:
         return self._outcome
 
     def mark_over(self) -> None:
-        """The outcome is known and was saved, or could not be."""
+        """Record that the outcome is known and has been saved, or failed to save."""
         self.is_over = True
         self.changes.note()
 
     def segments(self) -> tuple[Segment, ...]:
-        """What there is so far."""
+        """The segments so far."""
         return tuple(segment.record() for segment in self._segments)
 
     def progress(self) -> Progress:
-        """What there is so far, to be saved."""
+        """The progress so far, to be saved."""
         return Progress(self.id, self.segments(), self.tokens_generated, self._time_to_first_token())
 
     def snapshot(self) -> Trace:
-        """The trace as it would be kept now."""
+        """Return the trace in its current state."""
         outcome = self._outcome or TraceOutcome(
             state=TraceState.RUNNING,
             thinking_finish_reason=self._thinking_finish,
@@ -189,7 +189,7 @@ class LiveTrace:
         self._last_token_at = now
 
     def begin_now(self) -> None:
-        """What is gone on with, or had to wait for its turn, begins here; the seconds it ran before count."""
+        """Start the clock of a resumed or queued trace; seconds it ran before are kept."""
         self._started_at = self._last_token_at = time.monotonic() - (self._begun.seconds or 0.0)
 
     def _time_to_first_token(self) -> float | None:
@@ -199,7 +199,7 @@ class LiveTrace:
 
 
 def with_outcome(trace: Trace, segments: tuple[Segment, ...], outcome: TraceOutcome) -> Trace:
-    """`trace` with these segments and this outcome."""
+    """Return `trace` with these segments and this outcome."""
     return replace(
         trace,
         segments=segments,

@@ -5,16 +5,16 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 STALE_SECONDS = 15.0
-"""A running record is saved every second; one that was not for this long has lost its process."""
+"""Running records are saved every second; one not saved for this long has lost its process."""
 
 
 def this_process() -> str:
-    """Owner of the records that this process runs: host and process id."""
+    """Owner string for records run by this process: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def may_be_alive(owner: str) -> bool:
-    """Whether an owner may still run; processes of other machines are judged by their heartbeat instead."""
+    """Whether an owner may still be running; processes on other machines are judged by their heartbeat instead."""
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return True
@@ -33,8 +33,8 @@ def is_abandoned(owner: str, heartbeat_at: datetime) -> bool:
 
 
 def is_alive_at_start(owner: str) -> bool:
-    """`may_be_alive` before this process runs anything: a record with its id is then a predecessor's.
+    """`may_be_alive` before this process runs anything, when a record with its own id must be a predecessor's.
 
-    In a container every process is number 1.
+    In a container, every app has process id 1.
     """
     return owner != this_process() and may_be_alive(owner)

@@ -1,4 +1,4 @@
-"""What one thinking pass needs before its first token: engine, profile, prompt, delimiters, settings."""
+"""What a thinking pass needs before its first token: engine, profile, prompt, delimiters, settings."""
 
 import secrets
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from storage.traces.records import NewTrace
 
 @dataclass(frozen=True, slots=True)
 class PassPlan:
-    """Everything that one pass needs."""
+    """Everything a pass needs."""
 
     request: ProbeRequest
     engine: Engine
@@ -30,10 +30,10 @@ class PassPlan:
     settings: PassSettings
     engine_name: str
     model: str
-    """The name by which the app asks for the model."""
+    """The app's name for the model."""
 
     def new_trace(self, question: Question, *, sweep_id: str | None = None, pass_number: int = 0) -> NewTrace:
-        """The trace that keeps the pass."""
+        """Create the trace that stores the pass."""
         return NewTrace(
             question_id=question.id,
             thinking_budget_tokens=self.settings.budget_tokens,
@@ -58,14 +58,14 @@ class PassPlan:
 
 
 class PassPlanner:
-    """Makes plans with the app's engines and profiles."""
+    """Creates plans with the app's engines and profiles."""
 
     def __init__(self, engines: EngineService, profiles: Profiles) -> None:
         self._engines = engines
         self._profiles = profiles
 
     async def plan(self, request: ProbeRequest) -> PassPlan:
-        """The plan of a request that was checked.
+        """Create the plan for a validated request.
 
         Raises:
             ProbeRefused: the budget does not fit into the model's context.
@@ -105,7 +105,7 @@ class PassPlanner:
 
 
 def new_question(request: ProbeRequest) -> NewQuestion:
-    """The question of a request, to be kept."""
+    """Return a request's question, ready to be stored."""
     return NewQuestion(
         stem=request.stem,
         options=dict(request.options),

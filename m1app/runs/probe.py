@@ -1,4 +1,4 @@
-"""Probes: one question, asked once within a thinking budget; its trace is kept as it comes."""
+"""Probes: one question, asked once within a thinking budget; its trace is saved as it streams."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ MAX_RUNNING = 256
 
 
 class ProbeService:
-    """Runs probes, lets any number of pages follow them, and finds their traces again.
+    """Runs probes, lets any number of pages follow them, and reads their stored traces.
 
     Every method may also raise `storage.errors.StorageError`.
     """
@@ -52,26 +52,26 @@ class ProbeService:
 
     @property
     def running(self) -> int:
-        """How many probes run now."""
+        """Number of running probes."""
         return self._runs.running
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens that all running probes generate per second together."""
+        """Tokens per second of all running probes together."""
         return self._runs.tokens_per_second
 
     async def start(self, request: ProbeRequest) -> Trace:
-        """Begin a run and return its trace, which has no token yet.
+        """Start a run and return its trace, which has no tokens yet.
 
         Raises:
-            InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
+            InvalidQuestion, ProbeRefused: the request is invalid; nothing was stored.
             ModelsError: the engine cannot be reached or does not serve the model.
         """
         check_request(request)
         self._runs.check_room()
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
-        # The engine is asked while the trace is being stored: a commit takes as long as a first token.
+        # The engine is called while the trace is being stored: a commit takes as long as a first token.
         events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
 
         def store(session: Session) -> Trace:
@@ -88,7 +88,7 @@ class ProbeService:
         return probe.snapshot()
 
     def save_error(self, trace_id: str) -> str:
-        """Why a trace of this process could not be saved; empty when it could."""
+        """Why a trace of this process could not be saved; empty if it was."""
         live = self._runs.live(trace_id)
         return live.save_error if live else ""
 
@@ -97,14 +97,14 @@ class ProbeService:
         return await self._database.read(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
 
     async def models(self) -> Sequence[str]:
-        """Models that traces were made with."""
+        """Models that produced traces."""
         return await self._database.read(lambda s: TraceRepository(s).models())
 
     def mark_interrupted(self, *, is_at_start: bool) -> int:
-        """Mark running traces whose process is gone, and return how many there were; blocks.
+        """Mark running traces whose process is gone and return their number; blocks.
 
         Args:
-            is_at_start: True before this process runs any: one with its id is then a predecessor's.
+            is_at_start: True before this process runs any, when one with its own id must be a predecessor's.
         """
         is_alive = is_alive_at_start if is_at_start else may_be_alive
         return self._database.write_now(
@@ -120,7 +120,7 @@ class ProbeService:
 
 
 class LiveProbe(LiveRun[Trace]):
-    """One probe while it runs."""
+    """One running probe."""
 
     def __init__(self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database) -> None:
         super().__init__(trace.id, trace.changes)
@@ -133,11 +133,11 @@ class LiveProbe(LiveRun[Trace]):
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of the trace per second."""
+        """Tokens per second of the trace."""
         return self.trace.tokens_per_second or 0.0
 
     def snapshot(self) -> Trace:
-        """The trace now."""
+        """Return the current state of the trace."""
         return self.trace.snapshot()
 
     async def work(self) -> None:
@@ -146,11 +146,11 @@ class LiveProbe(LiveRun[Trace]):
             async for event in events:
                 self.trace.apply(event)
         if letters := tuple(self._plan.request.options):
-            # A missing extra; the answer counts without it.
+            # Optional; the answer counts without it.
             self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
 
     def end(self, state: TraceState, error: str) -> None:
-        """Score the answer and settle the outcome; only a complete answer has a verdict."""
+        """Score the answer and set the outcome; only a complete answer gets a verdict."""
         errors = [error] if error else []
         verdict: dict[str, object] = {}
         with reported(f"scoring trace {self.id}", errors.append):
@@ -175,7 +175,7 @@ class LiveProbe(LiveRun[Trace]):
 async def _option_probabilities(
     plan: PassPlan, segments: Sequence[Segment], letters: tuple[str, ...]
 ) -> OptionProbabilities | None:
-    """Probabilities of the option letters after the thinking; None when the engine refuses them."""
+    """Probabilities of the option letters after the thinking; None if the engine rejects the request."""
     before_answer = (segment.token_ids for segment in segments if segment.kind is not SegmentKind.ANSWER)
     parts = (
         plan.prompt.token_ids,
@@ -191,9 +191,9 @@ async def _option_probabilities(
 
 
 class PrimedEvents:
-    """The events of a thinking pass, asked for before anybody listens; those of the meantime come first.
+    """The events of a thinking pass, requested before anyone iterates; buffered ones come first.
 
-    What the pass raises is raised to whoever iterates. Must be closed.
+    Iterating raises what the pass raises. Must be closed.
     """
 
     def __init__(self, events: AsyncGenerator[PassEvent, None]) -> None:
@@ -202,7 +202,7 @@ class PrimedEvents:
         self._priming = asyncio.create_task(self._prime(), name="first-token")
 
     async def _prime(self) -> None:
-        """Up to the first token; those that follow are left to the connection's buffer."""
+        """Read up to the first token; later ones stay in the connection's buffer."""
         async for event in self._events:
             self._primed.append(event)
             if isinstance(event, TokensGenerated):
@@ -223,6 +223,6 @@ class PrimedEvents:
 
 
 def scored_text(segments: Sequence[Segment]) -> str:
-    """What is scored: the answer, preceded by the last line of what opened it ("Final Answer:")."""
+    """The text to score: the answer, preceded by the last line of its opening ("Final Answer:")."""
     close = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE)
     return lead_in(close) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)

@@ -1,4 +1,4 @@
-"""What a person asks for in one probe, and what is refused before any token is generated."""
+"""The user's request for a probe, and checks made before any token is generated."""
 
 import math
 from collections.abc import Mapping
@@ -20,30 +20,30 @@ MAX_SYSTEM_PROMPT_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How a model is sampled; a probe and a sweep share these."""
+    """Sampling settings, shared by probes and sweeps."""
 
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
     seed: int | None = None
-    """None draws one when the temperature is above 0, so that every trace can be made again."""
+    """None draws a seed if the temperature is above 0, so that every trace can be reproduced."""
     answer_cap_tokens: int = 256
     system_prompt: str | None = None
-    """None means the profile's own."""
+    """None uses the profile's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest(Sampling):
-    """One question with its budget and sampling."""
+    """One question with budget and sampling."""
 
     stem: str
     options: Mapping[str, str] = field(default_factory=dict)
     """Letter to text; empty for an open question."""
     target: str | None = None
     model: str = ""
-    """Served model; empty means the engine's default."""
+    """Served model; empty uses the engine's default."""
     profile: str = ""
-    """Profile id; empty means the one that fits the model."""
+    """Profile id; empty uses the one that matches the model."""
     thinking_budget_tokens: int = DEFAULT_BUDGET_TOKENS
     force_rounds: int = 0
     answer_cap_tokens: int = 512
@@ -52,7 +52,7 @@ class ProbeRequest(Sampling):
 
 
 def request_of(trace: Trace) -> ProbeRequest:
-    """The request that makes a trace again, with the same seed and wording."""
+    """Return the request that reproduces a trace, with the same seed and wording."""
     return ProbeRequest(
         stem=trace.question.stem,
         options=dict(trace.question.options),
@@ -72,11 +72,11 @@ def request_of(trace: Trace) -> ProbeRequest:
 
 
 def check_request(request: ProbeRequest) -> None:
-    """Refuse what no engine could run.
+    """Reject requests that no engine could run.
 
     Raises:
         InvalidQuestion: the question, its options or its target are not usable.
-        ProbeRefused: a knob is out of its range.
+        ProbeRefused: a setting is out of range.
     """
     validate_question(request.stem, dict(request.options), request.target)
     check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
@@ -85,7 +85,7 @@ def check_request(request: ProbeRequest) -> None:
 
 
 def check_sampling(sampling: Sampling) -> None:
-    """Refuse sampling that no engine could run; raises ProbeRefused that names the field."""
+    """Reject sampling settings that no engine could run; raises ProbeRefused naming the field."""
     check_whole(sampling.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
     _check_number(sampling.temperature, "temperature", "Temperature", 0.0, 2.0)
     _check_number(sampling.top_p, "top_p", "Top-p", 0.0, 1.0)
@@ -98,7 +98,7 @@ def check_sampling(sampling: Sampling) -> None:
 
 
 def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> None:
-    """Refuse a budget that the model's context cannot hold; raises ProbeRefused with the largest that it can."""
+    """Reject a budget that exceeds the model's context; raises ProbeRefused naming the largest possible one."""
     closing = max(len(markers.natural_close.token_ids), len(markers.overrun_close.token_ids))
     fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + closing + len(markers.option_prefix.token_ids) + 1
     largest = info.context_length - fixed - request.answer_cap_tokens
@@ -118,7 +118,7 @@ def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: En
 
 
 def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:
-    """The knobs of the thinking pass."""
+    """Return the settings of the thinking pass."""
     return PassSettings(
         budget_tokens=request.thinking_budget_tokens,
         force_rounds=request.force_rounds,
@@ -130,7 +130,7 @@ def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:
 
 
 def check_whole(value: object, field_: str, name: str, low: int, high: int | None, unit: str) -> None:
-    """Refuse what is no whole number from `low` to `high`; raises ProbeRefused that names the field."""
+    """Reject anything but a whole number from `low` to `high`; raises ProbeRefused naming the field."""
     wanted = (
         f"a whole number from {low:,}" + (f" to {high:,}" if high is not None else "") + (f" {unit}" if unit else "")
     )

@@ -1,4 +1,4 @@
-"""A sweep as something to take away: JSON and text as the command line prints them, CSV with a row for each cell."""
+"""Export a sweep: JSON and text as printed by the command line, CSV with one row per cell."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ _CSV_FIELDS = (
     "target",
     "answer",
 )
-# A spreadsheet takes a text that begins like this for a formula.
+# Spreadsheets interpret text that starts like this as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -59,7 +59,7 @@ def sweep_json(snapshot: SweepSnapshot) -> dict[str, Any]:
 
 
 def sweep_csv(snapshot: SweepSnapshot) -> str:
-    """A header and one row for each cell of each pass, as RFC 4180; texts that look like formulas get a quote."""
+    """A header and one row per cell and pass (RFC 4180); text that looks like a formula is prefixed with a quote."""
     made = io.StringIO()
     writer = csv.DictWriter(made, _CSV_FIELDS, extrasaction="ignore")
     writer.writeheader()
@@ -72,7 +72,7 @@ def sweep_csv(snapshot: SweepSnapshot) -> str:
 
 
 def sweep_text(snapshot: SweepSnapshot) -> str:
-    """The grid of each pass as a table to read in a terminal: the letter of each cell, and whether it is right."""
+    """The grid of each pass as a table for a terminal: the letter of each cell, and whether it is right."""
     sweep = snapshot.sweep
     lines = []
     for run in snapshot.passes:

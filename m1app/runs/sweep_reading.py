@@ -1,6 +1,6 @@
-"""What a sweep shows: its cells, the answer's trajectory, and the places where the answer changed.
+"""Derive a sweep's cells, answer trajectory, and answer flips.
 
-Pure: reads snapshots, running or stored, and asks nobody.
+Pure: works on snapshots, running or stored.
 """
 
 import itertools
@@ -18,59 +18,59 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 @dataclass(frozen=True, slots=True)
 class ReachedCut:
-    """A cut that a running pass has come to; its answer is on the way."""
+    """A cut that a running pass has reached; its answer is pending."""
 
     cut: Cut
     characters: int
-    """Thinking text before it, in code points."""
+    """Length of the thinking text before it, in code points."""
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PassSnapshot:
-    """One pass as it stands."""
+    """One pass at one moment."""
 
     trace: Trace
     """Thinking only: segments think and wait."""
     checkpoints: tuple[Checkpoint, ...]
-    """Answers so far, by cut; a failed one has an `error`."""
+    """Answers so far, ordered by cut; failed ones have an `error`."""
     reached: tuple[ReachedCut, ...] = ()
-    """Cuts whose answers are still on the way."""
+    """Cuts whose answers are pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSnapshot:
-    """A sweep as it stands."""
+    """A sweep at one moment."""
 
     sweep: Sweep
-    """Its numbers are those of now, also while it runs."""
+    """Its numbers are current even while it is running."""
     passes: tuple[PassSnapshot, ...]
     save_error: str = ""
-    """Why it could not be saved; empty when it could."""
+    """Why it could not be saved; empty if it was."""
     was_rate_limited: bool = False
-    """Whether the engine asked to wait and went on asking; only known where it ran."""
+    """Whether the engine kept rate-limiting it; only known in the process that ran it."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The grid, by rounds and then budget."""
+        """The grid's cells, by rounds, then budget."""
         return grid(self.sweep.budgets, self.sweep.force_rounds)
 
     @property
     def is_over(self) -> bool:
-        """Whether it does not run any more."""
+        """Whether it is no longer running."""
         return self.sweep.state is not TraceState.RUNNING
 
 
 class CellState(StrEnum):
-    """How far a cell is."""
+    """State of a cell."""
 
     WAITING = "waiting"
-    """The pass has not come to its cut."""
+    """The pass has not reached its cut yet."""
     ANSWERING = "answering"
     ANSWERED = "answered"
     FAILED = "failed"
     MISSING = "missing"
-    """The sweep ended before it."""
+    """The sweep ended before reaching it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,39 +85,39 @@ class CellReading:
     finish: ThinkingFinishReason | None
     """Natural or budget; None before the cut is reached."""
     checkpoint: Checkpoint | None
-    """Its answer; None before there is one."""
+    """Its answer; None until there is one."""
 
 
 class FlipKind(StrEnum):
-    """What a change of the answer did."""
+    """Kind of an answer change."""
 
     WRONG_TO_RIGHT = "wrong to right"
     RIGHT_TO_WRONG = "right to wrong"
     FOUND = "answer found"
-    """There was no answer before; unscored, or still wrong."""
+    """There was no answer before; now it is unscored or wrong."""
     LOST = "answer lost"
-    """There is none any more; it was not right before."""
+    """There is no answer any more; it was not right before."""
     CHANGED = "changed"
     """From one wrong or unscored answer to another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A place where the answer changed."""
+    """A point where the answer changed."""
 
     before: Checkpoint
     after: Checkpoint
     kind: FlipKind
     sentence: str
-    """The sentence between the two cuts that is likeliest to have done it: the last one that names the new answer,
-    else the last one."""
+    """The sentence between the two cuts that most likely caused it: the last one that names the new answer, else the
+    last one."""
     start: int
-    """Where the sentence begins in the thinking text, in code points."""
+    """Start of the sentence in the thinking text, in code points."""
     end: int
 
 
 def cell_readings(sweep: SweepSnapshot, run: PassSnapshot) -> tuple[CellReading, ...]:
-    """Every cell of one pass, in the grid's order."""
+    """All cells of one pass, in grid order."""
     by_cell: dict[Cell, CellReading] = {}
     for reached in run.reached:
         finish = ThinkingFinishReason(reached.cut.finish.value)
@@ -135,9 +135,9 @@ def cell_readings(sweep: SweepSnapshot, run: PassSnapshot) -> tuple[CellReading,
 
 
 def trajectory(run: PassSnapshot) -> tuple[Checkpoint, ...]:
-    """The answered cuts of a pass by thinking tokens, one for each position: the answer as the thinking grew.
+    """The answered cuts of a pass by thinking tokens, one per position.
 
-    Where one position was closed in both forms, the natural one stands.
+    If a position was closed both ways, the natural one is used.
     """
     by_tokens: dict[int, Checkpoint] = {}
     for kept in run.checkpoints:
@@ -148,7 +148,7 @@ def trajectory(run: PassSnapshot) -> tuple[Checkpoint, ...]:
 
 
 def flips(run: PassSnapshot) -> tuple[Flip, ...]:
-    """Each place where the answer changed along the trajectory, in order."""
+    """Every answer change along the trajectory, in order."""
     points = trajectory(run)
     text, options = run.trace.thinking_text, run.trace.question.options
     found = []
@@ -172,7 +172,7 @@ def _kind(before: Checkpoint, after: Checkpoint) -> FlipKind:
 def _sentence_between(
     text: str, start: int, end: int, letter: str | None, options: Mapping[str, str]
 ) -> tuple[int, int]:
-    """Bounds of the likeliest sentence that begins or goes on between `start` and `end`."""
+    """Bounds of the likeliest sentence that overlaps `start` to `end`."""
     bounds, at = [], 0
     for gap in _SENTENCE_END.finditer(text[:end]):
         bounds.append((at, gap.start()))

@@ -1,4 +1,4 @@
-"""What a person asks for in one sweep, and what is refused before any token is generated."""
+"""The user's request for a sweep, and checks made before any token is generated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -20,15 +20,15 @@ SettingsT = TypeVar("SettingsT", bound="SweepSettings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSettings(Sampling):
-    """A sweep without its question: a grid, the models and their sampling."""
+    """A sweep without its question: grid, models and sampling."""
 
     models: tuple[str, ...] = ()
-    """Served models, each swept at once; empty means the engine's default."""
+    """Served models, swept concurrently; empty uses the engine's default."""
     profile: str = ""
     budgets: tuple[int, ...] = DEFAULT_BUDGETS
     force_rounds: tuple[int, ...] = DEFAULT_FORCE_ROUNDS
     passes: int = 1
-    """Sampled passes of each model, with seeds that count up; more than 1 needs a temperature above 0."""
+    """Sampled passes per model, with consecutive seeds; more than 1 requires a temperature above 0."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -36,7 +36,7 @@ class SweepSettings(Sampling):
         return grid(self.budgets, self.force_rounds)
 
     def asking(self, question: Question) -> "SweepRequest":
-        """The sweep of a stored question with these settings."""
+        """Return the sweep of a stored question with these settings."""
         return SweepRequest(
             **{each.name: getattr(self, each.name) for each in fields(SweepSettings)},
             stem=question.stem,
@@ -49,7 +49,7 @@ class SweepSettings(Sampling):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRequest(SweepSettings):
-    """One question and how it is swept; fields that a probe has too mean the same."""
+    """One question and its sweep settings; fields shared with a probe mean the same."""
 
     stem: str
     options: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class SweepRequest(SweepSettings):
     title: str = ""
 
     def probe(self, model: str, number: int = 0) -> ProbeRequest:
-        """The largest cell of one pass as a probe."""
+        """The largest cell of a pass, as a probe request."""
         return ProbeRequest(
             stem=self.stem,
             options=self.options,
@@ -78,14 +78,14 @@ class SweepRequest(SweepSettings):
 
 
 def request_of_sweep(sweep: Sweep) -> SweepRequest:
-    """The request that makes a sweep again, with the same seeds and wording."""
+    """Return the request that reproduces a sweep, with the same seeds and wording."""
     return SweepSettings(**{each.name: getattr(sweep, each.name) for each in fields(SweepSettings)}).asking(
         sweep.question
     )
 
 
 def check_sweep(request: SweepRequest) -> SweepRequest:
-    """The request with its grid in order and without repetition.
+    """Return the validated request, with its grid sorted and deduplicated.
 
     Raises:
         InvalidQuestion: the question, its options or its target are not usable.
@@ -97,7 +97,7 @@ def check_sweep(request: SweepRequest) -> SweepRequest:
 
 
 def check_settings(settings: SettingsT) -> SettingsT:
-    """The settings with their grid in order and without repetition.
+    """Return the validated settings, with their grid sorted and deduplicated.
 
     Raises:
         ProbeRefused, SweepRefused: a setting is out of its range.

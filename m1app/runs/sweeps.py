@@ -1,7 +1,7 @@
-"""Sweep one question over a grid of thinking budgets and force rounds, and keep the sweep as it comes.
+"""Sweep one question over a grid of thinking budgets and force rounds, saving results as they arrive.
 
-Like a probe, a sweep belongs to the service and not to the tab that started it. It is saved every second and closed
-in `finally`; one that was stopped, failed or lost its process can be resumed where it was left.
+Like a probe, a sweep belongs to the service, not to the tab that started it. It is saved every second and closed in
+`finally`; a sweep that was stopped, failed or lost its process can be resumed where it left off.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ MAX_RUNNING = 64
 
 @dataclass(frozen=True, slots=True)
 class SweepEstimate:
-    """What a sweep may cost at most; models often stop earlier."""
+    """The most that a sweep may cost; models often stop earlier."""
 
     tokens_at_most: int
     """Tokens generated for all passes and answers."""
@@ -61,21 +61,21 @@ class SweepService:
 
     @property
     def running(self) -> int:
-        """How many sweeps run now."""
+        """Number of running sweeps."""
         return self._runs.running
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of thinking that all running sweeps generate per second together."""
+        """Thinking tokens per second of all running sweeps together."""
         return self._runs.tokens_per_second
 
     @staticmethod
     def estimate(settings: SweepSettings, *, has_options: bool) -> SweepEstimate:
-        """What a sweep may cost at most; raises ProbeRefused for settings that cannot be run.
+        """Return the most a sweep may cost; raises ProbeRefused for invalid settings.
 
         Args:
             settings: grid, models and sampling.
-            has_options: whether the question has options, whose probabilities cost a token at each cut.
+            has_options: whether the question has options, whose probabilities cost one token per cut.
         """
         settings = check_settings(settings)
         runs = settings.passes * max(1, len(settings.models))
@@ -84,14 +84,14 @@ class SweepService:
         return SweepEstimate(runs * (max(settings.budgets) + answers), runs * (separate + answers))
 
     async def start(self, request: SweepRequest, sweep_id: str = "") -> SweepSnapshot:
-        """Begin a sweep; gives it as it stands before the first token.
+        """Start a sweep; return its state before the first token.
 
         Args:
             request: what to sweep.
-            sweep_id: 32 hexadecimal digits to keep it by; empty makes one.
+            sweep_id: 32 hexadecimal digits; empty generates one.
 
         Raises:
-            InvalidQuestion, ProbeRefused: the request is refused; nothing was stored.
+            InvalidQuestion, ProbeRefused: the request is invalid; nothing was stored.
             ModelsError: an engine cannot be reached or does not serve a model.
             StorageError: the sweep could not be stored.
         """
@@ -113,12 +113,12 @@ class SweepService:
         return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
 
     async def resume(self, sweep_id: str) -> SweepSnapshot:
-        """Go on with a sweep that is over but not complete; gives it as it stands.
+        """Resume a sweep that ended before it was complete; return its state.
 
         Raises:
             RecordNotFound: no record has that id.
-            AppError: it runs, or is complete.
-            ModelsError, StorageError: as `start`.
+            AppError: it is running, or complete.
+            ModelsError, StorageError: like `start`.
         """
         if sweep_id in self._resuming or not await self._runs.has_ended(sweep_id):
             raise AppError("This sweep is running; stop it first.")
@@ -158,14 +158,14 @@ class SweepService:
         return self._run_live(kept, plans)
 
     async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
-        """Sweeps with the words of `text` in their question, newest first."""
+        """Sweeps whose question contains the words of `text`, newest first."""
         return await self._database.read(lambda s: SweepRepository(s).recent(limit, text))
 
     def mark_interrupted(self, *, is_at_start: bool = True) -> int:
-        """Mark running sweeps whose process is gone, and return how many there were; blocks.
+        """Mark running sweeps whose process is gone and return their number; blocks.
 
         Args:
-            is_at_start: True before this process runs any: one with its id is then a predecessor's.
+            is_at_start: True before this process runs any, when one with its own id must be a predecessor's.
         """
         is_alive = is_alive_at_start if is_at_start else may_be_alive
         return self._database.write_now(lambda s: SweepRepository(s).mark_interrupted(is_alive, STALE_SECONDS))
@@ -194,7 +194,7 @@ class SweepService:
 
 
 def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:
-    """The plan of pass `number`: the same with the next seed."""
+    """Return the plan of pass `number`, which differs only in its seed."""
     own = None if seed is None else seed + number
     return replace(plan, settings=replace(plan.settings, seed=own))
 

@@ -1,4 +1,4 @@
-"""A trace as something to take away: the JSON that the command line prints, and Markdown to read."""
+"""Export a trace: JSON as printed by the command line, and readable Markdown."""
 
 import re
 from typing import Any
@@ -63,7 +63,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
 def trace_markdown(trace: Trace) -> str:
     """The trace as Markdown: question, thinking with its forced rounds, answer, settings.
 
-    Texts stand in fenced blocks and names are escaped, so that nothing a model or an engine said acts as Markdown.
+    Texts are put in fenced blocks and names are escaped, so that model or engine output is never rendered as Markdown.
     """
     question = trace.question
     verdict = verdict_of(trace.answer_letter, trace.is_correct, bool(question.options))

@@ -249,7 +249,7 @@ class CurationPlan(BaseModel):
     limit: int | None = Field(default=None, ge=LEAST_SAMPLES)
     """Most samples; None takes all."""
     max_tokens: int | None = Field(default=32_768, ge=1)
-    """Most tokens of a sample; longer ones are dropped, never cut. None sets no limit."""
+    """Maximum tokens of a sample; longer ones are dropped, never cut. None sets no limit."""
     min_reasoning_characters: int = Field(default=1, ge=0)
     seed: int = Field(default=0, ge=0)
     exclude_answered_by_run: str = ""

@@ -153,7 +153,7 @@ class TrainingDataService:
         Raises:
             DataSetNotFound: there is no such data set.
             DataSetRefused: its files are damaged.
-            UnknownProfile: there is no such profile.
+            UnknownProfile: no such profile.
             NoChatTemplate: the profile leaves the prompt to the base model, and there is no engine to ask, or no
                 usable template.
             EngineError: the engine does not answer.

@@ -273,7 +273,7 @@ class DataSets:
         """One version; 0 is the newest.
 
         Raises:
-            DataSetNotFound: there is none.
+            DataSetNotFound: no such version.
             DataSetRefused: its card cannot be read.
         """
         versions = self._versions(name) if _NAME.fullmatch(name) else set()
@@ -304,7 +304,7 @@ class DataSets:
         """Delete one version; the others keep their numbers.
 
         Raises:
-            DataSetNotFound: there is none.
+            DataSetNotFound: no such version.
         """
         versions = self._versions(name) if _NAME.fullmatch(name) else set()
         if version not in versions:

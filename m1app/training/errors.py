@@ -16,7 +16,7 @@ from m1app.errors import AppError
 
 
 class TrainingError(AppError):
-    """Base of every error of this package; its text may be shown to a person."""
+    """Base of every error of this package; its text may be shown to users."""
 
 
 class InvalidTrainingData(TrainingError):

@@ -59,7 +59,7 @@ class TrainingRecipe(BaseModel):
     precision: Literal["bf16", "fp32"]
     """Of the arithmetic, and so where it is done: bf16 on the GPU, fp32 on the CPU."""
     block_size: Annotated[int, Field(ge=16)]
-    """Most tokens of a sample; a longer one is left out, never cut."""
+    """Maximum tokens of a sample; a longer one is left out, never cut."""
     gradient_checkpointing: bool = False
     """Computes activations twice to keep fewer of them."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -79,7 +79,7 @@ class TrainingRecipe(BaseModel):
     sample_question: str = ""
     """Answered at every evaluation, to be read; empty takes the first sample that was held out."""
     sample_tokens: Annotated[int, Field(ge=0, le=2048)] = 96
-    """Most tokens of that answer; 0 answers none."""
+    """Maximum tokens of that answer; 0 answers none."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """CPU threads; 0 takes half of the cores, so that a running engine keeps the others."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 19

@@ -40,7 +40,7 @@ class EngineInfo:
     model: str
     """Name that requests use for the model."""
     context_length: int
-    """Most tokens of prompt and completion together, in one request."""
+    """Maximum tokens of prompt and completion together, in one request."""
     parallel_requests: int | None = None
     """Requests that run at once; None when the engine does not say."""
     model_source: str = ""

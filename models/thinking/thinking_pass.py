@@ -33,7 +33,7 @@ class PassSettings:
     force_rounds: int
     """Natural stops to overrule, at least 0."""
     answer_cap_tokens: int
-    """Most tokens of the answer, at least 1."""
+    """Maximum tokens of the answer, at least 1."""
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None

@@ -41,7 +41,7 @@ class CatalogModel:
     """SPDX expression or name."""
     licence_url: str
     context_length: int
-    """Most tokens of prompt and completion together."""
+    """Maximum tokens of prompt and completion together."""
     profile: str
     """Id of the profile that opens and closes thinking."""
     engines: tuple[CatalogEngine, ...]
@@ -149,7 +149,7 @@ class Catalog:
         """The entry with that id or hub repository, in any case; the first one when a repository has several.
 
         Raises:
-            UnknownModel: there is none; the nearest ids are suggested.
+            UnknownModel: no such entry; the closest ids are suggested.
         """
         wanted = model_id.strip().lower()
         for name in (_id_of, _repo_of):
