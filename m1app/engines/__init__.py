@@ -1,1 +1,1 @@
-"""Which engine answers: started, watched and described for pages and commands."""
+"""The engine in use: started, watched and described for pages and commands."""

@@ -1,4 +1,4 @@
-"""Checks that everything the app needs is there: engine, database, disk, versions."""
+"""Checks that everything the app needs works: engine, database, disk, versions."""
 
 import asyncio
 import platform
@@ -76,7 +76,7 @@ async def _engine(engines: EngineService) -> Finding:
 
 
 async def _generation(engines: EngineService) -> Finding:
-    """A few real tokens, with their ids."""
+    """Generate a few real tokens, with their ids."""
     try:
         engine = engines.engine()
         prompt = await engine.tokenize("The heart pumps", parse_special=False)

@@ -1,7 +1,7 @@
-"""Further models of the embedded engine: those of the catalog whose weights are on this disk, such as fine-tuned ones.
+"""Additional models of the embedded engine: catalog models whose weights are on disk, such as fine-tuned ones.
 
-Each runs in its own llama.cpp server, which starts when the model is first asked, so that it can be compared with its
-base. The catalog is read again when the user's file has changed: a fine-tuning job adds to it while the app runs.
+Each runs in its own llama.cpp server, started when the model is first used, so that it can be compared with its base.
+The catalog is reloaded when the user's file changes: fine-tuning jobs add to it while the app runs.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _START_SECONDS = 120.0
 
 
 class LiveCatalog:
-    """The catalog, with the user's entries as they are now."""
+    """The catalog with the user's current entries."""
 
     def __init__(self, catalog: Catalog, user_file: Path) -> None:
         self._catalog = catalog
@@ -35,7 +35,7 @@ class LiveCatalog:
         self._read_at = self._changed_at()
 
     def current(self) -> Catalog:
-        """The catalog; one with a new mistake in the user's file stays as it was before it."""
+        """Return the catalog; if the user's file becomes invalid, the last valid one."""
         changed_at = self._changed_at()
         if changed_at != self._read_at:
             self._read_at = changed_at
@@ -53,7 +53,7 @@ class LiveCatalog:
 
 
 class EmbeddedModels:
-    """Servers of the further models."""
+    """Servers of the additional models."""
 
     def __init__(self, settings: Settings, catalog: LiveCatalog, policy: RestartPolicy | None = None) -> None:
         self._settings = settings
@@ -63,25 +63,25 @@ class EmbeddedModels:
         self._lock = threading.Lock()
 
     def names(self) -> tuple[str, ...]:
-        """Ids of the models that can be asked, weights on this disk."""
+        """Ids of the available models, whose weights are on disk."""
         return tuple(model.id for model in self._catalog.current().models if self._weights(model))
 
     def endpoint(self, model_id: str) -> Endpoint:
-        """Where a model is served; begins to start its server when it has none.
+        """Return where a model is served; starts its server in the background if needed.
 
         Raises:
             ServerError: it is still loading, or could not be started.
-            UnknownModel: the catalog does not know it.
+            UnknownModel: it is not in the catalog.
         """
         return self._server(model_id).endpoint()
 
     async def ready(self, model_id: str) -> None:
-        """Wait until a model is served; errors as `endpoint`."""
+        """Wait until a model is served; raises like `endpoint`."""
         server = self._server(model_id)
         await asyncio.to_thread(server.wait_ready, _START_SECONDS)
 
     def stop(self) -> None:
-        """End every server."""
+        """Stop all servers."""
         with self._lock:
             servers = list(self._servers.values())
             self._servers.clear()
@@ -97,7 +97,7 @@ class EmbeddedModels:
                 server.start()
             self._servers.move_to_end(model.id)
             idle = [self._servers.popitem(last=False)[1] for _ in range(len(self._servers) - _SERVERS_AT_ONCE)]
-        for each in idle:  # their memory is wanted
+        for each in idle:  # free their memory
             start_thread(each.stop, "engine-stop")
         return server
 

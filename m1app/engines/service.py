@@ -1,7 +1,7 @@
-"""Which engine the app uses, and its life: fetch weights, start, watch, restart, stop.
+"""The app's engine and its lifecycle: fetch weights, start, watch, restart, stop.
 
-One engine, chosen by settings; it may serve several models, and further servers may run next to it. Starting happens
-in a separate thread, so that the page opens while the weights still load.
+The settings choose one engine; it may serve several models, and more servers may be configured. It starts in a separate
+thread, so that the page opens while the weights load.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ _log = logging.getLogger(__name__)
 DEFAULT_MODEL_ID = "smollm2-135m"
 """The embedded model: small enough to run anywhere, too small to know medicine."""
 _AT = " @ "
-"""Between a model's name and the further server that serves it."""
+"""Separates a model's name from the address of the additional server that serves it."""
 
 
 class EngineState(StrEnum):
-    """Where the engine is in its life."""
+    """Lifecycle state of the engine."""
 
     FETCHING = "fetching weights"
     STARTING = "starting"
@@ -50,18 +50,18 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What the header shows of the engine."""
+    """Engine status for the header."""
 
     choice: EngineChoice
     state: EngineState
     message: str
-    """One line for people; empty when all is well."""
+    """One line for users; empty if all is well."""
     model: str
-    """Model id, as far as it is known."""
+    """Model id, if known."""
 
 
 _UNATTENDED = RestartPolicy(max_restarts=100)
-"""Of a job's own engine: nobody is there to press Restart, and the job knows how long it waits for an engine."""
+"""For a job's own engine: there is nobody to press Restart, and the job decides how long to wait."""
 
 
 class EngineService:
@@ -69,10 +69,10 @@ class EngineService:
 
     def __init__(self, settings: Settings, catalog: Catalog, profiles: Profiles, *, is_worker: bool = False) -> None:
         """Args:
-        settings: say which engine.
-        catalog: where weights come from.
-        profiles: how models think.
-        is_worker: True in a job's process, which asks the app's vLLM instead of starting a second one.
+        settings: choose the engine.
+        catalog: the known models.
+        profiles: the models' thinking formats.
+        is_worker: True in a job's process, which uses the app's vLLM instead of starting another.
         """
         self._settings = settings
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
@@ -100,9 +100,9 @@ class EngineService:
         return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
 
     def start(self) -> None:
-        """Begin to fetch and start the engine, and return at once; `status` tells how far it is.
+        """Start fetching and starting the engine in the background; see `status` for progress.
 
-        Does nothing for an engine that was started before: see `restart`.
+        Does nothing if it was started before: see `restart`.
         """
         is_starting = self._starter is not None and self._starter.is_alive()
         if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
@@ -111,7 +111,7 @@ class EngineService:
         self._starter = start_thread(self._start, "engine-start")
 
     def wait_ready(self, timeout_seconds: float) -> None:
-        """Block until a managed engine serves; raises ModelsError when it cannot."""
+        """Block until a managed engine is ready; raises ModelsError if it cannot start."""
         if self._starter:
             self._starter.join(timeout_seconds)
         if self._start_error:
@@ -120,7 +120,7 @@ class EngineService:
             self._server.wait_ready(timeout_seconds)
 
     def engine(self, model: str = "") -> OpenAIEngine:
-        """The client for a model, named as in `models`; empty means the default one."""
+        """Return the client for a model, named as in `models`; empty means the default."""
         name = model or self._model_id()
         if name not in self._engines:
             served, _, place = name.rpartition(_AT)
@@ -134,12 +134,12 @@ class EngineService:
         return self._engines[name]
 
     async def prepare(self, model: str) -> None:
-        """Have a further model of the embedded engine loaded before it is asked; raises ModelsError."""
+        """Load an additional model of the embedded engine before it is used; raises ModelsError."""
         if self._is_further(model):
             await self._embedded.ready(model)
 
     def _is_further(self, model: str) -> bool:
-        """Whether it is another model of the embedded engine than the app's own."""
+        """Whether it is an additional model of the embedded engine."""
         if self.choice is not EngineChoice.EMBEDDED or not model or self._served_name(model) == self._own_id():
             return False
         return model in self._embedded.names()
@@ -148,14 +148,14 @@ class EngineService:
         return self._served_name(self._model_id())
 
     async def models(self) -> tuple[str, ...]:
-        """Names of the models that can be asked now; raises ModelsError when the engine is not there.
+        """Names of the available models; raises ModelsError if the engine is unavailable.
 
-        Those of further servers are named with their address; a server that does not answer has none. The
-        embedded engine also lists models whose weights are on this disk; it loads them when they are asked.
+        Models of additional servers include their address; unresponsive servers are skipped. The embedded engine also
+        lists models whose weights are on disk; it loads them when they are used.
         """
         own = await self.engine().served_models()
         if self.choice is EngineChoice.EMBEDDED:
-            further = await asyncio.to_thread(self._embedded.names)  # looks for their files
+            further = await asyncio.to_thread(self._embedded.names)  # checks for their files
             own = (*own, *(name for name in further if name not in own))
         others = await asyncio.gather(*map(self._models_at, self._more))
         return (*own, *(name for names in others for name in names))
@@ -168,16 +168,16 @@ class EngineService:
             return ()
 
     def choice_of(self, model: str) -> EngineChoice:
-        """Which of the app's engines serves a model; further servers are remote ones."""
+        """Which kind of engine serves a model; additional servers count as remote."""
         return EngineChoice.REMOTE if model.rpartition(_AT)[2] in self._more else self.choice
 
     def name_of(self, model: str, info: EngineInfo) -> str:
-        """The name by which `engine` finds again what was asked for as `model` and describes itself as `info`."""
+        """Return the name with which `engine` finds the model requested as `model` and described by `info`."""
         place = model.rpartition(_AT)[2]
         return f"{info.model}{_AT}{place}" if place in self._more else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
-        """The profile for a served model: the catalog's, else the one its name suggests."""
+        """Return the profile of a served model: the catalog's, else the one its name suggests."""
         source = info.model_source if info else ""
         for name in (model, source):
             try:
@@ -187,7 +187,7 @@ class EngineService:
         return self._profiles.match(model, source)
 
     def status(self) -> EngineStatus:
-        """How the engine is; never fails and asks no server."""
+        """Return the engine's status; never fails and contacts no server."""
         if self.choice is EngineChoice.REMOTE:
             return EngineStatus(self.choice, EngineState.READY, self._settings.engine_url, self._model_id())
         if self._borrows:
@@ -202,23 +202,23 @@ class EngineService:
         return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
 
     def log_tail(self, lines: int = 40) -> str:
-        """The last lines that a managed engine printed; empty for a remote one."""
+        """The last log lines of a managed engine; empty for a remote one."""
         return "\n".join(self._server.log_tail(lines)) if self._server else ""
 
     def restart(self) -> None:
-        """Start a managed engine again, after a failure or at a person's wish."""
+        """Restart a managed engine, after a failure or on request."""
         if self._server is None:
             self.start()
         else:
             start_thread(self._server.restart, "engine-restart")
 
     def stop(self) -> None:
-        """End a managed engine at a person's wish, to free its memory; `restart` starts it again."""
+        """Stop a managed engine on request, to free its memory; `restart` starts it again."""
         if self._server:
             start_thread(self._server.stop, "engine-stop")
 
     async def aclose(self) -> None:
-        """Close connections; ends the managed engine."""
+        """Close connections and stop the managed engine."""
         self._is_closing.set()
         for engine in self._engines.values():
             await engine.aclose()
@@ -264,7 +264,7 @@ class EngineService:
         try:
             model = self._catalog.current().get(settings.model)
         except UnknownModel:
-            pass  # a repository or a folder that the catalog does not know; vLLM reports what is wrong with it
+            pass  # a repository or folder that is not in the catalog; vLLM reports any problems with it
         else:
             is_hub = model.is_fetched_by_engine
             source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))

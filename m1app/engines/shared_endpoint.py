@@ -1,7 +1,7 @@
-"""The address of the vLLM server that the app runs, for workers on the same machine: a file that its user can read.
+"""The address of the app's vLLM server, shared with local workers in a file readable only by its user.
 
-A GPU holds one vLLM, so a benchmark job asks the app's own. It looks the address up at every request, because a
-restarted server has a new one.
+A GPU has room for one vLLM, so benchmark jobs use the app's. They look up the address for each request, because it
+changes when the server restarts.
 """
 
 import json
@@ -22,14 +22,14 @@ class SharedEndpoint:
         self._path = path
 
     def publish(self, endpoint: Endpoint | None) -> None:
-        """Write the address, or take the file away; never fails, for the app itself does not need it."""
+        """Write the address, or remove the file; never fails, because the app itself does not need it."""
         try:
             if endpoint is None:
                 self._path.unlink(missing_ok=True)
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial = self._path.with_suffix(".partial")
-            # The key is for this user's processes only, from the file's first moment on.
+            # Create the file with these permissions, so that the key is never readable by others.
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump({"base_url": endpoint.base_url, "api_key": endpoint.api_key}, file)
             partial.replace(self._path)
@@ -37,7 +37,7 @@ class SharedEndpoint:
             _log.warning("jobs will not find the engine: %s", exc)
 
     def read(self) -> Endpoint:
-        """The address; raises EngineUnreachable while no app serves the model."""
+        """Return the address; raises EngineUnreachable while no app serves the model."""
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             return Endpoint(str(content["base_url"]), str(content["api_key"]))

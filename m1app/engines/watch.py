@@ -1,7 +1,7 @@
-"""What the engine says about itself, asked once for every open page.
+"""The engine's status, polled once for all open pages.
 
-One poller serves all listeners: it runs while somebody asks for readings and ends a few seconds after the last one has
-gone, so the number of open tabs never changes how often the engine is asked.
+A single poller serves all listeners: it runs while readings are requested and ends a few seconds after the last
+listener has gone, so the polling rate does not depend on the number of open tabs.
 """
 
 import asyncio
@@ -16,30 +16,30 @@ from models.errors import ModelsError
 
 _POLL_SECONDS = 2.0
 _LISTENING_SECONDS = 6.0
-"""The poller ends when nobody has asked for so long: three ticks of a page."""
+"""The poller ends after this long without requests: three ticks of a page."""
 _FIRST_SECONDS = 5.0
-"""Longest wait for a first reading; pages that come later find one."""
+"""Longest wait for the first reading; later pages find one."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineReading:
-    """What the engine last said."""
+    """The engine's last reply."""
 
     info: EngineInfo | None = None
-    """None when it did not answer."""
+    """None if it did not respond."""
     models: tuple[str, ...] = ()
-    """Names of the models that can be asked; empty when it did not answer."""
+    """Names of the available models; empty if it did not respond."""
     problem: str = ""
-    """Why it did not answer; empty when it did."""
+    """Why it did not respond; empty if it did."""
     age_seconds: float = 0.0
-    """How long ago this was read."""
+    """Age of this reading."""
 
 
 _NOT_READ = EngineReading(problem="The engine has not answered yet.")
 
 
 class EngineWatch:
-    """The latest reading of one engine service, shared by everyone who asks."""
+    """The latest reading of one engine service, shared by all callers."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class EngineWatch:
         self._poller: asyncio.Task[None] | None = None
 
     async def latest(self) -> EngineReading:
-        """The latest reading with its age; waits only when there is none from the last few seconds."""
+        """Return the latest reading with its age; waits only if there is none from the last few seconds."""
         self._asked_at = self._clock()
         if self._poller is None or self._poller.done():
             self._is_read = asyncio.Event()
@@ -71,11 +71,11 @@ class EngineWatch:
 
     @property
     def is_polling(self) -> bool:
-        """Whether the engine is being asked now and then."""
+        """Whether the engine is being polled."""
         return self._poller is not None and not self._poller.done()
 
     async def aclose(self) -> None:
-        """End the poller."""
+        """Stop the poller."""
         if self._poller is not None:
             self._poller.cancel()
             with suppress(asyncio.CancelledError):
@@ -89,7 +89,7 @@ class EngineWatch:
         finally:
             waiter.cancel()
         if poller.done():
-            poller.result()  # An error that is no ModelsError belongs to whoever asked.
+            poller.result()  # Other errors are raised to the caller.
         if not is_read.is_set():
             self._reading, self._read_at = _NOT_READ, self._clock()
 

@@ -1,1 +1,1 @@
-"""Jobs: submitted, scheduled, run by workers here or on Ray, and followed."""
+"""Jobs: submitted, scheduled, run by workers here or on Ray, and monitored."""

@@ -1,16 +1,16 @@
-"""Which version of the app's code a worker runs: its own checkout's, or that from which its code was sent."""
+"""The version of the code that a worker runs: its own checkout's, or the one its code was sent from."""
 
 import os
 import subprocess
 from pathlib import Path
 
 SENT_COMMIT = "M1APP_SENT_COMMIT"
-"""Environment variable of a worker whose code travelled without its repository."""
+"""Environment variable for workers whose code was sent without its repository."""
 _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def git_commit(project: Path = _PROJECT) -> str:
-    """The app's commit, with "+changes" when files differ from it; empty where nobody knows. Blocks for up to 40 s."""
+    """Return the app's commit, with "+changes" if files differ from it; empty if unknown. Blocks for up to 40 s."""
 
     def ask(*arguments: str) -> str:
         found = subprocess.run(

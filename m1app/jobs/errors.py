@@ -1,9 +1,9 @@
-"""What can go wrong around jobs and their workers.
+"""Errors of jobs and their workers.
 
 AppError
 ├── JobsError
-│   └── ExecutorError    a worker cannot be started, asked after or stopped
-└── JobRefused           a job cannot be submitted, or what is asked does not fit its state
+│   └── ExecutorError    a worker cannot be started, queried or stopped
+└── JobRefused           a job cannot be submitted, or the request does not fit its state
 """
 
 from m1app.errors import AppError
@@ -14,8 +14,8 @@ class JobsError(AppError):
 
 
 class ExecutorError(JobsError):
-    """A worker cannot be started, asked after or stopped; the message says what to do."""
+    """A worker cannot be started, queried or stopped; the message says what to do."""
 
 
 class JobRefused(AppError):
-    """The job cannot be submitted, or what is asked of it does not fit its state."""
+    """The job cannot be submitted, or the request does not fit its state."""

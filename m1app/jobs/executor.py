@@ -1,4 +1,4 @@
-"""Who runs workers: one protocol for a process of this machine and for a cluster."""
+"""Executors run workers: one protocol for local processes and for a cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,36 +9,36 @@ from m1app.jobs.watching import Presence
 from storage.jobs.records import Resource
 
 WORKER_PROGRAM = ("-m", "m1app", "job-worker")
-"""What follows the interpreter on a worker's command line; the job's id comes after it."""
+"""Interpreter arguments of a worker; the job's id follows them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTask:
-    """One attempt at a job, to be run by a worker of its own."""
+    """One attempt at a job, to be run by its own worker."""
 
     job_id: str
     attempt: int
     resource: Resource
     log_path: Path
-    """An executor on this machine appends what the worker writes to this file."""
+    """Local executors append the worker's output to this file."""
     environment: Mapping[str, str] = field(repr=False)
-    """The app's settings for the worker; secrets travel here, never on a command line."""
+    """The app's settings for the worker; secrets are passed here, never on a command line."""
 
 
 class Executor(Protocol):
-    """Starts, finds and ends workers. Every method blocks, and raises ExecutorError."""
+    """Starts, finds and stops workers. Every method blocks, and may raise ExecutorError."""
 
     def start(self, task: WorkerTask) -> str:
-        """Start a worker; returns the handle by which it is found again, also by another process."""
+        """Start a worker; return a handle with which any process can find it again."""
 
     def look(self, handle: str) -> Presence:
-        """Whether the worker is there; an empty handle is UNKNOWN."""
+        """Return the worker's presence; UNKNOWN for an empty handle."""
 
     def stop(self, handle: str) -> None:
-        """Ask the worker to keep what it has and end; one that is gone already is fine."""
+        """Ask the worker to save its progress and exit; does nothing if it is already gone."""
 
     def kill(self, handle: str) -> None:
-        """End the worker now; one that is gone already is fine."""
+        """Kill the worker; does nothing if it is already gone."""
 
     def written(self, handle: str) -> str:
-        """What the worker wrote that is not in the task's log file; empty where everything is."""
+        """Worker output that is not in the task's log file; empty if all of it is."""

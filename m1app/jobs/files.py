@@ -1,6 +1,6 @@
 """A job's folder, M1_HOME/jobs/ID: its log and its artifacts.
 
-Ids are hexadecimal digits and nothing else, so that no id leads out of the folder.
+Ids may only contain hexadecimal digits, so no id can lead outside the folder.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 _BLOCK_BYTES = 64 * 1024
 _MOST_BYTES = 1024 * 1024
-"""What is read of a log at most, however long its lines are."""
+"""Maximum number of bytes read from a log, however long its lines are."""
 
 
 class JobFiles:
@@ -20,55 +20,55 @@ class JobFiles:
         self._directory = directory
 
     def folder(self, job_id: str) -> Path:
-        """The job's folder, which need not exist; raises ValueError for what is no id."""
+        """The job's folder, which need not exist; raises ValueError for an invalid id."""
         if not (job_id.isascii() and job_id.isalnum()):
             raise ValueError(f"{job_id[:40]!r} is not a job id")
         return self._directory / job_id
 
     def log_path(self, job_id: str) -> Path:
-        """The job's log, which every attempt appends to."""
+        """The job's log, shared by all attempts."""
         return self.folder(job_id) / "log.txt"
 
     def foreign_log_path(self, job_id: str, attempt: int) -> Path:
-        """What an attempt's worker wrote elsewhere, copied here when it was over."""
+        """Copy of output that an attempt's worker wrote elsewhere, made when it ended."""
         return self.folder(job_id) / f"worker-{attempt}.txt"
 
     def artifacts_folder(self, job_id: str) -> Path:
-        """Where the job puts what it makes."""
+        """Folder for the job's artifacts."""
         return self.folder(job_id) / "artifacts"
 
     def create(self, job_id: str) -> None:
-        """Make the folders where they are missing."""
+        """Create any missing folders."""
         self.artifacts_folder(job_id).mkdir(parents=True, exist_ok=True)
 
     def note(self, job_id: str, text: str) -> None:
-        """Append a line with the time (UTC) to the log of a job whose folder exists."""
+        """Append a line with the time (UTC) to the log; the job's folder must exist."""
         line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with self.log_path(job_id).open("a", encoding="utf-8") as file:
             file.write(line)
 
     def delete(self, job_id: str) -> None:
-        """Remove log and artifacts; missing ones are fine."""
+        """Remove log and artifacts, if they exist."""
         shutil.rmtree(self.folder(job_id), ignore_errors=True)
 
     def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
-        """Files of the job's folder of artifacts: path within it and bytes, by path."""
+        """Files in the job's artifacts folder: (relative path, bytes), sorted by path."""
         folder = self.artifacts_folder(job_id)
         files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return tuple(sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in files))
 
     def artifact(self, job_id: str, name: str) -> Path | None:
-        """The file that `artifacts` calls `name`; None when there is none, or the name leads out of the folder."""
+        """Path of the artifact `name`; None if it does not exist or the name leads outside the folder."""
         folder = self.artifacts_folder(job_id).resolve()
         try:
             path = (folder / name).resolve()
             return path if path.is_relative_to(folder) and path.is_file() else None
-        except (OSError, ValueError):  # A name that no file can have.
+        except (OSError, ValueError):  # Not a valid file name.
             return None
 
 
 def last_lines(path: Path, lines: int) -> str:
-    """The last lines of a text file, without reading the rest of it; empty when there is no file."""
+    """Return the last lines of a text file without reading the rest; empty if there is no file."""
     try:
         with path.open("rb") as file:
             left = file.seek(0, os.SEEK_END)
@@ -83,6 +83,6 @@ def last_lines(path: Path, lines: int) -> str:
 
 
 def last_lines_of(text: str, lines: int) -> str:
-    """The last lines of `text`, each ended by a line feed."""
+    """Return the last lines of `text`, each ending in a line feed."""
     kept = text.rstrip("\n").rsplit("\n", max(lines, 1))[-max(lines, 1) :]
     return "".join(f"{line}\n" for line in kept) if text else ""

@@ -1,7 +1,7 @@
-"""Workers as processes of this machine, which outlive the app that started them.
+"""Workers as local processes, which outlive the app that started them.
 
-A worker has a session of its own, so that Ctrl+C in the app's terminal does not reach it. Its handle names host,
-process id and the process's start, so that another process that got the same id later is not taken for it.
+Each worker has its own session, so that Ctrl+C in the app's terminal does not reach it. Its handle holds host, process
+id and start time, so that a later process with the same id is not mistaken for it.
 """
 
 import os
@@ -20,14 +20,15 @@ from models.servers.process_guard import inherited_environment
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _START_FIELD = 19
-"""Of /proc/PID/stat, counted from the state, which is the first after the name: clock ticks since the machine began."""
+"""Index in /proc/PID/stat of the start time (clock ticks since boot), counted from the state, the first field after the
+name."""
 
 
 class LocalExecutor:
-    """Processes of this machine."""
+    """Runs workers as processes on this machine."""
 
     def __init__(self, program: tuple[str, ...] = WORKER_PROGRAM) -> None:
-        """`program` is given to this interpreter, the job's id after it."""
+        """`program` is passed to this interpreter, followed by the job's id."""
         self._program = program
 
     def start(self, task: WorkerTask) -> str:
@@ -49,27 +50,27 @@ class LocalExecutor:
                 "Free memory or disk space, then resume the job."
             ) from exc
         handle = handle_of(process.pid)
-        # Somebody has to take note of its end, or it would stay as a zombie for as long as the app runs.
+        # The child must be reaped, or it would stay a zombie for as long as the app runs.
         start_thread(process.wait, f"worker-{process.pid}")
         return handle
 
     def look(self, handle: str) -> Presence:
-        """Whether the process is there; those of other machines cannot be looked at."""
+        """Return the process's presence; processes on other machines cannot be checked."""
         pid = _pid_here(handle)
         if pid is None:
             return Presence.UNKNOWN
         return Presence.ALIVE if _runs(pid) and handle_of(pid) == handle else Presence.GONE
 
     def stop(self, handle: str) -> None:
-        """SIGTERM for the process and what it started."""
+        """Send SIGTERM to the process and its children."""
         self._signal(handle, signal.SIGTERM)
 
     def kill(self, handle: str) -> None:
-        """SIGKILL for the process and what it started."""
+        """Send SIGKILL to the process and its children."""
         self._signal(handle, signal.SIGKILL)
 
     def written(self, handle: str) -> str:
-        """Nothing: all of it is in the log file."""
+        """Return nothing: all output is in the log file."""
         return ""
 
     def _signal(self, handle: str, number: signal.Signals) -> None:
@@ -80,7 +81,7 @@ class LocalExecutor:
 
 
 def handle_of(pid: int) -> str:
-    """The handle of a process of this machine: host:pid:start, the start empty where the system does not tell."""
+    """Return the handle of a local process: host:pid:start; start is empty if the system does not provide it."""
     fields = _stat_fields(pid)
     return f"{socket.gethostname()}:{pid}:{fields[_START_FIELD] if fields else ''}"
 
@@ -105,10 +106,10 @@ def _runs(pid: int) -> bool:
 
 
 def _stat_fields(pid: int) -> list[str]:
-    """/proc/PID/stat from the state on; empty where there is no such file."""
+    """Fields of /proc/PID/stat from the state on; empty if there is no such file."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    # The name before it stands in parentheses and may hold anything, parentheses too.
+    # The preceding name is in parentheses and may contain anything, including parentheses.
     return stat.rpartition(")")[2].split()

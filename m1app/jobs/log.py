@@ -1,4 +1,4 @@
-"""What a person reads of a job: its log file, and what its workers wrote elsewhere."""
+"""Job logs as shown to users: the log file, and output that workers wrote elsewhere."""
 
 from collections.abc import Mapping
 
@@ -17,18 +17,18 @@ class JobLog:
         self._executors = executors
 
     def tail(self, job: Job, lines: int) -> str:
-        """The last lines: events and output of the worker; where a worker wrote elsewhere, that comes after."""
+        """Return the last lines: events and worker output, then output written elsewhere."""
         text = last_lines(self._files.log_path(job.id), lines)
         for attempt in range(1, job.attempt + 1):
             text += self._foreign(job, attempt, lines)
         return last_lines_of(text, lines)
 
     def keep(self, job: Job) -> None:
-        """Copy what the worker of an attempt that is over wrote elsewhere into the job's folder.
+        """Copy output that a finished attempt's worker wrote elsewhere into the job's folder.
 
         Raises:
-            ExecutorError: whoever has it does not answer.
-            OSError: it cannot be written.
+            ExecutorError: the executor that has it does not respond.
+            OSError: the copy cannot be written.
         """
         executor = self._executors.get(job.executor)
         if executor is not None and (text := executor.written(job.handle)):

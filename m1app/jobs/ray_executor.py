@@ -1,8 +1,8 @@
 """Workers on a Ray cluster, through the Ray Jobs API.
 
-The code travels with the job; the nodes need the app's requirements on their PATH, M1_HOME at the same path, and a
-database that they reach. Ray itself is no requirement of the app: it is imported when the first job asks for it.
-Source: https://docs.ray.io/en/latest/cluster/running-applications/job-submission/sdk.html
+The code is sent with the job; the nodes need the app's requirements on their PATH, M1_HOME at the same path, and access
+to the database. Ray is not a requirement of the app: it is imported when a job first needs it. Source:
+https://docs.ray.io/en/latest/cluster/running-applications/job-submission/sdk.html
 """
 
 import shlex
@@ -26,14 +26,14 @@ _PRESENCE = {_WAITING: Presence.WAITING, _WORKING: Presence.ALIVE}
 
 
 class RayExecutor:
-    """Jobs of one Ray cluster."""
+    """Runs workers on one Ray cluster."""
 
     def __init__(self, address: str, program: tuple[str, ...] = WORKER_PROGRAM) -> None:
-        """Nothing is opened yet.
+        """Set up the executor without connecting.
 
         Args:
             address: the head's dashboard, such as http://head:8265.
-            program: is given to the nodes' `python`, the job's id after it.
+            program: passed to the nodes' `python`, followed by the job's id.
         """
         self._program = program
         self._address = address
@@ -42,12 +42,12 @@ class RayExecutor:
     def start(self, task: WorkerTask) -> str:
         """Submit a worker; Ray keeps it waiting until a node has room."""
         handle = f"m1-{task.job_id}-{task.attempt}"
-        # One GPU also for a training of every weight, unless its recipe says how many: then it needs none itself, and
-        # reserves them by `ray_nodes`. Ray shows the worker no other, and the training takes what it sees.
+        # One GPU even for full fine-tuning, unless its recipe says how many: then the job itself needs none, and
+        # reserves them with `ray_nodes`. Ray hides all other GPUs from the worker, and training uses those it sees.
         needs = {"entrypoint_num_gpus": 1} if task.resource is Resource.GPU else {"entrypoint_num_cpus": 1}
         self._ask(
             lambda client: client.submit_job(
-                # exec: Ray's signals reach the worker, and not a shell before it.
+                # exec, so that Ray's signals reach the worker instead of a shell.
                 entrypoint=f"exec python {shlex.join([*self._program, task.job_id])}",
                 submission_id=handle,
                 runtime_env={
@@ -62,7 +62,7 @@ class RayExecutor:
         return handle
 
     def look(self, handle: str) -> Presence:
-        """Whether Ray still has the worker; UNKNOWN while the cluster does not answer."""
+        """Whether Ray still has the worker; UNKNOWN while the cluster does not respond."""
         if not handle:
             return Presence.UNKNOWN
         try:
@@ -72,21 +72,21 @@ class RayExecutor:
         return _PRESENCE.get(status, Presence.GONE)
 
     def stop(self, handle: str) -> None:
-        """Take a waiting worker back: Ray ends it as soon as it starts it.
+        """Cancel a pending worker: Ray stops it as soon as it starts.
 
-        A running one is not signalled: it reads in the database that it is to stop. Ray would signal all that the
-        worker has started too, its engine in the middle of an answer.
+        A running worker is not signalled: it learns from the database that it should stop. Ray would also signal its
+        child processes, including its engine in the middle of an answer.
         """
         if self._status(handle) == _WAITING:
             self.kill(handle)
 
     def kill(self, handle: str) -> None:
-        """Ray's own stop: SIGTERM, and SIGKILL 3 s later."""
+        """Stop it through Ray: SIGTERM, then SIGKILL after 3 s."""
         if self._status(handle) in (_WAITING, _WORKING):
             self._ask(lambda client: client.stop_job(handle))
 
     def written(self, handle: str) -> str:
-        """What Ray kept of the worker's output, and Ray's own message where it could not start it."""
+        """The worker's output as kept by Ray, and Ray's message if it could not start it."""
         if not handle or not self._status(handle):
             return ""
         text = str(self._ask(lambda client: client.get_job_logs(handle)))
@@ -95,7 +95,7 @@ class RayExecutor:
         return f"{text}\nRay: {message}\n" if message and message not in text else text
 
     def _status(self, handle: str) -> str:
-        """Ray's word for where the job is; empty when Ray knows no such job (its head was started anew)."""
+        """Ray's status of the job; empty if Ray does not know it (its head was restarted)."""
         try:
             return str(self._client().get_job_status(handle).value)
         except RuntimeError as exc:
@@ -133,5 +133,5 @@ class RayExecutor:
 
 
 def _all_but_code() -> list[str]:
-    """What of the project's folder is not sent: Ray's patterns know no exceptions to a rule."""
+    """Files in the project folder that are not sent; Ray's patterns do not support exceptions."""
     return [*(f"/{entry.name}" for entry in _PROJECT.iterdir() if entry.name not in _CODE), "__pycache__"]

@@ -1,10 +1,10 @@
-"""Runs a command on several nodes of the Ray cluster that this process is a job of, at the same time.
+"""Runs a command on several nodes of this job's Ray cluster at the same time.
 
     python -m m1app.jobs.ray_nodes --nodes N --gpus G --unless FILE -- CMD ...
 
-Each node gives G GPUs; where FILE appears before they are free, nothing is run. In CMD, {rank} stands for the node's
-number from 0, {address} and {port} for a free port of the first node. The status is 0 when all commands end with 0,
-else that of the first that does not; the others are ended then. The code and the environment are those of the job.
+Each node provides G GPUs; if FILE appears before they are free, nothing is run. In CMD, {rank} is the node's number
+from 0, and {address} and {port} are a free port on the first node. The exit status is 0 if all commands exit with 0,
+else that of the first failure, which ends the others. Code and environment are those of the job.
 """
 
 import argparse
@@ -22,14 +22,14 @@ _CODE = Path(__file__).resolve().parents[2]
 _GRACE_SECONDS = 5
 _LOOK_SECONDS = 1
 _TAKEN = ("HF_", "MALLOC_", "PYTHON")
-"""What the commands take over of this process's environment: a node's own says which GPUs it gives."""
+"""Environment variables that commands inherit from this process; the node's own say which GPUs it provides."""
 
 
 class Node:
-    """One node, in a process there."""
+    """An actor that runs on one node."""
 
     def meeting_place(self) -> tuple[str, int]:
-        """Address and a port that is free now."""
+        """Return the address and a currently free port."""
         import ray
 
         address = ray.util.get_node_ip_address()
@@ -38,7 +38,7 @@ class Node:
             return address, int(probe.getsockname()[1])
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """The command's status; it ends when this process does."""
+        """Run the command and return its exit status; it ends with this process."""
         with subprocess.Popen(
             guarded(command, _GRACE_SECONDS),
             cwd=_CODE,
@@ -49,7 +49,7 @@ class Node:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command after `--` on every node; gives the status."""
+    """Run the command after `--` on every node; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m m1app.jobs.ray_nodes")
     parser.add_argument("--nodes", type=int, required=True)
     parser.add_argument("--gpus", type=int, required=True)
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _reserve(count: int, gpus: int, unless: Path) -> list[Any]:
-    """Processes on so many nodes, once all have room; on different ones as far as that can be. None when called off."""
+    """Reserve processes on this many nodes, preferably different ones, once all have room; None if cancelled."""
     import ray
     from ray.util.placement_group import placement_group
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -105,7 +105,7 @@ def _first_failure(running: list[Any]) -> int:
 
 
 if __name__ == "__main__":
-    # By its own name, so that Ray finds its class on the nodes.
+    # Imported by its real name, so that Ray finds the class on the nodes.
     from m1app.jobs.ray_nodes import main as named_main
 
     sys.exit(named_main(sys.argv[1:]))

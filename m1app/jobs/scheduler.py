@@ -1,7 +1,7 @@
-"""Starts waiting jobs and looks after running ones: one loop, in a thread of its own, for each executor.
+"""Starts waiting jobs and monitors running ones: one loop per executor, each in its own thread.
 
-Threads, because executors block: a cluster that does not answer must hold up neither the page nor the jobs of this
-machine. Several apps on one database may each have their scheduler: a job is started by one of them.
+Threads, because executors block: an unresponsive cluster must hold up neither the page nor local jobs. Several apps on
+one database may each run a scheduler: only one of them starts a given job.
 """
 
 import logging
@@ -33,23 +33,23 @@ _ERROR_CHARACTERS = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerSetup:
-    """What the schedulers of all executors share."""
+    """State shared by the schedulers of all executors."""
 
     database: Database
     files: JobFiles
     executors: Mapping[str, Executor]
     places: Mapping[Resource, int]
-    """How many jobs may occupy each resource at once."""
+    """Maximum number of jobs that occupy each resource at once."""
     environment: Mapping[str, str]
-    """The settings for workers."""
+    """Environment for workers."""
     limits: WatchLimits
 
 
 class JobScheduler:
-    """The scheduler of one executor's jobs."""
+    """Schedules one executor's jobs."""
 
     def __init__(self, name: str, setup: SchedulerSetup) -> None:
-        """`name` is the executor's in `setup`."""
+        """`name` is the executor's name in `setup`."""
         self._name = name
         self._executor = setup.executors[name]
         self._database = setup.database
@@ -62,11 +62,11 @@ class JobScheduler:
 
     @property
     def running(self) -> int:
-        """How many of its jobs ran or were stopping at the last look."""
+        """Number of its jobs that were running or stopping at the last tick."""
         return len(self._active)
 
     def run(self, is_over: Event) -> None:
-        """A tick a second until `is_over`; what fails is logged and tried again."""
+        """Tick once a second until `is_over`; failures are logged and retried."""
         rounds = Rounds(f"the scheduler of {self._name} jobs", TICK_SECONDS, (*FOR_PEOPLE, OSError))
         while not is_over.is_set():
             with rounds.round():
@@ -74,7 +74,7 @@ class JobScheduler:
             is_over.wait(rounds.pause_seconds)
 
     def tick(self) -> None:
-        """Look at each job that should be running, then fill the places that are free."""
+        """Check each job that should be running, then fill free slots."""
         unfinished = self._database.read_now(lambda s: JobRepository(s).in_states(_UNFINISHED))
         mine = {job.id: job for job in unfinished if job.executor == self._name and job.state in ACTIVE}
         for job in mine.values():
@@ -92,7 +92,7 @@ class JobScheduler:
         for resource, places in self._setup.places.items():
             states = [job.state for job in unfinished if job.resource is resource]
             busy = sum(state in ACTIVE for state in states)
-            # Asking for the next turn takes the write lock; most ticks have no need to.
+            # Asking for the next job takes the write lock, which most ticks do not need.
             if JobState.QUEUED in states and busy < places:
                 while self._start_next(resource, places):
                     pass
@@ -134,7 +134,7 @@ class JobScheduler:
         self._database.write_now(give_up)
 
     def _end_worker(self, job: Job) -> None:
-        """Ask the worker to stop; when it has not after the time of grace, end it."""
+        """Ask the worker to stop; kill it after the grace period."""
         now = monotonic()
         if job.id not in self._told:
             self._told[job.id] = now
@@ -145,7 +145,7 @@ class JobScheduler:
             self._executor.kill(job.handle)
 
     def _start_next(self, resource: Resource, places: int) -> bool:
-        """Start the job whose turn it is; False when there is none for this executor now."""
+        """Start the next job; False if there is none for this executor."""
         names = tuple(self._setup.executors)
         job = self._database.write_now(lambda s: JobRepository(s).start_next(resource, places, self._name, names))
         if job is None:
@@ -158,7 +158,7 @@ class JobScheduler:
             self._refuse(job, str(exc))
             return True
         self._database.write_now(lambda s: JobRepository(s).set_handle(job.id, job.attempt, handle))
-        # It may be over before the next look at it.
+        # It may be over before the next tick.
         self._active[job.id] = replace(job, handle=handle)
         return True
 

@@ -1,7 +1,7 @@
-"""Jobs for people: submitted, listed, stopped, resumed, deleted, and what they wrote.
+"""Job management: submit, list, stop, resume and delete jobs, and read their output.
 
-A job is a row of the database and a folder, M1_HOME/jobs/ID. A worker, which is a process of its own, does the work
-(`job_worker`); a scheduler in the app starts it and notices when it is gone (`job_scheduler`).
+A job is a row of the database and a folder, M1_HOME/jobs/ID. A worker, a separate process, does the work (`worker`); a
+scheduler in the app starts it and notices when it is gone (`scheduler`).
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _JOIN_SECONDS = 5.0
 
 
 class JobService:
-    """The app's jobs. Methods raise `storage.errors.StorageError` beside what they name."""
+    """The app's jobs. Methods may also raise `storage.errors.StorageError`."""
 
     def __init__(
         self,
@@ -44,13 +44,13 @@ class JobService:
         executors: Mapping[str, Executor] | None = None,
         limits: WatchLimits | None = None,
     ) -> None:
-        """Nothing is started yet.
+        """Set up the service without starting anything.
 
         Args:
             database: migrated.
-            settings: also what workers are given.
-            executors: by name; None: those that the settings allow.
-            limits: how patient the scheduler is; None: the usual.
+            settings: the app's settings, also passed to workers.
+            executors: executors by name; None uses those that the settings allow.
+            limits: the scheduler's timeouts; None uses the defaults.
         """
         self._database = database
         self._files = JobFiles(settings.jobs_directory)
@@ -68,17 +68,17 @@ class JobService:
         self._is_over = Event()
 
     async def submit(self, job: NewJob) -> Job:
-        """Keep a job, which waits for its turn.
+        """Store a job, which then waits for its turn.
 
         Raises:
-            JobRefused: its recipe is not JSON, nobody can run it, or its folder cannot be made.
+            JobRefused: its recipe is not JSON, no executor can run it, or its folder cannot be created.
         """
         self._check_executor(job.executor)
         wanted = replace(job, recipe=_checked_recipe(job.recipe), priority=_checked_priority(job.priority))
 
         def store(session: Session) -> Job:
             kept = JobRepository(session).add(wanted)
-            # In the same transaction: no job without a folder, where its log begins.
+            # In the same transaction, so that no job lacks a folder for its log.
             self._files.create(kept.id)
             self._files.note(kept.id, f"created: {kept.kind.value} {kept.name!r}, priority {kept.priority}")
             return kept
@@ -96,15 +96,15 @@ class JobService:
         return await self._database.read(lambda s: JobRepository(s).recent(limit, states, text))
 
     async def get(self, job_id: str) -> Job:
-        """The job with that id; raises RecordNotFound."""
+        """Return the job with this id; raises RecordNotFound."""
         return await self._database.read(lambda s: JobRepository(s).get(job_id))
 
     async def stop(self, job_id: str) -> Job:
-        """Stop a waiting job at once; tell a running one to keep what it has and end. A stopping one stays so.
+        """Stop a waiting job at once; tell a running one to save its progress and exit. A stopping job is left alone.
 
         Raises:
             RecordNotFound: no record has that id.
-            JobRefused: it is over.
+            JobRefused: it has already ended.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
         if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a user before it started"):
@@ -115,11 +115,11 @@ class JobService:
         return job
 
     async def resume(self, job_id: str) -> Job:
-        """Let a job go on that `may_resume`: the same job and folder, at its next attempt.
+        """Resume a job that `may_resume`: the same job and folder, with a new attempt.
 
         Raises:
             RecordNotFound: no record has that id.
-            JobRefused: it is not over, or has succeeded with everything; or nobody can run it any more.
+            JobRefused: it has not ended, or has fully succeeded, or no executor can run it any more.
         """
         job = await self.get(job_id)
         self._check_executor(job.executor)
@@ -133,22 +133,22 @@ class JobService:
         return await self.get(job_id)
 
     async def clone(self, job_id: str) -> Job:
-        """The same work once more, as a new job; raises RecordNotFound, JobRefused."""
+        """Submit the same work as a new job; raises RecordNotFound, JobRefused."""
         job = await self.get(job_id)
         return await self.submit(NewJob(**{each.name: getattr(job, each.name) for each in fields(NewJob)}))
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
-        """Give a job another priority, for its turn or its next attempt; raises RecordNotFound, JobRefused."""
+        """Change a job's priority, for its turn or its next attempt; raises RecordNotFound, JobRefused."""
         checked = _checked_priority(priority)
         await self._database.write(lambda s: JobRepository(s).set_priority(job_id, checked))
         return await self.get(job_id)
 
     async def delete(self, job_id: str) -> None:
-        """Forget a job that is over, with log and artifacts.
+        """Delete a job that has ended, with its log and artifacts.
 
         Raises:
             RecordNotFound: no record has that id.
-            JobRefused: it is not over.
+            JobRefused: it has not ended.
         """
         if not await self._database.write(lambda s: JobRepository(s).delete(job_id, OVER)):
             job = await self.get(job_id)
@@ -156,19 +156,19 @@ class JobService:
         await asyncio.to_thread(self._files.delete, job_id)
 
     async def log_tail(self, job_id: str, *, lines: int = 200) -> str:
-        """The last lines of the job's log; raises RecordNotFound."""
+        """Return the last lines of the job's log; raises RecordNotFound."""
         job = await self.get(job_id)
         return await asyncio.to_thread(self._log.tail, job, lines)
 
     def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
-        """Files that the job made: path within its folder of artifacts and bytes; none for an unknown job."""
+        """Artifacts of the job: (relative path, bytes); empty for an unknown job."""
         try:
             return self._files.artifacts(job_id)
         except ValueError:
             return ()
 
     def artifact(self, job_id: str, name: str) -> Path:
-        """A file of `artifacts`; raises JobRefused where there is none of that name."""
+        """Return the path of an artifact; raises JobRefused if there is none of that name."""
         try:
             path = self._files.artifact(job_id, name)
         except ValueError:
@@ -179,22 +179,22 @@ class JobService:
 
     @property
     def running(self) -> int:
-        """How many jobs ran at the scheduler's last look; 0 where no scheduler runs."""
+        """Number of running jobs at the scheduler's last tick; 0 if no scheduler runs."""
         return sum(scheduler.running for scheduler in self._schedulers)
 
     async def run_scheduler(self) -> None:
-        """Start waiting jobs and look after running ones, until cancelled; workers go on without it."""
+        """Start waiting jobs and monitor running ones until cancelled; workers continue without it."""
         self._is_over = is_over = Event()
         threads = [start_thread(partial(each.run, is_over), "job-scheduler") for each in self._schedulers]
         try:
             await asyncio.Event().wait()
         finally:
             is_over.set()
-            # One that waits for a cluster that does not answer is left behind.
+            # A scheduler that waits for an unresponsive cluster is abandoned.
             await asyncio.gather(*(asyncio.to_thread(thread.join, _JOIN_SECONDS) for thread in threads))
 
     async def aclose(self) -> None:
-        """End the scheduler; workers go on, and the next app finds them."""
+        """Stop the scheduler; workers continue, and the next app finds them."""
         self._is_over.set()
 
     def _check_executor(self, name: str) -> None:
@@ -209,7 +209,8 @@ class JobService:
         raise JobRefused(f"Executor {name[:40]!r} not found. Available: {', '.join(self._executors)}.")
 
     async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
-        """Whether the job is in `state` from now on; its log says so before anybody can act on it."""
+        """Move the job to `state`; return whether it did. The log entry is written before anyone can act on the
+        change."""
 
         def request(session: Session) -> bool:
             is_done = JobRepository(session).request(job_id, state, allowed_from)

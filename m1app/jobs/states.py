@@ -1,12 +1,12 @@
-"""Which state of a job may follow which. Pure; who may ask for a change, and when, is `service`'s business.
+"""Allowed transitions between job states. Pure; `service` decides who may request a change, and when.
 
     queued ──> running ──> succeeded, failed
-      │  ↑        │  └───> stopping ──> stopped (or one of the others: it was faster)
-      │  │        └──────> stopped (its machine told it to end), lost
+      │  ↑        │  └───> stopping ──> stopped (or succeeded or failed, if that came first)
+      │  │        └──────> stopped (by its machine), lost
       └──┼─────> stopped
          └── resumed: stopped, failed, lost; succeeded with questions that failed
 
-A lost job's worker may be heard of again, when it was only cut off: it has stopped meanwhile, or was done.
+The worker of a lost job may report back if it was only cut off: it has stopped meanwhile, or finished.
 """
 
 from collections.abc import Mapping
@@ -26,22 +26,22 @@ _NEXT: Mapping[JobState, frozenset[JobState]] = {
 }
 
 ACTIVE = frozenset({JobState.RUNNING, JobState.STOPPING})
-"""A worker has the job, or is being started for it; it counts against the limit of its resource."""
+"""A worker has the job or is being started; it counts against its resource's limit."""
 OVER = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.LOST})
-"""No worker has the job, and none will unless somebody resumes it."""
+"""No worker has the job, and none will unless it is resumed."""
 
 
 def may_follow(before: JobState, after: JobState) -> bool:
-    """Whether a job may go from `before` to `after`."""
+    """Whether a job may move from `before` to `after`."""
     return after in _NEXT[before]
 
 
 def may_resume(job: Job) -> bool:
-    """Whether a person may let the job go on; a benchmark that has come to its end asks again what failed."""
+    """Whether a user may resume the job; a completed benchmark asks its failed questions again."""
     is_partial = job.state is JobState.SUCCEEDED and job.progress.figures.get("failed", 0) > 0
     return is_partial or may_follow(job.state, JobState.QUEUED)
 
 
 def states_before(after: JobState) -> frozenset[JobState]:
-    """The states from which a job may go to `after`."""
+    """The states from which a job may move to `after`."""
     return frozenset(state for state in JobState if may_follow(state, after))

@@ -1,8 +1,8 @@
-"""When a job that should be running is given up. Pure: what was seen goes in, a judgement comes out.
+"""Decides when a running job is given up. Pure: observations in, judgement out.
 
-A worker's silence alone proves nothing while its process can be looked at: it may be busy, or the database may be
-away. So a process that is there is never given up, and one that is gone is given up soon. Only where nobody can tell,
-as on another machine, silence decides, after a longer time.
+Silence proves nothing while a worker's process can be checked: it may be busy, or the database may be down. So a live
+process is never given up, and a missing one is given up soon. Only if nobody can tell, as on another machine, does
+silence decide, after a longer time.
 """
 
 from dataclasses import dataclass
@@ -12,63 +12,63 @@ from storage.jobs.records import JobKind, JobState
 
 
 class Presence(StrEnum):
-    """What an executor knows of a worker."""
+    """What an executor knows about a worker."""
 
     ALIVE = "alive"
     WAITING = "waiting"
-    """It has not begun: the executor has no room for it yet."""
+    """It has not started: the executor has no room for it yet."""
     GONE = "gone"
     UNKNOWN = "unknown"
-    """It cannot be looked at from here: it runs on another machine, or whoever knows does not answer."""
+    """It cannot be checked from here: it runs on another machine, or its cluster does not respond."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchLimits:
-    """How long silence is borne, in seconds."""
+    """Timeouts for silent workers, in seconds."""
 
     gone_seconds: float = 30.0
     """Since the last heartbeat of a worker that is gone."""
     unknown_seconds: float = 60.0
-    """Since the last heartbeat, or the start, of a worker that cannot be looked at."""
+    """Since the last heartbeat, or the start, of a worker that cannot be checked."""
     watched_seconds: float = 10.0
-    """For how long such a worker must have been silent before our eyes: after an outage of the database every
-    heartbeat is old."""
+    """How long we must have observed such a worker's silence ourselves: after a database outage every heartbeat is
+    old."""
     grace_seconds: float = 30.0
-    """Between telling a worker to stop and ending it."""
+    """Between telling a worker to stop and killing it."""
     training_grace_seconds: float = 600.0
-    """The same for a fine-tuning, which ends a step and writes a checkpoint first."""
+    """The same for fine-tuning, which finishes a step and writes a checkpoint first."""
 
     def grace_of(self, kind: JobKind) -> float:
-        """How long a worker of that kind may take to stop."""
+        """How long a worker of this kind may take to stop."""
         return self.training_grace_seconds if kind is JobKind.FINE_TUNING else self.grace_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What is known of a job's worker at one moment."""
+    """What is known about a job's worker at one moment."""
 
     state: JobState
     """Running or stopping."""
     presence: Presence
     has_begun: bool
-    """Whether the worker was ever heard of in this attempt."""
+    """Whether the worker has sent a heartbeat in this attempt."""
     silent_seconds: float
-    """Since its last heartbeat; before the first one since it was started."""
+    """Since its last heartbeat, or since its start if there was none."""
     watched_seconds: float
-    """For how long this scheduler has seen no newer heartbeat."""
+    """How long this scheduler has seen no newer heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a job is ended for its worker."""
+    """The outcome set for a job whose worker cannot set it."""
 
     state: JobState
     reason: str
-    """One sentence for people; empty when a person wanted it."""
+    """One sentence for users; empty if a user requested the stop."""
 
 
 def judge(seen: Sighting, limits: WatchLimits) -> Judgement | None:
-    """How the job ends that nobody works on any more; None while somebody does, or may."""
+    """Return the outcome of a job that no worker has any more; None while one has, or may have, it."""
     if not _is_given_up(seen, limits):
         return None
     if seen.state is JobState.STOPPING:
@@ -93,11 +93,11 @@ def _is_given_up(seen: Sighting, limits: WatchLimits) -> bool:
         case Presence.ALIVE:
             return False
         case Presence.WAITING:
-            # Should the executor start it all the same, it will find that the job is not to be run.
+            # If the executor starts it anyway, it will find that the job should not run.
             return seen.state is JobState.STOPPING and not seen.has_begun
         case Presence.UNKNOWN:
             return seen.silent_seconds > limits.unknown_seconds and seen.watched_seconds > limits.watched_seconds
         case Presence.GONE:
-            # One that never began, or was told to stop, leaves nothing to wait for.
+            # There is no point waiting for one that never started or was told to stop.
             is_expected = not seen.has_begun or seen.state is JobState.STOPPING
             return is_expected or seen.silent_seconds > limits.gone_seconds

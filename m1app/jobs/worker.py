@@ -1,8 +1,8 @@
-"""A worker: claims one job, does it, says while it works that it is alive and how far, and how it ended.
+"""A worker: claims one job, runs it, reports heartbeats and progress, and records the outcome.
 
-It answers to the database, not to the app that started it: an app that is gone, and a database that is away for a
-while, are waited out. It stops when the job's state says so, when it is signalled, and when the job is no longer its
-own (deleted, given up as lost, or begun anew by another worker).
+It depends on the database, not on the app that started it, and survives the app's exit and temporary database outages.
+It stops when the job's state says so, when it is signalled, and when the job is no longer its own (deleted, marked
+lost, or restarted by another worker).
 """
 
 import asyncio
@@ -40,28 +40,28 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _unheard(_: JobProgress) -> None:
-    """Takes reports of a context that no worker made."""
+    """Ignores reports of a context without a worker."""
 
 
 @dataclass
 class JobContext:
-    """What a runner is given."""
+    """What a runner receives."""
 
     job: Job
     artifacts: Path
-    """An existing folder for what the job makes."""
+    """An existing folder for the job's artifacts."""
     is_stopping: asyncio.Event
-    """Set when the job is to keep what it has and end."""
+    """Set when the job should save its progress and exit."""
     on_report: Callable[[JobProgress], None] = field(default=_unheard, repr=False)
 
     def report(self, progress: JobProgress) -> None:
-        """How far the job is. Cheap, and may be called from any thread: the last one of a second is stored."""
+        """Report progress. Cheap, and callable from any thread: only the last report per second is stored."""
         self.on_report(progress)
 
 
 JobRunner = Callable[[JobContext], Awaitable[bool]]
-"""Does a job. True: it is complete. False: it has stopped because `is_stopping` was set. What it raises is the
-job's error."""
+"""Runs a job. True: it is complete. False: it stopped because `is_stopping` was set. An exception becomes the job's
+error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Outcome:
 
 
 async def work(job_id: str, runners: Mapping[JobKind, JobRunner], database: Database, settings: Settings) -> int:
-    """Do a job that a scheduler has started.
+    """Run a job that a scheduler has started.
 
     Returns:
         Exit status: 0 when the job succeeded or was stopped, 1 when it failed or is not this worker's.
@@ -104,12 +104,12 @@ async def work(job_id: str, runners: Mapping[JobKind, JobRunner], database: Data
 
 
 async def _claim(database: Database, job_id: str) -> Job | None:
-    """The job, from now on this worker's, or told to stop before it began; None when it is to be left alone."""
+    """Claim the job, which may already have been told to stop; None if it must be left alone."""
 
     def claim(session: Session) -> tuple[Job | None, Job]:
         jobs = JobRepository(session)
         seen = jobs.get(job_id)
-        # Its own handle, for the case that whoever started it ended before it could note it.
+        # Its own handle, in case the scheduler that started it died before storing it.
         handle = handle_of(os.getpid()) if seen.executor == "local" else ""
         return jobs.claim(job_id, handle), seen
 
@@ -167,7 +167,7 @@ async def _end(database: Database, job: Job, outcome: _Outcome, progress: JobPro
 
 
 async def _persistently(ask: Callable[[], Awaitable[_T]]) -> _T:
-    """The result of `ask`, which is asked again for as long as the database is away or full."""
+    """Return the result of `ask`, retrying as long as the database is unavailable or full."""
     is_told = False
     while True:
         try:
@@ -182,10 +182,10 @@ async def _persistently(ask: Callable[[], Awaitable[_T]]) -> _T:
 
 
 class _Pulse(Thread):
-    """Says in a thread of its own, so also while the runner is busy, that the worker is alive, and how far it is."""
+    """Reports heartbeats and progress from its own thread, even while the runner is busy."""
 
     def __init__(self, database: Database, job: Job, on_stop: Callable[[str], object]) -> None:
-        """`on_stop` is called with the reason, from this thread, each time the worker is found to be unwanted."""
+        """`on_stop` is called with the reason, from this thread, whenever the worker is found to be unwanted."""
         super().__init__(name="job-pulse", daemon=True)
         self.last: JobProgress | None = None
         """The last report; None before the first."""
@@ -197,17 +197,17 @@ class _Pulse(Thread):
         self._is_away = False
 
     def report(self, progress: JobProgress) -> None:
-        """To be stored within a second."""
+        """Store progress within a second."""
         self.last = _storable(progress)
         self._is_new.set()
 
     def end(self) -> None:
-        """No heartbeat from now on."""
+        """Stop sending heartbeats."""
         self._is_over.set()
         self.join(_JOIN_SECONDS)
 
     def run(self) -> None:
-        """A heartbeat every two seconds, or with each second's report."""
+        """Send a heartbeat every two seconds, or with each second's report."""
         beaten_at = monotonic()
         rounds = Rounds("the heartbeat", REPORT_SECONDS)
         while not self._is_over.wait(rounds.pause_seconds):
@@ -218,7 +218,7 @@ class _Pulse(Thread):
 
     def _beat(self) -> None:
         is_new = self._is_new.is_set()
-        # Before `last` is read: a report that comes in between is stored by the next beat.
+        # Before `last` is read, so that a report that arrives in between is stored by the next beat.
         self._is_new.clear()
         progress = self.last if is_new else None
         try:
@@ -247,7 +247,7 @@ _UNWANTED: Mapping[JobState | None, str] = {
 
 
 def _storable(progress: JobProgress) -> JobProgress:
-    """`progress` without what no database can hold: a loss that is not a number must not cost a heartbeat."""
+    """`progress` without values that cannot be stored: a NaN loss must not cost a heartbeat."""
     figures = {name: value for name, value in progress.figures.items() if math.isfinite(value)}
     return replace(
         progress,

@@ -1,4 +1,4 @@
-"""The app's settings as environment variables for its workers, which may run on another machine."""
+"""The app's settings as environment variables for workers, which may run on another machine."""
 
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,17 @@ from pydantic import SecretStr
 from m1app.settings import Settings
 
 _PAGE_ONLY = frozenset({"host", "port", "allowed_hosts", "admin_password"})
-"""Settings of the page and of who may see it: no worker needs them."""
+"""Settings for the page and its access, which workers do not need."""
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
-    """Variables from which a worker reads the same settings, secrets included.
+    """Return variables from which a worker reads the same settings, including secrets.
 
-    Every one is spelled out, defaults too: some defaults depend on where the app's files lie.
+    All are set explicitly, including defaults: some defaults depend on where the app is installed.
     """
     given = {name: _spelled(getattr(settings, name)) for name in Settings.model_fields if name not in _PAGE_ONLY}
     found = {f"M1_{name.upper()}": text for name, text in given.items() if text}
-    # SQLite's default place is inside the home; said in full, it cannot be mistaken.
+    # SQLite's default path depends on the home, so pass it explicitly.
     return found | {"M1_DATABASE_URL": settings.database_address}
 
 
