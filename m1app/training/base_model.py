@@ -1,6 +1,6 @@
-"""The model that training starts from: where it lies, how large it is, how it is addressed.
+"""The base model of a training: where it is, how large it is, how it is prompted.
 
-Read from a GGUF header or a config.json; weights stay unread. Nothing is fetched but, by `with_hub_template`, the chat
+Read from a GGUF header or a config.json, without the weights. The only download is `with_hub_template`'s: the chat
 template of a model whose weights are not here.
 """
 
@@ -26,12 +26,12 @@ _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
 _DEFAULT_CONTEXT_LENGTH = 2048
 _TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
 _PATIENCE_SECONDS = 10.0
-"""A person waits for the plan."""
+"""Short, because a user is waiting for the plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """The sizes that memory depends on; a decoder with gated feed-forward layers is assumed."""
+    """The sizes that determine memory; assumes a decoder with gated feed-forward layers."""
 
     parameters: int
     layers: int
@@ -41,7 +41,7 @@ class ModelShape:
 
     @classmethod
     def of(cls, *, layers: int, width: int, feed_forward: int, vocabulary: int, heads: tuple[int, int]) -> "ModelShape":
-        """The shape with its parameters counted; `heads` are those of queries and of keys, embeddings are tied."""
+        """Return the shape with its parameter count; `heads` are query and key heads, embeddings are tied."""
         attention = 2 * width * width + 2 * width * width * heads[1] // max(1, heads[0])
         parameters = vocabulary * width + layers * (attention + 3 * width * feed_forward)
         return cls(parameters, layers, width, feed_forward, vocabulary)
@@ -49,53 +49,53 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A base model as a recipe names it."""
+    """A base model named by a recipe."""
 
     id: str
-    """Catalog id, or a name made of the path."""
+    """Catalog id, or a name derived from the path."""
     kind: BaseKind
     location: str
-    """Absolute path of the file or folder; ORG/REPO for a model that the training fetches from the hub."""
+    """Absolute path of the file or folder; ORG/REPO for a model that training fetches from the hub."""
     revision: str
-    """Of a hub repository; else empty."""
+    """Revision of a hub repository; otherwise empty."""
     parameters: int | None
-    """None when neither file nor catalog tells."""
+    """None if neither file nor catalog says."""
     shape: ModelShape | None
-    """None when the weights are not here yet, or are of an unknown form."""
+    """None if the weights are not here yet, or have an unknown format."""
     context_length: int
     chat_template: str
-    """The model's own, in Jinja; empty when it has none, or it is not here yet: see `template_missing`."""
+    """The model's own Jinja template; empty if it has none or it is not here yet, see `template_missing`."""
     entry: CatalogModel | None
     """Its catalog entry; None for a path."""
     special_tokens: Mapping[str, str] = field(default_factory=dict)
-    """What its template may name, such as bos_token; empty where that is not known, as of a GGUF file."""
+    """Special tokens for its template, such as bos_token; empty if unknown, as for a GGUF file."""
     template_missing: str = ""
-    """Why nobody knows yet whether it has a template, and what to do; empty when that is known."""
+    """Why it is not known whether it has a template, and what to do; empty if it is known."""
 
     @property
     def is_here(self) -> bool:
-        """Whether its weights lie on this machine."""
+        """Whether its weights are on this machine."""
         return self.kind != "hub" and Path(self.location).exists()
 
 
 @dataclass(frozen=True, slots=True)
 class HubAccess:
-    """How the hub is reached."""
+    """How to access the hub."""
 
     url: str
     token: str = field(default="", repr=False)
-    """Sent to `url` alone; empty for none."""
+    """Sent only to `url`; empty for none."""
     is_offline: bool = False
-    """True leaves only what was fetched before."""
+    """True allows only what was fetched before."""
     cache: Path | None = None
-    """Where transformers and vLLM keep what they fetched; None is huggingface_hub's own folder."""
+    """Cache of transformers and vLLM; None uses huggingface_hub's default."""
 
 
 def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
-    """The base model that a recipe names.
+    """Return the base model named by a recipe.
 
     Raises:
-        RecipeRefused: no catalog entry and no path has that name, or what lies there is no model.
+        RecipeRefused: there is no catalog entry or path with that name, or the path is not a model.
     """
     path = Path(name).expanduser()
     try:
@@ -118,10 +118,10 @@ def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
 
 
 def with_hub_template(base: BaseModel, hub: HubAccess) -> BaseModel:
-    """The base with the chat template of its hub repository; unchanged where its weights are here. Blocks.
+    """Return the base with its hub repository's chat template; unchanged if its weights are here. Blocks.
 
-    The two files that hold it are small. Those that were fetched before are read, others fetched and not kept.
-    `template_missing` of the result says why that failed.
+    The two files that contain it are small. Cached ones are read, others fetched but not kept. On failure,
+    `template_missing` of the result says why.
     """
     if base.kind != "hub":
         return base
@@ -136,12 +136,12 @@ def with_hub_template(base: BaseModel, hub: HubAccess) -> BaseModel:
 
 
 class _NotHere(Exception):
-    """A file of the hub cannot be had now; the text says why and what to do."""
+    """A hub file is not available; the message says why and what to do."""
 
 
 def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> None:
-    """Put a file of the base's repository into `folder`, where the repository has it."""
-    # Imported late: it reads the environment when it is.
+    """Put a file of the base's repository into `folder`, if the repository has it."""
+    # Imported late: it reads the environment on import.
     from huggingface_hub import try_to_load_from_cache
 
     kept = try_to_load_from_cache(base.location, name, cache_dir=hub.cache, revision=base.revision or None)
@@ -171,7 +171,7 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
 
 
 def parse_size(text: str) -> int | None:
-    """Parameters from "135M" or "1.5B"; None when the text does not tell."""
+    """Parse a parameter count such as "135M" or "1.5B"; None if the text has none."""
     found = _SIZE.search(text)
     if not found:
         return None
@@ -181,7 +181,7 @@ def parse_size(text: str) -> int | None:
 def _at(path: Path, name: str, entry: CatalogModel | None) -> BaseModel:
     if path.is_dir():
         return _from_folder(path, name, entry)
-    if entry is not None and not path.exists():  # It is fetched when the job begins.
+    if entry is not None and not path.exists():  # It is fetched when the job starts.
         is_own = isinstance(entry.source, FileSource)
         fetching = f"Fetch them with `python -m models.weights.download {name} --directory {path.parent.parent}`."
         missing = f"its weights are not in {path}. {'Put them there.' if is_own else fetching}"
@@ -237,14 +237,14 @@ def _template_in(folder: Path) -> str:
     if own_file.is_file():
         return own_file.read_text(encoding="utf-8")
     template = _json_if_there(folder / _TOKENIZER_FILE).get("chat_template", "")
-    if isinstance(template, list):  # Several by name; transformers takes this one when it is given no tools.
+    if isinstance(template, list):  # Several by name; transformers uses this one when no tools are passed.
         named = {each.get("name"): each.get("template") for each in template if isinstance(each, dict)}
         template = named.get("default")
     return template if isinstance(template, str) else ""
 
 
 def _special_tokens_in(folder: Path) -> dict[str, str]:
-    """Spellings by name, such as bos_token; a token is written as text or as an object with its content."""
+    """Spellings by name, such as bos_token; a token is either a string or an object with its content."""
     found = {**_json_if_there(folder / "special_tokens_map.json"), **_json_if_there(folder / _TOKENIZER_FILE)}
     spelled = {name: each.get("content") if isinstance(each, dict) else each for name, each in found.items()}
     return {name: each for name, each in spelled.items() if name.endswith("_token") and isinstance(each, str)}

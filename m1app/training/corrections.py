@@ -1,7 +1,7 @@
-"""A case that annotators corrected, as something worth learning: their facts take the place of the errors.
+"""Turns a corrected case into a training sample: the annotators' facts replace the errors.
 
-A right answer keeps its thinking, with the facts in place. After a wrong answer the thinking that follows the last
-correction rests on errors nobody marked: it is cut there, and the target closes it.
+A right answer keeps its thinking, with the facts inserted. If the answer was wrong, thinking after the last correction
+contains unmarked errors: it is cut there and closed with the target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from m1app.training.verification import Verdict, verify
 
 @dataclass(frozen=True, slots=True)
 class CorrectedSpan:
-    """An annotated stretch and the fact that belongs there."""
+    """An annotated span and the fact that belongs there."""
 
     is_thinking: bool
-    """False: of the answer, or of the case as a whole."""
+    """False: in the answer, or about the case as a whole."""
     start: int
-    """In code points; -1 without a stretch."""
+    """In code points; -1 without a span."""
     end: int
     exact: str
-    """The words of the stretch; empty where something was missing."""
+    """The text of the span; empty where something was missing."""
     fact: str
-    """In a sentence; empty when the annotator gave none."""
+    """One sentence; empty if the annotator gave none."""
 
 
 def correct(
@@ -33,15 +33,15 @@ def correct(
     spans: Sequence[CorrectedSpan],
     facts: Sequence[str],
 ) -> tuple[str, str]:
-    """Reasoning and answer with the corrections worked in.
+    """Return reasoning and answer with the corrections applied.
 
     Args:
         reasoning: the model's thinking.
         answer: the model's final response.
         options: letter to text.
-        target: letter of the right option; None when it is not known.
-        spans: what was corrected; one whose words do not stand at its place is left out.
-        facts: every corrected fact, of the case as a whole too.
+        target: letter of the right option; None if unknown.
+        spans: the corrected spans; one whose text is not found at its position is skipped.
+        facts: all corrected facts, including those about the case as a whole.
     """
     fixed, end = _replaced(reasoning, [span for span in spans if span.is_thinking])
     fixed_answer, _ = _replaced(answer, [span for span in spans if not span.is_thinking])
@@ -53,10 +53,10 @@ def correct(
 
 
 def _replaced(text: str, spans: Sequence[CorrectedSpan]) -> tuple[str, int]:
-    """`text` with the facts in place, and where the last of them ends; 0 when there is none."""
+    """Return `text` with the facts inserted, and the end of the last one; 0 if there are none."""
     made, position, end = "", 0, 0
     for span in sorted(spans, key=lambda each: (each.start, each.end)):
-        # Of stretches that overlap the first counts.
+        # Of overlapping spans the first counts.
         is_there = span.start >= position and text[span.start : span.end] == span.exact
         if not (is_there and span.fact):
             continue

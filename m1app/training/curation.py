@@ -1,11 +1,10 @@
-"""Curation of training data as m1's was curated, reproducible from a plan with its seed.
+"""Curates training data like m1's, reproducibly from a plan with a seed.
 
-The steps are those of the paper (Huang et al. 2025, arXiv:2504.00869): questions of the evaluation sets, questions
-that a model answers already, reasoning that does not reach the target, questions that stand twice; then an even draw.
-Three deviations: every evaluation set that is here is compared, at the share of n-grams that
-`m1app.question_sets.overlap` asks for; the published code's verdicts on answers, which guess, are replaced by
-`verification`'s; and duplicates go last, for here a question may come with several reasonings, of which the first may
-be the wrong one.
+The steps are those of the paper (Huang et al. 2025, arXiv:2504.00869): drop questions of the evaluation sets, questions
+that a model already answers, reasoning that does not reach the target, and duplicate questions; then draw evenly. Three
+deviations: every evaluation set stored here is compared, at the n-gram share that `m1app.question_sets.overlap`
+requires; the published code's verdicts on answers, which guess, are replaced by `verification`'s; and duplicates are
+dropped last, because here a question may come with several reasonings, of which the first may be wrong.
 """
 
 import random
@@ -35,25 +34,25 @@ class StepReport:
     step: str
     """Short name, such as "deduplicate"."""
     title: str
-    """What it did, for people."""
+    """What it did, for users."""
     before: int
-    """Samples that came in."""
+    """Number of input samples."""
     kept: int
     examples: tuple[str, ...]
-    """Up to ten of what it dropped or found, each on one line."""
+    """Up to ten of the dropped or found items, each on one line."""
     pairs: tuple[tuple[str, str, float], ...] = ()
-    """Of the overlap: (question here, question there with its set's name, share of n-grams), up to fifty."""
+    """Overlaps: (question here, question there with its set's name, share of n-grams), up to fifty."""
 
 
 class Step(NamedTuple):
-    """Samples that a step kept, and its report."""
+    """The samples that a step kept, and its report."""
 
     samples: tuple[TrainingSample, ...]
     report: StepReport
 
 
 def deduplicate(samples: Sequence[TrainingSample]) -> Step:
-    """Of samples that ask the same the first; case, spacing and the order of the options do not count."""
+    """Keep the first of samples with the same question; ignores case, spacing and the order of options."""
     seen: dict[str, TrainingSample] = {}
     dropped = []
     for sample in samples:
@@ -65,17 +64,17 @@ def deduplicate(samples: Sequence[TrainingSample]) -> Step:
 
 
 def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Sequence[str]]) -> Step:
-    """Drops samples whose question shares n-grams with one of an evaluation set.
+    """Drop samples whose question shares n-grams with an evaluation set.
 
     Args:
-        samples: what comes in.
+        samples: input samples.
         evaluation: set name to its questions, each as `comparable_text` gives it.
     """
     ours = [Text(comparable_text(sample.question, sample.options)) for sample in samples]
     theirs = [(name, question) for name, questions in evaluation.items() for question in questions]
     closest: dict[int, tuple[str, str, float]] = {}
     counts: Counter[str] = Counter()
-    # All sets at once: hashing the samples' n-grams is most of the work.
+    # All sets at once, because hashing the samples' n-grams is most of the work.
     for match in find_overlap(ours, [Text(question) for _, question in theirs]):
         name, question = theirs[match.second]
         counts[name] += 1
@@ -94,14 +93,14 @@ def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Seq
 
 
 def comparable_text(question: str, options: Mapping[str, str]) -> str:
-    """What is compared of a question: a short one with its options, since "Which is true?" says nothing alone."""
+    """The text to compare: for short questions it includes the options, since "Which is true?" alone says nothing."""
     if len(question.split()) >= NGRAM_WORDS:
         return question
     return " ".join((question, *sorted(options.values())))
 
 
 def drop_answered(samples: Sequence[TrainingSample], answered: Collection[str], run: str) -> Step:
-    """Drops what a model answers already: `answered` holds the `question_hash` of each such question."""
+    """Drop questions that a model already answers; `answered` has the `question_hash` of each."""
     easy = [question_hash(sample.question, sample.options) in answered for sample in samples]
     kept = tuple(sample for sample, is_easy in zip(samples, easy, strict=True) if not is_easy)
     dropped = [shown(sample.question) for sample, is_easy in zip(samples, easy, strict=True) if is_easy]
@@ -110,7 +109,7 @@ def drop_answered(samples: Sequence[TrainingSample], answered: Collection[str], 
 
 
 def check_answers(samples: Sequence[TrainingSample], *, is_verified_only: bool) -> Step:
-    """Drops answers that contradict their target; with `is_verified_only` also those that were not seen to agree."""
+    """Drop answers that contradict their target; with `is_verified_only` also unverified ones."""
     verdicts = [verify(sample.answer, sample.options, sample.target) for sample in samples]
     counts = Counter(verdicts)
     taken = {Verdict.AGREES} if is_verified_only else set(Verdict) - {Verdict.CONTRADICTS}
@@ -138,15 +137,15 @@ def limit_length(
     max_tokens: int | None,
     count_tokens: Callable[[str], int] | None,
 ) -> Step:
-    """Drops what is too short to learn from, and what is longer than the context; nothing is ever cut.
+    """Drop samples too short to learn from or longer than the context; samples are never cut.
 
     Args:
-        samples: what comes in.
-        min_reasoning_characters: least length of the reasoning; an empty answer is always too short.
-        max_tokens: most tokens of question, reasoning and answer; None sets no limit.
-        count_tokens: tokens of a text; None where no tokenizer is at hand. A token spells at least one byte, so that
-            what has no more bytes than `max_tokens` fits for certain; the rest is kept and counted in the report, and
-            the count of the rendered samples decides when a training is planned.
+        samples: input samples.
+        min_reasoning_characters: minimum length of the reasoning; an empty answer is always too short.
+        max_tokens: maximum tokens of question, reasoning and answer; None sets no limit.
+        count_tokens: counts the tokens of a text; None if no tokenizer is available. A token has at least one byte, so
+            samples with at most `max_tokens` bytes certainly fit; the rest is kept and counted in the report, and the
+            token count of the rendered samples decides when a training is planned.
     """
     kept, short, long, unknown = [], [], [], 0
     for sample in samples:
@@ -173,15 +172,15 @@ def limit_length(
 
 
 def sample_text(sample: TrainingSample) -> str:
-    """All that is said in a sample, for counting."""
+    """The full text of a sample, for counting tokens."""
     return "\n".join((sample.question, *sample.options.values(), sample.reasoning, sample.answer))
 
 
 def draw(samples: Sequence[TrainingSample], balance: str, limit: int | None, seed: int) -> Step:
-    """Draws up to `limit` samples, in the order in which they came.
+    """Draw up to `limit` samples, keeping their order.
 
-    With `balance` as m1's 1K was drawn: a domain, one of its sources, one of its samples, each with equal chance and
-    without replacement. "source" leaves out the first draw, "none" the first two.
+    The full `balance` draws like m1's 1K: a domain, one of its sources, one of its samples, each with equal probability
+    and without replacement. "source" skips the first draw, "none" the first two.
     """
     if limit is None or limit >= len(samples):
         return _step("draw", "all are used", samples, tuple(samples), [])
@@ -215,7 +214,7 @@ def _drawn(groups: dict[str, dict[str, list[int]]], limit: int, chance: random.R
 
 
 def shown(text: str) -> str:
-    """A text on one line, shortened."""
+    """Shorten a text to one line."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."
 
@@ -229,32 +228,32 @@ def _step(
 __all__ = ["FEW_SAMPLES", "LEAST_SAMPLES", "Curated", "CurationPlan", "StepReport", "curate"]
 
 LEAST_SAMPLES = 8
-"""Fewer are refused: half of m1's batch."""
+"""Fewer are rejected: half of m1's batch."""
 FEW_SAMPLES = 100
-"""Fewer are warned of: they teach a format at best."""
+"""Fewer cause a warning: they teach a format at best."""
 
 
 class CurationPlan(BaseModel):
-    """What is done to samples before they are trained on."""
+    """How samples are curated before training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     deduplicate: bool = True
     overlap_ngram: int = NGRAM_WORDS
-    """Words of a run that two questions share; 8, or 0 to leave the comparison with evaluation sets out."""
+    """Words per n-gram in the comparison with evaluation sets; 8, or 0 to skip it."""
     verified_only: bool = True
-    """Keep only answers that agree with their target; those that contradict it are dropped in any case."""
+    """Keep only answers that agree with their target; contradicting ones are always dropped."""
     balance: Literal["none", "domain", "source"] = "none"
-    """What a draw is even over; needs a limit."""
+    """What to balance the draw over; needs a limit."""
     limit: int | None = Field(default=None, ge=LEAST_SAMPLES)
-    """Most samples; None takes all."""
+    """Maximum number of samples; None takes all."""
     max_tokens: int | None = Field(default=32_768, ge=1)
-    """Maximum tokens of a sample; longer ones are dropped, never cut. None sets no limit."""
+    """Maximum tokens per sample; longer ones are dropped, never cut. None sets no limit."""
     min_reasoning_characters: int = Field(default=1, ge=0)
     seed: int = Field(default=0, ge=0)
     exclude_answered_by_run: str = ""
-    """RUN, or RUN:MODEL of several models: what that answers right at its largest budget is left out; empty leaves
-    nothing out."""
+    """RUN, or RUN:MODEL for a run of several models: questions it answers right at its largest budget are dropped;
+    empty drops none."""
 
     @field_validator("overlap_ngram")
     @classmethod
@@ -272,11 +271,11 @@ class CurationPlan(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Curated:
-    """Samples that are left, and what every step did."""
+    """The remaining samples, and a report for each step."""
 
     samples: tuple[TrainingSample, ...]
     reports: tuple[StepReport, ...]
-    """In the order of the steps."""
+    """In order."""
 
 
 def curate(
@@ -287,14 +286,14 @@ def curate(
     answered: Collection[str] = (),
     count_tokens: Callable[[str], int] | None = None,
 ) -> Curated:
-    """Apply the plan; equal samples and plan give equal data.
+    """Apply the plan; the same samples and plan always give the same data.
 
     Args:
-        samples: as they were read.
-        plan: which steps, and how.
-        evaluation: evaluation set's name to its questions, as `curation_steps.comparable_text` gives each.
+        samples: input samples.
+        plan: the steps and their parameters.
+        evaluation: set name to its questions, each from `comparable_text`.
         answered: `samples.question_hash` of the questions that the plan's benchmark run answers right.
-        count_tokens: tokens of a text; see `curation_steps.limit_length`.
+        count_tokens: counts the tokens of a text; see `limit_length`.
 
     Raises:
         TooLittleData: fewer than eight samples are left.
@@ -322,7 +321,7 @@ def _steps(
         steps.append(lambda samples: drop_answered(samples, answered, plan.exclude_answered_by_run))
     steps.append(lambda samples: check_answers(samples, is_verified_only=plan.verified_only))
     steps.append(lambda samples: limit_length(samples, plan.min_reasoning_characters, plan.max_tokens, count_tokens))
-    # Last of those that drop: of a question's samples the first that is sound is kept.
+    # After the other drops, so that the first sound sample of each question is kept.
     if plan.deduplicate:
         steps.append(deduplicate)
     steps.append(lambda samples: draw(samples, plan.balance, plan.limit, plan.seed))

@@ -1,6 +1,6 @@
-"""Training data: collected from files, the hub and own traces, curated against what is evaluated here, and kept.
+"""Builds training data from files, the hub and stored traces, curated against the evaluation sets here.
 
-`TrainingDataService` does it; `DataRequest` is what the Admin page's form asks of it.
+`TrainingDataService` does the work; `DataRequest` is a request from the Admin page's form.
 """
 
 import asyncio
@@ -47,14 +47,14 @@ LIBRARY = "library"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """Samples after curation, and where they came from."""
+    """Curated samples and their sources."""
 
     curated: Curated
     sources: tuple[DataSource, ...]
 
 
 class TrainingDataService:
-    """Data sets to train on. Methods that read the database raise `storage.errors.StorageError`."""
+    """Manages training data sets. Methods that read the database may raise `storage.errors.StorageError`."""
 
     def __init__(self, database: Database, settings: Settings, profiles: Profiles) -> None:
         self._database = database
@@ -62,7 +62,7 @@ class TrainingDataService:
         self._profiles = profiles
         self.data_sets = DataSets(settings.home / "training-data")
         self.folder = settings.home
-        """Where temporary files of a build may lie."""
+        """Folder for a build's temporary files."""
 
     async def build(
         self,
@@ -74,7 +74,7 @@ class TrainingDataService:
         with_own_traces: bool = False,
         engine: Engine | None = None,
     ) -> DataSetVersion:
-        """Collect, curate and keep as the name's next version. Args and errors as `collect`.
+        """Collect, curate and store as the next version of `name`. Other args and errors as in `collect`.
 
         Raises:
             DataSetRefused: the name cannot be used.
@@ -92,21 +92,21 @@ class TrainingDataService:
         with_own_traces: bool = False,
         engine: Engine | None = None,
     ) -> Collected:
-        """Collect and curate, and keep nothing: what `build` would make.
+        """Collect and curate without storing: a dry run of `build`.
 
         Args:
             files: reasoning traces, exported corrections or samples; see docs/training-data.md.
-            plan: what is done to them.
-            hub: repositories of the Hugging Face hub, "ORG/REPO" or "ORG/REPO:SPLIT"; the split is train when left out.
-            with_own_traces: take the right answers of the database too.
-            engine: counts tokens for the plan's length limit; None leaves long samples to the training's own count.
+            plan: how they are curated.
+            hub: repositories of the Hugging Face hub, "ORG/REPO" or "ORG/REPO:SPLIT"; the split defaults to train.
+            with_own_traces: also use right answers from the database.
+            engine: counts tokens for the plan's length limit; None leaves that to training.
 
         Raises:
-            InvalidTrainingData: there is no source, or one cannot be read.
+            InvalidTrainingData: there is no source, or a source cannot be read.
             TooLittleData: fewer than eight samples are left.
-            RecordNotFound: the plan names a benchmark run that is not here.
-            AppError: that run has several models, and the plan does not choose one of them.
-            EngineError: the engine does not count.
+            RecordNotFound: the plan names an unknown benchmark run.
+            AppError: that run has several models, and the plan does not choose one.
+            EngineError: the engine failed to count tokens.
         """
         samples: list[TrainingSample] = []
         sources: list[DataSource] = []
@@ -135,50 +135,50 @@ class TrainingDataService:
         return Collected(curated, tuple(sources))
 
     async def own_traces(self) -> tuple[TrainingSample, ...]:
-        """Right answers of the database with their thinking, newest first; see `own_traces.read_own_traces`."""
+        """Right answers from the database with their thinking, newest first; see `from_database.read_own_traces`."""
         return await asyncio.to_thread(self._own_traces)
 
     async def preview(
         self, reference: str, profile: str, *, engine: Engine | None = None, limit: int = 3, max_tokens: int = 0
     ) -> Preview:
-        """The first samples of a data set as they are trained on.
+        """Return the first samples of a data set, rendered for training.
 
         Args:
             reference: "NAME" or "NAME:vN".
-            profile: id of the profile that renders them.
-            engine: serves the base model: gives its chat template where the profile has none, and counts tokens.
-            limit: most samples.
-            max_tokens: the block size; 0 looks for none that is too long.
+            profile: id of the profile to render them with.
+            engine: serves the base model; provides its chat template if the profile has none, and counts tokens.
+            limit: maximum number of samples.
+            max_tokens: the block size; 0 does not check for long samples.
 
         Raises:
-            DataSetNotFound: there is no such data set.
+            DataSetNotFound: no such data set.
             DataSetRefused: its files are damaged.
             UnknownProfile: no such profile.
-            NoChatTemplate: the profile leaves the prompt to the base model, and there is no engine to ask, or no
-                usable template.
-            EngineError: the engine does not answer.
+            NoChatTemplate: the profile leaves the prompt to the base model, and there is no engine or no usable
+                template.
+            EngineError: the engine does not respond.
         """
         samples = await asyncio.to_thread(self.samples, reference)
         return await preview_samples(samples[:limit], self._profiles.get(profile), engine, max_tokens)
 
     def get(self, reference: str) -> DataSetVersion:
-        """The version that "NAME" or "NAME:vN" names; raises DataSetNotFound, DataSetRefused."""
+        """Return the version "NAME" (newest) or "NAME:vN"; raises DataSetNotFound, DataSetRefused."""
         return self.data_sets.get(*parse_reference(reference))
 
     def card(self, reference: str) -> DataCard:
-        """What its card says; raises as `get`."""
+        """Return its card; raises like `get`."""
         return self.data_sets.card(self.get(reference))
 
     def samples(self, reference: str) -> tuple[TrainingSample, ...]:
-        """Its samples; raises as `get`."""
+        """Return its samples; raises like `get`."""
         return self.data_sets.samples(self.get(reference))
 
     async def all(self) -> tuple[DataSetVersion, ...]:
-        """Every version of every data set: by name, the newest version first."""
+        """All versions of all data sets, by name, newest version first."""
         return await asyncio.to_thread(self.data_sets.all)
 
     async def delete(self, reference: str) -> DataSetVersion:
-        """Delete one version, the newest when none is named; raises as `get`."""
+        """Delete one version, by default the newest; raises like `get`."""
         found = await asyncio.to_thread(self.get, reference)
         await asyncio.to_thread(self.data_sets.delete, found.name, found.version)
         return found
@@ -193,7 +193,7 @@ class TrainingDataService:
         except InvalidQuestionSet as exc:
             raise InvalidTrainingData(str(exc)) from exc
         samples = await asyncio.to_thread(read_samples, content, f"{chosen.name}.parquet")
-        # Of the samples, not of the file: another version of `datasets` may write the same ones differently.
+        # Hash the samples, not the file: another version of `datasets` may write them differently.
         return samples, DataSource(chosen.place, await asyncio.to_thread(_sha256_of, samples), len(samples))
 
     def _own_traces(self) -> tuple[TrainingSample, ...]:
@@ -201,7 +201,7 @@ class TrainingDataService:
             return read_own_traces(session, OWN_TRACES)
 
     def _questions(self, plan: CurationPlan) -> tuple[Mapping[str, Sequence[str]], RunQuestions]:
-        """What is evaluated here, and what the plan's run asked."""
+        """The questions evaluated here, and those of the plan's run."""
         with self._database.session(is_read_only=True) as session:
             of_run = run_questions(session, plan.exclude_answered_by_run)
             kept = evaluation_questions(session) if plan.overlap_ngram else {}
@@ -241,7 +241,7 @@ def _sha256_of(samples: Sequence[TrainingSample]) -> str:
 
 
 async def _token_counts(samples: Sequence[TrainingSample], max_tokens: int, engine: Engine) -> Mapping[str, int]:
-    """Tokens of the samples that may be too long; the others have fewer bytes than a token limit allows tokens."""
+    """Token counts of samples that may be too long; all others have fewer bytes than the token limit."""
     counts: dict[str, int] = {}
     for text in map(sample_text, samples):
         if len(text.encode()) > max_tokens and text not in counts:
@@ -259,27 +259,27 @@ _NUMBERS = {
 
 
 class DataRequest(BaseModel):
-    """The form's values."""
+    """Values of the form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
     is_preview: bool
-    """Say what would be kept, and keep nothing."""
+    """Report what would be kept, without storing it."""
     hub: str = ""
-    """ORG/REPO or ORG/REPO:SPLIT of the Hugging Face hub; empty takes nothing from there."""
+    """ORG/REPO or ORG/REPO:SPLIT on the Hugging Face hub; empty uses none."""
     with_own_traces: bool = False
     with_corrections: bool = False
     plan: CurationPlan
 
     @classmethod
     def parse(cls, values: Any) -> "DataRequest":
-        """The request that the page sent, as JSON or as what JSON stands for.
+        """Parse the page's request, given as JSON text or as the parsed object.
 
-        Boxes that are empty are None, where that takes a limit away.
+        Empty boxes become None where that removes a limit.
 
         Raises:
-            AppError: a value cannot be used; the message names its box.
+            AppError: a value is invalid; the message names its box.
         """
         try:
             return cls.model_validate_json(values) if isinstance(values, str) else cls.model_validate(values)
@@ -290,17 +290,17 @@ class DataRequest(BaseModel):
 async def carry_out(
     data: TrainingDataService, exchange: AnnotationExchange, request: DataRequest, files: Sequence[Path]
 ) -> Collected | DataSetVersion:
-    """Preview (what would be kept) or build (the version that was made).
+    """Preview or build a data set; return what would be kept, or the new version.
 
     Args:
-        data: where data sets are made.
-        exchange: where corrections come from.
-        request: what to make.
-        files: that came with it; may be empty.
+        data: the training data service.
+        exchange: the source of corrections.
+        request: what to build.
+        files: uploaded with it; may be empty.
 
     Raises:
-        AppError: the build has no name, or there is nothing to take.
-        TrainingError: the samples, or the name, cannot be used.
+        AppError: the build has no name or no source.
+        TrainingError: the samples or the name cannot be used.
         StorageError: the database cannot be read.
     """
     plan = request.plan

@@ -1,7 +1,7 @@
 """Versioned data sets on disk: FOLDER/NAME/vN/{samples.jsonl, card.json, card.md}.
 
-A version is written beside its place and moved there whole, so that a reader sees all of it or nothing; it is never
-changed afterwards. Its card records where the samples came from and what was done to them.
+A version is written to a temporary folder and renamed, so that readers see all of it or nothing; it is never changed
+afterwards. Its card records the samples' sources and how they were curated.
 """
 
 import hashlib
@@ -29,25 +29,25 @@ LICENCE_NOTE = (
     "Reasoning that another model wrote may also be under that model's terms. Research use only; not medical advice."
 )
 NOT_COMPARED = "not compared"
-"""A step: its examples name the evaluation sets with which no overlap was looked for."""
+"""Name of the step whose examples are evaluation sets that were not checked for overlap."""
 _SHOWN_DOMAINS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where samples came from."""
+    """A source of samples."""
 
     name: str
     """File name, hub address, or "own traces"."""
     sha256: str
-    """Of the file, or of what was read, hex."""
+    """SHA-256 (hex) of the file, or of the data read."""
     samples: int
-    """Read from it, before curation."""
+    """Samples read from it, before curation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataCard:
-    """What is said of one version of a data set."""
+    """Metadata of one version of a data set."""
 
     name: str
     version: int
@@ -55,14 +55,14 @@ class DataCard:
     """Aware, UTC."""
     samples: int
     sha256: str
-    """Of samples.jsonl, hex."""
+    """SHA-256 of samples.jsonl, hex."""
     plan: CurationPlan
     sources: tuple[DataSource, ...]
     reports: tuple[StepReport, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What whoever trains on it should know first."""
+        """Warnings to read before training on it."""
         found = []
         if self.samples < FEW_SAMPLES:
             found.append(
@@ -83,7 +83,7 @@ class DataCard:
 
 
 def card_json(card: DataCard) -> str:
-    """The card as one JSON object; `read_card` reads it back."""
+    """Return the card as a JSON object; `read_card` is the inverse."""
     content: dict[str, Any] = {
         "name": card.name,
         "version": card.version,
@@ -101,7 +101,7 @@ def card_json(card: DataCard) -> str:
 
 
 def read_card(path: Path) -> DataCard:
-    """The card that `card_json` made; raises DataSetRefused when the file is none."""
+    """Read a card written by `card_json`; raises DataSetRefused if it is invalid."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return DataCard(
@@ -127,11 +127,11 @@ def _report(step: dict[str, Any]) -> StepReport:
 
 
 def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
-    """The card to read.
+    """Return the card as Markdown.
 
     Args:
-        card: what is said.
-        samples: of the version, for counts by domain and source.
+        card: the card.
+        samples: the version's samples, for counts by domain and source.
     """
     parts = [
         f"# {card.name}, version {card.version}",
@@ -179,7 +179,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text of anybody's as Markdown that does nothing."""
+    """Escape untrusted text for a Markdown table cell."""
     for mark in "\\`*[]<>|!&":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
@@ -198,37 +198,37 @@ class DataSetVersion:
 
     name: str
     version: int
-    """From 1."""
+    """Starts at 1."""
     path: Path
     """Its folder."""
     samples: int
     sha256: str
-    """Of samples.jsonl, hex."""
+    """SHA-256 of samples.jsonl, hex."""
     created_at: datetime
     """Aware, UTC."""
     reports: tuple[StepReport, ...]
-    """What curation did."""
+    """Reports of the curation steps."""
 
     @property
     def id(self) -> str:
-        """NAME:vN, as recipes and commands name it."""
+        """NAME:vN, as used in recipes and commands."""
         return f"{self.name}:v{self.version}"
 
 
 class DataSets:
-    """The data sets of one folder. Every method raises OSError where the disk fails."""
+    """The data sets in one folder. Every method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, name: str, curated: Curated, plan: CurationPlan, sources: Sequence[DataSource]) -> DataSetVersion:
-        """Keep curated samples as the name's next version.
+        """Store curated samples as the next version of `name`.
 
         Args:
             name: letters, digits, dot, dash, underscore; up to 64.
-            curated: the samples, and what was done to them.
-            plan: by which they were made.
-            sources: where they came from.
+            curated: the samples and their curation reports.
+            plan: the curation plan.
+            sources: where the samples came from.
 
         Raises:
             DataSetRefused: the name cannot be used.
@@ -270,7 +270,7 @@ class DataSets:
         return tuple(self._read(name, version) for name in names for version in sorted(self._versions(name))[::-1])
 
     def get(self, name: str, version: int = 0) -> DataSetVersion:
-        """One version; 0 is the newest.
+        """Return one version; 0 is the newest.
 
         Raises:
             DataSetNotFound: no such version.
@@ -283,21 +283,21 @@ class DataSets:
         return self._read(name, wanted)
 
     def card(self, version: DataSetVersion) -> DataCard:
-        """Everything that the card says; raises DataSetRefused when it cannot be read."""
+        """Return the full card; raises DataSetRefused if it cannot be read."""
         return read_card(version.path / CARD_FILE)
 
     def samples(self, version: DataSetVersion) -> tuple[TrainingSample, ...]:
-        """The samples of a version, in their order.
+        """Return the samples of a version, in order.
 
         Raises:
-            DataSetRefused: the file is not what was written.
+            DataSetRefused: the file was changed or damaged.
         """
         content = (version.path / SAMPLES_FILE).read_bytes()
         if hashlib.sha256(content).hexdigest() != version.sha256:
             raise DataSetRefused(
                 f"{version.path / SAMPLES_FILE} has changed since {version.id} was built. Build a new version instead."
             )
-        # Not splitlines: U+2028 and the like may stand inside a text.
+        # Not splitlines: texts may contain U+2028 and similar characters.
         return tuple(sample_of(json.loads(line)) for line in content.decode().split("\n") if line)
 
     def delete(self, name: str, version: int) -> None:
@@ -332,7 +332,7 @@ class DataSets:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is none for a folder; raises DataSetRefused."""
+    """Reject names that are not valid folder names; raises DataSetRefused."""
     if not _NAME.fullmatch(name):
         raise DataSetRefused(
             f"{name[:80]!r} is not a data set name: use up to 64 letters, digits, dots, dashes or underscores, and "
@@ -341,7 +341,7 @@ def check_name(name: str) -> None:
 
 
 def parse_reference(text: str) -> tuple[str, int]:
-    """Name and version of "NAME" or "NAME:vN"; the version is 0 for the newest. Raises DataSetNotFound."""
+    """Parse "NAME" or "NAME:vN" into name and version, 0 for the newest. Raises DataSetNotFound."""
     name, _, version = text.partition(":")
     match = _VERSION.fullmatch(version) if version else None
     if version and match is None:
@@ -366,7 +366,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _moved(draft: Path, place: Path) -> bool:
-    """False when somebody else has taken the place meanwhile."""
+    """Rename into place; False if the version was taken meanwhile."""
     try:
         draft.rename(place)
     except OSError:

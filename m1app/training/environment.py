@@ -1,4 +1,4 @@
-"""The environment that trains, .venv-train: whether it is there, and its installation by the first fine-tuning."""
+"""The training environment, .venv-train: its state, and its installation by the first fine-tuning."""
 
 import asyncio
 import hashlib
@@ -21,11 +21,11 @@ _NOT_HERE = (
 
 
 def is_installed(settings: Settings) -> bool:
-    """Whether the interpreter is there, whole, and of the present lock file."""
+    """Whether the environment is completely installed from the current lock file."""
     if IS_PACKAGE or not settings.train_python.is_file():
         return False
     if not _is_own(settings):
-        return True  # Somebody else's: they know what is in it.
+        return True  # A user's own environment: they know what is in it.
     try:
         stamp = (settings.train_python.parents[1] / "m1-lock").read_text(encoding="utf-8").split()
     except OSError:
@@ -37,14 +37,14 @@ def is_installed(settings: Settings) -> bool:
 
 
 def environment_state(settings: Settings) -> str:
-    """One or two sentences for people: that it is ready, or what the first fine-tuning will install."""
+    """One or two sentences for users: it is ready, or what the first fine-tuning will install."""
     if IS_PACKAGE:
         return _NOT_HERE
     if is_installed(settings):
         return f"Ready: {settings.train_python}."
     if not _is_own(settings):
         return f"Missing: M1_TRAIN_PYTHON names {settings.train_python}, which does not exist."
-    # Looked for, not asked: this is said on a page, again and again.
+    # Look for the program instead of running it: pages call this repeatedly.
     size = "about 8 GB with CUDA" if shutil.which("nvidia-smi") else "about 1.5 GB"
     return (
         f"Not installed yet: the first fine-tuning job installs PyTorch, transformers, TRL and PEFT into .venv-train "
@@ -53,13 +53,13 @@ def environment_state(settings: Settings) -> str:
 
 
 async def install(settings: Settings, is_stopping: asyncio.Event) -> bool:
-    """Install what is missing; all of its output goes to standard output, which is the job's log.
+    """Install what is missing; all output goes to standard output, the job's log.
 
     Returns:
-        False when it was told to stop before it was done.
+        False if it was told to stop before it was done.
 
     Raises:
-        AppError: it could not be installed.
+        AppError: the installation failed.
     """
     if is_installed(settings):
         return True

@@ -1,4 +1,4 @@
-"""What can be wrong with training data, with a recipe, and with a training.
+"""Errors of training data, recipes and trainings.
 
 TrainingError
 ├── InvalidTrainingData    a file of samples cannot be read
@@ -7,7 +7,7 @@ TrainingError
 ├── DataSetRefused         a data set's name cannot be used, or its files are damaged
 ├── DataSetNotFound        no data set has that name or version
 ├── RecipeRefused          a recipe contradicts itself or the machine; `field` names it
-└── TrainingFailed         the process that trains cannot go on
+└── TrainingFailed         the training process cannot continue
 
 Every message says what was found and what to do about it.
 """
@@ -32,11 +32,11 @@ class NoChatTemplate(TrainingError):
 
 
 class DataSetRefused(TrainingError):
-    """A data set's name cannot be used, or its files are not what was written."""
+    """A data set's name cannot be used, or its files were changed or damaged."""
 
 
 class DataSetNotFound(TrainingError):
-    """No data set has that name or version; the message lists those there are."""
+    """No data set has that name or version; the message lists the available ones."""
 
 
 class RecipeRefused(TrainingError):
@@ -48,4 +48,4 @@ class RecipeRefused(TrainingError):
 
 
 class TrainingFailed(TrainingError):
-    """The process that trains cannot go on; the message says why."""
+    """The training process cannot continue; the message says why."""

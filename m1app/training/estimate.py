@@ -1,8 +1,8 @@
-"""Memory and disk that a training will need, before it starts. Estimates: activations depend on kernels and versions.
+"""Estimates the memory and disk that a training needs. Activations depend on kernels and versions.
 
-Sizes of weights, gradients and Adam follow from the number of parameters; those of activations are counted per layer
-as in arXiv 2205.05198, section 4, for attention that keeps no scores, and logits three times (themselves, in float32,
-their gradient).
+Weights, gradients and Adam follow from the number of parameters; activations are counted per layer as in arXiv
+2205.05198, section 4, for attention that stores no scores, and logits three times (themselves, in float32, and their
+gradient).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from m1app.training.recipe import TrainingRecipe
 
-if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
+if TYPE_CHECKING:  # The training process imports this module but does not have `models`.
     from m1app.training.base_model import BaseModel, ModelShape
 
 _PROCESS_BYTES = 700_000_000
@@ -18,19 +18,19 @@ _PROCESS_BYTES = 700_000_000
 _FULL_BYTES = 16
 """Per trained parameter in float32: weight, gradient, two moments of Adam."""
 _KEPT_BYTES = 12
-"""Of these in a checkpoint: no gradient."""
+"""The same in a checkpoint: no gradient."""
 _LOADED_BYTES = 4
-"""Per parameter in float32: what each process reads, what a LoRA is merged in, and what several processes keep twice in
-a checkpoint, once in FSDP's own form."""
+"""Per parameter in float32: read by each process, merged with a LoRA, and stored twice in checkpoints of several
+processes, once in FSDP's format."""
 _WIDTHS_PER_LAYER, _FEED_FORWARDS_PER_LAYER = 10, 4
-"""Values kept per token and layer, in units of the layer's width and of its feed-forward width."""
+"""Values stored per token and layer, in units of the layer's width and of its feed-forward width."""
 _ON_CPU = 1.8
-"""Seen times counted: a LoRA of the embedded model on two samples of 1,280 tokens peaked at 10.6 GB where the count
-says 6.5; a CPU's attention keeps scores, and its allocator what it once had."""
+"""Measured over counted: a LoRA of the embedded model on two samples of 1,280 tokens peaked at 10.6 GB instead of 6.5;
+attention on a CPU stores scores, and the allocator does not return memory."""
 _SAVED_BYTES = 2
 """Per parameter of a finished or published model, in bfloat16 or float16."""
 _USUAL_LAYERS, _USUAL_WIDTH, _USUAL_FEED_FORWARD, _USUAL_VOCABULARY = 28, 2048, 8192, 128_000
-"""Stand in where only the number of parameters is known, scaled to that."""
+"""Stand-in if only the number of parameters is known, scaled to it."""
 _USUAL_PARAMETERS = 2_300_000_000
 
 
@@ -39,34 +39,34 @@ class Estimate:
     """What a training will need."""
 
     memory_bytes: int
-    """Of each GPU for bf16, else of the machine."""
+    """Memory of each GPU for bf16, else of the machine."""
     disk_bytes: int
-    """Checkpoints at their most, the finished model twice, and what is still to be fetched of the base."""
+    """Maximum size of checkpoints, the finished model twice, and what must still be fetched of the base."""
     steps: int
     samples: int
-    """That are learnt from, each epoch."""
+    """Tokens trained on per epoch."""
     parameters: int | None
     trainable: int | None
-    """Parameters that change; None when the base's are not known."""
+    """Trainable parameters; None if the base's are unknown."""
     longest_tokens: int
-    """Of a sample, estimated."""
+    """Estimated tokens of the longest sample."""
     devices: int = 1
-    """GPUs that share weights, gradients and optimizer; each has whole activations of its samples."""
+    """GPUs that share weights, gradients and optimizer; each has the full activations of its samples."""
     host_bytes: int = 0
-    """Of each machine's memory beside that of its GPUs; 0 for a training without one."""
+    """Host memory needed per machine besides that of its GPUs; 0 without a GPU."""
 
 
 def estimate_training(
     recipe: TrainingRecipe, base: "BaseModel", samples: int, longest_tokens: int, devices: int = 1
 ) -> Estimate:
-    """What `recipe` will need.
+    """Estimate what `recipe` will need.
 
     Args:
         recipe: the recipe.
-        base: the model it begins with.
-        samples: how many are learnt from.
-        longest_tokens: of the longest one; what is longer than a block is left out.
-        devices: how many share the training.
+        base: the model it starts from.
+        samples: number of training samples.
+        longest_tokens: tokens of the longest sample; samples longer than a block are left out.
+        devices: number of devices that share the training.
     """
     longest = min(longest_tokens, recipe.block_size)
     steps = recipe.max_steps or max(1, round(recipe.epochs * -(-samples // recipe.batch_size)))
@@ -89,7 +89,7 @@ def estimate_training(
 
 
 def samples_at_once(recipe: TrainingRecipe, devices: int) -> int:
-    """Samples that each device works through in one pass; a batch that cannot be dealt out is rounded up."""
+    """Samples per device and forward pass; a batch that does not divide evenly is rounded up."""
     of_each = -(-recipe.batch_size // devices)
     passes = max(count for count in range(1, recipe.gradient_accumulation + 1) if of_each % count == 0)
     return of_each // passes
@@ -102,10 +102,10 @@ def disk_to_write(
 
     Args:
         recipe: the recipe.
-        parameters: of the model.
-        trainable: those that change.
-        checkpoints: how many are still to come beside those that are there; None for as many as are ever kept.
-        devices: how many processes train.
+        parameters: parameters of the model.
+        trainable: trainable parameters.
+        checkpoints: number of checkpoints to add to the existing ones; None for the most ever kept.
+        devices: number of training processes.
     """
     if checkpoints is None:
         checkpoints = most_checkpoints(recipe)
@@ -114,26 +114,27 @@ def disk_to_write(
 
 
 def most_checkpoints(recipe: TrainingRecipe) -> int:
-    """The new one is written before the oldest is removed; early stopping keeps the best one as well."""
+    """Most checkpoints on disk at once: one is written before the oldest is removed, and early stopping keeps the
+    best."""
     return recipe.keep_checkpoints + 1 + bool(recipe.early_stop_patience)
 
 
 def adapter_parameters(shape: "ModelShape", rank: int) -> int:
-    """Parameters of a LoRA on every linear layer; keys and values are taken for a third of the width."""
+    """Parameters of a LoRA on every linear layer; assumes keys and values of a third of the width."""
     attention = 2 * (2 * shape.width) + 2 * (shape.width + shape.width // 3)
     feed_forward = 3 * (shape.width + shape.feed_forward)
     return shape.layers * rank * (attention + feed_forward)
 
 
 def _on_host(parameters: int, devices: int) -> int:
-    """Every process reads the whole model; the first of several puts a whole checkpoint together."""
+    """Host memory: every process reads the whole model; the first of several assembles a complete checkpoint."""
     return parameters * max(devices * _LOADED_BYTES, _KEPT_BYTES if devices > 1 else 0)
 
 
 def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
     weights = trainable * _FULL_BYTES
     if recipe.method == "lora" or recipe.precision == "bf16":
-        # Beside the adapter; or the copies that autocast computes with.
+        # Frozen weights besides the adapter, or autocast's copies.
         weights += parameters * (2 if recipe.precision == "bf16" else 4)
     return weights
 
@@ -142,7 +143,7 @@ def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devi
     value_bytes = 2 if recipe.precision == "bf16" else 4
     tokens = longest * samples_at_once(recipe, devices)
     per_token = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
-    # With checkpointing one value a layer stays, and one layer at a time is computed anew.
+    # With checkpointing, one value per layer is kept, and one layer at a time is recomputed.
     kept = shape.layers * shape.width + per_token if recipe.gradient_checkpointing else shape.layers * per_token
     logits = tokens * shape.vocabulary * (value_bytes + 8)
     activations = tokens * kept * value_bytes + logits
@@ -150,7 +151,7 @@ def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devi
 
 
 def _to_fetch(base: "BaseModel") -> int:
-    """What a hub's cache has already is counted as well: only the hub's own library knows it."""
+    """Includes files already in the hub cache: only the hub's library knows about those."""
     if base.is_here or base.entry is None:
         return 0
     return base.entry.size_bytes or (base.parameters or 0) * _SAVED_BYTES

@@ -1,6 +1,6 @@
-"""progress.jsonl: what the process that trains says, one JSON object a line, and what is read from it.
+"""progress.jsonl: events of the training process, one JSON object per line, and their interpretation.
 
-Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps done). Beside these:
+Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps done). In addition:
 
     started, resumed   steps (all), samples, evaluation_samples, too_long (samples left out), parameters, trainable
     log                loss, learning_rate, gradient_norm, epoch, tokens (so far), samples_per_second,
@@ -15,7 +15,7 @@ Every event has `event`, `time` (seconds since 1970) and `step` (optimizer steps
     finished           seconds, peak_memory_bytes, first_loss, last_loss, eval_loss_before, eval_loss_after
     note               message; nothing ends
 
-A loss that was no number is null.
+A NaN loss is null.
 """
 
 import json
@@ -30,23 +30,23 @@ ENDINGS = frozenset({"stopped", "failed", "finished"})
 
 
 class EventWriter:
-    """Appends events; each is one write, so that a reader never sees two mixed."""
+    """Appends events; each is a single write, so that readers never see two interleaved."""
 
     def __init__(self, path: Path, *, is_silent: bool = False) -> None:
-        """A silent one writes nothing: of several processes of one training the first one speaks."""
+        """A silent writer writes nothing: of several training processes only the first writes."""
         self._path = path
         self._is_silent = is_silent
         self._has_failed = False
         if not is_silent and path.is_file() and not path.read_bytes().endswith(b"\n"):
-            with path.open("a", encoding="utf-8") as file:  # The last process was killed in the middle of a line.
+            with path.open("a", encoding="utf-8") as file:  # The previous process was killed in the middle of a line.
                 file.write("\n")
 
     def write(self, event: str, step: int, **values: Any) -> None:
-        """Append one event with the time; raises OSError when the disk does not take it."""
+        """Append one event with the time; raises OSError if it cannot be written."""
         if self._is_silent:
             return
         line = json.dumps({"event": event, "time": time.time(), "step": step, **values}, ensure_ascii=False)
-        # After a failure half a line may be there.
+        # After a failure, half a line may have been written.
         lead, self._has_failed = "\n" if self._has_failed else "", True
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{lead}{line}\n")
@@ -54,24 +54,24 @@ class EventWriter:
 
 
 def read_events(path: Path) -> tuple[dict[str, Any], ...]:
-    """All events that still hold, in order; empty when there is no file yet.
+    """Return all valid events, in order; empty if there is no file yet.
 
-    After a kill a training goes on from its last checkpoint: what was said of later steps before is left out, so that
-    every step is there once.
+    A killed training resumes from its last checkpoint: earlier events for later steps are dropped, so that every step
+    appears once.
     """
     events: list[dict[str, Any]] = []
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # Texts hold other line breaks.
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # texts may contain U+2028 and others
     except FileNotFoundError:
         return ()
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:  # Half a line: its writer was killed, or is still at it.
+        except ValueError:  # Half a line: its writer was killed, or is still writing.
             continue
         if not isinstance(event, dict) or "event" not in event:
             continue
-        if event["event"] == "started":  # From the base model on: killed before the first checkpoint, if anything.
+        if event["event"] == "started":  # Restarted from the base model: killed before the first checkpoint, if at all.
             events = []
         if event["event"] == "resumed":
             events = [each for each in events if each["step"] <= event["step"] and each["event"] not in ENDINGS]
@@ -80,40 +80,40 @@ def read_events(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def last_ending(events: Sequence[Event]) -> Event | None:
-    """How the training ended; None while it runs, or when it was killed."""
+    """The event that ended the training; None while it runs or if it was killed."""
     return next((each for each in reversed(events) if each["event"] in ENDINGS), None)
 
 
 def should_stop_early(eval_losses: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` evaluations all failed to go below the best one before them; never for 0."""
+    """Whether none of the last `patience` evaluations improved on the best one before them; never for 0."""
     if not patience or len(eval_losses) <= patience:
         return False
     return min(eval_losses[-patience:]) >= min(eval_losses[:-patience])
 
 
 def evaluation_losses(log_history: Iterable[Mapping[str, Any]]) -> list[float]:
-    """Evaluation losses that the trainer noted, without that of the base before its first step."""
+    """Evaluation losses in the trainer's log, without the base model's."""
     return [float(log["eval_loss"]) for log in log_history if "eval_loss" in log and log["step"] > 0]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """Figures of a training so far; None where there is none yet."""
+    """Figures of a training so far; None if not available yet."""
 
     steps: int
     steps_planned: int
     first_loss: float | None
     last_loss: float | None
-    """Mean of the last tenth of the steps: single steps jump."""
+    """Mean over the last tenth of the steps, because single steps are noisy."""
     eval_loss_before: float | None
-    """Of the base model."""
+    """Loss of the base model."""
     eval_loss_after: float | None
     tokens_per_second: float | None
     seconds_left: float | None
 
 
 def summarise(events: Iterable[Event]) -> TrainingSummary:
-    """The figures of these events."""
+    """Summarise these events."""
     events = tuple(events)
     logs = [each for each in events if each["event"] == "log"]
     evaluated = (each.get("eval_loss") for each in events if each["event"] == "evaluated")

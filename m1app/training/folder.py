@@ -1,15 +1,15 @@
-"""One training's folder: what the app puts there, what the process that trains writes, and the names of both.
+"""One training's folder: files that the app provides, and files that the training process writes.
 
 recipe.json       the recipe
-run.json          what the app settled on: where the base lies, what the new model is called (`TrainingRun`)
+run.json          what the app decided: where the base is, the new model's name (`TrainingRun`)
 train.jsonl       rendered samples: {"prompt", "completion", "parts"?}
-evaluation.jsonl  those that were held out, in the same form; may be empty
+evaluation.jsonl  the held-out ones, in the same format; may be empty
 progress.jsonl    events, see `training_events`
-checkpoints/      from which a training goes on; old ones are removed
-adapter/          a LoRA by itself, for servers that load one at run time
+checkpoints/      to resume from; old ones are removed
+adapter/          the LoRA itself, for servers that load one at run time
 model/            the finished model: config, safetensors (bfloat16), tokenizer
 model.gguf        the same for the embedded engine
-card.md           what it was made of, for people
+card.md           how it was made, for users
 """
 
 import json
@@ -26,12 +26,12 @@ from m1app.training.recipe import TrainingRecipe
 
 
 class TrainingRun(BaseModel):
-    """What was settled on for one training."""
+    """What was decided for one training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_id: str
-    """Of the new model in the catalog."""
+    """Catalog id of the new model."""
     base_id: str
     base_kind: Literal["gguf", "folder", "hub"]
     base_location: str
@@ -42,14 +42,14 @@ class TrainingRun(BaseModel):
     """NAME:vN of the data set, or the file's name."""
     data_sha256: str
     git_commit: str
-    """Of the app; empty where it is no checkout."""
+    """Commit of the app; empty outside a checkout."""
     sample_prompt: str = ""
-    """Rendered; the tuned model's continuation of it is shown at every evaluation."""
+    """Rendered prompt that the tuned model continues at every evaluation."""
     context_length: int
     threads: int
     """CPU threads of each process; at least 1."""
     devices: int = 1
-    """GPUs of a machine that share the training, each with a process; 1 also on a CPU."""
+    """GPUs per machine that share the training, one process each; 1 on a CPU."""
     nodes: int = 0
     """Machines of a Ray cluster that share it; 0 trains where the job runs."""
     created_at: str
@@ -73,7 +73,7 @@ class TrainingFolder:
         self.card = path / "card.md"
         self.lock_file = path / "training.lock"
         self.stop_file = path / "stop"
-        """Asks several processes to stop: a signal would reach what launched them, which gives them 30 s."""
+        """Asks several processes to stop: a signal would reach their launcher, which only gives them 30 s."""
 
     def write(
         self,
@@ -82,7 +82,7 @@ class TrainingFolder:
         train: Iterable[Mapping[str, Any]],
         evaluation: Iterable[Mapping[str, Any]],
     ) -> None:
-        """Put down what the training needs; run.json comes last, so that where it is, all is."""
+        """Write the training's input; run.json is last, so that its presence means everything is there."""
         self.path.mkdir(parents=True, exist_ok=True)
         _replace(self.train_file, _lines(train))
         _replace(self.evaluation_file, _lines(evaluation))
@@ -90,11 +90,11 @@ class TrainingFolder:
         _replace(self.run_file, [run.model_dump_json(indent=1) + "\n"])
 
     def recipe(self) -> TrainingRecipe:
-        """The recipe; raises TrainingFailed when it is missing, RecipeRefused when it is wrong."""
+        """Read the recipe; raises TrainingFailed if it is missing, RecipeRefused if it is invalid."""
         return TrainingRecipe.parse(_read_json(self.recipe_file))
 
     def run(self) -> TrainingRun:
-        """What was settled on; raises TrainingFailed when the file is missing or damaged."""
+        """Read run.json; raises TrainingFailed if it is missing or damaged."""
         try:
             return TrainingRun.model_validate(_read_json(self.run_file))
         except ValidationError as exc:
@@ -103,12 +103,12 @@ class TrainingFolder:
             ) from exc
 
     def remove_checkpoints(self) -> None:
-        """Give their disk space back, once the model is finished."""
+        """Remove checkpoints once the model is finished."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rendered samples; raises TrainingFailed that names file and line."""
+    """Read rendered samples; raises TrainingFailed naming file and line."""
     rows = []
     try:
         with path.open(encoding="utf-8") as file:

@@ -1,6 +1,6 @@
-"""What training data takes from the app's database: its own right answers as samples, and questions to leave out.
+"""Training data from the app's database: right answers as samples, and questions to leave out.
 
-Questions are left out that a question set evaluates here, or that a model answers right already.
+Left out are questions that a question set evaluates here, or that a model already answers right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ _CAPPED = "budget"
 
 
 def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]:
-    """Right answers of probes and sweeps, newest first.
+    """Return right answers of probes and sweeps, newest first.
 
-    Thinking that a budget cut, and an answer that its cap cut, end in the middle of a sentence and would teach that:
-    only what ended by itself is taken.
+    Thinking cut by a budget and answers cut by their cap end in mid-sentence and would teach that, so only naturally
+    ended ones are used.
 
     Args:
-        session: of the database.
-        source: what the samples say of where they came from.
+        session: a database session.
+        source: the samples' `source`.
     """
     cases, found = CaseRepository(session), []
     cursor: str | None = None
@@ -76,22 +76,22 @@ def _ended_by_itself(session: Session, case: CaseSummary) -> bool:
 
 _PAGE_SIZE = 1000
 _OWN_SHARE = 0.9
-"""Of the samples, from which on a set is theirs: an import may leave some questions out."""
+"""Share of the samples above which a set counts as their own: an import may leave some questions out."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunQuestions:
-    """What curation asks of a benchmark run; each question by its `question_hash`."""
+    """The questions of a benchmark run that curation needs, by `question_hash`."""
 
     answered: frozenset[str] = frozenset()
-    """Those that the chosen model answers right."""
+    """Questions that the chosen model answers right."""
     sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The run's question sets that are still here: name to all its questions."""
+    """The run's question sets that still exist: name to all its questions."""
 
     def own_sets(self, samples: Sequence[TrainingSample]) -> tuple[str, ...]:
-        """Names of the sets that are the samples' own: nearly every sample asks one of the set's questions.
+        """Names of the samples' own sets, those that contain the questions of nearly all samples.
 
-        A set of which some questions merely stand among the samples is none of them: that is a leak.
+        A set with only some questions among the samples is not their own: that is a leak.
         """
         hashes = [question_hash(each.question, each.options) for each in samples]
         least = _OWN_SHARE * len(hashes)
@@ -99,7 +99,7 @@ class RunQuestions:
 
 
 def evaluation_questions(session: Session) -> Mapping[str, Sequence[str]]:
-    """Every question set's name to its questions, as `comparable_text` gives each."""
+    """Map each question set's name to its questions, each from `comparable_text`."""
     sets = QuestionSetRepository(session)
     return {
         each.name: [comparable_text(question.stem, question.options) for question in sets.questions(each.id)]
@@ -108,17 +108,17 @@ def evaluation_questions(session: Session) -> Mapping[str, Sequence[str]]:
 
 
 def run_questions(session: Session, reference: str) -> RunQuestions:
-    """The questions of a benchmark run, and those of them that a model answers right.
+    """Return the questions of a benchmark run, and those that a model answers right.
 
-    Right is the first pass at the largest budget with the most force rounds, by the rule strict.
+    Right means the first pass, at the largest budget with the most force rounds, by the strict rule.
 
     Args:
-        session: of the database.
-        reference: "RUN", or "RUN:MODEL" for a run of several models; an empty one gives no questions.
+        session: a database session.
+        reference: "RUN", or "RUN:MODEL" for a run of several models; empty gives no questions.
 
     Raises:
         RecordNotFound: no such run.
-        AppError: the run has several models and none is chosen, or not the one that is.
+        AppError: the run has several models and none is chosen, or does not have the chosen one.
     """
     if not reference:
         return RunQuestions()

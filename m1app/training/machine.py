@@ -1,4 +1,4 @@
-"""What this machine has to train with: cores, memory, disk, GPUs, and on how many of these a recipe is trained.
+"""The hardware available for training (cores, memory, disk, GPUs), and how many GPUs a recipe uses.
 
 Read from the system; no CUDA library is loaded.
 """
@@ -27,26 +27,26 @@ class Gpu:
     memory_bytes: int
     free_bytes: int
     uuid: str = ""
-    """As CUDA_VISIBLE_DEVICES takes it, whatever the order; empty when it was not asked for."""
+    """For CUDA_VISIBLE_DEVICES, independent of the device order; empty if it was not queried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is there now."""
+    """The machine's current resources."""
 
     cores: int
-    """That this process may use."""
+    """Cores that this process may use."""
     memory_bytes: int
-    """Of the machine, or the least that its container is allowed."""
+    """Memory of the machine, or its container's limit if lower."""
     available_bytes: int
-    """Memory that can be had without ending something else."""
+    """Memory available without ending other processes."""
     disk_free_bytes: int
-    """Where the training is to write."""
+    """Free space where training writes."""
     gpus: tuple[Gpu, ...] = ()
-    """That CUDA_VISIBLE_DEVICES lets this process see, in its order; without it all, by bus."""
+    """GPUs visible through CUDA_VISIBLE_DEVICES, in its order; if unset, all by bus."""
 
     def said(self) -> str:
-        """One line for people."""
+        """One line for users."""
         gpus = ", ".join(f"{gpu.name} ({size(gpu.free_bytes)} free)" for gpu in self.gpus) or "no GPU"
         return (
             f"{self.cores} cores, {size(self.available_bytes)} of {size(self.memory_bytes)} memory free, "
@@ -55,7 +55,7 @@ class Machine:
 
 
 def examine_machine(folder: Path) -> Machine:
-    """This machine, with the free space of the disk that `folder` is, or will be, on. Blocks for up to 20 s."""
+    """Examine this machine, and the free space on the disk of `folder`, which need not exist. Blocks for up to 20 s."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
     total, available = _memory()
     return Machine(
@@ -68,14 +68,14 @@ def examine_machine(folder: Path) -> Machine:
 
 
 def devices_for(recipe: TrainingRecipe, machine: Machine) -> int:
-    """GPUs that share the training: a LoRA fits on one, every weight with its optimizer seldom does. 1 on a CPU."""
+    """Number of GPUs that share the training: a LoRA fits on one, full fine-tuning seldom does. 1 on a CPU."""
     if recipe.gpus_per_node:
         return recipe.nodes * recipe.gpus_per_node
     return max(1, len(machine.gpus)) if recipe.precision == "bf16" and recipe.method == "full" else 1
 
 
 def check_batch(recipe: TrainingRecipe, machine: Machine) -> None:
-    """Refuse a batch that cannot be dealt out evenly to the GPUs; raises RecipeRefused."""
+    """Reject a batch that cannot be divided evenly among the GPUs; raises RecipeRefused."""
     devices = devices_for(recipe, machine)
     if recipe.batch_size % devices:
         nearest = -(-recipe.batch_size // devices) * devices
@@ -87,13 +87,13 @@ def check_batch(recipe: TrainingRecipe, machine: Machine) -> None:
 
 
 def parse_gpus(csv: str, visible: str | None = None) -> tuple[Gpu, ...]:
-    """GPUs from `nvidia-smi --query-gpu=name,memory.total,memory.free,uuid --format=csv,noheader,nounits` (MiB).
+    """Parse the output of `nvidia-smi --query-gpu=name,memory.total,memory.free,uuid --format=csv,noheader,nounits`
+    (MiB).
 
     Args:
-        csv: a line each, by bus; the UUID may be missing.
-        visible: as CUDA_VISIBLE_DEVICES has it: indices, or UUIDs by their beginning. As with CUDA, the first that
-            means no GPU ends the list, and an empty one hides all. None shows all. Parts of a GPU (MIG) are unknown
-            here.
+        csv: one line per GPU, by bus; the UUID may be missing.
+        visible: value of CUDA_VISIBLE_DEVICES: indices or UUID prefixes. As in CUDA, the first invalid entry ends the
+            list, and an empty value hides all GPUs. None shows all. MIG devices are not supported.
 
     Source: CUDA C++ Programming Guide, "CUDA Environment Variables".
     """
@@ -116,7 +116,7 @@ def _visible(lines: Sequence[str], visible: str) -> list[str]:
 
 
 def _gpu(line: str) -> Gpu | None:
-    """None for one that does not tell its memory."""
+    """None for a GPU that does not report its memory."""
     name, *rest = (part.strip() for part in line.split(","))
     if len(rest) < 2 or not all(part.isdecimal() for part in rest[:2]):
         return None
@@ -133,13 +133,13 @@ def _gpus() -> tuple[Gpu, ...]:
 
 
 def _memory() -> tuple[int, int]:
-    """Total and available bytes: the machine's, or the container's where that is less."""
+    """Total and available bytes: the machine's, or the container's if less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     available = _available_of_machine() or total
     limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
     if limit is None or limit >= total:
         return total, available
-    # What the container has in its file cache is given back when it is needed, but counted as used.
+    # The container's file cache counts as used, but is released on demand.
     return limit, min(available, limit - (used or 0) + _cached_by_container())
 
 

@@ -1,4 +1,4 @@
-"""What a fine-tuned model was made of, in Markdown for people."""
+"""The model card of a fine-tuned model, in Markdown."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from m1app.training.recipe import TrainingRecipe
 
 
 def model_card(recipe: TrainingRecipe, run: TrainingRun, events: Sequence[Event], *, has_gguf: bool) -> str:
-    """The card of a finished training."""
+    """Return the card of a finished training."""
     start = next((each for each in events if each["event"] in ("started", "resumed")), {})
     resumed = sum(each["event"] == "resumed" for each in events)
     summary = summarise(events)

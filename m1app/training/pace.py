@@ -1,4 +1,4 @@
-"""How fast earlier fine-tunings of a base went here, to say how long the next one may take."""
+"""Measures the speed of earlier fine-tunings of a base here, to estimate how long the next one takes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from storage.jobs.records import Job, JobKind
 
 _LOOKED_AT = 100
 _MUST_AGREE = ("base", "method", "precision", "block_size")
-"""Fields of the recipe by which a pace can be compared."""
+"""Recipe fields that must match for paces to be comparable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What was measured."""
+    """A measured pace."""
 
     samples_per_second: float
     job_name: str
 
 
 async def measured_pace(jobs: JobService, fine_tuning: FineTuningService, recipe: TrainingRecipe) -> Pace | None:
-    """Of the newest fine-tuning whose recipe is alike; None when there is none.
+    """Return the pace of the newest fine-tuning with a similar recipe; None if there is none.
 
     Raises:
         StorageError: the database cannot be read.

@@ -1,6 +1,6 @@
-"""What a fine-tuning comes to, before it starts: what its samples look like, and which are too long for a block.
+"""A fine-tuning plan: its cost, its samples, and which of them are too long for a block.
 
-Lengths are estimated from characters, until an engine that has the base's tokenizer counts them (`count_tokens`).
+Lengths are estimated from characters until an engine with the base's tokenizer counts them (`count_tokens`).
 """
 
 import asyncio
@@ -22,29 +22,29 @@ from models.errors import ModelsError
 _log = logging.getLogger(__name__)
 
 _FIND_SECONDS = 5.0
-"""How long a person waits for the engines to say what they serve."""
+"""How long users wait for engines to list their models."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """What an engine counted."""
+    """Token counts from an engine."""
 
     model: str
-    """Whose tokenizer it is."""
+    """The model whose tokenizer was used."""
     samples: int
-    """That were counted, in the order of the data: those learnt from, then those held out."""
+    """Samples counted, in the order of the data: training samples, then held-out ones."""
     too_long: int
-    """Of these: longer than a block."""
+    """Of these, longer than a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuningPlan:
-    """What a recipe comes to on this machine."""
+    """What a recipe needs on this machine."""
 
     recipe: TrainingRecipe
     base: BaseModel
     profile: str
-    """Id of the profile that the new model will think by."""
+    """Id of the new model's profile."""
     data: str
     """NAME:vN, or the file's name."""
     data_sha256: str
@@ -52,33 +52,33 @@ class FineTuningPlan:
     evaluation_samples: int
     rows: SplitRows
     preview: tuple[PreviewedSample, ...]
-    """The first samples that are learnt from, then the first one that is left out, if any is."""
+    """The first training samples, then the first one left out, if any."""
     reports: tuple[StepReport, ...]
-    """What was left out, by curation of a file and by rendering."""
+    """What curation of a file and rendering left out."""
     estimate: Estimate
     machine: Machine
     command_line: str
     environment: str
     """See `FineTuningService.environment_state`."""
     notes: tuple[str, ...]
-    """What to know before it starts, such as what it costs a running engine."""
+    """Notes before it starts, such as the impact on a running engine."""
 
 
 def hub_access(settings: Settings) -> HubAccess:
-    """How the app's settings reach the hub."""
+    """Hub access from the app's settings."""
     return HubAccess(settings.hub_url, settings.hub_token.get_secret_value(), settings.hub_offline)
 
 
 def notes_on(
     recipe: TrainingRecipe, machine: Machine, rows: SplitRows, counted: TokenCount | None = None
 ) -> tuple[str, ...]:
-    """What a person should know before it starts, a sentence or two each.
+    """Return notes for the user, one or two sentences each.
 
     Args:
         recipe: the recipe.
-        machine: that trains.
-        rows: what is trained on.
-        counted: None where no engine counted.
+        machine: the machine that trains.
+        rows: the training rows.
+        counted: None if no engine counted.
     """
     notes = [_place_note(recipe, machine)]
     notes.append(_counted_note(counted, rows, recipe) if counted else _estimated_note(rows, recipe))
@@ -108,9 +108,9 @@ def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
 
 
 async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuningPlan:
-    """The plan with tokens counted by an engine that has the base's tokenizer; unchanged where none answers.
+    """Return the plan with tokens counted by an engine with the base's tokenizer; unchanged if none responds.
 
-    It takes seconds at most: of much data only the first samples are counted.
+    Takes a few seconds at most: of large data sets only the first samples are counted.
     """
     model = await _who_counts(plan.base, engines)
     if model is None:
@@ -128,13 +128,13 @@ async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuni
 
 
 async def _who_counts(base: BaseModel, engines: EngineService) -> str | None:
-    """The name of a model that answers and has the base's tokenizer."""
+    """Name of an available model with the base's tokenizer."""
     try:
         async with asyncio.timeout(_FIND_SECONDS):
             own = await engines.engine().served_models()
             if found := _named(base, own):
                 return found
-            # A further model of the embedded engine would first have to be loaded: that is not done for a count.
+            # Counting is no reason to load an additional model of the embedded engine.
             others = [name for name in await engines.models() if engines.choice_of(name) is EngineChoice.REMOTE]
             return _named(base, others)
     except (TimeoutError, ModelsError) as exc:
@@ -143,8 +143,8 @@ async def _who_counts(base: BaseModel, engines: EngineService) -> str | None:
 
 
 def _named(base: BaseModel, served: Iterable[str]) -> str | None:
-    """The first name that means the base or its parent, whose tokenizer a fine-tuning does not change."""
-    if base.entry is None:  # The name of a file may be that of quite another model.
+    """The first name that means the base or its parent; fine-tuning does not change the tokenizer."""
+    if base.entry is None:  # A file may have the same name as an unrelated model.
         return None
     known = {base.id, base.entry.parent, base.entry.hub_repo or ""} - {""}
     return next((name for name in served if name.partition(" @ ")[0] in known), None)

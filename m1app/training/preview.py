@@ -1,4 +1,4 @@
-"""Samples as they are trained on, for a person to look at: rendered, counted, and which are too long for a block."""
+"""Previews samples as they are trained on: rendered, counted, and which are too long for a block."""
 
 import asyncio
 import logging
@@ -25,21 +25,21 @@ from models.profiles import Profile
 _log = logging.getLogger(__name__)
 
 _SHOWN_SAMPLES = 3
-"""Samples shown of a plan, beside one that is left out."""
+"""Samples shown in a plan, besides one that is left out."""
 _COUNT_SECONDS, _SHOW_SECONDS = 10.0, 5.0
-"""How long a person waits for a count of all samples, and for one of those that are shown."""
+"""How long users wait for token counts of all samples, and of the shown ones."""
 _AT_ONCE = 16
 _CHARACTERS_PER_TOKEN = 4.5
-"""More than plain English has: a sample that is too long by this is too long."""
+"""More than plain English has; a sample too long by this estimate is certainly too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleTokens:
-    """Tokens of one rendered sample, piece by piece, as the training counts them."""
+    """Tokens of one rendered sample, part by part, as training counts them."""
 
     prompt: int
     parts: tuple[int, ...]
-    """Tokens of each part, in their order."""
+    """Tokens of each part, in order."""
 
     @property
     def total(self) -> int:
@@ -55,12 +55,12 @@ class PreviewedSample:
     tokens: SampleTokens | None
     """None if no engine has counted them."""
     note: str = ""
-    """Why it is left out of a training; empty if it is not."""
+    """Why it is left out of training; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Rendered samples, and what to know of the profile."""
+    """Rendered samples, and notes on the profile."""
 
     profile: str
     samples: tuple[PreviewedSample, ...]
@@ -70,7 +70,7 @@ class Preview:
 async def preview_samples(
     samples: Sequence[TrainingSample], profile: Profile, engine: Engine | None, max_tokens: int
 ) -> Preview:
-    """Render the samples. Args and errors as `TrainingDataService.preview`."""
+    """Render the samples. Args and errors as in `TrainingDataService.preview`."""
     template = await _template(profile, engine)
     shown = [await _preview(sample, profile, template, engine, max_tokens) for sample in samples]
     notes = []
@@ -83,14 +83,14 @@ async def preview_samples(
 
 
 def choose_samples(samples: Sequence[PreviewedSample], learnt: int) -> tuple[PreviewedSample, ...]:
-    """The samples to show: some of the first `learnt`, which are learnt from, and one that is left out."""
+    """Choose the samples to show: some of the first `learnt`, the training samples, and one that is left out."""
     fitting = (each for each in samples[:learnt] if not each.note)
     left_out = (each for each in samples if each.note)
     return (*islice(fitting, _SHOWN_SAMPLES), *islice(left_out, 1))
 
 
 def without_count(samples: Sequence[RenderedSample], block_size: int) -> list[PreviewedSample]:
-    """The samples without a count; left out are those that cannot fit into a block."""
+    """Samples without token counts; those that cannot fit into a block are marked as left out."""
     return [
         PreviewedSample(each, None, _too_long(None, block_size) if is_surely_longer(each, block_size) else "")
         for each in samples
@@ -103,7 +103,7 @@ def is_surely_longer(sample: RenderedSample, block_size: int) -> bool:
 
 
 async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size: int) -> list[PreviewedSample]:
-    """The samples in their order, counted by `engine` as far as there is time: ten seconds."""
+    """Count the samples in order with `engine`, for up to ten seconds."""
     measured: list[PreviewedSample] = []
     try:
         async with asyncio.timeout(_COUNT_SECONDS):
@@ -116,7 +116,7 @@ async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size:
 
 
 async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple[PreviewedSample, ...]:
-    """The samples with the tokens of each, including those that `measure` could tell without counting."""
+    """Return the samples with their token counts, including those that `measure` skipped."""
     try:
         async with asyncio.timeout(_SHOW_SECONDS):
             tokens = await asyncio.gather(*(_count(engine, each.rendered) for each in shown))
@@ -127,7 +127,7 @@ async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple
 
 
 async def _measure_one(engine: Engine, sample: RenderedSample, block_size: int) -> PreviewedSample:
-    # A token spells at least one byte: into a long block most samples fit without being counted.
+    # A token has at least one byte, so most samples need no counting to fit into a long block.
     if len(sample.prompt.encode()) + len(sample.completion.encode()) <= block_size:
         return PreviewedSample(sample, None)
     tokens = await _count(engine, sample)
@@ -141,7 +141,7 @@ async def _count(engine: Engine, sample: RenderedSample) -> SampleTokens:
 
 
 def _too_long(tokens: SampleTokens | None, block_size: int) -> str:
-    """What is noted of a sample that is longer than a block; empty for one that is not."""
+    """Note for a sample longer than a block; empty if it is not."""
     if tokens is None:
         return f"It has more than the {block_size:,} tokens of a block."
     too_many = block_size and tokens.total > block_size

@@ -1,6 +1,6 @@
-"""The process that trains, as its owner sees it: started, followed by its events, told to stop.
+"""The training process, from its owner's side: start it, follow its events, tell it to stop.
 
-It cannot outlive its owner (`models.servers.process_guard`), and it saves a checkpoint when it is told to end.
+It cannot outlive its owner (`models.servers.process_guard`), and it saves a checkpoint when told to stop.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from models.servers.process_guard import guarded, inherited_environment
 from storage.jobs.records import JobProgress
 
 GRACE_SECONDS = 600.0
-"""A step and a checkpoint of a large model on a busy machine."""
+"""Time for a step and a checkpoint of a large model on a busy machine."""
 _LOOK_SECONDS = 1.0
 _FULL_DISK_BYTES = 50_000_000
-"""With less free a disk counts as full."""
+"""A disk with less free space counts as full."""
 _FSDP = PROJECT / "m1app" / "training" / "accelerate_fsdp.yaml"
 KEPT_MEMORY = {
-    # Memory that is given back to the system after every step is asked for again in the next: a sixth of the time.
+    # Returning memory to the system after every step, only to request it again, costs a sixth of the time.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "268435456",
 }
-"""For the allocator of a process that trains on a CPU."""
+"""Allocator settings for training on a CPU."""
 
 
 async def run_training(
@@ -42,10 +42,10 @@ async def run_training(
     report: Callable[[JobProgress], None],
     is_stopping: asyncio.Event,
 ) -> bool:
-    """Train in a prepared folder, or go on there, until it is finished or stopped.
+    """Train in a prepared folder, or resume there, until finished or stopped.
 
     Returns:
-        False when it was stopped, with a checkpoint if a step was done.
+        False if it was stopped, with a checkpoint if a step was done.
 
     Raises:
         AppError: it failed; the message says why.
@@ -91,7 +91,7 @@ async def run_training(
 
 def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, run: TrainingRun) -> None:
     if run.devices > 1 or run.nodes:
-        with suppress(OSError):  # On a full disk the signal has to do.
+        with suppress(OSError):  # On a full disk the signal must suffice.
             folder.stop_file.touch()
             return
     with suppress(ProcessLookupError):
@@ -99,7 +99,7 @@ def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, r
 
 
 def progress_of(events: Sequence[Event]) -> JobProgress:
-    """How far these events say the training is."""
+    """Training progress from its events."""
     summary = summarise(events)
     logs = [each for each in events if each["event"] == "log"]
     last = logs[-1] if logs else {}
@@ -139,9 +139,10 @@ def _message(events: Sequence[Event]) -> str:
 
 
 def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_stopping: bool) -> bool | None:
-    """None when the process has not said how it ended; raises AppError with what it says of a failure."""
+    """Whether training finished; None if the process did not report an outcome. Raises AppError with a reported
+    failure."""
     ending = last_ending(events)
-    # An older one is of an earlier attempt: this one ended before it could say anything.
+    # An older event is from an earlier attempt: this process ended before it could report anything.
     is_new = ending is not None and float(ending["time"]) >= started_at
     if ending is not None and is_new and ending["event"] == "failed":
         raise AppError(str(ending["message"]))
@@ -153,7 +154,7 @@ def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_
 
 
 def _silence(status: int, disk_free_bytes: int) -> str:
-    """What to say of a process that could say nothing itself."""
+    """Error message for a process that ended without reporting why."""
     said = f"The training process exited without reporting a result (status {status})."
     if disk_free_bytes < _FULL_DISK_BYTES:
         return (
@@ -167,9 +168,9 @@ def _silence(status: int, disk_free_bytes: int) -> str:
 
 
 def command_of(settings: Settings, folder: TrainingFolder, run: TrainingRun) -> list[str]:
-    """The command that trains under guard, with a process for each of several GPUs, here or on nodes of a cluster."""
+    """The training command under guard, with one process per GPU, here or on cluster nodes."""
     python, module = str(settings.train_python), ["-m", "m1app.training.sft", str(folder.path)]
-    # From PROJECT: the code of a job on Ray lies elsewhere on every node.
+    # Relative to PROJECT, because a Ray job's code is at a different path on every node.
     launch = [python, "-m", "accelerate.commands.launch", "--config_file", str(_FSDP.relative_to(PROJECT))]
     if run.nodes:
         spread = [sys.executable, "-m", "m1app.jobs.ray_nodes", "--nodes", str(run.nodes), "--gpus", str(run.devices)]
@@ -184,20 +185,20 @@ def command_of(settings: Settings, folder: TrainingFolder, run: TrainingRun) -> 
 
 
 def one_gpu(machine: Machine) -> dict[str, str]:
-    """Variables by which a process sees only the GPU with the most free memory; none where there is none.
+    """Variables that make only the GPU with the most free memory visible; empty if there is no GPU.
 
-    One that saw several would copy the model to each and share out every batch, without being asked.
+    If it saw several, the trainer would replicate the model and split every batch on its own.
     """
     if not machine.gpus:
         return {}
     roomiest = max(range(len(machine.gpus)), key=lambda index: machine.gpus[index].free_bytes)
-    # nvidia-smi counts by bus; CUDA by speed, unless it is told.
+    # nvidia-smi orders GPUs by bus; CUDA by speed unless told otherwise.
     visible = machine.gpus[roomiest].uuid or str(roomiest)
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": visible}
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Nothing of the app's settings but what the hub needs: they hold secrets."""
+    """The environment without the app's settings, which contain secrets, except those for the hub."""
     hub = {"HF_ENDPOINT": settings.hub_url, "HF_HUB_DISABLE_TELEMETRY": "1"}
     if token := settings.hub_token.get_secret_value():
         hub["HF_TOKEN"] = token

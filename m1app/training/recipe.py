@@ -1,6 +1,6 @@
-"""What a person asks of a fine-tuning, checked, and the command line that asks the same.
+"""The validated request for a fine-tuning, and the equivalent command line.
 
-Whether the machine and the base model can do it is `recipe_check`'s; presets are in `presets.toml`.
+`recipe_check` checks it against machine and base model; presets are in `presets.toml`.
 """
 
 import difflib
@@ -31,24 +31,24 @@ class TrainingRecipe(BaseModel):
     base: Annotated[str, Field(min_length=1)]
     """Catalog id, a .gguf file, or a folder of safetensors."""
     data: Annotated[str, Field(min_length=1)]
-    """NAME or NAME:vN of a training data set that is here, or a file."""
+    """NAME or NAME:vN of a stored training data set, or a file."""
     preset: Preset
     name: Annotated[str, Field(max_length=60)] = ""
-    """Of the new model; empty is named after base and preset."""
+    """Name of the new model; empty derives it from base and preset."""
     profile: str = ""
-    """How the new model is to open and close its thinking; empty: as its base does."""
+    """How the new model opens and closes its thinking; empty uses its base's profile."""
     method: Literal["full", "lora"]
-    """Every weight, or a low-rank adapter of all linear layers (arXiv 2106.09685) that is merged at the end."""
+    """All weights, or a low-rank adapter on all linear layers (arXiv 2106.09685) that is merged at the end."""
     learning_rate: Annotated[float, Field(gt=0.0, le=0.1)]
-    """At its peak."""
+    """Peak learning rate."""
     epochs: Annotated[float, Field(gt=0.0, le=1000.0)]
     """Passes over the data."""
     max_steps: _Positive | None = None
-    """Ends earlier than `epochs` would; None leaves it to `epochs`."""
+    """Ends before `epochs` would; None leaves it to `epochs`."""
     batch_size: _Positive
-    """Samples of one optimizer step, over all devices."""
+    """Samples per optimizer step, over all devices."""
     gradient_accumulation: _Positive = 1
-    """Parts that a step's samples are worked through in, one after the other: more parts need less memory."""
+    """Micro-batches per step: more of them need less memory."""
     warmup_ratio: _Share = 0.0
     """Share of the steps over which the learning rate rises to its peak."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
@@ -57,46 +57,46 @@ class TrainingRecipe(BaseModel):
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
     max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
     precision: Literal["bf16", "fp32"]
-    """Of the arithmetic, and so where it is done: bf16 on the GPU, fp32 on the CPU."""
+    """Numeric precision, which also determines the device: bf16 on the GPU, fp32 on the CPU."""
     block_size: Annotated[int, Field(ge=16)]
-    """Maximum tokens of a sample; a longer one is left out, never cut."""
+    """Maximum tokens per sample; longer ones are left out, never cut."""
     gradient_checkpointing: bool = False
-    """Computes activations twice to keep fewer of them."""
+    """Recomputes activations to store fewer of them."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """None with method "full"; so are alpha and dropout."""
+    """None for method "full", as are alpha and dropout."""
     lora_alpha: Annotated[float, Field(gt=0.0)] | None = None
     lora_dropout: _Share | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the split, the order of the data, and the adapter's first weights."""
+    """Seed for the split, the order of the data, and the adapter's initial weights."""
     evaluation_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
-    """Share of the samples that is held out for the evaluation loss; 0 evaluates nothing."""
+    """Share of samples held out for the evaluation loss; 0 disables evaluation."""
     evaluate_every_steps: _Positive = 50
     save_every_steps: _Positive = 50
     keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
-    """Older ones are removed; with early stopping the best one is kept as well."""
+    """Checkpoints to keep; with early stopping the best one is kept as well."""
     early_stop_patience: _Count = 0
-    """Evaluations without a lower loss until it stops, and takes the best checkpoint; 0 never stops early."""
+    """Stop after this many evaluations without improvement and use the best checkpoint; 0 never stops early."""
     sample_question: str = ""
-    """Answered at every evaluation, to be read; empty takes the first sample that was held out."""
+    """Question answered at every evaluation; empty uses the first held-out sample."""
     sample_tokens: Annotated[int, Field(ge=0, le=2048)] = 96
-    """Maximum tokens of that answer; 0 answers none."""
+    """Maximum tokens of that answer; 0 disables it."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """CPU threads; 0 takes half of the cores, so that a running engine keeps the others."""
+    """CPU threads; 0 uses half of the cores, leaving the others for a running engine."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 19
-    """How far the training stands back for other processes of this machine."""
+    """Niceness of the training process."""
     nodes: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Machines of a Ray cluster that train every weight together."""
+    """Machines of a Ray cluster that share full fine-tuning."""
     gpus_per_node: Annotated[int, Field(ge=1, le=64)] | None = None
-    """GPUs that each of them gives, reserved by Ray; None trains on the machine where the job runs."""
+    """GPUs per machine, reserved by Ray; None trains on the machine where the job runs."""
 
     @classmethod
     def of_preset(cls, preset: str, base: str, data: str, **changes: Any) -> Self:
-        """The preset's recipe with some fields changed.
+        """Return the preset's recipe with some fields changed.
 
-        A change of `method` brings that method's fields: a LoRA takes rank, alpha and dropout from the preset "lora".
+        Changing `method` also sets that method's fields: a LoRA takes rank, alpha and dropout from the preset "lora".
 
         Raises:
-            RecipeRefused: a field is unknown, out of its range, or contradicts another.
+            RecipeRefused: a field is unknown, out of range, or contradicts another.
         """
         if preset not in PRESETS:
             raise RecipeRefused("preset", f"Unknown preset {preset!r}; choose one of: {', '.join(PRESETS)}.")
@@ -108,7 +108,7 @@ class TrainingRecipe(BaseModel):
 
     @classmethod
     def parse(cls, values: Any) -> Self:
-        """A recipe from JSON-like values; raises RecipeRefused with advice for the first wrong field."""
+        """Parse a recipe from JSON-like values; raises RecipeRefused with advice on the first invalid field."""
         try:
             return cls.model_validate(values)
         except ValidationError as exc:
@@ -170,7 +170,7 @@ class TrainingRecipe(BaseModel):
             )
 
     def command_line(self) -> str:
-        """The command that does the same."""
+        """Return the equivalent command line."""
         words = ["python", "-m", "m1app", "finetune", "--data", self.data, "--base", self.base, "--preset", self.preset]
         usual = type(self).of_preset(self.preset, self.base, self.data)
         for name in type(self).model_fields:
@@ -185,7 +185,7 @@ class TrainingRecipe(BaseModel):
 
 
 def _contradiction(field: str, message: str) -> PydanticCustomError:
-    # Braces would be taken for placeholders of the message.
+    # Braces would be interpreted as placeholders in the message.
     return PydanticCustomError("contradiction", "{text}", {"text": message, "field": field})
 
 

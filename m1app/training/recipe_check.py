@@ -1,4 +1,4 @@
-"""Whether a machine can do what a recipe asks of it, with advice when it cannot."""
+"""Checks whether a machine can run a recipe, with advice if it cannot."""
 
 from typing import TYPE_CHECKING
 
@@ -8,26 +8,26 @@ from m1app.training.machine import Machine, check_batch
 from m1app.training.recipe import TrainingRecipe
 from m1app.wording import size
 
-if TYPE_CHECKING:  # The process that trains imports this module, and has nothing of `models`.
+if TYPE_CHECKING:  # The training process imports this module but does not have `models`.
     from m1app.training.base_model import BaseModel
     from m1app.training.training_rows import SplitRows
 
 LEAST_SAMPLES = 4
-"""Fewer teach nothing but themselves."""
+"""With fewer, a model only memorizes them."""
 _SPARE_DISK_BYTES = 500_000_000
-"""Left free beside what a training writes."""
+"""Disk space kept free in addition to what training writes."""
 
 
 def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machine | None) -> None:
-    """Refuse what no data can change.
+    """Check what does not depend on the data.
 
     Args:
         recipe: the recipe.
         base: the model to train.
-        machine: that trains; None if it is another one, which checks for itself.
+        machine: the machine that trains; None if it is another one, which checks for itself.
 
     Raises:
-        RecipeRefused: the field that asks for too much.
+        RecipeRefused: a field asks for too much.
     """
     if machine is not None:
         _check_gpu(recipe, machine)
@@ -36,7 +36,7 @@ def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machin
 
 
 def check_with_data(recipe: TrainingRecipe, rows: "SplitRows", estimate: Estimate, machine: Machine | None) -> None:
-    """Refuse too little data, and what does not fit into memory or onto the disk; args and errors as above."""
+    """Reject too little data, and recipes that do not fit in memory or on disk; args and errors as above."""
     _check_samples(len(rows.train), len(rows.evaluation))
     if machine is not None:
         _check_resources(recipe, machine, estimate)
@@ -94,7 +94,7 @@ def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimat
 
 
 def check_disk_left(needed_bytes: int, free_bytes: int) -> None:
-    """Refuse to begin, or to go on, where the rest will not fit onto the disk; raises TrainingFailed."""
+    """Refuse to start or resume if the rest will not fit on the disk; raises TrainingFailed."""
     needed = needed_bytes + _SPARE_DISK_BYTES
     if needed > free_bytes:
         raise TrainingFailed(
@@ -110,7 +110,7 @@ def _memory_of(recipe: TrainingRecipe, machine: Machine, estimate: Estimate) -> 
     free = [gpu.free_bytes for gpu in machine.gpus]
     if estimate.devices == 1:
         return "GPU memory", max(free, default=0)
-    # Every weight is trained on all GPUs together: where the fullest one has no room, none goes on.
+    # Full fine-tuning uses all GPUs together: if the fullest one has no room, none can continue.
     return f"GPU memory on each of the {estimate.devices} GPUs, including the fullest", min(free)
 
 

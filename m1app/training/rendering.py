@@ -1,12 +1,12 @@
-"""A sample as the text that a model is trained on: by the profile, as the app will ask the model later.
+"""Renders samples as training text with the profile, just as the app will prompt the model later.
 
-The prompt is what `models.thinking.prompting.build_prompt` makes of the same question, and the completion begins with
-the opening that the app inserts. The app tokenizes piece by piece: whoever trains does the same with `parts`, and whole
-strings are joined so that few tokenizers see a difference (see `_glue`). The loss belongs on the completion only.
+The prompt equals that of `models.thinking.prompting.build_prompt` for the same question, and the completion starts with
+the opening that the app inserts. The app tokenizes part by part: training should do the same with `parts`; full strings
+are joined so that few tokenizers see a difference (see `_glue`). The loss is for the completion only.
 
 m1's own script (UCSC-VLAA/m1, src/tokenize_data/apply_chat_template.py) writes think, line break, reasoning, line
-break, answer, line break, "Answer: ", answer. Here the answer's form is what the profile's prompt asks for instead: an
-answer that names no option in that form gets the target's, as its last line.
+break, answer, line break, "Answer: ", answer. Here the answer has the form that the profile's prompt asks for: if it
+names no option in that form, a last line with the target is added.
 """
 
 import re
@@ -26,11 +26,11 @@ Messages = list[dict[str, str]]
 ApplyChatTemplate = Callable[[Messages], str]
 """The base model's own template over messages of {role, content}, ready for the assistant's turn.
 
-`tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`, or what an engine says. It may
-raise ValueError where there is no template, and NoChatTemplate itself; it is not called where the profile has one.
+`tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`, or an engine's equivalent. It may
+raise ValueError if there is no template, or NoChatTemplate; it is not called if the profile has a template.
 """
 
-# Stand-ins that no chat template contains; they mark where the texts go.
+# Placeholders that no chat template contains, to find where the texts go.
 _SYSTEM_STAND_IN = "M1APPSYSTEMSTANDIN"
 _USER_STAND_IN = "M1APPUSERSTANDIN"
 _SPECIAL = re.compile(r"<[|｜][^<>\s]{1,40}[|｜]>|<(?:bos|eos|start_of_turn|end_of_turn|unused\d+)>|</?think>|</?s>")
@@ -38,14 +38,14 @@ _SPECIAL = re.compile(r"<[|｜][^<>\s]{1,40}[|｜]>|<(?:bos|eos|start_of_turn|en
 
 @dataclass(frozen=True, slots=True)
 class RenderedSample:
-    """One sample as text."""
+    """A sample as text."""
 
     prompt: str
-    """Up to the assistant's turn; no loss."""
+    """Text up to the assistant's turn; no loss."""
     completion: str
-    """What the assistant says, delimiters and end of turn included; the loss is on all of it."""
+    """The assistant's turn, including delimiters and end of turn; the loss is on all of it."""
     parts: tuple[tuple[PartKind, str], ...]
-    """The completion in pieces: opening, reasoning, closing, answer, end."""
+    """The parts of the completion: opening, reasoning, closing, answer, end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ def render(
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
 ) -> RenderedSample:
-    """The sample as the app would have asked for it and the model should have answered.
+    """Render the sample as the app would have asked it and the model should have answered.
 
     Args:
-        sample: what is rendered.
+        sample: the sample.
         profile: the family's delimiters and chat template.
-        wording: how the question is worded; `profile.prompt` unless somebody changed it.
-        apply_chat_template: the base model's template; called only for a profile that leaves the prompt to it.
+        wording: the wording of the question, `profile.prompt` by default.
+        apply_chat_template: the base model's template; only called if the profile leaves the prompt to it.
         end_of_turn: the token that ends the assistant's turn, spelled out; see `end_of_turn`.
 
     Raises:
@@ -100,9 +100,9 @@ def render_all(
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
 ) -> RenderedData:
-    """Every sample that can be trained on as it is; none is cut. Other args and errors as `render`.
+    """Render all samples that are usable as they are; none is cut. Other args and errors as in `render`.
 
-    How many tokens a sample has is left to whoever has the base's tokenizer.
+    Token counts are left to callers with the base's tokenizer.
     """
     spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
     clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
@@ -112,17 +112,17 @@ def render_all(
 
 
 def end_of_turn(profile: Profile) -> str:
-    """The token that ends the assistant's turn in the profile's own chat template.
+    """Return the token that ends the assistant's turn in the profile's own chat template.
 
-    For a profile that leaves the prompt to the base model it is a guess: pass the tokenizer's end of turn there.
+    This is a guess for profiles that leave the prompt to the base model: use the tokenizer's end of turn there.
     """
     return profile.answer.stop_tokens[0]
 
 
 def holds_delimiter(sample: TrainingSample, profile: Profile) -> bool:
-    """Whether a text spells a special token, which a trainer would take for the token itself.
+    """Whether a text spells a special token, which training would treat as the token itself.
 
-    The app keeps what a person types apart from the template; a string that is tokenized as a whole cannot.
+    The app tokenizes user input separately from the template; a string tokenized as a whole cannot.
     """
     texts = (sample.question, *sample.options.values(), sample.reasoning, sample.answer)
     spelled = (*profile.thinking.stop_tokens, *profile.thinking.stop_texts, *profile.answer.stop_tokens)
@@ -130,17 +130,17 @@ def holds_delimiter(sample: TrainingSample, profile: Profile) -> bool:
 
 
 def closes_thinking_itself(profile: Profile) -> bool:
-    """Whether a model that is trained with this profile learns to end its thinking by itself.
+    """Whether a model trained with this profile learns to end its thinking by itself.
 
-    Its closing then begins with what the app takes for the end. Otherwise (plain instruct models, whose thinking ends
-    with the end of the turn) the trained model writes the closing sentence as part of its thinking.
+    If so, its closing starts with what the app recognises as the end. Otherwise (plain instruct models, whose thinking
+    ends with the turn) the trained model writes the closing sentence as part of its thinking.
     """
     closing = profile.thinking.natural_close
     return closing.startswith((*profile.thinking.stop_tokens, *profile.thinking.stop_texts))
 
 
 def stand_in_messages(profile: Profile) -> Messages:
-    """What `apply_chat_template` is asked for, so that a caller can ask an engine once, ahead."""
+    """The messages passed to `apply_chat_template`, so that callers can query an engine once in advance."""
     system = profile.chat.default_system
     messages = [{"role": "user", "content": _USER_STAND_IN}]
     return [{"role": "system", "content": _SYSTEM_STAND_IN}, *messages] if system else messages
@@ -169,10 +169,10 @@ def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> 
 
 
 def _glue(before: str) -> str:
-    """What joins a delimiter to the text after it, so that no tokenizer merges the two.
+    """Separator between a delimiter and the text after it, so that no tokenizer merges the two.
 
-    After a word a line break, as m1's template has it; after punctuation a space, which tokenizers put to the next
-    word, while ".\n" would be one token.
+    A line break after a word, as in m1's template; a space after punctuation, which tokenizers attach to the next word,
+    while ".\n" would be one token.
     """
     if not before or before[-1].isspace() or before[-1] == ">":
         return ""
@@ -190,7 +190,7 @@ def _answer(sample: TrainingSample, profile: Profile, wording: PromptSection) ->
 
 
 def _continued(sample: TrainingSample, sentence: str, answer: str) -> str:
-    """The answer after a closing that is a sentence to be gone on with."""
+    """The answer after a closing sentence that it continues."""
     if not sample.options or sample.target is None:
         return f":\n\n{answer}"
     return f" {_named(sample.target, sample.options)}" + (f"\n\n{answer}" if answer else "")

@@ -1,4 +1,4 @@
-"""The layouts in which reasoning traces are published: which columns each has, and how a row becomes a sample.
+"""Layouts of published reasoning traces: the columns of each, and how a row becomes a sample.
 
 Columns of UCSC-VLAA/m1k-tokenized and m23k-tokenized: the data card of UCSC-VLAA/m23k-tokenized on the Hugging Face
 hub. Their `text` column holds the sample as rendered for Qwen2.5 and is not read: the profile renders here.
@@ -30,24 +30,24 @@ _TARGET_COLUMNS = ("answer_idx", "target", "answer_letter")
 
 @dataclass(frozen=True, slots=True)
 class SampleLayout:
-    """One way in which samples are written down."""
+    """A file layout of samples."""
 
     label: str
-    """For people."""
+    """Name shown to users."""
     columns: tuple[str, ...]
-    """Those that every row must have."""
+    """Columns that every row must have."""
     read: Callable[[Row], TrainingSample]
-    """A row as a sample, with an empty source unless the row names one; raises RowProblem."""
+    """Reads a row as a sample, with an empty source unless the row names one; raises RowProblem."""
 
 
 def read_m1(row: Row) -> TrainingSample:
-    """A row of m1k or m23k; its prompt ends with the options, a line each."""
+    """Read a row of m1k or m23k; its prompt ends with the options, one per line."""
     prompt = text_at(row, "prompt")
     try:
         question = parse_question(prompt)
         stem, options = question.stem, dict(question.options)
     except InvalidQuestion:
-        # Some of the 23K have options that are lettered with a gap; they stay a question, and cannot be verified.
+        # Some of the 23K have gaps in their option letters; they are kept as open questions, and cannot be verified.
         stem, options = prompt, {}
     target = letter_at(row, "answer_letter", options) if options else None
     if target is not None:
@@ -64,7 +64,7 @@ def read_m1(row: Row) -> TrainingSample:
 
 
 def read_reasoning(row: Row) -> TrainingSample:
-    """A row with the response in a column of its own, beside the answer in words."""
+    """Read a row with separate columns for the response and the answer in words."""
     options, target = _options_and_target(row)
     if target is not None:
         check_answer(row, "answer", options, target)
@@ -80,7 +80,7 @@ def read_reasoning(row: Row) -> TrainingSample:
 
 
 def read_plain(row: Row) -> TrainingSample:
-    """A row as our own data sets have it: the column `answer` is the final response."""
+    """Read a row of the app's own data sets; the column `answer` is the final response."""
     options, target = _options_and_target(row)
     return TrainingSample(
         question=text_at(row, "question"),
@@ -94,7 +94,7 @@ def read_plain(row: Row) -> TrainingSample:
 
 
 def read_correction(row: Row) -> TrainingSample:
-    """A row of `annotations export --format corrected`, with the corrections worked in."""
+    """Read a row of `annotations export --format corrected`, applying the corrections."""
     listed = unpacked(row.get("options"), "options") or []
     if not isinstance(listed, Sequence) or not all(isinstance(each, Mapping) for each in listed):
         raise unexpected("options", listed, "a list of {letter, text}")
@@ -158,11 +158,11 @@ LAYOUTS = (
     SampleLayout("reasoning traces", ("question", "reasoning", "response"), read_reasoning),
     SampleLayout("samples of a data set", ("question", "reasoning", "answer"), read_plain),
 )
-"""In the order in which they are tried: the one with the more telling columns first."""
+"""In the order in which they are tried: layouts with more distinctive columns first."""
 
 
 def detect_layout(columns: Collection[str]) -> tuple[SampleLayout, tuple[str, ...]]:
-    """The layout that fits the columns, or comes nearest, and the columns that it misses."""
+    """Return the best matching layout, and the columns it lacks."""
     missing = [(tuple(name for name in layout.columns if name not in columns), layout) for layout in LAYOUTS]
     absent, nearest = min(missing, key=lambda found: len(found[0]) / len(found[1].columns))
     return nearest, absent

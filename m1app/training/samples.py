@@ -1,4 +1,4 @@
-"""One sample to train on: a question, the reasoning towards its answer, and the answer."""
+"""A training sample: a question, the reasoning, and the answer."""
 
 import hashlib
 import json
@@ -13,37 +13,37 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
-    """A question with the thinking and the answer that a model shall learn."""
+    """A question with the thinking and answer that a model should learn."""
 
     question: str
-    """The stem; the options stand apart."""
+    """The stem, without the options."""
     options: Mapping[str, str]
-    """Letter to text, from A without a gap; empty for an open question."""
+    """Letter to text, from A without gaps; empty for an open question."""
     target: str | None
-    """Letter of the right option; None when it is not known or the question is open."""
+    """Letter of the right option; None if unknown or for an open question."""
     reasoning: str
-    """What is thought, without delimiters."""
+    """The reasoning, without delimiters."""
     answer: str
-    """The text of the final response, without delimiters."""
+    """The final response, without delimiters."""
     domain: str = ""
-    """A field of medicine, MeSH-like; empty when none is given."""
+    """A field of medicine, MeSH-like; may be empty."""
     source: str = ""
-    """Where it came from: what its row says, else the file's name without its ending."""
+    """Its source as given by the row, else the file's name without extension."""
 
     def as_row(self) -> dict[str, Any]:
-        """The sample as JSON holds it; `sample_of` reads it back."""
+        """Return the sample as a JSON-compatible dict; `sample_of` is the inverse."""
         return asdict(self) | {"options": dict(self.options)}
 
 
 def sample_of(row: Mapping[str, Any]) -> TrainingSample:
-    """The sample that `as_row` wrote."""
+    """Read a sample written by `as_row`."""
     return TrainingSample(**row)
 
 
 def question_hash(question: str, options: Mapping[str, str]) -> str:
-    """SHA-256 (hex) that is equal for samples that ask the same.
+    """SHA-256 (hex) that is equal for samples with the same question.
 
-    Case, spacing and the order of the options do not count: published sets shuffle the options of one source.
+    Ignores case, spacing and the order of options: published sets shuffle the options of one source.
     """
     asked = [_folded(question), *sorted(map(_folded, options.values()))]
     return hashlib.sha256(json.dumps(asked).encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""Fine-tuning for people: planned with an estimate, launched as a job, run there, and followed."""
+"""Fine-tuning: planned with an estimate, launched as a job, run there, and monitored."""
 
 import asyncio
 import hashlib
@@ -39,15 +39,15 @@ from storage.errors import not_found
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 
 _OF_A_FILE = CurationPlan(verified_only=False)
-"""A file is taken nearly as it is: without repetitions, what is evaluated here, and answers that contradict their
-target. For more, build a data set."""
+"""Minimal curation of a file: drops duplicates, questions evaluated here, and answers that contradict their target. For
+more, build a data set."""
 
 
 class JobQueue(Protocol):
-    """What takes jobs: `m1app.jobs.service.JobService`."""
+    """Accepts jobs: `m1app.jobs.service.JobService`."""
 
     async def submit(self, job: NewJob) -> Job:
-        """Keep the job and start it when its turn comes."""
+        """Store the job and start it when its turn comes."""
         ...
 
 
@@ -60,7 +60,7 @@ class _Data:
 
 
 class FineTuningService:
-    """Fine-tunes models. What it raises of `m1app.training.errors` is for people, as everywhere."""
+    """Fine-tunes models."""
 
     def __init__(
         self,
@@ -77,10 +77,10 @@ class FineTuningService:
         self._tuned = TunedModels(settings)
 
     async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
-        """Check a recipe against data, base and machine, and say what it comes to; no weights are fetched.
+        """Check a recipe against data, base and machine, and estimate its cost; fetches no weights.
 
         Raises:
-            RecipeRefused: a field asks for what cannot be done here; `field` names it.
+            RecipeRefused: a field cannot be satisfied here; `field` names it.
             TrainingError: the data cannot be used.
             UnknownProfile: the recipe names a profile that does not exist.
         """
@@ -88,21 +88,21 @@ class FineTuningService:
         return plan
 
     async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
-        """Have the recipe run as a job, once `plan` has passed it; raises as `plan`, and JobRefused."""
+        """Run the recipe as a job if it passes `plan`; raises like `plan`, and JobRefused."""
         if recipe.gpus_per_node and executor != "ray":
             raise RecipeRefused(
                 "gpus_per_node",
                 "Cluster GPUs are reserved through Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
                 "leave out nodes and gpus_per_node to train on all GPUs of this machine.",
             )
-        # Another machine is looked at where the job runs.
+        # Another machine is checked where the job runs.
         plan, _ = await self._prepare(recipe, is_here=executor == "local")
         return await self._jobs.submit(
             NewJob(
                 kind=JobKind.FINE_TUNING,
                 name=recipe.name or f"{plan.base.id} on {plan.data}",
                 recipe=_in_full(recipe, plan).model_dump(mode="json"),
-                # One that is spread over a cluster reserves its GPUs itself.
+                # A job spread over a cluster reserves its GPUs itself.
                 resource=Resource.GPU if recipe.precision == "bf16" and not recipe.gpus_per_node else Resource.CPU,
                 priority=priority,
                 executor=executor,
@@ -116,10 +116,10 @@ class FineTuningService:
         report: Callable[[JobProgress], None],
         is_stopping: asyncio.Event,
     ) -> bool:
-        """Do a job, or go on with it: install, prepare, train, publish. A step that is done is not done again.
+        """Run or resume a job: install, prepare, train, publish. Completed steps are not repeated.
 
         Returns:
-            True when the new model is in the catalog; False when it was stopped.
+            True if the new model is in the catalog; False if it was stopped.
 
         Raises:
             AppError: it failed; the message says why and what to do.
@@ -129,7 +129,7 @@ class FineTuningService:
             with ExitStack() as after_failure:
                 after_failure.callback(self._tuned.release, job.id)
                 is_finished = await self._advance(job, TrainingFolder(artifacts), report, is_stopping)
-                # One that was stopped keeps its model's name.
+                # A stopped job keeps its model's name.
                 after_failure.pop_all()
         except TrainingError as exc:
             raise AppError(str(exc)) from exc
@@ -153,19 +153,19 @@ class FineTuningService:
         return True
 
     def environment_state(self) -> str:
-        """Whether what trains is installed; if not, what the first fine-tuning will install and its size."""
+        """Whether the training environment is installed; if not, what the first fine-tuning will install."""
         return environment_state(self._settings)
 
     def read_progress(self, job_id: str) -> list[dict[str, Any]]:
-        """The events of a job's training so far, every step once; see `m1app.training.events`.
+        """Return the events of a job's training so far, every step once; see `m1app.training.events`.
 
         Raises:
-            RecordNotFound: that is no id of a job.
+            RecordNotFound: the job id is invalid.
         """
         return list(read_events(self._folder(job_id).progress_file))
 
     def result(self, job_id: str) -> tuple[TrainingRun, Path] | None:
-        """What a finished job settled on, and the new model's folder; None before it is finished."""
+        """Return what was decided for a finished job, and the new model's folder; None before it is finished."""
         folder = self._folder(job_id)
         if not folder.run_file.is_file():
             return None
@@ -180,7 +180,7 @@ class FineTuningService:
             raise not_found("job", job_id) from exc
 
     async def _prepare(self, recipe: TrainingRecipe, *, is_here: bool = True) -> tuple[FineTuningPlan, SplitRows]:
-        """The plan and its rows; what this machine has counts only when it is to be trained here."""
+        """Return the plan and its rows; this machine's resources only count if it trains here."""
         base = await asyncio.to_thread(self._base, recipe)
         machine = await asyncio.to_thread(examine_machine, self._settings.home)
         trains_here = machine if is_here and not recipe.gpus_per_node else None
@@ -212,7 +212,7 @@ class FineTuningService:
         return plan, rows
 
     async def _read(self, reference: str) -> _Data:
-        """A data set that is here, else a file, curated as a data set would be."""
+        """Read a stored data set, else a file, curated like a data set."""
         try:
             parse_reference(reference)
             found = await asyncio.to_thread(self._data.get, reference)
@@ -229,7 +229,7 @@ class FineTuningService:
         return _Data(found.id, found.sha256, samples)
 
     async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder, job_id: str) -> None:
-        """Fetch the base where that is the app's, check everything on the machine that trains, put it down."""
+        """Fetch the base if that is the app's task, check everything on the training machine, and write the folder."""
         base = self._base(recipe)
         if base.entry is not None and base.kind == "gguf":
             await asyncio.to_thread(
@@ -263,14 +263,14 @@ class FineTuningService:
         await asyncio.to_thread(folder.write, recipe, run, map(row_of, rows.train), map(row_of, rows.evaluation))
 
     def _catalog(self) -> Catalog:
-        """Read anew each time: a model that was tuned meanwhile may be the next base."""
+        """Reload the catalog each time: a model tuned meanwhile may be the next base."""
         return Catalog.load(extra=self._settings.home / "catalog.toml")
 
     def _base(self, recipe: TrainingRecipe) -> BaseModel:
         return find_base(recipe.base, self._catalog(), self._settings.models_directory)
 
     def _sample_prompt(self, plan: FineTuningPlan, usual: RenderedSample) -> str:
-        """Up to the begun thinking, as the app asks."""
+        """The prompt up to the start of thinking, as the app asks."""
         rendered = usual
         if plan.recipe.sample_question:
             sample = TrainingSample(plan.recipe.sample_question, {}, None, "-", "-")
@@ -287,7 +287,7 @@ class FineTuningService:
 
 
 def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
-    """The recipe with absolute paths: the job's worker runs in another folder."""
+    """Return the recipe with absolute paths: the job's worker runs in another folder."""
     base = plan.base.location if plan.base.entry is None else recipe.base
     path = Path(recipe.data)
     is_file = plan.data == path.name and path.is_file()
@@ -295,6 +295,6 @@ def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
 
 
 def _is_trained(folder: TrainingFolder) -> bool:
-    """Whether only the publishing is left, or even that was done before the worker was killed."""
+    """Whether only publishing remains, or even that was done before the worker was killed."""
     ending = last_ending(read_events(folder.progress_file))
     return ending is not None and ending["event"] == "finished"

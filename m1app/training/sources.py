@@ -1,7 +1,7 @@
-"""Files of reasoning traces, read as samples: all of a file, or nothing.
+"""Reads files of reasoning traces as samples: all of a file, or nothing.
 
-What a file is made of (JSON, JSON lines, CSV, Parquet) is `m1app.question_sets.rows`' business, what its columns
-mean `sample_layouts`'. Whether a sample is any good is `curation`'s.
+`m1app.question_sets.rows` reads the file format (JSON, JSON lines, CSV, Parquet), `sample_layouts` interprets the
+columns, and `curation` judges the samples.
 """
 
 import re
@@ -21,16 +21,15 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def read_samples(content: bytes, file_name: str) -> tuple[TrainingSample, ...]:
-    """Every sample of a file, in its order.
+    """Return all samples of a file, in order.
 
     Args:
         content: the whole file.
-        file_name: its name; the ending tells what it is, messages begin with it, and it is the source of samples
-            that name none.
+        file_name: its name; determines the format, starts error messages, and is the source of samples that name none.
 
     Raises:
-        InvalidTrainingData: the file is empty or cannot be read, columns are missing, or rows are wrong: up to ten are
-            listed with their lines and columns.
+        InvalidTrainingData: the file is empty or cannot be read, columns are missing, or rows are invalid: up to ten
+            are listed with their lines and columns.
     """
     try:
         tables = read_tables(content, file_name)

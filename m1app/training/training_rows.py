@@ -1,4 +1,4 @@
-"""Samples as rows to train on: rendered as the app will ask, split by a seed, addressed as the base model wants it."""
+"""Training rows: rendered as the app will ask, split by a seed, in the base model's chat template."""
 
 import json
 import random
@@ -29,34 +29,34 @@ from models.profiles import Profile, Profiles
 
 _CHATML = "<|im_start|>"
 _CHARACTERS_PER_TOKEN = 3.0
-"""English has four and more; numbers and other languages fewer. Only estimates use it."""
+"""Characters per token: English has four or more; numbers and other languages fewer. Only for estimates."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """Rendered samples, dealt out."""
+    """Rendered samples, split."""
 
     train: tuple[RenderedSample, ...]
     evaluation: tuple[RenderedSample, ...]
-    """Held out; never learnt from."""
+    """Held out; never trained on."""
     reports: tuple[StepReport, ...]
     """What was left out when rendering."""
 
     @property
     def all(self) -> tuple[RenderedSample, ...]:
-        """Those learnt from, then those held out."""
+        """Training samples, then held-out ones."""
         return (*self.train, *self.evaluation)
 
     @property
     def longest_tokens(self) -> int:
-        """Estimated tokens of the longest one."""
+        """Estimated tokens of the longest sample."""
         return max(map(estimated_tokens, self.all), default=0)
 
 
 def choose_profile(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles) -> Profile:
-    """The profile that the new model will think by.
+    """Choose the new model's profile.
 
-    The recipe's; else the base's own where that marks the end of thinking by a token; else m1's for a model that knows
+    The recipe's; else the base's own if it marks the end of thinking with a token; else m1's for a model that knows
     ChatML, as m1's own base did; else the base's. Raises UnknownProfile.
     """
     if recipe.profile:
@@ -68,9 +68,9 @@ def choose_profile(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles) 
 
 
 def with_template(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles, hub: HubAccess) -> BaseModel:
-    """The base with its chat template, looked for on the hub where a profile leaves the prompt to it. Blocks.
+    """Return the base with its chat template, fetched from the hub if a profile leaves the prompt to it. Blocks.
 
-    Raises UnknownProfile; a template that cannot be had is no error here, since the profile may yet be another one.
+    Raises UnknownProfile; an unavailable template is not an error here, since another profile may be chosen.
     """
     profile = profiles.get(recipe.profile) if recipe.profile else _own_profile(base, profiles)
     return with_hub_template(base, hub) if profile.chat.source == "engine" else base
@@ -79,9 +79,9 @@ def with_template(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles, h
 def split_rows(
     samples: Sequence[TrainingSample], recipe: TrainingRecipe, base: BaseModel, profile: Profile
 ) -> SplitRows:
-    """Render the samples and hold some out, always the same ones for a seed.
+    """Render the samples and hold some out, always the same ones for a given seed.
 
-    Whether a sample is too long is counted where the tokenizer is, in the process that trains.
+    The training process, which has the tokenizer, checks for samples that are too long.
 
     Raises:
         NoChatTemplate: the profile leaves the prompt to the base, which has no template, or none here yet.
@@ -104,20 +104,20 @@ def split_rows(
 
 
 def row_of(sample: RenderedSample) -> dict[str, Any]:
-    """The sample as a line of train.jsonl."""
+    """Return the sample as a row of train.jsonl."""
     return {"prompt": sample.prompt, "completion": sample.completion, "parts": [list(part) for part in sample.parts]}
 
 
 def estimated_tokens(sample: RenderedSample) -> int:
-    """Tokens of prompt and completion, on the high side."""
+    """Estimated tokens of prompt and completion, on the high side."""
     return round((len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN)
 
 
 def template_of(base: BaseModel) -> ApplyChatTemplate:
-    """The base model's own chat template, rendered as transformers does.
+    """Return a renderer of the base model's own chat template that works like transformers.
 
-    What it gives raises ValueError where there is no template or a broken one, and NoChatTemplate where nobody knows
-    yet, because it is not on this machine.
+    It raises ValueError if the template is missing or broken, and NoChatTemplate if that is unknown because the model
+    is not on this machine.
     """
 
     def apply(messages: Messages) -> str:
@@ -135,7 +135,7 @@ def template_of(base: BaseModel) -> ApplyChatTemplate:
 
 
 class _GenerationBlock(jinja2.ext.Extension):
-    """{% generation %} marks what an assistant says, for loss masks; the text in it is rendered as it stands."""
+    """{% generation %} marks the assistant's text for loss masks; its content is rendered unchanged."""
 
     tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
 
@@ -145,7 +145,7 @@ class _GenerationBlock(jinja2.ext.Extension):
 
 
 def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-    """What a chat template sees: foreign code, sandboxed.
+    """Sandboxed environment for chat templates, which are untrusted code.
 
     Source: transformers 5, utils/chat_template_utils.py, `_cached_compile_jinja_template`.
     """
@@ -165,7 +165,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """Jinja's own one escapes HTML, which a prompt is not."""
+    """Jinja's own filter escapes HTML, which prompts must not."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
@@ -191,7 +191,7 @@ def _own_profile(base: BaseModel, profiles: Profiles) -> Profile:
 
 
 def _end_of_turn(profile: Profile, base: BaseModel) -> str:
-    """The first of the profile's stop tokens that the base's own template uses, where that template is used."""
+    """The first of the profile's stop tokens in the base's own template, if that template is used."""
     if profile.chat.source == "profile":
         return end_of_turn(profile)
     template = base.chat_template

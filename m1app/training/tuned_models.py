@@ -1,7 +1,7 @@
-"""Fine-tuned models among the others: M1_HOME/models/ID, and their entries in M1_HOME/catalog.toml.
+"""Fine-tuned models: M1_HOME/models/ID, and their entries in M1_HOME/catalog.toml.
 
-A finished model leaves its job's folder, so that deleting the job does not take it away. Its place is made when the job
-begins, with a file that names the job, so that no two jobs take the same name.
+A finished model is moved out of its job's folder, so that deleting the job keeps it. Its place is reserved when the job
+starts, with a file that names the job, so that no two jobs get the same name.
 """
 
 import errno
@@ -21,16 +21,16 @@ from models.errors import CatalogError, UnknownModel
 from models.weights.catalog import Catalog
 
 VLLM_SUFFIX = "-vllm"
-"""Of the second entry, whose weights vLLM loads."""
+"""Suffix of the second entry, whose weights vLLM loads."""
 OWNER_FILE = "job.txt"
-"""In a model's folder: the id of the job whose place that is."""
+"""File in a model's folder with the id of the job that reserved it."""
 _LOCK_SECONDS = 30.0
 _MOST_NUMBERS = 10_000
 _KEPT = ("card.md", "recipe.json", "run.json", "adapter")
 
 
 class TunedModels:
-    """Places of fine-tuned models. Every method blocks, and raises OSError where the disk fails."""
+    """Folders of fine-tuned models. Every method blocks and may raise OSError."""
 
     def __init__(self, settings: Settings) -> None:
         self._models = settings.models_directory
@@ -38,15 +38,15 @@ class TunedModels:
         self._jobs = JobFiles(settings.jobs_directory)
 
     def reserve(self, wanted: str, job_id: str) -> str:
-        """Make a place the job's; what is reserved already is the job's still.
+        """Reserve a place for the job; returns an existing reservation.
 
         Args:
-            wanted: name of the model, as a person wrote it.
-            job_id: whose place it is to be.
+            wanted: name of the model, as typed by the user.
+            job_id: the job to reserve it for.
 
         Returns:
-            The model's id: the name's letters, digits, dots and dashes; with a number after it when a model, or another
-            job, has that.
+            The model's id: the name's letters, digits, dots and dashes, followed by a number if a model or another job
+            has that id.
 
         Raises:
             AppError: ten thousand models have that name.
@@ -62,7 +62,7 @@ class TunedModels:
         raise AppError(f"There are too many models named {wanted}; choose another name.")
 
     def settle(self, folder: TrainingFolder, job_id: str) -> TrainingRun:
-        """The folder's run, under another id when its place is not the job's (any more); errors as `reserve`."""
+        """Return the folder's run, with a new id if its place no longer belongs to the job; raises like `reserve`."""
         run = folder.run()
         if _owner(self._models / run.model_id) == job_id:
             return run
@@ -75,28 +75,28 @@ class TunedModels:
         return settled
 
     def release(self, job_id: str) -> None:
-        """Give back the places that are the job's and in which nothing lies; a job that goes on takes one anew."""
+        """Release the job's empty places; a resumed job reserves a new one."""
         with self._lock():
             for owner_file in self._models.glob(f"*/{OWNER_FILE}"):
                 if _owner(owner_file.parent) == job_id and _is_empty(owner_file.parent):
                     shutil.rmtree(owner_file.parent)
 
     def find(self, model_id: str, job_id: str) -> Path | None:
-        """The folder of the model that a job published; None when there is none, or it is another job's."""
+        """Folder of the model published by a job; None if there is none or it belongs to another job."""
         place = self._models / model_id
         return place if (place / "model").is_dir() and _owner(place) in (job_id, "") else None
 
     def publish(self, folder: TrainingFolder, base: BaseModel, job_id: str) -> Path:
-        """Move a finished model to its place among the models and enter it in the user's catalog.
+        """Move a finished model to its place and add it to the user's catalog.
 
-        May be repeated after it was interrupted. Where the place is another job's meanwhile, `settle` finds another.
+        Can be repeated after an interruption. If another job has taken the place, `settle` finds a new one.
 
         Returns:
-            The model's folder: model/, ID.gguf where that could be written, card.md, recipe.json.
+            The model's folder: model/, ID.gguf if it could be written, card.md, recipe.json.
 
         Raises:
             AppError: the user's catalog cannot be extended.
-            CatalogError: it is broken.
+            CatalogError: the user's catalog is broken.
         """
         run = self.settle(folder, job_id)
         place = self._models / run.model_id
@@ -116,7 +116,7 @@ class TunedModels:
         return filelock.FileLock(self._models / ".names.lock", timeout=_LOCK_SECONDS)
 
     def _is_free(self, model_id: str, catalog: Catalog, job_id: str) -> bool:
-        """Whether the job can have the id, and the one of the entry for vLLM beside it."""
+        """Whether the job can have the id, and the id of its vLLM entry."""
         names = (model_id, model_id + VLLM_SUFFIX)
         if any(_is_known(catalog, name) for name in names):
             return False
@@ -132,7 +132,7 @@ class TunedModels:
     def _is_deleted(self, job_id: str) -> bool:
         try:
             return not self._jobs.folder(job_id).exists()
-        except ValueError:  # No job's id at all: what wrote it was interrupted.
+        except ValueError:  # Not a job id: the write was interrupted.
             return True
 
     def _take(self, place: Path, job_id: str) -> None:
@@ -141,7 +141,7 @@ class TunedModels:
         draft = place.with_name(f".{place.name}.new")
         draft.mkdir(exist_ok=True)
         _write(draft / OWNER_FILE, job_id + "\n")
-        if place.exists():  # Of a job that was deleted.
+        if place.exists():  # From a deleted job.
             shutil.rmtree(place)
         draft.rename(place)
 
@@ -152,7 +152,7 @@ def _slug(wanted: str) -> str:
 
 
 def _owner(place: Path) -> str:
-    """The job whose place it is; empty where no file says so."""
+    """Id of the job that reserved the place; empty if there is no such file."""
     try:
         return (place / OWNER_FILE).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -160,12 +160,12 @@ def _owner(place: Path) -> str:
 
 
 def _is_empty(place: Path) -> bool:
-    """Whether a place is reserved and nothing was put there."""
+    """Whether a place is reserved but empty."""
     return [each.name for each in place.iterdir()] == [OWNER_FILE] if place.is_dir() else False
 
 
 def _move(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`, whole or not at all; what an interruption left is gone on with."""
+    """Replace `target` with `source` atomically; continues after an interruption."""
     draft = target.with_name(target.name + ".new")
     if source.exists():
         _remove(draft)
@@ -175,7 +175,7 @@ def _move(source: Path, target: Path) -> None:
             if exc.errno != errno.EXDEV:
                 raise
             _copy(source, draft)
-            # Renamed before it is removed, so that a source that is there is a whole one.
+            # Renamed before it is removed, so that an existing source is always complete.
             gone = source.with_name(source.name + ".moved")
             _remove(gone)
             source.rename(gone)
@@ -186,7 +186,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Put a copy in the place of `target`; nothing where there is no source."""
+    """Replace `target` with a copy; does nothing if there is no source."""
     if not source.exists():
         return
     _remove(target)
@@ -242,7 +242,7 @@ def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engi
         "engines": [engine],
         "notes": f"Fine-tuned here on {run.data} on {run.created_at[:10]}; a research model, not a medical device.",
     }
-    # TOML's strings, integers and arrays of strings are written as JSON's are.
+    # TOML strings, integers and arrays of strings have the same syntax as in JSON.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
     return model_id, "\n[[model]]\n" + "\n".join(lines) + "\n"
 

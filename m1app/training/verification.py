@@ -1,9 +1,9 @@
-"""Whether an answer agrees with its question's target, for data that is to be learned from.
+"""Checks whether answers agree with their question's target, for training data.
 
-The scoring rule `strict` decides where the answer commits to an option. Reasoning traces were often made from open
-questions and commit in words only: there the last sentence decides when it plainly names one option, and an answer
-that names the target alone agrees with it. Published scorers guess further; in data to train on, a wrong guess would
-teach an error.
+If the answer commits to an option, the scoring rule `strict` decides. Reasoning traces are often made from open
+questions and commit in words only: then the last sentence decides if it plainly names one option, and an answer that
+names only the target agrees with it. Published scorers guess more; in training data, a wrong guess would teach an
+error.
 """
 
 import re
@@ -16,7 +16,7 @@ from m1app.question.scoring import score
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)*]*\s+|\n+")
 _WORD_START = re.compile(r"(?<!\w)\w")
 _TELLING_CHARACTERS = 3
-# A sentence that denies or weighs names the option it decides against as readily as the one it decides for.
+# A sentence that negates or weighs options may name a rejected one as well as the chosen one.
 _UNDECIDED = re.compile(
     r"\b(?:not|no|never|none|neither|nor|without|unlikely|incorrect|except|cannot|while|whereas|although|though|but"
     r"|instead|rather|however|unlike|if|either|or)\b|n't\b",
@@ -25,7 +25,7 @@ _UNDECIDED = re.compile(
 
 
 class Verdict(StrEnum):
-    """What an answer says about the target."""
+    """Whether an answer agrees with the target."""
 
     AGREES = "agrees"
     CONTRADICTS = "contradicts"
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 def verify(answer: str, options: Mapping[str, str], target: str | None) -> Verdict:
-    """The verdict on a final response, without its thinking."""
+    """Return the verdict on a final response, without its thinking."""
     if not options or target is None:
         return Verdict.UNCHECKABLE
     letter = score(answer, options, target).letter or concluded_letter(answer, options)
@@ -47,16 +47,16 @@ def verify(answer: str, options: Mapping[str, str], target: str | None) -> Verdi
 
 
 def concluded_letter(answer: str, options: Mapping[str, str]) -> str | None:
-    """The only option that the last sentence names in words; None when it denies or weighs something."""
+    """The only option that the last sentence names in words; None if it negates or weighs options."""
     sentences = _sentences(answer)
     named = _named_plainly(sentences[-1], options) if sentences else frozenset()
     return next(iter(named)) if len(named) == 1 else None
 
 
 def only_named_letter(answer: str, options: Mapping[str, str]) -> str | None:
-    """The only option that the whole answer names, where a sentence says it plainly.
+    """The only option named in the whole answer, if a sentence states it plainly.
 
-    It can confirm a target. It refutes none: what is named alone may be named in passing.
+    It can confirm a target but not refute one: the option may be mentioned in passing.
     """
     plain = {letter for sentence in _sentences(answer) for letter in _named_plainly(sentence, options)}
     return plain.pop() if len(_named(answer, options)) == 1 and plain else None
@@ -71,7 +71,8 @@ def _named_plainly(sentence: str, options: Mapping[str, str]) -> frozenset[str]:
 
 
 def _named(text: str, options: Mapping[str, str]) -> frozenset[str]:
-    """Letters of the options whose texts stand in `text`, short ones ("be", "12") left out: any text may hold them."""
+    """Letters of the options whose texts occur in `text`, except short ones ("be", "12"), which any text may
+    contain."""
     folded = narrow(text)
     named: set[str] = set()
     end = 0

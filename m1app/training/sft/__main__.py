@@ -1,4 +1,4 @@
-"""Train in a folder that the app prepared, or go on with what was begun there.
+"""Train in a folder that the app prepared, or resume there.
 
 Exit status: 0 finished, or stopped with a checkpoint; 1 failed (progress.jsonl and standard error say why).
 """
@@ -25,7 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train in the folder that is the only argument; gives the exit status."""
+    """Train in the folder given as the only argument; return the exit status."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m m1app.training.sft FOLDER\n")
         return 2
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     stop.listen(is_launched="WORLD_SIZE" in os.environ)
     lock = None
     try:
-        # Under torchrun there are several processes of one training; the first one holds the lock.
+        # Under torchrun, the first of several processes holds the lock.
         lock = _take(folder.lock_file) if is_main else None  # Held until this process ends.
         _train(folder, writer, stop)
     except Exception as exc:
@@ -57,7 +57,7 @@ _DISK_ADVICE = "Free some space, then resume the job; it continues from its last
 
 
 def explanation(exc: BaseException) -> str:
-    """What to say of an error that is understood; empty for one that is not."""
+    """Explain a known error; empty for unknown ones."""
     if is_disk_full(exc):
         return f"The disk is full ({_first_line(exc)}). {_DISK_ADVICE}"
     if is_out_of_memory(exc):
@@ -66,10 +66,10 @@ def explanation(exc: BaseException) -> str:
 
 
 def is_disk_full(exc: BaseException | None) -> bool:
-    """Whether a full disk is at the root, also where PyTorch or safetensors say it in their way."""
+    """Whether the cause is a full disk, including as reported by PyTorch or safetensors."""
     while exc is not None:
         text = str(exc).lower()
-        # PyTorch's writer of checkpoints names no cause: fewer bytes are there than it wrote.
+        # PyTorch's checkpoint writer gives no cause: it only reports fewer bytes than it wrote.
         is_short = "inline_container" in text and ("unexpected pos" in text or "file write failed" in text)
         if is_short or "no space left on device" in text or getattr(exc, "errno", None) in _FULL:
             return True
@@ -78,14 +78,14 @@ def is_disk_full(exc: BaseException | None) -> bool:
 
 
 def _remove_unfinished(folder: TrainingFolder) -> None:
-    """What could not be written whole takes the room that the last event needs."""
+    """Remove partly written files, which take the space that the last event needs."""
     newest_checkpoint(folder.checkpoints)
     folder.gguf.with_name(f"{folder.gguf.name}.new").unlink(missing_ok=True)
     shutil.rmtree(folder.model.with_name(f"{folder.model.name}.unfinished"), ignore_errors=True)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether PyTorch says, in one of its ways, that memory ran out."""
+    """Whether PyTorch reported, in any form, that memory ran out."""
     text = str(exc).lower()
     return isinstance(exc, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
@@ -93,7 +93,7 @@ def is_out_of_memory(exc: BaseException) -> bool:
 def _train(folder: TrainingFolder, writer: EventWriter, stop: StopRequest) -> None:
     recipe, run = folder.recipe(), folder.run()
     threads = str(run.threads)
-    # Libraries read these once, when they are imported.
+    # Libraries read these on import.
     os.environ.update({"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads})
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"})
     if run.base_kind != "hub":
@@ -106,7 +106,7 @@ def _train(folder: TrainingFolder, writer: EventWriter, stop: StopRequest) -> No
 
 
 def _take(path: Path) -> TextIO:
-    """Hold the folder alone; a process that was told to stop may still be writing its checkpoint."""
+    """Lock the folder; a process that was told to stop may still be writing its checkpoint."""
     file = path.open("a")
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
@@ -121,7 +121,7 @@ def _take(path: Path) -> TextIO:
 
 
 def _fail(folder: TrainingFolder, writer: EventWriter, message: str) -> int:
-    with suppress(OSError):  # A disk may be too full even for this.
+    with suppress(OSError):  # The disk may be too full even for this.
         writer.write("failed", summarise(read_events(folder.progress_file)).steps, message=message)
     sys.stderr.write(message + "\n")
     return 1

@@ -1,4 +1,4 @@
-"""The base model and its tokenizer, from a GGUF file, a folder, or the hub."""
+"""Loads the base model and its tokenizer from a GGUF file, a folder, or the hub."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from m1app.training.recipe import TrainingRecipe
 
 
 def load_tokenizer(run: TrainingRun) -> PreTrainedTokenizerBase:
-    """The base's tokenizer; raises TrainingFailed when there is none."""
+    """Load the base's tokenizer; raises TrainingFailed if there is none."""
     name, options = _place(run)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, **options)
@@ -22,17 +22,16 @@ def load_tokenizer(run: TrainingRun) -> PreTrainedTokenizerBase:
 
 
 def load_weights(run: TrainingRun, recipe: TrainingRecipe) -> PreTrainedModel:
-    """The base's weights, dequantized; raises TrainingFailed when they cannot be read.
+    """Load the base's weights, dequantized; raises TrainingFailed if they cannot be read.
 
-    float32 where they are trained (bfloat16 loses the small steps of Adam), bfloat16 where they stay as they are
-    beside a LoRA.
+    float32 if they are trained (bfloat16 loses Adam's small steps), bfloat16 if they are frozen under a LoRA.
     """
     dtype = torch.bfloat16 if recipe.precision == "bf16" and recipe.method == "lora" else torch.float32
     name, options = _place(run)
     if run.base_kind == "gguf":
         from transformers import GgufConfig
 
-        options["quantization_config"] = GgufConfig(dequantize=True)  # Otherwise they stay packed.
+        options["quantization_config"] = GgufConfig(dequantize=True)  # Otherwise they stay quantized.
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
     except (OSError, ValueError) as exc:

@@ -1,4 +1,4 @@
-"""What happens beside the steps: events for the app, stopping, samples to read."""
+"""Trainer callbacks: events for the app, stopping, sample answers."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from m1app.training.sft.tokenized_rows import token_ids
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is untyped
-    """Writes an event for every step, evaluation and checkpoint, with rates over the steps alone."""
+    """Writes an event for every step, evaluation and checkpoint, with rates that count steps only."""
 
     def __init__(self, writer: EventWriter, recipe: TrainingRecipe) -> None:
         self._writer = writer
@@ -30,7 +30,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
         self._begun_at = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Stop it, and have the last step evaluated."""
+        """Stop the clock, and have the last step evaluated."""
         self._seconds += time.monotonic() - self._begun_at
         self._steps += 1
         if state.global_step >= state.max_steps and args.eval_strategy != "no":
@@ -39,7 +39,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        """A step's figures; other logs pass."""
+        """Report a step's figures; ignore other logs."""
         if "loss" not in logs or not self._steps:
             return
         per_step = self._seconds / self._steps
@@ -59,15 +59,15 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any], **_: Any
     ) -> None:
-        """The evaluation loss."""
+        """Report the evaluation loss."""
         self._writer.write("evaluated", state.global_step, eval_loss=_finite(metrics.get("eval_loss")))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A checkpoint is on the disk."""
+        """Report that a checkpoint was saved."""
         self._writer.write("checkpoint", state.global_step, folder=f"checkpoint-{state.global_step}")
 
     def _tokens_per_second(self, tokens: float | None) -> float | None:
-        """Over all steps but the first of this process, which warms up; the trainer counts tokens from there."""
+        """Over all steps except this process's first, a warm-up; the trainer counts tokens from there."""
         if tokens is None:
             return None
         if self._tokens_before is None:
@@ -77,27 +77,27 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]
-    """Ends the training: at a person's wish, when it has gone wrong, when it no longer improves."""
+    """Ends training: on request, on failure, or when it no longer improves."""
 
     def __init__(self, stop: StopRequest, patience: int) -> None:
         self._stop = stop
         self._patience = patience
         self.failure = ""
-        """Why it must not go on; empty when all is well."""
+        """Why it must not continue; empty if all is well."""
         self.is_stopped = False
-        """Whether a person's wish ended it before its last step."""
+        """Whether a stop request ended it before its last step."""
         self.is_early = False
         """Whether early stopping ended it."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Save and end soon when that was asked for."""
+        """Save and stop if requested."""
         if state.global_step < state.max_steps and self._is_told(args):
             self.is_stopped = True
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
     def _is_told(self, args: TrainingArguments) -> bool:
-        """Whether any of the processes was told: all have to end at the same step."""
+        """Whether any process was told to stop: all must end at the same step."""
         if args.world_size == 1:
             return self._stop.is_set
         told = torch.tensor(int(self._stop.is_set), device=args.device)
@@ -107,7 +107,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        """End at a loss or gradient that is no number; weights that may be spoilt are not saved."""
+        """Stop on a NaN loss or gradient; possibly corrupted weights are not saved."""
         wrong = [name for name in ("loss", "grad_norm") if not math.isfinite(float(logs.get(name) or 0.0))]
         if not wrong:
             return
@@ -120,7 +120,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         control.should_save = control.should_evaluate = False
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """End when the held-out loss has not fallen for as long as the recipe bears."""
+        """Stop if the held-out loss has not improved within the recipe's patience."""
         losses = evaluation_losses(state.log_history)
         if should_stop_early(losses, self._patience) and state.global_step < state.max_steps:
             self.is_early = True
@@ -128,7 +128,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
 
 class Sampler(TrainerCallback):  # type: ignore[misc]
-    """Lets the model answer one question at every evaluation, so that a person can read what it learns."""
+    """Lets the model answer one question at every evaluation, so that users can follow what it learns."""
 
     def __init__(self, writer: EventWriter, tokenizer: PreTrainedTokenizerBase, prompt: str, most_tokens: int) -> None:
         self._writer = writer
@@ -139,7 +139,7 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
-        """Greedy, so that answers differ by what was learnt alone; several processes write it together."""
+        """Greedy, so that answers differ only by what was learned; several processes generate it together."""
         if not (self._prompt and self._most_tokens):
             return
         prompt = torch.tensor([token_ids(self._tokenizer, self._prompt)], device=model.device)

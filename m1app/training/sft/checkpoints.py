@@ -1,6 +1,6 @@
-"""Which checkpoint a training goes on from.
+"""Finds the checkpoint that a training resumes from.
 
-The trainer does not write them in one step: after a kill the newest one may be half there. Its trainer_state.json is
+The trainer does not write checkpoints atomically: after a kill the newest may be incomplete. trainer_state.json is
 written last, so that a directory without a whole one is not a checkpoint.
 """
 
@@ -16,7 +16,7 @@ _LAST_FILE = "trainer_state.json"
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The whole checkpoint with the most steps; None when there is none. Unfinished ones are removed."""
+    """Return the complete checkpoint with the most steps, if any. Incomplete ones are removed."""
     whole = []
     for path in folder.glob("checkpoint-*"):
         if not _NAME.fullmatch(path.name):
@@ -29,11 +29,11 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def finished_weights(checkpoint: Path, patience: int) -> Path | None:
-    """Whose weights are the result when the training was over at this checkpoint; None when steps are left.
+    """Return the checkpoint with the final weights if training had ended at this one; None if steps are left.
 
     Args:
-        checkpoint: the newest one, whole.
-        patience: the recipe's, of early stopping.
+        checkpoint: the newest complete one.
+        patience: the recipe's early stopping patience.
     """
     state = json.loads((checkpoint / _LAST_FILE).read_text(encoding="utf-8"))
     losses = evaluation_losses(state["log_history"])
@@ -44,7 +44,7 @@ def finished_weights(checkpoint: Path, patience: int) -> Path | None:
 
 
 def step_of(checkpoint: Path) -> int:
-    """Optimizer steps that a checkpoint holds; raises ValueError for a directory that is none."""
+    """Optimizer steps of a checkpoint; raises ValueError for other directories."""
     found = _NAME.fullmatch(checkpoint.name)
     if not found:
         raise ValueError(f"{checkpoint} is not a checkpoint")

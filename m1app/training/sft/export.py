@@ -1,4 +1,4 @@
-"""The finished model: safetensors for vLLM and transformers, GGUF for the embedded engine, and its card."""
+"""Exports the finished model: safetensors for vLLM and transformers, GGUF for the embedded engine, and its card."""
 
 import gc
 import shutil
@@ -49,10 +49,10 @@ def export_model(
 
 
 def _merged(trainer: SFTTrainer) -> tuple[PreTrainedModel, dict[str, torch.Tensor]]:
-    """The model without an adapter, and its parameters in bfloat16, in the machine's memory: a GPU may be full.
+    """Return the model with its adapter merged, and its bfloat16 parameters, in host memory: a GPU may be full.
 
-    Both files are made of the same rounded numbers, so that both engines answer alike. Other processes than the first
-    get no parameters where they are not needed to put them together.
+    Both files are made from the same rounded values, so that both engines give the same answers. Processes other than
+    the first get no parameters unless they are needed to gather them.
     """
     _drop_optimizer(trainer)
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -61,22 +61,22 @@ def _merged(trainer: SFTTrainer) -> tuple[PreTrainedModel, dict[str, torch.Tenso
     elif trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
         raise TrainingFailed("A LoRA cannot be merged while FSDP has it sharded; train it on one GPU or with DDP.")
     elif trainer.is_world_process_zero():
-        # In bfloat16 a part of what was learnt would be rounded away.
+        # Merging in bfloat16 would round away part of what was learned.
         model = model.to("cpu").to(torch.float32).merge_and_unload().to(torch.bfloat16)
         state = model.state_dict()
     else:
         state = {}
     if model.config.tie_word_embeddings:
-        state.pop("lm_head.weight", None)  # The embeddings once more.
+        state.pop("lm_head.weight", None)  # Tied to the embeddings.
     return model, {name: values.to("cpu", torch.bfloat16) for name, values in state.items()}
 
 
 def _drop_optimizer(trainer: SFTTrainer) -> None:
-    """Give its memory back; the trainer, its callbacks and accelerate each hold it."""
+    """Free its memory; the trainer, its callbacks and accelerate all hold references."""
     trainer.optimizer = trainer.lr_scheduler = None
     trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
     trainer.accelerator.free_memory()
-    gc.collect()  # accelerate does so before it lets go of the optimizer itself.
+    gc.collect()  # accelerate does this before it releases the optimizer.
     torch.cuda.empty_cache()
 
 
@@ -95,4 +95,4 @@ def _save(
 
 def _make_readable(folder: Path) -> None:
     for file in folder.iterdir():
-        file.chmod(_READABLE)  # safetensors makes its files readable for their owner alone.
+        file.chmod(_READABLE)  # safetensors makes its files readable only by their owner.

@@ -1,7 +1,7 @@
-"""The finished model as one GGUF file for the embedded engine: matrices in float16, vectors in float32.
+"""Writes the finished model as one GGUF file for the embedded engine: matrices in float16, vectors in float32.
 
-Llama and Qwen 2 and 3 are written; their layout is that of llama.cpp's convert_hf_to_gguf.py. What a GGUF base says
-of its tokenizer is taken over as it is; for another base it is put together from tokenizer.json.
+Supports Llama and Qwen 2 and 3, with the layout of llama.cpp's convert_hf_to_gguf.py. The tokenizer of a GGUF base is
+copied unchanged; for other bases it is built from tokenizer.json.
 """
 
 import json
@@ -22,9 +22,9 @@ _ARCHITECTURES = {
 }
 _PRE_TOKENIZERS = {"qwen2": "qwen2", "qwen3": "qwen2"}
 _PRE_TOKENIZER_BY_VOCABULARY = {49152: "smollm", 128256: "llama-bpe"}
-"""llama.cpp must be told how text is split before the merges; for Llama's layout the vocabulary's size tells."""
+"""llama.cpp must be told how text is split before merging; for Llama, the vocabulary size identifies the tokenizer."""
 _IDENTITY = ("general.architecture", "general.alignment", "general.file_type", "general.name", "GGUF.")
-"""Of the base; the new file has its own."""
+"""The base's keys that are not copied; the new file has its own."""
 
 
 class UnsupportedModel(Exception):
@@ -40,18 +40,18 @@ def write_gguf(
     name: str,
     base: Path | None,
 ) -> None:
-    """Write weights, sizes and tokenizer; the file appears whole or not at all.
+    """Write weights, sizes and tokenizer; the file appears complete or not at all.
 
     Args:
         path: the file to write.
         state: parameters by their names in transformers.
-        config: of the model.
-        tokenizer: of the model.
+        config: config of the model.
+        tokenizer: tokenizer of the model.
         name: what the file calls the model.
-        base: GGUF file that the training began with; None when it began with another form.
+        base: GGUF file that training started from; None for other formats.
 
     Raises:
-        UnsupportedModel: neither Llama nor Qwen 2 or 3, or a tokenizer that is not known.
+        UnsupportedModel: the model is not Llama or Qwen 2 or 3, or its tokenizer is unknown.
     """
     architecture = _ARCHITECTURES.get(config.model_type)
     if architecture is None:
@@ -95,7 +95,7 @@ def _tensors(
 
 
 def _paired(values: np.ndarray, heads: int) -> np.ndarray:
-    """Rows in the order that llama.cpp rotates: transformers keeps the two halves of a head, it keeps pairs."""
+    """Reorder rows for llama.cpp's rotary embedding: transformers uses the halves of a head, llama.cpp pairs."""
     shape = values.shape
     return values.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Whether somebody asked the training to stop. Imports nothing heavy: it listens before PyTorch is there."""
+"""Detects requests to stop the training. Imports nothing heavy, because it listens before PyTorch is loaded."""
 
 import ctypes
 import signal
@@ -9,7 +9,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StopRequest:
-    """Set by SIGTERM or SIGINT, or by a file."""
+    """Set by SIGTERM, SIGINT, or a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -17,15 +17,15 @@ class StopRequest:
 
     @property
     def is_set(self) -> bool:
-        """Whether it was asked by now."""
+        """Whether a stop has been requested."""
         return self._is_told or self._file.exists()
 
     def listen(self, *, is_launched: bool = False) -> None:
-        """Take the signals from now on.
+        """Start handling the signals.
 
         Args:
-            is_launched: whether a launcher of several processes started this one, which stops when the launcher dies:
-                nobody else would end it.
+            is_launched: whether a multi-process launcher started this process; if so, it stops when the launcher dies,
+                since nothing else would end it.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)

@@ -1,7 +1,7 @@
 """Rendered samples as token ids and labels.
 
-The parts of a completion are tokenized one by one, as the app sends them when it asks the model: a delimiter and the
-text before it must not melt into one token that the model never sees then.
+The parts of a completion are tokenized separately, as the app sends them: a delimiter must not merge with the text
+before it into a token that the model never sees at inference.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,12 +11,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100
-"""Label of a token that no loss is taken on."""
+"""Label of tokens excluded from the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizedRows:
-    """Samples that fit, ready for the trainer, and how many did not."""
+    """Samples that fit, ready for the trainer, and the number of those that did not."""
 
     rows: list[dict[str, list[int]]]
     """input_ids and labels of equal length; labels are IGNORED over the prompt."""
@@ -26,7 +26,7 @@ class TokenizedRows:
 def tokenize_rows(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, block_size: int
 ) -> TokenizedRows:
-    """Token ids of the rows of at most `block_size` tokens; a longer one would lose its answer and is left out."""
+    """Tokenize the rows of at most `block_size` tokens; longer ones would lose their answer and are left out."""
     kept, too_long = [], 0
     for row in rows:
         prompt = token_ids(tokenizer, row["prompt"])
@@ -40,5 +40,5 @@ def tokenize_rows(
 
 
 def token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Ids of a piece of template or text; spelled-out special tokens count as such."""
+    """Token ids of template or text; spelled-out special tokens become those tokens."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

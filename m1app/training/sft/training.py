@@ -1,4 +1,4 @@
-"""One training, from the prepared folder to the finished model: tokenize, load, train or go on, export."""
+"""One training, from the prepared folder to the finished model: tokenize, load, train or resume, export."""
 
 import os
 import resource
@@ -31,10 +31,10 @@ from m1app.training.sft.tokenized_rows import TokenizedRows, tokenize_rows
 def train(
     folder: TrainingFolder, recipe: TrainingRecipe, run: TrainingRun, writer: EventWriter, stop: StopRequest
 ) -> None:
-    """Train, or go on from the newest checkpoint, until it is finished or told to stop; events say how it goes.
+    """Train, or resume from the newest checkpoint, until finished or told to stop; writes events.
 
     Raises:
-        TrainingFailed: base or data cannot be used, or the loss went astray.
+        TrainingFailed: base or data cannot be used, or the loss diverged.
     """
     began = time.monotonic()
     transformers_logging.disable_progress_bar()
@@ -86,10 +86,10 @@ def train(
 
 
 def _train_on(trainer: SFTTrainer, checkpoint: Path | None, recipe: TrainingRecipe) -> int:
-    """Do the steps that are left, after the checkpoint's if there is one; gives the steps that are done."""
+    """Run the remaining steps, after the checkpoint's if there is one; return the steps done in total."""
     weights = finished_weights(checkpoint, recipe.early_stop_patience) if checkpoint else None
     if checkpoint and weights:
-        # The trainer would do one step too many. Only the export was missing: weights, and nothing else, are needed.
+        # The trainer would run one step too many. Only the export was missing, which needs nothing but the weights.
         trainer._load_from_checkpoint(str(weights))
         return step_of(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -113,10 +113,10 @@ def _rows(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe
 
 
 def _without_evaluation(recipe: TrainingRecipe, held_out: TokenizedRows) -> str:
-    """What to say when the recipe holds samples out and none can be used; empty when all is well.
+    """Return a note if the recipe holds samples out but none is usable; empty otherwise.
 
     Raises:
-        TrainingFailed: early stopping was asked for, which needs them.
+        TrainingFailed: early stopping needs them.
     """
     if not recipe.evaluation_share or held_out.rows:
         return ""
@@ -132,7 +132,7 @@ def _without_evaluation(recipe: TrainingRecipe, held_out: TokenizedRows) -> str:
 
 
 def _checkpoints_to_come(folder: TrainingFolder, recipe: TrainingRecipe, newest: Path | None) -> int:
-    """How many more lie on the disk at most, beside those that are there."""
+    """Maximum number of checkpoints still to be added to the existing ones."""
     if newest and finished_weights(newest, recipe.early_stop_patience):
         return 0
     return max(1, most_checkpoints(recipe) - len(list(folder.checkpoints.glob("checkpoint-*"))))
@@ -175,16 +175,16 @@ def _trainer(
 def training_arguments(
     folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool = True
 ) -> SFTConfig:
-    """The recipe in the trainer's words.
+    """Convert the recipe to the trainer's arguments.
 
     Args:
-        folder: takes the checkpoints.
-        recipe: what was asked for.
+        folder: folder for the checkpoints.
+        recipe: the recipe.
         has_evaluation: whether there are held-out samples.
-        is_new: False when it goes on from a checkpoint.
+        is_new: False if it resumes from a checkpoint.
 
     Raises:
-        TrainingFailed: the batch cannot be dealt out to the devices, or there is no GPU for a recipe that wants one.
+        TrainingFailed: the batch cannot be divided among the devices, or the recipe needs a GPU and there is none.
     """
     has_gpu = _needs_gpu(recipe)
     per_device, accumulation = _dealt_out(recipe)
@@ -196,7 +196,7 @@ def training_arguments(
         per_device_train_batch_size=per_device,
         per_device_eval_batch_size=per_device,
         gradient_accumulation_steps=accumulation,
-        warmup_steps=recipe.warmup_ratio,  # Below 1 it is a share of all steps.
+        warmup_steps=recipe.warmup_ratio,  # A value below 1 is a share of all steps.
         lr_scheduler_type=recipe.scheduler,
         optim="adamw_torch_fused" if has_gpu else "adamw_torch",
         weight_decay=recipe.weight_decay,
@@ -208,12 +208,12 @@ def training_arguments(
         activation_checkpointing=recipe.gradient_checkpointing,
         seed=recipe.seed,
         data_seed=recipe.seed,
-        # Rows come tokenized, with their labels, and short enough.
+        # Rows are already tokenized, labelled, and short enough.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         logging_strategy="steps",
         logging_steps=1,
-        logging_nan_inf_filter=False,  # It would show an old loss in place of a NaN.
+        logging_nan_inf_filter=False,  # It would show an old loss instead of a NaN.
         save_strategy="steps",
         save_steps=recipe.save_every_steps,
         save_total_limit=recipe.keep_checkpoints,
@@ -226,7 +226,7 @@ def training_arguments(
 
 
 def _needs_gpu(recipe: TrainingRecipe) -> bool:
-    """Raises TrainingFailed when there is none."""
+    """Raise TrainingFailed if there is no GPU."""
     if recipe.precision != "bf16":
         return False
     if not torch.cuda.is_available():
@@ -238,7 +238,7 @@ def _needs_gpu(recipe: TrainingRecipe) -> bool:
 
 
 def _evaluation_options(recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool) -> dict[str, Any]:
-    """When the held-out loss is measured, and whether the best checkpoint is taken; the base is measured once."""
+    """When to measure the held-out loss, and whether to use the best checkpoint; the base is measured once."""
     if not has_evaluation:
         return {"eval_strategy": "no"}
     options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps, "eval_on_start": is_new}
