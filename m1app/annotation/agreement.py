@@ -1,4 +1,4 @@
-"""What is said about agreement: values only, so that a page can show them without the statistics libraries."""
+"""Agreement results as plain values, so that pages can show them without the statistics libraries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ class Estimate:
     """A coefficient with its interval."""
 
     value: float | None
-    """1 is full agreement, 0 what chance gives (F1: none); None when it cannot be said, see `note`."""
+    """1 is full agreement, 0 chance level (for F1: none); None if it cannot be computed, see `note`."""
     low: float | None
-    """Of the 95% percentile bootstrap interval over the cases."""
+    """Lower limit of the 95% percentile bootstrap interval over cases."""
     high: float | None
     items: int
-    """Cases that it comes from."""
+    """Number of cases used."""
     note: str = ""
-    """Why there is no value; empty when there is one."""
+    """Why there is no value; empty if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementReport:
-    """How far annotators agree on the cases that several have submitted."""
+    """Agreement between annotators on cases that several have submitted."""
 
     annotators: tuple[str, ...]
     cases: int
-    """Submitted by two or more."""
+    """Cases submitted by two or more annotators."""
     method: str
-    """Which coefficient the labels and `any_error` have, in words."""
+    """Name of the coefficient for the labels and `any_error`."""
     by_label: Mapping[str, Estimate]
-    """Whether a case carries the label, by label id."""
+    """Agreement on whether a case has the label, by label id."""
     any_error: Estimate
-    """Whether a case carries any label."""
+    """Agreement on whether a case has any label."""
     severity: Estimate
-    """The worst severity in a case, none when nothing is marked."""
+    """Agreement on the worst severity in a case, none if nothing is marked."""
     span_f1: Estimate
-    """Marked characters of thinking and answer; only cases where somebody marked a span."""
+    """Agreement on marked characters in thinking and answer; only cases with a marked span."""

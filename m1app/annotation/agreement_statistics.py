@@ -1,8 +1,8 @@
-"""How far annotators agree: chance-corrected coefficients of statsmodels, with bootstrap intervals over the cases.
+"""Agreement between annotators: chance-corrected coefficients from statsmodels, with bootstrap intervals over cases.
 
-Two annotators: Cohen's kappa. More: Fleiss' kappa, over the cases that the most common number of people submitted
-(it needs the same number for each). Severity: Cohen's kappa with quadratic weights (Cohen 1968), for more than two
-the mean over pairs (Light 1971). Spans: F1 of the marked characters (Hripcsak and Rothschild 2005).
+Two annotators: Cohen's kappa. More: Fleiss' kappa, over the cases with the most common number of annotators (it needs
+the same number for each). Severity: Cohen's kappa with quadratic weights (Cohen 1968), for more than two annotators the
+mean over pairs (Light 1971). Spans: F1 of the marked characters (Hripcsak and Rothschild 2005).
 """
 
 import itertools
@@ -23,22 +23,22 @@ from m1app.annotation.labels import Taxonomy
 from storage.annotations.records import Annotation, Part, Rating
 
 MIN_CASES = 10
-"""Below this many cases nothing is said."""
+"""With fewer cases, nothing is reported."""
 _RESAMPLES = 499
 _SEED = 20_250_400
 
 _Rows = NDArray[Any]
 """One row per case."""
 _Marks = Mapping[str, Sequence[Annotation]]
-"""Of one case: annotator to what they marked."""
+"""One case: annotator to their rating."""
 
 
 def agreement_of(ratings: Sequence[Rating], taxonomy: Taxonomy) -> AgreementReport:
-    """Agreement of submitted assessments.
+    """Compute the agreement of submitted assessments.
 
     Args:
-        ratings: of cases that two or more have submitted.
-        taxonomy: the order of the severities.
+        ratings: ratings of cases that two or more annotators submitted.
+        taxonomy: defines the order of severities.
     """
     cases: dict[str, dict[str, Sequence[Annotation]]] = defaultdict(dict)
     for rating in ratings:
@@ -68,7 +68,7 @@ def _carries(label: str, annotations: Sequence[Annotation]) -> int:
 
 
 def _alike(marked: Sequence[_Marks], names: Sequence[str]) -> tuple[list[_Marks], str]:
-    """The cases that a coefficient can be computed from, and its name."""
+    """Return the usable cases and the name of the coefficient."""
     if len(names) == 2:
         return list(marked), "Cohen's kappa"
     sizes = Counter(len(marks) for marks in marked)
@@ -79,7 +79,7 @@ def _alike(marked: Sequence[_Marks], names: Sequence[str]) -> tuple[list[_Marks]
 
 
 def _kappa(marked: Sequence[_Marks], said: Callable[[Sequence[Annotation]], int]) -> Estimate:
-    """Cohen's kappa of two annotators, else Fleiss' kappa, of a yes-or-no reading of each assessment."""
+    """Cohen's kappa of two annotators, else Fleiss' kappa, of a yes-or-no feature of each assessment."""
     codes = np.array([[said(marks[name]) for name in sorted(marks)] for marks in marked], dtype=np.int64)
     if len({name for marks in marked for name in marks}) == 2:
         return _estimate(codes, lambda rows: _cohen(rows, 2, None))
@@ -100,8 +100,8 @@ def _fleiss(codes: _Rows) -> float:
 def _weighted(
     marked: Sequence[_Marks], names: Sequence[str], said: Callable[[Sequence[Annotation]], int], categories: int
 ) -> Estimate:
-    """Quadratic-weighted kappa; of more than two annotators the mean over the pairs that can be computed."""
-    # -1: this person has not submitted this case.
+    """Quadratic-weighted kappa; for more than two annotators, the mean over computable pairs."""
+    # -1: this annotator has not submitted this case.
     codes = np.array([[said(marks[n]) if n in marks else -1 for n in names] for marks in marked], dtype=np.int64)
 
     def mean_over_pairs(rows: _Rows) -> float:
@@ -116,7 +116,7 @@ def _weighted(
 
 
 def _span_f1(marked: Sequence[_Marks]) -> Estimate:
-    """Mean over the cases of the mean over their pairs of annotators."""
+    """Mean over cases of the mean over their annotator pairs."""
     scores = []
     for marks in marked:
         spans = [_marked_characters(annotations) for annotations in marks.values()]
@@ -136,10 +136,10 @@ def _marked_characters(annotations: Sequence[Annotation]) -> set[tuple[Part, int
 
 
 def _estimate(rows: _Rows, statistic: Callable[[_Rows], float]) -> Estimate:
-    """The statistic of the rows, one per case, with its bootstrap interval."""
+    """Compute the statistic of the rows, one per case, with its bootstrap interval."""
     if len(rows) < MIN_CASES:
         return Estimate(None, None, None, len(rows), f"too few cases: {len(rows)}, at least {MIN_CASES} needed")
-    # No variation makes kappa 0 divided by 0: that is an answer, not an accident.
+    # Without variation kappa is 0/0, an expected result.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         value = statistic(rows)

@@ -1,4 +1,4 @@
-"""What one annotator may see of a case: here the double blind is kept."""
+"""What an annotator may see of a case: enforces double blinding."""
 
 from dataclasses import dataclass
 
@@ -13,26 +13,26 @@ from storage.sweeps.repository import SweepRepository
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as one annotator may see it."""
+    """A case as visible to one annotator."""
 
     case: Case
     annotator: str
     assessment: Assessment | None
-    """The annotator's own; None before it begins."""
+    """The annotator's own assessment; None before they start."""
     own: tuple[Annotation, ...]
-    """The annotator's, drafts included, withdrawn ones left out; by position."""
+    """The annotator's own, including drafts, without withdrawn ones; by position."""
     others: tuple[Annotation, ...]
-    """Other people's, once submitted; empty until the annotator has submitted as well."""
+    """Other annotators' submitted ones; empty until this annotator has submitted too."""
     reviewers: tuple[str, ...]
-    """Other people who have submitted the case, with or without an annotation, by name; empty as `others` is."""
+    """Other annotators who submitted the case, by name; empty under the same condition as `others`."""
     hidden: int
-    """How many others have submitted whose marks are not shown yet."""
+    """Number of others who have submitted but whose marks are still hidden."""
     suggestions: tuple[Suggestion, ...]
-    """Neither accepted nor rejected yet."""
+    """Suggestions neither accepted nor rejected yet."""
 
 
 def view_of(session: Session, case: Case, annotator: str) -> CaseView:
-    """What `annotator` may see of `case`; with an empty name no annotations."""
+    """Return what `annotator` may see of `case`; an empty name sees no annotations."""
     assessments = AssessmentRepository(session)
     assessment = assessments.get(case.id, annotator) if annotator else None
     submitted_by = tuple(name for name in assessments.submitted_by(case.id) if name != annotator)
@@ -56,7 +56,7 @@ def view_of(session: Session, case: Case, annotator: str) -> CaseView:
 
 
 def _lost(session: Session, case: Case) -> LostAnswer | None:
-    """Where the pass lost its right answer for good, when this case is one of the wrong answers after it."""
+    """Where the pass finally lost its right answer, if this case is one of the wrong answers after it."""
     if case.sweep_id is None or case.is_correct is not False:
         return None
     passes = SweepRepository(session).get(case.sweep_id).passes

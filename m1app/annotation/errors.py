@@ -1,12 +1,12 @@
-"""What can be wrong with an annotation, the taxonomy or a file of annotations.
+"""Errors of annotations, the taxonomy and annotation files.
 
 AppError
 └── AnnotationError
-    ├── AnnotationRefused    what an annotation says cannot be kept; `field` names what is wrong
-    ├── SelectorError        a mark does not stand where it says
+    ├── AnnotationRefused    an annotation cannot be saved; `field` names the problem
+    ├── SelectorError        a mark does not match the text
     ├── LabelsError          a file of labels cannot be used
     ├── ImportRefused        a file of annotations cannot be imported; the message names the line
-    └── AnnotationConflict   somebody has changed the annotation since it was opened
+    └── AnnotationConflict   the annotation was changed by someone else since it was opened
 
 Every message says what was found and what to do about it.
 """
@@ -20,7 +20,7 @@ class AnnotationError(AppError):
 
 
 class AnnotationRefused(AnnotationError):
-    """What an annotation says cannot be kept."""
+    """An annotation cannot be saved."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class AnnotationRefused(AnnotationError):
 
 
 class SelectorError(AnnotationError):
-    """A mark does not stand where it says."""
+    """A mark does not match the text."""
 
 
 class LabelsError(AnnotationError):
@@ -36,11 +36,11 @@ class LabelsError(AnnotationError):
 
 
 class ImportRefused(AnnotationError):
-    """A file of annotations cannot be imported; nothing of it was."""
+    """A file of annotations cannot be imported; nothing was imported."""
 
 
 class AnnotationConflict(AnnotationError):
-    """Somebody has changed the annotation since it was opened."""
+    """The annotation was changed by someone else since it was opened."""
 
     def __init__(self, current: Annotation, changes: tuple[str, ...]) -> None:
         what = ", ".join(name.replace("_", " ") for name in changes) or "its state"

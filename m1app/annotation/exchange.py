@@ -1,4 +1,4 @@
-"""Exports of all annotations, and imports that are whole or nothing."""
+"""Exports all annotations, and imports files, all or nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from storage.errors import RecordNotFound
 
 
 class ExportFormat(StrEnum):
-    """What an export is."""
+    """Kind of export."""
 
     JSONL = "jsonl"
     """W3C annotations with their history; can be imported."""
@@ -38,7 +38,7 @@ class ExportFormat(StrEnum):
 
 
 class ImportFormat(StrEnum):
-    """What a file to import is."""
+    """Kind of file to import."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -48,11 +48,11 @@ class ImportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did."""
+    """Result of an import."""
 
     added: int
     unchanged: int
-    """They were there already, exactly so."""
+    """Already present and identical."""
 
 
 class AnnotationExchange:
@@ -63,11 +63,11 @@ class AnnotationExchange:
         self._taxonomy = taxonomy
 
     async def export(self, wanted: ExportFormat) -> str:
-        """All annotations but drafts, which are their annotators' own, in one text."""
+        """Export all annotations except drafts, which are private, as one text."""
         return await asyncio.to_thread(self._export, wanted)
 
     async def restore(self, text: str, given: ImportFormat) -> ImportReport:
-        """Import a file: all of it, or nothing.
+        """Import a file, all or nothing.
 
         Raises:
             ImportRefused: something in it cannot be imported; the message names the line, task or record.
@@ -88,7 +88,7 @@ class AnnotationExchange:
             return "".join(corrected_examples(cases, annotations))
 
     def _import(self, text: str, given: ImportFormat) -> ImportReport:
-        # Read before the transaction: a bad line costs nobody a lock.
+        # Parsed before the transaction, so that a bad line takes no lock.
         if given in (ImportFormat.JSONL, ImportFormat.CSV):
             exported = read_jsonl(text) if given is ImportFormat.JSONL else read_csv(text)
             with self._database.session() as session:

@@ -1,8 +1,8 @@
 """Annotations as files: W3C Web Annotations (JSON lines), a table (CSV), and corrected examples for fine-tuning.
 
-https://www.w3.org/TR/annotation-model/. A line of JSON holds one annotation: tags, comment, correction and evidence
-as bodies, the span as TextPositionSelector and TextQuoteSelector of a target. What the model has no word for stands
-under "m1", the history included, so that an import restores exactly what was exported.
+https://www.w3.org/TR/annotation-model/. Each line of JSON is one annotation: tags, comment, correction and evidence as
+bodies, the span as TextPositionSelector and TextQuoteSelector of a target. Anything the model does not cover, such as
+the history, is under "m1", so that an import restores exactly what was exported.
 """
 
 import csv
@@ -47,7 +47,7 @@ _TRUTH = {"True": True, "False": False, "": None}
 
 @dataclass(frozen=True, slots=True)
 class ExportedAnnotation:
-    """An annotation with everything that an export says of it."""
+    """An annotation with all its exported data."""
 
     annotation: Annotation
     history: tuple[AnnotationRevision, ...]
@@ -109,13 +109,13 @@ def _revision_document(revision: AnnotationRevision) -> dict[str, Any]:
 
 
 def read_jsonl(text: str) -> list[tuple[int, ExportedAnnotation]]:
-    """The annotations of a file that `jsonl_lines` made, each with the number of its line.
+    """Read the annotations of a file written by `jsonl_lines`, each with its line number.
 
     Raises:
-        ImportRefused: a line is none of these; the message names it.
+        ImportRefused: a line is invalid; the message names it.
     """
     found = []
-    # Not splitlines: U+2028 and the like may stand inside a text.
+    # Not splitlines: texts may contain U+2028 and similar characters.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -149,16 +149,16 @@ def _read_line(line: Any) -> ExportedAnnotation:
 
 
 def check_import(number: int, annotation: Annotation, case: Case, taxonomy: Taxonomy) -> None:
-    """Raises ImportRefused when the annotation does not fit its case; `number` is its line."""
+    """Raise ImportRefused if the annotation does not match its case; `number` is its line."""
     try:
-        # A retired label may come back with marks that had it; one that nobody knows may not.
+        # Marks may keep retired labels, but not unknown ones.
         check_content(case, annotation, taxonomy, [label.id for label in taxonomy.labels])
     except AnnotationRefused as exc:
         raise ImportRefused(f"Line {number}, {exc.field}: {exc}") from exc
 
 
 def csv_text(annotations: Iterable[Annotation]) -> str:
-    """A table with a row per annotation; what a spreadsheet would run as a formula is quoted."""
+    """A table with a row per annotation; values that a spreadsheet would run as formulas are quoted."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(CSV_COLUMNS)
@@ -173,17 +173,17 @@ def csv_text(annotations: Iterable[Annotation]) -> str:
 
 
 def _cell(value: object) -> object:
-    # The apostrophe too, so that what comes back is what left.
+    # The apostrophe too, so that the round trip is exact.
     if isinstance(value, str) and value.startswith(("'", *_FORMULA_STARTS)):
         return f"'{value}"
     return "" if value is None else value
 
 
 def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:
-    """The annotations of a table that `csv_text` made, each with its line; their history begins with the import.
+    """Read the annotations of a table written by `csv_text`, each with its line; their history starts with the import.
 
     Raises:
-        ImportRefused: a column is missing, or a row is none of these; the message names it.
+        ImportRefused: a column is missing, or a row is invalid; the message names it.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     if missing := [name for name in CSV_COLUMNS if name not in (reader.fieldnames or ())]:
@@ -195,7 +195,7 @@ def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise ImportRefused(f"Line {line} is not a row exported by m1app ({type(exc).__name__}: {exc}).") from exc
         found.append((line, ExportedAnnotation(made, (_imported(made),))))
-        line = reader.line_num + 1  # a row may go over several
+        line = reader.line_num + 1  # a row may span several lines
     return found
 
 
@@ -226,10 +226,10 @@ def _imported(made: Annotation) -> AnnotationRevision:
 
 
 def corrected_examples(cases: Mapping[str, Case], annotations: Sequence[Annotation]) -> Iterator[str]:
-    """JSON lines of corrected examples, one per case with a correction: what fine-tuning reads.
+    """JSON lines of corrected examples for fine-tuning, one per case with a correction.
 
     Args:
-        cases: by id.
+        cases: cases by id.
         annotations: in the order of their cases; only submitted or upheld ones with a corrected fact count.
 
     Yields:

@@ -1,11 +1,11 @@
-"""Span annotations of Label Studio and Argilla, as their exports document them.
+"""Span annotations from Label Studio and Argilla exports.
 
 Label Studio: tasks as JSON (https://labelstud.io/guide/task_format), region type "labels". Argilla 2: records as JSON
 (`dataset.records.to_json`), responses of span questions. A task or record names its case (`data.case_id`,
-`metadata.case_id`); what the span stands in is named "thinking" or "answer" (`to_name`, the question's name).
+`metadata.case_id`); the span's text is named "thinking" or "answer" (`to_name`, the question's name).
 
-Offsets are code points; older Label Studio versions counted UTF-16 units after an emoji, and no version checks. A
-span whose quoted text does not stand at its position is therefore looked for, and refused when it is nowhere.
+Offsets are code points; older Label Studio versions counted UTF-16 units after an emoji, and no version validates them.
+If a span's quoted text is not at its position, it is therefore searched for, and rejected if it is not found.
 """
 
 import json
@@ -22,33 +22,33 @@ from storage.annotations.records import Case, Part, TextSelector
 
 @dataclass(frozen=True, slots=True)
 class ForeignSpan:
-    """One span of another tool's export."""
+    """A span from another tool's export."""
 
     where: str
-    """Where it stands in the file, for people."""
+    """Its location in the file, for messages."""
     case_id: str
     annotator: str
     part: Part
     start: int
     end: int
     exact: str | None
-    """The marked words, where the tool exports them."""
+    """The marked text, if the tool exports it."""
     labels: tuple[str, ...]
 
     @property
     def id(self) -> str:
-        """The same for the same span of the same person: imported twice, it is there once."""
+        """Equal for the same span by the same annotator, so that importing twice adds it once."""
         said = (self.case_id, self.annotator, self.part.value, self.start, self.end, *sorted(self.labels))
         return uuid5(NAMESPACE_URL, json.dumps(said)).hex
 
 
 def read_label_studio(text: str) -> list[ForeignSpan]:
-    """The spans of a Label Studio JSON export; raises ImportRefused."""
+    """Read the spans of a Label Studio JSON export; raises ImportRefused."""
     return _read(text, "task", _task_spans)
 
 
 def read_argilla(text: str) -> list[ForeignSpan]:
-    """The spans of an Argilla record export; raises ImportRefused."""
+    """Read the spans of an Argilla record export; raises ImportRefused."""
     return _read(text, "record", _record_spans)
 
 
@@ -112,7 +112,7 @@ def _record_spans(where: str, record: Mapping[str, Any]) -> Iterator[ForeignSpan
 
 
 def place(span: ForeignSpan, case: Case) -> TextSelector:
-    """Where the span stands in the case's text; raises ImportRefused when it stands nowhere."""
+    """Locate the span in the case's text; raises ImportRefused if it is not found."""
     text = text_of(case, span.part)
     utf16 = _code_points_before(text, span.start), _code_points_before(text, span.end)
     for start, end in ((span.start, span.end), utf16):

@@ -1,4 +1,4 @@
-"""From what a form or a file says to an annotation's content, checked against the case and the taxonomy."""
+"""Converts form and file values to annotation content, validated against the case and the taxonomy."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,20 +31,20 @@ _EVIDENCE_FORMS = {
 
 
 def text_of(case: Case, part: Part) -> str:
-    """The text that an annotation of that part stands in."""
+    """Return the text that annotations of this part refer to."""
     return {Part.THINKING: case.thinking_text, Part.ANSWER: case.answer_text, Part.WHOLE: ""}[part]
 
 
 def content_from_form(case: Case, values: Mapping[str, Any]) -> AnnotationContent:
-    """What a form says.
+    """Parse a form's values.
 
     Args:
-        case: what is annotated.
+        case: the annotated case.
         values: part, start, end (code points, None without a span), exact, text_sha256, labels, severity, comment,
-            corrected_fact, evidence [{kind, value}], confidence ("" is not said), is_omission, changed_answer.
+            corrected_fact, evidence [{kind, value}], confidence ("" if not given), is_omission, changed_answer.
 
     Raises:
-        AnnotationRefused: a value is none that a form gives, or the span is not in the text.
+        AnnotationRefused: a value is invalid, or the span is not in the text.
     """
     part = _word(Part, values.get("part"), "span")
     confidence = values.get("confidence")
@@ -66,16 +66,16 @@ def content_from_form(case: Case, values: Mapping[str, Any]) -> AnnotationConten
 def check_content(
     case: Case, content: AnnotationContent, taxonomy: Taxonomy, kept_labels: Sequence[str] = ()
 ) -> AnnotationContent:
-    """`content`, when it can be kept.
+    """Return `content` if it is valid.
 
     Args:
-        case: what is annotated.
-        content: what the annotation says.
-        taxonomy: what it may say.
-        kept_labels: labels that it has already; they stay allowed when they were retired meanwhile.
+        case: the annotated case.
+        content: content of the annotation.
+        taxonomy: allowed labels and severities.
+        kept_labels: labels it already has; they remain allowed even if retired meanwhile.
 
     Raises:
-        AnnotationRefused: it cannot; the message says why.
+        AnnotationRefused: the content is invalid; the message says why.
     """
     _check_labels(content, taxonomy, kept_labels)
     for name, text in (("comment", content.comment), ("corrected_fact", content.corrected_fact)):

@@ -1,6 +1,6 @@
-"""The labels and severities that an annotation may carry: data, versioned, and open to additions.
+"""The labels and severities of annotations: versioned data that can be extended.
 
-`labels.toml` ships the taxonomy; `M1_HOME/labels.toml` in the same form adds to it or retires entries of it.
+`labels.toml` ships the taxonomy; `M1_HOME/labels.toml` in the same format adds or retires entries.
 """
 
 import tomllib
@@ -17,7 +17,7 @@ _SHIPPED = Path(__file__).with_name("labels.toml")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing that can be said about a mark."""
+    """A label for a mark."""
 
     id: str
     group: str
@@ -26,12 +26,12 @@ class Label:
     example: str
     source: str
     retired: bool = False
-    """True: marks that have it keep it, new ones are not offered it."""
+    """True: existing marks keep it, but it is not offered for new ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Severity:
-    """How bad it is."""
+    """A severity level."""
 
     id: str
     definition: str
@@ -39,7 +39,7 @@ class Severity:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """Everything that can be chosen."""
+    """All labels and severities."""
 
     version: int
     labels: tuple[Label, ...]
@@ -48,29 +48,29 @@ class Taxonomy:
 
     @property
     def offered(self) -> tuple[Label, ...]:
-        """Labels for new marks."""
+        """Labels offered for new marks."""
         return tuple(label for label in self.labels if not label.retired)
 
     def label(self, label_id: str) -> Label | None:
-        """The label with that id; None when there is none."""
+        """Return the label with this id, or None."""
         return next((label for label in self.labels if label.id == label_id), None)
 
     def rank(self, severity_id: str) -> int | None:
-        """Place of a severity from 0, harmless; None when there is none with that id."""
+        """Rank of a severity, from 0 (harmless); None for an unknown id."""
         return next((n for n, each in enumerate(self.severities) if each.id == severity_id), None)
 
 
 @cache
 def shipped_taxonomy() -> Taxonomy:
-    """The taxonomy that comes with the app."""
+    """The taxonomy shipped with the app."""
     return _read(_SHIPPED)
 
 
 def load_taxonomy(extra: Path | None = None) -> Taxonomy:
-    """The shipped taxonomy with the labels of `extra`, which replace those of the same id.
+    """Load the shipped taxonomy with the labels of `extra`, which replace those with the same id.
 
     Raises:
-        LabelsError: `extra` is no TOML, or an entry of it is not complete.
+        LabelsError: `extra` is not valid TOML, or an entry is incomplete.
     """
     shipped = shipped_taxonomy()
     if extra is None:

@@ -1,8 +1,8 @@
-"""Where a mark stands in a text: the W3C Web Annotation selectors by position and by quote, checked against the text.
+"""Locates marks in texts with W3C Web Annotation selectors by position and by quote, checked against the text.
 
-Offsets count Unicode code points (https://www.w3.org/TR/annotation-model/#text-position-selector), as Python's strings
-do. A mark keeps both selectors and the SHA-256 of the text: the position says where it is, the quote proves it, and
-the two together find it again in a text that has changed.
+Offsets count Unicode code points (https://www.w3.org/TR/annotation-model/#text-position-selector), as Python strings
+do. A mark stores both selectors and the SHA-256 of the text: the position locates it, the quote verifies it, and
+together they find it again in a changed text.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from m1app.annotation.errors import SelectorError
 from storage.annotations.records import TextSelector
 
 CONTEXT_CHARACTERS = 32
-"""How much of the text before and after a quote is kept with it."""
+"""Characters of context stored before and after a quote."""
 
 
 def text_hash(text: str) -> str:
@@ -20,10 +20,10 @@ def text_hash(text: str) -> str:
 
 
 def select(text: str, start: int, end: int) -> TextSelector:
-    """The selector of `text[start:end]`.
+    """Return the selector of `text[start:end]`.
 
     Raises:
-        SelectorError: the stretch is empty or not inside the text.
+        SelectorError: the span is empty or not inside the text.
     """
     if not 0 <= start < end <= len(text):
         raise SelectorError(
@@ -41,10 +41,10 @@ def select(text: str, start: int, end: int) -> TextSelector:
 
 
 def check(text: str, selector: TextSelector) -> TextSelector:
-    """`selector`, when it is true of `text`.
+    """Return `selector` if it matches `text`.
 
     Raises:
-        SelectorError: the text is another one, or something else stands at the position.
+        SelectorError: the text differs, or the quote is not at the position.
     """
     if selector.text_sha256 != text_hash(text):
         raise SelectorError("The text has changed since it was marked. Reload it and mark the words again.")
@@ -59,10 +59,10 @@ def check(text: str, selector: TextSelector) -> TextSelector:
 
 
 def find(text: str, selector: TextSelector) -> TextSelector | None:
-    """Where the quote stands in `text`, which may be another version of the text it was made in.
+    """Find the quote in `text`, which may be another version of the original text.
 
-    Of several places the one whose surroundings agree most is taken, then the one nearest to the old position. None
-    when the quote is not there.
+    Prefers the match with the most similar context, then the one nearest to the old position. None if the quote is not
+    found.
     """
     places, at = [], text.find(selector.exact) if selector.exact else -1
     while at >= 0:

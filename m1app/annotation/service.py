@@ -1,7 +1,7 @@
-"""Annotating: the queue of cases, marks and their reviews; double blind, and nothing overwritten.
+"""Annotation: the queue of cases, marks and their reviews; double blind, never overwriting.
 
-Who annotates is the name that a person gives; the app has no accounts. An annotator sees what others marked in a case
-only after submitting their own assessment of it.
+Annotators identify themselves by name; the app has no accounts. They see others' marks on a case only after submitting
+their own assessment of it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
 
 
 class AnnotationService:
-    """The annotations of the database. Every method raises `storage.errors.StorageError`."""
+    """Manages annotations. Every method may raise `storage.errors.StorageError`."""
 
     def __init__(self, database: Database, taxonomy: Taxonomy) -> None:
         self._database = database
@@ -48,11 +48,11 @@ class AnnotationService:
         return await self._database.read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
 
     async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
-        """Ids of the cases before and after one in the queue; None at its ends."""
+        """Ids of the previous and next case in the queue; None at its ends."""
         return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
 
     async def open(self, case_id: str, annotator: str) -> CaseView:
-        """A case with what the annotator may see of it; an empty name sees no annotations.
+        """Return a case as visible to the annotator; an empty name sees no annotations.
 
         Raises:
             RecordNotFound: no such case, or its trace is still running.
@@ -69,19 +69,19 @@ class AnnotationService:
         revision: int = 0,
         suggestion_key: str = "",
     ) -> Annotation:
-        """Keep an annotation.
+        """Save an annotation.
 
         Args:
-            case_id: what is annotated.
-            annotator: who says it.
-            content: what is said, from `form_values.content_from_form`.
-            annotation_id: the one to change; empty makes a new one.
-            revision: the one that the annotator began from.
-            suggestion_key: the suggestion that was accepted; empty for none.
+            case_id: the annotated case.
+            annotator: the author.
+            content: the content, from `form_values.content_from_form`.
+            annotation_id: the annotation to change; empty creates one.
+            revision: the revision being edited.
+            suggestion_key: the accepted suggestion, if any.
 
         Raises:
-            AnnotationRefused: it cannot be kept as it is.
-            AnnotationConflict: somebody changed it since that revision.
+            AnnotationRefused: it is invalid.
+            AnnotationConflict: it was changed since that revision.
             RecordNotFound: no such case.
         """
         name = _name(annotator)
@@ -103,7 +103,7 @@ class AnnotationService:
             origin = Origin.SUGGESTION if suggestion_key else Origin.PERSON
             made = annotations.add(case, name, content, origin, self.taxonomy.version)
             if kept is None or suggestion_key:
-                # An accepted suggestion is not offered again, as little as a rejected one.
+                # An accepted suggestion is not offered again, like a rejected one.
                 assessments.save(case, name, rejected=suggestion_key)
             if kept is not None and kept.is_submitted:
                 return annotations.change(made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
@@ -112,11 +112,11 @@ class AnnotationService:
         return await self._database.write(store)
 
     async def withdraw(self, annotation_id: str, annotator: str, revision: int) -> Annotation:
-        """Take an annotation back; it stays in the history.
+        """Withdraw an annotation; it stays in the history.
 
         Raises:
-            AnnotationRefused: it is somebody else's.
-            AnnotationConflict: somebody changed it since that revision.
+            AnnotationRefused: it belongs to another annotator.
+            AnnotationConflict: it was changed since that revision.
             RecordNotFound: no such annotation.
         """
         name = _name(annotator)
@@ -130,7 +130,7 @@ class AnnotationService:
         return await self._database.write(store)
 
     async def submit(self, case_id: str, annotator: str) -> None:
-        """End one's work on a case, with or without annotations; from now on others' are shown.
+        """Submit one's work on a case, with or without annotations; others' marks are shown from then on.
 
         Raises:
             RecordNotFound: no such case.
@@ -145,26 +145,26 @@ class AnnotationService:
         await self._database.write(store)
 
     async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
-        """Keep the form as it is typed; an empty one forgets it. `seconds_spent` come on top of those before."""
+        """Save the unsaved form; an empty one clears it. `seconds_spent` is added to the previous total."""
         name = _name(annotator)
 
         def store(session: Session) -> None:
             case, assessments = CaseRepository(session).get(case_id), AssessmentRepository(session)
-            # To look at a case and leave is not yet work on it.
+            # Just looking at a case is not work on it.
             if draft or seconds_spent > 0 or assessments.get(case.id, name):
                 assessments.save(case, name, draft=draft, more_seconds=min(seconds_spent, 3600.0))
 
         await self._database.write(store)
 
     async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
-        """Do not offer a suggestion to this annotator again."""
+        """Stop offering a suggestion to this annotator."""
         name = _name(annotator)
         await self._database.write(
             lambda s: AssessmentRepository(s).save(CaseRepository(s).get(case_id), name, rejected=key)
         )
 
     async def agree(self, annotation_id: str, annotator: str) -> Annotation:
-        """Review somebody else's annotation: it is right. Raises AnnotationRefused, RecordNotFound."""
+        """Agree with another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
         name = _name(annotator)
 
         def store(session: Session) -> Annotation:
@@ -177,7 +177,7 @@ class AnnotationService:
         return await self._database.write(store)
 
     async def dispute(self, annotation_id: str, annotator: str, reason: str) -> Annotation:
-        """Review somebody else's annotation: it is not right. Raises AnnotationRefused, RecordNotFound."""
+        """Dispute another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
         name, why = _name(annotator), _reason(reason)
 
         def store(session: Session) -> Annotation:
@@ -217,7 +217,7 @@ class AnnotationService:
         return await self._database.write(store)
 
     async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
-        """The revisions of an annotation that the annotator may see, oldest first; of any other none."""
+        """Revisions of an annotation that the annotator may see, oldest first; otherwise empty."""
         name = _spaced(annotator)
 
         def read(session: Session) -> tuple[AnnotationRevision, ...]:
@@ -229,19 +229,19 @@ class AnnotationService:
         return await self._database.read(read)
 
     async def annotators(self) -> tuple[str, ...]:
-        """Everybody who has worked on a case, by name."""
+        """Names of everyone who has worked on a case, sorted."""
         return await self._database.read(lambda s: AssessmentRepository(s).annotators())
 
     async def models(self) -> tuple[str, ...]:
-        """Models that cases come from, by name."""
+        """Names of the models that produced cases, sorted."""
         return await self._database.read(lambda s: CaseRepository(s).models())
 
     async def error_counts(self) -> tuple[ErrorCount, ...]:
-        """Annotations by label and the facts of their cases."""
+        """Annotation counts by label and case attributes."""
         return await self._database.read(lambda s: AnnotationRepository(s).error_counts())
 
     async def agreement(self) -> AgreementReport:
-        """How far annotators agree, on the cases that several have submitted; takes seconds."""
+        """Agreement between annotators on cases that several have submitted; takes seconds."""
         ratings = await self._database.read(lambda s: AnnotationRepository(s).ratings())
         return await asyncio.to_thread(_agreement_of, ratings, self.taxonomy)
 
@@ -270,7 +270,7 @@ def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
 
 
 def _same_revision(annotations: AnnotationRepository, now: Annotation, revision: int) -> None:
-    """Raises AnnotationConflict when `now` is not the revision that its annotator began from."""
+    """Raise AnnotationConflict unless `now` is the revision being edited."""
     if now.revision == revision:
         return
     before = next((each.document for each in annotations.history(now.id) if each.revision == revision), {})
@@ -300,7 +300,7 @@ def _reason(reason: str) -> str:
 
 
 def _agreement_of(ratings: Sequence[Rating], taxonomy: Taxonomy) -> AgreementReport:
-    # Imported at its first use, in a thread: the statistics libraries take seconds, and much memory.
+    # Imported on first use, in a thread: the statistics libraries take seconds to load, and much memory.
     from m1app.annotation.agreement_statistics import agreement_of
 
     return agreement_of(ratings, taxonomy)

@@ -1,4 +1,4 @@
-"""What the app sees by itself, for a person to accept or reject: lost answers, thinking that concludes otherwise."""
+"""Automatic suggestions to accept or reject: lost answers, thinking that concludes something else."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from storage.annotations.records import AnnotationContent, Case, Part
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An annotation that nobody has made yet."""
+    """A suggested annotation."""
 
     key: str
-    """Stable within its case."""
+    """Stable within a case."""
     label: str
-    """Id of the taxonomy."""
+    """Label id from the taxonomy."""
     reason: str
-    """One sentence for people."""
+    """One sentence for users."""
     content: AnnotationContent
-    """What accepting it keeps."""
+    """The content saved when it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,24 @@ class LostAnswer:
     """The place in a case's thinking after which a right answer became a wrong one."""
 
     start: int
-    """Of the sentence that did it, in code points."""
+    """Start of the sentence that caused it, in code points."""
     end: int
     before_tokens: int
-    """Thinking tokens of the last cut that was answered right."""
+    """Thinking tokens of the last cut with a right answer."""
     after_tokens: int
-    """Of the first one that was answered wrong."""
+    """Thinking tokens of the first cut with a wrong answer."""
     before: str
     """Letter."""
     after: str
-    """Letter; empty when there was no answer any more."""
+    """Letter; empty if there was no answer any more."""
 
 
 def suggest(case: Case, lost: LostAnswer | None) -> tuple[Suggestion, ...]:
-    """Suggestions for a case, where there is a reason for one.
+    """Return suggestions for a case, if there are any.
 
     Args:
-        case: what is annotated.
-        lost: where the pass of the case lost its right answer; None when it did not.
+        case: the annotated case.
+        lost: where the case's pass lost its right answer; None if it did not.
     """
     found = []
     if lost is not None and 0 <= lost.start < lost.end <= len(case.thinking_text):

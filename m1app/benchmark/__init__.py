@@ -1,1 +1,1 @@
-"""Benchmark runs: planned, run, judged, counted, drawn and reported."""
+"""Benchmark runs: planning, running, scoring, aggregation, charts and reports."""

@@ -15,7 +15,7 @@ def comparison_words(compared: PairedComparison) -> str:
 
 
 def run_name(run: BenchmarkRun) -> str:
-    """What a run is called."""
+    """The display name of a run."""
     return run.name or f"Run {run.id[:8]}"
 
 
@@ -32,5 +32,5 @@ def run_facts(run: BenchmarkRun) -> str:
 
 
 def account_words(run: BenchmarkRun) -> str:
-    """What a run generated, compared with separate runs of its cells."""
+    """Tokens a run generated, compared with separate runs of its cells."""
     return tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)

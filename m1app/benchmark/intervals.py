@@ -8,7 +8,7 @@ class Proportion:
     """A share with its interval."""
 
     value: float
-    """0 to 1; NaN of nothing."""
+    """0 to 1; NaN if there is no data."""
     low: float
     high: float
     n: int
@@ -19,12 +19,12 @@ class PairedComparison:
     """Two settings on the same questions."""
 
     difference: float
-    """Accuracy of the second less that of the first."""
+    """Accuracy of the second minus that of the first."""
     low: float
-    """Of the percentile bootstrap interval over the questions."""
+    """Lower limit of the percentile bootstrap interval over questions."""
     high: float
     p_value: float
-    """Exact McNemar test, two-sided; 1 when no question differs."""
+    """From the exact two-sided McNemar test; 1 if no question differs."""
     gained: int
     """Wrong in the first, right in the second."""
     lost: int

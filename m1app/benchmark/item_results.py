@@ -1,4 +1,4 @@
-"""What came of one item: its sweep's answers judged by both rules, one result for each cell and pass. Pure."""
+"""Results of one item: its sweep's answers scored by both rules, one result per cell and pass. Pure."""
 
 from m1app.question.scoring import lead_in, score
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
@@ -10,22 +10,22 @@ from storage.traces.records import Checkpoint, ThinkingFinishReason
 
 
 def answered(each: PassSnapshot) -> dict[Cell, Checkpoint]:
-    """The answer of each cell that has one."""
+    """The answers of the cells that have one."""
     return {Cell(*cell): kept for kept in each.checkpoints if not kept.error for cell in kept.cells}
 
 
 def missing_cells(snapshot: SweepSnapshot) -> int:
-    """How many cells of a sweep's passes have no answer."""
+    """Number of cells in a sweep's passes without an answer."""
     return sum(len(set(snapshot.cells) - set(answered(each))) for each in snapshot.passes)
 
 
 def results_of(item_id: str, snapshot: SweepSnapshot, profiles: Profiles) -> list[BenchmarkResult]:
-    """One result for each cell of each pass.
+    """Return one result for each cell of each pass.
 
     Args:
-        item_id: of the item; also of the sweep.
+        item_id: id of the item and of its sweep.
         snapshot: the sweep; a cell without an answer counts as unanswered, and wrong.
-        profiles: those of the app.
+        profiles: the app's profiles.
     """
     found: list[BenchmarkResult] = []
     for each in snapshot.passes:
@@ -41,7 +41,7 @@ def results_of(item_id: str, snapshot: SweepSnapshot, profiles: Profiles) -> lis
 
 
 def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
-    """The result of a cell that nothing answered."""
+    """Return the result of an unanswered cell."""
     return BenchmarkResult(
         item_id=item_id,
         pass_number=pass_number,
@@ -60,7 +60,7 @@ def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
 def all_unanswered(
     item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int
 ) -> list[BenchmarkResult]:
-    """The results of an item that never began."""
+    """Return the results of an item that never started."""
     return [unanswered(item_id, number, cell) for number in range(passes) for cell in grid(budgets, rounds)]
 
 

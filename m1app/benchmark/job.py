@@ -1,4 +1,4 @@
-"""A benchmark run as a job."""
+"""Runs a benchmark as a job."""
 
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.service import EngineService
@@ -7,7 +7,7 @@ from storage.benchmarks.records import RunState
 
 
 def benchmark_runner(benchmarks: BenchmarkService, engines: EngineService) -> JobRunner:
-    """Runs the benchmark run that a job is about, or goes on with it."""
+    """Run or resume the job's benchmark run."""
 
     async def run(context: JobContext) -> bool:
         engines.start()

@@ -1,8 +1,8 @@
-"""The figures of the paper that this app takes its method from, as reference lines for our own curves.
+"""Results from the paper behind this app's method, as reference lines for our own curves.
 
-Source: Huang et al., "m1: Unleash the Potential of Test-Time Scaling for Medical Reasoning with Large Language
-Models", arXiv 2504.00869: the points of Figure 1 (`figure_1.csv`) and Table 1 (`table_1.csv`), in percent there and as
-shares here. They were measured with the published scorer, our rule m1. Not in here: anything that we measured.
+Source: Huang et al., "m1: Unleash the Potential of Test-Time Scaling for Medical Reasoning with Large Language Models",
+arXiv 2504.00869: the points of Figure 1 (`figure_1.csv`) and Table 1 (`table_1.csv`), converted from percent to shares.
+They were measured with the published scorer, our rule m1. None of these numbers are our own measurements.
 """
 
 import csv
@@ -20,7 +20,7 @@ MAXIMUM_NOTE = (
 
 _FOLDER = Path(__file__).with_name("paper_figures")
 _NAMES = {"MB4": "MedBullets-op4", "MB5": "MedBullets-op5", "MedX": "MedXpertQA"}
-"""Names that Figure 1 shortens."""
+"""Names that are shortened in Figure 1."""
 _KEYS = {
     "medmcqa": "MedMCQA",
     "medqa": "MedQA",
@@ -33,7 +33,7 @@ _KEYS = {
     "medxpertqa": "MedXpertQA",
     "nejm": "NEJM",
 }
-"""How the name of one of our question sets begins, its letters and digits only, to the paper's set."""
+"""Prefix of our question sets' names (letters and digits only) to the paper's set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class PaperCurve:
 
     model: str
     question_set: str
-    """The paper's name, in full; empty for a mean over sets."""
+    """The paper's full name; empty for a mean over sets."""
     n: int
-    """Questions."""
+    """Number of questions."""
     points: tuple[tuple[int, float], ...]
-    """(thinking budget in tokens, accuracy 0-1), by rising budget."""
+    """(thinking budget in tokens, accuracy 0-1), by ascending budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class PaperRow:
 
     model: str
     accuracies: Mapping[str, float]
-    """The paper's set to accuracy, 0-1."""
+    """Accuracy, 0-1, by the paper's set name."""
     average: float
     """Mean over the sets, 0-1."""
 
@@ -66,14 +66,14 @@ class PaperRow:
 
 
 def paper_set(question_set: str) -> str:
-    """The paper's name of one of our question sets; empty when the paper has none such."""
+    """The paper's name for one of our question sets; empty if the paper does not have it."""
     letters = re.sub(r"[^a-z0-9]", "", question_set.lower())
     return next((name for key, name in _KEYS.items() if letters.startswith(key)), "")
 
 
 @cache
 def paper_curves() -> tuple[PaperCurve, ...]:
-    """Every line of Figure 1."""
+    """All lines of Figure 1."""
     lines = _rows("figure_1.csv")
     return tuple(
         PaperCurve(
@@ -88,7 +88,7 @@ def paper_curves() -> tuple[PaperCurve, ...]:
 
 @cache
 def paper_table() -> tuple[PaperRow, ...]:
-    """Every row of Table 1."""
+    """All rows of Table 1."""
     rows = []
     for line in _rows("table_1.csv"):
         model, average = line.pop("model"), float(line.pop("Avg")) / 100
@@ -98,10 +98,10 @@ def paper_table() -> tuple[PaperRow, ...]:
 
 
 def reference_curves(question_sets: Sequence[str]) -> tuple[PaperCurve, ...]:
-    """The paper's curves for one of our sets, or their mean over several; nothing when it lacks one of them.
+    """The paper's curves for one of our sets, or their mean over several; empty if the paper lacks one of them.
 
     Args:
-        question_sets: names of ours; each set counts the same in the mean, as in the paper.
+        question_sets: our names; each set has equal weight in the mean, as in the paper.
     """
     wanted = {paper_set(name) for name in question_sets}
     if not wanted or "" in wanted:

@@ -1,6 +1,7 @@
-"""What benchmark runs say: curves with intervals, transitions between cells, questions; and what people say of runs.
+"""Queries over benchmark runs: curves with intervals, transitions between cells, questions, names and tags.
 
-`m1app.benchmark.statistics` and pandas take seconds to load: threads import them where they are used, never coroutines.
+`m1app.benchmark.statistics` and pandas take seconds to load: they are imported where used, in threads and never in
+coroutines.
 """
 
 import asyncio
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_RUNS = 10_000
-"""Among which a tag is looked for."""
+"""Number of recent runs searched for a tag."""
 MACRO = ""
-"""In place of a question set's name: the mean over the sets."""
+"""Stands for the mean over sets in place of a set's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +37,34 @@ class CellSummary:
     budget_tokens: int
     force_rounds: int
     n: int
-    """Results; of all sets together for the mean over sets."""
+    """Number of results; for the mean over sets, of all sets together."""
     accuracy: Proportion
     """Unanswered and failed questions count as wrong."""
     answered_share: float
     mean_thinking_tokens: float
-    """That the answers were given."""
+    """Mean thinking tokens available to the answers."""
     mean_tokens: float
-    """That a run of this cell alone generates for a question: its cost."""
+    """Cost: mean tokens per question that running this cell alone would generate."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellPair:
-    """Two cells to compare, of one model or of two of the same run."""
+    """Two cells to compare, of one or two models of the same run."""
 
     model: str
-    """Of the first cell."""
+    """Model of the first cell."""
     question_set: str
     """`MACRO` takes the questions of all sets."""
     before: CellKey
     """(thinking budget in tokens, force rounds)."""
     after: CellKey
     other_model: str = ""
-    """Of the second cell; empty: the same."""
+    """Model of the second cell; empty means the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """How verdicts change from one cell to another, on the same questions."""
+    """Verdict changes from one cell to another, on the same questions."""
 
     right_right: int
     right_wrong: int
@@ -74,33 +75,33 @@ class Transitions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionFilter:
-    """Which questions of a run to list; empty fields let all through."""
+    """Which questions of a run to list; empty fields do not filter."""
 
     model: str = ""
     question_set: str = ""
     cell: CellKey | None = None
-    """Whose verdict is shown; None is the largest."""
+    """The cell whose verdict is shown; None means the largest."""
     before: CellKey | None = None
-    """The cell that it is compared with."""
+    """The cell it is compared with."""
     before_model: str = ""
-    """Of that cell; empty: the question's own."""
+    """Model of that cell; empty means the question's own."""
     verdict: str = ""
-    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and the like, before first."""
+    """"right", "wrong", "unanswered", "failed"; with `before` also "right-wrong" and so on, `before` first."""
     text: str = ""
-    """Words to find in the question, the last one as a prefix."""
+    """Words in the question, the last one as a prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionPage:
-    """Some questions of a run."""
+    """One page of a run's questions."""
 
     questions: tuple[QuestionVerdict, ...]
     total: int
-    """Of the filter."""
+    """Total number of matching questions."""
 
 
 class BenchmarkReading:
-    """Reads runs. Methods with a run's id raise RecordNotFound, all raise StorageError.
+    """Queries runs. Methods that take a run id may raise RecordNotFound; all may raise StorageError.
 
     `rule` is "strict" or "m1", see `m1app.question.scoring`.
     """
@@ -111,7 +112,7 @@ class BenchmarkReading:
     async def runs(
         self, *, text: str = "", tag: str = "", with_archived: bool = False, limit: int = 200
     ) -> tuple[BenchmarkRun, ...]:
-        """Runs, newest first; by words of the name, and a tag."""
+        """Return runs, newest first, filtered by part of the name and by tag."""
         most = _MOST_RUNS if tag else limit
         found = await self._database.read(
             lambda s: BenchmarkRepository(s).recent(most, text, with_archived=with_archived)
@@ -119,11 +120,11 @@ class BenchmarkReading:
         return tuple(run for run in found if not tag or tag in run.tags)[:limit]
 
     async def get(self, run_id: str) -> BenchmarkRun:
-        """The run with that id."""
+        """Return the run with this id."""
         return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
 
     async def cells(self, run_ids: Sequence[str], rule: str = "strict") -> tuple[CellSummary, ...]:
-        """Every point of the runs' curves; with the mean over sets where a run has several."""
+        """All points of the runs' curves, plus the mean over sets for runs with several."""
         is_m1 = rule == "m1"
 
         def read(session: Session) -> tuple[CellSummary, ...]:
@@ -140,7 +141,7 @@ class BenchmarkReading:
         return await self._database.read(read)
 
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
-        """How the verdicts of first passes change; raises AppError while no question has both."""
+        """Verdict changes between first passes; raises AppError until a question has both."""
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
             raise AppError("No question has been answered at both settings yet.")
@@ -149,7 +150,7 @@ class BenchmarkReading:
     async def compare_curve(
         self, run_id: str, model: str, question_set: str, force_rounds: int, rule: str = "strict"
     ) -> tuple[tuple[int, PairedComparison, float], ...]:
-        """Each budget against the one before: (budget, comparison, p-value after Holm's correction)."""
+        """Compare each budget with the one before: (budget, comparison, Holm-corrected p-value)."""
         run = await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
         steps = list(pairwise(run.budgets))
         pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
@@ -177,22 +178,22 @@ class BenchmarkReading:
         return QuestionPage(questions, total)
 
     async def rename(self, run_id: str, name: str) -> BenchmarkRun:
-        """Call a run something else; raises AppError for a blank name."""
+        """Rename a run; raises AppError for a blank name."""
         if not name.strip():
             raise AppError("The name is empty; enter one.")
         return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
 
     async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
-        """The run has these tags from now on, and no others."""
+        """Replace the run's tags."""
         words = [tag.strip() for tag in tags if tag.strip()]
         return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
 
     async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
-        """Put a run away, or take it back."""
+        """Archive or unarchive a run."""
         return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
 
     async def delete(self, run_id: str) -> None:
-        """Delete a run with its results and sweeps; raises AppError for one that runs."""
+        """Delete a run with its results and sweeps; raises AppError if it is running."""
 
         def delete(session: Session) -> None:
             runs = BenchmarkRepository(session)
@@ -203,7 +204,7 @@ class BenchmarkReading:
         await self._database.write(delete)
 
     async def table(self, run_id: str) -> "pd.DataFrame":
-        """Every result as a row, with its question, for export."""
+        """All results as rows, with their questions, for export."""
 
         def read(session: Session) -> "pd.DataFrame":
             import pandas as pd
@@ -214,7 +215,7 @@ class BenchmarkReading:
         return await self._database.read(read)
 
     async def _transition_counts(self, run_id: str, pair: CellPair, rule: str) -> tuple[int, int, int, int]:
-        """Right-right, right-wrong, wrong-right, wrong-wrong."""
+        """Counts: right-right, right-wrong, wrong-right, wrong-wrong."""
         counts = await self._database.read(
             lambda s: BenchmarkResultRepository(s).transition_counts(
                 run_id,
@@ -235,7 +236,7 @@ class BenchmarkReading:
 
 
 def _compared(counts: tuple[int, int, int, int]) -> PairedComparison:
-    """Compare the cells of `_transition_counts`; in a thread, since the import and the bootstrap take long."""
+    """Compare the cells of `_transition_counts`; run in a thread, since the import and the bootstrap are slow."""
     from m1app.benchmark.statistics import compare_counts
 
     both, lost, gained, neither = counts
@@ -260,7 +261,7 @@ def _summaries(session: Session, run: BenchmarkRun, counts: Iterable[CellCount],
     def share(each: CellCount) -> Proportion:
         if run.passes == 1:
             return accuracy(each.correct, each.n)
-        # Several passes of a question say less than as many questions.
+        # Several passes of one question carry less information than as many questions.
         key = (each.model, each.question_set, (each.budget_tokens, each.force_rounds))
         items = right[key]
         verdicts = [place < correct for correct, passes in items for place in range(passes)]
@@ -286,7 +287,7 @@ def _summary(each: CellCount, share: Proportion) -> CellSummary:
 
 
 def _macro(session: Session, run: BenchmarkRun, counts: Sequence[CellCount], *, is_m1: bool) -> list[CellSummary]:
-    """The mean over sets, of the cells for which every set has results."""
+    """Mean over sets, for the cells where every set has results."""
     from m1app.benchmark.statistics import clustered_macro_average, macro_average
 
     right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}

@@ -1,4 +1,4 @@
-"""What a person asks of a benchmark run, checked, and the command line that asks the same."""
+"""The validated request for a benchmark run, and the equivalent command line."""
 
 import shlex
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ MAX_IN_FLIGHT = 1024
 
 
 class BenchmarkRecipe(BaseModel):
-    """Question sets, models and a grid; knobs that a sweep has too mean the same."""
+    """Question sets, models and a grid; settings shared with a sweep mean the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = ""
-    """Empty is named after sets and models."""
+    """Empty derives the name from sets and models."""
     question_sets: tuple[str, ...]
-    """Names."""
+    """Names of the sets."""
     models: tuple[str, ...] = ()
-    """Served models; empty means the engine's default."""
+    """Served models; empty uses the engine's default."""
     budgets: tuple[int, ...] = DEFAULT_BUDGETS
     force_rounds: tuple[int, ...] = (0,)
     passes: int = 1
@@ -38,10 +38,10 @@ class BenchmarkRecipe(BaseModel):
     limit: int | None = None
     """Most questions per set; None takes all."""
     in_flight: int = 0
-    """Questions that are asked at once; 0 lets the engine's capacity decide."""
+    """Questions asked concurrently; 0 uses the engine's capacity."""
 
     def command_line(self) -> str:
-        """The command that plans and runs the same."""
+        """The command line that plans and runs the same benchmark."""
         words = ["python", "-m", "m1app", "bench"]
         words += _repeated("--questions", self.question_sets)
         words += ["--budgets", _listed(self.budgets), "--force-rounds", _listed(self.force_rounds)]
@@ -54,7 +54,7 @@ class BenchmarkRecipe(BaseModel):
         return shlex.join(words)
 
     def sweep(self, model: str = "") -> SweepSettings:
-        """How each question is swept."""
+        """Sweep settings for each question."""
         return SweepSettings(
             models=(model,) if model else (),
             profile=self.profile,
@@ -69,10 +69,10 @@ class BenchmarkRecipe(BaseModel):
         )
 
     def checked(self) -> "BenchmarkRecipe":
-        """The recipe with its grid in order and without repetition.
+        """Return the validated recipe, with its grid sorted and deduplicated.
 
         Raises:
-            BenchmarkRefused: a field is out of its range; `field` names it.
+            BenchmarkRefused: a field is out of range; `field` names it.
         """
         if not self.question_sets:
             raise BenchmarkRefused("question_sets", "No question set is chosen; choose at least one.")
@@ -94,7 +94,7 @@ class BenchmarkRecipe(BaseModel):
         )
 
     def new_run(self, models: tuple[str, ...], seed: int | None) -> NewBenchmarkRun:
-        """The run to keep, with the models and the seed that were settled on."""
+        """Return the run to store, with the resolved models and seed."""
         values = self.model_dump() | {"models": models, "seed": seed}
         values["name"] = self.name or f"{', '.join(self.question_sets)}: {', '.join(models)}"
         return NewBenchmarkRun(**values)
@@ -115,7 +115,7 @@ _OPTIONS = (
 
 
 def recipe_of(run: BenchmarkRun) -> BenchmarkRecipe:
-    """The recipe that makes a run again, with the same seed."""
+    """Return the recipe that reproduces a run, with the same seed."""
     return BenchmarkRecipe(**{name: getattr(run, name) for name in BenchmarkRecipe.model_fields})
 
 

@@ -1,8 +1,7 @@
-"""A static report of a benchmark run: one HTML file that opens offline, with its charts' program inside.
+"""A static report of a benchmark run: one self-contained HTML file, including the chart library.
 
-It shows what was asked (recipe and the equivalent command), of which engine and model, when and with which versions,
-and the results by both scoring rules. The template is `report.html`; it escapes everything, since names and questions
-may contain anything.
+It shows the recipe and equivalent command, engine and model, date and versions, and the results by both scoring rules.
+The template, `report.html`, escapes everything, since names and questions may contain anything.
 """
 
 import asyncio
@@ -62,22 +61,22 @@ _QUESTIONS_SHOWN = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChange:
-    """What more thinking did to one model's answers: from the lowest budget to the highest."""
+    """Effect of more thinking on one model's answers, from the lowest budget to the highest."""
 
     pair: CellPair
     transitions: Transitions
     curve: tuple[CurvePoint, ...]
     lost: tuple[QuestionVerdict, ...]
-    """The first questions that were right and became wrong."""
+    """The first questions that turned from right to wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContent:
-    """Everything that a report says."""
+    """Content of a report."""
 
     run: BenchmarkRun
     engines: tuple[str, ...]
-    """Engine and model as the traces name them."""
+    """Engine and model as named in the traces."""
     strict: tuple[CellSummary, ...]
     m1: tuple[CellSummary, ...]
     """The same cells by the published scorer."""
@@ -87,7 +86,7 @@ class ReportContent:
 
 
 async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService) -> str:
-    """The report of a run as it stands.
+    """Return the report of a run in its current state.
 
     Raises:
         RecordNotFound: no such run.
@@ -106,7 +105,7 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
 
 
 def report_html(content: ReportContent) -> str:
-    """The report as one HTML file."""
+    """Render the report as one HTML file."""
     run = content.run
     names = {run.id: run_name(run)}
     return _TEMPLATES.get_template("report.html").render(
@@ -132,7 +131,7 @@ def report_html(content: ReportContent) -> str:
 
 
 def plotly_program() -> Path:
-    """The charts' program as the package plotly ships it; the package itself is not imported.
+    """Return plotly.js as shipped in the plotly package, without importing the package.
 
     Raises:
         AppError: plotly is not installed.
@@ -144,7 +143,7 @@ def plotly_program() -> Path:
 
 
 async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, sweeps: SweepService) -> str:
-    """Engine and model as the trace of one of the first questions names them."""
+    """Engine and model as named in the trace of one of the first questions."""
     page = await reading.questions(run.id, QuestionFilter(model=model), limit=_QUESTIONS_SHOWN)
     answered = [each for each in page.questions if each.checkpoint_id]
     try:
@@ -160,7 +159,7 @@ async def _engine(run: BenchmarkRun, model: str, reading: BenchmarkReading, swee
 
 
 async def _changes(run: BenchmarkRun, model: str, reading: BenchmarkReading) -> list[ModelChange]:
-    """Nothing while no question was answered at both ends, or where there is one budget only."""
+    """Empty until a question was answered at both ends, or if there is only one budget."""
     before, after = (run.budgets[0], run.force_rounds[0]), (run.budgets[-1], run.force_rounds[0])
     if before == after:
         return []
@@ -223,7 +222,7 @@ def _other_charts(content: ReportContent) -> dict[str, list[dict[str, Any]]]:
             _chart(each) for each in _panels(run, content.strict, ChartChoice(chart=chart, question_sets=sets))
         ]
         for chart in Chart
-        # The curves by budget come first, by question set.
+        # The first panels are the curves by budget, one per question set.
         if chart is not Chart.BUDGET and (chart is not Chart.ROUNDS or len(run.force_rounds) > 1)
     }
 
@@ -239,7 +238,7 @@ def _chart(panel: Panel) -> dict[str, Any]:
 
 
 def _script_json(figure: dict[str, Any]) -> Markup:
-    """A figure as JSON that is safe inside a script element, where HTML escapes would not be undone."""
+    """A figure as JSON that is safe inside a script element, where HTML escapes are not decoded."""
     content = json.dumps(figure, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     return Markup(content)
 

@@ -1,4 +1,4 @@
-"""How far a benchmark run is, and how right so far."""
+"""Progress and accuracy so far of a benchmark run."""
 
 import time
 from collections import deque
@@ -11,11 +11,11 @@ _RATE_WINDOW_SECONDS = 120.0
 
 
 class RunProgress:
-    """Counts what is finished, from where the run was left."""
+    """Counts finished items, starting from the stored state."""
 
     def __init__(self, run: BenchmarkRun) -> None:
         self.message = ""
-        """One line on what holds the run up; empty when nothing does."""
+        """One line on what is holding up the run; empty if nothing is."""
         self._total = run.items
         self._largest = (max(run.budgets), max(run.force_rounds))
         self._done, self._failed = run.items_done, run.items_failed
@@ -25,20 +25,20 @@ class RunProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every item is done or has failed for good."""
+        """Whether every item is done or has permanently failed."""
         return self._done + self._failed >= self._total
 
     def begin(self, right: int, judged: int) -> None:
-        """Take in the results that are there already, of the largest cell."""
+        """Load existing results of the largest cell."""
         self._right, self._judged = right, judged
 
     def count(self, state: ItemState, results: Sequence[BenchmarkResult], tokens: int) -> None:
-        """An item is finished.
+        """Count a finished item.
 
         Args:
             state: done or failed.
-            results: of all its cells.
-            tokens: that its sweep generated.
+            results: results of all its cells.
+            tokens: tokens its sweep generated.
         """
         self._done += state is ItemState.DONE
         self._failed += state is ItemState.FAILED
@@ -49,7 +49,7 @@ class RunProgress:
         self._ends.append(time.monotonic())
 
     def report(self) -> JobProgress:
-        """As a job shows it: the rate is that of the last two minutes, the accuracy that of the largest cell."""
+        """Return progress for a job: the rate over the last two minutes, the accuracy of the largest cell."""
         now = time.monotonic()
         while self._ends and now - self._ends[0] > _RATE_WINDOW_SECONDS:
             self._ends.popleft()

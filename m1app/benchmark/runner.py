@@ -1,7 +1,7 @@
-"""A benchmark run while it runs: questions are asked, some at once, and their results kept as they come.
+"""Runs a benchmark: asks questions, some concurrently, and stores results as they arrive.
 
-Each item is one sweep, kept by the item's own id. So whatever was killed, starting again finds for each item that is
-not finished either no sweep, one to go on with at its last cut, or a complete one whose results were not kept yet.
+Each item is one sweep, stored under the item's id. So after any crash, a restart finds for each unfinished item either
+no sweep, one to resume at its last cut, or a complete one whose results were not stored yet.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ from storage.traces.records import TraceState
 _log = logging.getLogger(__name__)
 
 _IN_FLIGHT_OF_A_BATCHING_SERVER = 128
-"""vLLM and its like schedule as many as fit; this keeps their queue short and their batch full."""
+"""vLLM and similar servers schedule as many as fit; this keeps their queue short and their batch full."""
 MAX_ATTEMPTS = 3
-"""Failures of a question, the engine being there, before it is recorded as failed."""
+"""Failures of a question while the engine is up, before it is recorded as failed."""
 _MAX_OUTAGES = 10
-"""Outages of the engine during one question before it is held to be their cause."""
+"""Engine outages during one question before the question is considered their cause."""
 _PATIENCE_SECONDS = 1800.0
-"""How long an engine may be away before the run ends and waits to be gone on with."""
+"""How long an engine may be down before the run ends, to be resumed later."""
 _RETRY_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0
 _HEARTBEAT_SECONDS = 2.0
@@ -55,7 +55,7 @@ class RunLost(AppError):
 
 
 class BenchmarkRunner:
-    """Runs one claimed run to its end, or until it is told to stop."""
+    """Runs one claimed run to its end, or until told to stop."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class BenchmarkRunner:
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of the run, earlier stretches included."""
+        """Total wall-clock time of the run, including earlier attempts."""
         return self._run.seconds + time.monotonic() - self._began_at
 
     async def work(self) -> RunState:
-        """Ask every item that waits.
+        """Ask all waiting items.
 
-        Gives completed, or stopped when `is_stopping` was set. Raises ModelsError when the engine stays away,
-        StorageError when results cannot be kept, RunLost when the run is not this process's any more.
+        Returns completed, or stopped if `is_stopping` was set. Raises ModelsError if the engine stays down,
+        StorageError if results cannot be stored, RunLost if the run no longer belongs to this process.
         """
         self._progress.begin(*await self._database.read(self._right_so_far))
         room = await self._room()
@@ -121,9 +121,9 @@ class BenchmarkRunner:
         self._on_progress(self._progress.report())
 
     async def _room(self) -> int:
-        """How many questions to ask at once, once the engines are there: a worker's own may still be loading.
+        """Number of questions to ask concurrently; waits for the engines, since a worker's own may still be loading.
 
-        llama.cpp gets no more than it has slots: a pass that lost its slot to another would be computed anew.
+        llama.cpp gets at most one per slot: a pass that lost its slot would be recomputed.
         """
         rooms = []
         for model in self._run.models:
@@ -147,7 +147,7 @@ class BenchmarkRunner:
         return await self._database.read(lambda s: BenchmarkRepository(s).waiting(self._run.id, position))
 
     def _right_so_far(self, session: Session) -> tuple[int, int]:
-        """Right results and all of them in the run's largest cell, by the strict rule."""
+        """Right results and all results in the run's largest cell, by the strict rule."""
         counts = BenchmarkResultRepository(session).cell_counts([self._run.id])
         largest = (max(self._run.budgets), max(self._run.force_rounds))
         in_cell = [each for each in counts if (each.budget_tokens, each.force_rounds) == largest]
@@ -167,14 +167,14 @@ class BenchmarkRunner:
         raise RunLost("This run was deleted, or another process runs it now.")
 
     async def _stop_sweeps(self) -> None:
-        """Once told to stop: end what is being asked; it keeps what it has."""
+        """Stop running sweeps; their results are kept."""
         await self._is_stopping.wait()
         while True:
             self._sweeps.stop_all()
             await asyncio.sleep(0.1)
 
     async def _ask(self, item: BenchmarkItem) -> None:
-        """Ask one item until it is finished, or the run is to stop."""
+        """Ask one item until it is finished, or the run should stop."""
         question = await self._database.read(lambda s: QuestionRepository(s).get(item.question_id))
         attempts, outages, refusals, snapshot = 0, 0, 0, None
         while not self._is_stopping.is_set():
@@ -206,7 +206,7 @@ class BenchmarkRunner:
                 await self._pause(_RETRY_SECONDS * 4 ** (attempts - 1))
 
     async def _sweep(self, item: BenchmarkItem, question: Question) -> SweepSnapshot:
-        """The item's sweep, begun, gone on with, or found complete; gives it when it is over."""
+        """Start, resume or find the item's sweep; return it when it is over."""
         try:
             kept = await self._sweeps.get(item.id)
         except RecordNotFound:
@@ -221,7 +221,7 @@ class BenchmarkRunner:
         return await self._sweeps.finished(item.id)
 
     async def _waited_for_engine(self, model: str) -> bool:
-        """Whether the engine was away; when it was, it is there again now. Raises ModelsError when it stays away."""
+        """Wait until the engine is up; return whether it was down. Raises ModelsError if it stays down."""
         began = time.monotonic()
         was_away = False
         while not self._is_stopping.is_set():
@@ -240,13 +240,13 @@ class BenchmarkRunner:
         return was_away
 
     async def _wait_politely(self, refusals: int) -> None:
-        """The engine asked to wait; longer each time, up to a minute. It is never held against a question."""
+        """Back off after rate limiting, longer each time, up to a minute. It never counts as a failure."""
         self._progress.message = "The engine is handling too many requests; continuing in a moment."
         await self._pause(min(_RETRY_SECONDS * 2 ** min(refusals, 10), _LONGEST_WAIT_SECONDS))
         self._progress.message = ""
 
     async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until the run is to stop."""
+        """Wait, or return early if the run should stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
@@ -290,7 +290,7 @@ class BenchmarkRunner:
 
 
 def _trouble(snapshot: SweepSnapshot) -> str:
-    """Why a sweep that is over has not answered every cell; empty when it has."""
+    """Why a finished sweep did not answer every cell; empty if it did."""
     if snapshot.sweep.state is TraceState.COMPLETED and not missing_cells(snapshot):
         return snapshot.save_error
     errors = [kept.error for each in snapshot.passes for kept in each.checkpoints if kept.error]

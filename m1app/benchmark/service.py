@@ -1,4 +1,4 @@
-"""Benchmark runs: estimated, planned, launched as jobs, run, and gone on with."""
+"""Benchmark runs: estimated, planned, launched as jobs, run and resumed."""
 
 import asyncio
 import secrets
@@ -26,27 +26,27 @@ from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 
 _LEAST_PROMPT_TOKENS = 64
-"""Of a short question with its wording; a longer one that does not fit is recorded as failed by itself."""
+"""Tokens of a short question with its wording; longer ones that do not fit are recorded as failed individually."""
 _SILENCE_SECONDS = 60.0
-"""After which a process on another machine counts as gone; one on this machine can be looked for."""
+"""After this long, a process on another machine counts as gone; local ones can be checked."""
 
 
 class JobQueue(Protocol):
-    """What takes jobs: `m1app.jobs.service.JobService`."""
+    """Accepts jobs: `m1app.jobs.service.JobService`."""
 
     async def submit(self, job: NewJob) -> Job:
-        """Keep the job and start it when its turn comes."""
+        """Store the job and start it when its turn comes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkEstimate:
-    """What a run will do, and may cost at most: models often stop earlier."""
+    """What a run will do, and the most it may cost: models often stop earlier."""
 
     items: int
     """Questions times models."""
     cells: int
-    """Of the grid."""
+    """Cells of the grid."""
     results: int
     """Answers to score: items times cells times passes."""
     difference_to_find: float
@@ -56,7 +56,7 @@ class BenchmarkEstimate:
     tokens_if_separate_at_most: int
     """Tokens that separate runs of every cell would generate."""
     tokens_per_second: float | None
-    """Seen in the newest run of the same models; None when there is none."""
+    """Measured in the newest run of the same models; None if there is none."""
     seconds_at_most: float | None
 
 
@@ -72,11 +72,11 @@ class BenchmarkService:
         jobs: JobQueue,
     ) -> None:
         """Args:
-        database: keeps runs.
-        sweeps: asks their questions; of their own, with room for `MAX_IN_FLIGHT`.
-        engines: answers.
-        profiles: says how models close their thinking.
-        jobs: takes what is launched.
+        database: stores runs.
+        sweeps: runs their sweeps; a separate instance with room for `MAX_IN_FLIGHT`.
+        engines: the engines in use.
+        profiles: the models' thinking formats.
+        jobs: accepts launched runs.
         """
         self._database = database
         self._sweeps = sweeps
@@ -85,10 +85,10 @@ class BenchmarkService:
         self._jobs = jobs
 
     async def estimate(self, recipe: BenchmarkRecipe) -> BenchmarkEstimate:
-        """What `recipe` will do: the dry run.
+        """Dry run: estimate what `recipe` will do.
 
         Raises:
-            BenchmarkRefused: a field is out of its range, or a set does not exist.
+            BenchmarkRefused: a field is out of range, or a set does not exist.
             StorageError: the database cannot be read.
         """
         recipe = recipe.checked()
@@ -112,10 +112,10 @@ class BenchmarkService:
         )
 
     async def plan(self, recipe: BenchmarkRecipe) -> BenchmarkRun:
-        """Keep a run with its items; nothing is asked yet.
+        """Store a run with its items, without asking anything yet.
 
         Raises:
-            BenchmarkRefused: as `estimate`, and for a budget that a model's context cannot hold.
+            BenchmarkRefused: as in `estimate`, or a budget exceeds a model's context.
             ModelsError: an engine cannot be reached, or does not serve a model.
             StorageError: the run could not be stored.
         """
@@ -137,7 +137,7 @@ class BenchmarkService:
     async def launch(
         self, recipe: BenchmarkRecipe, *, priority: int = 0, executor: str = "local"
     ) -> tuple[BenchmarkRun, Job]:
-        """Plan a run and have it run as a job; raises as `plan`, and JobRefused."""
+        """Plan a run and launch it as a job; raises like `plan`, and JobRefused."""
         run = await self.plan(recipe)
         job = NewJob(
             kind=JobKind.BENCHMARK,
@@ -155,7 +155,7 @@ class BenchmarkService:
             raise
 
     async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
-        """The recipe that makes a run again; raises RecordNotFound and StorageError."""
+        """Return the recipe that reproduces a run; raises RecordNotFound and StorageError."""
         return recipe_of(await self._get(run_id))
 
     async def run(
@@ -165,18 +165,18 @@ class BenchmarkService:
         on_progress: Callable[[JobProgress], None] = lambda _: None,
         is_stopping: asyncio.Event | None = None,
     ) -> BenchmarkRun:
-        """Ask every question of the run that has no results yet; gives the run as it ended.
+        """Ask every question of the run that has no results yet; return the finished run.
 
         Args:
-            run_id: of a planned run, or of one that was stopped, failed, or lost its process.
-            on_progress: told of every result, and every two seconds.
-            is_stopping: set it to stop; what is being asked is kept and gone on with the next time.
+            run_id: id of a planned, stopped, failed or interrupted run.
+            on_progress: called for every result, and every two seconds.
+            is_stopping: set it to stop; sweeps in progress are kept and resumed next time.
 
         Raises:
             RecordNotFound: no record has that id.
             AppError: another process runs it.
-            ModelsError: the engine stayed away; the run is failed, and can be gone on with.
-            StorageError: results could not be kept; likewise.
+            ModelsError: the engine stayed down; the run is marked failed and can be resumed.
+            StorageError: results could not be stored; likewise.
         """
         run = await self._claim(run_id)
         stopping = is_stopping or asyncio.Event()
@@ -209,18 +209,18 @@ class BenchmarkService:
         return await self._get(run_id)
 
     def mark_interrupted(self) -> int:
-        """Mark running runs whose process is gone; gives how many."""
+        """Mark running runs whose process is gone; return their number."""
         return self._database.write_now(lambda s: BenchmarkRepository(s).mark_interrupted(_is_alive))
 
     async def aclose(self) -> None:
-        """Stop what this process asks."""
+        """Stop the runs of this process."""
         await self._sweeps.aclose()
 
     async def _get(self, run_id: str) -> BenchmarkRun:
         return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
 
     async def _claim(self, run_id: str) -> BenchmarkRun:
-        """Make the run this process's; its failed items wait again."""
+        """Claim the run for this process and queue its failed items again."""
 
         def claim(session: Session) -> BenchmarkRun:
             runs = BenchmarkRepository(session)
@@ -243,7 +243,7 @@ class BenchmarkService:
         return [kept[name] for name in recipe.question_sets]
 
     async def _default_models(self) -> tuple[str, ...]:
-        """The one that answers where none is named; none while the engine is away."""
+        """The model used if none is named; empty while the engine is down."""
         try:
             return (await self._default_model(),)
         except ModelsError:
@@ -266,7 +266,7 @@ class BenchmarkService:
 
 
 def _items(session: Session, sets: Sequence[QuestionSet], limit: int | None, models: int) -> list[PlannedItem]:
-    """Question by question, each for every model: several servers are then busy at the same time."""
+    """Question by question, each for every model, so that several servers are busy at the same time."""
     repository = QuestionSetRepository(session)
     return [
         PlannedItem(set_number, model_number, question.id)

@@ -1,6 +1,6 @@
 """Intervals and comparisons of accuracies, on statsmodels and scipy. Import it late: they take seconds to load.
 
-All intervals are 95% unless a level is given. A verdict is True or False; unanswered counts as False.
+Intervals are 95% by default. A verdict is True or False; unanswered counts as False.
 """
 
 import math
@@ -20,7 +20,7 @@ RESAMPLES = 1999
 _SEED = 20_250_400
 
 _Clusters = Counter[tuple[int, int]]
-"""How many clusters have (right verdicts, verdicts)."""
+"""Number of clusters by (right verdicts, verdicts)."""
 
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
@@ -37,10 +37,10 @@ def compare_paired(first: Sequence[bool], second: Sequence[bool], level: float =
     Args:
         first: verdicts, one per question.
         second: verdicts of the same questions in the same order.
-        level: of the interval.
+        level: confidence level.
 
     Raises:
-        ValueError: there are none, or not as many of one as of the other.
+        ValueError: the sequences are empty or differ in length.
     """
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} verdicts cannot be paired; give one per question for both.")
@@ -55,9 +55,9 @@ def compare_paired(first: Sequence[bool], second: Sequence[bool], level: float =
 
 
 def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: float = 0.95) -> PairedComparison:
-    """The same from how many questions were right in both, in the first only, in the second only, in neither.
+    """Like `compare_paired`, from counts: right in both, in the first only, in the second only, in neither.
 
-    Drawing n questions with replacement is drawing these four counts from a multinomial distribution.
+    Drawing n questions with replacement amounts to drawing these four counts from a multinomial distribution.
 
     Raises:
         ValueError: there are no questions.
@@ -71,14 +71,14 @@ def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: fl
     drawn = np.random.default_rng(_SEED).multinomial(n, counts / n, RESAMPLES)
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, [(1 - level) / 2, (1 + level) / 2])
     if not gained or not lost:
-        # What did not happen once is never drawn, so the bootstrap is too sure.
+        # The bootstrap never draws changes that did not occur, so its interval is too narrow.
         surer = _adjusted_wald(gained, lost, n, level)
         low, high = min(low, surer[0]), max(high, surer[1])
     return PairedComparison((gained - lost) / n, float(low), float(high), p_value, gained, lost, n)
 
 
 def _adjusted_wald(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
-    """Limits of a paired difference (Bonett and Price 2012): each kind of change is counted once more."""
+    """Limits of a paired difference (Bonett and Price 2012): adds one to each kind of change."""
     one, other = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     middle = one - other
     spread = float(norm.ppf((1 + level) / 2)) * math.sqrt((one + other - middle**2) / (n + 2))
@@ -86,52 +86,52 @@ def _adjusted_wald(gained: int, lost: int, n: int, level: float) -> tuple[float,
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P-values corrected for their number, over the points of a curve for instance (Holm 1979)."""
+    """Correct p-values for multiple comparisons, such as the points of a curve (Holm 1979)."""
     if not p_values:
         return ()
     return tuple(float(each) for each in multipletests(list(p_values), method="holm")[1])
 
 
 def macro_average(sets: Mapping[str, tuple[int, int]], level: float = 0.95) -> Proportion:
-    """Mean of the accuracies of several question sets, each counting the same however large.
+    """Unweighted mean of the accuracies of several question sets.
 
     The interval is that of `clustered_macro_average`.
 
     Args:
-        sets: name to how many verdicts are right, and how many there are.
-        level: of the interval.
+        sets: name to (right verdicts, verdicts).
+        level: confidence level.
     """
     return _mean_over_sets([Counter({(1, 1): right, (0, 1): n - right}) for right, n in sets.values()], level, "beta")
 
 
 def clustered_macro_average(sets: Mapping[str, Sequence[tuple[int, int]]], level: float = 0.95) -> Proportion:
-    """The same of questions that were asked several times each.
+    """The macro average of questions that were each asked several times.
 
-    The interval holds a percentile bootstrap that draws questions within each set: the sets are what they are, and no
-    sample of others. It also holds the sets' own limits (Korn and Graubard 1998), combined by MOVER (Zou, Huang and
-    Zhang 2009), because a bootstrap has no spread where the questions of a set agree. The limits are exact rather than
-    Wilson's: of seven sets of five questions Wilson's combine to one that covers 86 to 91%.
+    The interval contains a percentile bootstrap that draws questions within each set: the sets are fixed, not a sample
+    of sets. It also contains the sets' own limits (Korn and Graubard 1998), combined by MOVER (Zou, Huang and Zhang
+    2009), because the bootstrap has no spread if all questions of a set agree. The limits are exact rather than
+    Wilson's: for seven sets of five questions, Wilson's combine to an interval that covers 86 to 91%.
 
     Args:
-        sets: name to (how many verdicts are right, how many there are) of each question.
-        level: of the interval.
+        sets: name to (right verdicts, verdicts) of each question.
+        level: confidence level.
     """
     return _mean_over_sets([Counter(questions) for questions in sets.values()], level, "beta")
 
 
 def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level: float = 0.95) -> Proportion:
-    """Accuracy with an interval that knows that verdicts of one cluster belong together.
+    """Accuracy with an interval that accounts for clustered verdicts.
 
-    The interval holds a percentile bootstrap that draws clusters, and Wilson's at the effective number of verdicts
-    (Dean and Pagano 2015), which is the number of clusters where all of them agree.
+    The interval contains a percentile bootstrap over clusters, and Wilson's interval at the effective number of
+    verdicts (Dean and Pagano 2015), which is the number of clusters if the verdicts in each agree.
 
     Args:
         verdicts: one per answer.
-        clusters: the question, or the source, of each; several seeds of a question are one cluster.
-        level: of the interval.
+        clusters: the question or source of each; several seeds of a question form one cluster.
+        level: confidence level.
 
     Raises:
-        ValueError: not as many clusters as verdicts.
+        ValueError: clusters and verdicts differ in number.
     """
     if len(verdicts) != len(clusters):
         raise ValueError(f"{len(verdicts)} verdicts and {len(clusters)} clusters; give the cluster of each verdict.")
@@ -141,7 +141,7 @@ def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level:
 
 
 def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["beta", "wilson"]) -> Proportion:
-    """Mean of the sets' shares with the hull of the cluster bootstrap's interval and the MOVER of the sets' limits."""
+    """Mean of the sets' shares, with the hull of the cluster bootstrap's and the MOVER interval."""
     filled = [each for each in sets if _verdicts(each)]
     if not filled:
         return Proportion(math.nan, 0.0, 1.0, 0)
@@ -151,7 +151,7 @@ def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["be
     high = value + math.hypot(*(each.high - each.value for each in shares)) / len(shares)
     chance = np.random.default_rng(_SEED)
     drawn = np.mean([_draw_shares(each, chance) for each in filled], axis=0)
-    # RESAMPLES + 1 times a tail is a whole number, which this rule needs (Davison and Hinkley 1997).
+    # This rule needs (RESAMPLES + 1) times the tail to be a whole number (Davison and Hinkley 1997).
     tails = [(1 - level) / 2, (1 + level) / 2]
     drawn_low, drawn_high = np.quantile(drawn, tails, method="weibull")
     low, high = max(0.0, min(low, float(drawn_low))), min(1.0, max(high, float(drawn_high)))
@@ -167,22 +167,22 @@ def _share(clusters: _Clusters, level: float, method: Literal["beta", "wilson"])
 
 
 def _draw_shares(clusters: _Clusters, chance: np.random.Generator) -> np.ndarray:
-    """Shares of resamples [RESAMPLES]; drawing clusters with replacement is drawing how many are of each kind."""
+    """Shares of resamples [RESAMPLES]; drawing clusters with replacement amounts to drawing the count of each kind."""
     counts = np.array(list(clusters.values()))
     drawn = chance.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES) @ np.array(list(clusters))
     return np.asarray(drawn[:, 0] / drawn[:, 1])
 
 
 def _effective_size(clusters: _Clusters, level: float) -> float:
-    """As how many independent verdicts these tell, by the spread between clusters (Korn and Graubard 1998).
+    """Equivalent number of independent verdicts, from the spread between clusters (Korn and Graubard 1998).
 
-    At least as if the verdicts of a cluster always agreed (Kish 1965), which is the number of clusters where these are
-    equally large, and at most the number of verdicts. Without any spread it is the least.
+    At least the value if verdicts in a cluster always agreed (Kish 1965), which is the number of clusters if they have
+    equal size, and at most the number of verdicts. Without any spread it is the minimum.
     """
     n, k = _verdicts(clusters), clusters.total()
     right = sum(right * count for (right, _), count in clusters.items())
     least = n**2 / sum(size**2 * count for (_, size), count in clusters.items())
-    # In whole numbers, so that clusters that agree have no spread at all.
+    # In integers, so that clusters that agree have exactly zero spread.
     squares = sum((each * n - right * size) ** 2 * count for (each, size), count in clusters.items())
     if k < 2 or not squares:
         return least
@@ -201,13 +201,13 @@ def minimum_detectable_difference(
 ) -> float:
     """The smallest difference of two accuracies on the same n questions that a test is likely to find.
 
-    By the normal approximation to McNemar's test (Connor 1987). NaN where n is too small for any.
+    By the normal approximation to McNemar's test (Connor 1987). NaN if n is too small for any difference.
 
     Args:
-        n: questions.
-        share_that_differs: of the questions on which the two settings disagree, 0-1.
-        power: chance to find the difference when it is there.
-        level: 1 less the significance level, two-sided.
+        n: number of questions.
+        share_that_differs: share of questions on which the two settings disagree, 0-1.
+        power: probability of detecting an existing difference.
+        level: 1 minus the two-sided significance level.
     """
     alpha_z, power_z = norm.ppf((1 + level) / 2), norm.ppf(power)
 
@@ -218,7 +218,7 @@ def minimum_detectable_difference(
     low, high = 0.0, share_that_differs
     if needed(high) > n:
         return math.nan
-    for _ in range(60):  # n needed falls as the difference grows
+    for _ in range(60):  # the required n falls as the difference grows
         middle = (low + high) / 2
         low, high = (middle, high) if needed(middle) > n else (low, middle)
     return high

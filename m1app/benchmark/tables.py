@@ -1,4 +1,4 @@
-"""Tables of benchmark runs as texts, the same on the page and in the report.
+"""Tables of benchmark runs as text, the same on the page and in the report.
 
 The accuracy table has two readings: at one thinking budget, and at the best of all budgets as the paper's table has it.
 The second is optimistic, since the budget is chosen on the same questions that are scored.
@@ -21,11 +21,11 @@ class Reading:
     value: float
     """Accuracy, 0-1."""
     low: float | None
-    """Of its 95% interval; None where there is none."""
+    """Lower limit of its 95% interval; None if there is none."""
     high: float | None
     n: int
     budget_tokens: int | None
-    """Where it was read; None for a mean over sets read at budgets of their own."""
+    """Budget of the reading; None for a mean over sets with different budgets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +36,19 @@ class ReadingRow:
     model: str
     force_rounds: int
     budget_tokens: int
-    """Of the first reading."""
+    """Budget of the first reading."""
     at_budget: Mapping[str, Reading]
     """Question set to reading at the chosen budget; "" is the macro average."""
     at_best: Mapping[str, Reading]
-    """The same at each set's best budget; the lowest of equally good ones."""
+    """The same at each set's best budget; the lowest if several are equal."""
 
 
 def reading_rows(cells: Sequence[CellSummary], budget_tokens: int) -> tuple[ReadingRow, ...]:
-    """A row for each run, model and number of force rounds, in the order in which they come.
+    """Return a row for each run, model and number of force rounds, in input order.
 
     Args:
-        cells: of all chosen runs, macro averages among them.
-        budget_tokens: of the first reading.
+        cells: the cells of all chosen runs, including macro averages.
+        budget_tokens: budget of the first reading.
     """
     owners = dict.fromkeys((cell.run_id, cell.model, cell.force_rounds) for cell in cells)
     rows = []
@@ -72,7 +72,7 @@ def _best(cells: Sequence[CellSummary]) -> dict[str, Reading]:
     for cell in sorted(cells, key=lambda c: (-c.accuracy.value, c.budget_tokens)):
         best.setdefault(cell.question_set, _reading_of(cell))
     if "" in best:
-        # As the paper's average: the mean of the sets' maxima, and not the maximum of the means.
+        # Like the paper's average: the mean of the sets' maxima, not the maximum of the means.
         own = [reading for name, reading in best.items() if name]
         best[""] = Reading(fmean(each.value for each in own), None, None, sum(each.n for each in own), None)
     return best
@@ -89,45 +89,45 @@ BEST_NOTE = (
 )
 
 CurvePoint = tuple[int, PairedComparison, float]
-"""A budget, its comparison with the budget before, and the p-value corrected over the curve."""
+"""A budget, its comparison with the previous budget, and the p-value corrected over the curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """One place of a table."""
+    """A table cell."""
 
     text: str
     title: str = ""
-    """What is said when one points at it."""
+    """Tooltip."""
     mark: str = ""
-    """"optimistic" for a reading that is; else empty."""
+    """"optimistic" for such readings; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One line of a table."""
+    """A table row."""
 
     cells: tuple[TableCell, ...]
     kind: str = ""
-    """"paper" for figures of the paper; else empty."""
+    """"paper" for figures from the paper; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Texts in rows and columns."""
+    """A table of texts."""
 
     heads: tuple[str, ...]
     first_number: int
-    """The column from which on all are numbers."""
+    """Index of the first numeric column; all later ones are numeric."""
     rows: tuple[TableRow, ...]
 
 
 def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_names: Mapping[str, str]) -> Table:
-    """The numbers behind curves, each cell judged by both rules.
+    """The numbers behind the curves, each cell scored by both rules.
 
     Args:
-        strict: cells by the rule strict.
-        m1: the same cells by the rule m1, in any order.
+        strict: cells by the strict rule.
+        m1: the same cells by the m1 rule, in any order.
         run_names: id to name of the runs.
     """
     by_m1 = {_key(cell): cell for cell in m1}
@@ -156,13 +156,13 @@ def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_n
 def accuracy_table(
     cells: Sequence[CellSummary], budget_tokens: int, run_names: Mapping[str, str], *, with_paper: bool
 ) -> Table:
-    """Our accuracies in both readings, and the paper's rows below them when asked for.
+    """Our accuracies in both readings, optionally followed by the paper's rows.
 
     Args:
-        cells: by one rule, macro averages among them.
-        budget_tokens: of the first reading.
+        cells: cells by one rule, including macro averages.
+        budget_tokens: budget of the first reading.
         run_names: id to name of the runs.
-        with_paper: also the paper's Table 1, for the sets that it has.
+        with_paper: whether to add the paper's Table 1, for the sets it has.
     """
     sets = list(dict.fromkeys(cell.question_set for cell in cells if cell.question_set))
     columns = [*([MACRO] if len(sets) > 1 else []), *sets]
@@ -174,11 +174,11 @@ def accuracy_table(
 
 
 def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
-    """Each budget compared with the one before.
+    """Each budget compared with the previous one.
 
     Args:
-        curve: by rising budget.
-        first_budget: the run's lowest, with which the curve begins.
+        curve: by ascending budget.
+        first_budget: the run's lowest, where the curve starts.
     """
     rows, previous = [], first_budget
     for budget, compared, corrected in curve:
@@ -236,7 +236,7 @@ def _reading(reading: Reading | None) -> TableCell:
 def _paper_row(row: PaperRow, columns: Sequence[str]) -> TableRow:
     of_column = [paper_set(name) for name in columns]
     cells = [TableCell(percent(row.accuracies[name]) if name else "–") for name in of_column]
-    # The paper's average is over its ten sets: beside fewer it would mislead.
+    # The paper's average is over its ten sets: next to fewer it would be misleading.
     if columns and columns[0] == MACRO and set(of_column[1:]) == set(row.accuracies):
         cells[0] = TableCell(percent(row.average))
     best = TableCell(

@@ -1,4 +1,4 @@
-"""Axes and ground of benchmark charts: ticks where the budgets are, ranges that seldom move while curves grow."""
+"""Axes and background of benchmark charts: ticks at the budgets, ranges that seldom move while curves grow."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from m1app.benchmark.paper_figures import PaperCurve
 from m1app.benchmark.queries import CellSummary
 
 GREY = "#6b7684"
-"""Text, axes and reference lines: to be read on white and on black."""
+"""Text, axes and reference lines, legible on white and on black."""
 
 
 def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[PaperCurve]) -> dict[str, Any]:
-    """A chart's `layout` for Plotly, with room for all its lines and the paper's."""
+    """Return a chart's Plotly `layout`, with room for all its lines and the paper's."""
     cells = [cell for line in lines for cell in line.cells]
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -24,7 +24,7 @@ def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[Pap
         "showlegend": True,
         "legend": {"orientation": "h", "y": -0.2},
         "hovermode": "closest",
-        # Zoom and hidden lines stay when the same chart is drawn again.
+        # Keeps zoom and hidden lines when the same chart is redrawn.
         "uirevision": chart.value,
         "xaxis": _x_axis(cells, chart, [budget for curve in references for budget, _ in curve.points]),
         "yaxis": _y_axis(cells, chart, [share for curve in references for _, share in curve.points]),
@@ -41,7 +41,7 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
         return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
     budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
     ticks = _thinned(budgets)
-    # Plotly leaves room at the ends of lines with markers only, and a reference line has none.
+    # Plotly only pads the ends of lines with markers, and reference lines have none.
     low, high = math.log10(budgets[0]), math.log10(budgets[-1])
     room = (high - low) * 0.04 or 0.2
     return _axis(
@@ -86,7 +86,7 @@ def _powers_of_two(values: Sequence[float]) -> list[int]:
 
 
 def _thinned(budgets: Sequence[int]) -> list[int]:
-    """Of these rising budgets those whose labels do not touch each other on a logarithmic axis."""
+    """Return those of these ascending budgets whose labels do not collide on a logarithmic axis."""
     room = math.log2(budgets[-1] / budgets[0]) / 12
     kept = [budgets[0]]
     for budget in budgets[1:]:

@@ -1,7 +1,7 @@
-"""How verdicts changed between two cells, as a flow from right and wrong before to right and wrong after.
+"""Verdict changes between two cells, as a flow from right and wrong before to right and wrong after.
 
-A Plotly figure as in `panels`. Blue is right and orange is lost, which colour-blind readers tell apart, and
-every band has its words too.
+A Plotly figure as in `panels`. Blue is right and orange is lost, a colour-blind safe pair, and every band is labelled
+too.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ _PAD = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The questions that went one of the four ways."""
+    """The questions with one of the four transitions."""
 
     verdict: str
-    """"right-right", "right-wrong", "wrong-right" or "wrong-wrong": before first."""
+    """"right-right", "right-wrong", "wrong-right" or "wrong-wrong": before, then after."""
     words: str
     count: int
     colour: str
 
 
 def flows(transitions: Transitions) -> tuple[Flow, ...]:
-    """The four ways, by the verdict before."""
+    """The four transitions, ordered by the verdict before."""
     return (
         Flow("right-right", "stayed right", transitions.right_right, "rgba(42,127,196,0.38)"),
         Flow("right-wrong", "right became wrong", transitions.right_wrong, "rgba(196,101,26,0.78)"),
@@ -36,14 +36,14 @@ def flows(transitions: Transitions) -> tuple[Flow, ...]:
 
 
 def flow_figure(transitions: Transitions) -> Figure:
-    """The flow as a figure; a band's `customdata` is its verdict."""
+    """Return the flow as a figure; a band's `customdata` is its verdict."""
     ways = flows(transitions)
     shown = [way for way in ways if way.count]
     right_right, right_wrong, wrong_right, wrong_wrong = (way.count for way in ways)
     sums = (right_right + right_wrong, wrong_right + wrong_wrong, right_right + wrong_right, right_wrong + wrong_wrong)
     total = sum(way.count for way in ways) or 1
     names = ("right before", "wrong before", "right after", "wrong after")
-    # Plotly leaves out a node without a band, and would give its place to another one.
+    # Plotly omits nodes without a band, and would put another in their place.
     nodes = [number for number, count in enumerate(sums) if count]
     sankey = {
         "type": "sankey",
@@ -79,7 +79,7 @@ def flow_figure(transitions: Transitions) -> Figure:
 
 
 def _height(count: int, upper: int, total: int, number: int) -> float:
-    """The middle of a node, 0 at the top to 1: the right ones above the wrong ones."""
+    """Center of a node, from 0 at the top to 1: right above wrong."""
     share = count / total * (1 - _PAD)
     middle = share / 2 if number % 2 == 0 else upper / total * (1 - _PAD) + _PAD + share / 2
     return min(0.999, max(0.001, middle))

@@ -1,7 +1,7 @@
-"""The kinds of chart, and what each is called.
+"""The kinds of chart and their names.
 
-A new kind is also offered by `m1app/ui/benchmarks/page.html` and explained by `NOTES` of `view.js` there; where a cell
-stands in it is decided by `lines.axes` and `panels`.
+A new kind must also be added to `m1app/ui/benchmarks/page.html` and to `NOTES` in `view.js` there; `lines.axes` and
+`panels` position its cells.
 """
 
 from collections.abc import Mapping
@@ -10,23 +10,23 @@ from enum import StrEnum
 
 
 class Chart(StrEnum):
-    """What a chart shows against what."""
+    """What a chart plots."""
 
     BUDGET = "budget"
     """Accuracy against thinking budget."""
     ROUNDS = "rounds"
     """Accuracy against force rounds."""
     COST = "cost"
-    """Accuracy against tokens of a run of the cell alone."""
+    """Accuracy against the tokens that running the cell alone would generate."""
     THINKING = "thinking"
     """Thinking tokens used against thinking budget."""
     ANSWERED = "answered"
-    """Share of questions that got an answer, against thinking budget."""
+    """Share of answered questions against thinking budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartWords:
-    """What a kind of chart is called."""
+    """Names of a kind of chart."""
 
     title: str
     """Its heading in a report."""

@@ -1,4 +1,4 @@
-"""The lines of a benchmark chart: which cells make one line, and in which order. Drawing is done by `panels`."""
+"""The lines of a benchmark chart: which cells form a line, and in which order. `panels` draws them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from m1app.wording import counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartChoice:
-    """What to draw of the cells at hand; an empty choice takes all."""
+    """Which of the cells to draw; empty selections take all."""
 
     chart: Chart = Chart.BUDGET
     question_sets: tuple[str, ...] = ("",)
-    """One panel each; "" is the macro average."""
+    """Sets with one panel each; "" is the macro average."""
     models: tuple[str, ...] = ()
     force_rounds: int | None = None
-    """The lines of one number of rounds; no matter for the chart against rounds."""
+    """Lines to draw, by number of rounds; ignored for the chart against rounds."""
     budget_tokens: int | None = None
-    """The lines of one budget; only for the chart against rounds."""
+    """Lines to draw, by budget; only for the chart against rounds."""
     with_paper: bool = False
-    """The paper's curves as reference lines."""
+    """Whether to add the paper's curves as reference lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,31 +31,31 @@ class Series:
     run_id: str
     model: str
     fixed: int
-    """Force rounds of all its cells, or their budget in a chart against rounds."""
+    """The force rounds of all its cells, or their budget in a chart against rounds."""
     name: str
-    """For people: run where there are several, model, and what is fixed where that differs."""
+    """Label: the run if there are several, the model, and the fixed value if lines differ in it."""
     colour: int
-    """Counts runs and models, from 0."""
+    """Index of run and model, from 0."""
     dash: int
-    """Counts what is fixed, from 0."""
+    """Index of the fixed value, from 0."""
     cells: tuple[CellSummary, ...]
-    """By rising place on the axis."""
+    """In ascending order on the axis."""
 
 
 def series_of(
     cells: Sequence[CellSummary], choice: ChartChoice, question_set: str, run_names: Mapping[str, str]
 ) -> tuple[Series, ...]:
-    """The lines of one panel.
+    """Return the lines of one panel.
 
     Args:
-        cells: of all chosen runs.
+        cells: the cells of all chosen runs.
         choice: what to draw.
-        question_set: of the panel.
+        question_set: the panel's set.
         run_names: id to name of the chosen runs, in the order of their colours.
     """
     place, fixed = axes(choice.chart)
     shown = [cell for cell in cells if is_chosen(cell, choice)]
-    # Colours go by all that is shown in any panel, so a line has the same one everywhere.
+    # Colours depend on what is shown in any panel, so a line has the same one everywhere.
     order = {run_id: number for number, run_id in enumerate(run_names)}
     owners = list(dict.fromkeys((c.run_id, c.model) for c in sorted(shown, key=lambda c: order.get(c.run_id, 0))))
     fixings = sorted({fixed(cell) for cell in shown})
@@ -80,14 +80,14 @@ def series_of(
 
 
 def axes(chart: Chart) -> tuple[Callable[[CellSummary], float], Callable[[CellSummary], int]]:
-    """Where a cell stands on the chart's axis, and what all cells of a line share."""
+    """Return a cell's position on the chart's axis, and the value that all cells of a line share."""
     if chart is Chart.ROUNDS:
         return (lambda cell: cell.force_rounds), (lambda cell: cell.budget_tokens)
     return (lambda cell: cell.budget_tokens), (lambda cell: cell.force_rounds)
 
 
 def is_chosen(cell: CellSummary, choice: ChartChoice) -> bool:
-    """Whether a cell, whatever its question set, belongs to the lines that were chosen."""
+    """Whether a cell belongs to the chosen lines, regardless of its question set."""
     if choice.models and cell.model not in choice.models:
         return False
     if choice.chart is Chart.ROUNDS:

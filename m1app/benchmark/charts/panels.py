@@ -1,7 +1,7 @@
 """A chart for each question set: lines with intervals, the paper's curves, the Pareto front.
 
-Names that a person or a server gave are escaped, since Plotly reads a little HTML in its texts. A trace's `meta` holds
-the number of its colour, by which the page gives it the colour that suits its ground. Plotly is not imported here.
+Names from users or servers are escaped, since Plotly interprets some HTML in texts. A trace's `meta` has the number of
+its colour, which the page maps to a colour for its background. Plotly is not imported here.
 """
 
 import html
@@ -22,7 +22,7 @@ Figure = dict[str, Any]
 """`data` and `layout`, as Plotly takes them."""
 
 COLOURS = ("#2a7fc4", "#c4651a", "#149070", "#b4558f", "#6d78cf", "#8f8316", "#cc4f5a", "#7d8897")
-"""Lines, told apart by colour-blind readers too, and on white and on black."""
+"""Line colours, distinguishable by colour-blind readers, on white and on black."""
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
@@ -35,13 +35,13 @@ _REFERENCE_HOVER = "<b>%{fullData.name}</b><br>%{x:,} tokens: %{y:.1%}<extra></e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEntry:
-    """A line in the legend."""
+    """An entry in the legend."""
 
     name: str
     colour: int | None
     """Number of its colour; None is grey."""
     dash: str
-    """Plotly's name of its dashes."""
+    """Plotly's name for its dash style."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +53,14 @@ class Panel:
     figure: Figure
     key: tuple[KeyEntry, ...]
     note: str
-    """Why there is less to see than asked for; else empty."""
+    """Why less is shown than requested; otherwise empty."""
 
 
 def panels(cells: Sequence[CellSummary], choice: ChartChoice, run_names: Mapping[str, str]) -> tuple[Panel, ...]:
-    """A panel for each chosen question set that has cells.
+    """Return a panel for each chosen question set that has cells.
 
     Args:
-        cells: of all chosen runs, macro averages among them.
+        cells: the cells of all chosen runs, including macro averages.
         choice: what to draw.
         run_names: id to name of the chosen runs.
     """
@@ -73,7 +73,7 @@ def panels(cells: Sequence[CellSummary], choice: ChartChoice, run_names: Mapping
 
 
 def escaped_for_plotly(text: str) -> str:
-    """`text` so that Plotly shows exactly it."""
+    """Escape `text` so that Plotly shows it literally."""
     return html.escape(text, quote=False)
 
 
@@ -231,10 +231,10 @@ def _paper_dash(number: int) -> str:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
-    """Indices of the points that no other one beats, by rising cost.
+    """Indices of the points that no other point beats, by ascending cost.
 
-    A point is beaten by another that costs no more and is worth no less, and is better in one of the two. Of points
-    that are equal in both, all are on the front; a point with a NaN is never on it.
+    A point is beaten by one that is at least as good in both cost and value and better in one of them. Equal points are
+    all on the front; points with NaN never are.
 
     Args:
         points: (cost, value) of each; low cost and high value are good.
