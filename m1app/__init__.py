@@ -1,3 +1,3 @@
-"""What people see and start: pages, use cases, benchmarks, jobs."""
+"""The app: pages, use cases, benchmarks, jobs."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""Background work that cannot fail unseen: the app's worker loop.
+"""Background work that cannot fail silently: the app's worker loops.
 
-Nobody awaits a saver, a scheduler or a run, so an exception in one of them would be lost and the work with it. This
-module and the UI boundary are the two places that catch every exception. Each one is logged, an unexpected one with
-its traceback, and becomes a message for the person. Cancellation passes through.
+Nobody awaits a saver, a scheduler or a run, so an exception there would be lost, and the work with it. Only this module
+and the UI boundary catch every exception. Each is logged, unexpected ones with their traceback, and becomes a message
+for the user. Cancellation propagates.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _LONGEST_PAUSE_SECONDS = 30.0
 _running: set[asyncio.Task[Any]] = set()
-"""The event loop itself holds tasks by weak references only."""
+"""The event loop only holds weak references to tasks."""
 
 
 @contextmanager
 def reported(work: str, report: Callable[[str], object]) -> Iterator[None]:
-    """End any exception of the block here: log it as a failure of `work` and pass its message to `report`."""
+    """Catch any exception in the block: log it as a failure of `work` and pass its message to `report`."""
     try:
         yield
     except Exception as exc:  # noqa: BLE001 - the worker loop
@@ -31,19 +31,19 @@ def reported(work: str, report: Callable[[str], object]) -> Iterator[None]:
 
 
 class Rounds:
-    """Repeated background work: a round that fails is reported, and the next one is tried after a pause.
+    """Repeated background work: failed rounds are reported, and the next one is tried after a pause.
 
-    A problem that lasts is logged once. After an unexpected exception the pause doubles each time, up to 30 s.
+    A persistent problem is logged once. After unexpected exceptions the pause doubles each time, up to 30 s.
     """
 
     def __init__(self, work: str, seconds: float, expected: tuple[type[Exception], ...] = FOR_PEOPLE) -> None:
         """Args:
-        work: what the log calls it.
+        work: its name in the log.
         seconds: pause between two rounds.
         expected: exceptions whose message is enough; any other is logged with its traceback.
         """
         self.problem = ""
-        """Why the last round failed, for people; empty when it succeeded."""
+        """User-readable reason why the last round failed; empty if it succeeded."""
         self._work = work
         self._seconds = seconds
         self._expected = expected
@@ -56,7 +56,7 @@ class Rounds:
 
     @contextmanager
     def round(self) -> Iterator[None]:
-        """One round; any exception ends here and is kept as `problem`."""
+        """Run one round; any exception is caught and stored as `problem`."""
         try:
             yield
         except Exception as exc:  # noqa: BLE001 - the worker loop

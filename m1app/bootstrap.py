@@ -1,4 +1,4 @@
-"""The composition root: settings in, services out. Page and command line are built on the same ones."""
+"""The composition root: settings in, services out, shared by pages and command line."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class Services:
     fine_tuning: FineTuningService
 
     async def aclose(self) -> None:
-        """Stop what runs, keep what it has, and end the engine."""
+        """Stop all runs, keeping their results, and stop the engine."""
         await self.probe.aclose()
         await self.sweeps.aclose()
         await self.benchmarks.aclose()
@@ -56,7 +56,7 @@ class Services:
 
 
 def make_home(settings: Settings) -> None:
-    """Create M1_HOME and its folder of logs where they are missing; raises SettingsError when that cannot be."""
+    """Create M1_HOME and its log folder if missing; raises SettingsError if that fails."""
     try:
         settings.logs_directory.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -66,14 +66,14 @@ def make_home(settings: Settings) -> None:
 
 
 def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
-    """Open the database, read catalog and profiles, and begin to start the engine.
+    """Open the database, read catalog and profiles, and start the engine in the background.
 
     Args:
-        settings: of the app.
-        is_worker: True in a job's process, which starts an engine only when its job asks one; see `EngineService`.
+        settings: the app's settings.
+        is_worker: True in a job's process, which starts an engine only if its job needs one; see `EngineService`.
 
     Raises:
-        StorageError: the database cannot be opened or is of a newer version.
+        StorageError: the database cannot be opened or has a newer version.
         CatalogError: the catalog or a profile file has an error.
         LabelsError: M1_HOME/labels.toml has an error.
         SettingsError: M1_HOME cannot be written.

@@ -1,4 +1,4 @@
-"""The app's base error, and the errors whose message a person may read.
+"""The app's base error, and the errors whose messages may be shown to users.
 
 AppError
 ├── access: LoginRefused
@@ -12,7 +12,7 @@ AppError
 ├── training: TrainingError
 └── ui: BadAddress
 
-Each room draws its own tree in its `errors.py`. Errors of `models` and `storage` pass through as they are.
+Each package documents its own tree in its `errors.py`. Errors of `models` and `storage` pass through unchanged.
 """
 
 from models.errors import ModelsError
@@ -20,8 +20,8 @@ from storage.errors import StorageError
 
 
 class AppError(Exception):
-    """Base of the app's errors. The message says what was found and what to do, and may be shown to a person."""
+    """Base of the app's errors. The message says what was found and what to do, and may be shown to users."""
 
 
 FOR_PEOPLE = (AppError, ModelsError, StorageError)
-"""Errors whose message a person may read; every other error is a fault of the app and goes to the log."""
+"""Errors whose message may be shown to users; any other error is a bug in the app and is logged."""

@@ -16,7 +16,7 @@ from models.engine.endpoint import Endpoint
 
 _ROOT = Path(__file__).parent.parent
 IS_PACKAGE = _ROOT.name in ("site-packages", "dist-packages")
-"""Whether the app was installed as a package, and does not run from a folder of its own."""
+"""Whether the app was installed as a package instead of running from its own folder."""
 _MIN_PASSWORD_CHARACTERS = 8
 _ARGON2_HASH = re.compile(r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -30,36 +30,36 @@ class EngineChoice(StrEnum):
     VLLM = "vllm"
     """A vLLM server that the app starts from its own environment."""
     REMOTE = "remote"
-    """A server that already runs, at M1_ENGINE_URL."""
+    """A server that is already running, at M1_ENGINE_URL."""
 
 
 class SettingsError(AppError):
-    """A setting is wrong; the message names the variable, what was found and what is expected."""
+    """A setting is invalid; the message names the variable, what was found and what is expected."""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside."""
+    """All settings."""
 
-    # A variable that is set but empty (`M1_PORT=`, as compose files pass it on) counts as not set.
+    # A variable that is set but empty (`M1_PORT=`, as passed on by compose files) counts as not set.
     model_config = SettingsConfigDict(env_prefix="M1_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=lambda: _default_home())
-    """Folder of everything that lasts: database, weights, logs."""
+    """Folder for all persistent data: database, weights, logs."""
     host: str = "127.0.0.1"
     port: int = Field(default=7860, ge=1, le=65535)
     admin_password: SecretStr = SecretStr("")
-    """Opens the Admin page; a value that begins with $argon2 is taken for its Argon2 hash.
+    """Password of the Admin page; a value that starts with $argon2 is treated as its Argon2 hash.
 
-    May be empty only where nobody but this machine reaches the page: see `check_serving`.
+    May be empty only if no other machine can reach the page: see `check_serving`.
     """
     allowed_hosts: str = ""
-    """Comma-separated names under which browsers may reach the page, beside the bound address."""
+    """Comma-separated host names under which browsers may reach the page, besides the bound address."""
     engine: EngineChoice = EngineChoice.EMBEDDED
     """Set by M1_ENGINE; M1_ENGINE_URL alone means remote."""
     engine_url: str = ""
     engine_api_key: SecretStr = SecretStr("")
     more_engine_urls: SecretStr = SecretStr("")
-    """Comma-separated addresses of further running servers, whose models can be asked beside the engine's own.
+    """Comma-separated addresses of additional running servers, whose models are offered besides the engine's own.
 
     A key goes before the host: http://:KEY@host:port.
     """
@@ -78,17 +78,17 @@ class Settings(BaseSettings):
     """CPU threads of the embedded engine; 0 lets it use every core."""
     vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
     vllm_args: str = ""
-    """More arguments for the managed vLLM server, separated by spaces."""
+    """Extra arguments for the managed vLLM server, separated by spaces."""
     train_python: Path = _ROOT / ".venv-train" / "bin" / "python"
-    """Interpreter that fine-tunes; the first fine-tuning installs this one."""
+    """Interpreter for fine-tuning; the first fine-tuning installs the default one."""
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
     hub_offline: bool = False
-    """True lets a managed vLLM load only weights that were fetched before."""
+    """True restricts a managed vLLM to weights that were fetched before."""
     cpu_jobs: int = Field(default=1, ge=0, le=1024)
-    """Jobs that may occupy the CPU at once, stopping ones included; 0 starts none."""
+    """Maximum concurrent CPU jobs, including stopping ones; 0 starts none."""
     gpu_jobs: int = Field(default=1, ge=0, le=1024)
-    """Jobs that may occupy a GPU at once; 0 starts none."""
+    """Maximum concurrent GPU jobs; 0 starts none."""
     ray_address: str = ""
     """The dashboard of a Ray cluster that runs jobs, such as http://head:8265; empty means there is none."""
     log_level: str = "INFO"
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     @property
     def more_endpoints(self) -> tuple[Endpoint, ...]:
-        """Further running servers."""
+        """Additional running servers."""
         return _endpoints(self.more_engine_urls.get_secret_value())
 
     @property
@@ -212,7 +212,7 @@ def _endpoints(urls: str) -> tuple[Endpoint, ...]:
 
 
 def _default_home(is_package: bool = IS_PACKAGE) -> Path:
-    """`data` beside the code; for an installed package, whose folder is pip's, a folder among the user's data."""
+    """`data` next to the code; for an installed package, a folder in the user's data directory."""
     if not is_package:
         return _ROOT / "data"
     user_data = Path(os.environ.get("XDG_DATA_HOME", ""))
@@ -220,7 +220,7 @@ def _default_home(is_package: bool = IS_PACKAGE) -> Path:
 
 
 def load_settings() -> Settings:
-    """Settings from the environment; raises SettingsError with one line per wrong variable."""
+    """Read settings from the environment; raises SettingsError with one line per invalid variable."""
     try:
         return Settings()
     except ValidationError as exc:

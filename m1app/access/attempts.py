@@ -1,4 +1,4 @@
-"""How often a password may be tried: a wait that doubles with each failure, for an address and for all together."""
+"""Limits password attempts: a wait that doubles with each failure, per address and overall."""
 
 import ipaddress
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _FREE_FAILURES = 5
 _LONGEST_WAIT_SECONDS = 900.0
 _FREE_FAILURES_OVERALL = 50
-# Short, because everybody waits: whoever guesses from many addresses must not lock the administrator out.
+# Short, because everyone waits: guessing from many addresses must not lock the administrator out.
 _LONGEST_WAIT_OVERALL_SECONDS = 20.0
 _FORGOTTEN_SECONDS = 3600.0
 _MAX_ADDRESSES = 10_000
@@ -25,7 +25,7 @@ class _Failures:
         self.count, self.last_at = self.count + 1, now
 
     def wait_seconds(self, now: float, free: int, longest: float) -> float:
-        """Seconds to wait before the next attempt; 0 when there may be one now."""
+        """Seconds to wait before the next attempt; 0 if it is allowed now."""
         since = now - self.last_at
         if self.count < free or since > _FORGOTTEN_SECONDS:
             return 0.0
@@ -33,14 +33,14 @@ class _Failures:
 
 
 class AttemptLimit:
-    """Counts failed attempts, by address and overall; times are seconds of one monotonic clock."""
+    """Counts failed attempts, per address and overall; times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._overall = _Failures()
         self._by_address: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait_seconds(self, address: str, now: float) -> float:
-        """How long `address` has to wait before it may try; 0 when it may now."""
+        """How long `address` must wait before its next attempt; 0 if it is allowed now."""
         own = self._by_address.get(_network(address), _Failures())
         return max(
             own.wait_seconds(now, _FREE_FAILURES, _LONGEST_WAIT_SECONDS),
@@ -48,7 +48,8 @@ class AttemptLimit:
         )
 
     def add(self, address: str, now: float) -> None:
-        """Count an attempt as failed, before it is known how it ends: many at once count like one after another."""
+        """Count an attempt as failed before its outcome is known, so that concurrent attempts count like sequential
+        ones."""
         key = _network(address)
         self._by_address.setdefault(key, _Failures()).add(now)
         self._by_address.move_to_end(key)
@@ -57,13 +58,13 @@ class AttemptLimit:
         self._overall.add(now)
 
     def forgive(self, address: str) -> None:
-        """The attempt was right: the address begins anew, and the attempt counts no longer overall."""
+        """Record a successful attempt: reset the address, and stop counting the attempt overall."""
         self._by_address.pop(_network(address), None)
         self._overall.count = max(0, self._overall.count - 1)
 
 
 def _network(address: str) -> str:
-    """What counts as one address: a machine has a whole /64 of IPv6 to itself."""
+    """The part that counts as one address: a machine may own a whole IPv6 /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

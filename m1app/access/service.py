@@ -1,8 +1,8 @@
-"""Who may use the Admin page: the local user, or whoever has the password.
+"""Access to the Admin page: the local user, or anyone with the password.
 
-On a loopback address without a password the page is open to this machine. Otherwise M1_ADMIN_PASSWORD is asked for, and
-a session is a random token that expires; only the token's hash is kept, in memory, so that a restart ends all sessions.
-HTTP, cookies and pages are in m1app.ui.admin.login.
+On a loopback address without a password, the page is open to this machine. Otherwise M1_ADMIN_PASSWORD is required, and
+a session is a random token that expires; only its hash is kept, in memory, so a restart ends all sessions. HTTP,
+cookies and pages are in m1app.ui.admin.login.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ class LoginRefused(AppError):
 
     def __init__(self, message: str, wait_seconds: int = 0) -> None:
         """Args:
-        message: for the person.
-        wait_seconds: how long to wait before the next attempt; 0 when it may follow at once.
+        message: message for the user.
+        wait_seconds: how long to wait before the next attempt; 0 for not at all.
         """
         super().__init__(message)
         self.wait_seconds = wait_seconds
 
 
 class AdminAccess:
-    """The password, the sessions that it opened, and how often it was tried."""
+    """The password, its sessions, and failed attempts."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         """Args:
-        settings: give the password and say whether only this machine reaches the page.
+        settings: the password, and whether only this machine can reach the page.
         clock: monotonic seconds.
         """
         self._is_loopback = settings.is_loopback
@@ -53,27 +53,27 @@ class AdminAccess:
         self._hash = password if not password or password.startswith(_HASHED) else self._hasher.hash(password)
         self._limit = AttemptLimit()
         self._expiry: dict[str, float] = {}
-        # One attempt takes 64 MiB and a core for a moment.
+        # Each attempt briefly takes 64 MiB and a core.
         self._verifying = asyncio.Semaphore(2)
 
     @property
     def has_password(self) -> bool:
-        """Whether there is a password to log in with."""
+        """Whether a password is set."""
         return bool(self._hash)
 
     def is_admitted(self, token: str, address: str) -> bool:
         """Whether a request may use the Admin page.
 
         Args:
-            token: of its session; empty when it has none.
-            address: the machine that it comes from; behind a proxy, the one that the proxy names.
+            token: session token; may be empty.
+            address: the client's address; behind a proxy, as reported by the proxy.
         """
         if not self._hash:
             return self._is_loopback and _is_this_machine(address)
         return self._clock() < self._expiry.get(_digest(token), -math.inf)
 
     async def log_in(self, password: str, address: str) -> str:
-        """The token of a new session; raises LoginRefused."""
+        """Start a session and return its token; raises LoginRefused."""
         if not self._hash:
             raise LoginRefused("No password is set. Set M1_ADMIN_PASSWORD and restart the app.")
         now = self._clock()
@@ -89,7 +89,7 @@ class AdminAccess:
         return self._new_session()
 
     def log_out(self, token: str) -> None:
-        """End a session; a token that is none changes nothing."""
+        """End a session; unknown tokens are ignored."""
         self._expiry.pop(_digest(token), None)
 
     def _is_right(self, password: str) -> bool:

@@ -1,6 +1,6 @@
 """Tables of benchmark runs as text, the same on the page and in the report.
 
-The accuracy table has two readings: at one thinking budget, and at the best of all budgets as the paper's table has it.
+The accuracy table has two readings: at one thinking budget, and at the best budget, as in the paper's table.
 The second is optimistic, since the budget is chosen on the same questions that are scored.
 """
 

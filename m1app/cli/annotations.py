@@ -14,7 +14,7 @@ from m1app.cli.terminal import add_json, write, write_json
 
 
 def add_command(commands: Any) -> None:
-    """Add `annotations` and what stands below it to the commands of `m1app.cli.main`."""
+    """Add `annotations` and its subcommands to the commands of `m1app.cli.main`."""
     annotations = commands.add_parser("annotations", help="export and import annotations, measure agreement")
     below = annotations.add_subparsers(required=True, metavar="export|import|agreement")
     export = below.add_parser("export", help="print all annotations, or write them to a file")

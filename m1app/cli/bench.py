@@ -99,7 +99,7 @@ async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkR
 
 
 async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
-    """Names of the sets: what is a name here already, else the sets of the file."""
+    """Names of the sets: existing set names, else the sets of the file."""
     here = {each.name for each in await services.question_sets.all()}
     names: list[str] = []
     for name in given:

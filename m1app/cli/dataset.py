@@ -1,4 +1,4 @@
-"""`python -m m1app dataset build|list|show|delete`: data sets to train on."""
+"""`python -m m1app dataset build|list|show|delete`: training data sets."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ _PLAN = CurationPlan()
 
 
 def add_command(commands: Any) -> None:
-    """Add `dataset` and what stands below it to the commands of `m1app.cli.main`."""
+    """Add `dataset` and its subcommands to the commands of `m1app.cli.main`."""
     dataset = commands.add_parser("dataset", help="data sets to train on")
     below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
     _add_build(below.add_parser("build", help="curate samples and save them as a new version"))
@@ -165,7 +165,7 @@ async def _delete(services: Services, options: argparse.Namespace) -> int:
 
 
 async def _engine(services: Services, model: str | None) -> Any:
-    """The engine that serves a model; None when none was named."""
+    """The engine that serves a model; None if none was named."""
     if model is None:
         return None
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)

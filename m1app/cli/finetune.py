@@ -1,4 +1,4 @@
-"""`python -m m1app finetune`: fine-tune a model as a job, and follow it here. No engine is started."""
+"""`python -m m1app finetune`: fine-tune a model as a job, and follow it. No engine is started."""
 
 import argparse
 import asyncio
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
     profiles = load_profiles()
-    # A step and its checkpoint may take minutes on a busy machine: a stop waits for them.
+    # A step and its checkpoint may take minutes on a busy machine, and stopping waits for them.
     jobs = JobService(database, settings, limits=WatchLimits(grace_seconds=GRACE_SECONDS))
     data = TrainingDataService(database, settings, profiles)
     service = FineTuningService(settings, profiles, jobs, data)
@@ -89,7 +89,7 @@ def _recipe(options: argparse.Namespace) -> TrainingRecipe:
 
 
 def _change(text: str) -> tuple[str, Any]:
-    """A field and its value: pydantic reads numbers and truth values from text."""
+    """A field and its value: pydantic parses numbers and booleans from text."""
     field, separator, value = text.partition("=")
     if not separator:
         raise AppError(f"--set {text}: found no =; write it as --set learning_rate=1e-4.")
@@ -104,8 +104,8 @@ async def _resumed(jobs: JobService, job_id: str) -> Job:
 
 
 async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job:
-    """Look after the job until it is over; Ctrl+C and SIGTERM stop it with a checkpoint."""
-    # Without an app beside it this process schedules; with one, whoever is faster does.
+    """Follow the job until it is over; Ctrl+C and SIGTERM stop it with a checkpoint."""
+    # If no app is running, this process schedules; otherwise, whichever is first.
     scheduler = asyncio.ensure_future(jobs.run_scheduler())
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
                 say("stopping after a checkpoint")
                 await jobs.stop(job.id)
             events = await asyncio.to_thread(service.read_progress, job.id)
-            # By time: a training that goes on takes back what was said of later steps.
+            # By time: a resumed training discards events of later steps.
             for event in events:
                 if event["time"] > said_at:
                     said_at = event["time"]

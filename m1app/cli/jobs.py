@@ -1,6 +1,6 @@
-"""`python -m m1app jobs list|stop|resume|delete|log|priority`, and `job-worker`, by which executors run a job.
+"""`python -m m1app jobs list|stop|resume|delete|log|priority`, and `job-worker`, with which executors run a job.
 
-These start no engine: `jobs` needs none, and the worker starts its own when its job is one that it may do.
+Neither starts an engine: `jobs` needs none, and the worker starts its own if its job needs one.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
 
 
 def add_command(commands: Any) -> None:
-    """Add `jobs` with what stands below it, and `job-worker`, to the commands of `m1app.cli.main`."""
+    """Add `jobs` with its subcommands, and `job-worker`, to the commands of `m1app.cli.main`."""
     jobs = commands.add_parser("jobs", help="list jobs, stop, resume or delete one, read its log")
     below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority")
     listed = below.add_parser("list", help="jobs, newest first")
@@ -58,7 +58,7 @@ def add_command(commands: Any) -> None:
 
 
 def _running(use: _Use) -> Callable[[argparse.Namespace], int]:
-    """The command that prints what `use` gives."""
+    """A command that prints the result of `use`."""
 
     def run(options: argparse.Namespace) -> int:
         settings = load_settings()
@@ -120,7 +120,7 @@ def _work(options: argparse.Namespace) -> int:
 
 
 async def _with_runners(job_id: str, settings: Settings) -> int:
-    # Here, and not above: what jobs do is needed by their workers alone.
+    # Imported here because only workers need the job runners.
     from m1app.benchmark.job import benchmark_runner
     from m1app.training.job import fine_tuning_runner
 

@@ -1,6 +1,6 @@
 """The command line, `m1app` or `python -m m1app`: `serve`, and the same services without a browser.
 
-Exit status: 0 done, 1 it could not be done (the message is on standard error), 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 failure (the message is on standard error), 2 wrong usage, 130 interrupted.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from m1app.errors import FOR_PEOPLE
 from m1app.settings import Settings, load_settings
 
 _COMMANDS = (serve, probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, doctor)
-"""Modules with an `add_command`, in the order in which help lists them."""
+"""Modules with an `add_command`, in the order shown by help."""
 
 Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit status."""
+    """Run one command; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         if "run" in options:  # without services
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _program() -> str:
-    """What was typed: the installed command, or Python with the module."""
+    """The program as typed: the installed command, or Python with the module."""
     return "m1app" if Path(sys.argv[0]).stem == "m1app" else "python -m m1app"
 
 
@@ -62,7 +62,7 @@ async def _with_services(command: Command, options: argparse.Namespace) -> int:
 
 
 def _log_to_file(settings: Settings) -> None:
-    """Standard error holds one line for the person; what went wrong inside is kept in a file."""
+    """Standard error has one line for the user; details are logged to a file."""
     logging.basicConfig(
         filename=settings.logs_directory / "command-line.log",
         level=settings.log_level,

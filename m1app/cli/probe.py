@@ -1,4 +1,4 @@
-"""`python -m m1app probe`: ask one question within a thinking budget, and print the thinking as it comes."""
+"""`python -m m1app probe`: ask one question within a thinking budget, and print the thinking as it streams."""
 
 import argparse
 import asyncio
@@ -70,7 +70,7 @@ async def _run(services: Services, request: ProbeRequest, *, is_quiet: bool) -> 
 
 
 def _show(trace: Trace, shown: tuple[int, int]) -> tuple[int, int]:
-    """Print what is new since `shown` (segments, characters of the last one); gives the new position."""
+    """Print what is new since `shown` (segments, characters of the last one); return the new position."""
     count, characters = shown
     for index in range(max(count - 1, 0), len(trace.segments)):
         segment = trace.segments[index]

@@ -17,7 +17,7 @@ _STEM_CHARACTERS = 100
 
 
 def add_command(commands: Any) -> None:
-    """Add `questions` and what stands below it to the commands of `m1app.cli.main`."""
+    """Add `questions` and its subcommands to the commands of `m1app.cli.main`."""
     questions = commands.add_parser("questions", help="question sets for benchmarks: import, list, preview, compare")
     below = questions.add_subparsers(required=True, metavar="import|list|layouts|preview|overlap|delete")
     _add_import(below)

@@ -1,4 +1,4 @@
-"""`python -m m1app score FILE`: verdicts on answers that are there already; needs no engine and no database."""
+"""`python -m m1app score FILE`: score existing answers; needs no engine and no database."""
 
 import argparse
 import json
@@ -86,6 +86,6 @@ def _scored(where: str, entry: Any, rule: str) -> Score:
 
 
 def _letter_of(answer: Any, options: Mapping[str, str]) -> str | None:
-    """Of the one option that is the right answer's text."""
+    """Letter of the only option whose text is the right answer."""
     letters = [letter for letter, option in options.items() if option == answer]
     return letters[0] if len(letters) == 1 else None

@@ -1,4 +1,4 @@
-"""`m1app serve`, `python -m m1app serve` and `python app.py`: settings, services, pages, until it is interrupted."""
+"""`m1app serve`, `python -m m1app serve` and `python app.py`: serve the pages until interrupted."""
 
 import logging
 import os
@@ -13,8 +13,8 @@ def add_command(commands: Any) -> None:
 
 
 def main() -> int:
-    """Serve until interrupted; gives the exit status."""
-    # Before Gradio is imported: it reads these then, and nothing may leave the machine.
+    """Serve until interrupted; return the exit status."""
+    # Before importing Gradio, which reads these on import: nothing may leave the machine.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", DO_NOT_TRACK="1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -28,7 +28,7 @@ def main() -> int:
         check_serving(settings)
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx2").setLevel(logging.WARNING)
-        # The engine starts in a thread of its own while Gradio, the slowest import, loads.
+        # The engine starts in its own thread while Gradio, the slowest import, loads.
         services = build_services(settings)
     except (SettingsError, ModelsError, StorageError, OSError) as exc:
         sys.stderr.write(f"m1app cannot start.\n{exc}\n")

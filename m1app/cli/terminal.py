@@ -1,4 +1,4 @@
-"""What commands share: arguments that several have, reading a file or standard input, and printing."""
+"""Shared by commands: common arguments, reading a file or standard input, and printing."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def write_json(content: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line for the person to standard error, which no program parses."""
+    """Print a line for the user to standard error, which no program parses."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
@@ -41,7 +41,7 @@ def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> 
 
 
 def add_question(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of one question and of how it is sampled."""
+    """Add the arguments for a question and its sampling."""
     parser.add_argument(
         "--question",
         required=True,
@@ -56,7 +56,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
 
 
 def read_question(name: str) -> QuestionText:
-    """The question in a JSON file, or in standard input for "-".
+    """Read a question from a JSON file, or from standard input for "-".
 
     Raises:
         InvalidQuestion: the file cannot be read, or does not contain a valid question.

@@ -1,8 +1,8 @@
 """Which option an answer commits to: the scoring rule `strict`.
 
-An answer commits by a box, by saying so ("the answer is C"), or by standing alone: in bold, or as its first or
-last line. A mention is no commitment, and nothing is guessed: m1's published scorer, from which this deviates on
-purpose, falls back to any capital letter and to the option spelled most alike. English phrases only; letters and
+An answer commits with a box, with a statement ("the answer is C"), or by naming the option alone: in bold, or as its
+first or last line. A mere mention does not count, and nothing is guessed: m1's published scorer, from which this
+deviates on purpose, falls back to any capital letter and to the most similar option. English phrases only; letters and
 punctuation may be full-width. The thinking must be cut off before.
 """
 
@@ -15,35 +15,35 @@ from m1app.question.prompt_text import OptionReference, match_option_text, narro
 
 
 class How(StrEnum):
-    """What an extracted letter, or its absence, rests on."""
+    """The basis of an extracted letter, or of its absence."""
 
     BOXED = "boxed"
     STATED = "stated"
-    """A sentence or a label says it: "the answer is C", "Answer: C", "option C is correct"."""
+    """Stated in a sentence or label: "the answer is C", "Answer: C", "option C is correct"."""
     MARKED = "marked"
     """In bold, by itself."""
     LINE = "line"
-    """The first or the last line is nothing else."""
+    """The entire first or last line."""
     AMBIGUOUS = "ambiguous"
     """Several options, none of which corrects the others."""
     NOT_AN_OPTION = "not_an_option"
-    """A letter or a box that is none of the options."""
+    """A letter or a box that is not one of the options."""
     NO_ANSWER = "no_answer"
     OPEN_QUESTION = "open_question"
-    """There are no options to choose from."""
+    """The question has no options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """The option an answer commits to, and where it does."""
+    """The option an answer commits to, and where."""
 
     letter: str | None
-    """A key of the options; None without a single commitment."""
+    """A key of the options; None if the answer does not commit to exactly one."""
     how: How
     span: tuple[int, int] | None
-    """Start and end of `answer_text` in the answer, in code points; None when nothing was found."""
+    """Start and end of `answer_text` in the answer, in code points; None if nothing was found."""
     answer_text: str
-    """The words that commit; empty when nothing was found."""
+    """The text that commits; empty if nothing was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ _VERB = re.compile(rf"{_CLOSING}\s+(?:is|was|are|were|does|do|can|would|has|have
 _SENTENCE_END = re.compile(rf"{_CLOSING}(?:[.;!](?=\s|$)|\s*$|\s*\n)")
 _NOTHING_MORE = re.compile(rf"(?:[\s.,;:!]|{_CLOSING[:-1]})*")
 
-# How an answer says which option it takes.
+# How an answer states its choice.
 _IS = r"[\s*_]*(?:\b(?:is|are|was|remains|(?:would|should|must|will)\s+be)\b|:|=|→|⇒|\s->|\s[-–—]\s)[\s*_:]*"
 _SAYS = re.compile(rf"""(?imx)
     \b(?:final\s+)?answers?(?:\s+(?:choice|option|letter))?(?:\s+(?:to|for)\s[^.:;\n]{{1,60}}?)?{_IS}
@@ -133,7 +133,7 @@ _STATEMENTS: tuple[tuple[re.Pattern[str], Callable[[str, OptionReference], objec
 
 
 class _Reader:
-    """Reads which options an answer names at a position of it."""
+    """Reads which options an answer names at a given position."""
 
     def __init__(self, text: str, options: Mapping[str, str]) -> None:
         self.text = text
@@ -141,7 +141,7 @@ class _Reader:
         self.letters = {letter.upper(): letter for letter in options}
 
     def read_letter(self, start: int) -> OptionReference | None:
-        """A letter that is no word and begins none; two letters if the text after it is another option's."""
+        """A letter that is not a word or the start of one; two letters if the text after it is another option's."""
         found = _LETTER.match(self.text, start)
         if not found:
             return None
@@ -156,7 +156,7 @@ class _Reader:
         return OptionReference(frozenset({letter}), start, found.end())
 
     def read_one(self, start: int) -> OptionReference | None:
-        """One option, behind brackets, quotes and words like "option"."""
+        """One option, after brackets, quotes and words like "option"."""
         wordy = _skip(_WORDY_OPENING, self.text, start)
         for place in (_skip(_OPENING, self.text, start), wordy, _skip(_ARTICLE, self.text, wordy)):
             if found := match_option_text(self.text, place, self.options):
@@ -164,7 +164,7 @@ class _Reader:
         return self.read_letter(wordy)
 
     def read_list(self, start: int) -> tuple[OptionReference, OptionReference] | None:
-        """The first option named, and all of "A, B or C" as one; the same when there is only one."""
+        """The first option named, and all of "A, B or C" as one; the same if there is only one."""
         first = every = self.read_one(start)
         if first is None or every is None:
             return None
@@ -177,7 +177,7 @@ class _Reader:
         return first, every
 
     def read(self, start: int) -> OptionReference | None:
-        """What is named at `start`, if a clause could end after it."""
+        """The options named at `start`, if a clause could end after them."""
         found = self.read_list(start)
         if found is None:
             return None
@@ -187,7 +187,7 @@ class _Reader:
         return named if is_verdict or not named.is_text or _TEXT_END.match(self.text, named.end) else None
 
     def read_whole(self, start: int, end: int) -> OptionReference | None:
-        """What is named between `start` and `end`, if there is nothing else."""
+        """The options named between `start` and `end`, if there is nothing else."""
         inner = _Reader(self.text[start:end], self.options)
         found = inner.read(0)
         if found is None or not _NOTHING_MORE.fullmatch(inner.text, found.end):
@@ -195,7 +195,7 @@ class _Reader:
         return replace(found, start=start + found.start, end=start + found.end)
 
     def is_small_letter(self, reference: OptionReference) -> bool:
-        """True for a lower-case letter by itself, which may be a word."""
+        """True for a single lower-case letter, which may be a word."""
         return reference.end - reference.start == 1 and self.text[reference.start].islower()
 
 
@@ -205,7 +205,7 @@ def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def extract_answer(text: str, options: Mapping[str, str]) -> Extraction:
-    """The option that an answer commits to.
+    """Return the option that an answer commits to.
 
     The last of several commitments counts if it is a box or a "final answer", or if words between it and the one
     before show a correction ("wait", "but", "therefore"); otherwise they are ambiguous.
@@ -237,7 +237,7 @@ def _conclude(text: str, options: Mapping[str, str], commitment: _Commitment) ->
 
 
 def _settle(text: str, commitments: list[_Commitment]) -> _Commitment:
-    """The commitment that the later ones leave standing; with all their letters where none corrects another."""
+    """The final commitment after corrections; with all letters if none corrects another."""
     current, *later = sorted(commitments, key=lambda commitment: commitment.reference.start)
     for new in later:
         old_letters, between = current.reference.letters, (current.reference.end, new.reference.start)
@@ -248,7 +248,7 @@ def _settle(text: str, commitments: list[_Commitment]) -> _Commitment:
 
 
 def _find_boxes(reader: _Reader) -> Iterator[_Commitment]:
-    """Closed boxes with something in them; without letters when that is no option."""
+    """Closed, non-empty boxes; without letters if the content is not an option."""
     for box in _BOX.finditer(reader.text):
         start, end = box.span("content")
         if box["content"].strip() and not _REJECTED.match(reader.text, box.end()):
@@ -277,7 +277,7 @@ def _is_taken_back(text: str, start: int, named: OptionReference) -> bool:
 
 
 def _find_alone(reader: _Reader) -> Iterator[_Commitment]:
-    """Options in bold, on the first or last line, or several of them left standing side by side."""
+    """Options in bold, or on the first or last line; several if none of them is ruled out."""
     for bold in _BOLD.finditer(reader.text):
         named = reader.read_whole(*bold.span("content"))
         if named and not _REJECTED.match(reader.text, bold.end()) and not reader.is_small_letter(named):

@@ -1,11 +1,11 @@
-"""What can be wrong with a question, a prompt or a scoring rule.
+"""Errors of questions, prompts and scoring rules.
 
 AppError
 └── QuestionError
     ├── InvalidQuestion          a question, its options or its target cannot be used as given
     ├── InvalidAnswers           a file of answers to score cannot be used
-    ├── InvalidPromptTemplate    a template leaves out what it is there to carry
-    └── UnknownScoringRule       no scoring rule has that name
+    ├── InvalidPromptTemplate    a template would drop the question or its options
+    └── UnknownScoringRule       unknown scoring rule
 
 Every message says what was found and what to do about it.
 """
@@ -14,7 +14,7 @@ from m1app.errors import AppError
 
 
 class QuestionError(AppError):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class InvalidQuestion(QuestionError):
@@ -30,4 +30,4 @@ class InvalidPromptTemplate(QuestionError):
 
 
 class UnknownScoringRule(QuestionError, ValueError):
-    """No scoring rule has that name; the message lists those there are."""
+    """Unknown scoring rule; the message lists the known ones."""

@@ -1,6 +1,6 @@
-"""The questions that come with the app: `library.toml`, checked and read.
+"""The questions shipped with the app: reads and validates `library.toml`.
 
-Questions a person adds and question sets in storage are not here; nor is asking or scoring them.
+Does not cover questions added by users, question sets in storage, or asking and scoring.
 """
 
 import re
@@ -25,7 +25,7 @@ _SHOWN_CHARACTERS = 60
 
 
 class LibraryError(QuestionError):
-    """The library file is wrong; the message names file, entry and field, and what was expected."""
+    """The library file is invalid; the message names file, entry and field, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ class LibraryQuestion:
     """One question of the library."""
 
     id: str
-    """Stable slug: saved runs name it."""
+    """Stable slug: saved runs refer to it."""
     title: str
     specialty: str
     difficulty: Difficulty
     question: str
-    """The stem, without options; line breaks are part of it."""
+    """The stem, without options; may contain line breaks."""
     options: Mapping[str, str] = field(hash=False)
-    """Letter -> text, from A without a gap; empty for an open question."""
+    """Letter -> text, from A without gaps; empty for an open question."""
     target: str | None
     """Letter of the right option; None for an open question."""
     expected: str | None
-    """The right answer in words; None where there are options."""
+    """The right answer in words; None if there are options."""
     explanation: str
     reference: str
     """Guideline or standard text: organisation, title, year."""
@@ -58,20 +58,20 @@ class LibraryQuestion:
 
 @cache
 def load_library() -> tuple[LibraryQuestion, ...]:
-    """The shipped questions, in the order of the file.
+    """Return the shipped questions, in file order.
 
     Raises:
-        LibraryError: the shipped file has a mistake.
+        LibraryError: the shipped file is invalid.
     """
     return parse_library(resources.files(__package__).joinpath(LIBRARY_FILE).read_text(encoding="utf-8"))
 
 
 def parse_library(text: str, file_name: str = LIBRARY_FILE) -> tuple[LibraryQuestion, ...]:
-    """The questions of a library file.
+    """Parse the questions of a library file.
 
     Args:
         text: the file's TOML.
-        file_name: what messages call it.
+        file_name: its name in messages.
 
     Raises:
         LibraryError: one line per mistake found.
@@ -106,7 +106,7 @@ _Text = Annotated[str, AfterValidator(_check_text)]
 
 
 class _Entry(BaseModel):
-    # Options stand before target and expected: a validator sees only the fields before its own.
+    # Options must precede target and expected: validators only see earlier fields.
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: _Slug

@@ -1,10 +1,10 @@
 """The published scorer of m1, verdict for verdict, quirks included.
 
-Source: github.com/UCSC-VLAA/m1, the evaluation's answer extraction and choice matching (the latter from
-HuatuoGPT-o1), read on 2026-11-22 and written anew. It never finds "no answer": what names no option goes to the option
-whose text is most similar. Other quirks, kept: of several mentions the last wins; "a patient" counts as option A only
-where no space follows the letter; a box that holds "=" counts from the last one on; options are read back from the
-prompt's lines, so that one of several lines keeps its first.
+Source: github.com/UCSC-VLAA/m1, the evaluation's answer extraction and choice matching (the latter from HuatuoGPT-o1),
+read on 2026-11-22 and reimplemented. It never finds "no answer": an answer that names no option is given the option
+with the most similar text. Other quirks, kept: the last of several mentions wins; "a patient" counts as option A only
+if no space follows the letter; a box with "=" only counts from the last one on; options are read back from the prompt's
+lines, so multi-line options keep only their first line.
 """
 
 import re
@@ -20,20 +20,20 @@ _AFTER = r"(?:\W|[\u4e00-\u9fff]|$)"
 
 
 class How(StrEnum):
-    """What the scorer took a letter from."""
+    """What the scorer based a letter on."""
 
     WHOLE_ANSWER = "whole_answer"
     """The extracted answer is the target: its text, its letter, or both."""
     ANSWER_IS = "answer_is"
     LETTER = "letter"
-    """The last letter that stands alone."""
+    """The last standalone letter."""
     OPTION_TEXT = "option_text"
     MOST_SIMILAR = "most_similar"
     """A guess: nothing in the answer names an option."""
 
 
 def read_choice(text: str, options: Mapping[str, str], target: str) -> tuple[str, How]:
-    """The letter that the scorer reads in an answer, and what from; it is correct when it is the target's.
+    """Return the letter that the scorer reads in an answer, and its basis; it is correct if it is the target's.
 
     Args:
         text: the answer, without the thinking.
@@ -48,12 +48,13 @@ def read_choice(text: str, options: Mapping[str, str], target: str) -> tuple[str
 
 
 def extract_answer(text: str) -> str:
-    """What the answer's last box holds; the whole text where there is none or it is not closed."""
+    """Content of the answer's last box; the whole text if there is none or it is not closed."""
     return _unwrap(_last_box(_unwrap(_last_box(text), "\\boxed{")), "\\text{")
 
 
 def match_choice(extracted: str, options: Mapping[str, str]) -> tuple[str, How]:
-    """The letter that the extracted answer names, or comes nearest to; it need not be an option's after "answer is"."""
+    """The letter that the extracted answer names or is most similar to; after "answer is" it need not be an
+    option's."""
     options = _as_prompted(options)
     text = extracted.rpartition(_FINAL_RESPONSE)[2]
     if said := _ANSWER_IS.findall(text):
@@ -65,13 +66,13 @@ def match_choice(extracted: str, options: Mapping[str, str]) -> tuple[str, How]:
     found = max(places, key=lambda letter: places[letter])
     if places[found] >= 0:
         return found, How.OPTION_TEXT
-    # Of equally similar ones the last.
+    # The last of equally similar ones.
     similar = {letter: SequenceMatcher(None, option.lower(), lowered).ratio() for letter, option in options.items()}
     return max(reversed(similar), key=lambda letter: similar[letter]), How.MOST_SIMILAR
 
 
 def _as_prompted(options: Mapping[str, str]) -> dict[str, str]:
-    """The options as their lines in the prompt read; a line without ". " is none."""
+    """The options as read back from the prompt's lines; lines without ". " are skipped."""
     lines = "\n".join(f"{letter}. {text}" for letter, text in options.items()).split("\n")
     parted = [line.strip().partition(". ") for line in lines]
     return {letter: text for letter, stop, text in parted if stop} or dict(options)

@@ -1,6 +1,6 @@
-"""How options stand in a text: as lettered lines, written and found again, as quotations, and in a prompt.
+"""Options in text: written and parsed as lettered lines, quoted, and in prompts.
 
-Chat templates and thinking delimiters are the profile's and the engine's; nothing here knows tokens.
+Chat templates and thinking delimiters belong to the profile and the engine; nothing here deals with tokens.
 """
 
 import re
@@ -15,9 +15,9 @@ from m1app.question.errors import InvalidPromptTemplate, InvalidQuestion
 
 _PLACEHOLDER = re.compile(r"\{(question|options)\}")
 
-# Only the last few places where options could begin are tried, so that huge pastes stay fast.
+# Only the last few possible starts of options are tried, so that huge pastes stay fast.
 _STARTS_TRIED = 4
-# Full-width ASCII, ideographic space and full stop: one character for one, so that positions stay.
+# Full-width ASCII, ideographic space and full stop: character for character, so that positions are preserved.
 _NARROW = {0xFF01 + offset: 0x21 + offset for offset in range(94)} | {0x3000: " ", 0x3002: "."}
 _LINE_MARKER = re.compile(
     r"""^(?P<lead>(?:[^\S\n]|[-•·‣▪◦●○☐□>]|\*(?=[^\S\n]))*(?P<bold>\*\*)?)
@@ -33,7 +33,7 @@ _CLAIMS_LETTER = re.compile(
     r"|with|by|of|from|to|for|in|and|or|the|an?|see|due|non)\s$",
     re.IGNORECASE,
 )
-# What may differ between an option's text and its quotation; a minus sign is more than that.
+# Differences allowed between an option's text and its quotation; a minus sign is significant.
 _GAP = r"(?:[\s.,;:!?'\"()\[\]{}*_`$/\\‘’“”–—]|(?<=\w)-|-(?=\s))+"
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
@@ -47,38 +47,38 @@ class OptionMarker:
     style: str
     """"()", ".", ")", ":" or a dash."""
     start: int
-    """Where its indentation begins."""
+    """Start of its indentation."""
     text_start: int
-    """Where the option's text begins."""
+    """Start of the option's text."""
 
     @classmethod
     def of(cls, found: re.Match[str]) -> Self:
-        """The marker that a regular expression of this module found."""
+        """Create a marker from a match of this module's patterns."""
         style = (found["mark"] or "()").strip()
         return cls(found["parens"] or found["bare"], style, found.start(), found.end())
 
 
 @dataclass(frozen=True, slots=True)
 class OptionReference:
-    """Where a text names options; positions count code points."""
+    """A place where a text names options; positions count code points."""
 
     letters: frozenset[str]
-    """Keys of the options; several when several are named or have the same text."""
+    """Keys of the options; several if several are named or share the same text."""
     start: int
     end: int
     is_text: bool = False
-    """True when the option's text is there without its letter."""
+    """True if the option's text appears without its letter."""
 
 
 def render_prompt(template_with_options: str, template_open: str, stem: str, options: Mapping[str, str]) -> str:
-    """The template that fits the question, filled in.
+    """Fill in the template that matches the question.
 
     Placeholders are replaced in one pass over the template, so braces in a stem or an option stay as they are.
 
     Args:
-        template_with_options: used when there are options; holds `{question}` and `{options}`.
-        template_open: used for an open question; holds `{question}`.
-        stem: the question without its options, taken as it is.
+        template_with_options: used if there are options; contains `{question}` and `{options}`.
+        template_open: used for an open question; contains `{question}`.
+        stem: the question without its options, used unchanged.
         options: letter -> text; empty for an open question.
 
     Raises:
@@ -109,7 +109,8 @@ def join_lines(text: str) -> str:
 
 
 def normalise_newlines(text: str) -> str:
-    r"""`text` with \n as its only line break."""
+    r"""`text` with 
+     as its only line break."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -119,16 +120,16 @@ def narrow(text: str) -> str:
 
 
 def match_marker(line: str) -> OptionMarker | None:
-    """The option letter at the beginning of a line; None when there is none."""
+    """The option letter at the start of a line, if any."""
     found = _LINE_MARKER.match(narrow(line))
     return OptionMarker.of(found) if found else None
 
 
 def find_markers(text: str) -> list[OptionMarker]:
-    """Markers of the lettered options at the end of `text`, in order; empty when it ends otherwise.
+    """Markers of the lettered options at the end of `text`, in order; empty if it does not end with options.
 
     Raises:
-        InvalidQuestion: options are plainly there, but a letter comes twice or is left out.
+        InvalidQuestion: there are clearly options, but a letter is repeated or missing.
     """
     folded = narrow(text)
     lines = [OptionMarker.of(found) for found in _LINE_MARKER.finditer(folded)]
@@ -143,7 +144,7 @@ def find_markers(text: str) -> list[OptionMarker]:
 
 
 def _follow(folded: str, first: OptionMarker, lines: Sequence[OptionMarker]) -> list[OptionMarker]:
-    """`first` and the markers of the letters after it, as far as they go."""
+    """`first` and the markers of the consecutive letters after it."""
     block = [first]
     for letter in ascii_uppercase[1:]:
         wanted = letter if first.letter == "A" else letter.lower()
@@ -157,7 +158,7 @@ def _follow(folded: str, first: OptionMarker, lines: Sequence[OptionMarker]) -> 
 
 
 def _find_inline(folded: str, last: OptionMarker, wanted: str, is_inline: bool) -> Iterator[OptionMarker]:
-    """Markers further along the line; in a list of lines only such as begin a text with a capital."""
+    """Markers further along the line; in a list of lines only those followed by a capital."""
     mark = {"()": rf"\({wanted}\)(?=\s*\S)", ")": rf"{wanted}\)(?=\s*\S)"}.get(
         last.style, rf"{wanted}[^\S\n]*{re.escape(last.style)}(?=\s+\S)"
     )
@@ -170,13 +171,13 @@ def _find_inline(folded: str, last: OptionMarker, wanted: str, is_inline: bool) 
 
 
 def split_texts(text: str, markers: Sequence[OptionMarker]) -> list[str]:
-    """What stands after each marker, up to the next one, as it is written."""
+    """The text after each marker, up to the next one, unchanged."""
     ends = [marker.start for marker in markers[1:]] + [len(text)]
     return [text[marker.text_start : end].strip() for marker, end in zip(markers, ends, strict=True)]
 
 
 def _is_trailing(folded: str, block: Sequence[OptionMarker], *, is_inline: bool) -> bool:
-    """False when something other than options follows: a paragraph, or the question itself."""
+    """False if something other than options follows: a paragraph, or the question itself."""
     *others, last = split_texts(folded, block)
     if any(_BLANK_LINE.search(text) for text in (*others, last)):
         return False
@@ -185,7 +186,7 @@ def _is_trailing(folded: str, block: Sequence[OptionMarker], *, is_inline: bool)
 
 
 def _check_lines(folded: str, block: Sequence[OptionMarker], lines: Sequence[OptionMarker]) -> None:
-    """Refuse lines within the block that are lettered like options, but with the wrong letter."""
+    """Reject lines within the block that are lettered like options, but with the wrong letter."""
     first = block[0]
     strays = [
         marker
@@ -202,7 +203,7 @@ def _check_lines(folded: str, block: Sequence[OptionMarker], lines: Sequence[Opt
 
 
 def check_letters(letters: Sequence[str]) -> None:
-    """Refuse letters that are not A, B, C, ... in this order."""
+    """Reject letters other than A, B, C, ... in order."""
     check_doubled(letters)
     for expected, letter in zip(ascii_uppercase, letters, strict=False):
         if letter != expected:
@@ -213,7 +214,7 @@ def check_letters(letters: Sequence[str]) -> None:
 
 
 def check_doubled(letters: Sequence[str]) -> None:
-    """Refuse a letter that comes more than once."""
+    """Reject repeated letters."""
     if doubled := [letter for letter, count in Counter(letters).items() if count > 1]:
         raise InvalidQuestion(
             f"The option letter {', '.join(doubled)} appears more than once: give each option its own letter."
@@ -221,7 +222,7 @@ def check_doubled(letters: Sequence[str]) -> None:
 
 
 def match_option_text(text: str, start: int, options: Mapping[str, str]) -> OptionReference | None:
-    """The longest option text that begins at `start`, whatever its case, spacing and punctuation."""
+    """The longest option text at `start`, ignoring case, spacing and punctuation."""
     patterns = _text_patterns(tuple(options.items()))
     found = [(match.end(), letter) for letter, p in patterns if (match := p.match(text, start))]
     end = max(found, default=(start, ""))[0]
@@ -231,7 +232,7 @@ def match_option_text(text: str, start: int, options: Mapping[str, str]) -> Opti
 
 @lru_cache(maxsize=256)
 def _text_patterns(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """A pattern per option; none for a text that is but a letter, as "C" means option C whatever the texts are."""
+    """A pattern per option; none for single-letter texts, since "C" means option C whatever the texts are."""
     patterns = []
     for letter, text in options:
         words = [re.escape(word) for word in re.split(_GAP, narrow(text)) if word]

@@ -1,7 +1,7 @@
-"""What a clinician pastes, taken apart: stem, lettered options, target; and the checks a question must pass.
+"""Parses pasted questions into stem, lettered options and target, and validates them.
 
-Reading is cautious: lines become options only when they are lettered A, B, ... and nothing but options follows
-them. Anything else stays in the stem, and the question is open. The lettered form itself is `prompt_text`'s.
+Parsing is cautious: lines become options only if they are lettered A, B, ... and nothing but options follows. Anything
+else stays in the stem, and the question is open. The lettered format is defined in `prompt_text`.
 """
 
 import json
@@ -57,17 +57,17 @@ class QuestionText:
     options: dict[str, str]
     """Letter -> text, in order; empty for an open question."""
     target: str | None
-    """Letter of the right option, or whatever was given in its place; None when nothing was given."""
+    """Letter of the right option, or whatever was given instead; None if nothing was given."""
 
 
 def parse_question(text: str) -> QuestionText:
-    """Stem, trailing lettered options, and the target of an "Answer: C" line at the end.
+    """Parse the stem, trailing lettered options, and the target from an "Answer: C" line at the end.
 
     Returns:
-        The parts; without recognisable options all of it is the stem. `validate_question` checks them.
+        The parts; without recognisable options all text is the stem. `validate_question` checks them.
 
     Raises:
-        InvalidQuestion: the options are plainly lettered, but a letter comes twice or is left out.
+        InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
     """
     text = normalise_newlines(text).strip()
     before, _, last_line = text.rpartition("\n")
@@ -83,14 +83,14 @@ def parse_question(text: str) -> QuestionText:
 
 
 def _read_target(stated: str, options: Mapping[str, str]) -> str:
-    """What follows "Answer:": a letter before it is a text, for options may be letters themselves."""
+    """The text after "Answer:"; a letter before it is text, because options may be letters themselves."""
     stated = stated.strip("*_ ")
     is_letter = stated.strip("()[].").upper() in options
     return stated.strip("()[].").upper() if is_letter else _find_target(stated, options)
 
 
 def _find_target(stated: str, options: Mapping[str, str]) -> str:
-    """The letter of the option whose text this is, else the letter it begins with, else what was given."""
+    """The letter of the option with this text, else the letter it starts with, else the input."""
     for letter, text in options.items():
         if _same_text(narrow(text), stated):
             return letter
@@ -111,11 +111,11 @@ def _option_texts(body: str, markers: Sequence[OptionMarker]) -> dict[str, str]:
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Options of a box: one per line, all with letters or all without; without, they are lettered A, B, ...
+    """Parse options from a text box: one per line, all lettered or none; unlettered ones become A, B, ...
 
     Raises:
-        InvalidQuestion: only some lines have a letter, a letter comes twice or is left out, or there are more
-            than 26 lines.
+        InvalidQuestion: only some lines have a letter, a letter is repeated or missing, or there are more than 26
+            lines.
     """
     lines = [line.strip() for line in normalise_newlines(text).split("\n") if line.strip()]
     markers = [match_marker(line) for line in lines]
@@ -131,7 +131,7 @@ def parse_options(text: str) -> dict[str, str]:
 
 
 def _are_lettered(lines: Sequence[str], markers: Sequence[OptionMarker | None]) -> bool:
-    """True unless the letters there are belong to organisms ("E. coli")."""
+    """True unless the letters belong to organisms ("E. coli")."""
     if markers and markers[0] and markers[0].letter in "Aa":
         return True
     marked = [line for line, marker in zip(lines, markers, strict=True) if marker]
@@ -156,13 +156,13 @@ def _parse_lettered(lines: Sequence[str], markers: Sequence[OptionMarker]) -> di
 def validate_question(
     stem: str, options: Mapping[str, str], target: str | None, *, max_characters: int = 100_000
 ) -> tuple[str, ...]:
-    """Refuse what no engine should be asked.
+    """Reject questions that no engine should be asked.
 
     Returns:
-        Warnings for the person who asks: things that are odd but allowed.
+        Warnings for the user about things that are odd but allowed.
 
     Raises:
-        InvalidQuestion: the first thing found wrong, and what to do about it.
+        InvalidQuestion: the first problem found, and what to do about it.
     """
     if not stem.strip():
         raise InvalidQuestion("The question is empty: enter or paste one.")
@@ -217,13 +217,13 @@ def _check_count(count: int) -> None:
 
 
 def read_question_json(text: str) -> QuestionText:
-    """A question as JSON: `question`, and if they are there `options`, `answer_idx` and `answer`.
+    """Read a question from JSON: `question`, and optionally `options`, `answer_idx` and `answer`.
 
-    `options` is an object (letter -> text) or a list of texts; `answer`, the right option's text, gives the
-    target where `answer_idx` is missing. Other keys are ignored. `validate_question` checks the result.
+    `options` is an object (letter -> text) or a list of texts; `answer`, the right option's text, gives the target if
+    `answer_idx` is missing. Other keys are ignored. `validate_question` checks the result.
 
     Raises:
-        InvalidQuestion: no JSON, a key of the wrong type or given twice, or an answer that fits no option.
+        InvalidQuestion: not JSON, a key of the wrong type or given twice, or an answer that matches no option.
     """
     try:
         record = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_refuse_doubled_keys)
@@ -274,7 +274,7 @@ def _options_at(record: Mapping[str, object]) -> dict[str, str]:
 
 
 def _target_at(record: Mapping[str, object], options: Mapping[str, str]) -> str | None:
-    """The letter given, or that of the option whose text `answer` is; an open question's `answer` is no target."""
+    """The given letter, or that of the option with the text `answer`; an open question's `answer` is not a target."""
     letter, answer = _text_at(record, "answer_idx"), _text_at(record, "answer")
     found = _find_target(answer, options) if answer is not None and options else None
     if letter is None:

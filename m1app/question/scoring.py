@@ -1,8 +1,8 @@
 """Scoring an answer against its question's target, by a named rule.
 
-A rule decides both which letter was answered and whether that is correct, for published scorers do not always
-derive the one from the other. `RULES` is the registry: add an entry to add a rule. Averages, intervals and other
-statistics over scores are not here.
+A rule decides both which letter was answered and whether it is correct, since published scorers do not always derive
+one from the other. `RULES` is the registry: add an entry to add a rule. Averages, intervals and other statistics are
+elsewhere.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,14 +15,14 @@ from m1app.question.m1_scorer import read_choice
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one answer is worth."""
+    """The score of one answer."""
 
     letter: str | None
-    """The option answered; None without a single one, and for an open question."""
+    """The option answered; None if there is not exactly one, and for an open question."""
     is_correct: bool | None
-    """None when there is nothing to score: no target, or an open question."""
+    """None if there is nothing to score: no target, or an open question."""
     how: str
-    """What the letter, or its absence, rests on; the words are the rule's own."""
+    """The basis of the letter, or of its absence, in the rule's own terms."""
 
 
 Rule = Callable[[str, Mapping[str, str], str | None], Score]
@@ -45,16 +45,16 @@ RULES: dict[str, Rule] = {"strict": _score_strict, "m1": _score_m1}
 
 
 def score(text: str, options: Mapping[str, str], target: str | None, rule: str = "strict") -> Score:
-    """The verdict of a rule on an answer.
+    """Score an answer by a rule.
 
     Args:
         text: the answer, without the thinking.
         options: letter -> text; empty for an open question.
-        target: letter of the right option; None when it is not known. With a target and options, an answer
+        target: letter of the right option; None if unknown. With a target and options, an answer
             without a letter is wrong.
         rule: a key of `RULES`.
 
-    The rule `m1` needs a target and options to say anything: it is written to judge, not to read.
+    The rule `m1` needs a target and options: it is made for scoring, not for reading answers.
 
     Raises:
         UnknownScoringRule: no such rule.
@@ -65,5 +65,5 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
 
 
 def lead_in(close: str) -> str:
-    """The part of a closing that the answer goes on with, and that is scored with it: its last line."""
+    """The last line of a closing, which the answer continues and which is scored with it."""
     return close.rpartition("\n")[2]

@@ -1,1 +1,1 @@
-"""Sets of questions: read from files and the hub, checked, compared and kept."""
+"""Question sets: read from files and the hub, validated, compared and stored."""

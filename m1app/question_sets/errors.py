@@ -1,4 +1,4 @@
-"""What can be wrong with a question set.
+"""Errors of question sets.
 
 AppError
 └── QuestionSetError
@@ -9,7 +9,7 @@ from m1app.errors import AppError
 
 
 class QuestionSetError(AppError):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class InvalidQuestionSet(QuestionSetError):

@@ -1,9 +1,9 @@
-"""Question sets of the Hugging Face hub: which repositories are known, and how one is fetched.
+"""Question sets on the Hugging Face hub: known repositories, and how to fetch them.
 
 `fetch_from_hub` starts `python -m m1app.question_sets.hub FOLDER`, which reads a request as JSON from standard input,
 fetches through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error": message}`. It is a
-process of its own because both libraries take address, token and offline mode from the environment when they are
-imported, and keep what they read in memory. It runs no code of a repository: `datasets` no longer supports that.
+separate process because `datasets` and `huggingface_hub` take address, token and offline mode from the environment on
+import, and keep loaded data in memory. It runs no code from repositories: `datasets` no longer supports that.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.settings import Settings
 from models.servers.process_guard import inherited_environment
 
-# Neither a folder nor "..": `datasets` would take one that exists for the data.
+# Neither a folder nor "..": `datasets` would load an existing folder as the data.
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _PREFERRED_SPLITS = ("test", "validation")
 
 
 @dataclass(frozen=True, slots=True)
 class HubRequest:
-    """What to fetch; empty parts are chosen by what the repository has."""
+    """What to fetch; empty fields are chosen from what the repository has."""
 
     repo: str
     config: str = ""
     split: str = ""
     file: str = ""
-    """A file of the repository to take as it is, instead of loading a split."""
+    """A file of the repository to use directly, instead of loading a split."""
     layout: str = ""
-    """Id of the layout to read it by; empty finds it."""
+    """Id of the layout to read it with; empty detects it."""
 
     @property
     def place(self) -> str:
-        """Where it comes from, for people."""
+        """Its source, for users."""
         return "hub:" + " ".join(filter(None, (self.repo, self.config, self.split, self.file)))
 
     @property
@@ -62,14 +62,14 @@ _KNOWN = {
         HubRequest("TsinghuaC3I/MedXpertQA", "Text", "test"),
     )
 }
-"""What a benchmark takes of repositories that have several parts; MedMCQA's test split has no targets."""
+"""Defaults for repositories with several parts; MedMCQA's test split has no targets."""
 
 
 def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") -> HubRequest:
-    """The request for a repository, with what is known about it filled in.
+    """Create the request for a repository, with its known defaults.
 
     Raises:
-        InvalidQuestionSet: it is no repository's name, or a part is asked for of one that is a single file.
+        InvalidQuestionSet: not a repository name, or a config or split of a single-file repository was requested.
     """
     repo = repo.strip().removeprefix("https://huggingface.co/datasets/").rstrip("/")
     if not _REPO.fullmatch(repo):
@@ -80,13 +80,13 @@ def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") 
     known = _KNOWN.get(repo.casefold(), HubRequest(repo))
     if known.file and (config or split):
         raise InvalidQuestionSet(f"{repo} is one file with every set in it: leave config and split empty.")
-    # A config of one's own may have other splits than the known one.
+    # A different config may have other splits than the known one.
     known_split = known.split if config in ("", known.config) else ""
     return HubRequest(known.repo, config or known.config, split or known_split, known.file, layout or known.layout)
 
 
 def fetch(request: HubRequest, folder: Path) -> HubRequest:
-    """Fetch into a file of `folder` (rows.parquet, or `request.file`); gives what was chosen.
+    """Fetch into a file of `folder` (rows.parquet, or `request.file`); return what was chosen.
 
     Raises:
         InvalidQuestionSet: the repository has several parts and none was named.
@@ -119,7 +119,7 @@ def _only(names: Sequence[str], preferred: Sequence[str], what: str) -> str:
 
 
 def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
-    """What the process prints."""
+    """Return what the process prints."""
     folder = Path(arguments[0])
     try:
         return asdict(fetch(HubRequest(**request), folder))
@@ -137,14 +137,14 @@ _ADVICE = {
     "LocalEntryNotFoundError": _UNREACHABLE,
     "RuntimeError": "If it is a dataset script, import a copy of the set as Parquet or JSON lines.",
 }
-"""By the name of the error's class: what to do about it."""
+"""Advice by error class name."""
 
 
 async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) -> tuple[HubRequest, Path]:
-    """Fetch a set into `folder`, which is empty; gives what was chosen and the file.
+    """Fetch a set into an empty `folder`; return what was chosen and the file.
 
     Raises:
-        InvalidQuestionSet: it cannot be had; the message says why.
+        InvalidQuestionSet: it cannot be fetched; the message says why.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -154,7 +154,8 @@ async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        # In the empty folder: a folder of that name where the app runs would be taken for the repository.
+        # Run in the empty folder: a folder of that name in the working directory would be loaded instead of the
+        # repository.
         cwd=folder,
         env=hub_environment(settings),
     )
@@ -173,7 +174,7 @@ async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) 
 
 
 def hub_environment(settings: Settings) -> dict[str, str]:
-    """The process's environment: none of the app's settings but address, token and offline mode of the hub."""
+    """The process's environment: without the app's settings, except the hub's address, token and offline mode."""
     inherited = {name: value for name, value in inherited_environment().items() if not name.startswith("HF_")}
     token = settings.hub_token.get_secret_value() or os.environ.get("HF_TOKEN", "")
     return (

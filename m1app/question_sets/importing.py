@@ -1,4 +1,4 @@
-"""From a file to a question set: read by its layout, checked, named. All of it is imported, or nothing.
+"""From a file to question sets: read with a layout, validated, named. Imports are all or nothing.
 
 Storing is done by `service`.
 """
@@ -17,7 +17,7 @@ from storage.question_sets.records import QuestionSet
 from storage.questions.records import NewQuestion, content_hash
 
 KNOWN_LAYOUTS = tuple((layout.id, layout.label) for layout in LAYOUTS)
-"""(id, label for people) of every layout."""
+"""(id, user-visible label) of every layout."""
 
 _SHOWN_PROBLEMS = 10
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -25,28 +25,28 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class ParsedSet:
-    """One question set of a file."""
+    """A question set in a file."""
 
     name: str
-    """As the file names it, else the file's name without its ending."""
+    """Its name in the file, else the file's name without extension."""
     layout: str
-    """Id of the layout that it was read by."""
+    """Id of the layout it was read with."""
     questions: tuple[SetQuestion, ...]
-    """In the order of the file, repeated ones included; every one has a target."""
+    """In file order, including duplicates; all have targets."""
     left_out: int = 0
-    """Rows of subjects that the layout does not take."""
+    """Number of rows with subjects that the layout skips."""
 
 
 def parse_question_sets(content: bytes, file_name: str, layout: str = "") -> tuple[ParsedSet, ...]:
-    """Every question set of a file.
+    """Parse all question sets of a file.
 
     Args:
         content: the whole file.
-        file_name: its name; the ending tells what it is, and messages begin with it.
-        layout: id of the layout; empty finds the one that fits the columns.
+        file_name: its name; determines the format, and starts error messages.
+        layout: id of the layout; empty detects it from the columns.
 
     Raises:
-        InvalidQuestionSet: the file cannot be read, or rows of it are wrong: up to ten are listed with their lines.
+        InvalidQuestionSet: the file cannot be read, or has invalid rows: up to ten are listed with their lines.
     """
     chosen = layout_of(layout) if layout else None
     problems: list[str] = []
@@ -61,7 +61,7 @@ def parse_question_sets(content: bytes, file_name: str, layout: str = "") -> tup
 
 def _parse(table: RowTable, file_name: str, chosen: Layout | None, problems: list[str]) -> ParsedSet:
     rows = [row for row in table.rows if isinstance(row, Mapping)]
-    # Without a row that could be read there are no columns to tell by: each row's own problem says more.
+    # Without a readable row there are no columns to detect the layout from; each row's own problem says more.
     layout = chosen or (detect_layout(rows, file_name) if rows else layout_of("m1"))
     questions: list[SetQuestion] = []
     left_out = 0
@@ -128,21 +128,21 @@ MAX_NAME_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A set of the file, ready to be stored."""
+    """A parsed set, ready to be stored."""
 
     parsed: ParsedSet
     name: str
     questions: tuple[SetQuestion, ...]
-    """Without repeated ones; the first of equal ones stays."""
+    """Without duplicates; the first of equal ones is kept."""
     sha256: str
 
     @property
     def repeated(self) -> int:
-        """Questions of the file that stand in it before."""
+        """Number of duplicate questions in the file."""
         return len(self.parsed.questions) - len(self.questions)
 
     def new_questions(self) -> list[NewQuestion]:
-        """The questions as storage takes them."""
+        """The questions in storage's format."""
         return [
             NewQuestion(
                 stem=each.stem,
@@ -157,13 +157,13 @@ class Candidate:
 
 
 def candidate(parsed: ParsedSet, name: str, sets: int, sha256: str) -> Candidate:
-    """What a parsed set is to be stored as.
+    """Return the candidate for a parsed set.
 
     Args:
         parsed: the set.
-        name: given by a person; goes before the set's own where the file has several. Empty takes the set's own.
-        sets: how many the file has.
-        sha256: of what it comes from, hex.
+        name: given by the user; prefixes the set's own if the file has several. Empty uses the set's own.
+        sets: number of sets in the file.
+        sha256: hex digest of its source.
     """
     own = name.strip()
     full = (f"{own} {parsed.name}" if own and sets > 1 else own or parsed.name).strip()
@@ -174,13 +174,13 @@ def candidate(parsed: ParsedSet, name: str, sets: int, sha256: str) -> Candidate
 
 
 def questions_sha256(parsed: ParsedSet) -> str:
-    """SHA-256 (hex) of what a set asks, whatever it was written in."""
+    """SHA-256 (hex) of a set's questions, independent of the file format."""
     hashes = (content_hash(each.stem, each.options, each.target) for each in parsed.questions)
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def check_name(new: Candidate, here: QuestionSet | None) -> None:
-    """Refuse a name that cannot be one, or that another set has.
+    """Reject invalid or taken names.
 
     Raises:
         InvalidQuestionSet: the message asks for another name.
@@ -200,7 +200,7 @@ def check_name(new: Candidate, here: QuestionSet | None) -> None:
 
 
 def notes_of(given: Candidate, kept: QuestionSet, is_new: bool) -> list[str]:
-    """What a person should know beside the numbers."""
+    """Notes for the user besides the numbers."""
     notes = []
     if not is_new:
         notes.append(

@@ -1,7 +1,7 @@
-"""The layouts in which question sets are published: the columns of each, and how a row is read as a question.
+"""Layouts of published question sets: the columns of each, and how a row becomes a question.
 
-A reader raises RowProblem for a row that it cannot use. How rows are nested in a JSON file is the matter of `rows`.
-docs/question-sets.md says where the columns were looked up.
+A reader raises RowProblem for a row that it cannot use. How rows are nested in a JSON file is handled in `rows`.
+docs/question-sets.md lists the sources of the columns.
 """
 
 import hashlib
@@ -108,8 +108,8 @@ def _without_padding(options: object) -> object:
 def read_gpqa(row: Row) -> SetQuestion:
     """GPQA, its four answers in an order that the question's own text decides.
 
-    The original has the right answer first. The order is that of the SHA-256 of question and answer, so that it is
-    the same on every import and whatever column an answer stood in.
+    The original has the right answer first. Answers are ordered by the SHA-256 of question and answer, so that the
+    order is the same on every import and independent of the column.
     """
     question = text_at(row, "Question")
     answers = [text_at(row, column) for column in GPQA_ANSWERS]
@@ -155,7 +155,7 @@ def read_bigbio(row: Row) -> SetQuestion:
 
 
 def read_plain(row: Row) -> SetQuestion:
-    """A table of one's own: options in one column or in columns A, B, ...; the target as letter or text."""
+    """A user's own table: options in one column or in columns A, B, ...; the target as letter or text."""
     options = options_at(row, "options") if row.get("options") else _letter_columns(row)
     column = next((name for name in _TARGET_COLUMNS if row.get(name) not in (None, "")), "answer_idx")
     value = row.get(column)
@@ -177,21 +177,21 @@ _GPQA_MEDICAL = ("biology",)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way in which question sets are written down."""
+    """A file layout of question sets."""
 
     id: str
     label: str
-    """For people."""
+    """Name shown to users."""
     columns: frozenset[str]
-    """Those that every file of this layout has."""
+    """Columns that every file of this layout has."""
     read: Callable[[Row], SetQuestion]
-    """A row as a question; raises RowProblem."""
+    """Reads a row as a question; raises RowProblem."""
     subjects: tuple[str, ...] = ()
-    """Values of `subject_column` in lower case that are taken; empty takes all."""
+    """Accepted values of `subject_column`, in lower case; empty accepts all."""
     subject_column: str = ""
 
     def takes(self, row: Row) -> bool:
-        """Whether the row is of a subject that this layout takes."""
+        """Whether the row's subject is accepted."""
         return not self.subjects or str(row.get(self.subject_column)).strip().casefold() in self.subjects
 
 
@@ -232,16 +232,16 @@ LAYOUTS = (
     _layout("bigbio-qa", "bigbio question schema", "question|choices|answer", read_bigbio),
     _layout("plain", "question, options or A, B, ..., and the answer", "question", read_plain),
 )
-"""In the order in which they are tried: the one with the more telling columns first."""
+"""In the order in which they are tried: layouts with more distinctive columns first."""
 
 _BY_ID = {layout.id: layout for layout in LAYOUTS}
 
 
 def layout_of(layout_id: str) -> Layout:
-    """The layout with that id.
+    """Return the layout with this id.
 
     Raises:
-        InvalidQuestionSet: there is none.
+        InvalidQuestionSet: no such layout.
     """
     if layout_id not in _BY_ID:
         raise InvalidQuestionSet(f"Unknown layout {layout_id!r}. Choose one of {', '.join(_BY_ID)}.")
@@ -249,10 +249,10 @@ def layout_of(layout_id: str) -> Layout:
 
 
 def detect_layout(rows: Sequence[Row], file_name: str) -> Layout:
-    """The first layout whose columns the rows have.
+    """Return the first layout whose columns the rows have.
 
     Raises:
-        InvalidQuestionSet: there is none.
+        InvalidQuestionSet: no such layout.
     """
     columns: set[str] = set()
     for row in rows:

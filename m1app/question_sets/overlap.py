@@ -1,11 +1,11 @@
-"""Questions that stand in two lists: by word n-grams, the way fine-tuning data is checked against benchmarks.
+"""Finds questions that appear in two lists by word n-grams, as fine-tuning data is checked against benchmarks.
 
-s1 (Muennighoff et al. 2025, arXiv:2501.19393), on which m1's recipe builds, drops a training question that shares one
-run of 8 words with a test question; whether m1's authors did the same could not be looked up here. Here that run makes
-a candidate only; the share of runs that two questions have in common is shown, and decides. Two deviations with a
-reason: exam questions share stock phrases ("which of the following is the most likely"), so a run that many texts have
-makes no candidate; and a question of fewer than 8 words counts as one run together with its options, since "Which is
-true?" says nothing alone. `read_training_texts` takes the questions out of a file of fine-tuning data.
+s1 (Muennighoff et al. 2025, arXiv:2501.19393), on which m1's recipe builds, drops training questions that share any
+8-gram with a test question; we could not verify whether m1's authors did the same. Here a shared n-gram only makes a
+candidate; the share of n-grams in common is shown, and decides. Two deliberate deviations: exam questions share stock
+phrases ("which of the following is the most likely"), so n-grams found in many texts do not make candidates; and a
+question of fewer than 8 words counts as one n-gram together with its options, since "Which is true?" alone says
+nothing. `read_training_texts` extracts the questions from a file of fine-tuning data.
 """
 
 import re
@@ -23,9 +23,9 @@ from m1app.question_sets.rows import read_tables
 
 NGRAM_WORDS = 8
 MIN_SHARE = 0.3
-"""Least share of the shorter text's n-grams for two texts to count as overlapping."""
+"""Minimum share of the shorter text's n-grams for two texts to overlap."""
 COMMON_TEXTS = 10
-"""An n-gram of more texts than this is a stock phrase."""
+"""An n-gram found in more texts than this is a stock phrase."""
 
 _WORD = re.compile(r"\w+")
 
@@ -35,7 +35,7 @@ _Indices = NDArray[numpy.int64]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is compared: a question, and its options where they are known."""
+    """A text to compare: a question, and its options if known."""
 
     stem: str
     options: tuple[str, ...] = ()
@@ -43,13 +43,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A text of the first list and the one of the second that is closest to it."""
+    """A text of the first list and its closest match in the second."""
 
     first: int
     """Index in the first list."""
     second: int
     share: float
-    """Of the shorter text's n-grams, those that the other has too; 0 to 1."""
+    """Share of the shorter text's n-grams that the other has too; 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class _Grams:
     values: _Hashes
     """Shape (n-grams of all texts), sorted within each text."""
     starts: _Indices
-    """Shape (texts + 1): where those of each text begin in `values`."""
+    """Shape (texts + 1): where each text's n-grams start in `values`."""
 
     def of(self, index: int) -> _Hashes:
         return self.values[self.starts[index] : self.starts[index + 1]]
@@ -69,12 +69,12 @@ class _Grams:
 
 
 def find_overlap(first: Sequence[Text], second: Sequence[Text], *, min_share: float = MIN_SHARE) -> tuple[Match, ...]:
-    """For each text of the first list the closest of the second, where the two overlap; the closest pairs come first.
+    """Find the closest overlapping text in the second list for each text of the first; closest pairs first.
 
     Args:
-        first: texts, questions of a benchmark, say.
+        first: texts, such as questions of a benchmark.
         second: texts to compare with.
-        min_share: least share of n-grams, above 0 and up to 1.
+        min_share: minimum share of n-grams, above 0 and up to 1.
     """
     ours, our_places = _distinct(first)
     theirs, their_places = _distinct(second)
@@ -97,7 +97,7 @@ def _words(text: str) -> list[str]:
 
 
 def _distinct(texts: Sequence[Text]) -> tuple[list[tuple[str, ...]], list[list[int]]]:
-    """Distinct texts as words, and the indices at which each stands: copies must not make a phrase common."""
+    """Distinct texts as words, and the indices of each: copies must not make a phrase common."""
     places: dict[tuple[str, ...], list[int]] = {}
     for index, text in enumerate(texts):
         words = _words(text.stem)
@@ -119,13 +119,13 @@ def _grams(texts: Iterable[tuple[str, ...]]) -> _Grams:
 def _hashes(words: tuple[str, ...]) -> _Hashes:
     """Hashes of the n-grams, distinct and sorted; a text that is too short is one n-gram."""
     count = max(len(words) - NGRAM_WORDS + 1, 1)
-    # Of 64 bits: among 10 million n-grams two are expected to collide once in 300,000 comparisons.
+    # 64 bits: with 10 million n-grams, one collision is expected in about 300,000 comparisons.
     hashed = numpy.fromiter((hash(words[i : i + NGRAM_WORDS]) for i in range(count)), numpy.int64, count)
     return numpy.unique(hashed.view(numpy.uint64))
 
 
 def _candidates(ours: _Grams, theirs: _Grams) -> dict[int, int]:
-    """For each of our texts the one of theirs that shares the largest part of n-grams which are no stock phrases."""
+    """For each of our texts, the one of theirs that shares the largest part of its n-grams, ignoring stock phrases."""
     pairs, counts = numpy.unique(_shared_pairs(ours, theirs, len(theirs.starts)), return_counts=True)
     first, second = numpy.divmod(pairs, len(theirs.starts))
     shorter = numpy.minimum(numpy.diff(ours.starts)[first], numpy.diff(theirs.starts)[second])
@@ -147,13 +147,13 @@ def _shared_pairs(ours: _Grams, theirs: _Grams, width: int) -> _Indices:
 
 
 def _sorted(grams: _Grams) -> tuple[_Hashes, _Indices]:
-    """The n-grams in their order, and the text of each: an index from n-gram to texts."""
+    """Sorted n-grams and the text of each: an index from n-gram to texts."""
     order = numpy.argsort(grams.values, kind="stable")
     return grams.values[order], grams.owners()[order]
 
 
 def _runs(values: _Hashes, wanted: _Hashes) -> tuple[_Indices, _Indices]:
-    """Where each wanted n-gram begins in the sorted values, and how often it stands there."""
+    """Start of each wanted n-gram in the sorted values, and its count."""
     begin = numpy.searchsorted(values, wanted, side="left")
     return begin, numpy.searchsorted(values, wanted, side="right") - begin
 
@@ -167,13 +167,13 @@ _COLUMNS = ("question", "prompt", "messages")
 
 
 def read_training_texts(content: bytes, file_name: str) -> tuple[Text, ...]:
-    """The questions of a file of fine-tuning data, one per row.
+    """Read the questions of a file of fine-tuning data, one per row.
 
-    A row's question is its `question` or `prompt`: a text, or a list of chat messages, of which those of the user
-    count. `messages` is read the same way.
+    A row's question is its `question` or `prompt`: a text, or a list of chat messages, of which the user's are used.
+    `messages` is read the same way.
 
     Raises:
-        InvalidQuestionSet: the file cannot be read, or a row has none of these.
+        InvalidQuestionSet: the file cannot be read, or a row has none of these columns.
     """
     texts = []
     for table in read_tables(content, file_name):
@@ -209,4 +209,4 @@ def _options(row: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return tuple(options_at(row, "options").values())
     except RowProblem:
-        return ()  # they only help to tell very short questions apart
+        return ()  # they only help to distinguish very short questions

@@ -1,4 +1,4 @@
-"""Values of a file's rows, checked: texts, options, the target's letter; and `SetQuestion`, what a row is read as."""
+"""Validated values from a file's rows: texts, options, the target's letter; `SetQuestion` is the result."""
 
 import ast
 import json
@@ -12,11 +12,11 @@ _SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class SetQuestion:
-    """One question of a file, every character as it stands there."""
+    """A question from a file, with its text unchanged."""
 
     stem: str
     options: Mapping[str, str]
-    """Letter to text, from A without a gap."""
+    """Letter to text, from A without gaps."""
     target: str | None
     """Letter of the right option."""
     tags: tuple[str, ...] = ()
@@ -24,17 +24,17 @@ class SetQuestion:
 
 
 class RowProblem(Exception):
-    """One row cannot be used; the message follows the name of file and line."""
+    """A row cannot be used; the message follows the name of file and line."""
 
 
 def unexpected(column: str, found: object, expected: str) -> RowProblem:
-    """The problem that a column holds something else; an empty `column` means the row as a whole."""
+    """Return the problem of an unexpected column value; an empty `column` means the whole row."""
     where = f"column {column}: " if column else ""
     return RowProblem(f"{where}found {shown(found)}, expected {expected}")
 
 
 def shown(value: object) -> str:
-    """A value for a message: short, on one line, and printable whatever it holds."""
+    """Format a value for a message: short, on one line, and printable."""
     if value is None or value == "":
         return "nothing"
     text = json.dumps(value, default=repr)
@@ -47,7 +47,7 @@ Row = Mapping[str, Any]
 
 
 def text_at(row: Row, column: str) -> str:
-    """The text of a column, which must not be blank."""
+    """Return the text of a column, which must not be blank."""
     value = row.get(column)
     if not isinstance(value, str) or not value.strip():
         raise unexpected(column, value, "text")
@@ -55,7 +55,7 @@ def text_at(row: Row, column: str) -> str:
 
 
 def optional_text(row: Row, column: str) -> str:
-    """The text of a column, a number as text; empty when there is none."""
+    """Return the text of a column, numbers as text; empty if there is none."""
     value = row.get(column)
     if value is None or isinstance(value, str):
         return value or ""
@@ -65,12 +65,12 @@ def optional_text(row: Row, column: str) -> str:
 
 
 def texts_of(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
-    """What the columns hold, without those that hold nothing."""
+    """Return the non-empty values of the columns."""
     return tuple(text for column in columns if (text := optional_text(row, column)).strip())
 
 
 def unpacked(value: object, column: str) -> object:
-    """A list or an object that a table of texts (CSV) holds as JSON or as Python writes it; others as they are."""
+    """Parse a list or object stored as JSON or Python text (in CSV); other values are returned unchanged."""
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     for parse in (json.loads, ast.literal_eval):
@@ -82,7 +82,7 @@ def unpacked(value: object, column: str) -> object:
 
 
 def options_at(row: Row, column: str) -> dict[str, str]:
-    """Options of one column: an object of letter to text, a list of texts, or a list of {key, value}."""
+    """Options from one column: an object of letter to text, a list of texts, or a list of {key, value}."""
     value = unpacked(row.get(column), column)
     if isinstance(value, Mapping):
         return lettered_options({str(letter): text for letter, text in value.items()}, column)
@@ -95,7 +95,7 @@ def options_at(row: Row, column: str) -> dict[str, str]:
 
 
 def _pairs(entries: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
-    """Options as MedQA's original ({key, value}) and MedXpertQA's ({letter, content}) list them."""
+    """Options in the original MedQA ({key, value}) and MedXpertQA ({letter, content}) formats."""
     options: dict[str, Any] = {}
     for entry in entries:
         letter = entry.get("key", entry.get("letter"))
@@ -106,7 +106,7 @@ def _pairs(entries: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
 
 
 def option_columns(row: Row, columns: Sequence[str]) -> dict[str, str]:
-    """Options of one column each, the first being A."""
+    """Options from separate columns, the first being A."""
     found = {letter: row.get(column) for letter, column in zip(ascii_uppercase, columns, strict=False)}
     return lettered_options(found, f"{columns[0]} to {columns[-1]}")
 
@@ -114,7 +114,7 @@ def option_columns(row: Row, columns: Sequence[str]) -> dict[str, str]:
 def lettered_options(options: Mapping[str, Any], column: str) -> dict[str, str]:
     """Options in the order of their letters.
 
-    Trailing ones without a text are left out: tables have a column for the longest question.
+    Trailing empty ones are dropped: tables have columns for the longest question.
     """
     _check_count(len(options), column)
     by_letter = {letter.strip().upper(): text for letter, text in options.items()}
@@ -159,7 +159,7 @@ def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
 
 
 def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:
-    """The target's letter from its number, which counts from `first`."""
+    """The target's letter from its number, counted from `first`."""
     value = row.get(column)
     number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
     if isinstance(number, float) and number.is_integer():
@@ -173,7 +173,7 @@ def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -
 
 
 def check_answer(row: Row, column: str, options: Mapping[str, str], target: str) -> None:
-    """Refuse a row whose answer in words is another option than its letter says."""
+    """Reject a row whose answer in words is a different option than its letter."""
     answer = row.get(column)
     if not isinstance(answer, str) or _same(answer, options[target]):
         return

@@ -1,8 +1,8 @@
 """Files of questions as tables of rows: JSON, JSON lines, CSV (and tab-separated), Parquet.
 
-What the columns mean is decided in `layouts`. Text keeps every character; only a byte order mark is dropped. Python's
-JSON parser reports the position of an error but not of a value, so the outer one or two levels of a document are
-walked here, after it was parsed as a whole.
+`layouts` interprets the columns. Text is kept unchanged; only a byte order mark is dropped. Python's JSON parser
+reports the position of an error but not of a value, so the outer one or two levels of a document are walked here after
+it was parsed.
 """
 
 import csv
@@ -30,16 +30,16 @@ class JsonEntry:
     """One question of the document."""
 
     value: object
-    """What it parses to; a `RowProblem` when a key stands twice in it."""
+    """Its parsed value; a `RowProblem` if it has a duplicate key."""
     position: int
-    """Index in the text at which it begins."""
+    """Its start index in the text."""
     key: str = ""
     """Its key in an object of id to question; empty in a list."""
 
 
 @cache
 def strict_decoder() -> json.JSONDecoder:
-    """A decoder that raises RowProblem for a key that stands twice in one object."""
+    """Return a decoder that raises RowProblem for duplicate keys in an object."""
     return json.JSONDecoder(object_pairs_hook=_without_doubled_keys)
 
 
@@ -52,10 +52,10 @@ def _without_doubled_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def json_sets(text: str, file_name: str) -> dict[str, Sequence[JsonEntry]]:
-    """Entries by set name; the name is empty when the document does not name its only set.
+    """Return entries by set name; the name is empty if the document does not name its only set.
 
     Raises:
-        InvalidQuestionSet: the document has another shape.
+        InvalidQuestionSet: the document has a different structure.
     """
     start = _skip(text, 0)
     if text[start] == "[":
@@ -83,7 +83,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _records(members: Sequence[JsonEntry]) -> Sequence[JsonEntry]:
-    """Entries of an object of objects: one question each, or one column each, as pandas writes a table."""
+    """Entries of an object of objects: one question each, or one column each, as written by pandas."""
     columns = {entry.key: entry.value for entry in members}
     if not isinstance(columns.get("question"), Mapping):
         return members
@@ -100,7 +100,7 @@ def _records(members: Sequence[JsonEntry]) -> Sequence[JsonEntry]:
 
 
 def _entries(text: str, start: int) -> Iterator[JsonEntry]:
-    """Elements of the list whose bracket is at `start`."""
+    """Elements of the list that starts at `start`."""
     position = _skip(text, start + 1)
     while text[position] != "]":
         value, end = _decode(text, position)
@@ -109,7 +109,7 @@ def _entries(text: str, start: int) -> Iterator[JsonEntry]:
 
 
 def _members(text: str, start: int) -> Iterator[JsonEntry]:
-    """Members of the object whose brace is at `start`."""
+    """Members of the object that starts at `start`."""
     position = _skip(text, start + 1)
     while text[position] != "}":
         key, end = strict_decoder().raw_decode(text, position)
@@ -146,18 +146,18 @@ class RowTable:
     """The rows of one question set."""
 
     name: str
-    """The set's name in the file; empty when the file does not name it."""
+    """The set's name in the file; empty if the file does not name it."""
     rows: Sequence[object]
-    """A mapping of column to value each; a `RowProblem` where the row could not be read."""
+    """A mapping of column to value per row; a `RowProblem` if the row could not be read."""
     where: Callable[[int], str]
-    """Where the row with that index stands, for messages: "line 3"."""
+    """Location of the row with this index, for messages: "line 3"."""
 
 
 def read_tables(content: bytes, file_name: str) -> tuple[RowTable, ...]:
-    """The tables of a file; its kind is told by the name.
+    """Read the tables of a file; its name determines the format.
 
     Raises:
-        InvalidQuestionSet: it is none of these kinds, or cannot be read as one.
+        InvalidQuestionSet: the format is unknown, or the file cannot be read.
     """
     ending = PurePath(file_name).suffix.lower()
     if ending == ".parquet" or content.startswith(_PARQUET_MAGIC):
@@ -189,7 +189,7 @@ def _json_tables(text: str, file_name: str) -> tuple[RowTable, ...]:
     try:
         json.loads(text)
     except json.JSONDecodeError as exc:
-        # Hubs give JSON lines the ending .json as well.
+        # Hubs also use the extension .json for JSON lines.
         if exc.msg == "Extra data" and text[: exc.pos].strip().count("\n") == 0:
             return (_json_lines(text),)
         raise InvalidQuestionSet(
@@ -214,7 +214,7 @@ def _json_table(text: str, name: str, entries: Sequence[JsonEntry]) -> RowTable:
 
 
 def _json_lines(text: str) -> RowTable:
-    # Not splitlines(): U+2028 and the like may stand inside a JSON string.
+    # Not splitlines(): JSON strings may contain U+2028 and similar characters.
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     numbers = [number for number, _ in lines]
     return RowTable("", [_json_line(line) for _, line in lines], lambda index: f"line {numbers[index]:,}")
@@ -266,7 +266,7 @@ def _csv_row(header: list[str], cells: list[str]) -> object:
 
 
 def _parquet_table(content: bytes, file_name: str) -> RowTable:
-    # Late: it takes a quarter of a second, and most starts of the app need none of it.
+    # Imported late: it takes a quarter of a second, and most runs do not need it.
     import pyarrow
     from pyarrow import parquet
 

@@ -33,7 +33,7 @@ _BATCH_QUESTIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Questions of one set that stand in another, or in fine-tuning data, or nearly so."""
+    """Questions of one set that also appear, exactly or nearly, in another set or in fine-tuning data."""
 
     first: str
     """Name of a set."""
@@ -42,40 +42,40 @@ class Overlap:
     pairs: tuple[tuple[str, str, float], ...]
     """Up to 50 of them, the closest first: question, its closest counterpart, share of 8-word runs in common."""
     count: int
-    """Questions of the first that have a counterpart in the second."""
+    """Number of questions of the first that have a counterpart in the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did."""
+    """Result of an import."""
 
     sets: tuple[QuestionSet, ...]
-    """Those of the file, in its order: new ones, and ones that were here already."""
+    """The sets of the file, in order: new ones, and already existing ones."""
     duplicates: Mapping[str, int]
-    """Set name to questions of the file that were repeated; they are kept once."""
+    """Set name to number of duplicate questions in the file; they are stored once."""
     overlaps: tuple[Overlap, ...]
-    """Of the new sets with each other and with those that were here."""
+    """Overlaps of the new sets with each other and with existing ones."""
     notes: tuple[str, ...] = ()
-    """More that a person should know: what was here already, what was left out."""
+    """Further notes: what already existed, what was left out."""
 
 
 class QuestionSetService:
-    """Question sets of the database. Every method raises `storage.errors.StorageError`."""
+    """Manages question sets. Every method may raise `storage.errors.StorageError`."""
 
     layouts: tuple[tuple[str, str], ...] = KNOWN_LAYOUTS
-    """(id, label for people) of the layouts that files can have."""
+    """(id, user-visible label) of the supported layouts."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
 
     async def import_file(self, path: Path, *, name: str = "", layout: str = "") -> ImportReport:
-        """Import a file: all of it, or nothing. The same file again gives the sets that are here.
+        """Import a file, all or nothing. Importing the same file again returns the existing sets.
 
         Args:
             path: JSON, JSON lines, CSV, TSV or Parquet.
-            name: for the set; before the sets' own names when the file has several. Empty takes the file's.
-            layout: id of the layout; empty finds the one that fits.
+            name: name of the set; a prefix of the sets' own names if the file has several. Empty uses the file's.
+            layout: id of the layout; empty detects it.
 
         Raises:
             InvalidQuestionSet: the file or a row of it cannot be used, or another set has the name.
@@ -85,14 +85,14 @@ class QuestionSetService:
     async def import_hub(
         self, repo: str, *, name: str = "", layout: str = "", config: str = "", split: str = ""
     ) -> ImportReport:
-        """Import a dataset of the Hugging Face hub; nothing but this reaches out for one.
+        """Import a dataset from the Hugging Face hub; nothing else downloads datasets.
 
         Args:
-            repo: such as "GBaker/MedQA-USMLE-4-options".
-            name: as in `import_file`; empty takes the repository's, with config and split.
+            repo: repository, such as "GBaker/MedQA-USMLE-4-options".
+            name: as in `import_file`; empty uses the repository's, with config and split.
             layout: as in `import_file`.
-            config: one of the repository's configs; empty takes the usual one, or the only one.
-            split: empty takes the usual one, else test, validation, or the only one.
+            config: one of the repository's configs; empty uses the usual one, or the only one.
+            split: empty uses the usual one, else test, validation, or the only one.
 
         Raises:
             InvalidQuestionSet: it cannot be fetched, or as in `import_file`.
@@ -103,16 +103,16 @@ class QuestionSetService:
             content = await asyncio.to_thread(path.read_bytes)
         parsed = await asyncio.to_thread(parse_question_sets, content, path.name, chosen.layout)
         own = name or ("" if chosen.file else chosen.name)
-        # Of the questions, not of the file: another version of `datasets` may write the same ones differently.
+        # Hash the questions, not the file: another version of `datasets` may write them differently.
         candidates = [candidate(each, own, len(parsed), questions_sha256(each)) for each in parsed]
         return await asyncio.to_thread(self._store, candidates, chosen.place)
 
     async def all(self) -> tuple[QuestionSet, ...]:
-        """Every set, by name."""
+        """All sets, by name."""
         return await self._database.read(lambda s: QuestionSetRepository(s).all())
 
     async def preview(self, set_id: str, *, limit: int = 50, offset: int = 0, text: str = "") -> tuple[Question, ...]:
-        """Questions of a set in their order, those that have every word of `text`.
+        """Questions of a set in order that contain every word of `text`.
 
         Raises:
             RecordNotFound: no set has that id.
@@ -125,7 +125,7 @@ class QuestionSetService:
         return await self._database.read(read)
 
     async def overlaps(self, set_ids: Sequence[str], training_file: Path | None = None) -> tuple[Overlap, ...]:
-        """Which of the sets share questions with each other, or with a file of fine-tuning data.
+        """Find sets that share questions with each other or with a file of fine-tuning data.
 
         Args:
             set_ids: sets to compare.
@@ -172,7 +172,7 @@ class QuestionSetService:
         )
 
     def _keep_questions(self, new: Candidate) -> list[str]:
-        """Keep the questions in short transactions first: a long one would keep running benchmarks from writing."""
+        """Store the questions in short transactions first: a long one would block running benchmarks from writing."""
         questions = new.new_questions()
         ids: list[str] = []
         for begin in range(0, len(questions), _BATCH_QUESTIONS):
