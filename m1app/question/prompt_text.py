@@ -109,8 +109,8 @@ def join_lines(text: str) -> str:
 
 
 def normalise_newlines(text: str) -> str:
-    r"""`text` with 
-     as its only line break."""
+    r"""`text` with
+    as its only line break."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
