@@ -1,8 +1,8 @@
-"""Gradio without two pieces of work that a mounted app has no use for; together a third of the time to the page.
+"""Skips two tasks of Gradio that a mounted app does not need; together a third of the time to the first page.
 
 - Each import of Gradio compares the type stubs of every component with its source and rewrites those that differ.
-- A `Blocks` makes a server application when it is begun, when it is ended and when its queue is set up. Only `launch`
-  uses them; `mount_gradio_app` makes one of its own.
+- A `Blocks` creates a server application on entry, on exit and when its queue is set up. Only `launch` uses them;
+`mount_gradio_app` creates its own.
 """
 
 import sys
@@ -16,7 +16,7 @@ _FUNCTION = "create_or_modify_pyi"
 
 
 def leave_stubs_alone() -> None:
-    """Make the first import of Gradio in this process leave its stub files as they are."""
+    """Prevent the first import of Gradio in this process from rewriting its stub files."""
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
 
@@ -43,7 +43,7 @@ class _Loader(SourceFileLoader):
 
 @contextmanager
 def no_spare_servers() -> Iterator[None]:
-    """Blocks that are built here get no server application of their own; they must be mounted outside."""
+    """Blocks built in this context get no server application; mount them outside."""
     from gradio.routes import App
 
     original = App.__dict__["create_app"]

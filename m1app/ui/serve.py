@@ -12,7 +12,7 @@ from m1app.ui.web import build_app
 
 
 def serve(services: Services) -> int:
-    """Serve on the settings' address; returns the exit status: 0 after a stop, 1 when the address is taken."""
+    """Serve on the configured address; return the exit status: 0 when stopped, 1 if the address is taken."""
     settings = services.settings
     try:
         listener = _listen(settings.host, settings.port)
@@ -28,7 +28,7 @@ def serve(services: Services) -> int:
     sys.stdout.flush()
     if not settings.is_loopback:
         sys.stdout.write("Note: other machines can reach this address, and anyone who does can see every trace.\n")
-    # uvicorn raises the signal again once it has shut down; it is the way to stop this app, not an error.
+    # uvicorn re-raises the signal after shutting down; here that is a normal stop, not an error.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])

@@ -32,7 +32,7 @@ from m1app.ui.shell.security import Secured, allowed_hosts
 from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
 
 _PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
-"""Of the pages, each a separate Gradio application."""
+"""Paths of the pages, each a separate Gradio application."""
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
 
@@ -74,12 +74,12 @@ def build_app(services: Services) -> ASGIApp:
     add_login(app, access)
     add_admin_files(app, services, access)
     _mount_admin(app, services, access)
-    # The first path that fits answers: "/" fits all, and comes last.
+    # The first matching path wins: "/" matches everything, so it comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
     _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate")
     _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks")
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
-    # Outside of everything, so that an answer about an unexpected error has the headers too.
+    # Outermost, so that responses to unexpected errors have the headers too.
     return Secured(app, _PATHS)
 
 
@@ -91,7 +91,7 @@ def _mark_interrupted(services: Services) -> None:
 
 
 def _mount_admin(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """The Admin page behind Gradio's own check as well; the gate comes first."""
+    """Mount the Admin page with Gradio's own check in addition to the gate."""
 
     def page(blocks: gr.Blocks, services: Services) -> AdminPage:
         return AdminPage(blocks, services, access)
@@ -135,7 +135,7 @@ def _add_health(app: FastAPI, services: Services) -> None:
 
 
 def _add_redirects(app: FastAPI) -> None:
-    """A page's address without its slash leads to the page."""
+    """Redirect page addresses without a trailing slash."""
 
     async def with_slash(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""

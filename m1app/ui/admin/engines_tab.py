@@ -1,4 +1,4 @@
-"""The tab of engines and models: what runs, what is on the disk, and whether everything works."""
+"""The engine tab: running engines, models on disk, and health checks."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class EnginesTab:
         self._health = page_component("admin/health", element_id="admin-health", events=("examine",))
 
     def wire(self, demo: gr.Blocks) -> None:
-        """Connect the handlers, and refresh the tab at intervals."""
+        """Connect the handlers and refresh the tab at intervals."""
         gate, sent = self._gate, gr.State("")
         outputs = [self._engines, sent]
         gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), sent, outputs, **QUIET)
@@ -68,14 +68,14 @@ class EnginesTab:
 
 
 async def engines_value(services: Services) -> dict[str, Any]:
-    """The engine now, the models that it and its neighbours serve, and those of the catalog."""
+    """The engine's state, the available models, and the catalog."""
     reading = await services.engine_watch.latest()
     state = services.engines.status().state
     is_managed = services.engines.choice is not EngineChoice.REMOTE
     value = header_value(services, reading)
     shown = {name: value[name] for name in ("state", "label", "message", "facts", "restart")}
     return shown | {
-        # Who is on this page may do this from anywhere; the header offers it on this machine only.
+        # Admins may do this from anywhere; the header offers it only on this machine.
         "can_restart": is_managed,
         "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
         "served": list(reading.models),
@@ -85,7 +85,7 @@ async def engines_value(services: Services) -> dict[str, Any]:
 
 
 def health_value(findings: list[Finding]) -> dict[str, Any]:
-    """What the checks found."""
+    """Results of the checks."""
     return {"findings": [[each.name, each.is_good, each.detail] for each in findings]}
 
 
@@ -113,7 +113,7 @@ def _place(model: CatalogModel, folder: Path) -> str:
 
 
 def _size(model: CatalogModel, folder: Path) -> str:
-    """Of the file on the disk, else the size that it will have; empty when unknown."""
+    """Size of the file on disk, else its download size; empty if unknown."""
     if not model.is_fetched_by_engine and is_fetched(model, folder):
         return size(local_path(model, folder).stat().st_size)
     return size(model.size_bytes) if model.size_bytes else ""

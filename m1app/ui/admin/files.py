@@ -1,7 +1,7 @@
 """The Admin page's files over HTTP: uploads of question sets and training data, downloads of artifacts and logs.
 
-An uploaded file is kept in a temporary folder in the app's home, which is always removed. Gradio's own upload stays
-closed: whatever it accepts, Gradio would serve again on every page.
+Uploads go to a temporary folder in the app's home, which is always removed. Gradio's own upload is disabled: Gradio
+would serve accepted files on every page.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
 
 
 async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
-    """What `use` makes of the file in the request, as JSON; the file is gone afterwards."""
+    """Respond with the JSON result of `use` on the uploaded file; the file is removed afterwards."""
     try:
         async with scratch_folder("upload-", home) as folder:
             path = folder / _file_name(name)
@@ -100,7 +100,7 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
 
 
 async def _receive(request: Request, path: Path) -> None:
-    """Write the request's body to `path`; raises HTTPException for one that is too large, or empty."""
+    """Write the request's body to `path`; raises HTTPException if it is too large or empty."""
     too_large = HTTPException(
         413, f"The file is larger than {MAX_UPLOAD_BYTES // 2**20} MB. Split it into smaller files."
     )
@@ -122,6 +122,6 @@ async def _receive(request: Request, path: Path) -> None:
 
 
 def _file_name(given: str) -> str:
-    """The name that the file had, without what would lead out of a folder: sets are named after it."""
+    """The original file name, without path components: sets are named after it."""
     name = re.sub(r"[^\w.() -]", "_", given.replace("\\", "/").rpartition("/")[2])[-120:].strip(". ")
     return name or "questions"

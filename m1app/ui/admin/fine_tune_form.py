@@ -1,4 +1,4 @@
-"""The form that launches a fine-tuning, and its way to a `TrainingRecipe` and back."""
+"""The form that launches a fine-tuning, and its conversion to a `TrainingRecipe` and back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ _PLACES = {
     "steps": ("max_steps", "epochs", "learning_rate"),
     "sizes": ("batch_size", "gradient_accumulation", "lora_rank", "block_size"),
 }
-"""Where a problem is shown: the place, and the fields it covers. All other fields' problems appear at "other"."""
+"""Where problems are shown: place and fields covered. All other fields' problems appear at "other"."""
 
 
 class TrainingForm:
@@ -34,9 +34,9 @@ class TrainingForm:
 
     def __init__(self, bases: Sequence[tuple[str, str]], base: str | None, has_ray: bool) -> None:
         """Args:
-        bases: models to begin with: label and id.
-        base: the one chosen at first.
-        has_ray: whether jobs can also go to a Ray cluster.
+        bases: available base models: label and id.
+        base: the initial choice.
+        has_ray: whether jobs can also run on a Ray cluster.
         """
         self._problems = ProblemPlaces("training")
         with gr.Row():
@@ -126,7 +126,7 @@ class TrainingForm:
         return {name: getattr(self, name) for name in _BOXES}
 
     def read(self, values: Sequence[Any]) -> TrainingRecipe:
-        """The recipe that the form holds; raises RecipeRefused, whose field names what is wrong."""
+        """Return the form's recipe; raises RecipeRefused, whose field names the problem."""
         base, data, preset, name, *boxes, other = [str(value or "").strip() for value in values]
         if not base:
             raise RecipeRefused("base", "No base model chosen. Choose one or enter a path.")
@@ -138,7 +138,7 @@ class TrainingForm:
         return TrainingRecipe.of_preset(preset, base, data, **(changes | read_other(other)))
 
     def fill_with(self, recipe: TrainingRecipe) -> Updates:
-        """A recipe goes into the form: what the preset does not say of itself."""
+        """Fill the form with a recipe: only values that differ from the preset."""
         usual = TrainingRecipe.of_preset(recipe.preset, recipe.base, recipe.data)
         changed = {
             field: "none" if value is None else str(value)
@@ -146,7 +146,7 @@ class TrainingForm:
             if (value := getattr(recipe, field)) != getattr(usual, field)
         }
         name = changed.pop("name", "")
-        # A box cannot hold "no limit", so it goes under Other fields.
+        # A box cannot express "no limit", so it goes under Other fields.
         boxes = {field: changed.pop(field) for field in _BOXES if changed.get(field, "none") != "none"}
         return {
             self.base: recipe.base,
@@ -158,16 +158,16 @@ class TrainingForm:
         }
 
     def show_preset(self, preset: str) -> Updates:
-        """Show what the preset means below it, and its values as placeholders of the boxes."""
+        """Show the preset's meaning below it, and its values as placeholders in the boxes."""
         values = preset_values(preset)
         shown: Updates = {box: gr.update(placeholder=values[field]) for field, box in self._boxes.items()}
         return shown | {self.meaning: escaped(preset_meaning(preset))}
 
     def show_problem(self, error: Exception | None, message: str = "") -> Updates:
-        """Show a problem at its field, and clear all others.
+        """Show a problem at its field and clear all others.
 
         Args:
-            error: names the field, when it is one of a recipe's; None clears all.
+            error: names the field, if it is one of a recipe's; None clears all.
             message: what is shown.
         """
         place = place_of(error.field) if isinstance(error, RecipeRefused) else ""
@@ -180,7 +180,7 @@ def place_of(field: str) -> str:
 
 
 def preset_values(preset: str) -> dict[str, str]:
-    """The values that empty boxes mean."""
+    """The values of empty boxes."""
     recipe = _recipe(preset)
     values = {field: getattr(recipe, field) for field in _BOXES}
     absent = {"max_steps": "no limit", "lora_rank": "all weights"}
@@ -202,7 +202,7 @@ def preset_meaning(preset: str) -> str:
 
 
 def read_other(text: str) -> dict[str, Any]:
-    """Fields and values of "FIELD=VALUE" lines, "none" for no value; raises RecipeRefused for another line."""
+    """Parse "FIELD=VALUE" lines, "none" for no value; raises RecipeRefused for other lines."""
     changes: dict[str, Any] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         field, separator, value = line.partition("=")

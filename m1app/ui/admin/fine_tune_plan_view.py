@@ -1,4 +1,4 @@
-"""What the Admin page shows about a fine-tuning before it starts: its cost, and samples as the model sees them."""
+"""Fine-tuning plans on the Admin page: cost, and samples as the model sees them."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ _PART_NAMES = {
 
 
 def plan_value(plan: FineTuningPlan, pace: Pace | None) -> dict[str, Any]:
-    """A plan to read.
+    """Return a plan for display.
 
     Args:
-        plan: as the service made it.
-        pace: measured in an earlier fine-tuning of the same base; None when there is none.
+        plan: the service's plan.
+        pace: measured in an earlier fine-tuning of the same base; None if there is none.
     """
     return {
         "facts": plan_facts(plan, pace),
@@ -35,7 +35,7 @@ def plan_value(plan: FineTuningPlan, pace: Pace | None) -> dict[str, Any]:
 
 
 def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]:
-    """A plan, by name and text."""
+    """Facts of a plan, as name and text."""
     estimate, recipe = plan.estimate, plan.recipe
     held_out = f", {plan.evaluation_samples:,} held out" if plan.evaluation_samples else ""
     known = estimate.parameters is not None
@@ -81,7 +81,7 @@ def _time(plan: FineTuningPlan, pace: Pace | None) -> str:
 
 
 def _sample(sample: PreviewedSample, block_size: int) -> dict[str, Any]:
-    """A sample with its tokens, for people, of the whole and of each part where they were counted."""
+    """A sample for display, with token counts in total and per part if available."""
     tokens, rendered = sample.tokens, sample.rendered
     part_tokens = [counted(count, "token") for count in tokens.parts] if tokens else [""] * len(rendered.parts)
     return {

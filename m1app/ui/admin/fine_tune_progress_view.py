@@ -1,4 +1,4 @@
-"""What the Admin page shows of a fine-tuning job: its losses so far, what the model wrote, and the finished model."""
+"""Fine-tuning jobs on the Admin page: losses so far, sample output, and the finished model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from m1app.training.tuned_models import VLLM_SUFFIX
 from storage.jobs.records import Job
 
 MOST_POINTS = 400
-"""Of the training loss; more cannot be told apart on the screen."""
+"""Maximum points of the training loss; more cannot be distinguished on screen."""
 _SHOWN_SAMPLES = 20
 _SHOWN_CHARACTERS = 4000
 _AT = " @ "
-"""Between a model's name and the address of the further server that has it: see `EngineService.models`."""
+"""Separates a model's name from the address of its additional server: see `EngineService.models`."""
 
 
 def training_value(
@@ -23,14 +23,14 @@ def training_value(
     result: tuple[TrainingRun, Path] | None,
     served: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """A fine-tuning to watch.
+    """Return the progress of a fine-tuning for display.
 
     Args:
         job: the job.
-        events: of its training, see `m1app.training.events`.
-        result: what it settled on and where the new model lies; None before it is finished.
-        served: names of `EngineService.models`, empty when the engine does not answer; None when nobody asked: then
-            the embedded engine's names are taken.
+        events: events of its training, see `m1app.training.events`.
+        result: what was decided, and the new model's folder; None before it is finished.
+        served: names from `EngineService.models`, empty if the engine does not respond; None if not queried: then the
+            embedded engine's names are used.
     """
     logs = _thinned([each for each in events if each["event"] == "log"])
     evaluated = [each for each in events if each["event"] == "evaluated"]
@@ -45,7 +45,7 @@ def training_value(
 
 
 def training_said(events: Sequence[Event]) -> str:
-    """How the losses went, in a line; the chart is for those who see it."""
+    """Summary of the losses in one line, for users who cannot see the chart."""
     summary = summarise(events)
     if not summary.steps_planned:
         return "No steps yet. The log shows the preparations."
@@ -66,7 +66,7 @@ def _change(first: float | None, last: float | None) -> str:
 
 
 def _thinned(logs: Sequence[Event]) -> list[Mapping[str, Any]]:
-    """At most MOST_POINTS: of so many steps in a row the last one's step and rate, and the mean of their losses."""
+    """Reduce to at most MOST_POINTS: each group has the last step and rate, and the mean loss."""
     size = -(-len(logs) // MOST_POINTS) or 1
     groups = [logs[start : start + size] for start in range(0, len(logs), size)]
     return [
@@ -76,13 +76,13 @@ def _thinned(logs: Sequence[Event]) -> list[Mapping[str, Any]]:
 
 
 def _mean(group: Sequence[Event]) -> float | None:
-    """None when no loss of the group was a number."""
+    """None if every loss in the group is NaN."""
     losses = [float(each["loss"]) for each in group if each.get("loss") is not None]
     return round(sum(losses) / len(losses), 5) if losses else None
 
 
 def _samples(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """What the model wrote, newest first."""
+    """Sample outputs of the model, newest first."""
     found = [each for each in events if each["event"] == "sample"][-_SHOWN_SAMPLES:]
     return [{"step": each["step"], "text": str(each.get("text", ""))[:_SHOWN_CHARACTERS]} for each in found[::-1]]
 
@@ -90,7 +90,7 @@ def _samples(events: Sequence[Event]) -> list[dict[str, Any]]:
 def _tuned(job: Job, run: TrainingRun, place: Path, served: Sequence[str] | None) -> dict[str, Any]:
     has_gguf = (place / f"{run.model_id}.gguf").is_file()
     bases = [run.base_location]
-    # A base that the recipe names by its path is no model of the catalog, and cannot be asked by a name.
+    # A base given by path is not in the catalog, and cannot be asked by name.
     if str(job.recipe.get("base", "")).strip().lower() == run.base_id.lower():
         bases.insert(0, run.base_id)
     if served is None:
@@ -109,18 +109,18 @@ def _tuned(job: Job, run: TrainingRun, place: Path, served: Sequence[str] | None
 
 
 def _served_as(wanted: Sequence[str], served: Sequence[str]) -> list[str]:
-    """Names by which a model can be asked: its own, or with the address of a further server behind it."""
+    """Names under which a model is available: its own, or with the address of an additional server appended."""
     return [name for each in wanted for name in served if name == each or name.startswith(each + _AT)]
 
 
 def _pair(models: Sequence[str], bases: Sequence[str]) -> tuple[str, str]:
-    """The tuned model and its base, of one server where there is one that has both; empty where none is served."""
+    """The tuned model and its base, preferably on the same server; empty if not served."""
     pairs = [(model, base) for model in models or [""] for base in bases or [""]]
     return next((pair for pair in pairs if pair[0].partition(_AT)[2] == pair[1].partition(_AT)[2]), pairs[0])
 
 
 def _how(run: TrainingRun, model: str, base: str, *, has_gguf: bool) -> str:
-    """What to do so that both can be asked."""
+    """Instructions for making both available."""
     by_vllm = run.model_id + VLLM_SUFFIX if has_gguf else run.model_id
     start = f"M1_ENGINE=vllm M1_MODEL={by_vllm} sh scripts/run.sh"
     if not model and has_gguf:

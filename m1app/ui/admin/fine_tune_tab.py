@@ -37,7 +37,7 @@ class TrainingTab:
         self._message = text_block("admin-training-message")
         self._shown = page_component("admin/fine_tune_plan", element_id="admin-training-plan")
         self.started_job = gr.State("")
-        """Id of the job that was launched last."""
+        """Id of the last launched job."""
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
@@ -54,7 +54,7 @@ class TrainingTab:
         return self._start.click(gate.stream(self._on_start), [form.executor, *form.inputs], begun, **QUIET)
 
     async def _on_load(self, *values: Any) -> Updates:
-        """A model that was fine-tuned since the app began can be the next base."""
+        """A model fine-tuned since the app started can be the next base."""
         bases = await asyncio.to_thread(base_choices, self._services)
         return await self._on_change(*values) | {self.form.base: gr.update(choices=bases)}
 
@@ -62,7 +62,7 @@ class TrainingTab:
         return self.form.show_preset(preset)
 
     async def _on_change(self, *values: Any) -> Updates:
-        """The command line follows the form; a problem that was shown is no longer the form's."""
+        """The command line follows the form; problems shown before are cleared."""
         cleared = self.form.show_problem(None) | {self._message: gr.update(visible=False, value="")}
         try:
             shown = {"command": self.form.read(values).command_line()}
@@ -98,7 +98,7 @@ class TrainingTab:
         yield self.form.show_problem(None) | over | {self.started_job: job.id}
 
     def _refused(self, error: Exception, values: Any) -> Updates:
-        """At its field where it has one, else above the command line; that stays, and a plan of before goes."""
+        """Show the error at its field if it has one, else above the command line, and remove an earlier plan."""
         message = message_of(error)
         has_place = isinstance(error, RecipeRefused)
         try:
@@ -112,16 +112,16 @@ class TrainingTab:
 
 
 def base_choices(services: Services) -> list[tuple[str, str]]:
-    """Models of the catalog as it is now: label and id."""
+    """Models in the current catalog: label and id."""
     try:
         catalog = Catalog.load(extra=services.settings.home / "catalog.toml")
-    except CatalogError:  # A mistake that somebody is just making in the user's own file.
+    except CatalogError:  # The user's own file may be invalid while it is being edited.
         catalog = services.catalog
     return [(f"{model.id} ({model.parameters})", model.id) for model in catalog.models]
 
 
 def _first(bases: list[tuple[str, str]], services: Services) -> str | None:
-    """The model that is served, where it is one of the catalog."""
+    """The served model, if it is in the catalog."""
     used = services.engines.status().model
     known = [model_id for _, model_id in bases]
     return used if used in known else next(iter(known), None)

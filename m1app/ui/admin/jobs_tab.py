@@ -1,7 +1,7 @@
-"""The tab of jobs: the list with live progress, one job in detail, and what can be done with it.
+"""The jobs tab: the list with live progress, details of one job, and its actions.
 
-The page sends its view (filter, words, job) with an increasing number; every reply carries the number of the view it
-answers, so that a reply to an older view changes nothing.
+The page numbers its views (filter, search, job); every reply carries its view's number, so that replies to older views
+are ignored.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _LIMIT = 100
 _LOG_LINES = 200
 _TICK_SECONDS = 1.5
 _SHARED_SECONDS = 1.0
-"""Tabs that look at the same share what was read so long ago at most."""
+"""Tabs with the same view share readings up to this age."""
 _MAX_PRIORITY = 100
 
 View = dict[str, Any]
@@ -48,7 +48,7 @@ class JobsTab:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        """What an answer of `shown` goes to."""
+        """Outputs of `shown`."""
         return [self._view, self.list, self._sent]
 
     def wire(self) -> None:
@@ -65,13 +65,13 @@ class JobsTab:
     async def shown(
         self, view: Mapping[str, Any], notice: str = "", sent: str = "", *, is_shared: bool = False
     ) -> tuple[Any, Any, Any]:
-        """The answer that shows a view.
+        """Return the reply that shows a view.
 
         Args:
-            view: what to look at.
-            notice: what went wrong; empty when nothing did.
-            sent: what was sent last; the same is not sent again, and nothing is painted anew.
-            is_shared: whether a reading of a moment ago will do.
+            view: the requested view.
+            notice: an error message; may be empty.
+            sent: the last reply; an equal one is not sent again, so nothing is repainted.
+            is_shared: whether a recent shared reading is good enough.
         """
         kept = {name: view.get(name, "") for name in NEW_VIEW}
         try:
@@ -111,7 +111,7 @@ class JobsTab:
         return {"detail": detail | {"training": await self._training(job)}}
 
     async def _training(self, job: Job) -> dict[str, Any] | None:
-        """How a fine-tuning goes; None for another job."""
+        """Progress of a fine-tuning; None for other jobs."""
         if job.kind is not JobKind.FINE_TUNING:
             return None
         events = await asyncio.to_thread(self._fine_tuning.read_progress, job.id)
@@ -119,11 +119,11 @@ class JobsTab:
             return training_value(job, events, None)
         result = await asyncio.to_thread(self._fine_tuning.result, job.id)
         served = (await self._engine_watch.latest()).models
-        # Looks for files of the new model.
+        # Checks for the new model's files.
         return await asyncio.to_thread(training_value, job, events, result, served)
 
     async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
-        # The view itself is left alone: a slow tick would put an older one back.
+        # The view is not an output: a slow tick would restore an older one.
         _, value, text = await self.shown(view, sent=sent, is_shared=True)
         return value, text
 
@@ -161,7 +161,7 @@ class JobsTab:
 
 
 def read_view(data: Mapping[str, Any]) -> View:
-    """The view that the page sent."""
+    """Parse the view sent by the page."""
     number = data.get("number")
     texts = {name: str(data.get(name) or "")[:200] for name in ("state", "text", "job")}
     return {"number": number if isinstance(number, int) else 0, **texts}

@@ -1,4 +1,4 @@
-"""What the Admin page shows of jobs: rows of the list, and one job in detail."""
+"""Jobs on the Admin page: list rows, and details of one job."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def row_value(job: Job) -> dict[str, Any]:
 
 
 def progress_text(job: Job) -> str:
-    """How far a job is, in one line."""
+    """Progress of a job in one line."""
     progress, parts = job.progress, []
     if progress.total:
         parts.append(f"{progress.done:,} of {progress.total:,} {progress.unit}".rstrip())
@@ -62,13 +62,13 @@ def progress_text(job: Job) -> str:
 def detail_value(
     job: Job, *, log: str, artifacts: Sequence[tuple[str, int]], now: datetime | None = None
 ) -> dict[str, Any]:
-    """One job with everything that can be done with it.
+    """Details and actions of one job.
 
     Args:
         job: the job.
-        log: its log's last lines.
+        log: the last lines of its log.
         artifacts: its files: name and bytes.
-        now: aware, UTC; None is the clock's.
+        now: aware, UTC; None uses the current time.
     """
     is_benchmark = job.kind is JobKind.BENCHMARK and bool(job.subject_id)
     command = _command(job)
@@ -89,12 +89,12 @@ def detail_value(
 
 
 def _share(progress: JobProgress) -> float | None:
-    """0 to 1; None when the total is not known."""
+    """0 to 1; None if the total is unknown."""
     return min(1.0, progress.done / progress.total) if progress.total else None
 
 
 def _more_figures(job: Job) -> list[tuple[str, float]]:
-    """Those that the line of progress does not have."""
+    """Metrics that are not in the progress line."""
     return sorted(
         (name.replace("_", " ").capitalize(), value)
         for name, value in job.progress.figures.items()
@@ -121,7 +121,7 @@ def _facts(job: Job, now: datetime) -> list[list[str]]:
 
 
 def _took(job: Job, now: datetime) -> str:
-    """Of the last attempt; empty before the first, so that a waiting job's text does not change."""
+    """Duration of the last attempt; empty before the first, so that a waiting job's text does not change."""
     if job.started_at is None:
         return ""
     until = job.ended_at if job.ended_at and job.ended_at > job.started_at else now
@@ -129,7 +129,7 @@ def _took(job: Job, now: datetime) -> str:
 
 
 def _command(job: Job) -> str:
-    """The equal command line; empty for a recipe of another version of the app."""
+    """The equivalent command line; empty for a recipe of another app version."""
     try:
         if job.kind is JobKind.FINE_TUNING:
             return TrainingRecipe.parse(dict(job.recipe)).command_line()

@@ -1,4 +1,4 @@
-"""The form that launches a benchmark, and its way to a `BenchmarkRecipe` and back."""
+"""The form that launches a benchmark, and its conversion to a `BenchmarkRecipe` and back."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _PLACES = {
     "advanced": ("top_p", "answer_cap", "answer_cap_tokens", "profile", "system_prompt"),
     "turn": ("priority", "executor"),
 }
-"""Where a problem is shown: the place, and the fields it covers."""
+"""Where problems are shown: place and fields covered."""
 
 
 class LaunchForm:
@@ -38,8 +38,8 @@ class LaunchForm:
 
     def __init__(self, profiles: Profiles, has_ray: bool) -> None:
         """Args:
-        profiles: those to choose from.
-        has_ray: whether jobs can also go to a Ray cluster.
+        profiles: the available profiles.
+        has_ray: whether jobs can also run on a Ray cluster.
         """
         self._problems = ProblemPlaces()
         with gr.Row():
@@ -136,7 +136,7 @@ class LaunchForm:
         return self._problems.components
 
     def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
-        """The recipe that the form holds; raises ProbeRefused, whose field names what is wrong."""
+        """Return the form's recipe; raises ProbeRefused, whose field names the problem."""
         sets, models, name, limit, budgets, own, rounds, *rest = values
         passes, temperature, seed, in_flight, top_p, cap, profile, system = rest
         try:
@@ -161,7 +161,7 @@ class LaunchForm:
         return recipe.checked()
 
     def read_turn(self, priority: Any, executor: Any) -> tuple[int, str]:
-        """Priority and executor; raises ProbeRefused for what is no priority."""
+        """Return priority and executor; raises ProbeRefused for an invalid priority."""
         number = read_whole(priority or 0, "priority", "Priority", -_MAX_PRIORITY, _MAX_PRIORITY)
         if abs(number) > _MAX_PRIORITY:
             raise BenchmarkRefused(
@@ -170,7 +170,7 @@ class LaunchForm:
         return number, str(executor or "local")
 
     def fill_with(self, recipe: BenchmarkRecipe) -> Updates:
-        """A recipe goes into the form."""
+        """Fill the form with a recipe."""
         return {
             self.question_sets: list(recipe.question_sets),
             self.models: list(recipe.models),
@@ -190,10 +190,10 @@ class LaunchForm:
         }
 
     def show_problem(self, error: Exception | None, message: str = "") -> Updates:
-        """Show a problem at its field, and clear all others.
+        """Show a problem at its field and clear all others.
 
         Args:
-            error: names the field, when it is one of the form's; None clears all.
+            error: names the field, if it is one of the form's; None clears all.
             message: what is shown.
         """
         place = place_of(error.field) if isinstance(error, ProbeRefused) else ""
@@ -201,12 +201,12 @@ class LaunchForm:
 
 
 def place_of(field: str) -> str:
-    """Where a field's problem is shown; empty for a field that the form does not have."""
+    """Where a field's problem is shown; empty for a field that is not in the form."""
     return next((place for place, fields in _PLACES.items() if field in fields), "")
 
 
 def _read_number(text: str | None, field: str, name: str) -> int | None:
-    """The whole number in a box, None for an empty one; raises BenchmarkRefused for anything else."""
+    """Parse the whole number in a box, None if empty; raises BenchmarkRefused for anything else."""
     written = (text or "").strip()
     if not written:
         return None
@@ -216,7 +216,7 @@ def _read_number(text: str | None, field: str, name: str) -> int | None:
 
 
 def _refusal(error: ValidationError) -> BenchmarkRefused:
-    """The first problem of values that are not of their type, as a box can hold."""
+    """The first problem with values of the wrong type, which a box can contain."""
     first = error.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else ""
     name = field.replace("_", " ").capitalize() or "A field"

@@ -1,4 +1,4 @@
-"""The tab that launches a benchmark: form, equal command line, dry run, start."""
+"""The tab that launches a benchmark: form, equivalent command line, dry run, start."""
 
 import math
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ class LaunchTab:
             self._dry_run = gr.Button("Dry run", elem_id="admin-dry-run", min_width=90)
         self._message = text_block("admin-launch-message")
         self.started_job = gr.State("")
-        """Id of the job that was launched last."""
+        """Id of the last launched job."""
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
@@ -77,7 +77,7 @@ class LaunchTab:
         yield self.form.show_problem(None) | over | {self.started_job: job.id}
 
     def _refused(self, error: Exception) -> Updates:
-        """At its field where it has one, else above the buttons."""
+        """Show the error at its field if it has one, else above the buttons."""
         message = message_of(error)
         has_place = isinstance(error, ProbeRefused) and bool(place_of(error.field))
         return self.form.show_problem(error, message) | {
@@ -91,7 +91,7 @@ def launch_value(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate | None) ->
 
 
 def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
-    """A dry run, by name and text."""
+    """Facts of a dry run, as name and text."""
     models = max(1, len(recipe.models))
     factors = [f"{estimate.items // models:,} questions", counted(models, "model"), counted(estimate.cells, "cell")]
     if recipe.passes > 1:

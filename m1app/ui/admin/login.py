@@ -1,4 +1,4 @@
-"""The way to the Admin page over HTTP: a gate before everything under /admin, the login page, cookies.
+"""HTTP access to the Admin page: a gate for everything under /admin, the login page, cookies.
 
 The gate runs before Gradio and its own check (`auth_dependency`), and every handler checks again.
 `m1app.access.service` decides who is admitted.
@@ -29,21 +29,21 @@ _MAX_FORM_BYTES = 16_384
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEXT = re.compile(r"/admin/(\?[\w=&.%-]{0,500})?")
 _PAGE = Template((Path(__file__).parent / "login.html").read_text(encoding="utf-8"))
-# A form that is sent under "no-referrer", the other pages' policy, names no origin that could be checked.
+# Under "no-referrer", the other pages' policy, form submissions have no origin to check.
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 
 Handler = Callable[..., Awaitable[Any]]
 
 
 class AdminGate:
-    """Middleware: what is under /admin is for the admitted only, and changes nothing at another site's wish."""
+    """Middleware that requires admission for everything under /admin and rejects cross-site requests."""
 
     def __init__(self, app: ASGIApp, access: AdminAccess) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Pass the request on, or reject it."""
         refusal = self._refusal(Request(scope)) if scope["type"] == "http" and _is_admin(scope["path"]) else None
         await (refusal or self._app)(scope, receive, send)
 
@@ -67,7 +67,7 @@ class HandlerGate:
         self._access = access
 
     def __call__(self, handler: Handler) -> Handler:
-        """`handler`, for the admitted only; it gets the components' values."""
+        """Wrap a handler that takes the components' values."""
 
         async def gated(request: gr.Request, *values: Any) -> Any:
             self._check(request)
@@ -76,7 +76,7 @@ class HandlerGate:
         return gated
 
     def stream(self, handler: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
-        """The same for a handler that yields several updates."""
+        """Wrap a handler that yields several updates."""
 
         async def gated(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
             self._check(request)
@@ -86,7 +86,7 @@ class HandlerGate:
         return gated
 
     def event(self, handler: Handler) -> Handler:
-        """The same for a handler that gets the event first, and then the values."""
+        """Wrap a handler that takes the event, then the values."""
 
         async def gated(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
             self._check(request)
@@ -95,7 +95,7 @@ class HandlerGate:
         return gated
 
     def load(self, handler: Handler) -> Handler:
-        """The same for a handler that gets the address's query first, and then the values."""
+        """Wrap a handler that takes the address's query, then the values."""
 
         async def gated(request: gr.Request, *values: Any) -> Any:
             self._check(request)
@@ -109,12 +109,12 @@ class HandlerGate:
 
 
 def is_admitted(access: AdminAccess, request: Request) -> bool:
-    """Whether the request's session, or the machine that it comes from, may use the Admin page."""
+    """Whether the request's session or address may use the Admin page."""
     return access.is_admitted(request.cookies.get(_COOKIE, ""), _address(request))
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a page of this app sent the request, or a program that is no browser."""
+    """Whether the request came from a page of this app, or not from a browser."""
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
@@ -167,7 +167,7 @@ def _address(request: Request) -> str:
 
 
 def _safe(target: str) -> str:
-    """`target` when it is the Admin page, else that page: a link must not lead elsewhere after the login."""
+    """`target` if it is on the Admin page, else that page: login links must not redirect elsewhere."""
     return target if _NEXT.fullmatch(target) else f"{ADMIN}/"
 
 

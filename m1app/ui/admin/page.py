@@ -1,6 +1,6 @@
-"""The Admin page: launch benchmarks and fine-tunings, watch jobs, keep question sets, look after the engine.
+"""The Admin page: launch benchmarks and fine-tunings, watch jobs, manage question sets and the engine.
 
-It is a separate Gradio application; who may use it is decided in `login`, and every handler checks again.
+A separate Gradio application; `login` controls access, and every handler checks again.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ _TABS = ("launch", "training", "jobs", "sets", "engines")
 
 
 class AdminPage:
-    """Builds the page into the open Blocks and holds the handlers that join its tabs."""
+    """Builds the page into the open Blocks and holds the handlers that connect its tabs."""
 
     def __init__(self, demo: gr.Blocks, services: Services, access: AdminAccess) -> None:
         self._services = services
         self._gate = HandlerGate(access)
         header = PageHeader(services)
         self._session = page_component("admin/session", element_id="admin-session")
-        # Every tab is there from the start: one that is built later would miss what was sent to it before.
+        # Every tab is built at the start: one built later would miss earlier updates.
         with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
             with gr.Tab("New benchmark", id="launch", render_children=True):
                 self._launch = LaunchTab(services, self._gate)
@@ -67,13 +67,13 @@ class AdminPage:
         jobs.list.benchmark(self._gate.event(self._on_benchmark), None, compared, **QUIET)
 
     async def _on_load(self, query: Mapping[str, str]) -> tuple[Any, ...]:
-        """The address may name a job, which is shown, or a tab."""
+        """Show the job or tab named in the address."""
         shown = await self._jobs.shown(NEW_VIEW | {"job": query.get("job", "")[:64]})
         tab = "jobs" if query.get("job") else query.get("tab", "")
         return gr.Tabs(selected=tab) if tab in _TABS else gr.skip(), *shown
 
     async def _on_clone(self, event: gr.EventData) -> dict[Any, Any]:
-        """A job's recipe goes into the form of its kind."""
+        """Fill the matching form with a job's recipe."""
         try:
             if event._data["run"]:
                 recipe = await self._services.benchmarks.recipe_of(str(event._data["run"]))
@@ -85,6 +85,6 @@ class AdminPage:
         return {self._tabs: gr.Tabs(selected="training")} | filled
 
     async def _on_benchmark(self, event: gr.EventData) -> dict[Any, Any]:
-        """A new model and its base go into the form of benchmarks."""
+        """Fill the benchmark form with a new model and its base."""
         models = [str(name) for name in event._data["models"]]
         return {self._tabs: gr.Tabs(selected="launch"), self._launch.form.models: models}

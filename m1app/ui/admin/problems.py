@@ -1,4 +1,4 @@
-"""Where a form of the Admin page shows errors: a hidden place next to each group of fields."""
+"""Error places of an Admin form: a hidden one next to each group of fields."""
 
 import gradio as gr
 
@@ -9,7 +9,7 @@ _PROBLEM = '<span class="m1-problem" role="alert">{}</span>'
 
 
 class ProblemPlaces:
-    """The places of one form."""
+    """Error places of one form."""
 
     def __init__(self, form: str = "") -> None:
         """Args:
@@ -19,7 +19,7 @@ class ProblemPlaces:
         self._places: dict[str, gr.HTML] = {}
 
     def add(self, name: str) -> None:
-        """Put a place here."""
+        """Add a place here."""
         self._places[name] = gr.HTML("", visible=False, elem_id=self._prefix + name, apply_default_css=False)
 
     @property

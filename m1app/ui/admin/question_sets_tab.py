@@ -1,4 +1,4 @@
-"""The tab of question sets: import from the hub, preview with search, delete. Files come in through `files`."""
+"""The question sets tab: import from the hub, preview with search, delete. Files are uploaded through `files`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -31,7 +31,7 @@ class SetsTab:
         """Args:
         services: the app's services.
         gate: guards every handler.
-        choice: offers the sets elsewhere on the page.
+        choice: another component that offers the sets.
         """
         self._sets = services.question_sets
         self._gate = gate
@@ -66,7 +66,7 @@ class SetsTab:
         return await self._shown(int(asked["number"]), reply, chosen)
 
     async def _shown(self, number: int, reply: Reply, chosen: list[str] | None) -> tuple[Any, Any]:
-        """The list as it is now with a reply, and the choice of sets without those that are gone."""
+        """The current list with a reply, and the choice without deleted sets."""
         try:
             sets = await self._sets.all()
         except Exception as exc:  # noqa: BLE001 - the UI boundary

@@ -1,4 +1,4 @@
-"""What the Admin page shows of question sets: the list, a report of an import, a preview."""
+"""Question sets on the Admin page: the list, import reports, previews."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,13 +13,13 @@ _SHOWN_PAIRS = 10
 
 
 def sets_value(sets: Sequence[QuestionSet], layouts: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The list, and the layouts that a file can be read by."""
+    """The list, and the available layouts."""
     labels = dict(layouts)
     return {"rows": [_row(each, labels) for each in sets], "layouts": [list(layout) for layout in layouts]}
 
 
 def set_choices(sets: Sequence[QuestionSet]) -> list[tuple[str, str]]:
-    """What the launch form offers: label with count, and name."""
+    """Choices for the launch form: label with count, and name."""
     return [(f"{each.name} ({each.question_count:,})", each.name) for each in sets]
 
 
@@ -41,14 +41,14 @@ def overlaps_value(overlaps: Sequence[Overlap]) -> list[dict[str, Any]]:
 def preview_value(
     chosen: QuestionSet, questions: Sequence[Question], *, text: str, offset: int, layouts: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """A part of a set's questions.
+    """One page of a set's questions.
 
     Args:
         chosen: the set.
-        questions: up to PREVIEW_PAGE of it, plus one when there are more.
-        text: what was searched for.
-        offset: of the first question.
-        layouts: known ones, by id and label.
+        questions: up to PREVIEW_PAGE questions, plus one if there are more.
+        text: the search text.
+        offset: offset of the first question.
+        layouts: the known layouts: id and label.
     """
     shown = questions[:PREVIEW_PAGE]
     nothing = "No question contains these words." if text else "The set has no questions."

@@ -1,4 +1,4 @@
-"""Training data on the Admin page: versions with their cards, and a form that builds another one."""
+"""Training data on the Admin page: versions with their cards, and a form to build new ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ class TrainingDataPart:
 
         Args:
             demo: the page.
-            choice: offers the data sets to train on.
+            choice: the component that offers the data sets for training.
         """
         outputs = [self.list, choice]
         self.list.ask(self._gate.event(self._on_ask), choice, outputs, trigger_mode="multiple", **QUIET)
@@ -62,7 +62,7 @@ class TrainingDataPart:
         return await self._shown(int(asked["number"]), reply, chosen)
 
     async def _shown(self, number: int, reply: Reply, chosen: str | None) -> tuple[Any, Any]:
-        """The list as it is now with a reply, and the choice without a version that is gone."""
+        """The current list with a reply, and the choice without deleted versions."""
         try:
             versions = await self._data.all()
             runs = await self._services.benchmark_reading.runs()
@@ -74,12 +74,12 @@ class TrainingDataPart:
             "number": number,
             "reply": reply,
         }
-        # What was just built is what one wants to train on; what was typed, such as a path, stays.
+        # Select the version just built, but keep typed values such as paths.
         kept = None if chosen == reply.get("deleted") else chosen
         return value, gr.update(choices=data_choices(versions), value=reply.get("built") or kept or _newest(versions))
 
     async def _list(self, asked: Mapping[str, Any]) -> Reply:
-        """After a file came in by its own way; `built` names what became of it."""
+        """Update after a file upload; `built` names the resulting version."""
         built = str(asked.get("built") or "")
         return {"built": built} if built else {}
 
@@ -97,15 +97,15 @@ class TrainingDataPart:
 
 
 async def carried_out(services: Services, form: Any, files: Sequence[Path]) -> Reply:
-    """The reply to a form that previews or builds a data set.
+    """Return the reply to a form that previews or builds a data set.
 
     Args:
         services: the app's services.
-        form: its values, as the page sends them.
-        files: that came with it; see `files`.
+        form: its values, as sent by the page.
+        files: uploaded files; see `files`.
 
     Raises:
-        AppError, StorageError: as `carry_out`.
+        AppError, StorageError: as in `carry_out`.
     """
     data = services.training_data
     made = await carry_out(data, services.exchange, DataRequest.parse(form), files)
@@ -116,7 +116,7 @@ async def carried_out(services: Services, form: Any, files: Sequence[Path]) -> R
 
 
 def model_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
-    """Runs whose right answers can be left out, one for each of a run's models: RUN or RUN:MODEL, and label."""
+    """Runs whose right answers can be excluded, one per model of a run: RUN or RUN:MODEL, and label."""
     return [
         (f"{run_id}:{model}", f"{label}, {model}") if len(run.models) > 1 else (run_id, label)
         for run, (run_id, label) in zip(runs, run_choices(runs), strict=True)
@@ -125,5 +125,5 @@ def model_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
 
 
 def _newest(versions: Any) -> str | None:
-    """The version that was made last, which a form begins with."""
+    """The newest version, the form's initial value."""
     return max(versions, key=lambda each: each.created_at).id if versions else None

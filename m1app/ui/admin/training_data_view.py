@@ -1,4 +1,4 @@
-"""What the Admin page shows of training data: the list, a card, what each step of a curation did."""
+"""Training data on the Admin page: the list, cards, curation steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,17 +31,17 @@ def data_sets_value(versions: Sequence[DataSetVersion]) -> list[dict[str, Any]]:
 
 
 def data_choices(versions: Sequence[DataSetVersion]) -> list[tuple[str, str]]:
-    """What the form offers to train on: label with count, and NAME:vN."""
+    """Choices for training: label with count, and NAME:vN."""
     return [(f"{each.id} ({each.samples:,})", each.id) for each in versions]
 
 
 def run_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
-    """Runs whose right answers can be left out: id and label."""
+    """Runs whose right answers can be excluded: id and label."""
     return [(run.id, f"{run.name or 'unnamed'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
 
 
 def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, Any]:
-    """A version to read: its card as plain text."""
+    """A version's card as plain text."""
     return {"id": f"{card.name}:v{card.version}", "text": card_markdown(card, samples)}
 
 
@@ -66,7 +66,7 @@ def built_value(made: DataSetVersion, warnings: Sequence[str]) -> dict[str, Any]
 
 
 def steps_value(reports: Sequence[StepReport]) -> list[dict[str, Any]]:
-    """Each step with its counts, its examples and the pairs of an overlap."""
+    """Each step with its counts, examples and overlapping pairs."""
     return [_step(report) for report in reports]
 
 
@@ -77,7 +77,7 @@ def _step(report: StepReport) -> dict[str, Any]:
         "counts": f"{report.kept:,} of {report.before:,} kept" if dropped else f"all {report.kept:,} kept",
         "dropped": dropped,
         "title": report.title,
-        # The pairs say more than the examples that are made of them.
+        # The pairs are more detailed than the examples derived from them.
         "examples": [] if report.pairs else list(report.examples),
         "pairs": [[here, there, percent(share, 0)] for here, there, share in report.pairs[:_SHOWN_PAIRS]],
     }

@@ -1,6 +1,6 @@
-"""What the Annotate page shows of a case: its texts, and the work on it. Pure: values in, dictionaries out.
+"""Cases on the Annotate page: texts and annotations. Pure: values in, dictionaries out.
 
-Positions are code points, as they are stored; the page's own code turns them into the browser's.
+Positions are code points, as stored; the page code converts them to the browser's units.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _SHOWN_OF_REVISION = (
 
 
 def taxonomy_value(taxonomy: Taxonomy) -> dict[str, Any]:
-    """Labels, retired ones too, and severities."""
+    """Labels, including retired ones, and severities."""
     return {
         "version": taxonomy.version,
         "labels": [
@@ -56,7 +56,7 @@ def taxonomy_value(taxonomy: Taxonomy) -> dict[str, Any]:
 
 
 def case_value(case: Case) -> dict[str, Any]:
-    """What of a case does not change: question, texts, answer."""
+    """The immutable part of a case: question, texts, answer."""
     question = case.question
     verdict = verdict_of(case.letter, case.is_correct, bool(question.options))
     rounds = counted(case.force_rounds, "forced round")
@@ -78,7 +78,7 @@ def case_value(case: Case) -> dict[str, Any]:
 
 
 def work_value(view: CaseView) -> dict[str, Any]:
-    """What changes while people work on a case: marks, suggestions, draft."""
+    """The changing part of a case: marks, suggestions, draft."""
     hashes = {Part.THINKING: text_hash(view.case.thinking_text), Part.ANSWER: text_hash(view.case.answer_text)}
 
     def shown(marks: Sequence[Annotation]) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def work_value(view: CaseView) -> dict[str, Any]:
 
 
 def mark_value(mark: Annotation) -> dict[str, Any]:
-    """One annotation that is kept; its fields are those of the form."""
+    """A stored annotation, with the form's fields."""
     upheld = {True: "Adjudicated: upheld", False: "Adjudicated: rejected", None: "Adjudicated"}[mark.is_upheld]
     key = {True: "upheld", False: "rejected", None: "adjudicated"}[mark.is_upheld]
     is_decided = mark.state is AnnotationState.ADJUDICATED
@@ -113,7 +113,7 @@ def mark_value(mark: Annotation) -> dict[str, Any]:
 
 
 def content_value(content: AnnotationContent) -> dict[str, Any]:
-    """The content of an annotation, as the form has it."""
+    """The content of an annotation, with the form's fields."""
     selector = content.selector
     return {
         "part": content.part.value,
@@ -150,7 +150,7 @@ def revision_value(revision: AnnotationRevision) -> dict[str, Any]:
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 (hex) of a text, as selectors have it."""
+    """SHA-256 (hex) of a text, as used by selectors."""
     return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
 
 
@@ -168,6 +168,6 @@ def _is_stale(content: AnnotationContent, hashes: dict[Part, str]) -> bool:
 
 
 def _suggestion(each: Suggestion, hashes: dict[Part, str]) -> dict[str, Any]:
-    # How bad it is, is for a person to say.
+    # The severity is left to the annotator.
     mark = content_value(each.content) | {"severity": "", "is_stale": _is_stale(each.content, hashes)}
     return {"key": each.key, "label": each.label, "reason": each.reason, "mark": mark}

@@ -1,4 +1,4 @@
-"""Downloads of all annotations, beside the pages."""
+"""Downloads of all annotations."""
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -27,7 +27,7 @@ def _download(services: Services, wanted: ExportFormat, name: str, media_type: s
         except StorageError as exc:
             return JSONResponse({"error": str(exc)}, status_code=503)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        # A spreadsheet takes a table without this mark for the local 8-bit encoding.
+        # Without this mark, spreadsheets assume the local 8-bit encoding.
         content = ("\ufeff" if wanted is ExportFormat.CSV else "") + text
         return Response(content, media_type=f"{media_type}; charset=utf-8", headers=headers)
 

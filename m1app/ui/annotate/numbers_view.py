@@ -13,7 +13,7 @@ _TWICE = "A mark with several labels counts once per label."
 
 
 def summary_value(counts: Sequence[ErrorCount], taxonomy: Taxonomy) -> dict[str, Any]:
-    """Bars of what was marked; each carries the filter that shows its cases."""
+    """Bars of annotation counts; each has the filter that shows its cases."""
     total = sum(each.annotations for each in counts)
     if not total:
         nothing = "Nothing has been submitted yet. Marks are counted here once their annotator submits the case."

@@ -1,7 +1,7 @@
-"""The Annotate page: a queue of cases, marks on their texts, review of others' marks, and what comes of it.
+"""The Annotate page: a queue of cases, marks on their texts, review of others' marks, and results.
 
-The page's code asks one question at a time, by the event `ask`; each answer is the component's next value and carries
-its question's number. Input stays in the page until a reply confirms that it is saved.
+The page code sends one request at a time with the event `ask`; each reply is the component's next value and carries its
+request's number. Input stays in the page until a reply confirms that it is saved.
 """
 
 import json
@@ -40,7 +40,7 @@ class AnnotatePage:
         self._numbers.summary(self._on_summary, None, self._numbers, trigger_mode="multiple", **QUIET)
         self._numbers.compute(self._on_compute, None, self._numbers, **QUIET)
         demo.load(self._on_load, None, self._page, **QUIET)
-        # The header offers the served models to a form; here there is none.
+        # The header offers the served models to a form; this page has none.
         header.wire(demo.load, gr.Dropdown([], visible=False))
 
     @property
@@ -157,5 +157,6 @@ class AnnotatePage:
 
 
 def _numbered(number: int, reply: Reply) -> dict[str, Any]:
-    """The component's value. Gradio's page code watches every part of a value, which is slow for hundreds of marks."""
+    """The component's value as text: Gradio's page code watches every part of a value, which is slow for hundreds of
+    marks."""
     return {"number": number, "reply": json.dumps(reply, ensure_ascii=False)}

@@ -1,4 +1,4 @@
-"""The queue of the Annotate page: which cases are wanted, and what their rows show."""
+"""The queue of the Annotate page: filters and rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ _VERDICTS = {"right": True, "wrong": False}
 
 
 def case_filter(values: Mapping[str, Any], annotator: str) -> CaseFilter:
-    """The filter that the page's fields say; what is empty or cannot be read restricts nothing.
+    """Build the filter from the page's fields; empty or invalid ones do not filter.
 
     Args:
         values: verdict, model, label, severity, by, words, flipped, disputed, todo, run, budget, rounds; all optional.
-        annotator: who asks.
+        annotator: the requesting annotator.
     """
 
     def text(name: str) -> str:
@@ -39,7 +39,7 @@ def case_filter(values: Mapping[str, Any], annotator: str) -> CaseFilter:
 
 
 def queue_value(page: CasePage, is_filtered: bool) -> dict[str, Any]:
-    """A part of the queue, for the page."""
+    """One page of the queue."""
     nothing = "No case matches. Clear the filters." if is_filtered else "There are no cases yet."
     return {
         "rows": [_row(item) for item in page.items],
@@ -51,7 +51,7 @@ def queue_value(page: CasePage, is_filtered: bool) -> dict[str, Any]:
 
 
 def _row(item: CaseSummary) -> dict[str, Any]:
-    # A summary does not say whether there are options; a case with a target has some.
+    # Summaries do not include options, but a case with a target has some.
     verdict = verdict_of(item.letter, item.is_correct, item.target is not None)
     return {
         "id": item.id,

@@ -1,4 +1,4 @@
-"""Downloads of benchmark runs, and the charts' program, beside the pages."""
+"""Downloads of benchmark runs, and the chart library."""
 
 import asyncio
 import io
@@ -14,7 +14,7 @@ from m1app.ui.shell.downloads import attachment, found
 if TYPE_CHECKING:
     import pandas as pd
 
-# A spreadsheet takes a text that begins like this for a formula.
+# Spreadsheets interpret text that starts like this as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _HOUR_SECONDS = 3600
 
@@ -26,7 +26,7 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
     @app.get("/benchmark-runs/{run_id}.csv")
     async def download_csv(run_id: str) -> Response:
         table = await found(lambda: reading.table(run_id))
-        # A spreadsheet takes a table without the mark for the local 8-bit encoding.
+        # Without this mark, spreadsheets assume the local 8-bit encoding.
         content = "\ufeff" + await asyncio.to_thread(_csv, table)
         return attachment(content.encode(), "text/csv; charset=utf-8", f"m1-benchmark-{run_id}.csv")
 

@@ -1,7 +1,7 @@
 """The Benchmarks page: curves of stored and running benchmark runs, their tables, transitions and questions.
 
-The page's code asks one question at a time, by the event `ask`, as the Annotate page's does; the address keeps what is
-shown. Only counts of cells and single pages of questions are read, so a run may have a million results.
+Like the Annotate page's, the page code sends one request at a time with the event `ask`; the address stores the view.
+Only cell counts and single pages of questions are read, so a run may have a million results.
 """
 
 import asyncio
@@ -43,12 +43,12 @@ class BenchmarksPage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
-        # Every open tab asks for the runs again and again.
+        # Every open tab polls the runs.
         self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
         header = PageHeader(services)
         self._page = page_component("benchmarks/page", element_id="benchmarks-page", events=("ask",))
         self._page.ask(self._on_ask, None, self._page, trigger_mode="multiple", **QUIET)
-        # The header offers the served models to a form; here there is none.
+        # The header offers the served models to a form; this page has none.
         header.wire(demo.load, gr.Dropdown([], visible=False))
 
     @property
@@ -77,7 +77,7 @@ class BenchmarksPage:
         return {"number": int(asked["number"]), "reply": json.dumps(reply, ensure_ascii=False, allow_nan=False)}
 
     async def _runs(self, values: Values) -> Reply:
-        """The runs table and the chosen runs; `is_same` alone when nothing changed since the page's last stamp."""
+        """The runs table and the chosen runs; only `is_same` if nothing changed since the page's last stamp."""
         text, tag, with_archived = str(values.get("find", "")), str(values.get("tag", "")), bool(values.get("archived"))
         found = await self._listed.get(
             (text, tag, with_archived),
@@ -100,7 +100,7 @@ class BenchmarksPage:
     async def _curves(self, values: Values) -> Reply:
         run_names = await self._run_names(values)
         cells = await self._reading.cells(list(run_names), rule_of(values))
-        # Figures and intervals of hundreds of cells take long enough to hold up every other tab.
+        # In a thread: figures and intervals of hundreds of cells would block all other tabs.
         drawn = await asyncio.to_thread(panels, cells, choice_of(values), run_names)
         return {"panels": [asdict(panel) for panel in drawn]}
 
@@ -133,7 +133,7 @@ class BenchmarksPage:
         return transitions_value(transitions, pair, (await self._reading.get(run_id)).passes)
 
     async def _along(self, values: Values) -> Reply:
-        """Each budget against the one before; asked for by itself, since it compares every pair of neighbours."""
+        """Each budget against the previous one; a separate request because it is slow."""
         run_id, rule = str(values["run"]), rule_of(values)
         rounds = cell_of(values["after"])[1]
         curve = await self._reading.compare_curve(

@@ -1,4 +1,4 @@
-"""What the Benchmarks page asks for, read from what its code sent. An unknown name falls back to the default."""
+"""Parses requests from the Benchmarks page's code. Unknown names fall back to the default."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from m1app.errors import AppError
 
 
 class BadAddress(AppError):
-    """The page's address names something that cannot be read."""
+    """The page's address contains something invalid."""
 
 
 def rule_of(values: Mapping[str, Any]) -> str:
@@ -33,15 +33,15 @@ def choice_of(values: Mapping[str, Any]) -> ChartChoice:
 
 
 def is_shown(cell: CellSummary, choice: ChartChoice) -> bool:
-    """Whether a cell belongs to what was chosen."""
+    """Whether a cell is part of the selection."""
     return cell.question_set in choice.question_sets and is_chosen(cell, choice)
 
 
 def cell_of(text: Any) -> tuple[int, int]:
-    """(budget, rounds) of "512-1".
+    """Parse "512-1" to (budget, rounds).
 
     Raises:
-        BadAddress: it is not of that form.
+        BadAddress: the text has another form.
     """
     try:
         budget, rounds = (int(part) for part in str(text).split("-"))

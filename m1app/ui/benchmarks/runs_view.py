@@ -1,4 +1,4 @@
-"""What the Benchmarks page shows of runs and questions. Pure: records in, dictionaries for the page's code out."""
+"""Runs and questions on the Benchmarks page. Pure: records in, dictionaries for the page code out."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _STATE_LABELS = {
 
 
 def run_value(run: BenchmarkRun) -> dict[str, Any]:
-    """A run in the table and in the list of those chosen."""
+    """A run in the table and in the list of chosen runs."""
     over = run.items_done + run.items_failed
     return {
         "id": run.id,
@@ -45,7 +45,7 @@ def run_value(run: BenchmarkRun) -> dict[str, Any]:
 
 
 def stamp_of(rows: Sequence[dict[str, Any]]) -> str:
-    """Changes when anything that the page shows of these runs does."""
+    """A stamp that changes when anything shown about these runs changes."""
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -73,13 +73,14 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
         "error": each.error,
         "tokens": "–" if each.thinking_tokens is None else f"{each.thinking_tokens:,}",
         "case": each.checkpoint_id or "",
-        # An item that has not begun, or failed before it did, has no sweep to open; one that failed later may.
+        # An item that has not started, or failed before starting, has no sweep to open; one that failed later may have
+        # one.
         "has_sweep": state is ItemState.DONE or each.checkpoint_id is not None,
     }
 
 
 def _judged(letter: str | None, is_correct: bool | None, state: ItemState) -> tuple[str, str]:
-    """The verdict, by which the page picks a colour, and its words; the verdict is empty while the item waits."""
+    """The verdict, which determines the colour, and its text; the verdict is empty while the item waits."""
     if state is ItemState.FAILED:
         return "failed", "failed"
     if is_correct is None:

@@ -12,9 +12,9 @@ def transitions_value(transitions: Transitions, pair: CellPair, passes: int) -> 
     """The flow, its counts, and the comparison in words.
 
     Args:
-        transitions: between the two cells.
+        transitions: the transitions between the two cells.
         pair: the cells.
-        passes: of each question in the run.
+        passes: passes per question in the run.
     """
     compared = transitions.comparison
     before, after = wording.cell(*pair.before), wording.cell(*pair.after)

@@ -1,4 +1,4 @@
-"""Downloads of sweeps, beside the pages."""
+"""Downloads of sweeps."""
 
 import asyncio
 import json

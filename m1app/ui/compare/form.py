@@ -1,4 +1,4 @@
-"""The form of the Compare page: question, grid and knobs; and their way to a `SweepRequest` and back."""
+"""The form of the Compare page: question, grid and settings, and conversion to and from a `SweepRequest`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
 
 EXAMPLE_ID = "haematology-dabigatran-reversal"
-"""The library question that the empty page offers."""
+"""The library question offered on the empty page."""
 
 _DEFAULT_ANSWER_CAP = 256
 
@@ -78,7 +78,7 @@ class CompareForm:
 
     @property
     def costing(self) -> list[Any]:
-        """Components that change what a sweep costs."""
+        """Components that affect the cost of a sweep."""
         return [*self._grid, self.advanced.answer_cap]
 
     @property
@@ -86,7 +86,7 @@ class CompareForm:
         return [self.budgets, self.own_budgets, self.rounds, self.models, self.passes, self.temperature]
 
     def read(self, values: Sequence[Any]) -> SweepRequest:
-        """The request that the form holds; raises InvalidQuestion and ProbeRefused for what cannot be read."""
+        """Return the form's request; raises InvalidQuestion or ProbeRefused for invalid input."""
         question, options, target, budgets, own, rounds, models, passes, temperature, *rest = values
         seed, top_p, cap, profile, system = rest
         asked = self.boxes.read(question, options, target)
@@ -109,7 +109,7 @@ class CompareForm:
         )
 
     def fill_with_sweep(self, sweep: Sweep) -> Updates:
-        """A sweep's question, grid and knobs go into the form."""
+        """Fill the form with a sweep's question, grid and settings."""
         return (
             self.boxes.fill_with(sweep.question)
             | self._fill_budgets(sweep.budgets)
@@ -124,7 +124,7 @@ class CompareForm:
         )
 
     def fill_with_trace(self, trace: Trace) -> Updates:
-        """A trace's question goes into the form, with a grid whose largest cell is the trace again."""
+        """Fill the form with a trace's question and a grid whose largest cell reproduces the trace."""
         budget = trace.thinking_budget_tokens
         smaller = [chip for chip in BUDGET_CHIPS if chip < budget]
         return (
@@ -141,7 +141,7 @@ class CompareForm:
         )
 
     def fill_with_example(self) -> Updates:
-        """The example question goes into the boxes; the grid stays."""
+        """Fill in the example question, keeping the grid."""
         return self.boxes.fill_with_library(EXAMPLE_ID)
 
     def _fill_budgets(self, budgets: Sequence[int]) -> Updates:
@@ -152,7 +152,7 @@ class CompareForm:
 
 
 def estimate_text(request: SweepRequest, estimate: SweepEstimate) -> str:
-    """What a sweep may cost, before it runs."""
+    """The maximum cost of a sweep, before it runs."""
     cells = len(request.cells)
     runs = request.passes * max(1, len(request.models))
     of_runs = counted(runs, "pass", "passes")

@@ -8,7 +8,7 @@ from storage.sweeps.repository import SweepSummary
 
 
 def history_value(sweeps: Sequence[SweepSummary], is_filtered: bool) -> dict[str, Any]:
-    """What the list shows of sweeps."""
+    """Sweeps as shown in the list."""
     nothing = (
         "No sweep matches. Clear the search." if is_filtered else "No sweeps yet. Every sweep you run is kept here."
     )

@@ -22,7 +22,7 @@ from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 
 _FRAME_SECONDS = 0.15
-"""The page is sent at most one update in this time."""
+"""Shortest interval between updates sent to the page."""
 _HISTORY_PAGE = 25
 _DRAFT = "m1-compare-draft"
 
@@ -67,7 +67,7 @@ class ComparePage:
         resume = self._resume.click(self._on_resume, self._sweep_id, begun, **QUIET)
         loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
         followed = [self._then_follow(event) for event in (run, again, resume, loaded)]
-        # Only one sweep is shown at a time; leaving one does not end it.
+        # Only one sweep is shown at a time; leaving it does not stop it.
         opened = self._history.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
@@ -81,7 +81,7 @@ class ComparePage:
         self._more.click(self._on_more, [self._search, self._shown], self._history_outputs, **QUIET)
 
     def _then_follow(self, event: Any) -> Any:
-        """After `event`, stream the chosen sweep, then put the controls back and the sweep into the history."""
+        """After `event`, stream the chosen sweep, then reset the controls and refresh the history."""
         follow = event.then(self._follow, self._sweep_id, [self._view, self._charts, self._columns], **QUIET)
         follow.then(self._on_over, [self._sweep_id, self._search], [*self._controls, *self._history_outputs], **QUIET)
         return follow
@@ -137,7 +137,7 @@ class ComparePage:
         return history
 
     async def _opened(self, sweep_id: str) -> dict[Any, Any]:
-        """A stored or running sweep is about to be shown; its question, grid and knobs go into the form."""
+        """Open a stored or running sweep: fill the form with its question, grid and settings."""
         try:
             snapshot = await self._services.sweeps.get(sweep_id)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
@@ -145,7 +145,7 @@ class ComparePage:
         return self._form.fill_with_sweep(snapshot.sweep) | self._running(snapshot)
 
     async def _follow(self, sweep_id: str) -> AsyncGenerator[Any, None]:
-        """Show a sweep until it is over, at most one frame in `_FRAME_SECONDS`."""
+        """Show a sweep until it is over, at most one frame per `_FRAME_SECONDS`."""
         shown_at, memory = 0.0, FlipMemory()
         if not sweep_id:
             return
@@ -160,7 +160,7 @@ class ComparePage:
 
     async def _on_over(self, sweep_id: str, searched: str) -> dict[Any, Any]:
         if not sweep_id:
-            # Nothing was followed: the page was only loaded, and a sweep may have begun since.
+            # Nothing was followed: the page was only loaded, and a sweep may have started since.
             return {self._run: gr.skip()}
         try:
             snapshot = await self._services.sweeps.get(sweep_id)
@@ -169,7 +169,7 @@ class ComparePage:
             return self._refused(exc)
 
     async def _on_stop(self, sweep_id: str) -> None:
-        # On the event loop, where the sweep is: a plain function would be called from a thread.
+        # Async, to stay on the sweep's event loop: a plain function would run in a thread.
         self._services.sweeps.stop(sweep_id)
 
     def _on_estimate(self, *values: Any) -> str:
@@ -198,7 +198,7 @@ class ComparePage:
         }
 
     def _running(self, snapshot: SweepSnapshot) -> dict[Any, Any]:
-        """A sweep is about to be followed; the form folds up to give it room."""
+        """Collapse the form before a sweep is followed."""
         return {
             self._sweep_id: snapshot.sweep.id,
             self._folded: gr.update(open=False),

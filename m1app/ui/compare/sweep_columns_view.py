@@ -1,4 +1,4 @@
-"""What the columns of the Compare page show: each pass's one text, and where each cell cuts it."""
+"""Columns of the Compare page: each pass's text, and where each cell cuts it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ MAX_COLUMNS_AT_FIRST = 8
 
 
 def columns_value(snapshot: SweepSnapshot) -> dict[str, Any]:
-    """One band for each pass. The text is sent once, and grows by appending; columns are offsets into it."""
+    """One band per pass. The text is sent once and grows by appending; columns are offsets into it."""
     return {"id": snapshot.sweep.id, "bands": [_band(snapshot, run) for run in snapshot.passes]}
 
 
@@ -51,7 +51,7 @@ def _status(snapshot: SweepSnapshot, run: PassSnapshot) -> str:
 
 
 def _waits(run: PassSnapshot, offsets: Utf16Offsets) -> list[list[int]]:
-    """Where each "Wait" begins and ends in the text."""
+    """Start and end of each "Wait" in the text."""
     waits, at = [], 0
     for segment in run.trace.segments:
         if segment.kind in (SegmentKind.THINK, SegmentKind.WAIT):
@@ -93,7 +93,7 @@ def _ended(reading: CellReading) -> str:
 
 
 def _others(reading: CellReading, readings: Sequence[CellReading]) -> list[str]:
-    """The other cells that end at the same cut, whose answer this is too."""
+    """Other cells with the same cut, which share this answer."""
     name = cut_name(reading)
     return [cell_title(r.cell) for r in readings if name and cut_name(r) == name and r.cell != reading.cell]
 

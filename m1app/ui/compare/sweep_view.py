@@ -1,4 +1,4 @@
-"""What the Compare page shows of a sweep: its state and account, its charts and flips.
+"""Sweeps on the Compare page: state, cost, charts and flips.
 
 Columns: `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for `sweep_view.js` and `charts.js`.
 """
@@ -39,7 +39,7 @@ _SIGNS = {"right": " ✓", "wrong": " ✗"}
 
 
 def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
-    """State, question, account and what went wrong."""
+    """State, question, cost and errors."""
     sweep = snapshot.sweep
     readings = [reading for run in snapshot.passes for reading in cell_readings(snapshot, run)]
     answered = sum(reading.state is CellState.ANSWERED for reading in readings)
@@ -59,15 +59,15 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
 
 
 FlipMemory = dict[object, list[dict[str, Any]]]
-"""Flips by pass and answers: to find them a long text is searched, which is too slow for every frame."""
+"""Cached flips by pass and answers: finding them searches a long text, too slow for every frame."""
 
 
 def charts_value(snapshot: SweepSnapshot, memory: FlipMemory | None = None) -> dict[str, Any]:
-    """Heat map, trajectory and flips of each pass; with several passes also the share that is right.
+    """Heat map, trajectory and flips of each pass; with several passes also the share of right answers.
 
     Args:
-        snapshot: the sweep now.
-        memory: keeps flips from one snapshot of a sweep to the next.
+        snapshot: current state of the sweep.
+        memory: caches flips between snapshots of a sweep.
     """
     sweep = snapshot.sweep
     known: FlipMemory = {} if memory is None else memory
@@ -99,7 +99,7 @@ def cell_title(cell: Cell) -> str:
 
 
 def cell_status(reading: CellReading, has_options: bool) -> str:
-    """The verdict on a cell's answer, or the cell's state while it has none; the page picks colours by it."""
+    """The verdict on a cell's answer, or its state until there is one; determines the colour."""
     kept = reading.checkpoint
     if reading.state is not CellState.ANSWERED or kept is None:
         return reading.state.value
@@ -112,10 +112,10 @@ def state_words(state: CellState) -> str:
 
 
 def shown_first(readings: Sequence[CellReading]) -> list[CellReading]:
-    """One cell for each distinct cut, and for each budget that the pass has not come to; by cut.
+    """One cell for each distinct cut, and for each budget not reached yet; by cut.
 
-    Of the cells at one cut, the one with most rounds represents all: it is the last that the pass can still extend,
-    so a column stays where it is when its cut is reached.
+    Of the cells at one cut, the one with the most rounds represents all: it is the last that the pass can still extend,
+    so columns do not move when their cut is reached.
     """
     chosen: dict[object, CellReading] = {}
     for reading in sorted(readings, key=lambda r: (-r.cell.force_rounds, r.cell.budget_tokens)):
@@ -125,20 +125,20 @@ def shown_first(readings: Sequence[CellReading]) -> list[CellReading]:
 
 
 def column_order(reading: CellReading) -> tuple[float, int, int]:
-    """Columns are ordered by cut; those whose cut is not known yet come last, by budget."""
+    """Sort key of columns: by cut; those with an unknown cut come last, by budget."""
     tokens = float("inf") if reading.cut_tokens is None else reading.cut_tokens
     return tokens, reading.cell.budget_tokens, reading.cell.force_rounds
 
 
 def cut_name(reading: CellReading) -> str:
-    """The name of the cut in the page, shared by all cells that end there; empty while it is not known."""
+    """Key of the cut in the page, shared by all cells that end there; empty until it is known."""
     if reading.cut_tokens is None or reading.finish is None:
         return ""
     return f"{reading.cut_tokens}-{reading.finish.value}"
 
 
 def account(sweep: Sweep) -> str:
-    """What the sweep generated, compared with separate runs of the answered cells."""
+    """Tokens generated, compared with separate runs of the answered cells."""
     return tokens_account(sweep.tokens_generated, sweep.seconds, sweep.tokens_if_separate)
 
 

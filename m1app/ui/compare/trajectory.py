@@ -1,8 +1,7 @@
 """The trajectory of a pass as a Plotly figure: each option's probability at each cut of its thinking.
 
-A plain dictionary; the page code puts the page's colours into it. `meta.colour` of a line is its place in the palette,
-whose colours people with any colour vision can tell apart; dashes and letters say the same again. `meta.ink` names
-a colour of the page.
+A plain dictionary; the page code fills in colours. `meta.colour` of a line is its index in a colour-blind safe palette;
+dashes and letters are redundant cues. `meta.ink` names a colour of the page.
 """
 
 import math
@@ -25,7 +24,7 @@ _DASHES = (
     "4px,2px,1px,2px",
 )
 _LABEL_GAP = 0.07
-"""Of the probability axis: the height of a letter at the end of a line."""
+"""Height of a letter at the end of a line, in units of the probability axis."""
 _MOST_TICKS = 12
 
 
@@ -36,16 +35,16 @@ def trajectory_figure(
     points: Sequence[Checkpoint],
     wait_tokens: Sequence[int],
 ) -> Figure:
-    """The figure with a logarithmic axis, and beside it both axes to choose from.
+    """Return the figure with a logarithmic axis, and both axes to choose from.
 
     Args:
         options: the letters.
-        target: the right one, None where it is not known.
-        budgets: rising, in tokens; they are the ticks.
+        target: the right one; None if unknown.
+        budgets: ascending, in tokens; used as ticks.
         points: cuts that have probabilities, by tokens; at least one.
         wait_tokens: thinking tokens before each "Wait".
     """
-    # Cuts are within the largest budget, so the axis stays as it is while points are added.
+    # Cuts are within the largest budget, so the axis does not change while points are added.
     low = min([*budgets, *(point.cut_tokens for point in points)])
     high = max([*budgets, *(point.cut_tokens for point in points)])
     axes = {"log": _axis(budgets, low, high, is_log=True), "linear": _axis(budgets, low, high, is_log=False)}
@@ -67,7 +66,7 @@ def trajectory_figure(
 
 
 def probability_words(options: Sequence[str], target: str | None, point: Checkpoint) -> str:
-    """A point in words, for the line below the chart."""
+    """Text for a point, shown below the chart."""
     shares = ", ".join(
         f"{letter}{' (target)' if letter == target else ''} {_share(point, letter):.1%}" for letter in options
     )
@@ -99,7 +98,7 @@ def _line(letter: str, place: int, is_target: bool, points: Sequence[Checkpoint]
 
 
 def _waits(tokens: Sequence[int]) -> Figure:
-    """A dotted line and a W where each "Wait" begins."""
+    """A dotted line and a W at the start of each "Wait"."""
     return {
         "type": "scatter",
         "mode": "lines+text",
@@ -116,11 +115,11 @@ def _waits(tokens: Sequence[int]) -> Figure:
 
 
 def _end_labels(options: Sequence[str], target: str | None, last: Checkpoint) -> list[Figure]:
-    """Each letter at the end of its line, from the highest down, none over another."""
+    """Letters at the ends of their lines, from the highest down, without overlap."""
     by_share = sorted(enumerate(options), key=lambda each: -_share(last, each[1]))
     labels, free = [], 1.0
     for below, (place, letter) in enumerate(by_share):
-        room = _LABEL_GAP * (len(by_share) - 1 - below)  # What the letters further down need.
+        room = _LABEL_GAP * (len(by_share) - 1 - below)  # Space needed by the letters below.
         at = max(min(_share(last, letter), free), min(room, free))
         free = at - _LABEL_GAP
         labels.append(
@@ -162,7 +161,7 @@ def _axis(budgets: Sequence[int], low: int, high: int, *, is_log: bool) -> Figur
 
 
 def _spaced(budgets: Sequence[int], scale: Any, gap: float) -> list[int]:
-    """Budgets whose labels do not touch, counted from the largest."""
+    """Budgets whose labels do not collide, starting from the largest."""
     kept: list[int] = []
     for budget in sorted(budgets, reverse=True):
         if not kept or scale(kept[-1]) - scale(budget) >= gap:

@@ -1,4 +1,4 @@
-"""Downloads of traces, beside the pages."""
+"""Downloads of traces."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The left side of the Probe page: question, library and knobs; and their way to a `ProbeRequest` and back."""
+"""The left side of the Probe page: question, library and settings, and conversion to and from a `ProbeRequest`."""
 
 import math
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class ProbeForm:
         ]
 
     def read(self, values: Sequence[Any]) -> ProbeRequest:
-        """The request that the form holds; raises InvalidQuestion for options that cannot be read."""
+        """Return the form's request; raises InvalidQuestion for invalid options."""
         question, options, target, model, budget, rounds, temperature, seed, top_p, cap, profile, system = values
         asked = self.boxes.read(question, options, target)
         return ProbeRequest(
@@ -82,11 +82,11 @@ class ProbeForm:
         )
 
     def fill_with_library(self, question_id: str) -> Updates:
-        """A library question goes into the form."""
+        """Fill the form with a library question."""
         return self.boxes.fill_with_library(question_id)
 
     def fill_with_trace(self, trace: Trace) -> Updates:
-        """A trace's question and knobs go into the form."""
+        """Fill the form with a trace's question and settings."""
         budget = trace.thinking_budget_tokens
         return self.boxes.fill_with(trace.question) | {
             self.model: trace.model,

@@ -13,7 +13,7 @@ VERDICT_CHOICES = [("Any verdict", ""), ("Right", "right"), ("Wrong", "wrong"), 
 
 
 def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter:
-    """The filter that the controls describe; empty strings restrict nothing."""
+    """Build the filter from the controls; empty strings do not filter."""
     return TraceFilter(
         text=text or "",
         state=TraceState(state) if state else None,
@@ -24,7 +24,7 @@ def trace_filter(text: str, state: str, verdict: str, model: str) -> TraceFilter
 
 
 def history_value(page: Page, is_filtered: bool) -> dict[str, Any]:
-    """What the list shows of a page of traces."""
+    """One page of traces as shown in the list."""
     nothing = (
         "No trace matches. Clear the search or the filters."
         if is_filtered

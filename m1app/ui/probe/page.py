@@ -20,7 +20,7 @@ from m1app.ui.shell.page_component import escaped, page_component, text_block
 from storage.traces.records import TraceState
 
 _FRAME_SECONDS = 0.15
-"""The page is sent at most one update in this time, the first token excepted."""
+"""Shortest interval between updates sent to the page, except for the first token."""
 _DRAFT = "m1-draft"
 
 
@@ -64,14 +64,14 @@ class ProbePage:
         self._more = gr.Button("Show more", visible=False, elem_id="more")
 
     def _wire(self, demo: gr.Blocks) -> Any:
-        """Gives the event of the loaded page, whose form is filled from the address."""
+        """Returns the load event, after which the form is filled from the address."""
         form = self._form
         begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
         run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
         again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
         loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
         followed = [self._then_follow(event) for event in (run, again, loaded)]
-        # Only one trace is shown at a time; leaving one does not end its run.
+        # Only one trace is shown at a time; leaving it does not stop its run.
         opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
@@ -81,8 +81,8 @@ class ProbePage:
         return loaded
 
     def _then_follow(self, event: Any) -> Any:
-        """After `event`, stream the chosen trace, then put the controls back and the trace into the history."""
-        # The stream's only output is the pane: Gradio works on every output at every frame.
+        """After `event`, stream the chosen trace, then reset the controls and refresh the history."""
+        # The pane is the stream's only output, because Gradio processes every output for each frame.
         follow = event.then(self._follow, self._trace_id, self._pane, **QUIET)
         follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
         return follow
@@ -132,7 +132,7 @@ class ProbePage:
         return history | ({self._form.model: str(asked["model"])} if asked.get("model") else {})
 
     async def _opened(self, trace_id: str) -> Updates:
-        """A stored or running trace is about to be shown; its question and knobs go into the form."""
+        """Open a stored or running trace: fill the form with its question and settings."""
         try:
             trace = await self._services.probe.get(trace_id)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
@@ -140,7 +140,7 @@ class ProbePage:
         return self._form.fill_with_trace(trace) | self._running(trace_id)
 
     async def _follow(self, trace_id: str) -> AsyncGenerator[Any, None]:
-        """Show a trace until it is over, at most one frame in `_FRAME_SECONDS`."""
+        """Show a trace until it is over, at most one frame per `_FRAME_SECONDS`."""
         probe, shown_at = self._services.probe, 0.0
         if not trace_id:
             return
@@ -156,7 +156,7 @@ class ProbePage:
 
     async def _on_over(self, trace_id: str) -> Updates:
         if not trace_id:
-            # Nothing was followed: the page was only loaded, and a run may have begun since.
+            # Nothing was followed: the page was only loaded, and a run may have started since.
             return {self._run: gr.skip()}
         controls: Updates = {
             self._run: gr.update(interactive=True),
@@ -172,7 +172,7 @@ class ProbePage:
             return self._refused(exc)
 
     async def _on_stop(self, trace_id: str) -> None:
-        # On the event loop, where the run is: a plain function would be called from a thread.
+        # Async, to stay on the run's event loop: a plain function would run in a thread.
         self._services.probe.stop(trace_id)
 
     async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:

@@ -1,4 +1,4 @@
-"""What the trace pane shows of a trace; the pane itself is `trace_pane.{html,js}`."""
+"""Traces as shown in the trace pane; the pane itself is `trace_pane.{html,js}`."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ PaneValue = dict[str, Any]
 
 
 def pane_value(trace: Trace, save_error: str = "") -> PaneValue:
-    """What the pane shows of a trace, running or over."""
+    """The pane's value for a running or finished trace."""
     thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
     return {
         "id": trace.id,
@@ -73,7 +73,7 @@ def _notice(trace: Trace, save_error: str) -> str:
 
 
 def _answer(trace: Trace) -> list[dict[str, str]]:
-    """The answer, after the last line of what opened it ("Final Answer:")."""
+    """The answer, preceded by the last line of its opening ("Final Answer:")."""
     lead_in = "".join(s.text for s in trace.segments if s.kind is SegmentKind.CLOSE).rpartition("\n")[2]
     shown = [{"kind": "lead", "text": lead_in}] if lead_in and not lead_in.startswith("<") else []
     if any(s.kind is SegmentKind.ANSWER for s in trace.segments):

@@ -1,4 +1,4 @@
-"""Knobs that are seldom turned, behind "Advanced": top-p, answer cap, profile, system prompt."""
+"""Rarely used settings, behind "Advanced": top-p, answer cap, profile, system prompt."""
 
 import gradio as gr
 
@@ -9,13 +9,13 @@ from storage.traces.records import Trace
 
 
 class AdvancedForm:
-    """The knobs in their accordion. `inputs` has them in the order in which every form reads them."""
+    """The settings in their accordion; all forms read `inputs` in this order."""
 
     def __init__(self, profiles: Profiles, id_prefix: str = "", answer_cap_tokens: int = 512) -> None:
         """Args:
-        profiles: those to choose from.
+        profiles: the available profiles.
         id_prefix: prefix of the elements' ids.
-        answer_cap_tokens: where the cap begins.
+        answer_cap_tokens: the initial answer cap.
         """
         with gr.Accordion("Advanced", open=False):
             with gr.Row():
@@ -33,17 +33,17 @@ class AdvancedForm:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """The knobs, in order."""
+        """The settings, in order."""
         return [self.top_p, self.answer_cap, self.profile, self.system_prompt]
 
     def fill_with_trace(self, trace: Trace) -> Updates:
-        """The knobs of a trace."""
+        """Fill in a trace's settings."""
         profile = "" if trace.profile_is_guess else trace.profile
         values = (trace.top_p, trace.answer_cap_tokens, profile, trace.system_prompt)
         return dict(zip(self.inputs, values, strict=True))
 
     def fill_with_sweep(self, sweep: Sweep) -> Updates:
-        """The knobs of a sweep."""
+        """Fill in a sweep's settings."""
         values = (sweep.top_p, sweep.answer_cap_tokens, sweep.profile, sweep.system_prompt or "")
         return dict(zip(self.inputs, values, strict=True))
 

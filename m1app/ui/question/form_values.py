@@ -1,4 +1,4 @@
-"""What a person typed or chose in the boxes of a form, as the numbers that a request needs."""
+"""Converts form input to the numbers that requests need."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 def read_seed(text: str | None) -> int | None:
-    """The seed that was typed, None for an empty box; raises ProbeRefused for anything but a whole number."""
+    """Parse a seed, None if empty; raises ProbeRefused for anything but a whole number."""
     if not text or not text.strip():
         return None
     try:
@@ -26,7 +26,7 @@ def read_seed(text: str | None) -> int | None:
 
 
 def read_whole(value: Any, field: str, name: str, low: int, high: int) -> int:
-    """A slider's value as the whole number that it is; raises ProbeRefused for any other."""
+    """Convert a slider's value to an int; raises ProbeRefused if it is not whole."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, int):
@@ -35,10 +35,10 @@ def read_whole(value: Any, field: str, name: str, low: int, high: int) -> int:
 
 
 def read_budgets(text: str | None) -> tuple[int, ...]:
-    """Budgets that were typed, apart by spaces, commas or semicolons.
+    """Parse budgets separated by spaces, commas or semicolons.
 
     Raises:
-        SweepRefused: something is no whole number, or "1,024" may be one number or two.
+        SweepRefused: something is not a whole number, or is ambiguous, like "1,024".
     """
     budgets = []
     for word in (text or "").replace(";", " ").replace(", ", " ").split():

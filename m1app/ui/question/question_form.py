@@ -1,4 +1,4 @@
-"""The question part that every page's form shares: library, question, options, target, and what keeps a draft."""
+"""The question part that every page's form shares: library, question, options, target, and the draft."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from m1app.question.question_text import format_options, parse_options, parse_qu
 from m1app.ui.shell.events import QUIET, Updates
 from storage.questions.records import Question
 
-# What was typed and not yet run survives a reload: in the tab's own session storage, gone when the tab closes.
+# Typed input survives reloads in the tab's session storage, until the tab closes.
 _KEEP_DRAFT = "(q, o, t) => { sessionStorage.setItem(%s, JSON.stringify([q, o, t])); }"
 _TAKE_DRAFT = """(q, o, t) => {
   const draft = JSON.parse(sessionStorage.getItem(%s) || 'null');
@@ -22,7 +22,7 @@ _NEW_QUESTION = "() => { sessionStorage.removeItem(%s); location.href = %s; }"
 
 @dataclass(frozen=True, slots=True)
 class TypedQuestion:
-    """What the boxes ask."""
+    """The question in the boxes."""
 
     stem: str
     options: dict[str, str]
@@ -32,7 +32,7 @@ class TypedQuestion:
 
 
 class QuestionForm:
-    """Library, question, options and target. The surrounding form decides where the target goes: `place_target`."""
+    """Library, question, options and target. The surrounding form places the target: `place_target`."""
 
     def __init__(self, id_prefix: str = "", question_lines: int = 9) -> None:
         """Args:
@@ -71,7 +71,7 @@ class QuestionForm:
         )
 
     def place_target(self) -> None:
-        """Put the target's box here."""
+        """Place the target's box here."""
         self.target.render()  # type: ignore[no-untyped-call]  # Gradio's method has no annotation.
 
     @property
@@ -80,7 +80,7 @@ class QuestionForm:
         return [self.question, self.options, self.target]
 
     def read(self, question: str | None, options: str | None, target: str | None) -> TypedQuestion:
-        """The question in the boxes; raises InvalidQuestion for options that cannot be read."""
+        """Return the question in the boxes; raises InvalidQuestion for invalid options."""
         stem, parsed, found = take_apart(question or "", options or "", target or "")
         entry = _library_entry(stem)
         return TypedQuestion(
@@ -92,7 +92,7 @@ class QuestionForm:
         )
 
     def fill_with(self, question: Question) -> Updates:
-        """A kept question goes into the boxes."""
+        """Fill the boxes with a stored question."""
         return {
             self.question: question.stem,
             self.options: format_options(question.options),
@@ -100,7 +100,7 @@ class QuestionForm:
         }
 
     def fill_with_library(self, question_id: str) -> Updates:
-        """A library question goes into the boxes."""
+        """Fill the boxes with a library question."""
         for entry in load_library():
             if entry.id == question_id:
                 return {
@@ -123,12 +123,12 @@ class QuestionForm:
         }
 
     def wire(self, demo: gr.Blocks, draft_key: str, opening: list[str]) -> None:
-        """Recognise options, fill in library questions, and keep what is typed as the tab's draft.
+        """Recognise options, fill in library questions, and store input as the tab's draft.
 
         Args:
             demo: the page.
-            draft_key: names the draft in the session storage.
-            opening: query parameters of an address that brings its own question; there the draft is left alone.
+            draft_key: key of the draft in the session storage.
+            opening: query parameters of addresses that provide a question; these leave the draft alone.
         """
         self.library.input(self.fill_with_library, self.library, self.texts, **QUIET)
         self.question.blur(self._on_blur, self.texts, [*self.texts, self.note], **QUIET)
@@ -145,12 +145,12 @@ class QuestionForm:
 
 
 def new_question_js(draft_key: str, path: str) -> str:
-    """Page code that forgets the draft and opens `path` afresh."""
+    """Page code that clears the draft and opens `path`."""
     return _NEW_QUESTION % (json.dumps(draft_key), json.dumps(path))
 
 
 def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str, str], str]:
-    """Stem, options and target from the three boxes; options below the question count when their box is empty."""
+    """Stem, options and target from the three boxes; options below the question are used if their box is empty."""
     if options.strip():
         return question, parse_options(options), target
     parsed = parse_question(question)
@@ -160,7 +160,7 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
 
 
 def library_explanation(stem: str) -> str:
-    """Explanation and reference of a library question, for after the answer; empty for any other question."""
+    """Explanation and reference of a library question, shown after the answer; empty for other questions."""
     entry = _library_entry(stem)
     if entry is None:
         return ""

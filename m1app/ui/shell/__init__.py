@@ -1,1 +1,1 @@
-"""What every page shares: header, theme, own components, the boundary where errors become messages."""
+"""Shared by all pages: header, theme, custom components, the error boundary."""

@@ -1,4 +1,4 @@
-"""Where errors become messages: what people may read is shown, anything else gets a reference id and a log entry."""
+"""The error boundary: user-facing errors are shown, others get a reference id and a log entry."""
 
 import logging
 import secrets
@@ -9,7 +9,7 @@ _log = logging.getLogger(__name__)
 
 
 def message_of(error: Exception) -> str:
-    """The message that a person sees for `error`; an unexpected one is logged under the id that the message names."""
+    """Return the user-facing message for `error`; unexpected ones are logged under the id in the message."""
     if isinstance(error, FOR_PEOPLE):
         return str(error)
     reference = secrets.token_hex(4)

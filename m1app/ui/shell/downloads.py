@@ -1,4 +1,4 @@
-"""What the pages' downloads share: a missing record is a 404, and a response is saved as a file."""
+"""Shared by downloads: missing records become 404s, and responses are saved as files."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,10 +11,10 @@ _T = TypeVar("_T")
 
 
 async def found(read: Callable[[], Awaitable[_T]]) -> _T:
-    """The result of `read`, which looks up a record.
+    """Return the result of `read`, which looks up a record.
 
     Raises:
-        HTTPException: 404 where it is missing, 503 while the database cannot be read.
+        HTTPException: 404 if it is missing, 503 if the database cannot be read.
     """
     try:
         return await read()
@@ -25,5 +25,5 @@ async def found(read: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def attachment(content: str | bytes, media_type: str, name: str) -> Response:
-    """A response that the browser saves as `name`."""
+    """Return a response that the browser saves as `name`."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

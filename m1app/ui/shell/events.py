@@ -1,11 +1,11 @@
-"""What the pages' event handlers share."""
+"""Shared by the pages' event handlers."""
 
 from typing import Any
 
 import gradio as gr
 
 Updates = dict[gr.components.Component, Any]
-"""What a handler changes: component to its update."""
+"""Updates from a handler, by component."""
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""Options of an event that shows no progress of Gradio's and is no API."""
+"""Event options: no Gradio progress display, not part of the API."""

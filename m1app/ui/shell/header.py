@@ -1,4 +1,4 @@
-"""The header of every page: links to the pages, and what is running, with the engine's details behind a click."""
+"""The header of every page: links to the pages, and engine status with details on click."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,24 +25,24 @@ _TICK_SECONDS = 2.0
 _SILENT_SECONDS = 15.0
 
 ChooseModel = Callable[[Any, list[str], str], Any]
-"""What a form's model box holds: its value now, the served models, the engine's default -> its value from now on."""
+"""Chooses the model box's value from its current value, the served models and the engine's default."""
 
 
 class PageHeader:
-    """The header, kept up to date, and the models that the engine serves in the form's model box."""
+    """Keeps the header and the served models in the form's model box up to date."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._header = page_component("shell/header", element_id="header", events=("restart_engine", "stop_engine"))
 
     def wire(self, loaded: Callable[..., Any], model: gr.Dropdown, choose: ChooseModel | None = None) -> None:
-        """Show the engine's latest reading when the page is loaded and every other second.
+        """Show the engine's latest reading on page load and every two seconds.
 
         Args:
-            loaded: registers what is called once; `then` of the event that fills the form from the address, where
-                `choose` must see what that put into `model`, or `load` of the page.
-            model: offers the served models.
-            choose: decides what `model` holds when others are served; None leaves that alone.
+            loaded: registers a handler to call once: the page's `load`, or `then` of the event that fills the form from
+                the address if `choose` must see the resulting `model`.
+            model: the model box.
+            choose: picks the value of `model` when the served models change; None leaves it alone.
         """
 
         names = gr.State([])
@@ -57,12 +57,12 @@ class PageHeader:
         self._header.stop_engine(self._stop_engine, None, None, **QUIET)
 
     async def tick(self, known: list[str], chosen: Any, choose: ChooseModel | None) -> tuple[Any, Any, Any]:
-        """The header now, the served models, and what changes in the model box.
+        """Return the header, the served models, and the update of the model box.
 
         Args:
-            known: served models that the page has already.
-            chosen: what the model box holds.
-            choose: as of `wire`.
+            known: served models the page already has.
+            chosen: value of the model box.
+            choose: as in `wire`.
         """
         reading = await self._services.engine_watch.latest()
         header, served = header_value(self._services, reading), list(reading.models)
@@ -82,14 +82,14 @@ class PageHeader:
 
 
 def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
-    """What the header shows now.
+    """Return the header's current value.
 
     Args:
         services: the app's services.
         reading: the engine's last reply.
     """
     status, info = services.engines.status(), reading.info
-    # A remote engine is as ready as its last answer.
+    # A remote engine is ready if it responded last time.
     is_silent = status.state is EngineState.READY and info is None
     state = EngineState.FAILED if is_silent else status.state
     message = status.message if status.state is not EngineState.READY else reading.problem or _age(reading)
@@ -110,14 +110,14 @@ def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
 
 
 def _age(reading: EngineReading) -> str:
-    """When the engine was last heard, once that is long ago: it may hang."""
+    """Time since the engine last responded, if that is long ago: it may hang."""
     if reading.age_seconds < _SILENT_SECONDS:
         return ""
     return f"The engine last answered {duration(reading.age_seconds)} ago."
 
 
 def _is_local(services: Services) -> bool:
-    """Whether only this machine's user can open the page: a password on loopback means that a proxy lets others in."""
+    """Whether only local users can open the page: a password on loopback suggests a proxy."""
     return services.settings.is_loopback and not services.settings.admin_password.get_secret_value()
 
 

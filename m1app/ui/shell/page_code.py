@@ -1,8 +1,8 @@
 """The pages' own code, `m1app/ui/<room>/<name>.js`: ES modules that the browser imports from here.
 
-Every address holds a hash of all modules, so that a browser keeps a module for good and still never mixes those of two
-versions: modules import each other by relative paths, under the same hash. The code is the same for everybody and
-holds no data; that of the Admin page is therefore not behind its gate.
+Every address contains a hash of all modules, so that browsers can cache modules permanently without mixing versions:
+modules import each other by relative paths, under the same hash. The code is the same for everyone and contains no
+data, so even the Admin page's code is not behind its gate.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _HASH_DIGITS = 16
 
 @cache
 def _modules() -> dict[str, bytes]:
-    """Content by "room/name.js"; what is not here is not served."""
+    """Content by "room/name.js"; nothing else is served."""
     return {path.relative_to(_PAGES).as_posix(): path.read_bytes() for path in sorted(_PAGES.glob("*/*.js"))}
 
 
@@ -32,10 +32,10 @@ def _version() -> str:
 
 
 def page_code_address(name: str) -> str:
-    """Where the browser finds the module `m1app/ui/<name>.js`.
+    """Return the address of the module `m1app/ui/<name>.js`.
 
     Raises:
-        KeyError: there is no such module.
+        KeyError: no such module.
     """
     file = f"{name}.js"
     if file not in _modules():

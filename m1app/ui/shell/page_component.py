@@ -1,6 +1,6 @@
-"""This app's own components: a fixed template, a module of page code that fills it, a dictionary as value.
+"""Custom components: a fixed template, a page code module that fills it, a dictionary as value.
 
-A function and no subclass of `gr.HTML`: Gradio writes a stub file beside the source of every subclass.
+A function instead of a `gr.HTML` subclass, because Gradio writes a stub file next to the source of every subclass.
 """
 
 import html
@@ -15,8 +15,8 @@ from m1app.ui.shell.page_code import page_code_address
 
 _PAGES = Path(__file__).parents[1]
 
-# Values that arrive while the module is on its way wait in `values` and are shown in their order. A component that
-# Gradio makes anew replaces the one before: that one's listeners end.
+# Values that arrive while the module loads wait in `values` and are shown in order. When Gradio recreates a component,
+# the old one's listeners are removed.
 _LOADER = Template("""\
 // Gradio takes the names of a component's events from the quoted words here: $events
 const ends = (window.m1Ends ??= new Map());
@@ -39,15 +39,15 @@ import($address)
 
 
 def page_component(name: str, *, element_id: str, events: Sequence[str] = ()) -> gr.HTML:
-    """A component whose page code and template are `m1app/ui/<name>.js` and `m1app/ui/<name>.html`.
+    """Create a component with page code and template `m1app/ui/<name>.js` and `m1app/ui/<name>.html`.
 
-    Its value is a dictionary that goes to the page code as it is. The page code sets every text with textContent,
-    and the template holds no value, so nothing is ever parsed as HTML.
+    Its value is a dictionary, passed to the page code unchanged. The page code sets every text with textContent, and
+    the template contains no values, so nothing is ever parsed as HTML.
 
     Args:
         name: "room/file"; the module exports `mount(host)`, which returns the function that shows a value.
-        element_id: of its element in the page.
-        events: that the page code triggers; each is an attribute of the component to register a handler with.
+        element_id: id of its element in the page.
+        events: events that the page code triggers; register handlers on the component attribute of the same name.
     """
     program = _LOADER.substitute(
         events=json.dumps(list(events)), name=json.dumps(element_id), address=json.dumps(page_code_address(name))
@@ -62,10 +62,10 @@ def page_component(name: str, *, element_id: str, events: Sequence[str] = ()) ->
 
 
 def text_block(element_id: str) -> gr.HTML:
-    """A hidden block for a text that comes later; its value must be `escaped`."""
+    """A hidden block for later text; its value must be `escaped`."""
     return gr.HTML("", visible=False, elem_id=element_id, apply_default_css=False)
 
 
 def escaped(text: str) -> str:
-    """`text` as HTML that shows exactly it; line breaks are the style's matter (white-space: pre-wrap)."""
+    """Escape `text` as HTML; line breaks are left to the style (white-space: pre-wrap)."""
     return html.escape(text)

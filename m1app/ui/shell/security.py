@@ -1,8 +1,8 @@
-"""What protects every page: headers on all responses, closed paths, the names under which the app may be reached.
+"""Protects every page: headers on all responses, blocked paths, allowed host names.
 
-Nothing that a page loads comes from another machine: the content security policy forbids it, and a browser test
-proves it. `'unsafe-inline'` and `'unsafe-eval'` are Gradio's: its page starts from inline scripts, and its HTML
-components run their code through `new Function`.
+Pages load nothing from other machines: the content security policy forbids it, and a browser test checks it. Gradio
+needs `'unsafe-inline'` and `'unsafe-eval'`: its page starts from inline scripts, and its HTML components run their code
+through `new Function`.
 """
 
 import asyncio
@@ -31,21 +31,22 @@ _HEADERS = {
 
 
 class Secured:
-    """Middleware: security headers on every response, Gradio's uploads refused. Plain ASGI: streams stay streams."""
+    """Middleware: adds security headers to every response, rejects Gradio's uploads. Plain ASGI, so that streams are
+    not buffered."""
 
     def __init__(self, app: ASGIApp, pages: Sequence[str]) -> None:
         """Args:
-        app: everything that answers.
+        app: the wrapped application.
         pages: paths of the Gradio applications, "" for the one at the root.
         """
         self._app = app
-        # Gradio takes no files, so nobody can fill the disk with them; the Admin page has its own route for uploads.
+        # Gradio accepts no files, so nobody can fill the disk; the Admin page has its own upload route.
         self._closed = frozenset(
             f"{page}/gradio_api/{what}" for page in pages for what in ("upload", "component_server")
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Pass the request on, or reject it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -68,19 +69,19 @@ class Secured:
         try:
             await self._app(scope, receive, send_secured)
         except (StarletteHTTPException, RuntimeError) as exc:
-            # Gradio's event stream refuses a tab that it has just forgotten when the answer has already begun; on its
-            # way out that may become a RuntimeError. The server breaks the connection off, and the tab connects anew.
+            # Gradio's event stream may reject a forgotten tab after the response has started, which can surface as a
+            # RuntimeError. The server drops the connection, and the tab reconnects.
             if not isinstance(exc, StarletteHTTPException) and not isinstance(exc.__cause__, StarletteHTTPException):
                 raise
             _log.info("%s was aborted: %s", scope["path"], exc)
         except asyncio.CancelledError:
-            # Only the server's end cancels a request: the stream of a page that is still open. It is no error.
+            # Only a server shutdown cancels a request: the stream of an open page. This is not an error.
             if is_open:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
-    """Names that a browser may use; on loopback no others, so that no website can reach the page by a DNS trick."""
+    """Allowed host names; restricted on loopback, to prevent DNS rebinding."""
     named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
     if settings.is_loopback:
         return ["127.0.0.1", "localhost", "[::1]", settings.host, *named]

@@ -1,4 +1,4 @@
-"""One reading for every page that asks for the same thing within a moment, so that open tabs do not add up."""
+"""Shares recent readings between pages, so that load does not grow with the number of open tabs."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ class _Entry(Generic[_T]):
 
 
 class SharedReading(Generic[_T]):
-    """Readings by key, each made at most once at a time and kept for a moment."""
+    """Readings by key, each made at most once at a time and cached briefly."""
 
     def __init__(self, max_age_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_age_seconds = max_age_seconds
@@ -24,16 +24,16 @@ class SharedReading(Generic[_T]):
         self._entries: dict[Hashable, _Entry[_T]] = {}
 
     async def get(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
-        """The reading of `key`: one that is under way or recent, else a new one; raises what `read` raises."""
+        """Return the reading of `key`: one in progress or recent, else a new one; raises what `read` raises."""
         entry = self._entries.get(key)
         if entry is None or not self._is_usable(entry):
             self._entries = {known: each for known, each in self._entries.items() if self._is_usable(each)}
             entry = self._entries[key] = _Entry(asyncio.ensure_future(_awaited(read)), self._clock())
-        # A tab that is closed must not cancel what others wait for.
+        # A closed tab must not cancel what others wait for.
         return await asyncio.shield(entry.task)
 
     def forget(self) -> None:
-        """After a change: what is asked from now on is read anew."""
+        """Drop cached readings after a change."""
         self._entries.clear()
 
     def _is_usable(self, entry: _Entry[_T]) -> bool:

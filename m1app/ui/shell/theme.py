@@ -1,4 +1,4 @@
-"""How the app looks: Gradio's base theme made dense, system fonts only, one accent colour."""
+"""The app's look: a denser version of Gradio's base theme, system fonts only, one accent colour."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ STYLE_SHEETS = (
     _PAGES / "annotate" / "page.css",
     _PAGES / "benchmarks" / "page.css",
 )
-"""In the order in which a page takes them."""
+"""In loading order."""
 ADMIN_STYLE_SHEET = _PAGES / "admin" / "page.css"
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -19,7 +19,7 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mon
 
 
 def make_theme() -> gr.themes.Base:
-    """A quiet theme; no font or image comes from another machine."""
+    """Create the theme; it loads no fonts or images from other machines."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.slate,
