@@ -201,7 +201,7 @@ export class MarkList {
     });
     const strip = node("div", "m1-review");
     strip.append(...columns);
-    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "Nobody else has submitted this case yet.")];
+    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "No one else has submitted this case yet.")];
     review.replaceChildren(node("h2", "", "Side by side"), ...none, strip);
   }
 

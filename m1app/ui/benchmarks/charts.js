@@ -206,7 +206,7 @@ export class Curves {
     const { view, chosen } = this.#context;
     if (panelSets(view, chosen).join() !== "") return "";
     const without = chosen.filter((run) => run.sets.length === 1).map((run) => run.name);
-    return without.length ? `Not in the macro average, with one set only: ${without.join(", ")}.` : "";
+    return without.length ? `Not in the macro average (only one set): ${without.join(", ")}.` : "";
   }
 }
 
