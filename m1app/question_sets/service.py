@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,6 +19,7 @@ from m1app.question_sets.importing import (
     questions_sha256,
 )
 from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
+from m1app.scratch_folder import scratch_folder
 from m1app.settings import Settings
 from storage.database import Database, Session
 from storage.question_sets.records import QuestionSet
@@ -98,8 +98,8 @@ class QuestionSetService:
             InvalidQuestionSet: it cannot be fetched, or as in `import_file`.
         """
         request = hub_request(repo, config, split, layout)
-        with tempfile.TemporaryDirectory(prefix="m1-hub-") as folder:
-            chosen, path = await fetch_from_hub(request, Path(folder), self._settings)
+        async with scratch_folder("m1-hub-") as folder:
+            chosen, path = await fetch_from_hub(request, folder, self._settings)
             content = await asyncio.to_thread(path.read_bytes)
         parsed = await asyncio.to_thread(parse_question_sets, content, path.name, chosen.layout)
         own = name or ("" if chosen.file else chosen.name)

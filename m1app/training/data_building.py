@@ -6,7 +6,6 @@
 import asyncio
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.scratch_folder import scratch_folder
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, sample_text
 from m1app.training.data_sets import (
@@ -187,8 +187,8 @@ class TrainingDataService:
         repo, _, split = address.partition(":")
         try:
             request = hub_request(repo, "", split or "train")
-            with tempfile.TemporaryDirectory(prefix="m1-hub-") as folder:
-                chosen, path = await fetch_from_hub(request, Path(folder), self._settings)
+            async with scratch_folder("m1-hub-") as folder:
+                chosen, path = await fetch_from_hub(request, folder, self._settings)
                 content = await asyncio.to_thread(path.read_bytes)
         except InvalidQuestionSet as exc:
             raise InvalidTrainingData(str(exc)) from exc
@@ -306,8 +306,8 @@ async def carry_out(
     plan = request.plan
     if not request.is_preview and not request.name.strip():
         raise AppError("The data set has no name; enter one, such as exam-traces.")
-    with tempfile.TemporaryDirectory(prefix="corrections-", dir=data.folder) as folder:
-        taken = [*files, *(await _corrections(exchange, Path(folder)) if request.with_corrections else ())]
+    async with scratch_folder("corrections-", data.folder) as folder:
+        taken = [*files, *(await _corrections(exchange, folder) if request.with_corrections else ())]
         hub, own = request.hub.split(), request.with_own_traces
         if not taken and not hub and not own:
             raise AppError(

@@ -6,10 +6,7 @@ closed: whatever it accepts, Gradio would serve again on every page.
 
 import asyncio
 import re
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
 from m1app.errors import AppError
+from m1app.scratch_folder import scratch_folder
 from m1app.ui.admin.login import ADMIN, is_admitted
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
 from m1app.ui.admin.training_data_tab import carried_out
@@ -74,7 +72,7 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
 async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
     """What `use` makes of the file in the request, as JSON; the file is gone afterwards."""
     try:
-        async with _own_folder(home) as folder:
+        async with scratch_folder("upload-", home) as folder:
             path = folder / _file_name(name)
             await _receive(request, path)
             return JSONResponse(await use(path))
@@ -84,16 +82,6 @@ async def _with_upload(request: Request, home: Path, name: str, use: Callable[[P
         return JSONResponse({"error": exc.detail}, status_code=exc.status_code)
     except Exception as exc:  # noqa: BLE001 - the UI boundary
         return JSONResponse({"error": message_of(exc)}, status_code=422)
-
-
-@asynccontextmanager
-async def _own_folder(home: Path) -> AsyncIterator[Path]:
-    """A folder that is removed afterwards; a large file takes a disk a while, so not on the event loop."""
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=home))
-    try:
-        yield folder
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
 def _add_downloads(router: APIRouter, services: Services) -> None:

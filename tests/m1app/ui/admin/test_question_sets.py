@@ -89,7 +89,7 @@ async def test_a_set_is_read_in_parts_searched_and_deleted(tab: SetsTab, service
     value, offered = await ask(tab, "delete", ["many"], id=set_id)
     assert (value["rows"], value["reply"], offered["value"]) == ([], {"deleted": set_id}, [])
     value, _ = await ask(tab, "preview", id=set_id)
-    assert "may have been deleted" in value["reply"]["error"]
+    assert "not found" in value["reply"]["error"]
 
 
 async def test_what_goes_wrong_is_said_with_the_number_of_the_question(tab: SetsTab) -> None:
