@@ -14,6 +14,7 @@ from models.engine.endpoint import Endpoint
 from tests.migrated_copies import migrated_copies as migrated_copies
 from tests.models.engine.dictated import dictate as dictate
 from tests.needs import E2E, Guard, is_quick, mark
+from tests.stall_watch import StallWatch
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -26,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(StallWatch())
     if config.option.quick:
         config.pluginmanager.register(Guard())
 

@@ -10,6 +10,7 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -76,11 +77,12 @@ class InstalledApp(RunningApp):
 
     def __init__(self, command: Path, folder: Path) -> None:
         super().__init__(folder, M1_ENGINE_URL="http://127.0.0.1:9", XDG_DATA_HOME=str(folder / "user data"))
-        self.command = [str(command), "serve"]
-        self.folder = folder
+        self._command = [str(command), "serve"]
 
-    def _environment(self) -> dict[str, str]:
-        return {name: value for name, value in super()._environment().items() if name not in ("M1_HOME", "PYTHONPATH")}
+    def launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        left_out = ("M1_HOME", "PYTHONPATH")
+        environment = {name: value for name, value in self.environment().items() if name not in left_out}
+        return subprocess.Popen(self._command, cwd=self.home, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
 @pytest.fixture

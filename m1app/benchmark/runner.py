@@ -213,7 +213,7 @@ class BenchmarkRunner:
             await self._sweeps.start(self._recipe.sweep(item.model).asking(question), item.id)
             return await self._sweeps.finished(item.id)
         if not kept.is_over:
-            self._sweeps.mark_interrupted(is_at_start=False)
+            await asyncio.to_thread(self._sweeps.mark_interrupted, is_at_start=False)
             kept = await self._sweeps.get(item.id)
         if kept.sweep.state is TraceState.COMPLETED and not missing_cells(kept):
             return kept

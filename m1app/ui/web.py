@@ -53,9 +53,7 @@ def build_app(services: Services) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services.probe.mark_interrupted(is_at_start=True)
-        services.sweeps.mark_interrupted()
-        services.benchmarks.mark_interrupted()
+        await asyncio.to_thread(_mark_interrupted, services)
         scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")
         yield
         scheduler.cancel()
@@ -83,6 +81,13 @@ def build_app(services: Services) -> ASGIApp:
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
     # Outside of everything, so that an answer about an unexpected error has the headers too.
     return Secured(app, _PATHS)
+
+
+def _mark_interrupted(services: Services) -> None:
+    """End what a process that is gone has left running."""
+    services.probe.mark_interrupted(is_at_start=True)
+    services.sweeps.mark_interrupted()
+    services.benchmarks.mark_interrupted()
 
 
 def _mount_admin(app: FastAPI, services: Services, access: AdminAccess) -> None:

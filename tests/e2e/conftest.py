@@ -11,6 +11,7 @@ from tests.e2e.browser_watch import FLAGS, Watch, chromium_path
 from tests.e2e.probe_page import WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running
 from tests.e2e.stored_traces import store_traces
+from tests.stall_watch import MARK
 
 _HERE = Path(__file__).parent
 VIEWPORT: ViewportSize = {"width": 1360, "height": 900}
@@ -55,6 +56,7 @@ def watch(app_in_use: RunningApp) -> Iterator[Watch]:
     yield seen
     assert not seen.unexpected()
     assert "Traceback" not in app_in_use.log()[before:]
+    assert MARK not in app_in_use.log()[before:]
 
 
 @pytest.fixture

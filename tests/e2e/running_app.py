@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from tests import warm_python
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.1
@@ -32,28 +34,28 @@ def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 240
 
 
 class RunningApp:
-    """`python app.py` with a home and a port of its own."""
+    """`python app.py` with a home and a port of its own, watched for what blocks its event loop."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.command = [sys.executable, "app.py"]
-        self.folder = _ROOT
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: warm_python.WarmProcess | subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, or start again on the same home and port; returns when the page is served."""
         with (self.home / "app.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command, cwd=self.folder, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = self.launch(log)
         try:
             wait_until(self._is_serving, "the page is served", START_SECONDS)
         except BaseException:
             self.kill()
             raise
+
+    def launch(self, log: IO[bytes]) -> "warm_python.WarmProcess | subprocess.Popen[bytes]":
+        """Start the program itself."""
+        return warm_python.start("tests.stall_watch", (), self.environment(), (subprocess.DEVNULL, log, log))
 
     def wait_for_engine(self) -> None:
         """Return when the engine can be asked."""
@@ -107,7 +109,7 @@ class RunningApp:
             return bool(self.health()["ok"])
         return False
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
         own = {
             "M1_HOME": str(self.home),
@@ -118,6 +120,14 @@ class RunningApp:
             "M1_CONTEXT_LENGTH": "2048",
         }
         return inherited | own | self._settings
+
+
+class PlainApp(RunningApp):
+    """`python app.py`, started as a person does."""
+
+    def launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "app.py"]
+        return subprocess.Popen(command, cwd=_ROOT, env=self.environment(), stdout=log, stderr=subprocess.STDOUT)
 
 
 @contextmanager

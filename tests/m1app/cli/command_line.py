@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from tests import warm_python
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTION = {"question": "Which gland makes cortisol?", "options": {"A": "Adrenal", "B": "Thyroid"}, "answer_idx": "A"}
@@ -23,9 +26,21 @@ def run(
     *arguments: str, home: Path, stdin: str = "", program: tuple[str, ...] = ("-m", "m1app"), **settings: str
 ) -> Done:
     """`python -m m1app ARGUMENTS`, to its end."""
-    command = [sys.executable, *program, *arguments]
     env = environment(home, **settings)
-    return subprocess.run(command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=150)
+    if program != ("-m", "m1app"):
+        command = [sys.executable, *program, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=150)
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
+        given.write(stdin.encode())
+        given.seek(0)
+        process = warm_python.start("m1app", arguments, env, (given, output, error))
+        try:
+            process.wait(150)
+        finally:
+            process.kill()
+        output.seek(0)
+        error.seek(0)
+        return Done(arguments, process.returncode or 0, output.read().decode(), error.read().decode())
 
 
 def write_question(path: Path, content: Any = QUESTION) -> str:

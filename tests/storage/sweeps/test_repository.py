@@ -100,7 +100,7 @@ def test_deleted_sweep_takes_its_passes_with_it(database: Database) -> None:
     with database.session(is_read_only=True) as session:
         with pytest.raises(RecordNotFound):
             TraceRepository(session).get(trace.id)
-        with pytest.raises(RecordNotFound, match="History"):
+        with pytest.raises(RecordNotFound, match="not found"):
             SweepRepository(session).get(sweep.id)
 
 

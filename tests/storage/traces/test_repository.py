@@ -69,7 +69,7 @@ def test_a_new_trace_runs_and_has_what_it_was_given(database: Database) -> None:
 
 
 def test_a_trace_of_a_question_that_is_not_kept_is_refused(database: Database) -> None:
-    with pytest.raises(RecordNotFound, match="Save the question first"), database.session() as session:
+    with pytest.raises(RecordNotFound, match="Save the question"), database.session() as session:
         TraceRepository(session).add(a_trace("f" * 32))
 
 
@@ -102,7 +102,7 @@ def test_each_save_writes_only_the_segments_that_changed(database: Database) -> 
         traces.save_progress(trace.id, (first, WAIT, think("a b")), 1004)
         assert written == ["INSERT"]
         traces.save_progress(trace.id, (first, WAIT, think("a b", finish_reason="stop"), CLOSE), 1005)
-        assert written == ["UPDATE", "UPDATE", "INSERT"]
+        assert written == ["INSERT", "DELETE", "UPDATE", "INSERT"]
         event.remove(session.get_bind(), "before_cursor_execute", note)
     assert [part.text for part in read(database, trace.id).segments] == [first.text, "Wait", "a b", "</think>"]
 
