@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         given = password.get_secret_value()
         if given.startswith("$argon2") and not _ARGON2_HASH.fullmatch(given):
             raise ValueError(
-                "begins like an Argon2 hash but is not one: it must be $argon2id$v=19$m=...,t=...,p=...$salt$hash. "
+                "looks like an Argon2 hash but is not one: it must be $argon2id$v=19$m=...,t=...,p=...$salt$hash. "
                 "In a shell, put it in single quotes; in a compose file, write each $ twice"
             )
         if given and len(given) < _MIN_PASSWORD_CHARACTERS:

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ImportError, ValueError) as error:
         _log.error("%s", error)
         return 1
-    _log.info("%s %s", options.directory, "is made" if was_made else "is there already")
+    _log.info("%s %s", options.directory, "was created" if was_made else "already exists")
     return 0
 
 

@@ -39,7 +39,7 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # Not chained: the upstream message may quote a part of the URL that is the password.
-        raise DatabaseUnreachable(_bad_url("cannot be read as one")) from None
+        raise DatabaseUnreachable(_bad_url("is not valid")) from None
     if "@" in f"{parsed.host}{parsed.database}" and parsed.drivername not in _SQLITE_NAMES:
         # Otherwise part of the password would be parsed, and shown, as the host.
         raise DatabaseUnreachable(_bad_url("has more than one @"))

@@ -132,7 +132,8 @@ def _serve(listener: socket.socket) -> None:
                     running.close()
                     listener.close()
                     connection.close()
-                    _become(*json.loads(message), streams)
+                    module, arguments, environment = json.loads(message)
+                    _become(module, arguments, environment, streams)
                     return
                 for each in streams:
                     os.close(each)

@@ -113,7 +113,7 @@ def _selector(case: Case, part: Part, values: Mapping[str, Any]) -> TextSelector
     if part is Part.WHOLE or start is None or end is None:
         return None
     if not isinstance(start, int) or not isinstance(end, int):
-        raise AnnotationRefused("span", "The position of the mark is not in whole numbers. Select the words again.")
+        raise AnnotationRefused("span", "The position of the mark must be in whole numbers. Select the words again.")
     text = text_of(case, part)
     try:
         made = select(text, start, end)

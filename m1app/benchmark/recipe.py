@@ -75,7 +75,7 @@ class BenchmarkRecipe(BaseModel):
             BenchmarkRefused: a field is out of range; `field` names it.
         """
         if not self.question_sets:
-            raise BenchmarkRefused("question_sets", "No question set is chosen; choose at least one.")
+            raise BenchmarkRefused("question_sets", "No question set chosen; choose at least one.")
         try:
             sweep = check_settings(self.sweep())
             check_whole(self.in_flight, "in_flight", "Questions in flight", 0, MAX_IN_FLIGHT, "(0 lets the app choose)")

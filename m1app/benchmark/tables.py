@@ -84,7 +84,7 @@ def _reading_of(cell: CellSummary) -> Reading:
 
 MACRO_NAME = "Macro average"
 BEST_NOTE = (
-    "“Best budget of each” is optimistic: it takes the budget at which each set did best, chosen on the very questions "
+    "“Best budget of each” is optimistic: it takes the budget at which each set did best, chosen on the same questions "
     "that are scored. Compare it with the paper's table; do not expect it on new questions."
 )
 

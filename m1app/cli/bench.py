@@ -129,7 +129,7 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
         + (
             f"at most {seconds / 60:,.0f} minutes at the rate measured before\n"
             if seconds
-            else "no rate is known yet\n"
+            else "no rate measured yet\n"
         )
         + (f"detects a difference of about {smallest * 100:.0f} points or more\n" if smallest else "")
         + recipe.command_line()

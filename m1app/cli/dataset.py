@@ -24,8 +24,8 @@ def add_command(commands: Any) -> None:
     dataset = commands.add_parser("dataset", help="data sets to train on")
     below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
     _add_build(below.add_parser("build", help="curate samples and save them as a new version"))
-    listed = below.add_parser("list", help="every version of every data set")
-    add_json(listed, "one JSON list")
+    listed = below.add_parser("list", help="list all versions of all data sets")
+    add_json(listed, "print one JSON list")
     listed.set_defaults(command=_list)
     show = below.add_parser("show", help="print the card, or samples as they are trained on")
     show.add_argument("data_set", metavar="NAME[:vN]")
@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
     show.add_argument(
         "--model", default=None, help="served base model that provides the chat template and counts tokens"
     )
-    show.add_argument("--samples", type=int, default=1, metavar="N", help="how many to render")
+    show.add_argument("--samples", type=int, default=1, metavar="N", help="number of samples to render")
     show.add_argument("--block-size", type=int, default=0, metavar="N", help="mark samples with more tokens than this")
     add_json(show)
     show.set_defaults(command=_show)
@@ -54,7 +54,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
     build.add_argument("--keep-duplicates", action="store_true")
-    build.add_argument("--keep-overlap", action="store_true", help="keep samples that overlap with evaluation sets")
+    build.add_argument("--keep-overlap", action="store_true", help="do not check for overlap with evaluation sets")
     build.add_argument(
         "--keep-unverified",
         action="store_true",

@@ -99,7 +99,7 @@ def _change(text: str) -> tuple[str, Any]:
 async def _resumed(jobs: JobService, job_id: str) -> Job:
     job = await jobs.get(job_id)
     if job.kind is not JobKind.FINE_TUNING:
-        raise AppError(f"The job {job.name!r} is a {job.kind.value}, not a fine-tuning job; use: jobs resume {job.id}")
+        raise AppError(f"Job {job.name!r} is a {job.kind.value}, not a fine-tuning job; use: jobs resume {job.id}")
     return job if job.state not in _OVER else await jobs.resume(job.id)
 
 
@@ -118,7 +118,7 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
             await asyncio.sleep(_LOOK_SECONDS)
             if stopping.is_set() and not is_told:
                 is_told = True
-                say("stopping after a checkpoint")
+                say("stopping after saving a checkpoint")
                 await jobs.stop(job.id)
             events = await asyncio.to_thread(service.read_progress, job.id)
             # By time: a resumed training discards events of later steps.

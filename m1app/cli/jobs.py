@@ -27,13 +27,13 @@ _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
 
 def add_command(commands: Any) -> None:
     """Add `jobs` with its subcommands, and `job-worker`, to the commands of `m1app.cli.main`."""
-    jobs = commands.add_parser("jobs", help="list jobs, stop, resume or delete one, read its log")
+    jobs = commands.add_parser("jobs", help="list jobs; stop, resume or delete one; read its log")
     below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority")
-    listed = below.add_parser("list", help="jobs, newest first")
+    listed = below.add_parser("list", help="list jobs, newest first")
     listed.add_argument("--state", type=JobState, action="append", default=[], choices=list(JobState))
-    listed.add_argument("--text", default="", help="part of the name, or the beginning of the id")
+    listed.add_argument("--text", default="", help="part of the name, or the start of the id")
     listed.add_argument("--limit", type=int, default=25, metavar="N")
-    add_json(listed, "one JSON array")
+    add_json(listed, "print one JSON array")
     listed.set_defaults(run=_running(_list))
     told: tuple[tuple[str, _Use, str], ...] = (
         ("stop", _stop, "stop a job; a running one saves its results first"),
@@ -44,7 +44,7 @@ def add_command(commands: Any) -> None:
         command = below.add_parser(name, help=about)
         command.add_argument("job_id", metavar="JOB_ID")
         command.set_defaults(run=_running(use))
-    log = below.add_parser("log", help="the last lines of a job's log")
+    log = below.add_parser("log", help="show the last lines of a job's log")
     log.add_argument("job_id", metavar="JOB_ID")
     log.add_argument("--lines", type=int, default=200, metavar="N")
     log.set_defaults(run=_running(_log))

@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
     )
     probe.add_argument("--force-rounds", type=int, default=0, metavar="R", help='natural stops to override with "Wait"')
     probe.add_argument("--model", default="", help="name of the served model (default: the engine's)")
-    probe.add_argument("--answer-cap", type=int, default=512, metavar="N", help="maximum tokens of the answer")
+    probe.add_argument("--answer-cap", type=int, default=512, metavar="N", help="maximum tokens in the answer")
     probe.set_defaults(command=_probe)
 
 

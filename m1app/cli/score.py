@@ -16,12 +16,12 @@ from m1app.wording import percent
 
 def add_command(commands: Any) -> None:
     """Add `score` to the commands of `m1app.cli.main`."""
-    command = commands.add_parser("score", help="score answers of a file")
+    command = commands.add_parser("score", help="score answers from a file")
     command.add_argument(
         "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx or answer}; - reads stdin"
     )
     command.add_argument("--rule", choices=sorted(RULES), default="strict")
-    add_json(command, "one JSON object with every verdict")
+    add_json(command, "print one JSON object with every verdict")
     command.set_defaults(run=_score)
 
 

@@ -52,7 +52,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, help="sampling temperature; 0 is greedy (default)")
     parser.add_argument("--top-p", type=float, default=1.0, help="nucleus sampling threshold (default: 1)")
     parser.add_argument("--seed", type=int, default=None, help="sampling seed")
-    add_json(parser, "one JSON object instead of text")
+    add_json(parser, "print one JSON object instead of text")
 
 
 def read_question(name: str) -> QuestionText:

@@ -97,7 +97,7 @@ def _first_failure(running: list[Any]) -> int:
         try:
             status = int(ray.get(ended[0]))
         except ray.exceptions.RayError as exc:
-            sys.stderr.write(f"A node went away: {str(exc).strip().splitlines()[0]}\n")
+            sys.stderr.write(f"A node was lost: {str(exc).strip().splitlines()[0]}\n")
             return 1
         if status:
             return status

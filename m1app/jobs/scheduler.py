@@ -141,7 +141,7 @@ class JobScheduler:
             self._executor.stop(job.handle)
         elif now - self._told[job.id] > self._setup.limits.grace_of(job.kind):
             self._told[job.id] = now
-            self._note(job, "its worker did not stop in time and was ended")
+            self._note(job, "its worker did not stop in time and was terminated")
             self._executor.kill(job.handle)
 
     def _start_next(self, resource: Resource, places: int) -> bool:

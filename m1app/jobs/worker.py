@@ -124,7 +124,7 @@ async def _claim(database: Database, job_id: str) -> Job | None:
     if seen.state is JobState.STOPPING and seen.heartbeat_at is None:
         return seen
     has_worker = seen.state in ACTIVE
-    why = "another worker has it" if has_worker else f"it is {seen.state.value}, and only a scheduler starts it"
+    why = "another worker is running it" if has_worker else f"it is {seen.state.value}, and only a scheduler starts it"
     _log.error("job %s was not taken: %s", job_id, why)
     return None
 

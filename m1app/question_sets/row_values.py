@@ -142,7 +142,7 @@ def _option_text(text: object, column: str) -> str:
 
 def _check_count(count: int, column: str) -> None:
     if count > MAX_OPTIONS:
-        raise RowProblem(f"column {column}: found {count} options, expected {MAX_OPTIONS} at most")
+        raise RowProblem(f"column {column}: found {count} options, expected at most {MAX_OPTIONS}")
 
 
 def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:

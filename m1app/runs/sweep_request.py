@@ -103,9 +103,9 @@ def check_settings(settings: SettingsT) -> SettingsT:
         ProbeRefused, SweepRefused: a setting is out of its range.
     """
     if not settings.budgets:
-        raise SweepRefused("budgets", "No thinking budget is chosen; choose at least one.")
+        raise SweepRefused("budgets", "No thinking budget chosen; choose at least one.")
     if not settings.force_rounds:
-        raise SweepRefused("force_rounds", "No number of force rounds is chosen; choose at least one, such as 0.")
+        raise SweepRefused("force_rounds", "No number of force rounds chosen; choose at least one, such as 0.")
     for budget in settings.budgets:
         check_whole(budget, "budgets", "A thinking budget", 1, None, "tokens")
     for rounds in settings.force_rounds:

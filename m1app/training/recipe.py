@@ -131,7 +131,7 @@ class TrainingRecipe(BaseModel):
         if self.gpus_per_node is None:
             if self.nodes > 1:
                 raise _contradiction(
-                    "gpus_per_node", "With several nodes, set gpus_per_node to the number of GPUs of each."
+                    "gpus_per_node", "With several nodes, set gpus_per_node to the number of GPUs on each."
                 )
             return
         if self.method != "full" or self.precision != "bf16":
@@ -197,7 +197,7 @@ def _refusal(error: ErrorDetails) -> RecipeRefused:
         return RecipeRefused(field, f"The recipe has no {field}; it is required.")
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(field, TrainingRecipe.model_fields, n=1)
-        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(TrainingRecipe.model_fields)}."
+        advice = f"did you mean {close[0]}?" if close else f"available: {', '.join(TrainingRecipe.model_fields)}."
         return RecipeRefused(field, f"A recipe has no field {field!r}; {advice}")
     return RecipeRefused(field, f"{field}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}.")
 

@@ -59,7 +59,7 @@ class TunedModels:
                 if self._is_free(model_id, catalog, job_id):
                     self._take(self._models / model_id, job_id)
                     return model_id
-        raise AppError(f"There are too many models named {wanted}; choose another name.")
+        raise AppError(f"Too many models are named {wanted}; choose another name.")
 
     def settle(self, folder: TrainingFolder, job_id: str) -> TrainingRun:
         """Return the folder's run, with a new id if its place no longer belongs to the job; raises like `reserve`."""

@@ -216,7 +216,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         if created_at.tzinfo is None or not case_id.isalnum():
             raise ValueError(cursor)
     except ValueError as exc:
-        raise InvalidRecord("The queue cannot be continued from there. Start again from its first page.") from exc
+        raise InvalidRecord("The queue cannot continue from this position. Start again from the first page.") from exc
     return created_at, case_id
 
 

@@ -157,6 +157,6 @@ def _after(cursor: str) -> ColumnElement[bool]:
         if created_at.tzinfo is None or not trace_id.isalnum():
             raise ValueError(cursor)
     except ValueError as exc:
-        raise InvalidRecord("The list cannot be continued from there. Start again from its first page.") from exc
+        raise InvalidRecord("The list cannot continue from this position. Start again from the first page.") from exc
     same_moment = (TraceRow.created_at == created_at) & (TraceRow.id < trace_id)
     return (TraceRow.created_at <= created_at) & or_(TraceRow.created_at < created_at, same_moment)

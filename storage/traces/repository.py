@@ -272,7 +272,7 @@ class TraceRepository:
         state = self._session.scalar(select(TraceRow.state).where(TraceRow.id == trace_id))
         if state is None:
             return not_found("trace", trace_id)
-        return InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and cannot change. Start another trace.")
+        return InvalidRecord(f"Trace {trace_id} is closed ({state.value}) and cannot be changed. Start another trace.")
 
     def _affected(self, statement: Any) -> int:
         result = self._session.execute(statement)

@@ -46,7 +46,7 @@ def with_set(admin: OpenAdminPage, tmp_path: Path) -> OpenAdminPage:
 
 
 def test_empty_page_says_what_to_do_first(admin: OpenAdminPage) -> None:
-    expect(admin.hint).to_have_text("No question set is chosen; choose at least one.")
+    expect(admin.hint).to_have_text("No question set chosen; choose at least one.")
     expect(admin.command).to_be_hidden()
     admin.tab("Jobs")
     expect(admin.job("empty")).to_have_text("No jobs yet. Start a benchmark or a fine-tuning job to begin.")
@@ -98,7 +98,7 @@ def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_set: OpenA
     admin = with_set.tab("New benchmark")
     admin.name.fill("my run")
     admin.start.click()
-    expect(admin.problem("question_sets")).to_have_text("No question set is chosen; choose at least one.")
+    expect(admin.problem("question_sets")).to_have_text("No question set chosen; choose at least one.")
     admin.choose_set(SET)
     expect(admin.problem("question_sets")).to_be_hidden()
     admin.own_budgets.fill("16 many")

@@ -184,7 +184,7 @@ def test_runs_are_filtered_and_compared_on_the_same_chart(open_page: OpenPage, r
     page.wait_lines(["Base · m1-7b", "Larger · m1-32b"])
     page.box("set").select_option("")
     page.wait_lines(["Base · m1-7b"])
-    expect(page.part("curves-note")).to_contain_text("with one set only: Larger")
+    expect(page.part("curves-note")).to_contain_text("(only one set): Larger")
     page.box("set").select_option("MedQA")
     page.wait_lines(["Base · m1-7b", "Larger · m1-32b"])
     page.expect_address(f"run={runs['base']},{runs['larger']}&")

@@ -37,7 +37,7 @@ class ChartWords:
 WORDS: Mapping[Chart, ChartWords] = {
     Chart.BUDGET: ChartWords("Accuracy against thinking budget"),
     Chart.ROUNDS: ChartWords("Accuracy against force rounds", x_title="force rounds"),
-    Chart.COST: ChartWords("Accuracy against cost", x_title="tokens per question, mean"),
-    Chart.THINKING: ChartWords("Thinking tokens used against the budget", y_title="thinking tokens used, mean"),
+    Chart.COST: ChartWords("Accuracy against cost", x_title="mean tokens per question"),
+    Chart.THINKING: ChartWords("Thinking tokens used against the budget", y_title="mean thinking tokens used"),
     Chart.ANSWERED: ChartWords("Share of questions answered", y_title="questions answered"),
 }

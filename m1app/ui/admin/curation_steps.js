@@ -1,4 +1,4 @@
-// What each step of a curation, or of rendering, did: counts, and behind them examples and pairs.
+// Steps of a curation or of rendering: counts, expandable to examples and pairs.
 import { node } from "../shell/elements.js";
 
 /**
@@ -12,7 +12,7 @@ import { node } from "../shell/elements.js";
  */
 
 /**
- * Two texts and how much they share.
+ * Two texts and their overlap.
  * @param {[here: string, there: string, share: string]} pair
  */
 export function pairItem([here, there, share]) {

@@ -1,4 +1,4 @@
-// The engine in use, and the models that there are.
+// The engine in use, and the known models.
 import { isNewFor, node, partsOf, say, setText, showFacts } from "../shell/elements.js";
 import { askTwice } from "./ask_twice.js";
 import { showLog } from "./log.js";

@@ -194,7 +194,7 @@ def preset_meaning(preset: str) -> str:
     length = f"at most {recipe.max_steps} steps" if recipe.max_steps else f"{recipe.epochs:g} epochs"
     place = "bf16 on a GPU" if recipe.precision == "bf16" else "fp32 on the CPU"
     return (
-        f"Trains {method} for {length} of {recipe.batch_size} samples, in {place}: learning rate "
+        f"Trains {method} for {length}, {recipe.batch_size} samples per step, in {place}: learning rate "
         f"{recipe.learning_rate:g} ({recipe.scheduler}, warm-up {recipe.warmup_ratio:.0%}), blocks of "
         f"{recipe.block_size:,} tokens, {recipe.evaluation_share:.0%} of the samples held out and evaluated every "
         f"{recipe.evaluate_every_steps} steps."

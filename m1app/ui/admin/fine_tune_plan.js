@@ -1,4 +1,4 @@
-// Below the form: the equal command line, and what a plan found.
+// Below the form: the equivalent command line, and the plan.
 import { copyText, node, partsOf, say, showFacts } from "../shell/elements.js";
 import { COPY_FAILED } from "./ask_twice.js";
 import { stepNode } from "./curation_steps.js";
@@ -46,7 +46,7 @@ function sampleNode(sample, place, samples) {
   trained.append(node("span", "m1-part-name", sample.is_left_out ? "left out, not trained on" : "trained on"));
   for (const [kind, name, text, tokens] of sample.parts) {
     const part = node("div", "m1-part");
-    if (!sample.is_left_out) part.dataset.kind = kind; // Colour is for what is trained on.
+    if (!sample.is_left_out) part.dataset.kind = kind; // Only trained parts are coloured.
     part.append(...partHead(name, tokens), node("pre", "", text));
     trained.append(part);
   }

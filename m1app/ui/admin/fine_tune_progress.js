@@ -1,4 +1,4 @@
-// A fine-tuning in a job's detail: losses and learning rate against steps, what the model wrote, the finished model.
+// Fine-tuning in a job's details: losses and learning rate by step, sample output, the finished model.
 import { isNewFor, node, partsOf, say, setText } from "../shell/elements.js";
 import { inkOf, loadPlotly, onGroundChange } from "../shell/plotly.js";
 import { number } from "../shell/words.js";
@@ -115,7 +115,7 @@ export class TrainingDetail {
   }
 
   /**
-   * Draws only when there is something new: a chart that is drawn every second cannot be read.
+   * Draws only new data: a chart redrawn every second is unreadable.
    * @param {Training} value
    */
   async #draw(value) {

@@ -1,4 +1,4 @@
-// What the checks found.
+// Results of the checks.
 import { node, partsOf, say, setText } from "../shell/elements.js";
 
 /** @typedef {[name: string, isGood: boolean, detail: string]} Finding */

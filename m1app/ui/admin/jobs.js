@@ -1,4 +1,4 @@
-// Jobs: a list that is painted anew row by row, so that nothing jumps, and one job in detail.
+// Jobs: a list updated row by row, so that nothing jumps, and details of one job.
 import {
   isNewFor,
   link,
@@ -18,7 +18,7 @@ import { showLog } from "./log.js";
 /** @typedef {import("./fine_tune_progress.js").Training} Training */
 
 /**
- * What is looked at; a higher number is a newer wish.
+ * The requested view; a higher number is newer.
  * @typedef {{ number: number, state: string, text: string, job: string }} View
  */
 
@@ -59,7 +59,7 @@ const STATES = {
 const stateName = (state) => STATES[state] || state;
 
 /**
- * The query of the address that names the job; null when it is right already.
+ * The query of the job's address; null if it is already current.
  * @param {URL} url
  * @param {string} job
  */
@@ -77,7 +77,7 @@ function showShare(meter, share) {
   meter.hidden = share === null;
 }
 
-/** A row of the list; it stays the same element for as long as its job is shown. */
+/** A row of the list; the element is reused while its job is shown. */
 class Row {
   #link;
   #state = node("span", "m1-badge");
@@ -294,7 +294,7 @@ class JobsTab {
   show(value) {
     const shown = value.view || this.#view;
     clearTimeout(this.#asking);
-    // Two questions at once may be answered in the other order; the page then asks for the newest view again.
+    // Replies to concurrent requests may arrive out of order; the page then requests the newest view again.
     if (shown.number < this.#view.number) {
       this.#asking = setTimeout(() => this.#trigger("look", this.#view), ASK_AGAIN_MS);
       return;

@@ -1,4 +1,4 @@
-// Below the form: the equal command line, and what a dry run found.
+// Below the form: the equivalent command line, and the result of a dry run.
 import { copyText, partsOf, say, showFacts } from "../shell/elements.js";
 import { COPY_FAILED } from "./ask_twice.js";
 

@@ -1,4 +1,4 @@
-// A log that follows its end, as long as nobody has scrolled away from it.
+// A log that follows its end unless the user has scrolled away.
 import { setText } from "../shell/elements.js";
 
 const NEAR_END_PIXELS = 8;
@@ -6,7 +6,7 @@ const NEAR_END_PIXELS = 8;
 /**
  * @param {HTMLElement} log
  * @param {string} text
- * @param {boolean} [isNew] Another log than before.
+ * @param {boolean} [isNew] Whether it is a different log.
  */
 export function showLog(log, text, isNew = false) {
   const isAtEnd = isNew || log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR_END_PIXELS;

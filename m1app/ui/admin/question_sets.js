@@ -1,4 +1,4 @@
-// Question sets: a list, imports from a file and from the hub, a preview. Files go to a route of their own.
+// Question sets: a list, imports from a file and from the hub, a preview. Files go to a separate route.
 import { all, node, partsOf, say, setText, showFacts } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
@@ -14,10 +14,10 @@ import { upload } from "./upload.js";
  * @property {string} id
  * @property {string} name
  * @property {[name: string, text: string][]} facts
- * @property {string} text What was searched for.
+ * @property {string} text The search text.
  * @property {Question[]} questions
  * @property {number} offset
- * @property {number} page Questions on a page.
+ * @property {number} page Questions per page.
  * @property {string} empty
  * @property {boolean} has_more
  */
@@ -28,7 +28,7 @@ import { upload } from "./upload.js";
  * @typedef {object} SetsValue
  * @property {SetRow[]} [rows]
  * @property {[id: string, label: string][]} [layouts]
- * @property {number} [number] Of the question that this answers.
+ * @property {number} [number] Number of the request that this answers.
  * @property {{ error?: string, report?: Report, preview?: Preview, deleted?: string, overlaps?: Overlap[] }} [reply]
  */
 

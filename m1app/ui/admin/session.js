@@ -1,7 +1,7 @@
-// The session of the Admin page: when it is over, the login page comes instead of errors.
+// The session of the Admin page: when it ends, the login page is shown instead of errors.
 import { partsOf } from "../shell/elements.js";
 
-/** @typedef {Window & { m1AdminFetch?: typeof fetch }} AdminWindow The browser's own fetch, once it is replaced. */
+/** @typedef {Window & { m1AdminFetch?: typeof fetch }} AdminWindow The browser's own fetch, after it is replaced. */
 
 function toLogin() {
   const page = window.location.pathname + window.location.search;

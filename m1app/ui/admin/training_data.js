@@ -1,4 +1,4 @@
-// Training data: a list, a card as plain text, a form that previews and builds. A file goes to a route of its own.
+// Training data: a list, a card as plain text, a form that previews and builds. A file goes to a separate route.
 import { all, node, partsOf, say, setText } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
@@ -14,7 +14,7 @@ import { upload } from "./upload.js";
  * @typedef {object} TrainingDataValue
  * @property {DataRow[]} [rows]
  * @property {[id: string, label: string][]} [runs]
- * @property {number} [number] Of the question that this answers.
+ * @property {number} [number] Number of the request that this answers.
  * @property {Reply} [reply]
  */
 
@@ -32,7 +32,7 @@ const time = (text) =>
   });
 
 /**
- * A number as it was typed, without its commas; null when there is none. Whether it is one is for the server to say.
+ * A typed number without its commas; null if empty. The server validates it.
  * @param {string} typed
  */
 export const whole = (typed) => typed.trim().replaceAll(",", "") || null;

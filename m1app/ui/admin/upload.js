@@ -1,8 +1,8 @@
-// Files go to a route of their own, which answers with what came out of them.
+// Files go to a separate route, which responds with the result.
 
 /**
  * @typedef {object} UploadActs
- * @property {(text: string) => void} busy How far it is; empty when it is over.
+ * @property {(text: string) => void} busy Progress; empty when done.
  * @property {(message: string) => void} notice
  * @property {(reply: any) => void} done
  */
@@ -14,7 +14,7 @@
  * @param {UploadActs} acts
  */
 export function upload(place, file, values, { busy, notice, done }) {
-  // XMLHttpRequest and not fetch: it tells how much has been sent.
+  // XMLHttpRequest instead of fetch, because it reports upload progress.
   const request = new XMLHttpRequest();
   request.open("POST", `/admin/${place}?${new URLSearchParams({ file: file.name, ...values })}`);
   request.responseType = "json";

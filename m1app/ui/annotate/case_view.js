@@ -1,4 +1,4 @@
-// One case: its question and texts, and everything that is done to it.
+// One case: its question and texts, and all actions on it.
 import { button, node } from "../shell/elements.js";
 import { Draft } from "./draft.js";
 import { MarkForm } from "./mark_form.js";
@@ -59,9 +59,9 @@ export class CasePane {
   #undo = null;
   /** @type {Work | null} */
   #work = null;
-  /** The ids of the cases before and after. @type {[string | null, string | null]} */
+  /** The ids of the previous and next case. @type {[string | null, string | null]} */
   neighbours = [null, null];
-  /** The id of the case that was shown last. */
+  /** The id of the last shown case. */
   caseId = "";
   isShown = false;
 
@@ -115,7 +115,7 @@ export class CasePane {
     document.addEventListener("pointerdown", onDown, { signal });
     document.addEventListener("pointerup", onUp, { signal });
     document.addEventListener("pointercancel", onUp, { signal });
-    // A finger's selection ends without a pointer; the keys' own selection is read already.
+    // Touch selections end without a pointer event; keyboard selections have already been read.
     const onChange = () => {
       clearTimeout(later);
       later = setTimeout(() => {
@@ -177,7 +177,7 @@ export class CasePane {
   }
 
   /**
-   * Begins a mark at a place that the address names.
+   * Starts a mark at the place named in the address.
    * @param {{ part: TextPart, start: number, end: number }} place In code points.
    */
   preselect({ part, start, end }) {
@@ -319,7 +319,7 @@ export class CasePane {
   }
 
   /**
-   * Sends what a button of the list says; what comes back replaces the marks.
+   * Sends a list button's action; the reply replaces the marks.
    * @param {string} action
    * @param {object} values
    * @param {Element | null} [scope] Where a problem is shown.

@@ -1,13 +1,13 @@
-// What is typed and not saved yet: at once in the tab's own storage, a second later with the app; and the time spent.
+// Unsaved input: stored in the tab at once and in the app a second later; and the time spent.
 
 /** @typedef {import("./session.js").Mark} Mark */
 
 /**
- * What the draft is of.
+ * The form that the draft belongs to.
  * @typedef {object} DraftForm
  * @property {boolean} isOpen
  * @property {() => Mark} read
- * @property {HTMLElement} state Says what became of the draft.
+ * @property {HTMLElement} state Shows the state of the draft.
  */
 
 const DRAFT_MS = 1000;
@@ -16,7 +16,7 @@ const SECONDS_KEPT = 30;
 const SECONDS_WORTH_SENDING = 5;
 
 /**
- * The draft to go on with: what this tab still has, else what the app keeps.
+ * The draft to restore: the tab's, else the app's.
  * @param {string | null} inTab As JSON.
  * @param {Partial<Mark> | null} kept
  * @returns {Partial<Mark> | null}
@@ -33,7 +33,7 @@ export class Draft {
   #isKept = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** The case at hand; empty when there is none. */
+  /** The current case; empty if there is none. */
   caseId = "";
 
   /**

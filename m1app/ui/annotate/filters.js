@@ -1,6 +1,6 @@
-// The filters of the queue, as the address keeps them.
+// The filters of the queue, as stored in the address.
 
-/** @typedef {Record<string, string>} Filter Values by name; what is not in it does not filter. */
+/** @typedef {Record<string, string>} Filter Values by name; missing ones do not filter. */
 
 export const FILTERS = [
   "verdict",
@@ -16,7 +16,7 @@ export const FILTERS = [
   "budget",
   "rounds",
 ];
-/** Filters without a field of their own, by the words of their chips. @type {Record<string, string>} */
+/** Filters without a field of their own, with the text of their chips. @type {Record<string, string>} */
 export const CHIPS = { run: "Run", budget: "Budget", rounds: "Rounds" };
 const SHORT_ID = 8;
 
@@ -29,7 +29,7 @@ export function filterOf(address) {
 }
 
 /**
- * Those that are shown as chips.
+ * The filters shown as chips.
  * @param {Record<string, unknown>} values
  * @returns {Filter}
  */

@@ -1,4 +1,4 @@
-// The form of one mark. What is typed in it is a draft: told to `onChange` as it is typed, and put back with `fill`.
+// The form for one mark. Its input is a draft: reported to `onChange` as it is typed, and restored with `fill`.
 import { button, node, option } from "../shell/elements.js";
 import { problemLine } from "./mark_list.js";
 import { Palette } from "./palette.js";
@@ -106,7 +106,7 @@ export class MarkForm {
     this.fill(null);
   }
 
-  /** The line that says how to begin; what can be done instead is put after it. */
+  /** The line that says how to start; alternatives are added after it. */
   get hint() {
     return this.#hintLine;
   }
@@ -184,7 +184,7 @@ export class MarkForm {
     return Boolean(this.mark.part);
   }
 
-  /** Whether anything is in it that is not kept yet. */
+  /** Whether it has unsaved input. */
   get isDirty() {
     return this.isOpen && this.#isTouched;
   }
@@ -210,7 +210,7 @@ export class MarkForm {
   }
 
   /**
-   * @param {Partial<Mark> | null} values Null empties it.
+   * @param {Partial<Mark> | null} values Null clears it.
    * @param {boolean} [isTouched]
    */
   fill(values, isTouched = false) {
@@ -231,7 +231,7 @@ export class MarkForm {
   }
 
   /**
-   * Other words for the mark that the form is about, or for a new one.
+   * A new span for the form's mark, or for a new mark.
    * @param {Partial<Mark>} span
    */
   place(span) {
@@ -273,7 +273,7 @@ export class MarkForm {
   }
 
   /**
-   * The same mark was saved by somebody else in the meantime: both are shown, and the person chooses.
+   * Someone else saved the same mark in the meantime: shows both, and the user chooses.
    * @param {Conflict} conflict
    * @param {() => void} onTheirs
    * @param {() => void} onMine

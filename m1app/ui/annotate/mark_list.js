@@ -1,4 +1,4 @@
-// The marks of a case: one's own, those that the app suggests, and, once one's own are submitted, everybody's.
+// The marks of a case: your own, suggested ones, and, after you submit, everyone's.
 import { button, node } from "../shell/elements.js";
 import { plural } from "../shell/words.js";
 import { twice } from "./session.js";
@@ -10,7 +10,7 @@ import { historyList, markBody, stateChip } from "./words.js";
 /** @typedef {import("./words.js").Revision} Revision */
 
 /**
- * What the buttons of the list do.
+ * Actions of the list's buttons.
  * @typedef {object} MarkActs
  * @property {(mark: SavedMark) => void} jump
  * @property {(mark: SavedMark) => void} edit
@@ -72,7 +72,7 @@ export class MarkList {
   }
 
   /**
-   * What stands right already is not moved: laying out hundreds of cards anew could be felt.
+   * Cards already in place are not moved: relayout of hundreds of cards would be noticeable.
    * @param {HTMLElement[]} cards
    */
   #arrange(cards) {
@@ -201,7 +201,7 @@ export class MarkList {
     });
     const strip = node("div", "m1-review");
     strip.append(...columns);
-    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "Nobody else has submitted this case yet.")];
+    const none = byName.size > 1 ? [] : [node("p", "m1-quiet", "No one else has submitted this case yet.")];
     review.replaceChildren(node("h2", "", "Side by side"), ...none, strip);
   }
 
@@ -266,7 +266,7 @@ export class MarkList {
 }
 
 /**
- * Where what is wrong with a field is said.
+ * Where a field's error is shown.
  * @param {string} field
  */
 export function problemLine(field) {

@@ -1,11 +1,11 @@
-// Stretches of a text that several marks cover.
+// Spans of text that are covered by several marks.
 
 /** @typedef {[start: number, end: number]} Span */
 
 const DEPTHS = 3;
 
 /**
- * The stretches that are covered at least once, twice, three times.
+ * The spans covered at least once, twice, three times.
  * @param {Span[]} spans
  * @returns {Span[][]}
  */
@@ -30,10 +30,10 @@ export function depths(spans) {
 }
 
 /**
- * The mark that a click opens: the shortest first, and at the same place again the next one.
+ * The mark that a click opens: first the shortest, then the next one on each click at the same place.
  * @template {{ id: string, start: number | null, end: number | null }} Mark
  * @param {Mark[]} here The marks at that place.
- * @param {string} opened Id of the mark that was opened last.
+ * @param {string} opened Id of the last opened mark.
  * @returns {Mark | undefined}
  */
 export function nextToOpen(here, opened) {

@@ -1,4 +1,4 @@
-// What holds the Annotate page together: the address, the views, the keys, and the annotator's name.
+// The Annotate page: address, views, keys, and the annotator's name.
 import { all, node } from "../shell/elements.js";
 import { CasePane } from "./case_view.js";
 import { addressOf, filterOf } from "./filters.js";
@@ -16,7 +16,7 @@ const KEYS = [
 const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea, select";
 
 /**
- * The place that the address marks.
+ * The place marked by the address.
  * @param {URLSearchParams} address
  * @returns {Place | null}
  */
@@ -98,7 +98,7 @@ class AnnotatePage {
 
   /**
    * @param {string} caseId
-   * @param {boolean} [isNew] A page to go back from.
+   * @param {boolean} [isNew] Whether to add a history entry.
    */
   #showAddress(caseId, isNew = false) {
     const url = new URL(window.location.href);
@@ -198,7 +198,7 @@ class AnnotatePage {
     pane.draft.flush();
     this.#session.rename(name);
     this.#session.problem(null, null);
-    // A mark that was begun before the name was typed goes with it.
+    // Includes a mark started before the name was entered.
     const typed = pane.isShown && pane.form.isDirty ? pane.form.read() : null;
     await this.#queue.load();
     if (!pane.isShown) return;

@@ -1,4 +1,4 @@
-// The labels to choose from, by group, with a key each; what the one in question means has a fixed place.
+// The available labels, by group, each with a key; the definition of the current one is shown in a fixed place.
 import { button, node } from "../shell/elements.js";
 
 /** @typedef {import("./session.js").Label} Label */
@@ -101,7 +101,7 @@ export class Palette {
 
   /**
    * @param {string} key
-   * @returns {boolean} Whether the key is a label's.
+   * @returns {boolean} Whether the key belongs to a label.
    */
   press(key) {
     const id = this.#keys.get(key);
@@ -118,7 +118,7 @@ export class Palette {
 
   #show() {
     for (const [id, box] of this.#boxes) box.checked = this.chosen.has(id);
-    // A label that is no longer offered stays on the mark that has it.
+    // A label that is no longer offered stays on marks that have it.
     for (const each of this.root.querySelectorAll(".is-retired")) each.remove();
     for (const id of this.chosen) {
       if (this.#boxes.has(id)) continue;

@@ -1,4 +1,4 @@
-// The queue: filters that the address keeps, rows, progress.
+// The queue: filters stored in the address, rows, progress.
 import { button, linkedRow, option, rowOfPlainClick, setMeter } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 import { CHIPS, chipsOf, chipWords } from "./filters.js";
@@ -159,7 +159,7 @@ export class Queue {
 }
 
 /**
- * Chooses a value; one that the list does not have (yet) is a filter all the same.
+ * Chooses a value; one that is not (yet) in the list still filters.
  * @param {HTMLSelectElement} box
  * @param {string} value
  */

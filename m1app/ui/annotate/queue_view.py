@@ -40,7 +40,7 @@ def case_filter(values: Mapping[str, Any], annotator: str) -> CaseFilter:
 
 def queue_value(page: CasePage, is_filtered: bool) -> dict[str, Any]:
     """One page of the queue."""
-    nothing = "No case matches. Clear the filters." if is_filtered else "There are no cases yet."
+    nothing = "No case matches. Clear the filters." if is_filtered else "No cases yet."
     return {
         "rows": [_row(item) for item in page.items],
         "total": page.total,

@@ -1,4 +1,4 @@
-// What all parts of the Annotate page share: the server, the annotator, the labels, and where a problem is shown.
+// Shared by all parts of the Annotate page: the server, the annotator, the labels, and error display.
 import { button, partsOf, say, setText } from "../shell/elements.js";
 import { Server } from "../shell/server.js";
 
@@ -20,7 +20,7 @@ import { Server } from "../shell/server.js";
 /** @typedef {{ kind: string, value: string }} Evidence */
 
 /**
- * A mark as the server keeps it, and as the form holds it. Positions are code points.
+ * A mark as stored by the server and held by the form. Positions are code points.
  * @typedef {object} Mark
  * @property {string} id Empty until it is saved.
  * @property {number} revision
@@ -41,7 +41,7 @@ import { Server } from "../shell/server.js";
  */
 
 /**
- * A mark that is saved.
+ * A saved mark.
  * @typedef {Mark & {
  *   annotator: string, state: string, state_key: string, state_label: string, agreed_by: string[], is_stale: boolean,
  * }} SavedMark
@@ -50,13 +50,13 @@ import { Server } from "../shell/server.js";
 /** @typedef {{ key: string, label: string, reason: string, mark: SavedMark }} Suggestion */
 
 /**
- * @typedef {object} Work What one annotator has done at a case, and what others have.
+ * @typedef {object} Work The work of one annotator and of others on a case.
  * @property {SavedMark[]} own
  * @property {SavedMark[]} others
  * @property {string[]} reviewers
  * @property {Suggestion[]} suggestions
  * @property {boolean} is_submitted
- * @property {number} hidden Others whose marks are not shown yet.
+ * @property {number} hidden Number of others whose marks are still hidden.
  * @property {Partial<Mark> | null} draft
  */
 
@@ -85,7 +85,7 @@ export class Session {
     });
   }
 
-  /** Who annotates; the browser remembers the name. */
+  /** The annotator's name, remembered by the browser. */
   get name() {
     return this.#name;
   }
@@ -104,7 +104,7 @@ export class Session {
     return this.server.ask(action, values, () => ({ annotator: this.#name }));
   }
 
-  /** True when there is a name; else it is asked for. */
+  /** True if there is a name; otherwise asks for it. */
   isNamed() {
     if (this.#name) return true;
     this.problem(null, { field: "annotator", message: "Enter your name first; marks are saved under it." });
@@ -118,7 +118,7 @@ export class Session {
   }
 
   /**
-   * Says what went wrong at its field where there is one, else above the page; null clears.
+   * Shows an error at its field if there is one, else above the page; null clears it.
    * @param {Element | null} scope
    * @param {Problem | null | undefined} error
    */

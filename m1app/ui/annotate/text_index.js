@@ -1,10 +1,10 @@
-// Positions in a text: code points outside of the page, UTF-16 code units inside, as the browser counts them; and the
-// words and sentences that the arrow keys go by.
+// Positions in a text: code points outside the page, UTF-16 code units inside, like the browser; and the words and
+// sentences that arrow keys move by.
 
 /** @typedef {[start: number, end: number]} Span In UTF-16 code units. */
 
 export class TextIndex {
-  /** Places of the characters that take two code units. @type {number[]} */
+  /** Positions of characters with two code units. @type {number[]} */
   #pairs = [];
 
   /** @param {string} text */
@@ -19,7 +19,7 @@ export class TextIndex {
   }
 
   /**
-   * The number of pairs for which `isBefore` holds; it holds for the first ones.
+   * The number of pairs for which `isBefore` holds; it must hold for a prefix of them.
    * @param {(place: number, number: number) => boolean} isBefore
    */
   #count(isBefore) {
@@ -82,11 +82,11 @@ export function nextSegment(segments, [start, end], isForward) {
 }
 
 /**
- * Moves the end of a selection by one character as people see it.
+ * Moves the end of a selection by one user-perceived character.
  * @param {string} text
  * @param {Span} span
  * @param {boolean} isForward
- * @returns {Span} The same where the selection would become empty or the text ends.
+ * @returns {Span} Unchanged if the selection would become empty or at the end of the text.
  */
 export function nudged(text, [start, end], isForward) {
   const near = isForward ? text.slice(end, end + 64) : text.slice(Math.max(start, end - 64), end);
@@ -97,7 +97,7 @@ export function nudged(text, [start, end], isForward) {
 }
 
 /**
- * A stretch without white space at its ends.
+ * Trims whitespace from both ends of a span.
  * @param {string} text
  * @param {Span} span
  * @returns {Span | null} Null when nothing is left.

@@ -37,7 +37,7 @@ export class TextPane {
     this.#onOpen = onOpen;
     root.addEventListener("keydown", (event) => this.#onKey(event));
     root.addEventListener("click", (event) => this.#onClick(event));
-    // The browser would copy what it shows; what is wanted is the text.
+    // The browser would copy what is displayed instead of the exact text.
     root.addEventListener("copy", (event) => {
       const found = this.#selected();
       if (!found) return;
@@ -77,7 +77,8 @@ export class TextPane {
   }
 
   /**
-   * A line keeps its "\n" and "\r": what stands in the page is the text, character for character.
+   * A line keeps its "
+   * " and "\r", so that the page has the exact text.
    * @param {HTMLElement} line
    * @param {number} start
    * @param {number} end
@@ -133,7 +134,7 @@ export class TextPane {
   #unitsOf(container, offset) {
     const known = this.#places.find(({ text }) => text === container);
     if (known) return known.at + offset;
-    // Between elements: what comes first after that point.
+    // Between elements: the first text after that point.
     const next = container.childNodes[offset];
     if (!next) {
       const inside = this.#places.findLast(({ text }) => container.contains(text));
@@ -143,7 +144,7 @@ export class TextPane {
     return first ? first.at : this.#text.length;
   }
 
-  /** What the browser has selected in this text, without white space at its ends; null when there is nothing. */
+  /** The browser's selection in this text, trimmed; null if empty. */
   #selected() {
     const selection = document.getSelection();
     if (!selection?.rangeCount || selection.isCollapsed || !this.root.contains(selection.anchorNode)) return null;

@@ -1,4 +1,4 @@
-// What is in a mark, in words, and the elements that show it.
+// The content of a mark as text, and the elements that show it.
 import { button, node } from "../shell/elements.js";
 
 /** @typedef {import("./session.js").Mark} Mark */
@@ -94,7 +94,7 @@ function labelChips(mark, labelName) {
 }
 
 /**
- * Everything that a mark says, for reading.
+ * A read-only view of a mark.
  * @template {Mark} M
  * @param {M} mark
  * @param {(mark: M) => void} onJump

@@ -1,4 +1,4 @@
-// The curves: figures come from the server, colours from the page's ground.
+// The curves: figures come from the server, colours from the page.
 import { all, button, isNewFor, node, setText } from "../shell/elements.js";
 import { inColours, loadPlotly, onGroundChange, saveFigure } from "../shell/plotly.js";
 import { showTable } from "./tables.js";
@@ -35,10 +35,10 @@ export const fileName = (text) =>
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/-+$/, "");
 
-/** Plots of the page, drawn anew when the page turns dark or light. */
+/** Plots of the page, redrawn when dark mode changes. */
 export class Plots {
   #ink;
-  /** The figure in each place, in no colours yet. @type {Map<HTMLElement, Figure>} */
+  /** The figure in each place, before colouring. @type {Map<HTMLElement, Figure>} */
   #figures = new Map();
 
   /** @param {Context} context */
@@ -70,7 +70,7 @@ export class Plots {
   }
 
   /**
-   * Buttons that save what is drawn.
+   * Buttons that save the drawing.
    * @param {HTMLElement} place
    * @param {string} name
    */
@@ -192,7 +192,7 @@ export class Curves {
     return made;
   }
 
-  /** The numbers are read only when they are looked at. */
+  /** The numbers are only loaded when they are shown. */
   async #showPoints() {
     const { part, server } = this.#context;
     if (!part("points-box", HTMLDetailsElement).open || part("points-box").hidden) return;
@@ -201,12 +201,12 @@ export class Curves {
     else if (reply) showTable(part("points"), reply.table);
   }
 
-  /** A run of one set has no average over sets: its absence must not look like a missing result. */
+  /** A run with one set has no average over sets; this must not look like a missing result. */
   get #leftOut() {
     const { view, chosen } = this.#context;
     if (panelSets(view, chosen).join() !== "") return "";
     const without = chosen.filter((run) => run.sets.length === 1).map((run) => run.name);
-    return without.length ? `Not in the macro average, with one set only: ${without.join(", ")}.` : "";
+    return without.length ? `Not in the macro average (only one set): ${without.join(", ")}.` : "";
   }
 }
 

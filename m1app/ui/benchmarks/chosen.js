@@ -15,7 +15,7 @@ const FILES = [
 export class ChosenRuns {
   #context;
   #dialog;
-  /** The run whose name or tags are being changed: painting anew must not close that field. */
+  /** The run whose name or tags are being edited: repainting must not close the field. */
   #edited = "";
 
   /** @param {import("./context.js").Context} context */
@@ -127,7 +127,7 @@ export class ChosenRuns {
       context.notice(reply.error);
       return;
     }
-    // A run that was put away stays in sight until another is chosen.
+    // An archived run stays visible until another is chosen.
     if (!context.view.runs.length) context.view.runs = context.chosenIds;
     this.#endEdit();
     context.stamp = "";

@@ -1,4 +1,4 @@
-// What all parts of the Benchmarks page share: the view, the chosen runs, the server.
+// Shared by all parts of the Benchmarks page: the view, the chosen runs, the server.
 import { partsOf, say } from "../shell/elements.js";
 import { inkOf } from "../shell/plotly.js";
 import { Server } from "../shell/server.js";
@@ -13,11 +13,11 @@ export class Context {
   view = viewOf(new URL(window.location.href).searchParams);
   /** The runs that are shown. @type {Run[]} */
   chosen = [];
-  /** Of the list of runs as it is shown: the server answers only when there is a newer one. */
+  /** Stamp of the displayed list of runs: the server only replies if there is a newer one. */
   stamp = "";
   /** Paints the pane of the chosen tab. @type {() => Promise<void>} */
   showPane = async () => {};
-  /** Asks for the runs, and paints what has changed. @type {() => Promise<void>} */
+  /** Requests the runs and paints changes. @type {() => Promise<void>} */
   refresh = async () => {};
 
   /** @param {import("../shell/elements.js").Host} host */
@@ -52,7 +52,7 @@ export class Context {
   }
 
   /**
-   * A name shows its run alone, a box adds its run to those shown or takes it away.
+   * A name shows only its run; a checkbox adds or removes its run.
    * @param {string[]} ids
    */
   async choose(ids) {

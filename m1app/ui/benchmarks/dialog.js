@@ -1,4 +1,4 @@
-// A question before something that cannot be undone.
+// Asks for confirmation before something that cannot be undone.
 import { setText } from "../shell/elements.js";
 
 export class ConfirmDialog {

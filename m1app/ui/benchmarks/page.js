@@ -1,4 +1,4 @@
-// What holds the Benchmarks page together: the tabs, the boxes of each view, and the look at what runs.
+// The Benchmarks page: tabs, the controls of each view, and polling of running benchmarks.
 import { all, copyText, option } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 import { Curves, Plots } from "./charts.js";
@@ -27,11 +27,11 @@ import {
 
 const POLL_MS = 2000;
 const TYPING_MS = 300;
-/** A box shows one value of the view; two boxes may share one. @type {Record<string, string>} */
+/** Each control shows one value of the view; two may share one. @type {Record<string, string>} */
 const VALUE_OF = { "one-model": "model", "one-set": "set", "m1-rule": "rule", "m1-chart": "chart" };
 
 /**
- * Replaces what a select offers, and chooses one; leaves it alone when nothing changed.
+ * Replaces the options of a select and chooses one; does nothing if nothing changed.
  * @param {HTMLSelectElement} box
  * @param {Choices} choices
  * @param {string} value
@@ -236,7 +236,7 @@ class BenchmarksPage {
     await this.#panes[view.tab]();
   }
 
-  /** Whoever asks for the runs paints what is below them too: an answer may bring a choice made meanwhile. */
+  /** Requesting the runs also repaints what is below them: the reply may include a choice made meanwhile. */
   async #refresh() {
     const before = JSON.stringify(this.#context.chosen);
     if ((await this.#runs.load()) && JSON.stringify(this.#context.chosen) !== before) await this.#showPane();
@@ -245,7 +245,7 @@ class BenchmarksPage {
   async start() {
     await this.#runs.load();
     await this.#showPane();
-    // Every other second: has any run moved? Only then is anything painted.
+    // Every two seconds, check for changes to runs, and repaint only then.
     const looking = setInterval(() => {
       const isFree = !document.hidden && !this.#context.server.isBusy && !this.#chosenRuns.isEdited;
       if (isFree) this.#refresh();

@@ -63,7 +63,7 @@ export function questionChoice(view, chosen) {
 }
 
 /**
- * The page that `step` leads to, as the view keeps it: the first is "".
+ * The page that `step` leads to, as stored in the view: the first is "".
  * @param {string} now
  * @param {number} step
  */

@@ -47,7 +47,7 @@ export class Runs {
     this.#typing = setTimeout(ask, isBox ? 0 : TYPING_MS);
   }
 
-  /** @returns {Promise<boolean>} Whether there was anything new. */
+  /** @returns {Promise<boolean>} Whether anything was new. */
   async load() {
     const context = this.#context;
     const { view, part, stamp } = context;
@@ -63,7 +63,7 @@ export class Runs {
     const isFiltered = Boolean(view.find || view.tag || view.archived);
     part("empty").hidden = reply.runs.length > 0 || reply.chosen.length > 0 || isFiltered;
     part("runs-section").hidden = !part("empty").hidden;
-    // Without a choice of one's own the newest run is shown; the address keeps it once something is chosen.
+    // By default the newest run is shown; the address stores it once something is chosen.
     context.chosen = reply.chosen.length || view.runs.length ? reply.chosen : reply.runs.slice(0, 1);
     this.#show(reply.runs, reply.is_cut);
     return true;
@@ -87,7 +87,7 @@ export class Runs {
     const tags = union(runs.map((run) => run.tags));
     part("tags").replaceChildren(...tags.map((value) => Object.assign(node("option"), { value })));
     this.#onChosen();
-    // The first of the chosen runs is in sight when the page opens.
+    // Scroll the first chosen run into view when the page opens.
     const first = body.querySelector(".is-chosen");
     const frame = body.closest(".m1-runs");
     if (this.#hasScrolled || !(first instanceof HTMLElement) || !frame) return;

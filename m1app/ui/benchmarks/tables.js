@@ -39,7 +39,7 @@ export function tableNode({ heads, first_number: firstNumber, rows }) {
 /**
  * @param {HTMLElement} place
  * @param {Table} value
- * @returns {HTMLTableElement | null} Null when it is shown already.
+ * @returns {HTMLTableElement | null} Null if it is already shown.
  */
 export function showTable(place, value) {
   if (!isNewFor(place, value)) return null;

@@ -87,7 +87,7 @@ export class TransitionsPane {
   }
 
   /**
-   * Each budget against the one before: read after the flow, which should not wait for it.
+   * Each budget against the previous one; loaded after the flow, which should not wait for it.
    * @param {object} question
    */
   async #showAlong(question) {

@@ -1,5 +1,5 @@
-// What is shown, the address that keeps it, and what the chosen runs have between them. The values are texts, as in the
-// address; an empty one is the default.
+// The view, the address that stores it, and what the chosen runs have in common. Values are strings, as in the address;
+// empty means the default.
 import { number, plural } from "../shell/words.js";
 
 /**
@@ -86,13 +86,13 @@ export function viewOf(address) {
 }
 
 /**
- * The query of an address that shows the same.
+ * The query of the view's address.
  * @param {View} view
  */
 export function queryOf(view) {
   const kept = NAMES.filter((name) => view[name] !== DEFAULTS[name]);
   const values = kept.map((name) => `${name}=${encodeURIComponent(view[name])}`);
-  // Commas stay readable: ids have none.
+  // Keep commas readable: ids have none.
   const runs = view.runs.length ? [`run=${view.runs.map(encodeURIComponent).join(",")}`] : [];
   return [...runs, ...values].join("&");
 }
@@ -129,7 +129,7 @@ export function panelSets(view, chosen) {
 }
 
 /**
- * The run that transitions and questions are of: they compare answers to the same questions.
+ * The run shown in transitions and questions, which compare answers to the same questions.
  * @param {View} view
  * @param {Run[]} chosen At least one.
  */
@@ -146,7 +146,7 @@ export const cellsOf = (run) =>
   rising([run.rounds]).flatMap((rounds) => rising([run.budgets]).map((budget) => `${budget}-${rounds}`));
 
 /**
- * A choice that there is; else the fallback.
+ * The value if it is among the choices; else the fallback.
  * @param {string} value
  * @param {string[]} choices
  * @param {string} fallback

@@ -42,13 +42,13 @@ import { Trajectory } from "./trajectory.js";
  * @property {{ title: string, cells: MapCell[] }[]} [shares]
  */
 
-/** @typedef {{ band: string, cell: string, start?: number, end?: number }} OpenCell What `m1-open-cell` asks for. */
+/** @typedef {{ band: string, cell: string, start?: number, end?: number }} OpenCell Detail of `m1-open-cell`. */
 
 /** @param {OpenCell} detail */
 const open = (detail) => document.dispatchEvent(new CustomEvent("m1-open-cell", { detail }));
 
 /**
- * A drawing under its title, with buttons that save it.
+ * A drawing with a title and buttons that save it.
  * @param {string} title
  * @param {string} name
  * @param {SVGSVGElement} drawing
@@ -92,7 +92,7 @@ function flipList(band) {
   return made;
 }
 
-/** The charts of one pass. The trajectory stays the same element while the sweep runs, so that it does not flicker. */
+/** The charts of one pass. The trajectory element is reused while the sweep runs, so that it does not flicker. */
 class Band {
   #id;
   #name;

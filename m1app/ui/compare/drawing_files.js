@@ -1,5 +1,4 @@
-// A drawing of the page as a file: its styles written into it, on the page's ground, so that it looks the same in any
-// program.
+// Saves a drawing as a file, with styles and background inlined so that it looks the same in any program.
 import { node } from "../shell/elements.js";
 import { svg } from "./heat_map.js";
 
@@ -47,7 +46,7 @@ function save(blob, name) {
 
 /**
  * @param {SVGSVGElement} drawing
- * @param {string} name Without its ending.
+ * @param {string} name Without extension.
  */
 export function saveSvg(drawing, name) {
   save(standalone(drawing), `${name}.svg`);

@@ -1,4 +1,4 @@
-// A heat map of a grid of budgets and force rounds, drawn as SVG: every cell takes the keyboard's focus.
+// A heat map of a grid of budgets and force rounds, drawn as SVG, with keyboard-focusable cells.
 import { number, plural } from "../shell/words.js";
 
 /**
@@ -49,7 +49,7 @@ export function nextKey({ budgets, rounds }, cell, key) {
 /**
  * @param {Grid} grid
  * @param {MapCell[]} cells
- * @param {((key: string) => void) | null} act What a click or Enter on a cell does; null: nothing.
+ * @param {((key: string) => void) | null} act Called on a click or Enter on a cell, if not null.
  */
 export function heatMap(grid, cells, act) {
   const { budgets, rounds } = grid;
@@ -97,7 +97,7 @@ function drawCell(cell, x, y) {
  * @param {MapCell} cell
  * @param {Grid} grid
  * @param {(key: string) => void} act
- * @param {boolean} isFirst Only one cell takes the tab key.
+ * @param {boolean} isFirst Whether the Tab key stops here; only one cell has this.
  */
 function makeButton(drawn, cell, grid, act, isFirst) {
   drawn.setAttribute("role", "button");

@@ -1,4 +1,4 @@
-// A prefix of a pass's thinking in runs of one kind, and the choice of columns: what `sweep_columns.js` draws.
+// A prefix of a pass's thinking as runs of one kind, and the choice of columns, for `sweep_columns.js`.
 
 /** @typedef {[start: number, end: number]} Span In UTF-16 code units. */
 

@@ -1,5 +1,5 @@
 // The columns of a sweep: one pass is one text, and each column a prefix of it. A column only appends, a paragraph per
-// line; it is written anew when the column to its left ends elsewhere.
+// line; it is rewritten if the end of the column to its left changes.
 import { button, node, partsOf, setText } from "../shell/elements.js";
 import { runsOf, standingFor } from "./runs_of_text.js";
 
@@ -12,8 +12,8 @@ import { runsOf, standingFor } from "./runs_of_text.js";
  * @property {number} budget
  * @property {number} rounds
  * @property {string} title
- * @property {string} cut Shared by the cells that end at the same cut; empty while it is not known.
- * @property {number | null} at Where its thinking ends, in UTF-16 code units; null while that is not known.
+ * @property {string} cut Shared by cells that end at the same cut; empty until it is known.
+ * @property {number | null} at Where its thinking ends, in UTF-16 code units; null until it is known.
  * @property {string} ended
  * @property {string} also
  * @property {string} verdict
@@ -30,7 +30,7 @@ import { runsOf, standingFor } from "./runs_of_text.js";
  * @property {string} text
  * @property {Span[]} waits
  * @property {ColumnCell[]} cells
- * @property {string[]} shown Keys of the columns to begin with.
+ * @property {string[]} shown Keys of the initial columns.
  * @property {number} distinct Cuts.
  */
 
@@ -250,7 +250,7 @@ class Band {
     for (const cell of cells) {
       const column = this.#columns.get(cell.key) ?? new Column(this, cell);
       this.#columns.set(cell.key, column);
-      // What stands right already is not moved: moving an element loses its scroll position.
+      // Elements already in place are not moved, because moving loses their scroll position.
       /** @type {Element | null} */
       const next = last ? last.nextElementSibling : this.#strip.firstElementChild;
       if (next !== column.root) this.#strip.insertBefore(column.root, next);
@@ -297,7 +297,7 @@ class Band {
   }
 
   /**
-   * @param {string | null} key Null: the columns of the beginning.
+   * @param {string | null} key Null means the initial columns.
    * @param {boolean} [isShown]
    */
   choose(key, isShown) {
@@ -312,7 +312,7 @@ class Band {
 
   /** @param {EventTarget | null} pane */
   #scrollTogether(pane) {
-    // Only the column that a person scrolls leads: the others' own movement would drag it back.
+    // Only the column scrolled by the user leads: the others' scroll events would drag it back.
     if (!(pane instanceof HTMLElement) || pane !== this.#leader) return;
     const top = pane.scrollTop;
     const isAtEnd = pane.scrollHeight - top - pane.clientHeight < NEAR_END_PIXELS;
@@ -324,7 +324,7 @@ class Band {
   }
 
   /**
-   * Shows the column of a cell, or of another with the same cut; a new one when there is none.
+   * Shows the column of a cell, or of another with the same cut; adds one if there is none.
    * @param {OpenCell} asked
    */
   open({ cell: key, start = 0, end = 0 }) {
@@ -352,7 +352,7 @@ export function mount({ element, signal }) {
   /** @type {string | null | undefined} */
   let shownId = null;
 
-  // The charts ask for a column, or for a sentence in one.
+  // The charts request a column, or a sentence in one.
   const onOpen = (/** @type {Event} */ event) => {
     const { detail } = /** @type {CustomEvent<OpenCell>} */ (event);
     bands.get(detail.band)?.open(detail);

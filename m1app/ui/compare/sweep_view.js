@@ -1,4 +1,4 @@
-// How far a sweep is: state, account, question, links.
+// Status of a sweep: state, cost, question, links.
 import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
 
 /** @typedef {import("../shell/elements.js").FindPart} FindPart */
@@ -55,7 +55,7 @@ export function mount({ element, trigger }) {
   part("example").addEventListener("click", () => trigger("example", {}));
 
   return (/** @type {SweepValue} */ value) => {
-    // A notice can come alone: what is shown of a sweep stays then.
+    // A notice can arrive alone: keep the displayed sweep.
     if (value.notice !== undefined) say(part("notice"), value.notice);
     part("empty").hidden = Boolean(value.id || value.notice);
     part("sweep").hidden = !value.id && !value.notice;

@@ -1,4 +1,4 @@
-// The trajectory of one pass, drawn by Plotly. What a point says can be read with the mouse and with the arrow keys.
+// The trajectory of one pass, drawn by Plotly. Points can be read with the mouse and the arrow keys.
 import { button, node } from "../shell/elements.js";
 import { inColours, loadPlotly, saveFigure } from "../shell/plotly.js";
 
@@ -7,9 +7,9 @@ import { inColours, loadPlotly, saveFigure } from "../shell/plotly.js";
 
 /**
  * @typedef {object} TrajectoryValue
- * @property {string} no_chart Why there is none; empty when there is one.
- * @property {string} hint What stands below the chart until a point is read.
- * @property {string[]} said What each point says.
+ * @property {string} no_chart Why there is no chart; empty if there is one.
+ * @property {string} hint Text below the chart until a point is read.
+ * @property {string[]} said Text for each point.
  * @property {(Figure & { axes: { log: object, linear: object } }) | null} figure
  */
 
@@ -19,11 +19,11 @@ const SHOWN = { responsive: true, displayModeBar: false, doubleClick: false };
 const FILE_SIZE = { width: 640, height: 310 };
 
 /**
- * The point that a key leads to from the one that was read last, -1 at the beginning.
+ * The point that a key leads to from the last one read, -1 initially.
  * @param {number} at
  * @param {string} key
  * @param {number} count At least 1.
- * @returns {number | null} Null for a key that reads nothing.
+ * @returns {number | null} Null for other keys.
  */
 export function nextPoint(at, key, count) {
   /** @type {Record<string, number>} */
@@ -47,7 +47,7 @@ export class Trajectory {
   #axis = button("Linear axis", () => this.#switchAxis());
 
   /**
-   * @param {string} name Of the files that it is saved in.
+   * @param {string} name Name for saved files.
    * @param {import("../shell/plotly.js").Ink} ink
    */
   constructor(name, ink) {
@@ -82,7 +82,7 @@ export class Trajectory {
     this.draw();
   }
 
-  /** Draws anew: something has come, or the page's ground has changed. */
+  /** Redraws for new data or a changed colour scheme. */
   async draw() {
     const { figure } = this.#value ?? {};
     if (!figure) return;

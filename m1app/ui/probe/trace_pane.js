@@ -1,5 +1,5 @@
-// Shows one trace: status, thinking and answer as they stream, then the verdict. Only what is new is added to the page,
-// a paragraph per line, so that long traces stay smooth; nothing above the end moves.
+// Shows one trace: status, thinking and answer as they stream, then the verdict. Only new text is added to the page, a
+// paragraph per line, so that long traces stay smooth and nothing above the end moves.
 import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
 import { number, percent } from "../shell/words.js";
 import { piecesToAppend } from "./streamed_text.js";

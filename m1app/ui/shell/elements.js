@@ -1,12 +1,12 @@
-// Making and finding elements. Every text is set as text, never parsed as HTML.
+// Creates and finds elements. Text is always set as text, never parsed as HTML.
 
 /**
- * What Gradio hands to the page code of one component; `mount` of a component's module takes it and returns what shows
- * a value.
+ * What Gradio passes to a component's page code; the module's `mount` takes it and returns a function that shows a
+ * value.
  * @typedef {object} Host
  * @property {HTMLElement} element The component's element, filled from its template.
  * @property {(event: string, data: object) => void} trigger Sends an event to the component's handler in Python.
- * @property {AbortSignal} signal Aborted when the component is made anew: listeners outside of `element` take it.
+ * @property {AbortSignal} signal Aborted when the component is recreated; pass it to listeners outside `element`.
  */
 
 /**
@@ -62,7 +62,7 @@ export function node(tag, className, text) {
 /**
  * @param {string} text
  * @param {() => void} act
- * @param {string} [label] For screen readers, where the text alone does not say enough.
+ * @param {string} [label] For screen readers, if the text alone is not descriptive enough.
  */
 export function button(text, act, label) {
   const made = node("button", "m1-plain-button", text);
@@ -95,7 +95,7 @@ export function option(value, text) {
 }
 
 /**
- * A row of a list whose cells are all links to the same place; only the one in the `m1-stem` cell takes the tab key.
+ * A row of a list whose cells are all links to the same place; only the `m1-stem` cell is in the tab order.
  * @param {string} href
  * @param {[text: string, className?: string][]} cells
  */
@@ -112,7 +112,7 @@ export function linkedRow(href, cells) {
 }
 
 /**
- * The row that a plain click on a list of links means to open here; a click with Ctrl or Shift stays the browser's.
+ * The row to open in this page for a plain click; clicks with Ctrl or Shift are left to the browser.
  * @param {MouseEvent} event
  * @param {string} selector
  */
@@ -124,7 +124,7 @@ export function rowOfPlainClick(event, selector) {
 }
 
 /**
- * Writes only what differs, so that painting the same again moves nothing and loses no selection.
+ * Writes only differences, so that repainting the same text keeps layout and selection.
  * @param {Element} target
  * @param {string | null | undefined} text
  */
@@ -133,7 +133,7 @@ export function setText(target, text) {
 }
 
 /**
- * Sets a text, and hides the element when there is none.
+ * Sets a text, and hides the element if it is empty.
  * @param {HTMLElement} target
  * @param {string | null | undefined} text
  */
@@ -152,7 +152,7 @@ export function setMeter(meter, share) {
 }
 
 /**
- * Remembers on the element what it shows; true when `value` is something else.
+ * Remembers on the element what it shows; true if `value` is different.
  * @param {HTMLElement} target
  * @param {unknown} value
  */
@@ -173,7 +173,7 @@ export function showFacts(list, facts) {
 }
 
 /**
- * Copies, and says on the button for a moment whether that worked.
+ * Copies a text, and briefly shows on the button whether that worked.
  * @param {HTMLElement} made
  * @param {string} text
  * @param {string} [failed]

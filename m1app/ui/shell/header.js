@@ -1,4 +1,4 @@
-// What is running: engine, model, tokens per second.
+// Engine status: engine, model, tokens per second.
 import { all, partsOf, setText, showFacts } from "./elements.js";
 
 /**

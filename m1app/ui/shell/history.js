@@ -1,4 +1,4 @@
-// A list of links to what was run before: each row works on its own, a plain click opens it in this page.
+// A list of links to earlier runs; a plain click opens a row in this page.
 import { partsOf, rowOfPlainClick } from "./elements.js";
 
 /**
@@ -18,7 +18,7 @@ export function mountHistory({ element, trigger }, { key, event, rowOf }) {
   });
 
   return (value) => {
-    // A search repaints the list under the keyboard's focus: it stays on the row that had it.
+    // A search repaints the list while it has focus: keep the focus on the same row.
     const active = document.activeElement;
     const focused = active && element.contains(active) ? active.closest(`tr[data-${key}]`) : null;
     const id = focused instanceof HTMLElement ? focused.dataset[key] : undefined;

@@ -1,4 +1,4 @@
-// Runs once when a page loads: keyboard, dark mode, and the trace that the address names when going back.
+// Runs once when a page loads: keyboard, dark mode, and, on going back, the trace in the address.
 
 /** @param {string} id Of a button; on the Compare page it is prefixed. */
 function press(id) {
@@ -9,7 +9,7 @@ function press(id) {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    // Gradio takes a typed value over when the field loses the focus.
+    // Gradio commits a typed value when the field loses focus.
     document.activeElement?.dispatchEvent(new Event("change", { bubbles: true }));
     setTimeout(press, 60, "run");
   }

@@ -1,13 +1,13 @@
-// Plotly from this app, and figures from the server in the colours of the page's ground.
+// Loads the app's copy of Plotly, and colours figures from the server to match the page.
 
 /**
- * A figure as the server makes it. `meta.colour` of a trace is its place in the palette, null for the quiet colour;
+ * A figure from the server. `meta.colour` of a trace is its index in the palette, null for the quiet colour;
  * `meta.is_band` marks an area; `meta.ink` names another colour of the page.
  * @typedef {{ data: any[], layout: any }} Figure
  */
 
 /**
- * What is used of plotly.js.
+ * The part of plotly.js in use.
  * @typedef {object} Plotly
  * @property {(place: HTMLElement, data: any[], layout: object, config?: object) => Promise<void>} react
  * @property {(figure: object, options: object) => Promise<string>} toImage
@@ -16,7 +16,7 @@
  */
 
 /**
- * An element that Plotly has drawn into.
+ * An element with a Plotly chart.
  * @typedef {HTMLElement & {
  *   on: (event: string, act: (event: any) => void) => void,
  *   removeAllListeners: (event: string) => void,
@@ -50,7 +50,7 @@ export function inkOf(element) {
 }
 
 /**
- * Calls `repaint` whenever the page turns dark or light.
+ * Calls `repaint` whenever dark mode changes.
  * @param {() => void} repaint
  * @param {AbortSignal} signal
  */
@@ -69,9 +69,9 @@ export function seeThrough(colour, share) {
 }
 
 /**
- * Labels of an axis with room between them: every second or third, counted from the last.
+ * Thins out axis labels: keeps every second or third, counted from the last.
  * @param {string[]} labels
- * @param {number} width Of the whole chart, in pixels.
+ * @param {number} width Width of the whole chart, in pixels.
  */
 export function roomy(labels, width) {
   const step = Math.ceil((labels.length * 44) / Math.max(1, width - 70));
@@ -120,7 +120,7 @@ function colourTrace(trace, ink) {
 /**
  * Saves a figure as it would be drawn at this size.
  * @param {Figure} figure In the page's colours.
- * @param {string} name Of the file, without its ending.
+ * @param {string} name Of the file, without extension.
  * @param {"svg" | "png"} format
  * @param {{ width: number, height: number }} size
  * @param {string} paper The background.

@@ -1,6 +1,6 @@
-// Asking the server one thing at a time. An answer arrives as the component's value and names its question.
+// Sends requests to the server one at a time. A reply arrives as the component's value with its request's number.
 
-/** @typedef {any} Reply What a handler in Python answered, or `late`. */
+/** @typedef {any} Reply The reply of a Python handler, or `late`. */
 
 export class Server {
   #trigger;
@@ -19,7 +19,7 @@ export class Server {
    * @param {object} options
    * @param {(event: string, data: object) => void} options.trigger
    * @param {(isBusy: boolean) => void} options.onBusy
-   * @param {Reply} options.late The answer where none came in time.
+   * @param {Reply} options.late The result if no reply came in time.
    * @param {number} options.waitMs
    */
   constructor({ trigger, onBusy, late, waitMs }) {
@@ -36,8 +36,8 @@ export class Server {
   /**
    * @param {string} action
    * @param {object} [values]
-   * @param {object | (() => object)} [more] What goes beside them; a function is called when the question is sent.
-   * @returns {Promise<Reply>} It is never rejected.
+   * @param {object | (() => object)} [more] Additional values; a function is called when the request is sent.
+   * @returns {Promise<Reply>} Never rejected.
    */
   ask(action, values = {}, more = {}) {
     this.#line = this.#line.then(
@@ -55,7 +55,7 @@ export class Server {
   }
 
   /**
-   * As `ask`; null when a later question of the same kind has overtaken this one.
+   * Like `ask`; null if a later request of the same kind has superseded this one.
    * @param {string} kind
    * @param {string} action
    * @param {object} values
@@ -69,7 +69,7 @@ export class Server {
   }
 
   /**
-   * Hands an answer to whoever asked; one that comes too late or twice is dropped.
+   * Resolves the matching request; late and duplicate replies are dropped.
    * @param {number} number
    * @param {Reply} reply
    */

@@ -9,6 +9,6 @@ export const percent = (value) => `${(value * 100).toFixed(1)}%`;
 /**
  * @param {number} count
  * @param {string} one
- * @param {string} [many] The plural, where it is not the singular with an "s".
+ * @param {string} [many] The plural, if it is not the singular plus "s".
  */
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;

@@ -345,7 +345,7 @@ async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: 
     ("changes", "field", "message"),
     [
         ({"question_sets": ()}, "question_sets", "No question set"),
-        ({"question_sets": ("nowhere",)}, "question_sets", "There are: five"),
+        ({"question_sets": ("nowhere",)}, "question_sets", "Available: five"),
         ({"budgets": ()}, "budgets", "No thinking budget"),
         ({"budgets": (4096,)}, "budgets", "Choose at most 4,020"),
         ({"limit": 0}, "limit", "from 1"),

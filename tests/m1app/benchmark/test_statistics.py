@@ -75,7 +75,7 @@ def test_exact_mcnemar_counts_only_what_changed() -> None:
     same = compare_paired(first, first)
     assert same.p_value == 1.0
     assert -0.03 < same.low < 0.0 < same.high < 0.03
-    with pytest.raises(ValueError, match="no questions"):
+    with pytest.raises(ValueError, match="No question has been answered"):
         compare_counts(both=0, lost=0, gained=0, neither=0)
 
 

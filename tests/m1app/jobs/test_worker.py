@@ -211,7 +211,7 @@ async def test_second_worker_of_a_job_refuses(service: JobService, settings: Set
     before = await service.get(job.id)
     second = _run_worker(settings, job.id)
     assert second.returncode == 1
-    assert "another worker has it" in second.stdout
+    assert "another worker is running it" in second.stdout
     after = await service.get(job.id)
     assert (after.state, after.handle, after.attempt) == (JobState.RUNNING, before.handle, 1)
 

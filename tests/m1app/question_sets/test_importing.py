@@ -49,7 +49,7 @@ def options(count: int) -> Mapping[str, str]:
         ({"options": {"A": ["x"], "B": "y"}}, r'option A: found \["x"\], expected text'),
         ({"options": "Facial or optic"}, "column options: .* expected options: an object of letter to text"),
         ({"options": '["x", "y'}, "column options: .* expected a list or an object, as JSON"),
-        ({"options": [f"text {n}" for n in range(27)]}, "found 27 options, expected 26 at most"),
+        ({"options": [f"text {n}" for n in range(27)]}, "found 27 options, expected at most 26"),
         ({"question": "pain\x00killer"}, r"a NUL \(U\+0000\) in the question at character 5"),
         (
             {"options": {"A": "Facial", "B": "x\ud83d"}},
@@ -107,7 +107,7 @@ def test_a_key_that_stands_twice_in_a_json_document_is_refused() -> None:
         ("[]", "a.json", "a.json: found no question in 'a', expected at least one"),
         ("", "a.jsonl", "a.jsonl: found no question in 'a'"),
         (b"\xff\xfe", "a.json", "a.json, line 1: found byte 0xFF, expected UTF-8 text"),
-        (b"PAR1 is all of it", "a.parquet", "a.parquet: this is not a Parquet file that can be read"),
+        (b"PAR1 is all of it", "a.parquet", "a.parquet: this Parquet file cannot be read"),
         ("text", "a.docx", "found a name that ends with .docx, expected .json, .jsonl, .csv"),
         ("text", "a", "found a name that ends with nothing, expected"),
         ('{"stem": "Q?"}\n', "a.jsonl", "no layout has the columns 'stem'. Rename them to question"),

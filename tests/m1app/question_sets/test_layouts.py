@@ -187,5 +187,5 @@ def test_a_table_as_pandas_writes_it_by_columns_is_read_too() -> None:
 
 
 def test_an_unknown_layout_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidQuestionSet, match=r"no layout 'medq'\. Choose one of .*medqa"):
+    with pytest.raises(InvalidQuestionSet, match=r"Unknown layout 'medq'\. Choose one of .*medqa"):
         parsed("medqa-gbaker.jsonl", "medq")

@@ -118,5 +118,5 @@ def test_fine_tuning_data_may_be_chats_and_have_options() -> None:
 
 
 def test_fine_tuning_data_without_a_question_is_refused_with_the_line() -> None:
-    with pytest.raises(InvalidQuestionSet, match=r"a\.jsonl, line 2: found no question, prompt or messages"):
+    with pytest.raises(InvalidQuestionSet, match=r"a\.jsonl, line 2: found no text in question, prompt or messages"):
         read_training_texts(as_jsonl([{"question": "Q?"}, {"text": "x"}]), "a.jsonl")

@@ -20,7 +20,7 @@ def test_grid_is_put_in_order_without_repetition() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"budgets": ()}, "budgets", "No thinking budget is chosen"),
+        ({"budgets": ()}, "budgets", "No thinking budget chosen"),
         ({"force_rounds": ()}, "force_rounds", "No number of force rounds"),
         ({"budgets": (64, 0)}, "budgets", "A thinking budget is 0; enter a whole number from 1"),
         ({"budgets": (64, -5)}, "budgets", "is -5"),

@@ -37,7 +37,7 @@ def test_a_recipe_comes_back_from_json_as_it_was(preset: str) -> None:
         ({"early_stop_patience": 2, "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
         ({"lora_rank": None}, "lora_rank", 'Method "lora" needs lora_rank'),
         ({"precision": "int8"}, "precision", "found 'int8'"),
-        ({"nodes": 2}, "gpus_per_node", "the number of GPUs of each"),
+        ({"nodes": 2}, "gpus_per_node", "the number of GPUs on each"),
         ({"nodes": 2, "gpus_per_node": 8}, "gpus_per_node", 'method "full" and precision bf16'),
     ],
 )

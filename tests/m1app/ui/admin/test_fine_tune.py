@@ -158,9 +158,9 @@ def test_every_field_of_a_recipe_has_a_place_that_the_form_has(form: TrainingFor
 
 
 def test_presets_say_what_they_change() -> None:
-    assert preset_meaning("m1").startswith("Trains all weights for 5 epochs of 16 samples, in bf16 on a GPU")
+    assert preset_meaning("m1").startswith("Trains all weights for 5 epochs, 16 samples per step, in bf16 on a GPU")
     assert "rank 16" in preset_meaning("lora")
-    assert "at most 30 steps of 4 samples, in fp32 on the CPU" in preset_meaning("cpu-trial")
+    assert "at most 30 steps, 4 samples per step, in fp32 on the CPU" in preset_meaning("cpu-trial")
     assert preset_values("m1")["lora_rank"] == "all weights"
     assert preset_values("cpu-trial")["block_size"] == "1024"
 

@@ -68,7 +68,7 @@ def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -
     [
         ({"question_sets": []}, "question_sets", "choose at least one"),
         ({"question_sets": None}, "question_sets", "choose at least one"),
-        ({"budgets": [], "own_budgets": ""}, "budgets", "No thinking budget is chosen"),
+        ({"budgets": [], "own_budgets": ""}, "budgets", "No thinking budget chosen"),
         ({"own_budgets": "1,024"}, "budgets", "write 1024"),
         ({"own_budgets": "0"}, "budgets", "whole number from 1"),
         ({"rounds": []}, "force_rounds", "choose at least one"),

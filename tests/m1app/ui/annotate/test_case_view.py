@@ -287,7 +287,7 @@ def test_queue_shows_rows_progress_and_why_it_is_empty() -> None:
     assert (value["submitted"], value["total"], value["next_cursor"], value["empty"]) == (12, 340, "x", "")
     nothing = CasePage(items=(), total=0, submitted=0, next_cursor=None)
     assert queue_value(nothing, is_filtered=True)["empty"] == "No case matches. Clear the filters."
-    assert queue_value(nothing, is_filtered=False)["empty"] == "There are no cases yet."
+    assert queue_value(nothing, is_filtered=False)["empty"] == "No cases yet."
 
 
 def a_count(label: str, annotations: int, is_correct: bool | None = False, **changes: Any) -> ErrorCount:

@@ -65,7 +65,7 @@ def test_a_run_says_how_far_it_is_and_what_it_cost() -> None:
     assert (value["progress"], value["share"], value["failed"], value["is_live"]) == ("300 of 1,200", 0.25, 2, True)
     assert (value["state_label"], value["created"]) == ("Running", "2026-11-22 09:05")
     assert value["facts"] == (
-        "temperature 0.6, top-p 0.95 · seed 7 · 2 passes · at most 50 questions of a set · 1,000 tokens generated in "
+        "temperature 0.6, top-p 0.95 · seed 7 · 2 passes · at most 50 questions per set · 1,000 tokens generated in "
         "75 s; separate runs of every cell: 4,200 tokens, 4.2 times as many"
     )
 
