@@ -1,1 +1,1 @@
-"""Measurements of the app against what it stands on; README.md says how to run them and what they gave."""
+"""Measurements of the app against its foundations; see README.md for usage and results."""

@@ -17,7 +17,7 @@ from tests.e2e.browser_watch import FLAGS, chromium_path
 from tests.e2e.running_app import RunningApp, closed_port, running
 
 TARGET_MS = 100.0
-"""What a person does not notice."""
+"""Below what users notice."""
 _WATCH_TASKS = """() => {
   window.__tasks = [];
   new PerformanceObserver((list) => window.__tasks.push(...list.getEntries().map((each) => each.duration)))
@@ -26,7 +26,7 @@ _WATCH_TASKS = """() => {
 
 
 def measure(rounds: int) -> list[float]:
-    """The longest task of each round in milliseconds; those under 50 ms are not told and count as 50."""
+    """The longest task of each round in milliseconds; those under 50 ms are not reported and count as 50."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         home = Path(folder)
         store_cases(home)
@@ -45,7 +45,7 @@ def measure(rounds: int) -> list[float]:
 def _round(page: OpenAnnotatePage, number: int) -> float:
     places = page.places("thinking", f"{number}. Perhaps", "bowel is dead.")
     page.page.evaluate(_WATCH_TASKS)
-    # Looking for elements would be seen as the page's work: here is only what a person does.
+    # Looking up elements would count as the page's work, so this only does what a user does.
     page.drag_between(*places)
     page.page.wait_for_timeout(300)
     for key in ("1", "Shift+Digit2", "Control+Enter"):
@@ -55,14 +55,14 @@ def _round(page: OpenAnnotatePage, number: int) -> float:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when the best round misses the target."""
+    """Measure and print; return 1 if the best round misses the target."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.annotate_repaint", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     report.add_json_option(parser)
     options = parser.parse_args()
     machine = report.machine()
     longest = measure(options.rounds)
-    # The machine may be busy with something else for a moment.
+    # The machine may be briefly busy with something else.
     is_met = min(longest) <= TARGET_MS
     told = ", ".join(f"{each:.0f}" for each in longest)
     text = (

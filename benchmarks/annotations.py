@@ -1,6 +1,6 @@
 """The annotation pages' queries on a large database: `python -m benchmarks.annotations`.
 
-Fills a database of its own with probes and annotations, then times what a page asks the service for.
+Fills a separate database with probes and annotations, then times the service calls of a page.
 """
 
 import argparse
@@ -58,7 +58,7 @@ _TRACE = NewTrace(
 
 
 def fill(database: Database, traces: int, annotations: int) -> list[str]:
-    """Store the traces and annotations; gives the ids of the cases."""
+    """Store the traces and annotations; return the case ids."""
     chance = random.Random(1)
     labels = [label.id for label in load_taxonomy().labels]
     severities = [each.id for each in load_taxonomy().severities]
@@ -208,7 +208,7 @@ def _row(name: str, seconds: float, target: float | None) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when a target is missed."""
+    """Measure and print; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.annotations", description=__doc__)
     parser.add_argument("--traces", type=int, default=20_000)
     parser.add_argument("--annotations", type=int, default=100_000)

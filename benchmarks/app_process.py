@@ -1,4 +1,4 @@
-"""The app as people start it: `python app.py` in a process of its own, with an empty home and fetched weights."""
+"""The app as users start it: `python app.py` in its own process, with an empty home and fetched weights."""
 
 import http.client
 import json
@@ -32,11 +32,11 @@ class AppProcess:
     process: subprocess.Popen[bytes]
     port: int
     started_at: float
-    """Seconds of the monotonic clock, just before the process was made."""
+    """Seconds of the monotonic clock, just before the process was created."""
     log: Path
 
     def get(self, path: str) -> tuple[int, bytes] | None:
-        """Status and body of a GET; None while nobody listens."""
+        """Status and body of a GET; None while nothing is listening."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", path)
@@ -54,7 +54,7 @@ class AppProcess:
         return time.monotonic() - self.started_at
 
     def wait_for_engine(self, timeout_seconds: float) -> float:
-        """Seconds from the start to a ready engine, as the health check tells."""
+        """Seconds from the start to a ready engine, as reported by the health check."""
         while not (answer := self.get("/healthz")) or json.loads(answer[1]).get("engine") != "ready":
             self._pause(timeout_seconds, "the engine")
         return time.monotonic() - self.started_at
@@ -76,7 +76,7 @@ class AppProcess:
 @contextmanager
 def running_app(**environment: str) -> Iterator[AppProcess]:
     """Start `python app.py` and end it; further M1_* variables by keyword."""
-    # A measurement that is told to end must not leave the app behind.
+    # An interrupted measurement must not leave the app running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:
         home, port = Path(folder), free_port()
@@ -106,7 +106,7 @@ def running_app(**environment: str) -> Iterator[AppProcess]:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses."""
+    """A free port on the loopback address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

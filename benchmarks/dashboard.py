@@ -1,6 +1,6 @@
-"""What the dashboard asks of a million results: `python -m benchmarks.dashboard`.
+"""Queries of the dashboard on a million results: `python -m benchmarks.dashboard`.
 
-Fills a database with one run of made-up results (no engine), then times what the page asks: the curves by both rules,
+Fills a database with one run of made-up results (no engine), then times the page's queries: the curves by both rules,
 transitions between two cells, a page of questions, and a search for words among them.
 """
 
@@ -33,7 +33,7 @@ _BATCH = 2000
 
 
 def fill(database: Database, results: int, chance: random.Random) -> str:
-    """One run with so many results; gives its id."""
+    """Store one run with this many results; return its id."""
     cells = [(budget, rounds) for rounds in _ROUNDS for budget in _BUDGETS]
     count = results // len(cells)
     with database.session() as session:
@@ -94,7 +94,7 @@ def _result(item: dict[str, object], budget: int, rounds: int, chance: random.Ra
 
 
 async def measure(database: Database, run_id: str) -> dict[str, tuple[float, float]]:
-    """Seconds of each question to the service, the slowest of three, with its target."""
+    """Seconds of each service call, the slowest of three, with its target."""
     reading = BenchmarkReading(database)
     small, large = (128, 0), (2048, 2)
     asked: dict[str, tuple[Callable[[], Awaitable[object]], float]] = {
@@ -138,7 +138,7 @@ async def measure(database: Database, run_id: str) -> dict[str, tuple[float, flo
 
 
 def main() -> int:
-    """Measure and print; gives 1 when a target is missed."""
+    """Measure and print; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
     parser.add_argument("--results", type=int, default=1_000_000)
     report.add_json_option(parser)

@@ -32,7 +32,7 @@ class EngineUnderTest:
 
 
 def weights_directory() -> Path:
-    """Where weights are kept between runs: M1_HOME's, not those of a measurement's own home."""
+    """Where weights are kept between runs: in M1_HOME, not in a measurement's own home."""
     return load_settings().models_directory
 
 
@@ -41,9 +41,9 @@ def engine_under_test(parallel: int, context_length: int, threads: int) -> Itera
     """Run the embedded engine, unless M1_ENGINE_URL names a running one or M1_ENGINE asks for vLLM.
 
     Args:
-        parallel: requests that the embedded engine runs at once.
+        parallel: concurrent requests of the embedded engine.
         context_length: tokens for each of them.
-        threads: of the embedded engine; 0 lets it use every core.
+        threads: threads of the embedded engine; 0 uses every core.
     """
     given = load_settings()
     with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:

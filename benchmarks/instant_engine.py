@@ -1,4 +1,4 @@
-"""An engine that answers at once, in vLLM's form: for what the app itself costs over thousands of probes."""
+"""An engine that responds instantly, in vLLM's format, to measure the app itself over thousands of probes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _MODEL = {"id": "smollm2-135m", "owned_by": "vllm", "max_model_len": 4096}
 
 @contextmanager
 def instant_engine() -> Iterator[str]:
-    """Gives its address; every request gets as many tokens as it may have."""
+    """Yield its address; every request gets its maximum number of tokens."""
     with serving(Script(_respond, models=[_MODEL], requests=_Forgotten())) as script:
         yield script.url
 
@@ -23,7 +23,7 @@ def _respond(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
 
 
 class _Forgotten(list[tuple[str, dict[str, Any]]]):
-    """A list of requests that keeps none."""
+    """A list that discards requests."""
 
     def append(self, _: tuple[str, dict[str, Any]]) -> None:
         pass

@@ -27,7 +27,7 @@ from m1app.question.library import load_library
 from m1app.runs.probe_request import ProbeRequest
 
 TARGET_GROWTH_MIB = 2.0
-"""Over one whole round after the first: below what one probe's worth of kept text would add up to, above noise."""
+"""Over one whole round after the first: less than keeping each probe's text would add up to, but above noise."""
 _PATIENCE_SECONDS = 180.0
 _WARM_UP = 20
 
@@ -52,13 +52,13 @@ class Driver:
         self.probes = 0
 
     def ask(self, count: int) -> None:
-        """`count` probes; a new tab every `--tab-probes`."""
+        """Ask `count` probes; a new tab every `--tab-probes`."""
         questions = load_library()
         for _ in range(count):
             if self._page is None or self.probes % self._options.tab_probes == 0:
                 self._page = PageClient(self._client)
                 self._page.load()
-            # Numbered, so that each is a new question and nothing kept for an old one is used again.
+            # Numbered, so that each is a new question and nothing cached is reused.
             text = f"{questions[self.probes % len(questions)].question} (Number {self.probes + 1}.)"
             shown = self._page.ask(text, self._options.budget, self._options.answer_cap)
             self.probes += 1
@@ -69,7 +69,7 @@ class Driver:
         """Resident memory once the app has let go of finished runs."""
         time.sleep(self._options.settle_seconds)
         reading = Reading(when, self.probes, self._app.resident_mib())
-        # A whole run takes minutes: what there is shows at once, and is not lost when the rest is.
+        # A full run takes minutes: print readings at once, so that they are not lost if it fails.
         sys.stderr.write(f"{when}: {reading.mib:.1f} MiB after {self.probes} probes\n")
         return reading
 
@@ -167,7 +167,7 @@ def _rows(readings: Sequence[Reading]) -> list[report.Row]:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when the last round grew the process."""
+    """Measure and print; return 1 if the last round grew the process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--probes", type=int, default=200, help="probes of a round")
     parser.add_argument("--rounds", type=int, default=2)

@@ -260,7 +260,7 @@ async def measure(options: argparse.Namespace) -> list[Comparison]:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when a target is missed."""
+    """Measure and print; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--tokens", type=int, default=192, help="thinking budget of each request")

@@ -29,11 +29,11 @@ class PageClient:
         self._load = next(h for h in self._handlers if h["api_name"] == "_on_load")
 
     def load(self) -> None:
-        """What the page asks for when it opens."""
+        """Send the requests of the page's load event."""
         self._call(self._load, {})
 
     def ask(self, question: str, budget: int, answer_cap: int) -> str:
-        """Type a question, press Run, watch the trace to its end; gives the last state that the pane showed."""
+        """Type a question, press Run, and follow the trace to its end; return the pane's last state."""
         typed = {"Question": question, "Tokens, exact": budget, "Answer cap (tokens)": answer_cap}
         self._call(self._run, typed)
         shown = self._call(self._follow, {})
@@ -53,7 +53,7 @@ class PageClient:
         return dict(next(h for h in self._handlers if h.get("trigger_after") == before["id"]))
 
     def _call(self, handler: dict[str, Any], typed: dict[str, Any]) -> list[Any]:
-        """Run a handler to its end; gives the data of every message that it sent."""
+        """Run a handler to its end; return the data of all its messages."""
         body = {
             "fn_index": handler["id"],
             "session_hash": self._session,

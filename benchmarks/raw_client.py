@@ -1,4 +1,4 @@
-"""The yardstick: a completion request sent with nothing but the HTTP library, its tokens counted and not looked at."""
+"""The baseline: a completion request with nothing but the HTTP library, counting tokens without reading them."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What every measurement prints: a table for people or JSON, and the machine it was taken on."""
+"""Output of every measurement: a table or JSON, and the machine it ran on."""
 
 import argparse
 import json
@@ -50,7 +50,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def middle(values: Sequence[float]) -> float:
-    """The median; nan of nothing."""
+    """The median; nan if there are no values."""
     return median(values) if values else float("nan")
 
 

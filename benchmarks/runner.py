@@ -1,8 +1,8 @@
 """How much of the engine's rate a benchmark run gets: `python -m benchmarks.runner`.
 
 Runs questions of the shipped library through the whole service, then sends the same requests (same token ids, same
-lengths: thinking, answers, option probabilities) raw over HTTP, as many questions at once, in turns. The raw side has
-everything that the engine can give: it waits for nothing, stores nothing and looks at no token.
+lengths: thinking, answers, option probabilities) raw over HTTP, as many questions at once, in turns. The raw side gets
+the most out of the engine: it waits for nothing, stores nothing and reads no tokens.
 """
 
 import argparse
@@ -124,7 +124,7 @@ async def measure(options: argparse.Namespace) -> Outcome:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when the target is missed."""
+    """Measure and print; return 1 if the target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.runner", description=__doc__)
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("--in-flight", type=int, default=4, help="questions at once; also the embedded engine's slots")

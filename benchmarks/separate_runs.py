@@ -1,4 +1,4 @@
-"""One cell in a run of its own, in the way of the published code, and a count of what an engine was asked for.
+"""Runs one cell separately, like the published code, and counts the tokens requested from an engine.
 
 Budget as max_tokens, "Wait" appended at a natural stop below the budget, closed, answered (UCSC-VLAA/m1,
 src/eval/inference_keep_think.py), with the exact accounting of docs/adr/0002-exact-budget.md.
@@ -26,7 +26,7 @@ class Cost:
     generated: int = 0
     prompt: int = 0
     cached: int = 0
-    """Prompt tokens that came from its prefix cache, where it tells."""
+    """Prompt tokens from its prefix cache, if reported."""
 
     @property
     def hit_rate(self) -> float:
@@ -35,7 +35,7 @@ class Cost:
 
 
 class CountingEngine:
-    """Passes everything on and counts it."""
+    """Forwards all requests and counts their tokens."""
 
     def __init__(self, engine: Engine, cost: Cost) -> None:
         self._engine = engine

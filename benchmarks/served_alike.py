@@ -1,4 +1,4 @@
-"""Does a model that was fine-tuned here answer alike wherever it is served? `python -m benchmarks.served_alike ID`.
+"""Does a fine-tuned model answer the same wherever it is served? `python -m benchmarks.served_alike ID`.
 
 Questions of the library, as the app asks them, are continued greedily by the embedded engine (GGUF), by vLLM
 (safetensors, in float32) and by transformers (the same folder, in float32), each of which tokenizes by itself. Needs
@@ -71,7 +71,7 @@ async def with_engine(engine: OpenAIEngine, prompts: Sequence[str], tokens: int)
 
 
 def same_beginning(found: Tokens, wanted: Tokens) -> float:
-    """Share of the wanted tokens before the first that differs; an engine may keep the one that ends the turn."""
+    """Share of the expected tokens before the first difference; an engine may keep the one that ends the turn."""
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(found, wanted, strict=False)))
     return 1.0 if shared == len(found) >= len(wanted) - 1 else shared / len(wanted)
 
@@ -86,7 +86,7 @@ async def _prompts(engine: OpenAIEngine, profile: Profile, count: int) -> list[s
 
 
 async def measure(options: argparse.Namespace) -> dict[str, list[float]]:
-    """For each engine, the share of each continuation that is the one of transformers."""
+    """For each engine, the share of each continuation that matches transformers."""
     settings = load_settings()
     catalog = Catalog.load(extra=settings.home / "catalog.toml")
     gguf = local_path(catalog.get(options.model), settings.models_directory)

@@ -1,7 +1,7 @@
-"""How long people wait for the page: `python -m benchmarks.startup`, with the app installed and its weights fetched.
+"""How long users wait for the page: `python -m benchmarks.startup`, with the app installed and its weights fetched.
 
-From starting `python app.py` to the first 200 of the page, and to an engine that answers. With `--imports`: which
-packages the time before the page goes into.
+From starting `python app.py` to the first 200 of the page, and to a responding engine. With `--imports`: which packages
+take the time before the page.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def import_times(most: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when the target is missed."""
+    """Measure and print; return 1 if the target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--imports", action="store_true", help="also list the packages that take longest to import")

@@ -1,6 +1,6 @@
 """One pass against separate runs of every cell: `python -m benchmarks.sweep`.
 
-For each question the whole sweep service runs the grid once, and then every cell is run separately in the way of the
+For each question the whole sweep service runs the grid once, and then every cell is run separately like in the
 published code (budget as max_tokens, "Wait" appended at a stop below the budget, closed, answered), on the same engine
 with the same settings. Reported are tokens, seconds, the engine's prefix-cache hits, and how many cells agree.
 """
@@ -180,7 +180,7 @@ async def measure(options: argparse.Namespace) -> Comparison:
 
 
 def main() -> int:
-    """Measure and print; gives 1 when a target is missed."""
+    """Measure and print; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--questions", help="JSONL {question, options, answer_idx}; the library when left out")
     parser.add_argument("--limit", type=int, default=8, help="questions")

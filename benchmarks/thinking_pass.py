@@ -1,4 +1,4 @@
-"""What the app's own part of a thinking pass costs for each token, by the length of the thinking.
+"""The app's own cost per token of a thinking pass, by the length of the thinking.
 
 The engine is a loop in this process that yields one token after the other, so nothing but the controller, the parser
 and the events between them is measured. A cost that grows with the length is a join that is repeated for each token.

@@ -1,7 +1,7 @@
 """Tokens per second of a fine-tuning against a bare TRL script with the same settings, in turns.
 
 Both train the embedded model with the same LoRA on the same rows, in the same environment, with the same threads and
-without niceness. Ours counts from the first event to the last step, the bare script what TRL calls its runtime.
+without niceness. Ours is measured from the first event to the last step, the bare script by TRL's runtime.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def _run(command: Sequence[str]) -> str:
 
 
 def main() -> int:
-    """Measure, print, and give 1 when the target is missed."""
+    """Measure, print, and return 1 if the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)

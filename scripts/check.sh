@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that is checked without running the app. All checks run; the last line names those that failed.
+# Runs all checks that do not need the app. All of them run; the last line names the failed ones.
 set -eu
 cd "$(dirname "$0")/.."
 

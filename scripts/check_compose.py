@@ -1,8 +1,7 @@
-"""Checks a compose file against the compose specification, and what no schema can know.
+"""Checks a compose file against the compose specification, and rules beyond the schema.
 
-Variables take their defaults first, as `docker compose` does it before it reads anything else. Beyond the schema:
-a service that is waited for exists, shares a profile and has a healthcheck; named volumes are declared; images are
-pinned; ports are published on loopback only.
+Variables are replaced by their defaults first, as in `docker compose`. Beyond the schema: dependencies exist, share a
+profile and have a healthcheck; named volumes are declared; images are pinned; ports are published on loopback only.
 """
 
 import re
@@ -20,14 +19,14 @@ Service = dict[str, Any]
 
 
 def main(arguments: list[str]) -> int:
-    """Print one line per problem; 0 when there is none."""
+    """Print one line per problem; return 0 if there is none."""
     problems = [f"{name}: {problem}" for name in arguments for problem in find_problems(Path(name).read_text("utf-8"))]
     sys.stdout.write("".join(f"{line}\n" for line in problems))
     return 1 if problems else 0
 
 
 def find_problems(text: str) -> list[str]:
-    """What is wrong with the compose file of this text."""
+    """Return the problems of a compose file."""
     document = interpolate(text)
     try:
         compose_spec.PyOptions(apply_merge=True).from_yaml(document).validate()
@@ -44,7 +43,7 @@ def find_problems(text: str) -> list[str]:
 
 
 def interpolate(text: str) -> str:
-    """The text with each variable replaced by its default, as if none were set."""
+    """Replace each variable by its default, as if none were set."""
     return _VARIABLE.sub(lambda match: "$" if match[0] == "$$" else match["default"] or "", text)
 
 

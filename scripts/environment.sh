@@ -1,10 +1,9 @@
-# shellcheck shell=sh
-# Read by the scripts that make virtual environments. Each gets uv, which installs, and pip, in the versions and with the
-# hashes of requirements/installer.txt.
+# shellcheck shell=sh Sourced by scripts that make virtual environments. Each gets uv, which installs, and pip, in the
+# versions and with the hashes in requirements/installer.txt.
 
 # make_environment PYTHON FOLDER
 make_environment() {
-    # The interpreter's own pip puts uv there in half the time that venv takes to unpack another pip. It may have none.
+    # The interpreter's own pip, if any, installs uv in half the time that venv takes to unpack another pip.
     "$1" -m venv --without-pip --clear "$2" || return
     if "$1" -m pip --python "$2/bin/python" install --quiet --disable-pip-version-check --no-warn-script-location \
         --only-binary :all: --require-hashes -r requirements/installer.txt >/dev/null 2>&1; then
@@ -14,7 +13,7 @@ make_environment() {
     fi
 }
 
-# add_installer FOLDER: uv in the version that is asked for now; without it pip installs.
+# add_installer FOLDER: installs uv in the required version; without it, pip is used.
 add_installer() {
     cmp -s requirements/installer.txt "$1/m1-installer.txt" && return
     if "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location \

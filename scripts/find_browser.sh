@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints the path of a Chromium or Chrome for the browser tests. Installs Debian's where there is none and it may:
-# apt-get, as root or with a sudo that asks nothing. Otherwise says which line to run, and fails.
-# The headless shell comes first: it opens a page with half the processor time of a whole browser.
+# Prints the path of a Chromium or Chrome for the browser tests. If there is none, installs Debian's with apt-get if it
+# can: as root, or with passwordless sudo. Otherwise prints the command to run, and fails. The headless shell comes
+# first: it opens a page with half the CPU time of a full browser.
 set -eu
 
 find_browser() {

@@ -1,8 +1,8 @@
-"""Make a safetensors model directory for vLLM out of a GGUF file.
+"""Convert a GGUF file to a safetensors model directory for vLLM.
 
-Run with the Python of .venv-vllm (transformers, torch and gguf are there):
+Run with the Python of .venv-vllm, which has transformers, torch and gguf:
 `.venv-vllm/bin/python scripts/gguf_to_safetensors.py MODEL.gguf DIRECTORY`. Weights are dequantized to bfloat16;
-the tokenizer and its chat template come along. A directory that is there already is left as it is.
+the tokenizer and its chat template are included. An existing directory is left unchanged.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _COMPLETE = "config.json"
-"""Present only in a finished directory, because that is renamed into place as a whole."""
+"""Only present in a finished directory, which is renamed into place atomically."""
 _log = logging.getLogger("gguf_to_safetensors")
 
 
@@ -22,10 +22,10 @@ def convert(gguf: Path, directory: Path) -> bool:
     """Write config, bfloat16 weights, tokenizer and chat template of `gguf` into `directory`.
 
     Returns:
-        False when the directory was there already.
+        False if the directory already existed.
 
     Raises:
-        FileNotFoundError: there is no such GGUF file.
+        FileNotFoundError: the GGUF file does not exist.
     """
     if not gguf.is_file():
         raise FileNotFoundError(f"GGUF file {gguf} not found. Fetch the model first.")
@@ -35,13 +35,13 @@ def convert(gguf: Path, directory: Path) -> bool:
     shutil.rmtree(unfinished, ignore_errors=True)
     _save(gguf, unfinished)
     for file in unfinished.iterdir():
-        file.chmod(0o644)  # safetensors makes its files readable for their owner alone.
+        file.chmod(0o644)  # safetensors makes its files readable only by their owner.
     unfinished.rename(directory)
     return True
 
 
 def _save(gguf: Path, directory: Path) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # All there is to read is in the file.
+    os.environ["HF_HUB_OFFLINE"] = "1"  # Everything needed is in the file.
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging as transformers_logging
@@ -57,7 +57,7 @@ def _save(gguf: Path, directory: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Convert as the command line says; returns the exit code."""
+    """Convert as given on the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Make a safetensors model directory for vLLM out of a GGUF file.")
     parser.add_argument("gguf", type=Path)
     parser.add_argument("directory", type=Path)

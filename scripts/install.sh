@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .venv and installs a lock file into it: `install.sh` what the app needs, `install.sh dev` the tools as well.
-# `install.sh run` installs for the app as well and leaves compiling to bytecode, half of the time, to run.sh.
-# A lock that is already installed costs nothing: a copy of it in .venv tells. PYTHON=... chooses the interpreter.
+# Makes .venv and installs a lock file into it: `install.sh` for the app, `install.sh dev` including the development
+# tools. `install.sh run` also installs for the app but leaves bytecode compilation, half of the time, to run.sh. An
+# installed lock is skipped: .venv has a copy of it. PYTHON=... chooses the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
@@ -61,7 +61,7 @@ echo "install: installing $lock"
 # shellcheck disable=SC2086 # No argument when empty.
 install_packages .venv $compile --require-hashes -r "$lock" ||
     fail "$lock could not be installed; see above. Nothing needs cleaning up: run it again."
-# The tools' lock holds all of the app's, in the same versions.
+# The tools' lock includes all of the app's packages, in the same versions.
 [ "$lock" = requirements.txt ] || cp requirements.txt .venv/m1-lock-requirements.txt
 cp "$lock" "$stamp"
 

@@ -1,8 +1,8 @@
 """Installs packages into the environment whose Python runs this; the arguments are those of `pip install`.
 
-uv does it, in seconds where pip takes a minute. uv does not read pip's settings (an index of one's own, certificates, a
-proxy): they are passed on here. Settings that are meant for uv (UV_ variables, uv.toml) win. pip does it where uv has
-no wheel for the platform or fails.
+Uses uv, which takes seconds where pip takes a minute. uv does not read pip's settings (custom index, certificates,
+proxy), so they are passed on here. Settings for uv (UV_ variables, uv.toml) take precedence. Falls back to pip if uv
+has no wheel for the platform or fails.
 """
 
 import ast
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# pip's name of a setting; then uv's variable, and those that say the same thing already.
+# pip's name of a setting; then uv's variable, and variables with the same meaning.
 _URLS = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "extra-index-url": ("UV_EXTRA_INDEX_URL", "UV_INDEX"),
@@ -27,7 +27,7 @@ _YES = {"1", "true", "yes", "on"}
 
 
 def pip_settings(listing: str) -> dict[str, str]:
-    """Settings from the lines of `pip config list`: a variable wins over a file's [install], and that over [global]."""
+    """Parse the output of `pip config list`: a variable overrides a file's [install], and that overrides [global]."""
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in listing.splitlines():
         key, _, value = line.partition("=")
@@ -38,14 +38,14 @@ def pip_settings(listing: str) -> dict[str, str]:
 
 
 def uv_variables(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """What uv has to be told so that it installs from where pip would."""
+    """Variables that make uv install from where pip would."""
     variables: dict[str, str] = {}
     for name, known in _URLS.items():
         words = settings.get(name, "").split()
         if words and not any(each in environment for each in known):
             variables[known[0]] = ("," if name == "find-links" else " ").join(words)
     if "UV_EXTRA_INDEX_URL" in variables:
-        # pip takes what it asks for from whichever index has it; the locked hashes say that it is the right one.
+        # pip takes a package from whichever index has it; the locked hashes verify it.
         variables |= {} if "UV_INDEX_STRATEGY" in environment else {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     if settings.get("no-cache-dir", "").lower() in _YES:
         variables["UV_NO_CACHE"] = "1"
@@ -53,12 +53,12 @@ def uv_variables(settings: Mapping[str, str], environment: Mapping[str, str]) ->
 
 
 def uv_options(settings: Mapping[str, str]) -> list[str]:
-    """Options for what uv has no variable for."""
+    """Options without a uv variable."""
     return ["--no-index"] if settings.get("no-index", "").lower() in _YES else []
 
 
 def install(arguments: list[str], *, is_compiled: bool) -> int:
-    """Run the installer; gives its exit status."""
+    """Run the installer; return its exit status."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     uv = Path(sys.executable).with_name("uv")
     if uv.exists():
@@ -75,7 +75,7 @@ def install(arguments: list[str], *, is_compiled: bool) -> int:
 def _succeeds(command: list[str], environment: dict[str, str]) -> bool:
     try:
         return subprocess.run(command, env=environment, check=False).returncode == 0
-    except OSError:  # A uv for another platform, in an environment that was copied.
+    except OSError:  # A uv for another platform, in a copied environment.
         return False
 
 

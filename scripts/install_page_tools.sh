@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the tools that check page code into node_modules, with the Node that `install.sh dev` has put into .venv.
-# A lock that is already installed costs nothing: a copy of it in node_modules tells.
+# Installs the tools that check page code into node_modules, with the Node that `install.sh dev` installs into .venv.
+# An installed lock is skipped: node_modules has a copy of it.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Adds Ray to .venv, for jobs on a Ray cluster (M1_RAY_ADDRESS) and for their tests. Versions that the app's own lock
-# names too are the same in both. A lock that is already installed costs nothing: a copy of it in .venv tells.
+# Adds Ray to .venv, for jobs on a Ray cluster (M1_RAY_ADDRESS) and for their tests. Packages that are also in the app's
+# lock have the same versions. An installed lock is skipped: .venv has a copy of it.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/environment.sh

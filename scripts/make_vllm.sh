@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv-vllm, the environment that vLLM runs in: the CUDA build where a GPU answers, else the CPU build.
+# Makes .venv-vllm, the environment that vLLM runs in: the CUDA build if there is a GPU, else the CPU build.
 # A second run with the same lock file does nothing. PYTHON=... chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,7 @@ choose_python() {
 }
 
 install_cpu() {
-    # An index that is already configured may have the CPU wheel; only then is PyTorch's own one needed.
+    # The configured index may have the CPU wheel; otherwise, PyTorch's own is used.
     install_packages "$environment" --no-compile --no-deps "$torch_cpu" ||
         install_packages "$environment" --no-compile --no-deps --extra-index-url "$torch_cpu_index" "$torch_cpu" ||
         fail "$torch_cpu was not found; check that $torch_cpu_index can be reached"
@@ -48,7 +48,7 @@ if [ "$build" = cpu ]; then
 else
     install_packages "$environment" --no-compile --no-deps --require-hashes -r "$lock"
 fi
-# Compiles to bytecode what the server imports, and not the thousands of files beside it.
+# Compiles only what the server imports to bytecode, not thousands of other files.
 PYTHONDONTWRITEBYTECODE="" "$python" -c 'import vllm, vllm.entrypoints.openai.api_server; print("make_vllm: vLLM", vllm.__version__, "imports")'
 echo "$stamp" >"$environment/m1-lock"
 echo "make_vllm: $environment is ready"

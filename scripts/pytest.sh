@@ -1,5 +1,5 @@
 #!/bin/sh
-# pytest in .venv. The tests start some hundred processes of the app: without bytecode each would compile it anew.
+# pytest in .venv. The tests start some hundred processes of the app; without bytecode each would recompile it.
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE

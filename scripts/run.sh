@@ -1,22 +1,22 @@
 #!/bin/sh
-# From a fresh clone to the page: installs what is missing, fetches the embedded model if that one is used, serves.
+# From a fresh clone to the page: installs what is missing, fetches the embedded model if it is used, and serves.
 set -eu
 cd "$(dirname "$0")/.."
 
 sh scripts/install.sh run
 
-# A new environment is compiled to bytecode beside the first start, by one idle core, and not before it. Where that was
-# interrupted, the next start does the rest.
+# A new environment is compiled to bytecode during the first start, on an idle core. If that is interrupted, the next
+# start finishes it.
 if [ -f .venv/m1-uncompiled ]; then
     { nice -n 19 .venv/bin/python -m compileall -qq .venv/lib || true; rm -f .venv/m1-uncompiled; } >/dev/null 2>&1 &
 fi
 
 if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embedded}" = embedded ]; then
     home=${M1_HOME:-data}
-    # The app expands it as well.
+    # The app expands it too.
     # shellcheck disable=SC2088
     case "$home" in "~/"*) home=$HOME/${home#"~/"} ;; esac
-    # Later starts leave it to the app, which checks the file's hash and fetches it again if it has to.
+    # Later starts leave this to the app, which checks the file's hash and fetches it again if necessary.
     if [ ! -d "$home/models/smollm2-135m" ]; then
         status=0
         .venv/bin/python -m models.weights.download smollm2-135m --directory "$home/models" || status=$?

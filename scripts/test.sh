@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need, then runs those of the page code, and pytest's in two processes; arguments go to pytest
-# (-n 0: in this one).
+# Installs what the tests need, then runs the page code's tests, and pytest in two processes; arguments are passed to
+# pytest (-n 0: one process).
 set -eu
 cd "$(dirname "$0")/.."
 

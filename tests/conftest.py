@@ -1,4 +1,4 @@
-"""What tests of several packages share: the real engines, started once."""
+"""Shared by tests of several packages: the real engines, started once."""
 
 import os
 import shlex
@@ -69,7 +69,7 @@ def smollm2_path() -> Path:
 
 @pytest.fixture(scope="session")
 def safetensors_path(smollm2_path: Path) -> Path:
-    """The default model as vLLM loads it; made once beside the GGUF file."""
+    """The default model as vLLM loads it; made once next to the GGUF file."""
     if not VLLM_PYTHON.exists():
         pytest.skip("vLLM is not installed; run make vllm")
     directory = smollm2_path.parent / "smollm2-135m-safetensors"
@@ -80,7 +80,7 @@ def safetensors_path(smollm2_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real embedded engine, for tests that leave it running."""
+    """The real embedded engine, for tests that do not stop it."""
     from models.servers.llama_server import llama_server
 
     log_path = tmp_path_factory.mktemp("llama") / "llama.log"
@@ -94,7 +94,7 @@ def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real vLLM over the same weights; M1_TEST_VLLM_ARGS are further arguments, such as `--dtype bfloat16`."""
+    """The real vLLM over the same weights; M1_TEST_VLLM_ARGS adds arguments, such as `--dtype bfloat16`."""
     from models.servers.vllm_server import vllm_server
 
     log_path = tmp_path_factory.mktemp("vllm") / "vllm.log"

@@ -1,7 +1,7 @@
-"""SQLite databases of tests begin as copies of one that Alembic migrated: migrating takes five times as long.
+"""SQLite test databases start as copies of a migrated one: migrating takes five times as long.
 
-Where a test migrates a file that does not exist yet, a copy is put there first, and migrating finds nothing to do.
-Tests of migrating itself switch that off: `copies.are_made`.
+If a test migrates a file that does not exist yet, a copy is placed there first, so there is nothing left to do. Tests
+of migration itself disable this: `copies.are_made`.
 """
 
 import os
@@ -26,14 +26,14 @@ class Copies:
         self._migrate = Database.migrate
 
     def migrate(self, database: Database) -> None:
-        """What `Database.migrate` does in tests."""
+        """Replacement for `Database.migrate` in tests."""
         file = file_of(database._url)
         if self.are_made and file is not None and file.parent.is_dir() and not file.exists():
             self.put(file)
         self._migrate(database)
 
     def put(self, file: Path) -> None:
-        """A copy of a migrated database, unless somebody made one meanwhile."""
+        """Place a copy of a migrated database, unless one has appeared meanwhile."""
         own = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
         shutil.copy(self._made(), own)
         try:

@@ -1,8 +1,8 @@
-"""What a test needs of the machine, read off its code, and `--quick`, which leaves out all that needs anything.
+"""Determines what a test needs from its code, and `--quick`, which deselects tests that need anything.
 
-A test is marked by its folder, by the fixtures that it asks for, and by what the functions of tests/ that it or its
-fixtures call refer to: `subprocess`, a server's class. Nothing is marked by hand. In a quick run whatever starts a
-program or binds a socket all the same fails the test (`Guard`).
+A test is marked by its folder, by the fixtures it uses, and by what the functions of tests/ called by it or its
+fixtures refer to: `subprocess`, a server's class. Nothing is marked by hand. In a quick run, starting a program or
+binding a socket fails the test (`Guard`).
 """
 
 import sys
@@ -32,7 +32,7 @@ _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sy
 
 
 def mark(item: pytest.Item) -> None:
-    """Give the test the marks of what it needs."""
+    """Mark the test with what it needs."""
     fixtures = set(getattr(item, "fixturenames", ()))
     found = {need for need, names in FIXTURES.items() if names & fixtures}
     found |= {need for function in _functions(item) for need in _needs_of(function)}
@@ -46,7 +46,7 @@ def is_quick(item: pytest.Item) -> bool:
 
 
 class Guard:
-    """Fails the test of a quick run that starts a program or binds a socket."""
+    """In a quick run, fails a test that starts a program or binds a socket."""
 
     def __init__(self) -> None:
         self._is_on = False

@@ -1,4 +1,4 @@
-"""The least script that trains the same with TRL: what `benchmarks.training` compares with.
+"""The minimal TRL script for the same training, as a baseline for `benchmarks.training`.
 
 Run with the Python of .venv-train: `train_with_trl.py FOLDER OUTPUT`; FOLDER is prepared as for the app. Prints one
 JSON object: tokens, seconds.

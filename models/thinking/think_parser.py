@@ -66,7 +66,7 @@ class ThinkParser:
         return self._release(len(self._held) if self.has_ended else self._decided_chunks())
 
     def flush(self) -> Delta:
-        """The stream is over: return what was held back."""
+        """End the stream: return what was held back."""
         return self._release(len(self._held))
 
     def _drop_last_token(self) -> None:

@@ -218,7 +218,7 @@ def _line(progress: DownloadProgress) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch one model from the command line; 0 when its weights are there."""
+    """Fetch one model from the command line; return 0 if its weights are present."""
     parser = argparse.ArgumentParser(prog="python -m models.weights.download", description="Fetch a model's weights.")
     parser.add_argument("model", help="id or hub repository of a catalog entry")
     parser.add_argument("--directory", type=Path, required=True, help="the weights' directory")

@@ -1,13 +1,13 @@
 """One file of the Hugging Face hub into a `.part` file, through `huggingface_hub`.
 
 The library takes address and offline mode from the environment when it is imported, and the app is offline to the hub.
-So a file that a person asked for is fetched by a process of its own (`python -m models.weights.hub_download`, its
-request as JSON on standard input), which ends with the process that started it. `hf_hub_download` itself deletes what
-it has when it is interrupted, so the steps below it are used: `get_hf_file_metadata` and `http_get`, which resumes.
-Xet is off, because it does neither resume after a kill nor show its progress in the file.
+So a file is fetched in a separate process (`python -m models.weights.hub_download`, its request as JSON on standard
+input), which ends with the process that started it. `hf_hub_download` itself deletes what it has when it is
+interrupted, so the steps below it are used: `get_hf_file_metadata` and `http_get`, which resumes. Xet is disabled,
+because it neither resumes after a kill nor shows its progress in the file.
 
-The caller checks the bytes and renames the file. A partial file has its ETag and the whole size in a side file, so that
-a later process continues only the same file.
+The caller checks the bytes and renames the file. A side file stores a partial file's ETag and full size, so that a
+later process only resumes the same file.
 """
 
 import json
@@ -33,7 +33,7 @@ DEFAULT_PATIENCE_SECONDS = 60.0
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.1
 _CHUNK_BYTES = 1 << 16
-"""What a broken connection or a kill may lose; the library's own 10 MiB would also make progress jump."""
+"""The most that a broken connection or a kill can lose; the library's own 10 MiB would also make progress jump."""
 _ERRORS = {
     error.__name__: error for error in (DownloadError, HashMismatch, NoDiskSpace, SourceRefused, SourceUnreachable)
 }
@@ -43,7 +43,7 @@ _MAX_PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """What to get, and where the token may go."""
+    """The file to download, and where the token may be sent."""
 
     hub_url: str
     repo: str
@@ -54,11 +54,11 @@ class HubFile:
     token: str = field(default="", repr=False)
     """Sent to the host of `hub_url` only; empty for none."""
     size_bytes: int | None = None
-    """What the catalog says; None when it does not."""
+    """Size in the catalog; None if unknown."""
 
     @property
     def page(self) -> str:
-        """Where a person reads about the repository and accepts its licence."""
+        """Web page of the repository, where its licence can be accepted."""
         return f"{self.hub_url.rstrip('/')}/{self.repo}"
 
     def __str__(self) -> str:
@@ -68,18 +68,18 @@ class HubFile:
 def download_hub_file(
     wanted: HubFile, part: Path, meter: ProgressMeter, patience_seconds: float = DEFAULT_PATIENCE_SECONDS
 ) -> None:
-    """Fill `part` with the file, continuing what is there.
+    """Download the file into `part`, resuming a partial download.
 
     Args:
-        wanted: what to get.
+        wanted: the file to download.
         part: the partial file; it stays when the fetch fails or is cancelled.
-        meter: told the bytes; an exception from its callback ends the fetch.
+        meter: receives progress; an exception from its callback ends the fetch.
         patience_seconds: how long to retry while no new byte arrives.
 
     Raises:
         SourceUnreachable: no connection, or it kept breaking.
         SourceRefused: the hub does not have the file or refuses access to it.
-        HashMismatch: the hub's file has another size than the catalog says.
+        HashMismatch: the hub's file has a different size than the catalog's.
         NoDiskSpace: the rest does not fit.
     """
     if wanted.size_bytes is not None and size_of(part) >= wanted.size_bytes:
@@ -88,7 +88,7 @@ def download_hub_file(
         discard(part)
     check_space(part.parent, (wanted.size_bytes or 0) - size_of(part))
     meter.start(DownloadStage.DOWNLOADING, size_of(part), wanted.size_bytes)
-    # A file, because nobody reads a pipe while the process works.
+    # A file, because nobody reads a pipe while the process is running.
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "models.weights.hub_download"],
@@ -109,7 +109,7 @@ def download_hub_file(
 
 
 def size_of(path: Path) -> int:
-    """Bytes in a file; 0 when there is none."""
+    """Size of a file in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def size_of(path: Path) -> int:
 
 
 def discard(part: Path) -> None:
-    """Remove a partial file and what is known about it."""
+    """Remove a partial file and its side file."""
     with disk_access(part):
         part.unlink(missing_ok=True)
         _side_file(part).unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def _send_request(process: subprocess.Popen[bytes], wanted: HubFile, part: Path)
     """Standard input stays open: the process ends when it closes."""
     assert process.stdin is not None
     request = json.dumps(asdict(wanted) | {"part": str(part.absolute())})
-    with suppress(BrokenPipeError):  # It has ended already, and its output says why.
+    with suppress(BrokenPipeError):  # It has already ended, and its output says why.
         process.stdin.write(request.encode() + b"\n")
         process.stdin.flush()
 
@@ -158,7 +158,7 @@ def _watch(
     total: int | None,
     patience_seconds: float,
 ) -> bool:
-    """Report the growing file until the process has ended; False when nothing arrived for too long."""
+    """Report the growing file until the process ends; False if nothing arrived for too long."""
     furthest, last_growth = size_of(part), time.monotonic()
     while True:
         try:
@@ -180,7 +180,7 @@ def _watch(
 
 
 def _error(output: IO[bytes], wanted: HubFile, part: Path, patience_seconds: float) -> DownloadError:
-    """What the process reported last; a crash's last line is its message."""
+    """The last thing the process reported; the last line of a crash is its message."""
     output.seek(0)
     line = output.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
     try:
@@ -201,7 +201,7 @@ def _side_file(part: Path) -> Path:
 
 
 def _read_side_file(part: Path) -> dict[str, Any]:
-    """ETag and size of the file that `part` is of; empty when that is not known."""
+    """ETag and size of the file behind `part`; empty if unknown."""
     try:
         content = json.loads(_side_file(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -209,13 +209,13 @@ def _read_side_file(part: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-# What follows runs in the process that fetches.
+# The rest runs in the fetching process.
 
 
 def main() -> int:
-    """Fetch what the request on standard input names; 1 when it failed.
+    """Fetch the file named by the request on standard input; return 1 on failure.
 
-    Prints an empty line when it begins, and each error as a line of JSON.
+    Prints an empty line when it starts, and each error as a line of JSON.
     """
     request = json.loads(sys.stdin.readline())
     part = Path(request.pop("part"))
@@ -242,7 +242,7 @@ def _report(error: DownloadError) -> None:
 
 
 def _fetch(wanted: HubFile, part: Path) -> None:
-    """Fetch, and retry what may succeed later for as long as this process is left alive."""
+    """Fetch, retrying temporary errors for as long as this process is alive."""
     from huggingface_hub import set_client_factory
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -256,7 +256,7 @@ def _fetch(wanted: HubFile, part: Path) -> None:
             return _attempt(wanted, part)
         except HfHubHTTPError as exc:
             status, reason = exc.response.status_code, f"{exc.response.url.host} answered {exc.response.status_code}"
-            # A content host signs its links for a short time; asking the hub again brings a fresh one.
+            # Content hosts sign links for a short time; asking the hub again gives a fresh one.
             is_expired_link = status == 403 and not _is_home(exc.response.url, wanted.hub_url)
             if status not in _TRANSIENT and not is_expired_link:
                 raise _refusal(status, wanted) from exc
@@ -295,7 +295,7 @@ def _attempt(wanted: HubFile, part: Path) -> None:
     if size is not None:
         check_space(part.parent, size - size_of(part))
     _side_file(part).write_text(json.dumps({"etag": found.etag, "size_bytes": size}), encoding="utf-8")
-    # Compressed bytes could not be resumed.
+    # Compressed downloads cannot be resumed.
     headers = {"accept-encoding": "identity"}
     if wanted.token:
         headers["authorization"] = f"Bearer {wanted.token}"

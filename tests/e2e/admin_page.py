@@ -1,4 +1,4 @@
-"""The Admin page as a person uses it."""
+"""The Admin page as users see it."""
 
 import json
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class OpenAdminPage:
         self.log_out = page.get_by_role("button", name="Log out")
 
     def open(self, path: str = "/admin/") -> "OpenAdminPage":
-        """Load the page; returns when it can be used."""
+        """Load the page; return when it is usable."""
         self.page.goto(self.origin + path)
         self.wait_usable()
         return self
@@ -72,7 +72,7 @@ class OpenAdminPage:
         return self.page.locator(f"#admin-{name}").locator("input, textarea").first
 
     def problem(self, place: str) -> Locator:
-        """What is wrong, at a place of the form."""
+        """The error shown at a place in the form."""
         return self.page.locator(f"#admin-problem-{place}")
 
     def job(self, part: str) -> Locator:
@@ -125,7 +125,7 @@ class OpenAdminPage:
         expect(self.job("state")).to_have_text(state, timeout=WAIT_MS)
 
     def expect_inert(self) -> None:
-        """No text of others has become part of the page."""
+        """No untrusted text has become markup."""
         assert self.page.evaluate("window.__hit") is None
         shown = self.page.locator("#admin-sets, #admin-jobs, #admin-launch, #admin-engines")
         assert shown.locator("img, script, iframe, [onerror], [onload]").count() == 0

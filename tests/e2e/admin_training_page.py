@@ -1,4 +1,4 @@
-"""The Fine-tune tab as a person uses it, and a training's progress without a training."""
+"""The Fine-tune tab as users see it, and a training's progress without a training."""
 
 import json
 from pathlib import Path
@@ -68,7 +68,7 @@ class TrainingPage:
         return self.page.locator(f'#admin-training-data [data-part="{part}"]')
 
     def plan(self, part: str) -> Locator:
-        """A part of what stands below the form."""
+        """A part of the area below the form."""
         return self.page.locator(f'#admin-training-plan [data-part="{part}"]')
 
     def box(self, name: str) -> Locator:
@@ -76,7 +76,7 @@ class TrainingPage:
         return self.page.locator(f"#admin-training-{name}").locator("input, textarea").first
 
     def problem(self, place: str) -> Locator:
-        """What is wrong, at a place of the form."""
+        """The error shown at a place in the form."""
         return self.page.locator(f"#admin-problem-training-{place}")
 
     def field(self, name: str) -> Locator:
@@ -97,7 +97,7 @@ class TrainingPage:
         expect(self.rows.filter(has_text=name).first).to_be_visible()
 
     def expect_inert(self) -> None:
-        """No text of others has become part of the page."""
+        """No untrusted text has become markup."""
         assert self.page.evaluate("window.__hit") is None
         shown = self.page.locator("#admin-training-data, #admin-training-plan, #admin-jobs")
         assert shown.locator("img, script, iframe, [onerror], [onload]").count() == 0

@@ -1,4 +1,4 @@
-"""The Annotate page as a person uses it."""
+"""The Annotate page as users see it."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""The Benchmarks page as a person uses it, and the runs that its tests look at."""
+"""The Benchmarks page as users see it, and the runs that its tests look at."""
 
 import re
 from collections.abc import Sequence

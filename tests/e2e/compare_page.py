@@ -1,4 +1,4 @@
-"""The Compare page as a person uses it."""
+"""The Compare page as users see it."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class OpenComparePage:
         return self.page.locator(f'#sweep-view [data-part="{name}"]')
 
     def open(self, path: str = "/compare/") -> "OpenComparePage":
-        """Load the page; returns when it can be used."""
+        """Load the page; return when it is usable."""
         self.page.goto(self.origin + path)
         self.wait_usable()
         return self

@@ -1,4 +1,4 @@
-"""The Probe page as a person uses it: what can be typed, pressed and read."""
+"""The Probe page as users see it: what can be typed, pressed and read."""
 
 import re
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class ProbePage:
         return self.page.locator(f'#header [data-part="{name}"]')
 
     def open(self, path: str = "/") -> "ProbePage":
-        """Load the page; returns when it can be used."""
+        """Load the page; return when it is usable."""
         self.page.goto(self.origin + path)
         self.wait_usable()
         return self

@@ -1,4 +1,4 @@
-"""The real app in a process of its own, for tests that use it from outside."""
+"""The real app in its own process, for tests that use it from outside."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ START_SECONDS = 240.0
 
 
 def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 240.0) -> Any:
-    """What `is_so` gives once that is true; fails with `what` after the time."""
+    """Return the result of `is_so` once it is true; fail with `what` after the timeout."""
     deadline, pause = time.monotonic() + timeout_seconds, threading.Event()
     while not (result := is_so()):
         if time.monotonic() > deadline:
@@ -34,7 +34,7 @@ def wait_until(is_so: Callable[[], Any], what: str, timeout_seconds: float = 240
 
 
 class RunningApp:
-    """`python app.py` with a home and a port of its own, watched for what blocks its event loop."""
+    """`python app.py` with its own home and port, watched for what blocks its event loop."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -58,11 +58,11 @@ class RunningApp:
         return warm_python.start("tests.stall_watch", (), self.environment(), (subprocess.DEVNULL, log, log))
 
     def wait_for_engine(self) -> None:
-        """Return when the engine can be asked."""
+        """Return when the engine is ready."""
         wait_until(lambda: self.health()["engine"] == "ready", "the engine is ready", START_SECONDS)
 
     def stop(self) -> None:
-        """End it as Ctrl+C does."""
+        """Stop it like Ctrl+C."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGINT)
@@ -72,7 +72,7 @@ class RunningApp:
             self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill it like a power failure."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -143,7 +143,7 @@ def running(app: RunningApp, *, with_engine: bool = True) -> Iterator[RunningApp
 
 
 def make_home(folder: Path, weights: Path) -> Path:
-    """A home that has the embedded model already: hard links to the files beside `weights`, or copies of them."""
+    """A home that already has the embedded model: hard links to the files beside `weights`, or copies of them."""
     models = folder / "models" / weights.parent.name
     models.mkdir(parents=True)
     for file in weights.parent.glob(f"{weights.name}*"):
@@ -155,7 +155,7 @@ def make_home(folder: Path, weights: Path) -> Path:
 
 
 def closed_port() -> int:
-    """A port at which nothing answers."""
+    """A port where nothing is listening."""
     return _free_port()
 
 

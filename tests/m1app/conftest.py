@@ -1,4 +1,4 @@
-"""What the app's tests share: an environment without settings, a home with the embedded model in it, and the app's
+"""Shared by the app's tests: an environment without settings, a home with the embedded model in it, and the app's
 services over a real database and any engine that has an address."""
 
 import os
@@ -16,7 +16,7 @@ from tests.e2e.running_app import make_home
 
 @pytest.fixture
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No M1_* variable of whoever runs the tests reaches the settings."""
+    """Keep the developer's M1_* variables out of the settings."""
     for name in list(os.environ):
         if name.startswith("M1_"):
             monkeypatch.delenv(name)
@@ -24,7 +24,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home_with_model(smollm2_path: Path, tmp_path: Path) -> Path:
-    """A home of one test's own that need not fetch the model."""
+    """A separate home that already has the model."""
     return make_home(tmp_path, smollm2_path)
 
 
@@ -33,7 +33,7 @@ MakeServices = Callable[[Endpoint], Services]
 
 @pytest.fixture
 async def make_services(tmp_path: Path) -> AsyncIterator[MakeServices]:
-    """Builds the app's services over an engine that runs already; all are closed after the test."""
+    """Builds the app's services over a running engine; all are closed after the test."""
     async with AsyncExitStack() as stack:
 
         def make(endpoint: Endpoint) -> Services:

@@ -1,4 +1,4 @@
-"""What the tests of jobs share: settings, an app that schedules, and waiting for what is to happen."""
+"""Shared by job tests: settings, a scheduling app, and waiting for events."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.m1app.jobs.job_program import make_service
 
 
 def a_job(name: str = "counting", **changes: Any) -> NewJob:
-    """A job of `job_program`; what is no field of a job goes into its recipe."""
+    """A job for `job_program`; other arguments go into its recipe."""
     fields = {key: changes.pop(key) for key in ("priority", "resource", "executor", "kind") if key in changes}
     return NewJob(**{"kind": JobKind.BENCHMARK, "name": name, "recipe": changes} | fields)
 
@@ -25,7 +25,7 @@ def a_job(name: str = "counting", **changes: Any) -> NewJob:
 async def app(
     settings: Settings, make: Callable[[Settings, Database], JobService] = make_service, *, is_scheduling: bool = True
 ) -> AsyncIterator[JobService]:
-    """An app's service with its scheduler; leaving it ends the app, and not the workers."""
+    """An app's service with its scheduler; leaving the context ends the app but not the workers."""
     database = Database(settings.database_address)
     database.migrate()
     service = make(settings, database)

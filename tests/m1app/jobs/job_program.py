@@ -31,7 +31,7 @@ QUICK = WatchLimits(gone_seconds=3.0, unknown_seconds=5.0, watched_seconds=1.0, 
 
 
 def make_service(settings: Settings, database: Database) -> JobService:
-    """The app's jobs, but with the workers of this file and less patience."""
+    """The app's job service, with this file's workers and shorter timeouts."""
     return JobService(database, settings, executors={"local": LocalExecutor(PROGRAM)}, limits=QUICK)
 
 

@@ -1,4 +1,4 @@
-"""What tests of the process that trains share: a tiny base, prepared folders, and the process itself."""
+"""Shared by tests of the training process: a tiny base, prepared folders, and the process itself."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def rows(*topics: str) -> list[dict[str, Any]]:
 
 
 def prepare(path: Path, base: Path, extra: list[dict[str, Any]] | None = None, **changes: object) -> TrainingFolder:
-    """A folder as the app leaves it; `extra` are more rows to learn from."""
+    """A folder prepared like the app does; `extra` adds training rows."""
     usual: dict[str, object] = {
         "max_steps": STEPS,
         "epochs": 1000,
@@ -77,7 +77,7 @@ def prepare(path: Path, base: Path, extra: list[dict[str, Any]] | None = None, *
 
 
 def start(folder: TrainingFolder) -> subprocess.Popen[str]:
-    """The process that trains, begun."""
+    """Start the training process."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [str(TRAIN_PYTHON), "-m", "m1app.training.sft", str(folder.path)]
     return subprocess.Popen(
@@ -86,14 +86,14 @@ def start(folder: TrainingFolder) -> subprocess.Popen[str]:
 
 
 def finish(folder: TrainingFolder) -> tuple[int, str]:
-    """Exit status and output of a training that runs to its end."""
+    """Run a training to its end; return exit status and output."""
     process = start(folder)
     output, _ = process.communicate(timeout=_WAIT_SECONDS)
     return process.returncode, output
 
 
 def wait_for(folder: TrainingFolder, process: subprocess.Popen[str], is_so: Callable[[dict[str, Any]], bool]) -> None:
-    """Block until an event of the running process is so."""
+    """Block until a matching event of the running process."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while not any(map(is_so, read_events(folder.progress_file))):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -102,7 +102,7 @@ def wait_for(folder: TrainingFolder, process: subprocess.Popen[str], is_so: Call
 
 
 def losses(folder: TrainingFolder) -> list[tuple[int, float]]:
-    """Step and loss of every step, as they are read."""
+    """Step and loss of every step, as read from the events."""
     return [(each["step"], each["loss"]) for each in read_events(folder.progress_file) if each["event"] == "log"]
 
 

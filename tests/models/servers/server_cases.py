@@ -1,4 +1,4 @@
-"""What the tests of managed servers share: processes as the kernel sees them, and a server program to misuse."""
+"""Shared by tests of managed servers: processes as the kernel sees them, and a server program to misuse."""
 
 import contextlib
 import os

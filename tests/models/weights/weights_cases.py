@@ -1,4 +1,4 @@
-"""What the tests of fetching share: a small model, and the ways to look at what a fetch left."""
+"""Shared by download tests: a small model, and checks of what a download left behind."""
 
 import hashlib
 import json

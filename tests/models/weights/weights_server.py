@@ -1,4 +1,4 @@
-"""A real HTTP server in the hub's place, for tests of fetching: it can do what the network does to a download.
+"""A real HTTP server in place of the hub, for download tests: it can simulate network failures.
 
 It answers what `huggingface_hub` asks of the hub for one file: HEAD for its commit, ETag and size, and GET by range.
 """
@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Behaviour:
-    """What the server does; tests change it while it runs."""
+    """The server's behaviour; tests change it while it runs."""
 
     content: bytes
     etag: str = '"v1"'
@@ -74,7 +74,7 @@ def serving(behaviour: Behaviour) -> Iterator[WeightsServer]:
 
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away in the middle are what some tests are about."""
+        """Some tests disconnect on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
