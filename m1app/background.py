@@ -95,7 +95,7 @@ def _note_end(task: asyncio.Task[Any]) -> None:
 
 
 def _explained(work: str, error: Exception, expected: tuple[type[Exception], ...], known: str) -> str:
-    """The message for people; logs the error, unless it is expected and `known` already."""
+    """Return the user-facing message; logs the error unless it is expected and already `known`."""
     if isinstance(error, expected):
         message = str(error)
         if message != known:

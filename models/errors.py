@@ -5,8 +5,8 @@ ModelsError
 │   ├── EngineUnreachable        nothing answers at the address
 │   ├── EngineRejectedKey        the API key is missing or wrong
 │   ├── ModelNotServed           the engine serves other models
-│   ├── ContextOverflow          prompt and tokens asked for exceed the context length
-│   ├── RateLimited              the engine asks to wait
+│   ├── ContextOverflow          prompt and requested tokens exceed the context length
+│   ├── RateLimited              the engine rate-limits requests
 │   ├── EngineDropped            the stream broke before it was finished
 │   ├── EngineFailed             the engine reported an internal error
 │   └── BadEngineResponse        the answer is not what a completions server sends
@@ -49,15 +49,15 @@ class EngineRejectedKey(EngineError):
 
 
 class ModelNotServed(EngineError):
-    """The engine does not serve the model asked for."""
+    """The engine does not serve the requested model."""
 
 
 class ContextOverflow(EngineError):
-    """Prompt and tokens asked for exceed the engine's context length."""
+    """Prompt and requested tokens exceed the engine's context length."""
 
 
 class RateLimited(EngineError):
-    """The engine asks to wait."""
+    """The engine rate-limits requests."""
 
     is_retryable = True
 

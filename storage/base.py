@@ -1,8 +1,7 @@
 """The common base of all tables.
 
-`migrations/` builds the tables and a test keeps the two in sync; the full-text index `search_index` beside
-`search_entry` exists only there, because it differs by dialect. Relationships never load by themselves
-(`lazy="raise"`).
+`migrations/` builds the tables and a test keeps the two in sync; the full-text index `search_index` for `search_entry`
+exists only there, because it differs by dialect. Relationships never load by themselves (`lazy="raise"`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The seam between the app and whatever generates tokens.
 
-An engine takes a prompt of token ids and streams token ids back. Texts beside the ids are for people:
-counts and continuations never use the text. Implemented by `client.OpenAIEngine`; tests use scripted engines.
+An engine takes a prompt of token ids and streams token ids back. The accompanying texts are for display: counts and
+continuations never use them. Implemented by `client.OpenAIEngine`; tests use scripted engines.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -117,7 +117,7 @@ class Engine(Protocol):
         Args:
             text: what to tokenize.
             parse_special: True turns the spelling of a special token into that token (templates); False keeps
-                it ordinary text (what a person typed).
+                it ordinary text (user input).
         """
         ...
 

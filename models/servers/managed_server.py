@@ -44,7 +44,7 @@ class ServerStatus:
 
     state: ServerState
     message: str
-    """One sentence for people; for a failure, what happened and the last log lines."""
+    """One sentence for users; for a failure, what happened and the last log lines."""
     base_url: str | None = None
     """Set only while it is ready."""
     pid: int | None = None
@@ -83,7 +83,7 @@ class ServerProgram:
     """Takes the API key and returns what to run; may raise ServerNotInstalled."""
     is_ready: Callable[[Endpoint], bool] = serves_models
     progress: Callable[[str], str | None] = _no_progress
-    """Turns a log line into one line of progress for people; None when the line says nothing about it."""
+    """Turns a log line into one line of progress for users; None if it has nothing to do with progress."""
     start_timeout_seconds: float = 120.0
 
 

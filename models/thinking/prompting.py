@@ -1,6 +1,6 @@
 """From a profile and a question to the token ids of one engine.
 
-What a person typed is tokenized separately from the template and never as special tokens, so a question that spells
+User input is tokenized separately from the template and never as special tokens, so a question that spells
 `<|im_end|>` remains plain text.
 """
 
@@ -78,7 +78,7 @@ async def _template(engine: Engine, chat: ChatSection, *, has_system: bool) -> s
 
 
 def _split_template(template: str, system: str, user: str) -> list[tuple[str, bool]]:
-    """Pieces of (text, whether it belongs to the template): what a person typed is kept separate."""
+    """Pieces of (text, whether it belongs to the template): user input is kept separate."""
     if template.count(_USER_STAND_IN) != 1:
         raise BadEngineResponse(
             "The model's chat template does not contain the question exactly once; "

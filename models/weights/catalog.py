@@ -1,6 +1,6 @@
 """The known models: what they are, where their weights come from, under which licence.
 
-`catalog.toml` beside this module is shipped; a user's own file may add entries and override shipped ones.
+`catalog.toml` next to this module is shipped; a user's own file may add entries and override shipped ones.
 Whether the named profile exists is checked where profiles are loaded. Fetching is in `download`.
 """
 
@@ -47,7 +47,7 @@ class CatalogModel:
     engines: tuple[CatalogEngine, ...]
     """Engines that can run it."""
     notes: str
-    """One sentence for people."""
+    """One sentence for users."""
     is_gated: bool = False
     """True when a licence must be accepted at the hub first."""
     revision: str = "main"

@@ -136,7 +136,7 @@ def write_block(handle: io.FileIO, path: Path, block: bytes) -> None:
 
 @contextmanager
 def disk_access(path: Path) -> Iterator[None]:
-    """Turn OSErrors about `path` into errors a person can act on."""
+    """Turn OSErrors about `path` into errors users can act on."""
     try:
         yield
     except OSError as exc:

@@ -30,7 +30,7 @@ LONG_STEM = "A question with a very long trace: why is he ill?"
 LONG_MARKS = 200
 _SENTENCE = "Perhaps the lactate \U0001f9ea is high because the liver cannot clear it, or the bowel is dead. "
 LONG = "".join(f"{number}. {_SENTENCE * 3}\n" for number in range(280))
-"""More than 70,000 characters, what 16,000 tokens come to."""
+"""More than 70,000 characters, as in 16,000 tokens."""
 RIGHT_STEM = "Which gland makes cortisol, asked rightly?"
 SWEEP_STEM = "Which gland makes cortisol, asked at two budgets?"
 KEPT_THOUGHT = "The heart \U0001fac0 is fine, so it is the adrenal gland."
@@ -40,7 +40,7 @@ WRONG_CASES = 4
 
 
 def store_cases(home: Path) -> dict[str, str]:
-    """Write them through the storage package; gives each one's id by name."""
+    """Write them through the storage package; return their ids by name."""
     database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
     database.migrate()
     try:
@@ -72,7 +72,7 @@ def store_cases(home: Path) -> dict[str, str]:
                 is_correct=False,
             ),
         }
-        # In a thread: the browser tests have an event loop of their own in this one.
+        # In a thread, because the browser tests run an event loop in this one.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, _mark_long(database, ids["long"])).result()
         return ids
@@ -108,7 +108,7 @@ def _store(
 
 
 def _store_sweep(database: Database) -> dict[str, str]:
-    """A pass that has the right answer at 8 tokens, and thinks it away by 16."""
+    """A pass with the right answer at 8 tokens that is lost by 16."""
     options = {"A": "Adrenal", "B": "Thyroid"}
     kept = save_question(database, NewQuestion(stem=SWEEP_STEM, options=options, target="A"))
     text = f"{KEPT_THOUGHT} {LOST_THOUGHT}"

@@ -37,7 +37,7 @@ def app_in_use(annotating_app: RunningApp) -> RunningApp:
 
 @pytest.fixture
 def open_page(new_context: NewContext, app_in_use: RunningApp) -> OpenAs:
-    """Opens the page in a browser of its own, as a person with a name."""
+    """Opens the page in its own browser, as a person with a name."""
 
     def open_as(name: str = "", path: str = "/annotate/", **options: object) -> OpenAnnotatePage:
         return OpenAnnotatePage(new_context(**options).new_page(), app_in_use.url).open(path, name)

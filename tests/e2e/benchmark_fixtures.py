@@ -33,7 +33,7 @@ def app_in_use(benchmarks_app: RunningApp) -> RunningApp:
 
 @pytest.fixture
 def open_page(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> OpenPage:
-    """Opens the page in a browser of its own."""
+    """Opens the page in its own browser."""
 
     def open_at(query: str = "", **options: object) -> OpenBenchmarksPage:
         return OpenBenchmarksPage(new_context(**options).new_page(), app_in_use.url).open(query)

@@ -1,4 +1,4 @@
-"""Chromium for the tests, and a watch over everything a page does that it must not."""
+"""Chromium for the tests, and a watch for anything a page must not do."""
 
 import os
 import re
@@ -20,7 +20,7 @@ FLAGS = [
 
 
 def chromium_path() -> str | None:
-    """The browser to drive: M1_CHROMIUM, or the first one on PATH."""
+    """The browser to use: M1_CHROMIUM, or the first one on PATH."""
     named = os.environ.get("M1_CHROMIUM")
     return named or next((path for name in _NAMES if (path := shutil.which(name))), None)
 
@@ -57,7 +57,7 @@ class Watch:
         context.remove_listener("page", self.attach_page)
 
     def expect(self, pattern: str) -> None:
-        """This test makes such a problem itself; say why where you call this."""
+        """Expect a problem that the test causes; give the reason at the call."""
         self._expected.append(re.compile(pattern))
 
     def unexpected(self) -> list[str]:
@@ -65,7 +65,7 @@ class Watch:
         return [found for found in seen if not any(known.search(found) for known in self._expected)]
 
     def attach_page(self, page: Page) -> None:
-        """Watch a page too; one that is opened later is watched by itself."""
+        """Watch an existing page; later ones are watched automatically."""
         page.on("domcontentloaded", lambda _: setattr(self, "_is_leaving", False))
         page.on("websocket", lambda socket: self._check("websocket", socket.url.replace("ws", "http", 1)))
 

@@ -32,7 +32,7 @@ class OpenComparePage:
         self.flips = page.locator("#sweep-charts .m1-flips")
 
     def part(self, name: str) -> Locator:
-        """A part of what says how the sweep stands."""
+        """A part of the sweep's status."""
         return self.page.locator(f'#sweep-view [data-part="{name}"]')
 
     def open(self, path: str = "/compare/") -> "OpenComparePage":
@@ -92,5 +92,5 @@ class OpenComparePage:
         return str(self.column(cell).locator(".m1-prefix").evaluate("e => e.textContent"))
 
     def new_in(self, cell: str) -> str:
-        """What a column adds to the one on its left."""
+        """The text a column adds to the one on its left."""
         return "".join(self.column(cell).locator(".m1-prefix .is-own").all_text_contents())

@@ -51,7 +51,7 @@ def app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def watch(app_in_use: RunningApp) -> Iterator[Watch]:
-    """What the browser saw during one test; an unexplained error or foreign request fails it."""
+    """What the browser saw during one test; unexpected errors or external requests fail it."""
     seen, before = Watch(app_in_use.url), len(app_in_use.log())
     yield seen
     assert not seen.unexpected()
@@ -67,7 +67,7 @@ def app_in_use(app: RunningApp) -> RunningApp:
 
 @pytest.fixture
 def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes watched browser contexts: each is another person's browser."""
+    """Creates watched browser contexts, one per user."""
     made: list[BrowserContext] = []
 
     def make(**options: object) -> BrowserContext:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from playwright.sync_api import Locator, Page, expect
 
 WAIT_MS = 240_000
-"""Generous: the machine may be busy, and nothing here is about time."""
+"""Generous, because the machine may be busy and timing is not tested."""
 
 ANSWER_CAP = 16
-"""Answers are short wherever a test is not about their length: on a busy machine they are what takes long."""
+"""Answers are short unless a test is about their length, because they take the most time on a busy machine."""
 
 OPEN_QUESTION = "Name one sign of anaemia."
 """The embedded model thinks about it briefly and stops by itself."""
@@ -103,7 +103,7 @@ class ProbePage:
         cap_answer(self.page, tokens)
 
     def set_number(self, field: Locator, value: float | str) -> None:
-        """Type a number and leave the field, which is when it counts."""
+        """Type a number and leave the field, which commits it."""
         field.fill(str(value))
         field.press("Tab")
 
@@ -149,7 +149,7 @@ class ProbePage:
         self.page.get_by_role("option", name=option, exact=True).click()
 
     def scrolls_sideways(self) -> bool:
-        """Whether the page as a whole is wider than its window."""
+        """Whether the page is wider than its window."""
         return bool(
             self.page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth")
         )

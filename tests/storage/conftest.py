@@ -1,4 +1,4 @@
-"""Each test that asks for `database` runs on SQLite and on a PostgreSQL server of the session's own."""
+"""Each test that uses `database` runs on SQLite and on the session's own PostgreSQL server."""
 
 import os
 import pwd
@@ -28,7 +28,7 @@ def _programs() -> Path:
 
 
 def _run(*command: str | Path) -> None:
-    """Run as the user postgres where we are root: PostgreSQL refuses to run as root."""
+    """Run as the user postgres if we are root: PostgreSQL refuses to run as root."""
     prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     subprocess.run([*prefix, *map(str, command)], check=True, timeout=90, stdout=subprocess.DEVNULL, cwd="/")
 
@@ -101,7 +101,7 @@ _BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 @pytest.fixture(params=_BOTH)
 def url(request: pytest.FixtureRequest) -> str:
-    """URL of a migrated database of its own, on each dialect."""
+    """URL of a separate migrated database, on each dialect."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 

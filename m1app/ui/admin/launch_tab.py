@@ -21,7 +21,7 @@ _NO_SETS = "No question sets yet. Import one under Question sets."
 
 
 class LaunchTab:
-    """Builds the tab and holds its handlers; `started` is the event after which a job has begun."""
+    """Builds the tab and holds its handlers; `started` is the event after which a job has started."""
 
     def __init__(self, services: Services, gate: HandlerGate) -> None:
         self._services = services

@@ -68,12 +68,12 @@ def said(*labels: str, severity: str = "mild", who: str = "Ada", **changes: Any)
 
 
 def note(*labels: str, severity: str = "mild", **changes: Any) -> AnnotationContent:
-    """What is said of a whole case."""
+    """An annotation of a whole case."""
     return replace(AnnotationContent(part=Part.WHOLE, labels=labels or ("bias",), severity=severity), **changes)
 
 
 def stored_trace(database: Database, *, is_correct: bool | None = False, **changes: Any) -> str:
-    """A finished probe whose thinking is `THINKING`; gives its id, which is its case's too."""
+    """A finished probe whose thinking is `THINKING`; returns its id, which is also its case's."""
     trace = begin(database, **changes)
     wait = Segment(kind=SegmentKind.WAIT, text="Wait", token_ids=(5,), token_count=1)
     before, after = THINKING.split("Wait")
@@ -83,7 +83,8 @@ def stored_trace(database: Database, *, is_correct: bool | None = False, **chang
 
 
 def stored_sweep(database: Database) -> tuple[str, str, str]:
-    """A sweep whose pass is right after 5 tokens and wrong after 12; ids of the sweep and of the two checkpoints."""
+    """A sweep whose pass is right after 5 tokens and wrong after 12; returns the ids of the sweep and of both
+    checkpoints."""
     question = save_question(database)
     with database.session() as session:
         sweep = SweepRepository(session).add(a_sweep(question.id))

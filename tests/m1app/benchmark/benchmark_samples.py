@@ -1,4 +1,4 @@
-"""Benchmark runs with made-up verdicts, put into a database as the runner does it."""
+"""Benchmark runs with made-up verdicts, stored the way the runner does."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -59,17 +59,17 @@ def store_run(
     tags: Sequence[str] = (),
     with_sweeps: int = 0,
 ) -> BenchmarkRun:
-    """Plan a run and finish its items with verdicts that get better with the budget, the same every time.
+    """Plan a run and finish its items with deterministic verdicts that improve with the budget.
 
     Args:
         database: migrated.
-        run: what is asked.
-        questions: of each of its sets.
-        done: items that are over; None is all.
-        failed: how many of these failed.
-        state: of the run in the end.
-        tags: of the run.
-        with_sweeps: for the first so many items their sweep, thinking and answers are kept too.
+        run: the run.
+        questions: number of questions per set.
+        done: number of finished items; None means all.
+        failed: number of these that failed.
+        state: final state of the run.
+        tags: tags of the run.
+        with_sweeps: number of items whose sweep, thinking and answers are stored too.
     """
     with database.session() as session:
         kept = [[QuestionRepository(session).upsert(each) for each in questions[name]] for name in run.question_sets]
@@ -99,7 +99,7 @@ def finish_items(
     failed: int = 0,
     with_sweeps: int = 0,
 ) -> None:
-    """End the next `done` items that wait, the first `failed` of them without an answer."""
+    """Finish the next `done` waiting items, the first `failed` of them without an answer."""
     with database.session() as session:
         runs = BenchmarkRepository(session)
         waiting = runs.waiting(run.id, limit=100_000)[:done]
@@ -122,7 +122,7 @@ def finish_items(
 
 
 def end_run(database: Database, run_id: str, state: RunState) -> None:
-    """As the runner leaves it after 75 seconds."""
+    """End the run like the runner after 75 seconds."""
     with database.session() as session:
         runs = BenchmarkRepository(session)
         assert runs.claim(run_id, OWNER, lambda owner, seen_at: False)
@@ -162,7 +162,7 @@ def _result(
         force_rounds=rounds,
         letter=letter,
         is_correct=is_correct,
-        # The published scorer guesses where nothing was chosen.
+        # The published scorer guesses if nothing was chosen.
         m1_letter=letter or (None if is_failed else "A"),
         m1_is_correct=is_correct or (letter is None and not is_failed),
         thinking_tokens=thinking,
@@ -174,7 +174,7 @@ def _result(
 def _store_sweep(
     session: Session, run: BenchmarkRun, item: BenchmarkItem, questions: Mapping[str, Question]
 ) -> dict[tuple[int, int], str]:
-    """The sweep of an item with an answer at each budget; gives the case of each cell."""
+    """Store an item's sweep with an answer at each budget; return the case of each cell."""
     sweeps, traces = SweepRepository(session), TraceRepository(session)
     question = questions[item.question_id]
     new = a_sweep(question.id, budgets=run.budgets, force_rounds=run.force_rounds, models=(item.model,))

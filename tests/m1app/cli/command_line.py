@@ -1,4 +1,4 @@
-"""The command line in a process of its own."""
+"""Runs the command line in a separate process."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """Nothing of the settings of whoever runs the tests."""
+    """An environment without the developer's settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("M1_")}
     return inherited | {"M1_HOME": str(home)} | settings
 
@@ -25,7 +25,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 def run(
     *arguments: str, home: Path, stdin: str = "", program: tuple[str, ...] = ("-m", "m1app"), **settings: str
 ) -> Done:
-    """`python -m m1app ARGUMENTS`, to its end."""
+    """Run `python -m m1app ARGUMENTS` to its end."""
     env = environment(home, **settings)
     if program != ("-m", "m1app"):
         command = [sys.executable, *program, *arguments]
@@ -49,7 +49,7 @@ def write_question(path: Path, content: Any = QUESTION) -> str:
 
 
 def assert_one_line(error: str, *words: str) -> None:
-    """Standard error is one message with these words, and no traceback."""
+    """Assert that standard error is one message with these words, without a traceback."""
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     for word in ("Traceback", "Error:"):

@@ -16,7 +16,7 @@ def tiny_base(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def broken_base(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with a weight that is no number."""
+    """The same with a NaN weight."""
     return make_base(smollm2_path, tmp_path_factory.mktemp("bases") / "broken", "--broken")
 
 

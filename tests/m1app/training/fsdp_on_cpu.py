@@ -1,6 +1,6 @@
-"""The process that trains, with FSDP on a CPU: `python -m tests.m1app.training.fsdp_on_cpu FOLDER` under a launcher.
+"""The training process, with FSDP on a CPU: `python -m tests.m1app.training.fsdp_on_cpu FOLDER` under a launcher.
 
-accelerate offers FSDP for GPUs alone, though PyTorch deals parameters out on a CPU as well.
+accelerate only offers FSDP for GPUs, although PyTorch can shard parameters on a CPU too.
 """
 
 import sys

@@ -17,7 +17,7 @@ exec {TRAIN_PYTHON} "$@"
 
 
 def python_on_cpu(folder: Path) -> Path:
-    """Path of the interpreter; whoever ran it last is in launcher.pid beside it."""
+    """Path of the interpreter; launcher.pid next to it has the last launcher's process id."""
     python = folder / "python"
     python.write_text(_SCRIPT)
     python.chmod(0o755)

@@ -1,7 +1,6 @@
 """A base model small enough to train in seconds, with the real tokenizer of the embedded model.
 
-Run with the Python of .venv-train: `tiny_base.py MODEL.gguf FOLDER [--broken]`; --broken puts a weight that is no
-number into it.
+Run with the Python of .venv-train: `tiny_base.py MODEL.gguf FOLDER [--broken]`; --broken sets one weight to NaN.
 """
 
 import os

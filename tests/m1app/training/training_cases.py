@@ -1,4 +1,4 @@
-"""Samples for tests of training data, written for them."""
+"""Self-written samples for tests of training data."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ def a_sample(**changes: Any) -> TrainingSample:
 
 
 def some_samples(count: int, **changes: Any) -> list[TrainingSample]:
-    """Samples whose questions share no run of words."""
+    """Samples whose questions share no n-grams."""
     return [
         a_sample(question=" ".join(f"{gland}{number}" for gland in GLANDS) + "?", **changes) for number in range(count)
     ]

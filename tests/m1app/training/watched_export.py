@@ -1,4 +1,4 @@
-"""Trains, and says how the export moved the weights: a machine without a GPU cannot show that one would be full.
+"""Trains, and reports how the export moved the weights, since a full GPU cannot be tested without one.
 
 Run with the Python of .venv-train: `watched_export.py FOLDER`; the last line is JSON.
 """

@@ -1,7 +1,7 @@
 """Real engines that write what a test dictates, so that no test depends on what a small model happens to write.
 
-A grammar leaves the engine one text, and after it nothing but the end of the turn: sampling, token ids, stop and finish
-reason are the engine's own. What a model writes by itself depends on how its processor rounds.
+A grammar allows exactly one text, followed by the end of the turn: sampling, token ids, stop and finish reason are the
+engine's own. A model's own text depends on how the processor rounds.
 """
 
 import json
@@ -23,7 +23,7 @@ Dictate = Callable[..., None]
 def dictate(monkeypatch: pytest.MonkeyPatch) -> Dictate:
     """`dictate(text)`: every completion is `text`; with `answer`, those with the answer's cap are that instead.
 
-    Requests for the probabilities of one token are left as they are.
+    Requests for the probabilities of one token are left unchanged.
     """
     request_body = wire.request_body
 

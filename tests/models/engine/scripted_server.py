@@ -15,7 +15,7 @@ Respond = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
 
 @dataclass
 class Script:
-    """What the server does, and what it was asked."""
+    """The server's behaviour, and the requests it received."""
 
     completion: Respond
     owned_by: str = "vllm"
@@ -83,7 +83,7 @@ def _spelled(token: int) -> str:
 
 @contextmanager
 def serving(script: Script) -> Iterator[Script]:
-    """The script on a free loopback port."""
+    """Serve the script on a free loopback port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
