@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.runs.errors import ProbeRefused
-from m1app.runs.probe_request import check_whole
+from m1app.runs.probe_request import check_whole, sampling_of
 from m1app.runs.sweep_request import SweepSettings, check_settings
 from storage.benchmarks.records import BenchmarkRun, NewBenchmarkRun
 
@@ -61,11 +61,7 @@ class BenchmarkRecipe(BaseModel):
             budgets=self.budgets,
             force_rounds=self.force_rounds,
             passes=self.passes,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=self.seed,
-            answer_cap_tokens=self.answer_cap_tokens,
-            system_prompt=self.system_prompt,
+            **sampling_of(self),
         )
 
     def checked(self) -> "BenchmarkRecipe":

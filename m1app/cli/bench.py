@@ -15,6 +15,7 @@ from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, numbers, say, write, write_json
 from m1app.errors import AppError
+from m1app.runs.probe_request import sampling_of
 from m1app.wording import percent, percent_with_interval, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
@@ -44,7 +45,9 @@ def add_command(commands: Any) -> None:
     bench.add_argument("--temperature", type=float, default=0.0)
     bench.add_argument("--top-p", type=float, default=1.0)
     bench.add_argument("--seed", type=int)
-    bench.add_argument("--answer-cap", type=int, default=256, metavar="N", help="maximum tokens per answer")
+    bench.add_argument(
+        "--answer-cap", dest="answer_cap_tokens", type=int, default=256, metavar="N", help="maximum tokens per answer"
+    )
     bench.add_argument("--system-prompt")
     bench.add_argument("--profile", default="", help="id of the profile (default: the one that fits the model)")
     bench.add_argument(
@@ -87,11 +90,7 @@ async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkR
         budgets=options.budgets,
         force_rounds=options.force_rounds,
         passes=options.passes,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        answer_cap_tokens=options.answer_cap,
-        system_prompt=options.system_prompt,
+        **sampling_of(options),
         profile=options.profile,
         limit=options.limit,
         in_flight=options.in_flight,

@@ -7,7 +7,7 @@ from typing import Any
 
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_question, read_question, say, write, write_json
-from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest
+from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, ProbeRequest, sampling_of
 from m1app.runs.trace_export import trace_json
 from m1app.wording import duration, verdict_of, verdict_with_letter
 from storage.traces.records import SegmentKind, Trace, TraceState
@@ -29,7 +29,14 @@ def add_command(commands: Any) -> None:
     )
     probe.add_argument("--force-rounds", type=int, default=0, metavar="R", help='natural stops to override with "Wait"')
     probe.add_argument("--model", default="", help="name of the served model (default: the engine's)")
-    probe.add_argument("--answer-cap", type=int, default=512, metavar="N", help="maximum tokens in the answer")
+    probe.add_argument(
+        "--answer-cap",
+        dest="answer_cap_tokens",
+        type=int,
+        default=512,
+        metavar="N",
+        help="maximum tokens in the answer",
+    )
     probe.set_defaults(command=_probe)
 
 
@@ -43,10 +50,7 @@ async def _probe(services: Services, options: argparse.Namespace) -> int:
         profile=options.profile,
         thinking_budget_tokens=options.budget,
         force_rounds=options.force_rounds,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        answer_cap_tokens=options.answer_cap,
+        **sampling_of(options),
         source="command line",
     )
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)

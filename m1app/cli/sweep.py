@@ -7,6 +7,7 @@ from typing import Any
 
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_question, numbers, read_question, say, write, write_json
+from m1app.runs.probe_request import sampling_of
 from m1app.runs.sweep_export import sweep_json, sweep_text
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, SweepRequest
 from storage.traces.records import TraceState
@@ -28,7 +29,9 @@ def add_command(commands: Any) -> None:
     )
     sweep.add_argument("--model", action="append", default=[], help="name of a served model; repeatable")
     sweep.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes, with consecutive seeds")
-    sweep.add_argument("--answer-cap", type=int, default=256, metavar="N", help="maximum tokens per answer")
+    sweep.add_argument(
+        "--answer-cap", dest="answer_cap_tokens", type=int, default=256, metavar="N", help="maximum tokens per answer"
+    )
     sweep.set_defaults(command=_sweep)
 
 
@@ -43,10 +46,7 @@ async def _sweep(services: Services, options: argparse.Namespace) -> int:
         budgets=options.budgets,
         force_rounds=options.force_rounds,
         passes=options.passes,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        answer_cap_tokens=options.answer_cap,
+        **sampling_of(options),
         source="command line",
     )
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)

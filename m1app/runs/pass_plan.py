@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from m1app.engines.service import EngineService
 from m1app.question.prompt_text import render_prompt
 from m1app.runs.owners import this_process
-from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings
+from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings, sampling_of
 from models.engine.protocol import Engine, EngineInfo
 from models.profiles import ProfileMatch, Profiles
 from models.thinking.budget_forcing import Markers
@@ -38,10 +38,7 @@ class PassPlan:
             question_id=question.id,
             thinking_budget_tokens=self.settings.budget_tokens,
             force_rounds=self.settings.force_rounds,
-            temperature=self.settings.temperature,
-            top_p=self.settings.top_p,
-            seed=self.settings.seed,
-            answer_cap_tokens=self.settings.answer_cap_tokens,
+            **sampling_of(self.settings),
             system_prompt=self.system,
             model=self.model,
             profile=self.match.profile.id,

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from m1app.question.question_text import validate_question
 from m1app.runs.errors import ProbeRefused
@@ -30,6 +31,11 @@ class Sampling:
     answer_cap_tokens: int = 256
     system_prompt: str | None = None
     """None uses the profile's own."""
+
+
+def sampling_of(source: object) -> dict[str, Any]:
+    """The sampling of a request, a recipe, a record or a command's options, which share these names, by name."""
+    return {each.name: getattr(source, each.name) for each in fields(Sampling) if hasattr(source, each.name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +67,7 @@ def request_of(trace: Trace) -> ProbeRequest:
         profile="" if trace.profile_is_guess else trace.profile,
         thinking_budget_tokens=trace.thinking_budget_tokens,
         force_rounds=trace.force_rounds,
-        temperature=trace.temperature,
-        top_p=trace.top_p,
-        seed=trace.seed,
-        answer_cap_tokens=trace.answer_cap_tokens,
-        system_prompt=trace.system_prompt,
+        **sampling_of(trace),
         source=trace.question.source,
         title=trace.question.title,
     )

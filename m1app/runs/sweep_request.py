@@ -6,7 +6,15 @@ from typing import TypeVar
 
 from m1app.question.question_text import validate_question
 from m1app.runs.errors import SweepRefused
-from m1app.runs.probe_request import MAX_FORCE_ROUNDS, MAX_SEED, ProbeRequest, Sampling, check_sampling, check_whole
+from m1app.runs.probe_request import (
+    MAX_FORCE_ROUNDS,
+    MAX_SEED,
+    ProbeRequest,
+    Sampling,
+    check_sampling,
+    check_whole,
+    sampling_of,
+)
 from models.thinking.sweep import Cell, grid
 from storage.questions.records import Question
 from storage.sweeps.records import Sweep
@@ -67,11 +75,7 @@ class SweepRequest(SweepSettings):
             profile=self.profile,
             thinking_budget_tokens=max(self.budgets),
             force_rounds=max(self.force_rounds),
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=None if self.seed is None else self.seed + number,
-            answer_cap_tokens=self.answer_cap_tokens,
-            system_prompt=self.system_prompt,
+            **sampling_of(self) | {"seed": None if self.seed is None else self.seed + number},
             source=self.source,
             title=self.title,
         )

@@ -13,6 +13,7 @@ from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
+from m1app.runs.probe_request import sampling_of
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings, check_sweep, request_of_sweep
 from models.thinking.sweep import Cell
@@ -206,11 +207,7 @@ def _new_sweep(request: SweepRequest, asked: Question) -> NewSweep:
         force_rounds=request.force_rounds,
         models=request.models,
         passes=request.passes,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        seed=request.seed,
-        answer_cap_tokens=request.answer_cap_tokens,
-        system_prompt=request.system_prompt,
+        **sampling_of(request),
         profile=request.profile,
         owner=this_process(),
     )

@@ -14,7 +14,7 @@ from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import MAX_PASSES
 from m1app.ui.admin.problems import ProblemPlaces
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_whole
 from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 
@@ -137,8 +137,8 @@ class LaunchForm:
 
     def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
         """Return the form's recipe; raises ProbeRefused, whose field names the problem."""
-        sets, models, name, limit, budgets, own, rounds, *rest = values
-        passes, temperature, seed, in_flight, top_p, cap, profile, system = rest
+        sets, models, name, limit, budgets, own, rounds, *settings = values
+        passes, temperature, seed, in_flight, *rest = settings
         try:
             recipe = BenchmarkRecipe(
                 name=(name or "").strip(),
@@ -147,12 +147,7 @@ class LaunchForm:
                 budgets=(*map(int, budgets or ()), *read_budgets(own)),
                 force_rounds=tuple(map(int, rounds or ())),
                 passes=read_whole(passes, "passes", "Passes", 1, MAX_PASSES),
-                temperature=temperature,
-                top_p=top_p,
-                seed=read_seed(seed),
-                answer_cap_tokens=cap,
-                system_prompt=system if system and system.strip() else None,
-                profile=profile or "",
+                **self.advanced.read(temperature, seed, rest),
                 limit=_read_number(limit, "limit", "Limit per set"),
                 in_flight=_read_number(in_flight, "in_flight", "In flight") or 0,
             )

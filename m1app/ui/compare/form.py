@@ -9,7 +9,7 @@ from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_seed, read_whole
+from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_whole
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
 from m1app.wording import counted
@@ -87,23 +87,17 @@ class CompareForm:
 
     def read(self, values: Sequence[Any]) -> SweepRequest:
         """Return the form's request; raises InvalidQuestion or ProbeRefused for invalid input."""
-        question, options, target, budgets, own, rounds, models, passes, temperature, *rest = values
-        seed, top_p, cap, profile, system = rest
+        question, options, target, budgets, own, rounds, models, passes, temperature, seed, *rest = values
         asked = self.boxes.read(question, options, target)
         return SweepRequest(
             stem=asked.stem,
             options=asked.options,
             target=asked.target,
             models=tuple(models or ()),
-            profile=profile or "",
             budgets=(*map(int, budgets or ()), *read_budgets(own)),
             force_rounds=tuple(map(int, rounds or ())),
             passes=read_whole(passes, "passes", "Passes", 1, MAX_PASSES),
-            temperature=temperature,
-            top_p=top_p,
-            seed=read_seed(seed),
-            answer_cap_tokens=cap,
-            system_prompt=system if system and system.strip() else None,
+            **self.advanced.read(temperature, seed, rest),
             source=asked.source,
             title=asked.title,
         )

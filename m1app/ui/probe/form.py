@@ -8,7 +8,7 @@ import gradio as gr
 
 from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_seed, read_whole
+from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_whole
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
@@ -62,21 +62,16 @@ class ProbeForm:
 
     def read(self, values: Sequence[Any]) -> ProbeRequest:
         """Return the form's request; raises InvalidQuestion for invalid options."""
-        question, options, target, model, budget, rounds, temperature, seed, top_p, cap, profile, system = values
+        question, options, target, model, budget, rounds, temperature, seed, *rest = values
         asked = self.boxes.read(question, options, target)
         return ProbeRequest(
             stem=asked.stem,
             options=asked.options,
             target=asked.target,
             model=model or "",
-            profile=profile or "",
             thinking_budget_tokens=budget,
             force_rounds=read_whole(rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS),
-            temperature=temperature,
-            top_p=top_p,
-            seed=read_seed(seed),
-            answer_cap_tokens=cap,
-            system_prompt=system if system and system.strip() else None,
+            **self.advanced.read(temperature, seed, rest),
             source=asked.source,
             title=asked.title,
         )

@@ -1,7 +1,11 @@
 """Rarely used settings, behind "Advanced": top-p, answer cap, profile, system prompt."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import gradio as gr
 
+from m1app.ui.question.form_values import read_seed
 from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 from storage.sweeps.records import Sweep
@@ -35,6 +39,25 @@ class AdvancedForm:
     def inputs(self) -> list[gr.components.Component]:
         """The settings, in order."""
         return [self.top_p, self.answer_cap, self.profile, self.system_prompt]
+
+    @staticmethod
+    def read(temperature: Any, seed: Any, values: Sequence[Any]) -> dict[str, Any]:
+        """Sampling and profile of a request, by name; raises ProbeRefused for what is no seed.
+
+        Args:
+            temperature: of the form.
+            seed: of the form.
+            values: of `inputs`.
+        """
+        top_p, cap, profile, system = values
+        return {
+            "temperature": temperature,
+            "top_p": top_p,
+            "seed": read_seed(seed),
+            "answer_cap_tokens": cap,
+            "system_prompt": system if system and system.strip() else None,
+            "profile": profile or "",
+        }
 
     def fill_with_trace(self, trace: Trace) -> Updates:
         """Fill in a trace's settings."""

@@ -50,7 +50,9 @@ def test_duplicates_overlap_and_what_was_here_are_said(home: Path, tmp_path: Pat
     assert other["duplicates"] == {"other": 1}
     assert [(each["first"], each["second"], each["count"]) for each in other["overlaps"]] == [("other", "own", 2)]
     training = questions("overlap", "own", "--training", str(path), home=home)
-    assert training.stdout.startswith("overlap: 2 questions of own with own.jsonl, or nearly so\n  100%  Patient 0")
+    assert training.stdout.startswith(
+        "overlap: own shares 2 questions with own.jsonl (identical or nearly so)\n  100%  Patient 0"
+    )
 
 
 def test_a_file_that_is_refused_and_a_set_that_is_not_there_end_with_a_message(home: Path, tmp_path: Path) -> None:
