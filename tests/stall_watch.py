@@ -22,6 +22,9 @@ _FREE = (f"{_ROOT / 'tests'}/", f"{_ROOT / 'm1app' / 'cli'}/")
 """Code that may block: a command of the terminal has its loop to itself."""
 _EVENTS = {"open", "os.listdir", "os.scandir", "shutil.rmtree", "sqlite3.connect"}
 _SLOW_IMPORTS = {"pandas", "scipy", "statsmodels", "plotly", "datasets", "huggingface_hub", "ray", "transformers"}
+_LIGHT = (".py", ".pyc", ".so", "/catalog.toml")
+"""Code (a small import, the lines of a logged traceback), and the catalog, which is small and read again only when it has
+changed. A number is a program's pipe."""
 MARK = "blocks the event loop"
 
 
@@ -39,8 +42,7 @@ def watch(report: Callable[[str], object], ours: tuple[str, ...] = _OURS, free: 
             told(event, arguments[0])
 
     def told(event: str, what: object) -> None:
-        # No pipe of a program, which is a number, and no code: a small import, or the lines of a logged traceback.
-        is_light = isinstance(what, int) or str(what).endswith((".py", ".pyc", ".so"))
+        is_light = isinstance(what, int) or str(what).endswith(_LIGHT) or "/site-packages/" in str(what)
         if asyncio._get_running_loop() is not None and not is_light and (place := _place(ours, free)):
             report(f"{place} {MARK}: {event} {str(what)[:100]}")
 

@@ -183,7 +183,8 @@ async def data_sets(services: Services) -> list[Said]:
         asdict(each)
         | {
             "path": each.path.relative_to(services.settings.home),
-            "card": json.loads(card_json(services.training_data.card(each.id))),
+            # The warnings are this version's words.
+            "card": json.loads(card_json(services.training_data.card(each.id))) | {"warnings": []},
             "rows": [sample.as_row() for sample in services.training_data.samples(each.id)],
         }
         for each in await services.training_data.all()

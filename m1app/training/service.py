@@ -138,7 +138,7 @@ class FineTuningService:
     async def _advance(
         self, job: Job, folder: TrainingFolder, report: Callable[[JobProgress], None], is_stopping: asyncio.Event
     ) -> bool:
-        report(JobProgress(message=environment_state(self._settings)))
+        report(JobProgress(message=await asyncio.to_thread(self.environment_state)))
         if not await install(self._settings, is_stopping):
             return False
         if folder.run_file.is_file():
@@ -206,7 +206,7 @@ class FineTuningService:
             estimate=estimate,
             machine=machine,
             command_line=recipe.command_line(),
-            environment=self.environment_state(),
+            environment=await asyncio.to_thread(self.environment_state),
             notes=notes_on(recipe, machine, rows),
         )
         return plan, rows
