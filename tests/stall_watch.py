@@ -23,8 +23,8 @@ _FREE = (f"{_ROOT / 'tests'}/", f"{_ROOT / 'm1app' / 'cli'}/")
 _EVENTS = {"open", "os.listdir", "os.scandir", "shutil.rmtree", "sqlite3.connect"}
 _SLOW_IMPORTS = {"pandas", "scipy", "statsmodels", "plotly", "datasets", "huggingface_hub", "ray", "transformers"}
 _LIGHT = (".py", ".pyc", ".so", "/catalog.toml")
-"""Code (a small import, the lines of a logged traceback), and the catalog, which is small and read again only when it has
-changed. A number is a program's pipe."""
+"""Code (a small import, the lines of a logged traceback), and the catalog, which is small and is read again only if it
+has changed. A number is a program's pipe."""
 MARK = "blocks the event loop"
 
 
