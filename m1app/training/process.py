@@ -50,7 +50,7 @@ async def run_training(
     Raises:
         AppError: it failed; the message says why.
     """
-    run = folder.run()
+    run = await asyncio.to_thread(folder.run)
     environment = _environment(settings)
     if run.devices == 1 and not run.nodes:
         machine = await asyncio.to_thread(examine_machine, folder.path)
@@ -80,7 +80,7 @@ async def run_training(
             process.stdin.close()
         await ended
         folder.stop_file.unlink(missing_ok=True)
-    events = read_events(folder.progress_file)
+    events = await asyncio.to_thread(read_events, folder.progress_file)
     report(progress_of(events))
     is_finished = _is_finished(events, started_at, ended.result(), is_stopping=is_stopping.is_set())
     if is_finished is None:
