@@ -87,7 +87,7 @@ def test_the_other_pages_stay_open_to_all(page: Page, app_in_use: RunningApp) ->
 def test_the_app_refuses_to_be_reached_by_others_without_a_password(tmp_path: Path) -> None:
     app = RunningApp(tmp_path, M1_HOST="0.0.0.0")
     ended = subprocess.run(
-        [sys.executable, "app.py"], cwd=_ROOT, env=app._environment(), capture_output=True, text=True, timeout=240
+        [sys.executable, "app.py"], cwd=_ROOT, env=app.environment(), capture_output=True, text=True, timeout=240
     )
     assert ended.returncode == 1
     assert "M1_ADMIN_PASSWORD is not set" in ended.stderr
