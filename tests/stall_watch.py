@@ -22,9 +22,9 @@ _FREE = (f"{_ROOT / 'tests'}/", f"{_ROOT / 'm1app' / 'cli'}/")
 """Code that may block: a command of the terminal has its loop to itself."""
 _EVENTS = {"open", "os.listdir", "os.scandir", "shutil.rmtree", "sqlite3.connect"}
 _SLOW_IMPORTS = {"pandas", "scipy", "statsmodels", "plotly", "datasets", "huggingface_hub", "ray", "transformers"}
-_LIGHT = (".py", ".pyc", ".so", "/catalog.toml")
-"""Code (a small import, the lines of a logged traceback), and the catalog, which is small and is read again only if it
-has changed. A number is a program's pipe."""
+_LIGHT = (".py", ".pyc", ".so", "/catalog.toml", "/run/vllm.json")
+"""Code (a small import, the lines of a logged traceback), and two small files that are read again only if they have
+changed. A number is a program's pipe."""
 MARK = "blocks the event loop"
 
 

@@ -20,6 +20,8 @@ class SharedEndpoint:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known: tuple[tuple[int, int], Endpoint] | None = None
+        """What was read last, with the file's inode and time of change."""
 
     def publish(self, endpoint: Endpoint | None) -> None:
         """Write the address, or remove the file; never fails, because the app itself does not need it."""
@@ -39,8 +41,12 @@ class SharedEndpoint:
     def read(self) -> Endpoint:
         """Return the address; raises EngineUnreachable while no app serves the model."""
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            return Endpoint(str(content["base_url"]), str(content["api_key"]))
+            now = self._path.stat()
+            stamp = (now.st_ino, now.st_mtime_ns)
+            if self._known is None or self._known[0] != stamp:
+                content = json.loads(self._path.read_text(encoding="utf-8"))
+                self._known = stamp, Endpoint(str(content["base_url"]), str(content["api_key"]))
+            return self._known[1]
         except (OSError, ValueError, KeyError) as exc:
             raise EngineUnreachable(
                 "The app's vLLM server is not running on this machine: start the app, and wait until it has loaded "
