@@ -22,9 +22,9 @@ _FREE = (f"{_ROOT / 'tests'}/", f"{_ROOT / 'm1app' / 'cli'}/")
 """Code that may block: a command of the terminal has its loop to itself."""
 _EVENTS = {"open", "os.listdir", "os.scandir", "shutil.rmtree", "sqlite3.connect"}
 _SLOW_IMPORTS = {"pandas", "scipy", "statsmodels", "plotly", "datasets", "huggingface_hub", "ray", "transformers"}
-_LIGHT = (".py", ".pyc", ".so", "/catalog.toml", "/run/vllm.json")
-"""Code (a small import, the lines of a logged traceback), and two small files that are read again only if they have
-changed. A number is a program's pipe."""
+_LIGHT = (".py", "/catalog.toml", "/run/vllm.json")
+"""The lines of a logged traceback, and two small files that are read again only if they have changed. A number is a
+program's pipe."""
 MARK = "blocks the event loop"
 
 
@@ -42,8 +42,8 @@ def watch(report: Callable[[str], object], ours: tuple[str, ...] = _OURS, free: 
             told(event, arguments[0])
 
     def told(event: str, what: object) -> None:
-        is_light = isinstance(what, int) or str(what).endswith(_LIGHT) or "/site-packages/" in str(what)
-        if asyncio._get_running_loop() is not None and not is_light and (place := _place(ours, free)):
+        is_light = isinstance(what, int) or str(what).endswith(_LIGHT)
+        if asyncio._get_running_loop() is not None and not is_light and (place := _place(event, ours, free)):
             report(f"{place} {MARK}: {event} {str(what)[:100]}")
 
     sys.addaudithook(hear)
@@ -62,12 +62,14 @@ def _watch_transactions(told: Callable[[str, object], None]) -> None:
     Database._turn = watched  # type: ignore[method-assign]
 
 
-def _place(ours: tuple[str, ...], free: tuple[str, ...]) -> str:
+def _place(event: str, ours: tuple[str, ...], free: tuple[str, ...]) -> str:
     """The line at which the coroutine that runs now does it; empty if it is none of ours."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith("<frozen importlib") and event != "import":
+            return ""  # the import of a small library
         if frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-            name = frame.f_code.co_filename
             if name.startswith(free):
                 return ""
             if name.startswith(ours):
