@@ -28,7 +28,7 @@ from m1app.training.recipe import TrainingRecipe
 from storage.annotations.records import AnnotationContent, CaseFilter, Part
 from storage.jobs.records import JobKind, JobState
 from storage.traces.listing import TraceFilter
-from tests.e2e.running_app import RunningApp, running
+from tests.e2e.running_app import PlainApp, running
 from tests.m1app.cli.command_line import run
 
 FOLDER = Path(__file__).with_name("homes")
@@ -329,7 +329,7 @@ def test_the_command_line_opens_an_old_home(home: OldHome) -> None:
 
 def test_the_app_serves_an_old_home_with_its_old_links(home: OldHome) -> None:
     expected = home.expected
-    with running(RunningApp(home.path, M1_ENGINE_URL=NOBODY), with_engine=False) as app:
+    with running(PlainApp(home.path, M1_ENGINE_URL=NOBODY), with_engine=False) as app:
         for trace in expected["traces"]:
             assert part_of(app.trace(trace["trace_id"]), trace) == trace
         for sweep in expected["sweeps"]:

@@ -13,12 +13,12 @@ from storage.traces.repository import TraceRepository
 from tests.e2e.browser_watch import Watch
 from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
-from tests.e2e.running_app import PlainApp, RunningApp, make_home, running, wait_until
+from tests.e2e.running_app import RunningApp, make_home, running, wait_until
 
 
 @pytest.fixture(scope="module")
 def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with running(PlainApp(make_home(tmp_path_factory.mktemp("crash"), smollm2_path))) as started:
+    with running(RunningApp(make_home(tmp_path_factory.mktemp("crash"), smollm2_path))) as started:
         yield started
 
 
