@@ -1,7 +1,6 @@
 """Fixtures of the Annotate page's tests: an app without an engine, and browsers of several people."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -10,7 +9,6 @@ from tests.e2e.annotate_cases import store_cases
 from tests.e2e.annotate_page import OpenAnnotatePage
 from tests.e2e.running_app import RunningApp, closed_port, running
 
-_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 NewContext = Callable[..., BrowserContext]
 OpenAs = Callable[..., OpenAnnotatePage]
 
@@ -43,9 +41,3 @@ def open_page(new_context: NewContext, app_in_use: RunningApp) -> OpenAs:
         return OpenAnnotatePage(new_context(**options).new_page(), app_in_use.url).open(path, name)
 
     return open_as
-
-
-def screenshots() -> Path:
-    """Where pictures of the page go."""
-    _SCREENSHOTS.mkdir(exist_ok=True)
-    return _SCREENSHOTS

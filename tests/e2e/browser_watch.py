@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError
 
+_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -23,6 +25,14 @@ def chromium_path() -> str | None:
     """The browser to use: M1_CHROMIUM, or the first one on PATH."""
     named = os.environ.get("M1_CHROMIUM")
     return named or next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def screenshot(shown: Page | Locator, name: str) -> None:
+    """Draw a page, or a part of it, into test-results/NAME for people to look at, if M1_TEST_SCREENSHOTS is set."""
+    if os.environ.get("M1_TEST_SCREENSHOTS"):
+        _SCREENSHOTS.mkdir(exist_ok=True)
+        whole = {"full_page": True} if isinstance(shown, Page) else {}
+        shown.screenshot(path=_SCREENSHOTS / name, **whole)
 
 
 # While a page is left or reloaded, Gradio's page code ends its own event stream and logs that as an error.

@@ -10,10 +10,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
-from tests.e2e.browser_watch import Watch
+from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.running_app import RunningApp, make_home, running
 
-_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 SET = "self-written"
 
 
@@ -245,7 +244,6 @@ def test_nothing_is_wider_than_the_window(
     new_context: Callable[..., BrowserContext], app_in_use: RunningApp, scheme: str
 ) -> None:
     admin = OpenAdminPage(new_context(color_scheme=scheme).new_page(), app_in_use.url).open()
-    _SCREENSHOTS.mkdir(exist_ok=True)
     for name in ("New benchmark", "Jobs", "Question sets", "Engine and health"):
         admin.tab(name)
         if name == "Jobs" and admin.jobs.count():
@@ -254,6 +252,4 @@ def test_nothing_is_wider_than_the_window(
         for width in (1360, 400):
             admin.page.set_viewport_size({"width": width, "height": 900})
             assert admin.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-            admin.page.screenshot(
-                path=_SCREENSHOTS / f"admin-{name.split()[0].lower()}-{width}-{scheme}.png", full_page=True
-            )
+            screenshot(admin.page, f"admin-{name.split()[0].lower()}-{width}-{scheme}.png")

@@ -18,10 +18,9 @@ from storage.jobs.records import JobState
 from storage.jobs.repository import JobRepository
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
-from tests.e2e.browser_watch import Watch
+from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.running_app import RunningApp, make_home, running
 
-_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 _RUN = TrainingRun(
     model_id="exam-tuned",
     base_id="smollm2-135m",
@@ -205,11 +204,10 @@ def test_a_sample_that_is_longer_than_a_block_is_shown_as_left_out(
     left_out.locator("summary").click()
     expect(left_out).to_contain_text("left out, not trained on")
     expect(left_out.locator(".m1-sample-trained")).to_have_count(0)
-    _SCREENSHOTS.mkdir(exist_ok=True)
     for width in (1360, 400):
         training.page.set_viewport_size({"width": width, "height": 900})
         assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        training.plan("plan").screenshot(path=_SCREENSHOTS / f"admin-training-plan-{width}-dark.png")
+        screenshot(training.plan("plan"), f"admin-training-plan-{width}-dark.png")
 
 
 def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: TrainingPage, own_app: RunningApp) -> None:
@@ -260,8 +258,7 @@ def test_nothing_is_wider_than_the_window(training: TrainingPage, tmp_path: Path
     expect(training.of_data("report")).to_contain_text("would be kept")
     training.plan_button.click()
     expect(training.plan("facts").or_(training.problem("data")).filter(visible=True)).to_have_count(1)
-    _SCREENSHOTS.mkdir(exist_ok=True)
     for width in (1360, 400):
         training.page.set_viewport_size({"width": width, "height": 900})
         assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        training.page.screenshot(path=_SCREENSHOTS / f"admin-training-{width}-light.png", full_page=True)
+        screenshot(training.page, f"admin-training-{width}-light.png")

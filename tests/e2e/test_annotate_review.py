@@ -15,7 +15,8 @@ from tests.e2e.annotate_cases import (
     SWEEP_STEM,
     WRONG_CASES,
 )
-from tests.e2e.annotate_fixtures import OpenAs, annotating_app, app_in_use, open_page, screenshots, stored
+from tests.e2e.annotate_fixtures import OpenAs, annotating_app, app_in_use, open_page, stored
+from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import WAIT_MS
 
 __all__ = ["annotating_app", "app_in_use", "open_page", "stored"]
@@ -132,14 +133,14 @@ def test_summary_leads_to_the_cases_and_agreement_says_what_it_can(open_page: Op
     numbers = page.page.locator("#annotate-numbers")
     bar = numbers.get_by_role("button", name=re.compile("^Outdated guideline: .*%")).first
     expect(bar).to_be_visible(timeout=WAIT_MS)
-    page.page.screenshot(path=screenshots() / "annotate-summary.png")
+    screenshot(page.page, "annotate-summary.png")
     numbers.get_by_role("button", name=re.compile(r"^Outdated guideline: \d+\.")).click()
     expect(page.rows.filter(has_text=AWKWARD_STEM)).to_be_visible(timeout=WAIT_MS)
     assert "label=outdated_guideline" in page.page.url
     page.page.get_by_role("tab", name="Agreement").click()
     numbers.get_by_role("button", name="Compute").click()
     expect(numbers.locator(".m1-agreement")).to_contain_text("too few cases", timeout=WAIT_MS)
-    page.page.screenshot(path=screenshots() / "annotate-agreement.png")
+    screenshot(page.page, "annotate-agreement.png")
 
 
 def test_export_holds_what_was_marked(open_page: OpenAs) -> None:
@@ -162,17 +163,17 @@ def test_page_fits_its_window_in_light_and_dark(open_page: OpenAs, scheme: str, 
     if scheme == "dark":
         page.page.get_by_role("button", name="Dark / light").click()
     assert not page.scrolls_sideways()
-    page.page.screenshot(path=screenshots() / f"annotate-queue-{scheme}-{width}.png", full_page=True)
+    screenshot(page.page, f"annotate-queue-{scheme}-{width}.png")
     page.open_case(AWKWARD_STEM)
     page.mark("thinking", "Vitamin K", "reverses", "2", "critical", comment="A comment " * 12)
     page.drag("thinking", "he bleeds", "reverses it")
     expect(page.quote).to_contain_text("he bleeds")
     page.page.keyboard.press("7")
     assert not page.scrolls_sideways()
-    page.page.screenshot(path=screenshots() / f"annotate-case-{scheme}-{width}.png", full_page=True)
+    screenshot(page.page, f"annotate-case-{scheme}-{width}.png")
     page.cancel.click()
     page.submit.click()
     expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
     assert not page.scrolls_sideways()
     page.review.scroll_into_view_if_needed()
-    page.page.screenshot(path=screenshots() / f"annotate-review-{scheme}-{width}.png", full_page=True)
+    screenshot(page.page, f"annotate-review-{scheme}-{width}.png")

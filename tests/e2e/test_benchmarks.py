@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
-from tests.e2e.annotate_fixtures import screenshots
 from tests.e2e.benchmark_fixtures import OpenPage, app_in_use, benchmarks_app, open_page, runs
 from tests.e2e.benchmark_page import (
     HOSTILE_RUN,
@@ -14,6 +13,7 @@ from tests.e2e.benchmark_page import (
     MEDQA_QUESTIONS,
     OpenBenchmarksPage,
 )
+from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp
 from tests.e2e.stored_traces import HOSTILE_MODEL, HOSTILE_STEM
@@ -290,6 +290,6 @@ def test_every_view_fits_the_window(open_page: OpenPage, runs: dict[str, str], w
             page.tab(tab)
             expect(page.page.locator("#benchmarks-page [aria-busy=false]")).to_have_count(1, timeout=WAIT_MS)
             assert not page.scrolls_sideways()
-            page.page.screenshot(path=screenshots() / f"benchmarks-{tab.lower()}-{scheme}-{width}.png", full_page=True)
+            screenshot(page.page, f"benchmarks-{tab.lower()}-{scheme}-{width}.png")
         page.page.get_by_role("button", name="Dark / light").click()
         page.tab("Curves")

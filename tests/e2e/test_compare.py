@@ -6,17 +6,16 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.e2e.browser_watch import screenshot
 from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_QUESTION, WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp
 
-_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 OPTIONS = ["A. It lowers glucose", "B. It raises glucose", "C. <b>Nothing</b> <img src=x onerror=window.__hit=1>"]
 
 
@@ -239,14 +238,13 @@ def test_page_fits_its_window_in_light_and_dark(
     page = new_context(viewport={"width": width, "height": 844}, color_scheme="light").new_page()
     compare = OpenComparePage(page, app.url).open()
     _finished(compare, app, swept)
-    _SCREENSHOTS.mkdir(exist_ok=True)
     for scheme in ("light", "dark"):
         assert page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         lefts = {round(column.bounding_box()["x"]) for column in compare.columns.all()}  # type: ignore[index]
         assert (len(lefts) == 1) is (width == 420)
-        page.screenshot(path=_SCREENSHOTS / f"compare-{scheme}-{width}.png", full_page=True)
+        screenshot(page, f"compare-{scheme}-{width}.png")
         compare.columns.first.scroll_into_view_if_needed()
-        page.screenshot(path=_SCREENSHOTS / f"columns-{scheme}-{width}.png")
+        screenshot(page, f"columns-{scheme}-{width}.png")
         page.get_by_role("button", name="Dark / light").click()
 
 

@@ -1,16 +1,14 @@
-"""Dark mode and a phone's width: readable, nothing scrolls sideways; screenshots go to test-results/."""
+"""Dark mode and a phone's width: readable, and nothing scrolls sideways."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import ProbePage
 from tests.e2e.running_app import RunningApp
 from tests.e2e.stored_traces import LOOKS_STEM
-
-_SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 
 # WCAG contrast of an element's text against the first opaque background behind it.
 _CONTRAST = """e => {
@@ -48,15 +46,14 @@ def test_page_is_readable_and_does_not_scroll_sideways(
 
 
 def check_looks(probe: ProbePage, scheme: str, width: int) -> None:
-    """Nothing is faint or too wide; screenshots of the page and its trace."""
+    """Nothing is faint or too wide."""
     assert probe.page.locator("body.dark").count() == (scheme == "dark")
     assert not probe.scrolls_sideways()
-    _SCREENSHOTS.mkdir(exist_ok=True)
-    probe.page.screenshot(path=_SCREENSHOTS / f"probe-{scheme}-{width}.png", full_page=True)
+    screenshot(probe.page, f"probe-{scheme}-{width}.png")
     probe.state.evaluate("e => e.scrollIntoView()")
     # Lines outside the window are drawn only when they come into it, a frame later.
     probe.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-    probe.page.screenshot(path=_SCREENSHOTS / f"trace-{scheme}-{width}.png")
+    screenshot(probe.page, f"trace-{scheme}-{width}.png")
     read = [probe.question, probe.verdict, probe.state, probe.part("finish"), probe.part("used"), probe.run]
     read += [probe.thinking.locator("p").first, *probe.part("options").locator("span:not(:empty):not(.m1-bar)").all()]
     read += [probe.rows.first.locator("a").nth(1), probe.part("json"), probe.header("engine")]
@@ -84,5 +81,4 @@ def test_bad_input_message_can_be_read_on_a_phone(new_context: Callable[..., Bro
     assert box is not None
     assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
     assert probe.message.evaluate("e => e.scrollHeight <= e.clientHeight + 2"), "the message is cut off"
-    _SCREENSHOTS.mkdir(exist_ok=True)
-    probe.page.screenshot(path=_SCREENSHOTS / "message-390.png", full_page=True)
+    screenshot(probe.page, "message-390.png")
