@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,8 +126,8 @@ class FineTuningService:
             ModelsError: the base model's weights could not be fetched.
         """
         try:
-            with ExitStack() as after_failure:
-                after_failure.callback(self._tuned.release, job.id)
+            async with AsyncExitStack() as after_failure:
+                after_failure.push_async_callback(asyncio.to_thread, self._tuned.release, job.id)
                 is_finished = await self._advance(job, TrainingFolder(artifacts), report, is_stopping)
                 # A stopped job keeps its model's name.
                 after_failure.pop_all()
@@ -230,7 +230,7 @@ class FineTuningService:
 
     async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder, job_id: str) -> None:
         """Fetch the base if that is the app's task, check everything on the training machine, and write the folder."""
-        base = self._base(recipe)
+        base = await asyncio.to_thread(self._base, recipe)
         if base.entry is not None and base.kind == "gguf":
             await asyncio.to_thread(
                 fetch,

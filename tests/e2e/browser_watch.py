@@ -31,8 +31,10 @@ def screenshot(shown: Page | Locator, name: str) -> None:
     """Draw a page, or a part of it, into test-results/NAME for people to look at, if M1_TEST_SCREENSHOTS is set."""
     if os.environ.get("M1_TEST_SCREENSHOTS"):
         _SCREENSHOTS.mkdir(exist_ok=True)
-        whole = {"full_page": True} if isinstance(shown, Page) else {}
-        shown.screenshot(path=_SCREENSHOTS / name, **whole)
+        if isinstance(shown, Page):
+            shown.screenshot(path=_SCREENSHOTS / name, full_page=True)
+        else:
+            shown.screenshot(path=_SCREENSHOTS / name)
 
 
 # While a page is left or reloaded, Gradio's page code ends its own event stream and logs that as an error.

@@ -8,6 +8,7 @@ import pytest
 
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
+from m1app.training import plan as plans
 from m1app.training import preview
 from m1app.training.plan import FineTuningPlan, count_tokens
 from m1app.training.recipe import TrainingRecipe
@@ -21,6 +22,14 @@ from tests.models.engine.scripted_server import Script, fail, serving
 
 LONG = 3
 """Of the twenty samples."""
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count is not given up because the machine is busy."""
+    monkeypatch.setattr(plans, "_FIND_SECONDS", 60.0)
+    monkeypatch.setattr(preview, "_COUNT_SECONDS", 60.0)
+    monkeypatch.setattr(preview, "_SHOW_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -54,8 +63,8 @@ async def test_the_embedded_engine_counts_as_the_training_will(
 ) -> None:
     plan = await planned(make_services(embedded_endpoint), recipe)
     assert length_note(plan) == (
-        "3 of 20 samples are longer than 600 tokens and will be left out, not cut; a larger block_size fits them "
-        "in. Counted with the tokenizer of smollm2-135m."
+        "3 of 20 samples are longer than 600 tokens and will be left out, not cut; a larger block_size fits them. "
+        "Counted with the tokenizer of smollm2-135m."
     )
     *learnt, left_out = plan.preview
     assert [bool(each.note) for each in plan.preview] == [False, False, False, True]

@@ -140,7 +140,7 @@ async def test_a_base_without_a_chat_template_is_refused(service: FineTuningServ
 async def test_data_that_is_nowhere_is_refused(service: FineTuningService, base: Path) -> None:
     with pytest.raises(DataSetNotFound):
         await service.plan(recipe(base, "nothing-here"))
-    with pytest.raises(RecipeRefused, match=r"no file nothing/here\.json") as refused:
+    with pytest.raises(RecipeRefused, match=r"File nothing/here\.json not found") as refused:
         await service.plan(recipe(base, "nothing/here.json"))
     assert refused.value.field == "data"
 

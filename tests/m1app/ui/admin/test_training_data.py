@@ -78,7 +78,7 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     assert await services.training_data.all() == ()
     answer = send(client, path)
     assert (answer.status_code, answer.json()["built"]) == (200, "exam:v1")
-    assert "few" in answer.json()["report"]["notes"][0]
+    assert "Only 20 samples" in answer.json()["report"]["notes"][0]
     assert [each.id for each in await services.training_data.all()] == ["exam:v1"]
     left = [each.name for each in services.settings.home.iterdir() if each.name.startswith(("upload-", "corrections-"))]
     assert left == []
