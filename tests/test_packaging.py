@@ -138,18 +138,22 @@ def test_ci_runs_the_same_two_commands() -> None:
 
 
 def test_ci_runs_everything_but_what_it_is_told_to_leave_out(tmp_path: Path) -> None:
-    def steps(skipped: str) -> list[str]:
-        done = run(tmp_path / ".ci" / "run", cwd=tmp_path, M1_CI_SKIP=skipped, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    def steps(skipped: str, minutes: str = "60") -> list[str]:
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        program = tmp_path / ".ci" / "run"
+        done = run(program, cwd=tmp_path, M1_CI_SKIP=skipped, M1_CI_MINUTES=minutes, PATH=path)
         assert done.returncode == 0, done.stderr
+        assert ("left out for want of time" in done.stdout) is (minutes != "60")
         return re.findall(r"^==== (\S+): passed", done.stdout, re.MULTILINE)
 
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     for program in ("make", "sh", "apt-get", "initdb", "chromium-headless-shell"):
         write_program(tmp_path / program, "exit 0")
     large = ["train-env", "vllm"]
-    tests = ["test", "test-vllm", "test-training", "test-ray"]
+    tests = ["test", "test-ray", "test-vllm", "test-training"]
     assert steps("") == ["install", "check", *large, "environments", *tests]
     assert steps("vllm training ray") == ["install", "check", "environments", "test"]
+    assert steps("", minutes="5") == ["install", "check", *large, "environments", "test", "test-ray"]
 
 
 def test_ci_fails_when_a_large_environment_cannot_be_made(tmp_path: Path) -> None:
