@@ -1,4 +1,5 @@
-# shellcheck shell=sh Sourced by scripts that make virtual environments. Each gets uv, which installs, and pip, in the
+# shellcheck shell=sh
+# Sourced by scripts that make virtual environments. Each gets uv, which installs, and pip, in the
 # versions and with the hashes in requirements/installer.txt.
 
 # make_environment PYTHON FOLDER

@@ -1,7 +1,7 @@
 // Finds the part of a streamed text that is not shown yet.
 
 /** @typedef {{ kind: string, text: string }} Segment Kinds other than "think" and "answer" are highlighted as markers.
-*/
+ */
 
 /**
  * A piece to append to the last shown segment, or to start the next one with.
