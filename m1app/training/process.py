@@ -73,7 +73,7 @@ async def run_training(
             report(progress_of(events))
             if is_stopping.is_set() and not is_told:
                 is_told = True
-                _tell_to_stop(process, folder, run)
+                await _tell_to_stop(process, folder, run)
     finally:
         # Closing the guard's input ends what it guards.
         if process.stdin is not None:
@@ -89,10 +89,10 @@ async def run_training(
     return is_finished
 
 
-def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, run: TrainingRun) -> None:
+async def _tell_to_stop(process: asyncio.subprocess.Process, folder: TrainingFolder, run: TrainingRun) -> None:
     if run.devices > 1 or run.nodes:
         with suppress(OSError):  # On a full disk the signal must suffice.
-            folder.stop_file.touch()
+            await asyncio.to_thread(folder.stop_file.touch)
             return
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
