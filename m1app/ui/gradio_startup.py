@@ -1,8 +1,8 @@
-"""Skips two tasks of Gradio that a mounted app does not need; together a third of the time to the first page.
+"""Skips two tasks of Gradio that a mounted app does not need (`python -m benchmarks.startup` times the start).
 
 - Each import of Gradio compares the type stubs of every component with its source and rewrites those that differ.
 - A `Blocks` creates a server application on entry, on exit and when its queue is set up. Only `launch` uses them;
-`mount_gradio_app` creates its own.
+  `mount_gradio_app` creates its own.
 """
 
 import sys
