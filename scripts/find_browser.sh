@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of a Chromium or Chrome for the browser tests. If there is none, installs Debian's with apt-get if it
 # can: as root, or with passwordless sudo. Otherwise prints the command to run, and fails. The headless shell comes
-# first: it opens a page with half the CPU time of a full browser.
+# first: it opens pages with less CPU time than a full browser.
 set -eu
 
 find_browser() {

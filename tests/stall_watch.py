@@ -64,16 +64,17 @@ def _watch_transactions(told: Callable[[str, object], None]) -> None:
 
 def _place(event: str, ours: tuple[str, ...], free: tuple[str, ...]) -> str:
     """The line at which the coroutine that runs now does it; empty if it is none of ours."""
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
     while frame is not None:
         name = frame.f_code.co_filename
+        if name.startswith(free):
+            return ""
         if name.startswith("<frozen importlib") and event != "import":
             return ""  # the import of a small library
-        if frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-            if name.startswith(free):
-                return ""
-            if name.startswith(ours):
-                return f"{name.removeprefix(f'{_ROOT}/')}:{frame.f_lineno}, {frame.f_code.co_name},"
+        if name.startswith(ours) and frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            return f"{name.removeprefix(f'{_ROOT}/')}:{frame.f_lineno}, {frame.f_code.co_name},"
         frame = frame.f_back
     return ""
 
