@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
 from tests.e2e.browser_watch import Watch, screenshot
@@ -207,6 +207,16 @@ def test_jobs_are_filtered_and_found(with_set: OpenAdminPage) -> None:
     admin.page.locator("#admin-jobs input[name=text]").fill("")
     admin.page.locator("#admin-jobs select[name=state]").select_option("lost")
     expect(admin.job("empty")).to_have_text("No job matches. Clear the filter.")
+
+
+def test_what_is_typed_before_the_page_code_has_loaded_is_not_lost(with_set: OpenAdminPage) -> None:
+    held: list[Route] = []
+    with_set.page.route("**/admin/jobs.js", lambda route: held.append(route))
+    with with_set.page.expect_request("**/admin/jobs.js"):
+        with_set.tab("Jobs")
+    with_set.page.locator("#admin-jobs input[name=text]").fill("no such job")
+    held[0].continue_()
+    expect(with_set.job("empty")).to_have_text("No job matches. Clear the filter.")
 
 
 def test_a_link_to_a_job_that_is_gone_says_so(admin: OpenAdminPage) -> None:

@@ -15,8 +15,8 @@ from m1app.ui.shell.page_code import page_code_address
 
 _PAGES = Path(__file__).parents[1]
 
-# Values that arrive while the module loads wait in `values` and are shown in order. When Gradio recreates a component,
-# the old one's listeners are removed.
+# Values that arrive while the module loads wait in `values` and are shown in order. What people type or choose
+# meanwhile is reported to it afterwards. When Gradio recreates a component, the old one's listeners are removed.
 _LOADER = Template("""\
 // Gradio takes the names of a component's events from the quoted words here: $events
 const ends = (window.m1Ends ??= new Map());
@@ -26,10 +26,17 @@ ends.set($name, end);
 const values = [props.value || {}];
 let show = (value) => values.push(value);
 watch("value", () => show(props.value || {}));
+const loading = new AbortController();
+const changed = [];
+for (const type of ["input", "change"]) {
+  element.addEventListener(type, ({ target }) => changed.push([target, type]), { signal: loading.signal });
+}
 import($address)
   .then((code) => {
     show = code.mount({ element, trigger, signal: end.signal });
     values.forEach((value) => show(value));
+    loading.abort();
+    changed.forEach(([box, type]) => box.dispatchEvent(new Event(type, { bubbles: true })));
   })
   .catch((error) => {
     console.error(error);
