@@ -11,11 +11,14 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.settings import Settings
@@ -92,6 +95,7 @@ def fetch(request: HubRequest, folder: Path) -> HubRequest:
         InvalidQuestionSet: the repository has several parts and none was named.
         OSError, ValueError, RuntimeError: as `datasets` and `huggingface_hub` raise them.
     """
+    _stay_offline_if_unreachable()
     import datasets
     from huggingface_hub import hf_hub_download
 
@@ -107,6 +111,21 @@ def fetch(request: HubRequest, folder: Path) -> HubRequest:
     datasets.load_dataset(request.repo, config, split=split).to_parquet(folder / "rows.parquet")
     shown = "" if config == "default" else config
     return HubRequest(request.repo, shown, split, layout=request.layout)
+
+
+def _stay_offline_if_unreachable() -> None:
+    """Let the libraries use only what they have if nothing listens at the hub's address.
+
+    They would try to connect for 23 seconds for each file; call before they are imported.
+    """
+    if getproxies():
+        return
+    hub = urlsplit(os.environ["HF_ENDPOINT"])
+    port = hub.port or (80 if hub.scheme == "http" else 443)
+    try:
+        socket.create_connection((hub.hostname or "", port), _CONNECT_SECONDS).close()
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def _only(names: Sequence[str], preferred: Sequence[str], what: str) -> str:
@@ -128,6 +147,7 @@ def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
         return {"error": lines[0] if lines else type(exc).__name__, "kind": type(exc).__name__}
 
 
+_CONNECT_SECONDS = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
 _OFFLINE = "M1_HUB_OFFLINE is set: only datasets fetched before can be imported."
 _UNREACHABLE = "Check the network and M1_HUB_URL."

@@ -136,7 +136,10 @@ def test_offline_only_what_was_fetched_before_is_read(huatuo: BaseModel, hub: Hu
     assert hub.asked == []
 
 
-def test_a_hub_that_does_not_answer_or_refuses_says_what_to_do(huatuo: BaseModel, hub: Hub, tmp_path: Path) -> None:
+def test_a_hub_that_does_not_answer_or_refuses_says_what_to_do(
+    huatuo: BaseModel, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m1app.training.base_model._PATIENCE_SECONDS", 1.0)
     nowhere = HubAccess("http://127.0.0.1:9", cache=tmp_path / "cache")
     assert "M1_HUB_URL" in with_hub_template(huatuo, nowhere).template_missing
     assert "not found (404)" in with_hub_template(huatuo, access(hub, tmp_path)).template_missing
