@@ -26,7 +26,7 @@ from m1app.ui.compare.page import ComparePage
 from m1app.ui.gradio_startup import no_spare_servers
 from m1app.ui.probe.downloads import add_trace_downloads
 from m1app.ui.probe.page import ProbePage
-from m1app.ui.shell.gradio_upkeep import bound_upkeep
+from m1app.ui.shell.gradio_upkeep import bound_upkeep, show_no_progress
 from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.security import Secured, allowed_hosts
 from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
@@ -43,6 +43,7 @@ def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Servic
     with no_spare_servers():
         with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
             page(blocks, services)
+            show_no_progress(blocks)
         blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
     bound_upkeep(blocks)
     return blocks

@@ -217,6 +217,15 @@ def test_configuration_that_every_page_gets_holds_no_secret_and_no_path(
     assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
 
 
+@pytest.mark.parametrize("path", ["", "/compare", "/annotate", "/benchmarks", "/admin"])
+def test_no_handler_reports_its_progress_on_what_is_drawn(client: httpx2.Client, path: str) -> None:
+    config = client.get(f"{path}/config").json()
+    kinds = {each["id"]: each["type"] for each in config["components"]}
+    assert config["dependencies"]
+    for handler in config["dependencies"]:
+        assert [kinds[shown] for shown in handler["show_progress_on"] or ()] == ["state"], handler["api_name"]
+
+
 def test_page_names_no_other_machine_to_load_from(client: httpx2.Client) -> None:
     page = client.get("/").text
     for attribute in ('src="http', 'href="http', 'src="//', 'href="//', "@import"):
