@@ -54,12 +54,12 @@ class OpenAdminPage:
         said = "#admin-launch [data-part=hint]:not(:empty), #admin-launch [data-part=command]:not(:empty)"
         chosen = "#admin-jobs [data-part=job]:not([hidden]), #admin-jobs [data-part=notice]:not(:empty)"
         shown = self.page.locator(f"{said}, {chosen}").filter(visible=True)
-        expect(shown.first).to_be_visible(timeout=WAIT_MS)
+        shown.first.wait_for()
 
     def wait_sets(self) -> "OpenAdminPage":
         """Turn to the question sets; returns when they are listed."""
         self.tab("Question sets")
-        expect(self.of_sets("empty").or_(self.sets.first).first).to_be_visible(timeout=WAIT_MS)
+        self.of_sets("empty").or_(self.sets.first).first.wait_for()
         return self
 
     def tab(self, name: str) -> "OpenAdminPage":
@@ -116,7 +116,7 @@ class OpenAdminPage:
     def launch(self) -> str:
         """Start what the form holds; gives the job's id, once the page shows it."""
         self.start.click()
-        expect(self.job("job")).to_be_visible(timeout=WAIT_MS)
+        self.job("job").wait_for()
         self.page.wait_for_url("**/admin/?job=*", timeout=WAIT_MS)
         return self.page.url.rpartition("=")[2]
 

@@ -7,7 +7,6 @@ from playwright.sync_api import Locator, expect
 
 from m1app.training.events import EventWriter
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
-from tests.e2e.probe_page import WAIT_MS
 
 ORGANS = ("heart", "liver", "kidney", "lung", "spleen", "pancreas", "thyroid", "stomach", "bladder", "retina")
 
@@ -60,7 +59,7 @@ class TrainingPage:
     def open(self) -> "TrainingPage":
         """Turn to the tab; returns when the data sets are listed."""
         self.admin.tab("Fine-tune")
-        expect(self.of_data("empty").or_(self.rows.first).first).to_be_visible(timeout=WAIT_MS)
+        self.of_data("empty").or_(self.rows.first).first.wait_for()
         return self
 
     def of_data(self, part: str) -> Locator:

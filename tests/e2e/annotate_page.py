@@ -79,7 +79,7 @@ class OpenAnnotatePage:
                 timeout=WAIT_MS
             )
         else:
-            expect(self.part("case")).to_be_visible(timeout=WAIT_MS)
+            self.part("case").wait_for()
         if name:
             self.name(name)
         return self

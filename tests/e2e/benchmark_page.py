@@ -91,7 +91,7 @@ class OpenBenchmarksPage:
 
     def wait_usable(self) -> None:
         shown = "#benchmarks-page [data-part=runs-section]:visible, #benchmarks-page [data-part=empty]:visible"
-        expect(self.page.locator(shown).first).to_be_visible(timeout=WAIT_MS)
+        self.page.locator(shown).first.wait_for()
 
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name, exact=True).click()
@@ -139,7 +139,7 @@ class OpenBenchmarksPage:
         table = self.part("points")
         if not table.is_visible():
             self.page.get_by_text("Numbers of these curves").click()
-        expect(table.locator("tbody tr").first).to_be_visible(timeout=WAIT_MS)
+        table.locator("tbody tr").first.wait_for()
         rows = table.locator("tbody tr").all()
         return [row.locator("td").all_inner_texts() for row in rows]
 

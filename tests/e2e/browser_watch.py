@@ -6,10 +6,11 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize, WebError
 
 _SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+VIEWPORT: ViewportSize = {"width": 1360, "height": 900}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -18,6 +19,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # A page that is opened again finds its code compiled.
 ]
 
 

@@ -43,7 +43,7 @@ class OpenComparePage:
 
     def wait_usable(self) -> None:
         filled = "#sweep-history tr[data-sweep], #sweep-history [data-part=empty]:not(:empty)"
-        expect(self.page.locator(filled).first).to_be_visible(timeout=WAIT_MS)
+        self.page.locator(filled).first.wait_for()
 
     def chips(self, group: str) -> Locator:
         return self.page.locator(f"#compare-{group} label")

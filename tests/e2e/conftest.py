@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.e2e.browser_watch import FLAGS, Watch, chromium_path
+from tests.e2e.browser_watch import FLAGS, VIEWPORT, Watch, chromium_path
 from tests.e2e.probe_page import WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running
+from tests.e2e.shared_context import SharedContext
 from tests.e2e.stored_traces import store_traces
 from tests.stall_watch import MARK
 
 _HERE = Path(__file__).parent
-VIEWPORT: ViewportSize = {"width": 1360, "height": 900}
 OpenPage = Callable[..., ProbePage]
 
 
@@ -83,27 +83,28 @@ def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., Browse
 
 
 @pytest.fixture(scope="package")
-def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One person's browser for all tests that need no more: it has the pages' code already, which is most of a load."""
-    context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+def shared_contexts(browser: Browser) -> Iterator[SharedContext]:
+    shared = SharedContext(browser)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def shared_context(shared_contexts: SharedContext, app_in_use: RunningApp) -> BrowserContext:
+    """The context that tests share, for the app of this one."""
+    return shared_contexts.at(app_in_use.url)
 
 
 @pytest.fixture
 def page(shared_context: BrowserContext, watch: Watch) -> Iterator[Page]:
     """A new tab of a browser that has forgotten what was stored in it."""
+    first, *_ = shared_context.pages
     shared_context.clear_cookies()
-    page = shared_context.new_page()
-    # Before the page's own code, and once: what the test stores survives its reloads.
-    page.goto(f"{watch.origin}/healthz")
-    page.evaluate("localStorage.clear()")
+    first.evaluate("localStorage.clear()")
     watch.attach(shared_context)
-    watch.attach_page(page)
-    yield page
+    yield shared_context.new_page()
     watch.detach(shared_context)
-    for each in shared_context.pages:
+    for each in shared_context.pages[1:]:
         each.close()
 
 

@@ -73,11 +73,9 @@ class ProbePage:
         self.wait_usable()
 
     def wait_usable(self) -> None:
-        expect(self.run).to_be_visible(timeout=WAIT_MS)
+        self.run.wait_for()
         # The history is filled by the page's first event: handlers answer from here on.
-        expect(
-            self.page.locator("#history tr[data-trace], #history [data-part=empty]:not(:empty)").first
-        ).to_be_visible(timeout=WAIT_MS)
+        self.page.locator("#history tr[data-trace], #history [data-part=empty]:not(:empty)").first.wait_for()
 
     def ask(
         self, question: str, *, budget: int = 64, rounds: int = 0, options: Sequence[str] = (), target: str = ""

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.e2e.browser_watch import Watch
 from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
 from tests.e2e.running_app import RunningApp
+from tests.e2e.shared_context import SharedContext
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ _CASES = {
 
 
 @pytest.fixture(scope="module")
-def opened(shared_context: BrowserContext, app: RunningApp) -> ProbePage:
+def opened(shared_contexts: SharedContext, app: RunningApp) -> ProbePage:
     """One page for every refusal: each fills all the fields, and a refused question leaves no trace."""
-    return ProbePage(shared_context.new_page(), app.url).open()
+    return ProbePage(shared_contexts.at(app.url).new_page(), app.url).open()
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_report_opens_offline_with_its_charts(
     report = context.new_page()
     # Put in as text: a browser that is offline, and none of the app's addresses to fall back on.
     report.set_content(waiting.value.path().read_text(encoding="utf-8"), wait_until="load")
-    expect(report.locator(".plot .main-svg").first).to_be_visible(timeout=WAIT_MS)
+    report.locator(".plot .main-svg").first.wait_for()
     assert report.locator(".plot").count() == report.locator(".plot:has(.main-svg)").count() > 4
     assert report.evaluate("window.__hit") is None
 

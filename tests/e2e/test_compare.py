@@ -156,10 +156,10 @@ def test_link_opens_the_sweep_as_it_was_and_history_finds_it(
     expect(other.question).to_have_value(LONG_QUESTION)
     expect(other.own_budgets).to_have_value("16 40")
     other.search.fill("nowhere xyzzy")
-    expect(other.page.get_by_text("No sweep matches.")).to_be_visible(timeout=WAIT_MS)
+    other.page.get_by_text("No sweep matches.").wait_for()
     other.search.fill("insulin")
     row = other.page.locator(f'#sweep-history tr[data-sweep="{record["sweep_id"]}"]')
-    expect(row).to_be_visible(timeout=WAIT_MS)
+    row.wait_for()
     row.get_by_text(LONG_QUESTION).click()
     other.wait_over()
     assert other.wait_sweep_id() == record["sweep_id"]
@@ -228,7 +228,7 @@ def test_a_trace_leads_to_its_comparison(probe: ProbePage) -> None:
     expect(compare.options).to_have_value("A. Artery\nB. Vein")
     expect(compare.page.locator(".m1-nav [aria-current]")).to_have_text("Compare")
     compare.page.get_by_role("link", name="Probe").click()
-    expect(probe.question).to_be_visible(timeout=WAIT_MS)
+    probe.question.wait_for()
 
 
 @pytest.mark.parametrize("width", [1360, 420])

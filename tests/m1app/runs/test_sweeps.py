@@ -88,7 +88,7 @@ async def test_cells_end_where_separate_runs_end_and_are_stored(services: Servic
         stem=VIGNETTE.question,
         options=VIGNETTE.options,
         target=VIGNETTE.target,
-        budgets=(16, 64, 128),
+        budgets=(16, 64, 80),
         force_rounds=(0, 2),
     )
     done = (await follow(services, (await services.sweeps.start(wanted)).sweep.id))[-1]
