@@ -28,7 +28,7 @@ COPY requirements.txt ./
 RUN pip install --require-hashes -r requirements.txt
 
 # The demo model is part of the image, so that it starts without a network. A new named volume begins as a copy of
-# /data; with a folder of the host in its place, the first start fetches the model.
+# /data; with a folder of the host in its place, the first start downloads the model.
 COPY models/ models/
 USER 10001:10001
 ENV M1_HOME=/data

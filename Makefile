@@ -12,7 +12,7 @@ ARGS ?=
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-run: ## install what is missing, fetch the embedded model, and serve the page on http://127.0.0.1:7860
+run: ## install what is missing, download the embedded model, and serve the page on http://127.0.0.1:7860
 	@sh scripts/run.sh
 
 install: ## make .venv with what the app needs (PYTHON=... chooses the interpreter)

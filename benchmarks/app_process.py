@@ -1,4 +1,4 @@
-"""The app as users start it: `python app.py` in its own process, with an empty home and fetched weights."""
+"""The app as users start it: `python app.py` in its own process, with an empty home and downloaded weights."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from benchmarks.engine_under_test import weights_directory
 from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, load_settings
 from models.weights.catalog import Catalog
-from models.weights.download import fetch
+from models.weights.download import download
 
 _ROOT = Path(__file__).resolve().parents[1]
 _POLL_SECONDS = 0.02
@@ -81,7 +81,7 @@ def running_app(**environment: str) -> Iterator[AppProcess]:
     with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:
         home, port = Path(folder), free_port()
         if load_settings().engine is EngineChoice.EMBEDDED:
-            fetch(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
+            download(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
             (home / "models").symlink_to(weights_directory(), target_is_directory=True)
         own = {"M1_HOME": folder, "M1_PORT": str(port), "M1_HOST": "127.0.0.1"}
         log = home / "app.log"

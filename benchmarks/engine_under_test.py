@@ -18,7 +18,7 @@ from models.engine.endpoint import Endpoint
 from models.servers.llama_server import llama_server
 from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
-from models.weights.download import fetch
+from models.weights.download import download
 
 _START_SECONDS = 600.0
 
@@ -57,7 +57,7 @@ def engine_under_test(parallel: int, context_length: int, threads: int) -> Itera
             server = vllm_server(given.vllm_python, model, model, home / "vllm.log", shlex.split(given.vllm_args))
         else:
             model = DEFAULT_MODEL_ID
-            path = fetch(Catalog.load().get(model), weights_directory())
+            path = download(Catalog.load().get(model), weights_directory())
             server = llama_server(path, model, context_length, parallel, threads or None, home / "llama.log")
         server.start()
         try:

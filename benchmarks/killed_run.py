@@ -32,7 +32,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings
 from models.weights.catalog import Catalog
-from models.weights.download import fetch
+from models.weights.download import download
 from storage.jobs.records import JobState
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -171,7 +171,7 @@ def _compare(straight: pd.DataFrame, killed: pd.DataFrame, outcome: Outcome) -> 
 async def measure(options: argparse.Namespace, home: Path) -> Outcome:
     """Execute both runs and compare their stored results."""
     (home / "models").symlink_to(weights_directory(), target_is_directory=True)
-    fetch(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
+    download(Catalog.load().get(DEFAULT_MODEL_ID), weights_directory())
     # This process only plans and reads: its engine is never used.
     settings = Settings(home=home, engine=EngineChoice.EMBEDDED, model=DEFAULT_MODEL_ID)
     services, app = build_services(settings), App(home)

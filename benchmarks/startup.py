@@ -1,4 +1,4 @@
-"""How long users wait for the page: `python -m benchmarks.startup`, with the app installed and its weights fetched.
+"""How long users wait for the page: `python -m benchmarks.startup`, with the app installed and its weights downloaded.
 
 From starting `python app.py` to the first 200 of the page, and to a responding engine. With `--imports`: which packages
 take the time before the page.

@@ -21,7 +21,7 @@ from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.process import KEPT_MEMORY
 from m1app.training.recipe import TrainingRecipe
 from models.weights.catalog import Catalog
-from models.weights.download import fetch
+from models.weights.download import download
 
 _ROOT = Path(__file__).resolve().parents[1]
 _BARE = _ROOT / "benchmarks" / "bare" / "train_with_trl.py"
@@ -101,7 +101,7 @@ def main() -> int:
     if not settings.train_python.is_file():
         sys.stdout.write("There is no .venv-train; run make train-env to measure the training.\n")
         return 0
-    base = fetch(Catalog.load().get("smollm2-135m"), settings.models_directory)
+    base = download(Catalog.load().get("smollm2-135m"), settings.models_directory)
     rows = []
     for turn in range(options.turns):
         with tempfile.TemporaryDirectory(prefix="m1-training-") as place:

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
     hub_offline: bool = False
-    """True restricts a managed vLLM to weights that were fetched before."""
+    """True restricts a managed vLLM to weights that were downloaded before."""
     cpu_jobs: int = Field(default=1, ge=0, le=1024)
     """Maximum concurrent CPU jobs, including stopping ones; 0 starts none."""
     gpu_jobs: int = Field(default=1, ge=0, le=1024)

@@ -17,7 +17,7 @@ ModelsError
 ├── CatalogError                 catalog.toml or a profile file contains an error
 │   ├── UnknownModel             no entry with that id
 │   └── UnknownProfile           no profile with that id
-└── DownloadError                the weights could not be fetched
+└── DownloadError                the weights could not be downloaded
     ├── SourceUnreachable        no connection, or the connection kept breaking
     ├── SourceRefused            not found, or a licence must be accepted
     ├── HashMismatch             the bytes do not match the catalog
@@ -107,7 +107,7 @@ class UnknownProfile(CatalogError):
 
 
 class DownloadError(ModelsError):
-    """The weights could not be fetched."""
+    """The weights could not be downloaded."""
 
 
 class SourceUnreachable(DownloadError):

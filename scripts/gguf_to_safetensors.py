@@ -28,7 +28,7 @@ def convert(gguf: Path, directory: Path) -> bool:
         FileNotFoundError: the GGUF file does not exist.
     """
     if not gguf.is_file():
-        raise FileNotFoundError(f"GGUF file {gguf} not found. Fetch the model first.")
+        raise FileNotFoundError(f"GGUF file {gguf} not found. Download the model first.")
     if (directory / _COMPLETE).is_file():
         return False
     unfinished = directory.with_name(f"{directory.name}.unfinished")

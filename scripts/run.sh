@@ -1,5 +1,5 @@
 #!/bin/sh
-# From a fresh clone to the page: installs what is missing, fetches the embedded model if it is used, and serves.
+# From a fresh clone to the page: installs what is missing, downloads the embedded model if it is used, and serves.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ if [ -z "${M1_ENGINE_URL:-}" ] && [ -z "${M1_MODEL:-}" ] && [ "${M1_ENGINE:-embe
     # The app expands it too.
     # shellcheck disable=SC2088
     case "$home" in "~/"*) home=$HOME/${home#"~/"} ;; esac
-    # Later starts leave this to the app, which checks the file's hash and fetches it again if necessary.
+    # Later starts leave this to the app, which checks the file's hash and downloads it again if necessary.
     if [ ! -d "$home/models/smollm2-135m" ]; then
         status=0
         .venv/bin/python -m models.weights.download smollm2-135m --directory "$home/models" || status=$?

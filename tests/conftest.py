@@ -63,12 +63,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
 
 @pytest.fixture(scope="session")
 def smollm2_path() -> Path:
-    """The default model's GGUF file, fetched once; M1_TEST_HOME says where it is kept."""
+    """The default model's GGUF file, downloaded once; M1_TEST_HOME says where it is kept."""
     from models.weights.catalog import Catalog
-    from models.weights.download import fetch
+    from models.weights.download import download
 
     home = Path(os.environ.get("M1_TEST_HOME") or ROOT / "data" / "test-home")
-    return fetch(Catalog.load().get("smollm2-135m"), home / "models")
+    return download(Catalog.load().get("smollm2-135m"), home / "models")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ PACKAGES = ("m1app", "models", "storage")
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as pip and pipx build it; they fetch the builder, here it is installed already."""
+    """The wheel, built as pip and pipx build it; they download the builder, here it is installed already."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_builder_here_is_the_one_that_pip_fetches() -> None:
+def test_builder_here_is_the_one_that_pip_downloads() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert set(project["build-system"]["requires"]) <= set(project["dependency-groups"]["dev"])
 

@@ -50,7 +50,7 @@ def _add_import(below: Any) -> None:
         "--layout", default="", help="layout of the file, see `questions layouts` (default: found by its columns)"
     )
     command.add_argument(
-        "--hub", action="store_true", help="fetch FILE, such as openlifescienceai/medmcqa, from the hub"
+        "--hub", action="store_true", help="download FILE, such as openlifescienceai/medmcqa, from the hub"
     )
     command.add_argument("--config", default="", help="configuration of the repository, with --hub")
     command.add_argument("--split", default="", help="split of the repository, with --hub")

@@ -1,4 +1,4 @@
-"""The app's engine and its lifecycle: fetch weights, start, watch, restart, stop.
+"""The app's engine and its lifecycle: download weights, start, watch, restart, stop.
 
 The settings choose one engine; it may serve several models, and more servers may be configured. It starts in a separate
 thread, so that the page opens while the weights load.
@@ -26,7 +26,7 @@ from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
 from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
-from models.weights.download import fetch, local_path
+from models.weights.download import download, local_path
 from models.weights.download_progress import DownloadProgress
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _AT = " @ "
 class EngineState(StrEnum):
     """Lifecycle state of the engine."""
 
-    FETCHING = "fetching weights"
+    DOWNLOADING = "downloading weights"
     STARTING = "starting"
     READY = "ready"
     RESTARTING = "restarting"
@@ -100,7 +100,7 @@ class EngineService:
         return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
 
     def start(self) -> None:
-        """Start fetching and starting the engine in the background; see `status` for progress.
+        """Start downloading and starting the engine in the background; see `status` for progress.
 
         Does nothing if it was started before: see `restart`.
         """
@@ -195,7 +195,7 @@ class EngineService:
         if self._start_error:
             return EngineStatus(self.choice, EngineState.FAILED, self._start_error, self._model_id())
         if self._server is None:
-            return EngineStatus(self.choice, EngineState.FETCHING, self._progress, self._model_id())
+            return EngineStatus(self.choice, EngineState.DOWNLOADING, self._progress, self._model_id())
         server = self._server.status()
         is_ready = server.state is ServerState.READY
         message = "" if is_ready else " ".join(filter(None, (server.message, server.loading)))
@@ -241,7 +241,7 @@ class EngineService:
         if self.choice is EngineChoice.VLLM:
             return self._make_vllm(logs / "vllm.log")
         model = self._catalog.current().get(self._model_id())
-        path = fetch(
+        path = download(
             model,
             self._settings.models_directory,
             hub_url=self._settings.hub_url,
@@ -266,7 +266,7 @@ class EngineService:
         except UnknownModel:
             pass  # a repository or folder that is not in the catalog; vLLM reports any problems with it
         else:
-            is_hub = model.is_fetched_by_engine
+            is_hub = model.is_downloaded_by_engine
             source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
             revision = model.revision if is_hub else ""
         server = vllm_server(
@@ -306,6 +306,6 @@ class EngineService:
         if self._start_error:
             raise ServerStartFailed(self._start_error)
         if self._server is None:
-            doing = self._progress or "The model's weights are being fetched"
+            doing = self._progress or "The model's weights are being downloaded"
             raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
         return self._server.endpoint()

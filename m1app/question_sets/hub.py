@@ -1,9 +1,10 @@
-"""Question sets on the Hugging Face hub: known repositories, and how to fetch them.
+"""Question sets on the Hugging Face hub: known repositories, and how to download them.
 
-`fetch_from_hub` starts `python -m m1app.question_sets.hub FOLDER`, which reads a request as JSON from standard input,
-fetches through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error": message}`. It is a
-separate process because `datasets` and `huggingface_hub` take address, token and offline mode from the environment on
-import, and keep loaded data in memory. It runs no code from repositories: `datasets` no longer supports that.
+`download_from_hub` starts `python -m m1app.question_sets.hub FOLDER`, which reads a request as JSON from standard
+input, downloads through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error": message}`. It
+is a separate process because `datasets` and `huggingface_hub` take address, token and offline mode from the
+environment on import, and keep loaded data in memory. It runs no code from repositories: `datasets` no longer supports
+that.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _PREFERRED_SPLITS = ("test", "validation")
 
 @dataclass(frozen=True, slots=True)
 class HubRequest:
-    """What to fetch; empty fields are chosen from what the repository has."""
+    """What to download; empty fields are chosen from what the repository has."""
 
     repo: str
     config: str = ""
@@ -88,8 +89,8 @@ def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") 
     return HubRequest(known.repo, config or known.config, split or known_split, known.file, layout or known.layout)
 
 
-def fetch(request: HubRequest, folder: Path) -> HubRequest:
-    """Fetch into a file of `folder` (rows.parquet, or `request.file`); return what was chosen.
+def download(request: HubRequest, folder: Path) -> HubRequest:
+    """Download into a file of `folder` (rows.parquet, or `request.file`); return what was chosen.
 
     Raises:
         InvalidQuestionSet: the repository has several parts and none was named.
@@ -100,8 +101,8 @@ def fetch(request: HubRequest, folder: Path) -> HubRequest:
     from huggingface_hub import hf_hub_download
 
     if request.file:
-        fetched = hf_hub_download(request.repo, request.file, repo_type="dataset")
-        shutil.copyfile(fetched, folder / request.file)
+        downloaded = hf_hub_download(request.repo, request.file, repo_type="dataset")
+        shutil.copyfile(downloaded, folder / request.file)
         return request
     config = request.config or _only(datasets.get_dataset_config_names(request.repo), ("default",), "config")
     splits = datasets.get_dataset_split_names(request.repo, config)
@@ -141,7 +142,7 @@ def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
     """Return what the process prints."""
     folder = Path(arguments[0])
     try:
-        return asdict(fetch(HubRequest(**request), folder))
+        return asdict(download(HubRequest(**request), folder))
     except (InvalidQuestionSet, OSError, RuntimeError, ValueError) as exc:
         lines = str(exc).strip().splitlines()
         return {"error": lines[0] if lines else type(exc).__name__, "kind": type(exc).__name__}
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
 
 _CONNECT_SECONDS = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
-_OFFLINE = "M1_HUB_OFFLINE is set: only datasets fetched before can be imported."
+_OFFLINE = "M1_HUB_OFFLINE is set: only datasets downloaded before can be imported."
 _UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
     "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
@@ -160,11 +161,11 @@ _ADVICE = {
 """Advice by error class name."""
 
 
-async def fetch_from_hub(request: HubRequest, folder: Path, settings: Settings) -> tuple[HubRequest, Path]:
-    """Fetch a set into an empty `folder`; return what was chosen and the file.
+async def download_from_hub(request: HubRequest, folder: Path, settings: Settings) -> tuple[HubRequest, Path]:
+    """Download a set into an empty `folder`; return what was chosen and the file.
 
     Raises:
-        InvalidQuestionSet: it cannot be fetched; the message says why.
+        InvalidQuestionSet: it cannot be downloaded; the message says why.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -217,7 +218,7 @@ def _reply(output: bytes, complaints: bytes, status: int | None) -> Mapping[str,
     except ValueError:
         lines = complaints.decode(errors="replace").strip().splitlines()
         said = lines[-1] if lines else f"the process ended with status {status}"
-        return {"error": f"fetching failed: {said}", "kind": ""}
+        return {"error": f"downloading failed: {said}", "kind": ""}
     return reply
 
 

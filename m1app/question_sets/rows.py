@@ -275,6 +275,6 @@ def _parquet_table(content: bytes, file_name: str) -> RowTable:
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
         reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
         raise InvalidQuestionSet(
-            f"{file_name}: this Parquet file cannot be read ({reason}). Fetch or export it again."
+            f"{file_name}: this Parquet file cannot be read ({reason}). Download or export it again."
         ) from exc
     return RowTable("", rows, lambda index: f"row {index + 1:,}")

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.question_sets.hub import download_from_hub, hub_request
 from m1app.question_sets.importing import (
     KNOWN_LAYOUTS,
     Candidate,
@@ -95,11 +95,11 @@ class QuestionSetService:
             split: empty uses the usual one, else test, validation, or the only one.
 
         Raises:
-            InvalidQuestionSet: it cannot be fetched, or as in `import_file`.
+            InvalidQuestionSet: it cannot be downloaded, or as in `import_file`.
         """
         request = hub_request(repo, config, split, layout)
         async with scratch_folder("m1-hub-") as folder:
-            chosen, path = await fetch_from_hub(request, folder, self._settings)
+            chosen, path = await download_from_hub(request, folder, self._settings)
             content = await asyncio.to_thread(path.read_bytes)
         parsed = await asyncio.to_thread(parse_question_sets, content, path.name, chosen.layout)
         own = name or ("" if chosen.file else chosen.name)

@@ -55,7 +55,7 @@ class BaseModel:
     """Catalog id, or a name derived from the path."""
     kind: BaseKind
     location: str
-    """Absolute path of the file or folder; ORG/REPO for a model that training fetches from the hub."""
+    """Absolute path of the file or folder; ORG/REPO for a model that training downloads from the hub."""
     revision: str
     """Revision of a hub repository; otherwise empty."""
     parameters: int | None
@@ -86,7 +86,7 @@ class HubAccess:
     token: str = field(default="", repr=False)
     """Sent only to `url`; empty for none."""
     is_offline: bool = False
-    """True allows only what was fetched before."""
+    """True allows only what was downloaded before."""
     cache: Path | None = None
     """Cache of transformers and vLLM; None uses huggingface_hub's default."""
 
@@ -104,7 +104,7 @@ def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
         if not path.exists():
             raise RecipeRefused("base", f"{exc} A .gguf file or a folder of safetensors works too.") from exc
         return _at(path.absolute(), _slug(path), None)
-    if entry.is_fetched_by_engine:
+    if entry.is_downloaded_by_engine:
         parameters = parse_size(entry.parameters)
         revision, repo = entry.revision, str(entry.hub_repo)
         missing = "its weights are on the hub."
@@ -120,7 +120,7 @@ def find_base(name: str, catalog: Catalog, models_directory: Path) -> BaseModel:
 def with_hub_template(base: BaseModel, hub: HubAccess) -> BaseModel:
     """Return the base with its hub repository's chat template; unchanged if its weights are here. Blocks.
 
-    The two files that contain it are small. Cached ones are read, others fetched but not kept. On failure,
+    The two files that contain it are small. Cached ones are read, others downloaded but not kept. On failure,
     `template_missing` of the result says why.
     """
     if base.kind != "hub":
@@ -151,8 +151,8 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
     if hub.is_offline:
         if name == _TOKENIZER_FILE:
             raise _NotHere(
-                f"M1_HUB_OFFLINE is set and {name} of {base.location} was not fetched before. Fetch the model once "
-                "without it."
+                f"M1_HUB_OFFLINE is set and {name} of {base.location} was not downloaded before. Download the model "
+                "once without it."
             )
         return
     wanted = HubFile(hub.url, base.location, name, base.revision or "main", hub.token)
@@ -181,10 +181,10 @@ def parse_size(text: str) -> int | None:
 def _at(path: Path, name: str, entry: CatalogModel | None) -> BaseModel:
     if path.is_dir():
         return _from_folder(path, name, entry)
-    if entry is not None and not path.exists():  # It is fetched when the job starts.
+    if entry is not None and not path.exists():  # It is downloaded when the job starts.
         is_own = isinstance(entry.source, FileSource)
-        fetching = f"Fetch them with `python -m models.weights.download {name} --directory {path.parent.parent}`."
-        missing = f"its weights are not in {path}. {'Put them there.' if is_own else fetching}"
+        downloading = f"Download them with `python -m models.weights.download {name} --directory {path.parent.parent}`."
+        missing = f"its weights are not in {path}. {'Put them there.' if is_own else downloading}"
         parameters = parse_size(entry.parameters)
         return BaseModel(
             name, "gguf", str(path), "", parameters, None, entry.context_length, "", entry, template_missing=missing

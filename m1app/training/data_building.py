@@ -18,7 +18,7 @@ from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.hub import fetch_from_hub, hub_request
+from m1app.question_sets.hub import download_from_hub, hub_request
 from m1app.scratch_folder import scratch_folder
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, sample_text
@@ -188,7 +188,7 @@ class TrainingDataService:
         try:
             request = hub_request(repo, "", split or "train")
             async with scratch_folder("m1-hub-") as folder:
-                chosen, path = await fetch_from_hub(request, folder, self._settings)
+                chosen, path = await download_from_hub(request, folder, self._settings)
                 content = await asyncio.to_thread(path.read_bytes)
         except InvalidQuestionSet as exc:
             raise InvalidTrainingData(str(exc)) from exc

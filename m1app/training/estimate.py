@@ -41,7 +41,7 @@ class Estimate:
     memory_bytes: int
     """Memory of each GPU for bf16, else of the machine."""
     disk_bytes: int
-    """Maximum size of checkpoints, the finished model twice, and what must still be fetched of the base."""
+    """Maximum size of checkpoints, the finished model twice, and what must still be downloaded of the base."""
     steps: int
     samples: int
     """Tokens trained on per epoch."""
@@ -77,7 +77,7 @@ def estimate_training(
     shared = -(-_state(recipe, base.parameters, trainable) // devices)
     return Estimate(
         memory_bytes=_PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices),
-        disk_bytes=disk_to_write(recipe, base.parameters, trainable, devices=devices) + _to_fetch(base),
+        disk_bytes=disk_to_write(recipe, base.parameters, trainable, devices=devices) + _to_download(base),
         steps=steps,
         samples=samples,
         parameters=base.parameters,
@@ -150,7 +150,7 @@ def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devi
     return round(activations * (1 if recipe.precision == "bf16" else _ON_CPU))
 
 
-def _to_fetch(base: "BaseModel") -> int:
+def _to_download(base: "BaseModel") -> int:
     """Includes files already in the hub cache: only the hub's library knows about those."""
     if base.is_here or base.entry is None:
         return 0

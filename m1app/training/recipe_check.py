@@ -88,7 +88,7 @@ def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimat
     if on_disk > machine.disk_free_bytes:
         raise RecipeRefused(
             "keep_checkpoints",
-            f"Checkpoints, the finished model and a base model still to be fetched need about {size(on_disk)} of disk, "
+            f"Checkpoints, the finished model and a base model not yet downloaded need about {size(on_disk)} of disk, "
             f"but {size(machine.disk_free_bytes)} is free. Free some space, keep fewer checkpoints, or move M1_HOME.",
         )
 

@@ -34,7 +34,7 @@ from m1app.training.training_rows import SplitRows, choose_profile, row_of, spli
 from m1app.training.tuned_models import TunedModels
 from models.profiles import Profiles
 from models.weights.catalog import Catalog
-from models.weights.download import fetch
+from models.weights.download import download
 from storage.errors import not_found
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 
@@ -77,7 +77,7 @@ class FineTuningService:
         self._tuned = TunedModels(settings)
 
     async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
-        """Check a recipe against data, base and machine, and estimate its cost; fetches no weights.
+        """Check a recipe against data, base and machine, and estimate its cost; downloads no weights.
 
         Raises:
             RecipeRefused: a field cannot be satisfied here; `field` names it.
@@ -123,7 +123,7 @@ class FineTuningService:
 
         Raises:
             AppError: it failed; the message says why and what to do.
-            ModelsError: the base model's weights could not be fetched.
+            ModelsError: the base model's weights could not be downloaded.
         """
         try:
             async with AsyncExitStack() as after_failure:
@@ -229,11 +229,11 @@ class FineTuningService:
         return _Data(found.id, found.sha256, samples)
 
     async def _write(self, recipe: TrainingRecipe, folder: TrainingFolder, job_id: str) -> None:
-        """Fetch the base if that is the app's task, check everything on the training machine, and write the folder."""
+        """Download the base if that is up to the app, check everything on the training machine, write the folder."""
         base = await asyncio.to_thread(self._base, recipe)
         if base.entry is not None and base.kind == "gguf":
             await asyncio.to_thread(
-                fetch,
+                download,
                 base.entry,
                 self._settings.models_directory,
                 hub_url=self._settings.hub_url,

@@ -68,7 +68,7 @@ def choose_profile(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles) 
 
 
 def with_template(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles, hub: HubAccess) -> BaseModel:
-    """Return the base with its chat template, fetched from the hub if a profile leaves the prompt to it. Blocks.
+    """Return the base with its chat template, downloaded from the hub if a profile leaves the prompt to it. Blocks.
 
     Raises UnknownProfile; an unavailable template is not an error here, since another profile may be chosen.
     """

@@ -60,7 +60,7 @@ def vllm_server(
         revision: branch, tag or commit of a hub repository; empty uses its default branch.
         hub_url: address of the hub; empty uses the public one.
         hub_token: for repositories whose licence must be accepted; empty leaves HF_TOKEN as it is.
-        is_offline: True loads only what has already been fetched.
+        is_offline: True loads only what has already been downloaded.
         policy: how often to restart it after crashes.
     """
 

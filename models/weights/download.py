@@ -1,9 +1,9 @@
-"""Fetches a model's weights and puts them on disk only once they are verified.
+"""Downloads a model's weights and puts them on disk only once they are verified.
 
 A model's file is stored as `directory/ID/FILE`, where it appears by a single rename after its size and sha256 have
 been verified. Next to it are `FILE.part` (an unfinished download, which is resumed), `FILE.stamp` (see `weights_file`)
-and `FILE.lock` (one download at a time, across processes). Whole hub repositories are fetched by the engine that serves
-them.
+and `FILE.lock` (one download at a time, across processes). Whole hub repositories are downloaded by the engine that
+serves them.
 
     python -m models.weights.download smollm2-135m --directory DIR
 """
@@ -34,7 +34,7 @@ def local_path(model: CatalogModel, directory: Path) -> Path:
     """Where the weights are or will be stored under `directory`.
 
     Raises:
-        DownloadError: the engine fetches this model itself.
+        DownloadError: the engine downloads this model itself.
     """
     source = model.source
     if isinstance(source, FileSource):
@@ -42,18 +42,18 @@ def local_path(model: CatalogModel, directory: Path) -> Path:
     inner = source.member if isinstance(source, WheelSource) else source.file
     if inner is None:
         raise DownloadError(
-            f"{model.id} is a whole hub repository ({source}), which vLLM fetches itself when it starts. "
+            f"{model.id} is a whole hub repository ({source}), which vLLM downloads itself when it starts. "
             "Start a vLLM engine with it, or choose a model that is a single .gguf file."
         )
     return directory / model.id / PurePosixPath(inner).name
 
 
-def is_fetched(model: CatalogModel, directory: Path) -> bool:
+def is_downloaded(model: CatalogModel, directory: Path) -> bool:
     """Whether the weights are present and complete; hashes them if they changed since the last check.
 
-    Always False for a model that the engine fetches.
+    Always False for a model that the engine downloads.
     """
-    if model.is_fetched_by_engine:
+    if model.is_downloaded_by_engine:
         return False
     path = local_path(model, directory)
     if isinstance(model.source, FileSource) and not model.sha256:
@@ -61,7 +61,7 @@ def is_fetched(model: CatalogModel, directory: Path) -> bool:
     return is_intact(path, _stamp(model, directory), _expected(model), ProgressMeter(None))
 
 
-def fetch(
+def download(
     model: CatalogModel,
     directory: Path,
     *,
@@ -74,7 +74,7 @@ def fetch(
     """Make sure the weights are on disk, downloading them if necessary. Blocks: call it from a thread.
 
     Args:
-        model: what to fetch.
+        model: what to download.
         directory: the weights' directory; made if missing.
         hub_url: address of the hub.
         hub_token: sent to `hub_url` alone, never to a host it redirects to; empty for none.
@@ -218,8 +218,10 @@ def _line(progress: DownloadProgress) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch one model from the command line; return 0 if its weights are present."""
-    parser = argparse.ArgumentParser(prog="python -m models.weights.download", description="Fetch a model's weights.")
+    """Download one model from the command line; return 0 if its weights are present."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.weights.download", description="Download a model's weights."
+    )
     parser.add_argument("model", help="id or hub repository of a catalog entry")
     parser.add_argument("--directory", type=Path, required=True, help="the weights' directory")
     parser.add_argument("--catalog", type=Path, help="a catalog file of your own, over the shipped one")
@@ -230,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = Catalog.load(extra=chosen.catalog).get(chosen.model)
         token = os.environ.get("HF_TOKEN", "")
-        path = fetch(model, chosen.directory, hub_url=chosen.hub_url, hub_token=token, on_progress=line.show)
+        path = download(model, chosen.directory, hub_url=chosen.hub_url, hub_token=token, on_progress=line.show)
     except ModelsError as exc:
         line.end()
         sys.stderr.write(f"{exc}\n")

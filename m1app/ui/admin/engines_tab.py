@@ -19,7 +19,7 @@ from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size
 from models.weights.catalog import CatalogModel
-from models.weights.download import is_fetched, local_path
+from models.weights.download import is_downloaded, local_path
 
 _TICK_SECONDS = 2.0
 _SHARED_SECONDS = 1.0
@@ -77,7 +77,7 @@ async def engines_value(services: Services) -> dict[str, Any]:
     return shown | {
         # Admins may do this from anywhere; the header offers it only on this machine.
         "can_restart": is_managed,
-        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
+        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.DOWNLOADING),
         "served": list(reading.models),
         "models": await asyncio.to_thread(_models, services),
         "log": services.engines.log_tail(_LOG_LINES),
@@ -107,13 +107,13 @@ def _model(model: CatalogModel, folder: Path, *, is_used: bool) -> dict[str, str
 
 
 def _place(model: CatalogModel, folder: Path) -> str:
-    if model.is_fetched_by_engine:
-        return "fetched by vLLM"
-    return "on disk" if is_fetched(model, folder) else "not fetched"
+    if model.is_downloaded_by_engine:
+        return "downloaded by vLLM"
+    return "on disk" if is_downloaded(model, folder) else "not downloaded"
 
 
 def _size(model: CatalogModel, folder: Path) -> str:
     """Size of the file on disk, else its download size; empty if unknown."""
-    if not model.is_fetched_by_engine and is_fetched(model, folder):
+    if not model.is_downloaded_by_engine and is_downloaded(model, folder):
         return size(local_path(model, folder).stat().st_size)
     return size(model.size_bytes) if model.size_bytes else ""

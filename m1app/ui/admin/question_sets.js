@@ -105,7 +105,7 @@ class QuestionSetsTab {
       const values = Object.fromEntries(new FormData(hubForm));
       part("report").replaceChildren();
       this.#ask("hub", values);
-      this.#busy(`Fetching ${values.repo}…`);
+      this.#busy(`Downloading ${values.repo}…`);
     });
   }
 

@@ -103,7 +103,7 @@ def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
         "demo": _DEMO if services.engines.is_demo else "",
         "facts": _facts(services, status, info),
         "can_restart": is_managed,
-        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.FETCHING),
+        "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.DOWNLOADING),
         "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
         "log": services.engines.log_tail(30) if is_local else "",
     }

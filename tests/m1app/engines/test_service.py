@@ -123,7 +123,7 @@ async def test_remote_engine_that_is_down_is_unreachable(make_service: MakeServi
 
 async def test_before_its_start_the_engine_is_said_to_be_on_its_way(make_service: MakeService) -> None:
     service = make_service()
-    assert (service.status().state, service.log_tail()) == (EngineState.FETCHING, "")
+    assert (service.status().state, service.log_tail()) == (EngineState.DOWNLOADING, "")
     with pytest.raises(ServerStartFailed, match="not ready yet"):
         await service.engine().describe()
 

@@ -299,7 +299,7 @@ async def test_output_that_is_kept_elsewhere_is_shown_and_copied_when_the_job_is
     assert (await service.log_tail(job.id)).endswith("line 49\n")
 
 
-async def test_log_of_a_running_job_says_when_its_output_cannot_be_fetched(
+async def test_log_of_a_running_job_says_when_its_output_cannot_be_downloaded(
     service: JobService, recorder: Recorder
 ) -> None:
     job = await started(service)

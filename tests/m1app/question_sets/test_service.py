@@ -251,7 +251,7 @@ def with_hub(database: Database, settings: Settings, url: str, *, is_offline: bo
     return QuestionSetService(database, settings.model_copy(update=changes))
 
 
-async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_from_what_was_fetched(
+async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_from_what_was_downloaded(
     database: Database, settings: Settings, hub: HubStandIn
 ) -> None:
     report = await with_hub(database, settings, hub.url).import_hub("openlifescienceai/medmcqa")
@@ -263,7 +263,7 @@ async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_f
     offline = with_hub(database, settings, hub.url, is_offline=True)
     again = await offline.import_hub("https://huggingface.co/datasets/openlifescienceai/medmcqa")
     assert (again.sets, len(again.notes)) == ((made,), 1)
-    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only datasets fetched before"):
+    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only datasets downloaded before"):
         await offline.import_hub("some/sets")
     assert hub.asked == []
 
@@ -304,6 +304,6 @@ async def test_a_dataset_that_cannot_be_had_says_what_to_check(
 async def test_only_the_name_of_a_repository_reaches_for_the_hub(
     sets: QuestionSetService, monkeypatch: pytest.MonkeyPatch, repo: str
 ) -> None:
-    monkeypatch.setattr("m1app.question_sets.service.fetch_from_hub", None)
+    monkeypatch.setattr("m1app.question_sets.service.download_from_hub", None)
     with pytest.raises(InvalidQuestionSet, match="expected a hub repository such as"):
         await sets.import_hub(repo)

@@ -122,7 +122,7 @@ def test_a_hub_base_that_has_no_template_is_known_to_have_none(huatuo: BaseModel
         split_rows(some_samples(8), recipe(), found, load_profiles().get("huatuo-o1"))
 
 
-def test_offline_only_what_was_fetched_before_is_read(huatuo: BaseModel, hub: Hub, tmp_path: Path) -> None:
+def test_offline_only_what_was_downloaded_before_is_read(huatuo: BaseModel, hub: Hub, tmp_path: Path) -> None:
     offline = access(hub, tmp_path, is_offline=True)
     missing = with_hub_template(huatuo, offline)
     with pytest.raises(NoChatTemplate, match=r"not available yet: M1_HUB_OFFLINE is set.*profile=m1.*a folder"):
@@ -154,7 +154,7 @@ def test_the_hub_is_asked_only_where_the_profile_leaves_the_prompt_to_the_base(
     assert split_rows(some_samples(8), asked, huatuo, load_profiles().get("m1")).train
 
 
-def test_a_gguf_base_that_is_not_fetched_yet_says_how_to_fetch_it(tmp_path: Path) -> None:
+def test_a_gguf_base_that_is_not_downloaded_yet_says_how_to_download_it(tmp_path: Path) -> None:
     found = find_base("smollm2-135m", Catalog.load(), tmp_path)
     with pytest.raises(
         NoChatTemplate, match=r"not available yet.*python -m models\.weights\.download smollm2-135m --directory"

@@ -143,14 +143,14 @@ def test_a_full_disk_is_refused_before_it_starts() -> None:
     assert refused.value.field == "keep_checkpoints"
 
 
-@pytest.mark.parametrize(("name", "fetched"), [("m1-7b-1k", 14 * GB), ("smollm2-135m", None)])
-def test_a_base_that_is_not_here_yet_needs_disk_as_well(tmp_path: Path, name: str, fetched: int | None) -> None:
+@pytest.mark.parametrize(("name", "downloaded"), [("m1-7b-1k", 14 * GB), ("smollm2-135m", None)])
+def test_a_base_that_is_not_here_yet_needs_disk_as_well(tmp_path: Path, name: str, downloaded: int | None) -> None:
     there = find_base(name, Catalog.load(), tmp_path)
     assert there.entry is not None and there.parameters is not None
     size = estimate_training(recipe(), there, 150, 1000)
     here = replace(there, kind="folder", location=str(tmp_path))
     more = size.disk_bytes - estimate_training(recipe(), here, 150, 1000).disk_bytes
-    assert more == (fetched or there.entry.size_bytes) > 50_000_000
+    assert more == (downloaded or there.entry.size_bytes) > 50_000_000
 
 
 def test_going_on_needs_room_for_what_is_still_to_be_written() -> None:

@@ -168,7 +168,7 @@ time.sleep(120)
 def test_missing_model_is_named(tmp_path: Path):
     server = embedded(tmp_path / "absent.gguf", tmp_path / "llama.log")
     server.start()
-    with pytest.raises(ServerStartFailed, match=r"^Model file .*absent\.gguf not found\. Fetch the model"):
+    with pytest.raises(ServerStartFailed, match=r"^Model file .*absent\.gguf not found\. Download the model"):
         server.wait_ready(60)
     assert server.status().state is ServerState.FAILED
     assert server.status().restarts == 0

@@ -163,7 +163,7 @@ def command_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **optio
     return command.argv, command.env
 
 
-def test_app_that_is_offline_to_the_hub_still_lets_vllm_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_app_that_is_offline_to_the_hub_lets_vllm_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert command_environment(monkeypatch, tmp_path)[1]["HF_HUB_OFFLINE"] == "0"
     assert command_environment(monkeypatch, tmp_path, is_offline=True)[1]["HF_HUB_OFFLINE"] == "1"

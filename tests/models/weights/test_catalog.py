@@ -43,7 +43,7 @@ def test_shipped_catalog_loads_and_names_the_embedded_default() -> None:
 def test_shipped_entries_use_the_known_profiles_and_pin_every_single_file() -> None:
     models = Catalog.load().models
     assert {model.profile for model in models} == PROFILES
-    assert all(re.fullmatch("[0-9a-f]{64}", model.sha256) for model in models if not model.is_fetched_by_engine)
+    assert all(re.fullmatch("[0-9a-f]{64}", model.sha256) for model in models if not model.is_downloaded_by_engine)
 
 
 def test_only_medgemma_is_gated() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import DownloadError, HashMismatch, NoDiskSpace, SourceRefused
-from models.weights.download import fetch, is_fetched, local_path, main
+from models.weights.download import download, is_downloaded, local_path, main
 from models.weights.download_progress import DownloadProgress, DownloadStage
 from models.weights.sources import FileSource, HubSource
 from tests.models.weights.weights_cases import CONTENT, ROOT, TOKEN, files_in, get, model, part_of, sha256
@@ -37,11 +37,11 @@ def test_request_names_repository_revision_and_file(server: WeightsServer, tmp_p
     assert all("authorization" not in seen.headers for seen in server.seen)
 
 
-def test_finished_file_is_not_fetched_again(server: WeightsServer, tmp_path: Path) -> None:
+def test_finished_file_is_not_downloaded_again(server: WeightsServer, tmp_path: Path) -> None:
     get(server, tmp_path)
     get(server, tmp_path)
     assert len(server.downloads) == 1
-    assert is_fetched(model(), tmp_path)
+    assert is_downloaded(model(), tmp_path)
 
 
 def test_stamp_saves_hashing_and_a_touched_file_is_hashed_once(server: WeightsServer, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_progress_counts_to_the_total_and_gives_a_rate(server: WeightsServer, tm
     assert 100_000 < downloads[-1].bytes_per_second < 2_000_000
 
 
-def test_exception_from_progress_ends_the_fetch_and_keeps_the_part(server: WeightsServer, tmp_path: Path) -> None:
+def test_exception_from_progress_ends_the_download_and_keeps_the_part(server: WeightsServer, tmp_path: Path) -> None:
     server.behaviour.seconds_per_block = 0.02
 
     def stop(progress: DownloadProgress) -> None:
@@ -90,7 +90,7 @@ def test_wrong_hash_is_refused_and_leaves_no_file(server: WeightsServer, tmp_pat
     with pytest.raises(HashMismatch, match=f"the catalog says {sha256(CONTENT)}"):
         get(server, tmp_path)
     assert files_in(tmp_path) == {"tiny.gguf.lock"}
-    assert not is_fetched(model(), tmp_path)
+    assert not is_downloaded(model(), tmp_path)
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-10], CONTENT + b"more"], ids=["shorter", "longer"])
@@ -101,10 +101,10 @@ def test_wrong_size_is_refused_and_leaves_no_file(server: WeightsServer, tmp_pat
     assert files_in(tmp_path) == {"tiny.gguf.lock"}
 
 
-def test_truncated_file_is_noticed_and_fetched_again(server: WeightsServer, tmp_path: Path) -> None:
+def test_truncated_file_is_noticed_and_downloaded_again(server: WeightsServer, tmp_path: Path) -> None:
     path = get(server, tmp_path)
     os.truncate(path, 1000)
-    assert not is_fetched(model(), tmp_path)
+    assert not is_downloaded(model(), tmp_path)
     stages: list[DownloadStage] = []
     get(server, tmp_path, on_progress=lambda progress: stages.append(progress.stage))
     assert path.read_bytes() == CONTENT
@@ -112,7 +112,7 @@ def test_truncated_file_is_noticed_and_fetched_again(server: WeightsServer, tmp_
     assert len(server.downloads) == 2
 
 
-def test_altered_file_is_removed_even_when_it_cannot_be_fetched(server: WeightsServer, tmp_path: Path) -> None:
+def test_altered_file_is_removed_even_when_it_cannot_be_downloaded(server: WeightsServer, tmp_path: Path) -> None:
     path = get(server, tmp_path)
     path.write_bytes(b"X" * len(CONTENT))
     os.utime(path, (1, 1))
@@ -133,7 +133,7 @@ def test_stamp_of_another_catalog_entry_does_not_vouch(server: WeightsServer, tm
 def test_damaged_stamp_only_costs_a_hash(server: WeightsServer, tmp_path: Path, stamp: str) -> None:
     path = get(server, tmp_path)
     path.with_name(path.name + ".stamp").write_text(stamp)
-    assert is_fetched(model(), tmp_path)
+    assert is_downloaded(model(), tmp_path)
     assert get(server, tmp_path) == path
     assert len(server.downloads) == 1
 
@@ -175,14 +175,14 @@ def test_two_threads_download_once(server: WeightsServer, tmp_path: Path) -> Non
 def test_two_processes_download_once(server: WeightsServer, tmp_path: Path) -> None:
     server.behaviour.seconds_per_block = 0.06
     script = (
-        "import sys; from pathlib import Path; from tests.models.weights.weights_cases import fetch, model; "
-        "fetch(model(), Path(sys.argv[1]), hub_url=sys.argv[2])"
+        "import sys; from pathlib import Path; from tests.models.weights.weights_cases import download, model; "
+        "download(model(), Path(sys.argv[1]), hub_url=sys.argv[2])"
     )
     command = [sys.executable, "-c", script, str(tmp_path), server.url]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     assert [process.wait(90) for process in running] == [0, 0]
     assert len(server.downloads) == 1
-    assert is_fetched(model(), tmp_path)
+    assert is_downloaded(model(), tmp_path)
 
 
 def test_weights_on_a_read_only_disk_need_no_lock_and_no_stamp(
@@ -205,8 +205,8 @@ def test_local_file_is_used_in_place(tmp_path: Path) -> None:
     mine = tmp_path / "mine.gguf"
     mine.write_bytes(CONTENT)
     for local in (model(FileSource(mine)), model(FileSource(mine), sha256="", size_bytes=None)):
-        assert fetch(local, tmp_path / "w") == local_path(local, tmp_path / "w") == mine
-        assert is_fetched(local, tmp_path / "w")
+        assert download(local, tmp_path / "w") == local_path(local, tmp_path / "w") == mine
+        assert is_downloaded(local, tmp_path / "w")
     assert files_in(tmp_path) == {"mine.gguf", "mine.gguf.stamp"}
 
 
@@ -214,7 +214,7 @@ def test_altered_local_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "mine.gguf"
     mine.write_bytes(CONTENT[:-1])
     with pytest.raises(HashMismatch, match="Restore the file, or correct the entry"):
-        fetch(model(FileSource(mine)), tmp_path / "w")
+        download(model(FileSource(mine)), tmp_path / "w")
     assert mine.read_bytes() == CONTENT[:-1]
 
 
@@ -222,22 +222,22 @@ def test_altered_local_file_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_local_file_that_is_no_gguf_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.gguf").write_bytes(content)
     with pytest.raises(SourceRefused, match="is not a readable GGUF file"):
-        fetch(model(FileSource(tmp_path / "mine.gguf"), sha256="", size_bytes=None), tmp_path / "w")
+        download(model(FileSource(tmp_path / "mine.gguf"), sha256="", size_bytes=None), tmp_path / "w")
 
 
 def test_missing_local_file_is_named(tmp_path: Path) -> None:
     missing = model(FileSource(tmp_path / "none.gguf"), sha256="", size_bytes=None)
-    assert not is_fetched(missing, tmp_path)
+    assert not is_downloaded(missing, tmp_path)
     with pytest.raises(SourceRefused, match=r"none\.gguf does not exist"):
-        fetch(missing, tmp_path)
+        download(missing, tmp_path)
 
 
 def test_whole_repository_is_left_to_the_engine(tmp_path: Path) -> None:
     whole = model(HubSource("org/big"), sha256="", size_bytes=None)
-    assert whole.is_fetched_by_engine
-    assert not is_fetched(whole, tmp_path)
-    with pytest.raises(DownloadError, match="which vLLM fetches itself"):
-        fetch(whole, tmp_path)
+    assert whole.is_downloaded_by_engine
+    assert not is_downloaded(whole, tmp_path)
+    with pytest.raises(DownloadError, match="which vLLM downloads itself"):
+        download(whole, tmp_path)
 
 
 def write_catalog(path: Path) -> Path:

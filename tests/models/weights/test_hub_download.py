@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import DownloadError, NoDiskSpace, SourceRefused, SourceUnreachable
-from models.weights.download import fetch, local_path
+from models.weights.download import download, local_path
 from models.weights.download_progress import DownloadProgress, DownloadStage
 from models.weights.hub_download import HubFile, size_of
 from tests.models.weights.weights_cases import (
@@ -67,8 +67,8 @@ def test_drops_without_progress_are_bounded_and_keep_the_part(server: WeightsSer
 def test_part_of_a_killed_process_is_continued(server: WeightsServer, tmp_path: Path) -> None:
     server.behaviour.seconds_per_block = 0.1
     script = (
-        "import sys; from pathlib import Path; from tests.models.weights.weights_cases import fetch, model; "
-        "fetch(model(), Path(sys.argv[1]), hub_url=sys.argv[2])"
+        "import sys; from pathlib import Path; from tests.models.weights.weights_cases import download, model; "
+        "download(model(), Path(sys.argv[1]), hub_url=sys.argv[2])"
     )
     killed = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), server.url], cwd=ROOT)
     deadline = time.monotonic() + 60
@@ -77,7 +77,7 @@ def test_part_of_a_killed_process_is_continued(server: WeightsServer, tmp_path: 
         time.sleep(0.01)
     killed.kill()
     killed.wait()
-    time.sleep(0.5)  # The process that fetches notices and ends as well.
+    time.sleep(0.5)  # The process that downloads notices and ends as well.
     kept = part_of(tmp_path).stat().st_size
     assert kept < len(CONTENT)
     assert not local_path(model(), tmp_path).exists()
@@ -119,7 +119,7 @@ def test_corrupt_part_is_dropped_after_its_hash_failed(server: WeightsServer, tm
 
 def test_complete_part_needs_no_network(tmp_path: Path) -> None:
     leave_part(tmp_path, CONTENT)
-    assert fetch(model(), tmp_path, hub_url="http://127.0.0.1:9").read_bytes() == CONTENT
+    assert download(model(), tmp_path, hub_url="http://127.0.0.1:9").read_bytes() == CONTENT
 
 
 def test_part_longer_than_the_file_is_dropped(server: WeightsServer, tmp_path: Path) -> None:
@@ -190,13 +190,13 @@ def test_retry_after_is_honoured(server: WeightsServer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
 def test_no_connection_is_unreachable(tmp_path: Path, address: str) -> None:
     with pytest.raises(SourceUnreachable, match="Check the network"):
-        fetch(model(), tmp_path, hub_url=address, patience_seconds=PATIENCE_SECONDS)
+        download(model(), tmp_path, hub_url=address, patience_seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.process
 def test_address_without_a_scheme_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="Check the hub's address"):
-        fetch(model(), tmp_path, hub_url="huggingface.co")
+        download(model(), tmp_path, hub_url="huggingface.co")
 
 
 def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server: WeightsServer, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_total_is_the_hubs_where_the_catalog_says_none(server: WeightsServer, tm
     assert (downloads[0].bytes_total, downloads[-1].bytes_total) == (None, len(CONTENT))
 
 
-def test_an_app_that_is_offline_to_the_hub_fetches_what_is_asked_for_and_sends_no_telemetry(
+def test_an_app_that_is_offline_to_the_hub_downloads_what_is_asked_for_and_sends_no_telemetry(
     server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"HF_HUB_OFFLINE": "1", "HF_TOKEN": TOKEN, "HF_ENDPOINT": "http://127.0.0.1:9"}.items():

@@ -6,14 +6,14 @@ import random
 from pathlib import Path
 
 from models.weights.catalog import CatalogModel
-from models.weights.download import fetch
+from models.weights.download import download
 from models.weights.sources import HubSource, Source
 from tests.models.weights.weights_server import WeightsServer
 
 ROOT = Path(__file__).parents[3]
 CONTENT = b"GGUF" + random.Random(7).randbytes(600_000)
 PATIENCE_SECONDS = 4.0
-"""For tests of a hub that brings nothing: long enough for the fetching process to have begun."""
+"""For tests of a hub that brings nothing: long enough for the downloading process to have begun."""
 HUB_FILE = HubSource("org/tiny", "gguf/tiny.gguf")
 TOKEN = "hf_secret"
 
@@ -42,7 +42,7 @@ def model(source: Source = HUB_FILE, **changes: object) -> CatalogModel:
 
 
 def get(server: WeightsServer, directory: Path, of: CatalogModel | None = None, **options: object) -> Path:
-    return fetch(of or model(), directory, **({"hub_url": server.url} | options))
+    return download(of or model(), directory, **({"hub_url": server.url} | options))
 
 
 def part_of(directory: Path) -> Path:

@@ -118,7 +118,7 @@ async def test_an_engine_that_does_not_answer_is_said_not_to(services: Services)
     # It is not the app's to restart.
     assert (value["can_restart"], value["can_stop"], value["served"]) == (False, False, [])
     models = {model["id"]: model for model in value["models"]}
-    assert models["smollm2-135m"]["place"] == "not fetched"
+    assert models["smollm2-135m"]["place"] == "not downloaded"
     assert models["smollm2-135m"]["size"] == "98.4 MB"
 
 

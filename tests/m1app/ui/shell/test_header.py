@@ -103,8 +103,8 @@ def test_every_engine_and_state_has_a_label(choice: EngineChoice, state: EngineS
 
 
 def test_an_engine_that_loads_says_how_far_it_is() -> None:
-    value = shown(state=EngineState.FETCHING, info=None, problem="not asked", message="Weights: 40 of 98 MB")
-    assert (value["state"], value["message"]) == ("fetching weights", "Weights: 40 of 98 MB")
+    value = shown(state=EngineState.DOWNLOADING, info=None, problem="not asked", message="Weights: 40 of 98 MB")
+    assert (value["state"], value["message"]) == ("downloading weights", "Weights: 40 of 98 MB")
 
 
 def test_a_remote_engine_that_does_not_answer_has_failed_and_says_why() -> None:
