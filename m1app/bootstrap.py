@@ -29,7 +29,6 @@ class Services:
 
     settings: Settings
     database: Database
-    catalog: Catalog
     profiles: Profiles
     engines: EngineService
     engine_watch: EngineWatch
@@ -79,8 +78,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         SettingsError: M1_HOME cannot be written.
     """
     make_home(settings)
-    user_catalog = settings.home / "catalog.toml"
-    catalog = Catalog.load(extra=user_catalog if user_catalog.exists() else None)
+    catalog = Catalog.load(extra=settings.home / "catalog.toml")
     profiles = load_profiles()
     user_labels = settings.home / "labels.toml"
     taxonomy = load_taxonomy(user_labels if user_labels.exists() else None)
@@ -95,7 +93,6 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     return Services(
         settings=settings,
         database=database,
-        catalog=catalog,
         profiles=profiles,
         engines=engines,
         engine_watch=EngineWatch(engines),

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     parallel_requests: int = Field(default=4, ge=1, le=64)
     """Requests that the embedded engine runs at once."""
     threads: int = Field(default=0, ge=0, le=1024)
-    """CPU threads of the embedded engine; 0 lets it use every core."""
+    """CPU threads of the embedded engine; 0 lets llama.cpp choose (the physical cores)."""
     vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
     vllm_args: str = ""
     """Extra arguments for the managed vLLM server, separated by spaces."""
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
     hub_offline: bool = False
-    """True restricts a managed vLLM to weights that were downloaded before."""
+    """True restricts the managed vLLM, hub imports and fine-tuning to what was downloaded before."""
     cpu_jobs: int = Field(default=1, ge=0, le=1024)
     """Maximum concurrent CPU jobs, including stopping ones; 0 starts none."""
     gpu_jobs: int = Field(default=1, ge=0, le=1024)

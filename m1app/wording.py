@@ -22,6 +22,11 @@ _VERDICT_WORDS = {
 }
 
 
+def state_label(state: StrEnum) -> str:
+    """The state of a trace, sweep or benchmark run, as it begins a line or fills a badge."""
+    return "Done" if state == "completed" else state.value.capitalize()
+
+
 def verdict_of(letter: str | None, is_correct: bool | None, has_options: bool = True) -> Verdict:
     """The verdict on an answer.
 

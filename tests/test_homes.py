@@ -197,7 +197,7 @@ async def tuned_models(services: Services) -> list[Said]:
     return [
         {name: getattr(each, name) for name in shown}
         | {"files": _files(Path(str(each.source).removeprefix("file:")), services.settings.home)}
-        for each in services.catalog.models
+        for each in services.engines.catalog().models
         if each.parent
     ]
 
@@ -302,7 +302,7 @@ async def test_a_home_that_was_moved_opens_and_finds_its_tuned_model_by_the_job(
     expected = moved_home.expected
     async with moved_home.opened() as services:
         found = as_json(await fine_tunings(services))
-        listed = [each.id for each in services.catalog.models if each.parent]
+        listed = [each.id for each in services.engines.catalog().models if each.parent]
     assert part_of(found, expected["fine_tunings"]) == expected["fine_tunings"]
     assert listed == [each["id"] for each in expected["tuned_models"]]
 

@@ -22,7 +22,7 @@ PACKAGES = ("m1app", "models", "storage")
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as pip and pipx build it; they download the builder, here it is installed already."""
+    """The wheel, built as pip and pipx build it; they download the build backend, which is already installed here."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)

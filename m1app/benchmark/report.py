@@ -177,7 +177,7 @@ async def _changes(run: BenchmarkRun, model: str, reading: BenchmarkReading) -> 
 def _state(run: BenchmarkRun) -> str:
     failed = f", {run.items_failed:,} failed" if run.items_failed else ""
     error = f" {run.error}" if run.error else ""
-    return f"{run.state.value.capitalize()}: {run.items_done:,} of {run.items:,} questions done{failed}.{error}"
+    return f"{wording.state_label(run.state)}: {run.items_done:,} of {run.items:,} questions{failed}.{error}"
 
 
 def _facts(content: ReportContent) -> dict[str, str]:

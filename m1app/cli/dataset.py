@@ -58,7 +58,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--keep-unverified",
         action="store_true",
-        help="keep answers that name no option; answers that contradict the target are always dropped",
+        help="keep answers that could not be checked against a target; answers that contradict it are always dropped",
     )
     build.add_argument("--balance", choices=["none", "domain", "source"], default="none", help="needs --limit")
     build.add_argument("--limit", type=int, metavar="N", help="maximum samples")

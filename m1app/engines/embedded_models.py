@@ -40,7 +40,7 @@ class LiveCatalog:
         if changed_at != self._read_at:
             self._read_at = changed_at
             try:
-                self._catalog = Catalog.load(extra=self._user_file if changed_at else None)
+                self._catalog = Catalog.load(extra=self._user_file)
             except CatalogError as exc:
                 _log.warning("%s", exc)
         return self._catalog

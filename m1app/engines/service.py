@@ -99,6 +99,10 @@ class EngineService:
         """True for the embedded demo model, whose answers are at chance level."""
         return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
 
+    def catalog(self) -> Catalog:
+        """Return the model catalog with the user's entries as they are now; blocks if their file has changed."""
+        return self._catalog.current()
+
     def start(self) -> None:
         """Start downloading and starting the engine in the background; see `status` for progress.
 

@@ -7,7 +7,7 @@ scheduler in the app starts it and notices when it is gone (`scheduler`).
 import asyncio
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -29,7 +29,8 @@ from storage.database import Database, Session
 from storage.jobs.records import Job, JobState, NewJob, Resource
 from storage.jobs.repository import JobRepository
 
-_MOST_PRIORITY = 1_000_000
+MAX_PRIORITY = 100
+"""Priorities go from its negative to it; higher ones start first."""
 _JOIN_SECONDS = 5.0
 
 
@@ -131,11 +132,6 @@ class JobService:
                 "or that has failed questions, can."
             )
         return await self.get(job_id)
-
-    async def clone(self, job_id: str) -> Job:
-        """Submit the same work as a new job; raises RecordNotFound, JobRefused."""
-        job = await self.get(job_id)
-        return await self.submit(NewJob(**{each.name: getattr(job, each.name) for each in fields(NewJob)}))
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
         """Change a job's priority, for its turn or its next attempt; raises RecordNotFound, JobRefused."""
@@ -243,6 +239,6 @@ def _checked_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked_priority(priority: int) -> int:
-    if abs(priority) > _MOST_PRIORITY:
-        raise JobRefused(f"Priority is {priority}; choose one from {-_MOST_PRIORITY:,} to {_MOST_PRIORITY:,}.")
+    if abs(priority) > MAX_PRIORITY:
+        raise JobRefused(f"Priority is {priority:,}; enter a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}.")
     return priority

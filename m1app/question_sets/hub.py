@@ -119,7 +119,7 @@ def _stay_offline_if_unreachable() -> None:
 
     They would try to connect for 23 seconds for each file; call before they are imported.
     """
-    if getproxies():
+    if os.environ["HF_HUB_OFFLINE"] == "1" or getproxies().keys() - {"no"}:
         return
     hub = urlsplit(os.environ["HF_ENDPOINT"])
     port = hub.port or (80 if hub.scheme == "http" else 443)

@@ -231,12 +231,12 @@ class LivePass:
         segments = self.live.segments()
         for number, segment in enumerate(segments):
             self._open(SegmentKind(segment.kind.value), segments[:number])
-            await self._grow_token_by_token(segment)
+            await self._grow_to_each_budget(segment)
             self._fork(self._sweep.advance(len(self._thinking_ids)))
             if segment.kind is StoredKind.THINK and segment.finish_reason == "natural":
                 self._fork(self._sweep.stop(self._stop_here(segment.delimiter_ids)))
 
-    async def _grow_token_by_token(self, segment: Segment) -> None:
+    async def _grow_to_each_budget(self, segment: Segment) -> None:
         """Locate the grid's budgets in a stored text with the engine's own tokenizer."""
         begin, text = len(self._thinking_ids), segment.text
         ends = sorted({cell.budget_tokens - begin for cell in self._sweep.cells})

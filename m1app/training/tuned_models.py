@@ -109,7 +109,7 @@ class TunedModels:
         return place
 
     def _catalog(self) -> Catalog:
-        return Catalog.load(extra=self._user_catalog if self._user_catalog.exists() else None)
+        return Catalog.load(extra=self._user_catalog)
 
     def _lock(self) -> filelock.BaseFileLock:
         self._models.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def _enter(path: Path, run: TrainingRun, base: BaseModel, gguf: Path | None, saf
     entries.append(_entry(run, base, name, safetensors, "vllm"))
     with filelock.FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        known = Catalog.load(extra=path if path.exists() else None)
+        known = Catalog.load(extra=path)
         new = [text_of for model_id, text_of in entries if not _is_known(known, model_id)]
         draft = path.with_name(path.name + ".new")
         draft.write_text("\n".join([text.rstrip("\n"), *new]).lstrip("\n"), encoding="utf-8")

@@ -110,11 +110,6 @@ class SweepPlan:
         """The one pass's budget and rounds."""
         return Cell(max(c.budget_tokens for c in self.cells), max(c.force_rounds for c in self.cells))
 
-    @property
-    def next_budget(self) -> int | None:
-        """The next token count at which a cell may end; None when every cell has been reached."""
-        return min((c.budget_tokens for c in self.cells if c not in self.cuts), default=None)
-
     def advance(self, tokens: int) -> list[Cut]:
         """The pass has `tokens` of thinking; returns the newly reached cuts, in order."""
         known = set(self.cuts.values())

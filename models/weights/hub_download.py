@@ -189,10 +189,9 @@ def _error(output: IO[bytes], wanted: HubFile, part: Path, patience_seconds: flo
     except (ValueError, KeyError, TypeError):
         kind, message = SourceUnreachable, f"{wanted}: {line or f'no new data for {patience_seconds:g} seconds'}."
     if kind is SourceUnreachable:
-        message += (
-            f" {size_of(part):,} bytes are kept and the next try continues from them. Check the network, the proxy "
-            "settings and that the host is up."
-        )
+        if kept := size_of(part):
+            message += f" {kept:,} bytes are kept and the next try continues from them."
+        message += " Check the network, the proxy settings and that the host is up."
     return kind(message)
 
 

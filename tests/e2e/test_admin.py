@@ -214,9 +214,12 @@ def test_what_is_typed_before_the_page_code_has_loaded_is_not_lost(with_set: Ope
     with_set.page.route("**/admin/jobs.js", lambda route: held.append(route))
     with with_set.page.expect_request("**/admin/jobs.js"):
         with_set.tab("Jobs")
-    with_set.page.locator("#admin-jobs input[name=text]").fill("no such job")
+    box = with_set.page.locator("#admin-jobs input[name=text]")
+    box.fill("no such job")
+    box.press("Enter")
     held[0].continue_()
     expect(with_set.job("empty")).to_have_text("No job matches. Clear the filter.")
+    expect(box).to_have_value("no such job")
 
 
 def test_a_link_to_a_job_that_is_gone_says_so(admin: OpenAdminPage) -> None:

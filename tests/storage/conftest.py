@@ -85,20 +85,19 @@ def empty_postgres_url(postgres_socket: Path) -> str:
 class _Databases:
     """Migrated databases to be used one after the other; making one takes longer than most tests.
 
-    Of a database in which a test changed the tables themselves, nothing is used again.
+    One that is not as migrated after a test is never used again.
     """
 
     def __init__(self, socket: Path, template: str) -> None:
         self._socket = socket
         self._template = template
         self._free: list[str] = []
-        self._content: dict[str, int] | None = None
+        self._migrated: list[tuple[object, ...]] = []
 
     def take(self) -> str:
         """URL of a database that is as migrated."""
         url = self._free.pop() if self._free else _create(self._socket, f"test{next(_numbers)}", self._template)
-        if self._content is None:
-            self._content = _row_counts(url)
+        self._migrated = self._migrated or _description(url)
         return url
 
     def give_back(self, url: str) -> None:
@@ -109,20 +108,27 @@ class _Databases:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.execute("SET session_replication_role = replica")  # Foreign keys may be broken meanwhile.
-            for table in set(_row_counts(url)) - {"alembic_version"}:
-                connection.execute(f'DELETE FROM "{table}"')  # type: ignore[arg-type]
-        if _row_counts(url) == self._content:
+            for (table,) in connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall():
+                if table != "alembic_version":
+                    connection.execute(f'DELETE FROM "{table}"')
+        if _description(url) == self._migrated:
             self._free.append(url)
 
 
-def _row_counts(url: str) -> dict[str, int]:
+def _description(url: str) -> list[tuple[object, ...]]:
+    """The version, columns and indexes of a database, and how many rows its tables have."""
     with psycopg.connect(url) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        count_of = "SELECT count(*) FROM "
-        return {
-            name: connection.execute(f'{count_of}"{name}"').fetchone()[0]  # type: ignore[arg-type,index]
-            for (name,) in tables
-        }
+        columns = (
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+            " WHERE table_schema = 'public' ORDER BY table_name, column_name"
+        )
+        indexes = "SELECT indexdef, '' FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"
+        found = [*connection.execute(columns).fetchall(), *connection.execute(indexes).fetchall()]
+        for table in sorted({str(row[0]) for row in connection.execute(columns).fetchall()}):
+            found += connection.execute(f'SELECT count(*) FROM "{table}"').fetchall()
+        return [*found, *connection.execute("SELECT version_num FROM alembic_version").fetchall()]
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size
 from models.weights.catalog import CatalogModel
 from models.weights.download import is_downloaded, local_path
+from models.weights.sources import FileSource
 
 _TICK_SECONDS = 2.0
 _SHARED_SECONDS = 1.0
@@ -92,7 +93,7 @@ def health_value(findings: list[Finding]) -> dict[str, Any]:
 def _models(services: Services) -> list[dict[str, str]]:
     used = services.engines.status().model
     folder = services.settings.models_directory
-    return [_model(model, folder, is_used=model.id == used) for model in services.catalog.models]
+    return [_model(model, folder, is_used=model.id == used) for model in services.engines.catalog().models]
 
 
 def _model(model: CatalogModel, folder: Path, *, is_used: bool) -> dict[str, str]:
@@ -108,8 +109,10 @@ def _model(model: CatalogModel, folder: Path, *, is_used: bool) -> dict[str, str
 
 def _place(model: CatalogModel, folder: Path) -> str:
     if model.is_downloaded_by_engine:
-        return "downloaded by vLLM"
-    return "on disk" if is_downloaded(model, folder) else "not downloaded"
+        return "vLLM downloads it"
+    if is_downloaded(model, folder):
+        return "on disk"
+    return "missing" if isinstance(model.source, FileSource) else "not downloaded"
 
 
 def _size(model: CatalogModel, folder: Path) -> str:

@@ -17,8 +17,6 @@ from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component, text_block
-from models.errors import CatalogError
-from models.weights.catalog import Catalog
 
 
 class TrainingTab:
@@ -113,11 +111,7 @@ class TrainingTab:
 
 def base_choices(services: Services) -> list[tuple[str, str]]:
     """Models in the current catalog: label and id."""
-    try:
-        catalog = Catalog.load(extra=services.settings.home / "catalog.toml")
-    except CatalogError:  # The user's own file may be invalid while it is being edited.
-        catalog = services.catalog
-    return [(f"{model.id} ({model.parameters})", model.id) for model in catalog.models]
+    return [(f"{model.id} ({model.parameters})", model.id) for model in services.engines.catalog().models]
 
 
 def _first(bases: list[tuple[str, str]], services: Services) -> str | None:

@@ -12,9 +12,11 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
+from m1app.jobs.service import MAX_PRIORITY
 from m1app.ui.admin.fine_tune_progress_view import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
 from m1app.ui.admin.login import HandlerGate
+from m1app.ui.question.form_values import read_whole
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
@@ -27,7 +29,6 @@ _LOG_LINES = 200
 _TICK_SECONDS = 1.5
 _SHARED_SECONDS = 1.0
 """Tabs with the same view share readings up to this age."""
-_MAX_PRIORITY = 100
 
 View = dict[str, Any]
 NEW_VIEW: View = {"number": 0, "state": "", "text": "", "job": ""}
@@ -156,7 +157,9 @@ class JobsTab:
             "stop": lambda job_id, _: self._jobs.stop(job_id),
             "resume": lambda job_id, _: self._jobs.resume(job_id),
             "delete": lambda job_id, _: self._jobs.delete(job_id),
-            "priority": lambda job_id, value: self._jobs.set_priority(job_id, _priority(value)),
+            "priority": lambda job_id, value: self._jobs.set_priority(
+                job_id, read_whole(value, "priority", "Priority", -MAX_PRIORITY, MAX_PRIORITY)
+            ),
         }
 
 
@@ -165,10 +168,3 @@ def read_view(data: Mapping[str, Any]) -> View:
     number = data.get("number")
     texts = {name: str(data.get(name) or "")[:200] for name in ("state", "text", "job")}
     return {"number": number if isinstance(number, int) else 0, **texts}
-
-
-def _priority(value: Any) -> int:
-    try:
-        return max(-_MAX_PRIORITY, min(_MAX_PRIORITY, int(value)))
-    except (TypeError, ValueError):
-        return 0

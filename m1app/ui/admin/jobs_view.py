@@ -13,7 +13,6 @@ from m1app.training.recipe import TrainingRecipe
 from m1app.wording import duration, percent, size
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 
-STATE_CHOICES = ("active", "over", *(state.value for state in JobState))
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
 _WHERE = {"local": "This machine", "ray": "Ray"}
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
+from m1app.jobs.service import MAX_PRIORITY
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import MAX_PASSES
@@ -19,7 +20,6 @@ from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 
 _ANSWER_CAP_TOKENS = 256
-_MAX_PRIORITY = 100
 _PLACES = {
     "question_sets": ("question_sets",),
     "models": ("models", "model"),
@@ -157,11 +157,7 @@ class LaunchForm:
 
     def read_turn(self, priority: Any, executor: Any) -> tuple[int, str]:
         """Return priority and executor; raises ProbeRefused for an invalid priority."""
-        number = read_whole(priority or 0, "priority", "Priority", -_MAX_PRIORITY, _MAX_PRIORITY)
-        if abs(number) > _MAX_PRIORITY:
-            raise BenchmarkRefused(
-                "priority", f"Priority is {number}; enter a whole number from -{_MAX_PRIORITY} to {_MAX_PRIORITY}."
-            )
+        number = read_whole(priority or 0, "priority", "Priority", -MAX_PRIORITY, MAX_PRIORITY)
         return number, str(executor or "local")
 
     def fill_with(self, recipe: BenchmarkRecipe) -> Updates:

@@ -17,8 +17,6 @@ from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 from m1app.wording import counted, duration, percent
 
-_NO_SETS = "No question sets yet. Import one under Question sets."
-
 
 class LaunchTab:
     """Builds the tab and holds its handlers; `started` is the event after which a job has started."""

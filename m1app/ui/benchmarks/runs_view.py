@@ -7,17 +7,8 @@ from typing import Any
 
 from m1app.benchmark.descriptions import run_facts, run_name
 from m1app.benchmark.queries import QuestionPage
-from m1app.wording import verdict_of, verdict_with_letter
+from m1app.wording import state_label, verdict_of, verdict_with_letter
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
-
-_STATE_LABELS = {
-    RunState.WAITING: "Waiting",
-    RunState.RUNNING: "Running",
-    RunState.COMPLETED: "Done",
-    RunState.STOPPED: "Stopped",
-    RunState.FAILED: "Failed",
-    RunState.INTERRUPTED: "Interrupted",
-}
 
 
 def run_value(run: BenchmarkRun) -> dict[str, Any]:
@@ -27,7 +18,7 @@ def run_value(run: BenchmarkRun) -> dict[str, Any]:
         "id": run.id,
         "name": run_name(run),
         "state": run.state.value,
-        "state_label": _STATE_LABELS[run.state],
+        "state_label": state_label(run.state),
         "is_live": run.state in (RunState.WAITING, RunState.RUNNING),
         "share": over / run.items if run.items else 0,
         "progress": f"{over:,} of {run.items:,}",

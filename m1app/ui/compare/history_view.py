@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from m1app.ui.compare.sweep_view import STATE_LABELS
+from m1app.wording import state_label
 from storage.sweeps.repository import SweepSummary
 
 
@@ -25,5 +25,5 @@ def _history_row(item: SweepSummary) -> dict[str, Any]:
         "rounds": " ".join(map(str, item.force_rounds)),
         "passes": item.passes,
         "tokens": item.tokens_generated,
-        "state": STATE_LABELS[item.state],
+        "state": state_label(item.state),
     }

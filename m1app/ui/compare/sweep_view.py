@@ -20,18 +20,11 @@ from m1app.runs.sweep_reading import (
 )
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from m1app.ui.compare.trajectory import probability_words, trajectory_figure
-from m1app.wording import Verdict, tokens_account, verdict_of, verdict_with_letter
+from m1app.wording import Verdict, state_label, tokens_account, verdict_of, verdict_with_letter
 from models.thinking.sweep import Cell
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, SegmentKind, TraceState
 
-STATE_LABELS = {
-    TraceState.RUNNING: "Running",
-    TraceState.COMPLETED: "Done",
-    TraceState.STOPPED: "Stopped",
-    TraceState.FAILED: "Failed",
-    TraceState.INTERRUPTED: "Interrupted",
-}
 RESUMABLE = (TraceState.STOPPED, TraceState.FAILED, TraceState.INTERRUPTED)
 
 _MARKS = {"unanswered": "–", "unscored": "·", "failed": "!", "answering": "…", "waiting": "", "missing": "×"}
@@ -46,7 +39,7 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
     return {
         "id": sweep.id,
         "state": sweep.state.value,
-        "state_label": STATE_LABELS[sweep.state],
+        "state_label": state_label(sweep.state),
         "answered": answered,
         "cells": len(readings),
         "question": sweep.question.stem,

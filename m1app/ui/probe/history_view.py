@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from m1app.wording import verdict_label, verdict_of
+from m1app.wording import state_label, verdict_label, verdict_of
 from storage.traces.listing import Page, TraceFilter, TraceSummary
 from storage.traces.records import TraceState
 
 PAGE_SIZE = 25
 
-STATE_CHOICES = [("Any state", ""), *((state.value.capitalize(), state.value) for state in TraceState)]
+STATE_CHOICES = [("Any state", ""), *((state_label(state), state.value) for state in TraceState)]
 VERDICT_CHOICES = [("Any verdict", ""), ("Right", "right"), ("Wrong", "wrong"), ("Not scored", "unscored")]
 
 
@@ -44,7 +44,7 @@ def _row(item: TraceSummary) -> dict[str, Any]:
         "thinking_tokens": item.thinking_tokens,
         "verdict": verdict_of(item.answer_letter, item.is_correct, has_options=item.is_correct is not None),
         "verdict_label": _verdict_label(item),
-        "state_label": item.state.value.capitalize(),
+        "state_label": state_label(item.state),
     }
 
 

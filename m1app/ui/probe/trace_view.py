@@ -5,16 +5,9 @@ from typing import Any
 from m1app.question.answer_extraction import How
 from m1app.question.scoring import score
 from m1app.runs.probe import scored_text
-from m1app.wording import percent, verdict_label, verdict_of
+from m1app.wording import percent, state_label, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
-_STATE_LABELS = {
-    TraceState.RUNNING: "Running",
-    TraceState.COMPLETED: "Done",
-    TraceState.STOPPED: "Stopped",
-    TraceState.FAILED: "Failed",
-    TraceState.INTERRUPTED: "Interrupted",
-}
 _FINISH = {
     ThinkingFinishReason.NATURAL: "The model ended its thinking.",
     ThinkingFinishReason.BUDGET: "Thinking used up the budget.",
@@ -55,7 +48,7 @@ def pane_value(trace: Trace, save_error: str = "") -> PaneValue:
 
 def _state_label(trace: Trace) -> str:
     if trace.state is not TraceState.RUNNING:
-        return _STATE_LABELS[trace.state]
+        return state_label(trace.state)
     if not trace.segments or not trace.tokens_generated:
         return "Waiting for the engine"
     return "Answering" if trace.segments[-1].kind is SegmentKind.ANSWER else "Thinking"

@@ -26,10 +26,10 @@ def read_seed(text: str | None) -> int | None:
 
 
 def read_whole(value: Any, field: str, name: str, low: int, high: int) -> int:
-    """Convert a slider's value to an int; raises ProbeRefused if it is not whole."""
+    """Convert a number box's or slider's value to an int; raises ProbeRefused if it is not whole or out of range."""
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, int):
+        value = int(value)
+    if not isinstance(value, int) or not low <= value <= high:
         raise ProbeRefused(field, f"{name} is {value!r}; enter a whole number from {low} to {high}.")
     return value
 

@@ -19,7 +19,7 @@ _MAX_TABS = 200
 """Number of most recently used tabs whose values are kept. Gradio's own limit is 10,000, including closed ones."""
 _MAX_EVENTS = 16
 _QUEUE_SECONDS = 0.02
-_FOREVER_SECONDS = 86_400.0
+_DAY_SECONDS = 86_400.0
 
 _MAX_TABS_LISTENING = 2000
 """As in Gradio."""
@@ -42,10 +42,10 @@ def bound_upkeep(blocks: gr.Blocks) -> None:
     queue = blocks._queue
     queue.ANALYTICS_MAX_EVENTS = _MAX_EVENTS
     queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
-    # Gradio polls its empty queue every millisecond, which takes a twelfth of a core from a CPU engine, and a hundred
-    # times a second for a kind of progress that no handler reports.
+    # Gradio polls its empty queue every millisecond, which takes a twelfth of a core from a CPU engine. It also polls
+    # for `gr.Progress` reports a hundred times a second; no handler makes any.
     queue.sleep_when_free = _QUEUE_SECONDS
-    queue.progress_update_sleep_when_free = _FOREVER_SECONDS
+    queue.progress_update_sleep_when_free = _DAY_SECONDS
     queue.pending_messages_per_session = _MessagesOfTabs(_MAX_TABS_LISTENING)
 
 
@@ -53,7 +53,8 @@ def show_no_progress(blocks: gr.Blocks) -> None:
     """Report the progress of every handler on a component that is not drawn; call last inside `blocks`.
 
     On every message about a running handler, Gradio's page code copies all properties of every component on which the
-    page's handlers report, by default their outputs and everything inside those. This also when nothing is shown.
+    page's handlers report, by default their outputs and everything inside those. It does so even if no progress is
+    shown.
     """
     nothing = gr.State()
     for handler in blocks.fns.values():

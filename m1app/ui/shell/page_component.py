@@ -27,16 +27,23 @@ const values = [props.value || {}];
 let show = (value) => values.push(value);
 watch("value", () => show(props.value || {}));
 const loading = new AbortController();
-const changed = [];
+const changed = new Map();
 for (const type of ["input", "change"]) {
-  element.addEventListener(type, ({ target }) => changed.push([target, type]), { signal: loading.signal });
+  const note = ({ target }) => changed.set(target, [target.value, target.checked]);
+  element.addEventListener(type, note, { signal: loading.signal });
 }
+element.addEventListener("submit", (event) => event.preventDefault(), { signal: loading.signal });
 import($address)
   .then((code) => {
     show = code.mount({ element, trigger, signal: end.signal });
     values.forEach((value) => show(value));
     loading.abort();
-    changed.forEach(([box, type]) => box.dispatchEvent(new Event(type, { bubbles: true })));
+    changed.forEach(([value, isChecked], box) => {
+      if (box.type !== "file") box.value = value;
+      box.checked = isChecked;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      box.dispatchEvent(new Event("change", { bubbles: true }));
+    });
   })
   .catch((error) => {
     console.error(error);

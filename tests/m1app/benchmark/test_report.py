@@ -62,7 +62,7 @@ async def test_report_says_what_was_asked_of_which_engine_and_what_came_of_it(se
     run = store_run(services.database, a_run(models=("m1-7b",)), QUESTIONS, failed=2, with_sweeps=3, tags=("night",))
     page = await report(services, run.id)
     text = "\n".join(page.texts)
-    assert "Completed: 98 of 100 questions done, 2 failed." in text
+    assert "Done: 98 of 100 questions, 2 failed." in text
     command = "python -m m1app bench --questions MedQA --questions NEJM --budgets 128,512,2048 --force-rounds 0,1"
     assert f"{command} --model m1-7b --name Base" in text
     assert "m1-7b on llama.cpp b11549 (embedded engine), profile m1" in text

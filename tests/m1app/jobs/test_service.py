@@ -15,7 +15,7 @@ from m1app.jobs.watching import Presence, WatchLimits
 from m1app.settings import Settings
 from storage.database import Database, Session
 from storage.errors import InvalidRecord, RecordNotFound
-from storage.jobs.records import Job, JobProgress, JobState, NewJob
+from storage.jobs.records import Job, JobProgress, JobState
 from storage.jobs.repository import JobRepository
 from tests.m1app.jobs.job_cases import a_job, app, home_settings, reaches
 
@@ -155,7 +155,7 @@ async def test_no_job_without_a_folder(service: JobService, settings: Settings) 
 
 @pytest.mark.parametrize("job_id", ["f" * 32, "", "../..", "a\x00"])
 async def test_unknown_job_is_told_by_every_method(service: JobService, job_id: str) -> None:
-    for method in (service.get, service.stop, service.resume, service.clone, service.delete, service.log_tail):
+    for method in (service.get, service.stop, service.resume, service.delete, service.log_tail):
         with pytest.raises(RecordNotFound, match="not found"):
             await method(job_id)
     with pytest.raises(RecordNotFound):
@@ -219,14 +219,6 @@ async def test_benchmark_that_ended_with_failed_questions_can_ask_them_again(ser
     job = await started(service)
     await over(service, job, JobState.SUCCEEDED, JobProgress(done=5, total=5, figures={"failed": 2.0}))
     assert (await service.resume(job.id)).state is JobState.QUEUED
-
-
-async def test_clone_is_a_new_job_of_the_same_work(service: JobService) -> None:
-    job = await started(service, steps=4, priority=3)
-    clone = await service.clone(job.id)
-    assert clone.id != job.id
-    assert (clone.state, clone.attempt) == (JobState.QUEUED, 0)
-    assert all(getattr(clone, name) == getattr(job, name) for name in NewJob.__slots__)
 
 
 async def test_turn_goes_by_priority_also_when_it_is_changed(service: JobService, recorder: Recorder) -> None:
@@ -299,7 +291,7 @@ async def test_output_that_is_kept_elsewhere_is_shown_and_copied_when_the_job_is
     assert (await service.log_tail(job.id)).endswith("line 49\n")
 
 
-async def test_log_of_a_running_job_says_when_its_output_cannot_be_downloaded(
+async def test_log_of_a_running_job_says_when_its_output_cannot_be_read(
     service: JobService, recorder: Recorder
 ) -> None:
     job = await started(service)

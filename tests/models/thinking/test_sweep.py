@@ -262,7 +262,6 @@ def test_cells_with_one_cut_are_answered_once() -> None:
     plan = SweepPlan(grid([16, 32, 64], [0]))
     assert plan.advance(10) == []
     assert plan.stop(STOPS[0]) == [Cut(10, ThinkingFinish.NATURAL, 0)]
-    assert plan.next_budget is None
     assert set(plan.cuts) == set(plan.cells)
 
 

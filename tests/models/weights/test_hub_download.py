@@ -173,7 +173,7 @@ def test_transient_answers_are_tried_again(server: WeightsServer, tmp_path: Path
 
 def test_transient_answers_are_bounded(server: WeightsServer, tmp_path: Path) -> None:
     server.behaviour.statuses = [500] * 50
-    with pytest.raises(SourceUnreachable, match=r"127.0.0.1 answered 500\. 0 bytes are kept"):
+    with pytest.raises(SourceUnreachable, match=r"127.0.0.1 answered 500\. Check the network"):
         get(server, tmp_path, patience_seconds=PATIENCE_SECONDS)
     assert 1 <= len(server.seen) <= 5
 

@@ -190,8 +190,11 @@ async def test_actions_are_done_and_their_refusals_are_said(tab: JobsTab, servic
     refused = await act("delete")
     assert "Stop it before" in refused["notice"]
     assert refused["detail"]["id"] == kept.id
-    assert (await act("priority", 5000))["detail"]["priority"] == 100
-    assert (await act("priority", "x"))["detail"]["priority"] == 0
+    assert (await act("priority", 7))["detail"]["priority"] == 7
+    for wrong in (101, -101, 1.5, "x", None):
+        refused = await act("priority", wrong)
+        assert refused["notice"] == f"Priority is {wrong!r}; enter a whole number from -100 to 100."
+        assert refused["detail"]["priority"] == 7
     assert (await act("stop"))["detail"]["state"] == "stopped"
     assert (await act("resume"))["detail"]["state"] == "queued"
     assert "notice" not in await act("unheard of")

@@ -69,7 +69,7 @@ def test_a_row_holds_what_the_list_shows() -> None:
         "thinking_tokens": 300,
         "verdict": "right",
         "verdict_label": "✓ Right: A",
-        "state_label": "Completed",
+        "state_label": "Done",
     }
 
 
