@@ -46,7 +46,7 @@ class AnnotationConflict(AnnotationError):
         what = ", ".join(name.replace("_", " ") for name in changes) or "its state"
         super().__init__(
             f"{current.annotator}'s annotation was changed in the meantime ({what}). "
-            "Review the current version, then take it or save yours over it."
+            "Review the current version, then keep yours or use the saved version."
         )
         self.current = current
         self.changes = changes

@@ -286,7 +286,7 @@ def _spaced(annotator: str) -> str:
 def _name(annotator: str) -> str:
     name = _spaced(annotator)
     if not name:
-        raise AnnotationRefused("annotator", "Enter your name first; annotations are saved under it.")
+        raise AnnotationRefused("annotator", "Enter your name first; marks are saved under it.")
     if len(name) > MAX_NAME_CHARACTERS:
         raise AnnotationRefused("annotator", f"Shorten the name to at most {MAX_NAME_CHARACTERS} characters.")
     return name

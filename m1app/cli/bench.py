@@ -181,7 +181,7 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         f"{'thinking':>9}\n"
     )
     for one, other in pairs:
-        name = one.question_set or "mean over sets"
+        name = one.question_set or "macro average"
         write(
             f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
             f"{_share(one):>24} {_share(other):>24} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "

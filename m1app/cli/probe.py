@@ -14,7 +14,7 @@ from storage.traces.records import SegmentKind, Trace, TraceState
 
 _HEADINGS = {
     SegmentKind.THINK: "\n[thinking]\n",
-    SegmentKind.WAIT: "\n[forced round] ",
+    SegmentKind.WAIT: "\n[force round] ",
     SegmentKind.CLOSE: "\n[closing] ",
     SegmentKind.ANSWER: "\n[answer]\n",
 }

@@ -34,7 +34,9 @@ def add_command(commands: Any) -> None:
     preview.set_defaults(command=_preview)
     overlap = below.add_parser("overlap", help="find questions that sets share with each other or fine-tuning data")
     overlap.add_argument("name", metavar="NAME", nargs="*", help="sets to compare (default: all)")
-    overlap.add_argument("--training", metavar="FILE", help="fine-tuning data with the column question or prompt")
+    overlap.add_argument(
+        "--training", metavar="FILE", help="fine-tuning data with the column question, prompt or messages"
+    )
     add_json(overlap)
     overlap.set_defaults(command=_overlap)
     delete = below.add_parser("delete", help="delete a set; runs keep their questions and results")

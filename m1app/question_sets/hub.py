@@ -79,7 +79,7 @@ def hub_request(repo: str, config: str = "", split: str = "", layout: str = "") 
     if not _REPO.fullmatch(repo):
         raise InvalidQuestionSet(
             f"found {repo[:80]!r}, expected a hub repository such as GBaker/MedQA-USMLE-4-options. "
-            "A file on this machine is imported as a file."
+            "To import a file on this machine, use Import file, or leave out --hub."
         )
     known = _KNOWN.get(repo.casefold(), HubRequest(repo))
     if known.file and (config or split):
@@ -153,7 +153,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OFFLINE = "M1_HUB_OFFLINE is set: only datasets downloaded before can be imported."
 _UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
-    "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it there and set M1_HUB_TOKEN.",
+    "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it on the hub and set M1_HUB_TOKEN.",
     "ConnectionError": _UNREACHABLE,
     "LocalEntryNotFoundError": _UNREACHABLE,
     "RuntimeError": "If it is a dataset script, import a copy of the set as Parquet or JSON lines.",

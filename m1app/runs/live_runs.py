@@ -144,9 +144,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
     def check_room(self) -> None:
         """Raise AppError if no more runs may start."""
         if len(self._tasks) >= self._max_running:
-            raise AppError(
-                f"{self._max_running} {self._kind}s are running already; wait for one to end or stop one of them."
-            )
+            raise AppError(f"{self._max_running} {self._kind}s are already running. Wait until one ends, or stop one.")
 
     def start(self, run: RunT) -> None:
         """Start `run` and save it every second until it ends."""

@@ -61,7 +61,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
 
 
 def trace_markdown(trace: Trace) -> str:
-    """The trace as Markdown: question, thinking with its forced rounds, answer, settings.
+    """The trace as Markdown: question, thinking with its force rounds, answer, settings.
 
     Texts are put in fenced blocks and names are escaped, so that model or engine output is never rendered as Markdown.
     """

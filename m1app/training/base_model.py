@@ -151,8 +151,8 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
     if hub.is_offline:
         if name == _TOKENIZER_FILE:
             raise _NotHere(
-                f"M1_HUB_OFFLINE is set and {name} of {base.location} was not downloaded before. Download the model "
-                "once without it."
+                f"M1_HUB_OFFLINE is set and {name} of {base.location} was not downloaded before. Unset "
+                "M1_HUB_OFFLINE and download the model once."
             )
         return
     wanted = HubFile(hub.url, base.location, name, base.revision or "main", hub.token)

@@ -159,7 +159,7 @@ def _silence(status: int, disk_free_bytes: int) -> str:
     if disk_free_bytes < _FULL_DISK_BYTES:
         return (
             f"{said} The disk is full: free some space, then resume the job; it continues from its last checkpoint. "
-            "The log has its last lines."
+            "The end of its output is in the log."
         )
     return (
         f"{said} It may have been killed or run out of memory. See the log; resume the job to continue from the last "

@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         line.end()
-        sys.stderr.write("Stopped; the next run continues where a download can be resumed.\n")
+        sys.stderr.write("Stopped. The next run resumes the download if the server allows it.\n")
         return 130
     line.end()
     sys.stdout.write(f"{path} is complete ({time.monotonic() - started:.1f} s).\n")

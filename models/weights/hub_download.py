@@ -190,7 +190,7 @@ def _error(output: IO[bytes], wanted: HubFile, part: Path, patience_seconds: flo
         kind, message = SourceUnreachable, f"{wanted}: {line or f'no new data for {patience_seconds:g} seconds'}."
     if kind is SourceUnreachable:
         if kept := size_of(part):
-            message += f" {kept:,} bytes are kept and the next try continues from them."
+            message += f" {kept:,} bytes were kept, and the next attempt continues from there."
         message += " Check the network, the proxy settings and that the host is up."
     return kind(message)
 

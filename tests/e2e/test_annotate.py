@@ -167,7 +167,7 @@ def test_two_windows_that_save_the_same_mark_are_told_what_changed(open_page: Op
     one.own.first.get_by_role("button", name="Edit").click()
     one.comment.fill("again from one")
     one.save.click()
-    one.form.locator(".m1-conflict").get_by_role("button", name="Take theirs").click(timeout=WAIT_MS)
+    one.form.locator(".m1-conflict").get_by_role("button", name="Use the saved version").click(timeout=WAIT_MS)
     expect(one.comment).to_have_value("from the other")
 
 

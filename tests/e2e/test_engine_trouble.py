@@ -141,10 +141,10 @@ class TestWithAScriptedEngine:
         trace_id = probe.wait_trace_id()
         probe.wait_over()
         expect(probe.waits).to_have_count(2)
-        expect(probe.part("rounds")).to_have_text("2 of 2 forced rounds")
+        expect(probe.part("rounds")).to_have_text("2 of 2 force rounds")
         for wait in probe.waits.all():
             assert (wait.text_content() or "").strip() == "Wait"
-            assert "forced round" in wait.evaluate("mark => getComputedStyle(mark, '::after').content")
+            assert "force round" in wait.evaluate("mark => getComputedStyle(mark, '::after').content")
             background = "e => getComputedStyle(e).backgroundColor"
             assert wait.evaluate(background) != wait.locator("..").evaluate(background)
         trace = scripted_app.trace(trace_id)

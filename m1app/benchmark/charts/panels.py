@@ -85,7 +85,9 @@ def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_
     key += [KeyEntry(name=_paper_name(each), colour=None, dash=_paper_dash(i)) for i, each in enumerate(references)]
     if choice.chart is Chart.COST:
         data.append(_front([cell for line in lines for cell in line.cells]))
-        key.append(KeyEntry(name="Pareto front: no cell is better for less", colour=None, dash="dot"))
+        key.append(
+            KeyEntry(name="Pareto front: no cell is more accurate at the same or lower cost", colour=None, dash="dot")
+        )
     if choice.chart is Chart.THINKING:
         data.append(_whole_budget(lines))
         key.append(KeyEntry(name="the whole budget", colour=None, dash="dot"))
@@ -100,10 +102,10 @@ def _references(choice: ChartChoice, question_set: str, all_sets: Sequence[str])
     if not choice.with_paper:
         return (), ""
     if choice.chart is not Chart.BUDGET:
-        return (), "The paper has curves of accuracy against thinking budget only."
+        return (), "The paper only has curves of accuracy against thinking budget."
     found = reference_curves((question_set,) if question_set else all_sets)
     if found:
-        return found, f"{SOURCE}: {found[0].n:,} questions, without forced rounds, scored by the m1 rule."
+        return found, f"{SOURCE}: {found[0].n:,} questions, without force rounds, scored by the m1 rule."
     what = f"no figures for {question_set}" if question_set else "not all of these sets"
     return (), f"The paper has {what}."
 

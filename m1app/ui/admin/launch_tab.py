@@ -115,6 +115,6 @@ def _difference(smallest: float) -> str:
     if math.isnan(smallest):
         return "too few questions to detect a difference between two settings"
     return (
-        f"about {100 * smallest:.0f} points or more are likely to be detected if two settings disagree on a fifth of "
-        "the questions"
+        f"a difference of about {100 * smallest:.0f} points or more is likely to be detected if two settings "
+        "disagree on a fifth of the questions"
     )

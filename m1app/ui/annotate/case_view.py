@@ -59,7 +59,7 @@ def case_value(case: Case) -> dict[str, Any]:
     """The immutable part of a case: question, texts, answer."""
     question = case.question
     verdict = verdict_of(case.letter, case.is_correct, bool(question.options))
-    rounds = counted(case.force_rounds, "forced round")
+    rounds = counted(case.force_rounds, "force round")
     return {
         "id": case.id,
         "stem": question.stem,

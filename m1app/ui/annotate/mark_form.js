@@ -293,7 +293,7 @@ export class MarkForm {
       table.append(row);
     }
     const row = node("div", "m1-form-buttons");
-    row.append(button("Keep mine", onMine), button("Take theirs", onTheirs));
+    row.append(button("Keep mine", onMine), button("Use the saved version", onTheirs));
     this.conflict.replaceChildren(node("p", "", message), table, row);
     this.conflict.hidden = false;
     this.conflict.scrollIntoView({ block: "nearest" });

@@ -139,7 +139,7 @@ function showStatus(part, value) {
   setMeter(part("meter"), budget ? Math.min(1, used / budget) : 0);
   const first = value.first_token_seconds;
   part("used").textContent = has ? `${counted(value.used)} of ${counted(value.budget)} tokens` : "";
-  part("rounds").textContent = has ? `${value.rounds_used} of ${value.rounds} forced rounds` : "";
+  part("rounds").textContent = has ? `${value.rounds_used} of ${value.rounds} force rounds` : "";
   part("rate").textContent = value.rate ? `${value.rate.toFixed(1)} tokens/s` : "";
   part("first").textContent = first === null || first === undefined ? "" : `first token ${first.toFixed(2)} s`;
   part("cost").textContent = has ? `${counted(value.generated)} generated` : "";

@@ -16,7 +16,7 @@ _FINISH = {
 }
 _SEGMENT_NAMES = {
     SegmentKind.THINK: "thinking",
-    SegmentKind.WAIT: "forced round (inserted)",
+    SegmentKind.WAIT: "force round (inserted)",
     SegmentKind.CLOSE: "closing (inserted)",
     SegmentKind.ANSWER: "answer",
 }
@@ -58,7 +58,8 @@ def _notice(trace: Trace, save_error: str) -> str:
     parts = [trace.error]
     if trace.state is TraceState.INTERRUPTED:
         parts.append(
-            "The app stopped while this was running. What was saved is shown below; run it again to complete it."
+            "The app stopped while this was running. What was saved is shown below. Run again starts a new run from "
+            "the beginning."
         )
     if save_error:
         parts.append(f"This trace could not be saved: {save_error} Download it before you close the page.")

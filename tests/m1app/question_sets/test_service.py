@@ -294,7 +294,7 @@ async def test_a_part_has_to_be_named_where_a_dataset_has_several(
 async def test_a_dataset_that_cannot_be_had_says_what_to_check(
     database: Database, settings: Settings, hub: HubStandIn
 ) -> None:
-    with pytest.raises(InvalidQuestionSet, match=r"hub:no/such: .*accept it there and set M1_HUB_TOKEN"):
+    with pytest.raises(InvalidQuestionSet, match=r"hub:no/such: .*accept it on the hub and set M1_HUB_TOKEN"):
         await with_hub(database, settings, hub.url).import_hub("no/such")
     with pytest.raises(InvalidQuestionSet, match="Check the network and M1_HUB_URL"):
         await with_hub(database, settings, "http://127.0.0.1:9").import_hub("UCSC-VLAA/m1_eval_data")

@@ -57,7 +57,7 @@ def test_server_that_ignores_ranges_restarts_cleanly(server: WeightsServer, tmp_
 def test_drops_without_progress_are_bounded_and_keep_the_part(server: WeightsServer, tmp_path: Path) -> None:
     server.behaviour.has_ranges = False
     server.behaviour.drops = [100_000] * 50
-    with pytest.raises(SourceUnreachable, match=r"no new data for 4 seconds.*65,536 bytes are kept"):
+    with pytest.raises(SourceUnreachable, match=r"no new data for 4 seconds.*65,536 bytes were kept"):
         get(server, tmp_path, patience_seconds=PATIENCE_SECONDS)
     assert 2 <= len(server.downloads) <= 6
     assert size_of(part_of(tmp_path)) == CHUNK

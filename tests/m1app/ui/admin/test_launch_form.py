@@ -152,7 +152,7 @@ def test_a_dry_run_says_how_the_number_of_answers_comes_about() -> None:
     assert facts["Answers"] == "3 questions × 2 models × 4 cells × 3 passes = 72 answers"
     assert facts["Tokens"] == "at most 1,000; separate runs at most 4,000, 75% less"
     assert facts["Time"] == "at most 20 s at 50 tokens/s, measured in the last run"
-    assert facts["Difference"].startswith("about 8 points or more")
+    assert facts["Difference"].startswith("a difference of about 8 points or more")
 
 
 def test_too_few_questions_find_nothing() -> None:

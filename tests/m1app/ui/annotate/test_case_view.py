@@ -113,7 +113,7 @@ def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_poin
         {"letter": "B", "text": "Thyroid", "tags": "chosen"},
     ]
     assert (value["verdict"], value["verdict_label"]) == ("wrong", "✗ Wrong: B, target A")
-    assert value["facts"] == "m1-7b, budget 1,024 tokens, 1 forced round"
+    assert value["facts"] == "m1-7b, budget 1,024 tokens, 1 force round"
     assert value["source"] == f"/?trace={CASE.trace_id}"
 
 

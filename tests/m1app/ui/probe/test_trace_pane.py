@@ -114,7 +114,7 @@ def test_segments_are_listed_with_how_each_ended() -> None:
     rows = pane_value(COMPLETED)["result"]["segments"]
     assert [(row["name"], row["tokens"], row["seconds"], row["ended"]) for row in rows] == [
         ("thinking", 4, 0.5, "natural stop"),
-        ("forced round (inserted)", 1, None, ""),
+        ("force round (inserted)", 1, None, ""),
         ("thinking", 3, 0.25, "token limit"),
         ("closing (inserted)", 6, None, ""),
         ("answer", 1, 0.1, "natural stop"),
@@ -124,7 +124,7 @@ def test_segments_are_listed_with_how_each_ended() -> None:
 def test_what_went_wrong_stands_above_what_is_kept() -> None:
     failed = a_trace(state=TraceState.FAILED, error="The engine is gone.")
     assert pane_value(failed)["notice"] == "The engine is gone."
-    assert "run it again" in pane_value(a_trace(state=TraceState.INTERRUPTED))["notice"]
+    assert "Run again" in pane_value(a_trace(state=TraceState.INTERRUPTED))["notice"]
     unsaved = pane_value(COMPLETED, save_error="The disk is full.")["notice"]
     assert unsaved == "This trace could not be saved: The disk is full. Download it before you close the page."
 
