@@ -240,7 +240,9 @@ class JobsTab {
       const { job } = this.#detail;
       if (job) this.#trigger("clone", { run: job.run, job: job.id, view: this.#view });
     });
-    priority.addEventListener("change", () => this.#act("priority", priority.value.trim() === "" ? 0 : priority.valueAsNumber));
+    priority.addEventListener("change", () =>
+      this.#act("priority", priority.value.trim() === "" ? 0 : priority.valueAsNumber),
+    );
     part("tuned-benchmark").addEventListener("click", () =>
       this.#trigger("benchmark", { models: this.#detail.job?.training?.tuned?.models }),
     );
