@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from m1app.question_sets.overlap import NGRAM_WORDS, Text, find_overlap
+from m1app.question_sets.overlap import MIN_SHARE, NGRAM_WORDS, Text, find_overlap
 from m1app.training.errors import TooLittleData
 from m1app.training.samples import TrainingSample, question_hash
 from m1app.training.verification import Verdict, verify
@@ -59,12 +59,12 @@ def deduplicate(samples: Sequence[TrainingSample]) -> Step:
         first = seen.setdefault(question_hash(sample.question, sample.options), sample)
         if first is not sample:
             dropped.append(f"{shown(sample.question)} ({sample.source}; first in {first.source})")
-    title = f"{len(dropped):,} questions appear more than once; the first of each is kept"
+    title = f"{len(dropped):,} samples repeat an earlier question; the first of each is kept"
     return _step("deduplicate", title, samples, tuple(seen.values()), dropped)
 
 
 def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Sequence[str]]) -> Step:
-    """Drop samples whose question shares n-grams with an evaluation set.
+    """Drop samples whose question shares at least `MIN_SHARE` of its n-grams with one of an evaluation set.
 
     Args:
         samples: input samples.
@@ -84,8 +84,8 @@ def drop_overlap(samples: Sequence[TrainingSample], evaluation: Mapping[str, Seq
     pairs = sorted(closest.values(), key=lambda pair: (-pair[2], pair[0]))[:SHOWN_PAIRS]
     by_set = "; ".join(f"{name}: {count:,}" for name, count in counts.most_common())
     title = (
-        f"{len(closest):,} questions share {NGRAM_WORDS} consecutive words with {len(evaluation):,} evaluation sets"
-        + (f" ({by_set})" if by_set else "")
+        f"{len(closest):,} questions overlap with one of {len(evaluation):,} evaluation sets (at least "
+        f"{percent(MIN_SHARE, 0)} of their runs of {NGRAM_WORDS} words)" + (f": {by_set}" if by_set else "")
     )
     examples = [f"{here} ~ {there} ({percent(share, 0)})" for here, there, share in pairs]
     report = StepReport("overlap", title, len(samples), len(kept), tuple(examples[:SHOWN_EXAMPLES]), pairs=tuple(pairs))

@@ -33,6 +33,7 @@ def test_first_of_samples_that_ask_the_same_is_kept() -> None:
     assert [sample.source for sample in curated.samples if "cortisol" in sample.question] == ["one"]
     found = report(curated, "deduplicate")
     assert (found.before, found.kept) == (10, 9)
+    assert "1 samples repeat an earlier question" in found.title
     assert "two; first in one" in found.examples[0]
 
 
@@ -56,7 +57,7 @@ def test_question_of_an_evaluation_set_is_dropped_and_shown_beside_its_counterpa
     assert here == SHARED
     assert there.startswith("MedQA: A man of seventy")
     assert 0.5 < share < 1.0
-    assert "2 evaluation sets" in found.title
+    assert "overlap with one of 2 evaluation sets (at least 30% of their runs of 8 words)" in found.title
     assert "MedQA: 1" in found.title
 
 
