@@ -16,11 +16,11 @@ from typing import Any
 from m1app.annotation.errors import AnnotationRefused, ImportRefused
 from m1app.annotation.form_values import check_content
 from m1app.annotation.labels import Taxonomy
+from m1app.spreadsheet import harmless
 from storage.annotations.documents import as_document, from_document
 from storage.annotations.records import Annotation, AnnotationAction, AnnotationRevision, AnnotationState, Case
 
 _CONTEXT = ["http://www.w3.org/ns/anno.jsonld", {"m1": "urn:m1app:"}]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PURPOSES = {"comment": "commenting", "corrected_fact": "editing"}
 
 CSV_COLUMNS = (
@@ -173,10 +173,10 @@ def csv_text(annotations: Iterable[Annotation]) -> str:
 
 
 def _cell(value: object) -> object:
-    # The apostrophe too, so that the round trip is exact.
-    if isinstance(value, str) and value.startswith(("'", *_FORMULA_STARTS)):
+    # An apostrophe is doubled, because `read_csv` removes one: the round trip is exact.
+    if isinstance(value, str) and value.startswith("'"):
         return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else harmless(value)
 
 
 def read_csv(text: str) -> list[tuple[int, ExportedAnnotation]]:

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 from m1app.runs.sweep_reading import CellReading, PassSnapshot, SweepSnapshot, cell_readings, flips
+from m1app.spreadsheet import harmless
 from m1app.wording import tokens_account
 from models.thinking.sweep import Cell
 
@@ -23,8 +24,6 @@ _CSV_FIELDS = (
     "target",
     "answer",
 )
-# Spreadsheets interpret text that starts like this as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def sweep_json(snapshot: SweepSnapshot) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def sweep_csv(snapshot: SweepSnapshot) -> str:
     for run in snapshot.passes:
         for reading in cell_readings(snapshot, run):
             row = _cell(run, reading) | {"sweep_id": sweep.id, "target": sweep.question.target}
-            writer.writerow({name: _harmless(value) for name, value in row.items()})
+            writer.writerow({name: harmless(value) for name, value in row.items()})
     return made.getvalue()
 
 
@@ -154,7 +153,3 @@ def _pass(run: PassSnapshot) -> dict[str, Any]:
             for flip in flips(run)
         ],
     }
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

@@ -9,13 +9,12 @@ from fastapi.responses import FileResponse
 
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.bootstrap import Services
+from m1app.spreadsheet import harmless
 from m1app.ui.shell.downloads import attachment, found
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Spreadsheets interpret text that starts like this as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _HOUR_SECONDS = 3600
 
 
@@ -49,12 +48,8 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
 
 def _csv(table: "pd.DataFrame") -> str:
     texts = table.select_dtypes(include=["object", "str"]).columns
-    harmless = table.assign(**{name: table[name].map(_harmless) for name in texts})
-    return str(harmless.to_csv(index=False, lineterminator="\r\n"))
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    quoted = table.assign(**{name: table[name].map(harmless) for name in texts})
+    return str(quoted.to_csv(index=False, lineterminator="\r\n"))
 
 
 def _parquet(table: "pd.DataFrame") -> bytes:
