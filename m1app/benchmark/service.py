@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
+from m1app.jobs.queue import JobQueue
 from m1app.runs.owners import may_be_alive, this_process
 from m1app.runs.probe_request import MAX_SEED
 from m1app.runs.sweeps import SweepService
@@ -29,14 +29,6 @@ _LEAST_PROMPT_TOKENS = 64
 """Tokens of a short question with its wording; longer ones that do not fit are recorded as failed individually."""
 _SILENCE_SECONDS = 60.0
 """After this long, a process on another machine counts as gone; local ones can be checked."""
-
-
-class JobQueue(Protocol):
-    """Accepts jobs: `m1app.jobs.service.JobService`."""
-
-    async def submit(self, job: NewJob) -> Job:
-        """Store the job and start it when its turn comes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

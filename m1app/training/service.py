@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
 from m1app.jobs.files import JobFiles
+from m1app.jobs.queue import JobQueue
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
 from m1app.training.curation import CurationPlan, StepReport
@@ -41,14 +42,6 @@ from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 _OF_A_FILE = CurationPlan(verified_only=False)
 """Minimal curation of a file: drops duplicates, questions evaluated here, and answers that contradict their target. For
 more, build a data set."""
-
-
-class JobQueue(Protocol):
-    """Accepts jobs: `m1app.jobs.service.JobService`."""
-
-    async def submit(self, job: NewJob) -> Job:
-        """Store the job and start it when its turn comes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
