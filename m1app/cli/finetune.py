@@ -10,6 +10,7 @@ from m1app.bootstrap import make_home
 from m1app.cli.terminal import add_json, say, write, write_json
 from m1app.errors import AppError
 from m1app.jobs.service import JobService
+from m1app.jobs.states import OVER
 from m1app.jobs.watching import WatchLimits
 from m1app.settings import Settings, load_settings
 from m1app.training.curation import StepReport
@@ -17,7 +18,7 @@ from m1app.training.data_building import TrainingDataService
 from m1app.training.events import Event, summarise
 from m1app.training.plan import FineTuningPlan
 from m1app.training.process import GRACE_SECONDS
-from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.training.service import FineTuningService
 from m1app.wording import size
 from models.profiles import load_profiles
@@ -25,7 +26,6 @@ from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
 
 _LOOK_SECONDS = 1.0
-_OVER = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.LOST})
 
 
 def add_command(commands: Any) -> None:
@@ -80,7 +80,7 @@ async def _finetune(settings: Settings, database: Database, options: argparse.Na
 def _recipe(options: argparse.Namespace) -> TrainingRecipe:
     if not options.data or not options.base:
         raise AppError("Name the training data and the base model: --data FILE --base MODEL, or --resume ID.")
-    changes: dict[str, Any] = dict(map(_change, options.set))
+    changes: dict[str, Any] = dict(map(parse_change, options.set))
     if options.name:
         changes["name"] = options.name
     if options.max_steps is not None:
@@ -88,19 +88,11 @@ def _recipe(options: argparse.Namespace) -> TrainingRecipe:
     return TrainingRecipe.of_preset(options.preset, options.base, options.data, **changes)
 
 
-def _change(text: str) -> tuple[str, Any]:
-    """A field and its value: pydantic parses numbers and booleans from text."""
-    field, separator, value = text.partition("=")
-    if not separator:
-        raise AppError(f"--set {text}: found no =; write it as --set learning_rate=1e-4.")
-    return field.strip().replace("-", "_"), None if value.strip().lower() == "none" else value.strip()
-
-
 async def _resumed(jobs: JobService, job_id: str) -> Job:
     job = await jobs.get(job_id)
     if job.kind is not JobKind.FINE_TUNING:
         raise AppError(f"Job {job.name!r} is a {job.kind.value}, not a fine-tuning job; use: jobs resume {job.id}")
-    return job if job.state not in _OVER else await jobs.resume(job.id)
+    return job if job.state not in OVER else await jobs.resume(job.id)
 
 
 async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job:
@@ -114,7 +106,7 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
     said_at = max((event["time"] for event in service.read_progress(job.id)), default=0.0)
     is_told = False
     try:
-        while job.state not in _OVER:
+        while job.state not in OVER:
             await asyncio.sleep(_LOOK_SECONDS)
             if stopping.is_set() and not is_told:
                 is_told = True

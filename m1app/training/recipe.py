@@ -184,6 +184,20 @@ class TrainingRecipe(BaseModel):
         return shlex.join(words)
 
 
+def parse_change(line: str) -> tuple[str, str | None]:
+    """Parse "FIELD=VALUE", with "none" for no value; pydantic parses numbers and booleans from the text.
+
+    Raises:
+        RecipeRefused: the line has no "="; the error names no field.
+    """
+    field, separator, value = line.partition("=")
+    if not separator:
+        raise RecipeRefused(
+            "", f"Found {line[:60]!r} without =. Write it as FIELD=VALUE, for example weight_decay=0.01."
+        )
+    return field.strip().replace("-", "_"), None if value.strip().lower() == "none" else value.strip()
+
+
 def _contradiction(field: str, message: str) -> PydanticCustomError:
     # Braces would be interpreted as placeholders in the message.
     return PydanticCustomError("contradiction", "{text}", {"text": message, "field": field})

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.training.errors import RecipeRefused
-from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.ui.admin.problems import ProblemPlaces
 from m1app.ui.shell.events import Updates
 from m1app.ui.shell.page_component import escaped
@@ -202,16 +202,8 @@ def preset_meaning(preset: str) -> str:
 
 
 def read_other(text: str) -> dict[str, Any]:
-    """Parse "FIELD=VALUE" lines, "none" for no value; raises RecipeRefused for other lines."""
-    changes: dict[str, Any] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        field, separator, value = line.partition("=")
-        if not separator:
-            raise RecipeRefused(
-                "other", f"Found {line[:60]!r} without =. Write it as FIELD=VALUE, for example weight_decay=0.01."
-            )
-        changes[field.strip().replace("-", "_")] = None if value.strip().lower() == "none" else value.strip()
-    return changes
+    """Parse one change a line, as `parse_change` does; blank lines are skipped."""
+    return dict(map(parse_change, filter(None, map(str.strip, text.splitlines()))))
 
 
 def _recipe(preset: str) -> TrainingRecipe:

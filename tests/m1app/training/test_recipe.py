@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from m1app.training.errors import RecipeRefused
-from m1app.training.recipe import PRESETS, TrainingRecipe
+from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 
 
 def recipe(preset: str = "cpu-trial", **changes: object) -> TrainingRecipe:
@@ -52,6 +52,23 @@ def test_full_fine_tuning_refuses_what_only_an_adapter_has() -> None:
     with pytest.raises(RecipeRefused, match="has no adapter") as refused:
         recipe("m1", lora_rank=8)
     assert refused.value.field == "lora_rank"
+
+
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        ("seed=3", ("seed", "3")),
+        (" max-steps = None ", ("max_steps", None)),
+        ("sample_question=What is a=b?", ("sample_question", "What is a=b?")),
+    ],
+)
+def test_a_change_is_read_from_a_line(line: str, change: tuple[str, str | None]) -> None:
+    assert parse_change(line) == change
+
+
+def test_a_change_without_a_value_is_refused() -> None:
+    with pytest.raises(RecipeRefused, match="Found 'seed' without ="):
+        parse_change("seed")
 
 
 def test_a_training_is_spread_over_nodes_that_share_its_batch() -> None:

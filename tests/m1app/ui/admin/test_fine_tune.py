@@ -135,7 +135,7 @@ def test_an_untouched_form_asks_for_the_preset(form: TrainingForm) -> None:
         ({"epochs": "many"}, "epochs", "steps", "'many'"),
         ({"batch_size": "3"}, "gradient_accumulation", "sizes", "equal parts"),
         ({"name": "x" * 61}, "name", "name", "60"),
-        ({"other": "seed"}, "other", "other", "without ="),
+        ({"other": "seed"}, "", "other", "without ="),
         ({"other": "unheard=1"}, "unheard", "other", "no field 'unheard'"),
         ({"other": "method=full"}, "lora_rank", "sizes", "no adapter"),
     ],
