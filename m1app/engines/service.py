@@ -14,6 +14,7 @@ from pathlib import Path
 
 from m1app.background import reported, start_thread
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
+from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.shared_endpoint import SharedEndpoint
 from m1app.settings import EngineChoice, Settings
 from models.engine.client import OpenAIEngine
@@ -33,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_MODEL_ID = "smollm2-135m"
 """The embedded model: small enough to run anywhere, too small to know medicine."""
-_AT = " @ "
-"""Separates a model's name from the address of the additional server that serves it."""
 
 
 class EngineState(StrEnum):
@@ -127,7 +126,7 @@ class EngineService:
         """Return the client for a model, named as in `models`; empty means the default."""
         name = model or self._model_id()
         if name not in self._engines:
-            served, _, place = name.rpartition(_AT)
+            served, place = read_served_name(name)
             other = self._more.get(place)
             if other:
                 self._engines[name] = OpenAIEngine(lambda: other, served or None)
@@ -166,19 +165,20 @@ class EngineService:
 
     async def _models_at(self, place: str) -> tuple[str, ...]:
         try:
-            return tuple(f"{name}{_AT}{place}" for name in await self.engine(f"{_AT}{place}").served_models())
+            names = await self.engine(served_name("", place)).served_models()
+            return tuple(served_name(name, place) for name in names)
         except ModelsError as exc:
             _log.debug("no models at %s: %s", place, exc)
             return ()
 
     def choice_of(self, model: str) -> EngineChoice:
         """Which kind of engine serves a model; additional servers count as remote."""
-        return EngineChoice.REMOTE if model.rpartition(_AT)[2] in self._more else self.choice
+        return EngineChoice.REMOTE if read_served_name(model).place in self._more else self.choice
 
     def name_of(self, model: str, info: EngineInfo) -> str:
         """Return the name with which `engine` finds the model requested as `model` and described by `info`."""
-        place = model.rpartition(_AT)[2]
-        return f"{info.model}{_AT}{place}" if place in self._more else info.model
+        place = read_served_name(model).place
+        return served_name(info.model, place) if place in self._more else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
         """Return the profile of a served model: the catalog's, else the one its name suggests."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
 from m1app.training.base_model import BaseModel, HubAccess
@@ -147,7 +148,7 @@ def _named(base: BaseModel, served: Iterable[str]) -> str | None:
     if base.entry is None:  # A file may have the same name as an unrelated model.
         return None
     known = {base.id, base.entry.parent, base.entry.hub_repo or ""} - {""}
-    return next((name for name in served if name.partition(" @ ")[0] in known), None)
+    return next((name for name in served if read_served_name(name).model in known), None)
 
 
 def _counted_note(counted: TokenCount, rows: SplitRows, recipe: TrainingRecipe) -> str:

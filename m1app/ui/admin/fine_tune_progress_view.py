@@ -6,15 +6,13 @@ from typing import Any
 
 from m1app.training.events import Event, summarise
 from m1app.training.folder import TrainingRun
-from m1app.training.tuned_models import VLLM_SUFFIX
+from m1app.training.served_model import find_served
 from storage.jobs.records import Job
 
 MOST_POINTS = 400
 """Maximum points of the training loss; more cannot be distinguished on screen."""
 _SHOWN_SAMPLES = 20
 _SHOWN_CHARACTERS = 4000
-_AT = " @ "
-"""Separates a model's name from the address of its additional server: see `EngineService.models`."""
 
 
 def training_value(
@@ -29,8 +27,7 @@ def training_value(
         job: the job.
         events: events of its training, see `m1app.training.events`.
         result: what was decided, and the new model's folder; None before it is finished.
-        served: names from `EngineService.models`, empty if the engine does not respond; None if not queried: then the
-            embedded engine's names are used.
+        served: names from `EngineService.models`, as `find_served` takes them.
     """
     logs = _thinned([each for each in events if each["event"] == "log"])
     evaluated = [each for each in events if each["event"] == "evaluated"]
@@ -88,57 +85,12 @@ def _samples(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _tuned(job: Job, run: TrainingRun, place: Path, served: Sequence[str] | None) -> dict[str, Any]:
-    has_gguf = (place / f"{run.model_id}.gguf").is_file()
-    bases = [run.base_location]
-    # A base given by path is not in the catalog, and cannot be asked by name.
-    if str(job.recipe.get("base", "")).strip().lower() == run.base_id.lower():
-        bases.insert(0, run.base_id)
-    if served is None:
-        served = (run.base_id, run.model_id)
-    model, base = _pair(
-        _served_as((run.model_id, run.model_id + VLLM_SUFFIX, str(place / "model")), served), _served_as(bases, served)
-    )
+    found = find_served(run, place, str(job.recipe.get("base", "")), served)
     return {
         "model": run.model_id,
         "base": run.base_id,
-        "ask": model,
-        "models": [name for name in (base, model) if name] if model else [],
-        "can_compare": bool(model and base),
-        "how": _how(run, model, base, has_gguf=has_gguf),
+        "ask": found.model,
+        "models": [name for name in (found.base, found.model) if name] if found.model else [],
+        "can_compare": bool(found.model and found.base),
+        "how": found.how,
     }
-
-
-def _served_as(wanted: Sequence[str], served: Sequence[str]) -> list[str]:
-    """Names under which a model is available: its own, or with the address of an additional server appended."""
-    return [name for each in wanted for name in served if name == each or name.startswith(each + _AT)]
-
-
-def _pair(models: Sequence[str], bases: Sequence[str]) -> tuple[str, str]:
-    """The tuned model and its base, preferably on the same server; empty if not served."""
-    pairs = [(model, base) for model in models or [""] for base in bases or [""]]
-    return next((pair for pair in pairs if pair[0].partition(_AT)[2] == pair[1].partition(_AT)[2]), pairs[0])
-
-
-def _how(run: TrainingRun, model: str, base: str, *, has_gguf: bool) -> str:
-    """Instructions for making both available."""
-    by_vllm = run.model_id + VLLM_SUFFIX if has_gguf else run.model_id
-    start = f"M1_ENGINE=vllm M1_MODEL={by_vllm} sh scripts/run.sh"
-    if not model and has_gguf:
-        return (
-            f"This app does not serve it yet. Start the app with M1_ENGINE=embedded M1_MODEL={run.model_id}, or "
-            f"with vLLM: {start}"
-        )
-    if not model:
-        return f"It needs vLLM, and this app does not serve it yet. To serve it: {start}"
-    if not base:
-        return f"Its base {run.base_id} is not being served, so the two cannot be compared yet. {_how_base(run)}"
-    return "A model that is not loaded yet loads when it is first asked."
-
-
-def _how_base(run: TrainingRun) -> str:
-    if run.base_kind == "gguf":
-        return (
-            "Start the app with M1_ENGINE=embedded; a base model given as a path must be added to "
-            "M1_HOME/catalog.toml first."
-        )
-    return f"Serve it with: vllm serve {run.base_location}, and add that server to M1_MORE_ENGINE_URLS."

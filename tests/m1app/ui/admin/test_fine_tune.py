@@ -1,8 +1,7 @@
 """Fine-tuning on the Admin page: the form, a plan, a training's progress, and what leads from job to job."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,53 +197,13 @@ def test_a_line_says_how_the_losses_went() -> None:
     assert said == "step 2 of 1,200 · training loss 2.000 → 1.000 · held-out loss 2.500 → 2.000 · 90 tokens/s"
 
 
-def led_to(place: Path, served: Sequence[str] | None, job: Job = JOB, **changes: Any) -> dict[str, Any]:
-    tuned: dict[str, Any] = training_value(job, [], (RUN.model_copy(update=changes), place), served)["tuned"]
-    return tuned
-
-
-@pytest.mark.parametrize(
-    ("served", "ask", "models"),
-    [
-        (("smollm2-135m", "mine", "other"), "mine", ["smollm2-135m", "mine"]),
-        (("smollm2-135m", "mine-vllm @ gpu:8000"), "mine-vllm @ gpu:8000", ["smollm2-135m", "mine-vllm @ gpu:8000"]),
-        # Of one server, where there is one that has both.
-        (
-            ("mine", "mine-vllm @ gpu:8000", "smollm2-135m @ gpu:8000"),
-            "mine-vllm @ gpu:8000",
-            ["smollm2-135m @ gpu:8000", "mine-vllm @ gpu:8000"],
-        ),
-        (("mine-vllm", "mine-2"), "mine-vllm", ["mine-vllm"]),
-        (("smollm2-135m", "mine-2"), "", []),
-        ((), "", []),
-    ],
-)
-def test_a_finished_model_is_led_to_by_the_names_that_are_served(
-    tmp_path: Path, served: tuple[str, ...], ask: str, models: list[str]
-) -> None:
-    tuned = led_to(tmp_path, served)
-    assert (tuned["model"], tuned["base"]) == ("mine", "smollm2-135m")
-    assert (tuned["ask"], tuned["models"], tuned["can_compare"]) == (ask, models, len(models) == 2)
-
-
-def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None:
-    assert "M1_ENGINE=vllm M1_MODEL=mine sh" in led_to(tmp_path, ())["how"]
-    assert "needs vLLM" in led_to(tmp_path, ())["how"]
-    (tmp_path / "mine.gguf").touch()
-    assert "M1_ENGINE=embedded M1_MODEL=mine," in led_to(tmp_path, ())["how"]
-    assert "M1_MODEL=mine-vllm sh" in led_to(tmp_path, ())["how"]
-    of_hub = led_to(tmp_path, ("mine",), base_id="qwen3-0.6b", base_kind="hub", base_location="Qwen/Qwen3-0.6B")
-    assert "vllm serve Qwen/Qwen3-0.6B" in of_hub["how"]
-    assert "loads when it is first asked" in led_to(tmp_path, ("mine", "smollm2-135m"))["how"]
-
-
-def test_a_base_that_was_named_by_its_path_is_no_model_of_that_name(tmp_path: Path) -> None:
-    by_path = replace(JOB, recipe=dict(JOB.recipe) | {"base": "/models/smollm2.gguf"})
-    for served in (("mine", "smollm2"), None):
-        tuned = led_to(tmp_path, served, by_path, base_id="smollm2")
-        assert (tuned["models"], tuned["can_compare"]) == (["mine"], False)
-    served_by_path = led_to(tmp_path, ("mine", "/x"), by_path, base_id="smollm2")
-    assert served_by_path["models"] == ["/x", "mine"]
+def test_a_finished_model_leads_to_questions_for_it_and_its_base(tmp_path: Path) -> None:
+    tuned = training_value(JOB, [], (RUN, tmp_path), ("smollm2-135m", "mine"))["tuned"]
+    assert (tuned["model"], tuned["base"], tuned["ask"]) == ("mine", "smollm2-135m", "mine")
+    assert (tuned["models"], tuned["can_compare"]) == (["smollm2-135m", "mine"], True)
+    without_model = training_value(JOB, [], (RUN, tmp_path), ("smollm2-135m",))["tuned"]
+    assert (without_model["ask"], without_model["models"], without_model["can_compare"]) == ("", [], False)
+    assert "M1_MODEL=mine" in without_model["how"]
 
 
 def test_a_fine_tuning_job_has_its_command_line_and_can_be_cloned() -> None:

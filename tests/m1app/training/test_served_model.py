@@ -1,0 +1,70 @@
+"""Which served name is the fine-tuned model, and what is said when it is not served."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from m1app.training.folder import TrainingRun
+from m1app.training.served_model import ServedModel, find_served
+
+RUN = TrainingRun(
+    model_id="mine",
+    base_id="smollm2-135m",
+    base_kind="gguf",
+    base_location="/x",
+    profile="m1",
+    data="exam:v2",
+    data_sha256="",
+    git_commit="",
+    context_length=2048,
+    threads=1,
+    created_at="2026-11-22T19:00:00+00:00",
+)
+
+
+def found(folder: Path, served: Sequence[str] | None, base: str = "smollm2-135m", **changes: str) -> ServedModel:
+    return find_served(RUN.model_copy(update=changes), folder, base, served)
+
+
+@pytest.mark.parametrize(
+    ("served", "model", "base"),
+    [
+        (("smollm2-135m", "mine", "other"), "mine", "smollm2-135m"),
+        (("smollm2-135m", "mine-vllm @ gpu:8000"), "mine-vllm @ gpu:8000", "smollm2-135m"),
+        # Of one server, where there is one that has both.
+        (
+            ("mine", "mine-vllm @ gpu:8000", "smollm2-135m @ gpu:8000"),
+            "mine-vllm @ gpu:8000",
+            "smollm2-135m @ gpu:8000",
+        ),
+        (("mine-vllm", "mine-2"), "mine-vllm", ""),
+        (("smollm2-135m", "mine-2"), "", "smollm2-135m"),
+        ((), "", ""),
+        (None, "mine", "smollm2-135m"),
+    ],
+)
+def test_a_model_and_its_base_are_found_by_the_names_that_are_served(
+    tmp_path: Path, served: tuple[str, ...] | None, model: str, base: str
+) -> None:
+    pair = found(tmp_path, served)
+    assert (pair.model, pair.base) == (model, base)
+
+
+def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None:
+    assert "M1_ENGINE=vllm M1_MODEL=mine sh" in found(tmp_path, ()).how
+    assert "needs vLLM" in found(tmp_path, ()).how
+    (tmp_path / "mine.gguf").touch()
+    assert "M1_ENGINE=embedded M1_MODEL=mine," in found(tmp_path, ()).how
+    assert "M1_MODEL=mine-vllm sh" in found(tmp_path, ()).how
+    of_hub = found(tmp_path, ("mine",), base_id="qwen3-0.6b", base_kind="hub", base_location="Qwen/Qwen3-0.6B")
+    assert "vllm serve Qwen/Qwen3-0.6B" in of_hub.how
+    assert "loads when it is first asked" in found(tmp_path, ("mine", "smollm2-135m")).how
+
+
+def test_a_base_that_was_named_by_its_path_is_no_model_of_that_name(tmp_path: Path) -> None:
+    by_path = "/models/smollm2.gguf"
+    for served in (("mine", "smollm2"), None):
+        pair = found(tmp_path, served, by_path, base_id="smollm2")
+        assert (pair.model, pair.base) == ("mine", "")
+    assert found(tmp_path, ("mine", "/x"), by_path, base_id="smollm2").base == "/x"
