@@ -1,18 +1,18 @@
-"""Queries over benchmark runs: curves with intervals, transitions between cells, questions, names and tags.
+"""Queries over benchmark runs: curves with intervals, transitions between cells, questions.
 
 `m1app.benchmark.statistics` and pandas take seconds to load: they are imported where used, in threads and never in
 coroutines.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from m1app.benchmark.intervals import PairedComparison, Proportion
 from m1app.errors import AppError
-from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, RunState
+from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
 from storage.database import Database, Session
@@ -24,6 +24,8 @@ _MOST_RUNS = 10_000
 """Number of recent runs searched for a tag."""
 MACRO = ""
 """Stands for the mean over sets in place of a set's name."""
+_RightByItem = Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]
+"""See `BenchmarkResultRepository.right_by_item`; empty for runs of one pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,16 @@ class BenchmarkReading:
         is_m1 = rule == "m1"
 
         def read(session: Session) -> tuple[CellSummary, ...]:
-            counts = BenchmarkResultRepository(session).cell_counts(run_ids, is_m1=is_m1)
+            results = BenchmarkResultRepository(session)
+            counts = results.cell_counts(run_ids, is_m1=is_m1)
             runs = {run_id: BenchmarkRepository(session).get(run_id) for run_id in {each.run_id for each in counts}}
             found: list[CellSummary] = []
             for run in runs.values():
                 of_run = [each for each in counts if each.run_id == run.id]
-                found += _summaries(session, run, of_run, is_m1=is_m1)
+                right = results.right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
+                found += _summaries(run, of_run, right)
                 if len(run.question_sets) > 1:
-                    found += _macro(session, run, of_run, is_m1=is_m1)
+                    found += _macro(run, of_run, right)
             return tuple(found)
 
         return await self._database.read(read)
@@ -176,32 +180,6 @@ class BenchmarkReading:
             lambda s: BenchmarkResultRepository(s).verdicts(run_id, stored, limit, offset)
         )
         return QuestionPage(questions, total)
-
-    async def rename(self, run_id: str, name: str) -> BenchmarkRun:
-        """Rename a run; raises AppError for a blank name."""
-        if not name.strip():
-            raise AppError("The name is empty; enter one.")
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
-
-    async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
-        """Replace the run's tags."""
-        words = [tag.strip() for tag in tags if tag.strip()]
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
-
-    async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
-        """Archive or unarchive a run."""
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
-
-    async def delete(self, run_id: str) -> None:
-        """Delete a run with its results and sweeps; raises AppError if it is running."""
-
-        def delete(session: Session) -> None:
-            runs = BenchmarkRepository(session)
-            if runs.get(run_id).state is RunState.RUNNING:
-                raise AppError("This run is running; stop its job first.")
-            runs.delete(run_id)
-
-        await self._database.write(delete)
 
     async def table(self, run_id: str) -> "pd.DataFrame":
         """All results as rows, with their questions, for export."""
@@ -253,10 +231,8 @@ def _curve(
     return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
 
 
-def _summaries(session: Session, run: BenchmarkRun, counts: Iterable[CellCount], *, is_m1: bool) -> list[CellSummary]:
+def _summaries(run: BenchmarkRun, counts: Iterable[CellCount], right: _RightByItem) -> list[CellSummary]:
     from m1app.benchmark.statistics import accuracy, clustered_accuracy
-
-    right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
 
     def share(each: CellCount) -> Proportion:
         if run.passes == 1:
@@ -286,11 +262,9 @@ def _summary(each: CellCount, share: Proportion) -> CellSummary:
     )
 
 
-def _macro(session: Session, run: BenchmarkRun, counts: Sequence[CellCount], *, is_m1: bool) -> list[CellSummary]:
+def _macro(run: BenchmarkRun, counts: Sequence[CellCount], right: _RightByItem) -> list[CellSummary]:
     """Mean over sets, for the cells where every set has results."""
     from m1app.benchmark.statistics import clustered_macro_average, macro_average
-
-    right = BenchmarkResultRepository(session).right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
 
     def share(model: str, cell: CellKey, of_cell: Sequence[CellCount]) -> Proportion:
         if run.passes == 1:

@@ -1,4 +1,4 @@
-"""Benchmark runs: estimated, planned, launched as jobs, run and resumed."""
+"""Benchmark runs: estimated, planned, launched as jobs, run and resumed; renamed, tagged, archived and deleted."""
 
 import asyncio
 import secrets
@@ -53,7 +53,7 @@ class BenchmarkEstimate:
 
 
 class BenchmarkService:
-    """Plans and runs benchmarks."""
+    """Plans, runs, names and deletes benchmarks. Methods that take a run id may raise RecordNotFound."""
 
     def __init__(
         self,
@@ -199,6 +199,32 @@ class BenchmarkService:
             seconds = runner.seconds if runner else run.seconds
             await asyncio.shield(self._end(run_id, state, error, seconds))
         return await self._get(run_id)
+
+    async def rename(self, run_id: str, name: str) -> BenchmarkRun:
+        """Rename a run; raises AppError for a blank name."""
+        if not name.strip():
+            raise AppError("The name is empty; enter one.")
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
+
+    async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
+        """Replace the run's tags."""
+        words = [tag.strip() for tag in tags if tag.strip()]
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
+
+    async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
+        """Archive or unarchive a run."""
+        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run with its results and sweeps; raises AppError if it is running."""
+
+        def delete(session: Session) -> None:
+            runs = BenchmarkRepository(session)
+            if runs.get(run_id).state is RunState.RUNNING:
+                raise AppError("This run is running; stop its job first.")
+            runs.delete(run_id)
+
+        await self._database.write(delete)
 
     def mark_interrupted(self) -> int:
         """Mark running runs whose process is gone; return their number."""

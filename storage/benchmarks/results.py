@@ -88,14 +88,14 @@ class BenchmarkResultRepository:
 
     def right_by_item(
         self, run_id: str, *, is_m1: bool = False
-    ) -> Mapping[tuple[str, str, CellKey], Sequence[CellKey]]:
+    ) -> Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]:
         """For intervals over several passes: (right, passes) of each item by (model, set, cell)."""
         run = self._run(run_id)
         row = BenchmarkResultRow
         keys = (row.model_number, row.set_number, row.budget_tokens, row.force_rounds)
         right = func.sum(case((_rule(row, is_m1)[0], 1), else_=0))
         query = select(*keys, right, func.count()).where(row.run_id == run_id).group_by(*keys, row.item_id)
-        found: dict[tuple[str, str, CellKey], list[CellKey]] = {}
+        found: dict[tuple[str, str, CellKey], list[tuple[int, int]]] = {}
         for model, of_set, budget, rounds, correct, passes in self._session.execute(query):
             key = (run.models[model], run.question_sets[of_set], (budget, rounds))
             found.setdefault(key, []).append((int(correct), passes))

@@ -43,6 +43,7 @@ class BenchmarksPage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
+        self._benchmarks = services.benchmarks
         # Every open tab polls the runs.
         self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
         header = PageHeader(services)
@@ -158,17 +159,17 @@ class BenchmarksPage:
         return questions_value(page, offset)
 
     async def _rename(self, values: Values) -> Reply:
-        return self._changed(await self._reading.rename(str(values["run"]), str(values["name"]).strip()))
+        return self._changed(await self._benchmarks.rename(str(values["run"]), str(values["name"]).strip()))
 
     async def _tag(self, values: Values) -> Reply:
         tags = [tag.strip() for tag in str(values["tags"]).split(",") if tag.strip()]
-        return self._changed(await self._reading.set_tags(str(values["run"]), tags))
+        return self._changed(await self._benchmarks.set_tags(str(values["run"]), tags))
 
     async def _archive(self, values: Values) -> Reply:
-        return self._changed(await self._reading.archive(str(values["run"]), bool(values["is_archived"])))
+        return self._changed(await self._benchmarks.archive(str(values["run"]), bool(values["is_archived"])))
 
     async def _delete(self, values: Values) -> Reply:
-        await self._reading.delete(str(values["run"]))
+        await self._benchmarks.delete(str(values["run"]))
         self._listed.forget()
         return {}
 

@@ -313,9 +313,25 @@ async def test_a_run_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
             with pytest.raises(AppError, match="running in another process"):
                 await services.benchmarks.run(planned.id)
             with pytest.raises(AppError, match="stop its job"):
-                await services.benchmark_reading.delete(planned.id)
+                await services.benchmarks.delete(planned.id)
             with pytest.raises(RecordNotFound):
                 await services.benchmarks.run("0" * 32)
+
+
+async def test_a_run_is_renamed_tagged_archived_and_deleted(tmp_path: Path) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            planned = await services.benchmarks.plan(recipe())
+            assert (await services.benchmarks.rename(planned.id, " New name ")).name == "New name"
+            with pytest.raises(AppError, match="name is empty"):
+                await services.benchmarks.rename(planned.id, " ")
+            assert (await services.benchmarks.set_tags(planned.id, [" pilot ", ""])).tags == ("pilot",)
+            assert (await services.benchmarks.archive(planned.id, True)).is_archived
+            assert await services.benchmark_reading.runs() == ()
+            await services.benchmarks.delete(planned.id)
+            with pytest.raises(RecordNotFound):
+                await services.benchmark_reading.get(planned.id)
 
 
 async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: Path) -> None:
