@@ -23,7 +23,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.runs.sweep_export import sweep_json
 from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings
-from m1app.training.data_sets import card_json
+from m1app.training.data_card import card_json
 from m1app.training.recipe import TrainingRecipe
 from storage.annotations.records import AnnotationContent, CaseFilter, Part
 from storage.jobs.records import JobKind, JobState

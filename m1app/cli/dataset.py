@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, say, write, write_json
 from m1app.errors import AppError
-from m1app.training.curation import CurationPlan, StepReport
-from m1app.training.data_sets import DataCard, DataSetVersion, card_json, card_markdown
+from m1app.training.curation import CurationPlan
+from m1app.training.curation_steps import StepReport
+from m1app.training.data_card import DataCard, card_json, card_markdown
+from m1app.training.data_sets import DataSetVersion
 from m1app.training.preview import Preview
 
 _PLAN = CurationPlan()

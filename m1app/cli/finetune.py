@@ -13,7 +13,7 @@ from m1app.jobs.service import JobService
 from m1app.jobs.states import OVER
 from m1app.jobs.watching import WatchLimits
 from m1app.settings import Settings, load_settings
-from m1app.training.curation import StepReport
+from m1app.training.curation_steps import StepReport
 from m1app.training.data_building import TrainingDataService
 from m1app.training.events import Event, summarise
 from m1app.training.plan import FineTuningPlan

@@ -1,7 +1,4 @@
-"""Builds training data from files, the hub and stored traces, curated against the evaluation sets here.
-
-`TrainingDataService` does the work; `DataRequest` is a request from the Admin page's form.
-"""
+"""Builds training data from files, the hub and stored traces, curated against the evaluation sets here."""
 
 import asyncio
 import hashlib
@@ -9,28 +6,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
-
-from m1app.annotation.exchange import AnnotationExchange, ExportFormat
-from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import download_from_hub, hub_request
 from m1app.scratch_folder import scratch_folder
 from m1app.settings import Settings
-from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, sample_text
-from m1app.training.data_sets import (
-    NOT_COMPARED,
-    DataCard,
-    DataSets,
-    DataSetVersion,
-    DataSource,
-    check_name,
-    parse_reference,
-)
+from m1app.training.curation import Curated, CurationPlan, curate
+from m1app.training.curation_steps import StepReport, comparable_text, sample_text
+from m1app.training.data_card import NOT_COMPARED, DataCard, DataSource
+from m1app.training.data_sets import DataSets, DataSetVersion, check_name, parse_reference
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.from_database import RunQuestions, evaluation_questions, read_own_traces, run_questions
 from m1app.training.preview import Preview, preview_samples
@@ -247,95 +232,3 @@ async def _token_counts(samples: Sequence[TrainingSample], max_tokens: int, engi
         if len(text.encode()) > max_tokens and text not in counts:
             counts[text] = len(await engine.tokenize(text, parse_special=False))
     return counts
-
-
-_CORRECTIONS_FILE = "annotations-corrected.jsonl"
-_NUMBERS = {
-    "limit": "Max samples",
-    "max_tokens": "Max tokens per sample",
-    "min_reasoning_characters": "Min characters of reasoning",
-    "seed": "The seed",
-}
-
-
-class DataRequest(BaseModel):
-    """Values of the form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = ""
-    is_preview: bool
-    """Report what would be kept, without storing it."""
-    hub: str = ""
-    """ORG/REPO or ORG/REPO:SPLIT on the Hugging Face hub; empty uses none."""
-    with_own_traces: bool = False
-    with_corrections: bool = False
-    plan: CurationPlan
-
-    @classmethod
-    def parse(cls, values: Any) -> "DataRequest":
-        """Parse the page's request, given as JSON text or as the parsed object.
-
-        Empty boxes become None where that removes a limit.
-
-        Raises:
-            AppError: a value is invalid; the message names its box.
-        """
-        try:
-            return cls.model_validate_json(values) if isinstance(values, str) else cls.model_validate(values)
-        except ValidationError as exc:
-            raise AppError(_advice(exc.errors()[0])) from exc
-
-
-async def carry_out(
-    data: TrainingDataService, exchange: AnnotationExchange, request: DataRequest, files: Sequence[Path]
-) -> Collected | DataSetVersion:
-    """Preview or build a data set; return what would be kept, or the new version.
-
-    Args:
-        data: the training data service.
-        exchange: the source of corrections.
-        request: what to build.
-        files: uploaded with it; may be empty.
-
-    Raises:
-        AppError: the build has no name or no source.
-        TrainingError: the samples or the name cannot be used.
-        StorageError: the database cannot be read.
-    """
-    plan = request.plan
-    if not request.is_preview and not request.name.strip():
-        raise AppError("The data set has no name; enter one, such as exam-traces.")
-    async with scratch_folder("corrections-", data.folder) as folder:
-        taken = [*files, *(await _corrections(exchange, folder) if request.with_corrections else ())]
-        hub, own = request.hub.split(), request.with_own_traces
-        if not taken and not hub and not own:
-            raise AppError(
-                "No source of samples: choose a file, a hub dataset, right answers in this app, or corrections."
-            )
-        if request.is_preview:
-            return await data.collect(taken, plan, hub=hub, with_own_traces=own)
-        return await data.build(taken, plan, request.name.strip(), hub=hub, with_own_traces=own)
-
-
-async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path]:
-    text = await exchange.export(ExportFormat.CORRECTED)
-    if not text.strip():
-        raise InvalidTrainingData(
-            "No corrections yet: mark an error on /annotate/, enter the corrected fact, and submit the case."
-        )
-    path = folder / _CORRECTIONS_FILE
-    await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-    return (path,)
-
-
-def _advice(error: ErrorDetails) -> str:
-    place = [str(part) for part in error["loc"]]
-    found = error["input"]
-    if place and place[-1] in _NUMBERS:
-        said = "empty" if found is None else json.dumps(found)
-        return f"{_NUMBERS[place[-1]]} is {said}; {error['msg'][0].lower()}{error['msg'][1:]}."
-    text = error["msg"].removeprefix("Value error, ")
-    if isinstance(found, Mapping) or not place:
-        return f"The data set cannot be built: {text}."
-    return f"The data set cannot be built: {place[-1].replace('_', ' ')} {text}."

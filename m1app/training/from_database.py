@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m1app.errors import AppError
-from m1app.training.curation import comparable_text
+from m1app.training.curation_steps import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
 from storage.annotations.cases import CaseRepository
 from storage.annotations.records import CaseFilter, CaseSummary

@@ -12,7 +12,7 @@ from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
 from m1app.training.base_model import BaseModel, HubAccess
-from m1app.training.curation import StepReport
+from m1app.training.curation_steps import StepReport
 from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
 from m1app.training.preview import PreviewedSample, choose_samples, is_surely_longer, measure, with_tokens

@@ -16,7 +16,7 @@ from typing import Literal
 
 from m1app.question.prompt_text import render_prompt
 from m1app.question.scoring import lead_in, score
-from m1app.training.curation import SHOWN_EXAMPLES, StepReport, shown
+from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
 from m1app.training.samples import TrainingSample
 from models.profiles import Profile, PromptSection

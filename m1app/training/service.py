@@ -15,7 +15,8 @@ from m1app.jobs.files import JobFiles
 from m1app.jobs.queue import JobQueue
 from m1app.settings import Settings
 from m1app.training.base_model import BaseModel, find_base
-from m1app.training.curation import CurationPlan, StepReport
+from m1app.training.curation import CurationPlan
+from m1app.training.curation_steps import StepReport
 from m1app.training.data_building import TrainingDataService
 from m1app.training.data_sets import parse_reference
 from m1app.training.environment import environment_state, install

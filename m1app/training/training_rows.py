@@ -13,7 +13,7 @@ import jinja2.parser
 import jinja2.sandbox
 
 from m1app.training.base_model import BaseModel, HubAccess, with_hub_template
-from m1app.training.curation import StepReport
+from m1app.training.curation_steps import StepReport
 from m1app.training.errors import NoChatTemplate
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.rendering import (

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from m1app.training.curation import StepReport
+from m1app.training.curation_steps import StepReport
 from m1app.training.data_building import Collected
-from m1app.training.data_sets import DataCard, DataSetVersion, card_markdown
+from m1app.training.data_card import DataCard, card_markdown
+from m1app.training.data_sets import DataSetVersion
 from m1app.training.samples import TrainingSample
 from m1app.wording import percent
 from storage.benchmarks.records import BenchmarkRun

@@ -1,13 +1,10 @@
 """Curation: what each step drops, what it says of it, and that the same plan gives the same data."""
 
-from collections import Counter
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from m1app.training.curation import Curated, CurationPlan, StepReport, comparable_text, curate, draw
+from m1app.training.curation import Curated, CurationPlan, curate
+from m1app.training.curation_steps import StepReport, comparable_text
 from m1app.training.errors import TooLittleData
 from m1app.training.samples import TrainingSample, question_hash
 from tests.m1app.training.training_cases import OPTIONS, a_sample, some_samples
@@ -123,36 +120,6 @@ def test_without_a_tokenizer_what_may_be_too_long_is_kept_and_said() -> None:
     assert len(curated.samples) == 9
     assert "may have more and are counted when a fine-tuning run is planned" in report(curated, "length").title
     assert "may have more" not in report(curate(some_samples(8), CurationPlan(), evaluation={}), "length").title
-
-
-def test_draw_is_even_over_domains_and_their_sources() -> None:
-    samples = [
-        *some_samples(80, domain="Heart", source="big"),
-        *[a_sample(question=f"Rare {n}?", domain="Eye", source="small") for n in range(12)],
-        *[a_sample(question=f"Scarce {n}?", domain="Heart", source="small") for n in range(12)],
-    ]
-    kept, found = draw(samples, "domain", 20, seed=1)
-    by_domain = Counter(sample.domain for sample in kept)
-    by_source = Counter(sample.source for sample in kept if sample.domain == "Heart")
-    assert by_domain["Eye"] >= 6
-    assert by_source["small"] >= 2
-    assert found.kept == 20
-    assert {example.partition(":")[0] for example in found.examples} == {"Heart", "Eye"}
-
-
-def test_draw_says_when_there_is_no_domain_to_balance() -> None:
-    _, found = draw(some_samples(20, domain=""), "domain", 10, seed=1)
-    assert "no sample has a domain" in found.title
-
-
-@given(st.integers(0, 30), st.integers(1, 40), st.sampled_from(["none", "domain", "source"]), st.integers(0, 3))
-def test_draw_takes_as_many_as_asked_each_once_in_order(count: int, limit: int, balance: str, seed: int) -> None:
-    samples = [a_sample(question=str(n), domain=str(n % 3), source=str(n % 2)) for n in range(count)]
-    kept, found = draw(samples, balance, limit, seed)
-    numbers = [int(sample.question) for sample in kept]
-    assert len(numbers) == min(count, limit) == found.kept
-    assert numbers == sorted(set(numbers))
-    assert draw(samples, balance, limit, seed) == (kept, found)
 
 
 def test_same_seed_gives_the_same_data_and_another_seed_other_data() -> None:

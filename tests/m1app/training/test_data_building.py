@@ -15,7 +15,8 @@ from m1app.annotation.service import AnnotationService
 from m1app.errors import AppError
 from m1app.question.library import load_library
 from m1app.settings import Settings
-from m1app.training.curation import Curated, CurationPlan, StepReport, sample_text
+from m1app.training.curation import Curated, CurationPlan
+from m1app.training.curation_steps import StepReport, sample_text
 from m1app.training.data_building import TrainingDataService
 from m1app.training.errors import DataSetNotFound, DataSetRefused, InvalidTrainingData, NoChatTemplate
 from m1app.training.samples import TrainingSample

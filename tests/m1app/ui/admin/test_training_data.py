@@ -11,10 +11,8 @@ import pytest
 
 from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
-from m1app.errors import AppError
 from m1app.settings import Settings
-from m1app.training.curation import StepReport
-from m1app.training.data_building import DataRequest
+from m1app.training.curation_steps import StepReport
 from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
 from m1app.ui.admin.training_data_view import steps_value
@@ -168,13 +166,6 @@ def test_a_run_of_several_models_is_offered_once_for_each(services: Services) ->
     assert [choice for choice, _ in choices] == [one.id, f"{two.id}:weak", f"{two.id}:strong:8b"]
     assert [label.partition(",")[0] for _, label in choices] == ["One", "Two", "Two"]
     assert choices[2][1].endswith(", strong:8b")
-
-
-def test_boxes_as_the_page_sends_them_are_numbers() -> None:
-    request = DataRequest.parse(form(plan={"limit": "100", "max_tokens": None, "balance": "source", "seed": "7"}))
-    assert (request.plan.limit, request.plan.max_tokens, request.plan.seed) == (100, None, 7)
-    with pytest.raises(AppError, match="Min characters of reasoning is empty"):
-        DataRequest.parse(form(plan={"min_reasoning_characters": None}))
 
 
 def test_a_step_shows_pairs_in_place_of_the_examples_made_of_them() -> None:
