@@ -91,6 +91,11 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def rate(per_second: float) -> str:
+    """A rate as "2.5/s" or "12.0/min"."""
+    return f"{per_second:,.1f}/s" if per_second >= 1 else f"{per_second * 60:,.1f}/min"
+
+
 def size(count: float) -> str:
     """Bytes as "512 B", "1.5 kB", "93 MB" or "15.2 GB"."""
     value = float(count)

@@ -16,7 +16,7 @@ from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.runs.probe_request import sampling_of
-from m1app.wording import percent, percent_with_interval, tokens_account
+from m1app.wording import duration, percent, percent_with_interval, rate, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -125,11 +125,7 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
     write(
         f"{estimate.items:,} questions x {estimate.cells} cells: {estimate.results:,} answers\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
-        + (
-            f"at most {seconds / 60:,.0f} minutes at the rate measured before\n"
-            if seconds
-            else "no rate measured yet\n"
-        )
+        + (f"at most {duration(seconds)} at the rate measured before\n" if seconds else "no rate measured yet\n")
         + (f"detects a difference of about {smallest * 100:.0f} points or more\n" if smallest else "")
         + recipe.command_line()
         + "\n"
@@ -161,9 +157,9 @@ def progress_line(progress: JobProgress) -> str:
     """One line for a terminal or a log."""
     parts = [f"{progress.done:,}/{progress.total:,} {progress.unit}"]
     if progress.per_second:
-        parts.append(f"{60 * progress.per_second:.1f} a minute")
+        parts.append(rate(progress.per_second))
     if progress.seconds_left is not None:
-        parts.append(f"{progress.seconds_left / 60:.0f} minutes left")
+        parts.append(f"{duration(progress.seconds_left)} left")
     if "accuracy" in progress.figures:
         parts.append(f"accuracy {percent(progress.figures['accuracy'])} at the largest budget")
     return ", ".join(parts) + (f" - {progress.message}" if progress.message else "")

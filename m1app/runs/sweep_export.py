@@ -84,7 +84,8 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
             marks = (_mark(of_cell[Cell(budget, rounds)]) for budget in sweep.budgets)
             lines.append(f"{rounds:>6} |        " + " ".join(f"{mark:>8}" for mark in marks))
         lines += [
-            f"{flip.kind.value} ({flip.before.letter} to {flip.after.letter}): {flip.sentence}" for flip in flips(run)
+            f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence}"
+            for flip in flips(run)
         ]
     lines.append(
         f"\n{tokens_account(sweep.tokens_generated, sweep.seconds, sweep.tokens_if_separate)}\nsweep: {sweep.id}\n"

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from m1app.settings import Settings
 from m1app.training.base_model import find_base
-from m1app.training.folder import TrainingFolder, TrainingRun
+from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.tuned_models import TunedModels
 from models.weights.catalog import Catalog
@@ -20,20 +20,9 @@ from tests.e2e.admin_page import HOSTILE, OpenAdminPage
 from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
 from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.running_app import RunningApp, make_home, running
+from tests.m1app.training.training_cases import RUN
 
-_RUN = TrainingRun(
-    model_id="exam-tuned",
-    base_id="smollm2-135m",
-    base_kind="gguf",
-    base_location="/nowhere",
-    profile="m1",
-    data="exam:v1",
-    data_sha256="",
-    git_commit="",
-    context_length=2048,
-    threads=1,
-    created_at="2026-11-22T19:00:00+00:00",
-)
+_RUN = RUN.model_copy(update={"model_id": "exam-tuned", "base_location": "/nowhere", "data": "exam:v1"})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.jobs.states import OVER, may_resume
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
-from m1app.wording import duration, percent, size
+from m1app.wording import duration, percent, rate, size
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
@@ -49,7 +49,7 @@ def progress_text(job: Job) -> str:
         parts.append(f"{progress.done:,} {progress.unit}".rstrip())
     if job.state is JobState.RUNNING:
         if progress.per_second:
-            parts.append(_rate(progress.per_second))
+            parts.append(rate(progress.per_second))
         if progress.seconds_left is not None:
             parts.append(f"{duration(progress.seconds_left)} left")
     accuracy = progress.figures.get("accuracy")
@@ -99,12 +99,6 @@ def _more_figures(job: Job) -> list[tuple[str, float]]:
         for name, value in job.progress.figures.items()
         if name != "accuracy"
     )
-
-
-def _rate(per_second: float) -> str:
-    if per_second >= 1:
-        return f"{per_second:,.1f}/s"
-    return f"{per_second * 60:,.1f}/min"
 
 
 def _facts(job: Job, now: datetime) -> list[list[str]]:

@@ -61,6 +61,14 @@ def test_text_shows_the_grid_the_flips_and_the_cost() -> None:
     assert "60 tokens generated in 3.5 s; separate runs of every cell: 180 tokens" in text
 
 
+def test_text_of_a_flip_from_no_option_says_so() -> None:
+    first, *rest = PASS.checkpoints
+    run = replace(PASS, checkpoints=(replace(first, letter=None, is_correct=False), *rest))
+    text = sweep_text(replace(SNAPSHOT, passes=(run,)))
+    assert "(none to A)" in text
+    assert "None" not in text
+
+
 def test_text_says_what_is_missing() -> None:
     stopped = replace(SNAPSHOT, sweep=replace(SWEEP, state=TraceState.STOPPED), passes=(replace(PASS, checkpoints=()),))
     assert "missing" in sweep_text(stopped)

@@ -5,22 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from m1app.training.folder import TrainingRun
 from m1app.training.served_model import ServedModel, find_served
-
-RUN = TrainingRun(
-    model_id="mine",
-    base_id="smollm2-135m",
-    base_kind="gguf",
-    base_location="/x",
-    profile="m1",
-    data="exam:v2",
-    data_sha256="",
-    git_commit="",
-    context_length=2048,
-    threads=1,
-    created_at="2026-11-22T19:00:00+00:00",
-)
+from tests.m1app.training.training_cases import RUN
 
 
 def found(folder: Path, served: Sequence[str] | None, base: str = "smollm2-135m", **changes: str) -> ServedModel:

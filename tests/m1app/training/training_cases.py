@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from m1app.training.folder import TrainingRun
 from m1app.training.samples import TrainingSample
 
 GLANDS = ("adrenal", "pituitary", "thyroid", "pineal", "parathyroid", "pancreas", "thymus", "ovary", "testis", "liver")
@@ -16,6 +17,19 @@ SAMPLE = TrainingSample(
     answer="It is made in the adrenal cortex. The answer is A. Adrenal gland.",
     domain="Endocrinology",
     source="exam",
+)
+RUN = TrainingRun(
+    model_id="mine",
+    base_id="smollm2-135m",
+    base_kind="gguf",
+    base_location="/x",
+    profile="m1",
+    data="exam:v2",
+    data_sha256="",
+    git_commit="",
+    context_length=2048,
+    threads=1,
+    created_at="2026-11-22T19:00:00+00:00",
 )
 
 

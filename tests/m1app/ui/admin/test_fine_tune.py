@@ -13,7 +13,6 @@ from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.training.errors import RecipeRefused
-from m1app.training.folder import TrainingRun
 from m1app.training.pace import measured_pace
 from m1app.training.preview import PreviewedSample, SampleTokens
 from m1app.training.recipe import PRESETS, TrainingRecipe
@@ -27,6 +26,7 @@ from m1app.ui.admin.login import HandlerGate
 from models.engine.endpoint import Endpoint
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
 from tests.e2e.admin_training_page import write_progress, write_traces
+from tests.m1app.training.training_cases import RUN
 
 RECIPE = TrainingRecipe.of_preset(
     "lora",
@@ -53,19 +53,6 @@ JOB = Job(
     attempt=1,
     progress=JobProgress(),
     error="",
-)
-RUN = TrainingRun(
-    model_id="mine",
-    base_id="smollm2-135m",
-    base_kind="gguf",
-    base_location="/x",
-    profile="m1",
-    data="exam:v2",
-    data_sha256="",
-    git_commit="",
-    context_length=2048,
-    threads=1,
-    created_at="2026-11-22T19:00:00+00:00",
 )
 
 
