@@ -68,6 +68,8 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     engine = app_in_use.engine_pid()
     app_in_use.kill()
     wait_until(lambda: not Path(f"/proc/{engine}").exists(), "the engine ends with the app")
+    # A page that is open reloads itself once the app is back, in the middle of the next navigation.
+    probe.page.goto("about:blank")
     app_in_use.start()
     app_in_use.wait_for_engine()
 
@@ -108,6 +110,7 @@ def test_app_killed_while_it_sweeps_keeps_what_it_had_and_the_sweep_is_resumed(
         "() => document.querySelector('[data-cell=\"1024-0\"] .m1-prefix')?.textContent.length > 300", timeout=WAIT_MS
     )
     app_in_use.kill()
+    compare.page.goto("about:blank")
     app_in_use.start()
     app_in_use.wait_for_engine()
 
