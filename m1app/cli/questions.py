@@ -153,10 +153,7 @@ async def _overlap(services: Services, options: argparse.Namespace) -> int:
 def _overlaps_text(overlaps: Sequence[Overlap]) -> str:
     lines = []
     for overlap in overlaps:
-        what = "question" if overlap.count == 1 else "questions"
-        lines.append(
-            f"overlap: {overlap.first} shares {overlap.count:,} {what} with {overlap.second} (identical or nearly so)"
-        )
+        lines.append(f"overlap: {overlap.sentence}")
         lines += [f"  {share:4.0%}  {_short(first)}" for first, _, share in overlap.pairs[:3]]
     return "".join(f"{line}\n" for line in lines)
 

@@ -21,6 +21,7 @@ from m1app.question_sets.importing import (
 from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
 from m1app.scratch_folder import scratch_folder
 from m1app.settings import Settings
+from m1app.wording import counted
 from storage.database import Database, Session
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
@@ -43,6 +44,11 @@ class Overlap:
     """Up to 50 of them, the closest first: question, its closest counterpart, share of 8-word runs in common."""
     count: int
     """Number of questions of the first that have a counterpart in the second."""
+
+    @property
+    def sentence(self) -> str:
+        """What is shared with what, in words."""
+        return f"{self.first} shares {counted(self.count, 'question')} with {self.second} (identical or nearly so)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,8 @@ class ManagedServer:
         """Run one process until it exits; None if it was asked to stop."""
         key = secrets.token_urlsafe(32)
         self.log.hide(key)
+        # Before the process starts: its output is read by another thread from then on.
+        self._loading = ""
         try:
             process = ServerProcess(self.program.command(key), self.log, self._note_progress)
         except ServerError as error:
@@ -213,7 +215,7 @@ class ManagedServer:
         except OSError as error:
             return ServerStartFailed(f"{self.program.name} could not be started: {error}.")
         with self._changed:
-            self._process, self._started_at, self._loading = process, datetime.now(UTC), ""
+            self._process, self._started_at = process, datetime.now(UTC)
         try:
             return self._await_ready(process, key, ending) or self._await_end(process, ending)
         finally:

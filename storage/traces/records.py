@@ -192,7 +192,7 @@ class Trace(NewTrace):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of a running trace."""
+    """Progress of a running trace. One marked interrupted becomes running again."""
 
     trace_id: str
     segments: Sequence[Segment]
@@ -200,7 +200,7 @@ class Progress:
     tokens_generated: int
     """All tokens the engine generated for it."""
     time_to_first_token_seconds: float | None
-    """None before the first token."""
+    """From the request to the first token; None before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

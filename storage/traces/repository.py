@@ -105,31 +105,10 @@ class TraceRepository:
         self._session.flush()
         return as_trace(row)
 
-    def save_progress(
-        self,
-        trace_id: str,
-        segments: Sequence[Segment],
-        tokens_generated: int,
-        time_to_first_token_seconds: float | None = None,
-    ) -> None:
-        """Save progress and update the heartbeat. Writes only what is new.
-
-        Args:
-            trace_id: a running trace; one marked interrupted becomes running again.
-            segments: all segments so far, in order.
-            tokens_generated: all tokens the engine has generated for it so far.
-            time_to_first_token_seconds: from the request to the first token; None before it.
-
-        Raises:
-            RecordNotFound: no such trace.
-            InvalidRecord: it is closed.
-        """
-        progress = Progress(trace_id, segments, tokens_generated, time_to_first_token_seconds)
-        if trace_id not in self.save_all([progress]):
-            raise self._not_open(trace_id)
-
     def save_all(self, progress: Sequence[Progress]) -> Set[str]:
-        """Save the progress of many traces in few statements; closed or deleted ones are skipped.
+        """Save progress and update the heartbeats, in few statements; writes only what is new.
+
+        Closed and deleted traces are skipped.
 
         Returns:
             Ids of the saved traces.

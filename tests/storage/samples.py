@@ -10,6 +10,7 @@ from storage.sweeps.records import NewSweep
 from storage.traces.records import (
     NewCheckpoint,
     NewTrace,
+    Progress,
     Segment,
     SegmentKind,
     ThinkingFinishReason,
@@ -119,6 +120,10 @@ def begin(database: Database, question: NewQuestion = QUESTION, **changes: Any) 
     kept = save_question(database, question)
     with database.session() as session:
         return TraceRepository(session).add(a_trace(kept.id, **changes))
+
+
+def progress(trace_id: str, *segments: Segment, tokens: int, first_token: float | None = None) -> list[Progress]:
+    return [Progress(trace_id, segments, tokens, first_token)]
 
 
 def finish(database: Database, trace: Trace, *segments: Segment, outcome: TraceOutcome = COMPLETED) -> None:

@@ -15,7 +15,7 @@ from storage.errors import (
 )
 from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
-from tests.storage.samples import begin, finish, read, save_question, think
+from tests.storage.samples import begin, finish, progress, read, save_question, think
 
 
 def test_health_tells_what_is_there(database: Database) -> None:
@@ -48,7 +48,7 @@ def test_sqlite_connections_have_the_settings_that_the_app_relies_on(sqlite_url:
 def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
     trace = begin(database)
     with pytest.raises(ZeroDivisionError), database.session() as session:
-        TraceRepository(session).save_progress(trace.id, [think("half")], 1)
+        TraceRepository(session).save_all(progress(trace.id, think("half"), tokens=1))
         raise ZeroDivisionError
     assert read(database, trace.id).segments == ()
 
@@ -56,7 +56,7 @@ def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
 def test_a_read_only_session_refuses_to_write_and_the_next_one_writes(database: Database) -> None:
     trace = begin(database)
     with pytest.raises(DatabaseUnreachable, match="not written"), database.session(is_read_only=True) as session:
-        TraceRepository(session).save_progress(trace.id, [think("x")], 1)
+        TraceRepository(session).save_all(progress(trace.id, think("x"), tokens=1))
     finish(database, trace, think("y"))
     assert read(database, trace.id).thinking_text == "y"
 
@@ -73,7 +73,7 @@ def test_eight_threads_save_eight_traces_at_once_and_none_is_lost(database: Data
         for step in range(1, 21):
             with database.session() as session:
                 segment = think(f"{number} " * step)
-                TraceRepository(session).save_progress(traces[number].id, [segment], step)
+                TraceRepository(session).save_all(progress(traces[number].id, segment, tokens=step))
             with database.session(is_read_only=True) as session:
                 assert len(TraceRepository(session).list().items) == 8
         finish(database, traces[number], think(f"{number} " * 20))

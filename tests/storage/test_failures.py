@@ -20,7 +20,7 @@ from storage.errors import (
 )
 from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
-from tests.storage.samples import begin, finish, read, save_question, think
+from tests.storage.samples import begin, finish, progress, read, save_question, think
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def wait_for_line(process: subprocess.Popen[str]) -> str:
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
     trace = begin(database)
     with database.session() as session:
-        TraceRepository(session).save_progress(trace.id, [think("unseen")], 1)
+        TraceRepository(session).save_all(progress(trace.id, think("unseen"), tokens=1))
         assert read(database, trace.id).segments == ()
     assert read(database, trace.id).thinking_text == "unseen"
 
@@ -51,12 +51,12 @@ import sys
 from itertools import count
 from storage.database import Database
 from storage.traces.repository import TraceRepository
-from tests.storage.samples import think
+from tests.storage.samples import progress, think
 database = Database(sys.argv[1])
 for step in count(1):
     with database.session() as session:
         segment = think("word " * step)
-        TraceRepository(session).save_progress(sys.argv[2], [segment], step)
+        TraceRepository(session).save_all(progress(sys.argv[2], segment, tokens=step))
     print(step, flush=True)
 """
 
@@ -158,7 +158,7 @@ def test_a_full_disk_is_reported_and_what_was_saved_stays(sqlite_url: str) -> No
     with pytest.raises(DiskFull, match="is full") as caught:
         for step in range(1, 200):
             with database.session() as session:
-                TraceRepository(session).save_progress(trace.id, [think("word " * 400 * step)], step)
+                TraceRepository(session).save_all(progress(trace.id, think("word " * 400 * step), tokens=step))
             saved = step
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     assert saved >= 1

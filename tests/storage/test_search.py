@@ -15,7 +15,7 @@ from storage.traces.listing import TraceFilter
 from storage.traces.records import Trace
 from storage.traces.repository import TraceRepository
 from storage.traces.tables import TraceRow
-from tests.storage.samples import COMPLETED, answer, begin, finish, think
+from tests.storage.samples import COMPLETED, answer, begin, finish, progress, think
 
 QUESTION = NewQuestion(stem="Fièvre et toux depuis 3 jours", options={"A": "Pneumonie", "B": "β-blocker 0.5mg"})
 THINKING = "The patient's X-ray shows lower-lobe CONSOLIDATION; Straße, naïve, 漢字テスト, مُحَمَّد, ﬁbrosis, m²"
@@ -114,7 +114,7 @@ def test_a_blank_query_restricts_nothing(database: Database, trace: Trace, query
 def test_a_running_trace_is_found_by_its_question_and_by_its_text_once_closed(database: Database) -> None:
     running = begin(database, QUESTION)
     with database.session() as session:
-        TraceRepository(session).save_progress(running.id, [think("hemoptysis")], 1)
+        TraceRepository(session).save_all(progress(running.id, think("hemoptysis"), tokens=1))
     assert found(database, "toux") == [running.id]
     assert found(database, "hemoptysis") == []
     finish(database, running, think("hemoptysis later"))
@@ -125,7 +125,7 @@ def test_an_interrupted_trace_is_found_by_its_text_and_reindexed_when_it_goes_on
     trace = begin(database, QUESTION)
     with database.session() as session:
         traces = TraceRepository(session)
-        traces.save_progress(trace.id, [think("earlyword")], 1)
+        traces.save_all(progress(trace.id, think("earlyword"), tokens=1))
         assert traces.mark_interrupted(lambda _owner: False, 60) == 1
     assert found(database, "earlyword") == [trace.id]
     finish(database, trace, think("lateword"))

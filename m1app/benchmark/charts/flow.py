@@ -42,7 +42,7 @@ def flow_figure(transitions: Transitions) -> Figure:
     right_right, right_wrong, wrong_right, wrong_wrong = (way.count for way in ways)
     sums = (right_right + right_wrong, wrong_right + wrong_wrong, right_right + wrong_right, right_wrong + wrong_wrong)
     total = sum(way.count for way in ways) or 1
-    names = ("right before", "wrong before", "right after", "wrong after")
+    names = ("Before: {:,} right", "Before: {:,} wrong", "After: {:,} right", "After: {:,} wrong")
     # Plotly omits nodes without a band, and would put another in their place.
     nodes = [number for number, count in enumerate(sums) if count]
     sankey = {
@@ -51,7 +51,7 @@ def flow_figure(transitions: Transitions) -> Figure:
         "orientation": "h",
         "textfont": {"color": GREY, "size": 13, "shadow": "none"},
         "node": {
-            "label": [f"{sums[number]:,} {names[number]}" for number in nodes],
+            "label": [names[number].format(sums[number]) for number in nodes],
             "x": [0.001 if number < 2 else 0.999 for number in nodes],
             "y": [_height(sums[number], sums[number - number % 2], total, number) for number in nodes],
             "color": ["#2a7fc4" if number % 2 == 0 else "#c4651a" for number in nodes],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m1app.question_sets.service import ImportReport, Overlap
-from m1app.wording import percent
+from m1app.wording import counted, percent
 from storage.question_sets.records import QuestionSet
 from storage.questions.records import Question
 
@@ -96,13 +96,12 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def _duplicates(name: str, count: int) -> str:
-    what = "question was" if count == 1 else "questions were"
-    return f"{name}: {count:,} {what} repeated in the file and imported once."
+    were = "was" if count == 1 else "were"
+    return f"{name}: {counted(count, 'question')} {were} repeated in the file and imported once."
 
 
 def _overlap(overlap: Overlap) -> dict[str, Any]:
-    what = "question" if overlap.count == 1 else "questions"
     return {
-        "text": f"{overlap.first} shares {overlap.count:,} {what} with {overlap.second} (identical or nearly so).",
+        "text": f"{overlap.sentence}.",
         "pairs": [[first, second, percent(share, 0)] for first, second, share in overlap.pairs[:_SHOWN_PAIRS]],
     }

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.benchmark.descriptions import run_name
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_building import Collected
 from m1app.training.data_card import DataCard, card_markdown
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.samples import TrainingSample
-from m1app.wording import percent
+from m1app.wording import counted, percent
 from storage.benchmarks.records import BenchmarkRun
 
 _SHOWN_PAIRS = 10
@@ -38,7 +39,7 @@ def data_choices(versions: Sequence[DataSetVersion]) -> list[tuple[str, str]]:
 
 def run_choices(runs: Sequence[BenchmarkRun]) -> list[tuple[str, str]]:
     """Runs whose right answers can be excluded: id and label."""
-    return [(run.id, f"{run.name or 'unnamed'}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
+    return [(run.id, f"{run_name(run)}, {run.created_at:%Y-%m-%d %H:%M}") for run in runs]
 
 
 def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def preview_value(found: Collected) -> dict[str, Any]:
     kept = len(found.curated.samples)
     read = "; ".join(f"{source.name}: {source.samples:,}" for source in found.sources)
     return {
-        "headline": f"{_samples(kept)} would be kept. Nothing is built yet.",
+        "headline": f"{counted(kept, 'sample')} would be kept. Nothing is built yet.",
         "notes": [f"Read from {read}."],
         "steps": steps_value(found.curated.reports),
     }
@@ -60,7 +61,7 @@ def preview_value(found: Collected) -> dict[str, Any]:
 def built_value(made: DataSetVersion, warnings: Sequence[str]) -> dict[str, Any]:
     """What a build kept."""
     return {
-        "headline": f"{made.id}: {_samples(made.samples)}, ready to train on.",
+        "headline": f"{made.id}: {counted(made.samples, 'sample')}, ready to train on.",
         "notes": list(warnings),
         "steps": steps_value(made.reports),
     }
@@ -82,7 +83,3 @@ def _step(report: StepReport) -> dict[str, Any]:
         "examples": [] if report.pairs else list(report.examples),
         "pairs": [[here, there, percent(share, 0)] for here, there, share in report.pairs[:_SHOWN_PAIRS]],
     }
-
-
-def _samples(count: int) -> str:
-    return f"{count:,} sample{'' if count == 1 else 's'}"

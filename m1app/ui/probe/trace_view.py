@@ -119,7 +119,7 @@ def _other(probabilities: Any) -> str:
         return ""
     rest = max(0.0, 1.0 - sum(probabilities.values()))
     return (
-        "Probability of each letter right after thinking; "
+        "Probability of each letter at the end of thinking; "
         f"{percent(rest)} went to tokens that are not an option's letter."
     )
 

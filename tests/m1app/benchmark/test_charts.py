@@ -197,7 +197,7 @@ def transitions(*counts: int) -> Transitions:
 
 def test_flow_has_a_band_for_each_change_that_happened() -> None:
     (sankey,) = flow_figure(transitions(60, 5, 10, 25))["data"]
-    assert sankey["node"]["label"] == ["65 right before", "35 wrong before", "70 right after", "30 wrong after"]
+    assert sankey["node"]["label"] == ["Before: 65 right", "Before: 35 wrong", "After: 70 right", "After: 30 wrong"]
     assert sankey["link"]["customdata"] == ["right-right", "right-wrong", "wrong-right", "wrong-wrong"]
     assert (sankey["link"]["source"], sankey["link"]["target"]) == ([0, 0, 1, 1], [2, 3, 2, 3])
     assert sankey["link"]["value"] == [60, 5, 10, 25]
@@ -205,7 +205,7 @@ def test_flow_has_a_band_for_each_change_that_happened() -> None:
 
 def test_flow_without_a_side_points_to_the_nodes_that_are_left() -> None:
     (sankey,) = flow_figure(transitions(0, 0, 10, 20))["data"]
-    assert sankey["node"]["label"] == ["30 wrong before", "10 right after", "20 wrong after"]
+    assert sankey["node"]["label"] == ["Before: 30 wrong", "After: 10 right", "After: 20 wrong"]
     assert (sankey["link"]["source"], sankey["link"]["target"]) == ([0, 0], [1, 2])
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -11,10 +12,11 @@ import httpx2
 import pytest
 
 from models.errors import ServerGone, ServerNotInstalled, ServerStartFailed
+from models.servers import managed_server
 from models.servers.managed_server import ManagedServer, ServerProgram, ServerState
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
-from models.servers.server_process import ServerCommand, describe_exit
+from models.servers.server_process import ServerCommand, ServerProcess, describe_exit
 from tests.models.servers.server_cases import (
     QUICK,
     SERVE,
@@ -121,6 +123,20 @@ def test_starting_server_tells_what_it_is_doing(log_path: Path):
         server.wait_ready(0.1)
     server.stop()
     assert server.status().state is ServerState.STOPPED
+
+
+def test_what_it_says_while_its_process_is_being_started_is_kept(log_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Talkative(ServerProcess):
+        def __init__(self, command: ServerCommand, log: ServerLog, on_line: Callable[[str], None]) -> None:
+            super().__init__(command, log, on_line)
+            on_line("doing half the weights")
+
+    monkeypatch.setattr(managed_server, "ServerProcess", Talkative)
+    server = python_server(SLEEP, log_path)
+    server.start()
+    assert wait_until(lambda: server.status().pid is not None)
+    assert server.status().loading == "half the weights"
+    server.stop()
 
 
 def test_second_start_changes_nothing(serving: ManagedServer):

@@ -31,6 +31,7 @@ from tests.storage.samples import (
     answer,
     begin,
     finish,
+    progress,
     read,
     think,
 )
@@ -51,7 +52,7 @@ def at(moment: datetime) -> Callable[[], datetime]:
 def save(database: Database, trace_id: str, *segments: Segment, tokens: int = 0, now: datetime | None = None) -> None:
     with database.session() as session:
         traces = TraceRepository(session, now=at(now)) if now else TraceRepository(session)
-        traces.save_progress(trace_id, segments, tokens_generated=tokens)
+        assert traces.save_all(progress(trace_id, *segments, tokens=tokens)) == {trace_id}
 
 
 def test_a_new_trace_runs_and_has_what_it_was_given(database: Database) -> None:
@@ -97,11 +98,12 @@ def test_each_save_writes_only_the_segments_that_changed(database: Database) -> 
     with database.session() as session:
         event.listen(session.get_bind(), "before_cursor_execute", note)
         traces = TraceRepository(session)
-        traces.save_progress(trace.id, (first, WAIT, think("a b")), 1004)
+        traces.save_all(progress(trace.id, first, WAIT, think("a b"), tokens=1004))
         assert written == ["INSERT"]
-        traces.save_progress(trace.id, (first, WAIT, think("a b")), 1004)
+        traces.save_all(progress(trace.id, first, WAIT, think("a b"), tokens=1004))
         assert written == ["INSERT"]
-        traces.save_progress(trace.id, (first, WAIT, think("a b", finish_reason="stop"), CLOSE), 1005)
+        ended = think("a b", finish_reason="stop")
+        traces.save_all(progress(trace.id, first, WAIT, ended, CLOSE, tokens=1005))
         assert written == ["INSERT", "DELETE", "UPDATE", "INSERT"]
         event.remove(session.get_bind(), "before_cursor_execute", note)
     assert [part.text for part in read(database, trace.id).segments] == [first.text, "Wait", "a b", "</think>"]
@@ -117,7 +119,7 @@ def test_text_that_grows_without_a_token_is_saved_too(database: Database) -> Non
 def test_the_time_to_the_first_token_is_kept(database: Database) -> None:
     trace = begin(database)
     with database.session() as session:
-        TraceRepository(session).save_progress(trace.id, [think("a")], 1, time_to_first_token_seconds=0.5)
+        TraceRepository(session).save_all(progress(trace.id, think("a"), tokens=1, first_token=0.5))
     assert read(database, trace.id).time_to_first_token_seconds == 0.5
 
 
@@ -160,9 +162,9 @@ def test_a_closed_trace_has_its_outcome_and_refuses_to_change(database: Database
     for name in TraceOutcome.__dataclass_fields__:
         assert getattr(found, name) == getattr(COMPLETED, name), name
     assert (found.thinking_tokens, found.answer_text) == (2, "B")
+    with database.session() as session:
+        assert TraceRepository(session).save_all(progress(trace.id, think("more"), tokens=9)) == set()
     with pytest.raises(InvalidRecord, match=r"is closed \(completed\)"):
-        save(database, trace.id, think("more"))
-    with pytest.raises(InvalidRecord, match="is closed"):
         finish(database, trace)
     assert read(database, trace.id) == found
 
@@ -188,7 +190,6 @@ def test_a_trace_that_is_not_there_is_not_found_by_any_call(database: Database, 
     calls: list[Callable[[TraceRepository], object]] = [
         lambda traces: traces.get(missing),
         lambda traces: traces.delete(missing),
-        lambda traces: traces.save_progress(missing, (), 0),
         lambda traces: traces.close(missing, COMPLETED),
         lambda traces: traces.add_checkpoint(a_checkpoint(missing)),
     ]
@@ -197,6 +198,7 @@ def test_a_trace_that_is_not_there_is_not_found_by_any_call(database: Database, 
             call(TraceRepository(session))
     with database.session() as session:
         assert TraceRepository(session).list_checkpoints(missing) == ()
+        assert TraceRepository(session).save_all(progress(missing, tokens=0)) == set()
 
 
 def test_deleting_a_trace_takes_its_segments_checkpoints_and_index_along(database: Database) -> None:
