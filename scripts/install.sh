@@ -1,15 +1,15 @@
 #!/bin/sh
 # Makes .venv and installs a lock file into it: `install.sh` for the app, `install.sh dev` including the development
-# tools. `install.sh run` also installs for the app but leaves bytecode compilation, half of the time, to run.sh. An
-# installed lock is skipped: .venv has a copy of it. PYTHON=... chooses the interpreter.
+# tools. Compiling to bytecode takes half of the time: `install.sh run`, also for the app, leaves it to run.sh, and
+# `dev` to the first use. An installed lock is skipped: .venv has a copy of it. PYTHON=... chooses the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-compile=""
+compile=--no-compile
 case "${1:-app}" in
-    app) lock=requirements.txt ;;
-    run) lock=requirements.txt compile=--no-compile ;;
+    app) lock=requirements.txt compile="" ;;
+    run) lock=requirements.txt ;;
     dev) lock=requirements/dev.txt ;;
     *) echo "install: found \"$1\", expected app, run or dev" >&2; exit 2 ;;
 esac

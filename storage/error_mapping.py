@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -186,7 +185,7 @@ def _meaning(cause: BaseException) -> _Meaning | None:
         return _sqlite_meaning(cause)
     if hasattr(cause, "sqlstate"):
         return _postgresql_meaning(cause.sqlstate, cause)
-    return _UNKNOWN if isinstance(cause, SQLAlchemyError | CommandError) else None
+    return _UNKNOWN if isinstance(cause, SQLAlchemyError) else None
 
 
 def _sqlite_meaning(cause: sqlite3.Error) -> _Meaning:
@@ -212,7 +211,7 @@ def mapped_errors(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, CommandError) as exc:
+    except (SQLAlchemyError, sqlite3.Error) as exc:
         mapped = translate(exc, place)
         if mapped is None:
             raise

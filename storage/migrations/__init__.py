@@ -1,20 +1,23 @@
 """Builds the tables and carries them from version to version, with Alembic and without an alembic.ini.
 
-Each file of `versions/` is one step. Processes that start at the same time do not migrate twice: the whole upgrade is
-one transaction, which holds SQLite's write lock or a PostgreSQL advisory lock. To draft a step after changing
-`tables.py`: `python -m storage.migrations sqlite:////tmp/draft.db "what changes"`.
+Each file of `versions/` is one step, named after its revision: `v0004_what_it_does.py` is revision "0004". Alembic is
+loaded only to migrate, because every process of the app compares versions when it starts. Processes that start at the
+same time do not migrate twice: the whole upgrade is one transaction, which holds SQLite's write lock or a PostgreSQL
+advisory lock. To draft a step after changing `tables.py`:
+`python -m storage.migrations sqlite:////tmp/draft.db "what changes"`.
 """
 
 import threading
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
 from storage.errors import DatabaseCorrupt, DatabaseTooNew
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # Alembic's `op` and `context` are process-wide globals.
 _one_at_a_time = threading.Lock()
@@ -46,6 +49,8 @@ def upgrade(engine: Engine, place: str) -> None:
                 f"The database {place} has version {revision!r}, made by a newer version of m1app. "
                 "Update the app or use another M1_HOME."
             )
+        from alembic import command
+
         command.upgrade(_config(connection), "head")
         _check_references(connection, place)
 
@@ -63,21 +68,26 @@ def _check_references(connection: Connection, place: str) -> None:
 
 def current_revision(connection: Connection) -> str | None:
     """Version of the database; None if it has no tables yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if revision is None else str(revision)
 
 
 def head_revision() -> str:
     """Version of this app's tables."""
-    return _scripts().get_current_head() or ""
+    return _revisions()[-1]
 
 
 def known_revisions() -> set[str | None]:
     """Versions that this app can upgrade from; None is the empty database."""
-    return {None, *(script.revision for script in _scripts().walk_revisions())}
+    return {None, *_revisions()}
 
 
 def draft(engine: Engine, message: str) -> None:
     """Draft a step from a migrated database to the tables in `tables.py`, for review."""
+    from alembic import command
+
     with _one_at_a_time, engine.begin() as connection:
         command.revision(_config(connection), message, autogenerate=True)
 
@@ -87,11 +97,15 @@ def is_compared(_item: object, name: str | None, _kind: str, _is_reflected: bool
     return not (name or "").startswith("search_index")
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(None))
+@cache
+def _revisions() -> list[str]:
+    """The steps' revisions, oldest first."""
+    return sorted(file.stem[1:5] for file in (Path(__file__).parent / "versions").glob("v[0-9][0-9][0-9][0-9]_*.py"))
 
 
-def _config(connection: Connection | None) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

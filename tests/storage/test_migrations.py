@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from storage import migrations
@@ -52,6 +53,22 @@ def test_the_migrations_build_exactly_the_tables_that_the_app_declares(url: str)
         context = MigrationContext.configure(connection, opts={"include_object": migrations.is_compared})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_files_are_named_after_the_revisions_in_them(url: str) -> None:
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=True)
+    with engine.connect() as connection:
+        steps = ScriptDirectory.from_config(migrations._config(connection))
+        assert migrations.current_revision(connection) == migrations.head_revision() == steps.get_current_head()
+    assert migrations.known_revisions() == {None, *(step.revision for step in steps.walk_revisions())}
+    engine.dispose()
+
+
+def test_a_current_database_is_opened_without_loading_alembic(sqlite_url: str) -> None:
+    Database(sqlite_url).migrate()
+    program = "import sys; from storage.database import Database; Database(sys.argv[1]).migrate(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, sqlite_url], cwd=ROOT, capture_output=True, check=True)
+    assert b"alembic" not in done.stdout
 
 
 def test_every_migration_can_be_taken_back(url: str) -> None:

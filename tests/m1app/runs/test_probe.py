@@ -405,7 +405,8 @@ async def test_followed_run_whose_process_is_gone_becomes_interrupted(make_servi
 
 async def test_many_probes_at_once_all_finish(make_services: MakeServices, embedded_endpoint: Endpoint) -> None:
     services = make_services(embedded_endpoint)
-    requests = [request(stem=f"Question {n}?", options={}, target=None, thinking_budget_tokens=8) for n in range(12)]
+    short: dict[str, object] = {"options": {}, "target": None, "thinking_budget_tokens": 8, "answer_cap_tokens": 4}
+    requests = [request(stem=f"Question {number}?", **short) for number in range(12)]
     begun = await asyncio.gather(*(services.probe.start(r) for r in requests))
     ended = await asyncio.gather(*(follow(services, trace.id) for trace in begun))
     assert [snapshots[-1].state for snapshots in ended] == [TraceState.COMPLETED] * 12
