@@ -67,11 +67,19 @@ def _check_references(connection: Connection, place: str) -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Version of the database; None if it has no tables yet."""
+    """Version of the database; None if it has no tables yet.
+
+    Raises:
+        DatabaseCorrupt: it claims to have several versions.
+    """
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return None if revision is None else str(revision)
+    found = sorted(str(row[0]) for row in connection.exec_driver_sql("SELECT version_num FROM alembic_version"))
+    if len(found) > 1:
+        raise DatabaseCorrupt(
+            f"The database claims to have several versions at once ({', '.join(found)[:80]}). Restore it from a backup."
+        )
+    return found[0] if found else None
 
 
 def head_revision() -> str:

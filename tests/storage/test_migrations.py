@@ -64,6 +64,20 @@ def test_files_are_named_after_the_revisions_in_them(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("other", ["0001", "zzzz"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_database_of_several_versions_is_refused(sqlite_url: str, other: str, is_first: bool) -> None:
+    database = Database(sqlite_url)
+    database.migrate()
+    rows = [(other,), (migrations.head_revision(),)]
+    with sqlite3.connect(file_of(sqlite_url)) as raw:
+        raw.execute("DELETE FROM alembic_version")
+        raw.executemany("INSERT INTO alembic_version VALUES (?)", rows if is_first else reversed(rows))
+    with pytest.raises(DatabaseCorrupt, match="several versions"):
+        database.migrate()
+    assert "several versions" in database.check().problem
+
+
 def test_a_current_database_is_opened_without_loading_alembic(sqlite_url: str) -> None:
     Database(sqlite_url).migrate()
     program = "import sys; from storage.database import Database; Database(sys.argv[1]).migrate(); print(*sys.modules)"
