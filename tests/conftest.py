@@ -10,7 +10,6 @@ from typing import Any
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
 
 from models.engine.endpoint import Endpoint
 from tests.migrated_copies import migrated_copies as migrated_copies
@@ -50,20 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class FileByFile(LoadScopeScheduling):
-    """Each process takes a file at a time: the first one in the order above, the others the browser's files last.
-
-    So the tests of one process that wait for servers and programs leave the processor to the browser of the other.
-    """
+    """Each process takes a file at a time, in the order above: so each has one app and one browser, and no more."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0]
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        if node is not self.nodes[0]:
-            browser = str(E2E.relative_to(ROOT))
-            others = (file for file in self.workqueue if not file.startswith(browser))
-            self.workqueue.move_to_end(next(others, None) or next(reversed(self.workqueue)), last=False)
-        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)

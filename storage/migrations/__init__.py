@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect
 
-from storage.errors import DatabaseCorrupt, DatabaseTooNew
+from storage.errors import DatabaseCorrupt, DatabaseTooNew, StorageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -37,6 +37,7 @@ def upgrade(engine: Engine, place: str) -> None:
     Raises:
         DatabaseTooNew: this app does not know its version.
         DatabaseCorrupt: references between its records are broken.
+        StorageError: a step cannot be found or carried out.
     """
     with _one_at_a_time, engine.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -50,8 +51,15 @@ def upgrade(engine: Engine, place: str) -> None:
                 "Update the app or use another M1_HOME."
             )
         from alembic import command
+        from alembic.util import CommandError
 
-        command.upgrade(_config(connection), "head")
+        try:
+            command.upgrade(_config(connection), "head")
+        except CommandError as exc:
+            raise StorageError(
+                f"The database {place} could not be migrated from version {revision or 'none'} ({exc}). Nothing was "
+                "changed. Reinstall the app; if that does not help, report a bug."
+            ) from exc
         _check_references(connection, place)
 
 
@@ -97,7 +105,8 @@ def draft(engine: Engine, message: str) -> None:
     from alembic import command
 
     with _one_at_a_time, engine.begin() as connection:
-        command.revision(_config(connection), message, autogenerate=True)
+        revision = f"{int(head_revision()) + 1:04d}"
+        command.revision(_config(connection), message, autogenerate=True, rev_id=revision)
 
 
 def is_compared(_item: object, name: str | None, _kind: str, _is_reflected: bool, _other: object) -> bool:
@@ -117,4 +126,5 @@ def _config(connection: Connection) -> "Config":
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
     return config

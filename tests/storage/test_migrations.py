@@ -12,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
 from storage import migrations
@@ -21,6 +22,7 @@ from storage.database import Database
 from storage.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
+    StorageError,
 )
 from storage.tables import metadata
 from tests.migrated_copies import Copies
@@ -76,6 +78,15 @@ def test_a_database_of_several_versions_is_refused(sqlite_url: str, other: str, 
     with pytest.raises(DatabaseCorrupt, match="several versions"):
         database.migrate()
     assert "several versions" in database.check().problem
+
+
+def test_a_step_that_alembic_cannot_carry_out_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise CommandError("Can't locate revision identified by '0002'")
+
+    monkeypatch.setattr(command, "upgrade", fail)
+    with pytest.raises(StorageError, match=r"could not be migrated from version none \(Can't locate"):
+        Database(f"sqlite:///{tmp_path / 'new.db'}").migrate()
 
 
 def test_a_current_database_is_opened_without_loading_alembic(sqlite_url: str) -> None:
@@ -184,8 +195,9 @@ def test_a_step_can_be_drafted_and_leaves_the_search_index_alone(
     engine = open_engine(parse_url(sqlite_url), 5.0, None, has_foreign_keys=False)
     migrations.draft(engine, "add nothing")
     engine.dispose()
-    (draft,) = steps.glob("versions/*add_nothing.py")
+    following = f"{int(head) + 1:04d}"
+    draft = steps / "versions" / f"v{following}_add_nothing.py"
     body = draft.read_text()
-    assert f"down_revision = '{head}'" in body
+    assert f"\nrevision = '{following}'\ndown_revision = '{head}'\n" in body
     assert "drop" not in body
     compile(body, draft.name, "exec")

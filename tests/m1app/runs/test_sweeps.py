@@ -88,9 +88,8 @@ async def test_cells_end_where_separate_runs_end_and_are_stored(services: Servic
         stem=VIGNETTE.question,
         options=VIGNETTE.options,
         target=VIGNETTE.target,
-        budgets=(8, 58, 60),
+        budgets=(16, 64, 80),
         force_rounds=(0, 2),
-        answer_cap_tokens=4,
     )
     done = (await follow(services, (await services.sweeps.start(wanted)).sweep.id))[-1]
     assert (done.sweep.state, done.sweep.error, done.save_error) == (TraceState.COMPLETED, "", "")
