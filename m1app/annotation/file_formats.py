@@ -123,7 +123,7 @@ def read_jsonl(text: str) -> list[tuple[int, ExportedAnnotation]]:
             found.append((number, _read_line(json.loads(line))))
         except json.JSONDecodeError as exc:
             raise ImportRefused(f"Line {number} is not JSON ({exc.msg} at character {exc.pos + 1}).") from exc
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             raise ImportRefused(
                 f"Line {number} is not an annotation exported by m1app ({type(exc).__name__}: {exc}). Export again, or "
                 "name its format with --format."

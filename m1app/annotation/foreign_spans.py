@@ -57,6 +57,8 @@ def _read(text: str, unit: str, spans_of: Any) -> list[ForeignSpan]:
         entries = json.loads(text)
     except json.JSONDecodeError as exc:
         raise ImportRefused(f"Line {exc.lineno} is not JSON ({exc.msg} at character {exc.colno}).") from exc
+    except (RecursionError, ValueError) as exc:
+        raise ImportRefused(f"This JSON cannot be read ({exc}).") from exc
     if not isinstance(entries, list):
         raise ImportRefused(f"The file contains {type(entries).__name__}, expected a list of {unit}s.")
     found: list[ForeignSpan] = []

@@ -32,9 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("Interrupted; everything generated so far is saved.")
         return 130
-    except (*FOR_PEOPLE, OSError) as exc:
+    except FOR_PEOPLE as exc:
         say(f"error: {exc}")
         return 1
+    except OSError as exc:
+        say(f"error: {_file_problem(exc)}")
+        return 1
+
+
+def _file_problem(error: OSError) -> str:
+    """As "answers.json: No such file or directory", without the number."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -70,6 +70,8 @@ def _read(text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as exc:
         raise InvalidAnswers(f"{where}this is not JSON ({exc.msg} at line {exc.lineno}, {exc.colno}).") from exc
+    except (RecursionError, ValueError) as exc:
+        raise InvalidAnswers(f"{where}this JSON cannot be read ({exc}).") from exc
 
 
 def _scored(where: str, entry: Any, rule: str) -> Score:

@@ -14,7 +14,9 @@ ENGINE_SECONDS = 900.0
 
 
 def write(text: str) -> None:
-    """Print to standard output at once, without adding a line break."""
+    """Print to standard output at once, without adding a line break; raises OSError if it is closed."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -26,8 +28,9 @@ def write_json(content: Any) -> None:
 
 def say(text: str) -> None:
     """Print a line for the user to standard error, which no program parses."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def numbers(text: str) -> tuple[int, ...]:

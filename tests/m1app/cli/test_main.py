@@ -24,6 +24,7 @@ from tests.storage.samples import read
 
 pytestmark = pytest.mark.engine
 
+FORMATS = ("jsonl", "label-studio", "argilla")
 SHORT = ("--budget", "8", "--answer-cap", "6")
 PROMISED = {
     "trace_id",
@@ -441,6 +442,35 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     assert refused.returncode == 1
     assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is not one of A, B")
     assert not (tmp_path / "m1.sqlite3").exists()
+
+
+HOSTILE_JSON = {"deep": "[" * 100_000 + "]" * 100_000, "long number": "[" + "9" * 5000 + "]"}
+
+
+@pytest.mark.parametrize("text", HOSTILE_JSON.values(), ids=HOSTILE_JSON)
+@pytest.mark.parametrize("arguments", [("score",), *(("annotations", "import", "--format", name) for name in FORMATS)])
+def test_json_that_python_cannot_read_is_one_line(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    file = tmp_path / "hostile.json"
+    file.write_text(text, encoding="utf-8")
+    done = run(*arguments, str(file), home=tmp_path / "home", M1_ENGINE_URL="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("score",), ("annotations", "import"), ("annotations", "export", "--output")])
+def test_a_file_that_cannot_be_opened_is_named_without_a_number(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    missing = str(tmp_path / "missing" / "file.json")
+    done = run(*arguments, missing, home=tmp_path / "home", M1_ENGINE_URL="http://127.0.0.1:9")
+    assert (done.returncode, done.stderr) == (1, f"error: {missing}: No such file or directory\n")
+
+
+def test_a_closed_standard_output_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text("[]", encoding="utf-8")
+    command = f'exec "{sys.executable}" -m m1app score "{file}" >&-'
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")
 
 
 def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str]) -> None:
