@@ -82,3 +82,15 @@ def test_bad_input_message_can_be_read_on_a_phone(new_context: Callable[..., Bro
     assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
     assert probe.message.evaluate("e => e.scrollHeight <= e.clientHeight + 2"), "the message is cut off"
     screenshot(probe.page, "message-390.png")
+
+
+@pytest.mark.parametrize("path", ["annotate/", "benchmarks/"])
+def test_no_choice_is_covered_by_its_arrow(
+    new_context: Callable[..., BrowserContext], app: RunningApp, path: str
+) -> None:
+    page = new_context().new_page()
+    page.goto(f"{app.url}/{path}")
+    boxes = page.locator("select")
+    expect(boxes.first).to_be_attached()
+    rooms = boxes.evaluate_all("all => all.map((box) => parseFloat(getComputedStyle(box).paddingInlineEnd))")
+    assert min(rooms) >= 28
