@@ -1,7 +1,7 @@
 # The app with its embedded engine, on a CPU. For vLLM on a GPU beside it: compose.yaml.
 #     docker build -t m1app . &&
 #     docker run --rm -p 127.0.0.1:7860:7860 -v m1-data:/data -e M1_ADMIN_PASSWORD=... m1app
-# M1_ADMIN_PASSWORD opens the Admin page; a container serves on every address, and refuses to start without it.
+# M1_ADMIN_PASSWORD makes the first account, admin; a container serves on every address, and needs one to start.
 FROM python:3.12-slim-bookworm
 
 LABEL org.opencontainers.image.title="m1app" \
@@ -46,6 +46,8 @@ ENV M1_HOST=0.0.0.0 \
     M1_PORT=7860
 EXPOSE 7860
 VOLUME /data
+# Whether the process answers. Whether it is ready is another question: an orchestrator that restarts what is unhealthy
+# would interrupt a long download of weights.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"M1_PORT\"]}/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"M1_PORT\"]}/healthz/live', timeout=4)"]
 CMD ["python", "app.py"]

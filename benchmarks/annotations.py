@@ -198,8 +198,13 @@ async def measure(database: Database, ids: list[str]) -> list[dict[str, Any]]:
     await _timed(save, 50)
     rows.append(_row("save", statistics.median(saves), TARGET_SAVE_SECONDS))
     rows.append(_row("agreement", await _timed(service.agreement, 1), None))
-    rows.append(_row("export, JSON lines", await _timed(lambda: exchange.export(ExportFormat.JSONL), 1), None))
+    rows.append(_row("export, JSON lines", await _timed(lambda: _exported(exchange), 1), None))
     return rows
+
+
+async def _exported(exchange: AnnotationExchange) -> int:
+    """Characters of the whole export."""
+    return sum([len(part) async for part in exchange.export(ExportFormat.JSONL)])
 
 
 def _row(name: str, seconds: float, target: float | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class PageClient:
 
     def ask(self, question: str, budget: int, answer_cap: int) -> str:
         """Type a question, press Run, and follow the trace to its end; return the pane's last state."""
-        typed = {"Question": question, "Tokens, exact": budget, "Answer cap (tokens)": answer_cap}
+        typed = {"Question": question, "Exact tokens": budget, "Answer cap (tokens)": answer_cap}
         self._call(self._run, typed)
         shown = self._call(self._follow, {})
         self._call(self._over, {})

@@ -69,8 +69,9 @@ async def _bodies(services: Services, snapshot: SweepSnapshot) -> list[dict[str,
     thinking = sum((part.token_ids for part in only.trace.segments), ())
     requests = [CompletionRequest(base, len(thinking), stop_token_ids=markers.stop_token_ids, is_fresh=True)]
     for kept in only.checkpoints:
-        so_far = base + thinking[: kept.cut_tokens]
-        so_far += closing(markers, ThinkingFinish(kept.thinking_finish_reason.value)).token_ids
+        before, finish = thinking[: kept.cut_tokens], ThinkingFinish(kept.thinking_finish_reason.value)
+        ends_line = (await engine.detokenize(before[-1:])).endswith("\n")
+        so_far = base + before + closing(markers, finish, ends_line=ends_line).token_ids
         answer = CompletionRequest(so_far, kept.token_count, stop_token_ids=markers.answer_stop_token_ids)
         option = CompletionRequest(so_far + markers.option_prefix.token_ids, 1, top_logprobs=TOP_LOGPROBS)
         requests += [answer, option]

@@ -89,7 +89,7 @@ async def run_alone(plan: PassPlan, engine: Engine, cell: Cell) -> SeparateRun:
         thinking += wait
         rounds += 1
     thinking_generated, thought_at = cost.generated, time.monotonic()
-    close = closing(markers, finish)
+    close = closing(markers, finish, ends_line=text.endswith("\n"))
     parser = ThinkParser(markers.answer_stop_token_ids, (), markers.stop_token_texts)
     answer = await _read(counted, parser, _request(plan, base + thinking + close.token_ids, is_answer=True))
     context = base + thinking + close.token_ids

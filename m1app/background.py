@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any, TypeVar
 
-from m1app.errors import FOR_PEOPLE
+from m1app.errors import FOR_PEOPLE, log_words
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ def reported(work: str, report: Callable[[str], object]) -> Iterator[None]:
     try:
         yield
     except Exception as exc:  # noqa: BLE001 - the worker loop
-        report(_explained(work, exc, FOR_PEOPLE, ""))
+        report(explained(work, exc))
 
 
 class Rounds:
@@ -61,7 +61,7 @@ class Rounds:
             yield
         except Exception as exc:  # noqa: BLE001 - the worker loop
             self._unexpected = 0 if isinstance(exc, self._expected) else min(self._unexpected + 1, 16)
-            self.problem = _explained(self._work, exc, self._expected, self.problem)
+            self.problem = explained(self._work, exc, self.problem, self._expected)
         else:
             if self.problem:
                 _log.info("%s works again", self._work)
@@ -94,12 +94,12 @@ def _note_end(task: asyncio.Task[Any]) -> None:
         _log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
 
 
-def _explained(work: str, error: Exception, expected: tuple[type[Exception], ...], known: str) -> str:
-    """Return the user-facing message; logs the error unless it is expected and already `known`."""
+def explained(work: str, error: Exception, known: str = "", expected: tuple[type[Exception], ...] = FOR_PEOPLE) -> str:
+    """Return the user-facing message of an error in `work`; logs it unless it is expected and already `known`."""
     if isinstance(error, expected):
         message = str(error)
         if message != known:
-            _log.warning("%s: %s", work, message)
+            _log.warning("%s: %s", work, log_words(error))
         return message
     _log.error("%s failed unexpectedly", work, exc_info=error)
     return f"An unexpected error occurred ({type(error).__name__}); the app's log has the details."

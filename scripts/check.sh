@@ -27,7 +27,7 @@ check page-types $bin/node node_modules/typescript/bin/tsc -p .
 check page-tests $bin/node --test "tests/**/*.test.js"
 check shell $bin/shellcheck scripts/*.sh .ci/run
 check dockerfile $bin/hadolint Dockerfile
-check compose $bin/python scripts/check_compose.py compose.yaml
+check compose $bin/python scripts/check_compose.py compose.yaml deploy/compose.replicas.yaml
 if docker compose version >/dev/null 2>&1; then
     check compose-config docker compose --profile '*' config --quiet
 fi

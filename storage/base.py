@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, MetaData, String
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import JSON, Index, MetaData, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.annotations.records import AnnotationAction, AnnotationState, Confidence, Origin, Part
 from storage.benchmarks.records import ItemState, RunState
 from storage.columns import FiniteNumber, ModelText, PackedTokenIds, UtcDateTime, word_of
 from storage.jobs.records import JobKind, JobState, Resource
+from storage.people.records import AccountOrigin, Role
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
+from storage.trash.records import TrashKind
 
 
 class Base(DeclarativeBase):
@@ -48,6 +50,9 @@ class Base(DeclarativeBase):
         JobKind: word_of(JobKind),
         JobState: word_of(JobState),
         Resource: word_of(Resource),
+        Role: word_of(Role),
+        AccountOrigin: word_of(AccountOrigin),
+        TrashKind: word_of(TrashKind),
         # JSON, not JSONB: it keeps the order of the options.
         Mapping[str, str]: JSON(),
         Mapping[str, float]: JSON(none_as_null=True),
@@ -58,3 +63,16 @@ class Base(DeclarativeBase):
 
 Id = String(32)
 """UUID 4 as 32 hexadecimal digits."""
+
+
+class Discardable:
+    """A table whose rows can be in the trash; then no query sees them, unless it says so (see `storage.trash`)."""
+
+    trash_id: Mapped[str | None] = mapped_column(Id, default=None)
+    """The deletion that the row is a part of; None while it is not deleted."""
+
+
+def trash_index(table: str) -> Index:
+    """An index of the rows in the trash; one of all rows would mislead SQLite, which then takes it for every list."""
+    is_in_trash = text("trash_id IS NOT NULL")
+    return Index(f"ix_{table}_trash_id", "trash_id", sqlite_where=is_in_trash, postgresql_where=is_in_trash)

@@ -52,6 +52,11 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
+def sqlite_url(file: Path) -> str:
+    """The URL of a SQLite file, whatever characters its path has."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
 def _bad_url(found: str) -> str:
     return (
         f"The database URL {found}. Use sqlite:////absolute/path/m1.db or "
@@ -69,11 +74,11 @@ def place_of(url: URL) -> str:
 
 
 def file_of(url: URL) -> Path | None:
-    """The database file; None for a database server."""
+    """The database file, as an absolute path; None for a database server."""
     if url.get_backend_name() != "sqlite":
         return None
     name = str(url.database)
-    return Path(name.removeprefix("file:"))
+    return Path(name.removeprefix("file:")).absolute()
 
 
 def open_engine(url: URL, busy_timeout_seconds: float, pool: type[Pool] | None, has_foreign_keys: bool) -> Engine:
@@ -120,6 +125,8 @@ def _set_up_sqlite(engine: Engine, busy_timeout_seconds: float, has_foreign_keys
         connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        # What is deleted is overwritten with zeros, not only marked as free.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.errors import (
+    RESTORE,
     DatabaseCorrupt,
     DatabaseLocked,
     DatabaseUnreachable,
@@ -43,7 +44,8 @@ _FULL = _Meaning(
 )
 _CORRUPT = _Meaning(
     DatabaseCorrupt,
-    "{place} is damaged or is not a database. Restore it from a backup, or move it away and start with an empty one.",
+    "{place} is damaged or is not a database. Restore it from a backup with `" + RESTORE + "`, or move it away and "
+    "start with an empty one.",
 )
 _READ_ONLY = _Meaning(
     DatabaseUnreachable,
@@ -81,8 +83,9 @@ _BUSY_POOL = _Meaning(
 )
 _NOT_SET_UP = _Meaning(
     StorageError,
-    "The tables in {place} do not match this version of the app. Restart the app to migrate them; "
-    "if that does not help, use another M1_HOME and report a bug.",
+    "The tables in {place} do not match this version of the app: some are missing, or another program has changed "
+    "them. `python -m m1app doctor` names what is missing; `" + RESTORE + "` brings it back from a backup. If the "
+    "doctor finds nothing, report a bug.",
 )
 _UNKNOWN = _Meaning(
     StorageError,
@@ -192,6 +195,8 @@ def _sqlite_meaning(cause: sqlite3.Error) -> _Meaning:
     # The upper bits of an extended code are details; the driver's own checks have no code.
     code = getattr(cause, "sqlite_errorcode", None)
     if code is None:
+        if isinstance(cause, sqlite3.OperationalError):  # A text that is not UTF-8; the app stores none.
+            return _CORRUPT
         return _INVALID if isinstance(cause, sqlite3.DataError | sqlite3.InterfaceError) else _UNKNOWN
     return _BY_SQLITE_CODE.get(code & 0xFF, _UNKNOWN)
 

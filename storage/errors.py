@@ -4,7 +4,8 @@ StorageError
 ├── DatabaseUnreachable    no answer at the address, or no permission to read and write there
 ├── DatabaseLocked         another transaction held the lock longer than the busy timeout
 ├── DatabaseTooNew         a newer version of the app has migrated it
-├── DatabaseCorrupt        the file is not a database, or is damaged
+├── DatabaseCorrupt        the file is not a database or is damaged, or a damaged one was to be written
+├── DatabaseProgramFailed  pg_dump or pg_restore is missing or failed
 ├── DiskFull               not enough disk space for a write
 ├── RecordNotFound         no record with that id
 ├── RecordChanged          the record was changed by someone else since it was read
@@ -13,6 +14,9 @@ StorageError
 Every message says what was found and what to do about it, and contains neither passwords nor stored text; upstream
 errors are chained (`raise ... from exc`). `error_mapping.py` maps upstream errors to these.
 """
+
+RESTORE = "python -m m1app restore FILE --replace"
+"""The command that the messages about damage name."""
 
 
 class StorageError(Exception):
@@ -39,7 +43,11 @@ class DatabaseTooNew(StorageError):
 
 
 class DatabaseCorrupt(StorageError):
-    """The file is not a database, or is damaged."""
+    """The file is not a database or is damaged, or a damaged one was to be written."""
+
+
+class DatabaseProgramFailed(StorageError):
+    """PostgreSQL's pg_dump or pg_restore is missing or failed."""
 
 
 class DiskFull(StorageError):

@@ -5,8 +5,10 @@ from storage.annotations import tables as annotation_tables  # noqa: F401
 from storage.base import Base
 from storage.benchmarks import tables as benchmark_tables  # noqa: F401
 from storage.jobs import tables as job_tables  # noqa: F401
+from storage.people import tables as people_tables  # noqa: F401
 from storage.question_sets import tables as question_set_tables  # noqa: F401
 from storage.sweeps import tables as sweep_tables  # noqa: F401
+from storage.trash import tables as trash_tables  # noqa: F401
 
 metadata = Base.metadata
 """Every table of the database."""

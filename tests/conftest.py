@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from m1app.access.person import COMMAND_LINE, run_process_as
 from models.engine.endpoint import Endpoint
 from tests.migrated_copies import migrated_copies as migrated_copies
 from tests.models.engine.dictated import dictate as dictate
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    run_process_as(COMMAND_LINE)
     config.pluginmanager.register(StallWatch())
     # How long an example takes depends on the machine.
     hypothesis.settings.register_profile("any machine", deadline=None)
@@ -59,6 +61,14 @@ class FileByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
     config.option.loadscopereorder = False
     return FileByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """What a test has printed and logged travels between processes, which takes no lone surrogates."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

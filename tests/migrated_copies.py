@@ -35,7 +35,7 @@ class Copies:
     def put(self, file: Path) -> None:
         """Place a copy of a migrated database, unless one has appeared meanwhile."""
         own = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
-        shutil.copy(self._made(), own)
+        shutil.copyfile(self._made(), own)  # With the permissions that SQLite would give a new file.
         try:
             os.link(own, file)
         except FileExistsError:

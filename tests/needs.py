@@ -24,6 +24,9 @@ NAMES = {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
         *("ManagedServer", "ServerProcess", "vllm_server", "LocalExecutor", "EngineService", "WheelSource"),
         *("EmbeddedModels", "FineTuningService", "fine_tuning", "run_training"),
+        # A file of a user is read by a process of its own.
+        *("file_messages", "import_file", "import_hub", "QuestionSetService", "SetStore", "TrainingDataService"),
+        *("SetsTab", "TrainingDataPart", "sample_messages", "add_admin_files"),
     },
     "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket", "launch"},
 }

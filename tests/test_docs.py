@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from m1app.access.person import PERMISSIONS, Permission
 from m1app.cli.main import _parser
 from m1app.settings import EngineChoice, Settings
 from models.thinking.budget_forcing import ThinkingFinish
+from storage.people.records import Role
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,6 +135,24 @@ def test_every_command_line_shown_is_understood():
 def test_every_state_and_kind_is_in_the_glossary(word: type[StrEnum]):
     glossary = text_of(DOCS / "glossary.md")
     assert [member.value for member in word if f"`{member.value}`" not in glossary] == []
+
+
+def test_the_table_of_roles_says_who_may_do_what():
+    header, *rows = re.findall(r"^\| (Permission|`\w+`)[^|]* \|(.+)\|$", text_of(DOCS / "security.md"), re.MULTILINE)
+    roles = [Role(cell.strip()) for cell in header[1].split("|")]
+    said = {
+        Permission(name.strip("`")): {role for role, cell in zip(roles, cells.split("|"), strict=True) if cell.strip()}
+        for name, cells in rows
+        if name.strip("`") in list(Permission)
+    }
+    assert said == {each: {role for role in Role if each in PERMISSIONS[role]} for each in Permission}
+
+
+def test_every_test_named_as_evidence_exists():
+    rows = re.findall(r"^\|.*\| (`[^|]+\.py`[^|]*) \|$", text_of(DOCS / "security.md"), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([\w/]+\.py)`", row)]
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
 
 
 def test_documents_named_in_the_code_exist():

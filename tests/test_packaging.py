@@ -439,7 +439,7 @@ def test_image_runs_the_locked_app_as_an_ordinary_user() -> None:
 def test_healthcheck_asks_the_app_and_fails_without_it(tmp_path: Path) -> None:
     command = json.loads(next(rest for word, rest in instructions() if word == "HEALTHCHECK").split("CMD", 1)[1])
     asked = serve_once(tmp_path, 200, command[1:])
-    assert asked == (0, "/healthz")
+    assert asked == (0, "/healthz/live")
     assert serve_once(tmp_path, 503, command[1:])[0] == 1
 
 

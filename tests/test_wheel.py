@@ -95,7 +95,7 @@ def installed_app(installed_command: Path, tmp_path: Path) -> Iterator[Installed
 def test_installed_command_serves_the_page_and_keeps_its_data_with_the_users(
     installed_app: InstalledApp, tmp_path: Path
 ) -> None:
-    assert installed_app.health()["ok"]
+    assert installed_app.get_json("/healthz/live") == {"ok": True}
     assert (tmp_path / "user data" / "m1app" / "m1.sqlite3").is_file()
 
 

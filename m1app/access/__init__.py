@@ -1,1 +1,1 @@
-"""Who may use the Admin page."""
+"""Who may do what: persons and permissions, accounts, sessions, and the audit log."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from m1app.access.person import Permission, Person
 from m1app.annotation.suggestions import LostAnswer, Suggestion, suggest
 from m1app.runs.sweep_reading import FlipKind, PassSnapshot, flips
 from storage.annotations.assessments import AssessmentRepository
@@ -29,6 +30,11 @@ class CaseView:
     """Number of others who have submitted but whose marks are still hidden."""
     suggestions: tuple[Suggestion, ...]
     """Suggestions neither accepted nor rejected yet."""
+
+
+def readable_by(person: Person) -> str | None:
+    """Whose annotations, and those on whose submitted cases, a person may read, filter by and count; None for all."""
+    return None if person.may(Permission.REVIEW) else person.name
 
 
 def view_of(session: Session, case: Case, annotator: str) -> CaseView:

@@ -6,12 +6,14 @@ AppError
     ├── SelectorError        a mark does not match the text
     ├── LabelsError          a file of labels cannot be used
     ├── ImportRefused        a file of annotations cannot be imported; the message names the line
+    ├── ImportBrokenOff      a part of a file of annotations was imported
     └── AnnotationConflict   the annotation was changed by someone else since it was opened
 
 Every message says what was found and what to do about it.
 """
 
 from m1app.errors import AppError
+from m1app.wording import counted
 from storage.annotations.records import Annotation
 
 
@@ -37,6 +39,16 @@ class LabelsError(AnnotationError):
 
 class ImportRefused(AnnotationError):
     """A file of annotations cannot be imported; nothing was imported."""
+
+
+class ImportBrokenOff(AnnotationError):
+    """Only a part of a file of annotations was imported."""
+
+    def __init__(self, added: int, cause: Exception) -> None:
+        super().__init__(
+            f"The import was broken off when {counted(added, 'annotation')} had been imported. {cause} Then import the "
+            "file again: those count as already present."
+        )
 
 
 class AnnotationConflict(AnnotationError):

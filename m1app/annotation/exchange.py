@@ -1,30 +1,31 @@
-"""Exports all annotations, and imports files, all or nothing."""
+"""Exports all annotations, page by page, and imports files."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
+from threading import Event
+from typing import IO
 
-from m1app.annotation.errors import AnnotationRefused, ImportRefused
-from m1app.annotation.file_formats import (
-    ExportedAnnotation,
-    check_import,
-    corrected_examples,
-    csv_text,
-    jsonl_lines,
-    read_csv,
-    read_jsonl,
-)
-from m1app.annotation.foreign_spans import ForeignSpan, place, read_argilla, read_label_studio
-from m1app.annotation.form_values import check_content
+from m1app.access.audit import record
+from m1app.access.person import Permission, current_person, needs
+from m1app.annotation.cases import readable_by
+from m1app.annotation.file_formats import ExportedAnnotation, corrected_example, csv_lines, jsonl_lines
+from m1app.annotation.file_reading import read_csv, read_jsonl
+from m1app.annotation.foreign_spans import read_argilla, read_label_studio
+from m1app.annotation.import_entries import Entry, ExportedEntry, SpanEntry
+from m1app.annotation.importing import ImportReport, Leniency, import_entries
 from m1app.annotation.labels import Taxonomy
-from storage.annotations.assessments import AssessmentRepository
+from m1app.annotation.salvage import UNREADABLE, Lost, salvage
 from storage.annotations.cases import CaseRepository
-from storage.annotations.documents import as_document
-from storage.annotations.records import AnnotationAction, AnnotationContent, AnnotationState, Case, Origin
+from storage.annotations.records import Annotation
 from storage.annotations.repository import AnnotationRepository
-from storage.database import Database, Session
-from storage.errors import RecordNotFound
+from storage.database import Database
+from storage.errors import DatabaseCorrupt
+
+_PAGE_ANNOTATIONS = 100
+_PAGE_CASES = 20
 
 
 class ExportFormat(StrEnum):
@@ -46,15 +47,6 @@ class ImportFormat(StrEnum):
     ARGILLA = "argilla"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """Result of an import."""
-
-    added: int
-    unchanged: int
-    """Already present and identical."""
-
-
 class AnnotationExchange:
     """Annotations of the database as files. Every method raises `storage.errors.StorageError`."""
 
@@ -62,90 +54,149 @@ class AnnotationExchange:
         self._database = database
         self._taxonomy = taxonomy
 
-    async def export(self, wanted: ExportFormat) -> str:
-        """Export all annotations except drafts, which are private, as one text."""
-        return await asyncio.to_thread(self._export, wanted)
+    @needs(Permission.READ)
+    async def export(self, wanted: ExportFormat, lost: Lost | None = None) -> AsyncIterator[str]:
+        """Yield all annotations except drafts, which are private, as parts of one text.
 
-    async def restore(self, text: str, given: ImportFormat) -> ImportReport:
-        """Import a file, all or nothing.
+        Whoever may not review gets only what the double blind lets them see: their own annotations, and those on cases
+        that they have submitted.
+
+        Each part is read in its own transaction: an export of any size neither fills the memory nor keeps the database
+        from cleaning up. An annotation changed meanwhile is exported as it is when its part is read.
+
+        Args:
+            wanted: kind of export.
+            lost: notes what cannot be read of a damaged database while the export goes on; None ends it there.
+                Corrected examples always end there. Needs the permission to review.
+        """
+        with suppress(DatabaseCorrupt):  # What can be read of a damaged database is worth an export.
+            await self._database.write(lambda s: record(s, "annotation.export", format=wanted.value))
+        seen_by = readable_by(current_person())
+        pages = (
+            self._corrected(seen_by) if wanted is ExportFormat.CORRECTED else self._annotations(wanted, seen_by, lost)
+        )
+        while (part := await asyncio.to_thread(next, pages, None)) is not None:
+            yield part
+
+    @needs(Permission.READ)
+    async def export_file(self, wanted: ExportFormat, path: Path, lost: Lost | None = None) -> bool:
+        """Export to a file, which keeps what it holds until the export is complete; `lost` is as in `export`.
+
+        Returns:
+            Whether there was anything to export.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        is_plain = not await asyncio.to_thread(_is_special, path)
+        target = path.with_name(f"{path.name}.part") if is_plain else path
+        size = 0
+        try:
+            file = await asyncio.to_thread(target.open, "wb")
+        except OSError as exc:
+            raise OSError(exc.errno, exc.strerror, str(path)) from exc
+        try:
+            async for part in self.export(wanted, lost):
+                size += await asyncio.to_thread(file.write, part.encode())
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(_drop, file, target if is_plain else None))
+            raise
+        await asyncio.to_thread(file.close)
+        if is_plain:
+            await asyncio.to_thread(target.replace, path)
+        return size > 0
+
+    @needs(Permission.REVIEW)
+    async def restore(
+        self, file: IO[bytes], given: ImportFormat, *, skip_missing: bool = False, keep_existing: bool = False
+    ) -> ImportReport:
+        """Import a file; nothing if anything in it is invalid. If it is broken off, import it again to go on.
+
+        Args:
+            file: a file that can be read twice.
+            given: kind of file.
+            skip_missing: leave out annotations of cases that are not in the database.
+            keep_existing: leave out annotations that the database has with different content; spans of other programs
+                are always compared by their id only.
 
         Raises:
             ImportRefused: something in it cannot be imported; the message names the line, task or record.
+            ImportBrokenOff: the database has taken only a part of it.
+            OSError: the file cannot be read.
         """
-        return await asyncio.to_thread(self._import, text, given)
-
-    def _export(self, wanted: ExportFormat) -> str:
-        with self._database.session(is_read_only=True) as session:
-            repository = AnnotationRepository(session)
-            annotations = repository.submitted()
-            if wanted is ExportFormat.CSV:
-                return csv_text(annotations)
-            if wanted is ExportFormat.JSONL:
-                histories = repository.histories()
-                return "".join(jsonl_lines(ExportedAnnotation(a, histories.get(a.id, ())) for a in annotations))
-            read = CaseRepository(session)
-            cases = {a.case_id: read.get(a.case_id) for a in annotations if a.corrected_fact}
-            return "".join(corrected_examples(cases, annotations))
-
-    def _import(self, text: str, given: ImportFormat) -> ImportReport:
-        # Parsed before the transaction, so that a bad line takes no lock.
-        if given in (ImportFormat.JSONL, ImportFormat.CSV):
-            exported = read_jsonl(text) if given is ImportFormat.JSONL else read_csv(text)
-            with self._database.session() as session:
-                return self._restore(session, exported)
-        spans = read_label_studio(text) if given is ImportFormat.LABEL_STUDIO else read_argilla(text)
-        with self._database.session() as session:
-            return self._add_spans(session, spans)
-
-    def _restore(self, session: Session, exported: Sequence[tuple[int, ExportedAnnotation]]) -> ImportReport:
-        annotations, assessments = AnnotationRepository(session), AssessmentRepository(session)
-        taken = annotations.exists([each.annotation.id for _, each in exported])
-        cases: dict[str, Case] = {}
-        added = 0
-        for number, each in exported:
-            made = each.annotation
-            if made.id in taken:
-                if as_document(annotations.get(made.id)) != as_document(made):
-                    raise ImportRefused(
-                        f"Line {number}: annotation {made.id} already exists with different content. "
-                        "Nothing was imported; remove the line to keep the existing one."
-                    )
-                continue
-            case = _case(session, cases, made.case_id, f"Line {number}")
-            check_import(number, made, case, self._taxonomy)
-            annotations.restore(made, case, each.history)
-            taken.add(made.id)
-            added += 1
-            assessments.save(case, made.annotator, is_submitted=True)
-        return ImportReport(added, len(exported) - added)
-
-    def _add_spans(self, session: Session, spans: Sequence[ForeignSpan]) -> ImportReport:
-        annotations, assessments = AnnotationRepository(session), AssessmentRepository(session)
-        cases: dict[str, Case] = {}
-        taken = annotations.exists([span.id for span in spans])
-        there = len(taken)
-        for span in spans:
-            case = _case(session, cases, span.case_id, span.where)
-            content = AnnotationContent(part=span.part, selector=place(span, case), labels=span.labels, severity="none")
-            try:
-                check_content(case, content, self._taxonomy)
-            except AnnotationRefused as exc:
-                raise ImportRefused(f"{span.where}, {exc.field}: {exc}") from exc
-            if span.id in taken:
-                continue
-            taken.add(span.id)
-            made = annotations.add(
-                case, span.annotator, content, Origin.IMPORT, self._taxonomy.version, annotation_id=span.id
-            )
-            annotations.change(made, span.annotator, AnnotationAction.IMPORTED, state=AnnotationState.SUBMITTED)
-            assessments.save(case, span.annotator, is_submitted=True)
-        return ImportReport(len(taken) - there, len(spans) - len(taken) + there)
-
-
-def _case(session: Session, cases: dict[str, Case], case_id: str, where: str) -> Case:
-    if case_id not in cases:
+        stop, lenient = Event(), Leniency(skip_missing, keep_existing)
+        importing = asyncio.ensure_future(asyncio.to_thread(self._import, file, given, lenient, stop))
         try:
-            cases[case_id] = CaseRepository(session).get(case_id)
-        except RecordNotFound as exc:
-            raise ImportRefused(f"{where}: {exc} Nothing was imported.") from exc
-    return cases[case_id]
+            return await asyncio.shield(importing)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait([importing])
+            raise
+
+    def _annotations(self, wanted: ExportFormat, seen_by: str | None, lost: Lost | None) -> Iterator[str]:
+        done: set[str] = set()
+        has_header = True
+        try:
+            for page in self._pages(seen_by):
+                yield _text(wanted, page, has_header=has_header)
+                has_header = False
+                if lost is not None:
+                    done.update(each.annotation.id for each in page)
+        except UNREADABLE:
+            if lost is None or seen_by is not None:
+                raise
+            for each in salvage(self._database, done, lost):
+                yield _text(wanted, [each], has_header=has_header)
+                has_header = False
+
+    def _pages(self, seen_by: str | None) -> Iterator[Sequence[ExportedAnnotation]]:
+        last: Annotation | None = None
+        while True:
+            with self._database.session(is_read_only=True) as session:
+                repository = AnnotationRepository(session)
+                page = repository.submitted_after(last, _PAGE_ANNOTATIONS, seen_by)
+                histories = repository.histories([each.id for each in page])
+            yield [ExportedAnnotation(each, histories.get(each.id, ())) for each in page]
+            if len(page) < _PAGE_ANNOTATIONS:
+                return
+            last = page[-1]
+
+    def _corrected(self, seen_by: str | None) -> Iterator[str]:
+        last = ""
+        while True:
+            with self._database.session(is_read_only=True) as session:
+                annotations, cases = AnnotationRepository(session), CaseRepository(session)
+                found = annotations.corrected_cases_after(last, _PAGE_CASES, seen_by)
+                lines = [corrected_example(cases.get(case), annotations.corrections(case, seen_by)) for case in found]
+            yield "".join(lines)
+            if len(found) < _PAGE_CASES:
+                return
+            last = found[-1]
+
+    def _import(self, file: IO[bytes], given: ImportFormat, lenient: Leniency, stop: Event) -> ImportReport:
+        def entries() -> Iterator[Entry]:
+            file.seek(0)
+            if given in (ImportFormat.JSONL, ImportFormat.CSV):
+                yield from map(ExportedEntry, (read_jsonl if given is ImportFormat.JSONL else read_csv)(file))
+            else:
+                spans = (read_label_studio if given is ImportFormat.LABEL_STUDIO else read_argilla)(file)
+                yield from map(SpanEntry, spans)
+
+        return import_entries(self._database, self._taxonomy, entries, lenient, stop)
+
+
+def _text(wanted: ExportFormat, page: Sequence[ExportedAnnotation], *, has_header: bool) -> str:
+    if wanted is ExportFormat.CSV:
+        return csv_lines([each.annotation for each in page], has_header=has_header)
+    return "".join(jsonl_lines(page))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe or a device, which cannot be replaced."""
+    return path.exists() and not path.is_file()
+
+
+def _drop(file: IO[bytes], path: Path | None) -> None:
+    file.close()
+    if path is not None:
+        path.unlink(missing_ok=True)

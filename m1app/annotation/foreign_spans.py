@@ -10,30 +10,32 @@ If a span's quoted text is not at its position, it is therefore searched for, an
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from m1app.annotation.errors import ImportRefused, SelectorError
+from m1app.annotation.file_models import Name, StrictModel, Text
+from m1app.annotation.file_reading import MALFORMED, expect, reason_of
 from m1app.annotation.form_values import text_of
 from m1app.annotation.selectors import find, select
 from storage.annotations.records import Case, Part, TextSelector
 
+_MAX_BYTES = 64 * 2**20
 
-@dataclass(frozen=True, slots=True)
-class ForeignSpan:
+
+class ForeignSpan(StrictModel):
     """A span from another tool's export."""
 
     where: str
     """Its location in the file, for messages."""
     case_id: str
-    annotator: str
+    annotator: Name
     part: Part
     start: int
     end: int
     exact: str | None
     """The marked text, if the tool exports it."""
-    labels: tuple[str, ...]
+    labels: tuple[Text, ...]
 
     @property
     def id(self) -> str:
@@ -42,33 +44,39 @@ class ForeignSpan:
         return uuid5(NAMESPACE_URL, json.dumps(said)).hex
 
 
-def read_label_studio(text: str) -> list[ForeignSpan]:
+def read_label_studio(file: IO[bytes]) -> list[ForeignSpan]:
     """Read the spans of a Label Studio JSON export; raises ImportRefused."""
-    return _read(text, "task", _task_spans)
+    return _read(file, "task", _task_spans)
 
 
-def read_argilla(text: str) -> list[ForeignSpan]:
+def read_argilla(file: IO[bytes]) -> list[ForeignSpan]:
     """Read the spans of an Argilla record export; raises ImportRefused."""
-    return _read(text, "record", _record_spans)
+    return _read(file, "record", _record_spans)
 
 
-def _read(text: str, unit: str, spans_of: Any) -> list[ForeignSpan]:
+def _read(file: IO[bytes], unit: str, spans_of: Any) -> list[ForeignSpan]:
+    content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ImportRefused(f"The file is larger than {_MAX_BYTES // 2**20} MB. Export fewer {unit}s at a time.")
     try:
-        entries = json.loads(text)
+        entries = json.loads(content.decode())
+    except UnicodeDecodeError as exc:
+        raise ImportRefused(f"The file is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from None
     except json.JSONDecodeError as exc:
         raise ImportRefused(f"Line {exc.lineno} is not JSON ({exc.msg} at character {exc.colno}).") from exc
     except (RecursionError, ValueError) as exc:
         raise ImportRefused(f"This JSON cannot be read ({exc}).") from exc
     if not isinstance(entries, list):
-        raise ImportRefused(f"The file contains {type(entries).__name__}, expected a list of {unit}s.")
+        raise ImportRefused(f"The file is one JSON value, expected a list of {unit}s.")
     found: list[ForeignSpan] = []
     for number, entry in enumerate(entries, start=1):
         where = f"{unit.capitalize()} {number}"
         try:
+            expect(entry, dict, f"the {unit}")
             found.extend(spans_of(where, entry))
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        except MALFORMED as exc:
             raise ImportRefused(
-                f"{where} does not match the documented format ({type(exc).__name__}: {exc}). See docs/annotating.md."
+                f"{where} does not match the documented format ({reason_of(exc)}). See docs/annotating.md."
             ) from exc
     return found
 

@@ -19,6 +19,8 @@ from storage.annotations.records import (
 
 MAX_TEXT_CHARACTERS = 20_000
 MAX_EVIDENCE = 50
+MAX_NAME_CHARACTERS = 80
+MAX_CASE_ANNOTATIONS = 10_000
 
 _EVIDENCE_FORMS = {
     EvidenceKind.PMID: (re.compile(r"(?:PMID:?\s*)?(\d{1,9})", re.IGNORECASE), "digits, such as 29166193"),
@@ -135,14 +137,19 @@ def _evidence(entries: Sequence[Any]) -> tuple[Evidence, ...]:
         value = str(entry["value"]).strip()
         if len(value) > MAX_TEXT_CHARACTERS:
             raise AnnotationRefused("evidence", f"Shorten the source to at most {MAX_TEXT_CHARACTERS:,} characters.")
-        if kind in _EVIDENCE_FORMS:
-            pattern, form = _EVIDENCE_FORMS[kind]
-            match = pattern.fullmatch(value)
-            if match is None:
-                raise AnnotationRefused("evidence", f"{value[:60]!r} is not a {kind.value.upper()}; enter {form}.")
-            value = match.group(1)
-        found.append(Evidence(kind, value))
+        found.append(Evidence(kind, evidence_value(kind, value)))
     return tuple(found)
+
+
+def evidence_value(kind: EvidenceKind, value: str) -> str:
+    """Return a source as it is stored: a PMID or DOI without what may precede it. Raises AnnotationRefused."""
+    if kind not in _EVIDENCE_FORMS:
+        return value
+    pattern, form = _EVIDENCE_FORMS[kind]
+    match = pattern.fullmatch(value)
+    if match is None:
+        raise AnnotationRefused("evidence", f"{value[:60]!r} is not a {kind.value.upper()}; enter {form}.")
+    return match.group(1)
 
 
 def _word(kind: Any, value: Any, field: str) -> Any:

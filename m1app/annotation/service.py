@@ -1,21 +1,25 @@
 """Annotation: the queue of cases, marks and their reviews; double blind, never overwriting.
 
-Annotators identify themselves by name; the app has no accounts. They see others' marks on a case only after submitting
-their own assessment of it.
+Whoever has an account annotates under its name; without accounts annotators give a name themselves. They see others'
+marks on a case only after submitting their own assessment of it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from m1app.access.audit import record
+from m1app.access.person import Permission, current_person, needs
 from m1app.annotation.agreement import AgreementReport
-from m1app.annotation.cases import CaseView, view_of
+from m1app.annotation.cases import CaseView, readable_by, view_of
 from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
-from m1app.annotation.form_values import check_content
+from m1app.annotation.form_values import MAX_CASE_ANNOTATIONS, MAX_NAME_CHARACTERS, check_content
 from m1app.annotation.labels import Taxonomy
+from m1app.wording import counted
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
 from storage.annotations.documents import CONTENT_FIELDS, as_document
+from storage.annotations.names import MovedWork, NamedWork, NameRepository
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -30,9 +34,10 @@ from storage.annotations.records import (
 )
 from storage.annotations.repository import AnnotationRepository
 from storage.database import Database, Session
+from storage.errors import RecordNotFound
+from storage.people.accounts import AccountRepository
+from storage.people.records import Account
 
-MAX_NAME_CHARACTERS = 80
-MAX_CASE_ANNOTATIONS = 10_000
 _REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
 
 
@@ -43,22 +48,28 @@ class AnnotationService:
         self._database = database
         self.taxonomy = taxonomy
 
+    @needs(Permission.READ)
     async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
         """Cases to work through, newest first."""
-        return await self._database.read(lambda s: CaseRepository(s).page(wanted, _spaced(annotator), limit, cursor))
+        name, seen_by = _reader(annotator), readable_by(current_person())
+        return await self._database.read(lambda s: CaseRepository(s).page(wanted, name, limit, cursor, seen_by))
 
+    @needs(Permission.READ)
     async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
         """Ids of the previous and next case in the queue; None at its ends."""
-        return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id))
+        seen_by = readable_by(current_person())
+        return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id, seen_by))
 
+    @needs(Permission.READ)
     async def open(self, case_id: str, annotator: str) -> CaseView:
         """Return a case as visible to the annotator; an empty name sees no annotations.
 
         Raises:
             RecordNotFound: no such case, or its trace is still running.
         """
-        return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _spaced(annotator)))
+        return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
 
+    @needs(Permission.ANNOTATE)
     async def save(
         self,
         case_id: str,
@@ -94,7 +105,7 @@ class AnnotationService:
                 check_content(case, content, self.taxonomy, seen.labels)
                 _same_revision(annotations, seen, revision)
                 values = {field: getattr(content, field) for field in CONTENT_FIELDS}
-                return annotations.change(seen, name, AnnotationAction.EDITED, **values)
+                return _changed(session, seen, name, AnnotationAction.EDITED, **values)
             check_content(case, content, self.taxonomy)
             assessments = AssessmentRepository(session)
             kept = assessments.get(case.id, name)
@@ -102,15 +113,17 @@ class AnnotationService:
                 raise AnnotationRefused("case", f"A case can have at most {MAX_CASE_ANNOTATIONS:,} annotations.")
             origin = Origin.SUGGESTION if suggestion_key else Origin.PERSON
             made = annotations.add(case, name, content, origin, self.taxonomy.version)
+            record(session, "annotation.created", made.id)
             if kept is None or suggestion_key:
                 # An accepted suggestion is not offered again, like a rejected one.
                 assessments.save(case, name, rejected=suggestion_key)
             if kept is not None and kept.is_submitted:
-                return annotations.change(made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
+                return _changed(session, made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
             return made
 
         return await self._database.write(store)
 
+    @needs(Permission.ANNOTATE)
     async def withdraw(self, annotation_id: str, annotator: str, revision: int) -> Annotation:
         """Withdraw an annotation; it stays in the history.
 
@@ -125,10 +138,11 @@ class AnnotationService:
             annotations = AnnotationRepository(session)
             seen = _own(annotations, annotation_id, name)
             _same_revision(annotations, seen, revision)
-            return annotations.change(seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
+            return _changed(session, seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
 
         return await self._database.write(store)
 
+    @needs(Permission.ANNOTATE)
     async def submit(self, case_id: str, annotator: str) -> None:
         """Submit one's work on a case, with or without annotations; others' marks are shown from then on.
 
@@ -141,9 +155,11 @@ class AnnotationService:
             case = CaseRepository(session).get(case_id)
             AnnotationRepository(session).submit_drafts(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
+            record(session, "case.submit", case.id)
 
         await self._database.write(store)
 
+    @needs(Permission.ANNOTATE)
     async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
         """Save the unsaved form; an empty one clears it. `seconds_spent` is added to the previous total."""
         name = _name(annotator)
@@ -156,6 +172,7 @@ class AnnotationService:
 
         await self._database.write(store)
 
+    @needs(Permission.ANNOTATE)
     async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
         """Stop offering a suggestion to this annotator."""
         name = _name(annotator)
@@ -163,6 +180,7 @@ class AnnotationService:
             lambda s: AssessmentRepository(s).save(CaseRepository(s).get(case_id), name, rejected=key)
         )
 
+    @needs(Permission.ANNOTATE)
     async def agree(self, annotation_id: str, annotator: str) -> Annotation:
         """Agree with another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
         name = _name(annotator)
@@ -172,10 +190,11 @@ class AnnotationService:
             agreed = tuple(sorted({*seen.agreed_by, name}))
             if agreed == seen.agreed_by:
                 return seen
-            return AnnotationRepository(session).change(seen, name, AnnotationAction.AGREED, agreed_by=agreed)
+            return _changed(session, seen, name, AnnotationAction.AGREED, agreed_by=agreed)
 
         return await self._database.write(store)
 
+    @needs(Permission.ANNOTATE)
     async def dispute(self, annotation_id: str, annotator: str, reason: str) -> Annotation:
         """Dispute another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
         name, why = _name(annotator), _reason(reason)
@@ -183,7 +202,8 @@ class AnnotationService:
         def store(session: Session) -> Annotation:
             seen = _reviewable(session, annotation_id, name)
             agreed = tuple(who for who in seen.agreed_by if who != name)
-            return AnnotationRepository(session).change(
+            return _changed(
+                session,
                 seen,
                 name,
                 AnnotationAction.DISPUTED,
@@ -195,6 +215,7 @@ class AnnotationService:
 
         return await self._database.write(store)
 
+    @needs(Permission.REVIEW)
     async def adjudicate(self, annotation_id: str, annotator: str, *, is_upheld: bool, reason: str) -> Annotation:
         """Decide a dispute. Raises AnnotationRefused, RecordNotFound."""
         name, why = _name(annotator), _reason(reason)
@@ -205,7 +226,8 @@ class AnnotationService:
                 raise AnnotationRefused(
                     "case", f"This annotation is {seen.state.value}; only disputed ones can be adjudicated."
                 )
-            return AnnotationRepository(session).change(
+            return _changed(
+                session,
                 seen,
                 name,
                 AnnotationAction.ADJUDICATED,
@@ -216,9 +238,10 @@ class AnnotationService:
 
         return await self._database.write(store)
 
+    @needs(Permission.READ)
     async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
         """Revisions of an annotation that the annotator may see, oldest first; otherwise empty."""
-        name = _spaced(annotator)
+        name = _reader(annotator)
 
         def read(session: Session) -> tuple[AnnotationRevision, ...]:
             seen = AnnotationRepository(session).get(annotation_id)
@@ -228,18 +251,52 @@ class AnnotationService:
 
         return await self._database.read(read)
 
+    @needs(Permission.READ)
     async def annotators(self) -> tuple[str, ...]:
         """Names of everyone who has worked on a case, sorted."""
         return await self._database.read(lambda s: AssessmentRepository(s).annotators())
 
+    @needs(Permission.MANAGE)
+    async def old_names(self) -> tuple[NamedWork, ...]:
+        """Names of annotators that belong to no account, from before there were accounts or from imports."""
+
+        def read(session: Session) -> tuple[NamedWork, ...]:
+            accounts = {account.name for account in AccountRepository(session).all()}
+            return tuple(each for each in NameRepository(session).all() if each.name not in accounts)
+
+        return await self._database.read(read)
+
+    @needs(Permission.MANAGE)
+    async def claim(self, name: str, account_name: str) -> MovedWork:
+        """Move what was done under an old name to an account.
+
+        Raises:
+            RecordNotFound: nothing was done under that name, or there is no such account.
+            AnnotationRefused: the name is another account's, or both have worked on the same case.
+        """
+
+        def store(session: Session) -> MovedWork:
+            names, account = NameRepository(session), AccountRepository(session).get(account_name)
+            _check_claim(session, name, account)
+            moved = names.rename(name, account.name)
+            counts = {"cases": moved.cases, "annotations": moved.annotations, "revisions": moved.revisions}
+            record(session, "annotation.claim", account.id, **counts)
+            return moved
+
+        return await self._database.write(store)
+
+    @needs(Permission.READ)
     async def models(self) -> tuple[str, ...]:
         """Names of the models that produced cases, sorted."""
         return await self._database.read(lambda s: CaseRepository(s).models())
 
+    @needs(Permission.READ)
     async def error_counts(self) -> tuple[ErrorCount, ...]:
-        """Annotation counts by label and case attributes."""
-        return await self._database.read(lambda s: AnnotationRepository(s).error_counts())
+        """Counts by label and case attributes, of the annotations that the double blind lets the person see."""
+        seen_by = readable_by(current_person())
+        return await self._database.read(lambda s: AnnotationRepository(s).error_counts(seen_by))
 
+    @needs(Permission.READ)
     async def agreement(self) -> AgreementReport:
         """Agreement between annotators on cases that several have submitted; takes seconds."""
         ratings = await self._database.read(lambda s: AnnotationRepository(s).ratings())
@@ -279,17 +336,42 @@ def _same_revision(annotations: AnnotationRepository, now: Annotation, revision:
     raise AnnotationConflict(now, changes)
 
 
-def _spaced(annotator: str) -> str:
-    return " ".join(annotator.split())
+def _check_claim(session: Session, name: str, account: Account) -> None:
+    """Raise unless the work of `name` may become the account's."""
+    names = NameRepository(session)
+    if name not in {each.name for each in names.all()}:
+        raise RecordNotFound(f"Nothing was annotated under the name {name[:80]!r}. Reload the list of names.")
+    if any(each.name == name for each in AccountRepository(session).all()):
+        raise AnnotationRefused("annotator", f"{name!r} is an account itself; its work stays with it.")
+    both = [case_id for case_id in names.shared_cases(name, account.name) if names.has_work(case_id, account.name)]
+    if both:
+        raise AnnotationRefused(
+            "annotator",
+            f"Both {name!r} and the account {account.name!r} have worked on {counted(len(both), 'case')}, such as "
+            f"{both[0]}. Two assessments of a case cannot become one: claim the name for another account, or leave it "
+            "as it is.",
+        )
+
+
+def _reader(annotator: str) -> str:
+    """The name under which the current person annotates: their account's, or without accounts the one they gave."""
+    return current_person().name or " ".join(annotator.split())
 
 
 def _name(annotator: str) -> str:
-    name = _spaced(annotator)
+    name = _reader(annotator)
     if not name:
         raise AnnotationRefused("annotator", "Enter your name first; marks are saved under it.")
     if len(name) > MAX_NAME_CHARACTERS:
         raise AnnotationRefused("annotator", f"Shorten the name to at most {MAX_NAME_CHARACTERS} characters.")
     return name
+
+
+def _changed(session: Session, seen: Annotation, name: str, action: AnnotationAction, **values: Any) -> Annotation:
+    """Change an annotation, and note it in the audit log."""
+    changed = AnnotationRepository(session).change(seen, name, action, **values)
+    record(session, f"annotation.{action.value}", changed.id, revision=changed.revision)
+    return changed
 
 
 def _reason(reason: str) -> str:

@@ -5,11 +5,12 @@ coroutines.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from m1app.access.person import Permission, needs
 from m1app.benchmark.intervals import PairedComparison, Proportion
 from m1app.errors import AppError
 from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_RUNS = 10_000
 """Number of recent runs searched for a tag."""
+_PAGE_ROWS = 2000
 MACRO = ""
 """Stands for the mean over sets in place of a set's name."""
 _RightByItem = Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]
@@ -111,6 +113,7 @@ class BenchmarkReading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @needs(Permission.READ)
     async def runs(
         self, *, text: str = "", tag: str = "", with_archived: bool = False, limit: int = 200
     ) -> tuple[BenchmarkRun, ...]:
@@ -121,10 +124,12 @@ class BenchmarkReading:
         )
         return tuple(run for run in found if not tag or tag in run.tags)[:limit]
 
+    @needs(Permission.READ)
     async def get(self, run_id: str) -> BenchmarkRun:
         """Return the run with this id."""
         return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
 
+    @needs(Permission.READ)
     async def cells(self, run_ids: Sequence[str], rule: str = "strict") -> tuple[CellSummary, ...]:
         """All points of the runs' curves, plus the mean over sets for runs with several."""
         is_m1 = rule == "m1"
@@ -144,6 +149,7 @@ class BenchmarkReading:
 
         return await self._database.read(read)
 
+    @needs(Permission.READ)
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
         """Verdict changes between first passes; raises AppError until a question has both."""
         counts = await self._transition_counts(run_id, pair, rule)
@@ -151,6 +157,7 @@ class BenchmarkReading:
             raise AppError("No question has been answered at both settings yet.")
         return Transitions(*counts, await asyncio.to_thread(_compared, counts))
 
+    @needs(Permission.READ)
     async def compare_curve(
         self, run_id: str, model: str, question_set: str, force_rounds: int, rule: str = "strict"
     ) -> tuple[tuple[int, PairedComparison, float], ...]:
@@ -161,6 +168,7 @@ class BenchmarkReading:
         counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
         return await asyncio.to_thread(_curve, [other for _, other in steps], counted)
 
+    @needs(Permission.READ)
     async def questions(
         self, run_id: str, wanted: QuestionFilter, *, rule: str = "strict", limit: int = 50, offset: int = 0
     ) -> QuestionPage:
@@ -181,16 +189,24 @@ class BenchmarkReading:
         )
         return QuestionPage(questions, total)
 
+    @needs(Permission.READ)
+    async def rows(self, run_id: str, page_rows: int = _PAGE_ROWS) -> AsyncIterator[list[dict[str, Any]]]:
+        """All results with their questions, in order, for export; each page is read in its own transaction.
+
+        Args:
+            run_id: the run.
+            page_rows: rows of a page, roughly; a page has all results of its questions.
+        """
+        run = await self.get(run_id)
+        items = max(1, page_rows // max(1, run.passes * len(run.budgets) * len(run.force_rounds)))
+        for start in range(0, run.items, items):
+            yield await self._database.read(_rows_of(run_id, range(start, start + items)))
+
+    @needs(Permission.READ)
     async def table(self, run_id: str) -> "pd.DataFrame":
-        """All results as rows, with their questions, for export."""
-
-        def read(session: Session) -> "pd.DataFrame":
-            import pandas as pd
-
-            return pd.DataFrame(list(BenchmarkResultRepository(session).rows(run_id)))
-
-        await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))
-        return await self._database.read(read)
+        """All results as rows, with their questions."""
+        rows = [row async for page in self.rows(run_id) for row in page]
+        return await asyncio.to_thread(_frame, rows)
 
     async def _transition_counts(self, run_id: str, pair: CellPair, rule: str) -> tuple[int, int, int, int]:
         """Counts: right-right, right-wrong, wrong-right, wrong-wrong."""
@@ -211,6 +227,16 @@ class BenchmarkReading:
             counts.get((False, True), 0),
             counts.get((False, False), 0),
         )
+
+
+def _rows_of(run_id: str, positions: range) -> Callable[[Session], list[dict[str, Any]]]:
+    return lambda session: BenchmarkResultRepository(session).rows(run_id, positions)
+
+
+def _frame(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows)
 
 
 def _compared(counts: tuple[int, int, int, int]) -> PairedComparison:

@@ -13,6 +13,7 @@ from storage.benchmarks.records import BenchmarkRun, NewBenchmarkRun
 
 DEFAULT_BUDGETS = (128, 256, 512, 1024, 2048)
 MAX_IN_FLIGHT = 1024
+MAX_LIMIT = 1_000_000
 
 
 class BenchmarkRecipe(BaseModel):
@@ -34,6 +35,7 @@ class BenchmarkRecipe(BaseModel):
     seed: int | None = None
     answer_cap_tokens: int = 256
     system_prompt: str | None = None
+    asks_probabilities: bool = True
     profile: str = ""
     limit: int | None = None
     """Most questions per set; None takes all."""
@@ -47,6 +49,7 @@ class BenchmarkRecipe(BaseModel):
         words += ["--budgets", _listed(self.budgets), "--force-rounds", _listed(self.force_rounds)]
         words += _repeated("--model", self.models)
         defaults = BenchmarkRecipe(question_sets=self.question_sets)
+        words += [] if self.asks_probabilities else ["--no-option-probabilities"]
         for option, field in _OPTIONS:
             value = getattr(self, field)
             if value != getattr(defaults, field):
@@ -72,11 +75,13 @@ class BenchmarkRecipe(BaseModel):
         """
         if not self.question_sets:
             raise BenchmarkRefused("question_sets", "No question set chosen; choose at least one.")
+        for field in ("name", "profile", "question_sets", "models"):
+            _check_text(field, getattr(self, field))
         try:
             sweep = check_settings(self.sweep())
             check_whole(self.in_flight, "in_flight", "Questions in flight", 0, MAX_IN_FLIGHT, "(0 lets the app choose)")
             if self.limit is not None:
-                check_whole(self.limit, "limit", "The limit", 1, None, "questions per set")
+                check_whole(self.limit, "limit", "The limit", 1, MAX_LIMIT, "questions per set")
         except ProbeRefused as exc:
             raise BenchmarkRefused(exc.field, str(exc)) from exc
         return self.model_copy(
@@ -108,6 +113,15 @@ _OPTIONS = (
     ("--profile", "profile"),
     ("--in-flight", "in_flight"),
 )
+
+
+def _check_text(field: str, given: str | tuple[str, ...]) -> None:
+    """Reject names that no file or database could hold; a command's arguments may have them."""
+    for text in (given,) if isinstance(given, str) else given:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BenchmarkRefused(field, f"{text[:40]!r} is not text in UTF-8; enter another name.") from None
 
 
 def recipe_of(run: BenchmarkRun) -> BenchmarkRecipe:

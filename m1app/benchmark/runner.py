@@ -15,7 +15,8 @@ from m1app.benchmark.item_results import all_unanswered, missing_cells, results_
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
 from m1app.benchmark.run_progress import RunProgress
 from m1app.engines.service import EngineService
-from m1app.errors import AppError
+from m1app.errors import AppError, log_words
+from m1app.privacy.errors import IdentifiersFound
 from m1app.question.errors import QuestionError
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import this_process
@@ -132,7 +133,7 @@ class BenchmarkRunner:
                 return 1
             info = await self._engines.engine(model).describe()
             slots = info.parallel_requests
-            wanted = self._run.in_flight or slots or _IN_FLIGHT_OF_A_BATCHING_SERVER
+            wanted = self._run.in_flight or slots or _IN_FLIGHT_OF_A_BATCHING_SERVER * self._engines.servers
             rooms.append(min(wanted, slots) if slots and info.kind is EngineKind.LLAMA_CPP else wanted)
         return min(max(rooms), MAX_IN_FLIGHT, max(1, self._run.items))
 
@@ -182,17 +183,18 @@ class BenchmarkRunner:
             try:
                 snapshot = await self._sweep(item, question)
                 error, is_refused = _trouble(snapshot), snapshot.was_rate_limited
-            except (QuestionError, ProbeRefused, ContextOverflow) as exc:
+                said = "its sweep did not answer every cell"
+            except (QuestionError, ProbeRefused, ContextOverflow, IdentifiersFound) as exc:
                 await self._finish(item, None, attempts + 1, str(exc))
                 return
             except (ModelsError, AppError, RecordNotFound) as exc:
-                error, is_refused = str(exc), isinstance(exc, RateLimited)
+                error, said, is_refused = str(exc), log_words(exc), isinstance(exc, RateLimited)
             if self._is_stopping.is_set() and error:
                 return
             if snapshot is not None and not error:
                 await self._finish(item, snapshot, attempts + 1)
                 return
-            _log.info("item %s: %s", item.position, error)
+            _log.info("item %s: %s", item.position, said)
             if is_refused:
                 refusals += 1
                 await self._wait_politely(refusals)
@@ -210,15 +212,27 @@ class BenchmarkRunner:
         try:
             kept = await self._sweeps.get(item.id)
         except RecordNotFound:
-            await self._sweeps.start(self._recipe.sweep(item.model).asking(question), item.id)
-            return await self._sweeps.finished(item.id)
+            asked = self._recipe.sweep(item.model).asking(question)
+            await self._sweeps.start(asked, item.id, allows_identifiers=True)
+            return await self._ended(item)
         if not kept.is_over:
             await asyncio.to_thread(self._sweeps.mark_interrupted, is_at_start=False)
             kept = await self._sweeps.get(item.id)
         if kept.sweep.state is TraceState.COMPLETED and not missing_cells(kept):
             return kept
         await self._sweeps.resume(item.id)
-        return await self._sweeps.finished(item.id)
+        return await self._ended(item)
+
+    async def _ended(self, item: BenchmarkItem) -> SweepSnapshot:
+        """Wait for the item's sweep to end, and until the end is saved or the run should stop."""
+        snapshot = await self._sweeps.finished(item.id)
+        while self._sweeps.waits_to_be_saved(item.id) and not self._is_stopping.is_set():
+            self._progress.message = f"Results cannot be saved at the moment; trying again. {snapshot.save_error}"
+            self._report()
+            await self._pause(_RETRY_SECONDS)
+            self._progress.message = ""
+            snapshot = await self._sweeps.finished(item.id)
+        return snapshot
 
     async def _waited_for_engine(self, model: str) -> bool:
         """Wait until the engine is up; return whether it was down. Raises ModelsError if it stays down."""
@@ -248,7 +262,8 @@ class BenchmarkRunner:
     async def _pause(self, seconds: float) -> None:
         """Wait, or return early if the run should stop."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._is_stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._is_stopping.wait()
 
     async def _finish(
         self, item: BenchmarkItem, snapshot: SweepSnapshot | None, attempts: int, error: str = ""

@@ -5,7 +5,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from m1app.access.audit import record
+from m1app.access.discarding import discard
+from m1app.access.person import Permission, needs
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.runner import BenchmarkRunner
@@ -24,6 +28,8 @@ from storage.errors import StorageError
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob, Resource
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
+from storage.trash.records import Deletion, Extent, TrashKind
+from storage.trash.repository import TrashRepository
 
 _LEAST_PROMPT_TOKENS = 64
 """Tokens of a short question with its wording; longer ones that do not fit are recorded as failed individually."""
@@ -76,6 +82,7 @@ class BenchmarkService:
         self._profiles = profiles
         self._jobs = jobs
 
+    @needs(Permission.READ)
     async def estimate(self, recipe: BenchmarkRecipe) -> BenchmarkEstimate:
         """Dry run: estimate what `recipe` will do.
 
@@ -103,6 +110,7 @@ class BenchmarkService:
             seconds_at_most=tokens / rate if rate else None,
         )
 
+    @needs(Permission.MANAGE)
     async def plan(self, recipe: BenchmarkRecipe) -> BenchmarkRun:
         """Store a run with its items, without asking anything yet.
 
@@ -122,10 +130,13 @@ class BenchmarkService:
         run = recipe.new_run(models, seed)
 
         def store(session: Session) -> BenchmarkRun:
-            return BenchmarkRepository(session).add(run, _items(session, sets, recipe.limit, len(models)))
+            kept = BenchmarkRepository(session).add(run, _items(session, sets, recipe.limit, len(models)))
+            record(session, "benchmark_run.plan", kept.id)
+            return kept
 
         return await self._database.write(store)
 
+    @needs(Permission.MANAGE)
     async def launch(
         self, recipe: BenchmarkRecipe, *, priority: int = 0, executor: str = "local"
     ) -> tuple[BenchmarkRun, Job]:
@@ -143,13 +154,15 @@ class BenchmarkService:
         try:
             return run, await self._jobs.submit(job)
         except AppError:
-            await self._database.write(lambda s: BenchmarkRepository(s).delete(run.id))
+            await self._database.write(lambda s: BenchmarkRepository(s).forget(run.id))
             raise
 
+    @needs(Permission.READ)
     async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
         """Return the recipe that reproduces a run; raises RecordNotFound and StorageError."""
         return recipe_of(await self._get(run_id))
 
+    @needs(Permission.MANAGE)
     async def run(
         self,
         run_id: str,
@@ -200,31 +213,41 @@ class BenchmarkService:
             await asyncio.shield(self._end(run_id, state, error, seconds))
         return await self._get(run_id)
 
+    @needs(Permission.MANAGE)
     async def rename(self, run_id: str, name: str) -> BenchmarkRun:
         """Rename a run; raises AppError for a blank name."""
         if not name.strip():
             raise AppError("The name is empty; enter one.")
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, name=name.strip()))
+        return await self._describe(run_id, "benchmark_run.rename", name=name.strip())
 
+    @needs(Permission.MANAGE)
     async def set_tags(self, run_id: str, tags: Sequence[str]) -> BenchmarkRun:
         """Replace the run's tags."""
         words = [tag.strip() for tag in tags if tag.strip()]
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, tags=words))
+        return await self._describe(run_id, "benchmark_run.tag", tags=words)
 
+    @needs(Permission.MANAGE)
     async def archive(self, run_id: str, is_archived: bool) -> BenchmarkRun:
         """Archive or unarchive a run."""
-        return await self._database.write(lambda s: BenchmarkRepository(s).describe(run_id, is_archived=is_archived))
+        action = "benchmark_run.archive" if is_archived else "benchmark_run.unarchive"
+        return await self._describe(run_id, action, is_archived=is_archived)
 
-    async def delete(self, run_id: str) -> None:
-        """Delete a run with its results and sweeps; raises AppError if it is running."""
+    @needs(Permission.MANAGE)
+    async def delete(self, run_id: str) -> tuple[Deletion, Extent]:
+        """Move a run to the trash, with its results and all traces that nobody has annotated.
 
-        def delete(session: Session) -> None:
-            runs = BenchmarkRepository(session)
-            if runs.get(run_id).state is RunState.RUNNING:
+        Raises:
+            RecordNotFound: no such run.
+            AppError: it is running.
+        """
+
+        def store(session: Session) -> tuple[Deletion, Extent]:
+            if BenchmarkRepository(session).get(run_id).state is RunState.RUNNING:
                 raise AppError("This run is running; stop its job first.")
-            runs.delete(run_id)
+            extent = TrashRepository(session).extent(TrashKind.BENCHMARK_RUN, run_id)
+            return discard(session, TrashKind.BENCHMARK_RUN, run_id), extent
 
-        await self._database.write(delete)
+        return await self._database.write(store)
 
     def mark_interrupted(self) -> int:
         """Mark running runs whose process is gone; return their number."""
@@ -233,6 +256,14 @@ class BenchmarkService:
     async def aclose(self) -> None:
         """Stop the runs of this process."""
         await self._sweeps.aclose()
+
+    async def _describe(self, run_id: str, action: str, **changes: Any) -> BenchmarkRun:
+        def store(session: Session) -> BenchmarkRun:
+            changed = BenchmarkRepository(session).describe(run_id, **changes)
+            record(session, action, run_id)
+            return changed
+
+        return await self._database.write(store)
 
     async def _get(self, run_id: str) -> BenchmarkRun:
         return await self._database.read(lambda s: BenchmarkRepository(s).get(run_id))

@@ -2,15 +2,20 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from m1app.annotation.errors import ImportRefused
 from m1app.annotation.exchange import ExportFormat, ImportFormat
+from m1app.annotation.salvage import Lost
 from m1app.bootstrap import Services
 from m1app.cli.terminal import add_json, write, write_json
+
+_EXIT_INCOMPLETE = 3
 
 
 def add_command(commands: Any) -> None:
@@ -21,9 +26,18 @@ def add_command(commands: Any) -> None:
     export.add_argument("--format", type=ExportFormat, choices=list(ExportFormat), default=ExportFormat.JSONL)
     export.add_argument("--output", metavar="FILE", help="file to write (default: standard output)")
     export.set_defaults(command=_export)
-    restore = below.add_parser("import", help="import annotations, all of the file or nothing")
+    restore = below.add_parser(
+        "import",
+        help="import annotations",
+        description="Import annotations. Nothing is imported if anything in the file is invalid. If the import is "
+        "broken off, a part of the file is imported; import it again to go on: what is there counts as present.",
+    )
     restore.add_argument("file", metavar="FILE", help="- reads standard input")
     restore.add_argument("--format", type=ImportFormat, choices=list(ImportFormat), default=ImportFormat.JSONL)
+    restore.add_argument("--skip-missing", action="store_true", help="leave out annotations of unknown cases")
+    restore.add_argument(
+        "--keep-existing", action="store_true", help="leave out annotations that exist with different content"
+    )
     restore.set_defaults(command=_import)
     agreement = below.add_parser("agreement", help="how well annotators agree, with 95%% intervals")
     add_json(agreement)
@@ -31,24 +45,43 @@ def add_command(commands: Any) -> None:
 
 
 async def _export(services: Services, options: argparse.Namespace) -> int:
-    text = await services.exchange.export(options.format)
-    if options.output is None:
-        write(text)
+    lost = Lost()
+    if options.output is not None:
+        await services.exchange.export_file(options.format, Path(options.output), lost)
     else:
-        await asyncio.to_thread(Path(options.output).write_bytes, text.encode())
-    return 0
+        async for part in services.exchange.export(options.format, lost):
+            write(part)
+    if not lost:
+        return 0
+    more = " There may be more: the list of all annotations is damaged too." if lost.has_unknown else ""
+    sys.stderr.write(
+        f"The database is damaged: {lost.annotations} annotations could not be read, drafts possibly among them, and "
+        f"{lost.histories} are exported without their history.{more} Everything else is exported.\n"
+    )
+    return _EXIT_INCOMPLETE
 
 
 async def _import(services: Services, options: argparse.Namespace) -> int:
-    read = sys.stdin.buffer.read if options.file == "-" else Path(options.file).read_bytes
-    content = await asyncio.to_thread(read)
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise ImportRefused(f"The file is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from exc
-    report = await services.exchange.restore(text, options.format)
+    with await asyncio.to_thread(_opened, options.file) as file:
+        report = await services.exchange.restore(
+            file, options.format, skip_missing=options.skip_missing, keep_existing=options.keep_existing
+        )
     write(f"{report.added} imported, {report.unchanged} already present\n")
+    if report.missing or report.kept:
+        write(f"left out: {report.missing} of unknown cases, {report.kept} that exist with different content\n")
     return 0
+
+
+def _opened(name: str) -> IO[bytes]:
+    """The file; a copy of standard input or of a pipe, because an import reads twice."""
+    with ExitStack() as stack:
+        source = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+        if name != "-" and source.seekable():
+            stack.pop_all()
+            return source
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        shutil.copyfileobj(source, copy)
+        return copy
 
 
 async def _agreement(services: Services, options: argparse.Namespace) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
-from m1app.cli.terminal import ENGINE_SECONDS, add_json, numbers, say, write, write_json
+from m1app.cli.terminal import ENGINE_SECONDS, add_json, given, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.runs.probe_request import sampling_of
-from m1app.wording import duration, percent, percent_with_interval, rate, tokens_account
+from m1app.wording import counted, duration, percent, percent_with_interval, rate, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -29,6 +29,7 @@ def add_command(commands: Any) -> None:
     bench = commands.add_parser("bench", help="run question sets over a grid of budgets and force rounds")
     bench.add_argument(
         "--questions",
+        type=given,
         action="append",
         default=[],
         metavar="FILE|SET",
@@ -49,6 +50,12 @@ def add_command(commands: Any) -> None:
         "--answer-cap", dest="answer_cap_tokens", type=int, default=256, metavar="N", help="maximum tokens per answer"
     )
     bench.add_argument("--system-prompt")
+    bench.add_argument(
+        "--no-option-probabilities",
+        dest="asks_probabilities",
+        action="store_false",
+        help="do not ask how probable each option is: one request less for each answer",
+    )
     bench.add_argument("--profile", default="", help="id of the profile (default: the one that fits the model)")
     bench.add_argument(
         "--in-flight",
@@ -57,7 +64,7 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="questions asked in parallel; 0 (default) lets the engine decide",
     )
-    bench.add_argument("--resume", metavar="ID", help="resume a run with its original options")
+    bench.add_argument("--resume", type=given, metavar="ID", help="resume a run with its original options")
     bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
     add_json(bench)
     bench.set_defaults(command=_bench)
@@ -73,7 +80,7 @@ async def _bench(services: Services, options: argparse.Namespace) -> int:
         return await _dry_run(services, recipe, is_json=options.json)
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
     run = await services.benchmarks.plan(recipe) if recipe else await services.benchmark_reading.get(options.resume)
-    say(f"run {run.id}: {run.items:,} questions, {run.items_done:,} done")
+    say(f"run {run.id}: {counted(run.items, 'question')}, {run.items_done:,} done")
     run = await _run(services, run, is_quiet=options.json)
     await _show(services, run, is_json=options.json)
     if run.state is RunState.COMPLETED:
@@ -108,7 +115,7 @@ async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
         report = await services.question_sets.import_file(Path(name))
         for imported, repeated in report.duplicates.items():
             if repeated:
-                say(f"{imported}: {repeated} repeated questions left out")
+                say(f"{imported}: {counted(repeated, 'repeated question')} left out")
         names += [each.name for each in report.sets]
     return tuple(names)
 
@@ -123,10 +130,11 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
         return 0
     seconds = estimate.seconds_at_most
     write(
-        f"{estimate.items:,} questions x {estimate.cells} cells: {estimate.results:,} answers\n"
+        f"{counted(estimate.items, 'question')} x {counted(estimate.cells, 'cell')}: "
+        f"{counted(estimate.results, 'answer')}\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
         + (f"at most {duration(seconds)} at the rate measured before\n" if seconds else "no rate measured yet\n")
-        + (f"detects a difference of about {smallest * 100:.0f} points or more\n" if smallest else "")
+        + (f"detects a difference of about {counted(round(smallest * 100), 'point')} or more\n" if smallest else "")
         + recipe.command_line()
         + "\n"
     )

@@ -6,8 +6,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.backup.home_lock import HomeUse
 from m1app.bootstrap import make_home
-from m1app.cli.terminal import add_json, say, write, write_json
+from m1app.cli.terminal import add_json, given, say, write, write_json
 from m1app.errors import AppError
 from m1app.jobs.service import JobService
 from m1app.jobs.states import OVER
@@ -20,7 +21,7 @@ from m1app.training.plan import FineTuningPlan
 from m1app.training.process import GRACE_SECONDS
 from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.training.service import FineTuningService
-from m1app.wording import size
+from m1app.wording import counted, size
 from models.profiles import load_profiles
 from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
@@ -31,15 +32,17 @@ _LOOK_SECONDS = 1.0
 def add_command(commands: Any) -> None:
     """Add `finetune` to the commands of `m1app.cli.main`."""
     finetune = commands.add_parser("finetune", help="fine-tune a model on a training data set")
-    finetune.add_argument("--data", metavar="FILE|NAME[:vN]", help="a file of samples, or a data set")
-    finetune.add_argument("--base", metavar="MODEL", help="catalog id, .gguf file, or folder of safetensors")
+    finetune.add_argument("--data", type=given, metavar="FILE|NAME[:vN]", help="a file of samples, or a data set")
+    finetune.add_argument(
+        "--base", type=given, metavar="MODEL", help="catalog id, .gguf file, or folder of safetensors"
+    )
     finetune.add_argument("--preset", choices=PRESETS, default="cpu-trial")
     finetune.add_argument("--name", default="", help="name of the new model")
     finetune.add_argument("--max-steps", type=int, metavar="N")
     finetune.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable"
     )
-    finetune.add_argument("--resume", metavar="ID", help="resume a job with its original options")
+    finetune.add_argument("--resume", type=given, metavar="ID", help="resume a job with its original options")
     finetune.add_argument("--executor", default="local", choices=["local", "ray"])
     finetune.add_argument("--dry-run", action="store_true", help="estimate the cost without training")
     add_json(finetune)
@@ -49,12 +52,14 @@ def add_command(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     settings = load_settings()
     make_home(settings)
+    home_use = HomeUse(settings)
     database = Database(settings.database_address)
     try:
         database.migrate()
         return asyncio.run(_finetune(settings, database, options))
     finally:
         database.dispose()
+        home_use.close()
 
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
@@ -141,8 +146,9 @@ def _described(plan: FineTuningPlan) -> str:
     estimate = plan.estimate
     lines = [
         *(f"{report.title} ({report.kept:,} of {report.before:,} kept)" for report in plan.reports if _dropped(report)),
-        f"{plan.train_samples:,} training samples, {plan.evaluation_samples:,} held out; profile {plan.profile}",
-        f"{estimate.steps:,} steps; about {size(estimate.memory_bytes)} of memory and "
+        f"{counted(plan.train_samples, 'training sample')}, {plan.evaluation_samples:,} held out; "
+        f"profile {plan.profile}",
+        f"{counted(estimate.steps, 'step')}; about {size(estimate.memory_bytes)} of memory and "
         f"{size(estimate.disk_bytes)} of disk; this machine: {plan.machine.said()}",
         plan.environment,
         *plan.notes,

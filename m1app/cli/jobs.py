@@ -14,12 +14,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from m1app.bootstrap import build_services, make_home
+from m1app.bootstrap import build_services
+from m1app.cli.local_services import open_database
 from m1app.cli.terminal import add_json, write
 from m1app.jobs.service import JobService
 from m1app.jobs.worker import work
 from m1app.settings import Settings, load_settings
-from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
 
 _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
@@ -38,7 +38,7 @@ def add_command(commands: Any) -> None:
     told: tuple[tuple[str, _Use, str], ...] = (
         ("stop", _stop, "stop a job; a running one saves its results first"),
         ("resume", _resume, "resume a stopped, failed or lost job"),
-        ("delete", _delete, "delete a finished job with its log and artifacts"),
+        ("delete", _delete, "move a finished job to the trash"),
     )
     for name, use, about in told:
         command = below.add_parser(name, help=about)
@@ -61,14 +61,8 @@ def _running(use: _Use) -> Callable[[argparse.Namespace], int]:
     """A command that prints the result of `use`."""
 
     def run(options: argparse.Namespace) -> int:
-        settings = load_settings()
-        make_home(settings)
-        database = Database(settings.database_address)
-        try:
-            database.migrate()
-            write(asyncio.run(_used(use, JobService(database, settings), options)))
-        finally:
-            database.dispose()
+        with open_database() as database:
+            write(asyncio.run(_used(use, JobService(database, load_settings()), options)))
         return 0
 
     return run
@@ -95,7 +89,7 @@ async def _resume(jobs: JobService, options: argparse.Namespace) -> str:
 
 async def _delete(jobs: JobService, options: argparse.Namespace) -> str:
     await jobs.delete(options.job_id)
-    return "deleted\n"
+    return "moved to the trash; `m1app trash list` shows how to restore it\n"
 
 
 async def _log(jobs: JobService, options: argparse.Namespace) -> str:

@@ -10,13 +10,36 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from m1app.access.person import COMMAND_LINE, run_process_as
 from m1app.bootstrap import Services, build_services, make_home
-from m1app.cli import annotations, bench, dataset, doctor, finetune, jobs, probe, questions, score, serve, sweep
+from m1app.cli import (
+    annotations,
+    audit,
+    backup,
+    bench,
+    dataset,
+    doctor,
+    finetune,
+    jobs,
+    models,
+    privacy,
+    probe,
+    questions,
+    score,
+    serve,
+    sweep,
+    trash,
+    users,
+)
 from m1app.cli.terminal import say
 from m1app.errors import FOR_PEOPLE
+from m1app.log_lines import start_logging
 from m1app.settings import Settings, load_settings
 
-_COMMANDS = (serve, probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, doctor)
+_COMMANDS = (
+    *(serve, probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, models),
+    *(users, trash, audit, privacy, backup, doctor),
+)
 """Modules with an `add_command`, in the order shown by help."""
 
 Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
@@ -25,6 +48,8 @@ Command = Callable[[Services, argparse.Namespace], Awaitable[int]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = _parser().parse_args(arguments)
+    if options.command_name != "serve":  # The pages' users say who they are.
+        run_process_as(COMMAND_LINE)
     try:
         if "run" in options:  # without services
             return int(options.run(options))
@@ -48,7 +73,7 @@ def _file_problem(error: OSError) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_program(), description="m1app: serve the pages, or work without a browser.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command_name")
     for module in _COMMANDS:
         module.add_command(commands)
     return parser
@@ -71,10 +96,12 @@ async def _with_services(command: Command, options: argparse.Namespace) -> int:
 
 
 def _log_to_file(settings: Settings) -> None:
-    """Standard error has one line for the user; details are logged to a file."""
-    logging.basicConfig(
-        filename=settings.logs_directory / "command-line.log",
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    """Standard error has one line for the user; details are logged to a file, unless its disk cannot be written."""
+    file = settings.logs_directory / "command-line.log"
+    handler: logging.Handler
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as exc:
+        say(f"{file}: {exc.strerror}. The command goes on without a log file.")
+        handler = logging.NullHandler()
+    start_logging(settings.log_level, is_json=settings.log_format == "json", handler=handler)

@@ -37,6 +37,12 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="maximum tokens in the answer",
     )
+    probe.add_argument(
+        "--do-not-keep",
+        dest="is_unkept",
+        action="store_true",
+        help="store nothing of it; the output is all there will be",
+    )
     probe.set_defaults(command=_probe)
 
 
@@ -54,7 +60,7 @@ async def _probe(services: Services, options: argparse.Namespace) -> int:
         source="command line",
     )
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
-    trace = await _run(services, request, is_quiet=options.json)
+    trace = await _run(services, request, options)
     if options.json:
         write_json(trace_json(trace))
     if problem := trace.error or services.probe.save_error(trace.id):
@@ -62,14 +68,17 @@ async def _probe(services: Services, options: argparse.Namespace) -> int:
     return 0 if trace.state is TraceState.COMPLETED else 1
 
 
-async def _run(services: Services, request: ProbeRequest, *, is_quiet: bool) -> Trace:
-    trace = await services.probe.start(request)
+async def _run(services: Services, request: ProbeRequest, options: argparse.Namespace) -> Trace:
+    trace = await services.probe.start(
+        request, allows_identifiers=options.allows_identifiers, is_kept=not options.is_unkept
+    )
+    is_quiet = options.json
     shown = (0, 0)
     async with aclosing(services.probe.follow(trace.id)) as snapshots:
         async for trace in snapshots:
             shown = shown if is_quiet else _show(trace, shown)
     if not is_quiet:
-        write(_summary(trace))
+        write(_summary(trace, is_kept=not options.is_unkept))
     return trace
 
 
@@ -86,12 +95,12 @@ def _show(trace: Trace, shown: tuple[int, int]) -> tuple[int, int]:
     return len(trace.segments), characters
 
 
-def _summary(trace: Trace) -> str:
+def _summary(trace: Trace, *, is_kept: bool) -> str:
     verdict = verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options))
     finish = trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not reached"
     return (
         f"\n\nverdict: {verdict_with_letter(trace.answer_letter, verdict)}"
         f"\nthinking: {trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens, ended: {finish}"
         f"\ngenerated: {trace.tokens_generated:,} tokens in {duration(trace.seconds or 0.0)}"
-        f"\ntrace: {trace.id}\n"
+        f"\ntrace: {trace.id if is_kept else 'not kept'}\n"
     )

@@ -2,18 +2,22 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from m1app.bootstrap import Services
 from m1app.cli.terminal import add_json, write, write_json
+from m1app.question_sets.comparison import Overlap
 from m1app.question_sets.errors import QuestionSetError
-from m1app.question_sets.service import ImportReport, Overlap
+from m1app.question_sets.importing import MAX_QUESTIONS
+from m1app.question_sets.service import ImportReport
+from m1app.wording import counted
 from storage.question_sets.records import QuestionSet
 
 _STEM_CHARACTERS = 100
+_MOST_SHOWN = 1000
 
 
 def add_command(commands: Any) -> None:
@@ -28,8 +32,10 @@ def add_command(commands: Any) -> None:
     preview = below.add_parser("preview", help="show questions of a set")
     preview.add_argument("name", metavar="NAME")
     preview.add_argument("--search", default="", metavar="WORDS", help="only questions that contain all of these words")
-    preview.add_argument("--limit", type=int, default=10, metavar="N")
-    preview.add_argument("--offset", type=int, default=0, metavar="N", help="questions to skip")
+    preview.add_argument(
+        "--limit", type=_count(1, _MOST_SHOWN), default=10, metavar="N", help=f"1 to {_MOST_SHOWN:,} (default: 10)"
+    )
+    preview.add_argument("--offset", type=_count(0, MAX_QUESTIONS), default=0, metavar="N", help="questions to skip")
     add_json(preview)
     preview.set_defaults(command=_preview)
     overlap = below.add_parser("overlap", help="find questions that sets share with each other or fine-tuning data")
@@ -42,6 +48,17 @@ def add_command(commands: Any) -> None:
     delete = below.add_parser("delete", help="delete a set; runs keep their questions and results")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(command=_delete)
+
+
+def _count(least: int, most: int) -> Callable[[str], int]:
+    """A type of argparse: a whole number between both."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a whole number from {least} to {most:,}")
+
+    return parse
 
 
 def _add_import(below: Any) -> None:
@@ -83,7 +100,7 @@ def _report_json(report: ImportReport) -> str:
 
 
 def _report_text(report: ImportReport) -> str:
-    lines = [f"{each.name}: {each.question_count:,} questions, layout {each.layout}" for each in report.sets]
+    lines = [f"{each.name}: {counted(each.question_count, 'question')}, layout {each.layout}" for each in report.sets]
     lines += [
         f"{name}: {count:,} repeated in the file, kept once" for name, count in report.duplicates.items() if count
     ]
@@ -97,7 +114,7 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
         return 0
     for each in sets:
         write(
-            f"{each.name}: {each.question_count:,} questions, layout {each.layout}, from {each.source}, "
+            f"{each.name}: {counted(each.question_count, 'question')}, layout {each.layout}, from {each.source}, "
             f"imported {each.created_at:%Y-%m-%d}\n"
         )
     if not sets:
@@ -166,7 +183,7 @@ def _short(stem: str) -> str:
 async def _delete(services: Services, options: argparse.Namespace) -> int:
     chosen = await _named(services, options.name)
     await services.question_sets.delete(chosen.id)
-    write(f"{chosen.name} deleted; runs keep their questions and results\n")
+    write(f"{chosen.name} moved to the trash; runs keep their questions and results\n")
     return 0
 
 

@@ -28,6 +28,8 @@ def add_command(commands: Any) -> None:
 def _score(options: argparse.Namespace) -> int:
     raw = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
     entries = _entries(raw, options.file)
+    if not entries:
+        raise InvalidAnswers(f"{options.file}: found no answer, expected at least one.")
     scores = [_scored(f"{options.file}, answer {n}", entry, options.rule) for n, entry in enumerate(entries, start=1)]
     correct = sum(each.is_correct is True for each in scores)
     unanswered = sum(each.letter is None for each in scores)
@@ -76,7 +78,8 @@ def _read(text: str, where: str) -> Any:
 
 def _scored(where: str, entry: Any, rule: str) -> Score:
     if not isinstance(entry, Mapping):
-        raise InvalidAnswers(f"{where}: expected an object with text, options and answer_idx.")
+        found = json.dumps(entry)[:40]
+        raise InvalidAnswers(f"{where}: found {found}, expected an object with text, options and answer_idx.")
     text, options, target = entry.get("text"), entry.get("options"), entry.get("answer_idx")
     if not isinstance(text, str):
         raise InvalidAnswers(f"{where}: text must be a string, not {type(text).__name__}.")

@@ -1,6 +1,6 @@
 """`m1app serve`, `python -m m1app serve` and `python app.py`: serve the pages until interrupted."""
 
-import logging
+import asyncio
 import os
 import sys
 from typing import Any
@@ -19,18 +19,22 @@ def main() -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
     from m1app.bootstrap import build_services
+    from m1app.errors import FOR_PEOPLE
+    from m1app.log_lines import start_logging
     from m1app.settings import SettingsError, check_serving, load_settings
-    from models.errors import ModelsError
-    from storage.errors import StorageError
 
     try:
         settings = load_settings()
-        check_serving(settings)
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        check_serving(settings, has_accounts=settings.has_database)
+        start_logging(settings.log_level, is_json=settings.log_format == "json")
         # The engine starts in its own thread while Gradio, the slowest import, loads.
         services = build_services(settings)
-    except (SettingsError, ModelsError, StorageError, OSError) as exc:
+        try:
+            check_serving(settings, has_accounts=services.access.accounts.count() > 0)
+        except SettingsError:
+            asyncio.run(services.aclose())
+            raise
+    except (*FOR_PEOPLE, OSError) as exc:
         sys.stderr.write(f"m1app cannot start.\n{exc}\n")
         return 1
 

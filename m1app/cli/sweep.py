@@ -50,7 +50,7 @@ async def _sweep(services: Services, options: argparse.Namespace) -> int:
         source="command line",
     )
     await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
-    snapshot = await services.sweeps.start(request)
+    snapshot = await services.sweeps.start(request, allows_identifiers=options.allows_identifiers)
     async with aclosing(services.sweeps.follow(snapshot.sweep.id)) as snapshots:
         async for shown in snapshots:
             snapshot = shown

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from m1app.question.question_text import QuestionText, read_question_json
 
 ENGINE_SECONDS = 900.0
 """How long a command waits for the engine to start."""
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def write(text: str) -> None:
     """Print to standard output at once, without adding a line break; raises OSError if it is closed."""
     if sys.stdout is None:
         raise OSError("standard output is closed")
-    sys.stdout.write(text)
+    # A file or another program gets the text as it is.
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
@@ -29,13 +32,25 @@ def write_json(content: Any) -> None:
 def say(text: str) -> None:
     """Print a line for the user to standard error, which no program parses."""
     if sys.stderr is not None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: control characters, and marks that change the direction of writing."""
+    return _OBEYED.sub("\ufffd", text)
 
 
 def numbers(text: str) -> tuple[int, ...]:
     """Whole numbers from "64,128"; argparse turns a ValueError into its message."""
     return tuple(int(part) for part in text.split(","))
+
+
+def given(text: str) -> str:
+    """An argument that must not be empty, as that of an unset shell variable is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("nothing was given; name something or leave the option out")
+    return text
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
@@ -47,6 +62,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for a question and its sampling."""
     parser.add_argument(
         "--question",
+        type=given,
         required=True,
         metavar="FILE",
         help="JSON {question, options?, answer_idx?}; - reads standard input",
@@ -55,6 +71,12 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, help="sampling temperature; 0 is greedy (default)")
     parser.add_argument("--top-p", type=float, default=1.0, help="nucleus sampling threshold (default: 1)")
     parser.add_argument("--seed", type=int, default=None, help="sampling seed")
+    parser.add_argument(
+        "--allow-identifiers",
+        dest="allows_identifiers",
+        action="store_true",
+        help="ask it although it may identify a person; noted in the audit log, without text",
+    )
     add_json(parser, "print one JSON object instead of text")
 
 

@@ -6,14 +6,17 @@ The catalog is reloaded when the user's file changes: fine-tuning jobs add to it
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from m1app.background import start_thread
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
-from models.errors import CatalogError, DownloadError
+from models.errors import CatalogError, DownloadError, ServerStartFailed
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer
 from models.servers.restarts import RestartPolicy
@@ -22,7 +25,8 @@ from models.weights.download import local_path
 
 _log = logging.getLogger(__name__)
 
-_SERVERS_AT_ONCE = 2
+_IDLE_SECONDS = 20.0
+"""A model that was asked for within this time is in use: a run pauses between its requests."""
 _START_SECONDS = 120.0
 
 
@@ -55,10 +59,25 @@ class LiveCatalog:
 class EmbeddedModels:
     """Servers of the additional models."""
 
-    def __init__(self, settings: Settings, catalog: LiveCatalog, policy: RestartPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: LiveCatalog,
+        policy: RestartPolicy | None = None,
+        is_busy: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Args:
+        settings: how many, where their weights are, and how they are run.
+        catalog: the known models.
+        policy: of restarting a server that ended.
+        is_busy: whether a model is generating.
+        """
         self._settings = settings
         self._policy = policy
         self._catalog = catalog
+        self._is_busy = is_busy
+        self._used_at: dict[str, float] = {}
+        """When each server was last asked for, in seconds of the monotonic clock."""
         self._servers: OrderedDict[str, ManagedServer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -70,7 +89,7 @@ class EmbeddedModels:
         """Return where a model is served; starts its server in the background if needed.
 
         Raises:
-            ServerError: it is still loading, or could not be started.
+            ServerError: it is still loading, could not be started, or has no place beside models in use.
             UnknownModel: it is not in the catalog.
         """
         return self._server(model_id).endpoint()
@@ -79,6 +98,19 @@ class EmbeddedModels:
         """Wait until a model is served; raises like `endpoint`."""
         server = self._server(model_id)
         await asyncio.to_thread(server.wait_ready, _START_SECONDS)
+
+    def is_loaded(self, model_id: str) -> bool:
+        """Whether its server runs or starts."""
+        return model_id in self._servers
+
+    def unload(self, model_id: str) -> None:
+        """Stop a model's server, if there is one; blocks. Raises ServerStartFailed if it is generating."""
+        if self._is_busy(model_id):
+            raise ServerStartFailed(f"{model_id} is answering. Wait until its run has ended, or stop the run.")
+        with self._lock:
+            server = self._servers.pop(model_id, None)
+        if server is not None:
+            server.stop()
 
     def stop(self) -> None:
         """Stop all servers."""
@@ -93,13 +125,30 @@ class EmbeddedModels:
         with self._lock:
             server = self._servers.get(model.id)
             if server is None:
+                self._make_room(model)
                 server = self._servers[model.id] = self._made(model)
                 server.start()
             self._servers.move_to_end(model.id)
-            idle = [self._servers.popitem(last=False)[1] for _ in range(len(self._servers) - _SERVERS_AT_ONCE)]
-        for each in idle:  # free their memory
-            start_thread(each.stop, "engine-stop")
+            self._used_at[model.id] = time.monotonic()
         return server
+
+    def _make_room(self, model: CatalogModel) -> None:
+        """Stop the servers that were idle longest; raises ServerStartFailed if too many are in use."""
+        most = self._settings.embedded_models
+        for name in list(self._servers):
+            if len(self._servers) < most:
+                return
+            if not self._is_in_use(name):
+                start_thread(self._servers.pop(name).stop, "engine-stop")  # Frees its memory.
+        if len(self._servers) >= most:
+            names = " and ".join(self._servers)
+            raise ServerStartFailed(
+                f"{model.id} cannot be loaded: {names} are in use, and {most} further models run at once. Wait until a "
+                "run has ended, or raise M1_EMBEDDED_MODELS if the memory suffices."
+            )
+
+    def _is_in_use(self, name: str) -> bool:
+        return self._is_busy(name) or time.monotonic() - self._used_at.get(name, -math.inf) < _IDLE_SECONDS
 
     def _made(self, model: CatalogModel) -> ManagedServer:
         settings = self._settings
@@ -111,6 +160,7 @@ class EmbeddedModels:
             threads=settings.threads or None,
             log_path=settings.logs_directory / f"llama-{model.id}.log",
             policy=self._policy,
+            **settings.llama_tuning,
         )
 
     def _weights(self, model: CatalogModel) -> bool:

@@ -5,14 +5,19 @@ thread, so that the page opens while the weights load.
 """
 
 import asyncio
+import json
 import logging
 import shlex
 import threading
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from m1app.background import reported, start_thread
+from m1app.access.person import Permission, needs
+from m1app.background import reported, start_task, start_thread
+from m1app.engines.chosen_model import ChosenModel
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.shared_endpoint import SharedEndpoint
@@ -20,6 +25,7 @@ from m1app.settings import EngineChoice, Settings
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
+from models.engine.replicas import Replicas
 from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
 from models.profiles import ProfileMatch, Profiles
 from models.servers.llama_server import llama_server
@@ -59,6 +65,13 @@ class EngineStatus:
     """Model id, if known."""
 
 
+MORE_ENGINE_SECONDS = 10.0
+"""How long an additional server may take to list its models, before those of the others are shown without them."""
+
+_MOST_CLIENTS = 32
+_LOAD_SECONDS = 300.0
+"""How long a model may take to load before the earlier one is used again."""
+
 _UNATTENDED = RestartPolicy(max_restarts=100)
 """For a job's own engine: there is nobody to press Restart, and the job decides how long to wait."""
 
@@ -78,10 +91,12 @@ class EngineService:
         self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
         self._policy = _UNATTENDED if is_worker else None
-        self._embedded = EmbeddedModels(settings, self._catalog, self._policy)
+        self._chosen = ChosenModel(settings.home)
+        self._embedded = EmbeddedModels(settings, self._catalog, self._policy, self._is_generating)
         self._profiles = profiles
         self._server: ManagedServer | None = None
-        self._engines: dict[str, OpenAIEngine] = {}
+        self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
+        """Clients by model, the last used one last. Names come from people: those that nobody serves are dropped."""
         self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
         self._starter: threading.Thread | None = None
         self._is_closing = threading.Event()
@@ -122,7 +137,7 @@ class EngineService:
         if self._server:
             self._server.wait_ready(timeout_seconds)
 
-    def engine(self, model: str = "") -> OpenAIEngine:
+    def engine(self, model: str = "") -> OpenAIEngine | Replicas:
         """Return the client for a model, named as in `models`; empty means the default."""
         name = model or self._model_id()
         if name not in self._engines:
@@ -132,9 +147,36 @@ class EngineService:
                 self._engines[name] = OpenAIEngine(lambda: other, served or None)
             elif self._is_further(name):
                 self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
+            elif replicas := self._settings.replica_endpoints:
+                self._engines[name] = _replicas(replicas, name or None)
             else:
                 self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
+            if len(self._engines) > _MOST_CLIENTS:
+                self._drop_clients()
+        self._engines.move_to_end(name)
         return self._engines[name]
+
+    async def for_question(self, model: str) -> OpenAIEngine:
+        """The client for all requests of one question; raises ModelsError if no server answers."""
+        engine = self.engine(model)
+        return await engine.for_question() if isinstance(engine, Replicas) else engine
+
+    @property
+    def servers(self) -> int:
+        """Servers of the default model."""
+        return len(self._settings.replica_endpoints) or 1
+
+    def _drop_clients(self) -> None:
+        """Drop the clients that were unused longest; one that is referred to elsewhere goes on working."""
+        for name in list(self._engines):
+            if len(self._engines) <= _MOST_CLIENTS:
+                return
+            if not self._engines[name].generating:
+                start_task(self._engines.pop(name).aclose(), "engine-client-close")
+
+    def _is_generating(self, name: str) -> bool:
+        engine = self._engines.get(name)
+        return engine is not None and engine.generating > 0
 
     async def prepare(self, model: str) -> None:
         """Load an additional model of the embedded engine before it is used; raises ModelsError."""
@@ -165,9 +207,10 @@ class EngineService:
 
     async def _models_at(self, place: str) -> tuple[str, ...]:
         try:
-            names = await self.engine(served_name("", place)).served_models()
+            async with asyncio.timeout(MORE_ENGINE_SECONDS):
+                names = await self.engine(served_name("", place)).served_models()
             return tuple(served_name(name, place) for name in names)
-        except ModelsError as exc:
+        except (ModelsError, TimeoutError) as exc:
             _log.debug("no models at %s: %s", place, exc)
             return ()
 
@@ -193,7 +236,7 @@ class EngineService:
     def status(self) -> EngineStatus:
         """Return the engine's status; never fails and contacts no server."""
         if self.choice is EngineChoice.REMOTE:
-            return EngineStatus(self.choice, EngineState.READY, self._settings.engine_url, self._model_id())
+            return EngineStatus(self.choice, EngineState.READY, self._address(), self._model_id())
         if self._borrows:
             return EngineStatus(self.choice, EngineState.READY, "of the app", self._model_id())
         if self._start_error:
@@ -205,10 +248,12 @@ class EngineService:
         message = "" if is_ready else " ".join(filter(None, (server.message, server.loading)))
         return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
 
+    @needs(Permission.MANAGE)
     def log_tail(self, lines: int = 40) -> str:
         """The last log lines of a managed engine; empty for a remote one."""
         return "\n".join(self._server.log_tail(lines)) if self._server else ""
 
+    @needs(Permission.MANAGE)
     def restart(self) -> None:
         """Restart a managed engine, after a failure or on request."""
         if self._server is None:
@@ -216,10 +261,65 @@ class EngineService:
         else:
             start_thread(self._server.restart, "engine-restart")
 
+    @needs(Permission.MANAGE)
     def stop(self) -> None:
         """Stop a managed engine on request, to free its memory; `restart` starts it again."""
         if self._server:
             start_thread(self._server.stop, "engine-stop")
+
+    @property
+    def default_model(self) -> str:
+        """Name of the model that is asked when none is named, as it was chosen; empty for a server's only one."""
+        return self._model_id()
+
+    def is_default(self, model_id: str) -> bool:
+        """Whether it is the model that is asked when none is named."""
+        return self._own_id() == model_id
+
+    def is_loaded(self, model_id: str) -> bool:
+        """Whether the embedded engine runs it beside the default model."""
+        return self.choice is EngineChoice.EMBEDDED and self._embedded.is_loaded(model_id)
+
+    @needs(Permission.MANAGE)
+    def unload(self, model_id: str) -> None:
+        """Stop a model that the embedded engine runs beside the default one; blocks. Raises ServerError if in use."""
+        self._embedded.unload(model_id)
+
+    @needs(Permission.MANAGE)
+    async def use(self, model_id: str) -> None:
+        """Make a model of the embedded engine the default, now and after a restart.
+
+        The earlier one is loaded beside it when it is asked again.
+
+        Raises:
+            ServerError: it does not start; the earlier one is used again.
+        """
+        earlier = self._own_id()
+        if earlier == model_id:
+            return
+        await self._switch(model_id)
+        try:
+            await asyncio.to_thread(self.wait_ready, _LOAD_SECONDS)
+        except ModelsError:
+            await self._switch(earlier)
+            raise
+
+    async def _switch(self, model_id: str) -> None:
+        # Their names stand for other servers now.
+        clients = list(self._engines.values())
+        self._engines.clear()
+        await asyncio.to_thread(self._start_other, model_id)
+        await asyncio.gather(*(each.aclose() for each in clients))
+
+    def _start_other(self, model_id: str) -> None:
+        if self._starter is not None:
+            self._starter.join(_LOAD_SECONDS)
+        if self._server is not None:
+            self._server.stop()
+        self._embedded.unload(model_id)
+        self._chosen.choose(model_id)
+        self._server, self._starter = None, None
+        self.start()
 
     async def aclose(self) -> None:
         """Close connections and stop the managed engine."""
@@ -260,6 +360,7 @@ class EngineService:
             threads=self._settings.threads or None,
             log_path=logs / "llama.log",
             policy=self._policy,
+            **self._settings.llama_tuning,
         )
 
     def _make_vllm(self, log_path: Path) -> ManagedServer:
@@ -278,7 +379,7 @@ class EngineService:
             model=source,
             served_name=settings.model,
             log_path=log_path,
-            extra_args=shlex.split(settings.vllm_args),
+            extra_args=[*_speculation(settings), *shlex.split(settings.vllm_args)],
             revision=revision,
             hub_url=settings.hub_url,
             hub_token=settings.hub_token.get_secret_value(),
@@ -293,8 +394,13 @@ class EngineService:
         self._progress = f"Weights: {progress.stage.value}, {progress.bytes_done / 1e6:,.0f}{total} MB"
 
     def _model_id(self) -> str:
-        is_embedded = self.choice is EngineChoice.EMBEDDED
-        return self._settings.model or (DEFAULT_MODEL_ID if is_embedded else "")
+        if self.choice is not EngineChoice.EMBEDDED:
+            return self._settings.model
+        return self._settings.model or self._chosen.id or DEFAULT_MODEL_ID
+
+    def _address(self) -> str:
+        places = [each.base_url for each in self._settings.replica_endpoints]
+        return ", ".join(places) or self._settings.engine_url
 
     def _served_name(self, model: str) -> str:
         try:
@@ -313,3 +419,19 @@ class EngineService:
             doing = self._progress or "The model's weights are being downloaded"
             raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
         return self._server.endpoint()
+
+
+def _speculation(settings: Settings) -> list[str]:
+    """vLLM's arguments to guess tokens from what was generated before."""
+    if not settings.speculation:
+        return []
+    config = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
+    return ["--speculative-config", json.dumps(config)]
+
+
+def _replicas(endpoints: Sequence[Endpoint], model: str | None) -> Replicas:
+    def client(endpoint: Endpoint) -> OpenAIEngine:
+        # One attempt: another server is asked at once.
+        return OpenAIEngine(lambda: endpoint, model, max_attempts=2)
+
+    return Replicas({each.base_url: client(each) for each in endpoints})

@@ -19,6 +19,8 @@ _LISTENING_SECONDS = 6.0
 """The poller ends after this long without requests: three ticks of a page."""
 _FIRST_SECONDS = 5.0
 """Longest wait for the first reading; later pages find one."""
+_READING_SECONDS = 30.0
+"""Longest time for one reading; an engine may keep connections open without answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +49,28 @@ class EngineWatch:
         *,
         poll_seconds: float = _POLL_SECONDS,
         listening_seconds: float = _LISTENING_SECONDS,
+        reading_seconds: float = _READING_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engines = engines
         self._poll_seconds = poll_seconds
         self._listening_seconds = listening_seconds
+        self._reading_seconds = reading_seconds
         self._clock = clock
         self._asked_at = 0.0
         self._read_at = 0.0
         self._reading = _NOT_READ
         self._is_read = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
+        self._default = engines.default_model
 
     async def latest(self) -> EngineReading:
         """Return the latest reading with its age; waits only if there is none from the last few seconds."""
         self._asked_at = self._clock()
+        if self._default != self._engines.default_model:
+            # Another model was chosen meanwhile: what was read is of the earlier one.
+            self._default = self._engines.default_model
+            await self.aclose()
         if self._poller is None or self._poller.done():
             self._is_read = asyncio.Event()
             self._poller = asyncio.create_task(self._poll(self._is_read), name="engine-watch")
@@ -101,7 +110,10 @@ class EngineWatch:
 
     async def _read(self) -> EngineReading:
         try:
-            info = await self._engines.engine().describe()
-            return EngineReading(info, await self._engines.models())
+            async with asyncio.timeout(self._reading_seconds):
+                info = await self._engines.engine().describe()
+                return EngineReading(info, await self._engines.models())
+        except TimeoutError:
+            return EngineReading(problem=f"The engine has not answered within {self._reading_seconds:g} s.")
         except ModelsError as exc:
             return EngineReading(problem=str(exc))

@@ -5,6 +5,7 @@ Ids may only contain hexadecimal digits, so no id can lead outside the folder.
 
 import os
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,8 +49,9 @@ class JobFiles:
             file.write(line)
 
     def delete(self, job_id: str) -> None:
-        """Remove log and artifacts, if they exist."""
-        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+        """Remove log and artifacts, if they exist; raises OSError if something cannot be removed."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.folder(job_id))
 
     def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
         """Files in the job's artifacts folder: (relative path, bytes), sorted by path."""

@@ -13,6 +13,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from m1app.access.audit import record
+from m1app.access.discarding import discard
+from m1app.access.person import Permission, needs
 from m1app.background import start_thread
 from m1app.jobs.errors import JobRefused
 from m1app.jobs.executor import Executor
@@ -28,6 +31,7 @@ from m1app.settings import Settings
 from storage.database import Database, Session
 from storage.jobs.records import Job, JobState, NewJob, Resource
 from storage.jobs.repository import JobRepository
+from storage.trash.records import Deletion, TrashKind
 
 MAX_PRIORITY = 100
 """Priorities go from its negative to it; higher ones start first."""
@@ -68,6 +72,7 @@ class JobService:
         self._schedulers = tuple(JobScheduler(name, setup) for name in self._executors)
         self._is_over = Event()
 
+    @needs(Permission.MANAGE)
     async def submit(self, job: NewJob) -> Job:
         """Store a job, which then waits for its turn.
 
@@ -82,6 +87,7 @@ class JobService:
             # In the same transaction, so that no job lacks a folder for its log.
             self._files.create(kept.id)
             self._files.note(kept.id, f"created: {kept.kind.value} {kept.name!r}, priority {kept.priority}")
+            record(session, "job.submit", kept.id, kind=kept.kind.value, about=kept.subject_id or "")
             return kept
 
         try:
@@ -92,14 +98,17 @@ class JobService:
                 "write permission."
             ) from exc
 
+    @needs(Permission.MANAGE)
     async def recent(self, *, limit: int = 100, states: Collection[JobState] = (), text: str = "") -> tuple[Job, ...]:
         """Jobs, newest first; see `JobRepository.recent`."""
         return await self._database.read(lambda s: JobRepository(s).recent(limit, states, text))
 
+    @needs(Permission.MANAGE)
     async def get(self, job_id: str) -> Job:
         """Return the job with this id; raises RecordNotFound."""
         return await self._database.read(lambda s: JobRepository(s).get(job_id))
 
+    @needs(Permission.MANAGE)
     async def stop(self, job_id: str) -> Job:
         """Stop a waiting job at once; tell a running one to save its progress and exit. A stopping job is left alone.
 
@@ -108,13 +117,16 @@ class JobService:
             JobRefused: it has already ended.
         """
         waiting, running = {JobState.QUEUED}, states_before(JobState.STOPPING)
-        if not await self._request(job_id, JobState.STOPPED, waiting, "stopped by a user before it started"):
-            await self._request(job_id, JobState.STOPPING, running, "stop requested by a user")
+        if not await self._request(
+            job_id, JobState.STOPPED, waiting, "job.stop", "stopped by a user before it started"
+        ):
+            await self._request(job_id, JobState.STOPPING, running, "job.stop", "stop requested by a user")
         job = await self.get(job_id)
         if job.state in OVER - {JobState.STOPPED}:
             raise JobRefused(f"Job {job.name!r} has already ended ({job.state.value}); there is nothing to stop.")
         return job
 
+    @needs(Permission.MANAGE)
     async def resume(self, job_id: str) -> Job:
         """Resume a job that `may_resume`: the same job and folder, with a new attempt.
 
@@ -125,7 +137,7 @@ class JobService:
         job = await self.get(job_id)
         self._check_executor(job.executor)
         allowed = states_before(JobState.QUEUED) | ({job.state} if may_resume(job) else set())
-        if not await self._request(job_id, JobState.QUEUED, allowed, "resumed by a user"):
+        if not await self._request(job_id, JobState.QUEUED, allowed, "job.resume", "resumed by a user"):
             job = await self.get(job_id)
             raise JobRefused(
                 f"Job {job.name!r} ({job.state.value}) cannot be resumed; only a job that was stopped, lost or failed, "
@@ -133,29 +145,47 @@ class JobService:
             )
         return await self.get(job_id)
 
+    @needs(Permission.MANAGE)
     async def set_priority(self, job_id: str, priority: int) -> Job:
         """Change a job's priority, for its turn or its next attempt; raises RecordNotFound, JobRefused."""
         checked = _checked_priority(priority)
-        await self._database.write(lambda s: JobRepository(s).set_priority(job_id, checked))
+
+        def store(session: Session) -> None:
+            JobRepository(session).set_priority(job_id, checked)
+            record(session, "job.priority", job_id, priority=checked)
+
+        await self._database.write(store)
         return await self.get(job_id)
 
-    async def delete(self, job_id: str) -> None:
-        """Delete a job that has ended, with its log and artifacts.
+    @needs(Permission.MANAGE)
+    async def delete(self, job_id: str) -> Deletion:
+        """Move a job that has ended to the trash; its log and artifacts are kept until it is removed for good.
 
         Raises:
             RecordNotFound: no record has that id.
             JobRefused: it has not ended.
         """
-        if not await self._database.write(lambda s: JobRepository(s).delete(job_id, OVER)):
-            job = await self.get(job_id)
-            raise JobRefused(f"Job {job.name!r} is {job.state.value}. Stop it before you delete it.")
-        await asyncio.to_thread(self._files.delete, job_id)
 
+        def store(session: Session) -> Deletion:
+            job = JobRepository(session).get(job_id)
+            if job.state not in OVER:
+                raise JobRefused(f"Job {job.name!r} is {job.state.value}. Stop it before you delete it.")
+            return discard(session, TrashKind.JOB, job_id)
+
+        return await self._database.write(store)
+
+    def remove_files(self, deletion: Deletion) -> None:
+        """Remove the log and artifacts of a job that is removed for good; blocks. Raises OSError."""
+        if deletion.kind is TrashKind.JOB:
+            self._files.delete(deletion.subject_id)
+
+    @needs(Permission.MANAGE)
     async def log_tail(self, job_id: str, *, lines: int = 200) -> str:
         """Return the last lines of the job's log; raises RecordNotFound."""
         job = await self.get(job_id)
         return await asyncio.to_thread(self._log.tail, job, lines)
 
+    @needs(Permission.MANAGE)
     def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
         """Artifacts of the job: (relative path, bytes); empty for an unknown job."""
         try:
@@ -163,6 +193,7 @@ class JobService:
         except ValueError:
             return ()
 
+    @needs(Permission.MANAGE)
     def artifact(self, job_id: str, name: str) -> Path:
         """Return the path of an artifact; raises JobRefused if there is none of that name."""
         try:
@@ -204,7 +235,9 @@ class JobService:
             )
         raise JobRefused(f"Executor {name[:40]!r} not found. Available: {', '.join(self._executors)}.")
 
-    async def _request(self, job_id: str, state: JobState, allowed_from: Collection[JobState], event: str) -> bool:
+    async def _request(
+        self, job_id: str, state: JobState, allowed_from: Collection[JobState], action: str, event: str
+    ) -> bool:
         """Move the job to `state`; return whether it did. The log entry is written before anyone can act on the
         change."""
 
@@ -213,6 +246,7 @@ class JobService:
             if is_done:
                 self._files.create(job_id)
                 self._files.note(job_id, event)
+                record(session, action, job_id)
             return is_done
 
         try:

@@ -7,8 +7,12 @@ from pydantic import SecretStr
 
 from m1app.settings import Settings
 
-_PAGE_ONLY = frozenset({"host", "port", "allowed_hosts", "admin_password"})
-"""Settings for the page and its access, which workers do not need."""
+_APP_ONLY = frozenset(
+    {"host", "port", "allowed_hosts", "admin_password", "metrics_token", "session_hours", "idle_minutes"}
+    | {"trusted_header", "trusted_proxies", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "new_account_role"}
+    | {"backup_directory", "backup_hours", "backup_keep", "backup_key"}
+)
+"""Settings for the page, its access and its backups, which workers do not need."""
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
@@ -16,7 +20,7 @@ def worker_environment(settings: Settings) -> dict[str, str]:
 
     All are set explicitly, including defaults: some defaults depend on where the app is installed.
     """
-    given = {name: _spelled(getattr(settings, name)) for name in Settings.model_fields if name not in _PAGE_ONLY}
+    given = {name: _spelled(getattr(settings, name)) for name in Settings.model_fields if name not in _APP_ONLY}
     found = {f"M1_{name.upper()}": text for name, text in given.items() if text}
     # SQLite's default path depends on the home, so pass it explicitly.
     return found | {"M1_DATABASE_URL": settings.database_address}

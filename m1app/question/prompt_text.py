@@ -5,7 +5,7 @@ Chat templates and thinking delimiters belong to the profile and the engine; not
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_uppercase
@@ -13,7 +13,8 @@ from typing import Self
 
 from m1app.question.errors import InvalidPromptTemplate, InvalidQuestion
 
-_PLACEHOLDER = re.compile(r"\{(question|options)\}")
+_PLACEHOLDER = re.compile(r"\{(question|options|letters)\}")
+_OPTION_PLACEHOLDER = re.compile(r"\{(letter|text)\}")
 
 # Only the last few possible starts of options are tried, so that huge pastes stay fast.
 _STARTS_TRIED = 4
@@ -70,23 +71,50 @@ class OptionReference:
     """True if the option's text appears without its letter."""
 
 
-def render_prompt(template_with_options: str, template_open: str, stem: str, options: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class OptionLayout:
+    """How options are written into a prompt."""
+
+    option: str = "{letter}. {text}"
+    between: str = "\n"
+    keeps_text: bool = False
+    """Whether an option's text stays as it is, line breaks and spaces at its ends included."""
+
+    def write(self, options: Mapping[str, str]) -> str:
+        """The options as text."""
+        return self.between.join(self._one(letter, text) for letter, text in options.items())
+
+    def _one(self, letter: str, text: str) -> str:
+        filled = {"letter": letter, "text": text if self.keeps_text else join_lines(text)}
+        written = _OPTION_PLACEHOLDER.sub(lambda found: filled[found[1]], self.option)
+        return written if self.keeps_text else written.rstrip()
+
+
+def render_prompt(
+    template_with_options: str,
+    template_open: str,
+    stem: str,
+    options: Mapping[str, str],
+    layout: OptionLayout | None = None,
+) -> str:
     """Fill in the template that matches the question.
 
     Placeholders are replaced in one pass over the template, so braces in a stem or an option stay as they are.
 
     Args:
-        template_with_options: used if there are options; contains `{question}` and `{options}`.
+        template_with_options: used if there are options; contains `{question}` and `{options}`, and may contain
+            `{letters}`, such as 'A', 'B', or 'C'.
         template_open: used for an open question; contains `{question}`.
         stem: the question without its options, used unchanged.
         options: letter -> text; empty for an open question.
+        layout: how the options are written; None for lines of "A. text".
 
     Raises:
         InvalidPromptTemplate: the template would drop the question or the options.
     """
     template = template_with_options if options else template_open
     _require_placeholders(template, ("question", "options") if options else ("question",))
-    filled = {"question": stem, "options": format_options(options)}
+    filled = {"question": stem, "options": (layout or OptionLayout()).write(options), "letters": _listed(options)}
     return _PLACEHOLDER.sub(lambda found: filled[found[1]], template)
 
 
@@ -98,9 +126,15 @@ def _require_placeholders(template: str, names: tuple[str, ...]) -> None:
         )
 
 
+def _listed(letters: Iterable[str]) -> str:
+    """As 'A', 'B', or 'C'."""
+    *others, last = [f"'{letter}'" for letter in letters] or [""]
+    return f"{', '.join(others)}{',' if len(others) > 1 else ''} or {last}" if others else last
+
+
 def format_options(options: Mapping[str, str]) -> str:
     """One line "A. text" per option; line breaks inside an option become spaces."""
-    return "\n".join(f"{letter}. {join_lines(text)}".rstrip() for letter, text in options.items())
+    return OptionLayout().write(options)
 
 
 def join_lines(text: str) -> str:

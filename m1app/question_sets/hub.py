@@ -1,13 +1,14 @@
 """Question sets on the Hugging Face hub: known repositories, and how to download them.
 
-`download_from_hub` starts `python -m m1app.question_sets.hub FOLDER`, which reads a request as JSON from standard
-input, downloads through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error": message}`. It
-is a separate process because `datasets` and `huggingface_hub` take address, token and offline mode from the
-environment on import, and keep loaded data in memory. It runs no code from repositories: `datasets` no longer supports
-that.
+`download_from_hub` starts `python -m m1app.question_sets.hub FOLDER PARENT`, which reads a request as JSON from
+standard input, downloads through `datasets` into a file in that folder, and prints `{"file": name}` or `{"error":
+message}`. It is a separate process because `datasets` and `huggingface_hub` take address, token and offline mode from
+the environment on import, and keep loaded data in memory; its memory is limited, and it ends with PARENT, a process id.
+It runs no code from repositories: `datasets` no longer supports that.
 """
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -21,7 +22,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from m1app.question_sets.download_watch import watched_output
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.reading_process import end_with, limit_resources
 from m1app.settings import Settings
 from models.servers.process_guard import inherited_environment
 
@@ -143,16 +146,28 @@ def main(arguments: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
     folder = Path(arguments[0])
     try:
         return asdict(download(HubRequest(**request), folder))
+    except MemoryError:
+        return {
+            "error": f"found data that takes more than {_MAX_MEMORY_BYTES // 2**30} GB of memory",
+            "kind": _TOO_LARGE,
+        }
     except (InvalidQuestionSet, OSError, RuntimeError, ValueError) as exc:
         lines = str(exc).strip().splitlines()
-        return {"error": lines[0] if lines else type(exc).__name__, "kind": type(exc).__name__}
+        is_full = isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind = _DISK_FULL if is_full else type(exc).__name__
+        return {"error": lines[0] if lines else type(exc).__name__, "kind": kind}
 
 
+_MAX_MEMORY_BYTES = 4 * 2**30
+"""What `datasets` may take to convert a set; its libraries and threads alone take more than reading a file."""
+_DISK_FULL, _TOO_LARGE = "disk full", "too large"
 _CONNECT_SECONDS = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
 _OFFLINE = "M1_HUB_OFFLINE is set: only datasets downloaded before can be imported."
 _UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
+    _DISK_FULL: "Free some space on the disk of M1_HOME, then try again.",
+    _TOO_LARGE: "Name a smaller part of it (config and split), or import a file of it.",
     "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it on the hub and set M1_HUB_TOKEN.",
     "ConnectionError": _UNREACHABLE,
     "LocalEntryNotFoundError": _UNREACHABLE,
@@ -172,6 +187,7 @@ async def download_from_hub(request: HubRequest, folder: Path, settings: Setting
         "-m",
         "m1app.question_sets.hub",
         str(folder),
+        str(os.getpid()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -181,11 +197,10 @@ async def download_from_hub(request: HubRequest, folder: Path, settings: Setting
         env=hub_environment(settings),
     )
     try:
-        output, complaints = await process.communicate(json.dumps(asdict(request)).encode())
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
+        asked = json.dumps(asdict(request)).encode()
+        output, complaints = await watched_output(process, asked, (folder, settings.home / "hub"))
+    except InvalidQuestionSet as exc:
+        raise InvalidQuestionSet(f"{request.place}: {exc}") from exc
     reply = _reply(output, complaints, process.returncode)
     if "error" in reply:
         advice = _OFFLINE if settings.hub_offline else _ADVICE.get(reply.get("kind", ""), "")
@@ -223,4 +238,6 @@ def _reply(output: bytes, complaints: bytes, status: int | None) -> Mapping[str,
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
+    limit_resources(_MAX_MEMORY_BYTES)
     sys.stdout.write(json.dumps(main(sys.argv[1:], json.load(sys.stdin))) + "\n")

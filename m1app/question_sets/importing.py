@@ -1,79 +1,168 @@
-"""From a file to question sets: read with a layout, validated, named. Imports are all or nothing.
+"""From an open file to its question sets: read with a layout, and validated; all of a file or nothing.
 
-Storing is done by `service`.
+This runs in the process that reads a file (`file_reading`): nothing here is trusted with more than a part of the file,
+so the rows are read three times, to detect the layout, to validate, and to hand the questions over.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import PurePath
+from typing import Any, BinaryIO
 
+from m1app.question_sets.batches import batches
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.layouts import LAYOUTS, Layout, detect_layout, layout_of
+from m1app.question_sets.row_table import MAX_FILE_QUESTION_CHARACTERS, PlacedRow, RowTable
 from m1app.question_sets.row_values import RowProblem, SetQuestion, unexpected
-from m1app.question_sets.rows import RowTable, read_tables
-from storage.question_sets.records import QuestionSet
-from storage.questions.records import NewQuestion, content_hash
+from m1app.question_sets.rows import read_tables
+from storage.questions.records import content_hash
 
 KNOWN_LAYOUTS = tuple((layout.id, layout.label) for layout in LAYOUTS)
 """(id, user-visible label) of every layout."""
+MAX_QUESTIONS = 500_000
+"""Maximum number of questions of one file."""
+MAX_QUESTION_CHARACTERS = 1_000_000
+"""Maximum length of one question with its options, tags and title."""
 
+_CHUNK_BYTES = 1 << 20
 _SHOWN_PROBLEMS = 10
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedSet:
-    """A question set in a file."""
+    """A validated question set of an open file."""
 
+    table: RowTable
     name: str
     """Its name in the file, else the file's name without extension."""
-    layout: str
-    """Id of the layout it was read with."""
-    questions: tuple[SetQuestion, ...]
-    """In file order, including duplicates; all have targets."""
-    left_out: int = 0
+    layout: Layout
+    count: int
+    """Number of questions, including duplicates."""
+    left_out: int
     """Number of rows with subjects that the layout skips."""
+    sha256: str
+    """SHA-256 (hex) of the questions, independent of the file format."""
+
+    def questions(self) -> Iterator[SetQuestion]:
+        """Read the questions again, in file order; all have targets. Raises if the file has changed."""
+        for row in self.table.read():
+            if not isinstance(row.value, Mapping) or self.layout.takes(row.value):
+                yield _question(row.value, self.layout)
 
 
-def parse_question_sets(content: bytes, file_name: str, layout: str = "") -> tuple[ParsedSet, ...]:
-    """Parse all question sets of a file.
+def question_set_messages(file: BinaryIO, file_name: str, layout: str) -> Iterator[dict[str, Any]]:
+    """Yield the sets of a file as one message, then their questions in batches: see `set_messages`.
+
+    Raises:
+        InvalidQuestionSet: as `parse_question_sets`; before the first message.
+    """
+    parsed = parse_question_sets(file, file_name, layout)
+    yield {"sha256": sha256_of(file), "sets": [_described(each) for each in parsed]}
+    for index, each in enumerate(parsed):
+        for batch in batches(each.questions(), _length):
+            yield {"index": index, "questions": [asdict(question) for question in batch]}
+
+
+def _described(parsed: ParsedSet) -> dict[str, Any]:
+    name = parsed.name.encode(errors="backslashreplace").decode()
+    return {
+        "name": name,
+        "layout": parsed.layout.id,
+        "count": parsed.count,
+        "left_out": parsed.left_out,
+        "sha256": parsed.sha256,
+    }
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """SHA-256 (hex) of an open file."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def parse_question_sets(file: BinaryIO, file_name: str, layout: str = "") -> tuple[ParsedSet, ...]:
+    """Validate all question sets of a file.
 
     Args:
-        content: the whole file.
+        file: open for reading; see `read_tables`.
         file_name: its name; determines the format, and starts error messages.
         layout: id of the layout; empty detects it from the columns.
 
     Raises:
-        InvalidQuestionSet: the file cannot be read, or has invalid rows: up to ten are listed with their lines.
+        InvalidQuestionSet: the file cannot be read or is too large, or has invalid rows: up to ten are listed with
+            their lines.
     """
     chosen = layout_of(layout) if layout else None
-    problems: list[str] = []
-    parsed = [_parse(table, file_name, chosen, problems) for table in read_tables(content, file_name)]
-    if problems:
-        raise InvalidQuestionSet(_report(problems, chosen or layout_of(parsed[0].layout)))
+    found = _Found(file_name)
+    parsed = tuple(_validated(table, chosen, found) for table in read_tables(file, file_name))
+    if found.problem_count:
+        raise InvalidQuestionSet(_report(found, chosen or parsed[0].layout))
     for each in parsed:
-        if not each.questions:
+        if not each.count:
             raise InvalidQuestionSet(_no_questions(each, file_name))
-    return tuple(parsed)
+    return parsed
 
 
-def _parse(table: RowTable, file_name: str, chosen: Layout | None, problems: list[str]) -> ParsedSet:
-    rows = [row for row in table.rows if isinstance(row, Mapping)]
-    # Without a readable row there are no columns to detect the layout from; each row's own problem says more.
-    layout = chosen or (detect_layout(rows, file_name) if rows else layout_of("m1"))
-    questions: list[SetQuestion] = []
-    left_out = 0
-    for index, row in enumerate(table.rows):
+@dataclass(slots=True)
+class _Found:
+    """What the validation of a file has found so far."""
+
+    file_name: str
+    problems: list[str] = field(default_factory=list)
+    """The first ones."""
+    problem_count: int = 0
+    questions: int = 0
+    characters: int = 0
+
+    def add_problem(self, row: PlacedRow, problem: RowProblem) -> None:
+        self.problem_count += 1
+        if self.problem_count <= _SHOWN_PROBLEMS:
+            self.problems.append(f"{self.file_name}, {row.where}: {problem}")
+
+    def add(self, question: SetQuestion) -> None:
+        self.questions += 1
+        self.characters += _length(question)
+        if self.questions > MAX_QUESTIONS or self.characters > MAX_FILE_QUESTION_CHARACTERS:
+            raise InvalidQuestionSet(
+                f"{self.file_name}: found {self.questions:,} questions with {self.characters:,} characters, and "
+                f"perhaps more; expected at most {MAX_QUESTIONS:,} questions and {MAX_FILE_QUESTION_CHARACTERS:,} "
+                "characters. Split the file."
+            )
+
+
+def _validated(table: RowTable, chosen: Layout | None, found: _Found) -> ParsedSet:
+    layout = chosen or _detected(table, found.file_name)
+    count = left_out = 0
+    digest = hashlib.sha256()
+    for row in table.rows(found.file_name):
         try:
-            if isinstance(row, Mapping) and not layout.takes(row):
+            if isinstance(row.value, Mapping) and not layout.takes(row.value):
                 left_out += 1
                 continue
-            questions.append(_question(row, layout))
+            question = _question(row.value, layout)
         except RowProblem as exc:
-            problems.append(f"{file_name}, {table.where(index)}: {exc}")
-    return ParsedSet(table.name or PurePath(file_name).stem, layout.id, tuple(questions), left_out)
+            found.add_problem(row, exc)
+            continue
+        found.add(question)
+        hashed = content_hash(question.stem, question.options, question.target)
+        digest.update(f"\n{hashed}".encode() if count else hashed.encode())
+        count += 1
+    name = table.name or PurePath(found.file_name).stem
+    return ParsedSet(table, name, layout, count, left_out, digest.hexdigest())
+
+
+def _detected(table: RowTable, file_name: str) -> Layout:
+    rows = (row.value for row in table.rows(file_name) if isinstance(row.value, Mapping))
+    first = next(rows, None)
+    # Without a readable row there are no columns to detect the layout from; each row's own problem says more.
+    return layout_of("m1") if first is None else detect_layout(chain([first], rows), file_name)
 
 
 def _question(row: object, layout: Layout) -> SetQuestion:
@@ -81,9 +170,19 @@ def _question(row: object, layout: Layout) -> SetQuestion:
         raise row
     if not isinstance(row, Mapping):
         raise unexpected("", row, "an object with a question, its options and its target")
-    question = layout.read(row)
+    try:
+        question = layout.read(row)
+    except (OverflowError, RecursionError, TypeError, ValueError) as exc:
+        raise RowProblem(f"a value cannot be read ({type(exc).__name__}: {str(exc)[:100]})") from exc
     _check_storable(question)
+    if (length := _length(question)) > MAX_QUESTION_CHARACTERS:
+        raise RowProblem(f"found a question of {length:,} characters, expected at most {MAX_QUESTION_CHARACTERS:,}")
     return question
+
+
+def _length(question: SetQuestion) -> int:
+    texts = (question.stem, *question.options.values(), *question.tags, question.title)
+    return sum(map(len, texts))
 
 
 def _check_storable(question: SetQuestion) -> None:
@@ -104,112 +203,19 @@ def _check_text(name: str, text: str) -> None:
         )
 
 
-def _report(problems: list[str], layout: Layout) -> str:
-    more = len(problems) - _SHOWN_PROBLEMS
-    lines = [f"{problem}." for problem in problems[:_SHOWN_PROBLEMS]]
-    if more > 0:
-        lines.append(f"... and {more:,} more.")
+def _report(found: _Found, layout: Layout) -> str:
+    lines = [f"{problem}." for problem in found.problems]
+    if found.problem_count > _SHOWN_PROBLEMS:
+        lines.append(f"... and {found.problem_count - _SHOWN_PROBLEMS:,} more.")
     lines.append(f"Nothing was imported (layout {layout.id}). Correct these rows, or choose another layout.")
     return "\n".join(lines)
 
 
 def _no_questions(parsed: ParsedSet, file_name: str) -> str:
+    layout = parsed.layout.id
     if parsed.left_out:
         return (
-            f"{file_name}: found {parsed.left_out:,} questions, none in a subject that layout {parsed.layout} "
-            "includes. "
-            f"Layout {parsed.layout}-all includes every subject."
+            f"{file_name}: found {parsed.left_out:,} questions, none in a subject that layout {layout} includes. "
+            f"Layout {layout}-all includes every subject."
         )
-    return f"{file_name}: found no question in {parsed.name!r}, expected at least one."
-
-
-MAX_NAME_CHARACTERS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A parsed set, ready to be stored."""
-
-    parsed: ParsedSet
-    name: str
-    questions: tuple[SetQuestion, ...]
-    """Without duplicates; the first of equal ones is kept."""
-    sha256: str
-
-    @property
-    def repeated(self) -> int:
-        """Number of duplicate questions in the file."""
-        return len(self.parsed.questions) - len(self.questions)
-
-    def new_questions(self) -> list[NewQuestion]:
-        """The questions in storage's format."""
-        return [
-            NewQuestion(
-                stem=each.stem,
-                options=each.options,
-                target=each.target,
-                source=self.name,
-                title=each.title,
-                tags=each.tags,
-            )
-            for each in self.questions
-        ]
-
-
-def candidate(parsed: ParsedSet, name: str, sets: int, sha256: str) -> Candidate:
-    """Return the candidate for a parsed set.
-
-    Args:
-        parsed: the set.
-        name: given by the user; prefixes the set's own if the file has several. Empty uses the set's own.
-        sets: number of sets in the file.
-        sha256: hex digest of its source.
-    """
-    own = name.strip()
-    full = (f"{own} {parsed.name}" if own and sets > 1 else own or parsed.name).strip()
-    distinct: dict[str, SetQuestion] = {}
-    for each in parsed.questions:
-        distinct.setdefault(content_hash(each.stem, each.options, each.target), each)
-    return Candidate(parsed, full, tuple(distinct.values()), sha256)
-
-
-def questions_sha256(parsed: ParsedSet) -> str:
-    """SHA-256 (hex) of a set's questions, independent of the file format."""
-    hashes = (content_hash(each.stem, each.options, each.target) for each in parsed.questions)
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def check_name(new: Candidate, here: QuestionSet | None) -> None:
-    """Reject invalid or taken names.
-
-    Raises:
-        InvalidQuestionSet: the message asks for another name.
-    """
-    name = new.name
-    if not name or not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidQuestionSet(
-            f"found {name[:40]!r} as a set's name, expected up to {MAX_NAME_CHARACTERS} printable characters. "
-            "Give the import another name."
-        )
-    if here and (here.sha256, here.layout) != (new.sha256, new.parsed.layout):
-        raise InvalidQuestionSet(
-            f"A question set named {name!r} already exists with different content (from {here.source}, layout "
-            f"{here.layout}, imported {here.created_at:%Y-%m-%d}). Give this import another name, or delete that set "
-            "first. Nothing was imported."
-        )
-
-
-def notes_of(given: Candidate, kept: QuestionSet, is_new: bool) -> list[str]:
-    """Notes for the user besides the numbers."""
-    notes = []
-    if not is_new:
-        notes.append(
-            f"{kept.name} already exists, imported {kept.created_at:%Y-%m-%d} from {kept.source}; nothing was added."
-        )
-    if given.parsed.left_out:
-        layout = given.parsed.layout
-        notes.append(
-            f"{kept.name}: {given.parsed.left_out:,} questions in other subjects were left out; "
-            f"layout {layout}-all includes them."
-        )
-    return notes
+    return f"{file_name}: found no question in {parsed.name[:200]!r}, expected at least one."

@@ -6,7 +6,7 @@ docs/question-sets.md lists the sources of the columns.
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -228,7 +228,7 @@ LAYOUTS = (
     ),
     _layout("medbullets", "MedBullets, 4 or 5 options", "question|opa|opb|opc|opd|answer_idx", read_medbullets),
     _layout("medqa", "MedQA (GBaker 4 options, bigbio source)", "question|options|answer_idx|meta_info", read_m1),
-    _layout("m1", "m1's evaluation data (Lancet, NEJM and others)", "question|options|answer_idx", read_m1),
+    _layout("m1", "question, options, answer_idx (as m1's evaluation data)", "question|options|answer_idx", read_m1),
     _layout("bigbio-qa", "bigbio question schema", "question|choices|answer", read_bigbio),
     _layout("plain", "question, options or A, B, ..., and the answer", "question", read_plain),
 )
@@ -248,30 +248,30 @@ def layout_of(layout_id: str) -> Layout:
     return _BY_ID[layout_id]
 
 
-def detect_layout(rows: Sequence[Row], file_name: str) -> Layout:
-    """Return the first layout whose columns the rows have.
+def detect_layout(rows: Iterable[Row], file_name: str) -> Layout:
+    """Return the first layout whose columns the rows have; reads all of them.
 
     Raises:
         InvalidQuestionSet: no such layout.
     """
     columns: set[str] = set()
+    numbers: set[str] = set()
     for row in rows:
         columns.update(row)
+        numbers.update(_EXTREME_NUMBERS & {str(row.get("cop"))[:8].strip()})
     found = next((layout for layout in LAYOUTS if layout.columns <= columns), None)
     if found is None:
         raise InvalidQuestionSet(
             f"{file_name}: no layout has the columns {_listed(columns)}. "
             "Rename them to question, options and answer_idx, or see docs/question-sets.md for the others."
         )
-    return _BY_ID["medmcqa-original"] if found.id == "medmcqa" and _counts_from_one(rows) else found
+    # MedMCQA's cop counts from 1, or from 0 on the hub, and no column tells the two apart.
+    return _BY_ID["medmcqa-original"] if found.id == "medmcqa" and numbers == {"4"} else found
 
 
-def _counts_from_one(rows: Sequence[Row]) -> bool:
-    """Whether MedMCQA's cop counts from 1; the hub's counts from 0, and no column tells them apart."""
-    numbers = {str(row.get("cop")).strip() for row in rows}
-    return "4" in numbers and "0" not in numbers
+_EXTREME_NUMBERS = {"0", "4"}
 
 
 def _listed(columns: Collection[str]) -> str:
-    names = sorted(map(repr, columns))
+    names = sorted(repr(str(name)[:60]) for name in columns)
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") if names else "of an empty file"

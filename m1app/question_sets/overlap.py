@@ -10,15 +10,17 @@ nothing. `read_training_texts` extracts the questions from a file of fine-tuning
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
 
 import numpy
 from numpy.typing import NDArray
 
+from m1app.question_sets.batches import batches
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.row_values import RowProblem, options_at
+from m1app.question_sets.row_table import MAX_FILE_QUESTION_CHARACTERS
+from m1app.question_sets.row_values import RowProblem, options_at, storable
 from m1app.question_sets.rows import read_tables
 
 NGRAM_WORDS = 8
@@ -99,8 +101,9 @@ def _words(text: str) -> list[str]:
 def _distinct(texts: Sequence[Text]) -> tuple[list[tuple[str, ...]], list[list[int]]]:
     """Distinct texts as words, and the indices of each: copies must not make a phrase common."""
     places: dict[tuple[str, ...], list[int]] = {}
+    vocabulary: dict[str, str] = {}  # A word is kept once, however often it is used.
     for index, text in enumerate(texts):
-        words = _words(text.stem)
+        words = [vocabulary.setdefault(word, word) for word in _words(text.stem)]
         if len(words) < NGRAM_WORDS:
             words += [word for option in sorted(text.options) for word in _words(option)]
         if words:
@@ -166,27 +169,45 @@ def _share(ours: _Hashes, theirs: _Hashes) -> float:
 _COLUMNS = ("question", "prompt", "messages")
 
 
-def read_training_texts(content: bytes, file_name: str) -> tuple[Text, ...]:
+def training_text_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]:
+    """Yield the texts of `read_training_texts` in batches: see `set_messages`."""
+    for batch in batches(read_training_texts(file, file_name), _length):
+        yield {"texts": [asdict(each) for each in batch]}
+
+
+def read_training_texts(file: BinaryIO, file_name: str) -> Iterator[Text]:
     """Read the questions of a file of fine-tuning data, one per row.
 
     A row's question is its `question` or `prompt`: a text, or a list of chat messages, of which the user's are used.
     `messages` is read the same way.
 
+    Args:
+        file: open for reading; see `read_tables`.
+        file_name: its name; determines the format, and starts error messages.
+
     Raises:
-        InvalidQuestionSet: the file cannot be read, or a row has none of these columns.
+        InvalidQuestionSet: the file cannot be read or is too large, or a row has none of these columns.
     """
-    texts = []
-    for table in read_tables(content, file_name):
-        for index, row in enumerate(table.rows):
-            text = _text(row) if isinstance(row, Mapping) else None
+    characters = 0
+    for table in read_tables(file, file_name):
+        for row in table.rows(file_name):
+            text = _text(row.value) if isinstance(row.value, Mapping) else None
             if text is None:
                 raise InvalidQuestionSet(
-                    f"{file_name}, {table.where(index)}: found no text in {', '.join(_COLUMNS[:-1])} or "
-                    f"{_COLUMNS[-1]}, "
+                    f"{file_name}, {row.where}: found no text in {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]}, "
                     "expected one in every row of fine-tuning data. Rename the column that holds the question."
                 )
-            texts.append(text)
-    return tuple(texts)
+            characters += _length(text)
+            if characters > MAX_FILE_QUESTION_CHARACTERS:
+                raise InvalidQuestionSet(
+                    f"{file_name}: found questions of more than {MAX_FILE_QUESTION_CHARACTERS:,} characters "
+                    "together. Split it."
+                )
+            yield text
+
+
+def _length(text: Text) -> int:
+    return len(text.stem) + sum(map(len, text.options))
 
 
 def _text(row: Mapping[str, Any]) -> Text | None:
@@ -194,7 +215,7 @@ def _text(row: Mapping[str, Any]) -> Text | None:
         value = row.get(column)
         stem = value if isinstance(value, str) else _user_words(value)
         if stem.strip():
-            return Text(stem, _options(row))
+            return Text(storable(stem), tuple(map(storable, _options(row))))
     return None
 
 
@@ -208,5 +229,5 @@ def _user_words(messages: object) -> str:
 def _options(row: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return tuple(options_at(row, "options").values())
-    except RowProblem:
+    except (RowProblem, OverflowError, RecursionError, TypeError, ValueError):
         return ()  # they only help to distinguish very short questions

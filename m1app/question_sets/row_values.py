@@ -8,6 +8,7 @@ from string import ascii_uppercase
 from typing import Any
 
 _SHOWN_CHARACTERS = 60
+_NUMBER_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class SetQuestion:
     """Letter of the right option."""
     tags: tuple[str, ...] = ()
     title: str = ""
+
+
+def storable(text: str) -> str:
+    """`text` with each half of a surrogate pair, which no message can carry, replaced by a question mark."""
+    return text.encode(errors="replace").decode()
 
 
 class RowProblem(Exception):
@@ -37,7 +43,10 @@ def shown(value: object) -> str:
     """Format a value for a message: short, on one line, and printable."""
     if value is None or value == "":
         return "nothing"
-    text = json.dumps(value, default=repr)
+    try:
+        text = json.dumps(value, default=repr)
+    except (RecursionError, TypeError, ValueError):
+        return f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
@@ -161,7 +170,9 @@ def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
 def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:
     """The target's letter from its number, counted from `first`."""
     value = row.get(column)
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    number = value
+    if isinstance(value, str) and len(value) <= _NUMBER_CHARACTERS and value.strip().isdecimal():
+        number = int(value)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if number is None or number in ("", -1, "-1"):

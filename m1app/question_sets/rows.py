@@ -1,223 +1,129 @@
 """Files of questions as tables of rows: JSON, JSON lines, CSV (and tab-separated), Parquet.
 
-`layouts` interprets the columns. Text is kept unchanged; only a byte order mark is dropped. Python's JSON parser
-reports the position of an error but not of a value, so the outer one or two levels of a document are walked here after
-it was parsed.
+`layouts` interprets the columns. Text is kept unchanged; only a byte order mark is dropped. JSON lines, CSV and Parquet
+are read row by row; `json_document` and `parquet_rows` do the others.
 """
 
+import codecs
 import csv
 import io
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any
+from typing import BinaryIO
 
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.json_document import json_tables, strict_decoder
+from m1app.question_sets.parquet_rows import MAGIC, parquet_table
+from m1app.question_sets.row_table import MAX_ROW_CHARACTERS, PlacedRow, RowTable, too_long
 from m1app.question_sets.row_values import RowProblem, unexpected
 
-_BLANKS = re.compile(r"[ \t\n\r]*")
-_SHAPES = (
-    "a list of questions, an object of set name to list ({set: [{question, options, answer, answer_idx}]}), "
-    "or an object of id to question"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonEntry:
-    """One question of the document."""
-
-    value: object
-    """Its parsed value; a `RowProblem` if it has a duplicate key."""
-    position: int
-    """Its start index in the text."""
-    key: str = ""
-    """Its key in an object of id to question; empty in a list."""
-
-
-@cache
-def strict_decoder() -> json.JSONDecoder:
-    """Return a decoder that raises RowProblem for duplicate keys in an object."""
-    return json.JSONDecoder(object_pairs_hook=_without_doubled_keys)
-
-
-def _without_doubled_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise unexpected("", next(key for key in keys if keys.count(key) > 1), "each key once in an object")
-    return made
-
-
-def json_sets(text: str, file_name: str) -> dict[str, Sequence[JsonEntry]]:
-    """Return entries by set name; the name is empty if the document does not name its only set.
-
-    Raises:
-        InvalidQuestionSet: the document has a different structure.
-    """
-    start = _skip(text, 0)
-    if text[start] == "[":
-        return {"": list(_entries(text, start))}
-    if text[start] != "{":
-        raise InvalidQuestionSet(f"{file_name}: found {text[start : start + 20]!r}, expected {_SHAPES}.")
-    members = list(_members(text, start))
-    kinds = {text[entry.position] for entry in members}
-    names = [entry.key for entry in members]
-    doubled = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if doubled is not None:
-        raise InvalidQuestionSet(f"{file_name}: the name {doubled!r} appears twice. Rename one of them.")
-    if members and kinds == {"["}:
-        return {entry.key: list(_entries(text, entry.position)) for entry in members}
-    if members and kinds == {"{"}:
-        return {"": _records(members)}
-    if "question" in names:
-        value = _decode(text, start)[0]
-        return {"": [JsonEntry(value, start)]}
-    raise InvalidQuestionSet(f"{file_name}: found an object with {_listed(names)}, expected {_SHAPES}.")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "") if names else "nothing in it"
-
-
-def _records(members: Sequence[JsonEntry]) -> Sequence[JsonEntry]:
-    """Entries of an object of objects: one question each, or one column each, as written by pandas."""
-    columns = {entry.key: entry.value for entry in members}
-    if not isinstance(columns.get("question"), Mapping):
-        return members
-    places = {entry.key: entry.position for entry in members}
-    ids = list(dict.fromkeys(key for column in columns.values() if isinstance(column, Mapping) for key in column))
-    return [
-        JsonEntry(
-            {name: column.get(key) for name, column in columns.items() if isinstance(column, Mapping)},
-            places["question"],
-            key,
-        )
-        for key in ids
-    ]
-
-
-def _entries(text: str, start: int) -> Iterator[JsonEntry]:
-    """Elements of the list that starts at `start`."""
-    position = _skip(text, start + 1)
-    while text[position] != "]":
-        value, end = _decode(text, position)
-        yield JsonEntry(value, position)
-        position = _next(text, end)
-
-
-def _members(text: str, start: int) -> Iterator[JsonEntry]:
-    """Members of the object that starts at `start`."""
-    position = _skip(text, start + 1)
-    while text[position] != "}":
-        key, end = strict_decoder().raw_decode(text, position)
-        position = _skip(text, _skip(text, end) + 1)
-        value, end = _decode(text, position)
-        yield JsonEntry(value, position, str(key))
-        position = _next(text, end)
-
-
-def _decode(text: str, position: int) -> tuple[object, int]:
-    try:
-        return strict_decoder().raw_decode(text, position)
-    except RowProblem as exc:
-        return exc, json.JSONDecoder().raw_decode(text, position)[1]
-
-
-def _skip(text: str, position: int) -> int:
-    found = _BLANKS.match(text, position)
-    return found.end() if found else position
-
-
-def _next(text: str, position: int) -> int:
-    position = _skip(text, position)
-    return _skip(text, position + 1) if text[position] == "," else position
-
-
 FILE_KINDS = ".json, .jsonl, .csv, .tsv or .parquet"
-_CELL_CHARACTERS = 100_000_000
-_PARQUET_MAGIC = b"PAR1"
+MAX_DOCUMENT_BYTES = 256 * 2**20
+"""Largest JSON document: unlike the other formats, it is in memory as a whole."""
+_CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class RowTable:
-    """The rows of one question set."""
+def read_tables(file: BinaryIO, file_name: str) -> tuple[RowTable, ...]:
+    """Find the tables of an open file, whose rows are read later; its name determines the format.
 
-    name: str
-    """The set's name in the file; empty if the file does not name it."""
-    rows: Sequence[object]
-    """A mapping of column to value per row; a `RowProblem` if the row could not be read."""
-    where: Callable[[int], str]
-    """Location of the row with this index, for messages: "line 3"."""
-
-
-def read_tables(content: bytes, file_name: str) -> tuple[RowTable, ...]:
-    """Read the tables of a file; its name determines the format.
+    Args:
+        file: can be read from any position; stays open as long as rows are read.
+        file_name: starts error messages.
 
     Raises:
         InvalidQuestionSet: the format is unknown, or the file cannot be read.
     """
     ending = PurePath(file_name).suffix.lower()
-    if ending == ".parquet" or content.startswith(_PARQUET_MAGIC):
-        return (_parquet_table(content, file_name),)
-    if ending in (".jsonl", ".ndjson"):
-        return (_json_lines(_text(content, file_name)),)
-    if ending in (".csv", ".tsv"):
-        return (_csv_table(_text(content, file_name), file_name),)
-    if ending == ".json":
-        return _json_tables(_text(content, file_name), file_name)
-    raise InvalidQuestionSet(
-        f"{file_name}: found a name that ends with {ending or 'nothing'}, expected {FILE_KINDS}. "
-        "Convert the file, or correct its extension."
-    )
-
-
-def _text(content: bytes, file_name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        line = content.count(b"\n", 0, exc.start) + 1
+    if ending == ".parquet" or _begins_as_parquet(file):
+        return (parquet_table(file, file_name),)
+    if ending not in (".json", ".jsonl", ".ndjson", ".csv", ".tsv"):
         raise InvalidQuestionSet(
-            f"{file_name}, line {line:,}: found byte 0x{content[exc.start]:02X}, expected UTF-8 text. "
+            f"{file_name}: found a name that ends with {ending or 'nothing'}, expected {FILE_KINDS}. "
+            "Convert the file, or correct its extension."
+        )
+    _check_text(file, file_name)
+    if ending in (".csv", ".tsv"):
+        return (RowTable("", lambda: _csv_rows(file, file_name)),)
+    if ending == ".json" and not _is_json_lines(file):
+        return json_tables(_document(file, file_name), file_name)
+    # Hubs also use the extension .json for JSON lines.
+    return (RowTable("", lambda: _json_lines(file, file_name)),)
+
+
+def _begins_as_parquet(file: BinaryIO) -> bool:
+    file.seek(0)
+    return file.read(len(MAGIC)) == MAGIC
+
+
+def _check_text(file: BinaryIO, file_name: str) -> None:
+    """Raise InvalidQuestionSet at the first byte that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = 1
+    file.seek(0)
+    try:
+        while chunk := file.read(_CHUNK_BYTES):
+            lines += decoder.decode(chunk).count("\n")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as exc:
+        line = lines + exc.object.count(b"\n", 0, exc.start)
+        raise InvalidQuestionSet(
+            f"{file_name}, line {line:,}: found byte 0x{exc.object[exc.start]:02X}, expected UTF-8 text. "
             "Save the file as UTF-8."
         ) from exc
 
 
-def _json_tables(text: str, file_name: str) -> tuple[RowTable, ...]:
+def _document(file: BinaryIO, file_name: str) -> str:
+    size = file.seek(0, io.SEEK_END)
+    if size > MAX_DOCUMENT_BYTES:
+        raise InvalidQuestionSet(
+            f"{file_name}: found a JSON document of {size / 2**20:,.0f} MB, expected at most "
+            f"{MAX_DOCUMENT_BYTES // 2**20} MB. Save it as JSON lines (.jsonl), which are read one at a time."
+        )
+    file.seek(0)
+    return file.read().decode("utf-8-sig")
+
+
+@contextmanager
+def _as_text(file: BinaryIO, newline: str) -> Iterator[io.TextIOWrapper]:
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline)
     try:
-        json.loads(text)
-    except json.JSONDecodeError as exc:
-        # Hubs also use the extension .json for JSON lines.
-        if exc.msg == "Extra data" and text[: exc.pos].strip().count("\n") == 0:
-            return (_json_lines(text),)
-        raise InvalidQuestionSet(
-            f"{file_name}, line {exc.lineno:,}, column {exc.colno:,}: this is not JSON ({exc.msg}). Correct it."
-        ) from exc
-    except (RecursionError, ValueError) as exc:
-        raise InvalidQuestionSet(
-            f"{file_name}: this JSON cannot be read ({exc}). Use a list of flat objects, one for each question."
-        ) from exc
-    return tuple(_json_table(text, name, entries) for name, entries in json_sets(text, file_name).items())
+        yield text
+    finally:
+        text.detach()
 
 
-def _json_table(text: str, name: str, entries: Sequence[JsonEntry]) -> RowTable:
-    in_set = f" of {name}" if name else ""
-
-    def where(index: int) -> str:
-        entry = entries[index]
-        line = text.count("\n", 0, entry.position) + 1
-        return f"line {line:,} (entry {entry.key or index + 1}{in_set})"
-
-    return RowTable(name, [entry.value for entry in entries], where)
+def _lines(text: io.TextIOWrapper, file_name: str) -> Iterator[str]:
+    number = 1
+    while line := text.readline(MAX_ROW_CHARACTERS + 1):
+        if len(line) > MAX_ROW_CHARACTERS:
+            raise too_long(file_name, f"line {number:,}")
+        yield line
+        number += 1
 
 
-def _json_lines(text: str) -> RowTable:
-    # Not splitlines(): JSON strings may contain U+2028 and similar characters.
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    numbers = [number for number, _ in lines]
-    return RowTable("", [_json_line(line) for _, line in lines], lambda index: f"line {numbers[index]:,}")
+def _is_json_lines(file: BinaryIO) -> bool:
+    """Whether the first line is a whole object and something follows it."""
+    with _as_text(file, "\n") as text:
+        line = text.readline(MAX_ROW_CHARACTERS)
+        if not (line.startswith("{") and line.endswith("\n") and any(map(str.strip, text))):
+            return False
+    try:
+        json.loads(line)
+    except (RecursionError, ValueError):
+        return False
+    return True
+
+
+def _json_lines(file: BinaryIO, file_name: str) -> Iterator[PlacedRow]:
+    # Only "\n" ends a line: JSON strings may contain U+2028 and similar characters.
+    with _as_text(file, "\n") as text:
+        for number, line in enumerate(_lines(text, file_name), start=1):
+            if line.strip():
+                yield PlacedRow(f"line {number:,}", _json_line(line))
 
 
 def _json_line(line: str) -> object:
@@ -229,33 +135,31 @@ def _json_line(line: str) -> object:
         return unexpected("", line.strip(), f"one JSON object on the line ({exc})")
 
 
-def _csv_table(text: str, file_name: str) -> RowTable:
-    csv.field_size_limit(_CELL_CHARACTERS)
-    header_line = text.split("\n", 1)[0]
+def _csv_rows(file: BinaryIO, file_name: str) -> Iterator[PlacedRow]:
+    csv.field_size_limit(MAX_ROW_CHARACTERS)
+    with _as_text(file, "") as text:
+        header_line = text.readline(MAX_ROW_CHARACTERS)
     delimiter = max((",", "\t", ";"), key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[object] = []
-    lines: list[int] = []
-    try:
-        header = _header(next(reader, []), file_name)
-        started = reader.line_num + 1
-        for cells in reader:
-            if cells:
-                rows.append(_csv_row(header, cells))
-                lines.append(started)
+    with _as_text(file, "") as text:
+        reader = csv.reader(_lines(text, file_name), delimiter=delimiter, strict=True)
+        try:
+            header = _header(next(reader, []), file_name)
             started = reader.line_num + 1
-    except csv.Error as exc:
-        raise InvalidQuestionSet(
-            f"{file_name}, line {max(reader.line_num, 1):,}: this is not CSV ({exc}). "
-            'Put quotes around cells that contain quotes, commas or line breaks, and write a quote inside as "".'
-        ) from exc
-    return RowTable("", rows, lambda index: f"line {lines[index]:,}")
+            for cells in reader:
+                if cells:
+                    yield PlacedRow(f"line {started:,}", _csv_row(header, cells))
+                started = reader.line_num + 1
+        except csv.Error as exc:
+            raise InvalidQuestionSet(
+                f"{file_name}, line {max(reader.line_num, 1):,}: this is not CSV ({exc}). "
+                'Put quotes around cells that contain quotes, commas or line breaks, and write a quote inside as "".'
+            ) from exc
 
 
 def _header(cells: list[str], file_name: str) -> list[str]:
-    doubled = sorted({cell for cell in cells if cells.count(cell) > 1})
-    if doubled:
-        raise InvalidQuestionSet(f"{file_name}, line 1: the column {doubled[0]!r} appears twice. Rename one of them.")
+    if len(set(cells)) < len(cells):
+        doubled = next(cell for cell, count in Counter(cells).items() if count > 1)
+        raise InvalidQuestionSet(f"{file_name}, line 1: the column {doubled[:60]!r} appears twice. Rename one of them.")
     return cells
 
 
@@ -263,18 +167,3 @@ def _csv_row(header: list[str], cells: list[str]) -> object:
     if len(cells) != len(header):
         return RowProblem(f"found {len(cells)} cells, expected {len(header)} as in the header")
     return dict(zip(header, cells, strict=True))
-
-
-def _parquet_table(content: bytes, file_name: str) -> RowTable:
-    # Imported late: it takes a quarter of a second, and most runs do not need it.
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        rows: list[Any] = parquet.read_table(io.BytesIO(content)).to_pylist()
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
-        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-        raise InvalidQuestionSet(
-            f"{file_name}: this Parquet file cannot be read ({reason}). Download or export it again."
-        ) from exc
-    return RowTable("", rows, lambda index: f"row {index + 1:,}")

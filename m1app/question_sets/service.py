@@ -1,54 +1,33 @@
 """Question sets: imported from files and the hub, listed, previewed, compared, deleted."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
-from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.access.discarding import discard
+from m1app.access.person import Permission, needs
+from m1app.privacy.service import IdentifierCheck
+from m1app.privacy.words import set_text
+from m1app.question_sets.comparison import Comparison, Overlap
+from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError
+from m1app.question_sets.file_reading import file_messages
 from m1app.question_sets.hub import download_from_hub, hub_request
-from m1app.question_sets.importing import (
-    KNOWN_LAYOUTS,
-    Candidate,
-    candidate,
-    check_name,
-    notes_of,
-    parse_question_sets,
-    questions_sha256,
-)
-from m1app.question_sets.overlap import Text, find_overlap, read_training_texts
-from m1app.scratch_folder import scratch_folder
+from m1app.question_sets.importing import KNOWN_LAYOUTS
+from m1app.question_sets.set_messages import QUESTIONS, SetHeader, SetsLine, SetsMessage
+from m1app.question_sets.storing import Candidate, SetStore, Stored
+from m1app.question_sets.working_folder import working_folder
+from m1app.scratch_folder import HUB
 from m1app.settings import Settings
 from m1app.wording import counted
 from storage.database import Database, Session
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import Question
-from storage.questions.repository import QuestionRepository
+from storage.trash.records import Deletion, TrashKind
 
-_SHOWN_PAIRS = 50
-_BATCH_QUESTIONS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Questions of one set that also appear, exactly or nearly, in another set or in fine-tuning data."""
-
-    first: str
-    """Name of a set."""
-    second: str
-    """Name of a set, or of a file of fine-tuning data."""
-    pairs: tuple[tuple[str, str, float], ...]
-    """Up to 50 of them, the closest first: question, its closest counterpart, share of 8-word runs in common."""
-    count: int
-    """Number of questions of the first that have a counterpart in the second."""
-
-    @property
-    def sentence(self) -> str:
-        """What is shared with what, in words."""
-        return f"{self.first} shares {counted(self.count, 'question')} with {self.second} (identical or nearly so)"
+_MOST_CHECKED = 20_000
+"""Questions of a set that are checked for what may identify a person; each takes about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +53,11 @@ class QuestionSetService:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+        self._identifiers = IdentifierCheck(settings.identifiers)
+        self._comparison = Comparison(database, settings.home)
+        self._store = SetStore(database, settings.home, self._identifiers)
 
+    @needs(Permission.MANAGE)
     async def import_file(self, path: Path, *, name: str = "", layout: str = "") -> ImportReport:
         """Import a file, all or nothing. Importing the same file again returns the existing sets.
 
@@ -86,8 +69,9 @@ class QuestionSetService:
         Raises:
             InvalidQuestionSet: the file or a row of it cannot be used, or another set has the name.
         """
-        return await asyncio.to_thread(self._import_file, path, name, layout)
+        return await self._import(path, name, layout, path.name.encode(errors="backslashreplace").decode())
 
+    @needs(Permission.MANAGE)
     async def import_hub(
         self, repo: str, *, name: str = "", layout: str = "", config: str = "", split: str = ""
     ) -> ImportReport:
@@ -104,19 +88,18 @@ class QuestionSetService:
             InvalidQuestionSet: it cannot be downloaded, or as in `import_file`.
         """
         request = hub_request(repo, config, split, layout)
-        async with scratch_folder("m1-hub-") as folder:
+        async with working_folder(HUB, self._settings.home) as folder:
             chosen, path = await download_from_hub(request, folder, self._settings)
-            content = await asyncio.to_thread(path.read_bytes)
-        parsed = await asyncio.to_thread(parse_question_sets, content, path.name, chosen.layout)
-        own = name or ("" if chosen.file else chosen.name)
-        # Hash the questions, not the file: another version of `datasets` may write them differently.
-        candidates = [candidate(each, own, len(parsed), questions_sha256(each)) for each in parsed]
-        return await asyncio.to_thread(self._store, candidates, chosen.place)
+            own = name or ("" if chosen.file else chosen.name)
+            # By its questions, not the file: another version of `datasets` may write that differently.
+            return await self._import(path, own, chosen.layout, chosen.place, by_questions=True)
 
+    @needs(Permission.READ)
     async def all(self) -> tuple[QuestionSet, ...]:
         """All sets, by name."""
         return await self._database.read(lambda s: QuestionSetRepository(s).all())
 
+    @needs(Permission.READ)
     async def preview(self, set_id: str, *, limit: int = 50, offset: int = 0, text: str = "") -> tuple[Question, ...]:
         """Questions of a set in order that contain every word of `text`.
 
@@ -130,6 +113,7 @@ class QuestionSetService:
 
         return await self._database.read(read)
 
+    @needs(Permission.READ)
     async def overlaps(self, set_ids: Sequence[str], training_file: Path | None = None) -> tuple[Overlap, ...]:
         """Find sets that share questions with each other or with a file of fine-tuning data.
 
@@ -139,87 +123,91 @@ class QuestionSetService:
 
         Raises:
             RecordNotFound: no set has one of the ids.
-            InvalidQuestionSet: the file cannot be used.
+            InvalidQuestionSet: the file cannot be used, or comparing takes too much memory or time.
+            NoRoom: the disk of M1_HOME is full.
         """
-        return await asyncio.to_thread(self._overlaps, tuple(dict.fromkeys(set_ids)), training_file)
+        wanted = tuple(dict.fromkeys(set_ids))
+        chosen = await self._database.read(lambda s: [QuestionSetRepository(s).by_id(each) for each in wanted])
+        return await self._comparison.of_chosen(chosen, training_file)
 
-    async def delete(self, set_id: str) -> None:
-        """Delete a set; runs keep their questions and results.
+    @needs(Permission.MANAGE)
+    async def delete(self, set_id: str) -> Deletion:
+        """Move a set to the trash; runs keep their questions and results.
 
         Raises:
             RecordNotFound: no set has that id.
         """
-        await self._database.write(lambda s: QuestionSetRepository(s).delete(set_id))
+        return await self._database.write(lambda s: discard(s, TrashKind.QUESTION_SET, set_id))
 
-    def _import_file(self, path: Path, name: str, layout: str) -> ImportReport:
-        content = _read_file(path)
-        parsed = parse_question_sets(content, path.name, layout)
-        sha256 = hashlib.sha256(content).hexdigest()
-        return self._store([candidate(each, name, len(parsed), sha256) for each in parsed], path.name)
+    def remove_leftovers(self) -> None:
+        """Remove what an import that was killed has added; blocks. Problems are logged."""
+        self._store.remove_leftovers()
 
-    def _store(self, candidates: Sequence[Candidate], source: str) -> ImportReport:
-        here = {each.name: each for each in self._database.read_now(lambda s: QuestionSetRepository(s).all())}
-        for each in candidates:
-            check_name(each, here.get(each.name))
-        new = [each for each in candidates if each.name not in here]
-        kept = {each.name: self._keep_questions(each) for each in new}
-        with self._database.session() as session:
-            repository = QuestionSetRepository(session)
-            for each in new:
-                here[each.name] = repository.add_kept(
-                    each.name, source, each.parsed.layout, each.sha256, kept[each.name]
-                )
-        added = {each.name for each in new}
+    async def _import(
+        self, path: Path, name: str, layout: str, source: str, *, by_questions: bool = False
+    ) -> ImportReport:
+        async with file_messages(path, QUESTIONS, SetsLine, layout=layout) as messages:
+            first = await anext(messages, None)
+            if first is None or not first.sets:
+                raise InvalidQuestionSet(f"{source}: no question set was found in the file. Export it again.")
+            given = [_candidate(each, name, first, by_questions) for each in first.sets]
+            stored = await self._store.add(given, messages, source)
+        return await self._report(given, stored)
+
+    async def _report(self, given: Sequence[Candidate], stored: Stored) -> ImportReport:
+        each_set = tuple(zip(given, stored.sets, strict=True))
+        new = [each for each in stored.sets if each.id in stored.new_ids]
+        notes = [note for each, kept in each_set for note in _notes(each, kept, kept.id in stored.new_ids)]
+        notes += filter(None, [await asyncio.to_thread(self._identifier_note, each) for each in new])
+        overlaps, problem = await self._overlaps_of_new(new)
         return ImportReport(
-            sets=tuple(here[each.name] for each in candidates),
-            duplicates={each.name: each.repeated for each in candidates},
-            overlaps=self._overlaps_of_new([here[each.name] for each in new], list(here.values())),
-            notes=tuple(note for each in candidates for note in notes_of(each, here[each.name], each.name in added)),
+            sets=stored.sets,
+            duplicates={kept.name: each.header.count - kept.question_count for each, kept in each_set},
+            overlaps=overlaps,
+            notes=(*notes, *filter(None, [problem])),
         )
 
-    def _keep_questions(self, new: Candidate) -> list[str]:
-        """Store the questions in short transactions first: a long one would block running benchmarks from writing."""
-        questions = new.new_questions()
-        ids: list[str] = []
-        for begin in range(0, len(questions), _BATCH_QUESTIONS):
-            with self._database.session() as session:
-                ids += QuestionRepository(session).upsert_all(questions[begin : begin + _BATCH_QUESTIONS])
-        return ids
+    async def _overlaps_of_new(self, new: Sequence[QuestionSet]) -> tuple[tuple[Overlap, ...], str]:
+        """Overlaps of new sets, or a note that they were not checked: the sets are stored already, and stay."""
+        others = [each for each in await self.all() if each not in new] if new else []
+        try:
+            return (await self._comparison.of_new(new, others) if new else ()), ""
+        except QuestionSetError as exc:
+            return (), f"The sets were imported, but not compared with the others. {exc}"
 
-    def _overlaps_of_new(self, new: Sequence[QuestionSet], every: Sequence[QuestionSet]) -> tuple[Overlap, ...]:
-        if not new:
-            return ()
-        texts = {each.id: self._texts(each) for each in every}
-        added = {each.id for each in new}
-        pairs = [(one, other) for one in new for other in every if other.id not in added]
-        pairs += list(combinations(new, 2))
-        found = (_overlap(one.name, texts[one.id], other.name, texts[other.id]) for one, other in pairs)
-        return tuple(each for each in found if each.count)
-
-    def _overlaps(self, set_ids: Sequence[str], training_file: Path | None) -> tuple[Overlap, ...]:
-        chosen = self._database.read_now(lambda s: [QuestionSetRepository(s).by_id(set_id) for set_id in set_ids])
-        texts = {each.id: self._texts(each) for each in chosen}
-        found = []
-        if training_file is not None:
-            trained = read_training_texts(_read_file(training_file), training_file.name)
-            found += [_overlap(each.name, texts[each.id], training_file.name, trained) for each in chosen]
-        for one, other in combinations(chosen, 2):
-            found.append(_overlap(one.name, texts[one.id], other.name, texts[other.id]))
-        return tuple(each for each in found if each.count)
-
-    def _texts(self, each: QuestionSet) -> tuple[Text, ...]:
-        questions = self._database.read_now(lambda s: QuestionSetRepository(s).questions(each.id))
-        return tuple(Text(question.stem, tuple(question.options.values())) for question in questions)
+    def _identifier_note(self, kept: QuestionSet) -> str:
+        """How many questions of a new set may identify a person; empty if none do."""
+        questions = self._database.read_now(lambda s: QuestionSetRepository(s).questions(kept.id, _MOST_CHECKED))
+        found = [self._identifiers.findings((each.stem, *each.options.values())) for each in questions]
+        checked = _MOST_CHECKED if kept.question_count > _MOST_CHECKED else 0
+        return set_text(kept.name, found, checked=checked)
 
 
-def _overlap(first: str, ours: Sequence[Text], second: str, theirs: Sequence[Text]) -> Overlap:
-    matches = find_overlap(ours, theirs)
-    pairs = tuple((ours[m.first].stem, theirs[m.second].stem, m.share) for m in matches[:_SHOWN_PAIRS])
-    return Overlap(first, second, pairs, len(matches))
+def _candidate(header: SetHeader, name: str, first: SetsMessage, by_questions: bool) -> Candidate:
+    """The candidate for a set.
+
+    Args:
+        header: the set.
+        name: given by the user; prefixes the set's own if the file has several. Empty uses the set's own.
+        first: the file's first message.
+        by_questions: identify it by its questions, not by the file.
+    """
+    own = name.strip()
+    full = f"{own} {header.name}" if own and len(first.sets) > 1 else own or header.name
+    return Candidate(full.strip(), header, header.sha256 if by_questions else first.sha256 or "")
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise InvalidQuestionSet(f"{path}: the file cannot be read ({exc.strerror}). Check its name.") from exc
+def _notes(given: Candidate, kept: QuestionSet, is_new: bool) -> list[str]:
+    """Notes for the user besides the numbers."""
+    notes = []
+    if not is_new:
+        notes.append(
+            f"{kept.name} already exists, imported {kept.created_at:%Y-%m-%d} from {kept.source}; nothing was added."
+        )
+    if left_out := given.header.left_out:
+        were, them = ("was", "it") if left_out == 1 else ("were", "them")
+        notes.append(
+            f"{kept.name}: {counted(left_out, 'question')} in other subjects {were} left out; "
+            f"layout {kept.layout}-all includes {them}."
+        )
+    return notes

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from m1app.background import reported
+from m1app.errors import log_words
 from m1app.question.scoring import lead_in, score
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import ReachedCut
 from models.engine.protocol import TokenIds
 from models.errors import ModelsError, RateLimited
-from models.thinking.budget_forcing import ThinkingFinish, closing
+from models.thinking.budget_forcing import Marker
 from models.thinking.option_probabilities import option_probabilities
 from models.thinking.thinking_pass import SegmentClosed, SegmentGrew, TokensGenerated, run_answer
 from storage.traces.records import Checkpoint, NewCheckpoint, ThinkingFinishReason
@@ -28,18 +29,18 @@ _RETRY_SECONDS = 0.5
 class ForkedAnswer:
     """One answer while it is being generated."""
 
-    def __init__(self, plan: PassPlan, context: TokenIds, finish: ThinkingFinish) -> None:
+    def __init__(self, plan: PassPlan, context: TokenIds, close: Marker) -> None:
         """Args:
         plan: plan of the pass.
         context: prompt, opening and the thinking up to the cut.
-        finish: why the thinking ended there; determines how it is closed.
+        close: what closes the thinking and opens the answer.
         """
         self.tokens_generated = 0
         """Tokens of all attempts, including the option probabilities."""
         self.was_rate_limited = False
         """Whether the last attempt was rate-limited by the engine."""
         self._plan = plan
-        self._close = closing(plan.markers, finish)
+        self._close = close
         self._context = context + self._close.token_ids
         self._probabilities: Mapping[str, float] | None = None
         self._error = ""
@@ -73,7 +74,7 @@ class ForkedAnswer:
 
     async def _try(self) -> None:
         plan = self._plan
-        async with aclosing(run_answer(plan.engine, self._context, plan.markers, plan.settings)) as events:
+        async with aclosing(run_answer(plan.in_pieces(), self._context, plan.markers, plan.settings)) as events:
             async for event in events:
                 match event:
                     case SegmentGrew(text, token_ids):
@@ -83,12 +84,13 @@ class ForkedAnswer:
                         self._count(count)
                     case SegmentClosed(is_natural_stop):
                         self._finish_reason = "natural" if is_natural_stop else "budget"
-        if letters := tuple(plan.request.options):
+        letters = tuple(plan.request.options)
+        if letters and plan.request.asks_probabilities:
             prefix = plan.markers.option_prefix.token_ids
             try:
                 found = await option_probabilities(plan.engine, self._context + prefix, letters)
             except ModelsError as exc:
-                _log.warning("no option probabilities at a cut: %s", exc)
+                _log.warning("no option probabilities at a cut: %s", log_words(exc))
                 return
             self._count(found.tokens_generated)
             self._probabilities = found.by_letter

@@ -3,7 +3,7 @@
 The pass and its forks are separate requests with the same token ids, to make use of the engine's prefix cache. vLLM
 shares prefixes among all requests, so there the pass continues alongside its answers. llama.cpp shares them only within
 a slot, and batches concurrent requests, which changes rounding: there the pass pauses at each cut while the answer runs
-on the pass's own slot (`models.engine.pausing`).
+on the pass's own slot (`models.engine.piecewise`).
 """
 
 import asyncio
@@ -13,15 +13,31 @@ from contextlib import aclosing
 
 from m1app.background import reported, start_task
 from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
-from m1app.runs.live_runs import Changes, to_the_end
+from m1app.runs.live_run import Changes, to_the_end
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut
-from models.engine.pausing import PausingEngine
+from models.engine.piecewise import PiecewiseEngine
 from models.engine.protocol import Engine, EngineKind, TokenIds
 from models.errors import RateLimited
-from models.thinking.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish, choose_wait, is_forced
-from models.thinking.sweep import Cell, Cut, Stop, SweepPlan, thinking_ids_before, thinking_tokens_generated
+from models.thinking.budget_forcing import (
+    PassOutcome,
+    SegmentKind,
+    ThinkingFinish,
+    allowed_tokens,
+    choose_wait,
+    closing,
+    is_forced,
+)
+from models.thinking.sweep import (
+    Cell,
+    Cut,
+    Stop,
+    SweepPlan,
+    budget_ends,
+    thinking_ids_before,
+    thinking_tokens_generated,
+)
 from models.thinking.thinking_pass import (
     PassEvent,
     PassFinished,
@@ -31,7 +47,7 @@ from models.thinking.thinking_pass import (
     run_thinking,
 )
 from storage.database import Database, Session
-from storage.traces.records import Checkpoint, NewCheckpoint, Progress, Segment, TraceState
+from storage.traces.records import Checkpoint, NewCheckpoint, Progress, Segment, TraceOutcome, TraceState
 from storage.traces.records import SegmentKind as StoredKind
 from storage.traces.repository import TraceRepository
 
@@ -67,14 +83,17 @@ class LivePass:
         self._plan = plan
         self._database = database
         self._changes = changes
-        self._sweep = SweepPlan(cells)
+        self._sweep = SweepPlan(cells, plan.markers.forcing)
         self._checkpoints = {_cut_of(each): each for each in kept}
         self._reached: dict[Cut, ReachedCut] = {}
         self._forks: asyncio.Queue[Cut] = asyncio.Queue()
         self._thinking_ids: list[int] = []
-        self._token_marks, self._character_marks = [0], [0]
+        self._token_marks, self._character_marks, self._line_marks = [0], [0], [False]
+        """Where chunks end: tokens, characters, and whether the text up to there ends in a line break."""
         self._tokens_of_lost_forks = 0
         self._unsaved: list[NewCheckpoint] = []
+        self._outcome: TraceOutcome | None = None
+        """How the pass ended, until that is saved."""
         self._errors: list[str] = []
         """Why the pass failed; the first error is shown."""
         self._rounds = 0
@@ -154,9 +173,10 @@ class LivePass:
         used, wait = len(self._thinking_ids), choose_wait(markers, "".join(self._stretch))
         if last and last.finish_reason == "natural":
             if not is_forced(
+                markers.forcing,
                 used,
                 len(wait.token_ids),
-                self._rounds,
+                self._waits,
                 budget_tokens=largest.budget_tokens,
                 force_rounds=largest.force_rounds,
             ):
@@ -166,7 +186,7 @@ class LivePass:
             self._take(SegmentOpened(SegmentKind.WAIT))
             self._take(SegmentGrew(wait.text, wait.token_ids))
             self._take(SegmentClosed(is_natural_stop=False))
-        elif used >= largest.budget_tokens:
+        elif used >= allowed_tokens(markers.forcing, largest.budget_tokens, self._waits):
             self._take(PassFinished(PassOutcome(ThinkingFinish.BUDGET, used, self._rounds)))
             return
         thinking = run_thinking(
@@ -175,7 +195,7 @@ class LivePass:
             markers,
             self._plan.settings,
             used_tokens=len(self._thinking_ids),
-            used_rounds=self._rounds,
+            used_waits=self._waits,
             text_before="".join(self._stretch) if last and last.finish_reason is None else "",
         )
         async with aclosing(thinking) as events:
@@ -209,6 +229,7 @@ class LivePass:
         self._stretch.append(text)
         self._token_marks.append(len(self._thinking_ids))
         self._character_marks.append(self._character_marks[-1] + len(text))
+        self._line_marks.append(text.endswith("\n") if text else self._line_marks[-1])
 
     def _stop_here(self, delimiter_ids: TokenIds) -> Stop:
         wait = choose_wait(self._plan.markers, "".join(self._stretch))
@@ -226,6 +247,18 @@ class LivePass:
         """Whole characters of the thinking before `cut`."""
         return self._character_marks[bisect_right(self._token_marks, cut.tokens) - 1]
 
+    async def _ends_line(self, thinking_ids: TokenIds) -> bool:
+        """Whether thinking that ends with these tokens ends in a line break."""
+        if not self._plan.markers.line_break.text or not thinking_ids:
+            return False
+        mark = bisect_right(self._token_marks, len(thinking_ids)) - 1
+        if (
+            self._token_marks[mark] == len(thinking_ids)
+            and self._thinking_ids[len(thinking_ids) - 1] == thinking_ids[-1]
+        ):
+            return self._line_marks[mark]
+        return (await self._plan.engine.detokenize(thinking_ids[-1:])).endswith("\n")
+
     async def _restore(self) -> None:
         """Restore the stored thinking and start answering its unanswered cuts."""
         segments = self.live.segments()
@@ -239,7 +272,7 @@ class LivePass:
     async def _grow_to_each_budget(self, segment: Segment) -> None:
         """Locate the grid's budgets in a stored text with the engine's own tokenizer."""
         begin, text = len(self._thinking_ids), segment.text
-        ends = sorted({cell.budget_tokens - begin for cell in self._sweep.cells})
+        ends = sorted(each - begin for each in self._budget_ends)
         at = characters = 0
         for end in [end for end in ends if 0 < end < segment.token_count]:
             before = len(await self._plan.engine.detokenize(segment.token_ids[:end]))
@@ -261,7 +294,8 @@ class LivePass:
     async def _answer(self, cut: Cut) -> None:
         """Answer one cut and store the answer, failed or not."""
         thinking_ids = thinking_ids_before(cut, tuple(self._thinking_ids), self._sweep.stops)
-        answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, cut.finish)
+        close = closing(self._plan.markers, cut.finish, ends_line=await self._ends_line(thinking_ids))
+        answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, close)
         try:
             await answer.generate()
         except asyncio.CancelledError:
@@ -293,26 +327,43 @@ class LivePass:
 
     async def _end(self, state: TraceState) -> None:
         problems: list[str] = []
+        self._outcome = self.live.end(state, next(iter(self._errors), ""))
         with reported(f"saving pass {self.live.id}", problems.append):
-            progress = self.live.progress()
-            outcome = self.live.end(state, next(iter(self._errors), ""))
-            while self._unsaved:
-                kept = await self._add_checkpoint(self._unsaved[0], progress)
-                self._checkpoints[_cut_of(kept)] = kept
-                del self._unsaved[0]
-            segments = self.live.segments()
-            await self._database.write(lambda s: TraceRepository(s).close(self.live.id, outcome, segments))
+            await self.save_end()
         self.save_error = "".join(problems)
         self.live.mark_over()
         self._changes.note()
 
+    async def save_end(self) -> None:
+        """Store what is not stored yet: answers, then how the pass ended; raises what the database raises."""
+        outcome, segments, progress = self._outcome, self.live.segments(), self.live.progress()
+        while self._unsaved:
+            kept = await self._add_checkpoint(self._unsaved[0], progress)
+            self._checkpoints[_cut_of(kept)] = kept
+            del self._unsaved[0]
+        if outcome is not None:
+            await self._database.write(lambda s: TraceRepository(s).close(self.live.id, outcome, segments))
+            self._outcome = None
+        self.save_error = ""
+
     @property
     def _engine(self) -> Engine:
         """The engine for the pass itself: llama.cpp pauses at each cut until the answer is complete."""
-        if self._plan.info.kind is not EngineKind.LLAMA_CPP:
-            return self._plan.engine
-        budgets = {cell.budget_tokens for cell in self._sweep.cells}
-        return PausingEngine(self._plan.engine, len(self._base_ids), budgets, self._forks.join)
+        plan, base_tokens = self._plan, len(self._base_ids)
+        if plan.info.kind is EngineKind.LLAMA_CPP:
+            return PiecewiseEngine(plan.engine, base_tokens, self._budget_ends, pause=self._forks.join)
+        return plan.in_pieces(base_tokens, self._budget_ends)
+
+    @property
+    def _budget_ends(self) -> frozenset[int]:
+        markers = self._plan.markers
+        lengths = (len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))
+        return budget_ends(self._sweep.cells, lengths, markers.forcing)
+
+    @property
+    def _waits(self) -> tuple[int, ...]:
+        """Tokens of each "Wait" so far."""
+        return tuple(stop.wait_tokens for stop in self._sweep.stops[: self._rounds])
 
     @property
     def _base_ids(self) -> TokenIds:

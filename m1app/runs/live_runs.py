@@ -6,92 +6,41 @@ does and how it is stored.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+import logging
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from m1app.background import Rounds, reported, start_task
+from m1app.access.person import Permission, current_person, require
+from m1app.access.quota import Quota
+from m1app.background import Rounds, explained, reported, start_task
 from m1app.errors import AppError
+from m1app.log_lines import about_run
+from m1app.runs.live_run import LiveRun, SnapshotT, to_the_end
 from m1app.runs.owners import is_abandoned
+from m1app.runs.totals import FirstTokens, RunTotals
+from storage.errors import InvalidRecord, RecordNotFound, StorageError
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace, TraceState
+
+_log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 1.0
 """Interval between saves of running runs; the most that a power failure can lose."""
 _FRAME_SECONDS = 0.1
 """Shortest interval between two snapshots for a follower."""
+_LONGEST_PAUSE_SECONDS = 0.3
+"""Longest interval between them on a busy machine, besides what sending takes."""
 _HEARTBEAT_SECONDS = 1.0
 """Longest interval between two snapshots, so that closed pages are noticed."""
 _POLL_SECONDS = 1.0
 """Interval between reads of a run that belongs to another process."""
-_FORGET_SECONDS = 60.0
-"""How long a finished run stays in memory; afterwards it is read from the database."""
-
-
-class Changes:
-    """A version counter that callers can wait on."""
-
-    def __init__(self) -> None:
-        self.version = 0
-        self._changed = asyncio.Event()
-
-    def note(self) -> None:
-        """Record a change and wake all waiters."""
-        self.version += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def wait(self, version: int, timeout_seconds: float) -> None:
-        """Wait for a change newer than `version`, or for the timeout."""
-        if self.version == version:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout_seconds)
-
-
-SnapshotT = TypeVar("SnapshotT")
-
-
-class LiveRun(ABC, Generic[SnapshotT]):
-    """One run of this process."""
-
-    def __init__(self, run_id: str, changes: Changes) -> None:
-        self.id = run_id
-        self.changes = changes
-        self.is_over = False
-        """Whether it has ended and been saved, or failed to save."""
-        self.save_error = ""
-
-    @property
-    def unsaved(self) -> str:
-        """User-readable reason why part of it could not be saved; empty if all is saved."""
-        return self.save_error
-
-    @property
-    @abstractmethod
-    def tokens_per_second(self) -> float:
-        """Tokens generated per second; 0 before the second token."""
-
-    @abstractmethod
-    def snapshot(self) -> SnapshotT:
-        """Return the current state of the run."""
-
-    @abstractmethod
-    async def work(self) -> None:
-        """Run to the end; an exception marks the run as failed."""
-
-    @abstractmethod
-    def end(self, state: TraceState, error: str) -> None:
-        """Set the final state; `error` is shown to users."""
-
-    @abstractmethod
-    async def save_end(self) -> None:
-        """Store the final state."""
-
-    def mark_over(self) -> None:
-        """Tell followers that the run is over."""
-        self.is_over = True
-        self.changes.note()
+_LAST_SAVES_SECONDS = 20.0
+"""How long stopping the app waits for a database that does not take the ends of its runs, besides the last try."""
+_MOST_REMEMBERED = 300
+"""Finished runs in memory; beyond that, the one that ended first is dropped."""
 
 
 RunT = TypeVar("RunT", bound=LiveRun[Any])
@@ -109,6 +58,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         read: Callable[[str], Awaitable[SnapshotT]],
         record_of: Callable[[SnapshotT], Trace | Sweep],
         mark_interrupted: Callable[[], Awaitable[object]],
+        quota: Quota | None = None,
     ) -> None:
         """Args:
         kind: singular noun for messages, such as "question".
@@ -117,6 +67,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         read: reads a stored run; raises if there is none.
         record_of: returns the record with state, owner and heartbeat from a snapshot.
         mark_interrupted: marks stored runs whose process is gone.
+        quota: how many runs a person may have at once, unless they manage the app; None for any number.
         """
         self._kind = kind
         self._max_running = max_running
@@ -124,12 +75,32 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         self._read = read
         self._record_of = record_of
         self._mark_interrupted = mark_interrupted
+        self._quota = quota
+        self._starting = 0
+        """Runs that have a place and are not running yet."""
         self._live: dict[str, RunT] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unsaved: dict[str, RunT] = {}
+        """Runs that have ended and could not be saved yet."""
+        self._remembered: dict[str, asyncio.TimerHandle] = {}
+        """Ended runs that are still in memory, with what drops each, in the order in which they ended."""
+        self._refused_at = -math.inf
+        """When the database last took no end, in seconds of the monotonic clock."""
+        self._refusal = ""
+        """Why, in words for users."""
         self._saver: asyncio.Task[None] | None = None
         self._saving = asyncio.Lock()
         """Serializes saving progress and ending, so that older progress is never stored after the end."""
         self._is_closing = False
+        self._tokens_of_ended = 0
+        self._first_tokens = FirstTokens()
+
+    @property
+    def totals(self) -> RunTotals:
+        """What the runs have done since the process started."""
+        counted = (run for run_id in self._tasks if not (run := self._live[run_id]).is_counted)
+        tokens = self._tokens_of_ended + sum(run.tokens_generated for run in counted)
+        return RunTotals(self.running, len(self._unsaved), tokens, self._first_tokens)
 
     @property
     def running(self) -> int:
@@ -141,19 +112,37 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         """Total tokens per second of all runs."""
         return sum(self._live[run_id].tokens_per_second for run_id in self._tasks)
 
-    def check_room(self) -> None:
-        """Raise AppError if no more runs may start."""
-        if len(self._tasks) >= self._max_running:
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place for the run that the block prepares and starts; raises AppError if there is none."""
+        self._check_room()
+        is_bounded = self._quota is not None and not current_person().may(Permission.MANAGE)
+        with self._quota.place() if self._quota and is_bounded else nullcontext():
+            self._starting += 1
+            try:
+                yield
+            finally:
+                self._starting -= 1
+
+    def _check_room(self) -> None:
+        taken = len(self._tasks) + self._starting
+        if taken >= self._max_running:
             raise AppError(f"{self._max_running} {self._kind}s are already running. Wait until one ends, or stop one.")
+        if taken + len(self._unsaved) >= self._max_running:
+            problem = next(iter(self._unsaved.values())).unsaved
+            raise AppError(f"{len(self._unsaved)} finished {self._kind}s are waiting to be saved. {problem}")
 
     def start(self, run: RunT) -> None:
         """Start `run` and save it every second until it ends."""
+        self._forget(run.id)
         self._live[run.id] = run
         task = start_task(self._run(run), f"{self._kind}-{run.id}")
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
-        if self._saver is None or self._saver.done():
-            self._saver = start_task(self._save_regularly(), f"{self._kind}-saver")
+        if self._quota:
+            release = self._quota.hold()
+            task.add_done_callback(lambda _: release())
+        self._start_saver()
 
     def live(self, run_id: str) -> RunT | None:
         """The run with this id in this process, running or just ended."""
@@ -176,11 +165,11 @@ class LiveRuns(Generic[RunT, SnapshotT]):
                 yield snapshot
             return
         while not live.is_over:
-            version = live.changes.version
+            version, sent_at = live.changes.version, time.monotonic()
             yield live.snapshot()
-            # The first token is shown at once; later ones in batches.
+            # The first token is shown at once; later ones in batches, which are larger where sending takes long.
             if live.tokens_per_second:
-                await asyncio.sleep(_FRAME_SECONDS)
+                await asyncio.sleep(min(max(_FRAME_SECONDS, time.monotonic() - sent_at), _LONGEST_PAUSE_SECONDS))
             await live.changes.wait(version, _HEARTBEAT_SECONDS)
         yield live.snapshot()
 
@@ -193,9 +182,13 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         if live is None:
             return await self._read(run_id)
         if not live.unsaved:
-            self._forget(live)
+            self._forget(run_id)
         snapshot: SnapshotT = live.snapshot()
         return snapshot
+
+    def waits_to_be_saved(self, run_id: str) -> bool:
+        """Whether the run has ended and its end could not be saved yet; saving is tried again by itself."""
+        return run_id in self._unsaved
 
     async def has_ended(self, run_id: str) -> bool:
         """Whether the run is not running in this process; waits for one that is about to end."""
@@ -209,6 +202,13 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         task = self._tasks.get(run_id)
         return task is not None and (task.cancelling() > 0 or task.cancel())
 
+    def stop_for_person(self, run_id: str) -> bool:
+        """`stop` for the current person; raises AccessRefused for somebody else's run unless they are an admin."""
+        person, live = require(Permission.ASK), self.live(run_id)
+        if live is not None and self._record_of(live.snapshot()).asked_by != person.account_id:
+            require(Permission.MANAGE)
+        return self.stop(run_id)
+
     def stop_all(self) -> None:
         """Stop all runs; each keeps its results."""
         for run_id in list(self._tasks):
@@ -220,8 +220,18 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         tasks = list(self._tasks.values())
         self.stop_all()
         await asyncio.gather(*tasks, return_exceptions=True)
+        deadline = time.monotonic() + _LAST_SAVES_SECONDS
+        while self._unsaved and time.monotonic() < deadline:
+            await asyncio.sleep(SAVE_SECONDS / 4)
+            await self._save_ends()
+        for run in self._unsaved.values():
+            _log.error("%s %s could not be saved and is lost: %s", self._kind, run.id, run.unsaved)
 
     async def _run(self, run: RunT) -> None:
+        with about_run(run.id):
+            await self._run_to_end(run)
+
+    async def _run_to_end(self, run: RunT) -> None:
         state, errors = TraceState.FAILED, list[str]()
         try:
             with reported(f"{self._kind} {run.id}", errors.append):
@@ -234,25 +244,81 @@ class LiveRuns(Generic[RunT, SnapshotT]):
 
     async def _end(self, run: RunT, state: TraceState, error: str) -> None:
         problems: list[str] = []
-        with reported(f"saving {self._kind} {run.id}", problems.append):
+        with reported(f"ending {self._kind} {run.id}", problems.append):
             run.end(state, error)
-            async with self._saving:
-                await run.save_end()
+        self._tokens_of_ended += run.tokens_generated
+        self._first_tokens.add(run.first_token_seconds)
+        run.is_counted = True
         run.save_error = "".join(problems)
+        if problems:
+            self._remember(run)
+        else:
+            self._unsaved[run.id] = run
+            await self._save_end(run)
         run.mark_over()
-        # A run that could not be saved exists only in memory, so it is kept there.
-        if not run.unsaved:
-            asyncio.get_running_loop().call_later(_FORGET_SECONDS, self._forget, run)
+        self._start_saver()
 
-    def _forget(self, run: RunT) -> None:
-        if self._live.get(run.id) is run:
-            del self._live[run.id]
+    async def _save_end(self, run: RunT) -> None:
+        """Store the end of a run, or leave it among the unsaved with the reason."""
+        asked_at = time.monotonic()
+        try:
+            async with self._saving:
+                if run.id not in self._unsaved:
+                    return  # Saved while this waited.
+                if self._refused_at >= asked_at:
+                    # Each try may take ten seconds: those that waited meanwhile need none of their own.
+                    run.save_error = self._refusal
+                    return
+                await run.save_end()
+        except (RecordNotFound, InvalidRecord) as exc:
+            # Deleted or closed by someone else: no later try would do better.
+            run.save_error = str(exc)
+        except Exception as exc:  # noqa: BLE001 - the worker loop
+            run.save_error = explained(f"saving {self._kind} {run.id}", exc, run.save_error)
+            if isinstance(exc, StorageError):
+                self._refused_at, self._refusal = time.monotonic(), run.save_error
+            return
+        else:
+            run.save_error = ""
+        self._unsaved.pop(run.id, None)
+        run.changes.note()
+        self._remember(run)
+
+    async def _save_ends(self) -> None:
+        """Try to save the ends of all runs, until the database refuses one."""
+        began_at = time.monotonic()
+        for run in list(self._unsaved.values()):
+            if self._refused_at >= began_at:
+                return
+            with about_run(run.id):
+                await self._save_end(run)
+
+    def _start_saver(self) -> None:
+        if (self._tasks or self._unsaved) and (self._saver is None or self._saver.done()):
+            self._saver = start_task(self._save_regularly(), f"{self._kind}-saver")
+
+    def _remember(self, run: RunT) -> None:
+        """Keep an ended run in memory for a while, unless it has been resumed."""
+        if self._live.get(run.id) is not run:
+            return
+        timer = asyncio.get_running_loop().call_later(run.remembered_seconds, self._forget, run.id)
+        self._remembered[run.id] = timer
+        while len(self._remembered) > _MOST_REMEMBERED:
+            self._forget(next(iter(self._remembered)))
+
+    def _forget(self, run_id: str) -> None:
+        """Drop an ended run, if it is still in memory."""
+        timer = self._remembered.pop(run_id, None)
+        if timer is not None:
+            timer.cancel()  # Else it would hold the run's memory until its time.
+            del self._live[run_id]
 
     async def _save_regularly(self) -> None:
-        """Save all running runs once a second, in one transaction, while there are any."""
+        """Save all running runs once a second, in one transaction, and the ends of others, while there are any."""
         rounds = Rounds(f"saving running {self._kind}s", SAVE_SECONDS)
-        while self._tasks:
+        while self._tasks or self._unsaved:
             await asyncio.sleep(rounds.pause_seconds)
+            await self._save_ends()
             async with self._saving:
                 runs = [run for run_id in self._tasks if not (run := self._live[run_id]).is_over]
                 with rounds.round():
@@ -273,12 +339,3 @@ class LiveRuns(Generic[RunT, SnapshotT]):
             if is_abandoned(record.owner, record.updated_at):
                 await self._mark_interrupted()
             await asyncio.sleep(_POLL_SECONDS)
-
-
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` to completion even if the caller is cancelled; raises what `work` raises."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()

@@ -1,21 +1,26 @@
 """A running sweep: its passes, their answers, and their totals."""
 
 import asyncio
+import math
 import time
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 
 from m1app.background import start_task
-from m1app.errors import AppError
+from m1app.runs.errors import PassFailed
 from m1app.runs.live_pass import LivePass
-from m1app.runs.live_runs import Changes, LiveRun, to_the_end
+from m1app.runs.live_run import Changes, LiveRun, to_the_end
 from m1app.runs.live_trace import LiveTrace
-from m1app.runs.owners import this_process
+from m1app.runs.owners import STALE_SECONDS, this_process
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
 from storage.database import Database
+from storage.errors import InvalidRecord, RecordNotFound
 from storage.sweeps.records import Sweep, SweepOutcome, SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import Progress, TraceState
+
+_SIGN_OF_LIFE_SECONDS = STALE_SECONDS / 3
 
 
 class LiveSweep(LiveRun[SweepSnapshot]):
@@ -44,6 +49,8 @@ class LiveSweep(LiveRun[SweepSnapshot]):
                 continue
             live = LiveTrace(each.trace, self._began_at - (each.trace.seconds or 0.0))
             self._passes.append(LivePass(plan, cells, live, each.checkpoints, database, self.changes))
+        self._tokens_before = sum(each.tokens_generated for each in self.passes)
+        self._saved_version, self._saved_at = -1, -math.inf
 
     @property
     def passes(self) -> list[LivePass]:
@@ -56,9 +63,29 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         return sum(each.live.tokens_per_second or 0.0 for each in self.passes)
 
     @property
+    def tokens_generated(self) -> int:
+        """Tokens of the running passes and their answers, without those of earlier attempts."""
+        return sum(each.tokens_generated for each in self.passes) - self._tokens_before
+
+    @property
+    def first_token_seconds(self) -> Sequence[float]:
+        """Times to the first tokens of the running passes."""
+        return [seconds for each in self.passes for seconds in each.live.first_token_seconds]
+
+    @property
     def unsaved(self) -> str:
         """User-readable reason why the sweep or an answer could not be saved; empty if all is saved."""
         return next(filter(None, (self.save_error, *(each.save_error for each in self.passes))), "")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has changed since it was saved, or needs a sign of life."""
+        is_quiet = self.changes.version == self._saved_version
+        return not is_quiet or time.monotonic() - self._saved_at >= _SIGN_OF_LIFE_SECONDS
+
+    def mark_saved(self, version: int) -> None:
+        """Note that it is saved as it was at this version of its changes."""
+        self._saved_version, self._saved_at = version, time.monotonic()
 
     def progress(self) -> list[Progress]:
         """Progress of the running passes, to be saved."""
@@ -86,7 +113,7 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         """Run every pass to its end, as many concurrently as the engine has room for.
 
         Raises:
-            AppError: a pass or an answer failed.
+            PassFailed: a pass or an answer failed.
         """
         rooms = {each.model: asyncio.Semaphore(each.room) for each in self.passes}
 
@@ -101,22 +128,31 @@ class LiveSweep(LiveRun[SweepSnapshot]):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for each in self.passes:
-                if not each.live.is_over:
-                    await to_the_end(each.close_unstarted())
+            unstarted = [each for each in self.passes if not each.live.is_over]
+            await to_the_end(_all(each.close_unstarted() for each in unstarted))
         runs = [each.snapshot() for each in self.passes]
         errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
         if error := next(filter(None, errors), ""):
-            raise AppError(error)
+            raise PassFailed(error)
 
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state and numbers."""
         self._sweep = replace(self.snapshot().sweep, state=state, error=error)
 
     async def save_end(self) -> None:
-        """Store state and numbers."""
+        """Store state and numbers, and of the passes what could not be stored when they ended."""
+        for each in self.passes:
+            try:
+                await each.save_end()
+            except (RecordNotFound, InvalidRecord) as exc:
+                # No later try would do better, but the others can be saved.
+                each.save_error = str(exc)
         sweep = self._sweep
         await self._database.write(lambda s: SweepRepository(s).save(sweep.id, outcome_of(sweep), this_process()))
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*works)
 
 
 def outcome_of(sweep: Sweep) -> SweepOutcome:

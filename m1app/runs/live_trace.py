@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from m1app.runs.live_runs import Changes
+from m1app.runs.live_run import Changes
 from models.thinking.budget_forcing import SegmentKind
 from models.thinking.option_probabilities import OptionProbabilities
 from models.thinking.thinking_pass import (
@@ -110,7 +110,19 @@ class LiveTrace:
         """Rate from the first to the last token; None before the second token."""
         if self._first_token_at is None or self._last_token_at <= self._first_token_at:
             return None
-        return (self.tokens_generated - self._begun.tokens_generated - 1) / (self._last_token_at - self._first_token_at)
+        return (self.tokens_generated_here - 1) / (self._last_token_at - self._first_token_at)
+
+    @property
+    def tokens_generated_here(self) -> int:
+        """Tokens generated in this process; a resumed trace has older ones."""
+        return self.tokens_generated - self._begun.tokens_generated
+
+    @property
+    def first_token_seconds(self) -> Sequence[float]:
+        """Time to the first token, if that came in this process."""
+        is_here = self._first_token_at is not None and self._begun.time_to_first_token_seconds is None
+        seconds = self._time_to_first_token()
+        return [seconds] if is_here and seconds is not None else []
 
     def apply(self, event: PassEvent) -> None:
         """Apply one event of the thinking pass."""

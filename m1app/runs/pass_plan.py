@@ -1,12 +1,15 @@
 """What a thinking pass needs before its first token: engine, profile, prompt, delimiters, settings."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from m1app.access.person import current_person
 from m1app.engines.service import EngineService
-from m1app.question.prompt_text import render_prompt
+from m1app.question.wording import render_question
 from m1app.runs.owners import this_process
 from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings, sampling_of
+from models.engine.piecewise import PiecewiseEngine
 from models.engine.protocol import Engine, EngineInfo
 from models.profiles import ProfileMatch, Profiles
 from models.thinking.budget_forcing import Markers
@@ -14,6 +17,9 @@ from models.thinking.prompting import Prompt, bind_markers, build_prompt
 from models.thinking.thinking_pass import PassSettings
 from storage.questions.records import NewQuestion, Question
 from storage.traces.records import NewTrace
+
+MOST_TOKENS_OF_A_PIECE = 256
+"""The most that is lost when the process is killed; at 50 tokens/s about five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,19 @@ class PassPlan:
     engine_name: str
     model: str
     """The app's name for the model."""
+    is_watched: bool = True
+    """Whether every token is wanted at once; see `PassPlanner`."""
+
+    def in_pieces(self, base_tokens: int = 0, lengths: Collection[int] = ()) -> Engine:
+        """The engine for a pass or an answer that nobody watches, or the engine itself if somebody may.
+
+        Args:
+            base_tokens: tokens of the prompt before the thinking.
+            lengths: tokens of thinking at which a piece ends.
+        """
+        if self.is_watched:
+            return self.engine
+        return PiecewiseEngine(self.engine, base_tokens, lengths, most_tokens=MOST_TOKENS_OF_A_PIECE, is_whole=True)
 
     def new_trace(self, question: Question, *, sweep_id: str | None = None, pass_number: int = 0) -> NewTrace:
         """Create the trace that stores the pass."""
@@ -49,6 +68,7 @@ class PassPlan:
             prompt_text=self.prompt.text,
             prompt_token_ids=self.prompt.token_ids,
             owner=this_process(),
+            asked_by=current_person().account_id,
             sweep_id=sweep_id,
             pass_number=pass_number,
         )
@@ -57,9 +77,16 @@ class PassPlan:
 class PassPlanner:
     """Creates plans with the app's engines and profiles."""
 
-    def __init__(self, engines: EngineService, profiles: Profiles) -> None:
+    def __init__(self, engines: EngineService, profiles: Profiles, *, is_watched: bool = True) -> None:
+        """Args:
+        engines: the app's engines.
+        profiles: the families.
+        is_watched: whether people wait for every token. If not, servers that can be cancelled without a stream are
+            asked for pieces of up to `MOST_TOKENS_OF_A_PIECE`, which cost the app far less.
+        """
         self._engines = engines
         self._profiles = profiles
+        self._is_watched = is_watched
 
     async def plan(self, request: ProbeRequest) -> PassPlan:
         """Create the plan for a validated request.
@@ -69,13 +96,13 @@ class PassPlanner:
             ModelsError: the engine cannot be reached or does not serve the model.
         """
         await self._engines.prepare(request.model)
-        engine = self._engines.engine(request.model)
+        engine = await self._engines.for_question(request.model)
         info = await engine.describe()
         match = self._match(request, info)
         chat = match.profile.chat
         system = chat.default_system if request.system_prompt is None else request.system_prompt
         wording = match.profile.prompt
-        user = render_prompt(wording.with_options, wording.open, request.stem, dict(request.options))
+        user = render_question(wording, request.stem, dict(request.options))
         prompt = await build_prompt(engine, match.profile, system, user)
         markers = await bind_markers(engine, match.profile)
         check_fits(request, prompt, markers, info)
@@ -93,6 +120,7 @@ class PassPlanner:
             settings=pass_settings(request, seed),
             engine_name=self._engines.choice_of(request.model).value,
             model=self._engines.name_of(request.model, info),
+            is_watched=self._is_watched,
         )
 
     def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:

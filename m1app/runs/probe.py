@@ -3,17 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain
 
+from m1app.access.audit import record
+from m1app.access.person import Permission, needs
+from m1app.access.quota import Quota
 from m1app.background import reported
+from m1app.errors import log_words
+from m1app.privacy.identifiers import IdentifierKind
+from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.question.scoring import lead_in, score
-from m1app.runs.live_runs import LiveRun, LiveRuns
+from m1app.runs.live_run import LiveRun
+from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
-from m1app.runs.probe_request import ProbeRequest, check_request
+from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
+from m1app.runs.totals import RunTotals
+from m1app.runs.unkept import REMEMBERED_SECONDS, unkept_question, unkept_trace
 from models.errors import ModelsError
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
@@ -34,8 +43,15 @@ class ProbeService:
     Every method may also raise `storage.errors.StorageError`.
     """
 
-    def __init__(self, planner: PassPlanner, database: Database) -> None:
+    def __init__(
+        self,
+        planner: PassPlanner,
+        database: Database,
+        identifiers: IdentifierCheck | None = None,
+        quota: Quota | None = None,
+    ) -> None:
         self._planner = planner
+        self._identifiers = identifiers or IdentifierCheck()
         self._database = database
         self._runs: LiveRuns[LiveProbe, Trace] = LiveRuns(
             "question",
@@ -44,10 +60,11 @@ class ProbeService:
             read=self._stored,
             record_of=lambda trace: trace,
             mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
+            quota=quota,
         )
-        self.stop = self._runs.stop
-        self.get = self._runs.get
-        self.follow = self._runs.follow
+        self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
+        self.get = needs(Permission.READ)(self._runs.get)
+        self.follow = needs(Permission.READ)(self._runs.follow)
         self.aclose = self._runs.aclose
 
     @property
@@ -60,42 +77,83 @@ class ProbeService:
         """Tokens per second of all running probes together."""
         return self._runs.tokens_per_second
 
-    async def start(self, request: ProbeRequest) -> Trace:
+    @property
+    def totals(self) -> RunTotals:
+        """What the probes have done since the process started."""
+        return self._runs.totals
+
+    @needs(Permission.ASK)
+    async def start(self, request: ProbeRequest, *, allows_identifiers: bool = False, is_kept: bool = True) -> Trace:
         """Start a run and return its trace, which has no tokens yet.
 
+        Args:
+            request: what to ask.
+            allows_identifiers: whether the person has seen what may identify a patient, and runs it anyway.
+            is_kept: False stores nothing of it but the audit entry, which has no text.
+
         Raises:
+            IdentifiersFound: the question may identify a person; it was neither sent nor stored.
             InvalidQuestion, ProbeRefused: the request is invalid; nothing was stored.
             ModelsError: the engine cannot be reached or does not serve the model.
+            QuotaReached: the person has as many running as one person may have.
         """
         check_request(request)
-        self._runs.check_room()
+        allowed = await asyncio.to_thread(self._identifiers.require, texts_of(request), is_allowed=allows_identifiers)
+        with self._runs.place():
+            return await self._start(request, allowed, is_kept)
+
+    async def _start(self, request: ProbeRequest, allowed: Mapping[IdentifierKind, int], is_kept: bool) -> Trace:
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is called while the trace is being stored: a commit takes as long as a first token.
         events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
 
         def store(session: Session) -> Trace:
-            question = QuestionRepository(session).upsert(new_question(request))
-            return TraceRepository(session).add(plan.new_trace(question))
+            begun = self._stored_start(session, plan) if is_kept else self._unstored_start(session, plan)
+            record_allowed(session, begun.id, allowed)
+            return begun
 
         try:
             trace = await self._database.write(store)
         except BaseException:
             await events.aclose()
             raise
-        probe = LiveProbe(LiveTrace(trace, started_at), plan, events, self._database)
+        probe = LiveProbe(LiveTrace(trace, started_at), plan, events, self._database, is_kept=is_kept)
         self._runs.start(probe)
         return probe.snapshot()
 
+    @staticmethod
+    def _stored_start(session: Session, plan: PassPlan) -> Trace:
+        question = QuestionRepository(session).upsert(new_question(plan.request))
+        begun = TraceRepository(session).add(plan.new_trace(question))
+        record(session, "trace.ask", begun.id)
+        return begun
+
+    @staticmethod
+    def _unstored_start(session: Session, plan: PassPlan) -> Trace:
+        question = unkept_question(new_question(plan.request))
+        begun = unkept_trace(plan.new_trace(question), question)
+        record(session, "trace.ask_unkept", begun.id)
+        return begun
+
+    @needs(Permission.READ)
+    def is_kept(self, trace_id: str) -> bool:
+        """Whether a trace is stored, or is to be; False for one that only this process has."""
+        live = self._runs.live(trace_id)
+        return live is None or live.is_kept
+
+    @needs(Permission.READ)
     def save_error(self, trace_id: str) -> str:
         """Why a trace of this process could not be saved; empty if it was."""
         live = self._runs.live(trace_id)
         return live.save_error if live else ""
 
+    @needs(Permission.READ)
     async def history(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> Page:
         """Stored traces, newest first."""
         return await self._database.read(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
 
+    @needs(Permission.READ)
     async def models(self) -> Sequence[str]:
         """Models that produced traces."""
         return await self._database.read(lambda s: TraceRepository(s).models())
@@ -115,15 +173,20 @@ class ProbeService:
         return await self._database.read(lambda s: TraceRepository(s).get(trace_id))
 
     async def _save(self, probes: Sequence["LiveProbe"]) -> None:
-        progress = [probe.trace.progress() for probe in probes]
+        progress = [probe.trace.progress() for probe in probes if probe.is_kept]
         await self._database.write(lambda s: TraceRepository(s).save_all(progress))
 
 
 class LiveProbe(LiveRun[Trace]):
     """One running probe."""
 
-    def __init__(self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database) -> None:
+    def __init__(
+        self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database, *, is_kept: bool = True
+    ) -> None:
         super().__init__(trace.id, trace.changes)
+        self.is_kept = is_kept
+        if not is_kept:
+            self.remembered_seconds = REMEMBERED_SECONDS
         self.trace = trace
         self._plan = plan
         self._events = events
@@ -136,6 +199,16 @@ class LiveProbe(LiveRun[Trace]):
         """Tokens per second of the trace."""
         return self.trace.tokens_per_second or 0.0
 
+    @property
+    def tokens_generated(self) -> int:
+        """Tokens of the trace."""
+        return self.trace.tokens_generated_here
+
+    @property
+    def first_token_seconds(self) -> Sequence[float]:
+        """Time to the trace's first token."""
+        return self.trace.first_token_seconds
+
     def snapshot(self) -> Trace:
         """Return the current state of the trace."""
         return self.trace.snapshot()
@@ -145,7 +218,8 @@ class LiveProbe(LiveRun[Trace]):
         async with aclosing(self._events) as events:
             async for event in events:
                 self.trace.apply(event)
-        if letters := tuple(self._plan.request.options):
+        letters = tuple(self._plan.request.options)
+        if letters and self._plan.request.asks_probabilities:
             # Optional; the answer counts without it.
             self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
 
@@ -166,7 +240,9 @@ class LiveProbe(LiveRun[Trace]):
         self._outcome = self.trace.end(state, "".join(errors[:1]), self._probabilities, **verdict)
 
     async def save_end(self) -> None:
-        """Store the outcome with all segments."""
+        """Store the outcome with all segments, unless it is not kept."""
+        if not self.is_kept:
+            return
         outcome, segments = self._outcome, self.trace.segments()
         if outcome is not None:
             await self._database.write(lambda s: TraceRepository(s).close(self.id, outcome, segments))
@@ -186,7 +262,7 @@ async def _option_probabilities(
     try:
         return await option_probabilities(plan.engine, tuple(chain.from_iterable(parts)), letters)
     except ModelsError as exc:
-        _log.warning("no option probabilities: %s", exc)
+        _log.warning("no option probabilities: %s", log_words(exc))
         return None
 
 

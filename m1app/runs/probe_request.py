@@ -8,13 +8,15 @@ from typing import Any
 from m1app.question.question_text import validate_question
 from m1app.runs.errors import ProbeRefused
 from models.engine.protocol import EngineInfo
-from models.thinking.budget_forcing import Markers
+from models.thinking.budget_forcing import Markers, ThinkingFinish, allowed_tokens, closing
 from models.thinking.prompting import Prompt
 from models.thinking.thinking_pass import PassSettings
 from storage.traces.records import Trace
 
 DEFAULT_BUDGET_TOKENS = 512
 MAX_FORCE_ROUNDS = 8
+MAX_TOKENS = 1_000_000_000
+"""Upper limit of a budget and of an answer cap. Whether they fit a model's context, only its engine knows."""
 MAX_SEED = 2**31 - 1
 MAX_SYSTEM_PROMPT_CHARACTERS = 20_000
 
@@ -31,6 +33,8 @@ class Sampling:
     answer_cap_tokens: int = 256
     system_prompt: str | None = None
     """None uses the profile's own."""
+    asks_probabilities: bool = True
+    """Whether the probabilities of the options are asked for: one more request for each answer."""
 
 
 def sampling_of(source: object) -> dict[str, Any]:
@@ -57,6 +61,11 @@ class ProbeRequest(Sampling):
     title: str = ""
 
 
+def texts_of(request: ProbeRequest) -> tuple[str, ...]:
+    """What a request sends that somebody has written."""
+    return (request.stem, *request.options.values(), request.system_prompt or "")
+
+
 def request_of(trace: Trace) -> ProbeRequest:
     """Return the request that reproduces a trace, with the same seed and wording."""
     return ProbeRequest(
@@ -81,14 +90,14 @@ def check_request(request: ProbeRequest) -> None:
         ProbeRefused: a setting is out of range.
     """
     validate_question(request.stem, dict(request.options), request.target)
-    check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, None, "tokens")
+    check_whole(request.thinking_budget_tokens, "thinking_budget", "Thinking budget", 1, MAX_TOKENS, "tokens")
     check_whole(request.force_rounds, "force_rounds", "Force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
     check_sampling(request)
 
 
 def check_sampling(sampling: Sampling) -> None:
     """Reject sampling settings that no engine could run; raises ProbeRefused naming the field."""
-    check_whole(sampling.answer_cap_tokens, "answer_cap", "Answer cap", 1, None, "tokens")
+    check_whole(sampling.answer_cap_tokens, "answer_cap", "Answer cap", 1, MAX_TOKENS, "tokens")
     _check_number(sampling.temperature, "temperature", "Temperature", 0.0, 2.0)
     _check_number(sampling.top_p, "top_p", "Top-p", 0.0, 1.0)
     if sampling.top_p == 0:
@@ -101,8 +110,10 @@ def check_sampling(sampling: Sampling) -> None:
 
 def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> None:
     """Reject a budget that exceeds the model's context; raises ProbeRefused naming the largest possible one."""
-    closing = max(len(markers.natural_close.token_ids), len(markers.overrun_close.token_ids))
-    fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + closing + len(markers.option_prefix.token_ids) + 1
+    closes = (closing(markers, finish, ends_line=False) for finish in ThinkingFinish)
+    waits = [max(len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))] * request.force_rounds
+    fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + len(markers.option_prefix.token_ids) + 1
+    fixed += max(len(each.token_ids) for each in closes) + allowed_tokens(markers.forcing, 0, waits)
     largest = info.context_length - fixed - request.answer_cap_tokens
     if request.thinking_budget_tokens <= largest:
         return

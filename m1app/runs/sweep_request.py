@@ -9,6 +9,7 @@ from m1app.runs.errors import SweepRefused
 from m1app.runs.probe_request import (
     MAX_FORCE_ROUNDS,
     MAX_SEED,
+    MAX_TOKENS,
     ProbeRequest,
     Sampling,
     check_sampling,
@@ -111,7 +112,7 @@ def check_settings(settings: SettingsT) -> SettingsT:
     if not settings.force_rounds:
         raise SweepRefused("force_rounds", "No number of force rounds chosen; choose at least one, such as 0.")
     for budget in settings.budgets:
-        check_whole(budget, "budgets", "A thinking budget", 1, None, "tokens")
+        check_whole(budget, "budgets", "A thinking budget", 1, MAX_TOKENS, "tokens")
     for rounds in settings.force_rounds:
         check_whole(rounds, "force_rounds", "A number of force rounds", 0, MAX_FORCE_ROUNDS, "rounds")
     _check_passes(settings)

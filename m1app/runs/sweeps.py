@@ -5,17 +5,23 @@ Like a probe, a sweep belongs to the service, not to the tab that started it. It
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from m1app.access.audit import record
+from m1app.access.person import Permission, current_person, needs
+from m1app.access.quota import Quota
 from m1app.errors import AppError
+from m1app.privacy.identifiers import IdentifierKind
+from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
-from m1app.runs.probe_request import sampling_of
+from m1app.runs.probe_request import sampling_of, texts_of
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings, check_sweep, request_of_sweep
+from m1app.runs.totals import RunTotals
 from models.thinking.sweep import Cell
 from storage.database import Database, Session
 from storage.questions.records import Question
@@ -41,8 +47,16 @@ class SweepEstimate:
 class SweepService:
     """Runs sweeps and lets any number of pages follow them."""
 
-    def __init__(self, planner: PassPlanner, database: Database, max_running: int = MAX_RUNNING) -> None:
+    def __init__(
+        self,
+        planner: PassPlanner,
+        database: Database,
+        max_running: int = MAX_RUNNING,
+        identifiers: IdentifierCheck | None = None,
+        quota: Quota | None = None,
+    ) -> None:
         self._planner = planner
+        self._identifiers = identifiers or IdentifierCheck()
         self._database = database
         self._runs: LiveRuns[LiveSweep, SweepSnapshot] = LiveRuns(
             "sweep",
@@ -51,12 +65,14 @@ class SweepService:
             read=self._stored,
             record_of=lambda snapshot: snapshot.sweep,
             mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
+            quota=quota,
         )
         self._resuming: set[str] = set()
-        self.get = self._runs.get
-        self.follow = self._runs.follow
+        self.get = needs(Permission.READ)(self._runs.get)
+        self.follow = needs(Permission.READ)(self._runs.follow)
+        self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
         self.finished = self._runs.finished
-        self.stop = self._runs.stop
+        self.waits_to_be_saved = self._runs.waits_to_be_saved
         self.stop_all = self._runs.stop_all
         self.aclose = self._runs.aclose
 
@@ -69,6 +85,11 @@ class SweepService:
     def tokens_per_second(self) -> float:
         """Thinking tokens per second of all running sweeps together."""
         return self._runs.tokens_per_second
+
+    @property
+    def totals(self) -> RunTotals:
+        """What the sweeps have done since the process started."""
+        return self._runs.totals
 
     @staticmethod
     def estimate(settings: SweepSettings, *, has_options: bool) -> SweepEstimate:
@@ -84,20 +105,34 @@ class SweepService:
         separate = sum(cell.budget_tokens for cell in settings.cells)
         return SweepEstimate(runs * (max(settings.budgets) + answers), runs * (separate + answers))
 
-    async def start(self, request: SweepRequest, sweep_id: str = "") -> SweepSnapshot:
+    @needs(Permission.ASK)
+    async def start(
+        self, request: SweepRequest, sweep_id: str = "", *, allows_identifiers: bool = False
+    ) -> SweepSnapshot:
         """Start a sweep; return its state before the first token.
 
         Args:
             request: what to sweep.
             sweep_id: 32 hexadecimal digits; empty generates one.
+            allows_identifiers: as in `ProbeService.start`.
 
         Raises:
+            IdentifiersFound: the question may identify a person; it was neither sent nor stored.
             InvalidQuestion, ProbeRefused: the request is invalid; nothing was stored.
             ModelsError: an engine cannot be reached or does not serve a model.
             StorageError: the sweep could not be stored.
+            QuotaReached: the person has as many running as one person may have.
         """
         request = check_sweep(request)
-        self._runs.check_room()
+        allowed = await asyncio.to_thread(
+            self._identifiers.require, texts_of(request.probe("")), is_allowed=allows_identifiers
+        )
+        with self._runs.place():
+            return await self._start(request, allowed, sweep_id)
+
+    async def _start(
+        self, request: SweepRequest, allowed: Mapping[IdentifierKind, int], sweep_id: str
+    ) -> SweepSnapshot:
         first = [await self._planner.plan(request.probe(model)) for model in request.models or ("",)]
         seed = first[0].settings.seed
         seeded = replace(request, seed=seed, models=tuple(dict.fromkeys(plan.model for plan in first)))
@@ -108,11 +143,15 @@ class SweepService:
             sweep = SweepRepository(session).add(_new_sweep(seeded, asked), sweep_id)
             for plan, number in plans:
                 TraceRepository(session).add(plan.new_trace(asked, sweep_id=sweep.id, pass_number=number))
+            if not sweep_id:  # A benchmark's sweeps have ids already, and its job is recorded.
+                record(session, "sweep.ask", sweep.id)
+            record_allowed(session, sweep.id, allowed)
             return SweepRepository(session).get(sweep.id)
 
         kept = await self._database.write(store)
         return self._run_live(kept, {(plan.model, number): plan for plan, number in plans})
 
+    @needs(Permission.ASK)
     async def resume(self, sweep_id: str) -> SweepSnapshot:
         """Resume a sweep that ended before it was complete; return its state.
 
@@ -125,7 +164,8 @@ class SweepService:
             raise AppError("This sweep is running; stop it first.")
         self._resuming.add(sweep_id)
         try:
-            return await self._resume(sweep_id)
+            with self._runs.place():
+                return await self._resume(sweep_id)
         finally:
             self._resuming.discard(sweep_id)
 
@@ -133,7 +173,6 @@ class SweepService:
         kept = await self._read(sweep_id)
         if kept.sweep.state is TraceState.RUNNING:
             raise AppError("This sweep is running in another process.")
-        self._runs.check_room()
         request = request_of_sweep(kept.sweep)
         unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
         if not unfinished:
@@ -153,11 +192,13 @@ class SweepService:
             for trace in unfinished:
                 TraceRepository(session).reopen(trace.id, this_process())
             SweepRepository(session).save(sweep_id, outcome_of(running), this_process())
+            record(session, "sweep.resume", sweep_id)
             return SweepRepository(session).get(sweep_id)
 
         kept = await self._database.write(store)
         return self._run_live(kept, plans)
 
+    @needs(Permission.READ)
     async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
         """Sweeps whose question contains the words of `text`, newest first."""
         return await self._database.read(lambda s: SweepRepository(s).recent(limit, text))
@@ -183,15 +224,20 @@ class SweepService:
         return stored_snapshot(await self._read(sweep_id))
 
     async def _save(self, sweeps: Sequence[LiveSweep]) -> None:
-        outcomes = [(each.id, outcome_of(each.snapshot().sweep)) for each in sweeps]
-        progress = [part for each in sweeps for part in each.progress()]
+        due = [each for each in sweeps if each.is_due]
+        if not due:
+            return
+        versions = [each.changes.version for each in due]
+        outcomes = {each.id: outcome_of(each.snapshot().sweep) for each in due}
+        progress = [part for each in due for part in each.progress()]
 
         def store(session: Session) -> None:
-            for sweep_id, outcome in outcomes:
-                SweepRepository(session).heartbeat(sweep_id, outcome, this_process())
+            SweepRepository(session).heartbeat(outcomes, this_process())
             TraceRepository(session).save_all(progress)
 
         await self._database.write(store)
+        for each, version in zip(due, versions, strict=True):
+            each.mark_saved(version)
 
 
 def _numbered(plan: PassPlan, seed: int | None, number: int) -> PassPlan:
@@ -210,6 +256,7 @@ def _new_sweep(request: SweepRequest, asked: Question) -> NewSweep:
         **sampling_of(request),
         profile=request.profile,
         owner=this_process(),
+        asked_by=current_person().account_id,
     )
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from m1app.access.audit import record
+from m1app.access.person import Permission, needs
 from m1app.question.library import load_library
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.hub import download_from_hub, hub_request
-from m1app.scratch_folder import scratch_folder
+from m1app.scratch_folder import HUB, scratch_folder
 from m1app.settings import Settings
 from m1app.training.curation import Curated, CurationPlan, curate
 from m1app.training.curation_steps import StepReport, comparable_text, sample_text
@@ -19,8 +21,9 @@ from m1app.training.data_sets import DataSets, DataSetVersion, check_name, parse
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.from_database import RunQuestions, evaluation_questions, read_own_traces, run_questions
 from m1app.training.preview import Preview, preview_samples
+from m1app.training.sample_files import read_sample_file, too_much_text
 from m1app.training.samples import TrainingSample
-from m1app.training.sources import read_samples
+from m1app.training.sources import MAX_DATA_SET_CHARACTERS, sample_length
 from models.engine.protocol import Engine
 from models.profiles import Profiles
 from storage.database import Database
@@ -49,6 +52,7 @@ class TrainingDataService:
         self.folder = settings.home
         """Folder for a build's temporary files."""
 
+    @needs(Permission.MANAGE)
     async def build(
         self,
         files: Sequence[Path],
@@ -66,8 +70,11 @@ class TrainingDataService:
         """
         check_name(name)
         found = await self.collect(files, plan, hub=hub, with_own_traces=with_own_traces, engine=engine)
-        return await asyncio.to_thread(self.data_sets.add, name, found.curated, plan, found.sources)
+        made = await asyncio.to_thread(self.data_sets.add, name, found.curated, plan, found.sources)
+        await self._record("training_data.build", made)
+        return made
 
+    @needs(Permission.MANAGE)
     async def collect(
         self,
         files: Sequence[Path],
@@ -87,7 +94,7 @@ class TrainingDataService:
             engine: counts tokens for the plan's length limit; None leaves that to training.
 
         Raises:
-            InvalidTrainingData: there is no source, or a source cannot be read.
+            InvalidTrainingData: there is no source, a source cannot be read, or they have too much text together.
             TooLittleData: fewer than eight samples are left.
             RecordNotFound: the plan names an unknown benchmark run.
             AppError: that run has several models, and the plan does not choose one.
@@ -96,9 +103,10 @@ class TrainingDataService:
         samples: list[TrainingSample] = []
         sources: list[DataSource] = []
         for path in files:
-            _take(*await asyncio.to_thread(_read_file, path), samples, sources)
+            read, sha256 = await read_sample_file(path, room=_room(samples))
+            _take(read, DataSource(path.name, sha256, len(read)), samples, sources)
         for address in hub:
-            _take(*await self._read_hub(address), samples, sources)
+            _take(*await self._read_hub(address, _room(samples)), samples, sources)
         if with_own_traces:
             own = await self.own_traces()
             sha256 = await asyncio.to_thread(_sha256_of, own)
@@ -119,10 +127,12 @@ class TrainingDataService:
             curated = replace(curated, reports=(report, *curated.reports))
         return Collected(curated, tuple(sources))
 
+    @needs(Permission.MANAGE)
     async def own_traces(self) -> tuple[TrainingSample, ...]:
         """Right answers from the database with their thinking, newest first; see `from_database.read_own_traces`."""
         return await asyncio.to_thread(self._own_traces)
 
+    @needs(Permission.MANAGE)
     async def preview(
         self, reference: str, profile: str, *, engine: Engine | None = None, limit: int = 3, max_tokens: int = 0
     ) -> Preview:
@@ -146,38 +156,49 @@ class TrainingDataService:
         samples = await asyncio.to_thread(self.samples, reference)
         return await preview_samples(samples[:limit], self._profiles.get(profile), engine, max_tokens)
 
+    @needs(Permission.MANAGE)
     def get(self, reference: str) -> DataSetVersion:
         """Return the version "NAME" (newest) or "NAME:vN"; raises DataSetNotFound, DataSetRefused."""
         return self.data_sets.get(*parse_reference(reference))
 
+    @needs(Permission.MANAGE)
     def card(self, reference: str) -> DataCard:
         """Return its card; raises like `get`."""
         return self.data_sets.card(self.get(reference))
 
+    @needs(Permission.MANAGE)
     def samples(self, reference: str) -> tuple[TrainingSample, ...]:
         """Return its samples; raises like `get`."""
         return self.data_sets.samples(self.get(reference))
 
+    @needs(Permission.MANAGE)
     async def all(self) -> tuple[DataSetVersion, ...]:
         """All versions of all data sets, by name, newest version first."""
         return await asyncio.to_thread(self.data_sets.all)
 
+    @needs(Permission.MANAGE)
     async def delete(self, reference: str) -> DataSetVersion:
         """Delete one version, by default the newest; raises like `get`."""
         found = await asyncio.to_thread(self.get, reference)
+        # Recorded first: the files cannot be deleted and recorded in one step.
+        await self._record("training_data.delete", found)
         await asyncio.to_thread(self.data_sets.delete, found.name, found.version)
         return found
 
-    async def _read_hub(self, address: str) -> tuple[tuple[TrainingSample, ...], DataSource]:
+    async def _record(self, action: str, made: DataSetVersion) -> None:
+        """Note an action under the hash of the samples: the name is somebody's words."""
+        version, samples = made.version, made.samples
+        await self._database.write(lambda s: record(s, action, made.sha256, version=version, samples=samples))
+
+    async def _read_hub(self, address: str, room: int) -> tuple[tuple[TrainingSample, ...], DataSource]:
         repo, _, split = address.partition(":")
         try:
             request = hub_request(repo, "", split or "train")
-            async with scratch_folder("m1-hub-") as folder:
+            async with scratch_folder(HUB) as folder:
                 chosen, path = await download_from_hub(request, folder, self._settings)
-                content = await asyncio.to_thread(path.read_bytes)
+                samples, _ = await read_sample_file(path, f"{chosen.name}.parquet", room=room)
         except InvalidQuestionSet as exc:
             raise InvalidTrainingData(str(exc)) from exc
-        samples = await asyncio.to_thread(read_samples, content, f"{chosen.name}.parquet")
         # Hash the samples, not the file: another version of `datasets` may write them differently.
         return samples, DataSource(chosen.place, await asyncio.to_thread(_sha256_of, samples), len(samples))
 
@@ -207,15 +228,13 @@ def _take(
 ) -> None:
     samples += read
     sources.append(source)
+    if _room(samples) < 0:
+        raise too_much_text()
 
 
-def _read_file(path: Path) -> tuple[tuple[TrainingSample, ...], DataSource]:
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise InvalidTrainingData(f"{path}: the file cannot be read ({exc.strerror}). Check its name.") from exc
-    samples = read_samples(content, path.name)
-    return samples, DataSource(path.name, hashlib.sha256(content).hexdigest(), len(samples))
+def _room(samples: Sequence[TrainingSample]) -> int:
+    """How many characters further samples may have; negative if there are too many already."""
+    return MAX_DATA_SET_CHARACTERS - sum(map(sample_length, samples))
 
 
 def _sha256_of(samples: Sequence[TrainingSample]) -> str:

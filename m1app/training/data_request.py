@@ -1,6 +1,5 @@
 """A request to preview or build a data set, as the Admin page's form sends it."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.errors import AppError
-from m1app.scratch_folder import scratch_folder
+from m1app.scratch_folder import CORRECTIONS, scratch_folder
 from m1app.training.curation import CurationPlan
 from m1app.training.data_building import Collected, TrainingDataService
 from m1app.training.data_sets import DataSetVersion
@@ -74,7 +73,7 @@ async def carry_out(
     plan = request.plan
     if not request.is_preview and not request.name.strip():
         raise AppError("The data set has no name; enter one, such as exam-traces.")
-    async with scratch_folder("corrections-", data.folder) as folder:
+    async with scratch_folder(CORRECTIONS, data.folder) as folder:
         taken = [*files, *(await _corrections(exchange, folder) if request.with_corrections else ())]
         hub, own = request.hub.split(), request.with_own_traces
         if not taken and not hub and not own:
@@ -87,13 +86,11 @@ async def carry_out(
 
 
 async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path]:
-    text = await exchange.export(ExportFormat.CORRECTED)
-    if not text.strip():
+    path = folder / _CORRECTIONS_FILE
+    if not await exchange.export_file(ExportFormat.CORRECTED, path):
         raise InvalidTrainingData(
             "No corrections yet: mark an error on /annotate/, enter the corrected fact, and submit the case."
         )
-    path = folder / _CORRECTIONS_FILE
-    await asyncio.to_thread(path.write_text, text, encoding="utf-8")
     return (path,)
 
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from m1app.memory import memory
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
 from m1app.wording import size
 
 _MIB = 1 << 20
 _SECONDS = 20.0
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Machine:
 def examine_machine(folder: Path) -> Machine:
     """Examine this machine, and the free space on the disk of `folder`, which need not exist. Blocks for up to 20 s."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    total, available = _memory()
+    total, available = memory()
     return Machine(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=total,
@@ -130,39 +130,3 @@ def _gpus() -> tuple[Gpu, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return parse_gpus(found.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def _memory() -> tuple[int, int]:
-    """Total and available bytes: the machine's, or the container's if less."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    available = _available_of_machine() or total
-    limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
-    if limit is None or limit >= total:
-        return total, available
-    # The container's file cache counts as used, but is released on demand.
-    return limit, min(available, limit - (used or 0) + _cached_by_container())
-
-
-def _available_of_machine() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), "0")
-    return int(kilobytes) * 1024
-
-
-def _cached_by_container() -> int:
-    try:
-        lines = (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return int(next((line.split()[1] for line in lines if line.startswith("inactive_file ")), "0"))
-
-
-def _number(path: Path) -> int | None:
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    return int(text) if text.isdecimal() else None

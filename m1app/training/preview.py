@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from m1app.errors import log_words
 from m1app.training.errors import NoChatTemplate
 from m1app.training.rendering import (
     ApplyChatTemplate,
@@ -111,7 +112,7 @@ async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size:
                 batch = samples[start : start + _AT_ONCE]
                 measured += await asyncio.gather(*(_measure_one(engine, each, block_size) for each in batch))
     except (TimeoutError, ModelsError) as exc:
-        _log.info("%d of %d samples were counted: %s", len(measured), len(samples), exc or "out of time")
+        _log.info("%d of %d samples were counted: %s", len(measured), len(samples), log_words(exc) or "out of time")
     return measured
 
 
@@ -121,7 +122,7 @@ async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple
         async with asyncio.timeout(_SHOW_SECONDS):
             tokens = await asyncio.gather(*(_count(engine, each.rendered) for each in shown))
     except (TimeoutError, ModelsError) as exc:
-        _log.info("the samples of a plan were not counted: %s", exc or "out of time")
+        _log.info("the samples of a plan were not counted: %s", log_words(exc) or "out of time")
         return tuple(shown)
     return tuple(replace(each, tokens=count) for each, count in zip(shown, tokens, strict=True))
 
@@ -168,7 +169,7 @@ def _not_called(messages: Messages) -> str:
 async def _preview(
     sample: TrainingSample, profile: Profile, template: ApplyChatTemplate, engine: Engine | None, max_tokens: int
 ) -> PreviewedSample:
-    rendered = render(sample, profile, profile.prompt, template, end_of_turn(profile))
+    rendered = render(sample, profile, "as-asked", template, end_of_turn(profile))
     note = "It contains a chat template token." if holds_delimiter(sample, profile) else ""
     if engine is None:
         return PreviewedSample(rendered, None, note)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from m1app.training.errors import RecipeRefused
+from m1app.training.rendering import Rendering
 
 Preset = Literal["m1", "lora", "cpu-trial"]
 PRESETS: tuple[Preset, ...] = ("m1", "lora", "cpu-trial")
@@ -37,6 +38,9 @@ class TrainingRecipe(BaseModel):
     """Name of the new model; empty derives it from base and preset."""
     profile: str = ""
     """How the new model opens and closes its thinking; empty uses its base's profile."""
+    rendering: Rendering = "as-asked"
+    """Text of the samples: "as-asked", as the app will ask the model, or "own-data", as the family's own training data
+    were, if its profile has them."""
     method: Literal["full", "lora"]
     """All weights, or a low-rank adapter on all linear layers (arXiv 2106.09685) that is merged at the end."""
     learning_rate: Annotated[float, Field(gt=0.0, le=0.1)]

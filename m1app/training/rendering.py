@@ -1,12 +1,12 @@
-"""Renders samples as training text with the profile, just as the app will prompt the model later.
+"""Renders samples as training text with the profile: as the app will prompt the model later, or as its own data were.
 
-The prompt equals that of `models.thinking.prompting.build_prompt` for the same question, and the completion starts with
-the opening that the app inserts. The app tokenizes part by part: training should do the same with `parts`; full strings
-are joined so that few tokenizers see a difference (see `_glue`). The loss is for the completion only.
+As asked, the prompt equals that of `models.thinking.prompting.build_prompt` for the same question, and the completion
+starts with the opening that the app inserts. The app tokenizes part by part: training should do the same with `parts`;
+full strings are joined so that few tokenizers see a difference (see `_glue`). The loss is for the completion only.
 
-m1's own script (UCSC-VLAA/m1, src/tokenize_data/apply_chat_template.py) writes think, line break, reasoning, line
-break, answer, line break, "Answer: ", answer. Here the answer has the form that the profile's prompt asks for: if it
-names no option in that form, a last line with the target is added.
+The answer then has the form that the profile's prompt asks for: if it names no option in that form, a last line with
+the target is added. "own-data" is for reproducing a family's own training, whose text is in the profile: m1's leaves
+out the sentence about the box and writes "Answer: " instead.
 """
 
 import re
@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from m1app.question.prompt_text import render_prompt
 from m1app.question.scoring import lead_in, score
+from m1app.question.wording import render_question
 from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
 from m1app.training.samples import TrainingSample
-from models.profiles import Profile, PromptSection
+from models.profiles import OwnDataSection, Profile
 
+Rendering = Literal["as-asked", "own-data"]
 PartKind = Literal["open", "reasoning", "close", "answer", "end"]
 Messages = list[dict[str, str]]
 ApplyChatTemplate = Callable[[Messages], str]
@@ -59,16 +60,16 @@ class RenderedData:
 def render(
     sample: TrainingSample,
     profile: Profile,
-    wording: PromptSection,
+    rendering: Rendering,
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
 ) -> RenderedSample:
-    """Render the sample as the app would have asked it and the model should have answered.
+    """Render the sample as the app would have asked it and the model should have answered, or as its own data.
 
     Args:
         sample: the sample.
         profile: the family's delimiters and chat template.
-        wording: the wording of the question, `profile.prompt` by default.
+        rendering: which text; "own-data" is the same as "as-asked" for a profile without it.
         apply_chat_template: the base model's template; only called if the profile leaves the prompt to it.
         end_of_turn: the token that ends the assistant's turn, spelled out; see `end_of_turn`.
 
@@ -76,15 +77,17 @@ def render(
         NoChatTemplate: the profile leaves the prompt to the base model, and that has no usable template.
         InvalidPromptTemplate: the wording would drop the question or its options.
     """
-    user = render_prompt(wording.with_options, wording.open, sample.question, dict(sample.options))
-    opening, closing = profile.thinking.opening, profile.thinking.natural_close
+    own = profile.own_data if rendering == "own-data" else None
+    wording = own or profile.prompt
+    user = render_question(wording, sample.question, dict(sample.options))
+    opening, closing = profile.thinking.opening, own.close if own else profile.thinking.natural_close
     reasoning = _glue(opening) + sample.reasoning.strip() + ("" if closing[:1].isspace() else "\n")
     parts: tuple[tuple[PartKind, str], ...] = (
         ("open", opening),
         ("reasoning", reasoning),
         ("close", closing),
-        ("answer", _answer(sample, profile, wording)),
-        ("end", end_of_turn),
+        ("answer", _own_answer(sample, own) if own else _answer(sample, profile)),
+        ("end", end_of_turn + (own.after_end if own else "")),
     )
     return RenderedSample(
         _prompt(profile, user, apply_chat_template),
@@ -96,7 +99,7 @@ def render(
 def render_all(
     samples: Sequence[TrainingSample],
     profile: Profile,
-    wording: PromptSection,
+    rendering: Rendering,
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
 ) -> RenderedData:
@@ -107,7 +110,7 @@ def render_all(
     spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
     clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
     report = _report("delimiters", f"{len(spelled):,} contain a chat template token", len(samples), spelled)
-    kept = tuple(render(sample, profile, wording, apply_chat_template, end_of_turn) for sample in clean)
+    kept = tuple(render(sample, profile, rendering, apply_chat_template, end_of_turn) for sample in clean)
     return RenderedData(kept, (report,))
 
 
@@ -179,8 +182,13 @@ def _glue(before: str) -> str:
     return "\n" if before[-1].isalnum() else " "
 
 
-def _answer(sample: TrainingSample, profile: Profile, wording: PromptSection) -> str:
-    closing = profile.thinking.natural_close
+def _own_answer(sample: TrainingSample, own: OwnDataSection) -> str:
+    answer = sample.answer.strip()
+    return answer if own.answer_prefix.strip() in answer else own.answer_prefix + answer
+
+
+def _answer(sample: TrainingSample, profile: Profile) -> str:
+    wording, closing = profile.prompt, profile.thinking.natural_close
     answer = sample.answer.strip()
     sentence = lead_in(closing)
     if " " in sentence.strip():

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from m1app.access.person import Permission, needs
 from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
 from m1app.jobs.files import JobFiles
@@ -70,6 +71,7 @@ class FineTuningService:
         self._files = JobFiles(settings.jobs_directory)
         self._tuned = TunedModels(settings)
 
+    @needs(Permission.MANAGE)
     async def plan(self, recipe: TrainingRecipe) -> FineTuningPlan:
         """Check a recipe against data, base and machine, and estimate its cost; downloads no weights.
 
@@ -81,6 +83,7 @@ class FineTuningService:
         plan, _ = await self._prepare(recipe)
         return plan
 
+    @needs(Permission.MANAGE)
     async def launch(self, recipe: TrainingRecipe, priority: int = 0, executor: str = "local") -> Job:
         """Run the recipe as a job if it passes `plan`; raises like `plan`, and JobRefused."""
         if recipe.gpus_per_node and executor != "ray":
@@ -103,6 +106,7 @@ class FineTuningService:
             )
         )
 
+    @needs(Permission.MANAGE)
     async def run(
         self,
         job: Job,
@@ -146,10 +150,12 @@ class FineTuningService:
         await asyncio.to_thread(self._publish, folder, job.id)
         return True
 
+    @needs(Permission.MANAGE)
     def environment_state(self) -> str:
         """Whether the training environment is installed; if not, what the first fine-tuning will install."""
         return environment_state(self._settings)
 
+    @needs(Permission.MANAGE)
     def read_progress(self, job_id: str) -> list[dict[str, Any]]:
         """Return the events of a job's training so far, every step once; see `m1app.training.events`.
 
@@ -158,6 +164,7 @@ class FineTuningService:
         """
         return list(read_events(self._folder(job_id).progress_file))
 
+    @needs(Permission.MANAGE)
     def result(self, job_id: str) -> tuple[TrainingRun, Path] | None:
         """Return what was decided for a finished job, and the new model's folder; None before it is finished."""
         folder = self._folder(job_id)

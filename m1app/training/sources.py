@@ -1,17 +1,21 @@
 """Reads files of reasoning traces as samples: all of a file, or nothing.
 
 `m1app.question_sets.rows` reads the file format (JSON, JSON lines, CSV, Parquet), `sample_layouts` interprets the
-columns, and `curation` judges the samples.
+columns, and `curation` judges the samples. This runs in the process that reads a file; `sample_files` is its other end.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any, BinaryIO
 
+from m1app.question_sets.batches import batches
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.importing import sha256_of
+from m1app.question_sets.row_table import RowTable
 from m1app.question_sets.row_values import RowProblem, unexpected
-from m1app.question_sets.rows import RowTable, read_tables
+from m1app.question_sets.rows import read_tables
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.sample_layouts import LAYOUTS, SampleLayout, detect_layout
 from m1app.training.samples import TrainingSample
@@ -20,50 +24,89 @@ _SHOWN_PROBLEMS = 10
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def read_samples(content: bytes, file_name: str) -> tuple[TrainingSample, ...]:
-    """Return all samples of a file, in order.
+MAX_DATA_SET_CHARACTERS = 300_000_000
+"""Maximum length of all samples of a data set together, from whatever sources."""
+MAX_SAMPLE_CHARACTERS = 1_000_000
+"""Maximum length of a sample with its options."""
+SAMPLES = "m1app.training.sources:sample_messages"
+"""The producer of these messages, see `m1app.question_sets.file_reading`."""
+
+
+def sample_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]:
+    """Yield the samples of a file in batches, and the SHA-256 of the file; raises as `read_samples`."""
+    for batch in batches(read_samples(file, file_name), sample_length):
+        yield {"samples": [sample.as_row() for sample in batch]}
+    yield {"sha256": sha256_of(file)}
+
+
+def read_samples(file: BinaryIO, file_name: str) -> Iterator[TrainingSample]:
+    """Yield all samples of a file, in order, after all were checked.
 
     Args:
-        content: the whole file.
+        file: open for reading; see `read_tables`.
         file_name: its name; determines the format, starts error messages, and is the source of samples that name none.
 
     Raises:
-        InvalidTrainingData: the file is empty or cannot be read, columns are missing, or rows are invalid: up to ten
-            are listed with their lines and columns.
+        InvalidTrainingData: the file is empty, too large or cannot be read, columns are missing, or rows are invalid:
+            up to ten are listed with their lines and columns.
     """
     try:
-        tables = read_tables(content, file_name)
+        yield from _read_samples(file, file_name)
     except InvalidQuestionSet as exc:
         raise InvalidTrainingData(str(exc)) from exc
-    samples: list[TrainingSample] = []
+
+
+def _read_samples(file: BinaryIO, file_name: str) -> Iterator[TrainingSample]:
+    tables = [(table, _layout(table, file_name)) for table in read_tables(file, file_name)]
     problems: list[str] = []
-    for table in tables:
-        samples += _read_table(table, file_name, problems)
+    count = characters = 0
+    for table, layout in tables:
+        for read in _read_table(table, layout, file_name):
+            if isinstance(read, str):
+                problems.append(read if len(problems) < _SHOWN_PROBLEMS else "")
+                continue
+            count, characters = count + 1, characters + sample_length(read)
+            if characters > MAX_DATA_SET_CHARACTERS:
+                raise InvalidTrainingData(
+                    f"{file_name}: found samples of more than {MAX_DATA_SET_CHARACTERS:,} characters "
+                    "together. Split it."
+                )
     if problems:
         raise InvalidTrainingData(_report(problems))
-    if not samples:
+    if not count:
         raise InvalidTrainingData(f"{file_name}: the file has no rows. {_expected()}")
-    return tuple(samples)
+    for table, layout in tables:
+        for read in _read_table(table, layout, file_name):
+            if isinstance(read, TrainingSample):
+                yield read
 
 
-def _read_table(table: RowTable, file_name: str, problems: list[str]) -> list[TrainingSample]:
-    rows = [row for row in table.rows if isinstance(row, Mapping)]
-    layout = _layout(rows, file_name) if rows else LAYOUTS[-1]
+def sample_length(sample: TrainingSample) -> int:
+    """Its length in characters, with its options."""
+    texts = (sample.question, sample.reasoning, sample.answer, sample.domain, sample.source, *sample.options.values())
+    return sum(map(len, texts))
+
+
+def _read_table(table: RowTable, layout: SampleLayout, file_name: str) -> Iterator[TrainingSample | str]:
+    """Yield each row's sample, or what is wrong with the row."""
     source = table.name or PurePath(file_name).stem
-    samples: list[TrainingSample] = []
-    for index, row in enumerate(table.rows):
+    for row in table.rows(file_name):
         try:
-            sample = _sample(row, layout)
-            samples.append(sample if sample.source else replace(sample, source=source))
+            sample = _sample(row.value, layout)
+            yield sample if sample.source else replace(sample, source=source)
         except RowProblem as exc:
-            problems.append(f"{file_name}, {table.where(index)}: {exc}")
-    return samples
+            yield f"{file_name}, {row.where}: {exc}"
 
 
-def _layout(rows: Iterable[Mapping[str, object]], file_name: str) -> SampleLayout:
+def _layout(table: RowTable, file_name: str) -> SampleLayout:
     columns: set[str] = set()
-    for row in rows:
-        columns.update(row)
+    has_rows = False
+    for row in table.rows(file_name):
+        if isinstance(row.value, Mapping):
+            has_rows = True
+            columns.update(row.value)
+    if not has_rows:
+        return LAYOUTS[-1]
     layout, missing = detect_layout(columns)
     if missing:
         raise InvalidTrainingData(
@@ -86,13 +129,26 @@ def _sample(row: object, layout: SampleLayout) -> TrainingSample:
     absent = [name for name in layout.columns if name not in row]
     if absent:
         raise RowProblem(f"column {absent[0]} is missing in this row; add it, empty if necessary")
-    sample = layout.read(row)
+    try:
+        sample = layout.read(row)
+    except (OverflowError, RecursionError, TypeError, ValueError) as exc:
+        raise RowProblem(f"a value cannot be read ({type(exc).__name__}: {str(exc)[:100]})") from exc
+    if (length := sample_length(sample)) > MAX_SAMPLE_CHARACTERS:
+        raise RowProblem(
+            f"found a sample of {length:,} characters, expected at most {MAX_SAMPLE_CHARACTERS:,}; remove it"
+        )
     _check_storable(sample)
     return sample
 
 
 def _check_storable(sample: TrainingSample) -> None:
-    texts = {"the question": sample.question, "the reasoning": sample.reasoning, "the answer": sample.answer}
+    texts = {
+        "the question": sample.question,
+        "the reasoning": sample.reasoning,
+        "the answer": sample.answer,
+        "the domain": sample.domain,
+        "the source": sample.source,
+    }
     for name, text in (texts | {f"option {letter}": text for letter, text in sample.options.items()}).items():
         if wrong := _UNSTORABLE.search(text):
             raise RowProblem(

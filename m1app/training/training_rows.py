@@ -89,7 +89,7 @@ def split_rows(
     rendered = render_all(
         samples,
         profile,
-        profile.prompt,
+        recipe.rendering,
         template_of(base),
         _end_of_turn(profile, base),
     )

@@ -5,7 +5,6 @@ starts, with a file that names the job, so that no two jobs get the same name.
 """
 
 import errno
-import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.wording import parameter_count
 from models.errors import CatalogError, UnknownModel
 from models.weights.catalog import Catalog
+from models.weights.user_catalog import add_entries
 
 VLLM_SUFFIX = "-vllm"
 """Suffix of the second entry, whose weights vLLM loads."""
@@ -213,22 +213,16 @@ def _enter(path: Path, run: TrainingRun, base: BaseModel, gguf: Path | None, saf
     entries = [_entry(run, base, run.model_id, gguf, "embedded")] if gguf else []
     name = run.model_id + VLLM_SUFFIX if gguf else run.model_id
     entries.append(_entry(run, base, name, safetensors, "vllm"))
-    with filelock.FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        known = Catalog.load(extra=path)
-        new = [text_of for model_id, text_of in entries if not _is_known(known, model_id)]
-        draft = path.with_name(path.name + ".new")
-        draft.write_text("\n".join([text.rstrip("\n"), *new]).lstrip("\n"), encoding="utf-8")
-        try:
-            Catalog.load(extra=draft)
-        except CatalogError as exc:
-            raise AppError(f"The new model cannot be added to {path}: {exc}") from exc
-        draft.replace(path)
+    Catalog.load(extra=path)
+    try:
+        add_entries(path, entries)
+    except CatalogError as exc:
+        raise AppError(f"The new model cannot be added to {path}: {exc}") from exc
 
 
-def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engine: str) -> tuple[str, str]:
+def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engine: str) -> dict[str, object]:
     parent = base.entry
-    values: dict[str, object] = {
+    return {
         "id": model_id,
         "title": f"{run.model_id} (fine-tuned from {run.base_id}{', for vLLM' if engine == 'vllm' else ''})",
         "family": parent.family if parent else "fine-tuned",
@@ -242,9 +236,6 @@ def _entry(run: TrainingRun, base: BaseModel, model_id: str, weights: Path, engi
         "engines": [engine],
         "notes": f"Fine-tuned here on {run.data} on {run.created_at[:10]}; a research model, not a medical device.",
     }
-    # TOML strings, integers and arrays of strings have the same syntax as in JSON.
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
-    return model_id, "\n[[model]]\n" + "\n".join(lines) + "\n"
 
 
 def _is_known(catalog: Catalog, model_id: str) -> bool:

@@ -4,15 +4,22 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 import uvicorn
 
 from m1app.bootstrap import Services
+from m1app.ui.shell.connections import ConnectionLimits, Connections, bounded_protocol, room_for_connections
 from m1app.ui.web import build_app
 
 
-def serve(services: Services) -> int:
-    """Serve on the configured address; return the exit status: 0 when stopped, 1 if the address is taken."""
+def serve(services: Services, limits: ConnectionLimits | None = None) -> int:
+    """Serve on the configured address; return the exit status: 0 when stopped, 1 if the address is taken.
+
+    Args:
+        services: the app's services.
+        limits: of connections; None uses the defaults.
+    """
     settings = services.settings
     try:
         listener = _listen(settings.host, settings.port)
@@ -22,12 +29,24 @@ def serve(services: Services) -> int:
             "Another program is using it; set M1_PORT to a free port.\n"
         )
         return 1
-    config = uvicorn.Config(build_app(services), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    limits = limits or ConnectionLimits()
+    connections = Connections(replace(limits, connections=min(limits.connections, room_for_connections())))
+    config = uvicorn.Config(
+        build_app(services, connections),
+        http=bounded_protocol(connections),
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+    )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    sys.stdout.write(f"m1app is at http://{host}:{settings.port} (stop with Ctrl+C)\n")
+    address = f"http://{host}:{settings.port}"
+    sys.stdout.write(f"m1app is at {address} (stop with Ctrl+C)\n")
+    if settings.is_for_this_machine and not services.access.accounts.count():
+        sys.stdout.write(f"As admin: {address}/login?key={services.access.link_key}\n")
     sys.stdout.flush()
-    if not settings.is_loopback:
-        sys.stdout.write("Note: other machines can reach this address, and anyone who does can see every trace.\n")
     # uvicorn re-raises the signal after shutting down; here that is a normal stop, not an error.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with suppress(KeyboardInterrupt):

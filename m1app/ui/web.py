@@ -1,21 +1,23 @@
-"""The web application: every page mounted at its path, the rooms' downloads, a health check."""
+"""The web application: every page mounted at its path, the rooms' downloads, health checks and metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from m1app.access.service import AdminAccess
+from m1app.access.person import Permission
+from m1app.access.quota import Quota
 from m1app.background import start_task
+from m1app.backup.schedule import BackupSchedule
 from m1app.bootstrap import Services
-from m1app.ui.admin.files import add_admin_files
-from m1app.ui.admin.login import ADMIN, AdminGate, add_login, is_admitted
+from m1app.ui.admin.files import UPLOADS, add_admin_files
 from m1app.ui.admin.page import AdminPage
 from m1app.ui.annotate.downloads import add_annotation_downloads
 from m1app.ui.annotate.page import AnnotatePage
@@ -24,24 +26,51 @@ from m1app.ui.benchmarks.page import BenchmarksPage
 from m1app.ui.compare.downloads import add_sweep_downloads
 from m1app.ui.compare.page import ComparePage
 from m1app.ui.gradio_startup import no_spare_servers
+from m1app.ui.login.gate import ADMIN, CONFIRMED, LOGIN, OPEN_PATHS, Gate
+from m1app.ui.login.pages import ACCOUNT, add_login
 from m1app.ui.probe.downloads import add_trace_downloads
 from m1app.ui.probe.page import ProbePage
+from m1app.ui.shell.access_log import AccessLog
+from m1app.ui.shell.connections import Connections
+from m1app.ui.shell.fair_queue import FairQueue
 from m1app.ui.shell.gradio_upkeep import bound_upkeep, show_no_progress
+from m1app.ui.shell.health import Health, add_health
+from m1app.ui.shell.metrics import Metrics, add_metrics
+from m1app.ui.shell.page_blocks import PageBlocks
 from m1app.ui.shell.page_code import add_page_code, page_code_address
+from m1app.ui.shell.refusals import add_refusals
+from m1app.ui.shell.requests import Admission, Limits, OnlyOpenRoutes
 from m1app.ui.shell.security import Secured, allowed_hosts
 from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
+from m1app.ui.shell.visitor import NamedByProxy
+from storage.errors import DatabaseCorrupt
 
 _PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
 """Paths of the pages, each a separate Gradio application."""
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
+_REQUESTS_OF_A_PERSON = 256
+"""Open at once on all pages. Every tab has a stream, and a server takes about a thousand connections."""
 
 
-def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Services, title: str) -> gr.Blocks:
-    """One page as a separate Gradio application, so that a browser loads only what its page needs."""
-    blocks: gr.Blocks
+def build_blocks(
+    page: Callable[[gr.Blocks, Services], object],
+    services: Services,
+    title: str,
+    needs: Permission = Permission.READ,
+) -> PageBlocks:
+    """One page as a separate Gradio application, so that a browser loads only what its page needs.
+
+    Args:
+        page: builds its components into the open Blocks.
+        services: the app's services.
+        title: shown by the browser.
+        needs: what a person must be allowed for any of its events.
+    """
+    blocks: PageBlocks
     with no_spare_servers():
-        with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
+        with PageBlocks(title=title, fill_width=True, analytics_enabled=False) as blocks:
+            blocks.m1_access, blocks.m1_needs = services.access, needs
             page(blocks, services)
             show_no_progress(blocks)
         blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
@@ -49,66 +78,81 @@ def build_blocks(page: Callable[[gr.Blocks, Services], object], services: Servic
     return blocks
 
 
-def build_app(services: Services) -> ASGIApp:
-    """The application to serve."""
+def build_app(services: Services, connections: Connections | None = None) -> ASGIApp:
+    """The application to serve.
+
+    Args:
+        services: the app's services.
+        connections: the server's, to be counted in the metrics; None if it does not limit them.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(_mark_interrupted, services)
-        scheduler = start_task(services.jobs.run_scheduler(), "job-schedulers")
+        working = [
+            start_task(services.jobs.run_scheduler(), "job-schedulers"),
+            start_task(services.trash.run_upkeep(), "trash"),
+            start_task(services.retention.run_upkeep(), "retention"),
+            start_task(services.access.run_upkeep(), "sessions"),
+            start_task(BackupSchedule(services.backups, services.settings).run(), "backup-schedule"),
+            start_task(metrics.watch_loop(), "loop-watch"),
+        ]
         yield
-        scheduler.cancel()
-        await asyncio.gather(scheduler, return_exceptions=True)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         await services.aclose()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    access = AdminAccess(services.settings)
-    app.add_middleware(AdminGate, access=access)
+    access = services.access
+    pages = frozenset(path for page in _PATHS for path in (page, f"{page}/"))
+    app.add_middleware(Gate, access=access, pages=pages | {ACCOUNT}, open_paths=OPEN_PATHS)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(services.settings))
-    _add_health(app, services)
+    add_refusals(app)
+    health = Health(services)
+    metrics = Metrics(services, health, LOGIN, connections)
+    add_health(app, health)
+    add_metrics(app, metrics, services.settings.metrics_token.get_secret_value())
     _add_redirects(app)
     add_trace_downloads(app, services)
     add_sweep_downloads(app, services)
     add_annotation_downloads(app, services)
     add_benchmark_downloads(app, services)
     add_page_code(app)
-    add_login(app, access)
-    add_admin_files(app, services, access)
-    _mount_admin(app, services, access)
+    add_login(app, access, services.settings)
+    if services.settings.oidc_issuer:
+        # Imported only here: the libraries for it would delay the start of every app without a provider.
+        from m1app.ui.login.provider import add_provider
+
+        add_provider(app, access, services.settings)
+    add_admin_files(app, services)
+    admin = build_blocks(AdminPage, services, "Admin – m1app", Permission.MANAGE)
+    requests = Quota(_REQUESTS_OF_A_PERSON, "You have this app open too many times at once. Close some of the tabs.")
+    _mount(app, admin, ADMIN, requests, (ADMIN_STYLE_SHEET,))
     # The first matching path wins: "/" matches everything, so it comes last.
-    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare")
-    _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate")
-    _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks")
-    _mount(app, build_blocks(ProbePage, services, "m1app"), "/")
-    # Outermost, so that responses to unexpected errors have the headers too.
-    return Secured(app, _PATHS)
+    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare", requests)
+    _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate", requests)
+    _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks", requests)
+    _mount(app, build_blocks(ProbePage, services, "m1app"), "/", requests)
+    # Outermost, so that responses to unexpected errors have the headers too, and are logged.
+    admitted = Admission(app, [*pages, LOGIN, CONFIRMED, ACCOUNT], Limits(uploads=UPLOADS))
+    return NamedByProxy(AccessLog(Secured(admitted), metrics.count), services.settings)
 
 
 def _mark_interrupted(services: Services) -> None:
-    """End what a process that is gone has left running."""
-    services.probe.mark_interrupted(is_at_start=True)
-    services.sweeps.mark_interrupted()
-    services.benchmarks.mark_interrupted()
-
-
-def _mount_admin(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """Mount the Admin page with Gradio's own check in addition to the gate."""
-
-    def page(blocks: gr.Blocks, services: Services) -> AdminPage:
-        return AdminPage(blocks, services, access)
-
-    def user(request: Request) -> str | None:
-        return "admin" if is_admitted(access, request) else None
-
-    _mount(app, build_blocks(page, services, "Admin – m1app"), ADMIN, (ADMIN_STYLE_SHEET,), user)
+    """End what a process that is gone has left running; a damaged database is left as it is."""
+    with suppress(DatabaseCorrupt):
+        services.probe.mark_interrupted(is_at_start=True)
+        services.sweeps.mark_interrupted()
+        services.benchmarks.mark_interrupted()
 
 
 def _mount(
     app: FastAPI,
     blocks: gr.Blocks,
     path: str,
+    requests: Quota,
     more_style_sheets: Sequence[Path] = (),
-    user: Callable[[Request], str | None] | None = None,
 ) -> None:
     gr.mount_gradio_app(
         app,
@@ -116,7 +160,6 @@ def _mount(
         path=path,
         theme=make_theme(),
         css_paths=[*STYLE_SHEETS, *more_style_sheets],
-        auth_dependency=user,
         js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
         footer_links=[],
         run_history=False,
@@ -126,13 +169,11 @@ def _mount(
         pwa=False,
         enable_monitoring=False,
     )
-
-
-def _add_health(app: FastAPI, services: Services) -> None:
-    @app.get("/healthz")
-    async def health() -> JSONResponse:
-        status = services.engines.status()
-        return JSONResponse({"ok": True, "engine": status.state.value, "model": status.model})
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    queue = blocks._queue
+    assert isinstance(queue, FairQueue)
+    mounted.app = OnlyOpenRoutes(mounted.app, requests, queue.is_own_tab)
 
 
 def _add_redirects(app: FastAPI) -> None:

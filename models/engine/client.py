@@ -1,23 +1,29 @@
 """One client for every OpenAI-compatible completions server: llama.cpp, vLLM, SGLang.
 
-Always streams: closing the stream is how a request is cancelled, and llama.cpp cannot cancel one that does not
-stream. Retries only what cannot have generated a token yet. Wire formats are in `models.engine.wire`.
+Streams, unless a request wants its response whole and the server can be trusted to cancel it: closing the connection is
+how a request is cancelled, and llama.cpp cannot cancel one that does not stream. Retries only what cannot have
+generated a token yet. Responses are read in `incoming`, within `limits`; their formats are in `wire` and `description`.
 """
 
 import asyncio
-import json
 import logging
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import httpx2
+from aiohttp import ClientResponse
 
+from models.engine import description
 from models.engine import wire as engine_wire
+from models.engine.connections import EngineConnections, Sent
 from models.engine.endpoint import Endpoint
+from models.engine.incoming import mapped_errors, read_beginning, read_events, read_reply
+from models.engine.json_text import json_object, shown
+from models.engine.limits import EngineLimits
+from models.engine.missing_ids import MissingIds
 from models.engine.protocol import (
     ChatMessage,
     CompletionChunk,
@@ -26,23 +32,12 @@ from models.engine.protocol import (
     EngineKind,
     TokenIds,
 )
-from models.errors import (
-    BadEngineResponse,
-    EngineDropped,
-    EngineError,
-    EngineUnreachable,
-    ModelNotServed,
-    RateLimited,
-)
+from models.engine.stream_allowance import StreamAllowance
+from models.errors import BadEngineResponse, EngineDropped, EngineError, RateLimited
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_CONNECT_SECONDS = 5.0
-_KEEP_ALIVE_SECONDS = 2.0
-"""Below the 5 s after which llama.cpp and vLLM close an idle connection: a request sent at that moment is lost."""
-_SILENCE_SECONDS = 600.0
-"""Longest wait for the next byte: a long prompt on a slow machine, behind a full queue."""
 _MAX_BACKOFF_SECONDS = 8.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
 # Spellings that tokenizers turn into special tokens; vLLM's /tokenize has no option to prevent that.
@@ -57,19 +52,27 @@ class OpenAIEngine:
             `models.errors.ServerError`.
         model: the model to use; None uses the only one that is served.
         max_attempts: attempts for a request that cannot have generated anything yet.
+        limits: how much the engine may send.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint], model: str | None = None, *, max_attempts: int = 4) -> None:
+    def __init__(
+        self,
+        endpoint: Callable[[], Endpoint],
+        model: str | None = None,
+        *,
+        max_attempts: int = 4,
+        limits: EngineLimits | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._model = model
         self._max_attempts = max_attempts
+        self._limits = limits or EngineLimits()
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_KEEP_ALIVE_SECONDS)
-        timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-        # trust_env=False: a proxy set in the environment must not see questions meant for a local engine.
-        self._client = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
+        self._connections = EngineConnections()
+        self.generating = 0
+        """Requests for tokens that are under way."""
 
     async def describe(self) -> EngineInfo:
         """See `Engine.describe`."""
@@ -82,7 +85,7 @@ class OpenAIEngine:
 
     async def served_models(self) -> tuple[str, ...]:
         """Names of the models that the engine serves; raises EngineError."""
-        return tuple(str(entry["id"]) for entry in await self._listing())
+        return tuple(entry["id"] for entry in await self._listing())
 
     async def tokenize(self, text: str, *, parse_special: bool) -> TokenIds:
         """See `Engine.tokenize`."""
@@ -101,10 +104,10 @@ class OpenAIEngine:
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
         if info.kind is EngineKind.LLAMA_CPP:
             body = {"content": text, "add_special": False, "parse_special": parse_special}
-            return await self._token_list(body)
+            return await self._tokens_of(text, body)
         pieces = [text] if parse_special else _split_special_spellings(text)
         bodies = [{"model": info.model, "prompt": piece, "add_special_tokens": False} for piece in pieces]
-        return sum(await asyncio.gather(*map(self._token_list, bodies)), ())
+        return sum(await asyncio.gather(*map(self._tokens_of, pieces, bodies)), ())
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
         """See `Engine.detokenize`."""
@@ -131,15 +134,17 @@ class OpenAIEngine:
         """See `Engine.stream`."""
         info = await self.describe()
         body = engine_wire.request_body(request, info.kind, info.model)
-        ids = _IdCheck(self, is_patient=info.kind is EngineKind.LLAMA_CPP)
+        ids = MissingIds(self, is_patient=info.kind is EngineKind.LLAMA_CPP)
         is_finished = False
-        async with self._open_stream(body) as events:
+        opened = self._whole(body) if engine_wire.is_whole(request, info.kind) else self._open_stream(body)
+        async with self._counted(), opened as (events, allowance):
             async for event in events:
-                if "error" in event:
-                    error = event["error"] if isinstance(event["error"], dict) else {"message": event["error"]}
+                if error := event.get("error"):
+                    error = error if isinstance(error, dict) else {"message": error}
                     raise engine_wire.error_for(200, "", error, model=info.model)
                 chunk = engine_wire.read_chunk(event, with_logprobs=request.top_logprobs > 0)
                 chunk = await ids.complete(chunk, engine_wire.tokens_generated(event))
+                allowance.take_chunk(chunk)
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk
         if not is_finished:
@@ -147,55 +152,38 @@ class OpenAIEngine:
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
-    async def _listing(self) -> list[dict[str, Any]]:
-        listing = (await self._get("/v1/models")).get("data")
-        if not isinstance(listing, list) or not all(isinstance(e, dict) and "id" in e for e in listing):
-            raise BadEngineResponse(
-                f"{self._endpoint().base_url}/v1/models lists no models. Is this an OpenAI-compatible server?"
-            )
-        return listing
+    async def _listing(self) -> list[description.Json]:
+        return description.read_listing(await self._get("/v1/models"), self._endpoint().base_url, self._limits)
 
     async def _describe(self) -> EngineInfo:
-        entry = self._choose(await self._listing())
-        kind = _kind(str(entry.get("owned_by")))
-        version, parallel = await self._version(kind)
-        context = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx")
-        if not isinstance(context, int):
-            raise BadEngineResponse("The engine does not report its context length (max_model_len or meta.n_ctx).")
-        return EngineInfo(kind, version, str(entry["id"]), context, parallel, str(entry.get("root") or ""))
-
-    def _choose(self, listing: list[dict[str, Any]]) -> dict[str, Any]:
-        served = ", ".join(str(entry.get("id")) for entry in listing) or "none"
-        if self._model is None and len(listing) == 1:
-            return listing[0]
-        if self._model is None:
-            raise ModelNotServed(f"The engine serves several models; set M1_MODEL to one of: {served}.")
-        for entry in listing:
-            if engine_wire.lists_model([entry], self._model):
-                return entry
-        raise ModelNotServed(
-            f"The engine does not serve {self._model!r}. It serves: {served}. Set M1_MODEL to one of these."
-        )
+        entry = description.choose_model(await self._listing(), self._model)
+        version, slots = await self._version(description.read_kind(entry))
+        return description.read_info(entry, version, slots, self._limits)
 
     async def _version(self, kind: EngineKind) -> tuple[str, int | None]:
         """Server version and parallel requests; both are optional, so a refusal is not an error."""
+        is_llama_cpp = kind is EngineKind.LLAMA_CPP
         try:
-            if kind is EngineKind.LLAMA_CPP:
-                props = await self._get("/props")
-                slots = props.get("total_slots")
-                return str(props.get("build_info") or ""), slots if isinstance(slots, int) else None
-            return str((await self._get("/version")).get("version") or ""), None
+            reply = await self._get("/props" if is_llama_cpp else "/version")
         except EngineError as exc:
             _log.debug("the engine reports no version: %s", exc)
             return "", None
+        slots = description.read_slots(reply, self._limits) if is_llama_cpp else None
+        return description.read_version(reply, kind), slots
+
+    async def _tokens_of(self, text: str, body: dict[str, Any]) -> TokenIds:
+        ids, most = await self._token_list(body), self._limits.tokens_of(text)
+        if len(ids) > most:
+            raise BadEngineResponse(
+                f"The engine's /tokenize returned {len(ids):,} tokens for a text of {len(text):,} characters; at most "
+                f"{most:,} are allowed."
+            )
+        return ids
 
     async def _token_list(self, body: dict[str, Any]) -> TokenIds:
-        tokens = (await self._post("/tokenize", body)).get("tokens")
-        if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
-            raise BadEngineResponse("The engine's /tokenize returned no list of token ids.")
-        return tuple(tokens)
+        return engine_wire.read_token_ids((await self._post("/tokenize", body)).get("tokens"))
 
     async def _get(self, path: str) -> dict[str, Any]:
         return await self._retrying(lambda: self._json("GET", path, None))
@@ -204,54 +192,91 @@ class OpenAIEngine:
         return await self._retrying(lambda: self._json("POST", path, body))
 
     async def _json(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        with _mapped_errors():
-            endpoint = self._endpoint()
-            response = await self._client.request(
-                method, endpoint.base_url + path, json=body, headers=self._headers(endpoint)
-            )
-            if response.status_code != 200:
-                raise self._error(response, response.text)
-            return _json_object(response.text)
+        with mapped_errors():
+            async with asyncio.timeout(self._limits.reply_seconds):
+                sent = await self._send(method, path, body, self._limits.reply_seconds)
+                with closing(sent.response) as response:
+                    return json_object(await read_reply(response, self._limits.reply_bytes_after(sent.size_bytes)))
 
     @asynccontextmanager
-    async def _open_stream(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        response = await self._retrying(lambda: self._send(body))
+    async def _open_stream(
+        self, body: dict[str, Any]
+    ) -> AsyncIterator[tuple[AsyncIterator[dict[str, Any]], StreamAllowance]]:
+        sent = await self._retrying(lambda: self._begin_stream(body))
+        allowance = StreamAllowance(self._limits, sent.size_bytes, body["max_tokens"])
+        with closing(sent.response) as response:
+            async with aclosing(read_events(response, allowance)) as events:
+                yield events, allowance
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self.generating += 1
         try:
-            yield _events(response)
+            yield
         finally:
-            await response.aclose()
+            self.generating -= 1
 
-    async def _send(self, body: dict[str, Any]) -> httpx2.Response:
-        with _mapped_errors():
-            endpoint = self._endpoint()
-            url = endpoint.base_url + "/v1/completions"
-            request = self._client.build_request("POST", url, json=body, headers=self._headers(endpoint))
-            response = await self._client.send(request, stream=True)
-            if response.status_code != 200:
-                try:
-                    await response.aread()
-                    raise self._error(response, response.text)
-                finally:
-                    await response.aclose()
-            return response
+    @asynccontextmanager
+    async def _whole(
+        self, body: dict[str, Any]
+    ) -> AsyncIterator[tuple[AsyncIterator[dict[str, Any]], StreamAllowance]]:
+        """As `_open_stream`, with the whole response as the only event."""
+        reply, sent_bytes = await self._retrying(lambda: self._wait_for_whole(body))
 
-    def _error(self, response: httpx2.Response, text: str) -> EngineError:
-        try:
-            content = json.loads(text)
-        except ValueError:
-            content = {}
-        error = content.get("error", content) if isinstance(content, dict) else {}
-        error = error if isinstance(error, dict) else {"message": error}
-        retry_after = response.headers.get("retry-after")
-        return engine_wire.error_for(response.status_code, text, error, model=self._name(), retry_after=retry_after)
+        async def events() -> AsyncIterator[dict[str, Any]]:
+            yield json_object(reply)
 
-    def _headers(self, endpoint: Endpoint) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        yield events(), StreamAllowance(self._limits, sent_bytes, body["max_tokens"])
+
+    async def _wait_for_whole(self, body: dict[str, Any]) -> tuple[bytes, int]:
+        seconds = self._limits.whole_seconds(body["max_tokens"])
+        with mapped_errors():
+            async with asyncio.timeout(seconds):
+                sent = await self._send("POST", "/v1/completions", body, seconds)
+                with closing(sent.response) as response:
+                    most = self._limits.whole_bytes(sent.size_bytes, body["max_tokens"])
+                    return await read_reply(response, most), sent.size_bytes
+
+    async def _begin_stream(self, body: dict[str, Any]) -> Sent:
+        with mapped_errors():
+            async with asyncio.timeout(self._limits.idle_seconds):
+                return await self._send("POST", "/v1/completions", body, self._limits.idle_seconds)
+
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None, silence_seconds: float) -> Sent:
+        """The response with its body unread; raises what the status says."""
+        endpoint = self._endpoint()
         # llama.cpp closes some connections right after a stream that it said to keep: 2 of 100 requests that followed
         # at once were lost. A new connection on the same machine takes a fraction of a millisecond.
-        if self._info is None or self._info.kind is EngineKind.LLAMA_CPP:
-            headers["Connection"] = "close"
-        return headers
+        is_kept = self._info is not None and self._info.kind is not EngineKind.LLAMA_CPP
+        sent = await self._connections.send(
+            method,
+            endpoint.base_url + path,
+            body,
+            {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {},
+            silence_seconds=silence_seconds,
+            is_kept=is_kept,
+        )
+        if sent.response.status == 200:
+            return sent
+        with closing(sent.response) as response:
+            raise await self._error(response)
+
+    async def _error(self, response: ClientResponse) -> EngineError:
+        if 300 <= response.status < 400:
+            place = shown(response.headers.get("location", ""), 100)
+            return BadEngineResponse(
+                f"The engine redirects to {place!r}. The app follows no redirects, because questions would be sent "
+                "there. Set M1_ENGINE_URL to the address that answers."
+            )
+        text = await read_beginning(response, self._limits.error_bytes)
+        try:
+            content = json_object(text.encode())
+        except BadEngineResponse:
+            content = {}
+        error = content.get("error", content)
+        error = error if isinstance(error, dict) else {"message": error}
+        retry_after = response.headers.get("retry-after")
+        return engine_wire.error_for(response.status, text, error, model=self._name(), retry_after=retry_after)
 
     def _name(self) -> str:
         return self._info.model if self._info else self._model or ""
@@ -265,97 +290,6 @@ class OpenAIEngine:
                     raise
                 await asyncio.sleep(_backoff_seconds(exc, tries))
         raise AssertionError("unreachable: the loop returns or raises")
-
-
-class _IdCheck:
-    """Fills in token ids that llama.cpp withholds while a character is incomplete.
-
-    It sends a character of several tokens with the id of the last one only, but counts them all. The missing ids
-    are those by which its own tokenizer spells the character; when they do not add up, or the stream ends inside
-    a character, the tokens are reported as generated without ids.
-    """
-
-    def __init__(self, engine: OpenAIEngine, *, is_patient: bool) -> None:
-        self._engine = engine
-        self._is_patient = is_patient
-        self._seen = 0
-
-    async def complete(self, chunk: CompletionChunk, generated: int | None) -> CompletionChunk:
-        self._seen += len(chunk.token_ids)
-        missing = (generated or 0) - self._seen
-        if not self._is_patient:
-            if chunk.text and not chunk.token_ids:
-                raise BadEngineResponse(
-                    "The engine sends text without token ids, so tokens cannot be counted exactly. "
-                    "Use vLLM 0.10.2 or newer, SGLang with token ids, or llama.cpp."
-                )
-            return chunk
-        if missing <= 0:
-            return chunk
-        self._seen += missing
-        ids = await self._engine.tokenize(chunk.text, parse_special=False) if chunk.text else ()
-        if len(ids) == len(chunk.token_ids) + missing and ids[len(ids) - len(chunk.token_ids) :] == chunk.token_ids:
-            return _with_ids(chunk, ids, 0)
-        return _with_ids(chunk, chunk.token_ids, missing)
-
-
-def _with_ids(chunk: CompletionChunk, ids: TokenIds, unreported: int) -> CompletionChunk:
-    return CompletionChunk(
-        ids, chunk.text, chunk.finish_reason, chunk.top_logprobs, unreported, chunk.prompt_tokens_cached
-    )
-
-
-async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
-    with _mapped_errors(is_streaming=True):
-        async for line in response.aiter_lines():
-            if not line.startswith("data:"):
-                continue
-            payload = line[5:].strip()
-            if payload == "[DONE]":
-                return
-            yield _json_object(payload)
-
-
-class _mapped_errors:  # noqa: N801 - used as a context manager
-    """Turns the HTTP library's errors into this package's."""
-
-    def __init__(self, *, is_streaming: bool = False) -> None:
-        self._is_streaming = is_streaming
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, exc: BaseException | None, _traceback: object) -> None:
-        if not isinstance(exc, httpx2.HTTPError | httpx2.InvalidURL):
-            return
-        if self._is_streaming:
-            raise EngineDropped(
-                "The connection to the engine broke during generation. What was generated is kept."
-            ) from exc
-        if isinstance(exc, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL):
-            raise EngineUnreachable(
-                f"No engine is responding ({type(exc).__name__}). Check that it is running and that M1_ENGINE_URL is "
-                "its address."
-            ) from exc
-        # The request may have reached the engine, so it is not repeated.
-        raise EngineDropped(f"The engine did not respond ({type(exc).__name__}). Run the question again.") from exc
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except ValueError as exc:
-        raise BadEngineResponse(
-            f"The engine sent something that is not JSON: {text[:80]!r}. Is this an OpenAI-compatible server?"
-        ) from exc
-    if not isinstance(content, dict):
-        raise BadEngineResponse(f"The engine sent {type(content).__name__} instead of an object.")
-    return content
-
-
-def _kind(owned_by: str) -> EngineKind:
-    kinds = {"llamacpp": EngineKind.LLAMA_CPP, "vllm": EngineKind.VLLM, "sglang": EngineKind.SGLANG}
-    return kinds.get(owned_by, EngineKind.OTHER)
 
 
 def _backoff_seconds(error: EngineError, tries: int) -> float:

@@ -66,6 +66,10 @@ class CompletionRequest:
     """How many of the likeliest tokens to report at each position, 0-20."""
     is_fresh: bool = False
     """Compute the prompt without the cache, so that the result does not depend on earlier requests (llama.cpp only)."""
+    is_whole: bool = False
+    """Wait for everything and get it as one chunk, from servers that notice when a client that waits is gone."""
+    stop_texts: tuple[str, ...] = ()
+    """Text that ends a whole response, and is part of it; a stream is ended by closing it."""
 
 
 @dataclass(frozen=True, slots=True)

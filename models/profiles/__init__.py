@@ -1,6 +1,7 @@
 """How a model family opens and closes thinking and answers: one TOML file per family.
 
-A new family is a new file in this folder. `Profile` is what a file holds; `models.thinking.prompting` turns it into the
+A new family is a new file in this folder; `extends` names a file from which it takes what it leaves out, except the
+names of models. `Profile` is what a file holds; `models.thinking.prompting` turns it into the
 token ids of one engine.
 """
 
@@ -10,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.errors import CatalogError, UnknownProfile
+from models.profiles.forcing import Forcing
 
 FALLBACK_PROFILE_ID = "plain"
 _DIRECTORY = Path(__file__).parent
@@ -49,10 +51,15 @@ class ChatSection(_Section):
 
 
 class PromptSection(_Section):
-    """The user's turn; {question} and {options} are filled in."""
+    """The user's turn; {question} and {options} are filled in, and {letters}, such as 'A', 'B', or 'C'."""
 
     with_options: str = "{question}\n{options}"
     open: str = "{question}"
+    option: str = "{letter}. {text}"
+    """How one option is written."""
+    between_options: str = "\n"
+    keeps_option_text: bool = False
+    """Whether an option's text stays as it is; otherwise its lines are joined, and spaces at its ends left out."""
 
 
 class ThinkingSection(_Section):
@@ -66,8 +73,12 @@ class ThinkingSection(_Section):
     """Text that ends thinking and is not a token."""
     wait: str = "Wait"
     """What a forced round inserts."""
+    forcing: Forcing = Forcing.EXACT
+    """How rounds are forced."""
     natural_close: str
     overrun_close: str
+    closes_on_new_line: bool = False
+    """Whether a line break is inserted before the close where the thinking does not end in one."""
 
 
 class AnswerSection(_Section):
@@ -76,6 +87,19 @@ class AnswerSection(_Section):
     stop_tokens: list[str] = Field(min_length=1)
     option_prefix: str = ""
     """Follows the close; the next token is an option's letter."""
+
+
+class OwnDataSection(PromptSection):
+    """The text that the family itself was trained on, where that is not what it is asked with."""
+
+    close: str
+    """Between thinking, which ends in a line break, and answer."""
+    answer_prefix: str
+    """Precedes an answer that does not contain it, spaces at its ends aside."""
+    after_end: str
+    """Follows the end of the assistant's turn."""
+    reference: str
+    """Source of this form."""
 
 
 class _File(_Section):
@@ -87,6 +111,7 @@ class _File(_Section):
     prompt: PromptSection = PromptSection()
     thinking: ThinkingSection
     answer: AnswerSection
+    own_data: OwnDataSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +130,7 @@ class Profile:
     prompt: PromptSection
     thinking: ThinkingSection
     answer: AnswerSection
+    own_data: OwnDataSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +182,9 @@ def load_profiles(directory: Path = _DIRECTORY) -> Profiles:
 
 
 def _read(path: Path) -> Profile:
+    values = _values(path)
     try:
-        content = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as exc:
-        raise CatalogError(f"{path}: not valid TOML: {exc}. Correct that line.") from exc
+        content = _File.model_validate(values)
     except ValidationError as exc:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
         raise CatalogError(f"{path}: {faults}. Compare with the other files of that folder.") from exc
@@ -173,7 +198,26 @@ def _read(path: Path) -> Profile:
         prompt=content.prompt,
         thinking=content.thinking,
         answer=content.answer,
+        own_data=content.own_data,
     )
+
+
+def _values(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as exc:
+        raise CatalogError(f"{path}: not valid TOML: {exc}. Correct that line.") from exc
+    if "extends" not in values:
+        return values
+    base = path.parent / f"{values.pop('extends')}.toml"
+    if base == path or not base.is_file():
+        raise CatalogError(f"{path}: extends {base.stem!r}, and there is no {base}. Name another file of that folder.")
+    kept = {name: value for name, value in _values(base).items() if name not in ("models", "hints")}
+    return kept | {name: _over(kept.get(name), value) for name, value in values.items()}
+
+
+def _over(base: Any, value: Any) -> Any:
+    return base | value if isinstance(base, dict) and isinstance(value, dict) else value
 
 
 def _placeholders(template: str) -> set[str]:

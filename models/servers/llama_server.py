@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from models.servers.llama_worker import API_KEY_VARIABLE, LlamaConfig
 from models.servers.managed_server import ManagedServer, ServerProgram
@@ -17,6 +18,7 @@ def llama_server(
     threads: int | None,
     log_path: Path,
     policy: RestartPolicy | None = None,
+    **tuning: Any,
 ) -> ManagedServer:
     """An embedded engine over one GGUF file, not started yet.
 
@@ -28,8 +30,9 @@ def llama_server(
         threads: processor threads; None leaves the choice to llama.cpp.
         log_path: its log file.
         policy: how often to restart it after crashes.
+        tuning: further fields of `LlamaConfig`.
     """
-    config = LlamaConfig(str(model_path.absolute()), model_id, context_length, parallel, threads)
+    config = LlamaConfig(str(model_path.absolute()), model_id, context_length, parallel, threads, **tuning)
 
     def command(api_key: str) -> ServerCommand:
         argv = (sys.executable, "-m", "models.servers.llama_worker", config.to_json())

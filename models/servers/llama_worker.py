@@ -27,6 +27,9 @@ REFUSED = 78
 _HOST = "127.0.0.1"
 _CACHE_RAM_MIB = 512
 _LOG_WARNINGS = 2
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+_CACHE_SHARES = {"f16": 1.0, "q8_0": 0.54, "q4_0": 0.29}
+"""Size of a cache of each type, compared with 16 bits."""
 
 
 class BadConfiguration(ValueError):
@@ -46,6 +49,14 @@ class LlamaConfig:
     """How many requests run at once, each in its own slot; at least 1."""
     threads: int | None = None
     """None leaves the choice to llama.cpp: the physical cores."""
+    gpu_layers: int = -1
+    """Layers on a GPU, where there is one; -1 for all that fit."""
+    flash_attention: str = "auto"
+    """"auto", "on" or "off"."""
+    cache_type: str = "f16"
+    """Of the key-value cache: "f16", or less memory with "q8_0" or "q4_0"."""
+    speculation: str = ""
+    """"ngram" guesses tokens from what was generated before; empty for none. The tokens are the same."""
     port: int = 0
     """0 chooses a free one."""
 
@@ -76,6 +87,7 @@ def check(config: LlamaConfig) -> GgufHeader:
     for name, value in (("context_length", config.context_length), ("parallel", config.parallel)):
         if value < 1:
             raise BadConfiguration(f"{name} is {value}; set it to 1 or more.")
+    _check_choices(config)
     if config.threads is not None and config.threads < 1:
         raise BadConfiguration(f"threads is {config.threads}; set it to 1 or more, or leave it out.")
     header = check_model_file(Path(config.model_path))
@@ -84,8 +96,21 @@ def check(config: LlamaConfig) -> GgufHeader:
     return header
 
 
+def _check_choices(config: LlamaConfig) -> None:
+    for name, chosen, allowed in (
+        ("flash_attention", config.flash_attention, tuple(_FLASH_ATTENTION)),
+        ("cache_type", config.cache_type, tuple(_CACHE_SHARES)),
+        ("speculation", config.speculation, ("", "ngram")),
+    ):
+        if chosen not in allowed:
+            raise BadConfiguration(f"{name} is {chosen!r}; choose one of: {', '.join(map(repr, allowed))}.")
+    if config.cache_type != "f16" and config.flash_attention == "off":
+        raise BadConfiguration("A quantised key-value cache needs flash attention; do not turn it off.")
+
+
 def _check_memory(config: LlamaConfig, header: GgufHeader) -> None:
-    needed = header.cache_bytes_per_token() * config.context_length * config.parallel
+    tokens = config.context_length * config.parallel
+    needed = header.cache_bytes_per_token() * tokens * _CACHE_SHARES[config.cache_type]
     available = _available_bytes()
     if available is not None and needed > available:
         raise BadConfiguration(
@@ -138,6 +163,12 @@ def serve(config: LlamaConfig, header: GgufHeader, api_key: str) -> None:
     params.offline = True
     params.endpoint_slots = params.endpoint_metrics = True
     params.verbosity = _LOG_WARNINGS
+    params.n_gpu_layers = config.gpu_layers
+    params.flash_attn_type = _FLASH_ATTENTION[config.flash_attention]
+    kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config.cache_type.upper()}")
+    params.cache_type_k = params.cache_type_v = kind
+    if config.speculation:
+        params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
     if config.threads is not None:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     server = xllamacpp.Server(params)

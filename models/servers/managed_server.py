@@ -62,11 +62,13 @@ def serves_models(endpoint: Endpoint) -> bool:
     The key distinguishes the server that was started from another one that took its port.
     """
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
+    url = f"{endpoint.base_url}/v1/models"
     try:
-        answer = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=2.0, trust_env=False)
+        # The body is not read: another server at the port could send any amount of it.
+        with httpx2.stream("GET", url, headers=headers, timeout=2.0, trust_env=False) as answer:
+            return answer.status_code == 200
     except httpx2.HTTPError:
         return False
-    return answer.status_code == 200
 
 
 def _no_progress(_line: str) -> str | None:

@@ -151,6 +151,6 @@ def _parse_json(line: str) -> dict[str, object]:
         return {}
     try:
         parsed = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # any line of output that begins like JSON
         return {}
     return parsed if isinstance(parsed, dict) else {}

@@ -7,11 +7,12 @@ Method: m1 (arXiv 2504.00869) after s1 (arXiv 2501.19393). Differences from the 
 in docs/adr/0002-exact-budget.md.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.engine.protocol import TokenIds
+from models.profiles.forcing import Forcing
 
 
 class SegmentKind(StrEnum):
@@ -51,9 +52,9 @@ class Markers:
     opening: Marker
     """Follows the prompt; not counted against the budget."""
     wait: Marker
-    """The forced round's text where thinking ends in whitespace or is empty."""
+    """The forced round's text."""
     spaced_wait: Marker
-    """The forced round's text elsewhere: the same with a space in front."""
+    """The same with a space in front; see `choose_wait`."""
     natural_close: Marker
     overrun_close: Marker
     stop_token_ids: TokenIds
@@ -65,6 +66,9 @@ class Markers:
     answer_stop_token_ids: TokenIds
     option_prefix: Marker
     """Follows the closing; the next token is the letter of an option."""
+    line_break: Marker = Marker("", ())
+    """Precedes the closing unless the thinking ends in a line break; empty if the family has none there."""
+    forcing: Forcing = Forcing.EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,13 @@ class PassOutcome:
 
     thinking_finish: ThinkingFinish
     thinking_tokens: int
-    """Tokens after the opening, inserted "Wait"s included; never more than the budget."""
+    """Tokens after the opening, inserted "Wait"s included; at most what `allowed_tokens` says."""
     forced_rounds: int
     """Rounds that were used; at most those asked for."""
     context: TokenIds = field(default=(), compare=False)
     """Prompt and all of the thinking, up to where it is closed."""
+    ends_line: bool = field(default=False, compare=False)
+    """Whether the thinking ends in a line break."""
 
 
 def thinking_pass(
@@ -127,7 +133,7 @@ def thinking_pass(
     Args:
         prompt_ids: the rendered chat prompt, up to the assistant's turn.
         markers: the family's delimiters.
-        budget_tokens: most tokens of thinking, at least 1; "Wait" tokens count.
+        budget_tokens: most tokens of thinking, at least 1; `allowed_tokens` says which "Wait"s count.
         force_rounds: how many natural stops are overruled, at least 0.
         answer_cap_tokens: most tokens of the answer, at least 1.
 
@@ -141,7 +147,7 @@ def thinking_pass(
     outcome = yield from think(
         prompt_ids + markers.opening.token_ids, markers, budget_tokens=budget_tokens, force_rounds=force_rounds
     )
-    close = closing(markers, outcome.thinking_finish)
+    close = closing(markers, outcome.thinking_finish, ends_line=outcome.ends_line)
     yield Insert(SegmentKind.CLOSE, close)
     yield answer_step(outcome.context + close.token_ids, markers, answer_cap_tokens)
     return outcome
@@ -154,47 +160,92 @@ def think(
     budget_tokens: int,
     force_rounds: int,
     used_tokens: int = 0,
-    used_rounds: int = 0,
+    used_waits: Sequence[int] = (),
     text_before: str = "",
 ) -> Generator[Step, Generated | None, PassOutcome]:
     """The thinking of a pass, without its answer. Args, steps and errors as `thinking_pass`.
 
     Args:
         context: everything up to the next token of thinking.
-        used_tokens: thinking tokens that `context` holds already; less than the budget.
-        used_rounds: "Wait"s among them.
+        used_tokens: thinking tokens that `context` holds already; fewer than are allowed.
+        used_waits: tokens of each "Wait" among them.
         text_before: text of the open stretch of thinking, when `context` ends inside one.
     """
     _check("thinking budget", budget_tokens, 1)
     _check("force rounds", force_rounds, 0)
-    used, rounds = used_tokens, used_rounds
+    used, waits, ends_line = used_tokens, list(used_waits), _ends_line(text_before)
     while True:
+        allowed = allowed_tokens(markers.forcing, budget_tokens, waits)
         generated = yield Generate(
-            SegmentKind.THINK, context, budget_tokens - used, markers.stop_token_ids, markers.stop_texts
+            SegmentKind.THINK, context, allowed - used, markers.stop_token_ids, markers.stop_texts
         )
         assert generated is not None
         context += generated.token_ids
         used += len(generated.token_ids)
+        if generated.text:
+            ends_line = _ends_line(generated.text)
         if not generated.is_natural_stop:
-            return PassOutcome(ThinkingFinish.BUDGET, used, rounds, context)
+            return PassOutcome(ThinkingFinish.BUDGET, used, len(waits), context, ends_line)
         wait = choose_wait(markers, text_before + generated.text)
         text_before = ""
-        if not is_forced(used, len(wait.token_ids), rounds, budget_tokens=budget_tokens, force_rounds=force_rounds):
-            return PassOutcome(ThinkingFinish.NATURAL, used, rounds, context)
+        wait_tokens = len(wait.token_ids)
+        if not is_forced(
+            markers.forcing, used, wait_tokens, waits, budget_tokens=budget_tokens, force_rounds=force_rounds
+        ):
+            return PassOutcome(ThinkingFinish.NATURAL, used, len(waits), context, ends_line)
         yield Insert(SegmentKind.WAIT, wait)
         context += wait.token_ids
-        used += len(wait.token_ids)
-        rounds += 1
+        used += wait_tokens
+        waits.append(wait_tokens)
+        ends_line = False
 
 
-def is_forced(used_tokens: int, wait_tokens: int, used_rounds: int, *, budget_tokens: int, force_rounds: int) -> bool:
-    """Whether a natural stop is overruled: a round is left, and "Wait" and one more token fit into the budget."""
-    return used_rounds < force_rounds and used_tokens + wait_tokens + 1 <= budget_tokens
+def allowed_tokens(forcing: Forcing, budget_tokens: int, waits: Sequence[int]) -> int:
+    """Tokens of thinking that a budget allows after forced rounds.
+
+    Args:
+        forcing: the rule.
+        budget_tokens: the budget.
+        waits: tokens of each "Wait" so far.
+    """
+    return budget_tokens if forcing is Forcing.EXACT else budget_tokens + sum(waits[:-1])
 
 
-def closing(markers: Markers, finish: ThinkingFinish) -> Marker:
-    """What ends the thinking and opens the answer."""
-    return markers.natural_close if finish is ThinkingFinish.NATURAL else markers.overrun_close
+def is_forced(
+    forcing: Forcing,
+    used_tokens: int,
+    wait_tokens: int,
+    used_waits: Sequence[int],
+    *,
+    budget_tokens: int,
+    force_rounds: int,
+) -> bool:
+    """Whether a natural stop is overruled: a round is left, and "Wait" and one more token are allowed.
+
+    Args:
+        forcing: the rule.
+        used_tokens: tokens of thinking so far, "Wait"s included.
+        wait_tokens: tokens of the "Wait" that would follow.
+        used_waits: tokens of each "Wait" so far.
+        budget_tokens: the budget.
+        force_rounds: how many natural stops are overruled.
+    """
+    allowed = allowed_tokens(forcing, budget_tokens, (*used_waits, wait_tokens))
+    return len(used_waits) < force_rounds and used_tokens + wait_tokens + 1 <= allowed
+
+
+def closing(markers: Markers, finish: ThinkingFinish, *, ends_line: bool) -> Marker:
+    """What ends the thinking and opens the answer.
+
+    Args:
+        markers: the family's delimiters.
+        finish: why the thinking ended.
+        ends_line: whether it ends in a line break.
+    """
+    close = markers.natural_close if finish is ThinkingFinish.NATURAL else markers.overrun_close
+    if ends_line or not markers.line_break.text:
+        return close
+    return Marker(markers.line_break.text + close.text, markers.line_break.token_ids + close.token_ids)
 
 
 def answer_step(context: TokenIds, markers: Markers, answer_cap_tokens: int) -> Generate:
@@ -203,8 +254,14 @@ def answer_step(context: TokenIds, markers: Markers, answer_cap_tokens: int) -> 
 
 
 def choose_wait(markers: Markers, text_before: str) -> Marker:
-    """The "Wait" that continues `text_before` without gluing two words together."""
+    """The "Wait" that continues `text_before`: without joining two words, or as the published code does it."""
+    if markers.forcing is Forcing.AS_PUBLISHED:
+        return markers.spaced_wait if text_before.endswith(" ") else markers.wait
     return markers.spaced_wait if text_before and not text_before[-1].isspace() else markers.wait
+
+
+def _ends_line(text: str) -> bool:
+    return text.endswith("\n")
 
 
 def _check(name: str, value: int, least: int) -> None:

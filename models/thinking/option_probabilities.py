@@ -27,7 +27,7 @@ class OptionProbabilities:
 
 async def option_probabilities(engine: Engine, prompt_ids: TokenIds, letters: Collection[str]) -> OptionProbabilities:
     """Ask for one token after `prompt_ids` and read the letters' probabilities; raises EngineError."""
-    request = CompletionRequest(prompt_ids, max_tokens=1, top_logprobs=TOP_LOGPROBS)
+    request = CompletionRequest(prompt_ids, max_tokens=1, top_logprobs=TOP_LOGPROBS, is_whole=True)
     candidates: tuple[TokenLogprob, ...] = ()
     generated = 0
     async with aclosing(engine.stream(request)) as chunks:
@@ -43,5 +43,5 @@ def letter_mass(candidates: Sequence[TokenLogprob], letters: Collection[str]) ->
     for candidate in candidates:
         letter = candidate.text.strip()
         if letter in mass:
-            mass[letter] += math.exp(candidate.logprob)
+            mass[letter] = min(1.0, mass[letter] + math.exp(candidate.logprob))  # a sum is above 1 by rounding
     return mass

@@ -43,8 +43,9 @@ async def bind_markers(engine: Engine, profile: Profile) -> Markers:
         thinking.natural_close,
         thinking.overrun_close,
         answer.option_prefix,
+        "\n" if thinking.closes_on_new_line else "",
     ]
-    opening, wait, spaced_wait, natural, overrun, option_prefix = await asyncio.gather(
+    opening, wait, spaced_wait, natural, overrun, option_prefix, line_break = await asyncio.gather(
         *(_marker(engine, text) for text in texts)
     )
     stops = await asyncio.gather(*(_marker(engine, text) for text in thinking.stop_tokens))
@@ -60,6 +61,8 @@ async def bind_markers(engine: Engine, profile: Profile) -> Markers:
         stop_token_texts=tuple(m.text for m in stops if len(m.token_ids) == 1),
         answer_stop_token_ids=tuple(m.token_ids[0] for m in answer_stops if len(m.token_ids) == 1),
         option_prefix=option_prefix,
+        line_break=line_break,
+        forcing=thinking.forcing,
     )
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from models.engine.protocol import TokenIds
-from models.thinking.budget_forcing import ThinkingFinish, is_forced
+from models.profiles.forcing import Forcing
+from models.thinking.budget_forcing import ThinkingFinish, allowed_tokens, is_forced
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,21 +59,50 @@ def grid(budgets: Iterable[int], force_rounds: Iterable[int]) -> tuple[Cell, ...
     return tuple(sorted(cells, key=lambda cell: (cell.force_rounds, cell.budget_tokens)))
 
 
-def cut_of(cell: Cell, stops: Sequence[Stop], tokens: int) -> Cut | None:
+def cut_of(cell: Cell, stops: Sequence[Stop], tokens: int, forcing: Forcing = Forcing.EXACT) -> Cut | None:
     """Where `cell` ends; None if the pass has not reached it yet.
 
     Args:
         cell: no larger than the pass in budget and rounds.
         stops: the pass's natural stops so far, in order.
         tokens: thinking tokens of the pass so far.
+        forcing: how rounds are forced.
     """
-    budget = cell.budget_tokens
+    waits: list[int] = []
     for rounds, stop in enumerate(stops):
-        if stop.tokens + len(stop.delimiter_ids) > budget:
-            return Cut(budget, ThinkingFinish.BUDGET, rounds)
-        if not is_forced(stop.tokens, stop.wait_tokens, rounds, budget_tokens=budget, force_rounds=cell.force_rounds):
+        allowed = allowed_tokens(forcing, cell.budget_tokens, waits)
+        if stop.tokens + len(stop.delimiter_ids) > allowed:
+            return Cut(allowed, ThinkingFinish.BUDGET, rounds)
+        if not is_forced(
+            forcing,
+            stop.tokens,
+            stop.wait_tokens,
+            waits,
+            budget_tokens=cell.budget_tokens,
+            force_rounds=cell.force_rounds,
+        ):
             return Cut(stop.tokens, ThinkingFinish.NATURAL, rounds)
-    return Cut(budget, ThinkingFinish.BUDGET, len(stops)) if tokens >= budget else None
+        waits.append(stop.wait_tokens)
+    allowed = allowed_tokens(forcing, cell.budget_tokens, waits)
+    return Cut(allowed, ThinkingFinish.BUDGET, len(stops)) if tokens >= allowed else None
+
+
+def budget_ends(cells: Iterable[Cell], wait_tokens: Iterable[int], forcing: Forcing) -> frozenset[int]:
+    """Every number of thinking tokens at which the budget of a cell can end it.
+
+    Args:
+        cells: the grid.
+        wait_tokens: how many tokens a "Wait" can have.
+        forcing: how rounds are forced.
+    """
+    ends, lengths = set[int](), set(wait_tokens)
+    for cell in cells:
+        sums = {0}  # Of the "Wait"s that do not count.
+        ends.add(cell.budget_tokens)
+        for _ in range(1, cell.force_rounds if forcing is Forcing.AS_PUBLISHED else 0):
+            sums = {each + length for each in sums for length in lengths}
+            ends |= {cell.budget_tokens + each for each in sums}
+    return frozenset(ends)
 
 
 def thinking_ids_before(cut: Cut, thinking_ids: TokenIds, stops: Sequence[Stop]) -> TokenIds:
@@ -101,6 +131,7 @@ class SweepPlan:
     """Follows one pass and returns at each step the cuts that have been reached."""
 
     cells: Sequence[Cell]
+    forcing: Forcing = Forcing.EXACT
     stops: list[Stop] = field(default_factory=list)
     cuts: dict[Cell, Cut] = field(default_factory=dict)
     """Cut of each cell that has been reached."""
@@ -114,7 +145,7 @@ class SweepPlan:
         """The pass has `tokens` of thinking; returns the newly reached cuts, in order."""
         known = set(self.cuts.values())
         for cell in self.cells:
-            if cell not in self.cuts and (cut := cut_of(cell, self.stops, tokens)):
+            if cell not in self.cuts and (cut := cut_of(cell, self.stops, tokens, self.forcing)):
                 self.cuts[cell] = cut
         return sorted(set(self.cuts.values()) - known)
 
@@ -123,7 +154,7 @@ class SweepPlan:
         known = set(self.cuts.values())
         for cell in self.cells:
             if cell not in self.cuts:
-                end = cut_of(cell, self.stops, tokens)
+                end = cut_of(cell, self.stops, tokens, self.forcing)
                 self.cuts[cell] = end or Cut(tokens, ThinkingFinish.BUDGET, len(self.stops))
         return sorted(set(self.cuts.values()) - known)
 

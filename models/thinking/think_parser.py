@@ -41,6 +41,7 @@ class ThinkParser:
         self._stop_token_ids = frozenset(stop_token_ids)
         self._stop_token_texts = tuple(text for text in stop_token_texts if text)
         self._stop_texts = tuple(text for text in stop_texts if text)
+        self._beginnings = {text[0] for text in self._stop_texts}
         self._held: deque[Delta] = deque()
         self.has_ended = False
         self.delimiter_ids: TokenIds = ()
@@ -57,6 +58,8 @@ class ThinkParser:
         """
         if self.has_ended:
             return Delta("", ())
+        if text and not (is_stop or self._held) and self._is_certain(text, token_ids):
+            return Delta(text, tuple(token_ids))
         self._hold_up_to_stop_token(text, tuple(token_ids))
         if not (text or is_stop or self.has_ended):
             return Delta("", ())  # Without new text nothing more can be decided.
@@ -68,6 +71,10 @@ class ThinkParser:
     def flush(self) -> Delta:
         """End the stream: return what was held back."""
         return self._release(len(self._held))
+
+    def _is_certain(self, text: str, token_ids: Sequence[int]) -> bool:
+        """Whether no delimiter can begin in the chunk, as in nearly all of them."""
+        return self._stop_token_ids.isdisjoint(token_ids) and not any(first in text for first in self._beginnings)
 
     def _drop_last_token(self) -> None:
         self.has_ended = True

@@ -4,7 +4,7 @@ The controller (`budget_forcing`) decides, the parser (`think_parser`) finds the
 module combines them into one stream of events for the page, the command line and the batch runner.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -109,15 +109,15 @@ async def run_thinking(
     settings: PassSettings,
     *,
     used_tokens: int = 0,
-    used_rounds: int = 0,
+    used_waits: Sequence[int] = (),
     text_before: str = "",
 ) -> AsyncGenerator[PassEvent, None]:
     """Run the thinking of a pass, without an answer; events and errors as `run_pass`.
 
     Args:
         context: everything up to the next token of thinking.
-        used_tokens: thinking tokens that `context` holds already; less than the budget.
-        used_rounds: "Wait"s among them.
+        used_tokens: thinking tokens that `context` holds already; fewer than are allowed.
+        used_waits: tokens of each "Wait" among them.
         text_before: text of the open stretch of thinking, when `context` ends inside one.
     """
     steps = think(
@@ -126,7 +126,7 @@ async def run_thinking(
         budget_tokens=settings.budget_tokens,
         force_rounds=settings.force_rounds,
         used_tokens=used_tokens,
-        used_rounds=used_rounds,
+        used_waits=used_waits,
         text_before=text_before,
     )
     async with aclosing(_drive(engine, steps, markers, settings, is_beginning=used_tokens == 0)) as events:
@@ -214,6 +214,7 @@ async def _generate(
         top_p=settings.top_p,
         seed=settings.seed,
         stop_token_ids=step.stop_token_ids,
+        stop_texts=step.stop_texts,
         is_fresh=is_fresh,
     )
     is_stop = False

@@ -169,6 +169,11 @@ class Catalog:
         return "Known ids: " + ", ".join(model.id for model in self.models) + "."
 
 
+def own_models(path: Path) -> tuple[CatalogModel, ...]:
+    """The entries of a user's file alone; none if there is no file. Raises CatalogError."""
+    return tuple(_read(path)) if path.exists() else ()
+
+
 def _id_of(model: CatalogModel) -> str:
     return model.id
 

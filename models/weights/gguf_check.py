@@ -4,6 +4,7 @@ llama.cpp reports the same error for a missing, truncated or foreign file; this 
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3).
 """
 
+import io
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,11 +80,33 @@ def check_model_file(path: Path) -> GgufHeader:
             header = _read_header(file)
         except EOFError:
             raise BadModelFile(_truncated(path)) from None
-        except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
+        except (struct.error, KeyError, ValueError, OverflowError, MemoryError, RecursionError, OSError) as error:
             raise BadModelFile(f"{path} has a damaged GGUF header ({error}). Download it again.") from error
     if path.stat().st_size < header.size_bytes:
         raise BadModelFile(_truncated(path, header.size_bytes))
     return header
+
+
+def read_beginning(content: bytes, size_bytes: int) -> GgufHeader | None:
+    """What the first bytes of a GGUF file say about its architecture; None if they do not.
+
+    Args:
+        content: the first bytes.
+        size_bytes: of the whole file.
+    """
+    file, metadata = io.BytesIO(content), dict[str, Value]()
+    if file.read(4) != MAGIC:
+        return None
+    try:
+        version, _, pairs = _unpack(file, "IQQ")
+        if version not in _VERSIONS:
+            return None
+        for _ in range(pairs):
+            key = _text(file)
+            metadata[key] = _value(file, _number(file, "I"))
+    except (EOFError, struct.error, KeyError, ValueError, OverflowError, MemoryError, RecursionError):
+        pass  # Most beginnings end inside the vocabulary.
+    return GgufHeader(metadata, size_bytes) if "general.architecture" in metadata else None
 
 
 @contextmanager

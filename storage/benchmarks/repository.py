@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import CursorResult, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.benchmarks.records import (
@@ -223,8 +223,9 @@ class BenchmarkRepository:
             tokens_generated: all tokens of its sweep.
             tokens_if_separate: what separate runs of its cells would have generated.
         """
+        has_run = exists().where(BenchmarkRunRow.id == BenchmarkItemRow.run_id)
         open_item = update(BenchmarkItemRow).where(
-            BenchmarkItemRow.id == item_id, BenchmarkItemRow.state == ItemState.WAITING
+            BenchmarkItemRow.id == item_id, BenchmarkItemRow.state == ItemState.WAITING, has_run
         )
         if self._changed(open_item.values(state=state, attempts=attempts, error=error)) != 1:
             return False
@@ -244,11 +245,9 @@ class BenchmarkRepository:
         )
         return True
 
-    def delete(self, run_id: str) -> None:
-        """Delete a run with its items, results and sweeps; its questions are kept. Raises RecordNotFound."""
+    def forget(self, run_id: str) -> None:
+        """Remove a run that has never been started. Raises RecordNotFound."""
         self._row(run_id)
-        items = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == run_id)
-        self._changed(delete(SweepRow).where(SweepRow.id.in_(items)))
         self._changed(delete(BenchmarkRunRow).where(BenchmarkRunRow.id == run_id))
 
     def tokens_per_second(self, models: Sequence[str]) -> float | None:

@@ -1,6 +1,6 @@
 """Queries over benchmark results: counts by cell, comparisons between cells, lists by question."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,20 +177,19 @@ class BenchmarkResultRepository:
         )
         return tuple(_as_verdict(run, wanted.is_m1, *row) for row in self._session.execute(query))
 
-    def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
-        """All results with their questions, in order, for export; read in batches."""
+    def rows(self, run_id: str, positions: range) -> list[dict[str, Any]]:
+        """Results with their questions, in order, for export; those of the items at `positions`."""
         run = self._run(run_id)
         row, item = BenchmarkResultRow, BenchmarkItemRow
         query = (
             select(row, item, QuestionRow.stem, QuestionRow.target)
-            .join(item, item.id == row.item_id)
+            .select_from(item)
+            .join(row, row.item_id == item.id)
             .join(QuestionRow, QuestionRow.id == item.question_id)
-            .where(row.run_id == run_id)
+            .where(item.run_id == run_id, item.position >= positions.start, item.position < positions.stop)
             .order_by(item.position, row.pass_number, row.force_rounds, row.budget_tokens)
-            .execution_options(yield_per=2000)
         )
-        for result, of_item, stem, target in self._session.execute(query):
-            yield _export_values(run, result, of_item, stem, target)
+        return [_export_values(run, *found) for found in self._session.execute(query)]
 
     def _run(self, run_id: str) -> BenchmarkRun:
         found = self._runs([run_id]).get(run_id)

@@ -5,16 +5,19 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.base import Base, Id
+from storage.base import Base, Discardable, Id, trash_index
 from storage.benchmarks.records import ItemState, RunState
 from storage.columns import JsonTuple, PersonText
 
 
-class BenchmarkRunRow(Base):
+class BenchmarkRunRow(Discardable, Base):
     """A benchmark run without its items."""
 
     __tablename__ = "benchmark_run"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (
+        trash_index("benchmark_run"),
+        Index(None, "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     created_at: Mapped[datetime]
@@ -35,6 +38,7 @@ class BenchmarkRunRow(Base):
     seed: Mapped[int | None] = mapped_column(BigInteger)
     answer_cap_tokens: Mapped[int]
     system_prompt: Mapped[str | None] = mapped_column(PersonText("the system prompt"))
+    asks_probabilities: Mapped[bool]
     profile: Mapped[str]
     limit: Mapped[int | None]
     in_flight: Mapped[int]

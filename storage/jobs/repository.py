@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.columns import replace_unstorable
@@ -197,11 +197,6 @@ class JobRepository:
         if progress is not None:
             values["progress"] = _stored(progress)
         return self._update(which, values)
-
-    def delete(self, job_id: str, allowed_from: Collection[JobState]) -> bool:
-        """Delete a job; False if it is in none of the allowed states."""
-        doomed = delete(JobRow).where(_has_id(job_id), JobRow.state.in_(allowed_from))
-        return _is_one(self._session.execute(doomed.execution_options(synchronize_session=False)))
 
     def _update(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         changed = update(JobRow).where(which).values(values).execution_options(synchronize_session=False)

@@ -7,16 +7,20 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.base import Base, Id
+from storage.base import Base, Discardable, Id, trash_index
 from storage.columns import PersonText
 from storage.jobs.records import JobKind, JobState, Resource
 
 
-class JobRow(Base):
+class JobRow(Discardable, Base):
     """A job."""
 
     __tablename__ = "job"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "priority", "created_at"))
+    __table_args__ = (
+        trash_index("job"),
+        Index(None, "created_at", "id"),
+        Index(None, "state", "priority", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     created_at: Mapped[datetime]

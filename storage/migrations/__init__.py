@@ -7,6 +7,7 @@ advisory lock. To draft a step after changing `tables.py`:
 `python -m storage.migrations sqlite:////tmp/draft.db "what changes"`.
 """
 
+import re
 import threading
 from functools import cache
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect
 
-from storage.errors import DatabaseCorrupt, DatabaseTooNew, StorageError
+from storage.errors import RESTORE, DatabaseCorrupt, DatabaseTooNew, StorageError
+from storage.integrity import first_damage, own_tables
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 # Alembic's `op` and `context` are process-wide globals.
 _one_at_a_time = threading.Lock()
+
+_VERSION = re.compile("[0-9]{4}")
 
 _ADVISORY_LOCK = 0x6D31
 """An arbitrary number shared by all instances of the app ("m1")."""
@@ -36,7 +40,7 @@ def upgrade(engine: Engine, place: str) -> None:
 
     Raises:
         DatabaseTooNew: this app does not know its version.
-        DatabaseCorrupt: references between its records are broken.
+        DatabaseCorrupt: it is damaged, or its version is none of this app's.
         StorageError: a step cannot be found or carried out.
     """
     with _one_at_a_time, engine.begin() as connection:
@@ -45,11 +49,7 @@ def upgrade(engine: Engine, place: str) -> None:
         revision = current_revision(connection)
         if revision == head_revision():
             return
-        if revision not in known_revisions():
-            raise DatabaseTooNew(
-                f"The database {place} has version {revision!r}, made by a newer version of m1app. "
-                "Update the app or use another M1_HOME."
-            )
+        _check_version(connection, place, revision)
         from alembic import command
         from alembic.util import CommandError
 
@@ -63,14 +63,42 @@ def upgrade(engine: Engine, place: str) -> None:
         _check_references(connection, place)
 
 
+def _check_version(connection: Connection, place: str, revision: str | None) -> None:
+    """Refuse what no step can start from."""
+    if revision is None and (tables := own_tables(connection)):
+        raise DatabaseCorrupt(
+            f"The database {place} has tables of this app ({', '.join(tables)[:80]}) but no version, so they cannot be "
+            f"migrated. Restore it from a backup with `{RESTORE}`; if the tables are another program's, use another "
+            "database."
+        )
+    if revision not in known_revisions():
+        raise unknown_version(place, str(revision))
+    if revision is not None and (damage := first_damage(connection)):
+        raise DatabaseCorrupt(
+            f"The database {place} is damaged ({damage}), so it was not migrated from version {revision}, and nothing "
+            f"was changed. Restore it from a backup with `{RESTORE}`."
+        )
+
+
+def unknown_version(place: str, revision: str) -> StorageError:
+    """The error that says why this app cannot upgrade from a version that is not among `known_revisions`."""
+    found = f"The database {place} has version {revision[:40]!r}"
+    if _VERSION.fullmatch(revision) and revision > head_revision():
+        return DatabaseTooNew(f"{found}, made by a newer version of m1app. Update the app or use another M1_HOME.")
+    return DatabaseCorrupt(
+        f"{found}, which no version of m1app writes: this app's is {head_revision()!r}. It is damaged, or is another "
+        f"program's database. Restore it from a backup with `{RESTORE}`, or use another M1_HOME."
+    )
+
+
 def _check_references(connection: Connection, place: str) -> None:
     if connection.dialect.name != "sqlite":
         return
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone()
     if broken is not None:
         raise DatabaseCorrupt(
-            f"The database {place} has records in table {broken[0]!r} that refer to missing ones. "
-            "Restore it from a backup."
+            f"The database {place} has records in table {broken[0]!r} that refer to missing ones, so it was not "
+            f"migrated. Restore it from a backup with `{RESTORE}`."
         )
 
 
@@ -85,7 +113,8 @@ def current_revision(connection: Connection) -> str | None:
     found = sorted(str(row[0]) for row in connection.exec_driver_sql("SELECT version_num FROM alembic_version"))
     if len(found) > 1:
         raise DatabaseCorrupt(
-            f"The database claims to have several versions at once ({', '.join(found)[:80]}). Restore it from a backup."
+            f"The database claims to have several versions at once ({', '.join(found)[:80]}). Restore it from a backup "
+            f"with `{RESTORE}`."
         )
     return found[0] if found else None
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.errors import InvalidRecord, RecordNotFound, not_found
@@ -17,6 +17,7 @@ from storage.questions.tables import QuestionRow
 from storage.search import question_matches
 from storage.sweeps.tables import SweepRow
 from storage.traces.tables import TraceRow
+from storage.trash.tables import WITH_TRASH
 
 _BATCH_QUESTIONS = 1000
 
@@ -64,10 +65,10 @@ class QuestionSetRepository:
         )
         self._session.add(row)
         self._session.flush()
-        if members:
+        for begin in range(0, len(members), _BATCH_QUESTIONS):
             places = [
-                {"set_id": row.id, "position": position, "question_id": question_id}
-                for position, question_id in enumerate(members)
+                {"set_id": row.id, "position": begin + position, "question_id": question_id}
+                for position, question_id in enumerate(members[begin : begin + _BATCH_QUESTIONS])
             ]
             self._session.execute(insert(QuestionSetMemberRow), places)
         return _as_set(row)
@@ -132,28 +133,55 @@ class QuestionSetRepository:
         rows = self._session.scalars(query.limit(limit).offset(max(0, offset)))
         return tuple(map(as_question, rows))
 
-    def delete(self, set_id: str) -> None:
-        """Delete a set, along with those of its questions that were imported with it and are not referenced elsewhere.
+    def delete_unused(self, created_at: datetime, sources: Sequence[str], limit: int) -> int:
+        """Delete questions that no set, run, sweep or trace refers to; return how many.
 
-        Raises:
-            RecordNotFound: no record has that id.
+        Args:
+            created_at: when they were added, exactly.
+            sources: where they came from, one of these.
+            limit: maximum number to delete.
         """
-        found = self.by_id(set_id)
-        members = self._session.scalars(
-            select(QuestionSetMemberRow.question_id).where(QuestionSetMemberRow.set_id == set_id)
-        ).all()
-        self._session.execute(delete(QuestionSetMemberRow).where(QuestionSetMemberRow.set_id == set_id))
-        self._session.execute(delete(QuestionSetRow).where(QuestionSetRow.id == set_id))
-        for begin in range(0, len(members), _BATCH_QUESTIONS):
-            ids = members[begin : begin + _BATCH_QUESTIONS]
-            only_here = QuestionRow.id.in_(ids) & (QuestionRow.source == found.name) & ~_is_in_use()
-            self._session.execute(delete(QuestionRow).where(only_here).execution_options(synchronize_session=False))
+        added = (QuestionRow.created_at == created_at) & QuestionRow.source.in_(sources)
+        unused_ids = select(QuestionRow.id).where(added & ~_is_in_use()).limit(limit)
+        # What is in the trash may come back.
+        ids = self._session.scalars(unused_ids, execution_options={WITH_TRASH: True}).all()
+        if ids:
+            unused = QuestionRow.id.in_(ids)
+            self._session.execute(delete(QuestionRow).where(unused).execution_options(synchronize_session=False))
+        return len(ids)
+
+
+def count_questions_only_in(session: Session, set_id: str) -> int:
+    """Questions that were imported with a set and that nothing else refers to, not even in the trash."""
+    member, row, other = QuestionSetMemberRow, QuestionSetRow, aliased(QuestionSetMemberRow)
+    elsewhere = exists().where(other.question_id == QuestionRow.id, other.set_id != set_id)
+    query = select(func.count()).select_from(member).join(QuestionRow, QuestionRow.id == member.question_id)
+    query = query.join(row, (row.id == member.set_id) & (row.name == QuestionRow.source))
+    found = query.where(member.set_id == set_id, ~elsewhere, ~_is_asked())
+    return session.scalar(found, execution_options={WITH_TRASH: True}) or 0
+
+
+def delete_unused_questions(session: Session, question_ids: Sequence[str], source: str) -> None:
+    """Delete those of the questions that were imported with a set and that nothing refers to any more.
+
+    Args:
+        session: the transaction.
+        question_ids: the questions.
+        source: the set's name.
+    """
+    options = {"synchronize_session": False, WITH_TRASH: True}
+    for begin in range(0, len(question_ids), _BATCH_QUESTIONS):
+        ids = question_ids[begin : begin + _BATCH_QUESTIONS]
+        unused = QuestionRow.id.in_(ids) & (QuestionRow.source == source) & ~_is_in_use()
+        session.execute(delete(QuestionRow).where(unused), execution_options=options)
 
 
 def _is_in_use() -> ColumnElement[bool]:
-    users = (QuestionSetMemberRow, BenchmarkItemRow, SweepRow, TraceRow)
-    found = [exists().where(user.question_id == QuestionRow.id) for user in users]
-    return found[0] | found[1] | found[2] | found[3]
+    return _is_asked() | exists().where(QuestionSetMemberRow.question_id == QuestionRow.id)
+
+
+def _is_asked() -> ColumnElement[bool]:
+    return or_(*(exists().where(user.question_id == QuestionRow.id) for user in (BenchmarkItemRow, SweepRow, TraceRow)))
 
 
 def _as_set(row: QuestionSetRow) -> QuestionSet:

@@ -28,10 +28,14 @@ class NewSweep:
     answer_cap_tokens: int
     system_prompt: str | None
     """None uses the profile's own."""
+    asks_probabilities: bool = True
+    """Whether the probabilities of the options are asked for at each cut."""
     profile: str
     """Requested profile; empty uses the one that matches each model."""
     owner: str
     """"host:pid" of the process that runs it."""
+    asked_by: str = ""
+    """Id of the account that asked; empty for a person without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

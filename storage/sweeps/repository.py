@@ -1,11 +1,11 @@
 """Sweeps: started, kept alive while they run, closed, resumed, and read with their passes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.benchmarks.tables import BenchmarkItemRow
@@ -85,10 +85,13 @@ class SweepRepository:
         if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
             raise not_found("sweep", sweep_id)
 
-    def heartbeat(self, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
-        """Update a running sweep; one that has ended meanwhile is left unchanged."""
-        is_open = SweepRow.state.in_((TraceState.RUNNING, TraceState.INTERRUPTED))
-        self._update((SweepRow.id == sweep_id) & is_open, outcome, owner)
+    def heartbeat(self, outcomes: Mapping[str, SweepOutcome], owner: str) -> None:
+        """Update running sweeps, by id, in few statements; those that have ended meanwhile are left unchanged."""
+        is_open = SweepRow.id.in_(outcomes) & SweepRow.state.in_((TraceState.RUNNING, TraceState.INTERRUPTED))
+        found = self._session.scalars(select(SweepRow.id).where(is_open).with_for_update())
+        now = {"updated_at": self._now(), "owner": owner}
+        if values := [{"id": each, **asdict(outcomes[each]), **now} for each in found]:
+            self._session.execute(update(SweepRow), values)
 
     def _update(self, which: ColumnElement[bool], outcome: SweepOutcome, owner: str) -> bool:
         values = asdict(outcome) | {"updated_at": self._now(), "owner": owner}
@@ -139,16 +142,10 @@ class SweepRepository:
         newest = query.order_by(SweepRow.created_at.desc(), SweepRow.id.desc()).limit(max(1, limit))
         return tuple(_summary(row) for row in self._session.scalars(newest))
 
-    def delete(self, sweep_id: str) -> None:
-        """Delete a sweep with its passes and checkpoints; its question is kept.
-
-        Raises:
-            RecordNotFound: no record has that id.
-        """
-        doomed = delete(SweepRow).where(SweepRow.id == sweep_id).execution_options(synchronize_session=False)
-        result = self._session.execute(doomed)
-        if not sweep_id.isalnum() or not isinstance(result, CursorResult) or result.rowcount != 1:
-            raise not_found("sweep", sweep_id)
+    def is_of_run(self, sweep_id: str) -> bool:
+        """Whether a sweep belongs to a benchmark run."""
+        item = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == sweep_id)
+        return self._session.scalar(item) is not None
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """Mark running sweeps whose process is gone; their results are kept and they can be resumed.

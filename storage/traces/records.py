@@ -113,6 +113,8 @@ class NewTrace:
     """The token ids sent to the engine."""
     owner: str
     """"host:pid" of the process that runs it."""
+    asked_by: str = ""
+    """Id of the account that asked; empty for a person without one."""
     sweep_id: str | None = None
     """The sweep it is a pass of; such a trace has thinking only, and its answers are checkpoints."""
     pass_number: int = 0

@@ -177,16 +177,6 @@ class TraceRepository:
         """Sorted ids of the models that produced traces."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
 
-    def delete(self, trace_id: str) -> None:
-        """Delete a trace with its segments and checkpoints; its question is kept.
-
-        Raises:
-            RecordNotFound: no record has that id.
-        """
-        doomed = delete(TraceRow).where(TraceRow.id == trace_id).execution_options(synchronize_session=False)
-        if not trace_id.isalnum() or self._affected(doomed) == 0:
-            raise not_found("trace", trace_id)
-
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """Mark running traces whose process is gone; their text is kept and indexed for search.
 
@@ -233,7 +223,8 @@ class TraceRepository:
     def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
         """Checkpoints of a trace, ordered by cut; empty for an unknown trace."""
         order = (CheckpointRow.cut_tokens, CheckpointRow.thinking_finish_reason, CheckpointRow.created_at)
-        query = select(CheckpointRow).where(CheckpointRow.trace_id == trace_id).order_by(*order)
+        query = select(CheckpointRow).join(TraceRow, TraceRow.id == CheckpointRow.trace_id)
+        query = query.where(CheckpointRow.trace_id == trace_id).order_by(*order)
         rows = self._session.scalars(query) if trace_id.isalnum() else ()
         return tuple(as_checkpoint(row) for row in rows)
 

@@ -6,17 +6,17 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from storage.base import Base, Id
+from storage.base import Base, Discardable, Id, trash_index
 from storage.columns import JsonTuple, PersonText
 from storage.questions.tables import QuestionRow
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 
-class TraceRow(Base):
+class TraceRow(Discardable, Base):
     """A trace without its segments."""
 
     __tablename__ = "trace"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
+    __table_args__ = (trash_index("trace"), Index(None, "created_at", "id"), Index(None, "state", "updated_at"))
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     question_id: Mapped[str] = mapped_column(Id, ForeignKey("question.id"), index=True)
@@ -36,6 +36,7 @@ class TraceRow(Base):
     engine_version: Mapped[str]
     engine_name: Mapped[str]
     owner: Mapped[str]
+    asked_by: Mapped[str]
     thinking_finish_reason: Mapped[ThinkingFinishReason | None]
     answer_letter: Mapped[str | None]
     is_correct: Mapped[bool | None]

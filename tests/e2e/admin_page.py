@@ -41,7 +41,6 @@ class OpenAdminPage:
         self.choice = page.locator("#admin-question-sets")
         self.name = self.box("name")
         self.own_budgets = self.box("own-budgets")
-        self.log_out = page.get_by_role("button", name="Log out")
 
     def open(self, path: str = "/admin/") -> "OpenAdminPage":
         """Load the page; return when it is usable."""

@@ -66,12 +66,14 @@ def app_in_use(app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
-    """Creates watched browser contexts, one per user."""
+def new_context(browser: Browser, watch: Watch, app_in_use: RunningApp) -> Iterator[Callable[..., BrowserContext]]:
+    """Creates watched browser contexts, one per user, who has opened the admin's link unless told otherwise."""
     made: list[BrowserContext] = []
 
-    def make(**options: object) -> BrowserContext:
+    def make(*, is_admin: bool = True, **options: object) -> BrowserContext:
         context = browser.new_context(**{"viewport": VIEWPORT, **options})  # type: ignore[arg-type]
+        if is_admin:
+            context.add_cookies(app_in_use.admin_cookies())
         context.set_default_timeout(WAIT_MS)
         watch.attach(context)
         made.append(context)
@@ -96,13 +98,17 @@ def shared_context(shared_contexts: SharedContext, app_in_use: RunningApp) -> Br
 
 
 @pytest.fixture
-def page(shared_context: BrowserContext, watch: Watch) -> Iterator[Page]:
-    """A new tab of a browser that has forgotten what was stored in it."""
+def page(shared_context: BrowserContext, watch: Watch, app_in_use: RunningApp) -> Iterator[Page]:
+    """A new tab of the admin's browser, which has forgotten what was stored in it."""
     first, *_ = shared_context.pages
     shared_context.clear_cookies()
+    shared_context.add_cookies(app_in_use.admin_cookies())
     first.evaluate("localStorage.clear()")
     watch.attach(shared_context)
-    yield shared_context.new_page()
+    tab = shared_context.new_page()
+    # A tab that is not in front may get no frames, and then nothing on it is ever drawn or stands still.
+    tab.bring_to_front()
+    yield tab
     watch.detach(shared_context)
     for each in shared_context.pages[1:]:
         each.close()

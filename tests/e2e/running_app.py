@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+import httpx2
 
 from tests import warm_python
 
@@ -87,8 +90,26 @@ class RunningApp:
                     return pid
         return None
 
+    def admin_headers(self) -> dict[str, str]:
+        """Headers of a request of the admin's."""
+        return {"Cookie": "; ".join(f"{each['name']}={each['value']}" for each in self.admin_cookies())}
+
+    def admin_cookies(self) -> list[Any]:
+        """The admin's session, as a browser gets it from the link that the start prints; none with accounts."""
+        links: list[str] = re.findall(r"^As admin: (\S+)$", self.log(), re.MULTILINE)
+        if not links:
+            return []
+        answer = httpx2.get(links[-1], follow_redirects=False, timeout=60, trust_env=False)
+        value = answer.cookies.get("m1-session")
+        return [{"name": "m1-session", "value": value, "url": self.url}] if value else []
+
     def health(self) -> dict[str, Any]:
-        return self.get_json("/healthz")
+        """The engine's state and more; a 503 while the app is not ready says it too."""
+        try:
+            return self.get_json("/healthz/ready")
+        except urllib.error.HTTPError as exc:
+            content: dict[str, Any] = json.load(exc)
+            return content
 
     def get_json(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self.url + path, timeout=10) as response:
@@ -106,7 +127,7 @@ class RunningApp:
         assert self._process is not None
         assert self._process.poll() is None, f"the app ended: {self.log()[-2000:]}"
         with contextlib.suppress(OSError, urllib.error.URLError):
-            return bool(self.health()["ok"])
+            return bool(self.get_json("/healthz/live")["ok"])
         return False
 
     def environment(self) -> dict[str, str]:

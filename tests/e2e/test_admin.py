@@ -74,7 +74,8 @@ def test_a_set_is_imported_read_searched_and_deleted(admin: OpenAdminPage, tmp_p
     admin.expect_inert()
     delete = admin.of_sets("delete")
     delete.click()
-    expect(delete).to_have_text("Delete this set?")
+    expect(delete).to_have_text("Move to the trash?")
+    expect(admin.of_sets("notice")).to_contain_text("3 questions that nothing else uses will be removed with it")
     expect(admin.sets.filter(has_text="passing")).to_have_count(1)
     delete.click()
     expect(admin.sets.filter(has_text="passing")).to_have_count(0)
@@ -153,7 +154,8 @@ def test_a_benchmark_runs_to_its_end_before_ones_eyes(
     row = admin.page.locator(f'tr[data-job="{job_id}"]')
     expect(row).to_contain_text("Succeeded")
     admin.expect_inert()
-    with urllib.request.urlopen(f"{own_app.url}/admin/jobs/{job_id}/log.txt", timeout=10) as answer:
+    asked = urllib.request.Request(f"{own_app.url}/admin/jobs/{job_id}/log.txt", headers=own_app.admin_headers())
+    with urllib.request.urlopen(asked, timeout=10) as answer:
         assert "attachment" in answer.headers["Content-Disposition"]
         assert b"created: benchmark" in answer.read()
     other = OpenAdminPage(new_context().new_page(), own_app.url).open(f"/admin/?job={job_id}")
@@ -231,19 +233,19 @@ def test_checks_of_the_machine_are_shown(admin: OpenAdminPage) -> None:
     admin.tab("Engine and health")
     admin.page.get_by_role("button", name="Run checks").click()
     findings = admin.page.locator("#admin-health li")
-    expect(findings).to_have_count(5)
+    expect(findings).to_have_count(6)
     expect(admin.page.locator("#admin-health li[data-good=false]")).to_have_count(0)
 
 
 def test_gradio_takes_no_file_and_another_site_changes_nothing(admin: OpenAdminPage, own_app: RunningApp) -> None:
     def status(path: str, body: bytes, **headers: str) -> int:
-        asked = urllib.request.Request(own_app.url + path, body, headers)
+        asked = urllib.request.Request(own_app.url + path, body, own_app.admin_headers() | headers)
         try:
             return int(urllib.request.urlopen(asked, timeout=10).status)
         except urllib.error.HTTPError as exc:
             return exc.code
 
-    assert status("/admin/gradio_api/upload", b"x") == 403
+    assert status("/admin/gradio_api/upload", b"x") == 404
     upload = "/admin/question-sets?file=evil.json"
     content = json.dumps({"evil": []}).encode()
     assert status(upload, content, Origin="https://evil.example") == 403

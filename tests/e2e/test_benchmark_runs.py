@@ -80,14 +80,23 @@ def test_a_run_is_renamed_tagged_archived_and_deleted(open_page: OpenPage, app_i
     expect(page.chosen).not_to_contain_text("archived", timeout=WAIT_MS)
     page.page.reload()
     expect(page.chosen.locator("h3")).to_have_text("Final <b>run</b>", timeout=WAIT_MS)
+    _delete_and_restore(page, row)
+    expect(page.notice).to_be_hidden()
+
+
+def _delete_and_restore(page: OpenBenchmarksPage, row: Locator) -> None:
     tools(page, "Delete").click()
-    expect(page.page.get_by_role("dialog")).to_contain_text("cannot be undone")
+    expect(page.page.get_by_role("dialog")).to_contain_text("will move to the trash and can be restored for 30 days")
     page.page.get_by_role("button", name="Cancel").click()
     expect(page.chosen).to_have_count(1)
     tools(page, "Delete").click()
     page.page.get_by_role("button", name="Delete the run").click()
     expect(row).to_have_count(0, timeout=WAIT_MS)
-    expect(page.notice).to_be_hidden()
+    expect(page.part("deletion-text")).to_have_text("Moved to the trash.")
+    page.page.get_by_role("button", name="Undo").click()
+    expect(row).to_have_count(1, timeout=WAIT_MS)
+    expect(page.part("deletion-text")).to_have_text("Restored.")
+    expect(page.chosen.locator("h3").last).to_have_text("Final <b>run</b>")
 
 
 def test_two_models_of_a_run_are_compared_question_by_question(open_page: OpenPage, app_in_use: RunningApp) -> None:

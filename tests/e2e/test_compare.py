@@ -253,7 +253,7 @@ def test_this_page_takes_no_files_either(app: RunningApp, path: str) -> None:
     request = urllib.request.Request(f"{app.url}/compare/gradio_api/{path}", data=b"x", method="POST")
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
-    assert refused.value.code == 403
+    assert refused.value.code == 404
 
 
 @pytest.mark.parametrize("path", ["/sweeps/unknown.json", "/sweeps/unknown.csv"])

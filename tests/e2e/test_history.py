@@ -57,6 +57,20 @@ def test_filters_restrict_by_verdict_state_and_model(probe: ProbePage) -> None:
     expect(probe.rows).to_have_count(2, timeout=WAIT_MS)
 
 
+def test_deleting_a_row_opens_nothing_and_can_be_undone(probe: ProbePage) -> None:
+    probe.search.fill("sutured")
+    expect(probe.rows).to_have_count(2, timeout=WAIT_MS)
+    row = probe.rows.first
+    row.hover()
+    row.get_by_role("button", name="Delete").click()
+    expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
+    history = probe.page.locator("#history")
+    expect(history).to_contain_text("Moved to the trash.")
+    assert "trace=" not in probe.page.url
+    history.get_by_role("button", name="Undo").click()
+    expect(probe.rows).to_have_count(2, timeout=WAIT_MS)
+
+
 def test_click_on_a_row_opens_its_trace(probe: ProbePage) -> None:
     probe.search.fill("quixotically")
     expect(probe.rows).to_have_count(1, timeout=WAIT_MS)

@@ -56,6 +56,8 @@ def test_hostile_question_and_what_the_model_makes_of_it_stay_text(probe: ProbeP
         "![x](https://leak.example/x.png) <script>window.__hit=1</script> \U0001f9ec ‮right-to-left"
     )
     probe.ask(asked, options=["A. <b>bold</b>", "B. ![x](https://leak.example/x.png)"], target="A")
+    # A link may identify somebody.
+    probe.page.get_by_role("button", name="Run anyway").click()
     trace_id = probe.wait_trace_id()
     probe.wait_over()
     trace = app.trace(trace_id)
@@ -99,4 +101,4 @@ def test_app_takes_no_files(app: RunningApp) -> None:
     request = urllib.request.Request(app.url + "/gradio_api/upload", data=b"x", method="POST")
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
-    assert refused.value.code == 403
+    assert refused.value.code == 404

@@ -51,6 +51,9 @@ def test_nothing_set_serves_the_embedded_engine_on_loopback(settings_of: Any) ->
         ({"M1_CPU_JOBS": "-1"}, "M1_CPU_JOBS", "0"),
         ({"M1_ADMIN_PASSWORD": "1234567"}, "M1_ADMIN_PASSWORD", "at least 8"),
         ({"M1_ADMIN_PASSWORD": "$argon2id=19=65536,t=3,p=4"}, "M1_ADMIN_PASSWORD", "single quotes"),
+        ({"M1_BACKUP_HOURS": "0"}, "M1_BACKUP_HOURS", "greater than or equal to 1"),
+        ({"M1_BACKUP_KEEP": "0"}, "M1_BACKUP_KEEP", "greater than or equal to 1"),
+        ({"M1_BACKUP_KEY": "hunter2"}, "M1_BACKUP_KEY", "backup --new-key"),
         ({"M1_ALLOWED_HOSTS": "*example"}, "M1_ALLOWED_HOSTS", "*.example.org"),
     ],
 )
@@ -153,16 +156,34 @@ def test_a_wrong_secret_is_named_and_not_shown(settings_of: Any, name: str, valu
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "clinic.example"])
-def test_an_address_that_others_reach_needs_a_password(settings_of: Any, host: str) -> None:
-    with pytest.raises(SettingsError, match="M1_ADMIN_PASSWORD is not set") as caught:
-        check_serving(settings_of(M1_HOST=host))
+def test_an_address_that_others_reach_needs_a_login(settings_of: Any, host: str) -> None:
+    with pytest.raises(SettingsError, match="m1app users add NAME --role admin") as caught:
+        check_serving(settings_of(M1_HOST=host), has_accounts=False)
     assert f"M1_HOST={host}" in str(caught.value)
-    check_serving(settings_of(M1_HOST=host, M1_ADMIN_PASSWORD="correct horse"))
+    check_serving(settings_of(M1_HOST=host), has_accounts=True)
+    for settings in (
+        {"M1_ADMIN_PASSWORD": "correct horse"},
+        {"M1_OIDC_ISSUER": "https://id.example", "M1_OIDC_CLIENT_ID": "m1app"},
+        {"M1_TRUSTED_HEADER": "X-Remote-User", "M1_TRUSTED_PROXIES": "10.0.0.1"},
+    ):
+        check_serving(settings_of(M1_HOST=host, **settings), has_accounts=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("M1_TRUSTED_HEADER", "X-Remote-User", "M1_TRUSTED_PROXIES"),
+        ("M1_OIDC_ISSUER", "https://id.example", "M1_OIDC_CLIENT_ID"),
+    ],
+)
+def test_half_of_a_login_is_refused(settings_of: Any, name: str, value: str, other: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} needs {other}"):
+        settings_of(**{name: value})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
-def test_on_loopback_no_password_is_needed(settings_of: Any, host: str) -> None:
-    check_serving(settings_of(M1_HOST=host))
+def test_on_loopback_no_login_is_needed(settings_of: Any, host: str) -> None:
+    check_serving(settings_of(M1_HOST=host), has_accounts=False)
 
 
 def test_an_argon2_hash_is_taken(settings_of: Any) -> None:

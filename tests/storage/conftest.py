@@ -13,8 +13,16 @@ import psycopg
 import pytest
 
 from storage.database import Database
+from tests.storage.trash.hidden import statements_checked
 
 _numbers = count(1)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def every_statement_leaves_out_the_trash() -> Iterator[None]:
+    """A statement of any test here that could see what is in the trash fails."""
+    with statements_checked():
+        yield
 
 
 def _programs() -> Path:
@@ -118,14 +126,15 @@ class _Databases:
 
 
 def _description(url: str) -> list[tuple[object, ...]]:
-    """The version, columns and indexes of a database, and how many rows its tables have."""
+    """The version, columns, indexes and triggers of a database, and how many rows its tables have."""
     with psycopg.connect(url) as connection:
         columns = (
             "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
             " WHERE table_schema = 'public' ORDER BY table_name, column_name"
         )
         indexes = "SELECT indexdef, '' FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"
-        found = [*connection.execute(columns).fetchall(), *connection.execute(indexes).fetchall()]
+        triggers = "SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
+        found = [row for query in (columns, indexes, triggers) for row in connection.execute(query).fetchall()]
         for table in sorted({str(row[0]) for row in connection.execute(columns).fetchall()}):
             found += connection.execute(f'SELECT count(*) FROM "{table}"').fetchall()
         return [*found, *connection.execute("SELECT version_num FROM alembic_version").fetchall()]

@@ -19,6 +19,8 @@ from storage.traces.records import (
     TraceState,
 )
 from storage.traces.repository import TraceRepository
+from storage.trash.records import Deletion, TrashKind
+from storage.trash.repository import TrashRepository
 
 QUESTION = NewQuestion(
     stem="A 54-year-old man has crushing chest pain. Which test comes first?",
@@ -129,6 +131,24 @@ def progress(trace_id: str, *segments: Segment, tokens: int, first_token: float 
 def finish(database: Database, trace: Trace, *segments: Segment, outcome: TraceOutcome = COMPLETED) -> None:
     with database.session() as session:
         TraceRepository(session).close(trace.id, outcome, segments)
+
+
+def discard(database: Database, kind: TrashKind, subject_id: str) -> Deletion:
+    with database.session() as session:
+        return TrashRepository(session).discard(kind, subject_id, "ada")
+
+
+def purge(database: Database, deletion: Deletion, most_rows: int = 100) -> int:
+    """Remove a deletion for good, each step in a transaction of its own; return the number of steps."""
+    for steps in range(1, 100_000):
+        with database.session() as session:
+            if TrashRepository(session).purge(deletion.id, most_rows):
+                return steps
+    raise AssertionError("it never ended")
+
+
+def delete_for_good(database: Database, kind: TrashKind, subject_id: str) -> None:
+    purge(database, discard(database, kind, subject_id))
 
 
 def read(database: Database, trace_id: str) -> Trace:

@@ -20,7 +20,7 @@ from storage.errors import (
     StorageError,
 )
 
-RAISED_BY_NAME = {errors.DatabaseTooNew, errors.RecordChanged, errors.RecordNotFound}
+RAISED_BY_NAME = {errors.DatabaseProgramFailed, errors.DatabaseTooNew, errors.RecordChanged, errors.RecordNotFound}
 """Those that no upstream error becomes: the package's own checks raise them."""
 
 
@@ -45,6 +45,7 @@ CASES: list[tuple[BaseException, type[StorageError]]] = [
     (of_sqlite(sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.IntegrityError), InvalidRecord),
     (of_sqlite(sqlite3.SQLITE_TOOBIG, sqlite3.DataError), InvalidRecord),
     (sqlite3.InterfaceError("no code"), InvalidRecord),
+    (sqlite3.OperationalError("Could not decode to UTF-8 column"), DatabaseCorrupt),
     (psycopg.OperationalError("no connection"), DatabaseUnreachable),
     (psycopg.errors.AdminShutdown("x"), DatabaseUnreachable),
     (psycopg.errors.InvalidPassword("x"), DatabaseUnreachable),

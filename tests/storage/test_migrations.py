@@ -16,18 +16,31 @@ from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
 from storage import migrations
+from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.connections import open_engine, parse_url
 from storage.database import Database
 from storage.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
+    InvalidRecord,
     StorageError,
 )
+from storage.people.accounts import AccountRepository
+from storage.people.audit import AuditRepository
+from storage.people.records import Role
+from storage.question_sets.repository import QuestionSetRepository
 from storage.tables import metadata
+from storage.traces.listing import TraceFilter
+from storage.traces.repository import TraceRepository
+from storage.trash.records import TrashKind
 from tests.migrated_copies import Copies
 from tests.storage.benchmarks.test_repository import LARGE, finish, item_of, planned
-from tests.storage.samples import begin, read
+from tests.storage.people.test_audit import ENTRY
+from tests.storage.question_sets.test_repository import add as add_set
+from tests.storage.question_sets.test_repository import question
+from tests.storage.samples import begin, discard, read
+from tests.storage.trash.scenario import Asked, annotate, asked_run, rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,6 +134,96 @@ def test_questions_of_runs_from_before_their_numbers_are_found(database: Databas
     with database.session(is_read_only=True) as session:
         assert BenchmarkResultRepository(session).verdicts(run.id, wanted) == before
     assert before[0][0].letter == "B"
+
+
+def with_people_and_trash(database: Database) -> Asked:
+    """An annotated run with a question set of its name; another set of that name is in the trash."""
+    made = asked_run(database)
+    annotate(database, made.items[0].checkpoint_ids[0])
+    discard(database, TrashKind.QUESTION_SET, add_set(database, question(1)).id)
+    add_set(database, question(2))
+    with database.session() as session:
+        AccountRepository(session).add("Ada", Role.ADMIN)
+        AuditRepository(session).add(ENTRY)
+    return made
+
+
+def set_version(url: str, version: str) -> None:
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=False)
+    with engine.begin() as connection:
+        command.downgrade(migrations._config(connection), version)
+        migrations._check_references(connection, "here")
+    engine.dispose()
+
+
+def test_taking_back_accounts_and_trash_loses_no_trace_set_or_annotation(database: Database, url: str) -> None:
+    made = with_people_and_trash(database)
+    before = rows(database)
+    database.dispose()
+    set_version(url, "0004")
+    database.migrate()
+    after = rows(database)
+    gone = ("account", "login_session", "audit_entry", "deletion")
+    assert [after[name] for name in gone] == [[]] * 4
+    kept = {name for name in before if name not in (*gone, "question_set", "sweep")}
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert len(after["question_set"]) == 2
+    assert len(after["sweep"]) == len(before["sweep"])
+    with database.session(is_read_only=True) as session:
+        assert TraceRepository(session).count(TraceFilter(text="tachycardia")) == 0  # passes are in no list
+        names = sorted(each.name.split(" (")[0] for each in QuestionSetRepository(session).all())
+        assert names == ["MedQA", "MedQA"]
+        assert BenchmarkRepository(session).get(made.run.id) == made.run
+    with pytest.raises(InvalidRecord), database.session() as session:
+        session.execute(text("DELETE FROM trace"))
+
+
+MIGRATE_AND_STOP = """
+import sys, time
+from storage import migrations
+from storage.database import Database
+def stop(connection, place):
+    print("changed", migrations.current_revision(connection), flush=True)
+    time.sleep(600)
+migrations._check_references = stop
+Database(sys.argv[1]).migrate()
+"""
+
+
+def test_a_migration_that_is_killed_leaves_the_old_version_as_it_was(database: Database, url: str) -> None:
+    made = with_people_and_trash(database)
+    database.dispose()
+    set_version(url, "0004")
+    before = dump(url)
+    process = subprocess.Popen(
+        [sys.executable, "-c", MIGRATE_AND_STOP, url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert wait_for_line(process) == f"changed {migrations.head_revision()}"
+    process.kill()
+    process.communicate(timeout=30)
+    assert database.check().revision == "0004"
+    assert dump(url) == before
+    database.dispose()
+    Database(url, busy_timeout_seconds=30).migrate()
+    assert database.check().is_current
+    with database.session(is_read_only=True) as session:
+        assert BenchmarkRepository(session).get(made.run.id) == made.run
+
+
+def dump(url: str) -> dict[str, list[object]]:
+    """Columns and rows of every table, whatever the version."""
+    engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=True)
+    with engine.connect() as connection:
+        names = [name for name in inspect(connection).get_table_names() if not name.startswith("search_index")]
+        found = {
+            name: [
+                [column["name"] for column in inspect(connection).get_columns(name)],
+                sorted(map(repr, connection.exec_driver_sql(f'SELECT * FROM "{name}"'))),
+            ]
+            for name in names
+        }
+    engine.dispose()
+    return found
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -15,7 +15,8 @@ from storage.traces.listing import TraceFilter
 from storage.traces.records import Trace
 from storage.traces.repository import TraceRepository
 from storage.traces.tables import TraceRow
-from tests.storage.samples import COMPLETED, answer, begin, finish, progress, think
+from storage.trash.records import TrashKind
+from tests.storage.samples import COMPLETED, answer, begin, discard, finish, progress, purge, think
 
 QUESTION = NewQuestion(stem="Fièvre et toux depuis 3 jours", options={"A": "Pneumonie", "B": "β-blocker 0.5mg"})
 THINKING = "The patient's X-ray shows lower-lobe CONSOLIDATION; Straße, naïve, 漢字テスト, مُحَمَّد, ﬁbrosis, m²"
@@ -134,8 +135,9 @@ def test_an_interrupted_trace_is_found_by_its_text_and_reindexed_when_it_goes_on
 
 
 def test_a_deleted_trace_is_found_no_more(database: Database, trace: Trace) -> None:
-    with database.session() as session:
-        TraceRepository(session).delete(trace.id)
+    deletion = discard(database, TrashKind.TRACE, trace.id)
+    assert found(database, "consolidation") == []
+    purge(database, deletion)
     assert found(database, "consolidation") == []
 
 

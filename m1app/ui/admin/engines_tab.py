@@ -11,10 +11,9 @@ from m1app.bootstrap import Services
 from m1app.engines.doctor import Finding, examine
 from m1app.engines.service import EngineState
 from m1app.settings import EngineChoice
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
-from m1app.ui.shell.header import header_value
+from m1app.ui.shell.header import EngineButtons, header_value
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size
@@ -30,9 +29,8 @@ _LOG_LINES = 100
 class EnginesTab:
     """Builds the tab and holds its handlers."""
 
-    def __init__(self, services: Services, gate: HandlerGate) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._gate = gate
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._engines = page_component(
             "admin/engines", element_id="admin-engines", events=("restart_engine", "stop_engine")
@@ -41,24 +39,17 @@ class EnginesTab:
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect the handlers and refresh the tab at intervals."""
-        gate, sent = self._gate, gr.State("")
+        sent = gr.State("")
         outputs = [self._engines, sent]
-        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), sent, outputs, **QUIET)
-        demo.load(gate(self._on_tick), sent, outputs, **QUIET)
-        self._engines.restart_engine(gate(self._on_restart), None, None, **QUIET)
-        self._engines.stop_engine(gate(self._on_stop), None, None, **QUIET)
-        self._health.examine(gate(self._on_examine), None, self._health, **QUIET)
+        gr.Timer(_TICK_SECONDS).tick(self._on_tick, sent, outputs, **QUIET)
+        demo.load(self._on_tick, sent, outputs, **QUIET)
+        EngineButtons(self._services).wire(self._engines)
+        self._health.examine(self._on_examine, None, self._health, **QUIET)
 
     async def _on_tick(self, sent: str) -> tuple[Any, Any]:
         value = await self._ticks.get("", lambda: engines_value(self._services))
         text = json.dumps(value, sort_keys=True)
         return (gr.skip(), gr.skip()) if text == sent else (value, text)
-
-    async def _on_restart(self) -> None:
-        self._services.engines.restart()
-
-    async def _on_stop(self) -> None:
-        self._services.engines.stop()
 
     async def _on_examine(self) -> dict[str, Any]:
         services = self._services

@@ -1,12 +1,15 @@
-"""The Admin page's files over HTTP: uploads of question sets and training data, downloads of artifacts and logs.
+"""The Admin page's files over HTTP: uploads of question sets and training data, downloads of artifacts and logs, and of
+the audit log.
 
 Uploads go to a temporary folder in the app's home, which is always removed. Gradio's own upload is disabled: Gradio
 would serve accepted files on every page.
 """
 
 import asyncio
+import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,33 +17,40 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
-from m1app.access.service import AdminAccess
+from m1app.access.audit import AuditService
+from m1app.access.person import Permission, require
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.scratch_folder import scratch_folder
-from m1app.ui.admin.login import ADMIN, is_admitted
+from m1app.question_sets.errors import no_room
+from m1app.scratch_folder import UPLOAD, scratch_folder
 from m1app.ui.admin.question_sets_view import overlaps_value, report_value
 from m1app.ui.admin.training_data_tab import carried_out
+from m1app.ui.login.gate import ADMIN
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.downloads import attachment, found
+from m1app.ui.shell.downloads import attachment, found, streamed
+from storage.people.records import AuditEntry
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+UPLOADS = {f"{ADMIN}/{name}": MAX_UPLOAD_BYTES for name in ("question-sets", "overlaps", "training-data")}
+"""Largest body by path."""
 _LOG_LINES = 100_000
 _Text = Annotated[str, Query(max_length=200)]
 _Form = Annotated[str, Query(max_length=2000)]
 
 
-def add_admin_files(app: FastAPI, services: Services, access: AdminAccess) -> None:
-    """`POST /admin/question-sets`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`, `.../log.txt`."""
+def add_admin_files(app: FastAPI, services: Services) -> None:
+    """`POST /admin/question-sets`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`, `.../log.txt`;
+    `/admin/audit.jsonl`."""
 
-    def admitted(request: Request) -> None:
-        if not is_admitted(access, request):
-            raise HTTPException(401, "Log in at /admin/login first.")
-
-    router = APIRouter(prefix=ADMIN, dependencies=[Depends(admitted)])
+    router = APIRouter(prefix=ADMIN, dependencies=[Depends(_admit)])
     _add_uploads(router, services)
     _add_downloads(router, services)
+    _add_audit(router, services.access.audit)
     app.include_router(router)
+
+
+def _admit() -> None:
+    require(Permission.MANAGE)
 
 
 def _add_uploads(router: APIRouter, services: Services) -> None:
@@ -72,12 +82,15 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
 async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
     """Respond with the JSON result of `use` on the uploaded file; the file is removed afterwards."""
     try:
-        async with scratch_folder("upload-", home) as folder:
+        async with scratch_folder(UPLOAD, home) as folder:
             path = folder / _file_name(name)
             await _receive(request, path)
             return JSONResponse(await use(path))
     except ClientDisconnect:
         return Response(status_code=400)
+    except OSError as exc:
+        # The folder or the file in it; what is done with the file has errors of its own.
+        return JSONResponse({"error": str(no_room(exc, home))}, status_code=507)
     except HTTPException as exc:
         return JSONResponse({"error": exc.detail}, status_code=exc.status_code)
     except Exception as exc:  # noqa: BLE001 - the UI boundary
@@ -91,12 +104,34 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
             path = await asyncio.to_thread(services.jobs.artifact, job_id, name)
         except AppError as exc:
             raise HTTPException(404, str(exc)) from exc
+        services.access.audit.note_soon("job.download_artifact", job_id)
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
     @router.get("/jobs/{job_id}/log.txt")
     async def log(job_id: str) -> Response:
         text = await found(lambda: services.jobs.log_tail(job_id, lines=_LOG_LINES))
+        services.access.audit.note_soon("job.download_log", job_id)
         return attachment(text, "text/plain; charset=utf-8", f"m1-job-{job_id}.log")
+
+
+def _add_audit(router: APIRouter, audit: AuditService) -> None:
+    @router.get("/audit.jsonl")
+    async def export() -> Response:
+        answer = await streamed(_lines(audit), "application/jsonl; charset=utf-8", "m1-audit.jsonl")
+        audit.note_soon("audit.export")
+        return answer
+
+
+async def _lines(audit: AuditService) -> AsyncIterator[bytes]:
+    """All entries as JSON Lines, a batch at a time."""
+    number = 0
+    while entries := await audit.after(number):
+        yield "".join(f"{json.dumps(_document(entry), ensure_ascii=False)}\n" for entry in entries).encode()
+        number = entries[-1].number
+
+
+def _document(entry: AuditEntry) -> dict[str, Any]:
+    return asdict(entry) | {"made_at": entry.made_at.isoformat()}
 
 
 async def _receive(request: Request, path: Path) -> None:
@@ -123,5 +158,7 @@ async def _receive(request: Request, path: Path) -> None:
 
 def _file_name(given: str) -> str:
     """The original file name, without path components: sets are named after it."""
-    name = re.sub(r"[^\w.() -]", "_", given.replace("\\", "/").rpartition("/")[2])[-120:].strip(". ")
+    name = re.sub(r"[^\w.() -]", "_", given.replace("\\", "/").rpartition("/")[2])[-120:]
+    # A name may have 255 bytes, those of the folder's own prefix included.
+    name = name.encode()[-120:].decode(errors="ignore").strip(". ")
     return name or "questions"

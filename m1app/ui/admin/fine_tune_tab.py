@@ -12,7 +12,6 @@ from m1app.training.pace import measured_pace
 from m1app.training.plan import count_tokens
 from m1app.ui.admin.fine_tune_form import TrainingForm
 from m1app.ui.admin.fine_tune_plan_view import plan_value
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
@@ -22,10 +21,9 @@ from m1app.ui.shell.page_component import escaped, page_component, text_block
 class TrainingTab:
     """Builds the tab and holds its handlers."""
 
-    def __init__(self, services: Services, gate: HandlerGate) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._gate = gate
-        self._data = TrainingDataPart(services, gate)
+        self._data = TrainingDataPart(services)
         gr.HTML("<h2>Fine-tune</h2>", elem_id="admin-training-head", apply_default_css=False)
         bases = base_choices(services)
         self.form = TrainingForm(bases, _first(bases, services), has_ray=bool(services.settings.ray_address))
@@ -39,17 +37,17 @@ class TrainingTab:
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
-        form, gate = self.form, self._gate
+        form = self.form
         self._data.wire(demo, form.data)
         spoken = [self._shown, self._message, *form.problems]
         for knob in form.inputs:
-            knob.change(gate(self._on_change), form.inputs, spoken, trigger_mode="always_last", **QUIET)
-        form.preset.change(gate(self._on_preset), form.preset, [form.meaning, *form.inputs], **QUIET)
-        demo.load(gate(self._on_load), form.inputs, [form.base, *spoken], **QUIET)
+            knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
+        form.preset.change(self._on_preset, form.preset, [form.meaning, *form.inputs], **QUIET)
+        demo.load(self._on_load, form.inputs, [form.base, *spoken], **QUIET)
         planned = [*spoken, self._plan]
-        self._plan.click(gate.stream(self._on_plan), form.inputs, planned, **QUIET)
+        self._plan.click(self._on_plan, form.inputs, planned, **QUIET)
         begun = [*spoken, self._start, self.started_job]
-        return self._start.click(gate.stream(self._on_start), [form.executor, *form.inputs], begun, **QUIET)
+        return self._start.click(self._on_start, [form.executor, *form.inputs], begun, **QUIET)
 
     async def _on_load(self, *values: Any) -> Updates:
         """A model fine-tuned since the app started can be the next base."""

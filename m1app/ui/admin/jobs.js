@@ -10,6 +10,7 @@ import {
   setText,
   showFacts,
 } from "../shell/elements.js";
+import { shortTime } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
 import { TrainingDetail } from "./fine_tune_progress.js";
 import { showLog } from "./log.js";
@@ -109,9 +110,7 @@ class Row {
     this.#state.dataset.state = job.state;
     showShare(this.#meter, job.share);
     setText(this.#progress, job.progress || (job.priority ? `priority ${job.priority}` : ""));
-    const created = new Date(job.created);
-    const form = /** @type {const} */ ({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-    setText(this.#created, created.toLocaleString([], form));
+    setText(this.#created, shortTime(job.created));
     this.root.classList.toggle("is-chosen", isChosen);
     if (isChosen) this.#link.setAttribute("aria-current", "true");
     else this.#link.removeAttribute("aria-current");
@@ -246,7 +245,7 @@ class JobsTab {
     part("tuned-benchmark").addEventListener("click", () =>
       this.#trigger("benchmark", { models: this.#detail.job?.training?.tuned?.models }),
     );
-    askTwice(part("delete"), "Delete with log and files?", () => this.#act("delete"));
+    askTwice(part("delete"), "Move it and its files to the trash?", () => this.#act("delete"));
   }
 
   #showAddress() {

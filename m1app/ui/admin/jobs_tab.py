@@ -15,7 +15,6 @@ from m1app.bootstrap import Services
 from m1app.jobs.service import MAX_PRIORITY
 from m1app.ui.admin.fine_tune_progress_view import training_value
 from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.question.form_values import read_whole
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
@@ -37,11 +36,10 @@ NEW_VIEW: View = {"number": 0, "state": "", "text": "", "job": ""}
 class JobsTab:
     """Builds the tab and holds its handlers."""
 
-    def __init__(self, services: Services, gate: HandlerGate) -> None:
+    def __init__(self, services: Services) -> None:
         self._jobs = services.jobs
         self._fine_tuning = services.fine_tuning
         self._engine_watch = services.engine_watch
-        self._gate = gate
         self.list = page_component("admin/jobs", element_id="admin-jobs", events=("look", "act", "clone", "benchmark"))
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._view = gr.State(dict(NEW_VIEW))
@@ -54,14 +52,14 @@ class JobsTab:
 
     def wire(self) -> None:
         """Connect the handlers, and refresh the list at intervals."""
-        gate, outputs = self._gate, self.outputs
-        gr.Timer(_TICK_SECONDS).tick(gate(self._on_tick), [self._view, self._sent], [self.list, self._sent], **QUIET)
-        self.list.look(gate.event(self._on_look), None, outputs, trigger_mode="multiple", **QUIET)
-        self.list.act(gate.event(self._on_act), self._view, outputs, trigger_mode="multiple", **QUIET)
+        outputs = self.outputs
+        gr.Timer(_TICK_SECONDS).tick(self._on_tick, [self._view, self._sent], [self.list, self._sent], **QUIET)
+        self.list.look(self._on_look, None, outputs, trigger_mode="multiple", **QUIET)
+        self.list.act(self._on_act, self._view, outputs, trigger_mode="multiple", **QUIET)
 
     def follow_start(self, event: Any, tabs: gr.Tabs, started: gr.State) -> None:
         """After a start, show its job here."""
-        event.then(self._gate(self._on_started), [started, self._view], [tabs, *self.outputs], **QUIET)
+        event.then(self._on_started, [started, self._view], [tabs, *self.outputs], **QUIET)
 
     async def shown(
         self, view: Mapping[str, Any], notice: str = "", sent: str = "", *, is_shared: bool = False
@@ -148,7 +146,7 @@ class JobsTab:
         self._ticks.forget()
         looked_at = read_view(asked["view"])
         if asked["action"] == "delete" and not notice:
-            looked_at["job"] = ""
+            looked_at["job"], notice = "", "Moved to the trash, where it can be restored."
         return await self.shown(looked_at, notice)
 
     @property

@@ -53,6 +53,12 @@ class LaunchForm:
             with gr.Column(scale=6, min_width=300):
                 self._build_turn(has_ray)
         self.advanced = AdvancedForm(profiles, "admin-", _ANSWER_CAP_TOKENS)
+        self.asks_probabilities = gr.Checkbox(
+            True,
+            label="Option probabilities",
+            info="Ask how probable each option is at each cut. Costs one more request for each answer.",
+            elem_id="admin-option-probabilities",
+        )
         self._problems.add("advanced")
 
     def _build_subject(self) -> None:
@@ -123,7 +129,16 @@ class LaunchForm:
         """Components whose values `read` takes."""
         subject = [self.question_sets, self.models, self.name, self.limit]
         grid = [self.budgets, self.own_budgets, self.rounds]
-        return [*subject, *grid, self.passes, self.temperature, self.seed, self.in_flight, *self.advanced.inputs]
+        return [
+            *subject,
+            *grid,
+            self.passes,
+            self.temperature,
+            self.seed,
+            self.in_flight,
+            self.asks_probabilities,
+            *self.advanced.inputs,
+        ]
 
     @property
     def turn(self) -> list[gr.components.Component]:
@@ -138,7 +153,7 @@ class LaunchForm:
     def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
         """Return the form's recipe; raises ProbeRefused, whose field names the problem."""
         sets, models, name, limit, budgets, own, rounds, *settings = values
-        passes, temperature, seed, in_flight, *rest = settings
+        passes, temperature, seed, in_flight, asks_probabilities, *rest = settings
         try:
             recipe = BenchmarkRecipe(
                 name=(name or "").strip(),
@@ -150,6 +165,7 @@ class LaunchForm:
                 **self.advanced.read(temperature, seed, rest),
                 limit=_read_number(limit, "limit", "Limit per set"),
                 in_flight=_read_number(in_flight, "in_flight", "In flight") or 0,
+                asks_probabilities=bool(asks_probabilities),
             )
         except ValidationError as exc:
             raise _refusal(exc) from exc
@@ -174,6 +190,7 @@ class LaunchForm:
             self.temperature: recipe.temperature,
             self.seed: "" if recipe.seed is None else str(recipe.seed),
             self.in_flight: str(recipe.in_flight) if recipe.in_flight else "",
+            self.asks_probabilities: recipe.asks_probabilities,
             self.advanced.top_p: recipe.top_p,
             self.advanced.answer_cap: recipe.answer_cap_tokens,
             self.advanced.profile: recipe.profile,

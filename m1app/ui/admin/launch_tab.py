@@ -11,7 +11,6 @@ from m1app.benchmark.service import BenchmarkEstimate
 from m1app.bootstrap import Services
 from m1app.runs.errors import ProbeRefused
 from m1app.ui.admin.launch_form import LaunchForm, place_of
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component, text_block
@@ -21,9 +20,8 @@ from m1app.wording import counted, duration, percent
 class LaunchTab:
     """Builds the tab and holds its handlers; `started` is the event after which a job has started."""
 
-    def __init__(self, services: Services, gate: HandlerGate) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._gate = gate
         self.form = LaunchForm(services.profiles, has_ray=bool(services.settings.ray_address))
         self._shown = page_component("admin/launch", element_id="admin-launch")
         with gr.Row(elem_id="admin-launch-controls"):
@@ -35,14 +33,14 @@ class LaunchTab:
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
-        form, gate = self.form, self._gate
+        form = self.form
         spoken = [self._shown, self._message, *form.problems]
         for knob in form.inputs:
-            knob.change(gate(self._on_change), form.inputs, spoken, trigger_mode="always_last", **QUIET)
-        demo.load(gate(self._on_change), form.inputs, spoken, **QUIET)
-        self._dry_run.click(gate(self._on_dry_run), form.inputs, spoken, **QUIET)
+            knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
+        demo.load(self._on_change, form.inputs, spoken, **QUIET)
+        self._dry_run.click(self._on_dry_run, form.inputs, spoken, **QUIET)
         begun = [*spoken, self._start, self.started_job]
-        return self._start.click(gate.stream(self._on_start), [*form.turn, *form.inputs], begun, **QUIET)
+        return self._start.click(self._on_start, [*form.turn, *form.inputs], begun, **QUIET)
 
     async def _on_change(self, *values: Any) -> Updates:
         """The command line follows the form; a problem that was shown is no longer the form's."""

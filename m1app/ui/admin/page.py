@@ -1,6 +1,6 @@
-"""The Admin page: launch benchmarks and fine-tunings, watch jobs, manage question sets and the engine.
+"""The Admin page: launch benchmarks and fine-tunings, watch jobs, manage question sets, the engine and people.
 
-A separate Gradio application; `login` controls access, and every handler checks again.
+A separate Gradio application, for admins only: see `m1app.ui.web`.
 """
 
 from collections.abc import Mapping
@@ -8,63 +8,73 @@ from typing import Any
 
 import gradio as gr
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services
 from m1app.training.recipe import TrainingRecipe
+from m1app.ui.admin.audit_tab import AuditTab
 from m1app.ui.admin.engines_tab import EnginesTab
 from m1app.ui.admin.fine_tune_tab import TrainingTab
 from m1app.ui.admin.jobs_tab import NEW_VIEW, JobsTab
 from m1app.ui.admin.launch_tab import LaunchTab
-from m1app.ui.admin.login import HandlerGate
+from m1app.ui.admin.models_tab import ModelsTab
+from m1app.ui.admin.people_tab import PeopleTab
 from m1app.ui.admin.question_sets_tab import SetsTab
+from m1app.ui.admin.trash_tab import TrashTab
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET
+from m1app.ui.shell.events import QUIET, with_query
 from m1app.ui.shell.header import PageHeader
-from m1app.ui.shell.page_component import page_component
 
-_TABS = ("launch", "training", "jobs", "sets", "engines")
+_TITLE = (
+    '<div class="m1-admin-title"><h1>Admin</h1><span class="m1-quiet">Benchmarks, fine-tuning, jobs, question sets, '
+    "people and the engine.</span></div>"
+)
+_TABS = ("launch", "training", "jobs", "sets", "models", "engines", "people", "trash")
 
 
 class AdminPage:
     """Builds the page into the open Blocks and holds the handlers that connect its tabs."""
 
-    def __init__(self, demo: gr.Blocks, services: Services, access: AdminAccess) -> None:
+    def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
-        self._gate = HandlerGate(access)
         header = PageHeader(services)
-        self._session = page_component("admin/session", element_id="admin-session")
+        gr.HTML(_TITLE, elem_id="admin-title", apply_default_css=False)
         # Every tab is built at the start: one built later would miss earlier updates.
         with gr.Tabs(elem_id="admin-tabs", overflow_behavior="wrap") as self._tabs:
             with gr.Tab("New benchmark", id="launch", render_children=True):
-                self._launch = LaunchTab(services, self._gate)
+                self._launch = LaunchTab(services)
             with gr.Tab("Fine-tune", id="training", render_children=True):
-                self._training = TrainingTab(services, self._gate)
+                self._training = TrainingTab(services)
             with gr.Tab("Jobs", id="jobs", render_children=True):
-                self._jobs = JobsTab(services, self._gate)
+                self._jobs = JobsTab(services)
             with gr.Tab("Question sets", id="sets", render_children=True):
-                self._sets = SetsTab(services, self._gate, self._launch.form.question_sets)
+                self._sets = SetsTab(services, self._launch.form.question_sets)
+            with gr.Tab("Models", id="models", render_children=True) as self._models_tab:
+                self._models = ModelsTab(services)
             with gr.Tab("Engine and health", id="engines", render_children=True):
-                self._engines = EnginesTab(services, self._gate)
-        self._wire(demo, has_password=access.has_password)
+                self._engines = EnginesTab(services)
+            with gr.Tab("People", id="people", render_children=True) as self._people_tab:
+                self._people = PeopleTab(services)
+            with gr.Tab("Trash and audit", id="trash", render_children=True) as self._trash_tab:
+                self._trash, self._audit = TrashTab(services), AuditTab(services)
+        self._wire(demo)
         header.wire(demo.load, self._launch.form.models)
 
-    def _wire(self, demo: gr.Blocks, *, has_password: bool) -> None:
+    def _wire(self, demo: gr.Blocks) -> None:
         form, jobs = self._launch.form, self._jobs
         jobs.wire()
         for tab in (self._launch, self._training):
             jobs.follow_start(tab.wire(demo), self._tabs, tab.started_job)
         self._sets.wire(demo)
+        self._models.wire(demo, self._models_tab)
         self._engines.wire(demo)
+        self._people.wire(demo, self._people_tab)
+        self._sets.refresh_after(self._trash.wire(demo, self._trash_tab))
+        self._audit.wire(demo, self._trash_tab)
 
-        async def session(_: Mapping[str, str]) -> dict[str, Any]:
-            return {"has_password": has_password}
-
-        demo.load(self._gate.load(session), None, self._session, **QUIET)
-        demo.load(self._gate.load(self._on_load), None, [self._tabs, *jobs.outputs], **QUIET)
+        demo.load(with_query(self._on_load), None, [self._tabs, *jobs.outputs], **QUIET)
         cloned = [self._tabs, jobs.list, *form.inputs, *self._training.form.inputs]
-        jobs.list.clone(self._gate.event(self._on_clone), None, cloned, **QUIET)
+        jobs.list.clone(self._on_clone, None, cloned, **QUIET)
         compared = [self._tabs, form.models]
-        jobs.list.benchmark(self._gate.event(self._on_benchmark), None, compared, **QUIET)
+        jobs.list.benchmark(self._on_benchmark, None, compared, **QUIET)
 
     async def _on_load(self, query: Mapping[str, str]) -> tuple[Any, ...]:
         """Show the job or tab named in the address."""

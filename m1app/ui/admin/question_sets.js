@@ -29,7 +29,7 @@ import { upload } from "./upload.js";
  * @property {SetRow[]} [rows]
  * @property {[id: string, label: string][]} [layouts]
  * @property {number} [number] Number of the request that this answers.
- * @property {{ error?: string, report?: Report, preview?: Preview, deleted?: string, overlaps?: Overlap[] }} [reply]
+ * @property {{ error?: string, report?: Report, preview?: Preview, extent?: string, deleted?: string, overlaps?: Overlap[] }} [reply]
  */
 
 const TYPING_MS = 250;
@@ -126,7 +126,10 @@ class QuestionSetsTab {
       this.#ask("overlaps");
       this.#busy("Comparing all questions…");
     });
-    askTwice(part("delete"), "Delete this set?", () => this.#ask("delete", { id: this.#chosen?.id }));
+    askTwice(part("delete"), "Move to the trash?", () => this.#ask("delete", { id: this.#chosen?.id }));
+    part("delete").addEventListener("click", () => {
+      if (part("delete").dataset.sure !== undefined) this.#ask("extent", { id: this.#chosen?.id });
+    });
   }
 
   /**
@@ -221,7 +224,7 @@ class QuestionSetsTab {
   /** @param {Report} report */
   #showReport({ imported, notes, overlaps }) {
     const lines = imported.map(({ name, questions }) =>
-      node("p", "m1-good", `${name}: ${number(questions)} questions imported.`),
+      node("p", "m1-good", `${name}: ${number(questions)} ${questions === 1 ? "question" : "questions"} imported.`),
     );
     const said = notes.map((text) => node("p", "", text));
     this.#part("report").replaceChildren(...lines, ...said, ...overlaps.map(overlapNode));
@@ -259,7 +262,8 @@ class QuestionSetsTab {
     if (rows) this.#showList(rows, layouts ?? []);
     if (answered === undefined || answered < this.#asked) return;
     this.#busy("");
-    if (reply.error) say(this.#part("notice"), reply.error);
+    const notice = reply.error ?? reply.extent;
+    if (notice) say(this.#part("notice"), notice);
     if (reply.report) this.#showReport(reply.report);
     if (reply.preview) this.#showPreview(reply.preview);
     if (reply.deleted && reply.deleted === this.#chosen?.id) this.#showPreview(null);

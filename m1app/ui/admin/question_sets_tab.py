@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.ui.admin.login import HandlerGate
+from m1app.question_sets.importing import MAX_QUESTIONS
+from m1app.trash.words import extent_text
 from m1app.ui.admin.question_sets_view import (
     PREVIEW_PAGE,
     overlaps_value,
@@ -19,6 +20,7 @@ from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
 from storage.errors import not_found
+from storage.trash.records import TrashKind
 
 Reply = dict[str, Any]
 _HUB_FIELDS = ("name", "layout", "config", "split")
@@ -27,22 +29,25 @@ _HUB_FIELDS = ("name", "layout", "config", "split")
 class SetsTab:
     """Builds the tab and holds its handlers."""
 
-    def __init__(self, services: Services, gate: HandlerGate, choice: gr.Dropdown) -> None:
+    def __init__(self, services: Services, choice: gr.Dropdown) -> None:
         """Args:
         services: the app's services.
-        gate: guards every handler.
         choice: another component that offers the sets.
         """
         self._sets = services.question_sets
-        self._gate = gate
+        self._trash = services.trash
         self._choice = choice
         self.list = page_component("admin/question_sets", element_id="admin-sets", events=("ask",))
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect the handlers."""
         outputs = [self.list, self._choice]
-        self.list.ask(self._gate.event(self._on_ask), self._choice, outputs, trigger_mode="multiple", **QUIET)
-        demo.load(self._gate(self._on_load), self._choice, outputs, **QUIET)
+        self.list.ask(self._on_ask, self._choice, outputs, trigger_mode="multiple", **QUIET)
+        demo.load(self._on_load, self._choice, outputs, **QUIET)
+
+    def refresh_after(self, event: Any) -> None:
+        """Show the sets again after an event that may have restored some."""
+        event.then(self._on_load, self._choice, [self.list, self._choice], **QUIET)
 
     @property
     def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:
@@ -50,6 +55,7 @@ class SetsTab:
             "list": self._list,
             "preview": self._preview,
             "hub": self._import_hub,
+            "extent": self._extent,
             "delete": self._delete,
             "overlaps": self._overlaps,
         }
@@ -84,7 +90,7 @@ class SetsTab:
         chosen = next((each for each in await self._sets.all() if each.id == set_id), None)
         if chosen is None:
             raise not_found("question set", set_id)
-        offset = max(0, offset)
+        offset = min(max(0, offset), MAX_QUESTIONS)
         found = await self._sets.preview(set_id, limit=PREVIEW_PAGE + 1, offset=offset, text=text)
         return {
             "preview": preview_value(chosen, found, text=text, offset=offset, layouts=self._sets.layouts),
@@ -94,6 +100,10 @@ class SetsTab:
         options = {field: str(asked.get(field) or "").strip() for field in _HUB_FIELDS}
         report = await self._sets.import_hub(str(asked.get("repo") or "").strip(), **options)
         return {"report": report_value(report)}
+
+    async def _extent(self, asked: Mapping[str, Any]) -> Reply:
+        extent = await self._trash.extent(TrashKind.QUESTION_SET, str(asked["id"]))
+        return {"extent": extent_text(extent, self._trash.days)}
 
     async def _delete(self, asked: Mapping[str, Any]) -> Reply:
         await self._sets.delete(str(asked["id"]))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from m1app.question_sets.service import ImportReport, Overlap
+from m1app.question_sets.comparison import Overlap
+from m1app.question_sets.service import ImportReport
 from m1app.wording import counted, percent
 from storage.question_sets.records import QuestionSet
 from storage.questions.records import Question

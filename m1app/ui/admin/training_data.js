@@ -1,6 +1,6 @@
 // Training data: a list, a card as plain text, a form that previews and builds. A file goes to a separate route.
 import { all, node, partsOf, say, setText } from "../shell/elements.js";
-import { number } from "../shell/words.js";
+import { number, shortTime } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
 import { stepNode } from "./curation_steps.js";
 import { upload } from "./upload.js";
@@ -20,16 +20,6 @@ import { upload } from "./upload.js";
 
 const OVERLAP_NGRAM = 8;
 const NONE = "No data sets yet. Build one from a file of reasoning traces, right answers in this app, or corrections.";
-
-/** @param {string} text */
-const time = (text) =>
-  new Date(text).toLocaleString([], {
-    year: "numeric",
-    month: "short",
-    day: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-  });
 
 /**
  * A typed number without its commas; null if empty. The server validates it.
@@ -159,7 +149,7 @@ class TrainingDataTab {
     const open = node("button", "m1-row-button", each.id);
     open.type = "button";
     name.append(open);
-    const created = node("td", "m1-number m1-quiet-cell", time(each.created));
+    const created = node("td", "m1-number m1-quiet-cell", shortTime(each.created));
     row.append(name, node("td", "m1-number", number(each.samples)), created);
     return row;
   }

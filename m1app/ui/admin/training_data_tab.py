@@ -10,7 +10,6 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.training.data_building import Collected
 from m1app.training.data_request import DataRequest, carry_out
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_view import (
     built_value,
     card_value,
@@ -30,10 +29,9 @@ Reply = dict[str, Any]
 class TrainingDataPart:
     """The component and its handlers."""
 
-    def __init__(self, services: Services, gate: HandlerGate) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._data = services.training_data
-        self._gate = gate
         self.list = page_component("admin/training_data", element_id="admin-training-data", events=("ask",))
 
     def wire(self, demo: gr.Blocks, choice: gr.Dropdown) -> None:
@@ -44,8 +42,8 @@ class TrainingDataPart:
             choice: the component that offers the data sets for training.
         """
         outputs = [self.list, choice]
-        self.list.ask(self._gate.event(self._on_ask), choice, outputs, trigger_mode="multiple", **QUIET)
-        demo.load(self._gate(self._on_load), choice, outputs, **QUIET)
+        self.list.ask(self._on_ask, choice, outputs, trigger_mode="multiple", **QUIET)
+        demo.load(self._on_load, choice, outputs, **QUIET)
 
     @property
     def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:

@@ -1,11 +1,12 @@
 """Downloads of all annotations."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
 
 from m1app.annotation.exchange import ExportFormat
 from m1app.bootstrap import Services
-from storage.errors import StorageError
+from m1app.ui.shell.downloads import streamed
 
 _TYPES = {
     ExportFormat.JSONL: ("annotations.jsonl", "application/jsonl"),
@@ -17,18 +18,21 @@ _TYPES = {
 def add_annotation_downloads(app: FastAPI, services: Services) -> None:
     """`/annotations.jsonl`, `/annotations.csv` and `/annotations-corrected.jsonl`."""
     for wanted, (name, media_type) in _TYPES.items():
-        app.get(f"/{name}")(_download(services, wanted, name, media_type))
+        app.get(f"/{name}")(_download(services, wanted, name, f"{media_type}; charset=utf-8"))
 
 
-def _download(services: Services, wanted: ExportFormat, name: str, media_type: str):  # type: ignore[no-untyped-def]
+def _download(
+    services: Services, wanted: ExportFormat, name: str, media_type: str
+) -> Callable[[], Awaitable[Response]]:
     async def download() -> Response:
-        try:
-            text = await services.exchange.export(wanted)
-        except StorageError as exc:
-            return JSONResponse({"error": str(exc)}, status_code=503)
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        # Without this mark, spreadsheets assume the local 8-bit encoding.
-        content = ("\ufeff" if wanted is ExportFormat.CSV else "") + text
-        return Response(content, media_type=f"{media_type}; charset=utf-8", headers=headers)
+        return await streamed(_parts(services, wanted), media_type, name)
 
     return download
+
+
+async def _parts(services: Services, wanted: ExportFormat) -> AsyncIterator[bytes]:
+    # Without this mark, spreadsheets assume the local 8-bit encoding.
+    mark = "\ufeff" if wanted is ExportFormat.CSV else ""
+    async for part in services.exchange.export(wanted):
+        yield (mark + part).encode()
+        mark = ""

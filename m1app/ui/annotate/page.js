@@ -209,8 +209,15 @@ class AnnotatePage {
     }
   }
 
-  /** @param {{ taxonomy: import("./session.js").Taxonomy }} value */
-  async start({ taxonomy }) {
+  /** @param {{ taxonomy: import("./session.js").Taxonomy, person: string }} value `person`: the account's name. */
+  async start({ taxonomy, person }) {
+    if (person) {
+      this.#session.nameAs(person);
+      const annotator = this.#session.part("annotator", HTMLInputElement);
+      annotator.value = person;
+      annotator.disabled = true;
+      annotator.title = "You annotate under your account's name.";
+    }
     this.#session.labels = new Map(taxonomy.labels.map((label) => [label.id, label]));
     this.#session.severities = taxonomy.severities;
     this.#pane.form.offer(taxonomy);

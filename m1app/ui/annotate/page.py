@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from m1app.access.person import current_person
 from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
@@ -33,6 +34,7 @@ class AnnotatePage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._annotations = services.annotations
+        self._audit = services.access.audit
         header = PageHeader(services)
         self._page = page_component("annotate/page", element_id="annotate-page", events=("ask",))
         self._numbers = page_component("annotate/numbers", element_id="annotate-numbers", events=("summary", "compute"))
@@ -60,13 +62,15 @@ class AnnotatePage:
         }
 
     async def _on_load(self) -> Reply:
-        return _numbered(0, {"taxonomy": taxonomy_value(self._annotations.taxonomy)})
+        return _numbered(0, {"taxonomy": taxonomy_value(self._annotations.taxonomy), "person": current_person().name})
 
     async def _on_ask(self, event: gr.EventData) -> Reply:
         asked = event._data
         number = int(asked["number"])
         try:
-            reply = await self._answers[asked["action"]](str(asked["annotator"]), asked["values"])
+            # Whoever has an account annotates, and filters by their own work, under its name.
+            annotator = current_person().name or str(asked["annotator"])
+            reply = await self._answers[asked["action"]](annotator, asked["values"])
         except AnnotationConflict as exc:
             changes = ["exact" if name == "selector" else name for name in exc.changes]
             reply = {"conflict": {"message": str(exc), "current": mark_value(exc.current), "changes": changes}}
@@ -87,6 +91,7 @@ class AnnotatePage:
     async def _open(self, annotator: str, values: Values) -> Reply:
         case_id = str(values["case"])
         view = await self._annotations.open(case_id, annotator)
+        self._audit.saw("case.open", case_id)
         wanted = case_filter(values["filter"], annotator)
         neighbours = await self._annotations.neighbours(wanted, case_id)
         return {"case": case_value(view.case), "work": work_value(view), "neighbours": neighbours}

@@ -90,6 +90,14 @@ export class Session {
     return this.#name;
   }
 
+  /**
+   * The name of the account, which the browser need not remember.
+   * @param {string} name
+   */
+  nameAs(name) {
+    this.#name = name;
+  }
+
   /** @param {string} name */
   rename(name) {
     this.#name = name;

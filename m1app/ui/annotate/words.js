@@ -1,5 +1,6 @@
 // The content of a mark as text, and the elements that show it.
 import { button, node } from "../shell/elements.js";
+import { shortTime } from "../shell/words.js";
 
 /** @typedef {import("./session.js").Mark} Mark */
 /** @typedef {import("./session.js").SavedMark} SavedMark */
@@ -132,7 +133,7 @@ export function historyList(revisions) {
     const says = [each.reason && `Reason: ${each.reason}`, ...each.says].filter(Boolean).join(" · ");
     item.append(
       node("b", "", `${each.revision}. ${each.action}`),
-      ` by ${each.made_by}, ${new Date(each.made_at).toLocaleString()}`,
+      ` by ${each.made_by}, ${shortTime(each.made_at)}`,
       node("div", "m1-mark-text", says),
     );
     list.append(item);

@@ -137,11 +137,32 @@ export class ChosenRuns {
 
   /** @param {Run} run */
   async #remove(run) {
-    const text = `${run.name}: this deletes its results and its sweeps with all their answers, and cannot be undone. The questions are kept.`;
-    if (!(await this.#dialog.ask("Delete this run?", text, "Delete the run"))) return;
-    const left = this.#context.chosenIds.filter((id) => id !== run.id);
-    const reply = await this.#context.server.ask("delete", { run: run.id });
-    if (reply.error) this.#context.notice(reply.error);
-    else await this.#context.choose(left);
+    const context = this.#context;
+    const extent = await context.server.ask("extent", { run: run.id });
+    if (extent.error) {
+      context.notice(extent.error);
+      return;
+    }
+    if (!(await this.#dialog.ask("Delete this run?", `${run.name}: ${extent.text}`, "Delete the run"))) return;
+    const left = context.chosenIds.filter((id) => id !== run.id);
+    const reply = await context.server.ask("delete", { run: run.id });
+    if (reply.error) {
+      context.notice(reply.error);
+      return;
+    }
+    await context.choose(left);
+    context.showDeletion(reply.notice, () => this.#restore(run.id, reply.undo));
+  }
+
+  /**
+   * @param {string} runId
+   * @param {string} deletion
+   */
+  async #restore(runId, deletion) {
+    const context = this.#context;
+    const reply = await context.server.ask("restore", { deletion });
+    context.stamp = "";
+    await context.choose([...context.chosenIds, runId]);
+    context.showDeletion(reply.error || reply.notice, null);
   }
 }

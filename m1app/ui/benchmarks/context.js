@@ -1,5 +1,5 @@
 // Shared by all parts of the Benchmarks page: the view, the chosen runs, the server.
-import { partsOf, say } from "../shell/elements.js";
+import { partsOf, say, setText } from "../shell/elements.js";
 import { inkOf } from "../shell/plotly.js";
 import { Server } from "../shell/server.js";
 import { queryOf, viewOf } from "./view.js";
@@ -37,6 +37,19 @@ export class Context {
   /** @param {string | null | undefined} text */
   notice(text) {
     say(this.part("notice"), text);
+  }
+
+  /**
+   * What came of a deletion, until the next one.
+   * @param {string} text
+   * @param {(() => void) | null} undo
+   */
+  showDeletion(text, undo) {
+    this.part("deletion").hidden = !text;
+    setText(this.part("deletion-text"), text);
+    const button = this.part("undo");
+    button.hidden = !undo;
+    button.onclick = undo;
   }
 
   /** @param {boolean} isNew A page to go back from. */

@@ -1,4 +1,4 @@
-// Asks for confirmation before something that cannot be undone.
+// Asks for confirmation.
 import { setText } from "../shell/elements.js";
 
 export class ConfirmDialog {

@@ -18,16 +18,19 @@ from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
 from m1app.bootstrap import Services
+from m1app.trash.words import extent_text
 from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from m1app.ui.benchmarks.transitions_view import transitions_value
 from m1app.ui.shell.boundary import message_of
+from m1app.ui.shell.deletions import discarded, restored
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from storage.benchmarks.records import BenchmarkRun
 from storage.errors import RecordNotFound
+from storage.trash.records import TrashKind
 
 RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
@@ -44,6 +47,7 @@ class BenchmarksPage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
         self._benchmarks = services.benchmarks
+        self._trash = services.trash
         # Every open tab polls the runs.
         self._listed: SharedReading[Sequence[BenchmarkRun]] = SharedReading(_SHARED_SECONDS)
         header = PageHeader(services)
@@ -65,7 +69,9 @@ class BenchmarksPage:
             "rename": self._rename,
             "tag": self._tag,
             "archive": self._archive,
+            "extent": self._extent,
             "delete": self._delete,
+            "restore": self._restore,
         }
 
     async def _on_ask(self, event: gr.EventData) -> dict[str, Any]:
@@ -168,10 +174,19 @@ class BenchmarksPage:
     async def _archive(self, values: Values) -> Reply:
         return self._changed(await self._benchmarks.archive(str(values["run"]), bool(values["is_archived"])))
 
+    async def _extent(self, values: Values) -> Reply:
+        extent = await self._trash.extent(TrashKind.BENCHMARK_RUN, str(values["run"]))
+        return {"text": extent_text(extent, self._trash.days)}
+
     async def _delete(self, values: Values) -> Reply:
-        await self._benchmarks.delete(str(values["run"]))
+        notice = await discarded(self._benchmarks.delete(str(values["run"])))
         self._listed.forget()
-        return {}
+        return dict(notice) if notice["undo"] else {"error": notice["notice"]}
+
+    async def _restore(self, values: Values) -> Reply:
+        notice = await restored(self._trash.restore(str(values["deletion"])))
+        self._listed.forget()
+        return dict(notice)
 
     def _changed(self, run: BenchmarkRun) -> Reply:
         self._listed.forget()

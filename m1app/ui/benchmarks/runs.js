@@ -1,6 +1,6 @@
 // The table of runs: filter, choose one or several to compare.
 import { link, node, setText } from "../shell/elements.js";
-import { number, plural } from "../shell/words.js";
+import { number, plural, shortTime } from "../shell/words.js";
 import { isViewName, range, union } from "./view.js";
 
 /** @typedef {import("./context.js").Context} Context */
@@ -124,7 +124,7 @@ export class Runs {
       [run.models.join(", "), "m1-list"],
       [range(run.budgets)],
       [range(run.rounds)],
-      [run.created, "m1-number"],
+      [shortTime(run.created), "m1-number"],
       [tagChips(run)],
     ];
     for (const [content, className] of cells) {

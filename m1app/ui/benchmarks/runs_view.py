@@ -24,7 +24,7 @@ def run_value(run: BenchmarkRun) -> dict[str, Any]:
         "progress": f"{over:,} of {run.items:,}",
         "failed": run.items_failed,
         "error": run.error,
-        "created": run.created_at.strftime("%Y-%m-%d %H:%M"),
+        "created": run.created_at.isoformat(),
         "tags": list(run.tags),
         "is_archived": run.is_archived,
         "sets": list(run.question_sets),

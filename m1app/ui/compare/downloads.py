@@ -17,11 +17,13 @@ def add_sweep_downloads(app: FastAPI, services: Services) -> None:
     @app.get("/sweeps/{sweep_id}.json")
     async def download_json(sweep_id: str) -> Response:
         sweep = await found(lambda: services.sweeps.get(sweep_id))
+        services.access.audit.note_soon("sweep.download", sweep_id, format="json")
         return attachment(await asyncio.to_thread(_json, sweep), "application/json", f"m1-sweep-{sweep_id}.json")
 
     @app.get("/sweeps/{sweep_id}.csv")
     async def download_csv(sweep_id: str) -> Response:
         sweep = await found(lambda: services.sweeps.get(sweep_id))
+        services.access.audit.note_soon("sweep.download", sweep_id, format="csv")
         text = await asyncio.to_thread(sweep_csv, sweep)
         return attachment(text, "text/csv; charset=utf-8", f"m1-sweep-{sweep_id}.csv")
 

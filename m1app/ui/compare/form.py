@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from m1app.privacy.service import IdentifierCheck
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate
@@ -26,10 +27,10 @@ _DEFAULT_ANSWER_CAP = 256
 class CompareForm:
     """The components of the form. `inputs` and `read` have the same order."""
 
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, identifiers: IdentifierCheck) -> None:
         with gr.Row():
             with gr.Column(scale=6, min_width=320):
-                self.boxes = QuestionForm("compare-", question_lines=7)
+                self.boxes = QuestionForm(identifiers, "compare-", question_lines=7)
                 self.boxes.place_target()
             with gr.Column(scale=6, min_width=320):
                 self._build_grid()

@@ -1,7 +1,7 @@
 // The list of sweeps.
 import { linkedRow } from "../shell/elements.js";
 import { mountHistory } from "../shell/history.js";
-import { number } from "../shell/words.js";
+import { number, shortTime } from "../shell/words.js";
 
 /**
  * @typedef {object} SweepRow
@@ -19,7 +19,7 @@ import { number } from "../shell/words.js";
 /** @param {SweepRow} sweep */
 function rowOf(sweep) {
   const row = linkedRow(`/compare/?sweep=${sweep.id}`, [
-    [new Date(sweep.begun).toLocaleString(), "m1-number"],
+    [shortTime(sweep.begun), "m1-number"],
     [sweep.stem, "m1-stem"],
     [sweep.models],
     [sweep.budgets],

@@ -1,7 +1,7 @@
 """The Compare page: one question over a grid of budgets and force rounds, from one thinking pass."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -15,9 +15,11 @@ from m1app.ui.compare.form import CompareForm, estimate_text
 from m1app.ui.compare.history_view import history_value
 from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
+from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import new_question_js
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.deletions import Notice, discarded, restored
+from m1app.ui.shell.events import QUIET, STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 
@@ -34,7 +36,7 @@ class ComparePage:
         self._services = services
         header = PageHeader(services)
         with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
-            self._form = CompareForm(services.profiles)
+            self._form = CompareForm(services.profiles, services.identifiers)
         self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
         self._build_controls()
         self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
@@ -42,7 +44,9 @@ class ComparePage:
         self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
         gr.HTML("<h2>History</h2>", apply_default_css=False)
         self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
-        self._history = page_component("compare/history", element_id="sweep-history", events=("open_sweep",))
+        self._history = page_component(
+            "compare/history", element_id="sweep-history", events=("open_sweep", "discard", "restore")
+        )
         self._more = gr.Button("Show more", visible=False, elem_id="compare-more")
         self._shown = gr.State(_HISTORY_PAGE)
         self._sweep_id = gr.State("")
@@ -58,15 +62,18 @@ class ComparePage:
             self._new = gr.Button("New", elem_id="compare-new", min_width=90)
             gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
         self._message = text_block("compare-message")
+        self._anyway = run_anyway_button("compare-run-anyway")
 
     def _wire(self, demo: gr.Blocks) -> None:
         form = self._form
         begun = [*form.inputs, form.boxes.note, *self._controls, self._folded, self._sweep_id]
         run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
+        anyway = self._anyway.click(self._on_run_anyway, form.inputs, begun, **QUIET)
+        hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
         again = self._again.click(self._on_again, self._sweep_id, begun, **QUIET)
         resume = self._resume.click(self._on_resume, self._sweep_id, begun, **QUIET)
         loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
-        followed = [self._then_follow(event) for event in (run, again, resume, loaded)]
+        followed = [self._then_follow(event) for event in (run, anyway, again, resume, loaded)]
         # Only one sweep is shown at a time; leaving it does not stop it.
         opened = self._history.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
@@ -78,28 +85,45 @@ class ComparePage:
             knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
         demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)
         self._search.change(self._on_search, self._search, self._history_outputs, trigger_mode="always_last", **QUIET)
-        self._more.click(self._on_more, [self._search, self._shown], self._history_outputs, **QUIET)
+        listed = [self._search, self._shown]
+        self._more.click(self._on_more, listed, self._history_outputs, **QUIET)
+        self._history.discard(self._on_discard, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
+        self._history.restore(self._on_restore, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
 
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen sweep, then reset the controls and refresh the history."""
-        follow = event.then(self._follow, self._sweep_id, [self._view, self._charts, self._columns], **QUIET)
+        follow = event.then(self._follow, self._sweep_id, [self._view, self._charts, self._columns], **STREAMED)
         follow.then(self._on_over, [self._sweep_id, self._search], [*self._controls, *self._history_outputs], **QUIET)
         return follow
 
     @property
     def _controls(self) -> list[gr.components.Component]:
-        return [self._run, self._stop, self._again, self._resume, self._message]
+        return [self._run, self._anyway, self._stop, self._again, self._resume, self._message]
 
     @property
     def _history_outputs(self) -> list[gr.components.Component]:
         return [self._history, self._more, self._shown]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[dict[Any, Any], None]:
-        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
+        async for updates in self._started(values, allows_identifiers=False):
+            yield updates
+
+    async def _on_run_anyway(self, *values: Any) -> AsyncGenerator[dict[Any, Any], None]:
+        async for updates in self._started(values, allows_identifiers=True):
+            yield updates
+
+    async def _started(
+        self, values: Sequence[Any], *, allows_identifiers: bool
+    ) -> AsyncGenerator[dict[Any, Any], None]:
+        yield {
+            self._run: gr.update(interactive=False),
+            self._anyway: gr.update(visible=False),
+            self._message: gr.update(visible=False, value=""),
+        }
         try:
             request = self._form.read(values)
             form = self._form.boxes.recognise(*values[:3])
-            snapshot = await self._services.sweeps.start(request)
+            snapshot = await self._services.sweeps.start(request, allows_identifiers=allows_identifiers)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
@@ -108,7 +132,9 @@ class ComparePage:
     async def _on_again(self, sweep_id: str) -> dict[Any, Any]:
         try:
             kept = await self._services.sweeps.get(sweep_id)
-            return self._running(await self._services.sweeps.start(request_of_sweep(kept.sweep)))
+            request = request_of_sweep(kept.sweep)
+            # It was sent before, as it is.
+            return self._running(await self._services.sweeps.start(request, allows_identifiers=True))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
 
@@ -140,6 +166,7 @@ class ComparePage:
         """Open a stored or running sweep: fill the form with its question, grid and settings."""
         try:
             snapshot = await self._services.sweeps.get(sweep_id)
+            self._services.access.audit.saw("sweep.open", sweep_id)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
         return self._form.fill_with_sweep(snapshot.sweep) | self._running(snapshot)
@@ -189,6 +216,18 @@ class ComparePage:
     async def _on_more(self, text: str, shown: int) -> Updates:
         return await self._history_updates(text, shown + _HISTORY_PAGE)
 
+    async def _on_discard(self, event: gr.EventData, text: str, shown: int) -> Updates:
+        return await self._after(discarded(self._services.trash.discard_sweep(str(event.id))), text, shown)
+
+    async def _on_restore(self, event: gr.EventData, text: str, shown: int) -> Updates:
+        return await self._after(restored(self._services.trash.restore(str(event.id))), text, shown)
+
+    async def _after(self, work: Awaitable[Notice], text: str, shown: int) -> Updates:
+        """The history after a deletion or its undoing, with what came of it."""
+        notice = await work
+        updates = await self._history_updates(text, shown)
+        return updates | {self._history: updates[self._history] | notice}
+
     async def _history_updates(self, text: str, limit: int) -> Updates:
         found = await self._services.sweeps.recent(limit + 1, text)
         return {
@@ -203,6 +242,7 @@ class ComparePage:
             self._sweep_id: snapshot.sweep.id,
             self._folded: gr.update(open=False),
             self._run: gr.update(interactive=False),
+            self._anyway: gr.update(visible=False),
             self._stop: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
             self._resume: gr.update(visible=False),
@@ -220,6 +260,7 @@ class ComparePage:
     def _refused(self, error: Exception) -> Updates:
         return {
             self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            self._anyway: gr.update(visible=may_run_anyway(error)),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
         }

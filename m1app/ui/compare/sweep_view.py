@@ -144,7 +144,9 @@ def _notice(snapshot: SweepSnapshot) -> str:
     for run in snapshot.passes:
         parts += [run.trace.error, run.trace.note, *(kept.error for kept in run.checkpoints)]
     if snapshot.save_error:
-        parts.append(f"This sweep could not be saved: {snapshot.save_error} Download it before you close the page.")
+        parts.append(
+            f"This sweep is not saved yet: {snapshot.save_error} The app keeps trying; you can also download it."
+        )
     return " ".join(dict.fromkeys(filter(None, parts)))
 
 

@@ -17,11 +17,13 @@ def add_trace_downloads(app: FastAPI, services: Services) -> None:
     @app.get("/traces/{trace_id}.json")
     async def download_json(trace_id: str) -> Response:
         trace = await found(lambda: services.probe.get(trace_id))
+        services.access.audit.note_soon("trace.download", trace_id, format="json")
         return attachment(await asyncio.to_thread(_json, trace), "application/json", f"m1-trace-{trace_id}.json")
 
     @app.get("/traces/{trace_id}.md")
     async def download_markdown(trace_id: str) -> Response:
         trace = await found(lambda: services.probe.get(trace_id))
+        services.access.audit.note_soon("trace.download", trace_id, format="md")
         text = await asyncio.to_thread(trace_markdown, trace)
         return attachment(text, "text/markdown; charset=utf-8", f"m1-trace-{trace_id}.md")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from m1app.privacy.service import IdentifierCheck
 from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
 from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_whole
@@ -18,8 +19,8 @@ from storage.traces.records import Trace
 class ProbeForm:
     """The components of the form. `inputs` and `read` have the same order."""
 
-    def __init__(self, profiles: Profiles) -> None:
-        self.boxes = QuestionForm()
+    def __init__(self, profiles: Profiles, identifiers: IdentifierCheck) -> None:
+        self.boxes = QuestionForm(identifiers)
         self.library, self.note = self.boxes.library, self.boxes.note
         self.question, self.options, self.target = self.boxes.question, self.boxes.options, self.boxes.target
         with gr.Row():

@@ -1,7 +1,7 @@
 // The list of traces.
 import { linkedRow } from "../shell/elements.js";
 import { mountHistory } from "../shell/history.js";
-import { number } from "../shell/words.js";
+import { number, shortTime } from "../shell/words.js";
 
 /**
  * @typedef {object} TraceRow
@@ -20,7 +20,7 @@ import { number } from "../shell/words.js";
 /** @param {TraceRow} trace */
 function rowOf(trace) {
   const row = linkedRow(`/?trace=${trace.id}`, [
-    [new Date(trace.begun).toLocaleString(), "m1-number"],
+    [shortTime(trace.begun), "m1-number"],
     [trace.stem, "m1-stem"],
     [trace.model],
     [number(trace.budget), "m1-number"],

@@ -1,7 +1,7 @@
 """The Probe page: ask on the left, watch the trace on the right, find it again below."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -12,9 +12,11 @@ from m1app.runs.probe_request import request_of
 from m1app.ui.probe.form import ProbeForm
 from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from m1app.ui.probe.trace_view import pane_value
+from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.deletions import Notice, discarded, restored
+from m1app.ui.shell.events import QUIET, STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 from storage.traces.records import TraceState
@@ -32,7 +34,14 @@ class ProbePage:
         header = PageHeader(services)
         with gr.Row():
             with gr.Column(scale=5, min_width=340):
-                self._form = ProbeForm(services.profiles)
+                self._form = ProbeForm(services.profiles, services.identifiers)
+                self._unkept = gr.Checkbox(
+                    False,
+                    label="Do not keep",
+                    info="Nothing of it is stored. It can be read and downloaded for 15 minutes after it ends, cannot "
+                    "be annotated, and is lost if the app restarts.",
+                    elem_id="unkept",
+                )
                 with gr.Row():
                     self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
                     self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
@@ -40,6 +49,7 @@ class ProbePage:
                     self._new = gr.Button("New question", elem_id="new", min_width=90)
                 gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
                 self._message = text_block("message")
+                self._anyway = run_anyway_button("run-anyway")
             with gr.Column(scale=7, min_width=340):
                 self._pane = page_component("probe/trace_pane", element_id="trace-pane")
                 self._explanation = text_block("explanation")
@@ -59,18 +69,23 @@ class ProbePage:
             self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
             self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
             self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
-        self._history = page_component("probe/history", element_id="history", events=("open_trace",))
+        self._history = page_component(
+            "probe/history", element_id="history", events=("open_trace", "discard", "restore")
+        )
         self._shown = gr.State(PAGE_SIZE)
         self._more = gr.Button("Show more", visible=False, elem_id="more")
 
     def _wire(self, demo: gr.Blocks) -> Any:
         """Returns the load event, after which the form is filled from the address."""
         form = self._form
-        begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._trace_id]
-        run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
+        begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._unkept, self._trace_id]
+        asked = [*form.inputs, self._unkept]
+        run = self._run.click(self._on_run, asked, begun, **QUIET)
+        anyway = self._anyway.click(self._on_run_anyway, asked, begun, **QUIET)
+        hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
         again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
         loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
-        followed = [self._then_follow(event) for event in (run, again, loaded)]
+        followed = [self._then_follow(event) for event in (run, anyway, again, loaded)]
         # Only one trace is shown at a time; leaving it does not stop its run.
         opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
@@ -83,7 +98,7 @@ class ProbePage:
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen trace, then reset the controls and refresh the history."""
         # The pane is the stream's only output, because Gradio processes every output for each frame.
-        follow = event.then(self._follow, self._trace_id, self._pane, **QUIET)
+        follow = event.then(self._follow, self._trace_id, self._pane, **STREAMED)
         follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
         return follow
 
@@ -93,18 +108,36 @@ class ProbePage:
         self._search.change(**filtered, trigger_mode="always_last", **QUIET)
         for choice in (self._state, self._verdict, self._model_filter):
             choice.input(**filtered, trigger_mode="always_last", **QUIET)
-        self._more.click(self._on_more, [*controls, self._shown], self._history_outputs, **QUIET)
+        listed = [*controls, self._shown]
+        self._more.click(self._on_more, listed, self._history_outputs, **QUIET)
+        self._history.discard(self._on_discard, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
+        self._history.restore(self._on_restore, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
 
     @property
     def _history_outputs(self) -> list[gr.components.Component]:
         return [self._history, self._more, self._shown, self._model_filter]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
-        yield {self._run: gr.update(interactive=False), self._message: gr.update(visible=False, value="")}
+        async for updates in self._started(values, allows_identifiers=False):
+            yield updates
+
+    async def _on_run_anyway(self, *values: Any) -> AsyncGenerator[Updates, None]:
+        async for updates in self._started(values, allows_identifiers=True):
+            yield updates
+
+    async def _started(self, values: Sequence[Any], *, allows_identifiers: bool) -> AsyncGenerator[Updates, None]:
+        yield {
+            self._run: gr.update(interactive=False),
+            self._anyway: gr.update(visible=False),
+            self._message: gr.update(visible=False, value=""),
+        }
         try:
-            request = self._form.read(values)
-            form = self._form.recognise(*values[:3])
-            trace = await self._services.probe.start(request)
+            *typed, is_unkept = values
+            request = self._form.read(typed)
+            form = self._form.recognise(*typed[:3])
+            trace = await self._services.probe.start(
+                request, allows_identifiers=allows_identifiers, is_kept=not is_unkept
+            )
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
@@ -112,8 +145,10 @@ class ProbePage:
 
     async def _on_again(self, trace_id: str) -> Updates:
         try:
-            request = request_of(await self._services.probe.get(trace_id))
-            trace = await self._services.probe.start(request)
+            probe = self._services.probe
+            request = request_of(await probe.get(trace_id))
+            # It was sent before, as it is.
+            trace = await probe.start(request, allows_identifiers=True, is_kept=probe.is_kept(trace_id))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
         return self._running(trace.id)
@@ -135,9 +170,12 @@ class ProbePage:
         """Open a stored or running trace: fill the form with its question and settings."""
         try:
             trace = await self._services.probe.get(trace_id)
+            self._services.access.audit.saw("trace.open", trace_id)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
-        return self._form.fill_with_trace(trace) | self._running(trace_id)
+        # Whoever asks this again does not want it kept either.
+        unkept = {} if self._services.probe.is_kept(trace_id) else {self._unkept: True}
+        return self._form.fill_with_trace(trace) | self._running(trace_id) | unkept
 
     async def _follow(self, trace_id: str) -> AsyncGenerator[Any, None]:
         """Show a trace until it is over, at most one frame per `_FRAME_SECONDS`."""
@@ -150,7 +188,7 @@ class ProbePage:
                     is_over = trace.state is not TraceState.RUNNING
                     if is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
                         shown_at = time.monotonic()
-                        yield pane_value(trace, probe.save_error(trace_id))
+                        yield pane_value(trace, probe.save_error(trace_id), is_kept=probe.is_kept(trace_id))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield {"notice": message_of(exc)}
 
@@ -181,6 +219,18 @@ class ProbePage:
     async def _on_more(self, text: str, state: str, verdict: str, model: str, shown: int) -> Updates:
         return await self._history_updates(text, state, verdict, model, shown + PAGE_SIZE)
 
+    async def _on_discard(self, event: gr.EventData, *listed: Any) -> Updates:
+        return await self._after(discarded(self._services.trash.discard_trace(str(event.id))), listed)
+
+    async def _on_restore(self, event: gr.EventData, *listed: Any) -> Updates:
+        return await self._after(restored(self._services.trash.restore(str(event.id))), listed)
+
+    async def _after(self, work: Awaitable[Notice], listed: Sequence[Any]) -> Updates:
+        """The history after a deletion or its undoing, with what came of it."""
+        notice = await work
+        updates = await self._history_updates(*listed)
+        return updates | {self._history: updates[self._history] | notice}
+
     async def _history_updates(
         self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
     ) -> Updates:
@@ -196,12 +246,13 @@ class ProbePage:
 
     @property
     def _controls(self) -> list[gr.components.Component]:
-        return [self._run, self._stop, self._again, self._message, self._explanation]
+        return [self._run, self._anyway, self._stop, self._again, self._message, self._explanation]
 
     def _running(self, trace_id: str) -> Updates:
         return {
             self._trace_id: trace_id,
             self._run: gr.update(interactive=False),
+            self._anyway: gr.update(visible=False),
             self._stop: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
             self._message: gr.update(visible=False, value=""),
@@ -211,6 +262,7 @@ class ProbePage:
     def _refused(self, error: Exception) -> Updates:
         return {
             self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            self._anyway: gr.update(visible=may_run_anyway(error)),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
         }

@@ -40,6 +40,7 @@ import { piecesToAppend } from "./streamed_text.js";
  * @property {string} [id]
  * @property {string} [state]
  * @property {string} [state_label]
+ * @property {boolean} [is_kept] Whether it is stored.
  * @property {string} [notice]
  * @property {number} [budget]
  * @property {number} [used]
@@ -196,7 +197,7 @@ function showResult(part, { result }) {
  * @param {FindPart} part
  * @param {TraceValue} value
  */
-function showLinks(part, { id, result }) {
+function showLinks(part, { id, result, is_kept }) {
   part("links").hidden = !id;
   if (!id) return;
   const addresses = {
@@ -207,8 +208,8 @@ function showLinks(part, { id, result }) {
     annotate: `/annotate/?case=${id}`,
   };
   for (const [name, address] of Object.entries(addresses)) part(name, HTMLAnchorElement).href = address;
-  part("compare").hidden = !result;
-  part("annotate").hidden = !result;
+  part("compare").hidden = !result || !is_kept;
+  part("annotate").hidden = !result || !is_kept;
 }
 
 /** @param {string | undefined} id */

@@ -25,13 +25,14 @@ _ENDED = {"natural": "natural stop", "budget": "token limit"}
 PaneValue = dict[str, Any]
 
 
-def pane_value(trace: Trace, save_error: str = "") -> PaneValue:
+def pane_value(trace: Trace, save_error: str = "", *, is_kept: bool = True) -> PaneValue:
     """The pane's value for a running or finished trace."""
     thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
     return {
         "id": trace.id,
         "state": trace.state.value,
-        "state_label": _state_label(trace),
+        "state_label": _state_label(trace) + ("" if is_kept else ", not kept"),
+        "is_kept": is_kept,
         "budget": trace.thinking_budget_tokens,
         "used": trace.thinking_tokens,
         "rounds": trace.force_rounds,
@@ -62,7 +63,7 @@ def _notice(trace: Trace, save_error: str) -> str:
             "the beginning."
         )
     if save_error:
-        parts.append(f"This trace could not be saved: {save_error} Download it before you close the page.")
+        parts.append(f"This trace is not saved yet: {save_error} The app keeps trying; you can also download it.")
     return " ".join(part for part in parts if part)
 
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from m1app.privacy.service import IdentifierCheck
+from m1app.privacy.words import findings_text
 from m1app.question.library import LibraryQuestion, load_library
 from m1app.question.question_text import format_options, parse_options, parse_question
 from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.page_component import escaped
 from storage.questions.records import Question
 
 # Typed input survives reloads in the tab's session storage, until the tab closes.
@@ -34,11 +37,13 @@ class TypedQuestion:
 class QuestionForm:
     """Library, question, options and target. The surrounding form places the target: `place_target`."""
 
-    def __init__(self, id_prefix: str = "", question_lines: int = 9) -> None:
+    def __init__(self, identifiers: IdentifierCheck, id_prefix: str = "", question_lines: int = 9) -> None:
         """Args:
+        identifiers: looks for what may identify a person while the question is typed.
         id_prefix: prefix of the elements' ids.
         question_lines: height of the question's box.
         """
+        self._identifiers = identifiers
         self.library = gr.Dropdown(
             _library_choices(),
             value=None,
@@ -61,6 +66,9 @@ class QuestionForm:
             elem_id=f"{id_prefix}options",
         )
         self.note = gr.HTML("", elem_classes="m1-hint", elem_id=f"{id_prefix}question-note", apply_default_css=False)
+        self.findings = gr.HTML(
+            "", elem_classes="m1-hint m1-warning", elem_id=f"{id_prefix}findings", apply_default_css=False
+        )
         self.target = gr.Textbox(
             label="Target",
             placeholder="Letter",
@@ -132,6 +140,8 @@ class QuestionForm:
         """
         self.library.input(self.fill_with_library, self.library, self.texts, **QUIET)
         self.question.blur(self._on_blur, self.texts, [*self.texts, self.note], **QUIET)
+        for text in (self.question, self.options):
+            text.change(self._on_change, self.texts, self.findings, trigger_mode="always_last", **QUIET)
         key = json.dumps(draft_key)
         for text in self.texts:
             text.change(None, self.texts, None, js=_KEEP_DRAFT % key, queue=False)
@@ -142,6 +152,9 @@ class QuestionForm:
             return self.recognise(question, options, target)
         except Exception:  # noqa: BLE001 - what is wrong with the options is said when they are run
             return {self.note: gr.skip()}
+
+    def _on_change(self, question: str | None, options: str | None, _target: str | None) -> str:
+        return escaped(findings_text(self._identifiers.findings((question or "", options or ""))))
 
 
 def new_question_js(draft_key: str, path: str) -> str:

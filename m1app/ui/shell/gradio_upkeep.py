@@ -4,49 +4,48 @@ Gradio recreates a component whenever a handler changes one of its properties, `
 a later handler reads that component, Gradio stores it again under the new id: one more component for every update of
 every tab, as long as the app runs. It also records 10,000 events, and builds a table of all of them at the end of each.
 When a tab with two connections is closed, the second does not find what the first has deleted, and a traceback is
-logged.
+logged. A page runs 40 events at once, whatever the limit of each handler, so that the forty-first open trace of all
+people together blocks the page's buttons. And for every frame it looks for Matplotlib, on the disk if there is none.
 """
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import gradio as gr
+from gradio import utils
 from gradio.blocks import Block
 from gradio.state_holder import SessionState
-from gradio.utils import LRUCache
 
-_MAX_TABS = 200
-"""Number of most recently used tabs whose values are kept. Gradio's own limit is 10,000, including closed ones."""
+from m1app.ui.shell.fair_queue import MAX_TABS, share_fairly
+
 _MAX_EVENTS = 16
+_MAX_RUNNING_EVENTS = 1024
+"""Of all handlers of a page together; each handler has its own limit besides."""
 _QUEUE_SECONDS = 0.02
 _DAY_SECONDS = 86_400.0
-
-_MAX_TABS_LISTENING = 2000
-"""As in Gradio."""
 
 _set_item = SessionState.__setitem__
 
 
-class _MessagesOfTabs(LRUCache[str, Any]):
-    """Pending messages by tab; deleting those of a missing tab is not an error."""
-
-    def __delitem__(self, tab: str) -> None:
-        if tab in self:
-            super().__delitem__(tab)
-
-
 def bound_upkeep(blocks: gr.Blocks) -> None:
-    """Keep one component per id, the values of few tabs, and no statistics; call before mounting `blocks`."""
+    """Keep one component per id, the values of few tabs, a share for each person, and no statistics.
+
+    Call it before mounting `blocks`.
+    """
     SessionState.__setitem__ = _set_item_with_its_id  # type: ignore[method-assign]
-    blocks.state_session_capacity = _MAX_TABS
+    blocks.state_session_capacity = MAX_TABS
     queue = blocks._queue
+    queue.max_thread_count = _MAX_RUNNING_EVENTS
+    # No handler draws with Matplotlib.
+    utils.MatplotlibBackendMananger = nullcontext  # type: ignore[assignment, misc]
     queue.ANALYTICS_MAX_EVENTS = _MAX_EVENTS
     queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     # Gradio polls its empty queue every millisecond, which takes a twelfth of a core from a CPU engine. It also polls
     # for `gr.Progress` reports a hundred times a second; no handler makes any.
     queue.sleep_when_free = _QUEUE_SECONDS
     queue.progress_update_sleep_when_free = _DAY_SECONDS
-    queue.pending_messages_per_session = _MessagesOfTabs(_MAX_TABS_LISTENING)
+    share_fairly(queue)
 
 
 def show_no_progress(blocks: gr.Blocks) -> None:

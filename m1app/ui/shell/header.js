@@ -1,5 +1,6 @@
 // Engine status: engine, model, tokens per second.
-import { all, partsOf, setText, showFacts } from "./elements.js";
+import { all, partsOf, say, setText, showFacts } from "./elements.js";
+import { logOut, watchSession } from "./session.js";
 
 /**
  * @typedef {object} HeaderValue
@@ -7,9 +8,14 @@ import { all, partsOf, setText, showFacts } from "./elements.js";
  * @property {string} [label]
  * @property {string} [work]
  * @property {string} [message]
+ * @property {string} [damage] Why nothing is saved.
  * @property {string} [demo]
+ * @property {string} [better] What this machine could run instead of the demo model.
  * @property {string} [log]
  * @property {string} [restart] The text of the button.
+ * @property {string} [person] Who is logged in.
+ * @property {boolean} [has_password] The person has a password of this app.
+ * @property {boolean} [has_session] The person logged in to this app, not at a proxy.
  * @property {boolean} [can_restart]
  * @property {boolean} [can_stop]
  * @property {[name: string, text: string][]} [facts]
@@ -22,6 +28,11 @@ export function mount({ element, trigger }) {
   for (const link of all(element, ".m1-nav a", HTMLAnchorElement)) {
     if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
   }
+  watchSession();
+  part("log-out").addEventListener("click", async () => {
+    const isOut = await logOut();
+    say(part("log-out-problem"), isOut ? "" : "You are still logged in: the app did not answer. Try again.");
+  });
   part("restart").addEventListener("click", () => trigger("restart_engine", {}));
   part("stop").addEventListener("click", () => trigger("stop_engine", {}));
 
@@ -31,6 +42,13 @@ export function mount({ element, trigger }) {
     for (const name of /** @type {const} */ (["work", "message", "demo", "log", "restart"])) {
       setText(part(name), value[name]);
     }
+    setText(part("person"), value.person);
+    part("account").hidden = !value.person;
+    part("change-password").hidden = !value.has_password;
+    part("log-out").hidden = !value.has_session;
+    part("at-proxy").hidden = Boolean(value.has_session);
+    say(part("better"), value.better);
+    say(part("damage"), value.damage);
     part("restart").hidden = !value.can_restart;
     part("stop").hidden = !value.can_stop;
     showFacts(part("facts"), value.facts || []);

@@ -1,18 +1,21 @@
 """The header of every page: links to the pages, and engine status with details on click."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
+from m1app.access.person import Permission, current_person
 from m1app.bootstrap import Services
 from m1app.engines.service import EngineState, EngineStatus
 from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
-from m1app.wording import counted, duration
+from m1app.wording import counted, duration, size
 from models.engine.protocol import EngineInfo
+from storage.people.records import AccountOrigin
 
 _NAMES = {
     EngineChoice.EMBEDDED: "Embedded engine",
@@ -26,6 +29,27 @@ _SILENT_SECONDS = 15.0
 
 ChooseModel = Callable[[Any, list[str], str], Any]
 """Chooses the model box's value from its current value, the served models and the engine's default."""
+
+
+class EngineButtons:
+    """Restarts and stops the engine for whoever may."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def wire(self, component: Any) -> None:
+        """Connect a component with the events `restart_engine` and `stop_engine`."""
+        component.restart_engine(self._restart_engine, None, None, **QUIET)
+        component.stop_engine(self._stop_engine, None, None, **QUIET)
+
+    async def _restart_engine(self) -> None:
+        # Async, because notes are written by a task of the event loop.
+        self._services.engines.restart()
+        self._services.access.audit.note_soon("engine.restart")
+
+    async def _stop_engine(self) -> None:
+        self._services.engines.stop()
+        self._services.access.audit.note_soon("engine.stop")
 
 
 class PageHeader:
@@ -53,8 +77,7 @@ class PageHeader:
 
         loaded(tick, *status, **QUIET)
         gr.Timer(_TICK_SECONDS).tick(tick, *status, **QUIET)
-        self._header.restart_engine(self._restart_engine, None, None, **QUIET)
-        self._header.stop_engine(self._stop_engine, None, None, **QUIET)
+        EngineButtons(self._services).wire(self._header)
 
     async def tick(self, known: list[str], chosen: Any, choose: ChooseModel | None) -> tuple[Any, Any, Any]:
         """Return the header, the served models, and the update of the model box.
@@ -66,19 +89,13 @@ class PageHeader:
         """
         reading = await self._services.engine_watch.latest()
         header, served = header_value(self._services, reading), list(reading.models)
+        if header["demo"] and current_person().may(Permission.MANAGE):
+            header["better"] = await asyncio.to_thread(_better, self._services)
         if reading.info is None or served == known:
             return header, gr.skip(), gr.skip()
         if choose is None:
             return header, served, gr.update(choices=served)
         return header, served, gr.update(choices=served, value=choose(chosen, served, reading.info.model))
-
-    def _restart_engine(self) -> None:
-        if _is_local(self._services):
-            self._services.engines.restart()
-
-    def _stop_engine(self) -> None:
-        if _is_local(self._services):
-            self._services.engines.stop()
 
 
 def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
@@ -93,20 +110,33 @@ def header_value(services: Services, reading: EngineReading) -> dict[str, Any]:
     is_silent = status.state is EngineState.READY and info is None
     state = EngineState.FAILED if is_silent else status.state
     message = status.message if status.state is not EngineState.READY else reading.problem or _age(reading)
-    is_local = _is_local(services)
-    is_managed = is_local and status.choice is not EngineChoice.REMOTE
+    person = current_person()
+    may_manage = person.may(Permission.MANAGE)
+    is_managed = may_manage and status.choice is not EngineChoice.REMOTE
     return {
         "state": state.value,
         "label": _label(status, state, info),
         "work": _work(services),
         "message": message or "Ready.",
+        "damage": services.database.damage,
         "demo": _DEMO if services.engines.is_demo else "",
         "facts": _facts(services, status, info),
         "can_restart": is_managed,
         "can_stop": is_managed and state not in (EngineState.STOPPED, EngineState.DOWNLOADING),
         "restart": "Start engine" if state is EngineState.STOPPED else "Restart engine",
-        "log": services.engines.log_tail(30) if is_local else "",
+        "log": services.engines.log_tail(30) if may_manage else "",
+        "person": f"{person.name} ({person.role})" if person.name else "",
+        "has_password": person.origin is AccountOrigin.PASSWORD,
+        "has_session": person.origin is not AccountOrigin.PROXY,
     }
+
+
+def _better(services: Services) -> str:
+    """What to use instead of the demo model on this machine; empty if nothing fits."""
+    best = next((each for each in services.models.suggestions() if each.is_best), None)
+    if best is None:
+        return ""
+    return f"This machine can run {best.suggestion.title} (a download of {size(best.suggestion.typical_bytes)})."
 
 
 def _age(reading: EngineReading) -> str:
@@ -114,11 +144,6 @@ def _age(reading: EngineReading) -> str:
     if reading.age_seconds < _SILENT_SECONDS:
         return ""
     return f"The engine last answered {duration(reading.age_seconds)} ago."
-
-
-def _is_local(services: Services) -> bool:
-    """Whether only local users can open the page: a password on loopback suggests a proxy."""
-    return services.settings.is_loopback and not services.settings.admin_password.get_secret_value()
 
 
 def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) -> str:

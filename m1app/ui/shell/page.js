@@ -1,17 +1,40 @@
 // Runs once when a page loads: keyboard, dark mode, and, on going back, the trace in the address.
 
 /** @param {string} id Of a button; on the Compare page it is prefixed. */
+const buttonOf = (id) => document.querySelector(`#${id}, #compare-${id}`);
+
+/** @param {string} id */
 function press(id) {
-  const button = document.querySelector(`#${id}, #compare-${id}`);
+  const button = buttonOf(id);
   if (button instanceof HTMLButtonElement && !button.disabled) button.click();
 }
 
+/** @param {KeyboardEvent} event */
+const asksToRun = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
+
+/** @param {KeyboardEvent} event */
+function run(event) {
+  event.preventDefault();
+  setTimeout(press, 60, "run");
+}
+
+// Before Gradio's checkboxes, which change at every Enter. The Annotate page has its own boxes and its own keys.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const isCheckbox = event.target instanceof HTMLInputElement && event.target.type === "checkbox";
+    if (!isCheckbox || !asksToRun(event) || !buttonOf("run")) return;
+    event.stopPropagation();
+    run(event);
+  },
+  { capture: true },
+);
+
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
+  if (asksToRun(event)) {
     // Gradio commits a typed value when the field loses focus.
     document.activeElement?.dispatchEvent(new Event("change", { bubbles: true }));
-    setTimeout(press, 60, "run");
+    run(event);
   }
   const isElsewhere = event.target instanceof Element && event.target.closest("ul, [role=listbox], [role=dialog]");
   if (event.key === "Escape" && !isElsewhere) press("stop");

@@ -46,7 +46,7 @@ def page_code_address(name: str) -> str:
 def add_page_code(app: FastAPI) -> None:
     """`/page-code/HASH/room/name.js`."""
 
-    @app.get("/page-code/{version}/{room}/{file}")
+    @app.api_route("/page-code/{version}/{room}/{file}", methods=["GET", "HEAD"])
     async def page_code(version: str, room: str, file: str) -> Response:
         content = _modules().get(f"{room}/{file}")
         if content is None or version != _version():

@@ -1,4 +1,4 @@
-"""Protects every page: headers on all responses, blocked paths, allowed host names.
+"""Protects every page: headers on all responses, and the host names under which the app answers.
 
 Pages load nothing from other machines: the content security policy forbids it, and a browser test checks it. Gradio
 needs `'unsafe-inline'` and `'unsafe-eval'`: its page starts from inline scripts, and its HTML components run their code
@@ -7,9 +7,7 @@ through `new Function`.
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
-from fastapi.responses import PlainTextResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,41 +29,29 @@ _HEADERS = {
 
 
 class Secured:
-    """Middleware: adds security headers to every response, rejects Gradio's uploads. Plain ASGI, so that streams are
-    not buffered."""
+    """Middleware: adds security headers to every response. Plain ASGI, so that streams are not buffered."""
 
-    def __init__(self, app: ASGIApp, pages: Sequence[str]) -> None:
-        """Args:
-        app: the wrapped application.
-        pages: paths of the Gradio applications, "" for the one at the root.
-        """
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # Gradio accepts no files, so nobody can fill the disk; the Admin page has its own upload route.
-        self._closed = frozenset(
-            f"{page}/gradio_api/{what}" for page in pages for what in ("upload", "component_server")
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or reject it."""
+        """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        is_open = False
+        is_open = is_file = False
 
         async def send_secured(message: Message) -> None:
-            nonlocal is_open
+            nonlocal is_open, is_file
             is_open = message["type"] == "http.response.start" or bool(message.get("more_body"))
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                is_file = "content-disposition" in headers
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        if scope["path"].rstrip("/") in self._closed:
-            refusal = PlainTextResponse("This app does not accept uploads.", status_code=403)
-            await refusal(scope, receive, send_secured)
-            return
         try:
             await self._app(scope, receive, send_secured)
         except (StarletteHTTPException, RuntimeError) as exc:
@@ -75,14 +61,18 @@ class Secured:
                 raise
             _log.info("%s was aborted: %s", scope["path"], exc)
         except asyncio.CancelledError:
-            # Only a server shutdown cancels a request: the stream of an open page. This is not an error.
-            if is_open:
+            # Only a server shutdown cancels a request: the stream of an open page. This is not an error. Half a file
+            # must not end like a whole one: the server breaks it off.
+            if is_open and not is_file:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
-    """Allowed host names; restricted on loopback, to prevent DNS rebinding."""
+    """Allowed host names; restricted on loopback, to prevent DNS rebinding.
+
+    This machine's own names are always among them, for health checks beside the app.
+    """
     named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
-    if settings.is_loopback:
-        return ["127.0.0.1", "localhost", "[::1]", settings.host, *named]
-    return named or ["*"]
+    if not named and not settings.is_loopback:
+        return ["*"]
+    return ["127.0.0.1", "localhost", "[::1]", settings.host, *named]

@@ -1,8 +1,9 @@
 """Cases and annotations for tests: as plain values, and stored."""
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 from storage.annotations.records import Annotation, AnnotationContent, AnnotationState, Case, Origin, Part
 from storage.database import Database
@@ -70,6 +71,11 @@ def said(*labels: str, severity: str = "mild", who: str = "Ada", **changes: Any)
 def note(*labels: str, severity: str = "mild", **changes: Any) -> AnnotationContent:
     """An annotation of a whole case."""
     return replace(AnnotationContent(part=Part.WHOLE, labels=labels or ("bias",), severity=severity), **changes)
+
+
+def as_file(text: str) -> IO[bytes]:
+    """A file to import."""
+    return io.BytesIO(text.encode())
 
 
 def stored_trace(database: Database, *, is_correct: bool | None = False, **changes: Any) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from m1app.access.person import Person, acting_as
 from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import load_taxonomy
@@ -11,19 +12,8 @@ from m1app.annotation.service import AnnotationService
 from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, Origin
 from storage.database import Database
 from storage.errors import RecordNotFound
+from storage.people.records import Role
 from tests.m1app.annotation.cases import ECG, note, stored_sweep, stored_trace
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path}/m1.db")
-    database.migrate()
-    return database
-
-
-@pytest.fixture
-def service(database: Database) -> AnnotationService:
-    return AnnotationService(database, load_taxonomy())
 
 
 @pytest.fixture
@@ -187,3 +177,38 @@ async def test_what_cannot_be_kept_is_refused(service: AnnotationService, case_i
         await service.open("nobody", "Ada")
     with pytest.raises(RecordNotFound):
         await service.withdraw("nobody", "Ada", 1)
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ANNOTATOR])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"label": "incorrect_fact"},
+        {"severity": "mild"},
+        {"annotator": "Ada"},
+        {"annotator": "Ada", "label": "incorrect_fact", "severity": "mild"},
+        {"thinking_budget_tokens": 1024},
+        {"force_rounds": 1},
+        {"is_disputed": True},
+    ],
+)
+async def test_filters_and_counts_say_nothing_about_marks_on_a_case_before_it_is_submitted(
+    service: AnnotationService, database: Database, role: Role, asked: dict[str, object]
+) -> None:
+    hidden, done, own = (stored_trace(database) for _ in range(3))
+    for case_id in (hidden, done):
+        made = await submitted(service, case_id, "Ada")
+        await service.submit(case_id, "Chair")
+        await service.dispute(made.id, "Chair", "It comes first.")
+    await service.submit(done, "Eve")
+    await submitted(service, own, "Eve")
+    wanted = CaseFilter(**asked)  # type: ignore[arg-type]
+    everything = await service.queue(wanted, "Eve")
+    with acting_as(Person("1", role, "Eve")):
+        page = await service.queue(wanted, "Eve")
+        counts = await service.error_counts()
+        assert (await service.neighbours(wanted, done))[1] is None
+    assert hidden in {each.id for each in everything.items}
+    assert [each.id for each in page.items] == [each.id for each in everything.items if each.id != hidden]
+    assert (page.total, sum(each.annotations for each in counts)) == (len(page.items), 2)
+    assert sum(each.annotations for each in await service.error_counts()) == 3

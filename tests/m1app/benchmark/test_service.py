@@ -26,10 +26,13 @@ from models.engine.protocol import EngineInfo, EngineKind
 from models.errors import EngineUnreachable
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
-from storage.errors import RecordNotFound
+from storage.errors import DatabaseLocked, InvalidRecord, RecordNotFound
 from storage.jobs.records import JobProgress
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
+from storage.sweeps.records import SweepOutcome
+from storage.sweeps.repository import SweepRepository
+from storage.traces.records import TraceState
 from tests.m1app.runs.test_sweeps import RIGHT, answering
 from tests.models.engine.scripted_server import Script, chunk, fail, reply_json, serving, stream
 
@@ -78,8 +81,13 @@ async def run_to_end(services: Services, **changes: object) -> BenchmarkRun:
 
 
 def pass_requests(script: Script) -> list[dict[str, Any]]:
-    """Requests that begin a pass: the longest budget's."""
-    return [body for body in script.completions if body["max_tokens"] > 16]
+    """Requests that begin a pass: their prompt continues no other's."""
+    prompts = {tuple(body["prompt"]) for body in script.completions}
+
+    def continues(prompt: tuple[int, ...]) -> bool:
+        return any(len(other) < len(prompt) and prompt[: len(other)] == other for other in prompts)
+
+    return [body for body in script.completions if not continues(tuple(body["prompt"]))]
 
 
 async def test_a_run_asks_every_question_once_and_judges_by_both_rules(tmp_path: Path) -> None:
@@ -191,6 +199,50 @@ async def test_rate_limits_are_waited_out(tmp_path: Path, monkeypatch: pytest.Mo
     assert (run.state, run.items_done, run.items_failed) == (RunState.COMPLETED, 5, 0)
 
 
+async def test_an_end_that_cannot_be_saved_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("m1app.benchmark.runner._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("m1app.runs.live_runs.SAVE_SECONDS", 0.05)
+    refusals, save, messages = 40, SweepRepository.save, set[str]()
+
+    def refuse(self: SweepRepository, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
+        nonlocal refusals
+        if refusals and outcome.state is not TraceState.RUNNING:
+            refusals -= 1
+            raise DatabaseLocked("The database is locked.")
+        save(self, sweep_id, outcome, owner)
+
+    monkeypatch.setattr(SweepRepository, "save", refuse)
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            planned = await services.benchmarks.plan(recipe(in_flight=1))
+            run = await services.benchmarks.run(planned.id, on_progress=lambda each: messages.add(each.message))
+        passes = len(pass_requests(script))
+    assert refusals == 0
+    assert (run.state, run.items_done, run.items_failed) == (RunState.COMPLETED, 5, 0)
+    assert passes == 5
+    assert any("The database is locked." in message for message in messages)
+
+
+async def test_an_end_that_can_never_be_saved_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m1app.benchmark.runner._RETRY_SECONDS", 0.01)
+    save = SweepRepository.save
+
+    def refuse(self: SweepRepository, sweep_id: str, outcome: SweepOutcome, owner: str) -> None:
+        if outcome.state is not TraceState.RUNNING:
+            raise InvalidRecord("The sweep is closed.")
+        save(self, sweep_id, outcome, owner)
+
+    monkeypatch.setattr(SweepRepository, "save", refuse)
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services, stems=STEMS[:1])
+            run = await run_to_end(services)
+    assert (run.state, run.items_done, run.items_failed) == (RunState.COMPLETED, 0, 1)
+
+
 async def test_an_engine_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outages = 3
     served = OpenAIEngine.served_models
@@ -243,7 +295,7 @@ async def test_no_more_is_asked_at_once_than_llama_cpp_has_slots_also_when_it_is
     async def at_once(self: BenchmarkRunner, seconds: float) -> None:
         await asyncio.sleep(0)
 
-    async def counted(self: SweepService, *values: Any) -> Any:
+    async def counted(self: SweepService, *values: Any, **options: Any) -> Any:
         nonlocal running, most
         running += 1
         most = max(most, running)

@@ -141,3 +141,32 @@ def test_a_bench_that_cannot_begin_is_one_line(
         done = run("bench", *arguments, home=tmp_path / "home", M1_ENGINE_URL=script.url)
     assert done.returncode == 1
     assert_one_line(done.stderr, *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--budgets", f"64,{10**23}"), "A thinking budget is 100,000,000,000,000,000,000,000; enter a whole number"),
+        (("--limit", str(10**23)), "The limit is 100,000,000,000,000,000,000,000; enter a whole number"),
+        (("--name", "\udcff"), "'\\udcff' is not text in UTF-8"),
+        (("--model", "m\udcff"), "'m\\udcff' is not text in UTF-8"),
+        (("--profile", "\udcff"), "'\\udcff' is not text in UTF-8"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_would(
+    tmp_path: Path, questions: str, arguments: tuple[str, ...], words: str
+) -> None:
+    done = run(
+        "bench", "--questions", questions, *arguments, "--dry-run", home=tmp_path, M1_ENGINE_URL="http://[::1]:9"
+    )
+    assert done.returncode == 1
+    assert_one_line(done.stderr, words)
+
+
+def test_one_question_is_counted_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"one": QUESTIONS[:1]}), encoding="utf-8")
+    done = run(
+        "bench", "--questions", str(path), "--budgets", "8", "--dry-run", home=tmp_path, M1_ENGINE_URL="http://[::1]:9"
+    )
+    assert done.stdout.startswith("1 question x 1 cell: 1 answer\n")

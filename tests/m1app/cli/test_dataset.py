@@ -97,7 +97,7 @@ def test_show_renders_samples_by_a_profile(home: Path, traces: str, capsys: pyte
     assert main(["dataset", "show", "exam", "--profile", "m1"]) == 0
     text = capsys.readouterr().out
     assert "[prompt, not trained on]\n<|im_start|>system" in text
-    assert "[reasoning]\n\nCortisol is a steroid." in text
+    assert "[reasoning]\nCortisol is a steroid." in text
     assert "[end]\n<|im_end|>" in text
     shown = run_json(capsys, "show", "exam", "--profile", "m1", "--samples", "2")
     assert [part[0] for part in shown["samples"][1]["rendered"]["parts"]][:2] == ["open", "reasoning"]

@@ -45,7 +45,7 @@ async def test_jobs_are_listed_stopped_resumed_and_deleted(settings: Settings) -
         await service.stop(job.id)
         log = run("jobs", "log", job.id, "--lines", "2", home=settings.home).stdout.splitlines()
         assert [line.split(" ", 1)[1] for line in log] == ["resumed by a user", "stopped by a user before it started"]
-        assert run("jobs", "delete", job.id, home=settings.home).stdout == "deleted\n"
+        assert run("jobs", "delete", job.id, home=settings.home).stdout.startswith("moved to the trash; ")
     assert run("jobs", "list", home=settings.home).stdout == "no jobs\n"
 
 

@@ -299,7 +299,7 @@ def test_a_catalog_with_an_error_is_told_with_file_entry_and_field(tmp_path: Pat
 def test_doctor_finds_everything_in_order(tmp_path: Path, engine: dict[str, str]) -> None:
     done = run("doctor", "--json", home=tmp_path, **engine)
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
-    assert list(findings) == ["versions", "disk", "database", "engine", "generation"]
+    assert list(findings) == ["versions", "disk", "database", "backups", "engine", "generation"]
     assert all(findings[name]["ok"] for name in ("versions", "database", "engine", "generation"))
     assert (done.returncode, done.stderr) == (0 if findings["disk"]["ok"] else 1, "")
     assert "llama.cpp" in findings["engine"]["detail"]
@@ -315,11 +315,12 @@ def test_doctor_prints_a_line_per_finding_and_fails_when_one_does(tmp_path: Path
         "versions",
         "disk",
         "database",
+        "backups",
         "engine",
         "generation",
     ]
-    assert [line.startswith("FAILED") for line in lines[2:]] == [False, True, True]
-    assert "M1_ENGINE_URL" in lines[3]
+    assert [line.startswith("FAILED") for line in lines[2:]] == [False, False, True, True]
+    assert "M1_ENGINE_URL" in lines[4]
 
 
 @pytest.fixture
@@ -382,7 +383,7 @@ def test_a_question_that_cannot_be_asked_is_one_line(probe: Any, content: Any, w
         (("--top-p", "0"), "Top-p is 0"),
         (("--seed", "-1"), "Seed is -1"),
         (("--model", "gpt-99"), "does not serve 'gpt-99'. It serves: smollm2-135m"),
-        (("--profile", "gpt"), "Unknown profile 'gpt'; choose one of: huatuo-o1, m1"),
+        (("--profile", "gpt"), "Unknown profile 'gpt'; choose one of: gpt-oss, gpt-oss-high, gpt-oss-low, huatuo-o1"),
     ],
 )
 def test_an_option_out_of_its_range_is_one_line(probe: Any, arguments: tuple[str, ...], words: str) -> None:
@@ -413,6 +414,40 @@ def test_an_embedded_model_that_is_unknown_is_told_once(
     status, error = probe(QUESTION)
     assert status == 1
     assert_one_line(error, "No model 'm1-7b-99k' in the catalog. Did you mean m1-7b-1k")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "\n\n"])
+def test_a_file_without_an_answer_has_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(text, encoding="utf-8")
+    assert main(["score", str(file)]) == 1
+    assert_one_line(capsys.readouterr().err, "found no answer, expected at least one")
+
+
+def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "answers.jsonl"
+    file.write_text("null\n", encoding="utf-8")
+    assert main(["score", str(file)]) == 1
+    assert_one_line(capsys.readouterr().err, "answer 1: found null, expected an object")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "--questions", "", "--dry-run"],
+        ["bench", "--resume", ""],
+        ["finetune", "--resume", " "],
+        ["finetune", "--data", "", "--base", "b"],
+        ["finetune", "--data", "d", "--base", ""],
+        ["probe", "--question", ""],
+        ["sweep", "--question", ""],
+    ],
+)
+def test_an_argument_that_is_empty_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "nothing was given" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["ask"], ["probe"], ["probe", "--question", "q", "--budget", "many"]])
@@ -467,7 +502,7 @@ def test_a_file_that_cannot_be_opened_is_named_without_a_number(tmp_path: Path, 
 
 def test_a_closed_standard_output_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "answers.json"
-    file.write_text("[]", encoding="utf-8")
+    file.write_text('[{"text": "A", "options": {"A": "a"}, "answer_idx": "A"}]', encoding="utf-8")
     command = f'exec "{sys.executable}" -m m1app score "{file}" >&-'
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")

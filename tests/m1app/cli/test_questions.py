@@ -24,7 +24,7 @@ def test_a_set_is_imported_listed_previewed_and_deleted(home: Path) -> None:
     done = questions("import", str(FILES / "m1_eval_data.json"), home=home)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "Lancet: 2 questions, layout m1\nNEJM: 1 questions, layout m1\nMedXpertQA: 1 questions, layout m1\n"
+        "Lancet: 2 questions, layout m1\nNEJM: 1 question, layout m1\nMedXpertQA: 1 question, layout m1\n"
     )
     listed = json.loads(questions("list", "--json", home=home).stdout)["sets"]
     assert [(each["name"], each["question_count"]) for each in listed] == [
@@ -35,7 +35,7 @@ def test_a_set_is_imported_listed_previewed_and_deleted(home: Path) -> None:
     shown = json.loads(questions("preview", "Lancet", "--search", "flood", "--json", home=home).stdout)
     assert [each["answer_idx"] for each in shown["questions"]] == ["A"]
     assert "  A. Leptospirosis\n" in questions("preview", "Lancet", "--limit", "1", home=home).stdout
-    assert questions("delete", "NEJM", home=home).stdout.startswith("NEJM deleted")
+    assert questions("delete", "NEJM", home=home).stdout.startswith("NEJM moved to the trash")
     assert "NEJM" not in questions("list", home=home).stdout
 
 
@@ -63,6 +63,13 @@ def test_a_file_that_is_refused_and_a_set_that_is_not_there_end_with_a_message(h
     assert refused.stderr.startswith('error: bad.jsonl, line 1: column answer_idx: found "Q", expected')
     missing = questions("preview", "none", home=home)
     assert (missing.returncode, missing.stderr) == (1, "error: Question set 'none' not found. Available: none yet.\n")
+
+
+@pytest.mark.parametrize("option", ["--limit=0", "--limit=-5", "--limit=1001", f"--limit={10**30}", "--offset=-1"])
+def test_a_number_of_questions_out_of_range_is_refused_with_the_range(home: Path, option: str) -> None:
+    done = questions("preview", "any", option, home=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected a whole number from" in done.stderr
 
 
 def test_the_layouts_are_listed_and_an_empty_home_says_what_to_do(home: Path) -> None:

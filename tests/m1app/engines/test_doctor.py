@@ -1,15 +1,18 @@
 """The doctor: each check finds what is wrong, and a failed check is a finding and no error."""
 
 import shutil
+import sqlite3
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from m1app.backup.naming import new_backup
 from m1app.bootstrap import Services, build_services
 from m1app.engines import doctor
 from m1app.engines.doctor import Finding, examine
@@ -17,6 +20,7 @@ from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from storage.database import Database
 from tests.e2e.running_app import closed_port
+from tests.models.engine.bad_engine import Send, drip, endless, event, head, misbehaving, reply
 from tests.models.engine.scripted_server import Script, chunk, fail, serving, stream
 
 Usage = namedtuple("Usage", "total used free")
@@ -47,7 +51,7 @@ async def test_a_working_app_passes_every_check(
 ) -> None:
     services = make(embedded_endpoint)
     found = await findings(services)
-    assert list(found) == ["versions", "disk", "database", "engine", "generation"]
+    assert list(found) == ["versions", "disk", "database", "backups", "engine", "generation"]
     assert [name for name, finding in found.items() if not finding.is_good and name != "disk"] == []
     assert "smollm2-135m, context 2,048 tokens, profile plain-chatml" in found["engine"].detail
     assert found["generation"].detail == "8 tokens with their ids"
@@ -78,6 +82,37 @@ async def test_an_engine_that_answers_but_cannot_generate_is_found(
         found = await findings(make(Endpoint(script.url)))
     assert (found["engine"].is_good, found["generation"].is_good) == (True, False)
     assert words in found["generation"].detail
+
+
+BAD = {
+    "a description that drips": ({"models": drip(b" ", 0.01)}, "engine", "not answered within 0.5 s"),
+    "a description with control characters": (
+        {"models": reply({"data": [{"id": "\x1b[2J", "max_model_len": 8}]})},
+        "engine",
+        "printable characters",
+    ),
+    "a tokenizer without an end": (
+        {"tokenize": endless(b"1," * 9000, begin=head() + b'{"tokens":[')},
+        "generation",
+        "bytes",
+    ),
+    "a stream that drips": ({"completions": drip(b": ping\n\n", 0.01)}, "generation", "took more than 0.5 s"),
+    "too many tokens": ({"completions": endless(event(chunk("a", [1])))}, "generation", "8 were asked for"),
+}
+
+
+@pytest.mark.parametrize(("replies", "name", "words"), BAD.values(), ids=BAD)
+async def test_a_bad_engine_is_a_finding_that_says_what_it_sent(
+    make: MakeServices, monkeypatch: pytest.MonkeyPatch, replies: dict[str, Send], name: str, words: str
+) -> None:
+    if "0.5 s" in words:
+        monkeypatch.setattr(doctor, "_ENGINE_SECONDS", 0.5)
+    with misbehaving(**replies) as server:
+        found = await findings(make(Endpoint(server.url)))
+    assert not found[name].is_good
+    assert words in found[name].detail
+    assert found[name].detail.isprintable()
+    assert found["database"].is_good
 
 
 async def test_a_guessed_profile_is_said_to_be_one(make: MakeServices) -> None:
@@ -116,6 +151,45 @@ async def test_a_disk_that_is_nearly_full_is_a_finding_with_advice(
     disk = (await findings(services))["disk"]
     assert disk.is_good is is_good
     assert ("M1_HOME" in disk.detail) is not is_good
+
+
+async def test_a_database_without_its_tables_is_a_finding(services: Services) -> None:
+    with sqlite3.connect(services.settings.home / "m1.sqlite3") as raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        tables = raw.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE%'").fetchall()
+        for (name,) in tables:
+            if name.startswith(("annotation", "benchmark")):
+                raw.execute(f'DROP TABLE "{name}"')
+    database = (await findings(services))["database"]
+    assert not database.is_good
+    assert "missing tables: annotation, " in database.detail
+    assert "m1app restore FILE --replace" in database.detail
+
+
+def hours_ago(settings: Settings, hours: float) -> None:
+    now = new_backup(settings)
+    now.parent.mkdir(exist_ok=True)
+    home_id = now.name.split("-")[1]
+    now.with_name(f"m1app-{home_id}-{datetime.now(UTC) - timedelta(hours=hours):%Y%m%dT%H%M%SZ}.zip").touch()
+
+
+def test_without_a_schedule_the_age_of_the_last_backup_is_told(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert doctor._backups(settings).detail.startswith("none yet; no schedule (M1_BACKUP_DIRECTORY")
+    hours_ago(settings, 30)
+    found = doctor._backups(settings)
+    assert found.is_good
+    assert "the last one is 30 h 00 min old" in found.detail
+
+
+@pytest.mark.parametrize(("hours", "is_good"), [(None, False), (23, True), (47, True), (49, False)])
+def test_a_schedule_that_is_behind_is_a_finding(tmp_path: Path, hours: float | None, is_good: bool) -> None:
+    settings = Settings(home=tmp_path, backup_directory=str(tmp_path / "safe"))
+    if hours is not None:
+        hours_ago(settings, hours)
+    found = doctor._backups(settings)
+    assert found.is_good is is_good
+    assert ("why a backup failed" in found.detail) is not is_good
 
 
 def test_a_package_that_is_missing_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ def test_no_name_is_no_model_of_the_catalog(name: str) -> None:
         Catalog.load().get(name)
 
 
-@pytest.mark.parametrize(("name", "profile"), [("my-qwen3-finetune", "think-qwen3"), ("gpt-oss", "plain")])
+@pytest.mark.parametrize(("name", "profile"), [("my-qwen3-finetune", "think-qwen3"), ("house-model", "plain")])
 def test_an_unknown_model_gets_a_guess(make_service: MakeService, name: str, profile: str) -> None:
     match = make_service().match_profile(name)
     assert (match.profile.id, match.is_guess) == (profile, True)

@@ -12,6 +12,7 @@ from m1app.settings import Settings
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from tests.e2e.running_app import closed_port
+from tests.models.engine.bad_engine import Send, drip, endless, head, misbehaving, reply
 from tests.models.engine.scripted_server import Script, serving, stream
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -110,3 +111,49 @@ async def test_an_unexpected_error_reaches_whoever_asked(
     for _ in range(2):  # the poller is begun anew
         with pytest.raises(ZeroDivisionError):
             await watch.latest()
+
+
+async def first_reading(watch: EngineWatch) -> EngineReading:
+    """A reading of the engine, however long it takes on this machine."""
+    while "not answered yet" in (reading := await watch.latest()).problem:
+        await asyncio.sleep(0.01)
+    return reading
+
+
+READINGS = {
+    "a listing without an end": ({"models": endless(b'{"id":"m"},' * 5000, begin=head() + b'{"data":[')}, "bytes"),
+    "a name for a terminal": ({"models": reply({"data": [{"id": "\x1b[2J", "max_model_len": 8}]})}, "printable"),
+    "nesting": ({"models": reply('{"data":' + "[" * 100_000)}, "nested too deeply"),
+    "a drip": ({"models": drip(b" ", 0.01)}, "has not answered within 0.3 s"),
+    "a version that drips": ({"version": drip(b" ", 0.01)}, "has not answered within 0.3 s"),
+}
+
+
+@pytest.mark.parametrize(("replies", "words"), READINGS.values(), ids=READINGS)
+async def test_a_bad_engine_is_a_reading_that_says_what_it_sent(
+    tmp_path: Path, replies: dict[str, Send], words: str
+) -> None:
+    with misbehaving(**replies) as server:
+        engines = EngineService(Settings(home=tmp_path, engine_url=server.url), Catalog.load(), load_profiles())
+        watch = EngineWatch(engines, poll_seconds=0.01, reading_seconds=0.3 if "0.3" in words else 60)
+        for _ in range(2):
+            reading = await first_reading(watch)
+            assert (reading.info, reading.models) == (None, ())
+            assert words in reading.problem
+        assert watch.is_polling
+        await watch.aclose()
+        await engines.aclose()
+
+
+async def test_an_additional_engine_that_drips_hides_only_its_own_models(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m1app.engines.service.MORE_ENGINE_SECONDS", 0.3)
+    with misbehaving(models=drip(b" ", 0.01)) as bad:
+        settings = Settings(home=tmp_path, engine_url=script.url, more_engine_urls=bad.url)
+        engines = EngineService(settings, Catalog.load(), load_profiles())
+        watch = EngineWatch(engines)
+        reading = await first_reading(watch)
+        assert (reading.models, reading.problem) == (("scripted",), "")
+        await watch.aclose()
+        await engines.aclose()

@@ -245,9 +245,11 @@ async def test_job_that_is_over_is_deleted_with_its_folder_and_others_are_not(
     with pytest.raises(JobRefused, match="Stop it before"):
         await service.delete(job.id)
     await over(service, job, JobState.FAILED)
-    await service.delete(job.id)
-    assert not (settings.jobs_directory / job.id).exists()
+    deletion = await service.delete(job.id)
     assert await service.recent() == ()
+    assert (settings.jobs_directory / job.id).exists()
+    service.remove_files(deletion)
+    assert not (settings.jobs_directory / job.id).exists()
 
 
 async def test_artifacts_are_listed_and_opened(service: JobService, settings: Settings) -> None:

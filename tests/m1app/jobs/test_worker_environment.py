@@ -9,7 +9,7 @@ from m1app.jobs.worker_environment import worker_environment
 from m1app.settings import EngineChoice, Settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
-PAGE_ONLY = {"host", "port", "allowed_hosts", "admin_password"}
+PAGE_ONLY = {"host", "port", "allowed_hosts", "admin_password", "metrics_token"}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.question.errors import InvalidPromptTemplate
-from m1app.question.prompt_text import match_option_text, narrow, render_prompt
+from m1app.question.prompt_text import OptionLayout, match_option_text, narrow, render_prompt
 
 WITH_OPTIONS = "Answer within \\boxed{}. {question}\n{options}"
 OPEN = "Think first. {question}"
@@ -83,3 +83,20 @@ def test_options_with_the_same_text_are_matched_together():
     found = match_option_text("rest", 0, {"A": "Rest", "B": "rest."})
     assert found is not None
     assert found.letters == {"A", "B"}
+
+
+def test_options_are_laid_out_as_a_family_writes_them() -> None:
+    options = {"A": " one\n two ", "B": "three"}
+    assert OptionLayout().write(options) == "A. one two\nB. three"
+    assert OptionLayout("({letter}) {text}", " ").write(options) == "(A) one two (B) three"
+    assert OptionLayout(keeps_text=True).write(options) == "A.  one\n two \nB. three"
+    assert OptionLayout("{letter}) {text}").write({"A": "{letter} {text}"}) == "A) {letter} {text}"
+
+
+@pytest.mark.parametrize(
+    ("letters", "listed"),
+    [("A", "'A'"), ("AB", "'A' or 'B'"), ("ABC", "'A', 'B', or 'C'"), ("ABCD", "'A', 'B', 'C', or 'D'")],
+)
+def test_letters_are_listed(letters: str, listed: str) -> None:
+    options = dict.fromkeys(letters, "x")
+    assert render_prompt("{question} {options} {letters}", OPEN, "q", options).endswith(f" {listed}")

@@ -3,11 +3,31 @@
 import csv
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 from pyarrow import parquet
+
+from m1app.question_sets.importing import parse_question_sets
+from m1app.question_sets.row_values import SetQuestion
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A question set of a file, with its questions."""
+
+    name: str
+    layout: str
+    questions: tuple[SetQuestion, ...]
+    left_out: int
+
+
+def sets_of(content: bytes, file_name: str, layout: str = "") -> tuple[FoundSet, ...]:
+    parsed = parse_question_sets(io.BytesIO(content), file_name, layout)
+    return tuple(FoundSet(each.name, each.layout.id, tuple(each.questions()), each.left_out) for each in parsed)
+
 
 FILES = Path(__file__).parent / "question_set_files"
 

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.importing import KNOWN_LAYOUTS, parse_question_sets
-from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, m1_row
+from m1app.question_sets.importing import KNOWN_LAYOUTS
+from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, m1_row, sets_of
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def refused(content: bytes | str, name: str = "set.jsonl", layout: str = "") -> str:
     with pytest.raises(InvalidQuestionSet) as caught:
-        parse_question_sets(content.encode() if isinstance(content, str) else content, name, layout)
+        sets_of(content.encode() if isinstance(content, str) else content, name, layout)
     return str(caught.value)
 
 
@@ -140,31 +140,31 @@ def test_a_file_without_a_question_of_the_layouts_subjects_says_which_layout_tak
 
 def test_twenty_six_options_are_taken_in_the_order_of_their_letters() -> None:
     backwards = dict(reversed(options(26).items()))
-    (found,) = parse_question_sets(as_jsonl([m1_row(options=backwards, answer=None, answer_idx="Z")]), "a.jsonl")
+    (found,) = sets_of(as_jsonl([m1_row(options=backwards, answer=None, answer_idx="Z")]), "a.jsonl")
     assert list(found.questions[0].options) == list(LETTERS)
     assert found.questions[0].target == "Z"
 
 
 def test_repeated_questions_are_all_given() -> None:
-    (found,) = parse_question_sets(as_jsonl([m1_row(), m1_row(), m1_row(1)]), "a.jsonl")
+    (found,) = sets_of(as_jsonl([m1_row(), m1_row(), m1_row(1)]), "a.jsonl")
     assert len(found.questions) == 3
 
 
 def test_json_lines_are_read_from_a_file_that_is_called_json() -> None:
-    (found,) = parse_question_sets(as_jsonl([m1_row(), m1_row(1)]), "phrases_test.json")
+    (found,) = sets_of(as_jsonl([m1_row(), m1_row(1)]), "phrases_test.json")
     assert (len(found.questions), found.name) == (2, "phrases_test")
 
 
 def test_a_byte_order_mark_is_dropped_and_semicolons_and_tabs_part_cells_too() -> None:
     for mark, sign, name in ((b"\xef\xbb\xbf", ";", "a.csv"), (b"", "\t", "a.tsv")):
         text = sign.join(["question", "A", "B", "answer"]) + "\n" + sign.join(["Q, really?", "x", "y", "B"]) + "\n"
-        (found,) = parse_question_sets(mark + text.encode(), name)
+        (found,) = sets_of(mark + text.encode(), name)
         assert (found.questions[0].stem, found.questions[0].target) == ("Q, really?", "B")
 
 
 def test_options_in_a_cell_may_be_written_as_python_writes_them() -> None:
     text = "question,options,answer_idx\nQ?,\"{'A': \"\"it's x\"\", 'B': 'y'}\",A\n"
-    (found,) = parse_question_sets(text.encode(), "a.csv")
+    (found,) = sets_of(text.encode(), "a.csv")
     assert found.questions[0].options == {"A": "it's x", "B": "y"}
 
 
@@ -175,14 +175,14 @@ def test_every_character_of_a_json_line_is_kept(stem: str, texts: list[str]) -> 
     if not is_storable:
         refused(as_jsonl([row]))
         return
-    (found,) = parse_question_sets(as_jsonl([row]), "a.jsonl")
+    (found,) = sets_of(as_jsonl([row]), "a.jsonl")
     assert (found.questions[0].stem, list(found.questions[0].options.values())) == (stem, texts)
 
 
 @given(st.binary(max_size=400), st.sampled_from(["a.json", "a.jsonl", "a.csv", "a.parquet"]))
 def test_no_bytes_do_more_than_be_refused(content: bytes, name: str) -> None:
     try:
-        parse_question_sets(content, name)
+        sets_of(content, name)
     except InvalidQuestionSet as exc:
         assert str(exc)
 

@@ -5,9 +5,16 @@ import json
 import pytest
 
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.importing import ParsedSet, parse_question_sets
 from m1app.question_sets.layouts import LAYOUTS
-from tests.m1app.question_sets.question_set_samples import as_csv, as_jsonl, as_parquet, content_of, rows_of
+from tests.m1app.question_sets.question_set_samples import (
+    FoundSet,
+    as_csv,
+    as_jsonl,
+    as_parquet,
+    content_of,
+    rows_of,
+    sets_of,
+)
 
 LAYOUT_FILES = {
     "medqa-gbaker.jsonl": "medqa",
@@ -27,8 +34,8 @@ LAYOUT_FILES = {
 }
 
 
-def parsed(name: str, layout: str = "") -> ParsedSet:
-    (only,) = parse_question_sets(content_of(name), name, layout)
+def parsed(name: str, layout: str = "") -> FoundSet:
+    (only,) = sets_of(content_of(name), name, layout)
     return only
 
 
@@ -48,14 +55,14 @@ def test_every_layout_has_a_file_here() -> None:
 def test_the_same_rows_give_the_same_questions_from_every_kind_of_file(name: str) -> None:
     rows, expected = rows_of(name), parsed(name).questions
     for kind, content in (("parquet", as_parquet(rows)), ("jsonl", as_jsonl(rows)), ("csv", as_csv(rows))):
-        (found,) = parse_question_sets(content, f"rows.{kind}")
+        (found,) = sets_of(content, f"rows.{kind}")
         assert found.questions == expected, kind
-    (found,) = parse_question_sets(json.dumps(rows).encode(), "rows.json")
+    (found,) = sets_of(json.dumps(rows).encode(), "rows.json")
     assert found.questions == expected
 
 
 def test_m1_evaluation_data_gives_a_set_for_each_name_in_the_file() -> None:
-    lancet, nejm, xpert = parse_question_sets(content_of("m1_eval_data.json"), "m1_eval_data.json")
+    lancet, nejm, xpert = sets_of(content_of("m1_eval_data.json"), "m1_eval_data.json")
     assert [(each.name, each.layout, len(each.questions)) for each in (lancet, nejm, xpert)] == [
         ("Lancet", "m1", 2),
         ("NEJM", "m1", 1),
@@ -117,7 +124,7 @@ def test_mmlu_pro_takes_health_and_biology_and_counts_what_it_leaves_out() -> No
 def test_mmlu_pro_drops_the_padding_of_its_first_release() -> None:
     row = rows_of("mmlu-pro.jsonl")[1]
     padded = row | {"options": [*row["options"], "N/A", "N/A"]}
-    (found,) = parse_question_sets(as_jsonl([padded]), "x.jsonl")
+    (found,) = sets_of(as_jsonl([padded]), "x.jsonl")
     assert found.questions[0].options == {"A": "Protein", "B": "Lipid", "C": "Starch"}
 
 
@@ -134,7 +141,7 @@ def test_gpqa_takes_biology_and_shuffles_the_same_way_every_time() -> None:
         row | {"Incorrect Answer 1": row["Incorrect Answer 3"], "Incorrect Answer 3": row["Incorrect Answer 1"]}
         for row in rows
     ]
-    (again,) = parse_question_sets(as_csv(swapped), "gpqa.csv")
+    (again,) = sets_of(as_csv(swapped), "gpqa.csv")
     assert again.questions == medical.questions
     assert medical.questions[0].tags == ("Biology", "Molecular Biology")
 
@@ -142,7 +149,7 @@ def test_gpqa_takes_biology_and_shuffles_the_same_way_every_time() -> None:
 def test_gpqa_puts_the_right_answer_in_every_place_about_equally_often() -> None:
     row = rows_of("gpqa.csv")[0]
     rows = [row | {"Question": f"Question {number}?"} for number in range(400)]
-    (found,) = parse_question_sets(as_csv(rows), "gpqa.csv")
+    (found,) = sets_of(as_csv(rows), "gpqa.csv")
     targets = [each.target for each in found.questions]
     assert all(70 <= targets.count(letter) <= 130 for letter in "ABCD")
 
@@ -168,21 +175,21 @@ def test_medxpertqa_loses_the_options_that_its_questions_repeat() -> None:
 def test_medxpertqa_questions_with_an_image_are_refused() -> None:
     rows = [row | {"images": ["MM-1.jpeg"]} for row in rows_of("medxpertqa.jsonl")]
     with pytest.raises(InvalidQuestionSet, match=r"line 1: column images: .*only the text part"):
-        parse_question_sets(as_jsonl(rows), "mm.jsonl")
+        sets_of(as_jsonl(rows), "mm.jsonl")
 
 
 def test_a_table_of_ones_own_has_options_in_columns_and_the_answer_as_letter_or_text() -> None:
     first, second = parsed("plain.csv").questions
     assert (first.options, first.target) == ({"A": "Thyroid", "B": "Adrenal"}, "B")
     assert second.stem == 'Which of these, "strictly", is a virus?'
-    (by_text,) = parse_question_sets(as_jsonl([{"question": "Q?", "options": ["x", "y"], "answer": "y"}]), "own.jsonl")
+    (by_text,) = sets_of(as_jsonl([{"question": "Q?", "options": ["x", "y"], "answer": "y"}]), "own.jsonl")
     assert by_text.questions[0].target == "B"
 
 
 def test_a_table_as_pandas_writes_it_by_columns_is_read_too() -> None:
     rows = rows_of("medbullets-op4.csv")
     columns = {name: {str(index): row[name] for index, row in enumerate(rows)} for name in rows[0]}
-    (found,) = parse_question_sets(json.dumps(columns).encode(), "medbullets_op4.json")
+    (found,) = sets_of(json.dumps(columns).encode(), "medbullets_op4.json")
     assert found.questions == parsed("medbullets-op4.csv").questions
 
 

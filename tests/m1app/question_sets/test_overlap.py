@@ -1,6 +1,7 @@
 """Overlap by runs of eight words, against the plain definition and on cases that a person would call one."""
 
 import random
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -107,16 +108,22 @@ def test_thousands_of_questions_with_the_same_last_sentence_are_compared() -> No
 def test_fine_tuning_data_is_read_from_question_or_prompt(make) -> None:  # type: ignore[no-untyped-def]
     name = {as_jsonl: "a.jsonl", as_csv: "a.csv", as_parquet: "a.parquet"}[make]
     rows = [{"question": VIGNETTE, "reasoning": "..."}, {"question": OTHER, "reasoning": "..."}]
-    assert [text.stem for text in read_training_texts(make(rows), name)] == [VIGNETTE, OTHER]
-    assert [text.stem for text in read_training_texts(make([{"prompt": OTHER, "completion": "x"}]), name)] == [OTHER]
+    assert [text.stem for text in read_training_texts(BytesIO(make(rows)), name)] == [VIGNETTE, OTHER]
+    assert [text.stem for text in read_training_texts(BytesIO(make([{"prompt": OTHER, "completion": "x"}])), name)] == [
+        OTHER
+    ]
 
 
 def test_fine_tuning_data_may_be_chats_and_have_options() -> None:
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": OTHER}]
     rows = [{"prompt": chat}, {"messages": chat}, {"question": "Which?", "options": "{'A': 'x', 'B': 'y'}"}]
-    assert read_training_texts(as_jsonl(rows), "a.jsonl") == (Text(OTHER), Text(OTHER), Text("Which?", ("x", "y")))
+    assert list(read_training_texts(BytesIO(as_jsonl(rows)), "a.jsonl")) == [
+        Text(OTHER),
+        Text(OTHER),
+        Text("Which?", ("x", "y")),
+    ]
 
 
 def test_fine_tuning_data_without_a_question_is_refused_with_the_line() -> None:
     with pytest.raises(InvalidQuestionSet, match=r"a\.jsonl, line 2: found no text in question, prompt or messages"):
-        read_training_texts(as_jsonl([{"question": "Q?"}, {"text": "x"}]), "a.jsonl")
+        list(read_training_texts(BytesIO(as_jsonl([{"question": "Q?"}, {"text": "x"}])), "a.jsonl"))

@@ -14,6 +14,8 @@ from storage.errors import RecordNotFound
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.repository import QuestionRepository
+from storage.trash.repository import TrashRepository
+from tests.m1app.question_sets import hostile_producers
 from tests.m1app.question_sets.hub_stand_in import HubStandIn, serving_hub
 from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, content_of, m1_row, rows_of
 
@@ -35,26 +37,6 @@ REPOS = {
         "b.csv": content_of("plain.csv"),
     },
 }
-
-
-@pytest.fixture
-def settings(tmp_path: Path, no_settings: None) -> Settings:
-    home = tmp_path / "home"
-    home.mkdir()
-    return Settings(home=home)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.database_address)
-    database.migrate()
-    yield database
-    database.dispose()
-
-
-@pytest.fixture
-def sets(database: Database, settings: Settings) -> QuestionSetService:
-    return QuestionSetService(database, settings)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +123,7 @@ async def test_the_same_file_by_another_layout_is_other_content(sets: QuestionSe
     path = tmp_path / "mmlu.jsonl"
     path.write_bytes(content_of("mmlu-pro.jsonl"))
     report = await sets.import_file(path)
-    assert report.notes == ("mmlu: 1 questions in other subjects were left out; layout mmlu-pro-all includes them.",)
+    assert report.notes == ("mmlu: 1 question in other subjects was left out; layout mmlu-pro-all includes it.",)
     with pytest.raises(InvalidQuestionSet, match="with different content"):
         await sets.import_file(path, layout="mmlu-pro-all")
     every = await sets.import_file(path, layout="mmlu-pro-all", name="all of it")
@@ -182,6 +164,31 @@ async def test_overlap_with_sets_that_are_here_is_shown_with_the_closest_pair(
     assert [(each.first, each.second, each.count) for each in everything] == [("new", "old", 1)]
 
 
+async def test_an_import_stays_with_a_note_if_comparing_it_fails(
+    sets: QuestionSetService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sets.import_file(write(tmp_path, "old.jsonl", m1_row(TREMOR)))
+    monkeypatch.setattr("m1app.question_sets.comparison.COMPARED_LISTS", f"{hostile_producers.__name__}:out_of_memory")
+    report = await sets.import_file(write(tmp_path, "new.jsonl", m1_row(TREMOR)))
+    assert report.overlaps == ()
+    assert [note for note in report.notes if "not compared" in note and "more memory or time" in note]
+    assert await names(sets) == ["new", "old"]
+    with pytest.raises(InvalidQuestionSet, match="Compare fewer or smaller"):
+        await sets.overlaps([each.id for each in await sets.all()])
+
+
+async def test_sets_are_compared_outside_of_the_app(
+    sets: QuestionSetService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("compared in the app")
+
+    monkeypatch.setattr("m1app.question_sets.overlap._distinct", refuse)
+    await sets.import_file(write(tmp_path, "old.jsonl", m1_row(TREMOR)))
+    assert (await sets.import_file(write(tmp_path, "new.jsonl", m1_row(TREMOR)))).overlaps[0].count == 1
+    assert not list((tmp_path / "home").glob("upload-*"))
+
+
 async def test_overlap_within_a_file_is_shown_and_at_most_fifty_pairs(sets: QuestionSetService, tmp_path: Path) -> None:
     rows = [m1_row(number, question=f"{TREMOR} He is patient number {number}.") for number in range(60)]
     (tmp_path / "op4.jsonl").write_bytes(as_jsonl(rows))
@@ -211,8 +218,10 @@ async def test_a_deleted_set_is_gone_with_its_questions(
     sets: QuestionSetService, database: Database, tmp_path: Path
 ) -> None:
     report = await sets.import_file(write(tmp_path, "a.jsonl", m1_row()))
-    await sets.delete(report.sets[0].id)
-    assert (await sets.all(), stored_stems(database)) == ((), set())
+    deletion = await sets.delete(report.sets[0].id)
+    assert await sets.all() == ()
+    database.write_now(lambda s: TrashRepository(s).purge(deletion.id, 10))
+    assert stored_stems(database) == set()
     for ask in (sets.delete, sets.preview):
         with pytest.raises(RecordNotFound, match="It may have been deleted"):
             await ask(report.sets[0].id)

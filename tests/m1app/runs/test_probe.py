@@ -17,11 +17,13 @@ from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
 from m1app.runs.probe import LiveProbe, ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
+from m1app.runs.sweep_request import SweepRequest
 from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
 from storage.database import Database
 from storage.errors import RecordNotFound
+from storage.sweeps.repository import SweepRepository
 from storage.traces.listing import TraceFilter
 from storage.traces.records import Progress, SegmentKind, ThinkingFinishReason, Trace, TraceState
 from storage.traces.repository import TraceRepository
@@ -292,6 +294,46 @@ async def test_trace_that_cannot_be_saved_says_so_and_stays_readable(
     assert trace.state is TraceState.COMPLETED
     assert "in use" in services.probe.save_error(begun.id)
     assert (await services.probe.get(begun.id)).answer_text == trace.answer_text
+    async with asyncio.timeout(30):
+        while services.probe.save_error(begun.id):
+            await asyncio.sleep(0.05)
+    stored = await stored_trace(services.database, begun.id)
+    assert (stored.state, stored.answer_text) == (TraceState.COMPLETED, trace.answer_text)
+
+
+@pytest.mark.parametrize("sort", ["probe", "sweep"])
+async def test_the_end_of_a_run_that_could_not_be_saved_is_saved_when_the_app_stops(
+    make_services: MakeServices, sort: str
+) -> None:
+    two_tokens = stream(*TWO_TOKENS, chunk("", [9], "stop"))
+    answer = stream(chunk("Answer: B", [5], "stop"))
+    with serving(Script(in_turn(two_tokens, answer, answer))) as script:
+        services = make_services(Endpoint(script.url))
+        locked = sqlite3.connect(services.settings.home / "m1.sqlite3", isolation_level=None)
+        if sort == "probe":
+            begun = (await services.probe.start(request(profile="plain-chatml"))).id
+            locked.execute("BEGIN EXCLUSIVE")
+            await follow(services, begun)
+        else:
+            settings = {"budgets": (8,), "force_rounds": (0,), "answer_cap_tokens": 4}
+            begun = (
+                await services.sweeps.start(SweepRequest(stem="Why?", profile="plain-chatml", **settings))
+            ).sweep.id
+            locked.execute("BEGIN EXCLUSIVE")
+            await services.sweeps.finished(begun)
+        closing = asyncio.create_task(services.aclose())
+        await asyncio.sleep(0.5)
+        assert not closing.done()
+        locked.execute("ROLLBACK")
+        locked.close()
+        await closing
+    database = Database(services.settings.database_address)
+    if sort == "probe":
+        assert (await stored_trace(database, begun)).state is TraceState.COMPLETED
+    else:
+        stored = await database.read(lambda s: SweepRepository(s).get(begun))
+        assert (stored.sweep.state, stored.passes[0].trace.state) == (TraceState.COMPLETED,) * 2
+        assert [kept.letter for kept in stored.passes[0].checkpoints] == [None]
 
 
 async def test_saving_goes_on_after_an_unexpected_error_which_the_person_sees(
@@ -318,7 +360,7 @@ async def test_saving_goes_on_after_an_unexpected_error_which_the_person_sees(
             notices.append(pane_value(trace, services.probe.save_error(begun.id))["notice"])
             if any(notices) and not notices[-1]:
                 break
-    assert "could not be saved" in max(notices) and "KeyError" in max(notices)
+    assert "is not saved yet" in max(notices) and "KeyError" in max(notices)
     assert (await stored_trace(services.database, begun.id)).updated_at > begun.updated_at
     assert KeyError in [record.exc_info[0] for record in caplog.records if record.exc_info]
 

@@ -57,12 +57,18 @@ def test_a_question_that_cannot_be_asked_is_refused_with_what_was_found(changes:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"thinking_budget_tokens": 0}, "thinking_budget", "Thinking budget is 0; enter a whole number from 1 tokens"),
+        (
+            {"thinking_budget_tokens": 0},
+            "thinking_budget",
+            "Thinking budget is 0; enter a whole number from 1 to 1,000,000,000 tokens",
+        ),
         ({"thinking_budget_tokens": -5}, "thinking_budget", "is -5"),
         ({"thinking_budget_tokens": None}, "thinking_budget", "is empty"),
         ({"thinking_budget_tokens": 12.5}, "thinking_budget", "is 12.5"),
         ({"thinking_budget_tokens": "64"}, "thinking_budget", "is '64'"),
         ({"thinking_budget_tokens": True}, "thinking_budget", "whole number"),
+        ({"thinking_budget_tokens": 10**23}, "thinking_budget", "enter a whole number from 1 to 1,000,000,000 tokens"),
+        ({"answer_cap_tokens": 10**23}, "answer_cap", "enter a whole number from 1 to 1,000,000,000 tokens"),
         ({"force_rounds": -1}, "force_rounds", "Force rounds is -1; enter a whole number from 0 to 8 rounds"),
         ({"force_rounds": MAX_FORCE_ROUNDS + 1}, "force_rounds", "is 9"),
         ({"answer_cap_tokens": 0}, "answer_cap", "Answer cap is 0"),

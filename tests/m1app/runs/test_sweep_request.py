@@ -22,6 +22,7 @@ def test_grid_is_put_in_order_without_repetition() -> None:
     [
         ({"budgets": ()}, "budgets", "No thinking budget chosen"),
         ({"force_rounds": ()}, "force_rounds", "No number of force rounds"),
+        ({"budgets": (64, 10**23)}, "budgets", "enter a whole number from 1 to 1,000,000,000 tokens"),
         ({"budgets": (64, 0)}, "budgets", "A thinking budget is 0; enter a whole number from 1"),
         ({"budgets": (64, -5)}, "budgets", "is -5"),
         ({"force_rounds": (9,)}, "force_rounds", "from 0 to 8 rounds"),

@@ -26,10 +26,12 @@ from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable
 from models.thinking.sweep import Cell
-from storage.errors import DatabaseLocked, RecordNotFound
+from storage.database import Database
+from storage.errors import DatabaseLocked, InvalidRecord, RecordNotFound
 from storage.sweeps.records import SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, Trace, TraceState
+from storage.traces.repository import TraceRepository
 from tests.m1app.conftest import MakeServices
 from tests.m1app.runs.test_probe import OPTIONS
 from tests.models.engine.dictated import LONG, Dictate
@@ -297,6 +299,34 @@ async def test_answer_that_keeps_failing_is_marked_and_only_it_is_asked_again_at
         assert len(script.completions) - asked == 2
     # The pass, three answers of 3 tokens, and the three tries that broke off after one.
     assert again.sweep.tokens_generated == 32 + 3 * 3 + 3
+
+
+async def test_a_pass_that_can_never_be_saved_keeps_nothing_else_from_being_saved(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, is_busy = TraceRepository.close, True
+
+    def of_the_first_never(self: TraceRepository, trace_id: str, *given: Any) -> None:
+        if is_busy:
+            raise DatabaseLocked("The database is busy.")
+        if trace_id == passes[0].trace.id:
+            raise InvalidRecord("It is closed already.")
+        close(self, trace_id, *given)
+
+    monkeypatch.setattr(TraceRepository, "close", of_the_first_never)
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        services = make_services(Endpoint(script.url))
+        passes = (
+            begun := await services.sweeps.start(request(profile="plain-chatml", passes=2, temperature=0.5))
+        ).passes
+        assert len(passes) == 2
+        await follow(services, begun.sweep.id)
+        is_busy = False
+        await services.aclose()
+    stored = await Database(services.settings.database_address).read(lambda s: SweepRepository(s).get(begun.sweep.id))
+    states = {each.trace.id: each.trace.state for each in stored.passes}
+    assert stored.sweep.state is TraceState.COMPLETED
+    assert states[passes[1].trace.id] is TraceState.COMPLETED
 
 
 async def test_answer_stands_when_its_option_probabilities_are_refused(make_services: MakeServices) -> None:

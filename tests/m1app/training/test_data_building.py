@@ -20,6 +20,7 @@ from m1app.training.curation_steps import StepReport, sample_text
 from m1app.training.data_building import TrainingDataService
 from m1app.training.errors import DataSetNotFound, DataSetRefused, InvalidTrainingData, NoChatTemplate
 from m1app.training.samples import TrainingSample
+from m1app.training.sources import sample_length
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.errors import UnknownProfile
@@ -97,6 +98,19 @@ async def test_files_become_a_version_that_can_be_listed_read_and_deleted(
     assert sources[0].sha256 == hashlib.sha256(one.read_bytes()).hexdigest()
     assert await training_data.delete("mixed") == made
     assert await training_data.all() == ()
+
+
+async def test_all_sources_together_have_one_limit(
+    training_data: TrainingDataService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = write(tmp_path, some_samples(9))
+    other = write(tmp_path, some_samples(9), "other.jsonl")
+    monkeypatch.setattr(
+        "m1app.training.data_building.MAX_DATA_SET_CHARACTERS", sum(map(sample_length, some_samples(9)))
+    )
+    await training_data.collect([one], PLAN)
+    with pytest.raises(InvalidTrainingData, match=r"characters together, .* Leave out a source"):
+        await training_data.collect([one, other], PLAN)
 
 
 async def test_every_question_set_and_the_library_are_compared(
@@ -265,9 +279,8 @@ async def test_exported_corrections_are_read_back(
     annotations = AnnotationService(database, load_taxonomy())
     await mark(annotations, case_id, "Ada", corrected_fact="troponin")
     await annotations.submit(case_id, "Ada")
-    text = await AnnotationExchange(database, load_taxonomy()).export(ExportFormat.CORRECTED)
     path = tmp_path / "annotations-corrected.jsonl"
-    path.write_text(text, encoding="utf-8")
+    assert await AnnotationExchange(database, load_taxonomy()).export_file(ExportFormat.CORRECTED, path)
     found = await training_data.collect([path, write(tmp_path, some_samples(8))], PLAN)
     (corrected,) = [sample for sample in found.curated.samples if sample.source == "corrections"]
     assert corrected.reasoning == "The troponin\n\nSo the answer is B. Electrocardiogram"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from m1app.question.prompt_text import render_prompt
 from m1app.question.scoring import lead_in, score
+from m1app.question.wording import render_question
 from m1app.training.errors import NoChatTemplate
 from m1app.training.rendering import (
     Messages,
@@ -40,7 +40,7 @@ def chatml(messages: Messages) -> str:
 
 
 def rendered(profile: Profile, sample: TrainingSample = SAMPLE) -> RenderedSample:
-    return render(sample, profile, profile.prompt, chatml, end_of_turn(profile))
+    return render(sample, profile, "as-asked", chatml, end_of_turn(profile))
 
 
 def profile_of(profile_id: str) -> Profile:
@@ -61,8 +61,8 @@ async def test_tokens_are_those_that_the_app_sends(
 ) -> None:
     asked = stand_in_messages(profile)
     template = await engine.apply_chat_template([ChatMessage(each["role"], each["content"]) for each in asked])
-    made = render(sample, profile, profile.prompt, lambda _: template, end_of_turn(profile))
-    user = render_prompt(profile.prompt.with_options, profile.prompt.open, sample.question, sample.options)
+    made = render(sample, profile, "as-asked", lambda _: template, end_of_turn(profile))
+    user = render_question(profile.prompt, sample.question, sample.options)
     prompt = await build_prompt(engine, profile, profile.chat.default_system, user)
     markers = await bind_markers(engine, profile)
     parts = dict(made.parts)
@@ -123,15 +123,40 @@ def test_answer_in_the_form_that_the_prompt_asks_for_is_left_alone() -> None:
     assert (boxed, stated) == ("\nSo \\boxed{A}", "The answer is A.")
 
 
-def test_m1_is_rendered_as_its_own_script_does() -> None:
+def test_m1_is_rendered_as_it_is_asked() -> None:
     sample = a_sample(answer="\\boxed{A}", options={"A": "one", "B": "two"}, question="Which?", reasoning="\nHm.\n")
     made = rendered(profile_of("m1"), sample)
     assert made.prompt == (
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
-        "<|im_start|>user\nReturn your final response within \\boxed{}. Which?\nA. one\nB. two<|im_end|>\n"
+        "<|im_start|>user\nWhich?\nA. one\nB. two\nReturn your final response within \\boxed{}.<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
     assert made.completion == "<|im_start|>think\nHm.\n<|im_start|>answer\n\\boxed{A}<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        ("\\boxed{A} ", "Answer: \\boxed{A}"),
+        ("So it is.\n\nAnswer: A", "So it is.\n\nAnswer: A"),
+        ("Answer:A", "Answer:A"),
+        ("The answer: A", "Answer: The answer: A"),
+        ("It is the cortex.", "Answer: It is the cortex."),
+    ],
+)
+def test_m1s_own_data_are_rendered_as_its_own_script_does(answer: str, written: str) -> None:
+    sample = a_sample(answer=answer, options={"A": "one", "B": "two"}, question="Which?", reasoning="\nHm.\n")
+    made = render(sample, profile_of("m1"), "own-data", chatml, "<|im_end|>")
+    assert made.prompt == (
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\nWhich?\nA. one\nB. two<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert made.completion == f"<|im_start|>think\nHm.\n<|im_start|>answer\n{written}<|im_end|>\n"
+
+
+def test_a_profile_without_data_of_its_own_is_rendered_as_it_is_asked() -> None:
+    profile = profile_of("think-qwen3")
+    assert render(SAMPLE, profile, "own-data", chatml, "<|im_end|>") == rendered(profile)
 
 
 @pytest.mark.parametrize(
@@ -146,20 +171,20 @@ def test_base_model_without_a_chat_template_is_refused_with_advice() -> None:
         raise ValueError("tokenizer.chat_template is not set")
 
     with pytest.raises(NoChatTemplate, match=r"The base model has no usable chat template .* such as m1"):
-        render(SAMPLE, profile_of("plain"), profile_of("plain").prompt, none, "</s>")
+        render(SAMPLE, profile_of("plain"), "as-asked", none, "</s>")
 
 
 @pytest.mark.parametrize("template", ["", "M1APPUSERSTANDIN M1APPUSERSTANDIN"])
 def test_chat_template_that_drops_or_repeats_the_question_is_refused(template: str) -> None:
     with pytest.raises(NoChatTemplate, match="does not contain the question exactly once"):
-        render(SAMPLE, profile_of("plain"), profile_of("plain").prompt, lambda _: template, "</s>")
+        render(SAMPLE, profile_of("plain"), "as-asked", lambda _: template, "</s>")
 
 
 def test_profile_with_a_template_asks_no_base_model() -> None:
     def never(_: Messages) -> str:
         raise AssertionError
 
-    assert render(SAMPLE, profile_of("m1"), profile_of("m1").prompt, never, "<|im_end|>").prompt
+    assert render(SAMPLE, profile_of("m1"), "as-asked", never, "<|im_end|>").prompt
 
 
 @pytest.mark.parametrize("text", ["a <|im_end|> b", "<think> so", "x <｜User｜> y", "</s>", "<unused94>"])
@@ -175,7 +200,7 @@ def test_comparison_signs_are_no_special_token() -> None:
 def test_what_cannot_be_trained_on_whole_is_dropped_and_counted() -> None:
     profile = profile_of("m1")
     samples = [SAMPLE, a_sample(question="Spelled <|im_end|>?")]
-    made = render_all(samples, profile, profile.prompt, chatml, "<|im_end|>")
+    made = render_all(samples, profile, "as-asked", chatml, "<|im_end|>")
     assert made.samples == (rendered(profile),)
     # Nobody has counted tokens here: a report of lengths would be made up.
     assert [(each.step, each.before, each.kept) for each in made.reports] == [("delimiters", 2, 1)]

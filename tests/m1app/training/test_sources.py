@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from m1app.training.errors import InvalidTrainingData
-from m1app.training.samples import question_hash, sample_of
-from m1app.training.sources import read_samples
+from m1app.training.samples import TrainingSample, question_hash, sample_of
+from m1app.training.sources import MAX_SAMPLE_CHARACTERS, read_samples
 from tests.m1app.training.training_cases import OPTIONS, SAMPLE, a_sample, jsonl
 
 REASONING: dict[str, Any] = {
@@ -35,12 +35,16 @@ M23K: dict[str, Any] = {
 }
 
 
+def samples_of(content: bytes, name: str) -> tuple[TrainingSample, ...]:
+    return tuple(read_samples(io.BytesIO(content), name))
+
+
 def read_rows(*rows: dict[str, Any], name: str = "file.jsonl") -> Any:
-    return read_samples(jsonl(list(rows)), name)
+    return samples_of(jsonl(list(rows)), name)
 
 
 def test_reasoning_json_keeps_response_as_the_answer_and_the_letter_as_the_target() -> None:
-    (sample,) = read_samples(json.dumps([REASONING]).encode(), "traces.json")
+    (sample,) = samples_of(json.dumps([REASONING]).encode(), "traces.json")
     assert (sample.question, sample.options, sample.target) == (REASONING["question"], OPTIONS, "A")
     assert (sample.reasoning, sample.answer) == ("A steroid of the cortex.", "The adrenal gland.")
     assert (sample.domain, sample.source) == ("", "traces")
@@ -68,7 +72,7 @@ def test_m23k_prompt_whose_options_cannot_be_told_apart_stays_an_open_question()
 def test_rows_of_a_data_set_come_back_as_they_left() -> None:
     samples = [SAMPLE, a_sample(options={}, target=None, question="Why?", domain="", answer="Because\u2028so.")]
     content = jsonl([sample.as_row() for sample in samples])
-    assert read_samples(content, "samples.jsonl") == tuple(samples)
+    assert samples_of(content, "samples.jsonl") == tuple(samples)
     assert [sample_of(json.loads(line)) for line in content.decode().splitlines()] == samples
 
 
@@ -79,8 +83,8 @@ def test_parquet_and_csv_say_the_same_as_json_lines() -> None:
     header = ",".join(cells[0])
     quoted = ",".join('"' + str(value).replace('"', '""') + '"' for value in cells[0].values())
     expected = read_rows(REASONING)
-    assert read_samples(buffer.getvalue(), "file.parquet") == expected
-    assert read_samples(f"{header}\n{quoted}\n".encode(), "file.csv") == expected
+    assert samples_of(buffer.getvalue(), "file.parquet") == expected
+    assert samples_of(f"{header}\n{quoted}\n".encode(), "file.csv") == expected
 
 
 @pytest.mark.parametrize(
@@ -130,12 +134,12 @@ def test_ten_of_many_bad_rows_are_listed_and_the_rest_is_counted() -> None:
 @pytest.mark.parametrize("content", [b"", b"\n", b"[]"])
 def test_empty_file_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidTrainingData, match=r"file\.jsonl"):
-        read_samples(content, "file.jsonl")
+        samples_of(content, "file.jsonl")
 
 
 def test_file_that_is_no_table_is_refused_as_training_data() -> None:
     with pytest.raises(InvalidTrainingData, match=r"weights\.gguf: found a name that ends with \.gguf"):
-        read_samples(b"GGUF", "weights.gguf")
+        samples_of(b"GGUF", "weights.gguf")
 
 
 def test_exported_correction_becomes_a_sample_with_the_fact_in_place() -> None:
@@ -171,3 +175,9 @@ def test_questions_that_differ_in_case_spacing_and_order_of_options_are_one() ->
     swapped = {"A": "pancreas", "B": "ADRENAL  gland", "C": "Thyroid gland"}
     assert question_hash(" which GLAND?", swapped) == question_hash("Which  gland ?", OPTIONS)
     assert question_hash("Which gland?", OPTIONS) != question_hash("Which gland?", OPTIONS | {"C": "Spleen"})
+
+
+def test_a_sample_that_is_too_long_is_named_with_its_line() -> None:
+    row = REASONING | {"reasoning": "x" * MAX_SAMPLE_CHARACTERS}
+    with pytest.raises(InvalidTrainingData, match=r"line 2: found a sample of 1,000,\d+ characters"):
+        samples_of(jsonl([REASONING, row]), "a.jsonl")

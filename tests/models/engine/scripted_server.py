@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,7 @@ class Script:
     models: list[dict[str, Any]] | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     url: str = ""
+    is_over: bool = False
 
     @property
     def completions(self) -> list[dict[str, Any]]:
@@ -47,12 +48,19 @@ def chunk(text: str, ids: list[int], finish: str | None = None, **more: Any) -> 
 
 
 def stream(*events: Any, is_whole: bool = True) -> Respond:
-    """Stream the events; without `is_whole` the connection breaks after the last one."""
+    """Stream the events; without `is_whole` the connection breaks after the last one.
 
-    def respond(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+    A request for a whole response gets the events in one.
+    """
+
+    def respond(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        if not body.get("stream") and is_whole:
+            reply_json(handler, 200, _together(events))
+            return
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Connection", "close")
         handler.end_headers()
         for event in events:
             text = event if isinstance(event, str) else f"data: {json.dumps(event)}\n\n"
@@ -65,6 +73,17 @@ def stream(*events: Any, is_whole: bool = True) -> Respond:
         handler.close_connection = True
 
     return respond
+
+
+def _together(events: Sequence[Any]) -> Any:
+    choices = [event["choices"][0] for event in events if isinstance(event, dict) and event.get("choices")]
+    if not choices:
+        return events[0] if events else {}
+    last = {**choices[-1], "text": "".join(each.get("text") or "" for each in choices)}
+    if all("token_ids" in each for each in choices):
+        last["token_ids"] = [token for each in choices for token in each["token_ids"]]
+    last["logprobs"] = next((each["logprobs"] for each in choices if each.get("logprobs")), None)
+    return {"choices": [last]}
 
 
 def fail(status: int, content: Any, headers: dict[str, str] | None = None) -> Respond:
@@ -90,6 +109,11 @@ def serving(script: Script) -> Iterator[Script]:
 
         def log_message(self, *_: Any) -> None:
             pass
+
+        def parse_request(self) -> bool:
+            # A server that is gone has no open connections either.
+            self.close_connection = True
+            return not script.is_over and super().parse_request()
 
         def do_GET(self) -> None:
             script.requests.append((self.path, {}))
@@ -117,5 +141,6 @@ def serving(script: Script) -> Iterator[Script]:
     try:
         yield script
     finally:
+        script.is_over = True
         server.shutdown()
         server.server_close()

@@ -1,13 +1,17 @@
 """The client against a server that breaks off, refuses, and talks garbage. Real engines: test_real_engine.py."""
 
+import asyncio
 import socket
+import threading
 from contextlib import aclosing
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
+from models.engine.limits import EngineLimits
 from models.engine.protocol import CompletionChunk, CompletionRequest, EngineKind, FinishReason
 from models.errors import (
     BadEngineResponse,
@@ -199,3 +203,61 @@ async def test_another_server_tokenizes_templates_anew() -> None:
             script = second
             await engine.tokenize("ab", parse_special=True)
     assert [path for path, _ in second.requests].count("/tokenize") == 1
+
+
+WHOLE = CompletionRequest(prompt_ids=(5, 6), max_tokens=4, is_whole=True, stop_texts=("##",))
+
+
+async def test_a_whole_response_is_one_chunk_of_a_request_without_a_stream() -> None:
+    with serving(Script(GOOD)) as script:
+        chunks = await collect(script, WHOLE)
+    assert [(c.token_ids, c.text, c.finish_reason) for c in chunks] == [((1, 2), "ab", FinishReason.STOP)]
+    body = script.completions[0]
+    assert "stream" not in body
+    assert (body["stop"], body["include_stop_str_in_output"]) == (["##"], True)
+
+
+async def test_llama_cpp_streams_what_is_wanted_whole() -> None:
+    script = Script(stream(llama_chunk("a", [97], 1, "stop")), owned_by="llamacpp")
+    script.models = [{"id": MODEL, "owned_by": "llamacpp", "meta": {"n_ctx": 512}}]
+    with serving(script):
+        await collect(script, WHOLE)
+    assert script.completions[0]["stream"] is True
+    assert "stop" not in script.completions[0]
+
+
+@pytest.mark.parametrize(
+    ("completion", "error", "words"),
+    [
+        (fail(500, {"error": {"message": "CUDA died"}}), EngineFailed, "CUDA died"),
+        (fail(200, {"error": {"message": "CUDA died"}}), EngineFailed, "CUDA died"),
+        (fail(200, b"data: {}"), BadEngineResponse, "not JSON"),
+        (fail(200, {"choices": []}), EngineDropped, "ended the stream too early"),
+        (fail(200, chunk("abcde", [1, 2, 3, 4, 5], "length")), BadEngineResponse, "4 were asked for"),
+        (fail(200, chunk("x" * 3000, [1], "length")), BadEngineResponse, "characters"),
+        (fail(200, b" " * 40_000), BadEngineResponse, "which is the limit"),
+    ],
+)
+async def test_a_bad_whole_response_has_its_error(completion: Respond, error: type[EngineError], words: str) -> None:
+    limits = EngineLimits(reply_bytes=10_000, bytes_per_token=1000)
+    with serving(Script(completion)) as script, pytest.raises(error, match=words):
+        await collect(script, WHOLE, limits=limits)
+    assert len(script.completions) == 1
+
+
+async def test_a_whole_response_that_is_not_waited_for_closes_its_connection() -> None:
+    is_closed = threading.Event()
+
+    def never(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        handler.connection.settimeout(20)
+        if not handler.connection.recv(1):
+            is_closed.set()
+
+    with serving(Script(never)) as script:
+        task = asyncio.create_task(collect(script, WHOLE))
+        while not script.completions:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(is_closed.wait, 10)

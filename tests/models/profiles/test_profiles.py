@@ -8,7 +8,7 @@ import pytest
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.errors import CatalogError, UnknownProfile
-from models.profiles import FALLBACK_PROFILE_ID, Profile, load_profiles
+from models.profiles import FALLBACK_PROFILE_ID, Profile, Profiles, load_profiles
 from models.thinking.prompting import bind_markers, build_prompt
 from models.weights.catalog import Catalog
 
@@ -23,15 +23,27 @@ async def engine(embedded_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
     await client.aclose()
 
 
-def test_every_family_of_the_issue_has_a_file() -> None:
+def test_every_family_has_a_file() -> None:
     assert {profile.id for profile in PROFILES} == {
+        "gpt-oss",
+        "gpt-oss-high",
+        "gpt-oss-low",
         "huatuo-o1",
+        "huatuo-o1-strict",
         "m1",
+        "m1-as-published",
+        "magistral",
         "medgemma",
+        "medreason",
+        "medreason-strict",
         "plain",
         "plain-chatml",
+        "plain-llama3",
+        "s1",
         "think-deepseek-r1",
         "think-qwen3",
+        "think-qwq",
+        "ultramedical",
     }
 
 
@@ -68,6 +80,8 @@ async def test_delimiters_that_are_special_tokens_are_sent_as_those_tokens(engin
     (start,) = await engine.tokenize("<|im_start|>", parse_special=True)
     markers = await bind_markers(engine, load_profiles().get("m1"))
     assert [m.token_ids[0] for m in (markers.opening, markers.natural_close, markers.overrun_close)] == [start] * 3
+    assert markers.line_break.text == "\n"
+    assert len(markers.line_break.token_ids) == 1
     assert set(markers.stop_token_texts) == {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
     assert start in markers.stop_token_ids
     assert start in markers.answer_stop_token_ids
@@ -112,6 +126,22 @@ def test_a_new_family_is_a_new_file(tmp_path: Path) -> None:
     assert profile.prompt.with_options == "{question}\n{options}"
 
 
+def test_a_family_takes_what_it_leaves_out_from_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "own.toml").write_text('extends = "mine"\ntitle = "Own"\n[thinking]\nwait = "Hm"\n', encoding="utf-8")
+    mine, own = load_profiles(tmp_path)
+    assert (own.id, own.title, own.models, own.reference) == ("own", "Own", (), "R")
+    assert own.thinking == mine.thinking.model_copy(update={"wait": "Hm"})
+    assert own.chat == mine.chat
+
+
+@pytest.mark.parametrize("named", ["own", "none", "../own"])
+def test_a_family_that_extends_itself_or_none_is_refused(tmp_path: Path, named: str) -> None:
+    (tmp_path / "own.toml").write_text(f'extends = "{named}"\n', encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"there is no .*Name another file"):
+        load_profiles(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("found", "instead", "words"),
     [
@@ -136,7 +166,7 @@ def test_a_mistake_is_named_with_file_and_field(tmp_path: Path, found: str, inst
 
 
 def test_an_unknown_id_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownProfile, match=r"'m2'; choose one of: huatuo-o1, m1, medgemma, plain"):
+    with pytest.raises(UnknownProfile, match=r"'m2'; choose one of: gpt-oss, .*, m1, m1-as-published, .*, plain"):
         load_profiles().get("m2")
 
 
@@ -149,18 +179,114 @@ def test_every_catalog_model_has_the_profile_that_its_names_match(model: object)
         assert (match.profile.id, match.is_guess) == (named.id, False)
 
 
+HUB_NAMES = {
+    "UCSC-VLAA/m1-7B-23K": "m1",
+    "UCSC-VLAA/m1-32B-1K": "m1",
+    "UCSC-VLAA/MedReason-8B": "medreason",
+    "UCSC-VLAA/MedReason-Llama": "medreason",
+    "FreedomIntelligence/HuatuoGPT-o1-7B": "huatuo-o1",
+    "FreedomIntelligence/HuatuoGPT-o1-70B": "huatuo-o1",
+    "simplescaling/s1-32B": "s1",
+    "simplescaling/s1.1-32B": "s1",
+    "deepseek-ai/DeepSeek-R1": "think-deepseek-r1",
+    "deepseek-ai/DeepSeek-R1-Distill-Llama-8B": "think-deepseek-r1",
+    "Qwen/Qwen3-0.6B": "think-qwen3",
+    "Qwen/Qwen3-8B-FP8": "think-qwen3",
+    "Qwen/Qwen3-30B-A3B": "think-qwen3",
+    "Qwen/Qwen3-30B-A3B-GPTQ-Int4": "think-qwen3",
+    "Qwen/Qwen3-30B-A3B-Thinking-2507": "think-qwen3",
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": "plain-chatml",
+    "Qwen/Qwen3-4B-Instruct-2507-FP8": "plain-chatml",
+    "Qwen/Qwen2.5-7B-Instruct": "plain-chatml",
+    "HuggingFaceTB/SmolLM2-135M-Instruct": "plain-chatml",
+    "Qwen/QwQ-32B": "think-qwq",
+    "Qwen/QwQ-32B-AWQ": "think-qwq",
+    "google/medgemma-27b-text-it": "medgemma",
+    "google/medgemma-1.5-4b-it": "medgemma",
+    "openai/gpt-oss-20b": "gpt-oss",
+    "openai/gpt-oss-120b": "gpt-oss",
+    "mistralai/Magistral-Small-2507": "magistral",
+    "TsinghuaC3I/Llama-3-8B-UltraMedical": "ultramedical",
+    "TsinghuaC3I/Llama-3.1-70B-UltraMedical": "ultramedical",
+    "meta-llama/Meta-Llama-3-8B-Instruct": "plain-llama3",
+    "meta-llama/Llama-3.1-8B-Instruct": "plain-llama3",
+    "meta-llama/Llama-3.3-70B-Instruct": "plain-llama3",
+}
+
+
+@pytest.mark.parametrize(("repository", "profile_id"), HUB_NAMES.items())
+def test_a_model_of_the_hub_belongs_to_one_family(repository: str, profile_id: str) -> None:
+    for name in (repository, repository.split("/")[1]):
+        owners = [p.id for p in PROFILES if not Profiles([p, load_profiles().get("plain")]).match(name).is_guess]
+        assert owners in ([profile_id], []), name
+    match = load_profiles().match(repository)
+    assert (match.profile.id, match.is_guess) == (profile_id, False)
+
+
+@pytest.mark.parametrize(
+    "name", ["Qwen/Qwen3-8B-Base", "Qwen/Qwen3-Embedding-8B", "Qwen/QwQ-32B-Preview", "google/medgemma-4b-pt"]
+)
+def test_a_model_that_does_not_think_like_its_family_is_only_a_guess(name: str) -> None:
+    assert load_profiles().match(name).is_guess
+
+
+@pytest.mark.parametrize("profile_id", ["gpt-oss-low", "gpt-oss-high", "huatuo-o1-strict", "medreason-strict"])
+def test_another_way_of_asking_a_family_is_chosen_only_by_name(profile_id: str) -> None:
+    profile = load_profiles().get(profile_id)
+    assert (profile.models, profile.hints) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("profile_id", "asked"),
+    [
+        ("huatuo-o1", "Please answer the following multiple-choice question:\nWhich?\nA. one"),
+        (
+            "medgemma",
+            "Answer the given question. Think step by step.\nYou can directly provide the answer (A single letter), "
+            'without further additions. E.g. "Final Answer: (A)".\nQuestion: Which?\nA. one',
+        ),
+        ("s1", "Which?\n\nA. one"),
+        (
+            "think-deepseek-r1",
+            "Which?\nA. one\nPlease reason step by step, and put your final answer within \\boxed{}.",
+        ),
+    ],
+)
+def test_a_family_is_asked_in_the_words_of_its_own_code(profile_id: str, asked: str) -> None:
+    wording = load_profiles().get(profile_id).prompt.with_options
+    assert wording.replace("{question}", "Which?").replace("{options}", "A. one") == asked
+
+
+def test_efforts_of_gpt_oss_differ_in_one_word() -> None:
+    medium, low, high = (load_profiles().get(f"gpt-oss{effort}") for effort in ("", "-low", "-high"))
+    for profile, word in ((low, "low"), (high, "high")):
+        assert profile.thinking == medium.thinking
+        assert profile.chat.template == medium.chat.template.replace("Reasoning: medium", f"Reasoning: {word}")
+        assert profile.chat.template_without_system == medium.chat.template_without_system.replace(
+            "Reasoning: medium", f"Reasoning: {word}"
+        )
+
+
 @pytest.mark.parametrize(
     ("names", "profile_id"),
     [
         (("someone/m1-7B-23K-AWQ",), "m1"),
         (("/models/DeepSeek-R1-Distill-Qwen-7B-GGUF",), "think-deepseek-r1"),
         (("my-qwen3-finetune",), "think-qwen3"),
-        (("someone/QwQ-32B",), "think-qwen3"),
+        (("someone/QwQ-32B",), "think-qwq"),
+        (("unsloth/Qwen3-4B-Instruct-2507-GGUF",), "plain-chatml"),
         (("unsloth/medgemma-27b",), "medgemma"),
+        (("unsloth/Magistral-Small-2509-GGUF",), "magistral"),
+        (("unsloth/gpt-oss-20b-GGUF",), "gpt-oss"),
+        (("someone/s1.1-32B-GGUF",), "s1"),
+        (("bartowski/MedReason-8B-GGUF",), "medreason"),
+        (("bartowski/Llama-3.1-8B-UltraMedical-GGUF",), "ultramedical"),
+        (("unsloth/Llama-3.2-1B-Instruct-GGUF",), "plain-llama3"),
+        (("/models/DeepSeek-R1-0528-Qwen3-8B-GGUF",), "think-deepseek-r1"),
         (("huatuo-vision",), "huatuo-o1"),
         (("my-smollm",), "plain-chatml"),
         (("m", "someone/qwen3-8b-copy"), "think-qwen3"),
-        (("gpt-oss-20b",), FALLBACK_PROFILE_ID),
+        (("baichuan-inc/Baichuan-M2-32B",), FALLBACK_PROFILE_ID),
         (("", ""), FALLBACK_PROFILE_ID),
         ((), FALLBACK_PROFILE_ID),
     ],

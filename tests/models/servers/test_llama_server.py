@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -80,6 +81,28 @@ def test_longer_context_than_trained_is_cut_to_the_trained_one(smollm2_path: Pat
     server.stop()
 
 
+@pytest.mark.parametrize(
+    "tuning",
+    [{"speculation": "ngram"}, {"flash_attention": "on"}, {"gpu_layers": 0}, {"cache_type": "q8_0"}],
+    ids=["speculation", "attention", "layers", "cache"],
+)
+def test_tuned_engines_serve_and_speculation_changes_no_token(
+    engine: ManagedServer, smollm2_path: Path, tmp_path: Path, tuning: dict[str, Any]
+):
+    tuned = llama_server(smollm2_path, "smollm2-135m", 1024, 2, 2, tmp_path / "llama.log", **tuning)
+    tuned.start()
+    try:
+        given = [
+            complete(each, max_tokens=48).json()["choices"][0]["text"]
+            for each in (tuned.wait_ready(60), engine.endpoint())
+        ]
+    finally:
+        tuned.stop()
+    assert given[0]
+    if "cache_type" not in tuning and "flash_attention" not in tuning:
+        assert given[0] == given[1]
+
+
 def test_metrics_are_served(engine: ManagedServer):
     assert "llamacpp:prompt_tokens_total" in get(engine.endpoint(), "/metrics").text
 
@@ -141,6 +164,7 @@ def test_engine_dies_with_an_owner_that_was_killed(smollm2_path: Path, tmp_path:
     script = f"""
 import sys, time
 from pathlib import Path
+from typing import Any
 from models.servers.llama_server import llama_server
 server = llama_server(Path({str(smollm2_path)!r}), "smollm2-135m", 512, 1, 1, Path({str(tmp_path / "l.log")!r}))
 server.start()
@@ -237,9 +261,13 @@ def test_header_tells_size_and_dimensions(smollm2_path: Path):
         ({"threads": 0}, "threads is 0; set it to 1 or more"),
         ({"port": 70_000}, "Port 70000 on 127.0.0.1 cannot be used"),
         ({"parallel": 1_000_000}, "of memory are free. Lower the context length"),
+        ({"flash_attention": "maybe"}, "flash_attention is 'maybe'; choose one of: 'auto', 'off', 'on'"),
+        ({"cache_type": "q3"}, "cache_type is 'q3'; choose one of: 'f16', 'q8_0', 'q4_0'"),
+        ({"speculation": "draft"}, "speculation is 'draft'; choose one of: '', 'ngram'"),
+        ({"cache_type": "q8_0", "flash_attention": "off"}, "needs flash attention"),
     ],
 )
-def test_numbers_that_llama_would_die_of_are_refused(smollm2_path: Path, numbers: dict[str, int], message: str):
+def test_numbers_that_llama_would_die_of_are_refused(smollm2_path: Path, numbers: dict[str, Any], message: str):
     values = {"context_length": 1024, "parallel": 2, **numbers}
     with pytest.raises(BadConfiguration, match=message):
         check(LlamaConfig(str(smollm2_path), "smollm2-135m", **values))

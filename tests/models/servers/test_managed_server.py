@@ -11,12 +11,14 @@ from threading import Thread
 import httpx2
 import pytest
 
+from models.engine.endpoint import Endpoint
 from models.errors import ServerGone, ServerNotInstalled, ServerStartFailed
 from models.servers import managed_server
 from models.servers.managed_server import ManagedServer, ServerProgram, ServerState
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
 from models.servers.server_process import ServerCommand, ServerProcess, describe_exit
+from tests.models.engine.bad_engine import endless, misbehaving
 from tests.models.servers.server_cases import (
     QUICK,
     SERVE,
@@ -259,3 +261,20 @@ def test_another_program_on_the_port_is_not_taken_for_the_engine(serving: Manage
     late.start()
     with pytest.raises(ServerStartFailed, match="was not ready within 1 s"):
         late.wait_ready(20)
+
+
+def test_whether_a_server_is_ready_is_seen_without_reading_what_it_sends():
+    with misbehaving(models=endless(b"x" * 65_536)) as server:
+        assert managed_server.serves_models(Endpoint(server.url, "key"))
+    assert server.sent_bytes < 16 << 20
+
+
+def test_output_that_is_nested_like_no_message_is_only_logged(log_path: Path):
+    nested = "print('{' + chr(34) + 'a' + chr(34) + ':' + '[' * 3900, flush=True)\n"
+    server = python_server(nested + SERVE + "server.serve_forever()", log_path)
+    server.start()
+    try:
+        server.wait_ready(20)
+    finally:
+        server.stop()
+    assert any(line.startswith('{"a":[[') for line in server.log.tail(50))

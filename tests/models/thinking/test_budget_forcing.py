@@ -1,11 +1,13 @@
 """The controller of one thinking pass, driven with next() and send(); no engine, no clock."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.profiles.forcing import Forcing
 from models.thinking.budget_forcing import (
     Generate,
     Generated,
@@ -122,6 +124,43 @@ def test_numbers_out_of_range_are_refused(numbers: tuple[int, int, int], words: 
     controller = thinking_pass(PROMPT, MARKERS, budget_tokens=budget, force_rounds=rounds, answer_cap_tokens=cap)
     with pytest.raises(ValueError, match=words):
         next(controller)
+
+
+NEW_LINE = replace(MARKERS, line_break=Marker("\n", (50,)))
+PUBLISHED = replace(NEW_LINE, forcing=Forcing.AS_PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("text", "has_break"), [("end.", True), ("end. ", True), ("", True), ("end.\n", False), ("end.\n\n", False)]
+)
+@pytest.mark.parametrize("budget", [50, 3], ids=["natural", "budget"])
+def test_a_line_break_precedes_the_close_unless_the_thinking_has_one(text: str, has_break: bool, budget: int) -> None:
+    steps, _ = run([3], budget=budget, rounds=0, text=text, markers=NEW_LINE)
+    close = MARKERS.natural_close if budget == 50 else MARKERS.overrun_close
+    expected = Marker("\n" + close.text, (50, *close.token_ids)) if has_break else close
+    assert inserted(steps) == [expected]
+    assert steps[-1].prompt_ids[-len(expected.token_ids) :] == expected.token_ids  # type: ignore[union-attr]
+
+
+def test_thinking_that_ends_with_a_wait_does_not_end_in_a_line_break() -> None:
+    steps, _ = run([3, 0], budget=50, rounds=1, text="", markers=NEW_LINE)
+    assert [marker.text for marker in inserted(steps)] == ["Wait", "\n</think>"]
+
+
+@pytest.mark.parametrize(("text", "wait"), [("end.", "Wait"), ("end. ", " Wait"), ("end\n", "Wait"), ("", "Wait")])
+def test_wait_as_published_has_a_space_where_the_thinking_has_one(text: str, wait: str) -> None:
+    steps, _ = run([3], budget=50, rounds=1, text=text, markers=PUBLISHED)
+    assert inserted(steps)[0].text == wait
+
+
+def test_as_published_only_the_last_wait_counts() -> None:
+    # Stretches of 5 tokens and "Wait"s of 2: the published code asks for 20 - 7, then 20 - 12, then 20 - 17 tokens.
+    steps, outcome = run([5, 5, 5, 5], budget=20, rounds=8, markers=PUBLISHED)
+    assert [step.max_tokens for step in steps if isinstance(step, Generate)] == [20, 13, 8, 3, 7]
+    assert outcome == PassOutcome(ThinkingFinish.BUDGET, 3 * 7 + 3, 3)
+    exact, outcome = run([5, 5, 5, 5], budget=20, rounds=8, text="end ")
+    assert [step.max_tokens for step in exact if isinstance(step, Generate)] == [20, 13, 6, 7]
+    assert outcome == PassOutcome(ThinkingFinish.NATURAL, 2 * 7 + 5, 2)
 
 
 @given(

@@ -81,11 +81,15 @@ async def test_an_engine_without_logprobs_gives_none_and_not_zeros() -> None:
 
 
 async def test_only_the_first_position_counts() -> None:
-    first = chunk("A", [1], None, logprobs={"top_logprobs": [{"A": -0.5, " A": -3.0}]})
-    second = chunk("B", [2], "length", logprobs={"top_logprobs": [{"B": 0.0}]})
-    with serving(Script(stream(first, second))) as script:
+    both = {"top_logprobs": [{"A": -0.5, " A": -3.0}, {"B": 0.0}]}
+    with serving(Script(stream(chunk("A", [1], "length", logprobs=both)))) as script:
         engine = OpenAIEngine(lambda: Endpoint(script.url))
         found = await option_probabilities(engine, (1,), ("A", "B"))
         await engine.aclose()
     assert found.by_letter == pytest.approx({"A": math.exp(-0.5) + math.exp(-3.0), "B": 0.0})
-    assert found.tokens_generated == 2
+    assert found.tokens_generated == 1
+
+
+def test_a_sum_that_rounding_lifts_above_everything_is_1() -> None:
+    halves = [TokenLogprob(text, math.log(0.5) + 1e-7) for text in ("A", " A")]
+    assert letter_mass(halves, "A") == {"A": 1.0}

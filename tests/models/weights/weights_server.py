@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +26,8 @@ class Behaviour:
     drops: list[int] = field(default_factory=list)
     """Body bytes after which the connection breaks, one per request."""
     redirect_to: str = ""
+    is_endless: bool = False
+    """Whether the body has no stated length and no end."""
     headers: dict[str, str] = field(default_factory=dict)
     seconds_per_block: float = 0.0
 
@@ -114,11 +116,23 @@ class _Handler(BaseHTTPRequestHandler):
         if start is not None and start >= total:
             return self._answer(416, b"", {"Content-Range": f"bytes */{total}"})
         headers = self._about_the_file(behaviour)
+        if behaviour.is_endless and self.command == "GET":
+            return self._send_without_end(headers)
         if start is None:
             return self._answer(200, content, headers)
         start = 0 if behaviour.sends_other_range else start
         headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
         return self._answer(206, content[start:], headers)
+
+    def _send_without_end(self, headers: dict[str, str]) -> None:
+        self.send_response(200)
+        for name, value in (headers | {"Connection": "close"}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(bytes(16_384))
+                time.sleep(self.server.weights.behaviour.seconds_per_block)
 
     def _range_start(self, behaviour: Behaviour) -> int | None:
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))

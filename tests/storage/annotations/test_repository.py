@@ -7,6 +7,7 @@ import pytest
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
 from storage.annotations.records import (
+    Annotation,
     AnnotationAction,
     AnnotationState,
     CaseFilter,
@@ -201,3 +202,37 @@ def test_assessment_keeps_draft_time_and_rejections(database: Database) -> None:
     assert (kept.draft, kept.rejected, kept.seconds_spent) == ({"comment": "half a th"}, ("key",), 3.5)
     assert not kept.is_submitted
     assert kept.updated_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+def test_pages_together_are_all_that_was_submitted_by_case_and_time(database: Database, limit: int) -> None:
+    cases = [stored_trace(database) for _ in range(3)]
+    made = {add(database, case, who=who): case for case in cases for who in ("Ada", "Eve", "Zoe")}
+    add(database, cases[0], submit=False)
+    found: list[Annotation] = []
+    with database.session(is_read_only=True) as session:
+        annotations = AnnotationRepository(session)
+        while page := annotations.submitted_after(found[-1] if found else None, limit):
+            assert len(page) <= limit
+            found += page
+        histories = annotations.histories([each.id for each in found])
+    assert {each.id: each.case_id for each in found} == made
+    assert [each.case_id for each in found] == sorted(made.values())
+    places = [(each.case_id, each.created_at, each.id) for each in found]
+    assert places == sorted(places)
+    assert histories.keys() == made.keys()
+    assert {tuple(each.revision for each in history) for history in histories.values()} == {(1, 2)}
+
+
+def test_corrections_are_read_case_by_case(database: Database) -> None:
+    with_correction, without, withdrawn = (stored_trace(database) for _ in range(3))
+    first = add(database, with_correction, corrected_fact="ECG first.")
+    second = add(database, with_correction, who="Eve", corrected_fact="At once.")
+    add(database, with_correction, who="Zoe")
+    add(database, without)
+    add(database, withdrawn, corrected_fact="No.", submit=False)
+    with database.session(is_read_only=True) as session:
+        annotations = AnnotationRepository(session)
+        assert annotations.corrected_cases_after("", 10) == (with_correction,)
+        assert annotations.corrected_cases_after(with_correction, 10) == ()
+        assert [each.id for each in annotations.corrections(with_correction)] == [first, second]

@@ -17,8 +17,9 @@ from storage.questions.records import NewQuestion
 from storage.questions.repository import QuestionRepository
 from storage.sweeps.repository import SweepRepository
 from storage.sweeps.tables import SweepRow
+from storage.trash.records import TrashKind
 from tests.m1app.annotation.cases import stored_sweep
-from tests.storage.samples import a_sweep
+from tests.storage.samples import a_sweep, discard, purge
 
 SMALL, LARGE = (64, 0), (128, 0)
 
@@ -104,7 +105,7 @@ def test_an_item_is_finished_once_and_counted_once(database: Database) -> None:
         kept = BenchmarkRepository(session).get(run.id)
         assert (kept.items_done, kept.tokens_generated, kept.tokens_if_separate) == (1, 100, 192)
         assert len(BenchmarkRepository(session).waiting(run.id)) == 3
-        assert len(list(BenchmarkResultRepository(session).rows(run.id))) == 2
+        assert len(list(BenchmarkResultRepository(session).rows(run.id, range(4)))) == 2
 
 
 def test_one_owner_at_a_time(database: Database) -> None:
@@ -290,14 +291,22 @@ def test_runs_are_named_tagged_archived_listed_and_deleted(database: Database) -
         assert runs.recent() == ()
         assert [each.id for each in runs.recent(text="0% OF", with_archived=True)] == [run.id]
         assert runs.recent(text="1_0", with_archived=True) == ()
-        runs.delete(run.id)
+    deletion = discard(database, TrashKind.BENCHMARK_RUN, run.id)
+    is_gone(database, run.id, item.id)
+    purge(database, deletion)
+    is_gone(database, run.id, item.id)
+
+
+def is_gone(database: Database, run_id: str, item_id: str) -> None:
+    with database.session() as session:
+        runs, sweeps = BenchmarkRepository(session), SweepRepository(session)
         with pytest.raises(RecordNotFound, match=r"Benchmark run .* not found"):
-            runs.get(run.id)
+            runs.get(run_id)
         with pytest.raises(RecordNotFound):
-            sweeps.get(item.id)
+            sweeps.get(item_id)
         with pytest.raises(RecordNotFound):
-            BenchmarkResultRepository(session).verdicts(run.id, VerdictFilter(cell=LARGE))
-    assert not finish(database, item.id, "A", "A")
+            BenchmarkResultRepository(session).verdicts(run_id, VerdictFilter(cell=LARGE))
+    assert not finish(database, item_id, "A", "A")
 
 
 def test_the_rate_is_that_of_the_newest_run_of_the_same_models(database: Database) -> None:

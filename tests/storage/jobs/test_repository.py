@@ -13,6 +13,8 @@ from storage.database import Database
 from storage.errors import InvalidRecord, RecordNotFound
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob, Resource
 from storage.jobs.repository import JobRepository
+from storage.trash.records import TrashKind
+from tests.storage.samples import discard, purge
 
 _T = TypeVar("_T")
 JOB = NewJob(kind=JobKind.BENCHMARK, name="m1 on MedQA", recipe={"budgets": [64, 128], "name": "Müller"})
@@ -60,7 +62,9 @@ def test_job_that_is_not_there_is_not_found_and_not_changed(database: Database, 
     assert change(database, lambda jobs: jobs.claim(job_id, "")) is None
     assert change(database, lambda jobs: jobs.heartbeat(job_id, 0)) is None
     assert not change(database, lambda jobs: jobs.request(job_id, JobState.STOPPED, list(JobState)))
-    assert not change(database, lambda jobs: jobs.delete(job_id, list(JobState)))
+    with pytest.raises(RecordNotFound, match=r"Job .* not found"):
+        discard(database, TrashKind.JOB, job_id)
+    assert len(read(database, lambda jobs: jobs.recent())) == 1
 
 
 @pytest.mark.parametrize("changes", [{"name": "a\x00b"}, {"recipe": {"rate": float("nan")}}])
@@ -238,10 +242,13 @@ def test_stop_before_the_start_is_dated_and_resume_clears_it(database: Database)
     assert start(database) == job_id
 
 
-def test_priority_is_changed_and_job_deleted_where_its_state_allows(database: Database) -> None:
+def test_priority_is_changed_and_a_deleted_job_is_neither_listed_nor_started(database: Database) -> None:
     first, second = add(database).id, add(database).id
     assert change(database, lambda jobs: jobs.set_priority(second, 7))
     assert start(database) == second
-    assert not change(database, lambda jobs: jobs.delete(second, [JobState.STOPPED]))
-    assert change(database, lambda jobs: jobs.delete(first, [JobState.QUEUED]))
+    deletion = discard(database, TrashKind.JOB, first)
+    assert [job.id for job in read(database, lambda jobs: jobs.recent())] == [second]
+    assert not change(database, lambda jobs: jobs.set_priority(first, 8))
+    assert start(database) == ""
+    purge(database, deletion)
     assert [job.id for job in read(database, lambda jobs: jobs.recent())] == [second]

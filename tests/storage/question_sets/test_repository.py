@@ -1,6 +1,7 @@
 """Question sets: kept with their questions in order, searched, and deleted without what others need."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
 from storage.questions.repository import QuestionRepository
-from tests.storage.samples import QUESTION, begin, read, save_question
+from storage.trash.records import TrashKind
+from storage.trash.repository import TrashRepository
+from tests.storage.samples import QUESTION, begin, discard, purge, read, save_question
 
 
 def question(number: int, **changes: Any) -> NewQuestion:
@@ -100,9 +103,9 @@ def test_a_name_is_given_once_and_is_not_blank(database: Database) -> None:
 @pytest.mark.parametrize("missing", ["0" * 32, "", "x'; --", "\x00", "\ud800", "é"])
 def test_a_set_that_is_not_there_is_not_found(database: Database, missing: str) -> None:
     with database.session() as session:
-        sets = QuestionSetRepository(session)
+        sets, trash = QuestionSetRepository(session), TrashRepository(session)
         assert sets.find(missing) is None
-        for ask in (sets.get, sets.by_id, sets.delete):
+        for ask in (sets.get, sets.by_id, partial(trash.discard, TrashKind.QUESTION_SET, person="ada")):
             with pytest.raises(RecordNotFound, match=r"Question set .* not found"):
                 ask(missing)
 
@@ -112,8 +115,9 @@ def test_a_deleted_set_leaves_the_questions_that_others_need(database: Database)
     made = add(database, *(question(number) for number in range(1, 6)))
     other = add(database, question(2), name="other")
     trace = begin(database, question(3))
-    with database.session() as session:
-        QuestionSetRepository(session).delete(made.id)
+    deletion = discard(database, TrashKind.QUESTION_SET, made.id)
+    assert len(every(database)) == 5
+    purge(database, deletion)
     assert every(database) == [f"Question number{number}?" for number in (1, 2, 3)]
     assert stems(database, other.id) == ["Question number2?"]
     assert read(database, trace.id).question_id == trace.question_id
@@ -125,8 +129,7 @@ def test_a_deleted_set_leaves_the_questions_that_others_need(database: Database)
 
 def test_a_name_is_free_again_after_the_set_is_deleted(database: Database) -> None:
     first = add(database, question(1), QUESTION)
-    with database.session() as session:
-        QuestionSetRepository(session).delete(first.id)
+    discard(database, TrashKind.QUESTION_SET, first.id)
     again = add(database, question(1))
     assert again.id != first.id
     assert stems(database, again.id, text="number1") == ["Question number1?"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,9 @@ from storage.sweeps.repository import SweepRepository
 from storage.traces.listing import TraceFilter
 from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
-from tests.storage.samples import QUESTION, a_checkpoint, a_sweep, a_trace
+from storage.trash.records import TrashKind
+from storage.trash.repository import TrashRepository
+from tests.storage.samples import QUESTION, a_checkpoint, a_sweep, a_trace, discard, purge
 
 DONE = SweepOutcome(state=TraceState.COMPLETED, tokens_generated=100, tokens_if_separate=400, seconds=2.5)
 
@@ -69,10 +72,11 @@ def test_late_heartbeat_does_not_open_a_sweep_that_has_ended(database: Database)
     running = SweepOutcome(state=TraceState.RUNNING, tokens_generated=50)
     with database.session() as session:
         sweeps = SweepRepository(session)
-        sweeps.heartbeat(sweep.id, running, "host:2")
+        sweeps.heartbeat({sweep.id: running, "0" * 32: running}, "host:2")
         assert (sweeps.get(sweep.id).sweep.tokens_generated, sweeps.get(sweep.id).sweep.owner) == (50, "host:2")
         sweeps.save(sweep.id, DONE, "host:2")
-        sweeps.heartbeat(sweep.id, running, "host:2")
+        sweeps.heartbeat({sweep.id: running}, "host:2")
+        sweeps.heartbeat({}, "host:2")
         assert sweeps.get(sweep.id).sweep.state is TraceState.COMPLETED
 
 
@@ -96,19 +100,26 @@ def test_deleted_sweep_takes_its_passes_with_it(database: Database) -> None:
     sweep = begin(database)
     with database.session() as session:
         trace = TraceRepository(session).add(replace(a_trace(sweep.question_id), sweep_id=sweep.id))
-        SweepRepository(session).delete(sweep.id)
+    deletion = discard(database, TrashKind.SWEEP, sweep.id)
+    is_gone(database, sweep.id, trace.id)
+    purge(database, deletion)
+    is_gone(database, sweep.id, trace.id)
+
+
+def is_gone(database: Database, sweep_id: str, trace_id: str) -> None:
     with database.session(is_read_only=True) as session:
         with pytest.raises(RecordNotFound):
-            TraceRepository(session).get(trace.id)
+            TraceRepository(session).get(trace_id)
         with pytest.raises(RecordNotFound, match="not found"):
-            SweepRepository(session).get(sweep.id)
+            SweepRepository(session).get(sweep_id)
 
 
 @pytest.mark.parametrize("missing", ["0" * 32, "no id at all"])
 def test_sweep_that_is_not_there_is_told(database: Database, missing: str) -> None:
     with database.session() as session:
-        sweeps = SweepRepository(session)
-        for use in (sweeps.get, sweeps.delete, lambda id_: sweeps.save(id_, DONE, "host:1")):
+        sweeps, trash = SweepRepository(session), TrashRepository(session)
+        discarded = partial(trash.discard, TrashKind.SWEEP, person="ada")
+        for use in (sweeps.get, discarded, lambda id_: sweeps.save(id_, DONE, "host:1")):
             with pytest.raises(RecordNotFound):
                 use(missing)
         with pytest.raises(RecordNotFound):

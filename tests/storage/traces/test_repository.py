@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import InvalidRecord, RecordNotFound
 from storage.search import SearchEntryRow
 from storage.traces.records import (
@@ -24,12 +24,16 @@ from storage.traces.records import (
 )
 from storage.traces.repository import TraceRepository
 from storage.traces.tables import CheckpointRow, SegmentRow
+from storage.trash.records import TrashKind
+from storage.trash.repository import TrashRepository
 from tests.storage.samples import (
     COMPLETED,
     a_checkpoint,
     a_trace,
     answer,
     begin,
+    delete_for_good,
+    discard,
     finish,
     progress,
     read,
@@ -127,14 +131,16 @@ def test_many_traces_are_saved_together_and_the_closed_and_deleted_ones_passed_o
     running, closed, deleted = begin(database), begin(database), begin(database)
     save(database, running.id, think("one"))
     finish(database, closed, think("done"))
-    with database.session() as session:
-        TraceRepository(session).delete(deleted.id)
+    discard(database, TrashKind.TRACE, deleted.id)
+    removed = begin(database)
+    delete_for_good(database, TrashKind.TRACE, removed.id)
     with database.session() as session:
         saved = TraceRepository(session).save_all(
             [
                 Progress(running.id, [think("one"), WAIT, think("two")], 7, 0.25),
                 Progress(closed.id, [think("overwritten")], 9, None),
                 Progress(deleted.id, [think("gone")], 9, None),
+                Progress(removed.id, [think("gone")], 9, None),
                 Progress("no such id", [think("x")], 9, None),
             ]
         )
@@ -187,15 +193,15 @@ def test_a_trace_cannot_be_closed_as_running(database: Database) -> None:
 
 @pytest.mark.parametrize("missing", ["0" * 32, "", "\x00", "' OR 1=1", "\udfff"])
 def test_a_trace_that_is_not_there_is_not_found_by_any_call(database: Database, missing: str) -> None:
-    calls: list[Callable[[TraceRepository], object]] = [
-        lambda traces: traces.get(missing),
-        lambda traces: traces.delete(missing),
-        lambda traces: traces.close(missing, COMPLETED),
-        lambda traces: traces.add_checkpoint(a_checkpoint(missing)),
+    calls: list[Callable[[Session], object]] = [
+        lambda session: TraceRepository(session).get(missing),
+        lambda session: TrashRepository(session).discard(TrashKind.TRACE, missing, "ada"),
+        lambda session: TraceRepository(session).close(missing, COMPLETED),
+        lambda session: TraceRepository(session).add_checkpoint(a_checkpoint(missing)),
     ]
     for call in calls:
         with pytest.raises(RecordNotFound, match=r"Trace .* not found"), database.session() as session:
-            call(TraceRepository(session))
+            call(session)
     with database.session() as session:
         assert TraceRepository(session).list_checkpoints(missing) == ()
         assert TraceRepository(session).save_all(progress(missing, tokens=0)) == set()
@@ -207,8 +213,7 @@ def test_deleting_a_trace_takes_its_segments_checkpoints_and_index_along(databas
     finish(database, other, think("pericarditis"))
     with database.session() as session:
         TraceRepository(session).add_checkpoint(a_checkpoint(trace.id))
-    with database.session() as session:
-        TraceRepository(session).delete(trace.id)
+    delete_for_good(database, TrashKind.TRACE, trace.id)
     with database.session() as session:
         assert session.scalar(select(func.count()).select_from(SegmentRow)) == 1
         assert session.scalar(select(func.count()).select_from(CheckpointRow)) == 0

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.training.errors import RecipeRefused
@@ -22,7 +21,6 @@ from m1app.ui.admin.fine_tune_plan_view import _sample
 from m1app.ui.admin.fine_tune_progress_view import MOST_POINTS, training_said, training_value
 from m1app.ui.admin.fine_tune_tab import TrainingTab, base_choices
 from m1app.ui.admin.jobs_view import detail_value
-from m1app.ui.admin.login import HandlerGate
 from models.engine.endpoint import Endpoint
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
 from tests.e2e.admin_training_page import write_progress, write_traces
@@ -72,7 +70,7 @@ def services(home_with_model: Path) -> Iterator[Services]:
 @pytest.fixture
 def tab(services: Services) -> TrainingTab:
     with gr.Blocks():
-        return TrainingTab(services, HandlerGate(AdminAccess(services.settings)))
+        return TrainingTab(services)
 
 
 def values_of(form: TrainingForm, recipe: TrainingRecipe, **changes: Any) -> list[Any]:
@@ -226,7 +224,7 @@ async def test_a_plan_counts_tokens_part_by_part_where_the_base_is_served(
     engine = {"engine_url": embedded_endpoint.base_url, "engine_api_key": embedded_endpoint.api_key}
     services = build_services(Settings(home=home_with_model, cpu_jobs=0, **engine))
     with gr.Blocks():
-        tab = TrainingTab(services, HandlerGate(AdminAccess(services.settings)))
+        tab = TrainingTab(services)
     recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)), block_size=170)
     plan = (await last_of(tab._on_plan(*values_of(tab.form, recipe))))[tab._shown]["plan"]
     await services.aclose()

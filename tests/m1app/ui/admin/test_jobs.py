@@ -9,12 +9,10 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.ui.admin.jobs_tab import JobsTab, read_view
 from m1app.ui.admin.jobs_view import detail_value, progress_text, row_value, wanted_states
-from m1app.ui.admin.login import HandlerGate
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
 
 BEGUN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -149,7 +147,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def tab(services: Services) -> JobsTab:
     with gr.Blocks():
-        return JobsTab(services, HandlerGate(AdminAccess(services.settings)))
+        return JobsTab(services)
 
 
 async def submit(services: Services, name: str = "MedQA") -> Job:

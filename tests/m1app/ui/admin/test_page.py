@@ -1,27 +1,25 @@
 """The Admin page inside the real application: its handlers, its files, and what is closed."""
 
-import inspect
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import httpx2
 import pytest
 import uvicorn
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.ui.admin import files as admin_files
-from m1app.ui.admin.page import AdminPage
-from m1app.ui.web import build_app, build_blocks
+from m1app.ui.web import build_app
 from tests.e2e.admin_page import write_set
 from tests.e2e.running_app import wait_until
+from tests.m1app.question_sets.bad_files import BAD_FILES
+from tests.m1app.ui.serving import log_in_by_link
 
 PASSWORD = "correct horse battery"
 NOBODY = "http://127.0.0.1:9"
@@ -54,6 +52,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
 @pytest.fixture(scope="module")
 def client(services: Services) -> Iterator[httpx2.Client]:
     with serving(build_app(services)) as client:
+        log_in_by_link(client, services)
         yield client
 
 
@@ -63,19 +62,6 @@ def upload(client: httpx2.Client, name: str, content: bytes, **query: str) -> ht
 
 def leftovers(services: Services) -> list[Path]:
     return list(services.settings.home.glob("upload-*"))
-
-
-def test_every_handler_but_the_headers_asks_for_admission(services: Services) -> None:
-    blocks = build_blocks(lambda demo, given: AdminPage(demo, given, AdminAccess(given.settings)), services, "Admin")
-    handlers = [function.fn for function in blocks.fns.values() if function.fn is not None]
-    modules = {inspect.unwrap(handler).__module__ for handler in handlers}
-    ungated = [handler for handler in handlers if handler.__name__ != "gated"]
-    assert len(handlers) - len(ungated) > 15
-    # The header is every page's; what it starts and stops it does for this machine only.
-    assert {handler.__module__ for handler in ungated} == {"m1app.ui.shell.header"}
-    assert modules == {"m1app.ui.admin.login", "m1app.ui.shell.header"}
-    hints = [inspect.get_annotations(handler, eval_str=True) for handler in handlers if handler.__name__ == "gated"]
-    assert all(hint["request"] is gr.Request for hint in hints)
 
 
 def test_a_file_becomes_a_set_and_leaves_nothing_behind(
@@ -136,6 +122,37 @@ def test_an_empty_file_and_one_too_large_are_refused(
     assert leftovers(services) == []
 
 
+def test_an_upload_to_a_full_disk_says_so_and_leaves_nothing_behind(
+    client: httpx2.Client, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch_folder = admin_files.scratch_folder
+
+    @asynccontextmanager
+    async def full(prefix: str, parent: Path) -> AsyncIterator[Path]:
+        async with scratch_folder(prefix, parent) as folder:
+            (folder / "a.json").symlink_to("/dev/full")
+            yield folder
+
+    monkeypatch.setattr(admin_files, "scratch_folder", full)
+    for route in ("question-sets", "overlaps", "training-data"):
+        answer = client.post(f"/admin/{route}", params={"file": "a.json"}, content=b"x" * 1_000_000)
+        assert answer.status_code == 507
+        assert answer.json() == {
+            "error": f"The disk of {services.settings.home} is full; nothing was kept. Free some space on it, then try "
+            "again."
+        }
+    assert leftovers(services) == []
+
+
+@pytest.mark.parametrize("kind", ["parquet of 30 million rows", "json of many values", "zip", "nul"])
+def test_an_upload_that_is_made_to_do_harm_is_refused(client: httpx2.Client, services: Services, kind: str) -> None:
+    make, name, expected = BAD_FILES[kind]
+    answer = upload(client, name, make())
+    assert answer.status_code == 422
+    assert expected in answer.json()["error"]
+    assert leftovers(services) == []
+
+
 @pytest.mark.parametrize("path", ["x/artifacts/y", f"{'0' * 32}/artifacts/..%2f..%2fm1.sqlite3", f"{'0' * 32}/log.txt"])
 def test_files_of_no_job_are_not_found(client: httpx2.Client, path: str) -> None:
     answer = client.get(f"/admin/jobs/{path}")
@@ -143,13 +160,13 @@ def test_files_of_no_job_are_not_found(client: httpx2.Client, path: str) -> None
 
 
 def test_gradio_takes_no_files_and_gives_none(client: httpx2.Client, services: Services) -> None:
-    assert client.post("/admin/gradio_api/upload", files={"files": ("a.txt", b"x")}).status_code == 403
+    assert client.post("/admin/gradio_api/upload", files={"files": ("a.txt", b"x")}).status_code == 404
     database = services.settings.home / "m1.sqlite3"
-    assert client.get(f"/admin/gradio_api/file={database}").status_code in (403, 404)
+    assert client.get(f"/admin/gradio_api/file={database}").status_code == 404
 
 
 def test_the_page_has_the_security_headers_and_no_secret(client: httpx2.Client, services: Services) -> None:
-    for path in ("/admin/", "/admin/config", "/admin/login"):
+    for path in ("/admin/", "/admin/config", "/login"):
         answer = client.get(path, follow_redirects=True)
         assert "content-security-policy" in answer.headers
         assert str(services.settings.home) not in answer.text
@@ -165,7 +182,8 @@ def test_with_a_password_nothing_of_gradio_is_reached_before_the_login(tmp_path:
         assert client.post("/admin/gradio_api/queue/join", json=join).status_code == 401
         assert upload(client, "a.json", b"{}").status_code == 401
         origin = {"Origin": str(client.base_url).rstrip("/")}
-        assert client.post("/admin/login", data={"password": PASSWORD}, headers=origin).status_code == 303
+        form = {"name": "admin", "password": PASSWORD}
+        assert client.post("/login", data=form, headers=origin).status_code == 303
         config = client.get("/admin/config")
         assert config.status_code == 200
         assert PASSWORD not in config.text

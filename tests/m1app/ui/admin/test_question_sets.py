@@ -8,13 +8,12 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.engines.doctor import Finding
-from m1app.question_sets.service import ImportReport, Overlap
+from m1app.question_sets.comparison import Overlap
+from m1app.question_sets.service import ImportReport
 from m1app.settings import Settings
 from m1app.ui.admin.engines_tab import engines_value, health_value
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.question_sets_tab import SetsTab
 from m1app.ui.admin.question_sets_view import report_value, set_choices
 from storage.question_sets.records import QuestionSet
@@ -41,7 +40,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def tab(services: Services) -> SetsTab:
     with gr.Blocks():
-        return SetsTab(services, HandlerGate(AdminAccess(services.settings)), gr.Dropdown([], multiselect=True))
+        return SetsTab(services, gr.Dropdown([], multiselect=True))
 
 
 def event(**data: Any) -> gr.EventData:

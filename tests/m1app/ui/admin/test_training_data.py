@@ -9,11 +9,9 @@ import gradio as gr
 import httpx2
 import pytest
 
-from m1app.access.service import AdminAccess
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.training.curation_steps import StepReport
-from m1app.ui.admin.login import HandlerGate
 from m1app.ui.admin.training_data_tab import TrainingDataPart, model_choices
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.ui.web import build_app
@@ -22,6 +20,7 @@ from tests.e2e.admin_training_page import write_traces
 from tests.m1app.benchmark.benchmark_samples import a_run
 from tests.m1app.question_sets.hub_stand_in import serving_hub
 from tests.m1app.ui.admin.test_page import serving
+from tests.m1app.ui.serving import log_in_by_link
 
 PLAN = {"max_tokens": None, "limit": None}
 
@@ -37,12 +36,13 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def part(services: Services) -> TrainingDataPart:
     with gr.Blocks():
-        return TrainingDataPart(services, HandlerGate(AdminAccess(services.settings)))
+        return TrainingDataPart(services)
 
 
 @pytest.fixture
 def client(services: Services) -> Iterator[httpx2.Client]:
     with serving(build_app(services)) as client:
+        log_in_by_link(client, services)
         yield client
 
 
@@ -150,7 +150,7 @@ async def test_a_dataset_of_the_hub_is_taken(tmp_path: Path) -> None:
         )
         try:
             with gr.Blocks():
-                part = TrainingDataPart(made, HandlerGate(AdminAccess(made.settings)))
+                part = TrainingDataPart(made)
             value, _ = await ask(part, "make", form=form(hub="some/traces", is_preview=True))
         finally:
             made.database.dispose()

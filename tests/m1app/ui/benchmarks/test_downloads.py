@@ -8,12 +8,15 @@ import httpx2
 import pandas as pd
 import pytest
 
+from m1app.benchmark.results_export import csv_parts, parquet_parts
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
+from m1app.spreadsheet import harmless
 from m1app.ui.web import build_app
 from storage.benchmarks.records import BenchmarkRun
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
-from tests.m1app.ui.test_web import UNKNOWN, assert_secured, serving
+from tests.m1app.ui.serving import serving
+from tests.m1app.ui.test_web import UNKNOWN, assert_secured
 
 FORMULA = '=HYPERLINK("https://elsewhere.test")'
 
@@ -62,6 +65,15 @@ def test_report_is_a_file_to_keep(client: httpx2.Client, run: BenchmarkRun) -> N
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "html"])
+def test_a_database_that_takes_no_changes_is_downloaded_all_the_same(
+    services: Services, client: httpx2.Client, run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(services.database, "_damage", "The database is damaged.")
+    answer = client.get(f"/benchmark-runs/{run.id}.{ending}")
+    assert (answer.status_code, len(answer.content) > 100) == (200, True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "html"])
 @pytest.mark.parametrize("run_id", [UNKNOWN, "x", "..%2f..%2fetc%2fpasswd"])
 def test_an_unknown_run_is_a_404_in_words(client: httpx2.Client, run_id: str, ending: str) -> None:
     answer = client.get(f"/benchmark-runs/{run_id}.{ending}")
@@ -80,6 +92,24 @@ def test_address_without_a_slash_keeps_what_is_shown(client: httpx2.Client) -> N
     assert (answer.status_code, answer.headers["location"]) == (307, "/benchmarks/?run=abc&rule=m1")
 
 
-def test_page_takes_no_files(client: httpx2.Client) -> None:
-    answer = client.post("/benchmarks/gradio_api/upload", files={"files": ("a.txt", b"a")})
-    assert (answer.status_code, answer.text) == (403, "This app does not accept uploads.")
+@pytest.mark.parametrize("page_rows", [1, 7, 2000])
+async def test_pages_together_are_the_whole_table(services: Services, run: BenchmarkRun, page_rows: int) -> None:
+    pages = [page async for page in services.benchmark_reading.rows(run.id, page_rows)]
+    assert max(map(len, pages)) <= max(6, page_rows)
+    rows = [row for page in pages for row in page]
+    assert [(row["position"], row["force_rounds"], row["budget_tokens"]) for row in rows] == [
+        (position, rounds, budget) for position in range(7) for rounds in (0, 1) for budget in (128, 512, 2048)
+    ]
+
+
+async def test_files_made_page_by_page_say_the_same_as_the_table(services: Services, run: BenchmarkRun) -> None:
+    reading = services.benchmark_reading
+    table = await reading.table(run.id)
+    parquet = b"".join([part async for part in parquet_parts(reading.rows(run.id, 7))])
+    stored = pd.read_parquet(io.BytesIO(parquet))
+    assert stored.astype(object).where(stored.notna(), None).to_dict("records") == table.astype(object).where(
+        table.notna(), None
+    ).to_dict("records")
+    text = b"".join([part async for part in csv_parts(reading.rows(run.id, 7))]).decode("utf-8-sig")
+    quoted = table.assign(question=table["question"].map(harmless))
+    assert text == quoted.to_csv(index=False, lineterminator="\r\n")

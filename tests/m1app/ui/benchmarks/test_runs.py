@@ -63,7 +63,7 @@ VERDICT = QuestionVerdict(
 def test_a_run_says_how_far_it_is_and_what_it_cost() -> None:
     value = run_value(RUN)
     assert (value["progress"], value["share"], value["failed"], value["is_live"]) == ("300 of 1,200", 0.25, 2, True)
-    assert (value["state_label"], value["created"]) == ("Running", "2026-11-22 09:05")
+    assert (value["state_label"], value["created"]) == ("Running", "2026-11-22T09:05:00+00:00")
     assert value["facts"] == (
         "temperature 0.6, top-p 0.95 · seed 7 · 2 passes · at most 50 questions per set · 1,000 tokens generated in "
         "75 s; separate runs of every cell: 4,200 tokens, 4.2 times as many"

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from m1app.privacy.service import IdentifierCheck
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
@@ -36,7 +37,7 @@ VALUES: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def form() -> CompareForm:
     with gr.Blocks(analytics_enabled=False):
-        return CompareForm(load_profiles())
+        return CompareForm(load_profiles(), IdentifierCheck())
 
 
 def read(form: CompareForm, **values: Any) -> SweepRequest:

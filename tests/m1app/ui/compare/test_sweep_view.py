@@ -264,7 +264,7 @@ def test_one_pass_or_no_target_has_no_share() -> None:
 def test_every_state_can_be_shown_even_without_a_pass(state: TraceState) -> None:
     snapshot = SweepSnapshot(replace(SWEEP, state=state), (), save_error="The disk is full.")
     assert view_value(snapshot)["state_label"]
-    assert "could not be saved: The disk is full." in view_value(snapshot)["notice"]
+    assert "is not saved yet: The disk is full." in view_value(snapshot)["notice"]
     assert charts_value(snapshot)["bands"] == columns_value(snapshot)["bands"] == []
 
 

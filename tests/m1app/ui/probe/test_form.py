@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from m1app.privacy.service import IdentifierCheck
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused
@@ -34,7 +35,7 @@ KNOBS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def form() -> ProbeForm:
     with gr.Blocks(analytics_enabled=False):
-        return ProbeForm(load_profiles())
+        return ProbeForm(load_profiles(), IdentifierCheck())
 
 
 def read(form: ProbeForm, boxes: tuple[Any, Any, Any] = BOXES, **knobs: Any) -> ProbeRequest:

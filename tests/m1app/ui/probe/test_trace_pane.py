@@ -126,7 +126,7 @@ def test_what_went_wrong_stands_above_what_is_kept() -> None:
     assert pane_value(failed)["notice"] == "The engine is gone."
     assert "Run again" in pane_value(a_trace(state=TraceState.INTERRUPTED))["notice"]
     unsaved = pane_value(COMPLETED, save_error="The disk is full.")["notice"]
-    assert unsaved == "This trace could not be saved: The disk is full. Download it before you close the page."
+    assert unsaved == ("This trace is not saved yet: The disk is full. The app keeps trying; you can also download it.")
 
 
 def test_hostile_text_reaches_the_page_unchanged_as_text() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 import httpx2
 import pytest
+from fastapi import FastAPI
 from gradio.state_holder import SessionState
 
 from m1app.ui.shell.gradio_upkeep import bound_upkeep
+from tests.m1app.ui.serving import serving
 
 
 def test_component_that_is_updated_and_read_again_is_kept_once() -> None:
@@ -65,3 +67,26 @@ def test_values_of_few_tabs_and_records_of_few_events_are_kept() -> None:
     assert len(holder.session_data) <= 200
     assert "tab299" in holder
     assert blocks._queue.ANALYTICS_MAX_EVENTS < 100
+
+
+def test_fifty_handlers_that_wait_do_not_keep_others_from_running() -> None:
+    over = asyncio.Event()
+
+    async def wait() -> None:
+        await over.wait()
+
+    async def finish() -> None:
+        over.set()
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        gr.Button().click(wait, None, None)
+        gr.Button().click(finish, None, None)
+    blocks.queue(default_concurrency_limit=100, max_size=100)
+    bound_upkeep(blocks)
+    app = gr.mount_gradio_app(FastAPI(), blocks, "/", ssr_mode=False)
+    with serving(app) as address, httpx2.Client(base_url=f"{address}/gradio_api/queue/", timeout=20) as tab:
+        for number in range(50):
+            tab.post("join", json={"data": [], "fn_index": 0, "session_hash": f"tab{number}"}).raise_for_status()
+        tab.post("join", json={"data": [], "fn_index": 1, "session_hash": "other"}).raise_for_status()
+        with tab.stream("GET", "data?session_hash=other") as answers:
+            assert any("process_completed" in line for line in answers.iter_lines())

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from m1app.access.person import Person, acting_as
 from m1app.bootstrap import Services
 from m1app.engines.service import EngineState, EngineStatus
 from m1app.engines.watch import EngineReading
@@ -15,9 +16,11 @@ from m1app.ui.shell.header import PageHeader, header_value
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo, EngineKind
 from models.profiles import ProfileMatch, load_profiles
+from storage.people.records import AccountOrigin, Role
 from tests.m1app.conftest import MakeServices
 from tests.models.engine.scripted_server import Script, serving, stream
 
+ADMIN, LOCAL = Person("local", Role.ADMIN), Person("local", Role.REVIEWER)
 INFO = EngineInfo(EngineKind.LLAMA_CPP, "b1", "smollm2-135m", 8192, 4)
 
 
@@ -57,6 +60,12 @@ class ScriptedServices:
     probe: ScriptedRuns
     sweeps: ScriptedRuns
     jobs: ScriptedRuns
+    database: "ScriptedDatabase"
+
+
+@dataclass(frozen=True)
+class ScriptedDatabase:
+    damage: str = ""
 
 
 def shown(
@@ -66,17 +75,16 @@ def shown(
     info: EngineInfo | None = INFO,
     problem: str = "",
     age: float = 0.0,
-    host: str = "127.0.0.1",
     running: int = 0,
     rate: float = 0.0,
     sweeps: ScriptedRuns = ScriptedRuns(),
     jobs: int = 0,
-    password: str = "",
+    damage: str = "",
     **engine: Any,
 ) -> dict[str, Any]:
-    settings = Settings(home=Path("unused"), host=host, admin_password=password)
+    settings = Settings(home=Path("unused"))
     engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
-    services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs))
+    services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs), ScriptedDatabase(damage))
     return header_value(cast(Services, services), EngineReading(info, problem=problem, age_seconds=age))
 
 
@@ -118,6 +126,11 @@ def test_an_engine_that_has_not_answered_for_long_is_said_to_be_silent() -> None
     assert shown(age=95.0)["message"] == "The engine last answered 2 min ago."
 
 
+def test_a_damaged_database_is_said_on_every_page() -> None:
+    assert shown()["damage"] == ""
+    assert shown(damage="It is only read now.")["damage"] == "It is only read now."
+
+
 def test_a_guessed_profile_is_said_to_be_one() -> None:
     assert shown(is_guess=True)["facts"][-1] == ("Profile", "plain-chatml (a guess: no profile matches this model)")
 
@@ -132,9 +145,23 @@ def test_work_counts_runs_and_their_tokens() -> None:
     assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
 
 
-def test_behind_a_proxy_the_log_and_the_restart_are_the_admin_pages() -> None:
-    value = shown(password="correct horse")
-    assert (value["can_restart"], value["can_stop"], value["log"]) == (False, False, "")
+def test_who_is_logged_in_is_named() -> None:
+    with acting_as(Person("1", Role.VIEWER, "Ann")):
+        assert shown()["person"] == "Ann (viewer)"
+    with acting_as(LOCAL):
+        assert shown()["person"] == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "has_password", "has_session"),
+    [(AccountOrigin.PASSWORD, True, True), (AccountOrigin.OIDC, False, True), (AccountOrigin.PROXY, False, False)],
+)
+def test_only_what_works_for_the_person_is_offered(
+    origin: AccountOrigin, has_password: bool, has_session: bool
+) -> None:
+    with acting_as(Person("1", Role.VIEWER, "Ann", origin=origin)):
+        value = shown()
+    assert (value["has_password"], value["has_session"]) == (has_password, has_session)
 
 
 def test_work_counts_jobs() -> None:
@@ -148,34 +175,36 @@ def test_only_the_demo_model_is_said_to_know_no_medicine(choice: EngineChoice, i
 
 
 @pytest.mark.parametrize(
-    ("choice", "host", "can_restart", "log"),
+    ("choice", "person", "can_restart", "log"),
     [
-        (EngineChoice.EMBEDDED, "127.0.0.1", True, "llama.cpp: loaded"),
-        (EngineChoice.VLLM, "127.0.0.1", True, "llama.cpp: loaded"),
-        (EngineChoice.REMOTE, "127.0.0.1", False, "llama.cpp: loaded"),
-        (EngineChoice.EMBEDDED, "0.0.0.0", False, ""),
+        (EngineChoice.EMBEDDED, ADMIN, True, "llama.cpp: loaded"),
+        (EngineChoice.VLLM, ADMIN, True, "llama.cpp: loaded"),
+        (EngineChoice.REMOTE, ADMIN, False, "llama.cpp: loaded"),
+        (EngineChoice.EMBEDDED, LOCAL, False, ""),
     ],
 )
-def test_only_this_machine_may_restart_the_engine_and_read_its_log(
-    choice: EngineChoice, host: str, can_restart: bool, log: str
+def test_only_an_admin_may_restart_the_engine_and_read_its_log(
+    choice: EngineChoice, person: Person, can_restart: bool, log: str
 ) -> None:
-    value = shown(choice, host=host)
+    with acting_as(person):
+        value = shown(choice)
     assert (value["can_restart"], value["log"]) == (can_restart, log)
 
 
 @pytest.mark.parametrize(
-    ("state", "host", "can_stop", "restart"),
+    ("state", "person", "can_stop", "restart"),
     [
-        (EngineState.READY, "127.0.0.1", True, "Restart engine"),
-        (EngineState.FAILED, "127.0.0.1", True, "Restart engine"),
-        (EngineState.STOPPED, "127.0.0.1", False, "Start engine"),
-        (EngineState.READY, "0.0.0.0", False, "Restart engine"),
+        (EngineState.READY, ADMIN, True, "Restart engine"),
+        (EngineState.FAILED, ADMIN, True, "Restart engine"),
+        (EngineState.STOPPED, ADMIN, False, "Start engine"),
+        (EngineState.READY, LOCAL, False, "Restart engine"),
     ],
 )
 def test_engine_that_runs_can_be_stopped_and_a_stopped_one_started(
-    state: EngineState, host: str, can_stop: bool, restart: str
+    state: EngineState, person: Person, can_stop: bool, restart: str
 ) -> None:
-    value = shown(state=state, host=host)
+    with acting_as(person):
+        value = shown(state=state)
     assert (value["can_stop"], value["restart"]) == (can_stop, restart)
 
 

@@ -29,6 +29,12 @@ def test_a_module_is_kept_for_good_under_its_version(client: TestClient) -> None
     assert "export function mount" in answer.text
 
 
+def test_a_module_can_be_asked_for_without_its_content(client: TestClient) -> None:
+    answer = client.head(page_code_address("shell/header"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "immutable" in answer.headers["cache-control"]
+
+
 def test_every_import_leads_to_a_module(client: TestClient) -> None:
     for path in PAGES.glob("*/*.js"):
         for found in IMPORT.finditer(path.read_text(encoding="utf-8")):

@@ -1,0 +1,1 @@
+"""Accounts and their sessions, and the record of who did what."""

@@ -1,0 +1,47 @@
+"""Deletions, as plain values: standard library only, no database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class TrashKind(StrEnum):
+    """What was deleted."""
+
+    TRACE = "trace"
+    SWEEP = "sweep"
+    BENCHMARK_RUN = "benchmark_run"
+    QUESTION_SET = "question_set"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What a deletion removes, and what it leaves because people wrote about it."""
+
+    sweeps: int = 0
+    traces: int = 0
+    results: int = 0
+    questions: int = 0
+    """Questions that were imported with a set and that nothing else uses."""
+    traces_kept: int = 0
+    """Annotated traces."""
+    annotations_kept: int = 0
+    """Their annotations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """Something in the trash."""
+
+    id: str
+    """UUID 4 as 32 hexadecimal digits."""
+    kind: TrashKind
+    subject_id: str
+    """Id of the run, set, job, sweep or trace."""
+    name: str
+    """As it was called; for a trace or sweep, the beginning of its question."""
+    deleted_at: datetime
+    """Aware, UTC."""
+    deleted_by: str
+    """The person, as in the audit log."""

@@ -1,0 +1,318 @@
+"""Every route and every event of the app, for nobody and for each role: a new one without a row here fails.
+
+The tables say the least permission. A route is asked over HTTP; an event is sent as a page sends it, and its answer
+tells whether the services refused it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.routing import Mount
+
+from m1app.access.person import PERMISSIONS, Permission
+from m1app.bootstrap import Services, build_services
+from m1app.settings import Settings
+from m1app.ui.annotate.page import AnnotatePage
+from m1app.ui.benchmarks.page import BenchmarksPage
+from m1app.ui.web import build_app
+from storage.people.records import Role
+from storage.questions.records import NewQuestion
+from storage.traces.records import Segment, SegmentKind
+from tests.m1app.ui.serving import serving
+from tests.storage.samples import begin, finish
+
+READ, ASK, ANNOTATE, REVIEW, MANAGE = Permission
+PASSWORD = "correct horse battery"
+ID = "0" * 32
+OPEN = None
+"""For everybody, also before logging in."""
+
+ROUTES: dict[tuple[str, str], Permission | None] = {
+    **{("GET", f"/healthz{part}"): OPEN for part in ("", "/live", "/ready")},
+    ("GET", "/metrics"): OPEN,
+    **{("GET", f"/login/{part}"): OPEN for part in ("provider", "confirmed")},
+    ("GET", "/login"): OPEN,
+    ("POST", "/login"): OPEN,
+    ("POST", "/logout"): OPEN,
+    **{("GET", f"/{page}"): READ for page in ("compare", "annotate", "benchmarks", "account", "plotly.min.js")},
+    ("POST", "/account"): READ,
+    ("GET", "/page-code/{version}/{room}/{file}"): READ,
+    ("GET", "/traces/{trace_id}.json"): READ,
+    ("GET", "/traces/{trace_id}.md"): READ,
+    ("GET", "/sweeps/{sweep_id}.json"): READ,
+    ("GET", "/sweeps/{sweep_id}.csv"): READ,
+    **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
+    **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
+    ("GET", "/admin"): MANAGE,
+    **{("POST", f"/admin/{upload}"): MANAGE for upload in ("question-sets", "overlaps", "training-data")},
+    ("GET", "/admin/jobs/{job_id}/artifacts/{name:path}"): MANAGE,
+    ("GET", "/admin/jobs/{job_id}/log.txt"): MANAGE,
+    ("GET", "/admin/audit.jsonl"): MANAGE,
+    **{("MOUNT", page): READ for page in ("/compare", "/annotate", "/benchmarks", "")},
+    ("MOUNT", "/admin"): MANAGE,
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a handler needs; with `data` it is also sent, so far that its service can refuse it."""
+
+    needs: Permission = READ
+    data: dict[str, Any] | None = None
+    """Data of the event; None if it takes the values of components."""
+    is_sent: bool = True
+    """False for a handler that first reads what is shown, and so never comes to be refused here."""
+
+
+HEADER = {
+    "PageHeader.wire.<locals>.tick": Event(),
+    "EngineButtons._restart_engine": Event(MANAGE),
+    "EngineButtons._stop_engine": Event(MANAGE),
+}
+FORM = {
+    name: Event() for name in ("QuestionForm.fill_with_library", "QuestionForm._on_blur", "QuestionForm._on_change")
+}
+HISTORY = {"_on_discard": Event(ASK, {"id": ID}), "_on_restore": Event(ASK, {"id": ID})}
+EVENTS: dict[str, dict[str, Event]] = {
+    "": {
+        **HEADER,
+        **FORM,
+        **{f"ProbePage.{name}": event for name, event in HISTORY.items()},
+        **{
+            f"ProbePage._{name}": Event()
+            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more")
+        },
+        "ProbePage._on_run": Event(ASK),
+        "ProbePage._on_run_anyway": Event(ASK),
+        "ProbePage._on_again": Event(ASK, is_sent=False),
+        "ProbePage._on_stop": Event(ASK),
+    },
+    "/compare": {
+        **HEADER,
+        **FORM,
+        **{f"ComparePage.{name}": event for name, event in HISTORY.items()},
+        **{
+            f"ComparePage._{name}": Event()
+            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more", "on_estimate")
+        },
+        "CompareForm.fill_with_example": Event(),
+        "ComparePage._on_run": Event(ASK),
+        "ComparePage._on_run_anyway": Event(ASK),
+        "ComparePage._on_again": Event(ASK, is_sent=False),
+        "ComparePage._on_resume": Event(ASK),
+        "ComparePage._on_stop": Event(ASK),
+    },
+    "/annotate": {**HEADER, **{f"AnnotatePage._on_{name}": Event() for name in ("ask", "summary", "compute", "load")}},
+    "/benchmarks": {**HEADER, "BenchmarksPage._on_ask": Event()},
+}
+"""By page. The Admin page is not here: all its events need MANAGE."""
+
+_OTHERS = {"annotation": ID, "case": ID, "reason": "Why?", "is_upheld": True, "revision": 1, "key": "k"}
+_FORM = {"part": "whole", "labels": ["x"], "severity": "minor", "comment": "", "corrected_fact": "", "evidence": []}
+ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
+    "/annotate": {
+        **{name: (READ, {"filter": {}, **_OTHERS}) for name in ("queue", "open", "history")},
+        "save": (ANNOTATE, {"case": ID, "values": _FORM}),
+        "draft": (ANNOTATE, {"case": ID, "draft": {}, "seconds": 1}),
+        **dict.fromkeys(("withdraw", "submit", "reject", "agree", "dispute"), (ANNOTATE, _OTHERS)),
+        "adjudicate": (REVIEW, _OTHERS),
+    },
+    "/benchmarks": {
+        **{
+            name: (READ, {"run": ID, "runs": [ID]})
+            for name in ("runs", "curves", "points", "readings", "transitions", "along", "questions", "extent")
+        },
+        "rename": (MANAGE, {"run": ID, "name": "x"}),
+        "tag": (MANAGE, {"run": ID, "tags": "x"}),
+        "archive": (MANAGE, {"run": ID, "is_archived": True}),
+        "delete": (MANAGE, {"run": ID}),
+        "restore": (ASK, {"deletion": ID}),
+    },
+}
+"""By page, the actions of its event `ask`."""
+
+
+@dataclass
+class Served:
+    """The app, with a client for each role and one for nobody."""
+
+    url: str
+    app: Any
+    clients: dict[Role | None, httpx2.Client] = field(default_factory=dict)
+
+    def blocks(self, page: str) -> Any:
+        mounts = [route for route in self.app.routes if isinstance(route, Mount) and route.path == page]
+        (mount,) = mounts
+        return mount.app._app.get_blocks()  # type: ignore[attr-defined]
+
+    def send(self, role: Role, page: str, number: int, data: dict[str, Any] | None) -> str:
+        """Send an event as a page does; return everything that comes of it."""
+        client, session = self.clients[role], f"{role}-{number}"
+        config = client.get(f"{page}/config").json()
+        values = {each["id"]: _value_of(each) for each in config["components"]}
+        function = next(each for each in config["dependencies"] if each["id"] == number)
+        asked = {
+            "data": [values.get(each) for each in function["inputs"]],
+            "fn_index": number,
+            "session_hash": session,
+            "event_data": data,
+            "trigger_id": None,
+        }
+        joined = client.post(f"{page}/gradio_api/queue/join", json=asked)
+        if joined.status_code != 200:
+            return joined.text
+        text = ""
+        with client.stream("GET", f"{page}/gradio_api/queue/data", params={"session_hash": session}) as stream:
+            for line in stream.iter_lines():
+                text += line
+                if "process_completed" in line:
+                    break
+        return text
+
+
+def _value_of(component: dict[str, Any]) -> Any:
+    """What a page that was just loaded sends; an empty text box has no value in the configuration."""
+    value = component["props"].get("value")
+    return "" if value is None and component["type"] == "textbox" else value
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
+    home = tmp_path_factory.mktemp("home")
+    return build_services(
+        Settings(
+            home=home,
+            engine_url="http://127.0.0.1:9",
+            admin_password=PASSWORD,  # type: ignore[arg-type]
+            cpu_jobs=0,
+            oidc_issuer="http://127.0.0.1:9",
+            oidc_client_id="m1app",
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def case_id(services: Services) -> str:
+    """A case that there is."""
+    begun = begin(services.database, NewQuestion(stem="Which?", options={"A": "a", "B": "b"}, target="A"))
+    finish(services.database, begun, Segment(kind=SegmentKind.THINK, text="a", token_ids=(1,), token_count=1))
+    return begun.id
+
+
+@pytest.fixture(scope="module")
+def served(services: Services) -> Iterator[Served]:
+    outermost = build_app(services)
+    inner: Any = outermost
+    while not hasattr(inner, "routes"):
+        inner = getattr(inner, "_inner", None) or getattr(inner, "_app", None) or inner.app
+    with serving(outermost) as url:
+        made = Served(url, inner)
+        for role in (None, *Role):
+            made.clients[role] = httpx2.Client(base_url=url, timeout=60, trust_env=False)
+            if role is not None:
+                _log_in(made.clients[role], services, role)
+        yield made
+
+
+def _log_in(client: httpx2.Client, services: Services, role: Role) -> None:
+    import asyncio
+
+    if role is not Role.ADMIN:
+        asyncio.run(services.access.accounts.add(role.value, role, PASSWORD))
+    form = {"name": role.value, "password": PASSWORD}
+    assert client.post("/login", data=form).status_code == 303
+
+
+def _routes(app: Any) -> Iterator[tuple[str, str]]:
+    for route in app.routes:
+        if isinstance(route, Mount):
+            yield "MOUNT", route.path
+        elif hasattr(route, "path"):
+            yield from ((method, route.path) for method in route.methods - {"HEAD"})
+        else:  # Routers that were included.
+            yield from ((method, each.path) for each in route.original_router.routes for method in each.methods)
+
+
+def test_every_route_has_a_row(served: Served) -> None:
+    assert set(_routes(served.app)) == set(ROUTES)
+
+
+def test_every_event_has_a_row(served: Served) -> None:
+    for page, rows in EVENTS.items():
+        handlers = {each.fn.__qualname__ for each in served.blocks(page).fns.values() if each.fn}
+        assert handlers == set(rows), page
+
+
+def test_every_action_has_a_row(services: Services) -> None:
+    for page, kind in (("/annotate", AnnotatePage), ("/benchmarks", BenchmarksPage)):
+        answers: Any = kind.__dict__["_answers"].fget(kind)
+        assert set(answers) == set(ACTIONS[page])
+
+
+@pytest.mark.parametrize(("method", "path"), [key for key in ROUTES if key[0] != "MOUNT"])
+@pytest.mark.parametrize("role", [None, *Role])
+def test_a_route_lets_in_whoever_has_its_permission(served: Served, role: Role | None, method: str, path: str) -> None:
+    needs = ROUTES[method, path]
+    may = needs is OPEN or (role is not None and needs in PERMISSIONS[role])
+    if path == "/logout":
+        return  # It would end the session of all the others.
+    place = path.replace("{name:path}", "x")
+    for name in ("trace_id", "sweep_id", "run_id", "job_id", "version", "room", "file"):
+        place = place.replace(f"{{{name}}}", ID)
+    answer = served.clients[role].request(method, place, follow_redirects=False)
+    is_login = answer.status_code == 303 and answer.headers["location"].startswith("/login")
+    was_let_in = not is_login and answer.status_code != 401 and (answer.status_code != 403 or path.startswith("/login"))
+    assert was_let_in is may, (answer.status_code, answer.text[:200])
+
+
+@pytest.mark.parametrize("page", [*EVENTS, "/admin"])
+def test_nobody_sends_an_event(served: Served, page: str) -> None:
+    client = served.clients[None]
+    for number in served.blocks(page).fns:
+        asked = {"data": [], "fn_index": number, "session_hash": "x"}
+        assert client.post(f"{page}/gradio_api/queue/join", json=asked).status_code == 401
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+def test_only_an_admin_sends_an_event_to_the_admin_page(served: Served, role: Role) -> None:
+    blocks = served.blocks("/admin")
+    assert blocks.m1_needs is MANAGE
+    for number in blocks.fns:
+        asked = {"data": [], "fn_index": number, "session_hash": "x"}
+        assert served.clients[role].post("/admin/gradio_api/queue/join", json=asked).status_code == 403
+
+
+SENT = [
+    (page, name) for page, rows in EVENTS.items() for name, row in rows.items() if row.needs != READ and row.is_sent
+]
+
+
+@pytest.mark.parametrize(("page", "name"), SENT)
+def test_an_event_is_refused_to_whoever_lacks_its_permission(served: Served, page: str, name: str) -> None:
+    row = EVENTS[page][name]
+    number = next(each for each, fn in served.blocks(page).fns.items() if fn.fn and fn.fn.__qualname__ == name)
+    if name.startswith("PageHeader"):
+        # The engine of this app is elsewhere; what an admin sends does nothing.
+        assert row.needs is MANAGE
+    for role in Role:
+        came = served.send(role, page, number, row.data)
+        assert ("Your role" in came) is (row.needs not in PERMISSIONS[role]), (role, came[-400:])
+
+
+@pytest.mark.parametrize(("page", "action"), [(page, action) for page, rows in ACTIONS.items() for action in rows])
+def test_an_action_is_refused_to_whoever_lacks_its_permission(
+    served: Served, case_id: str, page: str, action: str
+) -> None:
+    needs, values = ACTIONS[page][action]
+    number = next(
+        each for each, fn in served.blocks(page).fns.items() if fn.fn and fn.fn.__qualname__.endswith("._on_ask")
+    )
+    for role in Role:
+        data = {"number": 1, "action": action, "annotator": "x", "values": {**values, "case": case_id}}
+        came = served.send(role, page, number, data)
+        assert ("Your role" in came) is (needs not in PERMISSIONS[role]), (role, came[-400:])
+        assert json.dumps(PASSWORD) not in came
