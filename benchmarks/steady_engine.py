@@ -63,8 +63,13 @@ def _whole(tokens: int) -> bytes:
     return json.dumps({"choices": [choice]}).encode()
 
 
+def _end(tokens: int) -> bytes:
+    usage = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": tokens}}
+    counted = _chunk(b"data: " + json.dumps(usage).encode() + b"\n\n")
+    return _event(" A", [_FIRST_ID], "length") + counted + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+
+
 _WORDS = [_event(f" w{number}", [_FIRST_ID + number], None) for number in range(_VOCABULARY)]
-_LAST = _event(" A", [_FIRST_ID], "length") + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
 
 
 class _Stream:
@@ -73,7 +78,7 @@ class _Stream:
     def __init__(self, writer: asyncio.StreamWriter, tokens: int, *, is_whole: bool) -> None:
         self.writer = writer
         self._is_whole = is_whole
-        self._left = tokens
+        self._tokens = self._left = tokens
         self.is_over = asyncio.Event()
 
     def step(self) -> None:
@@ -83,7 +88,7 @@ class _Stream:
             return
         self._left -= 1
         if not self._is_whole:
-            self.writer.write(_WORDS[self._left % _VOCABULARY] if self._left else _LAST)
+            self.writer.write(_WORDS[self._left % _VOCABULARY] if self._left else _end(self._tokens))
         if not self._left:
             self.is_over.set()
 
