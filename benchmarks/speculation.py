@@ -125,7 +125,7 @@ async def measure(options: argparse.Namespace) -> Outcome:
     """Both engines in temporary homes."""
     with tempfile.TemporaryDirectory(prefix="m1-speculation-") as folder:
         plain = _services(Path(folder, "plain"), "", options)
-        guessing = _services(Path(folder, "guessing"), "ngram", options)
+        guessing = _services(Path(folder, "guessing"), "" if options.control else "ngram", options)
         try:
             return await compare(plain, guessing, _requests(options))
         finally:
@@ -141,6 +141,7 @@ def main() -> int:
     parser.add_argument("--force-rounds", type=int, default=2)
     parser.add_argument("--answer-cap", type=int, default=128)
     parser.add_argument("--context", type=int, default=2048, help="tokens of the embedded engine")
+    parser.add_argument("--control", action="store_true", help="neither guesses: how equal are two engines alike?")
     report.add_json_option(parser)
     options = parser.parse_args()
     before = report.machine()

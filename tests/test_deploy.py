@@ -77,6 +77,12 @@ def test_vllm_is_started_in_the_version_that_is_locked_with_the_model_that_the_a
     assert services()["app"]["environment"]["M1_MODEL"] == services()["vllm-0"]["command"][0]
 
 
+def test_ray_serves_the_same_model_under_its_own_name() -> None:
+    tree = yaml.safe_load((DEPLOY / "ray-serve-llm" / "serve.yaml").read_text())
+    (config,) = tree["applications"][0]["args"]["llm_configs"]
+    assert config["model_loading_config"]["model_id"] == container("vllm.yaml")["args"][0]
+
+
 @pytest.mark.parametrize("path", [REPLICAS, *MANIFESTS], ids=lambda path: path.name)
 def test_deploy_names_no_unknown_setting(path: Path) -> None:
     known = {f"M1_{field.upper()}" for field in Settings.model_fields}
