@@ -26,7 +26,7 @@ quick: ## the tests of page code, and those that need no engine, browser, progra
 	@.venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
 	@sh scripts/pytest.sh -n 2 --quick $(ARGS)
 
-check: ## formatting, lint, types, tests of page code, import rules, shell scripts, Dockerfile, compose.yaml
+check: ## formatting, lint, types, tests of page code, import rules, shell scripts, Dockerfiles, compose files, manifests
 	@sh scripts/check.sh
 
 vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the CPU build

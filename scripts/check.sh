@@ -26,8 +26,9 @@ check page-style $bin/node node_modules/@biomejs/biome/bin/biome ci --error-on-w
 check page-types $bin/node node_modules/typescript/bin/tsc -p .
 check page-tests $bin/node --test "tests/**/*.test.js"
 check shell $bin/shellcheck scripts/*.sh .ci/run
-check dockerfile $bin/hadolint Dockerfile
+check dockerfile $bin/hadolint Dockerfile deploy/router.Dockerfile
 check compose $bin/python scripts/check_compose.py compose.yaml deploy/compose.replicas.yaml
+check kubernetes $bin/python scripts/check_kubernetes.py deploy/kubernetes/*.yaml
 if docker compose version >/dev/null 2>&1; then
     check compose-config docker compose --profile '*' config --quiet
 fi

