@@ -40,8 +40,9 @@ _T = TypeVar("_T")
 
 _MAX_BACKOFF_SECONDS = 8.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
-# Spellings that tokenizers turn into special tokens; vLLM's /tokenize has no option to prevent that.
-_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
+# Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
+# spares only what the vocabulary calls special, which Qwen3's <think> is not.
+_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Za-z_@]{2,20}\]")
 
 
 class OpenAIEngine:
@@ -70,6 +71,7 @@ class OpenAIEngine:
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._beginning: str | None = None
         self._connections = EngineConnections()
         self.generating = 0
         """Requests for tokens that are under way."""
@@ -81,6 +83,7 @@ class OpenAIEngine:
             self._info = await self._describe()
             self._info_of = base_url
             self._token_ids.clear()
+            self._beginning = None
         return self._info
 
     async def served_models(self) -> tuple[str, ...]:
@@ -102,11 +105,11 @@ class OpenAIEngine:
         return found
 
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
-        if info.kind is EngineKind.LLAMA_CPP:
-            body = {"content": text, "add_special": False, "parse_special": parse_special}
-            return await self._tokens_of(text, body)
         pieces = [text] if parse_special else _split_special_spellings(text)
-        bodies = [{"model": info.model, "prompt": piece, "add_special_tokens": False} for piece in pieces]
+        if info.kind is EngineKind.LLAMA_CPP:
+            bodies = [{"content": each, "add_special": False, "parse_special": parse_special} for each in pieces]
+        else:
+            bodies = [{"model": info.model, "prompt": each, "add_special_tokens": False} for each in pieces]
         return sum(await asyncio.gather(*map(self._tokens_of, pieces, bodies)), ())
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
@@ -126,9 +129,18 @@ class OpenAIEngine:
             prompt = (await self._post("/apply-template", {"messages": turns})).get("prompt")
             if not isinstance(prompt, str):
                 raise BadEngineResponse("The engine's /apply-template returned no prompt.")
-            return prompt
+            if self._beginning is None:
+                self._beginning = await self._read_beginning()
+            return prompt if prompt.startswith(self._beginning) else self._beginning + prompt
         body = {"model": info.model, "messages": turns, "add_generation_prompt": True}
         return await self.detokenize(await self._token_list(body))
+
+    async def _read_beginning(self) -> str:
+        """What llama.cpp puts in front of a prompt, and therefore leaves out of a template; empty for most models."""
+        bodies = [{"content": "a", "add_special": adds, "parse_special": False} for adds in (True, False)]
+        with_it, without = await asyncio.gather(*map(self._token_list, bodies))
+        place = with_it.index(without[0]) if without and without[0] in with_it else 0
+        return await self.detokenize(with_it[:place]) if place else ""
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """See `Engine.stream`."""
