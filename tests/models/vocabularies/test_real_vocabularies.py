@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from m1app.engines.profile_sources import facts_of_engine
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.profiles import load_profiles
+from models.profiles.proposal import propose
 from models.thinking.budget_forcing import PassOutcome, SegmentKind, ThinkingFinish
 from models.thinking.prompting import bind_markers, build_prompt
 from models.thinking.thinking_pass import (
@@ -126,6 +128,16 @@ async def test_the_prompt_is_the_family_s_own_template_token_for_token(served: S
             prompt = await build_prompt(engine, profile, system, QUESTION)
             assert (profile_id, prompt.text) == (profile_id, expected)
             assert prompt.token_ids == served.vocabulary.encode(expected), profile_id
+
+
+async def test_the_profile_proposed_from_the_running_template_asks_as_ours_does(
+    served: Served, engine: OpenAIEngine
+) -> None:
+    ours = load_profiles().get(served.family.profile)
+    made = propose(await facts_of_engine(engine, [f"org/{ours.id}"]), "here").values
+    assert made["chat"]["template"] == ours.chat.template
+    assert made["chat"]["template_without_system"] == ours.chat.template_without_system
+    assert made["answer"]["stop_tokens"][0] == ours.answer.stop_tokens[0]
 
 
 async def test_no_token_of_the_vocabulary_can_be_typed(served: Served, engine: OpenAIEngine) -> None:
