@@ -20,6 +20,7 @@ from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.model_library import ModelLibrary
+from m1app.engines.profile_library import ProfileLibrary
 from m1app.engines.service import EngineService
 from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
@@ -36,6 +37,7 @@ from m1app.training.data_building import TrainingDataService
 from m1app.training.service import FineTuningService
 from m1app.trash.service import TrashService
 from models.profiles import Profiles, load_profiles
+from models.profiles.own_profiles import LiveProfiles
 from models.weights.catalog import Catalog
 from storage.database import Database
 from storage.errors import DatabaseCorrupt
@@ -58,6 +60,7 @@ class Services:
     engines: EngineService
     engine_watch: EngineWatch
     models: ModelLibrary
+    own_profiles: ProfileLibrary
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -124,7 +127,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     make_home(settings)
     home_use = HomeUse(settings)
     catalog = Catalog.load(extra=settings.home / "catalog.toml")
-    profiles = load_profiles()
+    profiles = LiveProfiles(load_profiles(), settings.home / "profiles")
     taxonomy = _taxonomy(settings)
     engines = EngineService(settings, catalog, profiles, is_worker=is_worker)
     if not is_worker:
@@ -157,6 +160,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engines=engines,
         engine_watch=EngineWatch(engines),
         models=ModelLibrary(settings, engines, profiles),
+        own_profiles=ProfileLibrary(settings, engines, profiles),
         probe=ProbeService(planner, database, identifiers, quota),
         sweeps=SweepService(planner, database, identifiers=identifiers, quota=quota),
         annotations=AnnotationService(database, taxonomy),

@@ -27,7 +27,7 @@ from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
 from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
-from models.profiles import ProfileMatch, Profiles
+from models.profiles import ProfileMatch, Profiles, named_profile
 from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
@@ -224,8 +224,10 @@ class EngineService:
         return served_name(info.model, place) if place in self._more else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
-        """Return the profile of a served model: the catalog's, else the one its name suggests."""
+        """Return the profile of a served model: this installation's own, the catalog's, or what its name suggests."""
         source = info.model_source if info else ""
+        if own := named_profile(self._profiles.own(), model, source):
+            return ProfileMatch(own, is_guess=False)
         for name in (model, source):
             try:
                 return ProfileMatch(self._profiles.get(self._catalog.current().get(name).profile), is_guess=False)

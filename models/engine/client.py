@@ -40,8 +40,11 @@ _T = TypeVar("_T")
 
 _MAX_BACKOFF_SECONDS = 8.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
-# Spellings that tokenizers turn into special tokens; vLLM's /tokenize has no option to prevent that.
-_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
+# Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
+# spares only what the vocabulary calls special, which Qwen3's <think> is not.
+_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Za-z_@]{2,20}\]")
+# What transformers 5 drops when a tokenizer_config.json names the wrong class: spaces, signs, other scripts.
+_SAMPLE = "HbA1c 6.5 %, 39.5 °C, β"
 
 
 class OpenAIEngine:
@@ -70,6 +73,8 @@ class OpenAIEngine:
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._beginning: str | None = None
+        self._keeps_text = False
         self._connections = EngineConnections()
         self.generating = 0
         """Requests for tokens that are under way."""
@@ -81,6 +86,8 @@ class OpenAIEngine:
             self._info = await self._describe()
             self._info_of = base_url
             self._token_ids.clear()
+            self._beginning = None
+            self._keeps_text = False
         return self._info
 
     async def served_models(self) -> tuple[str, ...]:
@@ -102,12 +109,32 @@ class OpenAIEngine:
         return found
 
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
-        if info.kind is EngineKind.LLAMA_CPP:
-            body = {"content": text, "add_special": False, "parse_special": parse_special}
-            return await self._tokens_of(text, body)
+        if not parse_special:
+            await self._check_tokenizer(info)
         pieces = [text] if parse_special else _split_special_spellings(text)
-        bodies = [{"model": info.model, "prompt": piece, "add_special_tokens": False} for piece in pieces]
+        if info.kind is EngineKind.LLAMA_CPP:
+            bodies = [{"content": each, "add_special": False, "parse_special": parse_special} for each in pieces]
+        else:
+            bodies = [{"model": info.model, "prompt": each, "add_special_tokens": False} for each in pieces]
         return sum(await asyncio.gather(*map(self._tokens_of, pieces, bodies)), ())
+
+    async def _check_tokenizer(self, info: EngineInfo) -> None:
+        """Refuse a server that would leave out parts of a question."""
+        if self._keeps_text or info.kind is EngineKind.LLAMA_CPP:
+            return
+        body = {"model": info.model, "prompt": _SAMPLE, "add_special_tokens": False}
+        try:
+            found = await self.detokenize(await self._token_list(body))
+        except EngineError as exc:  # What asked for the tokens will meet it again, unless only /detokenize is missing.
+            _log.debug("the engine's tokenizer was not checked: %s", exc)
+            return
+        if _is_part_of(found, _SAMPLE):
+            raise BadEngineResponse(
+                f"The tokenizer of {info.model} loses text: of {_SAMPLE!r} it kept {found!r}, and questions would "
+                'reach the model like that. Set "tokenizer_class" to "PreTrainedTokenizerFast" in the '
+                "tokenizer_config.json of the model's folder, and start the server again."
+            )
+        self._keeps_text = True
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
         """See `Engine.detokenize`."""
@@ -126,9 +153,18 @@ class OpenAIEngine:
             prompt = (await self._post("/apply-template", {"messages": turns})).get("prompt")
             if not isinstance(prompt, str):
                 raise BadEngineResponse("The engine's /apply-template returned no prompt.")
-            return prompt
+            if self._beginning is None:
+                self._beginning = await self._read_beginning()
+            return prompt if prompt.startswith(self._beginning) else self._beginning + prompt
         body = {"model": info.model, "messages": turns, "add_generation_prompt": True}
         return await self.detokenize(await self._token_list(body))
+
+    async def _read_beginning(self) -> str:
+        """What llama.cpp puts in front of a prompt, and therefore leaves out of a template; empty for most models."""
+        bodies = [{"content": "a", "add_special": adds, "parse_special": False} for adds in (True, False)]
+        with_it, without = await asyncio.gather(*map(self._token_list, bodies))
+        place = with_it.index(without[0]) if without and without[0] in with_it else 0
+        return await self.detokenize(with_it[:place]) if place else ""
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """See `Engine.stream`."""
@@ -296,6 +332,12 @@ def _backoff_seconds(error: EngineError, tries: int) -> float:
     if isinstance(error, RateLimited) and error.retry_after_seconds is not None:
         return min(error.retry_after_seconds, _MAX_BACKOFF_SECONDS)
     return float(min(_MAX_BACKOFF_SECONDS, 0.25 * 2**tries) * random.uniform(0.5, 1.0))
+
+
+def _is_part_of(found: str, whole: str) -> bool:
+    """Whether most of `whole` is there in order, and some is missing."""
+    left = iter(whole)
+    return len(whole) // 2 <= len(found) < len(whole) and all(character in left for character in found)
 
 
 def _split_special_spellings(text: str) -> list[str]:
