@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from m1app.background import start_thread
+from m1app.engines.own_servers import embedded_server
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
 from models.errors import CatalogError, DownloadError, ServerStartFailed
-from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer
 from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog, CatalogModel
@@ -152,16 +152,7 @@ class EmbeddedModels:
 
     def _made(self, model: CatalogModel) -> ManagedServer:
         settings = self._settings
-        return llama_server(
-            model_path=local_path(model, settings.models_directory),
-            model_id=model.id,
-            context_length=min(settings.context_length, model.context_length),
-            parallel=settings.parallel_requests,
-            threads=settings.threads or None,
-            log_path=settings.logs_directory / f"llama-{model.id}.log",
-            policy=self._policy,
-            **settings.llama_tuning,
-        )
+        return embedded_server(settings, model, settings.logs_directory / f"llama-{model.id}.log", self._policy)
 
     def _weights(self, model: CatalogModel) -> bool:
         if "embedded" not in model.engines:

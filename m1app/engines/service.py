@@ -10,7 +10,6 @@ import logging
 import shlex
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from m1app.access.person import Permission, needs
 from m1app.background import reported, start_task, start_thread
 from m1app.engines.chosen_model import ChosenModel
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
+from m1app.engines.own_servers import embedded_server, replica_clients
 from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.shared_endpoint import SharedEndpoint
 from m1app.settings import EngineChoice, Settings
@@ -28,7 +28,6 @@ from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
 from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
 from models.profiles import ProfileMatch, Profiles
-from models.servers.llama_server import llama_server
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
 from models.servers.vllm_server import vllm_server
@@ -148,7 +147,7 @@ class EngineService:
             elif self._is_further(name):
                 self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
             elif replicas := self._settings.replica_endpoints:
-                self._engines[name] = _replicas(replicas, name or None)
+                self._engines[name] = replica_clients(replicas, name or None)
             else:
                 self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
             if len(self._engines) > _MOST_CLIENTS:
@@ -345,23 +344,14 @@ class EngineService:
         if self.choice is EngineChoice.VLLM:
             return self._make_vllm(logs / "vllm.log")
         model = self._catalog.current().get(self._model_id())
-        path = download(
+        download(
             model,
             self._settings.models_directory,
             hub_url=self._settings.hub_url,
             hub_token=self._settings.hub_token.get_secret_value(),
             on_progress=self._show_progress,
         )
-        return llama_server(
-            model_path=path,
-            model_id=model.id,
-            context_length=min(self._settings.context_length, model.context_length),
-            parallel=self._settings.parallel_requests,
-            threads=self._settings.threads or None,
-            log_path=logs / "llama.log",
-            policy=self._policy,
-            **self._settings.llama_tuning,
-        )
+        return embedded_server(self._settings, model, logs / "llama.log", self._policy)
 
     def _make_vllm(self, log_path: Path) -> ManagedServer:
         settings = self._settings
@@ -427,11 +417,3 @@ def _speculation(settings: Settings) -> list[str]:
         return []
     config = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
     return ["--speculative-config", json.dumps(config)]
-
-
-def _replicas(endpoints: Sequence[Endpoint], model: str | None) -> Replicas:
-    def client(endpoint: Endpoint) -> OpenAIEngine:
-        # One attempt: another server is asked at once.
-        return OpenAIEngine(lambda: endpoint, model, max_attempts=2)
-
-    return Replicas({each.base_url: client(each) for each in endpoints})
