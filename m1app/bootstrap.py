@@ -21,6 +21,7 @@ from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.model_library import ModelLibrary
 from m1app.engines.service import EngineService
+from m1app.engines.vllm_service import VllmService
 from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
 from m1app.privacy.erasure import ErasureService
@@ -58,6 +59,7 @@ class Services:
     engines: EngineService
     engine_watch: EngineWatch
     models: ModelLibrary
+    vllm: VllmService
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -157,6 +159,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engines=engines,
         engine_watch=EngineWatch(engines),
         models=ModelLibrary(settings, engines, profiles),
+        vllm=VllmService(settings, engines),
         probe=ProbeService(planner, database, identifiers, quota),
         sweeps=SweepService(planner, database, identifiers=identifiers, quota=quota),
         annotations=AnnotationService(database, taxonomy),

@@ -5,19 +5,17 @@ thread, so that the page opens while the weights load.
 """
 
 import asyncio
-import json
 import logging
-import shlex
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from m1app.access.person import Permission, needs
 from m1app.background import reported, start_task, start_thread
 from m1app.engines.chosen_model import ChosenModel
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
+from m1app.engines.managed_vllm import VLLM_PLACE, ManagedVllm
 from m1app.engines.own_servers import embedded_server, replica_clients
 from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.shared_endpoint import SharedEndpoint
@@ -26,13 +24,12 @@ from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
-from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
+from models.errors import CatalogError, ModelsError, ServerGone, ServerStartFailed, UnknownModel
 from models.profiles import ProfileMatch, Profiles
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
-from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
-from models.weights.download import download, local_path
+from models.weights.download import download
 from models.weights.download_progress import DownloadProgress
 
 _log = logging.getLogger(__name__)
@@ -87,11 +84,15 @@ class EngineService:
         """
         self._settings = settings
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
+        self._is_worker = is_worker
         self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
         self._policy = _UNATTENDED if is_worker else None
         self._chosen = ChosenModel(settings.home)
         self._embedded = EmbeddedModels(settings, self._catalog, self._policy, self._is_generating)
+        self.vllm = ManagedVllm(settings, self._catalog, self._shared, self._policy)
+        self._beside: ManagedServer | None = None
+        """The vLLM that runs beside the app's engine."""
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
@@ -121,6 +122,8 @@ class EngineService:
 
         Does nothing if it was started before: see `restart`.
         """
+        if self.choice is not EngineChoice.VLLM and not self._is_worker and self._beside is None:
+            start_thread(self._take_over_vllm, "vllm-take-over")
         is_starting = self._starter is not None and self._starter.is_alive()
         if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
             return
@@ -144,6 +147,8 @@ class EngineService:
             other = self._more.get(place)
             if other:
                 self._engines[name] = OpenAIEngine(lambda: other, served or None)
+            elif self._is_beside(place):
+                self._engines[name] = OpenAIEngine(self._endpoint_beside, served or None)
             elif self._is_further(name):
                 self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
             elif replicas := self._settings.replica_endpoints:
@@ -201,7 +206,8 @@ class EngineService:
         if self.choice is EngineChoice.EMBEDDED:
             further = await asyncio.to_thread(self._embedded.names)  # checks for their files
             own = (*own, *(name for name in further if name not in own))
-        others = await asyncio.gather(*map(self._models_at, self._more))
+        places = [*self._more, *([VLLM_PLACE] if self._beside else [])]
+        others = await asyncio.gather(*map(self._models_at, places))
         return (*own, *(name for names in others for name in names))
 
     async def _models_at(self, place: str) -> tuple[str, ...]:
@@ -215,12 +221,18 @@ class EngineService:
 
     def choice_of(self, model: str) -> EngineChoice:
         """Which kind of engine serves a model; additional servers count as remote."""
-        return EngineChoice.REMOTE if read_served_name(model).place in self._more else self.choice
+        place = read_served_name(model).place
+        if self._is_beside(place):
+            return EngineChoice.VLLM
+        return EngineChoice.REMOTE if place in self._more else self.choice
+
+    def _is_beside(self, place: str) -> bool:
+        return place == VLLM_PLACE and self.choice is not EngineChoice.VLLM
 
     def name_of(self, model: str, info: EngineInfo) -> str:
         """Return the name with which `engine` finds the model requested as `model` and described by `info`."""
         place = read_served_name(model).place
-        return served_name(info.model, place) if place in self._more else info.model
+        return served_name(info.model, place) if place in self._more or self._is_beside(place) else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
         """Return the profile of a served model: the catalog's, else the one its name suggests."""
@@ -265,6 +277,60 @@ class EngineService:
         """Stop a managed engine on request, to free its memory; `restart` starts it again."""
         if self._server:
             start_thread(self._server.stop, "engine-stop")
+
+    @needs(Permission.MANAGE)
+    async def start_vllm(self) -> None:
+        """Start the managed vLLM with the chosen options; one that runs is stopped first.
+
+        Returns when it is loading; see `vllm_server`.
+
+        Raises:
+            ServerError: it is not installed, or cannot fit.
+        """
+        await asyncio.to_thread(self._start_vllm)
+
+    @needs(Permission.MANAGE)
+    async def stop_vllm(self) -> None:
+        """Stop the managed vLLM, also one that was kept by an earlier start; raises ServerError."""
+        await asyncio.to_thread(self._stop_vllm)
+
+    @property
+    def vllm_server(self) -> ManagedServer | None:
+        """The managed vLLM as it was started last; None if it was not."""
+        return self._server if self.choice is EngineChoice.VLLM else self._beside
+
+    def _start_vllm(self) -> None:
+        earlier = self.vllm_server
+        is_running = earlier is not None and earlier.status().pid is not None
+        server = self.vllm.make(may_ask_hub=True, is_running=is_running)
+        if earlier is not None and is_running:
+            earlier.stop()
+        self._start_error = ""
+        if self.choice is EngineChoice.VLLM:
+            self._server = server
+        else:
+            self._beside = server
+        server.start()
+
+    def _stop_vllm(self) -> None:
+        if self.vllm_server is not None:
+            self.vllm_server.stop()
+        self.vllm.end_kept()
+
+    def _take_over_vllm(self) -> None:
+        """Run the vLLM that an earlier start has kept, if it is to be kept now."""
+        if self.vllm.options().is_kept and self.vllm.kept.read() is not None:
+            server = self.vllm.make()
+            if self._beside is None and not self._is_closing.is_set():
+                self._beside = server
+                server.start()
+
+    def _endpoint_beside(self) -> Endpoint:
+        if self._is_worker:
+            return self._shared.read()
+        if self._beside is None:
+            raise ServerGone("vLLM is not running. Start it on the page Admin, tab Models.")
+        return self._beside.endpoint()
 
     @property
     def default_model(self) -> str:
@@ -326,8 +392,8 @@ class EngineService:
         for engine in self._engines.values():
             await engine.aclose()
         self._embedded.stop()
-        if self._server:
-            self._server.stop()
+        for server in filter(None, (self._server, self._beside)):
+            server.leave()
 
     def _start(self) -> None:
         with reported("starting the engine", self._note_start_error):
@@ -342,7 +408,7 @@ class EngineService:
     def _make_server(self) -> ManagedServer:
         logs = self._settings.logs_directory
         if self.choice is EngineChoice.VLLM:
-            return self._make_vllm(logs / "vllm.log")
+            return self.vllm.make()
         model = self._catalog.current().get(self._model_id())
         download(
             model,
@@ -352,32 +418,6 @@ class EngineService:
             on_progress=self._show_progress,
         )
         return embedded_server(self._settings, model, logs / "llama.log", self._policy)
-
-    def _make_vllm(self, log_path: Path) -> ManagedServer:
-        settings = self._settings
-        source, revision = settings.model, ""
-        try:
-            model = self._catalog.current().get(settings.model)
-        except UnknownModel:
-            pass  # a repository or folder that is not in the catalog; vLLM reports any problems with it
-        else:
-            is_hub = model.is_downloaded_by_engine
-            source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
-            revision = model.revision if is_hub else ""
-        server = vllm_server(
-            python=settings.vllm_python,
-            model=source,
-            served_name=settings.model,
-            log_path=log_path,
-            extra_args=[*_speculation(settings), *shlex.split(settings.vllm_args)],
-            revision=revision,
-            hub_url=settings.hub_url,
-            hub_token=settings.hub_token.get_secret_value(),
-            is_offline=settings.hub_offline,
-            policy=self._policy,
-        )
-        server.on_endpoint = self._shared.publish
-        return server
 
     def _show_progress(self, progress: DownloadProgress) -> None:
         total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
@@ -409,11 +449,3 @@ class EngineService:
             doing = self._progress or "The model's weights are being downloaded"
             raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
         return self._server.endpoint()
-
-
-def _speculation(settings: Settings) -> list[str]:
-    """vLLM's arguments to guess tokens from what was generated before."""
-    if not settings.speculation:
-        return []
-    config = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
-    return ["--speculative-config", json.dumps(config)]

@@ -189,9 +189,16 @@ class KeptProcess:
         record: KeptRecord,
         process: "subprocess.Popen[bytes] | None",
         output: Path,
-        log: ServerLog,
+        log: ServerLog | None,
         on_line: Callable[[str], None],
     ) -> None:
+        """Args:
+        record: of the server.
+        process: as it was started here; None for one of an earlier start.
+        output: the file that it writes to.
+        log: receives every line of it; None reads nothing.
+        on_line: called with every log line, from another thread.
+        """
         self.base_url: str | None = record.base_url
         self.error: str | None = None
         self.pid: int | None = record.pid
@@ -203,7 +210,8 @@ class KeptProcess:
         self._on_line = on_line
         self._is_left = Event()
         self._reader = Thread(target=self._follow, name="server-output", daemon=True)
-        self._reader.start()
+        if log is not None:
+            self._reader.start()
 
     @classmethod
     def start(
@@ -277,7 +285,8 @@ class KeptProcess:
     def leave(self) -> None:
         """Read no more of its output; it goes on."""
         self._is_left.set()
-        self._reader.join()
+        if self._log is not None:
+            self._reader.join()
 
     def drain(self) -> None:
         """Wait until the output of a finished process has been read."""
@@ -319,5 +328,19 @@ class KeptProcess:
 
     def _take(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
-        if text.strip():
+        if text.strip() and self._log is not None:
             self._on_line(self._log.add(text))
+
+
+def end_kept_server(kept: KeptServers) -> None:
+    """Stop the server of a record, if one runs that no other process of the app uses. Blocks for seconds."""
+    with kept.locked():
+        record = kept.read()
+        if record and not record.other_owner:
+            end_record(kept, record)
+
+
+def end_record(kept: KeptServers, record: KeptRecord) -> None:
+    """Stop the server of a record, under the lock."""
+    KeptProcess(record, None, kept.output, None, lambda _: None).end()
+    kept.remove()

@@ -18,7 +18,17 @@ import httpx2
 
 from models.engine.endpoint import Endpoint
 from models.errors import ServerError, ServerGone, ServerStartFailed
-from models.servers.kept_server import Answer, KeptProcess, KeptRecord, KeptServers, ask, fingerprint, process_start
+from models.servers.kept_server import (
+    Answer,
+    KeptProcess,
+    KeptRecord,
+    KeptServers,
+    ask,
+    end_kept_server,
+    end_record,
+    fingerprint,
+    process_start,
+)
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
 from models.servers.server_process import ServerCommand, ServerProcess
@@ -125,6 +135,10 @@ class ManagedServer:
         self.program = program
         self.is_kept = is_kept and kept is not None
         self._kept = kept
+        self.hardware = ""
+        """Where it runs, in words, if whoever made it knows; see `ServerStatus.hardware`."""
+        self.command: ServerCommand | None = None
+        """Of the latest process."""
         self.log = ServerLog(log_path)
         self._restarts = RestartHistory(policy or RestartPolicy())
         self._lifecycle = RLock()
@@ -176,7 +190,8 @@ class ManagedServer:
             self._ending.set()
             if self._thread is not None:
                 self._thread.join()
-            self._end_kept()
+            if self._kept is not None:
+                end_kept_server(self._kept)
             self._failure = None
             self._set(ServerState.STOPPED, f"{self.program.name} was stopped.")
             self.log.close()
@@ -213,7 +228,7 @@ class ManagedServer:
                 self._restarts.total,
                 self._loading,
                 isinstance(process, KeptProcess) and process.is_adopted,
-                process.hardware if isinstance(process, ServerProcess) else "",
+                (process.hardware if isinstance(process, ServerProcess) else "") or self.hardware,
             )
 
     def log_tail(self, lines: int = 50) -> list[str]:
@@ -268,7 +283,8 @@ class ManagedServer:
             return self._await_ready(process, key, ending) or self._await_end(process, ending)
         finally:
             self._finish(process)
-            self.on_endpoint(None)
+            if not self._is_left:  # Whoever knows its address may go on using it.
+                self.on_endpoint(None)
             with self._changed:
                 self._process = self._endpoint = None
 
@@ -283,7 +299,7 @@ class ManagedServer:
     def _begin_anew(self) -> tuple[ServerProcess | KeptProcess, str]:
         key = secrets.token_urlsafe(32)
         self.log.hide(key)
-        command = self.program.command(key)
+        command = self.command = self.program.command(key)
         if self._kept is not None and self.is_kept:
             started = KeptProcess.start(command, key, self.program.model, self._kept, self.log, self._note_progress)
             return started, key
@@ -293,7 +309,8 @@ class ManagedServer:
         """Take over a server that was kept; None if it had to be stopped. Raises ServerStartFailed if it is foreign."""
         assert self._kept is not None
         self.log.hide(record.api_key)
-        is_same = fingerprint(self.program.command(record.api_key)) == record.fingerprint
+        command = self.program.command(record.api_key)
+        is_same = fingerprint(command) == record.fingerprint
         name, place = self.program.name, f"process {record.pid} at {record.base_url}"
         if record.other_owner and not (is_same and self.is_kept):
             raise ServerStartFailed(
@@ -302,7 +319,7 @@ class ManagedServer:
             )
         if not (is_same and self.is_kept):
             self.log.add(f"The server of an earlier start ({place}) is stopped: its command was another one.")
-            self._end(record)
+            end_record(self._kept, record)
             return None
         if ask(record) is Answer.FOREIGN:
             raise ServerStartFailed(
@@ -313,6 +330,9 @@ class ManagedServer:
             record = replace(record, owner_pid=os.getpid(), owner_started=process_start(os.getpid()) or "")
             self._kept.write(record)
         self.log.add(f"The server of an earlier start ({place}) is taken over.")
+        port, known = (each.rpartition(":")[2] for each in (command.base_url or "", record.base_url))
+        argv = tuple(known if each == port else each for each in command.argv)
+        self.command = replace(command, argv=argv, base_url=record.base_url)
         return KeptProcess(record, None, self._kept.output, self.log, self._note_progress), record.api_key
 
     def _finish(self, process: ServerProcess | KeptProcess) -> None:
@@ -326,20 +346,6 @@ class ManagedServer:
                 self._kept.remove()
             return
         process.end()
-
-    def _end_kept(self) -> None:
-        """Stop a server that was kept and is not run by this object."""
-        if self._kept is None:
-            return
-        with self._kept.locked():
-            record = self._kept.read()
-            if record and not record.other_owner:
-                self._end(record)
-
-    def _end(self, record: KeptRecord) -> None:
-        assert self._kept is not None
-        KeptProcess(record, None, self._kept.output, self.log, lambda _: None).end()
-        self._kept.remove()
 
     def _await_ready(self, process: ServerProcess | KeptProcess, key: str, ending: Event) -> ServerError | None:
         deadline = monotonic() + self.program.start_timeout_seconds

@@ -1,7 +1,6 @@
 """What people choose about the managed vLLM server; as its arguments, and as kept in a file."""
 
 import json
-import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +19,6 @@ _LABELS = {
     "data_parallel": "Data parallel",
     "more": "Further arguments",
 }
-_MODEL = re.compile(r"[^\x00-\x1f\x7f]{0,1000}")
 
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 Quantisation = Literal["", "fp8", "int8_per_channel_weight_only", "awq", "gptq", "compressed-tensors"]
@@ -31,7 +29,7 @@ class VllmOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: Annotated[str, Field(pattern=_MODEL.pattern)] = ""
+    model: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1000)] = ""
     """Catalog id, hub repository of the catalog, or folder; empty if none was chosen."""
     dtype: Dtype = "auto"
     """Type of the weights and of what is computed."""

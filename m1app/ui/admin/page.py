@@ -19,6 +19,7 @@ from m1app.ui.admin.models_tab import ModelsTab
 from m1app.ui.admin.people_tab import PeopleTab
 from m1app.ui.admin.question_sets_tab import SetsTab
 from m1app.ui.admin.trash_tab import TrashTab
+from m1app.ui.admin.vllm_section import VllmSection
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, with_query
 from m1app.ui.shell.header import PageHeader
@@ -49,6 +50,7 @@ class AdminPage:
                 self._sets = SetsTab(services, self._launch.form.question_sets)
             with gr.Tab("Models", id="models", render_children=True) as self._models_tab:
                 self._models = ModelsTab(services)
+                self._vllm = VllmSection(services)
             with gr.Tab("Engine and health", id="engines", render_children=True):
                 self._engines = EnginesTab(services)
             with gr.Tab("People", id="people", render_children=True) as self._people_tab:
@@ -65,6 +67,7 @@ class AdminPage:
             jobs.follow_start(tab.wire(demo), self._tabs, tab.started_job)
         self._sets.wire(demo)
         self._models.wire(demo, self._models_tab)
+        self._vllm.wire(demo, self._models_tab)
         self._engines.wire(demo)
         self._people.wire(demo, self._people_tab)
         self._sets.refresh_after(self._trash.wire(demo, self._trash_tab))
