@@ -20,6 +20,7 @@ from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.model_library import ModelLibrary
+from m1app.engines.server_list import ServerList
 from m1app.engines.service import EngineService
 from m1app.engines.vllm_service import VllmService
 from m1app.engines.watch import EngineWatch
@@ -60,6 +61,7 @@ class Services:
     engine_watch: EngineWatch
     models: ModelLibrary
     vllm: VllmService
+    servers: ServerList
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -160,6 +162,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engine_watch=EngineWatch(engines),
         models=ModelLibrary(settings, engines, profiles),
         vllm=VllmService(settings, engines),
+        servers=ServerList(engines),
         probe=ProbeService(planner, database, identifiers, quota),
         sweeps=SweepService(planner, database, identifiers=identifiers, quota=quota),
         annotations=AnnotationService(database, taxonomy),

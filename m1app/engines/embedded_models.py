@@ -103,6 +103,11 @@ class EmbeddedModels:
         """Whether its server runs or starts."""
         return model_id in self._servers
 
+    def loaded(self) -> tuple[tuple[str, ManagedServer], ...]:
+        """The models that run or start, with their servers."""
+        with self._lock:
+            return tuple(self._servers.items())
+
     def unload(self, model_id: str) -> None:
         """Stop a model's server, if there is one; blocks. Raises ServerStartFailed if it is generating."""
         if self._is_busy(model_id):

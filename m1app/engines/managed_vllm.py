@@ -17,11 +17,11 @@ from m1app.engines.shared_endpoint import SharedEndpoint
 from m1app.gpus import find_gpus
 from m1app.memory import memory
 from m1app.settings import EngineChoice, Settings
-from models.errors import DownloadError, ServerNotInstalled, ServerRefused, UnknownModel
+from models.errors import DownloadError, EngineUnreachable, ServerNotInstalled, ServerRefused, UnknownModel
 from models.servers.kept_server import KeptServers, end_kept_server
-from models.servers.managed_server import ManagedServer
+from models.servers.managed_server import ManagedServer, serves_models
 from models.servers.restarts import RestartPolicy
-from models.servers.server_process import ServerCommand
+from models.servers.server_process import ServerCommand, with_port
 from models.servers.vllm_fit import Fit, GpuMemory, Place, estimate, said_gpus
 from models.servers.vllm_options import VllmOptions, read_options
 from models.servers.vllm_server import VllmLaunch, cpu_dtype, find_build, launched_server
@@ -134,6 +134,13 @@ class ManagedVllm:
         server.on_endpoint = self._shared.publish
         return server
 
+    def is_run_by_another(self) -> bool:
+        """Whether another process of the app runs a server that ends with it; blocks for seconds."""
+        try:
+            return self.kept.read() is None and serves_models(self._shared.read())
+        except EngineUnreachable:
+            return False
+
     def end_kept(self) -> None:
         """Stop a server that an earlier start has kept.
 
@@ -149,6 +156,7 @@ class ManagedVllm:
                 "there, on the page Admin, tab Models."
             )
         end_kept_server(self.kept)
+        self._shared.publish(None)
 
     def served_name(self, options: VllmOptions) -> str:
         """The name that requests use for the model."""
@@ -243,9 +251,8 @@ def _place(build: str, *, is_running: bool) -> tuple[Place, str]:
 
 def said_command(command: ServerCommand, *, is_running: bool) -> str:
     """A command as typed in a shell, with its variables; secrets masked, and the port left open before the start."""
-    port = (command.base_url or "").rpartition(":")[2]
     env = [f"{name}={'***' if name in command.secrets else shlex.quote(v)}" for name, v in command.env.items()]
-    argv = [each if is_running or each != port else "PORT" for each in command.argv]
+    argv = command.argv if is_running else with_port(command, "PORT")
     return " ".join([*env, shlex.join(argv)])
 
 

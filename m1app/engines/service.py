@@ -8,8 +8,10 @@ import asyncio
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from m1app.access.person import Permission, needs
 from m1app.background import reported, start_task, start_thread
@@ -59,6 +61,20 @@ class EngineStatus:
     """One line for users; empty if all is well."""
     model: str
     """Model id, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """One server that the app can ask."""
+
+    id: str
+    title: str
+    """What it is to the app, such as "Embedded engine"."""
+    address: str
+    """Empty while it has none."""
+    client: Callable[[], OpenAIEngine]
+    hardware: str = ""
+    """Where it runs, in words, if that is known."""
 
 
 MORE_ENGINE_SECONDS = 10.0
@@ -169,6 +185,54 @@ class EngineService:
     def servers(self) -> int:
         """Servers of the default model."""
         return len(self._settings.replica_endpoints) or 1
+
+    @needs(Permission.MANAGE)
+    def places(self) -> tuple[ServerPlace, ...]:
+        """Every server: the engine's, those of further embedded models that are loaded, vLLM beside it, more ones."""
+        return (*self._own_places(), *self._further_places(), *self._places_elsewhere())
+
+    def _own_places(self) -> list[ServerPlace]:
+        engine = self.engine()
+        if isinstance(engine, Replicas):
+            clients = engine.engines.items()
+            return [ServerPlace(f"own {url}", "Remote engine", url, partial(_same, each)) for url, each in clients]
+        title = {
+            EngineChoice.EMBEDDED: "Embedded engine",
+            EngineChoice.VLLM: "Managed vLLM",
+            EngineChoice.REMOTE: "Remote engine",
+        }[self.choice]
+        address = self._settings.engine_url if self.choice is EngineChoice.REMOTE else _address_of(self._server)
+        return [ServerPlace("own", title, address, partial(_same, engine), self.hardware)]
+
+    def _further_places(self) -> list[ServerPlace]:
+        return [
+            ServerPlace(f"further {name}", "Embedded, further model", _address_of(server), self._client(name))
+            for name, server in self._embedded.loaded()
+        ]
+
+    def _places_elsewhere(self) -> list[ServerPlace]:
+        places = [
+            ServerPlace(place, "Further server", endpoint.base_url, self._client(served_name("", place)))
+            for place, endpoint in self._more.items()
+        ]
+        if self._beside is None:
+            return places
+        address, hardware = _address_of(self._beside), self._beside.status().hardware
+        client = self._client(served_name("", VLLM_PLACE))
+        return [ServerPlace(VLLM_PLACE, "Managed vLLM", address, client, hardware), *places]
+
+    def _client(self, name: str) -> Callable[[], OpenAIEngine]:
+        def client() -> OpenAIEngine:
+            engine = self.engine(name)
+            assert isinstance(engine, OpenAIEngine)
+            return engine
+
+        return client
+
+    @property
+    def hardware(self) -> str:
+        """Where the app's engine runs, in words, such as "CPU, 4 threads"; empty if that is not known."""
+        return self._server.status().hardware if self._server else ""
 
     def _drop_clients(self) -> None:
         """Drop the clients that were unused longest; one that is referred to elsewhere goes on working."""
@@ -300,6 +364,8 @@ class EngineService:
         return self._server if self.choice is EngineChoice.VLLM else self._beside
 
     def _start_vllm(self) -> None:
+        if self._starter is not None:
+            self._starter.join(_LOAD_SECONDS)
         earlier = self.vllm_server
         is_running = earlier is not None and earlier.status().pid is not None
         server = self.vllm.make(may_ask_hub=True, is_running=is_running)
@@ -449,3 +515,11 @@ class EngineService:
             doing = self._progress or "The model's weights are being downloaded"
             raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
         return self._server.endpoint()
+
+
+def _address_of(server: ManagedServer | None) -> str:
+    return (server.status().base_url if server else None) or ""
+
+
+def _same(engine: OpenAIEngine) -> OpenAIEngine:
+    return engine

@@ -87,9 +87,38 @@ class VllmService:
         await self._engines.start_vllm()
 
     @needs(Permission.MANAGE)
+    async def start_kept(self, model: str = "") -> None:
+        """Start it so that it goes on when this process ends.
+
+        Args:
+            model: as `VllmOptions.model`; empty for the one that was chosen before.
+
+        Raises:
+            ServerError: it cannot be started, or the app runs one already.
+        """
+        options = await asyncio.to_thread(self._kept_options, model)
+        if model and options.model != model:
+            raise ServerRefused(f"M1_MODEL chooses {options.model}. Change it there to start another model.")
+        if not options.is_kept:
+            raise ServerRefused("M1_VLLM_KEEP is false, so the server would end with this command. Unset it.")
+        if await asyncio.to_thread(self._vllm.is_run_by_another):
+            raise ServerRefused(
+                "The app runs a vLLM server already, and there is memory for one. Stop it on the page Admin, tab "
+                "Models."
+            )
+        await asyncio.to_thread(self._vllm.plan, options, may_ask_hub=True)
+        await self.choose(options.model_dump())
+        await self.start()
+
+    @needs(Permission.MANAGE)
     async def stop(self) -> None:
         """Stop it; raises ServerError."""
         await self._engines.stop_vllm()
+
+    def _kept_options(self, model: str) -> VllmOptions:
+        chosen = self._vllm.options()
+        wanted = {"is_kept": True} | ({"model": model} if model else {})
+        return chosen.model_copy(update={name: each for name, each in wanted.items() if name not in self._vllm.fixed})
 
     def _choose(self, values: Mapping[str, Any]) -> VllmOptions:
         fixed, earlier = self._vllm.fixed, self._vllm.options()

@@ -25,7 +25,7 @@ import httpx2
 from models.engine.endpoint import Endpoint
 from models.servers.process_guard import inherited_environment
 from models.servers.server_log import LINE_CHARACTERS, ServerLog
-from models.servers.server_process import GRACE_SECONDS, ServerCommand, describe_exit
+from models.servers.server_process import GRACE_SECONDS, ServerCommand, describe_exit, with_port
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PROC = Path("/proc")
@@ -141,8 +141,7 @@ class KeptServers:
 
 def fingerprint(command: ServerCommand) -> str:
     """The same for two commands that differ only in address and secrets."""
-    port = (command.base_url or "").rpartition(":")[2]
-    argv = ["PORT" if port and each == port else each for each in command.argv]
+    argv = with_port(command, "PORT")
     env = {name: value for name, value in command.env.items() if name not in command.secrets}
     return hashlib.sha256(json.dumps([argv, sorted(env.items()), str(command.cwd)]).encode()).hexdigest()
 

@@ -31,7 +31,7 @@ from models.servers.kept_server import (
 )
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
-from models.servers.server_process import ServerCommand, ServerProcess
+from models.servers.server_process import ServerCommand, ServerProcess, with_port
 
 _TAIL_IN_MESSAGES = 8
 _WATCH_SECONDS = 0.05
@@ -330,8 +330,7 @@ class ManagedServer:
             record = replace(record, owner_pid=os.getpid(), owner_started=process_start(os.getpid()) or "")
             self._kept.write(record)
         self.log.add(f"The server of an earlier start ({place}) is taken over.")
-        port, known = (each.rpartition(":")[2] for each in (command.base_url or "", record.base_url))
-        argv = tuple(known if each == port else each for each in command.argv)
+        argv = with_port(command, record.base_url.rpartition(":")[2])
         self.command = replace(command, argv=argv, base_url=record.base_url)
         return KeptProcess(record, None, self._kept.output, self.log, self._note_progress), record.api_key
 

@@ -45,6 +45,14 @@ class ServerCommand:
     """Variables of `env` that nobody is shown."""
 
 
+def with_port(command: ServerCommand, port: str) -> tuple[str, ...]:
+    """The arguments with another text in the place of the port, which stands before all options."""
+    argv, own = list(command.argv), (command.base_url or "").rpartition(":")[2]
+    if own in argv:
+        argv[argv.index(own)] = port
+    return tuple(argv)
+
+
 def describe_exit(returncode: int) -> str:
     """Describes how a process exited; negative numbers are signals, as in `subprocess`."""
     if returncode >= 0:

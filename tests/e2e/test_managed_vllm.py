@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.browser_watch import Watch
 from tests.e2e.running_app import RunningApp, make_home, running, wait_until
 from tests.models.servers.server_cases import is_running
 from tests.models.servers.vllm_stand_in import write_folder, write_python
@@ -46,18 +45,16 @@ def _fill(section: Locator, label: str, text: str) -> None:
     box.press("Tab")
 
 
-def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp, starts: Path, watch: Watch
-) -> None:
-    own_app.wait_for_engine()
-    section = _open(new_context().new_page(), own_app)
-    state, command = section.locator('[data-part="state"]'), section.locator('[data-part="command"]')
-    expect(state).to_have_text("not running")
-    expect(section.locator('[data-part="which"]')).to_have_text("Choose a model to see the command.")
-    _fill(section, "Model", str(own_app.home / "tiny"))
-    expect(command).to_contain_text(f"--model {own_app.home / 'tiny'} --served-model-name tiny")
-    expect(command).to_contain_text("VLLM_API_KEY=***")
+def _lines(starts: Path) -> list[list[str]]:
+    return [json.loads(line) for line in starts.read_text(encoding="utf-8").splitlines()]
 
+
+def _choose(section: Locator, app: RunningApp) -> None:
+    """Fill the form in; what is wrong is refused, and stays."""
+    command = section.locator('[data-part="command"]')
+    _fill(section, "Model", str(app.home / "tiny"))
+    expect(command).to_contain_text(f"--model {app.home / 'tiny'} --served-model-name tiny")
+    expect(command).to_contain_text("VLLM_API_KEY=***")
     _fill(section, "Context, tokens", "4,096")
     expect(section.locator('[data-part="notes"]')).to_contain_text("more than the model's own 2,048")
     expect(section.get_by_role("button", name="Start vLLM")).to_be_disabled()
@@ -70,37 +67,64 @@ def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
     expect(command).to_contain_text("--max-num-seqs 8")
     section.get_by_text("Keep running").click()
 
+
+def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
+    new_context: Callable[..., BrowserContext], own_app: RunningApp, starts: Path
+) -> None:
+    own_app.wait_for_engine()
+    section = _open(new_context().new_page(), own_app)
+    expect(section.locator('[data-part="state"]')).to_have_text("not running")
+    expect(section.locator('[data-part="which"]')).to_have_text("Choose a model to see the command.")
+    _choose(section, own_app)
     section.get_by_role("button", name="Start vLLM").click()
-    expect(state).to_have_text("ready")
+    expect(section.locator('[data-part="state"]')).to_have_text("ready")
     expect(section.locator('[data-part="facts"]')).to_contain_text("tiny @ vllm")
     expect(section.locator('[data-part="which"]')).to_contain_text("This runs.")
-    (first,) = (json.loads(line) for line in starts.read_text(encoding="utf-8").splitlines())
-    assert first[first.index("--max-model-len") + 1] == "1024"
-    assert first[first.index("--max-num-seqs") + 1] == "8"
+    ((first, *arguments),) = _lines(starts)
+    assert arguments[arguments.index("--max-model-len") + 1] == "1024"
+    assert arguments[arguments.index("--max-num-seqs") + 1] == "8"
 
-    watch.expect("net::ERR_")
+    section.page.close()
     own_app.kill()
-    assert is_running(first[0])
+    assert is_running(int(first))
     own_app.start()
     section = _open(new_context().new_page(), own_app)
-    expect(section.locator('[data-part="facts"]')).to_contain_text(f"process {first[0]}, taken over from an earlier start")
+    taken_over = f"process {first}, taken over from an earlier start"
+    expect(section.locator('[data-part="facts"]')).to_contain_text(taken_over)
     expect(section.get_by_label("Context, tokens")).to_have_value("1024")
     expect(section.locator('[data-part="which"]')).to_have_text("This runs.")
-    servers = section.page.locator("#admin-servers")
-    expect(servers.locator('[data-server="vllm"]')).to_contain_text("tiny")
 
     _fill(section, "Context, tokens", "512")
     expect(section.locator('[data-part="which"]')).to_contain_text("Restart applies them")
     section.get_by_role("button", name="Restart vLLM").click()
-    wait_until(lambda: len(starts.read_text(encoding="utf-8").splitlines()) == 2, "the new command is started")
-    assert not is_running(first[0])
+    wait_until(lambda: len(_lines(starts)) == 2, "the new command is started")
+    assert not is_running(int(first))
     expect(section.locator('[data-part="state"]')).to_have_text("ready")
-    second = json.loads(starts.read_text(encoding="utf-8").splitlines()[1])
     stop = section.locator('[data-part="stop"]')
     stop.click()
     stop.click()
     expect(section.locator('[data-part="state"]')).to_have_text("not running")
-    wait_until(lambda: not is_running(second[0]), "the server has ended")
+    wait_until(lambda: not is_running(int(_lines(starts)[1][0])), "the server has ended")
+
+
+def test_every_server_is_shown_with_what_it_can_do(
+    new_context: Callable[..., BrowserContext], own_app: RunningApp
+) -> None:
+    own_app.wait_for_engine()
+    section = _open(new_context().new_page(), own_app)
+    _fill(section, "Model", str(own_app.home / "tiny"))
+    section.get_by_role("button", name="Start vLLM").click()
+    expect(section.locator('[data-part="state"]')).to_have_text("ready")
+    servers = section.page.locator("#admin-servers")
+    servers.scroll_into_view_if_needed()
+    embedded, managed = servers.locator('[data-server="own"]'), servers.locator('[data-server="vllm"]')
+    expect(embedded).to_contain_text("llama.cpp")
+    expect(embedded).to_contain_text("CPU, 1 thread")
+    expect(embedded.locator('[data-ability="whole pieces"]')).to_have_text("whole pieces: no")
+    expect(embedded).to_contain_text("Benchmarks read it token by token")
+    expect(managed).to_contain_text("tiny")
+    expect(managed.locator('[data-ability="prefix caching"]')).to_have_text("prefix caching: yes")
+    expect(managed.locator('[data-ability="probabilities"]')).to_have_text("probabilities: 20")
 
 
 def test_a_model_that_is_none_is_refused_where_it_is_typed(

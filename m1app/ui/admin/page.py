@@ -18,6 +18,7 @@ from m1app.ui.admin.launch_tab import LaunchTab
 from m1app.ui.admin.models_tab import ModelsTab
 from m1app.ui.admin.people_tab import PeopleTab
 from m1app.ui.admin.question_sets_tab import SetsTab
+from m1app.ui.admin.servers_section import ServersSection
 from m1app.ui.admin.trash_tab import TrashTab
 from m1app.ui.admin.vllm_section import VllmSection
 from m1app.ui.shell.boundary import message_of
@@ -50,7 +51,7 @@ class AdminPage:
                 self._sets = SetsTab(services, self._launch.form.question_sets)
             with gr.Tab("Models", id="models", render_children=True) as self._models_tab:
                 self._models = ModelsTab(services)
-                self._vllm = VllmSection(services)
+                self._vllm, self._servers = VllmSection(services), ServersSection(services)
             with gr.Tab("Engine and health", id="engines", render_children=True):
                 self._engines = EnginesTab(services)
             with gr.Tab("People", id="people", render_children=True) as self._people_tab:
@@ -68,6 +69,7 @@ class AdminPage:
         self._sets.wire(demo)
         self._models.wire(demo, self._models_tab)
         self._vllm.wire(demo, self._models_tab)
+        self._servers.wire(demo, self._models_tab)
         self._engines.wire(demo)
         self._people.wire(demo, self._people_tab)
         self._sets.refresh_after(self._trash.wire(demo, self._trash_tab))

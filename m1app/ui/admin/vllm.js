@@ -57,6 +57,10 @@ export function mount({ element, trigger }) {
 
   return (/** @type {VllmValue} */ value) => {
     if (value.broken) say(part("notice"), value.broken);
+    if (value.number !== undefined && value.number >= asked) {
+      say(part("notice"), value.reply?.error);
+      say(part("done"), value.reply?.done);
+    }
     if (value.state) {
       setText(part("state"), value.state);
       part("state").dataset.state = value.badge || "";
@@ -78,9 +82,5 @@ export function mount({ element, trigger }) {
       const isBusy = form.contains(document.activeElement) || !part("notice").hidden;
       if (!isBusy && isNewFor(form, [value.options, value.fixed])) showForm(value);
     }
-    if (value.number === undefined || value.number < asked) return;
-    const { error = "", done = "" } = value.reply || {};
-    say(part("notice"), error);
-    say(part("done"), done);
   };
 }

@@ -89,11 +89,11 @@ class VllmSection:
     async def _start(self, asked: Mapping[str, Any]) -> Reply:
         await self._services.vllm.choose(dict(asked["options"]))
         await self._services.vllm.start()
-        return {"done": "vLLM is starting."}
+        return {}
 
     async def _stop(self, _asked: Mapping[str, Any]) -> Reply:
         await self._services.vllm.stop()
-        return {"done": "vLLM was stopped."}
+        return {}
 
 
 def vllm_value(view: VllmView) -> dict[str, Any]:
