@@ -57,7 +57,7 @@ export function mount({ element, trigger, signal }) {
   const part = partsOf(element);
   const again = part("look", HTMLButtonElement);
   let isLooking = false;
-  let seen = "";
+  let hasUnknown = false;
   const look = (/** @type {boolean} */ anew) => {
     if (isLooking) return;
     isLooking = true;
@@ -69,7 +69,7 @@ export function mount({ element, trigger, signal }) {
   let isInView = false;
   const watching = new IntersectionObserver((entries) => {
     isInView = entries.some((entry) => entry.isIntersecting);
-    if (isInView && seen) look(false);
+    if (isInView && hasUnknown) look(false);
   });
   watching.observe(element);
   signal.addEventListener("abort", () => watching.disconnect());
@@ -82,11 +82,7 @@ export function mount({ element, trigger, signal }) {
     say(part("notice"), broken);
     if (!servers) return;
     if (isNewFor(part("servers"), servers)) part("servers").replaceChildren(...servers.map(serverBlock));
-    const unknown = servers
-      .filter((each) => each.kind && !each.abilities.length && !each.problem)
-      .map((each) => each.id);
-    const isNew = unknown.join() !== seen;
-    seen = unknown.join();
-    if (isNew && seen && isInView) look(false);
+    hasUnknown = servers.some((each) => each.kind && !each.abilities.length && !each.problem);
+    if (hasUnknown && isInView) look(false);
   };
 }
