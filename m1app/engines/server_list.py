@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from m1app.access.person import Permission, needs
-from m1app.engines.service import MORE_ENGINE_SECONDS, EngineService, ServerPlace
+from m1app.engines.server_place import ServerPlace
+from m1app.engines.service import MORE_ENGINE_SECONDS, EngineService
 from models.engine.client import OpenAIEngine
 from models.engine.probing import Abilities, probe
 from models.engine.protocol import EngineInfo
@@ -56,8 +57,10 @@ class ServerList:
     async def _view(self, place: ServerPlace, *, is_probing: bool) -> ServerView:
         try:
             async with asyncio.timeout(MORE_ENGINE_SECONDS):
-                engine = place.client()
-                info, models = await engine.describe(), await engine.served_models()
+                models = await place.client("").served_models()
+                # One of several stands for the server.
+                engine = place.client("" if len(models) == 1 else next(iter(models), ""))
+                info = await engine.describe()
         except ModelsError as exc:
             return ServerView(place, problem=str(exc))
         except TimeoutError:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -20,13 +19,15 @@ from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.engines.managed_vllm import VLLM_PLACE, ManagedVllm
 from m1app.engines.own_servers import embedded_server, replica_clients
 from m1app.engines.served_name import read_served_name, served_name
+from m1app.engines.server_place import ServerPlace
 from m1app.engines.shared_endpoint import SharedEndpoint
+from m1app.engines.vllm_runner import VllmRunner
 from m1app.settings import EngineChoice, Settings
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
-from models.errors import CatalogError, ModelsError, ServerGone, ServerStartFailed, UnknownModel
+from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
 from models.profiles import ProfileMatch, Profiles
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
@@ -63,20 +64,6 @@ class EngineStatus:
     """Model id, if known."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerPlace:
-    """One server that the app can ask."""
-
-    id: str
-    title: str
-    """What it is to the app, such as "Embedded engine"."""
-    address: str
-    """Empty while it has none."""
-    client: Callable[[], OpenAIEngine]
-    hardware: str = ""
-    """Where it runs, in words, if that is known."""
-
-
 MORE_ENGINE_SECONDS = 10.0
 """How long an additional server may take to list its models, before those of the others are shown without them."""
 
@@ -107,8 +94,7 @@ class EngineService:
         self._chosen = ChosenModel(settings.home)
         self._embedded = EmbeddedModels(settings, self._catalog, self._policy, self._is_generating)
         self.vllm = ManagedVllm(settings, self._catalog, self._shared, self._policy)
-        self._beside: ManagedServer | None = None
-        """The vLLM that runs beside the app's engine."""
+        self._vllm = VllmRunner(self.vllm)
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
@@ -138,8 +124,8 @@ class EngineService:
 
         Does nothing if it was started before: see `restart`.
         """
-        if self.choice is not EngineChoice.VLLM and not self._is_worker and self._beside is None:
-            start_thread(self._take_over_vllm, "vllm-take-over")
+        if self.choice is not EngineChoice.VLLM and not self._is_worker:
+            start_thread(self._vllm.take_over, "vllm-take-over")
         is_starting = self._starter is not None and self._starter.is_alive()
         if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
             return
@@ -194,40 +180,37 @@ class EngineService:
     def _own_places(self) -> list[ServerPlace]:
         engine = self.engine()
         if isinstance(engine, Replicas):
-            clients = engine.engines.items()
-            return [ServerPlace(f"own {url}", "Remote engine", url, partial(_same, each)) for url, each in clients]
-        title = {
-            EngineChoice.EMBEDDED: "Embedded engine",
-            EngineChoice.VLLM: "Managed vLLM",
-            EngineChoice.REMOTE: "Remote engine",
-        }[self.choice]
-        address = self._settings.engine_url if self.choice is EngineChoice.REMOTE else _address_of(self._server)
-        return [ServerPlace("own", title, address, partial(_same, engine), self.hardware)]
+            return [
+                ServerPlace(f"own {url}", "Remote engine", url, lambda _, each=each: each)  # type: ignore[misc]
+                for url, each in engine.engines.items()
+            ]
+        title = {EngineChoice.EMBEDDED: "Embedded engine", EngineChoice.VLLM: "Managed vLLM"}
+        address = self._settings.engine_url or _address_of(self._server)
+        return [ServerPlace("own", title.get(self.choice, "Remote engine"), address, self._client, self.hardware)]
 
     def _further_places(self) -> list[ServerPlace]:
         return [
-            ServerPlace(f"further {name}", "Embedded, further model", _address_of(server), self._client(name))
+            ServerPlace(f"further {name}", "Embedded, further model", _address_of(server), partial(self._client, name))
             for name, server in self._embedded.loaded()
         ]
 
     def _places_elsewhere(self) -> list[ServerPlace]:
         places = [
-            ServerPlace(place, "Further server", endpoint.base_url, self._client(served_name("", place)))
+            ServerPlace(place, "Further server", endpoint.base_url, partial(self._client_at, place))
             for place, endpoint in self._more.items()
         ]
-        if self._beside is None:
+        if not (self._is_beside(VLLM_PLACE) and self._vllm.server):
             return places
-        address, hardware = _address_of(self._beside), self._beside.status().hardware
-        client = self._client(served_name("", VLLM_PLACE))
-        return [ServerPlace(VLLM_PLACE, "Managed vLLM", address, client, hardware), *places]
+        address, client = _address_of(self._vllm.server), partial(self._client_at, VLLM_PLACE)
+        return [ServerPlace(VLLM_PLACE, "Managed vLLM", address, client, self._vllm.hardware), *places]
 
-    def _client(self, name: str) -> Callable[[], OpenAIEngine]:
-        def client() -> OpenAIEngine:
-            engine = self.engine(name)
-            assert isinstance(engine, OpenAIEngine)
-            return engine
+    def _client(self, name: str, *_: str) -> OpenAIEngine:
+        engine = self.engine(name)
+        assert isinstance(engine, OpenAIEngine)
+        return engine
 
-        return client
+    def _client_at(self, place: str, model: str) -> OpenAIEngine:
+        return self._client(served_name(model, place))
 
     @property
     def hardware(self) -> str:
@@ -270,7 +253,7 @@ class EngineService:
         if self.choice is EngineChoice.EMBEDDED:
             further = await asyncio.to_thread(self._embedded.names)  # checks for their files
             own = (*own, *(name for name in further if name not in own))
-        places = [*self._more, *([VLLM_PLACE] if self._beside else [])]
+        places = [*self._more, *([VLLM_PLACE] if self._is_beside(VLLM_PLACE) and self._vllm.server else [])]
         others = await asyncio.gather(*map(self._models_at, places))
         return (*own, *(name for names in others for name in names))
 
@@ -333,6 +316,8 @@ class EngineService:
         """Restart a managed engine, after a failure or on request."""
         if self._server is None:
             self.start()
+        elif self.choice is EngineChoice.VLLM:
+            start_thread(self._start_vllm, "engine-restart")  # with the options as they are now
         else:
             start_thread(self._server.restart, "engine-restart")
 
@@ -356,47 +341,20 @@ class EngineService:
     @needs(Permission.MANAGE)
     async def stop_vllm(self) -> None:
         """Stop the managed vLLM, also one that was kept by an earlier start; raises ServerError."""
-        await asyncio.to_thread(self._stop_vllm)
+        await asyncio.to_thread(self._vllm.stop)
 
     @property
     def vllm_server(self) -> ManagedServer | None:
         """The managed vLLM as it was started last; None if it was not."""
-        return self._server if self.choice is EngineChoice.VLLM else self._beside
+        return self._vllm.server
 
     def _start_vllm(self) -> None:
-        if self._starter is not None:
-            self._starter.join(_LOAD_SECONDS)
-        earlier = self.vllm_server
-        is_running = earlier is not None and earlier.status().pid is not None
-        server = self.vllm.make(may_ask_hub=True, is_running=is_running)
-        if earlier is not None and is_running:
-            earlier.stop()
-        self._start_error = ""
+        server = self._vllm.start(may_ask_hub=True)
         if self.choice is EngineChoice.VLLM:
-            self._server = server
-        else:
-            self._beside = server
-        server.start()
-
-    def _stop_vllm(self) -> None:
-        if self.vllm_server is not None:
-            self.vllm_server.stop()
-        self.vllm.end_kept()
-
-    def _take_over_vllm(self) -> None:
-        """Run the vLLM that an earlier start has kept, if it is to be kept now."""
-        if self.vllm.options().is_kept and self.vllm.kept.read() is not None:
-            server = self.vllm.make()
-            if self._beside is None and not self._is_closing.is_set():
-                self._beside = server
-                server.start()
+            self._server, self._start_error = server, ""
 
     def _endpoint_beside(self) -> Endpoint:
-        if self._is_worker:
-            return self._shared.read()
-        if self._beside is None:
-            raise ServerGone("vLLM is not running. Start it on the page Admin, tab Models.")
-        return self._beside.endpoint()
+        return self._shared.read() if self._is_worker else self._vllm.endpoint()
 
     @property
     def default_model(self) -> str:
@@ -458,23 +416,26 @@ class EngineService:
         for engine in self._engines.values():
             await engine.aclose()
         self._embedded.stop()
-        for server in filter(None, (self._server, self._beside)):
-            server.leave()
+        await asyncio.to_thread(self._vllm.leave)
+        if self._server:
+            self._server.leave()
 
     def _start(self) -> None:
         with reported("starting the engine", self._note_start_error):
-            server = self._make_server()
-            if not self._is_closing.is_set():
-                self._server = server
-                server.start()
+            if self.choice is EngineChoice.VLLM:
+                if not self._is_closing.is_set():
+                    self._server = self._vllm.start()
+            else:
+                server = self._make_server()
+                if not self._is_closing.is_set():
+                    self._server = server
+                    server.start()
 
     def _note_start_error(self, message: str) -> None:
         self._start_error = message
 
     def _make_server(self) -> ManagedServer:
         logs = self._settings.logs_directory
-        if self.choice is EngineChoice.VLLM:
-            return self.vllm.make()
         model = self._catalog.current().get(self._model_id())
         download(
             model,
@@ -519,7 +480,3 @@ class EngineService:
 
 def _address_of(server: ManagedServer | None) -> str:
     return (server.status().base_url if server else None) or ""
-
-
-def _same(engine: OpenAIEngine) -> OpenAIEngine:
-    return engine

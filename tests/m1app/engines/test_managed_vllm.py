@@ -22,6 +22,7 @@ from models.servers.managed_server import ServerState
 from models.servers.vllm_options import VllmOptions
 from models.weights.catalog import Catalog
 from tests.e2e.running_app import closed_port
+from tests.models.engine.scripted_server import Script, chunk, serving, stream
 from tests.models.servers.server_cases import is_running, wait_until
 from tests.models.servers.vllm_stand_in import write_folder, write_python
 from tests.models.weights.hub_stand_in import Hub, serving_hub
@@ -82,6 +83,38 @@ async def test_it_runs_beside_another_engine_under_a_name_of_its_own(make: Make,
     with pytest.raises(ServerError, match="is not running"):
         await engines.engine("tiny @ vllm").tokenize("a", parse_special=False)
     assert not is_running(view.pid or 0)
+
+
+async def test_a_job_of_another_process_finds_it(make: Make, folder: str) -> None:
+    engines, vllm = make()
+    await vllm.choose({"model": folder})
+    await vllm.start()
+    await ready(vllm)
+    worker = EngineService(engines._settings, Catalog.load(), load_profiles(), is_worker=True)
+    assert (await worker.engine("tiny @ vllm").describe()).model == "tiny"
+    await worker.aclose()
+    assert (await vllm.view()).state is ServerState.READY
+
+
+async def test_its_model_is_offered_with_those_of_the_engine(make: Make, folder: str) -> None:
+    with serving(Script(stream(chunk("a", [97], "stop")))) as script:
+        engines, vllm = make(engine_url=script.url)
+        assert await engines.models() == ("scripted",)
+        await vllm.choose({"model": folder})
+        await vllm.start()
+        await ready(vllm)
+        assert await engines.models() == ("scripted", "tiny @ vllm")
+
+
+async def test_restart_of_the_engine_uses_the_options_as_they_are(make: Make, folder: str) -> None:
+    engines, vllm = make(engine="vllm", model=folder)
+    engines.start()
+    await asyncio.to_thread(engines.wait_ready, 30)
+    first = await ready(vllm)
+    await vllm.choose({"context_tokens": 512})
+    engines.restart()
+    assert await asyncio.to_thread(wait_until, lambda: not is_running(first.pid or 0))
+    assert "--max-model-len 512" in (await ready(vllm)).command
 
 
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
