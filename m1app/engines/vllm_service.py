@@ -1,6 +1,7 @@
 """The managed vLLM, for people: what is chosen, what a start would do, what runs; start and stop."""
 
 import asyncio
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from m1app.access.person import Permission, needs
-from m1app.engines.managed_vllm import VLLM_PLACE, VllmPlan, said_command
+from m1app.engines.managed_vllm import VLLM_PLACE, VllmPlan, said_arguments, said_command
 from m1app.engines.service import EngineService, EngineState
 from m1app.settings import EngineChoice, Settings
 from models.errors import ServerError, ServerRefused
@@ -144,7 +145,7 @@ class VllmService:
             options=options,
             fixed=self._vllm.fixed,
             models=tuple(each.id for each in self._engines.catalog().models if "vllm" in each.engines),
-            more_arguments=self._settings.vllm_args,
+            more_arguments=said_arguments(shlex.split(self._settings.vllm_args)),
             is_engine=is_engine,
             state=state,
             message="" if is_ready else message,

@@ -1,12 +1,10 @@
-"""A server process that goes on when the app ends, and the record by which a later start of the app finds it.
+"""A server process that goes on when the app ends.
 
 Loading a large model takes minutes, so a server may be kept over a restart of the app, also over one that was killed.
-Instead of a guard it has a record: process, address, key, and what it was started with. The record is in a file that
-only its user can read; it is written before the server's program runs, so no server is without one. Linux only.
+Instead of a guard it has a record (`kept_record`), which is written before the server's program runs: no server is
+without one.
 """
 
-import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -14,28 +12,20 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
-import filelock
-import httpx2
-
-from models.engine.endpoint import Endpoint
+from models.errors import ServerStartFailed
+from models.servers.kept_record import Answer, KeptRecord, KeptServers, ask, fingerprint, process_start
 from models.servers.process_guard import inherited_environment
 from models.servers.server_log import LINE_CHARACTERS, ServerLog
-from models.servers.server_process import GRACE_SECONDS, ServerCommand, describe_exit, with_port
+from models.servers.server_process import GRACE_SECONDS, ServerCommand, describe_exit
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_PROC = Path("/proc")
 _POLL_SECONDS = 0.1
 _MOST_OUTPUT_BYTES = 5 << 20
 _LATEST_BYTES = 16 << 10
 """Of the output of a server that was started earlier; the log has the rest already."""
-_LISTING_BYTES = 1 << 20
-_SECONDS = 2.0
-_LOCK_SECONDS = 60.0
 # Runs the command only once its record is written, in the same process; does nothing if the app ended before that.
 _WAIT = """
 import os, sys
@@ -43,141 +33,6 @@ if os.read(0, 1):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.execvp(sys.argv[1], sys.argv[1:])
 """
-
-
-def process_start(pid: int) -> str | None:
-    """What tells a process from a later one with its number: the machine's boot and the time since; None if it ended.
-
-    None where the system does not say, too.
-    """
-    try:
-        # The name, in parentheses, may hold anything.
-        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRecord:
-    """A server that was kept."""
-
-    pid: int
-    started: str
-    """See `process_start`."""
-    base_url: str
-    api_key: str = field(repr=False)
-    fingerprint: str
-    """See `fingerprint`."""
-    model: str
-    """The name that it serves."""
-    owner_pid: int
-    """The app's process that uses it, or used it last."""
-    owner_started: str
-
-    @property
-    def is_running(self) -> bool:
-        """Whether that process still runs."""
-        return process_start(self.pid) == self.started
-
-    @property
-    def other_owner(self) -> int | None:
-        """Another process of the app that uses it now; None if there is none."""
-        is_ours = self.owner_pid == os.getpid()
-        return None if is_ours or process_start(self.owner_pid) != self.owner_started else self.owner_pid
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it is asked."""
-        return Endpoint(self.base_url, self.api_key)
-
-
-class KeptServers:
-    """The place of one server's record and output."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        """Args:
-        directory: made when it is needed.
-        name: of the files in it.
-        """
-        self._path = directory / f"{name}-kept.json"
-        self.output = directory / f"{name}-output.log"
-
-    def locked(self) -> filelock.BaseFileLock:
-        """Held while it is decided whether a server is started: one of two processes waits for the other."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return filelock.FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS)
-
-    def read(self) -> KeptRecord | None:
-        """The record of a server that runs; what is left of one that has ended is removed."""
-        try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            record = KeptRecord(**content)
-            is_whole = type(record.pid) is int and record.pid > 1 and type(record.owner_pid) is int
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError):
-            is_whole = False
-        if not is_whole or not record.is_running:
-            self.remove()
-            return None
-        return record
-
-    def write(self, record: KeptRecord) -> None:
-        """Keep a record; raises OSError."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        # Created with these permissions, so that the key is never readable by others.
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(asdict(record), file)
-        partial.replace(self._path)
-
-    def remove(self) -> None:
-        """Remove the record, if there is one."""
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-
-def fingerprint(command: ServerCommand) -> str:
-    """The same for two commands that differ only in address and secrets."""
-    argv = with_port(command, "PORT")
-    env = {name: value for name, value in command.env.items() if name not in command.secrets}
-    return hashlib.sha256(json.dumps([argv, sorted(env.items()), str(command.cwd)]).encode()).hexdigest()
-
-
-class Answer(StrEnum):
-    """How a server that was kept answers."""
-
-    NONE = "none"
-    """Not at all, or not yet."""
-    GOOD = "good"
-    FOREIGN = "foreign"
-    """It refuses the key, or serves other models."""
-
-
-def ask(record: KeptRecord) -> Answer:
-    """Ask a kept server for its models. Blocks for a few seconds."""
-    headers = {"Authorization": f"Bearer {record.api_key}"}
-    body = b""
-    try:
-        url = f"{record.base_url}/v1/models"
-        with httpx2.stream("GET", url, headers=headers, timeout=_SECONDS, trust_env=False) as answer:
-            if answer.status_code in (401, 403):
-                return Answer.FOREIGN
-            if answer.status_code != 200:
-                return Answer.NONE
-            for piece in answer.iter_bytes():
-                body += piece
-                if len(body) > _LISTING_BYTES:
-                    return Answer.FOREIGN
-    except httpx2.HTTPError:
-        return Answer.NONE
-    try:
-        names = [entry["id"] for entry in json.loads(body)["data"]]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return Answer.FOREIGN
-    return Answer.GOOD if record.model in names else Answer.FOREIGN
 
 
 class KeptProcess:
@@ -329,6 +184,49 @@ class KeptProcess:
         text = line.decode("utf-8", "replace")
         if text.strip() and self._log is not None:
             self._on_line(self._log.add(text))
+
+
+def adopt(
+    kept: KeptServers,
+    record: KeptRecord,
+    command: ServerCommand | None,
+    log: ServerLog,
+    on_line: Callable[[str], None],
+) -> KeptProcess | None:
+    """Take over a server of an earlier start, under the lock; None if it had to be stopped.
+
+    Args:
+        kept: has the record.
+        record: of a process that runs.
+        command: with which a server would be started; None if it is not to be kept.
+        log: says what was done.
+        on_line: see `KeptProcess`.
+
+    Raises:
+        ServerStartFailed: another process of the app uses it with another command, or it is not what is recorded; it
+            was not touched.
+    """
+    place = f"process {record.pid} at {record.base_url}"
+    is_same = command is not None and fingerprint(command) == record.fingerprint
+    if not is_same and record.other_owner:
+        raise ServerStartFailed(
+            f"The server of this home ({place}) is in use by process {record.other_owner} of the app, with other "
+            "options. Stop it there first: there is memory for one."
+        )
+    if not is_same:
+        log.add(f"The server of an earlier start ({place}) is stopped: its command was another one.")
+        end_record(kept, record)
+        return None
+    if ask(record) is Answer.FOREIGN:
+        raise ServerStartFailed(
+            f"The server that was kept ({place}) refuses its key or serves another model than {record.model}. It was "
+            "not touched. Stop it, and start again."
+        )
+    if not record.other_owner:
+        record = replace(record, owner_pid=os.getpid(), owner_started=process_start(os.getpid()) or "")
+        kept.write(record)
+    log.add(f"The server of an earlier start ({place}) is taken over.")
+    return KeptProcess(record, None, kept.output, log, on_line)
 
 
 def end_kept_server(kept: KeptServers) -> None:

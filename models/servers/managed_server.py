@@ -4,7 +4,6 @@ One thread per server runs all its starts; callers only read the state it leaves
 is in its `ServerProgram` (see `llama_server` and `vllm_server`); `server_process` is one run of it.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +17,8 @@ import httpx2
 
 from models.engine.endpoint import Endpoint
 from models.errors import ServerError, ServerGone, ServerStartFailed
-from models.servers.kept_server import (
-    Answer,
-    KeptProcess,
-    KeptRecord,
-    KeptServers,
-    ask,
-    end_kept_server,
-    end_record,
-    fingerprint,
-    process_start,
-)
+from models.servers.kept_record import KeptServers
+from models.servers.kept_server import KeptProcess, adopt, end_kept_server
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
 from models.servers.server_process import ServerCommand, ServerProcess, with_port
@@ -294,7 +284,15 @@ class ManagedServer:
             return self._begin_anew()
         with self._kept.locked():
             record = self._kept.read()
-            return (self._adopt(record) if record else None) or self._begin_anew()
+            if record is None:
+                return self._begin_anew()
+            self.log.hide(record.api_key)
+            command = self.program.command(record.api_key)
+            adopted = adopt(self._kept, record, command if self.is_kept else None, self.log, self._note_progress)
+            if adopted is None:
+                return self._begin_anew()
+            self.command = replace(command, argv=with_port(command, record.port), base_url=record.base_url)
+            return adopted, record.api_key
 
     def _begin_anew(self) -> tuple[ServerProcess | KeptProcess, str]:
         key = secrets.token_urlsafe(32)
@@ -304,35 +302,6 @@ class ManagedServer:
             started = KeptProcess.start(command, key, self.program.model, self._kept, self.log, self._note_progress)
             return started, key
         return ServerProcess(command, self.log, self._note_progress), key
-
-    def _adopt(self, record: KeptRecord) -> tuple[KeptProcess, str] | None:
-        """Take over a server that was kept; None if it had to be stopped. Raises ServerStartFailed if it is foreign."""
-        assert self._kept is not None
-        self.log.hide(record.api_key)
-        command = self.program.command(record.api_key)
-        is_same = fingerprint(command) == record.fingerprint
-        name, place = self.program.name, f"process {record.pid} at {record.base_url}"
-        if record.other_owner and not (is_same and self.is_kept):
-            raise ServerStartFailed(
-                f"{name} of this home ({place}) is in use by process {record.other_owner} of the app, with other "
-                "options. Stop it there first: there is memory for one."
-            )
-        if not (is_same and self.is_kept):
-            self.log.add(f"The server of an earlier start ({place}) is stopped: its command was another one.")
-            end_record(self._kept, record)
-            return None
-        if ask(record) is Answer.FOREIGN:
-            raise ServerStartFailed(
-                f"{name} that was kept ({place}) refuses its key or serves another model than "
-                f"{record.model}. It was not touched. Stop it, and start again."
-            )
-        if not record.other_owner:
-            record = replace(record, owner_pid=os.getpid(), owner_started=process_start(os.getpid()) or "")
-            self._kept.write(record)
-        self.log.add(f"The server of an earlier start ({place}) is taken over.")
-        argv = with_port(command, record.base_url.rpartition(":")[2])
-        self.command = replace(command, argv=argv, base_url=record.base_url)
-        return KeptProcess(record, None, self._kept.output, self.log, self._note_progress), record.api_key
 
     def _finish(self, process: ServerProcess | KeptProcess) -> None:
         """Leave a kept process, or end any other one and what it started."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ServerNotInstalled
-from models.servers.kept_server import KeptServers
+from models.servers.kept_record import KeptServers
 from models.servers.managed_server import ManagedServer, ServerProgram
 from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
@@ -45,7 +45,7 @@ class VllmLaunch:
     """A directory of safetensors, or a repository on the Hugging Face hub."""
     served_name: str
     """The model name that requests use."""
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = field(default=(), repr=False)
     """Further arguments for vLLM's server, such as `--tensor-parallel-size 2`; they take precedence."""
     context_length: int | None = None
     """Tokens of prompt and completion together; None uses the model's own limit."""

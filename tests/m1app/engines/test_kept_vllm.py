@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.servers.kept_server import KeptServers, ask, end_kept_server
+from models.servers.kept_record import KeptServers, ask
+from models.servers.kept_server import end_kept_server
 from tests.conftest import VLLM_PYTHON
 from tests.e2e.running_app import RunningApp
 from tests.models.servers.server_cases import is_running

@@ -143,6 +143,16 @@ async def test_the_environment_takes_precedence_and_is_named(make: Make, folder:
     assert engines.choice is EngineChoice.VLLM
 
 
+async def test_secrets_of_the_machine_are_shown_nowhere(make: Make, folder: str) -> None:
+    _, vllm = make(vllm_args="--api-key s3cret --hf_token=s3cret --seed 2", hub_token="s3cret")
+    await vllm.choose({"model": folder})
+    view = await vllm.view()
+    assert view.command.endswith("--api-key *** --hf-token=*** --seed 2")
+    assert "HF_TOKEN=***" in view.command
+    assert view.more_arguments == "--api-key *** --hf-token=*** --seed 2"
+    assert "s3cret" not in repr(view)
+
+
 async def test_as_the_engine_it_is_replaced_when_its_options_change(make: Make, folder: str, tmp_path: Path) -> None:
     engines, vllm = make(engine="vllm", model=folder)
     engines.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ServerStartFailed
-from models.servers.kept_server import KeptServers, fingerprint, process_start
+from models.servers.kept_record import KeptServers, fingerprint, process_start
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.server_process import ServerCommand
 from models.servers.vllm_server import VllmLaunch, launched_server
