@@ -17,7 +17,7 @@ from m1app.background import start_thread
 from m1app.engines.own_servers import embedded_server
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
-from models.errors import CatalogError, DownloadError, ServerStartFailed
+from models.errors import CatalogError, DownloadError, ServerGone, ServerStartFailed
 from models.servers.managed_server import ManagedServer
 from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog, CatalogModel
@@ -93,6 +93,13 @@ class EmbeddedModels:
             UnknownModel: it is not in the catalog.
         """
         return self._server(model_id).endpoint()
+
+    def look(self, model_id: str) -> Endpoint:
+        """As `endpoint`, for a model that is loaded; it does not count as used, and nothing is started."""
+        server = self._servers.get(model_id)
+        if server is None:
+            raise ServerGone(f"{model_id} is not loaded any more.")
+        return server.endpoint()
 
     async def ready(self, model_id: str) -> None:
         """Wait until a model is served; raises like `endpoint`."""

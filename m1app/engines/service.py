@@ -99,6 +99,7 @@ class EngineService:
         self._server: ManagedServer | None = None
         self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
         """Clients by model, the last used one last. Names come from people: those that nobody serves are dropped."""
+        self._onlookers: dict[str, OpenAIEngine] = {}
         self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
         self._starter: threading.Thread | None = None
         self._is_closing = threading.Event()
@@ -190,7 +191,9 @@ class EngineService:
 
     def _further_places(self) -> list[ServerPlace]:
         return [
-            ServerPlace(f"further {name}", "Embedded, further model", _address_of(server), partial(self._client, name))
+            ServerPlace(
+                f"further {name}", "Embedded, further model", _address_of(server), partial(self._onlooker, name)
+            )
             for name, server in self._embedded.loaded()
         ]
 
@@ -208,6 +211,12 @@ class EngineService:
         engine = self.engine(name)
         assert isinstance(engine, OpenAIEngine)
         return engine
+
+    def _onlooker(self, name: str, _: str) -> OpenAIEngine:
+        """A client of a further embedded model that does not keep it from being stopped for another."""
+        if name not in self._onlookers:
+            self._onlookers[name] = OpenAIEngine(partial(self._embedded.look, name), name)
+        return self._onlookers[name]
 
     def _client_at(self, place: str, model: str) -> OpenAIEngine:
         return self._client(served_name(model, place))
@@ -413,7 +422,7 @@ class EngineService:
     async def aclose(self) -> None:
         """Close connections and stop the managed engine."""
         self._is_closing.set()
-        for engine in self._engines.values():
+        for engine in (*self._engines.values(), *self._onlookers.values()):
             await engine.aclose()
         self._embedded.stop()
         await asyncio.to_thread(self._vllm.leave)

@@ -1,5 +1,6 @@
 """What servers can do, found out by asking them, and what is done instead."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.engine.probing import Abilities
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from tests.e2e.running_app import closed_port
+from tests.m1app.engines.test_embedded_models import entry
 from tests.models.engine.scripted_server import Script, chunk, fail, serving, stream
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -68,6 +70,25 @@ async def test_the_real_vllm_is_found_able(
     servers = listed(services, tmp_path, engine_url=vllm_endpoint.base_url, engine_api_key=vllm_endpoint.api_key)
     (view,) = await servers.servers(is_probing=True)
     assert view.abilities == ABLE
+
+
+@pytest.mark.engine
+async def test_looking_at_a_further_model_does_not_keep_it_from_being_stopped(
+    services: list[EngineService], tmp_path: Path, smollm2_path: Path
+) -> None:
+    (tmp_path / "logs").mkdir()
+    servers = listed(services, tmp_path, context_length=512, parallel_requests=1, threads=1)
+    (tmp_path / "catalog.toml").write_text(entry("tuned-one", smollm2_path), encoding="utf-8")
+    (engines,) = services
+    await engines.prepare("tuned-one")
+    used = dict(engines._embedded._used_at)
+    own, further = await servers.servers(is_probing=True)
+    assert "not ready yet" in own.problem  # it was not started
+    assert (further.place.title, further.models) == ("Embedded, further model", ("tuned-one",))
+    assert further.abilities is not None
+    assert engines._embedded._used_at == used
+    await asyncio.to_thread(engines.unload, "tuned-one")
+    assert len(await servers.servers()) == 1
 
 
 async def test_servers_of_every_kind_are_listed_also_those_that_are_down(
