@@ -21,7 +21,9 @@ from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.model_library import ModelLibrary
 from m1app.engines.profile_library import ProfileLibrary
+from m1app.engines.server_list import ServerList
 from m1app.engines.service import EngineService
+from m1app.engines.vllm_service import VllmService
 from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
 from m1app.privacy.erasure import ErasureService
@@ -61,6 +63,8 @@ class Services:
     engine_watch: EngineWatch
     models: ModelLibrary
     own_profiles: ProfileLibrary
+    vllm: VllmService
+    servers: ServerList
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -161,6 +165,8 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engine_watch=EngineWatch(engines),
         models=ModelLibrary(settings, engines, profiles),
         own_profiles=ProfileLibrary(settings, engines, profiles),
+        vllm=VllmService(settings, engines),
+        servers=ServerList(engines),
         probe=ProbeService(planner, database, identifiers, quota),
         sweeps=SweepService(planner, database, identifiers=identifiers, quota=quota),
         annotations=AnnotationService(database, taxonomy),

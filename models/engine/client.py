@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
@@ -33,12 +34,15 @@ from models.engine.protocol import (
     TokenIds,
 )
 from models.engine.stream_allowance import StreamAllowance
-from models.errors import BadEngineResponse, EngineDropped, EngineError, RateLimited
+from models.errors import BadEngineResponse, EngineDropped, EngineError, ModelNotServed, RateLimited
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _MAX_BACKOFF_SECONDS = 8.0
+_INFO_SECONDS = 5.0
+"""How long a description holds."""
+_METRICS_SECONDS = 10.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
 # Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
 # spares only what the vocabulary calls special, which Qwen3's <think> is not.
@@ -72,6 +76,8 @@ class OpenAIEngine:
         self._limits = limits or EngineLimits()
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
+        self._info_at = 0.0
+        self._is_asking = False
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
         self._beginning: str | None = None
         self._keeps_text = False
@@ -83,12 +89,28 @@ class OpenAIEngine:
         """See `Engine.describe`."""
         base_url = self._endpoint().base_url
         if self._info is None or self._info_of != base_url:
-            self._info = await self._describe()
-            self._info_of = base_url
+            self._learn(await self._describe(), base_url)
+        elif self._is_old() and not self._is_asking:
+            # A server that was restarted with another model keeps its address. llama.cpp answers nothing else while
+            # all of its threads stream, and names its model in every response.
+            self._is_asking = True
+            try:
+                self._learn(await self._describe(), base_url)
+            finally:
+                self._is_asking = False
+        assert self._info is not None
+        return self._info
+
+    def _is_old(self) -> bool:
+        is_old = time.monotonic() - self._info_at > _INFO_SECONDS
+        return is_old and self._info is not None and self._info.kind is not EngineKind.LLAMA_CPP
+
+    def _learn(self, info: EngineInfo, base_url: str) -> None:
+        if info != self._info or base_url != self._info_of:
             self._token_ids.clear()
             self._beginning = None
             self._keeps_text = False
-        return self._info
+        self._info, self._info_of, self._info_at = info, base_url, time.monotonic()
 
     async def served_models(self) -> tuple[str, ...]:
         """Names of the models that the engine serves; raises EngineError."""
@@ -178,6 +200,7 @@ class OpenAIEngine:
                 if error := event.get("error"):
                     error = error if isinstance(error, dict) else {"message": error}
                     raise engine_wire.error_for(200, "", error, model=info.model)
+                self._check_model(event, info)
                 chunk = engine_wire.read_chunk(event, with_logprobs=request.top_logprobs > 0)
                 chunk = await ids.complete(chunk, engine_wire.tokens_generated(event))
                 allowance.take_chunk(chunk)
@@ -186,9 +209,34 @@ class OpenAIEngine:
         if not is_finished:
             raise EngineDropped("The engine ended the stream too early. Run the question again.")
 
+    async def metrics(self) -> str:
+        """The text of the server's `/metrics`; raises EngineError if it has none."""
+        return await self._retrying(self._metrics)
+
+    async def properties(self) -> dict[str, Any]:
+        """llama.cpp's `/props`; raises EngineError."""
+        return await self._get("/props")
+
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
         await self._connections.aclose()
+
+    def _check_model(self, event: dict[str, Any], info: EngineInfo) -> None:
+        """llama.cpp answers whatever model is asked for, and says which one it has."""
+        found = event.get("model")
+        if info.kind is EngineKind.LLAMA_CPP and isinstance(found, str) and found != info.model:
+            self._info = None
+            raise ModelNotServed(
+                f"The engine was restarted with another model: it answers as {shown(found, 100)!r}, not as "
+                f"{info.model!r}. Nothing of that was kept. Run the question again, or start the earlier model again."
+            )
+
+    async def _metrics(self) -> str:
+        with mapped_errors():
+            async with asyncio.timeout(_METRICS_SECONDS):
+                sent = await self._send("GET", "/metrics", None, _METRICS_SECONDS)
+                with closing(sent.response) as response:
+                    return (await read_reply(response, self._limits.reply_bytes_after(0))).decode("utf-8", "replace")
 
     async def _listing(self) -> list[description.Json]:
         return description.read_listing(await self._get("/v1/models"), self._endpoint().base_url, self._limits)
