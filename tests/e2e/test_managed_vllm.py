@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from models.servers.kept_record import KeptServers
+from models.servers.kept_server import end_kept_server
 from tests.e2e.running_app import RunningApp, make_home, running, wait_until
 from tests.models.servers.server_cases import is_running
 from tests.models.servers.vllm_stand_in import write_folder, write_python
@@ -25,6 +27,7 @@ def own_app(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory, starts
     python = write_python(tmp_path_factory.mktemp("venv"), seconds=1, starts=starts)
     with running(RunningApp(home, M1_VLLM_PYTHON=str(python))) as started:
         yield started
+    end_kept_server(KeptServers(home / "run", "vllm"))
 
 
 @pytest.fixture

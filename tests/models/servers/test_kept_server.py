@@ -13,6 +13,7 @@ import pytest
 
 from models.errors import ServerStartFailed
 from models.servers.kept_record import KeptServers, fingerprint, process_start
+from models.servers.kept_server import end_kept_server
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.server_process import ServerCommand
 from models.servers.vllm_server import VllmLaunch, launched_server
@@ -33,14 +34,17 @@ def make(tmp_path: Path, starts: Path) -> Iterator[Make]:
     """Makes servers of one home; whatever runs in the end is stopped."""
     python = write_python(tmp_path, starts=starts)
     folder = write_folder(tmp_path / "model")
+    kept, servers = KeptServers(tmp_path / "run", "vllm"), list[ManagedServer]()
 
     def made(*arguments: str, name: str = "model", is_kept: bool = True) -> ManagedServer:
         launch = VllmLaunch(python, str(folder), name, arguments)
-        kept = KeptServers(tmp_path / "run", "vllm")
-        return launched_server(launch, tmp_path / "vllm.log", QUICK, kept=kept, is_kept=is_kept)
+        servers.append(launched_server(launch, tmp_path / "vllm.log", QUICK, kept=kept, is_kept=is_kept))
+        return servers[-1]
 
     yield made
-    made().stop()
+    for server in servers:
+        server.stop()
+    end_kept_server(kept)
 
 
 def pids(starts: Path) -> list[int]:
@@ -133,9 +137,9 @@ def test_a_server_that_does_not_answer_as_recorded_is_not_touched(
 
 
 def test_a_record_of_another_process_is_removed_and_that_process_lives(make: Make, tmp_path: Path) -> None:
-    started(make()).stop()
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
+        time.sleep(0.05)  # The time of a start is counted in hundredths of a second.
         first = started(make())
         first.leave()
         old = first._kept.read().pid  # type: ignore[union-attr]
