@@ -31,6 +31,8 @@ def read_template(path: Path) -> FoundTemplate:
     Raises:
         TemplateRefused: it has none, or cannot be read.
     """
+    if path.exists() and not (path.is_dir() or path.is_file()):
+        raise TemplateRefused(f"{path} is neither a file nor a folder. Name a GGUF file, or a model's folder.")
     try:
         found = _of_folder(path) if path.is_dir() else _of_gguf(path)
     except BadModelFile as exc:

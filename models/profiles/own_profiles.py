@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,31 @@ class LiveProfiles(Profiles):
         self._folder = folder
         self._own: dict[str, Profile] = {}
         self._earlier: dict[str, Profile] = {}
+        self._read_state: object = None
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the folder again. Blocks.
+        """Read the folder again, if it has changed. Blocks.
 
         Raises:
             CatalogError: a file has an error; those read before stay.
         """
+        state = self._state()
+        if state == self._read_state:
+            return
         own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
         self._earlier = {profile.id: profile for profile in self._read_earlier()}
         self._own = own
+        self._read_state = state
+
+    def _state(self) -> object:
+        """Differs when a file was added, changed or removed."""
+        found = []
+        for path in sorted(self._folder.glob("**/*.toml")):
+            with suppress(FileNotFoundError):  # It was removed this moment.
+                stat = path.stat()
+                found.append((path, stat.st_size, stat.st_mtime_ns))
+        return found
 
     def __iter__(self) -> Iterator[Profile]:
         yield from self._own.values()
@@ -81,6 +96,7 @@ class LiveProfiles(Profiles):
         draft.write_bytes(toml_text(values).encode())
         self._keep(name)
         draft.replace(path)
+        self._read_state = None
         self.refresh()
         return self._own[name]
 
@@ -127,7 +143,11 @@ class LiveProfiles(Profiles):
         name = path.stem
         if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
             raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
-        return read_profile(path, f"{name}@{_digest(path.read_bytes())}")
+        try:
+            content = path.read_bytes()
+        except OSError as exc:
+            raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
+        return read_profile(path, f"{name}@{_digest(content)}")
 
     def _read_earlier(self) -> Iterator[Profile]:
         for path in sorted((self._folder / "earlier").glob("*@*.toml")):

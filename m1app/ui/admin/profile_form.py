@@ -24,7 +24,7 @@ _LISTS = {
     "stop_texts": ("thinking", "stop_texts"),
     "answer_stop_tokens": ("answer", "stop_tokens"),
 }
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MOST_CHARACTERS = 20_000
 
 
@@ -80,4 +80,4 @@ def _escaped(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\([\\nt])", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), text)
+    return re.sub(r"\\([\\nrt])", lambda found: {"n": "\n", "r": "\r", "t": "\t"}.get(found[1], found[1]), text)

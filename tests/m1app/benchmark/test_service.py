@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.queries import CellPair, QuestionFilter
@@ -24,6 +25,7 @@ from m1app.settings import Settings
 from models.engine.client import OpenAIEngine
 from models.engine.protocol import EngineInfo, EngineKind
 from models.errors import EngineUnreachable
+from models.profiles import load_profiles
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.errors import DatabaseLocked, InvalidRecord, RecordNotFound
@@ -88,6 +90,22 @@ def pass_requests(script: Script) -> list[dict[str, Any]]:
         return any(len(other) < len(prompt) and prompt[: len(other)] == other for other in prompts)
 
     return [body for body in script.completions if not continues(tuple(body["prompt"]))]
+
+
+async def test_a_run_keeps_the_text_of_a_profile_that_is_edited_meanwhile(tmp_path: Path) -> None:
+    values = load_profiles().get("plain-chatml").values() | {"title": "Mine", "models": [], "hints": []}
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services, stems=STEMS[:1])
+            saved = await services.own_profiles.save("mine", values)
+            planned = await services.benchmarks.plan(recipe(profile="mine"))
+            assert planned.profile == saved.id
+            await services.own_profiles.save("mine", values | {"title": "Edited"}, replaces=True)
+            run = await services.benchmarks.run(planned.id)
+            assert (run.state, run.profile) == (RunState.COMPLETED, saved.id)
+            with services.database.session() as session:
+                kept = {name for (name,) in session.execute(text("select profile from trace"))}
+            assert kept == {saved.id}
 
 
 async def test_a_run_asks_every_question_once_and_judges_by_both_rules(tmp_path: Path) -> None:

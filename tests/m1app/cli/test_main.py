@@ -383,7 +383,7 @@ def test_a_question_that_cannot_be_asked_is_one_line(probe: Any, content: Any, w
         (("--top-p", "0"), "Top-p is 0"),
         (("--seed", "-1"), "Seed is -1"),
         (("--model", "gpt-99"), "does not serve 'gpt-99'. It serves: smollm2-135m"),
-        (("--profile", "gpt"), "Unknown profile 'gpt'; choose one of: gpt-oss, gpt-oss-high, gpt-oss-low, huatuo-o1"),
+        (("--profile", "gpt"), "Unknown profile 'gpt'; choose one of: baichuan-m2, gpt-oss, gpt-oss-high, gpt-oss-low"),
     ],
 )
 def test_an_option_out_of_its_range_is_one_line(probe: Any, arguments: tuple[str, ...], words: str) -> None:

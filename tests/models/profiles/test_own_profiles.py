@@ -62,6 +62,14 @@ def test_what_a_trace_names_stays_after_an_edit_and_a_removal(profiles: LiveProf
             each.get("mine")
 
 
+def test_files_that_have_not_changed_are_not_read_again(
+    profiles: LiveProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.save("mine", values(), replaces=False)
+    monkeypatch.setattr("models.profiles.own_profiles.read_profile", lambda *_: pytest.fail("it was read again"))
+    profiles.refresh()
+
+
 def test_a_file_changed_by_hand_has_another_id(profiles: LiveProfiles, tmp_path: Path) -> None:
     first = profiles.save("mine", values(), replaces=False)
     file = tmp_path / "profiles" / "mine.toml"
@@ -103,6 +111,12 @@ def test_a_broken_file_is_named_and_leaves_the_others(profiles: LiveProfiles, tm
     with pytest.raises(CatalogError, match=r"broken\.toml"):
         profiles.refresh()
     assert profiles.get("mine") == saved
+
+
+def test_a_file_that_cannot_be_read_is_named(profiles: LiveProfiles, tmp_path: Path) -> None:
+    (tmp_path / "profiles" / "folder.toml").mkdir(parents=True)
+    with pytest.raises(CatalogError, match=r"folder\.toml cannot be read"):
+        profiles.refresh()
 
 
 def test_a_profile_here_can_extend_a_shipped_one(profiles: LiveProfiles, tmp_path: Path) -> None:
