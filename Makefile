@@ -35,6 +35,7 @@ vllm: ## make .venv-vllm: the CUDA build of vLLM where a GPU answers, else the C
 test-vllm: ## the engine tests and one probe on a real vLLM, after `make vllm`
 	@[ -x .venv-vllm/bin/python ] || { echo "There is no .venv-vllm; run make vllm first." >&2; exit 1; }
 	@sh scripts/install.sh dev
+	@sh scripts/install_vocabularies.sh
 	@sh scripts/pytest.sh -m vllm $(ARGS)
 
 test-ray: ## jobs on a real one-node Ray, which the tests start

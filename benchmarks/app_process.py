@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engine_under_test import weights_directory
 from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, load_settings
 from models.weights.catalog import Catalog
@@ -23,6 +22,11 @@ from models.weights.download import download
 _ROOT = Path(__file__).resolve().parents[1]
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 30.0
+
+
+def weights_directory() -> Path:
+    """Where weights are kept between runs: in M1_HOME, not in a measurement's own home."""
+    return load_settings().models_directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The engine that is measured: one started for the measurement (embedded, or vLLM), or a running one at M1_ENGINE_URL.
+"""The engine that is measured: one started for the measurement (embedded, vLLM, or one that keeps a steady rate), or a
+running one at M1_ENGINE_URL.
 
 The app's services reach it as a remote engine either way, so that its address is known to both sides of a comparison.
 """
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from benchmarks.app_process import weights_directory
+from benchmarks.steady_engine import MODEL, steady_engine
 from m1app.engines.service import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings, load_settings
 from models.engine.endpoint import Endpoint
@@ -31,23 +34,26 @@ class EngineUnderTest:
     settings: Settings
 
 
-def weights_directory() -> Path:
-    """Where weights are kept between runs: in M1_HOME, not in a measurement's own home."""
-    return load_settings().models_directory
-
-
 @contextmanager
-def engine_under_test(parallel: int, context_length: int, threads: int) -> Iterator[EngineUnderTest]:
+def engine_under_test(
+    parallel: int, context_length: int, threads: int, steady_rate: float = 0.0
+) -> Iterator[EngineUnderTest]:
     """Run the embedded engine, unless M1_ENGINE_URL names a running one or M1_ENGINE asks for vLLM.
 
     Args:
         parallel: concurrent requests of the embedded engine.
         context_length: tokens for each of them.
         threads: threads of the embedded engine; 0 uses every core.
+        steady_rate: tokens per second for each stream of `benchmarks.steady_engine`, which is used instead; 0 is none.
     """
     given = load_settings()
     with tempfile.TemporaryDirectory(prefix="m1-benchmark-") as folder:
         home = Path(folder)
+        if steady_rate:
+            with steady_engine(steady_rate) as url:
+                endpoint = Endpoint(url, "")
+                yield EngineUnderTest(endpoint, _settings(home, endpoint, MODEL))
+            return
         if given.engine is EngineChoice.REMOTE:
             endpoint = Endpoint(given.engine_url, given.engine_api_key.get_secret_value())
             yield EngineUnderTest(endpoint, _settings(home, endpoint, given.model))

@@ -25,8 +25,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import report
-from benchmarks.app_process import free_port
-from benchmarks.engine_under_test import weights_directory
+from benchmarks.app_process import free_port, weights_directory
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import Services, build_services
 from m1app.engines.service import DEFAULT_MODEL_ID

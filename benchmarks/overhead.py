@@ -245,7 +245,8 @@ async def compare(
 async def measure(options: argparse.Namespace) -> list[Comparison]:
     """All comparisons, one per number of streams."""
     comparisons = [Comparison(streams, options.tokens) for streams in options.streams]
-    with engine_under_test(max(options.streams), options.context, options.threads) as engine:
+    parallel, rate = max(options.streams), options.tokens_per_second
+    with engine_under_test(parallel, options.context, options.threads, rate) as engine:
         services, client = build_services(engine.settings), RawClient(engine.endpoint)
         try:
             pairs = await _pairs(services, client, max(options.streams), options.tokens)
@@ -269,6 +270,9 @@ def main() -> int:
     spare = max(1, (os.cpu_count() or 2) - 1)
     parser.add_argument("--threads", type=int, default=spare, help="of the embedded engine; all cores but one")
     parser.add_argument("--context", type=int, default=1024, help="tokens for each request of the embedded engine")
+    parser.add_argument(
+        "--tokens-per-second", type=float, default=0.0, help="instead, an engine that gives each stream this rate"
+    )
     report.add_json_option(parser)
     options = parser.parse_args()
     before = report.machine()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks import report
-from benchmarks.engine_under_test import weights_directory
+from benchmarks.app_process import weights_directory
 from m1app.bootstrap import Services, build_services
 from m1app.question.library import load_library
 from m1app.runs.probe_request import ProbeRequest

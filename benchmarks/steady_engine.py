@@ -1,11 +1,13 @@
 """An engine that gives every stream the same number of tokens a second, in vLLM's format, as a process of its own.
 
-Every request gets its maximum number of tokens, streamed or as a whole. Like vLLM, it takes a step for all of them at
+Every request gets its maximum number of tokens, streamed or as a whole, with log probabilities of the last one only if
+it is streamed. Like vLLM, it takes a step for all of them at
 once.
 """
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,8 +44,8 @@ def tokens_sent(url: str) -> int:
     return int(httpx2.get(f"{url}/sent", trust_env=False).raise_for_status().json()["tokens"])
 
 
-def _event(text: str, ids: list[int], finish: str | None) -> bytes:
-    choice = {"index": 0, "text": text, "token_ids": ids, "finish_reason": finish, "logprobs": None}
+def _event(text: str, ids: list[int], finish: str | None, top: int = 0) -> bytes:
+    choice = {"index": 0, "text": text, "token_ids": ids, "finish_reason": finish, "logprobs": _logprobs(1, top)}
     return _chunk(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
 
 
@@ -51,29 +53,42 @@ def _chunk(content: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(content), content)
 
 
-def _whole(tokens: int) -> bytes:
+def _logprobs(tokens: int, top: int) -> dict[str, Any] | None:
+    """The same `top` tokens at every position, all alike."""
+    if not top:
+        return None
+    return {"top_logprobs": [{f" {chr(65 + number)}": -math.log(top) for number in range(top)}] * tokens}
+
+
+def _whole(tokens: int, top: int) -> bytes:
     numbers = [number % _VOCABULARY for number in range(tokens)]
     choice = {
         "index": 0,
         "text": "".join(f" w{number}" for number in numbers),
         "token_ids": [_FIRST_ID + number for number in numbers],
         "finish_reason": "length",
-        "logprobs": None,
+        "logprobs": _logprobs(tokens, top),
     }
     return json.dumps({"choices": [choice]}).encode()
 
 
+def _end(tokens: int, top: int) -> bytes:
+    usage = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": tokens}}
+    counted = _chunk(b"data: " + json.dumps(usage).encode() + b"\n\n")
+    return _event(" A", [_FIRST_ID], "length", top) + counted + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+
+
 _WORDS = [_event(f" w{number}", [_FIRST_ID + number], None) for number in range(_VOCABULARY)]
-_LAST = _event(" A", [_FIRST_ID], "length") + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
 
 
 class _Stream:
     """One request that is being answered."""
 
-    def __init__(self, writer: asyncio.StreamWriter, tokens: int, *, is_whole: bool) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, tokens: int, top: int, *, is_whole: bool) -> None:
         self.writer = writer
+        self._top = top
         self._is_whole = is_whole
-        self._left = tokens
+        self._tokens = self._left = tokens
         self.is_over = asyncio.Event()
 
     def step(self) -> None:
@@ -83,7 +98,7 @@ class _Stream:
             return
         self._left -= 1
         if not self._is_whole:
-            self.writer.write(_WORDS[self._left % _VOCABULARY] if self._left else _LAST)
+            self.writer.write(_WORDS[self._left % _VOCABULARY] if self._left else _end(self._tokens, self._top))
         if not self._left:
             self.is_over.set()
 
@@ -115,23 +130,24 @@ class SteadyEngine:
             body = json.loads(await reader.readexactly(int(length)) or b"{}")
             path = head.split(" ")[1]
             if path == "/v1/completions":
-                await self._generate(writer, body["max_tokens"], is_whole=not body.get("stream"))
+                top = body.get("logprobs") or 0
+                await self._generate(writer, body["max_tokens"], top, is_whole=not body.get("stream"))
             else:
                 self._reply(writer, path, body)
             await writer.drain()
         writer.close()
 
-    async def _generate(self, writer: asyncio.StreamWriter, tokens: int, *, is_whole: bool) -> None:
+    async def _generate(self, writer: asyncio.StreamWriter, tokens: int, top: int, *, is_whole: bool) -> None:
         if not is_whole:
             writer.write(_HEAD % (b"text/event-stream", b"Transfer-Encoding: chunked\r\n"))
-        stream = _Stream(writer, tokens, is_whole=is_whole)
+        stream = _Stream(writer, tokens, top, is_whole=is_whole)
         self._streams.add(stream)
         try:
             await stream.is_over.wait()
         finally:
             self._streams.discard(stream)
         if is_whole:
-            self._send(writer, _whole(tokens))
+            self._send(writer, _whole(tokens, top))
 
     def _reply(self, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> None:
         prompt = body.get("prompt") or "".join(

@@ -18,6 +18,7 @@ from benchmarks.steady_engine import MODEL, steady_engine, tokens_sent
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import Services, build_services
 from m1app.settings import EngineChoice, Settings
+from storage.jobs.records import JobProgress
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
 
@@ -36,8 +37,8 @@ class Outcome:
     """That the engine sent."""
     cpu_seconds: float
     """Of this process, all threads."""
-    mib_before: float
-    mib_after: float
+    mib: tuple[float, ...]
+    """Resident memory before, and at each quarter of the questions."""
     engine_rate: float
     """What the engine gives to `in_flight` requests."""
 
@@ -50,6 +51,17 @@ class Outcome:
     def ms_per_token(self) -> float:
         """Processor time."""
         return self.cpu_seconds / self.tokens * 1000
+
+
+class _MemoryByQuarter:
+    """Resident memory at each quarter of the questions, from the progress that a worker reports."""
+
+    def __init__(self) -> None:
+        self.mib = [_mib()]
+
+    def __call__(self, progress: JobProgress) -> None:
+        if progress.total and progress.done * 4 >= len(self.mib) * progress.total:
+            self.mib.append(_mib())
 
 
 def _mib() -> float:
@@ -81,15 +93,15 @@ async def measure(options: argparse.Namespace, engine: str, home: Path) -> Outco
             in_flight=options.in_flight,
         )
         planned = await services.benchmarks.plan(recipe)
-        before, sent, mib = time.process_time(), await asyncio.to_thread(tokens_sent, engine), _mib()
+        before, sent, memory = time.process_time(), await asyncio.to_thread(tokens_sent, engine), _MemoryByQuarter()
         began = time.monotonic()
-        run = await services.benchmarks.run(planned.id)
+        run = await services.benchmarks.run(planned.id, on_progress=memory)
         seconds, cpu = time.monotonic() - began, time.process_time() - before
         if run.items_failed:
             raise RuntimeError(f"{run.items_failed} questions failed")
         tokens = await asyncio.to_thread(tokens_sent, engine) - sent
         rate = options.in_flight * options.tokens_per_second
-        return Outcome(options.questions, options.in_flight, seconds, tokens, cpu, mib, _mib(), rate)
+        return Outcome(options.questions, options.in_flight, seconds, tokens, cpu, tuple(memory.mib), rate)
     finally:
         await services.aclose()
 
@@ -103,6 +115,7 @@ def main() -> int:
     parser.add_argument("--budgets", type=int, nargs="+", default=[128, 256, 512, 1024, 2048])
     parser.add_argument("--answer-cap", type=int, default=64)
     parser.add_argument("--option-probabilities", action="store_true")
+    parser.add_argument("--home", type=Path, help="keep the run in the database of this folder, which the app may use")
     report.add_json_option(parser)
     options = parser.parse_args()
     before = report.machine()
@@ -110,7 +123,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="m1-throughput-") as home,
         steady_engine(options.tokens_per_second) as engine,
     ):
-        outcome = asyncio.run(measure(options, engine, Path(home)))
+        outcome = asyncio.run(measure(options, engine, options.home or Path(home)))
     is_met = outcome.rate >= TARGET_RATIO * outcome.engine_rate and outcome.ms_per_token <= TARGET_MS
     row: report.Row = {
         "questions": outcome.questions,
@@ -119,7 +132,7 @@ def main() -> int:
         "tok/s": f"{outcome.rate:,.0f}",
         "of the engine's": f"{outcome.rate / outcome.engine_rate:.2f}",
         "ms/token": f"{outcome.ms_per_token:.4f}",
-        "MiB before, after": f"{outcome.mib_before:.0f}, {outcome.mib_after:.0f}",
+        "MiB before, at each quarter": ", ".join(f"{mib:.0f}" for mib in outcome.mib),
         "most MiB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
         "targets": "met" if is_met else "MISSED",
     }
@@ -129,4 +142,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -20,7 +20,10 @@ from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
 from m1app.engines.model_library import ModelLibrary
+from m1app.engines.profile_library import ProfileLibrary
+from m1app.engines.server_list import ServerList
 from m1app.engines.service import EngineService
+from m1app.engines.vllm_service import VllmService
 from m1app.engines.watch import EngineWatch
 from m1app.jobs.service import JobService
 from m1app.privacy.erasure import ErasureService
@@ -36,6 +39,7 @@ from m1app.training.data_building import TrainingDataService
 from m1app.training.service import FineTuningService
 from m1app.trash.service import TrashService
 from models.profiles import Profiles, load_profiles
+from models.profiles.own_profiles import LiveProfiles
 from models.weights.catalog import Catalog
 from storage.database import Database
 from storage.errors import DatabaseCorrupt
@@ -58,6 +62,9 @@ class Services:
     engines: EngineService
     engine_watch: EngineWatch
     models: ModelLibrary
+    own_profiles: ProfileLibrary
+    vllm: VllmService
+    servers: ServerList
     probe: ProbeService
     sweeps: SweepService
     annotations: AnnotationService
@@ -124,7 +131,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     make_home(settings)
     home_use = HomeUse(settings)
     catalog = Catalog.load(extra=settings.home / "catalog.toml")
-    profiles = load_profiles()
+    profiles = LiveProfiles(load_profiles(), settings.home / "profiles")
     taxonomy = _taxonomy(settings)
     engines = EngineService(settings, catalog, profiles, is_worker=is_worker)
     if not is_worker:
@@ -157,6 +164,9 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         engines=engines,
         engine_watch=EngineWatch(engines),
         models=ModelLibrary(settings, engines, profiles),
+        own_profiles=ProfileLibrary(settings, engines, profiles),
+        vllm=VllmService(settings, engines),
+        servers=ServerList(engines),
         probe=ProbeService(planner, database, identifiers, quota),
         sweeps=SweepService(planner, database, identifiers=identifiers, quota=quota),
         annotations=AnnotationService(database, taxonomy),

@@ -5,6 +5,7 @@ AppError
 ├── annotation: AnnotationError
 ├── backup: BackupError
 ├── benchmark: BenchmarkRefused, RunLost
+├── engines: EnginesError, TemplateRefused
 ├── jobs: JobsError, JobRefused
 ├── privacy: IdentifiersFound, ErasureRefused
 ├── question: QuestionError

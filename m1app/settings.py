@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     vllm_python: Path = _ROOT / ".venv-vllm" / "bin" / "python"
     vllm_args: str = ""
     """Extra arguments for the managed vLLM server, separated by spaces."""
+    vllm_keep: bool = False
+    """True leaves the managed vLLM server running when the app ends; the next start takes it over."""
     train_python: Path = _ROOT / ".venv-train" / "bin" / "python"
     """Interpreter for fine-tuning; the first fine-tuning installs the default one."""
     hub_url: str = "https://huggingface.co"

@@ -12,6 +12,7 @@ ModelsError
 │   └── BadEngineResponse        the answer is not what a completions server sends
 ├── ServerError                  an engine process that this app runs
 │   ├── ServerNotInstalled       its program is missing
+│   ├── ServerRefused            its options are wrong, or it cannot fit this machine
 │   ├── ServerStartFailed        it exited or timed out before it was ready
 │   └── ServerGone               it exited while it was serving
 ├── CatalogError                 catalog.toml or a profile file contains an error
@@ -84,6 +85,10 @@ class ServerError(ModelsError):
 
 class ServerNotInstalled(ServerError):
     """The program to start is missing."""
+
+
+class ServerRefused(ServerError):
+    """The options are wrong, or what they ask for cannot fit this machine; nothing was started."""
 
 
 class ServerStartFailed(ServerError):

@@ -22,8 +22,16 @@ FIXTURES = {
 NAMES = {
     "process": {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
-        *("ManagedServer", "ServerProcess", "vllm_server", "LocalExecutor", "EngineService", "WheelSource"),
-        *("EmbeddedModels", "FineTuningService", "fine_tuning", "run_training"),
+        *("ManagedServer", "ServerProcess", "llama_server", "vllm_server", "LocalExecutor", "EngineService"),
+        *(
+            "WheelSource",
+            "render_template",
+            "ProfileLibrary",
+            "EmbeddedModels",
+            "FineTuningService",
+            "fine_tuning",
+            "run_training",
+        ),
         # A file of a user is read by a process of its own.
         *("file_messages", "import_file", "import_hub", "QuestionSetService", "SetStore", "TrainingDataService"),
         *("SetsTab", "TrainingDataPart", "sample_messages", "add_admin_files"),

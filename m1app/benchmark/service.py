@@ -127,6 +127,9 @@ class BenchmarkService:
         seed = recipe.seed
         if seed is None and recipe.temperature > 0:
             seed = secrets.randbelow(MAX_SEED - recipe.passes)
+        if recipe.profile:
+            # A name of this installation may stand for another text when the run is resumed; an id does not.
+            recipe = recipe.model_copy(update={"profile": self._profiles.get(recipe.profile).id})
         run = recipe.new_run(models, seed)
 
         def store(session: Session) -> BenchmarkRun:

@@ -23,6 +23,7 @@ from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.training.service import FineTuningService
 from m1app.wording import counted, size
 from models.profiles import load_profiles
+from models.profiles.own_profiles import LiveProfiles
 from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
 
@@ -63,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
-    profiles = load_profiles()
+    profiles = LiveProfiles(load_profiles(), settings.home / "profiles")
     # A step and its checkpoint may take minutes on a busy machine, and stopping waits for them.
     jobs = JobService(database, settings, limits=WatchLimits(grace_seconds=GRACE_SECONDS))
     data = TrainingDataService(database, settings, profiles)

@@ -2,15 +2,22 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
-from m1app.bootstrap import Services
+from m1app.bootstrap import Services, make_home
 from m1app.cli.terminal import add_json, say, write, write_json
 from m1app.engines.library_records import LibraryModel, Offer, Presence, Use
 from m1app.engines.model_library import ModelLibrary
+from m1app.engines.service import EngineService
+from m1app.engines.vllm_service import VllmService
 from m1app.errors import AppError
+from m1app.settings import load_settings
 from m1app.wording import size
+from models.profiles import load_profiles
+from models.servers.managed_server import ServerState
+from models.weights.catalog import Catalog
 
 _Use = Callable[[ModelLibrary, argparse.Namespace], Coroutine[Any, Any, int]]
 _POLL_SECONDS = 0.5
@@ -19,7 +26,7 @@ _POLL_SECONDS = 0.5
 def add_command(commands: Any) -> None:
     """Add `models` with its subcommands to the commands of `m1app.cli.main`."""
     models = commands.add_parser("models", help="list, add, fetch, choose, try or remove models")
-    below = models.add_subparsers(required=True, metavar="list|offer|add|fetch|use|try|remove")
+    below = models.add_subparsers(required=True, metavar="list|offer|add|fetch|start|stop|use|try|remove")
     listed = below.add_parser("list", help="list the known models, and what is here")
     listed.add_argument("--here", action="store_true", help="only those whose weights are here")
     add_json(listed, "a list of objects")
@@ -33,6 +40,11 @@ def add_command(commands: Any) -> None:
     add.add_argument("--file", default="", help="file of the repository (default: the one that suits this machine)")
     add.add_argument("--revision", default="", help="branch, tag or commit (default: main)")
     add.set_defaults(command=_running(_add))
+    start = below.add_parser("start", help="start vLLM with a model; it goes on until `stop`, and an app takes it over")
+    start.add_argument("model", metavar="ID|FOLDER", nargs="?", default="", help="default: the model chosen last")
+    start.set_defaults(run=lambda options: asyncio.run(_start(options.model)))
+    stop = below.add_parser("stop", help="stop the vLLM that `start`, or an earlier start of the app, has left running")
+    stop.set_defaults(run=lambda _: asyncio.run(_stop()))
     for name, use, about in (
         ("fetch", _fetch, "download a model's weights, or resume that"),
         ("use", _choose, "make it the default model of the embedded engine"),
@@ -117,6 +129,44 @@ async def _fetch(library: ModelLibrary, options: argparse.Namespace) -> int:
                 raise AppError(fetch.error)
             write(f"{options.model} is here\n")
             return 0
+
+
+@asynccontextmanager
+async def _vllm() -> AsyncIterator[VllmService]:
+    """The managed vLLM alone: no other engine is started for it."""
+    settings = load_settings()
+    make_home(settings)
+    engines = EngineService(settings, Catalog.load(extra=settings.home / "catalog.toml"), load_profiles())
+    try:
+        yield VllmService(settings, engines)
+    finally:
+        await engines.aclose()
+
+
+async def _start(model: str) -> int:
+    async with _vllm() as vllm:
+        await vllm.start_kept(model)
+        said = ""
+        while True:
+            view = await vllm.view()
+            if view.state is ServerState.READY:
+                found = ", taken over" if view.is_adopted else ""
+                write(f"{view.name} is ready (process {view.pid}{found}). An app uses it from its next start on.\n")
+                return 0
+            if view.state is not ServerState.STARTING:
+                raise AppError(view.message)
+            if view.loading and view.loading != said:
+                say(view.loading)
+                said = view.loading
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _stop() -> int:
+    async with _vllm() as vllm:
+        is_running = (await vllm.view()).can_stop
+        await vllm.stop()
+    write("vLLM was stopped\n" if is_running else "No vLLM was left running\n")
+    return 0
 
 
 async def _choose(library: ModelLibrary, options: argparse.Namespace) -> int:

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from m1app.background import start_thread
+from m1app.engines.own_servers import embedded_server
 from m1app.settings import Settings
 from models.engine.endpoint import Endpoint
-from models.errors import CatalogError, DownloadError, ServerStartFailed
-from models.servers.llama_server import llama_server
+from models.errors import CatalogError, DownloadError, ServerGone, ServerStartFailed
 from models.servers.managed_server import ManagedServer
 from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog, CatalogModel
@@ -94,6 +94,13 @@ class EmbeddedModels:
         """
         return self._server(model_id).endpoint()
 
+    def look(self, model_id: str) -> Endpoint:
+        """As `endpoint`, for a model that is loaded; it does not count as used, and nothing is started."""
+        server = self._servers.get(model_id)
+        if server is None:
+            raise ServerGone(f"{model_id} is not loaded any more.")
+        return server.endpoint()
+
     async def ready(self, model_id: str) -> None:
         """Wait until a model is served; raises like `endpoint`."""
         server = self._server(model_id)
@@ -102,6 +109,11 @@ class EmbeddedModels:
     def is_loaded(self, model_id: str) -> bool:
         """Whether its server runs or starts."""
         return model_id in self._servers
+
+    def loaded(self) -> tuple[tuple[str, ManagedServer], ...]:
+        """The models that run or start, with their servers."""
+        with self._lock:
+            return tuple(self._servers.items())
 
     def unload(self, model_id: str) -> None:
         """Stop a model's server, if there is one; blocks. Raises ServerStartFailed if it is generating."""
@@ -152,16 +164,7 @@ class EmbeddedModels:
 
     def _made(self, model: CatalogModel) -> ManagedServer:
         settings = self._settings
-        return llama_server(
-            model_path=local_path(model, settings.models_directory),
-            model_id=model.id,
-            context_length=min(settings.context_length, model.context_length),
-            parallel=settings.parallel_requests,
-            threads=settings.threads or None,
-            log_path=settings.logs_directory / f"llama-{model.id}.log",
-            policy=self._policy,
-            **settings.llama_tuning,
-        )
+        return embedded_server(settings, model, settings.logs_directory / f"llama-{model.id}.log", self._policy)
 
     def _weights(self, model: CatalogModel) -> bool:
         if "embedded" not in model.engines:

@@ -5,35 +5,34 @@ thread, so that the page opens while the weights load.
 """
 
 import asyncio
-import json
 import logging
-import shlex
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 
 from m1app.access.person import Permission, needs
 from m1app.background import reported, start_task, start_thread
 from m1app.engines.chosen_model import ChosenModel
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
+from m1app.engines.managed_vllm import VLLM_PLACE, ManagedVllm
+from m1app.engines.own_servers import embedded_server, replica_clients
 from m1app.engines.served_name import read_served_name, served_name
+from m1app.engines.server_place import ServerPlace
 from m1app.engines.shared_endpoint import SharedEndpoint
+from m1app.engines.vllm_runner import VllmRunner
 from m1app.settings import EngineChoice, Settings
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
 from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
-from models.profiles import ProfileMatch, Profiles
-from models.servers.llama_server import llama_server
+from models.profiles import ProfileMatch, Profiles, named_profile
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.restarts import RestartPolicy
-from models.servers.vllm_server import vllm_server
 from models.weights.catalog import Catalog
-from models.weights.download import download, local_path
+from models.weights.download import download
 from models.weights.download_progress import DownloadProgress
 
 _log = logging.getLogger(__name__)
@@ -88,15 +87,19 @@ class EngineService:
         """
         self._settings = settings
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
+        self._is_worker = is_worker
         self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
         self._policy = _UNATTENDED if is_worker else None
         self._chosen = ChosenModel(settings.home)
         self._embedded = EmbeddedModels(settings, self._catalog, self._policy, self._is_generating)
+        self.vllm = ManagedVllm(settings, self._catalog, self._shared, self._policy)
+        self._vllm = VllmRunner(self.vllm)
         self._profiles = profiles
         self._server: ManagedServer | None = None
         self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
         """Clients by model, the last used one last. Names come from people: those that nobody serves are dropped."""
+        self._onlookers: dict[str, OpenAIEngine] = {}
         self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
         self._starter: threading.Thread | None = None
         self._is_closing = threading.Event()
@@ -122,6 +125,8 @@ class EngineService:
 
         Does nothing if it was started before: see `restart`.
         """
+        if self.choice is not EngineChoice.VLLM and not self._is_worker:
+            start_thread(self._vllm.take_over, "vllm-take-over")
         is_starting = self._starter is not None and self._starter.is_alive()
         if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
             return
@@ -145,10 +150,12 @@ class EngineService:
             other = self._more.get(place)
             if other:
                 self._engines[name] = OpenAIEngine(lambda: other, served or None)
+            elif self._is_beside(place):
+                self._engines[name] = OpenAIEngine(self._endpoint_beside, served or None)
             elif self._is_further(name):
                 self._engines[name] = OpenAIEngine(lambda: self._embedded.endpoint(name), name)
             elif replicas := self._settings.replica_endpoints:
-                self._engines[name] = _replicas(replicas, name or None)
+                self._engines[name] = replica_clients(replicas, name or None)
             else:
                 self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
             if len(self._engines) > _MOST_CLIENTS:
@@ -165,6 +172,59 @@ class EngineService:
     def servers(self) -> int:
         """Servers of the default model."""
         return len(self._settings.replica_endpoints) or 1
+
+    @needs(Permission.MANAGE)
+    def places(self) -> tuple[ServerPlace, ...]:
+        """Every server: the engine's, those of further embedded models that are loaded, vLLM beside it, more ones."""
+        return (*self._own_places(), *self._further_places(), *self._places_elsewhere())
+
+    def _own_places(self) -> list[ServerPlace]:
+        engine = self.engine()
+        if isinstance(engine, Replicas):
+            return [
+                ServerPlace(f"own {url}", "Remote engine", url, lambda _, each=each: each)  # type: ignore[misc]
+                for url, each in engine.engines.items()
+            ]
+        title = {EngineChoice.EMBEDDED: "Embedded engine", EngineChoice.VLLM: "Managed vLLM"}
+        address = self._settings.engine_url or _address_of(self._server)
+        return [ServerPlace("own", title.get(self.choice, "Remote engine"), address, self._client, self.hardware)]
+
+    def _further_places(self) -> list[ServerPlace]:
+        return [
+            ServerPlace(
+                f"further {name}", "Embedded, further model", _address_of(server), partial(self._onlooker, name)
+            )
+            for name, server in self._embedded.loaded()
+        ]
+
+    def _places_elsewhere(self) -> list[ServerPlace]:
+        places = [
+            ServerPlace(place, "Further server", endpoint.base_url, partial(self._client_at, place))
+            for place, endpoint in self._more.items()
+        ]
+        if not (self._is_beside(VLLM_PLACE) and self._vllm.server):
+            return places
+        address, client = _address_of(self._vllm.server), partial(self._client_at, VLLM_PLACE)
+        return [ServerPlace(VLLM_PLACE, "Managed vLLM", address, client, self._vllm.hardware), *places]
+
+    def _client(self, name: str, *_: str) -> OpenAIEngine:
+        engine = self.engine(name)
+        assert isinstance(engine, OpenAIEngine)
+        return engine
+
+    def _onlooker(self, name: str, _: str) -> OpenAIEngine:
+        """A client of a further embedded model that does not keep it from being stopped for another."""
+        if name not in self._onlookers:
+            self._onlookers[name] = OpenAIEngine(partial(self._embedded.look, name), name)
+        return self._onlookers[name]
+
+    def _client_at(self, place: str, model: str) -> OpenAIEngine:
+        return self._client(served_name(model, place))
+
+    @property
+    def hardware(self) -> str:
+        """Where the app's engine runs, in words, such as "CPU, 4 threads"; empty if that is not known."""
+        return self._server.status().hardware if self._server else ""
 
     def _drop_clients(self) -> None:
         """Drop the clients that were unused longest; one that is referred to elsewhere goes on working."""
@@ -202,7 +262,8 @@ class EngineService:
         if self.choice is EngineChoice.EMBEDDED:
             further = await asyncio.to_thread(self._embedded.names)  # checks for their files
             own = (*own, *(name for name in further if name not in own))
-        others = await asyncio.gather(*map(self._models_at, self._more))
+        places = [*self._more, *([VLLM_PLACE] if self._is_beside(VLLM_PLACE) and self._vllm.server else [])]
+        others = await asyncio.gather(*map(self._models_at, places))
         return (*own, *(name for names in others for name in names))
 
     async def _models_at(self, place: str) -> tuple[str, ...]:
@@ -216,16 +277,24 @@ class EngineService:
 
     def choice_of(self, model: str) -> EngineChoice:
         """Which kind of engine serves a model; additional servers count as remote."""
-        return EngineChoice.REMOTE if read_served_name(model).place in self._more else self.choice
+        place = read_served_name(model).place
+        if self._is_beside(place):
+            return EngineChoice.VLLM
+        return EngineChoice.REMOTE if place in self._more else self.choice
+
+    def _is_beside(self, place: str) -> bool:
+        return place == VLLM_PLACE and self.choice is not EngineChoice.VLLM
 
     def name_of(self, model: str, info: EngineInfo) -> str:
         """Return the name with which `engine` finds the model requested as `model` and described by `info`."""
         place = read_served_name(model).place
-        return served_name(info.model, place) if place in self._more else info.model
+        return served_name(info.model, place) if place in self._more or self._is_beside(place) else info.model
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
-        """Return the profile of a served model: the catalog's, else the one its name suggests."""
+        """Return the profile of a served model: this installation's own, the catalog's, or what its name suggests."""
         source = info.model_source if info else ""
+        if own := named_profile(self._profiles.own(), model, source):
+            return ProfileMatch(own, is_guess=False)
         for name in (model, source):
             try:
                 return ProfileMatch(self._profiles.get(self._catalog.current().get(name).profile), is_guess=False)
@@ -258,6 +327,8 @@ class EngineService:
         """Restart a managed engine, after a failure or on request."""
         if self._server is None:
             self.start()
+        elif self.choice is EngineChoice.VLLM:
+            start_thread(self._start_vllm, "engine-restart")  # with the options as they are now
         else:
             start_thread(self._server.restart, "engine-restart")
 
@@ -266,6 +337,35 @@ class EngineService:
         """Stop a managed engine on request, to free its memory; `restart` starts it again."""
         if self._server:
             start_thread(self._server.stop, "engine-stop")
+
+    @needs(Permission.MANAGE)
+    async def start_vllm(self) -> None:
+        """Start the managed vLLM with the chosen options; one that runs is stopped first.
+
+        Returns when it is loading; see `vllm_server`.
+
+        Raises:
+            ServerError: it is not installed, or cannot fit.
+        """
+        await asyncio.to_thread(self._start_vllm)
+
+    @needs(Permission.MANAGE)
+    async def stop_vllm(self) -> None:
+        """Stop the managed vLLM, also one that was kept by an earlier start; raises ServerError."""
+        await asyncio.to_thread(self._vllm.stop)
+
+    @property
+    def vllm_server(self) -> ManagedServer | None:
+        """The managed vLLM as it was started last; None if it was not."""
+        return self._vllm.server
+
+    def _start_vllm(self) -> None:
+        server = self._vllm.start(may_ask_hub=True)
+        if self.choice is EngineChoice.VLLM:
+            self._server, self._start_error = server, ""
+
+    def _endpoint_beside(self) -> Endpoint:
+        return self._shared.read() if self._is_worker else self._vllm.endpoint()
 
     @property
     def default_model(self) -> str:
@@ -324,70 +424,38 @@ class EngineService:
     async def aclose(self) -> None:
         """Close connections and stop the managed engine."""
         self._is_closing.set()
-        for engine in self._engines.values():
+        for engine in (*self._engines.values(), *self._onlookers.values()):
             await engine.aclose()
         self._embedded.stop()
+        await asyncio.to_thread(self._vllm.leave)
         if self._server:
-            self._server.stop()
+            self._server.leave()
 
     def _start(self) -> None:
         with reported("starting the engine", self._note_start_error):
-            server = self._make_server()
-            if not self._is_closing.is_set():
-                self._server = server
-                server.start()
+            if self.choice is EngineChoice.VLLM:
+                if not self._is_closing.is_set():
+                    self._server = self._vllm.start()
+            else:
+                server = self._make_server()
+                if not self._is_closing.is_set():
+                    self._server = server
+                    server.start()
 
     def _note_start_error(self, message: str) -> None:
         self._start_error = message
 
     def _make_server(self) -> ManagedServer:
         logs = self._settings.logs_directory
-        if self.choice is EngineChoice.VLLM:
-            return self._make_vllm(logs / "vllm.log")
         model = self._catalog.current().get(self._model_id())
-        path = download(
+        download(
             model,
             self._settings.models_directory,
             hub_url=self._settings.hub_url,
             hub_token=self._settings.hub_token.get_secret_value(),
             on_progress=self._show_progress,
         )
-        return llama_server(
-            model_path=path,
-            model_id=model.id,
-            context_length=min(self._settings.context_length, model.context_length),
-            parallel=self._settings.parallel_requests,
-            threads=self._settings.threads or None,
-            log_path=logs / "llama.log",
-            policy=self._policy,
-            **self._settings.llama_tuning,
-        )
-
-    def _make_vllm(self, log_path: Path) -> ManagedServer:
-        settings = self._settings
-        source, revision = settings.model, ""
-        try:
-            model = self._catalog.current().get(settings.model)
-        except UnknownModel:
-            pass  # a repository or folder that is not in the catalog; vLLM reports any problems with it
-        else:
-            is_hub = model.is_downloaded_by_engine
-            source = str(model.hub_repo if is_hub else local_path(model, settings.models_directory))
-            revision = model.revision if is_hub else ""
-        server = vllm_server(
-            python=settings.vllm_python,
-            model=source,
-            served_name=settings.model,
-            log_path=log_path,
-            extra_args=[*_speculation(settings), *shlex.split(settings.vllm_args)],
-            revision=revision,
-            hub_url=settings.hub_url,
-            hub_token=settings.hub_token.get_secret_value(),
-            is_offline=settings.hub_offline,
-            policy=self._policy,
-        )
-        server.on_endpoint = self._shared.publish
-        return server
+        return embedded_server(self._settings, model, logs / "llama.log", self._policy)
 
     def _show_progress(self, progress: DownloadProgress) -> None:
         total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
@@ -421,17 +489,5 @@ class EngineService:
         return self._server.endpoint()
 
 
-def _speculation(settings: Settings) -> list[str]:
-    """vLLM's arguments to guess tokens from what was generated before."""
-    if not settings.speculation:
-        return []
-    config = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
-    return ["--speculative-config", json.dumps(config)]
-
-
-def _replicas(endpoints: Sequence[Endpoint], model: str | None) -> Replicas:
-    def client(endpoint: Endpoint) -> OpenAIEngine:
-        # One attempt: another server is asked at once.
-        return OpenAIEngine(lambda: endpoint, model, max_attempts=2)
-
-    return Replicas({each.base_url: client(each) for each in endpoints})
+def _address_of(server: ManagedServer | None) -> str:
+    return (server.status().base_url if server else None) or ""

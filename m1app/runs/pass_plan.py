@@ -10,6 +10,7 @@ from m1app.question.wording import render_question
 from m1app.runs.owners import this_process
 from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings, sampling_of
 from models.engine.piecewise import PiecewiseEngine
+from models.engine.pinned import PinnedEngine
 from models.engine.protocol import Engine, EngineInfo
 from models.profiles import ProfileMatch, Profiles
 from models.thinking.budget_forcing import Markers
@@ -111,7 +112,7 @@ class PassPlanner:
             seed = secrets.randbelow(MAX_SEED)
         return PassPlan(
             request=request,
-            engine=engine,
+            engine=PinnedEngine(engine, info),
             info=info,
             match=match,
             system=system,

@@ -20,11 +20,11 @@ from models.weights.download_progress import ProgressMeter
 from models.weights.gguf_check import BadModelFile, GgufHeader, check_model_file
 from models.weights.hub_download import HubFile, download_hub_file
 from models.weights.sources import FileSource
+from models.weights.template_files import TEMPLATE_FILE, TOKENIZER_FILE, special_tokens_in, template_in
 
 BaseKind = Literal["gguf", "folder", "hub"]
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[MBmb])")
 _DEFAULT_CONTEXT_LENGTH = 2048
-_TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
 _PATIENCE_SECONDS = 10.0
 """Short, because a user is waiting for the plan."""
 
@@ -127,7 +127,7 @@ def with_hub_template(base: BaseModel, hub: HubAccess) -> BaseModel:
         return base
     try:
         with tempfile.TemporaryDirectory(prefix="m1-template-") as folder:
-            for name in (_TEMPLATE_FILE, _TOKENIZER_FILE):
+            for name in (TEMPLATE_FILE, TOKENIZER_FILE):
                 _take_hub_file(base, name, hub, Path(folder))
             template, tokens = _template_in(Path(folder)), _special_tokens_in(Path(folder))
     except _NotHere as exc:
@@ -149,7 +149,7 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
         (folder / name).write_bytes(Path(kept).read_bytes())
         return
     if hub.is_offline:
-        if name == _TOKENIZER_FILE:
+        if name == TOKENIZER_FILE:
             raise _NotHere(
                 f"M1_HUB_OFFLINE is set and {name} of {base.location} was not downloaded before. Unset "
                 "M1_HUB_OFFLINE and download the model once."
@@ -162,7 +162,7 @@ def _take_hub_file(base: BaseModel, name: str, hub: HubAccess, folder: Path) -> 
     except SourceUnreachable as exc:
         raise _NotHere(f"{hub.url} is not responding. Check the network and M1_HUB_URL, then plan again.") from exc
     except SourceRefused as exc:
-        if name == _TOKENIZER_FILE:
+        if name == TOKENIZER_FILE:
             raise _NotHere(str(exc)) from exc
     except DownloadError as exc:
         raise _NotHere(str(exc)) from exc
@@ -233,25 +233,17 @@ def _from_folder(folder: Path, name: str, entry: CatalogModel | None) -> BaseMod
 
 
 def _template_in(folder: Path) -> str:
-    own_file = folder / _TEMPLATE_FILE
-    if own_file.is_file():
-        return own_file.read_text(encoding="utf-8")
-    template = _json_if_there(folder / _TOKENIZER_FILE).get("chat_template", "")
-    if isinstance(template, list):  # Several by name; transformers uses this one when no tools are passed.
-        named = {each.get("name"): each.get("template") for each in template if isinstance(each, dict)}
-        template = named.get("default")
-    return template if isinstance(template, str) else ""
+    try:
+        return template_in(folder)
+    except BadModelFile as exc:
+        raise RecipeRefused("base", str(exc)) from exc
 
 
 def _special_tokens_in(folder: Path) -> dict[str, str]:
-    """Spellings by name, such as bos_token; a token is either a string or an object with its content."""
-    found = {**_json_if_there(folder / "special_tokens_map.json"), **_json_if_there(folder / _TOKENIZER_FILE)}
-    spelled = {name: each.get("content") if isinstance(each, dict) else each for name, each in found.items()}
-    return {name: each for name, each in spelled.items() if name.endswith("_token") and isinstance(each, str)}
-
-
-def _json_if_there(path: Path) -> Mapping[str, Any]:
-    return _json(path) if path.is_file() else {}
+    try:
+        return special_tokens_in(folder)
+    except BadModelFile as exc:
+        raise RecipeRefused("base", str(exc)) from exc
 
 
 def _json(path: Path) -> Mapping[str, Any]:

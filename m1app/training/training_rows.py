@@ -1,16 +1,9 @@
 """Training rows: rendered as the app will ask, split by a seed, in the base model's chat template."""
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-import jinja2
-import jinja2.ext
-import jinja2.parser
-import jinja2.sandbox
 
 from m1app.training.base_model import BaseModel, HubAccess, with_hub_template
 from m1app.training.curation_steps import StepReport
@@ -26,6 +19,7 @@ from m1app.training.rendering import (
 )
 from m1app.training.samples import TrainingSample
 from models.profiles import Profile, Profiles
+from models.profiles.chat_template import pieces_of
 
 _CHATML = "<|im_start|>"
 _CHARACTERS_PER_TOKEN = 3.0
@@ -123,58 +117,9 @@ def template_of(base: BaseModel) -> ApplyChatTemplate:
     def apply(messages: Messages) -> str:
         if not base.chat_template:
             raise _template_missing(base)
-        try:
-            template = _environment().from_string(base.chat_template)
-            # None, not undefined: templates ask "tools is not none".
-            given = {"bos_token": "", "eos_token": "", **base.special_tokens}
-            return template.render(messages=messages, tools=None, documents=None, add_generation_prompt=True, **given)
-        except jinja2.TemplateError as exc:
-            raise ValueError(str(exc)) from exc
+        return "".join(pieces_of(base.chat_template, messages, base.special_tokens))
 
     return apply
-
-
-class _GenerationBlock(jinja2.ext.Extension):
-    """{% generation %} marks the assistant's text for loss masks; its content is rendered unchanged."""
-
-    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
-
-    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-    """Sandboxed environment for chat templates, which are untrusted code.
-
-    Source: transformers 5, utils/chat_template_utils.py, `_cached_compile_jinja_template`.
-    """
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = _strftime_now
-    return environment
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """Jinja's own filter escapes HTML, which prompts must not."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.now().strftime(form)
-
-
-def _refuse(message: str) -> None:
-    raise jinja2.TemplateError(message)
 
 
 def _template_missing(base: BaseModel) -> Exception:

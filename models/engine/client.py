@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
@@ -33,15 +34,21 @@ from models.engine.protocol import (
     TokenIds,
 )
 from models.engine.stream_allowance import StreamAllowance
-from models.errors import BadEngineResponse, EngineDropped, EngineError, RateLimited
+from models.errors import BadEngineResponse, EngineDropped, EngineError, ModelNotServed, RateLimited
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _MAX_BACKOFF_SECONDS = 8.0
+_INFO_SECONDS = 5.0
+"""How long a description holds."""
+_METRICS_SECONDS = 10.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
-# Spellings that tokenizers turn into special tokens; vLLM's /tokenize has no option to prevent that.
-_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
+# Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
+# spares only what the vocabulary calls special, which Qwen3's <think> is not.
+_SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Za-z_@]{2,20}\]")
+# What transformers 5 drops when a tokenizer_config.json names the wrong class: spaces, signs, other scripts.
+_SAMPLE = "HbA1c 6.5 %, 39.5 °C, β"
 
 
 class OpenAIEngine:
@@ -69,7 +76,11 @@ class OpenAIEngine:
         self._limits = limits or EngineLimits()
         self._info: EngineInfo | None = None
         self._info_of: str | None = None
+        self._info_at = 0.0
+        self._is_asking = False
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._beginning: str | None = None
+        self._keeps_text = False
         self._connections = EngineConnections()
         self.generating = 0
         """Requests for tokens that are under way."""
@@ -78,10 +89,28 @@ class OpenAIEngine:
         """See `Engine.describe`."""
         base_url = self._endpoint().base_url
         if self._info is None or self._info_of != base_url:
-            self._info = await self._describe()
-            self._info_of = base_url
-            self._token_ids.clear()
+            self._learn(await self._describe(), base_url)
+        elif self._is_old() and not self._is_asking:
+            # A server that was restarted with another model keeps its address. llama.cpp answers nothing else while
+            # all of its threads stream, and names its model in every response.
+            self._is_asking = True
+            try:
+                self._learn(await self._describe(), base_url)
+            finally:
+                self._is_asking = False
+        assert self._info is not None
         return self._info
+
+    def _is_old(self) -> bool:
+        is_old = time.monotonic() - self._info_at > _INFO_SECONDS
+        return is_old and self._info is not None and self._info.kind is not EngineKind.LLAMA_CPP
+
+    def _learn(self, info: EngineInfo, base_url: str) -> None:
+        if info != self._info or base_url != self._info_of:
+            self._token_ids.clear()
+            self._beginning = None
+            self._keeps_text = False
+        self._info, self._info_of, self._info_at = info, base_url, time.monotonic()
 
     async def served_models(self) -> tuple[str, ...]:
         """Names of the models that the engine serves; raises EngineError."""
@@ -102,12 +131,32 @@ class OpenAIEngine:
         return found
 
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
-        if info.kind is EngineKind.LLAMA_CPP:
-            body = {"content": text, "add_special": False, "parse_special": parse_special}
-            return await self._tokens_of(text, body)
+        if not parse_special:
+            await self._check_tokenizer(info)
         pieces = [text] if parse_special else _split_special_spellings(text)
-        bodies = [{"model": info.model, "prompt": piece, "add_special_tokens": False} for piece in pieces]
+        if info.kind is EngineKind.LLAMA_CPP:
+            bodies = [{"content": each, "add_special": False, "parse_special": parse_special} for each in pieces]
+        else:
+            bodies = [{"model": info.model, "prompt": each, "add_special_tokens": False} for each in pieces]
         return sum(await asyncio.gather(*map(self._tokens_of, pieces, bodies)), ())
+
+    async def _check_tokenizer(self, info: EngineInfo) -> None:
+        """Refuse a server that would leave out parts of a question."""
+        if self._keeps_text or info.kind is EngineKind.LLAMA_CPP:
+            return
+        body = {"model": info.model, "prompt": _SAMPLE, "add_special_tokens": False}
+        try:
+            found = await self.detokenize(await self._token_list(body))
+        except EngineError as exc:  # What asked for the tokens will meet it again, unless only /detokenize is missing.
+            _log.debug("the engine's tokenizer was not checked: %s", exc)
+            return
+        if _is_part_of(found, _SAMPLE):
+            raise BadEngineResponse(
+                f"The tokenizer of {info.model} loses text: of {_SAMPLE!r} it kept {found!r}, and questions would "
+                'reach the model like that. Set "tokenizer_class" to "PreTrainedTokenizerFast" in the '
+                "tokenizer_config.json of the model's folder, and start the server again."
+            )
+        self._keeps_text = True
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
         """See `Engine.detokenize`."""
@@ -126,9 +175,18 @@ class OpenAIEngine:
             prompt = (await self._post("/apply-template", {"messages": turns})).get("prompt")
             if not isinstance(prompt, str):
                 raise BadEngineResponse("The engine's /apply-template returned no prompt.")
-            return prompt
+            if self._beginning is None:
+                self._beginning = await self._read_beginning()
+            return prompt if prompt.startswith(self._beginning) else self._beginning + prompt
         body = {"model": info.model, "messages": turns, "add_generation_prompt": True}
         return await self.detokenize(await self._token_list(body))
+
+    async def _read_beginning(self) -> str:
+        """What llama.cpp puts in front of a prompt, and therefore leaves out of a template; empty for most models."""
+        bodies = [{"content": "a", "add_special": adds, "parse_special": False} for adds in (True, False)]
+        with_it, without = await asyncio.gather(*map(self._token_list, bodies))
+        place = with_it.index(without[0]) if without and without[0] in with_it else 0
+        return await self.detokenize(with_it[:place]) if place else ""
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """See `Engine.stream`."""
@@ -142,6 +200,7 @@ class OpenAIEngine:
                 if error := event.get("error"):
                     error = error if isinstance(error, dict) else {"message": error}
                     raise engine_wire.error_for(200, "", error, model=info.model)
+                self._check_model(event, info)
                 chunk = engine_wire.read_chunk(event, with_logprobs=request.top_logprobs > 0)
                 chunk = await ids.complete(chunk, engine_wire.tokens_generated(event))
                 allowance.take_chunk(chunk)
@@ -150,9 +209,34 @@ class OpenAIEngine:
         if not is_finished:
             raise EngineDropped("The engine ended the stream too early. Run the question again.")
 
+    async def metrics(self) -> str:
+        """The text of the server's `/metrics`; raises EngineError if it has none."""
+        return await self._retrying(self._metrics)
+
+    async def properties(self) -> dict[str, Any]:
+        """llama.cpp's `/props`; raises EngineError."""
+        return await self._get("/props")
+
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
         await self._connections.aclose()
+
+    def _check_model(self, event: dict[str, Any], info: EngineInfo) -> None:
+        """llama.cpp answers whatever model is asked for, and says which one it has."""
+        found = event.get("model")
+        if info.kind is EngineKind.LLAMA_CPP and isinstance(found, str) and found != info.model:
+            self._info = None
+            raise ModelNotServed(
+                f"The engine was restarted with another model: it answers as {shown(found, 100)!r}, not as "
+                f"{info.model!r}. Nothing of that was kept. Run the question again, or start the earlier model again."
+            )
+
+    async def _metrics(self) -> str:
+        with mapped_errors():
+            async with asyncio.timeout(_METRICS_SECONDS):
+                sent = await self._send("GET", "/metrics", None, _METRICS_SECONDS)
+                with closing(sent.response) as response:
+                    return (await read_reply(response, self._limits.reply_bytes_after(0))).decode("utf-8", "replace")
 
     async def _listing(self) -> list[description.Json]:
         return description.read_listing(await self._get("/v1/models"), self._endpoint().base_url, self._limits)
@@ -296,6 +380,12 @@ def _backoff_seconds(error: EngineError, tries: int) -> float:
     if isinstance(error, RateLimited) and error.retry_after_seconds is not None:
         return min(error.retry_after_seconds, _MAX_BACKOFF_SECONDS)
     return float(min(_MAX_BACKOFF_SECONDS, 0.25 * 2**tries) * random.uniform(0.5, 1.0))
+
+
+def _is_part_of(found: str, whole: str) -> bool:
+    """Whether most of `whole` is there in order, and some is missing."""
+    left = iter(whole)
+    return len(whole) // 2 <= len(found) < len(whole) and all(character in left for character in found)
 
 
 def _split_special_spellings(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from models.engine.client import OpenAIEngine
+from models.engine.pinned import nature_of
 from models.engine.protocol import ChatMessage, CompletionChunk, CompletionRequest, EngineInfo, TokenIds
 from models.errors import BadEngineResponse, EngineError, EngineUnreachable
 
@@ -51,6 +52,11 @@ class Replicas:
     def count(self) -> int:
         """Servers, whether they answer or not."""
         return len(self._replicas)
+
+    @property
+    def engines(self) -> Mapping[str, OpenAIEngine]:
+        """The clients by address."""
+        return {each.place: each.engine for each in self._replicas}
 
     async def for_question(self) -> OpenAIEngine:
         """The server for one question: of those that answer, the least busy one.
@@ -135,16 +141,11 @@ class Replicas:
     async def _check_alike(self, alive: Sequence[_Replica]) -> None:
         """Refuse servers that serve something else under the same name: their answers must not be mixed."""
         first, *others = alive
-        wanted = _nature(await first.engine.describe())
+        wanted = nature_of(await first.engine.describe())
         for each in others:
-            found = _nature(await each.engine.describe())
+            found = nature_of(await each.engine.describe())
             if found != wanted:
                 raise BadEngineResponse(
                     f"The servers at {first.place} and {each.place} are not alike: {wanted} and {found}. List servers "
                     "of one model only in M1_ENGINE_URLS, and others in M1_MORE_ENGINE_URLS."
                 )
-
-
-def _nature(info: EngineInfo) -> str:
-    source = f" from {info.model_source}" if info.model_source else ""
-    return f"{info.model}{source} on {info.kind.value}, context {info.context_length:,}"

@@ -2,12 +2,12 @@
 
 A new family is a new file in this folder; `extends` names a file from which it takes what it leaves out, except the
 names of models. `Profile` is what a file holds; `models.thinking.prompting` turns it into the
-token ids of one engine.
+token ids of one engine. `own_profiles` adds those of an installation.
 """
 
 import fnmatch
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -132,6 +132,15 @@ class Profile:
     answer: AnswerSection
     own_data: OwnDataSection | None = None
 
+    def values(self) -> dict[str, Any]:
+        """Its fields, as a file has them."""
+        sections = {"chat": self.chat, "prompt": self.prompt, "thinking": self.thinking, "answer": self.answer}
+        if self.own_data:
+            sections["own_data"] = self.own_data
+        named = {"title": self.title, "reference": self.reference}
+        lists = {"models": list(self.models), "hints": list(self.hints)}
+        return {**named, **lists, **{name: each.model_dump(mode="json") for name, each in sections.items()}}
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileMatch:
@@ -162,34 +171,51 @@ class Profiles:
     def match(self, *names: str) -> ProfileMatch:
         """The profile for a model known under `names` (id, repository, path); never fails."""
         wanted = [name.lower() for name in names if name]
-        for profile in self._profiles.values():
-            if any(fnmatch.fnmatch(name, p.lower()) for name in wanted for p in profile.models):
-                return ProfileMatch(profile, is_guess=False)
+        named = named_profile(self, *names)
+        if named:
+            return ProfileMatch(named, is_guess=False)
         hinted = [
             (len(hint), profile)
-            for profile in self._profiles.values()
+            for profile in self
             for hint in profile.hints
-            if any(hint in name for name in wanted)
+            if any(hint.lower() in name for name in wanted)
         ]
         longest = max(hinted, key=lambda pair: pair[0], default=(0, self.get(FALLBACK_PROFILE_ID)))
         return ProfileMatch(longest[1], is_guess=True)
+
+    def own(self) -> Sequence[Profile]:
+        """Those of this installation."""
+        return ()
+
+
+def named_profile(profiles: Iterable[Profile], *names: str) -> Profile | None:
+    """The first profile whose `models` name a model known under `names`."""
+    wanted = [name.lower() for name in names if name]
+    return next(
+        (p for p in profiles if any(fnmatch.fnmatch(name, each.lower()) for name in wanted for each in p.models)), None
+    )
 
 
 @cache
 def load_profiles(directory: Path = _DIRECTORY) -> Profiles:
     """Read every `*.toml` of `directory`; raises CatalogError that names file, field and what was expected."""
-    return Profiles(_read(path) for path in sorted(directory.glob("*.toml")))
+    return Profiles(read_profile(path, path.stem) for path in sorted(directory.glob("*.toml")))
 
 
-def _read(path: Path) -> Profile:
-    values = _values(path)
+def read_profile(path: Path, profile_id: str) -> Profile:
+    """Read one file; blocks, and raises CatalogError that names file, field and what was expected."""
+    return profile_of(_values(path), profile_id, f"{path}: ", ". Compare with the other files of that folder.")
+
+
+def profile_of(values: Mapping[str, Any], profile_id: str, before: str = "", after: str = ".") -> Profile:
+    """The profile with the fields of a file; raises CatalogError, with the given words around what is wrong."""
     try:
         content = _File.model_validate(values)
     except ValidationError as exc:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise CatalogError(f"{path}: {faults}. Compare with the other files of that folder.") from exc
+        raise CatalogError(f"{before}{faults}{after}") from exc
     return Profile(
-        id=path.stem,
+        id=profile_id,
         title=content.title,
         reference=content.reference,
         models=tuple(content.models),
@@ -205,11 +231,13 @@ def _read(path: Path) -> Profile:
 def _values(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise CatalogError(f"{path}: not valid TOML: {exc}. Correct that line.") from exc
     if "extends" not in values:
         return values
     base = path.parent / f"{values.pop('extends')}.toml"
+    if not base.is_file() and (_DIRECTORY / base.name).is_file():
+        base = _DIRECTORY / base.name
     if base == path or not base.is_file():
         raise CatalogError(f"{path}: extends {base.stem!r}, and there is no {base}. Name another file of that folder.")
     kept = {name: value for name, value in _values(base).items() if name not in ("models", "hints")}

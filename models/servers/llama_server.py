@@ -1,6 +1,9 @@
 """The embedded engine as a managed server: llama.cpp in a separate process, see `llama_worker`."""
 
+import re
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,8 @@ from models.servers.llama_worker import API_KEY_VARIABLE, LlamaConfig
 from models.servers.managed_server import ManagedServer, ServerProgram
 from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
+
+_UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '([^']{1,60})'")
 
 
 def llama_server(
@@ -38,4 +43,13 @@ def llama_server(
         argv = (sys.executable, "-m", "models.servers.llama_worker", config.to_json())
         return ServerCommand(argv, {API_KEY_VARIABLE: api_key}, cwd=Path(__file__).resolve().parents[2])
 
-    return ManagedServer(ServerProgram("The model engine", command), log_path, policy)
+    def explain(lines: Sequence[str]) -> str | None:
+        found = next((known for line in lines if (known := _UNKNOWN_ARCHITECTURE.search(line))), None)
+        if found is None:
+            return None
+        return (
+            f"{model_path} has the architecture {found[1]!r}, which this llama.cpp (xllamacpp {version('xllamacpp')}) "
+            "cannot load. Choose another model, or a newer version of the app."
+        )
+
+    return ManagedServer(ServerProgram("The model engine", command, explain=explain), log_path, policy)

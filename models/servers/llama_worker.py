@@ -2,9 +2,9 @@
 
     python -m models.servers.llama_worker JSON
 
-Takes a LlamaConfig as JSON and the API key in the environment. Prints `{"listening_address": ...}` on standard
-output once it serves, or `{"error": ...}` before it exits with REFUSED; llama.cpp's own log goes to standard error.
-Exits on TERM or INT, even while requests are running.
+Takes a LlamaConfig as JSON and the API key in the environment. Prints `{"listening_address": ..., "hardware": ...}` on
+standard output once it serves, or `{"error": ...}` before it exits with REFUSED; llama.cpp's own log goes to standard
+error. Exits on TERM or INT, even while requests are running.
 
 llama.cpp aborts the process on bad parameters and says little about bad files, so everything is checked first.
 """
@@ -14,9 +14,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from models.weights.gguf_check import BadModelFile, GgufHeader, check_model_file
 
@@ -173,8 +174,29 @@ def serve(config: LlamaConfig, header: GgufHeader, api_key: str) -> None:
     if config.threads is not None:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     server = xllamacpp.Server(params)
-    _say(listening_address=server.listening_address)
+    _say(listening_address=server.listening_address, hardware=_hardware(config, xllamacpp.get_device_info()))
     _wait_for_the_end()
+
+
+def _hardware(config: LlamaConfig, devices: Sequence[Mapping[str, Any]]) -> str:
+    """What computes, in words, such as "CPU, 4 threads"."""
+    gpus = [str(each["description"])[:60] for each in devices if each["name"] != "CPU"]
+    if gpus and config.gpu_layers:
+        layers = "all layers that fit" if config.gpu_layers < 0 else f"at most {config.gpu_layers} layers"
+        return f"{' and '.join(gpus)}, {layers}"
+    threads = config.threads or _physical_cores()
+    return "CPU" if threads is None else f"CPU, {threads} thread{'s' * (threads != 1)}"
+
+
+def _physical_cores() -> int | None:
+    """As llama.cpp counts them to choose its threads (common.cpp, cpu_get_num_physical_cores); None if unknown."""
+    found = set()
+    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings"):
+        try:
+            found.add(path.read_text(encoding="ascii").strip())
+        except OSError:
+            return None
+    return len(found) or None
 
 
 def _wait_for_the_end() -> None:
@@ -212,5 +234,7 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
+    if code:
+        sys.exit(code)  # Its log is written by a thread of its own, and says why.
     # llama.cpp's teardown would wait for running requests, and none of it is needed.
     os._exit(code)

@@ -5,8 +5,8 @@ is in its `ServerProgram` (see `llama_server` and `vllm_server`); `server_proces
 """
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,9 +17,11 @@ import httpx2
 
 from models.engine.endpoint import Endpoint
 from models.errors import ServerError, ServerGone, ServerStartFailed
+from models.servers.kept_record import KeptServers
+from models.servers.kept_server import KeptProcess, adopt, end_kept_server
 from models.servers.restarts import RestartHistory, RestartPolicy
 from models.servers.server_log import ServerLog
-from models.servers.server_process import ServerCommand, ServerProcess, describe_exit
+from models.servers.server_process import ServerCommand, ServerProcess, with_port
 
 _TAIL_IN_MESSAGES = 8
 _WATCH_SECONDS = 0.05
@@ -54,6 +56,10 @@ class ServerStatus:
     """Restarts after crashes since `start`."""
     loading: str = ""
     """What it reports while it is starting."""
+    is_adopted: bool = False
+    """Whether an earlier start of the app began the process."""
+    hardware: str = ""
+    """What computes, in words, if the process says so."""
 
 
 def serves_models(endpoint: Endpoint) -> bool:
@@ -75,6 +81,10 @@ def _no_progress(_line: str) -> str | None:
     return None
 
 
+def _no_explanation(_lines: Sequence[str]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ServerProgram:
     """What differs between one kind of server and another."""
@@ -87,13 +97,38 @@ class ServerProgram:
     progress: Callable[[str], str | None] = _no_progress
     """Turns a log line into one line of progress for users; None if it has nothing to do with progress."""
     start_timeout_seconds: float = 120.0
+    model: str = ""
+    """The name that it serves; needed by a server that is kept."""
+    explain: Callable[[Sequence[str]], str | None] = _no_explanation
+    """Turns the last lines of a start that failed into a message for users; None if they say nothing special."""
 
 
 class ManagedServer:
     """Runs a ServerProgram; every method may be called from any thread."""
 
-    def __init__(self, program: ServerProgram, log_path: Path, policy: RestartPolicy | None = None) -> None:
+    def __init__(
+        self,
+        program: ServerProgram,
+        log_path: Path,
+        policy: RestartPolicy | None = None,
+        *,
+        kept: KeptServers | None = None,
+        is_kept: bool = False,
+    ) -> None:
+        """Args:
+        program: what is run.
+        log_path: its log file.
+        policy: how often it is restarted after crashes.
+        kept: the record of a server that an earlier start may have kept; there are never two of them.
+        is_kept: whether the server is left running when the app ends, and taken over by the next start.
+        """
         self.program = program
+        self.is_kept = is_kept and kept is not None
+        self._kept = kept
+        self.hardware = ""
+        """Where it runs, in words, if whoever made it knows; see `ServerStatus.hardware`."""
+        self.command: ServerCommand | None = None
+        """Of the latest process."""
         self.log = ServerLog(log_path)
         self._restarts = RestartHistory(policy or RestartPolicy())
         self._lifecycle = RLock()
@@ -104,7 +139,8 @@ class ManagedServer:
         self._thread: Thread | None = None
         self._status = ServerStatus(ServerState.STOPPED, f"{program.name} has not been started.")
         self._endpoint: Endpoint | None = None
-        self._process: ServerProcess | None = None
+        self._process: ServerProcess | KeptProcess | None = None
+        self._is_left = False
         self._failure: ServerError | None = None
         self._was_ready = False
         self._started_at: datetime | None = None
@@ -116,7 +152,7 @@ class ManagedServer:
             if self._thread is not None and self._thread.is_alive():
                 return
             self._ending = Event()
-            self._failure, self._was_ready = None, False
+            self._failure, self._was_ready, self._is_left = None, False, False
             self._restarts = RestartHistory(self._restarts.policy)
             self._set(ServerState.STARTING, f"{self.program.name} is starting.")
             self._thread = Thread(target=self._supervise, args=(self._ending,), name="managed-server", daemon=True)
@@ -144,8 +180,23 @@ class ManagedServer:
             self._ending.set()
             if self._thread is not None:
                 self._thread.join()
+            if self._kept is not None:
+                end_kept_server(self._kept)
             self._failure = None
             self._set(ServerState.STOPPED, f"{self.program.name} was stopped.")
+            self.log.close()
+
+    def leave(self) -> None:
+        """Watch it no longer; it goes on if it is kept, and is stopped otherwise."""
+        self._is_left = self.is_kept
+        if not self._is_left:
+            self.stop()
+            return
+        with self._lifecycle:
+            self._ending.set()
+            if self._thread is not None:
+                self._thread.join()
+            self._set(ServerState.STOPPED, f"{self.program.name} goes on without the app.")
             self.log.close()
 
     def restart(self) -> None:
@@ -166,6 +217,8 @@ class ManagedServer:
                 self._started_at if process else None,
                 self._restarts.total,
                 self._loading,
+                isinstance(process, KeptProcess) and process.is_adopted,
+                (process.hardware if isinstance(process, ServerProcess) else "") or self.hardware,
             )
 
     def log_tail(self, lines: int = 50) -> list[str]:
@@ -206,12 +259,10 @@ class ManagedServer:
 
     def _run_once(self, ending: Event) -> ServerError | None:
         """Run one process until it exits; None if it was asked to stop."""
-        key = secrets.token_urlsafe(32)
-        self.log.hide(key)
         # Before the process starts: its output is read by another thread from then on.
         self._loading = ""
         try:
-            process = ServerProcess(self.program.command(key), self.log, self._note_progress)
+            process, key = self._begin()
         except ServerError as error:
             return error
         except OSError as error:
@@ -221,15 +272,53 @@ class ManagedServer:
         try:
             return self._await_ready(process, key, ending) or self._await_end(process, ending)
         finally:
-            process.end()
-            self.on_endpoint(None)
+            self._finish(process)
+            if not self._is_left:  # Whoever knows its address may go on using it.
+                self.on_endpoint(None)
             with self._changed:
                 self._process = self._endpoint = None
 
-    def _await_ready(self, process: ServerProcess, key: str, ending: Event) -> ServerError | None:
+    def _begin(self) -> tuple[ServerProcess | KeptProcess, str]:
+        """The running process, and its key; raises ServerError and OSError."""
+        if self._kept is None:
+            return self._begin_anew()
+        with self._kept.locked():
+            record = self._kept.read()
+            if record is None:
+                return self._begin_anew()
+            self.log.hide(record.api_key)
+            command = self.program.command(record.api_key)
+            adopted = adopt(self._kept, record, command if self.is_kept else None, self.log, self._note_progress)
+            if adopted is None:
+                return self._begin_anew()
+            self.command = replace(command, argv=with_port(command, record.port), base_url=record.base_url)
+            return adopted, record.api_key
+
+    def _begin_anew(self) -> tuple[ServerProcess | KeptProcess, str]:
+        key = secrets.token_urlsafe(32)
+        self.log.hide(key)
+        command = self.command = self.program.command(key)
+        if self._kept is not None and self.is_kept:
+            started = KeptProcess.start(command, key, self.program.model, self._kept, self.log, self._note_progress)
+            return started, key
+        return ServerProcess(command, self.log, self._note_progress), key
+
+    def _finish(self, process: ServerProcess | KeptProcess) -> None:
+        """Leave a kept process, or end any other one and what it started."""
+        if isinstance(process, KeptProcess):
+            if self._is_left and process.exited() is None:
+                process.leave()
+                return
+            if self._kept is not None:
+                process.end()
+                self._kept.remove()
+            return
+        process.end()
+
+    def _await_ready(self, process: ServerProcess | KeptProcess, key: str, ending: Event) -> ServerError | None:
         deadline = monotonic() + self.program.start_timeout_seconds
         while not ending.wait(_WATCH_SECONDS if process.base_url is None else _PROBE_SECONDS / 2):
-            if process.returncode() is not None:
+            if process.exited() is not None:
                 return self._start_failure(process)
             if process.base_url and self.program.is_ready(endpoint := Endpoint(process.base_url, key)):
                 self._become_ready(endpoint)
@@ -247,18 +336,18 @@ class ManagedServer:
             self._set(ServerState.READY, f"{self.program.name} is ready.")
         self.on_endpoint(endpoint)
 
-    def _await_end(self, process: ServerProcess, ending: Event) -> ServerError | None:
+    def _await_end(self, process: ServerProcess | KeptProcess, ending: Event) -> ServerError | None:
         while not ending.wait(_WATCH_SECONDS):
-            if (returncode := process.returncode()) is not None:
+            if (how := process.exited()) is not None:
                 process.drain()
-                return ServerGone(f"{self.program.name} exited: {describe_exit(returncode)}.")
+                return ServerGone(f"{self.program.name} exited: {how}.")
         return None
 
-    def _start_failure(self, process: ServerProcess) -> ServerStartFailed:
+    def _start_failure(self, process: ServerProcess | KeptProcess) -> ServerStartFailed:
+        how = process.exited()
         process.drain()
-        if process.error is not None:
-            return ServerStartFailed(process.error)
-        how = describe_exit(process.returncode() or 0)
+        if explained := self.program.explain(self.log.tail(_TAIL_IN_MESSAGES * 4)) or process.error:
+            return ServerStartFailed(explained)
         return ServerStartFailed(f"{self.program.name} exited before it was ready: {how}. {self._last_lines()}")
 
     def _give_up(self, failure: ServerError) -> None:

@@ -1,7 +1,7 @@
 """One run of a server process under the guard: start it, read its output, stop it. `managed_server` restarts it.
 
-A server may send messages to the app as JSON lines on standard output: `{"listening_address": "http://..."}` once it
-listens, `{"error": "..."}` if it cannot start. Everything else it writes goes to the log.
+A server may send messages to the app as JSON lines on standard output: `{"listening_address": "http://...", "hardware":
+"CPU, 4 threads"}` once it listens, `{"error": "..."}` if it cannot start. Everything else it writes goes to the log.
 """
 
 import json
@@ -41,6 +41,16 @@ class ServerCommand:
     cwd: Path | None = None
     base_url: str | None = None
     """Where it will listen; None if it reports the address on standard output."""
+    secrets: frozenset[str] = frozenset()
+    """Variables of `env` that nobody is shown."""
+
+
+def with_port(command: ServerCommand, port: str) -> tuple[str, ...]:
+    """The arguments with another text in the place of the port, which stands before all options."""
+    argv, own = list(command.argv), (command.base_url or "").rpartition(":")[2]
+    if own in argv:
+        argv[argv.index(own)] = port
+    return tuple(argv)
 
 
 def describe_exit(returncode: int) -> str:
@@ -71,6 +81,8 @@ class ServerProcess:
         """
         self.base_url = command.base_url
         self.error: str | None = None
+        self.hardware = ""
+        """What computes, in words, if it says so."""
         self.pid: int | None = None
         self._log = log
         self._on_line = on_line
@@ -93,9 +105,10 @@ class ServerProcess:
         for reader in self._readers:
             reader.start()
 
-    def returncode(self) -> int | None:
-        """Exit code, negative signal number, or None while it is running."""
-        return self._guard.poll()
+    def exited(self) -> str | None:
+        """How it ended, in words; None while it runs."""
+        returncode = self._guard.poll()
+        return None if returncode is None else describe_exit(returncode)
 
     def end(self) -> None:
         """Stop the process and everything it started; returns when they have exited."""
@@ -132,7 +145,9 @@ class ServerProcess:
 
     def _take_output(self, line: str) -> None:
         said = _parse_json(line)
-        address, error = said.get("listening_address"), said.get("error")
+        address, error, hardware = said.get("listening_address"), said.get("error"), said.get("hardware")
+        if isinstance(hardware, str):
+            self.hardware = hardware
         if isinstance(error, str):
             self.error = error
         if isinstance(address, str):

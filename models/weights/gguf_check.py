@@ -109,6 +109,25 @@ def read_beginning(content: bytes, size_bytes: int) -> GgufHeader | None:
     return GgufHeader(metadata, size_bytes) if "general.architecture" in metadata else None
 
 
+def read_tokens(path: Path) -> tuple[str, ...]:
+    """Spellings of the vocabulary's tokens by id; empty if the file has none. Blocks.
+
+    Raises:
+        BadModelFile: as `check_model_file`.
+    """
+    check_model_file(path)
+    with _opened(path) as file:
+        file.seek(len(MAGIC))
+        _, _, pairs = _unpack(file, "IQQ")
+        for _ in range(pairs):
+            key, kind = _text(file), _number(file, "I")
+            if key == "tokenizer.ggml.tokens" and kind == _ARRAY:
+                item, length = _unpack(file, "IQ")
+                return tuple(_text(file) for _ in range(length)) if item == _STRING else ()
+            _value(file, kind)
+    return ()
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:

@@ -109,6 +109,14 @@ def read_remote_header(hub_url: str, repo: str, commit: str, file: ListedFile, t
         return read_beginning(body, file.size_bytes)
 
 
+def read_remote_config(hub_url: str, repo: str, revision: str, token: str = "") -> bytes:
+    """Read a repository's config.json. Blocks and raises as `list_repository`."""
+    page = f"{hub_url.rstrip('/')}/{repo}"
+    address = f"{page}/resolve/{quote(revision, safe='')}/config.json"
+    with _answer(address, page, token) as (_, body):
+        return body
+
+
 @contextmanager
 def _answer(
     address: str, page: str, token: str, headers: dict[str, str] | None = None, *, is_cut: bool = False

@@ -104,8 +104,17 @@ class OpenAnnotatePage:
         self.drag_between(*self.places(part, first, last))
 
     def places(self, part: str, first: str, last: str) -> tuple[float, float, float, float]:
-        """Where a stretch begins and ends in the window, once it was scrolled into view."""
-        self.page.evaluate(_PLACES, [part, first, last])
+        """Where a stretch begins and ends in the window, once it was scrolled into view and stands still.
+
+        A list that has just grown shorter moves what is below it with the next frame only.
+        """
+        seen, now = None, self._places_after_frame(part, first, last)
+        while seen != now:
+            seen, now = now, self._places_after_frame(part, first, last)
+        return now
+
+    def _places_after_frame(self, part: str, first: str, last: str) -> tuple[float, float, float, float]:
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         x1, y1, x2, y2 = self.page.evaluate(_PLACES, [part, first, last])
         return x1, y1, x2, y2
 

@@ -17,8 +17,11 @@ from m1app.ui.admin.jobs_tab import NEW_VIEW, JobsTab
 from m1app.ui.admin.launch_tab import LaunchTab
 from m1app.ui.admin.models_tab import ModelsTab
 from m1app.ui.admin.people_tab import PeopleTab
+from m1app.ui.admin.profiles_tab import ProfilesTab
 from m1app.ui.admin.question_sets_tab import SetsTab
+from m1app.ui.admin.servers_section import ServersSection
 from m1app.ui.admin.trash_tab import TrashTab
+from m1app.ui.admin.vllm_section import VllmSection
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, with_query
 from m1app.ui.shell.header import PageHeader
@@ -27,7 +30,7 @@ _TITLE = (
     '<div class="m1-admin-title"><h1>Admin</h1><span class="m1-quiet">Benchmarks, fine-tuning, jobs, question sets, '
     "people and the engine.</span></div>"
 )
-_TABS = ("launch", "training", "jobs", "sets", "models", "engines", "people", "trash")
+_TABS = ("launch", "training", "jobs", "sets", "models", "profiles", "engines", "people", "trash")
 
 
 class AdminPage:
@@ -49,6 +52,9 @@ class AdminPage:
                 self._sets = SetsTab(services, self._launch.form.question_sets)
             with gr.Tab("Models", id="models", render_children=True) as self._models_tab:
                 self._models = ModelsTab(services)
+                self._vllm, self._servers = VllmSection(services), ServersSection(services)
+            with gr.Tab("Profiles", id="profiles", render_children=True) as self._profiles_tab:
+                self._profiles = ProfilesTab(services)
             with gr.Tab("Engine and health", id="engines", render_children=True):
                 self._engines = EnginesTab(services)
             with gr.Tab("People", id="people", render_children=True) as self._people_tab:
@@ -65,6 +71,10 @@ class AdminPage:
             jobs.follow_start(tab.wire(demo), self._tabs, tab.started_job)
         self._sets.wire(demo)
         self._models.wire(demo, self._models_tab)
+        own_profiles = self._services.own_profiles.refresh
+        form.advanced.offer_profiles((demo.load, self._profiles.wire(demo, self._profiles_tab).then), own_profiles)
+        self._vllm.wire(demo, self._models_tab)
+        self._servers.wire(demo, self._models_tab)
         self._engines.wire(demo)
         self._people.wire(demo, self._people_tab)
         self._sets.refresh_after(self._trash.wire(demo, self._trash_tab))

@@ -81,6 +81,7 @@ class ComparePage:
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
         self._view.example(form.fill_with_example, None, form.boxes.texts, **QUIET)
         form.boxes.wire(demo, _DRAFT, ["sweep", "trace"])
+        form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         for knob in form.costing:
             knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
         demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)

@@ -92,6 +92,7 @@ class ProbePage:
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
         form.boxes.wire(demo, _DRAFT, ["trace"])
+        form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         self._wire_history()
         return loaded
 

@@ -93,7 +93,7 @@ def _result(trace: Trace) -> dict[str, Any]:
             }
             for letter, text in options.items()
         ],
-        "other": _other(probabilities),
+        "other": _other(trace),
         "segments": [_segment_row(segment) for segment in trace.segments],
         "details": _details(trace),
     }
@@ -115,9 +115,16 @@ def _why_no_option(trace: Trace) -> str:
     return reasons.get(how, "")
 
 
-def _other(probabilities: Any) -> str:
+def _other(trace: Trace) -> str:
+    """What to say about the options' probabilities, or about their absence where an answer should have had them."""
+    probabilities = trace.option_probabilities
     if not probabilities:
-        return ""
+        is_due = trace.state is TraceState.COMPLETED and bool(trace.question.options) and bool(trace.answer_text)
+        return (
+            "No probabilities of the options were read: the engine reports none, or they were left out."
+            if is_due
+            else ""
+        )
     rest = max(0.0, 1.0 - sum(probabilities.values()))
     return (
         "Probability of each letter at the end of thinking; "

@@ -1,13 +1,13 @@
 """Rarely used settings, behind "Advanced": top-p, answer cap, profile, system prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from m1app.ui.question.form_values import read_seed
-from m1app.ui.shell.events import Updates
-from models.profiles import Profiles
+from m1app.ui.shell.events import QUIET, Updates
+from models.profiles import Profile, Profiles
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
 
@@ -25,8 +25,14 @@ class AdvancedForm:
             with gr.Row():
                 self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)
                 self.answer_cap = gr.Number(answer_cap_tokens, label="Answer cap (tokens)", precision=0, min_width=120)
+                # A trace may name a profile that has been removed from the choice.
                 self.profile = gr.Dropdown(
-                    _profile_choices(profiles), value="", label="Profile", min_width=200, elem_id=f"{id_prefix}profile"
+                    _profile_choices(profiles),
+                    value="",
+                    label="Profile",
+                    min_width=200,
+                    elem_id=f"{id_prefix}profile",
+                    allow_custom_value=True,
                 )
             self.system_prompt = gr.Textbox(
                 label="System prompt",
@@ -34,6 +40,22 @@ class AdvancedForm:
                 placeholder="Leave empty for the profile's own",
                 elem_id=f"{id_prefix}system-prompt",
             )
+
+    def offer_profiles(
+        self, occasions: Sequence[Callable[..., Any]], read: Callable[[], Awaitable[Iterable[Profile]]]
+    ) -> None:
+        """Offer the profiles that there are, also those that were made since the app started.
+
+        Args:
+            occasions: register a handler to call each time, such as the page's `load`.
+            read: returns the profiles.
+        """
+
+        async def offered() -> Any:
+            return gr.update(choices=_profile_choices(await read()))
+
+        for occasion in occasions:
+            occasion(offered, None, self.profile, **QUIET)
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -71,5 +93,5 @@ class AdvancedForm:
         return dict(zip(self.inputs, values, strict=True))
 
 
-def _profile_choices(profiles: Profiles) -> list[tuple[str, str]]:
+def _profile_choices(profiles: Iterable[Profile]) -> list[tuple[str, str]]:
     return [("Chosen to fit the model", ""), *((f"{p.id}: {p.title}", p.id) for p in profiles)]

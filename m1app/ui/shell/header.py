@@ -169,6 +169,7 @@ def _facts(services: Services, status: EngineStatus, info: EngineInfo | None) ->
         facts += [
             ("Server", f"{info.kind.value} {info.version}".strip()),
             ("Model", info.model),
+            ("Runs on", services.engines.hardware),
             ("Context", f"{info.context_length:,} tokens"),
             ("Parallel", "" if info.parallel_requests is None else f"{info.parallel_requests} requests"),
             ("Profile", match.profile.id + (" (a guess: no profile matches this model)" if match.is_guess else "")),

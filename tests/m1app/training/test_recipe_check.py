@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from m1app.gpus import Gpu, parse_gpus
 from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_size
 from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import disk_to_write, estimate_training, samples_at_once
-from m1app.training.machine import Gpu, Machine, examine_machine, parse_gpus
+from m1app.training.machine import Machine, examine_machine
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_before_data, check_disk_left, check_with_data
 from m1app.training.rendering import RenderedSample

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from m1app.errors import AppError
+from m1app.gpus import Gpu
 from m1app.jobs.errors import JobRefused
 from m1app.jobs.files import JobFiles
 from m1app.jobs.service import JobService
@@ -25,7 +26,7 @@ from m1app.training.data_building import TrainingDataService
 from m1app.training.environment import PROJECT, environment_state, install
 from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
 from m1app.training.folder import TrainingFolder
-from m1app.training.machine import Gpu, Machine
+from m1app.training.machine import Machine
 from m1app.training.process import command_of, one_gpu, progress_of, run_training
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.service import FineTuningService

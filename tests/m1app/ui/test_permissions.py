@@ -74,7 +74,11 @@ HEADER = {
     "EngineButtons._stop_engine": Event(MANAGE),
 }
 FORM = {
-    name: Event() for name in ("QuestionForm.fill_with_library", "QuestionForm._on_blur", "QuestionForm._on_change")
+    name: Event()
+    for name in (
+        *("QuestionForm.fill_with_library", "QuestionForm._on_blur", "QuestionForm._on_change"),
+        "AdvancedForm.offer_profiles.<locals>.offered",
+    )
 }
 HISTORY = {"_on_discard": Event(ASK, {"id": ID}), "_on_restore": Event(ASK, {"id": ID})}
 EVENTS: dict[str, dict[str, Event]] = {

@@ -25,6 +25,7 @@ async def engine(embedded_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
 
 def test_every_family_has_a_file() -> None:
     assert {profile.id for profile in PROFILES} == {
+        "baichuan-m2",
         "gpt-oss",
         "gpt-oss-high",
         "gpt-oss-low",
@@ -166,7 +167,7 @@ def test_a_mistake_is_named_with_file_and_field(tmp_path: Path, found: str, inst
 
 
 def test_an_unknown_id_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownProfile, match=r"'m2'; choose one of: gpt-oss, .*, m1, m1-as-published, .*, plain"):
+    with pytest.raises(UnknownProfile, match=r"'m2'; choose one of: baichuan-m2, .*, m1, m1-as-published, .*, plain"):
         load_profiles().get("m2")
 
 
@@ -180,6 +181,8 @@ def test_every_catalog_model_has_the_profile_that_its_names_match(model: object)
 
 
 HUB_NAMES = {
+    "baichuan-inc/Baichuan-M2-32B": "baichuan-m2",
+    "baichuan-inc/Baichuan-M2-32B-GPTQ-Int4": "baichuan-m2",
     "UCSC-VLAA/m1-7B-23K": "m1",
     "UCSC-VLAA/m1-32B-1K": "m1",
     "UCSC-VLAA/MedReason-8B": "medreason",
@@ -286,7 +289,8 @@ def test_efforts_of_gpt_oss_differ_in_one_word() -> None:
         (("huatuo-vision",), "huatuo-o1"),
         (("my-smollm",), "plain-chatml"),
         (("m", "someone/qwen3-8b-copy"), "think-qwen3"),
-        (("baichuan-inc/Baichuan-M2-32B",), FALLBACK_PROFILE_ID),
+        (("bartowski/baichuan-inc_Baichuan-M2-32B-GGUF",), "baichuan-m2"),
+        (("baichuan-inc/Baichuan2-7B-Chat",), FALLBACK_PROFILE_ID),
         (("", ""), FALLBACK_PROFILE_ID),
         ((), FALLBACK_PROFILE_ID),
     ],

@@ -65,6 +65,10 @@ def test_engine_serves_its_model_under_the_given_name(engine: ManagedServer):
     assert answer["usage"]["completion_tokens"] == 4
 
 
+def test_engine_says_where_it_runs(engine: ManagedServer):
+    assert engine.status().hardware == "CPU, 2 threads"
+
+
 def test_context_length_holds_for_each_slot(engine: ManagedServer):
     endpoint = engine.endpoint()
     assert [slot["n_ctx"] for slot in get(endpoint, "/slots").json()] == [1024, 1024]
@@ -220,6 +224,22 @@ def test_well_formed_gguf_that_llama_cannot_load_is_reported(tmp_path: Path):
     server = embedded(write_gguf(tmp_path / "empty.gguf"), tmp_path / "llama.log")
     server.start()
     with pytest.raises(ServerStartFailed, match=r"llama\.cpp could not load .*empty\.gguf"):
+        server.wait_ready(60)
+
+
+def test_architecture_that_llama_cpp_does_not_know_is_named(tmp_path: Path):
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    path = tmp_path / "new.gguf"
+    pair = text("general.architecture") + struct.pack("<I", 8) + text("mednet9")
+    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 32, 0, 0)
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + pair + tensor
+    path.write_bytes(head + bytes(-len(head) % 32) + bytes(128))
+    server = embedded(path, tmp_path / "llama.log")
+    server.start()
+    expected = r"new\.gguf has the architecture 'mednet9', which this llama\.cpp \(xllamacpp .*\) cannot load"
+    with pytest.raises(ServerStartFailed, match=expected):
         server.wait_ready(60)
 
 

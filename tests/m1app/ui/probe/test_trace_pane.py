@@ -38,7 +38,15 @@ def test_probability_that_went_to_no_letter_is_said() -> None:
 def test_without_logprobs_there_are_no_bars() -> None:
     result = pane_value(a_trace(option_probabilities=None))["result"]
     assert [option["probability"] for option in result["options"]] == [None, None]
-    assert result["other"] == ""
+    assert (
+        result["other"] == "No probabilities of the options were read: the engine reports none, or they were left out."
+    )
+
+
+@pytest.mark.parametrize("state", [state for state in TraceState if state is not TraceState.COMPLETED])
+def test_a_trace_that_ended_early_does_not_blame_the_engine(state: TraceState) -> None:
+    value = pane_value(a_trace(state=state, option_probabilities=None))
+    assert value["result"] is None or value["result"]["other"] == ""
 
 
 @pytest.mark.parametrize(

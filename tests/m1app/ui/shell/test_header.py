@@ -32,6 +32,7 @@ class ScriptedEngines:
     state: EngineState
     message: str = ""
     is_guess: bool = False
+    hardware: str = ""
 
     @property
     def is_demo(self) -> bool:
@@ -133,6 +134,10 @@ def test_a_damaged_database_is_said_on_every_page() -> None:
 
 def test_a_guessed_profile_is_said_to_be_one() -> None:
     assert shown(is_guess=True)["facts"][-1] == ("Profile", "plain-chatml (a guess: no profile matches this model)")
+
+
+def test_where_the_engine_runs_is_said() -> None:
+    assert ("Runs on", "CPU, 4 threads") in shown(hardware="CPU, 4 threads")["facts"]
 
 
 def test_what_an_engine_does_not_tell_is_left_out() -> None:

@@ -1,0 +1,158 @@
+"""The profiles of one installation: a file each in M1_HOME/profiles, which people make on the Admin page.
+
+The id of such a profile is NAME@DIGEST, with the beginning of its file's SHA-256, so that a trace that names it names
+its text. A file that is replaced or removed is kept in `earlier/`: what a trace names can still be read.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.errors import CatalogError, UnknownProfile
+from models.profiles import Profile, Profiles, profile_of, read_profile
+
+_DIGEST_CHARACTERS = 8
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
+_MOST_PROFILES = 500
+
+
+class LiveProfiles(Profiles):
+    """The shipped profiles, and those of a folder as they were when it was last read."""
+
+    def __init__(self, shipped: Iterable[Profile], folder: Path) -> None:
+        """Reads the folder, which need not exist; raises CatalogError."""
+        super().__init__(shipped)
+        self._folder = folder
+        self._own: dict[str, Profile] = {}
+        self._earlier: dict[str, Profile] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the folder again. Blocks.
+
+        Raises:
+            CatalogError: a file has an error; those read before stay.
+        """
+        own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
+        self._earlier = {profile.id: profile for profile in self._read_earlier()}
+        self._own = own
+
+    def __iter__(self) -> Iterator[Profile]:
+        yield from self._own.values()
+        yield from super().__iter__()
+
+    def own(self) -> Sequence[Profile]:
+        """Those of this installation, by name."""
+        return tuple(self._own.values())
+
+    def get(self, profile_id: str) -> Profile:
+        """The profile with that id, or the profile of this installation with that name; raises UnknownProfile."""
+        name, _, digest = profile_id.partition("@")
+        found = self._own.get(name)
+        if found and (found.id == profile_id or not digest):
+            return found
+        if profile_id in self._earlier:
+            return self._earlier[profile_id]
+        try:
+            return super().get(profile_id)
+        except UnknownProfile as exc:
+            own = ", ".join(self._own)
+            raise UnknownProfile(f"{exc} Of this installation: {own}." if own else str(exc)) from None
+
+    def save(self, name: str, values: Mapping[str, Any], *, replaces: bool) -> Profile:
+        """Write a profile's file. Blocks.
+
+        Args:
+            name: its name, small letters, digits and ".-_".
+            values: its fields, as the file has them.
+            replaces: whether a profile of that name is there and gives way; it is kept as an earlier one.
+
+        Raises:
+            CatalogError: the name cannot be used, or a field is wrong; nothing was changed.
+            OSError: it cannot be written.
+        """
+        self._check_name(name, replaces=replaces)
+        profile_of(values, name)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path, draft = self._path(name), self._folder / f"{name}.toml.new"
+        draft.write_bytes(toml_text(values).encode())
+        self._keep(name)
+        draft.replace(path)
+        self.refresh()
+        return self._own[name]
+
+    def remove(self, name: str) -> None:
+        """Take a profile out of the choice; its text stays with the earlier ones. Blocks.
+
+        Raises:
+            UnknownProfile: there is none of that name.
+            OSError: it cannot be moved.
+        """
+        if name not in self._own:
+            raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
+        self._keep(name)
+        self._path(name).unlink(missing_ok=True)
+        self.refresh()
+
+    def _check_name(self, name: str, *, replaces: bool) -> None:
+        if not _NAME.fullmatch(name):
+            raise CatalogError(
+                f"The name {name[:80]!r} cannot be used. Use up to 60 small letters, digits, points, hyphens and "
+                "underscores, beginning with a letter or digit."
+            )
+        if name in (profile.id for profile in super().__iter__()):
+            raise CatalogError(f"The app has a profile {name!r} itself. Choose another name.")
+        self.refresh()
+        if (name in self._own) is not replaces:
+            said = f"There is no profile {name!r}" if replaces else f"A profile {name!r} exists already"
+            raise CatalogError(f"{said}. Choose another name{'' if replaces else ', or edit that one'}.")
+        if not replaces and len(self._own) >= _MOST_PROFILES:
+            raise CatalogError(f"There are {_MOST_PROFILES} profiles already. Remove some of them first.")
+
+    def _keep(self, name: str) -> None:
+        path = self._path(name)
+        if path.is_file():
+            earlier = self._folder / "earlier"
+            earlier.mkdir(mode=0o700, exist_ok=True)
+            content = path.read_bytes()
+            (earlier / f"{name}@{_digest(content)}.toml").write_bytes(content)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.toml"
+
+    def _read(self, path: Path) -> Profile:
+        name = path.stem
+        if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
+            raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
+        return read_profile(path, f"{name}@{_digest(path.read_bytes())}")
+
+    def _read_earlier(self) -> Iterator[Profile]:
+        for path in sorted((self._folder / "earlier").glob("*@*.toml")):
+            yield read_profile(path, path.stem)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """The fields of a profile's file, as TOML: texts, lists of texts, and tables of them."""
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    lines = [f"{name} = {_toml_value(value)}" for name, value in plain.items()]
+    for name, table in values.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    # JSON's strings are TOML's, but for DEL; half of a surrogate pair has no place in either.
+    text = str(value).encode(errors="replace").decode()
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,127 @@
+"""Profiles of one installation: saved, replaced and removed, while what traces name stays what it was."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import CatalogError, UnknownProfile
+from models.profiles import Profile, load_profiles, named_profile, profile_of
+from models.profiles.own_profiles import LiveProfiles, toml_text
+
+SHIPPED = tuple(load_profiles())
+
+
+def values(**changed: Any) -> dict[str, Any]:
+    return load_profiles().get("think-qwen3").values() | {"title": "Mine", "models": ["mine-*"], "hints": []} | changed
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> LiveProfiles:
+    return LiveProfiles(SHIPPED, tmp_path / "profiles")
+
+
+def test_a_saved_profile_is_offered_first_and_after_a_restart(profiles: LiveProfiles, tmp_path: Path) -> None:
+    saved = profiles.save("mine", values(), replaces=False)
+    for each in (profiles, LiveProfiles(SHIPPED, tmp_path / "profiles")):
+        assert next(iter(each)) == saved
+        assert each.get("mine") == each.get(saved.id) == saved
+        assert [profile.id for profile in each][1:] == [profile.id for profile in SHIPPED]
+
+
+def test_its_text_is_what_was_saved(profiles: LiveProfiles) -> None:
+    saved = profiles.save("mine", values(), replaces=False)
+    assert saved.values() == values()
+
+
+@pytest.mark.parametrize("profile", SHIPPED, ids=lambda profile: profile.id)
+def test_every_shipped_profile_can_be_written_and_read(profile: Profile, profiles: LiveProfiles) -> None:
+    assert profiles.save("mine", profile.values(), replaces=False).values() == profile.values()
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_any_text_can_be_written_and_read(text: str, texts: list[str]) -> None:
+    import tomllib
+
+    read = tomllib.loads(toml_text({"a": text, "b": texts, "c": {"d": text}}))
+    expected = text.encode(errors="replace").decode()
+    assert read == {"a": expected, "b": [t.encode(errors="replace").decode() for t in texts], "c": {"d": expected}}
+
+
+def test_what_a_trace_names_stays_after_an_edit_and_a_removal(profiles: LiveProfiles, tmp_path: Path) -> None:
+    first = profiles.save("mine", values(), replaces=False)
+    second = profiles.save("mine", values(title="Changed"), replaces=True)
+    assert second.id != first.id
+    profiles.remove("mine")
+    for each in (profiles, LiveProfiles(SHIPPED, tmp_path / "profiles")):
+        assert (each.get(first.id), each.get(second.id)) == (first, second)
+        assert each.own() == ()
+        with pytest.raises(UnknownProfile):
+            each.get("mine")
+
+
+def test_a_file_changed_by_hand_has_another_id(profiles: LiveProfiles, tmp_path: Path) -> None:
+    first = profiles.save("mine", values(), replaces=False)
+    file = tmp_path / "profiles" / "mine.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace('"Mine"', '"By hand"'), encoding="utf-8")
+    profiles.refresh()
+    assert profiles.get("mine").title == "By hand"
+    assert profiles.get("mine").id != first.id
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "a b", "../x", "a/b", "-a", "é", "a@b", "x" * 61])
+def test_a_name_that_is_no_file_name_is_refused(profiles: LiveProfiles, tmp_path: Path, name: str) -> None:
+    with pytest.raises(CatalogError, match="cannot be used"):
+        profiles.save(name, values(), replaces=False)
+    assert not (tmp_path / "profiles").exists()
+
+
+def test_a_name_that_exists_is_refused(profiles: LiveProfiles) -> None:
+    with pytest.raises(CatalogError, match="The app has a profile 'm1' itself"):
+        profiles.save("m1", values(), replaces=False)
+    saved = profiles.save("mine", values(), replaces=False)
+    with pytest.raises(CatalogError, match="exists already"):
+        profiles.save("mine", values(title="Other"), replaces=False)
+    with pytest.raises(CatalogError, match="There is no profile 'other'"):
+        profiles.save("other", values(), replaces=True)
+    assert profiles.get("mine") == saved
+
+
+def test_a_wrong_field_is_named_and_changes_nothing(profiles: LiveProfiles, tmp_path: Path) -> None:
+    broken = values()
+    broken["thinking"] = broken["thinking"] | {"stop_tokens": []}
+    with pytest.raises(CatalogError, match=r"thinking\.stop_tokens: List should have at least 1 item"):
+        profiles.save("mine", broken, replaces=False)
+    assert not (tmp_path / "profiles").exists()
+
+
+def test_a_broken_file_is_named_and_leaves_the_others(profiles: LiveProfiles, tmp_path: Path) -> None:
+    saved = profiles.save("mine", values(), replaces=False)
+    (tmp_path / "profiles" / "broken.toml").write_text("[", encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"broken\.toml"):
+        profiles.refresh()
+    assert profiles.get("mine") == saved
+
+
+def test_a_profile_here_can_extend_a_shipped_one(profiles: LiveProfiles, tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    file = tmp_path / "profiles" / "own.toml"
+    file.write_text('extends = "think-qwen3"\ntitle = "Own"\n[thinking]\nwait = "Hm"\n', encoding="utf-8")
+    profiles.refresh()
+    assert profiles.get("own").thinking.wait == "Hm"
+
+
+def test_one_s_own_profile_comes_before_the_shipped_one_for_the_same_model(profiles: LiveProfiles) -> None:
+    assert profiles.match("Qwen/Qwen3-8B").profile.id == "think-qwen3"
+    saved = profiles.save("mine", values(models=["qwen/qwen3-8b"]), replaces=False)
+    match = profiles.match("Qwen/Qwen3-8B")
+    assert (match.profile, match.is_guess) == (saved, False)
+    assert named_profile(profiles.own(), "Qwen/Qwen3-8B") == saved
+    assert named_profile(profiles.own(), "Qwen/Qwen3-4B", "") is None
+
+
+def test_a_field_of_a_draft_is_checked_without_a_file() -> None:
+    with pytest.raises(CatalogError, match=r"^title: Field required\.$"):
+        profile_of({name: each for name, each in values().items() if name != "title"}, "draft")
