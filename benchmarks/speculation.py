@@ -6,10 +6,12 @@ greedy, so that whatever else the machine does falls on both. With `M1_ENGINE=vl
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -31,6 +33,8 @@ class Asked:
     """One trace."""
 
     seconds: float
+    processor_seconds: float
+    """Of the engines' processes; less touched by what else the machine does."""
     token_ids: TokenIds
     """Of thinking and answer."""
 
@@ -41,6 +45,8 @@ class Outcome:
 
     plain_seconds: list[float] = field(default_factory=list)
     guessing_seconds: list[float] = field(default_factory=list)
+    plain_processor_seconds: list[float] = field(default_factory=list)
+    guessing_processor_seconds: list[float] = field(default_factory=list)
     plain_tokens: list[int] = field(default_factory=list)
     guessing_tokens: list[int] = field(default_factory=list)
     equal_tokens: list[int] = field(default_factory=list)
@@ -50,6 +56,8 @@ class Outcome:
         """Take one question."""
         self.plain_seconds.append(plain.seconds)
         self.guessing_seconds.append(guessing.seconds)
+        self.plain_processor_seconds.append(plain.processor_seconds)
+        self.guessing_processor_seconds.append(guessing.processor_seconds)
         self.plain_tokens.append(len(plain.token_ids))
         self.guessing_tokens.append(len(guessing.token_ids))
         pairs = zip(plain.token_ids, guessing.token_ids, strict=False)
@@ -61,11 +69,10 @@ class Outcome:
         both = zip(self.plain_tokens, self.guessing_tokens, self.equal_tokens, strict=True)
         return sum(plain == guessing == equal for plain, guessing, equal in both)
 
-    @property
-    def ratio(self) -> float:
-        """Seconds for a token with guessing, to those without."""
-        plain = sum(self.plain_seconds) / sum(self.plain_tokens)
-        return sum(self.guessing_seconds) / sum(self.guessing_tokens) / plain
+    def ratio(self, plain: Sequence[float], guessing: Sequence[float]) -> float:
+        """Of what a token takes with guessing to what it takes without: the middle of the questions."""
+        tokens = zip(plain, self.plain_tokens, guessing, self.guessing_tokens, strict=True)
+        return report.middle([(g / g_tokens) / (p / p_tokens) for p, p_tokens, g, g_tokens in tokens])
 
 
 def _services(home: Path, speculation: Literal["", "ngram"], options: argparse.Namespace) -> Services:
@@ -78,15 +85,30 @@ def _services(home: Path, speculation: Literal["", "ngram"], options: argparse.N
     return services
 
 
+def _processor_seconds() -> float:
+    """Of all processes below this one."""
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # It has ended.
+            number, fields = int(path.parent.name), path.read_text().rpartition(")")[2].split()
+            parents[number], ticks[number] = int(fields[1]), int(fields[11]) + int(fields[12])
+
+    def is_ours(number: int) -> bool:
+        parent = parents.get(number, 0)
+        return parent == os.getpid() or (parent > 1 and is_ours(parent))
+
+    return sum(spent for number, spent in ticks.items() if is_ours(number)) / os.sysconf("SC_CLK_TCK")
+
+
 async def _ask(services: Services, request: ProbeRequest) -> Asked:
-    began = time.monotonic()
+    began, spent = time.monotonic(), await asyncio.to_thread(_processor_seconds)
     trace = await services.probe.start(request)
     async for snapshot in services.probe.follow(trace.id):
         trace = snapshot
     if trace.error:
         raise RuntimeError(f"a probe failed: {trace.error}")
-    seconds = time.monotonic() - began
-    return Asked(seconds, sum((segment.token_ids for segment in trace.segments), ()))
+    seconds, spent = time.monotonic() - began, await asyncio.to_thread(_processor_seconds) - spent
+    return Asked(seconds, spent, sum((segment.token_ids for segment in trace.segments), ()))
 
 
 def _requests(options: argparse.Namespace) -> list[ProbeRequest]:
@@ -116,7 +138,8 @@ async def compare(plain: Services, guessing: Services, requests: Sequence[ProbeR
         outcome.add(first, second)
         sys.stderr.write(
             f"{number + 1}/{len(requests)}: {len(first.token_ids)} tokens in {first.seconds:.1f} s, guessing "
-            f"{second.seconds:.1f} s, {outcome.equal_tokens[-1]} equal\n"
+            f"{second.seconds:.1f} s, {outcome.equal_tokens[-1]} equal; processor {first.processor_seconds:.1f} and "
+            f"{second.processor_seconds:.1f} s\n"
         )
     return outcome
 
@@ -146,11 +169,14 @@ def main() -> int:
     options = parser.parse_args()
     before = report.machine()
     outcome = asyncio.run(measure(options))
+    wall = outcome.ratio(outcome.plain_seconds, outcome.guessing_seconds)
+    processor = outcome.ratio(outcome.plain_processor_seconds, outcome.guessing_processor_seconds)
     row: report.Row = {
         "traces": len(outcome.plain_tokens),
         "tokens": f"{sum(outcome.plain_tokens):,}, {sum(outcome.guessing_tokens):,}",
         "seconds": f"{sum(outcome.plain_seconds):.1f}, {sum(outcome.guessing_seconds):.1f}",
-        "seconds a token, ratio": f"{outcome.ratio:.2f}",
+        "ratio": f"{wall:.2f}",
+        "of processor time": f"{processor:.2f}",
         "equal traces": outcome.equal_traces,
         "equal tokens": f"{sum(outcome.equal_tokens):,}",
     }

@@ -57,7 +57,8 @@ class LlamaConfig:
     cache_type: str = "f16"
     """Of the key-value cache: "f16", or less memory with "q8_0" or "q4_0"."""
     speculation: str = ""
-    """"ngram" guesses tokens from what was generated before; empty for none. The tokens are the same."""
+    """"ngram" guesses tokens from what was generated before; empty for none. Several are computed in one step, which
+    rounds differently, so a long greedy text can change."""
     port: int = 0
     """0 chooses a free one."""
 

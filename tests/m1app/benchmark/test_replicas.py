@@ -1,14 +1,17 @@
 """A benchmark on two servers of which one dies: every question has its results once, with and without a router."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -28,6 +31,9 @@ from tests.m1app.benchmark.vllm_router import vllm_router
 from tests.models.engine.scripted_server import Script, serving
 
 pytestmark = [pytest.mark.usefixtures("no_settings")]
+
+RUNNING = r"vllm:num_requests_running\{.*\}"
+ABORTED = r"vllm:request_success_total\{.*finished_reason=\"abort\".*\}"
 
 
 def stems(number: int) -> tuple[str, ...]:
@@ -135,6 +141,7 @@ async def test_a_router_passes_on_all_that_the_app_asks_of_a_server(
             for is_whole in (False, True):
                 request = CompletionRequest(ids, 8, is_whole=is_whole, top_logprobs=3)
                 assert await token_ids(through, request) == await token_ids(direct, request)
+                await check_cancelling(through, replace(request, max_tokens=1500), servers)
         finally:
             await direct.aclose()
             await through.aclose()
@@ -142,6 +149,26 @@ async def test_a_router_passes_on_all_that_the_app_asks_of_a_server(
 
 async def token_ids(engine: OpenAIEngine, request: CompletionRequest) -> list[int]:
     return [token async for chunk in engine.stream(request) for token in chunk.token_ids]
+
+
+async def check_cancelling(engine: OpenAIEngine, request: CompletionRequest, servers: list[str]) -> None:
+    """A request that is cancelled while it runs ends as such at its server."""
+    aborted = await counted(servers, ABORTED)
+    asking = asyncio.create_task(token_ids(engine, request))
+    while not await counted(servers, RUNNING):
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+    asking.cancel()
+    while await counted(servers, RUNNING):
+        await asyncio.sleep(0.1)
+    assert await counted(servers, ABORTED) == aborted + 1
+
+
+async def counted(servers: list[str], metric: str) -> int:
+    """The sum of vLLM's own counts."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        pages = [(await client.get(f"{url}/metrics")).text for url in servers]
+    return sum(int(float(value)) for page in pages for value in re.findall(rf"^{metric} (\S+)$", page, re.MULTILINE))
 
 
 @pytest.mark.vllm
