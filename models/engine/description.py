@@ -16,6 +16,8 @@ Json = Mapping[str, Any]
 _KINDS = {"llamacpp": EngineKind.LLAMA_CPP, "vllm": EngineKind.VLLM, "sglang": EngineKind.SGLANG}
 _NAMES_IN_MESSAGES = 20
 _VERSION_CHARACTERS = 100
+_NO_BUILD = "b0-unknown"
+"""What llama.cpp says where it was not built from its repository, as in xllamacpp's wheels."""
 
 
 def read_listing(reply: Json, base_url: str, limits: EngineLimits) -> list[Json]:
@@ -70,7 +72,7 @@ def read_kind(entry: Json) -> EngineKind:
 def read_version(reply: Json, kind: EngineKind) -> str:
     """The version in a reply of `/props` (llama.cpp) or `/version`; empty if there is none."""
     version = reply.get("build_info" if kind is EngineKind.LLAMA_CPP else "version")
-    return shown(version, _VERSION_CHARACTERS) if isinstance(version, str) else ""
+    return shown(version, _VERSION_CHARACTERS) if isinstance(version, str) and version != _NO_BUILD else ""
 
 
 def read_slots(props: Json, limits: EngineLimits) -> int | None:

@@ -347,7 +347,7 @@ class ManagedServer:
         how = process.exited()
         process.drain()
         if explained := self.program.explain(self.log.tail(_TAIL_IN_MESSAGES * 4)) or process.error:
-            return ServerStartFailed(explained)
+            return ServerStartFailed(f"{explained} The log is {self.log.path}.")
         return ServerStartFailed(f"{self.program.name} exited before it was ready: {how}. {self._last_lines()}")
 
     def _give_up(self, failure: ServerError) -> None:

@@ -14,6 +14,7 @@ from models.servers.kept_record import KeptServers
 from models.servers.managed_server import ManagedServer, ServerProgram
 from models.servers.restarts import RestartPolicy
 from models.servers.server_process import ServerCommand
+from models.servers.vllm_failure import explain_failure
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_SECONDS = 3600.0
@@ -130,6 +131,7 @@ def launched_server(
         "The vLLM server",
         command,
         progress=read_progress,
+        explain=explain_failure,
         start_timeout_seconds=_START_TIMEOUT_SECONDS,
         model=launch.served_name,
     )
