@@ -23,6 +23,7 @@ NAMES = {
     "process": {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
         *("ManagedServer", "ServerProcess", "llama_server", "vllm_server", "LocalExecutor", "EngineService"),
+        "write_python",
         *(
             "WheelSource",
             "render_template",
