@@ -44,6 +44,7 @@ _INFO_SECONDS = 5.0
 """How long a description holds."""
 _METRICS_SECONDS = 10.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
+_TOKENS_KEPT = 1 << 16
 # Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
 # spares only what the vocabulary calls special, which Qwen3's <think> is not.
 _SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Za-z_@]{2,20}\]")
@@ -79,6 +80,7 @@ class OpenAIEngine:
         self._info_at = 0.0
         self._is_asking = False
         self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._token_texts: dict[int, str] = {}
         self._beginning: str | None = None
         self._keeps_text = False
         self._connections = EngineConnections()
@@ -108,6 +110,8 @@ class OpenAIEngine:
     def _learn(self, info: EngineInfo, base_url: str) -> None:
         if info != self._info or base_url != self._info_of:
             self._token_ids.clear()
+            # Not cleared: a request of the earlier model may still be about to write.
+            self._token_texts = {}
             self._beginning = None
             self._keeps_text = False
         self._info, self._info_of, self._info_at = info, base_url, time.monotonic()
@@ -159,12 +163,17 @@ class OpenAIEngine:
         self._keeps_text = True
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
-        """See `Engine.detokenize`."""
+        """See `Engine.detokenize`. The texts of single tokens are remembered."""
         info = await self.describe()
+        texts, token = self._token_texts, token_ids[0] if len(token_ids) == 1 else None
+        if token is not None and token in texts:
+            return texts[token]
         answer = await self._post("/detokenize", {"model": info.model, "tokens": list(token_ids)})
         text = answer.get("content", answer.get("prompt"))
         if not isinstance(text, str):
             raise BadEngineResponse("The engine's /detokenize returned no text.")
+        if token is not None and len(texts) < _TOKENS_KEPT and len(text) <= _KEPT_CHARACTERS:
+            texts[token] = text
         return text
 
     async def apply_chat_template(self, messages: Sequence[ChatMessage]) -> str:
