@@ -19,6 +19,7 @@ from aiohttp import ClientResponse
 
 from models.engine import description
 from models.engine import wire as engine_wire
+from models.engine.asked_once import AskedOnce
 from models.engine.connections import EngineConnections, Sent
 from models.engine.endpoint import Endpoint
 from models.engine.incoming import mapped_errors, read_beginning, read_events, read_reply
@@ -79,7 +80,8 @@ class OpenAIEngine:
         self._info_of: str | None = None
         self._info_at = 0.0
         self._is_asking = False
-        self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._token_ids: AskedOnce[TokenIds] = AskedOnce(_TEXTS_KEPT)
+        self._samples: AskedOnce[str] = AskedOnce(1)
         self._token_texts: dict[int, str] = {}
         self._beginning: str | None = None
         self._keeps_text = False
@@ -109,8 +111,8 @@ class OpenAIEngine:
 
     def _learn(self, info: EngineInfo, base_url: str) -> None:
         if info != self._info or base_url != self._info_of:
-            self._token_ids.clear()
-            # Not cleared: a request of the earlier model may still be about to write.
+            # Not cleared: requests of the earlier model may still be about to write.
+            self._token_ids, self._samples = AskedOnce(_TEXTS_KEPT), AskedOnce(1)
             self._token_texts = {}
             self._beginning = None
             self._keeps_text = False
@@ -124,15 +126,11 @@ class OpenAIEngine:
         """See `Engine.tokenize`."""
         info = await self.describe()
         # Templates, delimiters and system prompts are few, short and asked for with every question.
-        key = (text, parse_special)
-        found = self._token_ids.get(key)
-        if found is None:
-            found = await self._tokenize(text, info, parse_special=parse_special)
-            if len(text) <= _KEPT_CHARACTERS:
-                while len(self._token_ids) >= _TEXTS_KEPT:
-                    del self._token_ids[next(iter(self._token_ids))]
-                self._token_ids[key] = found
-        return found
+        if len(text) > _KEPT_CHARACTERS:
+            return await self._tokenize(text, info, parse_special=parse_special)
+        return await self._token_ids.get(
+            (text, parse_special), lambda: self._tokenize(text, info, parse_special=parse_special)
+        )
 
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
         if not parse_special:
@@ -149,8 +147,12 @@ class OpenAIEngine:
         if self._keeps_text or info.kind is EngineKind.LLAMA_CPP:
             return
         body = {"model": info.model, "prompt": _SAMPLE, "add_special_tokens": False}
+
+        async def read_back() -> str:
+            return await self.detokenize(await self._token_list(body))
+
         try:
-            found = await self.detokenize(await self._token_list(body))
+            found = await self._samples.get(info.model, read_back)
         except EngineError as exc:  # What asked for the tokens will meet it again, unless only /detokenize is missing.
             _log.debug("the engine's tokenizer was not checked: %s", exc)
             return
