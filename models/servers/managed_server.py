@@ -221,6 +221,12 @@ class ManagedServer:
                 (process.hardware if isinstance(process, ServerProcess) else "") or self.hardware,
             )
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it runs, starts, or will be started again by itself."""
+        with self._changed:
+            return self._thread is not None and self._thread.is_alive() and not self._ending.is_set()
+
     def log_tail(self, lines: int = 50) -> list[str]:
         """The last lines of output across all starts, oldest first."""
         return self.log.tail(lines)

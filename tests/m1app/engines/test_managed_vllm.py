@@ -119,6 +119,15 @@ async def test_restart_of_the_engine_uses_the_options_as_they_are(make: Make, fo
     assert not is_running(first.pid or 0)
 
 
+async def test_two_starts_in_a_row_leave_one_server(make: Make, folder: str, tmp_path: Path) -> None:
+    _, vllm = make()
+    await vllm.choose({"model": folder})
+    await asyncio.gather(vllm.start(), vllm.start())
+    view = await ready(vllm)
+    started = [json.loads(line)[0] for line in (tmp_path / "starts").read_text(encoding="utf-8").splitlines()]
+    assert [pid for pid in started if is_running(pid)] == [view.pid]
+
+
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
     options = await make()[1].choose({"model": folder, "dtype": "float16", "has_lora": True})
     assert (await make()[1].view()).options == options
