@@ -142,9 +142,9 @@ def _memory_problems(
     problems = []
     if weights + cache + _RUNTIME_BYTES > share:
         problems.append(
-            f"It needs about {_gib(weights + cache + _RUNTIME_BYTES)} on each GPU ({_gib(weights)} weights, "
-            f"{_gib(cache)} for one request of {context or 0:,} tokens, {_gib(_RUNTIME_BYTES)} for vLLM), but "
-            f"{options.gpu_memory_share:.0%} of {least.name} are {_gib(share)}. "
+            f"It needs about {gib(weights + cache + _RUNTIME_BYTES)} on each GPU ({gib(weights)} weights, "
+            f"{gib(cache)} for one request of {context or 0:,} tokens, {gib(_RUNTIME_BYTES)} for vLLM), but "
+            f"{options.gpu_memory_share:.0%} of {least.name} are {gib(share)}. "
             + _advice(weights, per_token, share - _RUNTIME_BYTES, options, len(place.gpus))
         )
     fullest = min(used, key=lambda gpu: gpu.free_bytes - gpu.total_bytes)
@@ -152,8 +152,8 @@ def _memory_problems(
     if fullest.free_bytes < wanted:
         fitting = int(fullest.free_bytes / fullest.total_bytes * 100) / 100
         problems.append(
-            f"{options.gpu_memory_share:.0%} of {fullest.name} are {_gib(wanted)}, but only "
-            f"{_gib(fullest.free_bytes)} are free. End what uses the GPU, or set GPU memory to at most {fitting:g}."
+            f"{options.gpu_memory_share:.0%} of {fullest.name} are {gib(wanted)}, but only "
+            f"{gib(fullest.free_bytes)} are free. End what uses the GPU, or set GPU memory to at most {fitting:g}."
         )
     return problems
 
@@ -162,14 +162,14 @@ def _cpu_problems(weights: int, per_token: int, context: int | None, place: Plac
     cache = per_token * (context or 0)
     if cache > place.cpu_cache_bytes:
         return [
-            f"One request of {context or 0:,} tokens needs {_gib(cache)} of key-value cache, and vLLM has "
-            f"{_gib(place.cpu_cache_bytes)} on the CPU. {_shorter(place.cpu_cache_bytes, per_token)}"
+            f"One request of {context or 0:,} tokens needs {gib(cache)} of key-value cache, and vLLM has "
+            f"{gib(place.cpu_cache_bytes)} on the CPU. {_shorter(place.cpu_cache_bytes, per_token)}"
         ]
     needed = weights + place.cpu_cache_bytes + _CPU_RUNTIME_BYTES
     if needed > place.free_bytes:
         return [
-            f"It needs about {_gib(needed)} of memory ({_gib(weights)} weights, {_gib(place.cpu_cache_bytes)} cache, "
-            f"{_gib(_CPU_RUNTIME_BYTES)} for vLLM), but {_gib(place.free_bytes)} are free. Choose a smaller model."
+            f"It needs about {gib(needed)} of memory ({gib(weights)} weights, {gib(place.cpu_cache_bytes)} cache, "
+            f"{gib(_CPU_RUNTIME_BYTES)} for vLLM), but {gib(place.free_bytes)} are free. Choose a smaller model."
         ]
     return []
 
@@ -193,7 +193,8 @@ def _shorter(room: int, per_token: int) -> str:
     return f"Set Context to at most {tokens}." if tokens >= _ROUND_TOKENS else "Choose a smaller model."
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """Bytes as \"1.5 GiB\", as nvidia-smi and vLLM count memory."""
     return f"{size / _GIB:.1f} GiB"
 
 

@@ -246,6 +246,49 @@ async def test_on_a_gpu_its_memory_counts_and_it_is_named(
     assert "nvidia-smi finds no GPU" in (await vllm.view()).problem
 
 
+async def test_while_it_runs_it_is_said_where_it_runs_and_not_where_a_restart_would(
+    make: Make, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpu").mkdir()
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 23 << 30),) * 2
+    monkeypatch.setattr("m1app.engines.managed_vllm.find_gpus", lambda: gpus)
+    _, vllm = make(vllm_python=write_python(tmp_path / "gpu", build="vllm"))
+    await vllm.choose({"model": folder})
+    await vllm.start()
+    await ready(vllm)
+    await vllm.choose({"model": folder, "tensor_parallel": 2})
+    view = await vllm.view()
+    assert (view.hardware, view.plan.hardware) == ("NVIDIA L4", "2 × NVIDIA L4")  # type: ignore[union-attr]
+
+
+async def test_the_memory_of_a_kept_server_counts_as_free_for_the_next_one(
+    make: Make, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpu").mkdir()
+    python = write_python(tmp_path / "gpu", build="vllm")
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 23 << 30),)
+    monkeypatch.setattr("m1app.engines.managed_vllm.find_gpus", lambda: gpus)
+    engines, vllm = make(vllm_python=python)
+    await vllm.choose({"model": folder, "is_kept": True})
+    await vllm.start()
+    await ready(vllm)
+    await engines.aclose()
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 1 << 30),)
+    # Nobody has taken it over, and Start replaces it.
+    _, vllm = make(vllm_python=python)
+    await vllm.choose({"model": folder, "is_kept": False})
+    view = await vllm.view()
+    assert view.state is ServerState.STOPPED
+    assert not view.plan.is_refused  # type: ignore[union-attr]
+
+
+async def test_options_that_are_kept_at_the_same_moment_are_whole(make: Make, folder: str) -> None:
+    _, vllm = make()
+    chosen = [{"model": folder, "context_tokens": 128 + n} for n in range(200)]
+    await asyncio.gather(*map(vllm.choose, chosen))
+    assert (await vllm.view()).options.model == folder
+
+
 async def test_a_model_of_the_hub_is_measured_by_its_config_at_the_start_only(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
