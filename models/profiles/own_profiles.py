@@ -133,8 +133,9 @@ class LiveProfiles(Profiles):
         if path.is_file():
             earlier = self._folder / "earlier"
             earlier.mkdir(mode=0o700, exist_ok=True)
-            content = path.read_bytes()
-            (earlier / f"{name}@{_digest(content)}.toml").write_bytes(content)
+            profile = self._read(path)
+            # Whole: what the file extends may be changed or removed later.
+            (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.toml"

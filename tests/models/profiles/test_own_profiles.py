@@ -127,6 +127,19 @@ def test_a_profile_here_can_extend_a_shipped_one(profiles: LiveProfiles, tmp_pat
     assert profiles.get("own").thinking.wait == "Hm"
 
 
+def test_what_extends_another_one_here_can_be_replaced_and_is_read_after_both_have_gone(
+    profiles: LiveProfiles, tmp_path: Path
+) -> None:
+    profiles.save("base", values(), replaces=False)
+    file = tmp_path / "profiles" / "own.toml"
+    file.write_text('extends = "base"\ntitle = "Own"\n[thinking]\nwait = "Hm"\n', encoding="utf-8")
+    profiles.refresh()
+    first = profiles.get("own")
+    profiles.save("own", first.values() | {"title": "Edited"}, replaces=True)
+    profiles.remove("base")
+    assert LiveProfiles(SHIPPED, tmp_path / "profiles").get(first.id) == first
+
+
 def test_one_s_own_profile_comes_before_the_shipped_one_for_the_same_model(profiles: LiveProfiles) -> None:
     assert profiles.match("Qwen/Qwen3-8B").profile.id == "think-qwen3"
     saved = profiles.save("mine", values(models=["qwen/qwen3-8b"]), replaces=False)
