@@ -128,6 +128,17 @@ async def test_two_starts_in_a_row_leave_one_server(make: Make, folder: str, tmp
     assert [pid for pid in started if is_running(pid)] == [view.pid]
 
 
+async def test_a_restart_that_is_refused_says_why_in_the_status(make: Make, folder: str) -> None:
+    engines, vllm = make(engine="vllm", model=folder)
+    engines.start()
+    await asyncio.to_thread(engines.wait_ready, 30)
+    await vllm.stop()
+    await vllm.choose({"context_tokens": 4096})
+    engines.restart()
+    assert await asyncio.to_thread(wait_until, lambda: engines.status().state is EngineState.FAILED)
+    assert "cannot fit" in engines.status().message
+
+
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
     options = await make()[1].choose({"model": folder, "dtype": "float16", "has_lora": True})
     assert (await make()[1].view()).options == options
