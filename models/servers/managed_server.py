@@ -312,7 +312,7 @@ class ManagedServer:
     def _finish(self, process: ServerProcess | KeptProcess) -> None:
         """Leave a kept process, or end any other one and what it started."""
         if isinstance(process, KeptProcess):
-            if self._is_left and process.exited() is None:
+            if process.is_shared or (self._is_left and process.exited() is None):
                 process.leave()
                 return
             if self._kept is not None:

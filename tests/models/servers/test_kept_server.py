@@ -181,7 +181,10 @@ def test_a_server_in_use_by_another_process_is_shared_but_not_replaced(
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         change_record(tmp_path, owner_pid=owner.pid, owner_started=process_start(owner.pid))
-        assert started(make()).status().is_adopted
+        shared = started(make())
+        assert shared.status().is_adopted
+        shared.stop()
+        assert is_running(*pids(starts))
         other = make("--max-model-len", "1024")
         other.start()
         with pytest.raises(ServerStartFailed, match=f"in use by process {owner.pid} of the app"):
