@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from m1app.access.person import Permission, needs
@@ -48,7 +47,6 @@ class VllmView:
     hardware: str
     """Where it runs, or would run, in words; empty if that is not known."""
     pid: int | None
-    started_at: datetime | None
     is_adopted: bool
     is_changed: bool
     """Whether options were changed since the start."""
@@ -160,7 +158,6 @@ class VllmService:
             plan=plan,
             hardware=status.hardware if status and is_running else plan.hardware if plan else "",
             pid=status.pid if status else None,
-            started_at=status.started_at if status else None,
             is_adopted=bool(status and status.is_adopted),
             is_changed=bool(running) and (is_other or bool(planned and _differs(running, planned))),
             can_stop=is_here,

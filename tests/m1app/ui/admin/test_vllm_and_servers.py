@@ -36,7 +36,6 @@ VIEW = VllmView(
     plan=PLAN,
     hardware=PLAN.hardware,
     pid=None,
-    started_at=None,
     is_adopted=False,
     is_changed=False,
     can_stop=False,
