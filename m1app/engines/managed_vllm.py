@@ -154,16 +154,19 @@ class ManagedVllm:
         Raises:
             ServerRefused: another process of the app uses it.
         """
+        self.check_unused()
+        if self.kept.read() is not None:
+            end_kept_server(self.kept)
+            self._shared.publish(None)
+
+    def check_unused(self) -> None:
+        """Raises ServerRefused if another process of the app uses the server that was kept."""
         record = self.kept.read()
-        if record is None:
-            return
-        if record.other_owner:
+        if record and record.other_owner:
             raise ServerRefused(
                 f"The vLLM server (process {record.pid}) is in use by process {record.other_owner} of the app. Stop it "
                 "there, on the page Admin, tab Models."
             )
-        end_kept_server(self.kept)
-        self._shared.publish(None)
 
     def served_name(self, options: VllmOptions) -> str:
         """The name that requests use for the model."""

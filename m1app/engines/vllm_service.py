@@ -107,6 +107,8 @@ class VllmService:
                 "The app runs a vLLM server already, and there is memory for one. Stop it on the page Admin, tab "
                 "Models."
             )
+        if options != await asyncio.to_thread(self._vllm.options):
+            await asyncio.to_thread(self._vllm.check_unused)
         await asyncio.to_thread(self._vllm.plan, options, may_ask_hub=True)
         await self.choose(options.model_dump())
         await self.start()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from m1app.settings import EngineChoice, Settings
 from models.engine.protocol import EngineKind
 from models.errors import ServerError, ServerRefused
 from models.profiles import load_profiles
+from models.servers.kept_record import process_start
 from models.servers.managed_server import ServerState
 from models.servers.vllm_options import VllmOptions
 from models.weights.catalog import Catalog
@@ -366,6 +369,24 @@ def test_a_command_starts_and_stops_it_across_processes(
     assert not is_running(pid)
     assert main(["models", "stop"]) == 0
     assert "No vLLM was left running" in capsys.readouterr().out
+
+
+def test_a_command_that_is_refused_because_the_app_uses_vllm_changes_no_options(
+    command_home: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "start", folder]) == 0
+    record = command_home / "run" / "vllm-kept.json"
+    kept = json.loads(record.read_text(encoding="utf-8"))
+    app = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        in_use = kept | {"owner_pid": app.pid, "owner_started": process_start(app.pid)}
+        record.write_text(json.dumps(in_use), encoding="utf-8")
+        assert main(["models", "start", str(write_folder(command_home / "other"))]) == 1
+        assert f"in use by process {app.pid} of the app" in capsys.readouterr().err
+        assert json.loads((command_home / "vllm-options.json").read_text(encoding="utf-8"))["model"] == folder
+    finally:
+        app.kill()
+        app.wait()
 
 
 def test_a_command_does_not_start_what_would_end_with_it(
