@@ -110,14 +110,23 @@ class LiveProfiles(Profiles):
 
         Raises:
             UnknownProfile: there is none of that name.
+            CatalogError: another one here extends it; it stays.
             OSError: it cannot be moved.
         """
         with self._changing:
             if name not in self._own:
                 raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
             self._keep(name)
-            self._path(name).unlink(missing_ok=True)
-            self.refresh()
+            path, draft = self._path(name), self._folder / f"{name}.toml.new"
+            with suppress(FileNotFoundError):
+                path.replace(draft)
+            try:
+                self.refresh()
+            except CatalogError:
+                with suppress(FileNotFoundError):
+                    draft.replace(path)  # Without it, the app would not start again.
+                raise
+            draft.unlink(missing_ok=True)
 
     def _check_name(self, name: str, *, replaces: bool) -> None:
         if not _NAME.fullmatch(name):

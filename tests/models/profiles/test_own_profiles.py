@@ -136,6 +136,9 @@ def test_what_extends_another_one_here_can_be_replaced_and_is_read_after_both_ha
     file.write_text('extends = "base"\ntitle = "Own"\n[thinking]\nwait = "Hm"\n', encoding="utf-8")
     profiles.refresh()
     first = profiles.get("own")
+    with pytest.raises(CatalogError, match="extends 'base'"):
+        profiles.remove("base")
+    assert LiveProfiles(SHIPPED, tmp_path / "profiles").get("own") == first
     profiles.save("own", first.values() | {"title": "Edited"}, replaces=True)
     profiles.remove("base")
     assert LiveProfiles(SHIPPED, tmp_path / "profiles").get(first.id) == first
