@@ -7,6 +7,7 @@ its text. A file that is replaced or removed is kept in `earlier/`: what a trace
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ class LiveProfiles(Profiles):
         self._own: dict[str, Profile] = {}
         self._earlier: dict[str, Profile] = {}
         self._read_state: object = None
+        # A page that reads the folder must not put back what was there before somebody saved.
+        self._changing = threading.RLock()
         self.refresh()
 
     def refresh(self) -> None:
@@ -38,13 +41,14 @@ class LiveProfiles(Profiles):
         Raises:
             CatalogError: a file has an error; those read before stay.
         """
-        state = self._state()
-        if state == self._read_state:
-            return
-        own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
-        self._earlier = {profile.id: profile for profile in self._read_earlier()}
-        self._own = own
-        self._read_state = state
+        with self._changing:
+            state = self._state()
+            if state == self._read_state:
+                return
+            own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
+            self._earlier = {profile.id: profile for profile in self._read_earlier()}
+            self._own = own
+            self._read_state = state
 
     def _state(self) -> object:
         """Differs when a file was added, changed or removed."""
@@ -89,29 +93,40 @@ class LiveProfiles(Profiles):
             CatalogError: the name cannot be used, or a field is wrong; nothing was changed.
             OSError: it cannot be written.
         """
-        self._check_name(name, replaces=replaces)
-        profile_of(values, name)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path, draft = self._path(name), self._folder / f"{name}.toml.new"
-        draft.write_bytes(toml_text(values).encode())
-        self._keep(name)
-        draft.replace(path)
-        self._read_state = None
-        self.refresh()
-        return self._own[name]
+        with self._changing:
+            self._check_name(name, replaces=replaces)
+            profile_of(values, name)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path, draft = self._path(name), self._folder / f"{name}.toml.new"
+            draft.write_bytes(toml_text(values).encode())
+            self._keep(name)
+            draft.replace(path)
+            self._read_state = None
+            self.refresh()
+            return self._own[name]
 
     def remove(self, name: str) -> None:
         """Take a profile out of the choice; its text stays with the earlier ones. Blocks.
 
         Raises:
             UnknownProfile: there is none of that name.
+            CatalogError: another one here extends it; it stays.
             OSError: it cannot be moved.
         """
-        if name not in self._own:
-            raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
-        self._keep(name)
-        self._path(name).unlink(missing_ok=True)
-        self.refresh()
+        with self._changing:
+            if name not in self._own:
+                raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
+            self._keep(name)
+            path, draft = self._path(name), self._folder / f"{name}.toml.new"
+            with suppress(FileNotFoundError):
+                path.replace(draft)
+            try:
+                self.refresh()
+            except CatalogError:
+                with suppress(FileNotFoundError):
+                    draft.replace(path)  # Without it, the app would not start again.
+                raise
+            draft.unlink(missing_ok=True)
 
     def _check_name(self, name: str, *, replaces: bool) -> None:
         if not _NAME.fullmatch(name):
@@ -133,8 +148,9 @@ class LiveProfiles(Profiles):
         if path.is_file():
             earlier = self._folder / "earlier"
             earlier.mkdir(mode=0o700, exist_ok=True)
-            content = path.read_bytes()
-            (earlier / f"{name}@{_digest(content)}.toml").write_bytes(content)
+            profile = self._read(path)
+            # Whole: what the file extends may be changed or removed later.
+            (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.toml"

@@ -94,19 +94,19 @@ class KeptServers:
         return filelock.FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS)
 
     def read(self) -> KeptRecord | None:
-        """The record of a server that runs; what is left of one that has ended is removed."""
+        """The record of a server that runs; None if there is none, or only what is left of one that has ended.
+
+        Raises:
+            OSError: there is one that cannot be read now, perhaps of a server that runs.
+        """
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             record = KeptRecord(**content)
             is_whole = type(record.pid) is int and record.pid > 1 and type(record.owner_pid) is int
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):
             return None
-        except (OSError, ValueError, TypeError):
-            is_whole = False
-        if not is_whole or not record.is_running:
-            self.remove()
-            return None
-        return record
+        # What is left is not removed: pages read without the lock, and the next server may have its record there now.
+        return record if is_whole and record.is_running else None
 
     def write(self, record: KeptRecord) -> None:
         """Keep a record; raises OSError."""
