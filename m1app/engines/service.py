@@ -435,8 +435,11 @@ class EngineService:
         self._is_closing.set()
         for engine in (*self._engines.values(), *self._onlookers.values()):
             await engine.aclose()
+        await asyncio.to_thread(self._leave_servers)
+
+    def _leave_servers(self) -> None:
         self._embedded.stop()
-        await asyncio.to_thread(self._vllm.leave)
+        self._vllm.leave()
         if self._server:
             self._server.leave()
 

@@ -1,7 +1,8 @@
 """The profiles of one installation: a file each in M1_HOME/profiles, which people make on the Admin page.
 
-The id of such a profile is NAME@DIGEST, with the beginning of its file's SHA-256, so that a trace that names it names
-its text. A file that is replaced or removed is kept in `earlier/`: what a trace names can still be read.
+The id of such a profile is NAME@DIGEST, with the beginning of the SHA-256 of its fields, including those that it takes
+over, so that a trace that names it names its text. A file that is replaced or removed is kept in `earlier/`: what a
+trace names can still be read.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +162,11 @@ class LiveProfiles(Profiles):
         if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
             raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
         try:
-            content = path.read_bytes()
+            profile = read_profile(path, name)
         except OSError as exc:
             raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
-        return read_profile(path, f"{name}@{_digest(content)}")
+        # Of everything that it says, also through what it extends.
+        return replace(profile, id=f"{name}@{_digest(toml_text(profile.values()).encode())}")
 
     def _read_earlier(self) -> Iterator[Profile]:
         for path in sorted((self._folder / "earlier").glob("*@*.toml")):

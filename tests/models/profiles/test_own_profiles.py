@@ -183,3 +183,15 @@ def test_one_s_own_profile_comes_before_the_shipped_one_for_the_same_model(profi
 def test_a_field_of_a_draft_is_checked_without_a_file() -> None:
     with pytest.raises(CatalogError, match=r"^title: Field required\.$"):
         profile_of({name: each for name, each in values().items() if name != "title"}, "draft")
+
+
+def test_another_text_of_what_it_extends_is_another_id(profiles: LiveProfiles, tmp_path: Path) -> None:
+    profiles.save("base", values(), replaces=False)
+    (tmp_path / "profiles" / "mine.toml").write_text('extends = "base"\ntitle = "Own"\n', encoding="utf-8")
+    before = LiveProfiles(SHIPPED, tmp_path / "profiles").get("mine")
+    changed = values()
+    changed["thinking"] = {**changed["thinking"], "wait": "Hm"}
+    profiles.save("base", changed, replaces=True)
+    after = LiveProfiles(SHIPPED, tmp_path / "profiles").get("mine")
+    assert (before.thinking.wait, after.thinking.wait) == (values()["thinking"]["wait"], "Hm")
+    assert before.id != after.id
