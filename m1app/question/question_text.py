@@ -1,7 +1,6 @@
-"""Parses pasted questions into stem, lettered options and target, and validates them.
+"""Questions as text: stem, options and target, from a paste, a box, a prompt or JSON, and their validation.
 
-Parsing is cautious: lines become options only if they are lettered A, B, ... and nothing but options follows. Anything
-else stays in the stem, and the question is open. The lettered format is defined in `prompt_text`.
+Pastes are read by `pasted_question`. The lettered format is defined in `prompt_text`.
 """
 
 import json
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from m1app.question.errors import InvalidQuestion
+from m1app.question.pasted_question import read_paste
 from m1app.question.prompt_text import (
     OptionMarker,
     check_doubled,
@@ -29,6 +29,7 @@ __all__ = [
     "MAX_OPTIONS",
     "QuestionText",
     "format_options",
+    "parse_lettered",
     "parse_options",
     "parse_question",
     "read_question_json",
@@ -61,10 +62,21 @@ class QuestionText:
 
 
 def parse_question(text: str) -> QuestionText:
-    """Parse the stem, trailing lettered options, and the target from an "Answer: C" line at the end.
+    """Parse what was pasted; `read_paste` says more about it.
 
     Returns:
-        The parts; without recognisable options all text is the stem. `validate_question` checks them.
+        The parts; without recognisable options, or with several questions, all text is the stem. `validate_question`
+        checks them.
+
+    Raises:
+        InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
+    """
+    paste = read_paste(text)
+    return QuestionText(paste.stem, paste.options, paste.target)
+
+
+def parse_lettered(text: str) -> QuestionText:
+    """Parse a prompt as training data have them: a stem, lettered options A, B, ..., and maybe an "Answer: C" line.
 
     Raises:
         InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
