@@ -21,6 +21,7 @@ from m1app.question.paste_words import (
     is_facts_heading,
     is_footer,
     is_options_heading,
+    is_species,
     stated_answer,
     without_correct_mark,
 )
@@ -29,8 +30,8 @@ from m1app.question.prompt_text import OptionMarker, find_markers, match_marker,
 MAX_ITEMS = len(ascii_uppercase)
 _CLASSIC = frozenset({".", ")", "()", ":", "-", "–", "—"})
 _LOOSE = frozenset({"space", "spaces", "alone", "tab"})
-_ORGANISM = re.compile(r"[A-Z]\. [a-z]{3,}")
-_CLAIMS_ORGANISM = re.compile(r"\b(?:with|by|of|from|to|for|in|and|or|due|e\.g\.|the|an?)\s*\Z", re.IGNORECASE)
+_ORGANISM = re.compile(r"[A-Z]\. (?P<species>[a-z]{3,})")
+_CLAIMS_ORGANISM = re.compile(r"\w\s+(?:with|by|of|from|to|for|in|and|or|due|e\.g\.|the|an?)\s*\Z", re.IGNORECASE)
 _LABORATORY = re.compile(
     r"[^\d\n]{1,40}?[:=]?\s*[<>≤≥~]?\s*\d[\d.,–-]*\s*(?:[×x]\s*10\S*\s*)?"
     r"(?:\S{1,8}/\S{1,8}|fl|pg|mm\s?hg|bpm|°\s?[cf]|kpa|u/l|%)(?!\w).*",
@@ -190,26 +191,27 @@ class _Judged:
         for index, line in enumerate(self._lines[: self._own_end()]):
             if index > self._list.start and line.strip() and line.strip() in footers:
                 continue
-            if index > self._list.start and self._is_organism(line, kept):
+            if index > self._list.start and self._is_organism(index, kept[-1]):
                 kept[-1] = f"{kept[-1]} {line.strip()}"
             else:
                 kept.append(line)
         return "\n".join(kept)
 
-    def _is_organism(self, line: str, before: Sequence[str]) -> bool:
+    def _is_organism(self, index: int, before: str) -> bool:
         """Whether a line goes on with an abbreviated name: "E. coli" below "D. Infection with"."""
-        if not before or not _ORGANISM.match(narrow(line.strip()[:40])):
+        line = self._lines[index]
+        is_followed = any(item.line == index for item in self._list.items[:-1])
+        organism = _ORGANISM.match(narrow(line.strip()[:40]))
+        if is_followed or not organism:
             return False
-        capitals = sum(item.text[:1].isupper() for item in self._list.items)
-        return bool(_CLAIMS_ORGANISM.search(before[-1][-20:])) or capitals > len(self._list.items) // 2
+        return bool(_CLAIMS_ORGANISM.search(before[-20:])) or is_species(organism["species"])
 
     def _has_organism_line(self) -> bool:
         """Whether an abbreviated name follows an option that does not ask for it: "E. coli" below "D. Proteus"."""
-        lines = self._lines[self._list.start : self._own_end()]
         return any(
-            self._is_organism(other, [one]) and not _CLAIMS_ORGANISM.search(one[-20:])
-            for one, other in pairwise(lines)
-            if one.strip() and not any(item.text == other.strip()[3:] for item in self._list.items)
+            self._is_organism(index, before) and not _CLAIMS_ORGANISM.search(before[-20:])
+            for index in range(self._list.start + 1, self._own_end())
+            if (before := self._lines[index - 1]).strip()
         )
 
     def _classic(self, markers: Sequence[OptionMarker]) -> Block:

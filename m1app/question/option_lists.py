@@ -18,7 +18,7 @@ _LETTERS = {
     "greek": "ΑΒΓΔΕΖΗΘ",
     "arabic": "أبجدهوزحطي",
     "arabic dictionary order": "أبتثجحخد",
-    "persian": "اپبتثج",
+    "persian": "ابپتثج",
     "persian abjad": "ابجدهوزح",
     "hebrew": "אבגדהוזחטי",
     "hangul": "가나다라마바사아",

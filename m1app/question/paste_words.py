@@ -126,6 +126,11 @@ def begins_question(line: str) -> bool:
     return bool(_begins_question().match(narrow(line[:_HEAD_CHARACTERS]))) or bool(_ENDS_ASKING.search(line[-80:]))
 
 
+def is_species(word: str) -> bool:
+    """Whether a word is a species, as in "E. coli"."""
+    return word in _words()["species"]
+
+
 def keeps_hyphen(word: str) -> bool:
     """Whether a hyphen after `word` at the end of a line is rather the word's own than a broken word's."""
     return word.casefold() in _words()["keeps_hyphen"] or word.isupper() or any(map(str.isdigit, word))

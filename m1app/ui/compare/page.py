@@ -66,7 +66,7 @@ class ComparePage:
 
     def _wire(self, demo: gr.Blocks) -> None:
         form = self._form
-        begun = [*form.inputs, form.boxes.note, *self._controls, self._folded, self._sweep_id]
+        begun = [*form.inputs, form.boxes.preview, *self._controls, self._folded, self._sweep_id]
         run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
         anyway = self._anyway.click(self._on_run_anyway, form.inputs, begun, **QUIET)
         hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
@@ -79,8 +79,8 @@ class ComparePage:
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
-        self._view.example(form.fill_with_example, None, form.boxes.texts, **QUIET)
-        form.boxes.wire(demo, _DRAFT, ["sweep", "trace"])
+        self._view.example(form.fill_with_example, None, form.boxes.filled, **QUIET)
+        form.boxes.wire(demo)
         for knob in form.costing:
             knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
         demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)
@@ -122,12 +122,11 @@ class ComparePage:
         }
         try:
             request = self._form.read(values)
-            form = self._form.boxes.recognise(*values[:3])
             snapshot = await self._services.sweeps.start(request, allows_identifiers=allows_identifiers)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
-        yield form | self._running(snapshot)
+        yield self._running(snapshot)
 
     async def _on_again(self, sweep_id: str) -> dict[Any, Any]:
         try:

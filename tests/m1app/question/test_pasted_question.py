@@ -204,6 +204,7 @@ def test_what_only_looks_like_options_is_left_alone(text: str) -> None:
         ("Why is he tired? Labs:\nA. Hb 8.2 g/dL\nB. MCV 70 fL", ["Hb 8.2 g/dL", "MCV 70 fL"]),
         ("Which?\nA. Iron\nB. Zinc\n\nZinc is best because it is a metal.", ["Iron", "Zinc"]),
         ("Which organism?\nA. Klebsiella\nB. Proteus\nE. coli", ["Klebsiella", "Proteus E. coli"]),
+        ("Which?\nA. Iron\nB. Zinc\nC. Lead\nD. Proteus\nE. coli", ["Iron", "Zinc", "Lead", "Proteus E. coli"]),
     ],
 )
 def test_what_may_be_options_is_offered_and_not_done(text: str, options: list[str]) -> None:
@@ -217,6 +218,10 @@ def test_abbreviated_name_at_the_start_of_a_line_is_no_option() -> None:
     paste = read_paste("Which?\nA. Iron\nB. Zinc\nC. Lead\nD. Infection with\nE. coli")
     assert list(paste.options) == ["A", "B", "C", "D"]
     assert paste.options["D"] == "Infection with E. coli"
+
+
+def test_last_option_may_begin_small() -> None:
+    assert read_paste("Which?\nA. Iron\nB. Zinc\nC. none of these").options["C"] == "none of these"
 
 
 def test_table_with_columns_keeps_their_heads_in_the_stem() -> None:
