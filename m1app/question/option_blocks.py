@@ -315,7 +315,10 @@ class _Judged:
             return []
         lines = self._lines[self._list.end + 1 : self._own_end()]
         others = any(b.line - a.line > 1 for a, b in pairwise(self._list.items))
-        return [] if others else [line for line in lines if line.strip()[:1].isupper()]
+        return [] if others else [line for line in lines if line.strip()[:1].isupper() and not self._is_footer(line)]
+
+    def _is_footer(self, line: str) -> bool:
+        return line.strip() in self._footers
 
     def _has_loose_end(self) -> bool:
         """Whether text follows that is neither answer, explanation nor footer."""

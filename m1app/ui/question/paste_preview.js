@@ -51,6 +51,8 @@ class Preview {
   #series = null;
   #isAsking = false;
   #isFirstFill = true;
+  /** The page was opened at the address of something that is stored, whose question fills the boxes. */
+  #isStored = false;
   #done = "";
 
   /**
@@ -265,11 +267,11 @@ class Preview {
   #open(signal) {
     const kept = this.#draft.kept;
     const query = new URLSearchParams(window.location.search);
-    const isStored = query.has("trace") || query.has("sweep");
+    this.#isStored = query.has("trace") || query.has("sweep");
     const look = setInterval(() => {
       if (NAMES.some((name) => !this.#box(name))) return;
       clearInterval(look);
-      if (!isStored && kept && this.#boxes.every((text) => !text)) {
+      if (!this.#isStored && kept && this.#boxes.every((text) => !text)) {
         this.#series = kept.series;
         this.#set(kept.boxes);
       }
@@ -288,7 +290,7 @@ class Preview {
     const isFirst = this.#isFirstFill;
     this.#isFirstFill = false;
     const kept = this.#draft.kept;
-    const isBack = isFirst && how === "stored" && kept && kept.at === window.location.search;
+    const isBack = this.#isStored && isFirst && how === "stored" && kept && kept.at === window.location.search;
     this.#undo = [];
     this.#isTyped = false;
     this.#isAsking = false;

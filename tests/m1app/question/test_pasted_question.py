@@ -91,6 +91,7 @@ AFTERWARDS = {
     "an answer": ("\nAnswer: Prednisolone", "B"),
     "answer, explanation, page": ("\n\nAnswer: Prednisolone\n\nExplanation: It calms.\nIt helps.\n\nPage 3", "B"),
     "a page's end": ("\n12 / 240\n", None),
+    "a page's end in words": ("\nPage 3 of 9", None),
     "a source": ("\n\n© 2024 Exam Bank\nwww.exam.example", None),
 }
 

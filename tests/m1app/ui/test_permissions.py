@@ -73,9 +73,7 @@ HEADER = {
     "EngineButtons._restart_engine": Event(MANAGE),
     "EngineButtons._stop_engine": Event(MANAGE),
 }
-FORM = {
-    name: Event() for name in ("QuestionForm.fill_with_library", "QuestionForm._on_blur", "QuestionForm._on_change")
-}
+FORM = {name: Event() for name in ("QuestionForm.fill_with_library", "QuestionForm._on_change")}
 HISTORY = {"_on_discard": Event(ASK, {"id": ID}), "_on_restore": Event(ASK, {"id": ID})}
 EVENTS: dict[str, dict[str, Event]] = {
     "": {
