@@ -3,9 +3,10 @@
 from typing import Any
 
 from m1app.question.errors import InvalidQuestion
+from m1app.question.line_breaks import has_soft_breaks, join_soft_breaks
 from m1app.question.paste_summary import options_summary, paste_summary
 from m1app.question.pasted_question import Offer, OfferKind, Paste, read_paste
-from m1app.question.question_text import format_options, parse_options
+from m1app.question.question_text import format_options, parse_options_and_answer
 
 _MOST_CHARACTERS = 200_000
 """Longer texts are read when they are run, which refuses them."""
@@ -25,12 +26,11 @@ def preview_value(question: str, options: str, target: str) -> dict[str, Any]:
     if len(question) > _MOST_CHARACTERS or not (question + options).strip():
         return empty
     try:
-        paste = read_paste(question)
         if options.strip():
-            count = len(parse_options(options))
-            joining = [offer for offer in paste.offers if offer.kind is OfferKind.JOIN and not paste.options]
-            offers = [_offer(offer, options, target) for offer in joining]
-            return empty | {"summary": options_summary(count, target.strip().upper()), "offers": offers}
+            parsed, stated = parse_options_and_answer(options)
+            offers = [_offer(offer, options, target) for offer in _joining(question)]
+            return empty | {"summary": options_summary(len(parsed), target.strip().upper() or stated), "offers": offers}
+        paste = read_paste(question)
     except InvalidQuestion as exc:
         return empty | {"summary": str(exc)}
     return empty | {
@@ -38,6 +38,13 @@ def preview_value(question: str, options: str, target: str) -> dict[str, Any]:
         "split": _boxes(paste, target) if paste.options or paste.answer_line or paste.left_out else None,
         "offers": [_offer(offer, "", target) for offer in paste.offers],
     }
+
+
+def _joining(question: str) -> list[Offer]:
+    """The offer to join the lines of a question whose options have their own box."""
+    if not has_soft_breaks(question):
+        return []
+    return [Offer(OfferKind.JOIN, (Paste(join_soft_breaks(question), {}),))]
 
 
 def _offer(offer: Offer, options: str, target: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from m1app.privacy.words import findings_text
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import LibraryQuestion, load_library
 from m1app.question.pasted_question import read_paste
-from m1app.question.question_text import format_options, parse_options
+from m1app.question.question_text import format_options, parse_options_and_answer
 from m1app.ui.question.paste_preview import preview_value
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component
@@ -142,11 +142,9 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
     Raises:
         InvalidQuestion: the question's box has several questions, or the options are invalid.
     """
-    paste = read_paste(question)
     if options.strip():
-        has_answer = not paste.options and not paste.questions and paste.answer_line
-        stem, stated = (paste.stem, paste.target or "") if has_answer else (question, "")
-        return stem, parse_options(options), target or stated
+        return _with_own_options(question, options, target)
+    paste = read_paste(question)
     if paste.questions:
         raise InvalidQuestion(
             f"These look like {len(paste.questions)} questions. Press “These are {len(paste.questions)} questions” "
@@ -155,6 +153,19 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
     if not paste.options and not paste.answer_line and not paste.left_out:
         return question, {}, target
     return paste.stem, paste.options, target or (paste.target or "")
+
+
+def _with_own_options(question: str, options: str, target: str) -> tuple[str, dict[str, str], str]:
+    """The three parts, without an answer line at the end of the question or the options, which is the target."""
+    parsed, in_options = parse_options_and_answer(options)
+    try:
+        paste = read_paste(question)
+    except InvalidQuestion:
+        # A list in the question that would not do as options: these have their own box.
+        return question, parsed, target or in_options
+    is_answered = not paste.options and not paste.questions and paste.answer_line
+    stem, in_question = (paste.stem, paste.target or "") if is_answered else (question, "")
+    return stem, parsed, target or in_options or in_question
 
 
 def library_explanation(stem: str) -> str:
