@@ -57,10 +57,10 @@ def test_second_paste_without_options_is_not_run_with_those_of_the_first(probe: 
 def test_options_that_were_typed_are_asked_about_before_anything_runs(probe: ProbePage) -> None:
     probe.fill("Which gland makes cortisol?", options=["A. Adrenal", "B. Thyroid"], target="A")
     paste(probe.page, probe.question, SECOND)
-    expect(preview(probe.page)).to_contain_text("Do they belong to this one?")
+    expect(preview(probe.page)).to_contain_text("For the question before, options and target were typed.")
     expect(probe.options).to_have_value("A. Adrenal\nB. Thyroid")
     probe.run.click()
-    expect(preview(probe.page).get_by_role("button", name="Clear them")).to_be_focused()
+    expect(preview(probe.page).get_by_role("button", name="Clear")).to_be_focused()
     assert "trace=" not in probe.page.url
     probe.page.keyboard.press("Enter")
     expect(probe.options).to_have_value("")
@@ -68,6 +68,16 @@ def test_options_that_were_typed_are_asked_about_before_anything_runs(probe: Pro
     press(probe.page, "Undo")
     expect(probe.options).to_have_value("A. Adrenal\nB. Thyroid")
     expect(probe.question).to_have_value(SECOND)
+
+
+def test_options_and_target_typed_anew_are_not_asked_about(probe: ProbePage) -> None:
+    probe.fill("Which gland makes cortisol?", options=["A. Adrenal", "B. Thyroid"], target="A")
+    paste(probe.page, probe.question, SECOND)
+    probe.options.fill("A. Ulnar nerve\nB. Radial nerve")
+    expect(preview(probe.page)).to_contain_text("For the question before, target was typed.")
+    press(probe.page, "Clear")
+    expect(probe.target).to_have_value("")
+    expect(probe.options).to_have_value("A. Ulnar nerve\nB. Radial nerve")
 
 
 def test_preview_says_what_is_recognised_while_it_is_typed(probe: ProbePage) -> None:

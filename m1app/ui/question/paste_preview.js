@@ -49,7 +49,8 @@ class Preview {
   #undo = [];
   /** @type {Series | null} */
   #series = null;
-  #isAsking = false;
+  /** @type {Set<string>} The boxes that may belong to the question before. */
+  #doubted = new Set();
   #isFirstFill = true;
   /** The page was opened at the address of something that is stored, whose question fills the boxes. */
   #isStored = false;
@@ -132,7 +133,7 @@ class Preview {
     if (!name || this.#isSetting) return;
     const [before, now] = [this.#known, this.#boxes];
     if (name === "question") this.#onQuestion(before, now);
-    else this.#isTyped = Boolean(now[1].trim() || now[2].trim());
+    else this.#onOther(name, now);
     this.#done = "";
     this.#look();
     this.#keep();
@@ -149,11 +150,20 @@ class Preview {
     this.#isWhole = false;
     if (!isOther || !(now[1].trim() || now[2].trim())) return;
     if (this.#isTyped) {
-      this.#isAsking = true;
+      this.#doubted = new Set(NAMES.filter((name, i) => name !== "question" && now[i]?.trim()));
       return;
     }
     this.#undo.push({ boxes: [before[0] || this.#lastQuestion, now[1], now[2]], label: "Undo" });
     this.#set([now[0], "", ""]);
+  }
+
+  /**
+   * @param {string} name
+   * @param {Boxes} now
+   */
+  #onOther(name, now) {
+    this.#doubted.delete(name);
+    this.#isTyped = Boolean(now[1].trim() || now[2].trim());
   }
 
   /** @param {Event} event */
@@ -169,8 +179,8 @@ class Preview {
    */
   #onClick(event) {
     const isRun = event.target instanceof Element && event.target.closest(`#${this.#prefix}run`);
-    if (isRun && !this.#isAsking) this.#draft.markAsked(this.#boxes);
-    if (!isRun || !this.#isAsking) return;
+    if (isRun && !this.#doubted.size) this.#draft.markAsked(this.#boxes);
+    if (!isRun || !this.#doubted.size) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     all(this.#part("asking"), "button", HTMLButtonElement)[0]?.focus();
@@ -193,7 +203,7 @@ class Preview {
   #apply(boxes, done) {
     this.#undo.push({ boxes: this.#boxes, label: "Undo" });
     this.#isTyped = false;
-    this.#isAsking = false;
+    this.#doubted.clear();
     this.#set(boxes);
     this.#done = done;
     this.#paint();
@@ -204,7 +214,7 @@ class Preview {
     if (!last) return;
     this.#declined.add(last.boxes[0]);
     this.#isWaiting = false;
-    this.#isAsking = false;
+    this.#doubted.clear();
     this.#series = null;
     this.#done = "";
     this.#set(last.boxes);
@@ -236,7 +246,7 @@ class Preview {
     this.#series.index = index;
     this.#undo = [];
     this.#isTyped = false;
-    this.#isAsking = false;
+    this.#doubted.clear();
     this.#set(this.#series.questions[index]);
     this.#paint();
     this.#focusButton();
@@ -251,9 +261,10 @@ class Preview {
 
   /** @param {boolean} isCleared */
   #answer(isCleared) {
-    this.#isAsking = false;
-    this.#isTyped = false;
-    if (isCleared) this.#apply([this.#boxes[0], "", ""], "");
+    const [question, options, target] = this.#boxes;
+    const kept = (/** @type {string} */ name, /** @type {string} */ text) => (this.#doubted.has(name) ? "" : text);
+    if (isCleared) this.#apply([question, kept("options", options), kept("target", target)], "");
+    this.#doubted.clear();
     this.#isWaiting = isCleared;
     this.#split();
     this.#paint();
@@ -293,7 +304,7 @@ class Preview {
     const isBack = this.#isStored && isFirst && how === "stored" && kept && kept.at === window.location.search;
     this.#undo = [];
     this.#isTyped = false;
-    this.#isAsking = false;
+    this.#doubted.clear();
     this.#isWaiting = false;
     this.#done = "";
     if (!isBack) this.#series = null;
@@ -376,13 +387,14 @@ class Preview {
 
   #paintAsking() {
     const part = this.#part("asking");
-    part.hidden = !this.#isAsking;
-    if (!this.#isAsking) return part.replaceChildren();
-    part.replaceChildren(
-      node("span", "m1-warning", "Options and target were typed for the question before. Do they belong to this one?"),
-      button("Clear them", () => this.#answer(true)),
-      button("Keep them", () => this.#answer(false)),
-    );
+    part.hidden = !this.#doubted.size;
+    if (!this.#doubted.size) return part.replaceChildren();
+    const [what, were] = [[...this.#doubted].join(" and "), this.#doubted.has("options") ? "were" : "was"];
+    this.#replace(part, [
+      node("span", "m1-warning", `For the question before, ${what} ${were} typed. Keep for this one?`),
+      button("Clear", () => this.#answer(true)),
+      button("Keep", () => this.#answer(false)),
+    ]);
   }
 
   #paintSeries() {
@@ -396,12 +408,12 @@ class Preview {
     ];
     previous.disabled = series.index === 0;
     next.disabled = series.index === series.questions.length - 1;
-    part.replaceChildren(
+    this.#replace(part, [
       node("span", "", `Question ${series.index + 1} of ${series.questions.length}`),
       previous,
       next,
       button("Leave the others", () => this.#endSeries()),
-    );
+    ]);
   }
 
   #paintDraft() {
@@ -409,23 +421,24 @@ class Preview {
     const earlier = this.#earlier;
     part.hidden = !earlier;
     if (!earlier) return part.replaceChildren();
-    part.replaceChildren(
+    this.#replace(part, [
       node("span", "", `You had typed: “${firstWords(earlier[0])}”`),
       button("Bring it back", () => this.#bringBack()),
       button("Forget it", () => this.#forget()),
-    );
+    ]);
   }
 
   /**
    * Buttons that stay the same keep the focus.
    * @param {HTMLElement} part
-   * @param {HTMLButtonElement[]} made
+   * @param {HTMLElement[]} made
    */
   #replace(part, made) {
     const focused = document.activeElement;
     const label = focused && part.contains(focused) ? focused.textContent : null;
     part.replaceChildren(...made);
-    if (label) (made.find((each) => each.textContent === label) ?? made[0])?.focus();
+    const buttons = made.filter((each) => each instanceof HTMLButtonElement && !each.disabled);
+    if (label) (buttons.find((each) => each.textContent === label) ?? buttons[0])?.focus();
   }
 
   /** @param {PreviewValue} value */
