@@ -1,5 +1,6 @@
 """The Compare page: one question over a grid of budgets and force rounds, from one thinking pass."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
@@ -121,7 +122,8 @@ class ComparePage:
             self._message: gr.update(visible=False, value=""),
         }
         try:
-            request = self._form.read(values)
+            # In a thread: a long paste takes a while to read.
+            request = await asyncio.to_thread(self._form.read, values)
             snapshot = await self._services.sweeps.start(request, allows_identifiers=allows_identifiers)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)

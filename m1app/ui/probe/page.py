@@ -1,5 +1,6 @@
 """The Probe page: ask on the left, watch the trace on the right, find it again below."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
@@ -133,7 +134,8 @@ class ProbePage:
         }
         try:
             *typed, is_unkept = values
-            request = self._form.read(typed)
+            # In a thread: a long paste takes a while to read.
+            request = await asyncio.to_thread(self._form.read, typed)
             trace = await self._services.probe.start(
                 request, allows_identifiers=allows_identifiers, is_kept=not is_unkept
             )
