@@ -18,7 +18,9 @@ _LETTER_AND_REASON = re.compile(r"[(\[]?(?P<letter>[B-HJ-Z])[)\]]?(?:\s.*|[\u304
 _SEVERAL_LETTERS = re.compile(
     r"[(\[]?[A-Za-z][)\]]?\s*(?:[,;/&+]|and\b|or\b|y\b|und\b|et\b|和|、)\s*[(\[]?[A-Za-z](?:[)\]\s.,;]|\Z)"
 )
-_LABEL = re.compile(r"[(\[]?\s*(?P<label>\d{1,2}|[^\W\d_]{1,5}|[^\w\s()\[\]])\s*[)\].:、،]?(?:\s.*)?", re.DOTALL)
+_LABEL = re.compile(
+    r"[(\[]?\s*(?P<label>\d{1,2}|[^\W\d_]{1,5}|[^\w\s()\[\]])\s*(?:[)\].:、،]|번|番)?(?:\s.*)?", re.DOTALL
+)
 _ORGANISM = re.compile(r"[A-Z]\. (?P<epithet>[a-z]{3,})")
 _LOOKS_LATIN = str.maketrans("АВСЕ", "ABCE")
 

@@ -16,6 +16,7 @@ from m1app.question.prompt_text import narrow
 _HEAD_CHARACTERS = 400
 """Longest part of a line that is looked at."""
 _ENDS_ASKING = re.compile(r"[?？؟;՞][\s*_)\]）】\"'”’»」』.。]*(?:\([^()]{1,60}\)[.:]?)?[\s*_]*\Z")
+_ENDS_ASKING_IN_JAPANESE = re.compile(r"か[。.]?\s*\Z")
 _BLANK_TO_FILL = re.compile(r"(?:_{2,}|[(（]\s*[)）]|\.{3,}|…)[\s*_.。:：?？]*\Z")
 _SENTENCE_END = re.compile(r"[.?!]\s")
 _PAGE = re.compile(
@@ -110,7 +111,9 @@ def question_number(line: str) -> tuple[int, str] | None:
 def asks(text: str) -> bool:
     """Whether a stem ends with something that options may follow: a question, a blank to fill, "...the following:"."""
     line = text.rstrip()[-_HEAD_CHARACTERS:].rpartition("\n")[2].strip()
-    if _ENDS_ASKING.search(line) or _BLANK_TO_FILL.search(line):
+    if any(end.search(line) for end in (_ENDS_ASKING, _ENDS_ASKING_IN_JAPANESE, _BLANK_TO_FILL)):
+        return True
+    if _instructs().match(narrow(_SENTENCE_END.split(line)[-1])):
         return True
     folded = narrow(line).rstrip("*_ ")
     return folded.endswith(":") and not is_facts_heading(line) and bool(_asks().search(folded))
@@ -243,6 +246,11 @@ def _asks() -> re.Pattern[str]:
     packed = [word for word in _words()["asks"] if _is_packed(word)]
     spaced = [word for word in _words()["asks"] if not _is_packed(word)]
     return re.compile(rf"\b(?:{_any_of(spaced)})\b|(?:{_any_of(packed)})", re.IGNORECASE)
+
+
+@cache
+def _instructs() -> re.Pattern[str]:
+    return re.compile(rf"{_BEFORE}(?:{_any_of(_words()['instructs'])})(?=\W|[\u3040-\u9fff])", re.IGNORECASE)
 
 
 @cache

@@ -26,6 +26,8 @@ from m1app.question.several_questions import answer_key, split_questions
 
 _LINE_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _BOLD = re.compile(r"(?:\*\*|__)([^*_]+)(?:\*\*|__)")
+# Question and answer as "Q: ..." and "A: ...".
+_QUESTIONS, _ANSWERS = re.compile(r"[\s*]{0,8}Q\s?[:.]"), re.compile(r"[\s*]{0,8}A\s?[:.]")
 _ANSWER_IN_BRACKETS = re.compile(r"[(（]\s*([A-Za-z])\s*[)）]\s*[。.?？:：]?\s*\Z")
 
 
@@ -92,7 +94,7 @@ def read_paste(text: str) -> Paste:
     Raises:
         InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
     """
-    lines = _LINE_BREAKS.sub("\n", text).strip("\n").split("\n")
+    lines = _unquoted(_LINE_BREAKS.sub("\n", text).strip("\n").split("\n"))
     parts, numbers = split_questions(lines)
     if len(parts) < 2:
         return _read(lines)
@@ -100,6 +102,13 @@ def read_paste(text: str) -> Paste:
     key = answer_key(parts[-1], numbers)
     found = tuple(_with_key(each, key.get(number)) for each, number in zip(questions, numbers, strict=True))
     return Paste("\n".join(lines).strip(), {}, offers=(Offer(OfferKind.SEVERAL, found),))
+
+
+def _unquoted(lines: Sequence[str]) -> list[str]:
+    """Lines of a mail without the ">" before all of them."""
+    if len(lines) > 1 and all(line.startswith(">") for line in lines if line.strip()):
+        return [line.removeprefix(">").removeprefix(" ") for line in lines]
+    return list(lines)
 
 
 def _with_key(question: Paste, letter: str | None) -> Paste:
@@ -162,7 +171,8 @@ def _without_block(lines: Sequence[str], *, may_be_inline: bool) -> Paste:
 
 def _end_of_open(lines: Sequence[str]) -> int:
     """Index of the answer line or footer that ends a question without a list of options, else the number of lines."""
-    end = len(lines)
+    end = next((i for i, line in enumerate(lines) if i and _ANSWERS.match(line)), len(lines))
+    end = end if _QUESTIONS.match(lines[0]) else len(lines)
     while end > 1 and (not lines[end - 1].strip() or is_footer(lines[end - 1], is_last=False)):
         end -= 1
     return min(end, _answer_line_of_open(lines))
