@@ -30,6 +30,7 @@ const NAMES = /** @type {const} */ (["question", "options", "target"]);
 const LOOK_MS = 50;
 
 class Preview {
+  #element;
   #part;
   #prefix;
   #draft;
@@ -61,6 +62,7 @@ class Preview {
    * @param {AbortSignal} signal
    */
   constructor(element, signal) {
+    this.#element = element;
     this.#part = partsOf(element);
     const id = element.closest("[id$='question-preview']")?.id ?? "question-preview";
     this.#prefix = id.slice(0, -"question-preview".length);
@@ -169,6 +171,9 @@ class Preview {
   /** @param {Event} event */
   #onLeave(event) {
     if (this.#nameOf(event.target) !== "question") return;
+    const to = event instanceof FocusEvent ? event.relatedTarget : null;
+    // A button of the preview does what it says to the boxes as they are.
+    if (to instanceof Node && this.#element.contains(to)) return;
     this.#isWaiting = true;
     this.#split();
   }
