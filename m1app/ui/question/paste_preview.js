@@ -306,7 +306,8 @@ class Preview {
     const isFirst = this.#isFirstFill;
     this.#isFirstFill = false;
     const kept = this.#draft.kept;
-    const isBack = this.#isStored && isFirst && how === "stored" && kept && kept.at === window.location.search;
+    const isHere = this.#isStored && isFirst && how === "stored" && kept?.at === window.location.search;
+    const isBack = isHere && kept && (!kept.isAsked || isSame(kept.boxes, boxes));
     this.#undo = [];
     this.#isTyped = false;
     this.#doubted.clear();
@@ -314,9 +315,9 @@ class Preview {
     this.#done = "";
     if (!isBack) this.#series = null;
     this.#whenFilled(boxes, () => {
-      if (isBack && kept && !isSame(kept.boxes, boxes)) {
+      if (isBack) {
         this.#series = kept.series;
-        this.#set(kept.boxes);
+        if (!isSame(kept.boxes, boxes)) this.#set(kept.boxes);
       } else if (how === "chosen") {
         const lost = kept && !isSame(kept.boxes, boxes) ? kept.boxes : null;
         this.#look();
