@@ -1,7 +1,6 @@
-"""Parses pasted questions into stem, lettered options and target, and validates them.
+"""Questions as text: stem, options and target, from a paste, a box, a prompt or JSON, and their validation.
 
-Parsing is cautious: lines become options only if they are lettered A, B, ... and nothing but options follows. Anything
-else stays in the stem, and the question is open. The lettered format is defined in `prompt_text`.
+Pastes are read by `pasted_question`. The lettered format is defined in `prompt_text`.
 """
 
 import json
@@ -12,6 +11,11 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from m1app.question.errors import InvalidQuestion
+from m1app.question.option_blocks import Block, Certainty
+from m1app.question.option_lists import find_lists
+from m1app.question.paste_answer import letter_of
+from m1app.question.paste_words import stated_answer
+from m1app.question.pasted_question import read_paste
 from m1app.question.prompt_text import (
     OptionMarker,
     check_doubled,
@@ -29,7 +33,9 @@ __all__ = [
     "MAX_OPTIONS",
     "QuestionText",
     "format_options",
+    "parse_lettered",
     "parse_options",
+    "parse_options_and_answer",
     "parse_question",
     "read_question_json",
     "validate_question",
@@ -61,10 +67,21 @@ class QuestionText:
 
 
 def parse_question(text: str) -> QuestionText:
-    """Parse the stem, trailing lettered options, and the target from an "Answer: C" line at the end.
+    """Parse what was pasted; `read_paste` says more about it.
 
     Returns:
-        The parts; without recognisable options all text is the stem. `validate_question` checks them.
+        The parts; without recognisable options, or with several questions, all text is the stem. `validate_question`
+        checks them.
+
+    Raises:
+        InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
+    """
+    paste = read_paste(text)
+    return QuestionText(paste.stem, paste.options, paste.target)
+
+
+def parse_lettered(text: str) -> QuestionText:
+    """Parse a prompt as training data have them: a stem, lettered options A, B, ..., and maybe an "Answer: C" line.
 
     Raises:
         InvalidQuestion: the options are clearly lettered, but a letter is repeated or missing.
@@ -121,13 +138,31 @@ def parse_options(text: str) -> dict[str, str]:
     markers = [match_marker(line) for line in lines]
     if not _are_lettered(lines, markers):
         _check_count(len(lines))
-        return dict(zip(ascii_uppercase, lines, strict=False))
+        return dict(zip(ascii_uppercase, _without_marks(lines), strict=False))
     if None in markers:
         raise InvalidQuestion(
             f"Some options have a letter, but {lines[markers.index(None)][:60]!r} has none: "
             "write one option per line, and give all of them a letter or none."
         )
     return _parse_lettered(lines, [marker for marker in markers if marker])
+
+
+def parse_options_and_answer(text: str) -> tuple[dict[str, str], str]:
+    """As `parse_options`, and the target from an answer line at the end; "" if there is none."""
+    options, _, last = text.rstrip().rpartition("\n")
+    answer = stated_answer(last)
+    if not options.strip() or answer is None or not answer.is_firm or not answer.value or match_marker(last):
+        return parse_options(text), ""
+    parsed = parse_options(options)
+    return parsed, letter_of(answer.value, Block(Certainty.OPTIONS, parsed))
+
+
+def _without_marks(lines: Sequence[str]) -> list[str]:
+    """Lines without the numbers, bullets or foreign letters before all of them."""
+    for each in find_lists(lines):
+        if len(each.items) == len(lines) and each.style not in ("space", "spaces", "alone"):
+            return [item.text for item in each.items]
+    return list(lines)
 
 
 def _are_lettered(lines: Sequence[str], markers: Sequence[OptionMarker | None]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from m1app.question.errors import InvalidQuestion
-from m1app.question.question_text import parse_question
+from m1app.question.question_text import parse_lettered
 from m1app.question_sets.row_values import (
     Row,
     check_answer,
@@ -44,7 +44,7 @@ def read_m1(row: Row) -> TrainingSample:
     """Read a row of m1k or m23k; its prompt ends with the options, one per line."""
     prompt = text_at(row, "prompt")
     try:
-        question = parse_question(prompt)
+        question = parse_lettered(prompt)
         stem, options = question.stem, dict(question.options)
     except InvalidQuestion:
         # Some of the 23K have gaps in their option letters; they are kept as open questions, and cannot be verified.

@@ -17,7 +17,7 @@ def test_pasted_options_get_their_own_box_and_the_run_ends_in_verdict_and_probab
     expect(probe.options).to_have_value("A. Anaemia\nB. Polycythaemia\nC. Leukocytosis", timeout=WAIT_MS)
     expect(probe.question).to_have_value(WITH_OPTIONS.partition("\n")[0])
     expect(probe.target).to_have_value("A")
-    expect(probe.page.get_by_text("3 options recognised")).to_be_visible()
+    expect(probe.page.get_by_text("Recognised and moved: 3 options, target A")).to_be_visible()
     probe.options.fill("A. Anaemia\nB. Polycythaemia\nC. Leukocytosis of the marrow")
     probe.set_number(probe.budget, 64)
     probe.cap_answer()

@@ -1,5 +1,6 @@
 """The Compare page: one question over a grid of budgets and force rounds, from one thinking pass."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
@@ -66,7 +67,7 @@ class ComparePage:
 
     def _wire(self, demo: gr.Blocks) -> None:
         form = self._form
-        begun = [*form.inputs, form.boxes.note, *self._controls, self._folded, self._sweep_id]
+        begun = [*form.inputs, form.boxes.preview, *self._controls, self._folded, self._sweep_id]
         run = self._run.click(self._on_run, form.inputs, begun, **QUIET)
         anyway = self._anyway.click(self._on_run_anyway, form.inputs, begun, **QUIET)
         hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
@@ -79,8 +80,8 @@ class ComparePage:
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
-        self._view.example(form.fill_with_example, None, form.boxes.texts, **QUIET)
-        form.boxes.wire(demo, _DRAFT, ["sweep", "trace"])
+        self._view.example(form.fill_with_example, None, form.boxes.filled, **QUIET)
+        form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         for knob in form.costing:
             knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
@@ -122,13 +123,13 @@ class ComparePage:
             self._message: gr.update(visible=False, value=""),
         }
         try:
-            request = self._form.read(values)
-            form = self._form.boxes.recognise(*values[:3])
+            # In a thread: a long paste takes a while to read.
+            request = await asyncio.to_thread(self._form.read, values)
             snapshot = await self._services.sweeps.start(request, allows_identifiers=allows_identifiers)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
-        yield form | self._running(snapshot)
+        yield self._running(snapshot)
 
     async def _on_again(self, sweep_id: str) -> dict[Any, Any]:
         try:

@@ -10,6 +10,7 @@ import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
  * @property {string} [state_label]
  * @property {number} [answered]
  * @property {number} [cells]
+ * @property {string} [name] The first words of the question.
  * @property {string} [question]
  * @property {string[]} [options] "A. text".
  * @property {string | null} [target]
@@ -38,6 +39,7 @@ function showAddress(part, id) {
  * @param {SweepValue} value
  */
 function showQuestion(part, value) {
+  part("name").textContent = value.name || "";
   part("question").textContent = value.question || "";
   const options = (value.options || []).map((text) => {
     const isTarget = Boolean(value.target) && text.startsWith(`${value.target}. `);

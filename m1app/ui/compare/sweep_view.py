@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from m1app import wording
+from m1app.question.paste_summary import first_words
 from m1app.runs.sweep_reading import (
     CellReading,
     CellState,
@@ -42,6 +43,7 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
         "state_label": state_label(sweep.state),
         "answered": answered,
         "cells": len(readings),
+        "name": first_words(sweep.question.stem),
         "question": sweep.question.stem,
         "options": [f"{letter}. {text}" for letter, text in sweep.question.options.items()],
         "target": sweep.question.target,

@@ -21,7 +21,7 @@ class ProbeForm:
 
     def __init__(self, profiles: Profiles, identifiers: IdentifierCheck) -> None:
         self.boxes = QuestionForm(identifiers)
-        self.library, self.note = self.boxes.library, self.boxes.note
+        self.library = self.boxes.library
         self.question, self.options, self.target = self.boxes.question, self.boxes.options, self.boxes.target
         with gr.Row():
             self.boxes.place_target()
@@ -93,10 +93,6 @@ class ProbeForm:
             self.seed: "" if trace.seed is None else str(trace.seed),
             **self.advanced.fill_with_trace(trace),
         }
-
-    def recognise(self, question: str, options: str, target: str) -> Updates:
-        """Move options typed below the question to their own box, with a note that they were recognised."""
-        return self.boxes.recognise(question, options, target)
 
     def _wire_budget(self) -> None:
         low, high = BUDGET_EXPONENTS

@@ -1,5 +1,6 @@
 """The Probe page: ask on the left, watch the trace on the right, find it again below."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
@@ -78,7 +79,7 @@ class ProbePage:
     def _wire(self, demo: gr.Blocks) -> Any:
         """Returns the load event, after which the form is filled from the address."""
         form = self._form
-        begun = [*form.inputs, form.budget_slider, form.note, *self._controls, self._unkept, self._trace_id]
+        begun = [*form.inputs, form.budget_slider, form.boxes.preview, *self._controls, self._unkept, self._trace_id]
         asked = [*form.inputs, self._unkept]
         run = self._run.click(self._on_run, asked, begun, **QUIET)
         anyway = self._anyway.click(self._on_run_anyway, asked, begun, **QUIET)
@@ -91,7 +92,7 @@ class ProbePage:
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
-        form.boxes.wire(demo, _DRAFT, ["trace"])
+        form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         self._wire_history()
         return loaded
@@ -134,15 +135,15 @@ class ProbePage:
         }
         try:
             *typed, is_unkept = values
-            request = self._form.read(typed)
-            form = self._form.recognise(*typed[:3])
+            # In a thread: a long paste takes a while to read.
+            request = await asyncio.to_thread(self._form.read, typed)
             trace = await self._services.probe.start(
                 request, allows_identifiers=allows_identifiers, is_kept=not is_unkept
             )
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc)
             return
-        yield form | self._running(trace.id)
+        yield self._running(trace.id)
 
     async def _on_again(self, trace_id: str) -> Updates:
         try:

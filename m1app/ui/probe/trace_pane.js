@@ -38,6 +38,7 @@ import { piecesToAppend } from "./streamed_text.js";
 /**
  * @typedef {object} TraceValue
  * @property {string} [id]
+ * @property {string} [question] The first words of the question it answers.
  * @property {string} [state]
  * @property {string} [state_label]
  * @property {boolean} [is_kept] Whether it is stored.
@@ -135,6 +136,7 @@ class Stream {
 function showStatus(part, value) {
   const [used, budget] = [value.used ?? 0, value.budget ?? 0];
   const has = Boolean(value.id);
+  say(part("question"), value.question);
   part("state").textContent = value.state_label || "";
   part("state").dataset.state = value.state || "";
   setMeter(part("meter"), budget ? Math.min(1, used / budget) : 0);

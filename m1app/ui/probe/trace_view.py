@@ -3,6 +3,7 @@
 from typing import Any
 
 from m1app.question.answer_extraction import How
+from m1app.question.paste_summary import first_words
 from m1app.question.scoring import score
 from m1app.runs.probe import scored_text
 from m1app.wording import percent, state_label, verdict_label, verdict_of
@@ -30,6 +31,7 @@ def pane_value(trace: Trace, save_error: str = "", *, is_kept: bool = True) -> P
     thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
     return {
         "id": trace.id,
+        "question": first_words(trace.question.stem),
         "state": trace.state.value,
         "state_label": _state_label(trace) + ("" if is_kept else ", not kept"),
         "is_kept": is_kept,

@@ -1,25 +1,23 @@
 """The question part that every page's form shares: library, question, options, target, and the draft."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from m1app.privacy.service import IdentifierCheck
 from m1app.privacy.words import findings_text
+from m1app.question.errors import InvalidQuestion
 from m1app.question.library import LibraryQuestion, load_library
-from m1app.question.question_text import format_options, parse_options, parse_question
+from m1app.question.pasted_question import read_paste
+from m1app.question.question_text import format_options, parse_options_and_answer
+from m1app.ui.question.paste_preview import preview_value
 from m1app.ui.shell.events import QUIET, Updates
-from m1app.ui.shell.page_component import escaped
+from m1app.ui.shell.page_component import escaped, page_component
 from storage.questions.records import Question
 
-# Typed input survives reloads in the tab's session storage, until the tab closes.
-_KEEP_DRAFT = "(q, o, t) => { sessionStorage.setItem(%s, JSON.stringify([q, o, t])); }"
-_TAKE_DRAFT = """(q, o, t) => {
-  const draft = JSON.parse(sessionStorage.getItem(%s) || 'null');
-  const asked = new URL(location.href).searchParams;
-  return %s.some((name) => asked.has(name)) || !draft ? [q, o, t] : draft;
-}"""
 _NEW_QUESTION = "() => { sessionStorage.removeItem(%s); location.href = %s; }"
 
 
@@ -55,9 +53,10 @@ class QuestionForm:
             label="Question",
             lines=question_lines,
             max_lines=24,
-            placeholder="Paste or type a vignette. Options typed below it as lines “A. …”, “B. …” are recognised.",
+            placeholder="Paste or type a vignette. Options and answer below it are recognised.",
             elem_id=f"{id_prefix}question",
         )
+        self.preview = page_component("question/paste_preview", element_id=f"{id_prefix}question-preview")
         self.options = gr.Textbox(
             label="Options",
             lines=2,
@@ -65,7 +64,6 @@ class QuestionForm:
             placeholder="One per line: A. … Leave empty for an open question.",
             elem_id=f"{id_prefix}options",
         )
-        self.note = gr.HTML("", elem_classes="m1-hint", elem_id=f"{id_prefix}question-note", apply_default_css=False)
         self.findings = gr.HTML(
             "", elem_classes="m1-hint m1-warning", elem_id=f"{id_prefix}findings", apply_default_css=False
         )
@@ -101,60 +99,36 @@ class QuestionForm:
 
     def fill_with(self, question: Question) -> Updates:
         """Fill the boxes with a stored question."""
-        return {
-            self.question: question.stem,
-            self.options: format_options(question.options),
-            self.target: question.target or "",
-        }
+        return self._filled(question.stem, question.options, question.target, "stored")
 
     def fill_with_library(self, question_id: str) -> Updates:
         """Fill the boxes with a library question."""
         for entry in load_library():
             if entry.id == question_id:
-                return {
-                    self.question: entry.question,
-                    self.options: format_options(entry.options),
-                    self.target: entry.target or "",
-                }
+                return self._filled(entry.question, entry.options, entry.target, "chosen")
         return {self.question: gr.skip()}
 
-    def recognise(self, question: str | None, options: str | None, target: str | None) -> Updates:
-        """Move options typed below the question to their own box, with a note that they were recognised."""
-        stem, parsed, found = take_apart(question or "", options or "", target or "")
-        if (options or "").strip() or not parsed:
-            return {self.note: gr.skip()}
-        return {
-            self.question: stem,
-            self.options: format_options(parsed),
-            self.target: found,
-            self.note: f"{len(parsed)} options recognised and moved to Options; edit them there.",
-        }
+    def _filled(self, stem: str, options: Mapping[str, str], target: str | None, how: str) -> Updates:
+        """Fill the boxes; `how` tells the page whether this is now the draft ("chosen") or only shown ("stored")."""
+        boxes = (stem, format_options(options), target or "")
+        return {**dict(zip(self.texts, boxes, strict=True)), self.preview: {"filled": how, "boxes": list(boxes)}}
 
-    def wire(self, demo: gr.Blocks, draft_key: str, opening: list[str]) -> None:
-        """Recognise options, fill in library questions, and store input as the tab's draft.
+    @property
+    def filled(self) -> list[gr.components.Component]:
+        """What filling in a question changes."""
+        return [*self.texts, self.preview]
 
-        Args:
-            demo: the page.
-            draft_key: key of the draft in the session storage.
-            opening: query parameters of addresses that provide a question; these leave the draft alone.
-        """
-        self.library.input(self.fill_with_library, self.library, self.texts, **QUIET)
-        self.question.blur(self._on_blur, self.texts, [*self.texts, self.note], **QUIET)
-        for text in (self.question, self.options):
-            text.change(self._on_change, self.texts, self.findings, trigger_mode="always_last", **QUIET)
-        key = json.dumps(draft_key)
+    def wire(self, demo: gr.Blocks) -> None:
+        """Show what the question is read as, and fill in library questions. The page itself keeps the draft."""
+        self.library.input(self.fill_with_library, self.library, self.filled, **QUIET)
         for text in self.texts:
-            text.change(None, self.texts, None, js=_KEEP_DRAFT % key, queue=False)
-        demo.load(None, self.texts, self.texts, js=_TAKE_DRAFT % (key, json.dumps(opening)), queue=False)
+            text.change(self._on_change, self.texts, [self.findings, self.preview], trigger_mode="always_last", **QUIET)
+        # Boxes that were filled before the page listened.
+        demo.load(self._on_change, self.texts, [self.findings, self.preview], **QUIET)
 
-    def _on_blur(self, question: str, options: str, target: str) -> Updates:
-        try:
-            return self.recognise(question, options, target)
-        except Exception:  # noqa: BLE001 - what is wrong with the options is said when they are run
-            return {self.note: gr.skip()}
-
-    def _on_change(self, question: str | None, options: str | None, _target: str | None) -> str:
-        return escaped(findings_text(self._identifiers.findings((question or "", options or ""))))
+    def _on_change(self, question: str | None, options: str | None, target: str | None) -> tuple[str, dict[str, Any]]:
+        findings = self._identifiers.findings((question or "", options or ""))
+        return escaped(findings_text(findings)), preview_value(question or "", options or "", target or "")
 
 
 def new_question_js(draft_key: str, path: str) -> str:
@@ -163,13 +137,35 @@ def new_question_js(draft_key: str, path: str) -> str:
 
 
 def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str, str], str]:
-    """Stem, options and target from the three boxes; options below the question are used if their box is empty."""
+    """Stem, options and target from the three boxes; options below the question are used if their box is empty.
+
+    Raises:
+        InvalidQuestion: the question's box has several questions, or the options are invalid.
+    """
     if options.strip():
-        return question, parse_options(options), target
-    parsed = parse_question(question)
-    if not parsed.options:
+        return _with_own_options(question, options, target)
+    paste = read_paste(question)
+    if paste.questions:
+        raise InvalidQuestion(
+            f"These look like {len(paste.questions)} questions. Press “These are {len(paste.questions)} questions” "
+            "below the question to ask them one after another, or leave only one."
+        )
+    if not paste.options and not paste.answer_line and not paste.left_out:
         return question, {}, target
-    return parsed.stem, parsed.options, target or parsed.target or ""
+    return paste.stem, paste.options, target or (paste.target or "")
+
+
+def _with_own_options(question: str, options: str, target: str) -> tuple[str, dict[str, str], str]:
+    """The three parts, without an answer line at the end of the question or the options, which is the target."""
+    parsed, in_options = parse_options_and_answer(options)
+    try:
+        paste = read_paste(question)
+    except InvalidQuestion:
+        # A list in the question that would not do as options: these have their own box.
+        return question, parsed, target or in_options
+    is_answered = not paste.options and not paste.questions and paste.answer_line
+    stem, in_question = (paste.stem, paste.target or "") if is_answered else (question, "")
+    return stem, parsed, target or in_options or in_question
 
 
 def library_explanation(stem: str) -> str:

@@ -11,6 +11,7 @@ from m1app.question.question_text import (
     QuestionText,
     format_options,
     parse_options,
+    parse_options_and_answer,
     parse_question,
     read_question_json,
     validate_question,
@@ -235,6 +236,10 @@ def test_huge_pastes_are_read_in_moderate_time(text):
     [
         ("A. yes\nB. no\nC. maybe", YES_NO_MAYBE),
         ("yes\nno\n\n  maybe  \n", YES_NO_MAYBE),
+        ("1. yes\n2. no\n3. maybe", YES_NO_MAYBE),
+        ("• yes\n• no\n• maybe", YES_NO_MAYBE),
+        ("أ) yes\nب) no\nج) maybe", YES_NO_MAYBE),
+        ("1.5 mg\n2.5 mg", {"A": "1.5 mg", "B": "2.5 mg"}),
         ("(a) yes\n(b) no\n(c) maybe", YES_NO_MAYBE),
         ("A. yes B. no C. maybe", YES_NO_MAYBE),
         ("A. yes B. no\nC. maybe", YES_NO_MAYBE),
@@ -249,6 +254,12 @@ def test_huge_pastes_are_read_in_moderate_time(text):
 )
 def test_options_box_takes_lines_with_or_without_letters(box, options):
     assert parse_options(box) == options
+
+
+def test_answer_line_below_options_in_their_box_is_the_target_and_no_option():
+    assert parse_options_and_answer("A. yes\nB. no\nC. maybe\nAnswer: B") == (YES_NO_MAYBE, "B")
+    assert parse_options_and_answer("yes\nno\nmaybe\nAnswer: Maybe") == (YES_NO_MAYBE, "C")
+    assert parse_options_and_answer("A. yes\nB. no\nC. maybe") == (YES_NO_MAYBE, "")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ HEADER = {
 FORM = {
     name: Event()
     for name in (
-        *("QuestionForm.fill_with_library", "QuestionForm._on_blur", "QuestionForm._on_change"),
+        *("QuestionForm.fill_with_library", "QuestionForm._on_change"),
         "AdvancedForm.offer_profiles.<locals>.offered",
     )
 }

@@ -78,7 +78,7 @@ def test_chips_are_the_powers_of_two(form: CompareForm) -> None:
 
 
 def test_element_ids_are_not_those_of_the_probe_page(form: CompareForm) -> None:
-    ids = [component.elem_id for component in (*form.inputs, form.boxes.library, form.boxes.note)]
+    ids = [component.elem_id for component in (*form.inputs, form.boxes.library, form.boxes.preview)]
     assert all(each.startswith("compare-") for each in ids if each)
 
 

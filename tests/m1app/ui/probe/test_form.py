@@ -162,15 +162,22 @@ def test_a_question_of_one_s_own_has_no_explanation() -> None:
     assert library_explanation("Which gland makes cortisol, and why?") == ""
 
 
-def test_recognised_options_move_to_their_own_box_and_are_said_to(form: ProbeForm) -> None:
-    updates = form.recognise(PASTED, "", "")
-    assert (updates[form.question], updates[form.options], updates[form.target]) == BOXES
-    assert "2 options recognised" in updates[form.note]
+def test_several_questions_are_not_run_as_one(form: ProbeForm) -> None:
+    with pytest.raises(InvalidQuestion, match="look like 2 questions"):
+        read(form, (f"1. {PASTED}\n2. {PASTED}", "", ""))
 
 
-@pytest.mark.parametrize("boxes", [(PASTED, "A. x\nB. y", ""), ("No options here.", "", ""), ("", "", "")])
-def test_boxes_without_new_options_are_left_alone(form: ProbeForm, boxes: tuple[str, str, str]) -> None:
-    assert list(form.recognise(*boxes)) == [form.note]
+def test_answer_line_of_a_question_whose_options_have_their_own_box_is_not_asked(form: ProbeForm) -> None:
+    request = read(form, ("Which gland?\nAnswer: A", "A. Adrenal\nB. Thyroid", ""))
+    assert (request.stem, request.target) == ("Which gland?", "A")
+
+
+def test_filling_in_a_question_tells_the_page_whether_it_is_a_draft(form: ProbeForm) -> None:
+    entry = load_library()[0]
+    chosen = form.fill_with_library(entry.id)[form.boxes.preview]
+    assert (chosen["filled"], chosen["boxes"][0]) == ("chosen", entry.question)
+    stored = form.fill_with_trace(a_trace())[form.boxes.preview]
+    assert stored["filled"] == "stored"
 
 
 def test_what_was_typed_as_target_wins_over_a_pasted_one() -> None:

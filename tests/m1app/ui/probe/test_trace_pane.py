@@ -23,6 +23,14 @@ def test_a_completed_trace_shows_thinking_answer_and_counts() -> None:
     assert (value["rate"], value["first_token_seconds"], value["generated"]) == (32.0, 0.25, 8)
 
 
+def test_the_pane_names_the_question_it_belongs_to() -> None:
+    stem = "A man of 45 years has had fever, cough and night sweats for three weeks.\nWhat is the first test?"
+    assert pane_value(COMPLETED)["question"] == COMPLETED.question.stem
+    assert pane_value(a_trace(question=a_question(stem=stem)))["question"] == (
+        "A man of 45 years has had fever, cough and night sweats …"
+    )
+
+
 def test_options_show_choice_target_and_probability() -> None:
     options = pane_value(a_trace(answer_letter="B", is_correct=False))["result"]["options"]
     assert options == [

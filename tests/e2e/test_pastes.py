@@ -1,0 +1,236 @@
+"""Pastes and drafts in a real browser: what becomes of a second question, and that nothing typed is lost."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.browser_watch import screenshot
+from tests.e2e.compare_page import OpenComparePage
+from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, WAIT_MS, WITH_OPTIONS, ProbePage
+from tests.e2e.running_app import RunningApp
+
+SECOND = "Which nerve is injured if the wrist cannot be lifted?"
+SECOND_OPTIONS = "1) Ulnar nerve\n2) Radial nerve\n3) Median nerve"
+SEVERAL = f"1. {SECOND}\n{SECOND_OPTIONS}\nAnswer: 2\n\n2. Where is bile made?\n1) Liver\n2) Spleen\nAnswer: 1"
+
+
+def paste(page: Page, box: Locator, text: str) -> None:
+    """Paste over all that a box holds, as with Ctrl+A and Ctrl+V."""
+    box.focus()
+    box.press("ControlOrMeta+A")
+    page.keyboard.insert_text(text)
+
+
+def preview(page: Page, prefix: str = "") -> Locator:
+    return page.locator(f"#{prefix}question-preview")
+
+
+def press(page: Page, name: str, prefix: str = "") -> None:
+    preview(page, prefix).get_by_role("button", name=name, exact=True).click()
+
+
+def test_second_paste_replaces_question_options_and_target(probe: ProbePage) -> None:
+    paste(probe.page, probe.question, WITH_OPTIONS)
+    expect(probe.options).to_have_value("A. Anaemia\nB. Polycythaemia\nC. Leukocytosis", timeout=WAIT_MS)
+    expect(probe.target).to_have_value("A")
+    paste(probe.page, probe.question, f"{SECOND}\n{SECOND_OPTIONS}\nAnswer: 2")
+    expect(probe.options).to_have_value("A. Ulnar nerve\nB. Radial nerve\nC. Median nerve", timeout=WAIT_MS)
+    expect(probe.question).to_have_value(SECOND)
+    expect(probe.target).to_have_value("B")
+
+
+def test_second_paste_without_options_is_not_run_with_those_of_the_first(probe: ProbePage, app: RunningApp) -> None:
+    paste(probe.page, probe.question, WITH_OPTIONS)
+    expect(probe.target).to_have_value("A", timeout=WAIT_MS)
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    paste(probe.page, probe.question, SECOND)
+    probe.run.click()
+    trace_id = probe.wait_trace_id()
+    probe.wait_over()
+    trace = app.trace(trace_id)
+    assert (trace["question"], trace["options"], trace["target"]) == (SECOND, {}, None)
+    expect(probe.part("question")).to_have_text(SECOND)
+
+
+def test_options_that_were_typed_are_asked_about_before_anything_runs(probe: ProbePage) -> None:
+    probe.fill("Which gland makes cortisol?", options=["A. Adrenal", "B. Thyroid"], target="A")
+    paste(probe.page, probe.question, SECOND)
+    expect(preview(probe.page)).to_contain_text("For the question before, options and target were typed.")
+    expect(probe.options).to_have_value("A. Adrenal\nB. Thyroid")
+    probe.run.click()
+    expect(preview(probe.page).get_by_role("button", name="Clear")).to_be_focused()
+    assert "trace=" not in probe.page.url
+    probe.page.keyboard.press("Enter")
+    expect(probe.options).to_have_value("")
+    expect(probe.target).to_have_value("")
+    press(probe.page, "Undo")
+    expect(probe.options).to_have_value("A. Adrenal\nB. Thyroid")
+    expect(probe.question).to_have_value(SECOND)
+
+
+def test_options_and_target_typed_anew_are_not_asked_about(probe: ProbePage) -> None:
+    probe.fill("Which gland makes cortisol?", options=["A. Adrenal", "B. Thyroid"], target="A")
+    paste(probe.page, probe.question, SECOND)
+    probe.options.fill("A. Ulnar nerve\nB. Radial nerve")
+    expect(preview(probe.page)).to_contain_text("For the question before, target was typed.")
+    press(probe.page, "Clear")
+    expect(probe.target).to_have_value("")
+    expect(probe.options).to_have_value("A. Ulnar nerve\nB. Radial nerve")
+
+
+def test_preview_says_what_is_recognised_while_it_is_typed(probe: ProbePage) -> None:
+    summary = preview(probe.page).locator("[role=status]")
+    probe.question.press_sequentially("Which?")
+    expect(summary).to_have_text("Open question: no options found", timeout=WAIT_MS)
+    probe.question.press_sequentially("\nA. up\nB. down\nAnswer: B")
+    expect(summary).to_have_text("2 options, target B", timeout=WAIT_MS)
+    expect(probe.options).to_have_value("")
+    probe.question.blur()
+    expect(probe.options).to_have_value("A. up\nB. down", timeout=WAIT_MS)
+    expect(summary).to_contain_text("Recognised and moved: 2 options, target B")
+
+
+def test_split_and_undo_with_the_keyboard_alone(probe: ProbePage) -> None:
+    text = "Which nerve?\nUlnar\nRadial"
+    paste(probe.page, probe.question, text)
+    split = preview(probe.page).get_by_role("button", name="Split as options")
+    split.wait_for()
+    expect(probe.options).to_have_value("")
+    probe.page.keyboard.press("Tab")
+    expect(split).to_be_focused()
+    probe.page.keyboard.press("Enter")
+    expect(probe.options).to_have_value("A. Ulnar\nB. Radial")
+    expect(probe.question).to_have_value("Which nerve?")
+    undo = preview(probe.page).get_by_role("button", name="Undo")
+    undo.focus()
+    probe.page.keyboard.press("Enter")
+    expect(probe.question).to_have_value(text)
+    expect(probe.options).to_have_value("")
+
+
+def test_undone_options_stay_where_they_are_until_they_are_split_again(probe: ProbePage) -> None:
+    paste(probe.page, probe.question, WITH_OPTIONS)
+    expect(probe.target).to_have_value("A", timeout=WAIT_MS)
+    press(probe.page, "Undo")
+    expect(probe.question).to_have_value(WITH_OPTIONS)
+    probe.target.focus()
+    split = preview(probe.page).get_by_role("button", name="Split as options")
+    split.wait_for()
+    expect(probe.options).to_have_value("")
+    split.click()
+    expect(probe.target).to_have_value("A")
+
+
+def test_broken_lines_are_joined_and_put_back(probe: ProbePage) -> None:
+    text = "Why is this man with an ana-\nemia so very\ncold in summer and winter?"
+    paste(probe.page, probe.question, text)
+    press(probe.page, "Join lines")
+    expect(probe.question).to_have_value("Why is this man with an anaemia so very cold in summer and winter?")
+    press(probe.page, "Undo")
+    expect(probe.question).to_have_value(text)
+
+
+def test_several_questions_are_asked_one_after_another(probe: ProbePage, app: RunningApp) -> None:
+    page = probe.page
+    paste(page, probe.question, SEVERAL)
+    preview(page).get_by_role("button", name="These are 2 questions").wait_for()
+    probe.run.click()
+    probe.wait_message("look like 2 questions")
+    press(page, "These are 2 questions")
+    expect(preview(page)).to_contain_text("Question 1 of 2")
+    expect(probe.question).to_have_value(SECOND)
+    expect(probe.target).to_have_value("B")
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    probe.run.click()
+    first = probe.wait_trace_id()
+    probe.wait_over()
+    press(page, "Next question")
+    expect(preview(page)).to_contain_text("Question 2 of 2")
+    expect(probe.options).to_have_value("A. Liver\nB. Spleen")
+    probe.reload()
+    expect(preview(page)).to_contain_text("Question 2 of 2", timeout=WAIT_MS)
+    expect(probe.options).to_have_value("A. Liver\nB. Spleen")
+    probe.run.click()
+    page.wait_for_function("id => !location.href.includes(id)", arg=first)
+    second = probe.wait_trace_id()
+    probe.wait_over()
+    assert [(app.trace(each)["target"], len(app.trace(each)["options"])) for each in (first, second)] == [
+        ("B", 3),
+        ("A", 2),
+    ]
+
+
+def test_draft_comes_back_after_a_click_on_the_history(probe: ProbePage) -> None:
+    probe.fill("A draft that is not run yet?", options=["A. one", "B. two"], target="B")
+    probe.search.fill("quixotically")
+    expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
+    probe.rows.first.get_by_text("Which sutured vessel is torn?").click()
+    probe.wait_over()
+    expect(probe.question).to_have_value("Which sutured vessel is torn?")
+    expect(preview(probe.page)).to_contain_text("You had typed: “A draft that is not run yet?”", timeout=WAIT_MS)
+    press(probe.page, "Bring it back")
+    expect(probe.question).to_have_value("A draft that is not run yet?")
+    expect(probe.options).to_have_value("A. one\nB. two")
+    expect(probe.target).to_have_value("B")
+    expect(probe.part("question")).to_have_text("Which sutured vessel is torn?")
+
+
+def test_draft_comes_back_with_the_browser_s_back(probe: ProbePage) -> None:
+    probe.question.fill("A draft that is not run yet?")
+    probe.search.fill("quixotically")
+    expect(probe.rows).to_have_count(1, timeout=WAIT_MS)
+    probe.rows.first.get_by_text("Which sutured vessel is torn?").click()
+    probe.wait_over()
+    probe.wait_trace_id()
+    probe.page.go_back()
+    expect(probe.question).to_have_value("A draft that is not run yet?", timeout=WAIT_MS)
+
+
+def test_draft_comes_back_after_a_reload_during_a_run(probe: ProbePage) -> None:
+    probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
+    probe.wait_streaming()
+    probe.wait_trace_id()
+    probe.question.fill("The next question, typed meanwhile?")
+    probe.target.fill("")
+    probe.reload()
+    probe.wait_streaming()
+    expect(probe.question).to_have_value("The next question, typed meanwhile?", timeout=WAIT_MS)
+    expect(probe.part("question")).to_have_text(LONG_QUESTION)
+    probe.stop.click()
+    probe.wait_over("Stopped")
+    expect(probe.question).to_have_value("The next question, typed meanwhile?")
+
+
+def test_compare_has_the_same_form_and_names_its_question(page: Page, app_in_use: RunningApp) -> None:
+    compare = OpenComparePage(page, app_in_use.url).open()
+    paste(page, compare.question, f"{SECOND}\n{SECOND_OPTIONS}\nAnswer: 2")
+    expect(compare.options).to_have_value("A. Ulnar nerve\nB. Radial nerve\nC. Median nerve", timeout=WAIT_MS)
+    expect(compare.target).to_have_value("B")
+    paste(page, compare.question, LONG_QUESTION)
+    expect(compare.options).to_have_value("")
+    compare.fill(LONG_QUESTION)
+    compare.run.click()
+    compare.wait_sweep_id()
+    compare.wait_over()
+    expect(compare.part("name")).to_have_text(LONG_QUESTION)
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1366, 400])
+def test_preview_fits_the_window(probe: ProbePage, width: int, is_dark: bool) -> None:
+    page = probe.page
+    page.set_viewport_size({"width": width, "height": 768})
+    page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", is_dark)
+    paste(page, probe.question, SEVERAL)
+    press(page, "These are 2 questions")
+    expect(preview(page)).to_contain_text("Question 1 of 2")
+    assert not probe.scrolls_sideways()
+    right = preview(page).evaluate(
+        "e => Math.max(...[...e.querySelectorAll('button')].map(b => b.getBoundingClientRect().right))"
+    )
+    assert right <= width
+    screenshot(page, f"paste-preview-{width}-{'dark' if is_dark else 'light'}.png")
+    assert re.search("2 options|3 options", preview(page).inner_text())
