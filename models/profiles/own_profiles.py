@@ -1,19 +1,22 @@
 """The profiles of one installation: a file each in M1_HOME/profiles, which people make on the Admin page.
 
 The id of such a profile is NAME@DIGEST, with the beginning of its file's SHA-256, so that a trace that names it names
-its text. A file that is replaced or removed is kept in `earlier/`: what a trace names can still be read.
+its text; where the file extends another one, the SHA-256 is that of all fields. A profile that is replaced or removed
+is kept in `earlier/` with all of its fields: what a trace names can still be read.
 """
 
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from models.errors import CatalogError, UnknownProfile
-from models.profiles import Profile, Profiles, profile_of, read_profile
+from models.profiles import Profile, Profiles, file_content, profile_of, read_profile
 
 _DIGEST_CHARACTERS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
@@ -49,8 +52,8 @@ class LiveProfiles(Profiles):
     def _state(self) -> object:
         """Differs when a file was added, changed or removed."""
         found = []
-        for path in sorted(self._folder.glob("**/*.toml")):
-            with suppress(FileNotFoundError):  # It was removed this moment.
+        for path in sorted([*self._folder.glob("*.toml"), *self._folder.glob("earlier/*.toml")]):
+            with suppress(OSError):  # It was removed this moment, or cannot be followed.
                 stat = path.stat()
                 found.append((path, stat.st_size, stat.st_mtime_ns))
         return found
@@ -105,13 +108,20 @@ class LiveProfiles(Profiles):
 
         Raises:
             UnknownProfile: there is none of that name.
+            CatalogError: another one extends it, or has an error; nothing was changed.
             OSError: it cannot be moved.
         """
         if name not in self._own:
             raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
         self._keep(name)
-        self._path(name).unlink(missing_ok=True)
-        self.refresh()
+        path, removed = self._path(name), self._folder / f"{name}.toml.removed"
+        path.replace(removed)
+        try:
+            self.refresh()
+        except CatalogError:
+            removed.replace(path)
+            raise
+        removed.unlink()
 
     def _check_name(self, name: str, *, replaces: bool) -> None:
         if not _NAME.fullmatch(name):
@@ -129,12 +139,12 @@ class LiveProfiles(Profiles):
             raise CatalogError(f"There are {_MOST_PROFILES} profiles already. Remove some of them first.")
 
     def _keep(self, name: str) -> None:
-        path = self._path(name)
-        if path.is_file():
-            earlier = self._folder / "earlier"
-            earlier.mkdir(mode=0o700, exist_ok=True)
-            content = path.read_bytes()
-            (earlier / f"{name}@{_digest(content)}.toml").write_bytes(content)
+        """Keep a profile as it is, and those that extend others: they are different ones once that one changes."""
+        earlier = self._folder / "earlier"
+        for each, profile in self._own.items():
+            if profile.id not in self._earlier and (each == name or _extends(file_content(self._path(each)))):
+                earlier.mkdir(mode=0o700, exist_ok=True)
+                (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.toml"
@@ -143,15 +153,18 @@ class LiveProfiles(Profiles):
         name = path.stem
         if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
             raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
-        try:
-            content = path.read_bytes()
-        except OSError as exc:
-            raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
-        return read_profile(path, f"{name}@{_digest(content)}")
+        content, profile = file_content(path), read_profile(path, name)
+        if _extends(content):
+            content = toml_text(profile.values()).encode()
+        return replace(profile, id=f"{name}@{_digest(content)}")
 
     def _read_earlier(self) -> Iterator[Profile]:
         for path in sorted((self._folder / "earlier").glob("*@*.toml")):
             yield read_profile(path, path.stem)
+
+
+def _extends(content: bytes) -> bool:
+    return "extends" in tomllib.loads(content.decode())
 
 
 def _digest(content: bytes) -> str:
