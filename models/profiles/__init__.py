@@ -22,7 +22,7 @@ FALLBACK_PROFILE_ID = "plain"
 _DIRECTORY = Path(__file__).parent
 _NAMING = ("models", "hints")
 """Fields that a file does not take from the one it extends."""
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 8 << 20
 
 
 class _Section(BaseModel):

@@ -138,7 +138,7 @@ def test_a_file_that_is_no_profile_by_its_size_is_not_read(profiles: LiveProfile
     (tmp_path / "profiles").mkdir()
     with (tmp_path / "profiles" / "large.toml").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(CatalogError, match="is larger than 1 MB"):
+    with pytest.raises(CatalogError, match="is larger than 8 MB"):
         profiles.refresh()
 
 
