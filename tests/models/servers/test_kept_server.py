@@ -160,17 +160,17 @@ def test_a_record_of_another_process_is_removed_and_that_process_lives(make: Mak
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_process_that_is_not_the_server_is_never_stopped(make: Make, tmp_path: Path, is_kept: bool) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    first = started(make())
+    first.leave()
+    old = first._kept.read().pid  # type: ignore[union-attr]
     try:
-        first = started(make())
-        first.leave()
-        old = first._kept.read().pid  # type: ignore[union-attr]
         change_record(tmp_path, pid=bystander.pid, started=process_start(bystander.pid))
         server = started(make(is_kept=is_kept))
         assert not server.status().is_adopted
         server.stop()
         assert bystander.poll() is None
-        os.killpg(old, signal.SIGKILL)
     finally:
+        os.killpg(old, signal.SIGKILL)
         bystander.kill()
         bystander.wait()
 
