@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class ManagedVllm:
         self._shared = shared
         self._policy = policy
         self._path = settings.home / "vllm-options.json"
+        self._choosing = threading.Lock()
         self.kept = KeptServers(settings.home / "run", "vllm")
         self._build: tuple[int, str] | None = None
 
@@ -91,8 +93,10 @@ class ManagedVllm:
     def choose(self, options: VllmOptions) -> None:
         """Keep options for this and later starts; raises OSError."""
         draft = self._path.with_name(self._path.name + ".new")
-        draft.write_text(options.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        draft.replace(self._path)
+        # Leaving a field and pressing Start keep options at the same moment.
+        with self._choosing:
+            draft.write_text(options.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            draft.replace(self._path)
 
     def plan(self, options: VllmOptions, *, may_ask_hub: bool = False, is_running: bool = False) -> VllmPlan:
         """What a start with these options would do.
@@ -153,16 +157,19 @@ class ManagedVllm:
         Raises:
             ServerRefused: another process of the app uses it.
         """
+        self.check_unused()
+        if self.kept.read() is not None:
+            end_kept_server(self.kept)
+            self._shared.publish(None)
+
+    def check_unused(self) -> None:
+        """Raises ServerRefused if another process of the app uses the server that was kept."""
         record = self.kept.read()
-        if record is None:
-            return
-        if record.other_owner:
+        if record and record.other_owner:
             raise ServerRefused(
                 f"The vLLM server (process {record.pid}) is in use by process {record.other_owner} of the app. Stop it "
                 "there, on the page Admin, tab Models."
             )
-        end_kept_server(self.kept)
-        self._shared.publish(None)
 
     def served_name(self, options: VllmOptions) -> str:
         """The name that requests use for the model."""

@@ -1,18 +1,17 @@
 """What a profile sends for a sample question: as tokens of a running model, or as text."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from m1app.question.wording import render_question
 from models.engine.protocol import Engine, TokenIds
 from models.profiles import Profile
+from models.profiles.proposal import DELIMITER
 from models.thinking.prompting import build_prompt
 
 _STEM = "Which vitamin's lack causes scurvy?"
 _OPTIONS = {"A": "Vitamin A", "B": "Vitamin C", "C": "Vitamin D", "D": "Vitamin K"}
-_TOKEN = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
 _MOST_TOKENS = 600
 
 
@@ -85,14 +84,14 @@ async def _shown(engine: Engine, ids: TokenIds) -> list[ShownToken]:
     kept = ids[:_MOST_TOKENS]
     distinct = sorted(set(kept))
     texts = dict(zip(distinct, await asyncio.gather(*(engine.detokenize([each]) for each in distinct)), strict=True))
-    return [ShownToken(each, texts[each], bool(_TOKEN.fullmatch(texts[each]))) for each in kept]
+    return [ShownToken(each, texts[each], bool(DELIMITER.fullmatch(texts[each]))) for each in kept]
 
 
 async def _notes_on_tokens(engine: Engine, profile: Profile) -> list[str]:
     """Delimiters that the vocabulary splits, and what becomes of them."""
     thinking, answer = profile.thinking, profile.answer
     texts = (thinking.opening, thinking.natural_close, thinking.overrun_close)
-    sent = [spelled for text in texts for spelled in _TOKEN.findall(text)]
+    sent = [spelled for text in texts for spelled in DELIMITER.findall(text)]
     notes = []
     for spelled in dict.fromkeys((*thinking.stop_tokens, *answer.stop_tokens, *sent)):
         tokens = len(await engine.tokenize(spelled, parse_special=True))

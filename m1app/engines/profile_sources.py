@@ -7,7 +7,8 @@ from pathlib import Path
 from m1app.engines.errors import TemplateRefused
 from m1app.engines.template_rendering import Conversation, render_template
 from models.engine.protocol import ChatMessage, Engine
-from models.profiles.proposal import ASSISTANT, SYSTEM, USER, TemplateFacts
+from models.profiles.proposal import TemplateFacts
+from models.profiles.stand_ins import ASSISTANT, SYSTEM, USER
 from models.weights.gguf_check import BadModelFile, check_model_file, read_tokens
 from models.weights.template_files import added_tokens_in, special_tokens_in, template_in
 

@@ -40,6 +40,8 @@ class ServerList:
         self._engines = engines
         self._known: dict[str, tuple[EngineInfo, float, Abilities | None, str]] = {}
         """By place: of what it was found out, when, what, and why not."""
+        self._probing: dict[str, asyncio.Lock] = {}
+        """By place: two who look at once would disturb each other's probe."""
 
     @needs(Permission.MANAGE)
     async def servers(self, *, is_probing: bool = False, is_anew: bool = False) -> tuple[ServerView, ...]:
@@ -65,17 +67,22 @@ class ServerList:
             return ServerView(place, problem=str(exc))
         except TimeoutError:
             return ServerView(place, problem=f"It did not answer within {MORE_ENGINE_SECONDS:g} s.")
-        known = self._known.get(place.id)
-        is_known = known is not None and known[0] == info and time.monotonic() - known[1] < _HOLDS_SECONDS
-        if known is not None and is_known:
-            return ServerView(place, models, info, *known[2:])
+        if known := self._found_out(place, info):
+            return ServerView(place, models, info, *known)
         if not is_probing:
             return ServerView(place, models, info)
-        return await self._probed(place, engine, info, models)
+        async with self._probing.setdefault(place.id, asyncio.Lock()):
+            known = self._found_out(place, info) or await self._probed(place, engine, info)
+            return ServerView(place, models, info, *known)
 
-    async def _probed(
-        self, place: ServerPlace, engine: OpenAIEngine, info: EngineInfo, models: tuple[str, ...]
-    ) -> ServerView:
+    def _found_out(self, place: ServerPlace, info: EngineInfo) -> tuple[Abilities | None, str] | None:
+        """What is known of a server, and why not more; None if nobody has looked, or too long ago."""
+        known = self._known.get(place.id)
+        if known is None or known[0] != info or time.monotonic() - known[1] >= _HOLDS_SECONDS:
+            return None
+        return known[2:]
+
+    async def _probed(self, place: ServerPlace, engine: OpenAIEngine, info: EngineInfo) -> tuple[Abilities | None, str]:
         abilities, problem = None, ""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
@@ -85,7 +92,7 @@ class ServerList:
         except TimeoutError:
             problem = f"It was not examined within {_PROBE_SECONDS:g} s."
         self._known[place.id] = info, time.monotonic(), abilities, problem
-        return ServerView(place, models, info, abilities, problem)
+        return abilities, problem
 
 
 def instead(abilities: Abilities) -> tuple[str, ...]:

@@ -328,7 +328,7 @@ class EngineService:
         if self._server is None:
             self.start()
         elif self.choice is EngineChoice.VLLM:
-            start_thread(self._start_vllm, "engine-restart")  # with the options as they are now
+            start_thread(self._restart_vllm, "engine-restart")
         else:
             start_thread(self._server.restart, "engine-restart")
 
@@ -363,6 +363,15 @@ class EngineService:
         server = self._vllm.start(may_ask_hub=True)
         if self.choice is EngineChoice.VLLM:
             self._server, self._start_error = server, ""
+
+    def _restart_vllm(self) -> None:
+        """With the options as they are now; one that runs goes on if they are refused."""
+        with reported("restarting vLLM", self._note_restart_error):
+            self._start_vllm()
+
+    def _note_restart_error(self, message: str) -> None:
+        if self._server is None or not self._server.is_active:
+            self._start_error = message
 
     def _endpoint_beside(self) -> Endpoint:
         return self._shared.read() if self._is_worker else self._vllm.endpoint()
@@ -426,8 +435,11 @@ class EngineService:
         self._is_closing.set()
         for engine in (*self._engines.values(), *self._onlookers.values()):
             await engine.aclose()
+        await asyncio.to_thread(self._leave_servers)
+
+    def _leave_servers(self) -> None:
         self._embedded.stop()
-        await asyncio.to_thread(self._vllm.leave)
+        self._vllm.leave()
         if self._server:
             self._server.leave()
 

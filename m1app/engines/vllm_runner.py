@@ -30,7 +30,8 @@ class VllmRunner:
         """
         with self._lock:
             earlier = self.server
-            is_running = earlier is not None and earlier.status().pid is not None
+            # Also one that has no process yet, or waits to be started again after a crash: it would have one soon.
+            is_running = earlier is not None and earlier.is_active
             server = self._vllm.make(may_ask_hub=may_ask_hub, is_running=is_running)
             if earlier is not None and is_running:
                 earlier.stop()

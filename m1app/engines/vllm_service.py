@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from m1app.access.person import Permission, needs
@@ -45,8 +44,9 @@ class VllmView:
     problem: str
     """Why nothing could run; empty if something could."""
     plan: VllmPlan | None
+    hardware: str
+    """Where it runs, or would run, in words; empty if that is not known."""
     pid: int | None
-    started_at: datetime | None
     is_adopted: bool
     is_changed: bool
     """Whether options were changed since the start."""
@@ -107,6 +107,8 @@ class VllmService:
                 "The app runs a vLLM server already, and there is memory for one. Stop it on the page Admin, tab "
                 "Models."
             )
+        if options != await asyncio.to_thread(self._vllm.options):
+            await asyncio.to_thread(self._vllm.check_unused)
         await asyncio.to_thread(self._vllm.plan, options, may_ask_hub=True)
         await self.choose(options.model_dump())
         await self.start()
@@ -133,7 +135,9 @@ class VllmService:
         server, options = self._engines.vllm_server, self._vllm.options()
         status = server.status() if server else None
         is_running = status is not None and status.pid is not None
-        plan, problem = self._plan(options, is_running=is_running)
+        # Also one that was not taken over is stopped first.
+        is_here = is_running or self._vllm.kept.read() is not None
+        plan, problem = self._plan(options, is_running=is_here)
         running = said_command(server.command, is_running=True) if server and server.command and is_running else ""
         planned = said_command(plan.launch.command(plan.build, 1, ""), is_running=False) if plan else ""
         state, message = (status.state, status.message) if status else self._unstarted()
@@ -154,11 +158,11 @@ class VllmService:
             command=running or planned,
             problem=problem,
             plan=plan,
+            hardware=status.hardware if status and is_running else plan.hardware if plan else "",
             pid=status.pid if status else None,
-            started_at=status.started_at if status else None,
             is_adopted=bool(status and status.is_adopted),
             is_changed=bool(running) and (is_other or bool(planned and _differs(running, planned))),
-            can_stop=is_running or self._vllm.kept.read() is not None,
+            can_stop=is_here,
             log=tuple(server.log_tail(log_lines)) if server else (),
         )
 

@@ -40,10 +40,21 @@ class ModelShape:
     vocabulary: int
 
     @classmethod
-    def of(cls, *, layers: int, width: int, feed_forward: int, vocabulary: int, heads: tuple[int, int]) -> "ModelShape":
-        """Return the shape with its parameter count; `heads` are query and key heads, embeddings are tied."""
+    def of(
+        cls,
+        *,
+        layers: int,
+        width: int,
+        feed_forward: int,
+        vocabulary: int,
+        heads: tuple[int, int],
+        is_tied: bool = True,
+    ) -> "ModelShape":
+        """Return the shape with its parameter count; `heads` are query and key heads, `is_tied` says whether the head
+        uses the embeddings' weights."""
         attention = 2 * width * width + 2 * width * width * heads[1] // max(1, heads[0])
-        parameters = vocabulary * width + layers * (attention + 3 * width * feed_forward)
+        embeddings = vocabulary * width * (1 if is_tied else 2)
+        parameters = embeddings + layers * (attention + 3 * width * feed_forward)
         return cls(parameters, layers, width, feed_forward, vocabulary)
 
 
@@ -225,6 +236,7 @@ def _from_folder(folder: Path, name: str, entry: CatalogModel | None) -> BaseMod
             feed_forward=config["intermediate_size"],
             vocabulary=config["vocab_size"],
             heads=(heads, config.get("num_key_value_heads") or heads),
+            is_tied=bool(config.get("tie_word_embeddings")),
         )
     length = config.get("max_position_embeddings") or _DEFAULT_CONTEXT_LENGTH
     parameters = shape.parameters if shape else None

@@ -1,8 +1,9 @@
 """Estimates the memory and disk that a training needs. Activations depend on kernels and versions.
 
 Weights, gradients and Adam follow from the number of parameters; activations are counted per layer as in arXiv
-2205.05198, section 4, for attention that stores no scores, and logits three times (themselves, in float32, and their
-gradient).
+2205.05198, section 4, for attention that stores no scores. On a GPU there are no logits: TRL's fused head computes them
+in tiles. Compared with an H200, the estimates are between what PyTorch had allocated at most and 1.25 times what
+nvidia-smi showed (benchmarks/README.md).
 """
 
 from dataclasses import dataclass
@@ -24,9 +25,14 @@ _LOADED_BYTES = 4
 processes, once in FSDP's format."""
 _WIDTHS_PER_LAYER, _FEED_FORWARDS_PER_LAYER = 10, 4
 """Values stored per token and layer, in units of the layer's width and of its feed-forward width."""
+_LORA_COPIES = 3
+"""A layer's values with a LoRA: beside the frozen layer's, each adapter keeps its input in float32, with dropout."""
+_ON_GPU = 1.08
+"""PyTorch's allocator holds more than is in use."""
 _ON_CPU = 1.8
-"""Measured over counted: a LoRA of the embedded model on two samples of 1,280 tokens peaked at 10.6 GB instead of 6.5;
-attention on a CPU stores scores, and the allocator does not return memory."""
+"""Measured over counted, with logits three times (themselves, in float32, and their gradient): a LoRA of the embedded
+model on two samples of 1,280 tokens peaked at 10.6 GB instead of 6.5; attention on a CPU stores scores, and the
+allocator does not return memory."""
 _SAVED_BYTES = 2
 """Per parameter of a finished or published model, in bfloat16 or float16."""
 _USUAL_LAYERS, _USUAL_WIDTH, _USUAL_FEED_FORWARD, _USUAL_VOCABULARY = 28, 2048, 8192, 128_000
@@ -75,8 +81,9 @@ def estimate_training(
     shape = base.shape or _scaled(base.parameters)
     trainable = base.parameters if recipe.method == "full" else adapter_parameters(shape, recipe.lora_rank or 0)
     shared = -(-_state(recipe, base.parameters, trainable) // devices)
+    memory = _PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices)
     return Estimate(
-        memory_bytes=_PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices),
+        memory_bytes=round(memory * _ON_GPU) if recipe.precision == "bf16" else memory,
         disk_bytes=disk_to_write(recipe, base.parameters, trainable, devices=devices) + _to_download(base),
         steps=steps,
         samples=samples,
@@ -140,14 +147,22 @@ def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
 
 
 def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devices: int) -> int:
-    value_bytes = 2 if recipe.precision == "bf16" else 4
     tokens = longest * samples_at_once(recipe, devices)
-    per_token = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
-    # With checkpointing, one value per layer is kept, and one layer at a time is recomputed.
-    kept = shape.layers * shape.width + per_token if recipe.gradient_checkpointing else shape.layers * per_token
-    logits = tokens * shape.vocabulary * (value_bytes + 8)
-    activations = tokens * kept * value_bytes + logits
-    return round(activations * (1 if recipe.precision == "bf16" else _ON_CPU))
+    layer = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
+    if recipe.precision == "bf16":
+        if recipe.method == "lora":
+            layer *= _LORA_COPIES
+        head = 4 * shape.vocabulary * shape.width
+        # The fused head adds up the gradient of its weights in float32; shared weights are gathered for it first.
+        times = 0 if recipe.method == "lora" else 1 if devices == 1 else 2
+        return 2 * tokens * _values_kept(recipe, shape, layer) + times * head
+    logits = tokens * shape.vocabulary * (4 + 8)
+    return round((4 * tokens * _values_kept(recipe, shape, layer) + logits) * _ON_CPU)
+
+
+def _values_kept(recipe: TrainingRecipe, shape: "ModelShape", layer: int) -> int:
+    """Per token. With checkpointing, one value per layer is kept, and one layer at a time is recomputed."""
+    return shape.layers * shape.width + layer if recipe.gradient_checkpointing else shape.layers * layer
 
 
 def _to_download(base: "BaseModel") -> int:

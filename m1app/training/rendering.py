@@ -20,6 +20,7 @@ from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
 from m1app.training.samples import TrainingSample
 from models.profiles import OwnDataSection, Profile
+from models.profiles.stand_ins import SYSTEM, USER
 
 Rendering = Literal["as-asked", "own-data"]
 PartKind = Literal["open", "reasoning", "close", "answer", "end"]
@@ -31,9 +32,6 @@ ApplyChatTemplate = Callable[[Messages], str]
 raise ValueError if there is no template, or NoChatTemplate; it is not called if the profile has a template.
 """
 
-# Placeholders that no chat template contains, to find where the texts go.
-_SYSTEM_STAND_IN = "M1APPSYSTEMSTANDIN"
-_USER_STAND_IN = "M1APPUSERSTANDIN"
 _SPECIAL = re.compile(r"<[|｜][^<>\s]{1,40}[|｜]>|<(?:bos|eos|start_of_turn|end_of_turn|unused\d+)>|</?think>|</?s>")
 
 
@@ -145,19 +143,19 @@ def closes_thinking_itself(profile: Profile) -> bool:
 def stand_in_messages(profile: Profile) -> Messages:
     """The messages passed to `apply_chat_template`, so that callers can query an engine once in advance."""
     system = profile.chat.default_system
-    messages = [{"role": "user", "content": _USER_STAND_IN}]
-    return [{"role": "system", "content": _SYSTEM_STAND_IN}, *messages] if system else messages
+    messages = [{"role": "user", "content": USER}]
+    return [{"role": "system", "content": SYSTEM}, *messages] if system else messages
 
 
 def _prompt(profile: Profile, user: str, apply_chat_template: ApplyChatTemplate) -> str:
     chat = profile.chat
     if chat.source == "profile":
         template = chat.template if chat.default_system else chat.template_without_system
-        template = template.replace("{system}", _SYSTEM_STAND_IN).replace("{user}", _USER_STAND_IN)
+        template = template.replace("{system}", SYSTEM).replace("{user}", USER)
     else:
         template = _base_template(profile, apply_chat_template)
-    before, after = template.split(_USER_STAND_IN)
-    return before.replace(_SYSTEM_STAND_IN, chat.default_system, 1) + user + after
+    before, after = template.split(USER)
+    return before.replace(SYSTEM, chat.default_system, 1) + user + after
 
 
 def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> str:
@@ -166,7 +164,7 @@ def _base_template(profile: Profile, apply_chat_template: ApplyChatTemplate) -> 
         template = apply_chat_template(stand_in_messages(profile))
     except ValueError as exc:
         raise NoChatTemplate(f"The base model has no usable chat template ({exc}). {advice}") from exc
-    if template.count(_USER_STAND_IN) != 1:
+    if template.count(USER) != 1:
         raise NoChatTemplate(f"The base model's chat template does not contain the question exactly once. {advice}")
     return template
 

@@ -19,6 +19,7 @@ from aiohttp import ClientResponse
 
 from models.engine import description
 from models.engine import wire as engine_wire
+from models.engine.asked_once import AskedOnce
 from models.engine.connections import EngineConnections, Sent
 from models.engine.endpoint import Endpoint
 from models.engine.incoming import mapped_errors, read_beginning, read_events, read_reply
@@ -44,6 +45,7 @@ _INFO_SECONDS = 5.0
 """How long a description holds."""
 _METRICS_SECONDS = 10.0
 _TEXTS_KEPT, _KEPT_CHARACTERS = 256, 400
+_TOKENS_KEPT = 1 << 16
 # Spellings that tokenizers turn into special tokens. vLLM's /tokenize has no option to prevent that, and llama.cpp's
 # spares only what the vocabulary calls special, which Qwen3's <think> is not.
 _SPECIAL_SPELLING = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Za-z_@]{2,20}\]")
@@ -78,7 +80,9 @@ class OpenAIEngine:
         self._info_of: str | None = None
         self._info_at = 0.0
         self._is_asking = False
-        self._token_ids: dict[tuple[str, bool], TokenIds] = {}
+        self._token_ids: AskedOnce[TokenIds] = AskedOnce(_TEXTS_KEPT)
+        self._samples: AskedOnce[str] = AskedOnce(1)
+        self._token_texts: dict[int, str] = {}
         self._beginning: str | None = None
         self._keeps_text = False
         self._connections = EngineConnections()
@@ -107,7 +111,9 @@ class OpenAIEngine:
 
     def _learn(self, info: EngineInfo, base_url: str) -> None:
         if info != self._info or base_url != self._info_of:
-            self._token_ids.clear()
+            # Not cleared: requests of the earlier model may still be about to write.
+            self._token_ids, self._samples = AskedOnce(_TEXTS_KEPT), AskedOnce(1)
+            self._token_texts = {}
             self._beginning = None
             self._keeps_text = False
         self._info, self._info_of, self._info_at = info, base_url, time.monotonic()
@@ -120,15 +126,11 @@ class OpenAIEngine:
         """See `Engine.tokenize`."""
         info = await self.describe()
         # Templates, delimiters and system prompts are few, short and asked for with every question.
-        key = (text, parse_special)
-        found = self._token_ids.get(key)
-        if found is None:
-            found = await self._tokenize(text, info, parse_special=parse_special)
-            if len(text) <= _KEPT_CHARACTERS:
-                while len(self._token_ids) >= _TEXTS_KEPT:
-                    del self._token_ids[next(iter(self._token_ids))]
-                self._token_ids[key] = found
-        return found
+        if len(text) > _KEPT_CHARACTERS:
+            return await self._tokenize(text, info, parse_special=parse_special)
+        return await self._token_ids.get(
+            (text, parse_special), lambda: self._tokenize(text, info, parse_special=parse_special)
+        )
 
     async def _tokenize(self, text: str, info: EngineInfo, *, parse_special: bool) -> TokenIds:
         if not parse_special:
@@ -145,8 +147,12 @@ class OpenAIEngine:
         if self._keeps_text or info.kind is EngineKind.LLAMA_CPP:
             return
         body = {"model": info.model, "prompt": _SAMPLE, "add_special_tokens": False}
+
+        async def read_back() -> str:
+            return await self.detokenize(await self._token_list(body))
+
         try:
-            found = await self.detokenize(await self._token_list(body))
+            found = await self._samples.get(info.model, read_back)
         except EngineError as exc:  # What asked for the tokens will meet it again, unless only /detokenize is missing.
             _log.debug("the engine's tokenizer was not checked: %s", exc)
             return
@@ -159,12 +165,17 @@ class OpenAIEngine:
         self._keeps_text = True
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
-        """See `Engine.detokenize`."""
+        """See `Engine.detokenize`. The texts of single tokens are remembered."""
         info = await self.describe()
+        texts, token = self._token_texts, token_ids[0] if len(token_ids) == 1 else None
+        if token is not None and token in texts:
+            return texts[token]
         answer = await self._post("/detokenize", {"model": info.model, "tokens": list(token_ids)})
         text = answer.get("content", answer.get("prompt"))
         if not isinstance(text, str):
             raise BadEngineResponse("The engine's /detokenize returned no text.")
+        if token is not None and len(texts) < _TOKENS_KEPT and len(text) <= _KEPT_CHARACTERS:
+            texts[token] = text
         return text
 
     async def apply_chat_template(self, messages: Sequence[ChatMessage]) -> str:

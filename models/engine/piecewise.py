@@ -101,6 +101,10 @@ class PiecewiseEngine:
 
     async def _unread(self, ids: TokenIds) -> TokenIds:
         """The tokens at the end of what was read that begin a character which the next piece ends."""
+        # A token that is whole characters by itself ends one; the client remembers the texts of single tokens.
+        last = await self._engine.detokenize(ids[-1:]) if ids else ""
+        if last and _INCOMPLETE not in last:
+            return ()
         # Twice as long, because it may begin inside another character.
         tail = ids[-2 * _LONGEST_CHARACTER :]
         for count in range(min(_LONGEST_CHARACTER, len(tail))):

@@ -1,14 +1,14 @@
 """The profiles of one installation: a file each in M1_HOME/profiles, which people make on the Admin page.
 
-The id of such a profile is NAME@DIGEST, with the beginning of its file's SHA-256, so that a trace that names it names
-its text; where the file extends another one, the SHA-256 is that of all fields. A profile that is replaced or removed
-is kept in `earlier/` with all of its fields: what a trace names can still be read.
+The id of such a profile is NAME@DIGEST, with the beginning of the SHA-256 of its fields, including those that it takes
+over, so that a trace that names it names its text. A file that is replaced or removed is kept in `earlier/`: what a
+trace names can still be read.
 """
 
 import hashlib
 import json
 import re
-import tomllib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,6 +33,8 @@ class LiveProfiles(Profiles):
         self._own: dict[str, Profile] = {}
         self._earlier: dict[str, Profile] = {}
         self._read_state: object = None
+        # A page that reads the folder must not put back what was there before somebody saved.
+        self._changing = threading.RLock()
         self.refresh()
 
     def refresh(self) -> None:
@@ -41,13 +43,14 @@ class LiveProfiles(Profiles):
         Raises:
             CatalogError: a file has an error; those read before stay.
         """
-        state = self._state()
-        if state == self._read_state:
-            return
-        own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
-        self._earlier = {profile.id: profile for profile in self._read_earlier()}
-        self._own = own
-        self._read_state = state
+        with self._changing:
+            state = self._state()
+            if state == self._read_state:
+                return
+            own = {each.stem: self._read(each) for each in sorted(self._folder.glob("*.toml"))}
+            self._earlier = {profile.id: profile for profile in self._read_earlier()}
+            self._own = own
+            self._read_state = state
 
     def _state(self) -> object:
         """Differs when a file was added, changed or removed."""
@@ -92,36 +95,40 @@ class LiveProfiles(Profiles):
             CatalogError: the name cannot be used, or a field is wrong; nothing was changed.
             OSError: it cannot be written.
         """
-        self._check_name(name, replaces=replaces)
-        profile_of(values, name)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path, draft = self._path(name), self._folder / f"{name}.toml.new"
-        draft.write_bytes(toml_text(values).encode())
-        self._keep(name)
-        draft.replace(path)
-        self._read_state = None
-        self.refresh()
-        return self._own[name]
+        with self._changing:
+            self._check_name(name, replaces=replaces)
+            profile_of(values, name)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path, draft = self._path(name), self._folder / f"{name}.toml.new"
+            draft.write_bytes(toml_text(values).encode())
+            self._keep(name)
+            draft.replace(path)
+            self._read_state = None
+            self.refresh()
+            return self._own[name]
 
     def remove(self, name: str) -> None:
         """Take a profile out of the choice; its text stays with the earlier ones. Blocks.
 
         Raises:
             UnknownProfile: there is none of that name.
-            CatalogError: another one extends it, or has an error; nothing was changed.
+            CatalogError: another one here extends it; it stays.
             OSError: it cannot be moved.
         """
-        if name not in self._own:
-            raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
-        self._keep(name)
-        path, removed = self._path(name), self._folder / f"{name}.toml.removed"
-        path.replace(removed)
-        try:
-            self.refresh()
-        except CatalogError:
-            removed.replace(path)
-            raise
-        removed.unlink()
+        with self._changing:
+            if name not in self._own:
+                raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
+            self._keep(name)
+            path, draft = self._path(name), self._folder / f"{name}.toml.new"
+            with suppress(FileNotFoundError):
+                path.replace(draft)
+            try:
+                self.refresh()
+            except CatalogError:
+                with suppress(FileNotFoundError):
+                    draft.replace(path)  # Without it, the app would not start again.
+                raise
+            draft.unlink(missing_ok=True)
 
     def _check_name(self, name: str, *, replaces: bool) -> None:
         if not _NAME.fullmatch(name):
@@ -141,9 +148,11 @@ class LiveProfiles(Profiles):
     def _keep(self, name: str) -> None:
         """Keep a profile as it is, and those that extend others: they are different ones once that one changes."""
         earlier = self._folder / "earlier"
-        for each, profile in self._own.items():
-            if profile.id not in self._earlier and (each == name or _extends(file_content(self._path(each)))):
+        for path in map(self._path, self._own):
+            if path.is_file() and (path == self._path(name) or _extends(file_content(path))):
                 earlier.mkdir(mode=0o700, exist_ok=True)
+                profile = self._read(path)
+                # Whole: what the file extends may be changed or removed later.
                 (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
 
     def _path(self, name: str) -> Path:
@@ -153,10 +162,9 @@ class LiveProfiles(Profiles):
         name = path.stem
         if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
             raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
-        content, profile = file_content(path), read_profile(path, name)
-        if _extends(content):
-            content = toml_text(profile.values()).encode()
-        return replace(profile, id=f"{name}@{_digest(content)}")
+        profile = read_profile(path, name)
+        # Of everything that it says, also through what it extends.
+        return replace(profile, id=f"{name}@{_digest(toml_text(profile.values()).encode())}")
 
     def _read_earlier(self) -> Iterator[Profile]:
         for path in sorted((self._folder / "earlier").glob("*@*.toml")):
@@ -164,7 +172,7 @@ class LiveProfiles(Profiles):
 
 
 def _extends(content: bytes) -> bool:
-    return "extends" in tomllib.loads(content.decode())
+    return b"extends" in content
 
 
 def _digest(content: bytes) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SYSTEM, USER, ASSISTANT = "M1APPSYSTEMSTANDIN", "M1APPUSERSTANDIN", "M1APPASSISTANTSTANDIN"
-"""Texts that no chat template contains."""
+from models.profiles.stand_ins import ASSISTANT, SYSTEM, USER
 
 _STEP_BY_STEP = "You are a medical expert. Think about the question step by step, then give the final answer."
 _BOX = "{question}\n{options}\nPlease reason step by step, and put your final answer within \\boxed{}."
-_TOKEN = re.compile(r"\s*(<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\])")
+DELIMITER = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]")
+"""A spelling that vocabularies have as a token of its own, such as <|im_end|>."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _pair_of(facts: TemplateFacts) -> ThinkingPair | None:
                 return pair
     names = " ".join(facts.names).lower()
     for pair in PAIRS:
-        tokens = _TOKEN.findall(pair.opening + pair.close)
+        tokens = DELIMITER.findall(pair.opening + pair.close)
         if pair.name and pair.name in names:
             return pair
         if not pair.is_rare and tokens and all(token in facts.vocabulary for token in tokens):
@@ -182,8 +182,8 @@ def _with_system(facts: TemplateFacts, pair: ThinkingPair | None, without: str, 
 def _ends(facts: TemplateFacts, notes: list[str]) -> list[str]:
     """Tokens that end the assistant's turn."""
     _, _, after = (facts.with_answer or "").rpartition(ASSISTANT)
-    found = _TOKEN.match(after)
-    ends = list(dict.fromkeys(each for each in (found[1] if found else "", facts.eos_token) if each))
+    found = DELIMITER.match(after.lstrip())
+    ends = list(dict.fromkeys(each for each in (found[0] if found else "", facts.eos_token) if each))
     if not ends:
         notes.append("The template does not show what ends an answer; tokens of several families were taken.")
         return ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "</s>", "<|endoftext|>"]

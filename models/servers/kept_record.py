@@ -108,22 +108,24 @@ class KeptServers:
         return filelock.FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS)
 
     def read(self) -> KeptRecord | None:
-        """The record of a server that runs; what is left of one that has ended is removed."""
+        """The record of a server that runs; None if there is none, or only what is left of one that has ended.
+
+        Raises:
+            OSError: there is one that cannot be read now, perhaps of a server that runs.
+        """
         try:
             record = KeptRecord(**json.loads(self._path.read_text(encoding="utf-8")))
-            is_usable = record.is_whole and record.is_running and self._is_written_by(record.pid)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return None
-        except (OSError, ValueError, TypeError, RecursionError):
-            is_usable = False
-        if not is_usable:
-            self.remove()
-            return None
-        return record
+        # What is left is not removed: pages read without the lock, and the next server may have its record there now.
+        return record if record.is_whole and record.is_running and self._is_written_by(record.pid) else None
 
     def _is_written_by(self, pid: int) -> bool:
         """Whether a process writes to `output`, as the server does: no other one is ever stopped."""
-        written = str((_PROC / str(pid) / "fd" / "1").readlink()).removesuffix(" (deleted)")
+        try:
+            written = str((_PROC / str(pid) / "fd" / "1").readlink()).removesuffix(" (deleted)")
+        except OSError:  # It has ended, or is another user's.
+            return False
         return written == str(self.output.resolve())
 
     def write(self, record: KeptRecord) -> None:

@@ -118,6 +118,11 @@ class KeptProcess:
                 process.stdin.close()
         return cls(record, process, kept.output, log, on_line)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it belongs to another process of the app, which goes on using it."""
+        return self._record.other_owner is not None
+
     def exited(self) -> str | None:
         """How it ended, in words; None while it runs."""
         if self._process is not None:

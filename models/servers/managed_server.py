@@ -221,6 +221,12 @@ class ManagedServer:
                 (process.hardware if isinstance(process, ServerProcess) else "") or self.hardware,
             )
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it runs, starts, or will be started again by itself."""
+        with self._changed:
+            return self._thread is not None and self._thread.is_alive() and not self._ending.is_set()
+
     def log_tail(self, lines: int = 50) -> list[str]:
         """The last lines of output across all starts, oldest first."""
         return self.log.tail(lines)
@@ -306,7 +312,7 @@ class ManagedServer:
     def _finish(self, process: ServerProcess | KeptProcess) -> None:
         """Leave a kept process, or end any other one and what it started."""
         if isinstance(process, KeptProcess):
-            if self._is_left and process.exited() is None:
+            if process.is_shared or (self._is_left and process.exited() is None):
                 process.leave()
                 return
             if self._kept is not None:

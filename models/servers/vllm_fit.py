@@ -59,6 +59,27 @@ class Fit:
     """The longest length; None if neither options nor model say one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cache:
+    """The key-value cache of one request, on each GPU."""
+
+    bytes_per_token: int
+    window_bytes_per_token: int
+    """Of layers that keep the latest tokens only."""
+    window_tokens: int
+
+    def bytes_of(self, tokens: int) -> int:
+        return self.bytes_per_token * tokens + self.window_bytes_per_token * min(tokens, self.window_tokens)
+
+    def tokens_in(self, room: int) -> int:
+        """The longest request that has room, in steps."""
+        whole = self.bytes_per_token + self.window_bytes_per_token
+        tokens = room // max(1, whole)
+        if tokens > self.window_tokens:
+            tokens = (room - self.window_bytes_per_token * self.window_tokens) // max(1, self.bytes_per_token)
+        return tokens // _ROUND_TOKENS * _ROUND_TOKENS
+
+
 def estimate(shape: ModelShape, stored_bytes: int | None, options: VllmOptions, place: Place) -> Fit:
     """Estimate what a server needs.
 
@@ -70,11 +91,14 @@ def estimate(shape: ModelShape, stored_bytes: int | None, options: VllmOptions, 
     """
     weights = _weights_bytes(shape, stored_bytes, options, place) // options.tensor_parallel
     context = options.context_tokens or shape.context_length
-    per_token = _cache_bytes_per_token(shape, options, place)
+    cache = _cache(shape, options, place)
     problems = [*_shape_problems(shape, options), *_count_problems(options, place)]
-    if not problems:
-        problems += _memory_problems(weights, per_token, context, options, place)
-    return Fit(tuple(problems), weights, per_token * (context or 0), context)
+    if not problems and place.gpus:
+        problems += _share_problems(weights, cache, context, shape, options, place)
+        problems += _free_problems(options, place)
+    elif not problems:
+        problems += _cpu_problems(weights, cache, context, place)
+    return Fit(tuple(problems), weights, cache.bytes_of(context or 0), context)
 
 
 def _weights_bytes(shape: ModelShape, stored_bytes: int | None, options: VllmOptions, place: Place) -> int:
@@ -86,12 +110,14 @@ def _weights_bytes(shape: ModelShape, stored_bytes: int | None, options: VllmOpt
     return round(stored * _BYTES_OF[kind] / shape.stored_bytes_each)
 
 
-def _cache_bytes_per_token(shape: ModelShape, options: VllmOptions, place: Place) -> int:
+def _cache(shape: ModelShape, options: VllmOptions, place: Place) -> _Cache:
     # Heads that do not divide are repeated on each GPU.
     share = min(options.tensor_parallel, shape.shared_heads)
     is_small = "--kv-cache-dtype fp8" in options.more.replace("=", " ")
     is_large = (options.dtype if options.dtype != "auto" else "" if place.gpus else place.cpu_dtype) == "float32"
-    return -(-shape.cache_values_per_token * (1 if is_small else 4 if is_large else 2) // share)
+    layer = shape.cache_values_per_layer * (1 if is_small else 4 if is_large else 2)
+    full, windowed = (-(-layers * layer // share) for layers in (shape.full_layers, shape.windowed_layers))
+    return _Cache(full, windowed, shape.window_tokens)
 
 
 def _shape_problems(shape: ModelShape, options: VllmOptions) -> list[str]:
@@ -130,70 +156,82 @@ def _count_problems(options: VllmOptions, place: Place) -> list[str]:
     return []
 
 
-def _memory_problems(
-    weights: int, per_token: int, context: int | None, options: VllmOptions, place: Place
+def _share_problems(
+    weights: int, cache: _Cache, context: int | None, shape: ModelShape, options: VllmOptions, place: Place
 ) -> list[str]:
-    if not place.gpus:
-        return _cpu_problems(weights, per_token, context, place)
-    used = place.gpus[: options.tensor_parallel * options.data_parallel]
-    least = min(used, key=lambda gpu: gpu.total_bytes)
+    """What does not fit vLLM's share of a GPU."""
+    least = min(_used(options, place), key=lambda gpu: gpu.total_bytes)
     share = round(least.total_bytes * options.gpu_memory_share)
-    cache = per_token * (context or 0)
-    problems = []
-    if weights + cache + _RUNTIME_BYTES > share:
-        problems.append(
-            f"It needs about {_gib(weights + cache + _RUNTIME_BYTES)} on each GPU ({_gib(weights)} weights, "
-            f"{_gib(cache)} for one request of {context or 0:,} tokens, {_gib(_RUNTIME_BYTES)} for vLLM), but "
-            f"{options.gpu_memory_share:.0%} of {least.name} are {_gib(share)}. "
-            + _advice(weights, per_token, share - _RUNTIME_BYTES, options, len(place.gpus))
-        )
-    fullest = min(used, key=lambda gpu: gpu.free_bytes - gpu.total_bytes)
+    cached = cache.bytes_of(context or 0)
+    if weights + cached + _RUNTIME_BYTES <= share:
+        return []
+    return [
+        f"It needs about {gib(weights + cached + _RUNTIME_BYTES)} on each GPU ({gib(weights)} weights, "
+        f"{gib(cached)} for one request of {context or 0:,} tokens, {gib(_RUNTIME_BYTES)} for vLLM), but "
+        f"{options.gpu_memory_share:.0%} of {least.name} are {gib(share)}. "
+        + _advice(weights, cache, share - _RUNTIME_BYTES, options, _larger_parallel(shape, options, place))
+    ]
+
+
+def _free_problems(options: VllmOptions, place: Place) -> list[str]:
+    """What other programs have taken of a GPU."""
+    fullest = min(_used(options, place), key=lambda gpu: gpu.free_bytes - gpu.total_bytes)
     wanted = round(fullest.total_bytes * options.gpu_memory_share)
-    if fullest.free_bytes < wanted:
-        fitting = int(fullest.free_bytes / fullest.total_bytes * 100) / 100
-        problems.append(
-            f"{options.gpu_memory_share:.0%} of {fullest.name} are {_gib(wanted)}, but only "
-            f"{_gib(fullest.free_bytes)} are free. End what uses the GPU, or set GPU memory to at most {fitting:g}."
-        )
-    return problems
+    if fullest.free_bytes >= wanted:
+        return []
+    fitting = int(fullest.free_bytes / fullest.total_bytes * 100) / 100
+    return [
+        f"{options.gpu_memory_share:.0%} of {fullest.name} are {gib(wanted)}, but only "
+        f"{gib(fullest.free_bytes)} are free. End what uses the GPU, or set GPU memory to at most {fitting:g}."
+    ]
 
 
-def _cpu_problems(weights: int, per_token: int, context: int | None, place: Place) -> list[str]:
-    cache = per_token * (context or 0)
-    if cache > place.cpu_cache_bytes:
+def _used(options: VllmOptions, place: Place) -> Sequence[GpuMemory]:
+    return place.gpus[: options.tensor_parallel * options.data_parallel]
+
+
+def _larger_parallel(shape: ModelShape, options: VllmOptions, place: Place) -> int | None:
+    """The most GPUs among which the weights can be divided, if those are more than now."""
+    most = len(place.gpus) // options.data_parallel
+    return next((n for n in range(most, options.tensor_parallel, -1) if shape.heads % n == 0), None)
+
+
+def _cpu_problems(weights: int, cache: _Cache, context: int | None, place: Place) -> list[str]:
+    cached = cache.bytes_of(context or 0)
+    if cached > place.cpu_cache_bytes:
         return [
-            f"One request of {context or 0:,} tokens needs {_gib(cache)} of key-value cache, and vLLM has "
-            f"{_gib(place.cpu_cache_bytes)} on the CPU. {_shorter(place.cpu_cache_bytes, per_token)}"
+            f"One request of {context or 0:,} tokens needs {gib(cached)} of key-value cache, and vLLM has "
+            f"{gib(place.cpu_cache_bytes)} on the CPU. {_shorter(cache, place.cpu_cache_bytes)}"
         ]
     needed = weights + place.cpu_cache_bytes + _CPU_RUNTIME_BYTES
     if needed > place.free_bytes:
         return [
-            f"It needs about {_gib(needed)} of memory ({_gib(weights)} weights, {_gib(place.cpu_cache_bytes)} cache, "
-            f"{_gib(_CPU_RUNTIME_BYTES)} for vLLM), but {_gib(place.free_bytes)} are free. Choose a smaller model."
+            f"It needs about {gib(needed)} of memory ({gib(weights)} weights, {gib(place.cpu_cache_bytes)} cache, "
+            f"{gib(_CPU_RUNTIME_BYTES)} for vLLM), but {gib(place.free_bytes)} are free. Choose a smaller model."
         ]
     return []
 
 
-def _advice(weights: int, per_token: int, room: int, options: VllmOptions, gpus: int) -> str:
+def _advice(weights: int, cache: _Cache, room: int, options: VllmOptions, parallel: int | None) -> str:
     """What would fit."""
-    ways = []
-    if room - weights >= per_token * _LEAST_TOKENS:
-        ways.append(_shorter(room - weights, per_token).rstrip("."))
-    if not options.quantisation and weights // 2 + per_token * _LEAST_TOKENS <= room:
+    ways, least = [], cache.bytes_of(_LEAST_TOKENS)
+    if room - weights >= least:
+        ways.append(_shorter(cache, room - weights).rstrip("."))
+    if not options.quantisation and weights // 2 + least <= room:
         ways.append("set Quantisation to fp8")
-    more = gpus // options.data_parallel
-    if more > options.tensor_parallel and weights * options.tensor_parallel // more + per_token <= room:
-        ways.append(f"set Tensor parallel to {more}")
+    if parallel and weights * options.tensor_parallel // parallel + cache.bytes_of(1) <= room:
+        ways.append(f"set Tensor parallel to {parallel}")
     said = "; or ".join(ways) or "choose a smaller model, or weights that are stored with fewer bits"
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _shorter(room: int, per_token: int) -> str:
-    tokens = room // max(1, per_token) // _ROUND_TOKENS * _ROUND_TOKENS
+def _shorter(cache: _Cache, room: int) -> str:
+    tokens = cache.tokens_in(room)
     return f"Set Context to at most {tokens}." if tokens >= _ROUND_TOKENS else "Choose a smaller model."
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """Bytes as \"1.5 GiB\", as nvidia-smi and vLLM count memory."""
     return f"{size / _GIB:.1f} GiB"
 
 

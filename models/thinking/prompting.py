@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from models.engine.protocol import ChatMessage, Engine, TokenIds
 from models.errors import BadEngineResponse
 from models.profiles import ChatSection, Profile
+from models.profiles.stand_ins import SYSTEM, USER
 from models.thinking.budget_forcing import Marker, Markers
-
-# Stand-ins that no chat template contains; they mark where the texts go in an engine's own template.
-_SYSTEM_STAND_IN = "M1APPSYSTEMSTANDIN"
-_USER_STAND_IN = "M1APPUSERSTANDIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +70,24 @@ async def _marker(engine: Engine, text: str) -> Marker:
 async def _template(engine: Engine, chat: ChatSection, *, has_system: bool) -> str:
     if chat.source == "profile":
         template = chat.template if has_system else chat.template_without_system
-        return template.replace("{system}", _SYSTEM_STAND_IN).replace("{user}", _USER_STAND_IN)
-    messages = [ChatMessage("user", _USER_STAND_IN)]
+        return template.replace("{system}", SYSTEM).replace("{user}", USER)
+    messages = [ChatMessage("user", USER)]
     if has_system:
-        messages.insert(0, ChatMessage("system", _SYSTEM_STAND_IN))
+        messages.insert(0, ChatMessage("system", SYSTEM))
     return await engine.apply_chat_template(messages)
 
 
 def _split_template(template: str, system: str, user: str) -> list[tuple[str, bool]]:
     """Pieces of (text, whether it belongs to the template): user input is kept separate."""
-    if template.count(_USER_STAND_IN) != 1:
+    if template.count(USER) != 1:
         raise BadEngineResponse(
             "The model's chat template does not contain the question exactly once; "
             "choose a profile that has its own template."
         )
     pieces: list[tuple[str, bool]] = []
-    before, after = template.split(_USER_STAND_IN)
-    if _SYSTEM_STAND_IN in before:
-        head, before = before.split(_SYSTEM_STAND_IN, 1)
+    before, after = template.split(USER)
+    if SYSTEM in before:
+        head, before = before.split(SYSTEM, 1)
         pieces += [(head, True), (system, False)]
     pieces += [(before, True), (user, False), (after, True)]
     return [(text, is_template) for text, is_template in pieces if text]

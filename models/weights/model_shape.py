@@ -13,6 +13,7 @@ from typing import Any
 
 _MOST_BYTES = 4 << 20
 _BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2, "half": 2}
+_GEMMA_3_PATTERN = 6
 _MOST = 10**9
 """Above every number of a real model's configuration."""
 
@@ -30,14 +31,22 @@ class ModelShape:
     heads: int
     shared_heads: int
     """Key-value heads."""
-    cache_values_per_token: int
-    """Numbers that one token adds to the key-value cache."""
+    cache_values_per_layer: int
+    """Numbers that one token adds to the key-value cache of a layer."""
+    windowed_layers: int
+    """Layers that keep only the latest `window_tokens` tokens in the cache."""
+    window_tokens: int
     context_length: int | None
     """Tokens; None if it does not say."""
     dtype: str
     """Of the stored weights: "bfloat16", "float16" or "float32"."""
     quantisation: str
     """In which the weights are stored, such as "awq" or "fp8"; empty if they are not quantised."""
+
+    @property
+    def full_layers(self) -> int:
+        """Layers that keep every token in the cache."""
+        return self.layers - self.windowed_layers
 
     @property
     def stored_bytes_each(self) -> int:
@@ -90,11 +99,27 @@ def read_shape(config: Mapping[str, Any]) -> ModelShape:
         layers=layers,
         heads=heads,
         shared_heads=shared,
-        cache_values_per_token=layers * cache,
+        cache_values_per_layer=cache,
+        windowed_layers=_windowed_layers(text, layers),
+        window_tokens=_number(text, "sliding_window") or 0,
         context_length=_number(text, "max_position_embeddings"),
         dtype=dtype if isinstance(dtype, str) and dtype in _BYTES_OF else "bfloat16",
         quantisation=method[:40] if isinstance(method, str) else "",
     )
+
+
+def _windowed_layers(text: Mapping[str, Any], layers: int) -> int:
+    """Layers with sliding-window attention; 0 where the configuration does not say which they are."""
+    # Qwen2.5 names a window that it does not use.
+    if not _number(text, "sliding_window") or text.get("use_sliding_window") is False:
+        return 0
+    kinds = text.get("layer_types")
+    if isinstance(kinds, list):
+        return min(layers, kinds.count("sliding_attention"))
+    # Every n-th layer keeps all; Gemma 3 leaves out what is its default in transformers.
+    default = _GEMMA_3_PATTERN if str(text.get("model_type")).startswith("gemma3") else None
+    every = _number(text, "sliding_window_pattern") or default
+    return layers - layers // every if every else 0
 
 
 def _feed_forward(text: Mapping[str, Any], width: int) -> int:

@@ -12,9 +12,8 @@ from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
-from m1app.wording import size
 from models.servers.managed_server import ServerState
-from models.servers.vllm_fit import Fit
+from models.servers.vllm_fit import Fit, gib
 
 Reply = dict[str, Any]
 _TICK_SECONDS = 2.0
@@ -124,8 +123,8 @@ def _facts(view: VllmView) -> str:
     facts = [view.name]
     if view.pid is not None:
         facts.append(f"process {view.pid}" + (", taken over from an earlier start" if view.is_adopted else ""))
-    if view.plan:
-        facts.append(f"on {view.plan.hardware}")
+    if view.hardware:
+        facts.append(f"on {view.hardware}")
     return " · ".join(filter(None, facts))
 
 
@@ -153,9 +152,9 @@ def _notes(view: VllmView) -> list[str]:
 
 def _estimate(fit: Fit) -> str:
     cache = (
-        f" and {size(fit.cache_bytes)} for one request of {fit.context_tokens:,} tokens" if fit.context_tokens else ""
+        f" and {gib(fit.cache_bytes)} for one request of {fit.context_tokens:,} tokens" if fit.context_tokens else ""
     )
-    return f"Estimated from config.json: {size(fit.weights_bytes)} for the weights{cache}."
+    return f"Estimated from config.json: {gib(fit.weights_bytes)} for the weights{cache}."
 
 
 _FIELDS = {"model": "the model", "has_speculation": "n-gram speculation", "is_kept": "whether it is kept running"}

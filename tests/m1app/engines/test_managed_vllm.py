@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from m1app.settings import EngineChoice, Settings
 from models.engine.protocol import EngineKind
 from models.errors import ServerError, ServerRefused
 from models.profiles import load_profiles
+from models.servers.kept_record import process_start
 from models.servers.managed_server import ServerState
 from models.servers.vllm_options import VllmOptions
 from models.weights.catalog import Catalog
@@ -117,6 +120,26 @@ async def test_restart_of_the_engine_uses_the_options_as_they_are(make: Make, fo
     engines.restart()
     assert "--max-model-len 512" in (await ready(vllm, first.pid)).command
     assert not is_running(first.pid or 0)
+
+
+async def test_two_starts_in_a_row_leave_one_server(make: Make, folder: str, tmp_path: Path) -> None:
+    _, vllm = make()
+    await vllm.choose({"model": folder})
+    await asyncio.gather(vllm.start(), vllm.start())
+    view = await ready(vllm)
+    started = [json.loads(line)[0] for line in (tmp_path / "starts").read_text(encoding="utf-8").splitlines()]
+    assert [pid for pid in started if is_running(pid)] == [view.pid]
+
+
+async def test_a_restart_that_is_refused_says_why_in_the_status(make: Make, folder: str) -> None:
+    engines, vllm = make(engine="vllm", model=folder)
+    engines.start()
+    await asyncio.to_thread(engines.wait_ready, 30)
+    await vllm.stop()
+    await vllm.choose({"context_tokens": 4096})
+    engines.restart()
+    assert await asyncio.to_thread(wait_until, lambda: engines.status().state is EngineState.FAILED)
+    assert "cannot fit" in engines.status().message
 
 
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
@@ -261,6 +284,49 @@ async def test_on_a_gpu_its_memory_counts_and_it_is_named(
     assert "nvidia-smi finds no GPU" in (await vllm.view()).problem
 
 
+async def test_while_it_runs_it_is_said_where_it_runs_and_not_where_a_restart_would(
+    make: Make, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpu").mkdir()
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 23 << 30),) * 2
+    monkeypatch.setattr("m1app.engines.managed_vllm.find_gpus", lambda: gpus)
+    _, vllm = make(vllm_python=write_python(tmp_path / "gpu", build="vllm"))
+    await vllm.choose({"model": folder})
+    await vllm.start()
+    await ready(vllm)
+    await vllm.choose({"model": folder, "tensor_parallel": 2})
+    view = await vllm.view()
+    assert (view.hardware, view.plan.hardware) == ("NVIDIA L4", "2 × NVIDIA L4")  # type: ignore[union-attr]
+
+
+async def test_the_memory_of_a_kept_server_counts_as_free_for_the_next_one(
+    make: Make, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpu").mkdir()
+    python = write_python(tmp_path / "gpu", build="vllm")
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 23 << 30),)
+    monkeypatch.setattr("m1app.engines.managed_vllm.find_gpus", lambda: gpus)
+    engines, vllm = make(vllm_python=python)
+    await vllm.choose({"model": folder, "is_kept": True})
+    await vllm.start()
+    await ready(vllm)
+    await engines.aclose()
+    gpus = (Gpu("NVIDIA L4", 24 << 30, 1 << 30),)
+    # Nobody has taken it over, and Start replaces it.
+    _, vllm = make(vllm_python=python)
+    await vllm.choose({"model": folder, "is_kept": False})
+    view = await vllm.view()
+    assert view.state is ServerState.STOPPED
+    assert not view.plan.is_refused  # type: ignore[union-attr]
+
+
+async def test_options_that_are_kept_at_the_same_moment_are_whole(make: Make, folder: str) -> None:
+    _, vllm = make()
+    chosen = [{"model": folder, "context_tokens": 128 + n} for n in range(200)]
+    await asyncio.gather(*map(vllm.choose, chosen))
+    assert (await vllm.view()).options.model == folder
+
+
 async def test_a_model_of_the_hub_is_measured_by_its_config_at_the_start_only(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +393,24 @@ def test_a_command_starts_and_stops_it_across_processes(
     assert not is_running(pid)
     assert main(["models", "stop"]) == 0
     assert "No vLLM was left running" in capsys.readouterr().out
+
+
+def test_a_command_that_is_refused_because_the_app_uses_vllm_changes_no_options(
+    command_home: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "start", folder]) == 0
+    record = command_home / "run" / "vllm-kept.json"
+    kept = json.loads(record.read_text(encoding="utf-8"))
+    app = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        in_use = kept | {"owner_pid": app.pid, "owner_started": process_start(app.pid)}
+        record.write_text(json.dumps(in_use), encoding="utf-8")
+        assert main(["models", "start", str(write_folder(command_home / "other"))]) == 1
+        assert f"in use by process {app.pid} of the app" in capsys.readouterr().err
+        assert json.loads((command_home / "vllm-options.json").read_text(encoding="utf-8"))["model"] == folder
+    finally:
+        app.kill()
+        app.wait()
 
 
 def test_a_command_does_not_start_what_would_end_with_it(

@@ -107,6 +107,24 @@ async def test_servers_of_every_kind_are_listed_also_those_that_are_down(
         assert not broken.abilities.has_token_ids  # type: ignore[union-attr]
 
 
+async def test_two_who_look_at_once_ask_a_server_once(
+    services: list[EngineService], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def probe(engine: object) -> Abilities:
+        asked.append(engine)
+        await asyncio.sleep(0)
+        return ABLE
+
+    monkeypatch.setattr("m1app.engines.server_list.probe", probe)
+    with serving(Script(stream(chunk("a", [97], "stop")))) as script:
+        servers = listed(services, tmp_path, engine_url=script.url)
+        looked = await asyncio.gather(servers.servers(is_probing=True), servers.servers(is_probing=True))
+    assert [view.abilities for (view,) in looked] == [ABLE, ABLE]
+    assert len(asked) == 1
+
+
 async def test_a_server_without_token_ids_or_probabilities_is_found_out(
     services: list[EngineService], tmp_path: Path
 ) -> None:

@@ -1,6 +1,9 @@
 """Templates are programs of strangers: what they ask for is bounded, and what they get is nothing of this machine."""
 
+import asyncio
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -81,7 +84,15 @@ async def test_a_template_reaches_nothing_of_this_machine(template: str) -> None
 
 
 async def test_its_process_has_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    from models.servers.process_guard import inherited_environment
+    environments: list[Mapping[str, str]] = []
+    create = asyncio.create_subprocess_exec
+
+    async def noted(*arguments: str, env: Mapping[str, str], **more: Any) -> asyncio.subprocess.Process:
+        environments.append(env)
+        return await create(*arguments, env=env, **more)
 
     monkeypatch.setenv("M1_ENGINE_API_KEY", "secret")
-    assert "M1_ENGINE_API_KEY" not in inherited_environment()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    await render_template("", {}, [ASKED])
+    (environment,) = environments
+    assert [name for name in environment if name.startswith("M1_")] == []

@@ -112,8 +112,10 @@ class Reading(ScriptedEngine):
         self._tokens = [token for word in words for token in tokens_of(word)]
         self._stops_at_texts = stops_at_texts
         self.asked: list[CompletionRequest] = []
+        self.read: list[TokenIds] = []
 
     async def detokenize(self, token_ids: Sequence[int]) -> str:
+        self.read.append(tuple(token_ids))
         return self._bytes(token_ids).decode(errors="replace")
 
     def _bytes(self, token_ids: Sequence[int]) -> bytes:
@@ -170,3 +172,12 @@ def test_whole_pieces_are_read_as_a_stream_is(words: list[str], room: int, most:
     engine = Reading(words, stops_at_texts=stops_at_texts)
     assert asyncio.run(read(engine, request, is_whole=True, most=most)) == streamed
     assert all(asked.is_whole and asked.max_tokens <= most for asked in engine.asked)
+
+
+def test_a_piece_that_ends_with_a_whole_character_is_read_by_its_last_token_only() -> None:
+    request = CompletionRequest(PROMPT, 8, stop_token_ids=(STOP,), stop_texts=STOP_TEXTS)
+    engine = Reading(["one", "two", "three", "four", "five", "six"], stops_at_texts=True)
+    asyncio.run(read(engine, request, is_whole=True, most=2))
+    assert len(engine.asked) > 2
+    assert engine.read
+    assert all(len(ids) == 1 for ids in engine.read)

@@ -71,3 +71,14 @@ async def test_llama_cpp_that_answers_as_another_model_is_refused() -> None:
         with pytest.raises(ModelNotServed, match=r"answers as 'other', not as 'm1'. Nothing of that was kept"):
             await run(engine)
         await engine.aclose()
+
+
+async def test_texts_of_single_tokens_are_remembered_while_the_model_is_the_same(script: Script) -> None:
+    engine = OpenAIEngine(lambda: Endpoint(script.url, ""))
+    for model in ("m1", "m1", "other"):
+        script.models = [entry(model)]
+        assert await engine.detokenize([97]) == "a"
+    assert await engine.detokenize([97, 98]) == "ab"
+    asked = [(body["model"], body["tokens"]) for path, body in script.requests if path == "/detokenize"]
+    assert asked == [("m1", [97]), ("other", [97]), ("other", [97, 98])]
+    await engine.aclose()

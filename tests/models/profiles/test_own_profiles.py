@@ -1,6 +1,7 @@
 """Profiles of one installation: saved, replaced and removed, while what traces name stays what it was."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,49 @@ def test_a_profile_here_can_extend_a_shipped_one(profiles: LiveProfiles, tmp_pat
     assert profiles.get("own").thinking.wait == "Hm"
 
 
+def test_what_extends_another_one_here_can_be_replaced_and_is_read_after_both_have_gone(
+    profiles: LiveProfiles, tmp_path: Path
+) -> None:
+    profiles.save("base", values(), replaces=False)
+    file = tmp_path / "profiles" / "own.toml"
+    file.write_text('extends = "base"\ntitle = "Own"\n[thinking]\nwait = "Hm"\n', encoding="utf-8")
+    profiles.refresh()
+    first = profiles.get("own")
+    with pytest.raises(CatalogError, match="extends 'base'"):
+        profiles.remove("base")
+    assert LiveProfiles(SHIPPED, tmp_path / "profiles").get("own") == first
+    profiles.save("own", first.values() | {"title": "Edited"}, replaces=True)
+    profiles.remove("base")
+    assert LiveProfiles(SHIPPED, tmp_path / "profiles").get(first.id) == first
+
+
+def test_reading_the_folder_does_not_undo_what_is_saved_meanwhile(
+    profiles: LiveProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.save("first", values(), replaces=False)
+    (tmp_path / "profiles" / "first.toml").touch()
+    is_reading, may_go_on = threading.Event(), threading.Event()
+    read = LiveProfiles._read
+
+    def slow(self: LiveProfiles, path: Path) -> Profile:
+        if threading.current_thread() is reader:
+            is_reading.set()
+            may_go_on.wait(30)
+        return read(self, path)
+
+    monkeypatch.setattr(LiveProfiles, "_read", slow)
+    reader = threading.Thread(target=profiles.refresh)
+    saver = threading.Thread(target=lambda: profiles.save("second", values(), replaces=False))
+    reader.start()
+    is_reading.wait(30)
+    saver.start()
+    saver.join(1)
+    may_go_on.set()
+    reader.join()
+    saver.join()
+    assert profiles.get("second").title == "Mine"
+
+
 def test_one_s_own_profile_comes_before_the_shipped_one_for_the_same_model(profiles: LiveProfiles) -> None:
     assert profiles.match("Qwen/Qwen3-8B").profile.id == "think-qwen3"
     saved = profiles.save("mine", values(models=["qwen/qwen3-8b"]), replaces=False)
@@ -209,3 +253,15 @@ def test_one_s_own_profile_comes_before_the_shipped_one_for_the_same_model(profi
 def test_a_field_of_a_draft_is_checked_without_a_file() -> None:
     with pytest.raises(CatalogError, match=r"^title: Field required\.$"):
         profile_of({name: each for name, each in values().items() if name != "title"}, "draft")
+
+
+def test_another_text_of_what_it_extends_is_another_id(profiles: LiveProfiles, tmp_path: Path) -> None:
+    profiles.save("base", values(), replaces=False)
+    (tmp_path / "profiles" / "mine.toml").write_text('extends = "base"\ntitle = "Own"\n', encoding="utf-8")
+    before = LiveProfiles(SHIPPED, tmp_path / "profiles").get("mine")
+    changed = values()
+    changed["thinking"] = {**changed["thinking"], "wait": "Hm"}
+    profiles.save("base", changed, replaces=True)
+    after = LiveProfiles(SHIPPED, tmp_path / "profiles").get("mine")
+    assert (before.thinking.wait, after.thinking.wait) == (values()["thinking"]["wait"], "Hm")
+    assert before.id != after.id

@@ -6,7 +6,8 @@ import pytest
 
 from models.profiles import load_profiles, profile_of
 from models.profiles.chat_template import BadTemplate, pieces_of
-from models.profiles.proposal import ASSISTANT, SYSTEM, USER, NoProposal, Proposal, TemplateFacts, propose
+from models.profiles.proposal import NoProposal, Proposal, TemplateFacts, propose
+from models.profiles.stand_ins import ASSISTANT, SYSTEM, USER
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"

@@ -1,5 +1,6 @@
 """Servers that are kept over a restart of the app, with a stand-in for vLLM."""
 
+import errno
 import json
 import os
 import signal
@@ -186,7 +187,7 @@ def test_a_process_that_is_not_the_server_is_never_stopped(make: Make, tmp_path:
         {"model": None},
     ],
 )
-def test_a_record_that_the_app_did_not_write_is_removed(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_record_that_the_app_did_not_write_is_none(tmp_path: Path, change: dict[str, object]) -> None:
     kept = KeptServers(tmp_path, "vllm")
     with kept.output.open("w") as output:
         server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=output)
@@ -198,7 +199,6 @@ def test_a_record_that_the_app_did_not_write_is_removed(tmp_path: Path, change: 
         path = tmp_path / "vllm-kept.json"
         path.write_text(json.dumps(asdict(record) | change), encoding="utf-8")
         assert kept.read() is None
-        assert not path.exists()
         assert server.poll() is None
     finally:
         server.kill()
@@ -214,11 +214,24 @@ def test_a_key_is_for_its_user_only_whatever_an_earlier_start_has_left(tmp_path:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}', "[" * 100_000])
-def test_a_broken_record_is_removed(tmp_path: Path, content: str) -> None:
+def test_a_broken_record_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "vllm-kept.json"
     path.write_text(content, encoding="utf-8")
     assert KeptServers(tmp_path, "vllm").read() is None
-    assert not path.exists()
+
+
+def test_a_record_that_cannot_be_read_now_is_not_lost(
+    make: Make, tmp_path: Path, starts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_text(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    started(make()).leave()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", read_text)
+        with pytest.raises(OSError, match="Too many open files"):
+            KeptServers(tmp_path / "run", "vllm").read()
+    assert [started(make()).status().pid] == pids(starts)
 
 
 def test_the_record_is_readable_by_its_user_only_and_the_key_is_in_no_repr(make: Make, tmp_path: Path) -> None:
@@ -238,7 +251,10 @@ def test_a_server_in_use_by_another_process_is_shared_but_not_replaced(
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         change_record(tmp_path, owner_pid=owner.pid, owner_started=process_start(owner.pid))
-        assert started(make()).status().is_adopted
+        shared = started(make())
+        assert shared.status().is_adopted
+        shared.stop()
+        assert is_running(*pids(starts))
         other = make("--max-model-len", "1024")
         other.start()
         with pytest.raises(ServerStartFailed, match=f"in use by process {owner.pid} of the app"):

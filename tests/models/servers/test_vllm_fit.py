@@ -59,7 +59,37 @@ def test_a_mixture_of_experts_counts_every_expert() -> None:
 
 def test_latent_attention_keeps_one_vector_a_token() -> None:
     shape = read_shape(QWEN_7B | {"kv_lora_rank": 512, "qk_rope_head_dim": 64})
-    assert shape.cache_values_per_token == 28 * 576
+    assert (shape.layers, shape.cache_values_per_layer) == (28, 576)
+
+
+@pytest.mark.parametrize(
+    ("changed", "windowed"),
+    [
+        ({"sliding_window": 1024, "sliding_window_pattern": 6}, 24),
+        ({"sliding_window": 1024, "model_type": "gemma3_text"}, 24),
+        ({"sliding_window": 128, "layer_types": ["sliding_attention", "full_attention"] * 14}, 14),
+        ({"sliding_window": 4096}, 0),
+        ({"sliding_window": 131072, "use_sliding_window": False, "sliding_window_pattern": 6}, 0),
+        ({"sliding_window": None, "layer_types": ["full_attention"] * 28}, 0),
+    ],
+)
+def test_layers_with_a_window_are_counted(changed: dict[str, Any], windowed: int) -> None:
+    assert read_shape(QWEN_7B | changed).windowed_layers == windowed
+
+
+def test_layers_with_a_window_need_no_cache_for_a_long_context() -> None:
+    # The text part of MedGemma 4B; its weights are 8 GiB.
+    config = {
+        **{"model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34, "num_attention_heads": 8},
+        **{"num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 10240, "vocab_size": 262208},
+        **{"max_position_embeddings": 131072, "sliding_window": 1024, "tie_word_embeddings": True},
+    }
+    fit = estimate(read_shape(config), 8 * GIB, VllmOptions(), gpus(1, 24, name="NVIDIA L4"))
+    assert (fit.problems, fit.cache_bytes) == ((), 2 * 4 * 256 * 2 * (5 * 131072 + 29 * 1024))
+    said = problems(config, gpus(1, 12), 8 * GIB)
+    context = int(re.search(r"Context to at most (\d+)", said)[1])  # type: ignore[index]
+    assert problems(config, gpus(1, 12), 8 * GIB, context_tokens=context) == ""
+    assert problems(config, gpus(1, 12), 8 * GIB, context_tokens=context + 256) != ""
 
 
 def test_the_numbers_of_the_text_part_count() -> None:
@@ -83,6 +113,12 @@ def test_the_message_says_the_numbers_and_what_would_fit() -> None:
     assert "Tensor parallel to 2" in said
     assert problems(QWEN_32B, gpus(2, 40), quantisation="fp8") != ""
     assert problems(QWEN_32B, gpus(2, 40), quantisation="fp8", context_tokens=1024) == ""
+
+
+def test_only_as_many_gpus_are_suggested_as_divide_the_heads() -> None:
+    said = problems(QWEN_32B, gpus(3, 40))  # 40 heads
+    assert "Tensor parallel to 2" in said
+    assert "Tensor parallel" not in problems(QWEN_32B | {"num_attention_heads": 41}, gpus(3, 40))
 
 
 def test_a_shorter_context_is_suggested_where_it_is_enough_and_then_fits() -> None:

@@ -19,7 +19,7 @@ from models.servers.vllm_fit import Fit
 from models.servers.vllm_options import VllmOptions
 from models.servers.vllm_server import VllmLaunch
 
-FIT = Fit((), 15 * 10**9, 2 * 10**9, 32768)
+FIT = Fit((), 15 << 30, 2 << 30, 32768)
 PLAN = VllmPlan(VllmLaunch(Path("python"), "org/m", "m"), "vllm", FIT, "", "2 × NVIDIA H100", is_refused=False)
 VIEW = VllmView(
     options=VllmOptions(model="m"),
@@ -34,8 +34,8 @@ VIEW = VllmView(
     command="python -m vllm",
     problem="",
     plan=PLAN,
+    hardware=PLAN.hardware,
     pid=None,
-    started_at=None,
     is_adopted=False,
     is_changed=False,
     can_stop=False,
@@ -57,7 +57,7 @@ def test_before_the_start_the_command_and_the_estimate_are_shown() -> None:
     value = shown()
     assert value["which"] == "This will run, on a free port of this machine, with a random key."
     assert value["notes"] == [
-        "Estimated from config.json: 15.0 GB for the weights and 2.0 GB for one request of 32,768 tokens."
+        "Estimated from config.json: 15.0 GiB for the weights and 2.0 GiB for one request of 32,768 tokens."
     ]
     assert (value["start"], value["can_start"], value["can_stop"]) == ("Start vLLM", True, False)
     assert value["facts"] == "on 2 × NVIDIA H100"
@@ -66,6 +66,8 @@ def test_before_the_start_the_command_and_the_estimate_are_shown() -> None:
 def test_while_it_runs_its_name_and_process_are_shown() -> None:
     value = shown(RUNNING, is_adopted=True)
     assert value["facts"] == "m @ vllm · process 12, taken over from an earlier start · on 2 × NVIDIA H100"
+    # What it runs on, not what the options would use at the next start.
+    assert shown(RUNNING, hardware="NVIDIA H100")["facts"] == "m @ vllm · process 12 · on NVIDIA H100"
     assert (value["which"], value["start"], value["can_stop"]) == ("This runs.", "Restart vLLM", True)
     assert "Restart applies them" in shown(RUNNING, is_changed=True)["which"]
 
