@@ -169,6 +169,8 @@ class Settings(BaseSettings):
     def _http_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if "@" in urlsplit(url).netloc:
+            raise ValueError("is shown on pages, so it has no name and password. Set the key in M1_ENGINE_API_KEY")
         return url.rstrip("/").removesuffix("/v1")
 
     @field_validator("ray_address", mode="after")
@@ -391,7 +393,8 @@ def load_settings() -> Settings:
         lines = []
         for error in exc.errors():
             name = "M1_" + "_".join(map(str, error["loc"])).upper() if error["loc"] else "Settings"
-            found = f" (found {error['input']!r})" if error["loc"] and not _is_secret(error["loc"][0]) else ""
+            is_shown = error["loc"] and not _is_secret(error["loc"][0]) and "@" not in str(error["input"])
+            found = f" (found {error['input']!r})" if is_shown else ""
             lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}{found}")
         raise SettingsError("\n".join(lines)) from exc
 

@@ -6,6 +6,7 @@ It is the app's engine (M1_ENGINE=vllm), or one beside the embedded or a remote 
 
 import json
 import os
+import re
 import shlex
 import threading
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ from models.weights.model_shape import ModelShape, NoShape, parse_config, read_f
 VLLM_PLACE = "vllm"
 """Its place in the names of models, where it is not the app's engine."""
 _CPU_CACHE_GIB = 2
+_CREDENTIALS = re.compile(r"://[^/@\s'\"]+@")
+"""Name and password in an address, as a mirror of the hub may need."""
 _SECRET_FLAGS = ("--api-key", "--hf-token", "--ssl-keyfile-password")
 
 
@@ -81,7 +84,7 @@ class ManagedVllm:
     def options(self) -> VllmOptions:
         """What was chosen, under what the environment sets; the defaults if the file is missing or broken."""
         options = VllmOptions()
-        with suppress(OSError, ValueError, ServerRefused):
+        with suppress(OSError, ValueError, RecursionError, ServerRefused):
             options = read_options(json.loads(self._path.read_text(encoding="utf-8")))
         fixed, settings = self.fixed, self._settings
         values = {"model": settings.model, "has_speculation": True, "is_kept": settings.vllm_keep}
@@ -216,6 +219,8 @@ class ManagedVllm:
                 f"{wanted[:100]!r} is no model of the catalog, and no folder. Enter the id of a model that vLLM "
                 "runs, or the full path of a folder with safetensors."
             )
+        if folder.name in ("", "..") or folder.name.startswith("-"):
+            raise ServerRefused(f"{folder} cannot be a model's name, which is that of its folder. Rename the folder.")
         if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
             raise ServerRefused(f"{folder} has no config.json with .safetensors files. Choose a model's folder.")
         return str(folder), ""
@@ -263,7 +268,7 @@ def said_command(command: ServerCommand, *, is_running: bool) -> str:
     """A command as typed in a shell, with its variables; secrets masked, and the port left open before the start."""
     env = [f"{name}={'***' if name in command.secrets else shlex.quote(v)}" for name, v in command.env.items()]
     argv = command.argv if is_running else with_port(command, "PORT")
-    return " ".join([*env, said_arguments(argv)])
+    return _CREDENTIALS.sub("://***@", " ".join([*env, said_arguments(argv)]))
 
 
 def said_arguments(arguments: Sequence[str]) -> str:
@@ -271,8 +276,9 @@ def said_arguments(arguments: Sequence[str]) -> str:
     said, is_secret = list[str](), False
     for each in arguments:
         flag, equals, _ = each.replace("_", "-").partition("=")
-        masked = f"{flag}=***" if flag in _SECRET_FLAGS and equals else "***" if is_secret else shlex.quote(each)
-        is_secret = flag in _SECRET_FLAGS and not equals
+        is_value = is_secret and not each.startswith("--")  # --api-key takes several.
+        masked = f"{flag}=***" if flag in _SECRET_FLAGS and equals else "***" if is_value else shlex.quote(each)
+        is_secret = is_value or (flag in _SECRET_FLAGS and not equals)
         said.append(masked)
     return " ".join(said)
 

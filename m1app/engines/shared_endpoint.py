@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable
+from models.servers.kept_record import is_own_address
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ class SharedEndpoint:
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial = self._path.with_suffix(".partial")
+            partial.unlink(missing_ok=True)
             # Create the file with these permissions, so that the key is never readable by others.
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump({"base_url": endpoint.base_url, "api_key": endpoint.api_key}, file)
             partial.replace(self._path)
         except OSError as exc:
@@ -45,9 +47,12 @@ class SharedEndpoint:
             stamp = (now.st_ino, now.st_mtime_ns)
             if self._known is None or self._known[0] != stamp:
                 content = json.loads(self._path.read_text(encoding="utf-8"))
-                self._known = stamp, Endpoint(str(content["base_url"]), str(content["api_key"]))
+                endpoint = Endpoint(str(content["base_url"]), str(content["api_key"]))
+                if not is_own_address(endpoint.base_url):
+                    raise ValueError("not an address of this machine")
+                self._known = stamp, endpoint
             return self._known[1]
-        except (OSError, ValueError, KeyError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             raise EngineUnreachable(
                 "The app's vLLM server is not running on this machine: start the app, and wait until it has loaded "
                 "the model."

@@ -17,10 +17,14 @@ _TOP_LOGPROBS = 20
 _CANCELLED_TOKENS = 2048
 _CANCEL_SECONDS = 3.0
 _POLL_SECONDS = 0.1
+# From the beginning of a line to its end only: any other search takes a minute for some texts of a megabyte.
 _RUNNING = re.compile(
-    r"^(?:vllm:num_requests_running|llamacpp:requests_processing)(?:\{[^}]*\})? ([\d.]+)", re.MULTILINE
+    r"^(?:vllm:num_requests_running|llamacpp:requests_processing)(?:\{[^}\n]*\})? (\d{1,9}(?:\.\d{1,9})?)",
+    re.MULTILINE | re.ASCII,
 )
-_PREFIX_CACHING = re.compile(r'vllm:cache_config_info\{[^}]*enable_prefix_caching="(True|False)"')
+_PREFIX_CACHING = re.compile(
+    r'^vllm:cache_config_info\{[^}\n]*enable_prefix_caching="(True|False)"', re.MULTILINE | re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from models.profiles.forcing import Forcing
 
 FALLBACK_PROFILE_ID = "plain"
 _DIRECTORY = Path(__file__).parent
+_NAMING = ("models", "hints")
+"""Fields that a file does not take from the one it extends."""
+_MOST_BYTES = 8 << 20
 
 
 class _Section(BaseModel):
@@ -228,19 +231,35 @@ def profile_of(values: Mapping[str, Any], profile_id: str, before: str = "", aft
     )
 
 
-def _values(path: Path) -> dict[str, Any]:
+def file_content(path: Path) -> bytes:
+    """A profile's file; blocks, and raises CatalogError if it is no plain file, too large, or cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # Opening a pipe would wait for its other end.
+            raise CatalogError(f"{path} cannot be read: it is no plain file. Remove it.")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as exc:
+        raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
+    if len(content) > _MOST_BYTES:
+        raise CatalogError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which no profile is. Remove it.")
+    return content
+
+
+def _values(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file_content(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise CatalogError(f"{path}: not valid TOML: {exc}. Correct that line.") from exc
     if "extends" not in values:
         return values
     base = path.parent / f"{values.pop('extends')}.toml"
     if not base.is_file() and (_DIRECTORY / base.name).is_file():
         base = _DIRECTORY / base.name
-    if base == path or not base.is_file():
+    if base in extended_by:
+        raise CatalogError(f"{path}: extends {base.stem!r}, which extends this one. Name another file of that folder.")
+    if base == path or base.parent not in (path.parent, _DIRECTORY) or not base.is_file():
         raise CatalogError(f"{path}: extends {base.stem!r}, and there is no {base}. Name another file of that folder.")
-    kept = {name: value for name, value in _values(base).items() if name not in ("models", "hints")}
+    kept = {name: value for name, value in _values(base, (path, *extended_by)).items() if name not in _NAMING}
     return kept | {name: _over(kept.get(name), value) for name, value in values.items()}
 
 

@@ -43,7 +43,8 @@ def pieces_of(template: str, messages: Messages, tokens: Mapping[str, str], *, i
     except jinja2.TemplateError as exc:
         line = f" (line {exc.lineno})" if isinstance(exc, jinja2.TemplateSyntaxError) else ""
         raise BadTemplate(f"{exc}{line}") from exc
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
+    # SyntaxError: the program that Jinja makes of it has more nested loops than Python takes.
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, SyntaxError) as exc:
         raise BadTemplate(f"{type(exc).__name__}: {exc}") from exc
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import CatalogError, UnknownProfile
-from models.profiles import Profile, Profiles, profile_of, read_profile
+from models.profiles import Profile, Profiles, file_content, profile_of, read_profile
 
 _DIGEST_CHARACTERS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
@@ -55,8 +55,8 @@ class LiveProfiles(Profiles):
     def _state(self) -> object:
         """Differs when a file was added, changed or removed."""
         found = []
-        for path in sorted(self._folder.glob("**/*.toml")):
-            with suppress(FileNotFoundError):  # It was removed this moment.
+        for path in sorted([*self._folder.glob("*.toml"), *self._folder.glob("earlier/*.toml")]):
+            with suppress(OSError):  # It was removed this moment, or cannot be followed.
                 stat = path.stat()
                 found.append((path, stat.st_size, stat.st_mtime_ns))
         return found
@@ -146,13 +146,14 @@ class LiveProfiles(Profiles):
             raise CatalogError(f"There are {_MOST_PROFILES} profiles already. Remove some of them first.")
 
     def _keep(self, name: str) -> None:
-        path = self._path(name)
-        if path.is_file():
-            earlier = self._folder / "earlier"
-            earlier.mkdir(mode=0o700, exist_ok=True)
-            profile = self._read(path)
-            # Whole: what the file extends may be changed or removed later.
-            (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
+        """Keep a profile as it is, and those that extend others: they are different ones once that one changes."""
+        earlier = self._folder / "earlier"
+        for path in map(self._path, self._own):
+            if path.is_file() and (path == self._path(name) or _extends(file_content(path))):
+                earlier.mkdir(mode=0o700, exist_ok=True)
+                profile = self._read(path)
+                # Whole: what the file extends may be changed or removed later.
+                (earlier / f"{profile.id}.toml").write_bytes(toml_text(profile.values()).encode())
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.toml"
@@ -161,16 +162,17 @@ class LiveProfiles(Profiles):
         name = path.stem
         if not _NAME.fullmatch(name) or name in (profile.id for profile in super().__iter__()):
             raise CatalogError(f"{path}: {name!r} is the name of a shipped profile, or is none. Rename the file.")
-        try:
-            profile = read_profile(path, name)
-        except OSError as exc:
-            raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
+        profile = read_profile(path, name)
         # Of everything that it says, also through what it extends.
         return replace(profile, id=f"{name}@{_digest(toml_text(profile.values()).encode())}")
 
     def _read_earlier(self) -> Iterator[Profile]:
         for path in sorted((self._folder / "earlier").glob("*@*.toml")):
             yield read_profile(path, path.stem)
+
+
+def _extends(content: bytes) -> bool:
+    return b"extends" in content
 
 
 def _digest(content: bytes) -> str:

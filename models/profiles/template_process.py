@@ -35,7 +35,8 @@ def main() -> None:
 
 def _rendering(job: dict[str, Any], messages: Sequence[dict[str, str]], is_open: bool) -> dict[str, str]:
     try:
-        return {"text": "".join(_limited(pieces_of(job["template"], messages, job["tokens"], is_open=is_open)))}
+        text = "".join(_limited(pieces_of(job["template"], messages, job["tokens"], is_open=is_open)))
+        return {"text": text.encode(errors="replace").decode()}  # Half of a surrogate pair is no text.
     except (BadTemplate, OverflowError) as exc:
         return {"problem": str(exc)[:500].encode(errors="replace").decode()}
     except MemoryError:

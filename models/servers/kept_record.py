@@ -6,6 +6,7 @@ It is in a file that only its user can read. Linux only. The process itself is i
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -17,6 +18,8 @@ import httpx2
 from models.engine.endpoint import Endpoint
 from models.servers.server_process import ServerCommand, with_port
 
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}")
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PROC = Path("/proc")
 _LISTING_BYTES = 1 << 20
@@ -54,6 +57,17 @@ class KeptRecord:
     owner_pid: int
     """The app's process that uses it, or used it last."""
     owner_started: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the app could have written it: prompts and key go to this machine only."""
+        pids, texts = (self.pid, self.owner_pid), (self.started, self.fingerprint, self.model, self.owner_started)
+        return (
+            all(type(pid) is int and pid > 1 for pid in pids)
+            and all(type(text) is str for text in (*texts, self.base_url, self.api_key))
+            and is_own_address(self.base_url)
+            and bool(_KEY.fullmatch(self.api_key))
+        )
 
     @property
     def is_running(self) -> bool:
@@ -100,20 +114,27 @@ class KeptServers:
             OSError: there is one that cannot be read now, perhaps of a server that runs.
         """
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            record = KeptRecord(**content)
-            is_whole = type(record.pid) is int and record.pid > 1 and type(record.owner_pid) is int
-        except (FileNotFoundError, ValueError, TypeError):
+            record = KeptRecord(**json.loads(self._path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return None
         # What is left is not removed: pages read without the lock, and the next server may have its record there now.
-        return record if is_whole and record.is_running else None
+        return record if record.is_whole and record.is_running and self._is_written_by(record.pid) else None
+
+    def _is_written_by(self, pid: int) -> bool:
+        """Whether a process writes to `output`, as the server does: no other one is ever stopped."""
+        try:
+            written = str((_PROC / str(pid) / "fd" / "1").readlink()).removesuffix(" (deleted)")
+        except OSError:  # It has ended, or is another user's.
+            return False
+        return written == str(self.output.resolve())
 
     def write(self, record: KeptRecord) -> None:
         """Keep a record; raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
         # Created with these permissions, so that the key is never readable by others.
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(asdict(record), file)
         partial.replace(self._path)
 
@@ -121,6 +142,11 @@ class KeptServers:
         """Remove the record, if there is one."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+def is_own_address(base_url: str) -> bool:
+    """Whether that is where a server of this app listens."""
+    return bool(_ADDRESS.fullmatch(base_url))
 
 
 def fingerprint(command: ServerCommand) -> str:

@@ -81,7 +81,7 @@ def read_options(values: object) -> VllmOptions:
         options = VllmOptions.model_validate(values)
     except ValidationError as exc:
         error = exc.errors()[0]
-        name = str(error["loc"][0]) if error["loc"] else "options"
+        name = str(error["loc"][0])[:60] if error["loc"] else "options"
         raise ServerRefused(f"{_LABELS.get(name, name)}: {error['msg']} (found {str(error['input'])[:60]!r}).") from exc
     read_arguments(options.more)
     return options

@@ -18,6 +18,9 @@ _VERSIONS = (2, 3)
 _DEFAULT_ALIGNMENT = 32
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_MOST_HEADER_BYTES = 128 << 20
+"""Vocabularies of 300,000 tokens take 20 MB."""
+_MOST_DIMENSIONS = 8
 # Tensor type -> (values per block, bytes per block).
 _BLOCKS = {
     0: (1, 4),  # F32
@@ -167,7 +170,10 @@ def _read_header(file: BinaryIO) -> GgufHeader:
 def _tensor_end(file: BinaryIO) -> int:
     """Where the next tensor's data ends, counted from the start of all data; a lower bound for unknown types."""
     _skip_text(file)
-    shape = _unpack(file, f"{_number(file, 'I')}Q")
+    dimensions = _number(file, "I")
+    if dimensions > _MOST_DIMENSIONS:
+        raise ValueError(f"a tensor has {dimensions:,} dimensions")
+    shape = _unpack(file, f"{dimensions}Q")
     kind, offset = _unpack(file, "IQ")
     values, size = _BLOCKS.get(kind, (max(prod(shape), 1), 1))
     return int(offset) + prod(shape) // values * size
@@ -211,6 +217,9 @@ def _unpack(file: BinaryIO, code: str) -> tuple[int, ...]:
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
+    # A file with holes is as long as it likes, and takes no space.
+    if size > _MOST_HEADER_BYTES or file.tell() > _MOST_HEADER_BYTES:
+        raise ValueError(f"it is larger than {_MOST_HEADER_BYTES >> 20} MB")
     found = file.read(size)
     if len(found) < size:
         raise EOFError

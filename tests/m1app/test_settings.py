@@ -195,3 +195,9 @@ def test_settings_cannot_be_changed_once_they_are_built() -> None:
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+def test_a_password_in_the_engines_address_is_refused_and_not_repeated(settings_of: Any) -> None:
+    with pytest.raises(SettingsError, match="Set the key in M1_ENGINE_API_KEY") as refused:
+        settings_of(M1_ENGINE_URL="http://me:s3cret@gpu:8000")
+    assert "s3cret" not in str(refused.value)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from models.errors import CatalogError
+
 _TEXTS = {
     "title": ("title",),
     "reference": ("reference",),
@@ -25,7 +27,8 @@ _LISTS = {
     "answer_stop_tokens": ("answer", "stop_tokens"),
 }
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MOST_CHARACTERS = 20_000
+_MOST_CHARACTERS = 70_000
+"""Of a field: more than what a chat template may write."""
 
 
 def form_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -44,6 +47,9 @@ def values_of(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
     Args:
         fields: the form's; what is missing counts as empty.
         base: what the form does not show.
+
+    Raises:
+        CatalogError: a field is too long.
     """
     values: dict[str, Any] = {name: dict(each) if isinstance(each, Mapping) else each for name, each in base.items()}
     for name, path in _TEXTS.items():
@@ -58,7 +64,10 @@ def values_of(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
 
 
 def _typed(fields: Mapping[str, Any], name: str) -> str:
-    return str(fields.get(name, ""))[:_MOST_CHARACTERS].replace("\r\n", "\n")
+    typed = str(fields.get(name, ""))
+    if len(typed) > _MOST_CHARACTERS:  # Cutting it would save a prompt without its end.
+        raise CatalogError(f"{name} has {len(typed):,} characters; at most {_MOST_CHARACTERS:,} go. Shorten it.")
+    return typed.replace("\r\n", "\n")
 
 
 def _at(values: Mapping[str, Any], path: Sequence[str], missing: Any) -> Any:

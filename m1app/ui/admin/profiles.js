@@ -2,6 +2,7 @@
 import { all, button, isNewFor, node, option, partsOf, say, setText } from "../shell/elements.js";
 import { askTwice } from "./ask_twice.js";
 import { labelled } from "./cells.js";
+import { visible } from "./token_text.js";
 
 /**
  * @typedef {object} OwnProfile
@@ -45,9 +46,6 @@ import { labelled } from "./cells.js";
  * @property {number} [number] Number of the request that this answers.
  * @property {ProfileReply} [reply]
  */
-
-/** @param {string} text */
-const visible = (text) => text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·");
 
 /** @param {PreviewPart} part */
 function previewPart(part) {

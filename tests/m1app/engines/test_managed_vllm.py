@@ -149,6 +149,21 @@ async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, fo
     assert (await make()[1].view()).options == VllmOptions()
 
 
+async def test_a_file_of_brackets_is_the_defaults(make: Make, tmp_path: Path) -> None:
+    _, vllm = make()
+    (tmp_path / "vllm-options.json").write_text("[" * 100_000, encoding="utf-8")
+    assert (await vllm.view()).options == VllmOptions()
+
+
+@pytest.mark.parametrize("name", ["--help", "..", "/"])
+async def test_a_folder_whose_name_would_be_an_option_is_refused(make: Make, tmp_path: Path, name: str) -> None:
+    _, vllm = make()
+    folder = write_folder(tmp_path / "in" / name) if name == "--help" else tmp_path / "in" / name
+    await vllm.choose({"model": str(folder)})
+    with pytest.raises(ServerRefused, match="cannot be a model's name"):
+        await vllm.start()
+
+
 async def test_the_environment_takes_precedence_and_is_named(make: Make, folder: str) -> None:
     await make()[1].choose({"model": "qwen3-4b", "is_kept": False})
     engines, vllm = make(
@@ -176,6 +191,15 @@ async def test_secrets_of_the_machine_are_shown_nowhere(make: Make, folder: str)
     assert "HF_TOKEN=***" in view.command
     assert view.more_arguments == "--api-key *** --hf-token=*** --seed 2"
     assert "s3cret" not in repr(view)
+
+
+async def test_several_keys_and_the_password_of_a_mirror_are_shown_nowhere(make: Make, folder: str) -> None:
+    _, vllm = make(vllm_args="--api-key s3cret s3cret2 --seed 2", hub_url="https://me:s3cret@mirror.example")
+    await vllm.choose({"model": folder})
+    view = await vllm.view()
+    assert view.more_arguments == "--api-key *** *** --seed 2"
+    assert "HF_ENDPOINT=https://***@mirror.example" in view.command
+    assert "s3cret" not in view.command
 
 
 async def test_as_the_engine_it_is_replaced_when_its_options_change(make: Make, folder: str, tmp_path: Path) -> None:

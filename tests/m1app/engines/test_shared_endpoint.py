@@ -34,6 +34,25 @@ def test_an_address_is_there_for_its_user_while_the_server_runs(tmp_path: Path) 
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "[" * 100_000, '{"base_url": "http://elsewhere.example:80", "api_key": "k"}'],
+    ids=["list", "deep", "elsewhere"],
+)
+def test_a_file_that_the_app_did_not_write_sends_nothing_anywhere(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "vllm.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(EngineUnreachable):
+        SharedEndpoint(path).read()
+
+
+def test_a_key_is_for_its_user_only_whatever_an_earlier_start_has_left(tmp_path: Path) -> None:
+    (tmp_path / "vllm.partial").write_text("", encoding="utf-8")
+    (tmp_path / "vllm.partial").chmod(0o644)
+    SharedEndpoint(tmp_path / "vllm.json").publish(Endpoint("http://127.0.0.1:1", "secret"))
+    assert stat.S_IMODE((tmp_path / "vllm.json").stat().st_mode) == 0o600
+
+
 def test_a_folder_that_cannot_be_written_does_not_stop_the_app(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file", encoding="utf-8")
     SharedEndpoint(tmp_path / "run" / "vllm.json").publish(Endpoint("http://127.0.0.1:1"))

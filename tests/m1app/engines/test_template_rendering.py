@@ -45,12 +45,18 @@ async def test_a_template_that_runs_without_end_is_stopped(template: str) -> Non
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
         ("{{ range(10000000) | list }}", "Range too big"),
         ("{% if %}", "Expected an expression"),
+        ("{% for a in [1] %}" * 30 + "{% endfor %}" * 30, "too many statically nested blocks"),
     ],
 )
 async def test_a_template_that_grows_or_fails_says_so(template: str, said: str) -> None:
     (found,) = await render_template(template, {}, [ASKED])
     assert said in found.problem
     assert found.text == ""
+
+
+async def test_half_of_a_surrogate_pair_is_replaced() -> None:
+    (found,) = await render_template(r"{{ '\ud800' }}{{ messages[0].content }}", {}, [ASKED])
+    assert (found.text, found.problem) == ("?Why?", "")
 
 
 async def test_a_template_that_is_too_long_is_refused() -> None:

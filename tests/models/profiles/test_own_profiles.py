@@ -1,5 +1,6 @@
 """Profiles of one installation: saved, replaced and removed, while what traces name stays what it was."""
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,75 @@ def test_a_file_that_cannot_be_read_is_named(profiles: LiveProfiles, tmp_path: P
     (tmp_path / "profiles" / "folder.toml").mkdir(parents=True)
     with pytest.raises(CatalogError, match=r"folder\.toml cannot be read"):
         profiles.refresh()
+
+
+@pytest.mark.parametrize("name", ["pipe.toml", "earlier/pipe@12345678.toml"])
+def test_a_pipe_is_refused_and_not_waited_for(profiles: LiveProfiles, tmp_path: Path, name: str) -> None:
+    (tmp_path / "profiles" / "earlier").mkdir(parents=True)
+    os.mkfifo(tmp_path / "profiles" / name)
+    with pytest.raises(CatalogError, match="it is no plain file"):
+        profiles.refresh()
+
+
+def test_an_earlier_file_that_cannot_be_read_is_named(profiles: LiveProfiles, tmp_path: Path) -> None:
+    (tmp_path / "profiles" / "earlier" / "mine@12345678.toml").mkdir(parents=True)
+    with pytest.raises(CatalogError, match=r"mine@12345678\.toml cannot be read"):
+        profiles.refresh()
+
+
+def test_a_file_that_is_no_profile_by_its_size_is_not_read(profiles: LiveProfiles, tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    with (tmp_path / "profiles" / "large.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(CatalogError, match="is larger than 8 MB"):
+        profiles.refresh()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('extends = "b"', "extends 'a', which extends this one"),
+        ('extends = "../secret"', "extends 'secret', and there is no"),
+        ("a = " + "[" * 100_000, "not valid TOML"),
+    ],
+)
+def test_a_file_that_leads_astray_is_named(profiles: LiveProfiles, tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "secret.toml").write_text(toml_text(values()), encoding="utf-8")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "a.toml").write_text(content, encoding="utf-8")
+    (tmp_path / "profiles" / "b.toml").write_text('extends = "a"', encoding="utf-8")
+    with pytest.raises(CatalogError, match=words):
+        profiles.refresh()
+
+
+def extending(profiles: LiveProfiles, tmp_path: Path) -> Profile:
+    profiles.save("base", values(), replaces=False)
+    (tmp_path / "profiles" / "more.toml").write_text('extends = "base"\ntitle = "More"\n', encoding="utf-8")
+    profiles.refresh()
+    return profiles.get("more")
+
+
+def test_a_profile_is_another_one_when_the_one_that_it_extends_changes(profiles: LiveProfiles, tmp_path: Path) -> None:
+    before = extending(profiles, tmp_path)
+    profiles.save("base", values(reference="another"), replaces=True)
+    for each in (profiles, LiveProfiles(SHIPPED, tmp_path / "profiles")):
+        assert each.get("more").reference == "another"
+        assert each.get("more").id != before.id
+        assert each.get(before.id) == before
+
+
+def test_a_profile_that_extends_one_here_can_be_removed_and_not_the_other_way_round(
+    profiles: LiveProfiles, tmp_path: Path
+) -> None:
+    more = extending(profiles, tmp_path)
+    with pytest.raises(CatalogError, match=r"more\.toml: extends 'base', and there is no"):
+        profiles.remove("base")
+    assert profiles.get("base").title == "Mine"
+    profiles.remove("more")
+    profiles.remove("base")
+    again = LiveProfiles(SHIPPED, tmp_path / "profiles")
+    assert again.own() == ()
+    assert again.get(more.id) == more
 
 
 def test_a_profile_here_can_extend_a_shipped_one(profiles: LiveProfiles, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from models.errors import ServerStartFailed
-from models.servers.kept_record import KeptServers, fingerprint, process_start
+from models.servers.kept_record import KeptRecord, KeptServers, fingerprint, process_start
 from models.servers.kept_server import end_kept_server
 from models.servers.managed_server import ManagedServer, ServerState
 from models.servers.server_process import ServerCommand
@@ -157,7 +158,62 @@ def test_a_record_of_another_process_is_removed_and_that_process_lives(make: Mak
         bystander.wait()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}'])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_process_that_is_not_the_server_is_never_stopped(make: Make, tmp_path: Path, is_kept: bool) -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    first = started(make())
+    first.leave()
+    old = first._kept.read().pid  # type: ignore[union-attr]
+    try:
+        change_record(tmp_path, pid=bystander.pid, started=process_start(bystander.pid))
+        server = started(make(is_kept=is_kept))
+        assert not server.status().is_adopted
+        server.stop()
+        assert bystander.poll() is None
+    finally:
+        os.killpg(old, signal.SIGKILL)
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": "http://elsewhere.example:8000"},
+        {"base_url": "http://127.0.0.1:8000@elsewhere.example"},
+        {"base_url": 5},
+        {"api_key": "two\r\nlines"},
+        {"api_key": "\u00e9"},
+        {"model": None},
+    ],
+)
+def test_a_record_that_the_app_did_not_write_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    kept = KeptServers(tmp_path, "vllm")
+    with kept.output.open("w") as output:
+        server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=output)
+    try:
+        begun = process_start(server.pid) or ""
+        record = KeptRecord(server.pid, begun, "http://127.0.0.1:8000", "key", "print", "model", os.getpid(), begun)
+        kept.write(record)
+        assert kept.read() == record
+        path = tmp_path / "vllm-kept.json"
+        path.write_text(json.dumps(asdict(record) | change), encoding="utf-8")
+        assert kept.read() is None
+        assert server.poll() is None
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_key_is_for_its_user_only_whatever_an_earlier_start_has_left(tmp_path: Path) -> None:
+    kept, left = KeptServers(tmp_path, "vllm"), tmp_path / "vllm-kept.partial"
+    left.write_text("", encoding="utf-8")
+    left.chmod(0o644)
+    kept.write(KeptRecord(2, "", "http://127.0.0.1:8000", "key", "print", "model", 2, ""))
+    assert (tmp_path / "vllm-kept.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}', "[" * 100_000])
 def test_a_broken_record_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "vllm-kept.json"
     path.write_text(content, encoding="utf-8")

@@ -256,6 +256,29 @@ def test_damaged_header_is_reported(tmp_path: Path, pairs: int, body: bytes, mes
         check_model_file(write_gguf(tmp_path / "m.gguf", pairs=pairs, body=body))
 
 
+@pytest.mark.parametrize(
+    ("tensors", "pairs", "body"),
+    [(0, 1 << 40, b""), (0, 1, struct.pack("<QIQ", 0, 8, 200 << 20)), (1 << 40, 0, b"")],
+    ids=["pairs", "text", "tensors"],
+)
+def test_a_file_with_holes_is_refused_by_the_length_of_its_header(
+    tmp_path: Path, tensors: int, pairs: int, body: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("models.weights.gguf_check._MOST_HEADER_BYTES", 1 << 20)
+    path = tmp_path / "holes.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, tensors, pairs) + body)
+    os.truncate(path, 300 << 20)
+    with pytest.raises(BadModelFile, match=r"damaged GGUF header .*it is larger than 1 MB"):
+        check_model_file(path)
+
+
+def test_a_tensor_of_many_dimensions_is_refused(tmp_path: Path):
+    path = tmp_path / "many.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<QI", 0, 9) + bytes(1000))
+    with pytest.raises(BadModelFile, match="a tensor has 9 dimensions"):
+        check_model_file(path)
+
+
 def test_unknown_gguf_version_is_reported(tmp_path: Path):
     with pytest.raises(BadModelFile, match="version 9 is not one of 2 and 3"):
         check_model_file(write_gguf(tmp_path / "m.gguf", version=9))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.ui.admin.profile_form import form_of, values_of
+from models.errors import CatalogError
 from models.profiles import Profile, load_profiles, profile_of
 
 
@@ -35,6 +36,10 @@ def test_empty_lines_and_spaces_around_tokens_are_left_out() -> None:
     assert values["thinking"]["stop_tokens"] == ["</think>", "<|im_end|>"]
 
 
-def test_a_form_that_lacks_fields_or_floods_them_is_only_a_wrong_profile() -> None:
+def test_a_form_that_lacks_fields_is_only_a_wrong_profile() -> None:
     assert values_of({}, {})["title"] == ""
-    assert len(values_of({"title": "x" * 10**6}, {})["title"]) == 20_000
+
+
+def test_a_field_that_is_too_long_is_refused_and_not_cut() -> None:
+    with pytest.raises(CatalogError, match="template has 70,001 characters; at most 70,000"):
+        values_of({"template": "x" * 70_001}, {})
