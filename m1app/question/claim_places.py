@@ -1,5 +1,7 @@
 """Mentions that their place makes the answer: alone, in bold, as the first or last line, at the end."""
 
+from dataclasses import replace
+
 from m1app.question.answer_claims import Claim, How, Strength
 from m1app.question.answer_rules import Role
 from m1app.question.claim_judgements import DASHES
@@ -31,12 +33,9 @@ class Places(Leads):
             return self._made(m, How.LINE, Strength.ALONE, "opening", m.start, m.end)
         if not m.is_small and self._is_bare(m):
             return self._made(m, How.LINE, Strength.ALONE, "sentence", m.start, m.end)
-        if (
-            is_end
-            and not m.is_small
-            and (before < 0 or marked.text(before) in ".!?…,;:。、" or marked.text(before) in DASHES or is_line)
-        ):
-            return self._made(m, How.LINE, Strength.ALONE, "end", m.start, m.end)
+        if not m.is_small and self._closes(m, before, is_line or is_end):
+            claim = self._made(m, How.LINE, Strength.ALONE, "end", m.start, m.end)
+            return replace(claim, letters=m.letters | self._labelled_by(before))
         several = (
             len(m.letters) > 1
             and not m.is_text
@@ -45,6 +44,18 @@ class Places(Leads):
         if several and (marked.is_hard(marked.skip_closers(m.end)) or self._names_all(m)):
             return self._made(m, How.LINE, Strength.NAMED, "several", m.start, m.end)
         return None
+
+    def _closes(self, m: Mention, before: int, is_end: bool) -> bool:
+        """Whether a mention ends the answer, or a sentence after a colon: "she is pregnant: B."."""
+        text = self.marked.text(before)
+        if m.end - 1 >= self.last and is_end:
+            return before < 0 or text == "\n" or text in ".!?…,;:。、" or text in DASHES
+        return text == ":" and not m.is_text and self.marked.is_hard(self.marked.skip_closers(m.end))
+
+    def _labelled_by(self, before: int) -> frozenset[str]:
+        """Letters of an option before a colon: "A: C" chooses neither."""
+        named = self.mention_of.get(before - 1) if self.marked.text(before) == ":" else None
+        return named.letters if named is not None else frozenset()
 
     def _names_all(self, m: Mention) -> bool:
         mark = self.marked.mark_at(self.marked.skip_closers(m.end))

@@ -34,19 +34,24 @@ class Stances(Places):
             return True
         return self._is_rejected_after(m) or self._is_labelled_wrong(m)
 
-    def _is_labelled_wrong(self, m: Mention) -> bool:
-        """ "Incorrect: A, B"."""
+    def _label(self, m: Mention) -> Mark | None:
+        """The phrase before a colon before the mention."""
         marked = self.marked
         place = marked.skip_openers_back(m.start - 1)
         if not any(marked.text(n) in IS_SIGNS for n in range(place + 1, m.start)):
-            return False
+            return None
         mark = marked.mark_until(place)
         if mark is not None and mark.plays(Role.NOUNS, Role.OPTION_WORDS):
             mark = marked.mark_until(mark.start - 1)
+        return mark
+
+    def _is_labelled_wrong(self, m: Mention) -> bool:
+        """ "Incorrect: A, B"."""
+        mark = self._label(m)
         if mark is None or not mark.plays(Role.WRONGS):
             return False
         before = self._before(mark.start - 1)
-        return before < 0 or marked.is_boundary(before)
+        return before < 0 or self.marked.is_boundary(before)
 
     def _is_led_by_wrong(self, mark: Mark, m: Mention) -> bool:
         """ "The wrong answer is C", but not "B is wrong, C"."""
@@ -85,6 +90,9 @@ class Stances(Places):
         if self._is_asked(m):
             return True
         clause_start = self._negation_start(min(first, m.start))
+        label = self._label(m)
+        if label is not None and label.plays(Role.DISOWNS):
+            return True
         join = marked.mark_until(marked.skip_openers_back(m.start - 1))
         if join is not None and join.phrase.words[0] in _OR and self._names_other(join.start - 1, m):
             return True

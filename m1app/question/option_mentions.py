@@ -302,7 +302,9 @@ def _number_at(marked: Marked, options: Options, place: int) -> Mention | None:
     token = marked.tokens[place]
     if token.text[0].isdigit() and marked.is_boundary(marked.skip_closers(place + 1)) and _is_led(marked, place):
         letters = options.number_letters(token.text)
-        if len(letters) == 1:
+        # "2" may be the second option, too.
+        is_place = token.text.isdigit() and options.at(int(token.text[:4])) is not None
+        if len(letters) == 1 and not is_place:
             return Mention(letters, place, place + 1, is_text=True)
     number = int(token.text) if re.fullmatch(r"[0-9]{1,2}", token.text) else marked.rules.numbers.get(token.text)
     if number is None:
