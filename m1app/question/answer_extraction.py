@@ -22,6 +22,8 @@ from m1app.question.claim_finding import find_claims, name_only
 from m1app.question.option_mentions import Mention, Options, find_mentions
 
 _MAX_DEPTH = 3
+# Read when the module is imported: answers are read on the event loop, which must not wait for files.
+_RULES = load_rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def extract_answer(text: str, options: Mapping[str, str]) -> Extraction:
     """
     if not options:
         return Extraction(None, How.OPEN_QUESTION, None, "")
-    return _read(text, Options(options), load_rules(), depth=0)
+    return _read(text, Options(options), _RULES, depth=0)
 
 
 def _read(text: str, options: Options, rules: AnswerRules, depth: int) -> Extraction:
