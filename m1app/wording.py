@@ -75,6 +75,17 @@ def verdict_label(
     return nothing if is_correct is None else f"✗ {nothing}, target {target}"
 
 
+def basis_label(rule: str | None, words: str | None) -> str:
+    """What a letter, or its absence, rests on: "Read from “the answer is C” (stated: answer is (en))."; empty if that
+    was not recorded."""
+    if not rule:
+        return ""
+    shown = " ".join((words or "").split())
+    if not shown:
+        return f"Rule: {rule}."
+    return f"Read from “{shown[:200]}{'…' if len(shown) > 200 else ''}” ({rule})."
+
+
 def duration(seconds: float) -> str:
     """Seconds as "2.5 s", "40 s", "12 min", "3 h 05 min" or "2 d 4 h"."""
     if 0 < seconds < 9.95:

@@ -1,6 +1,7 @@
 """Benchmark runs and comparisons in words, the same on the page and in the report."""
 
 from m1app.benchmark.intervals import PairedComparison
+from m1app.question.scoring import STRICT_VERSION
 from m1app.wording import counted, p_value, points, tokens_account
 from storage.benchmarks.records import BenchmarkRun
 
@@ -28,7 +29,14 @@ def run_facts(run: BenchmarkRun) -> str:
         parts.append(counted(run.passes, "pass", "passes"))
     if run.limit is not None:
         parts.append(f"at most {run.limit:,} questions per set")
-    return " · ".join([*parts, account_words(run)])
+    return " · ".join([*parts, *_version_words(run), account_words(run)])
+
+
+def _version_words(run: BenchmarkRun) -> list[str]:
+    """A caution where letters were read by an earlier version of the rule than today's."""
+    if run.strict_version >= STRICT_VERSION:
+        return []
+    return [f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable"]
 
 
 def account_words(run: BenchmarkRun) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict
 
 from m1app.benchmark.errors import BenchmarkRefused
+from m1app.question.scoring import STRICT_VERSION
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import check_whole, sampling_of
 from m1app.runs.sweep_request import SweepSettings, check_settings
@@ -97,6 +98,7 @@ class BenchmarkRecipe(BaseModel):
     def new_run(self, models: tuple[str, ...], seed: int | None) -> NewBenchmarkRun:
         """Return the run to store, with the resolved models and seed."""
         values = self.model_dump() | {"models": models, "seed": seed}
+        values["strict_version"] = STRICT_VERSION
         values["name"] = self.name or f"{', '.join(self.question_sets)}: {', '.join(models)}"
         return NewBenchmarkRun(**values)
 

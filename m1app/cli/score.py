@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from m1app.cli.terminal import add_json, write, write_json
 from m1app.question.errors import InvalidAnswers
-from m1app.question.scoring import RULES, Score, score
-from m1app.wording import percent
+from m1app.question.scoring import RULES, STRICT_VERSION, Score, score
+from m1app.wording import basis_label, percent
 
 
 def add_command(commands: Any) -> None:
@@ -21,6 +20,9 @@ def add_command(commands: Any) -> None:
         "file", metavar="FILE", help="JSON list, or JSON lines, of {text, options, answer_idx or answer}; - reads stdin"
     )
     command.add_argument("--rule", choices=sorted(RULES), default="strict")
+    command.add_argument(
+        "--answers", action="store_true", help="also print each answer's letter and the words that it rests on"
+    )
     add_json(command, "print one JSON object with every verdict")
     command.set_defaults(run=_score)
 
@@ -35,12 +37,10 @@ def _score(options: argparse.Namespace) -> int:
     unanswered = sum(each.letter is None for each in scores)
     without_target = sum(each.is_correct is None for each in scores)
     if options.json:
-        verdicts = [
-            {"letter": each["letter"], "correct": each["is_correct"], "how": each["how"]}
-            for each in map(asdict, scores)
-        ]
+        verdicts = [_verdict(entry, each) for entry, each in zip(entries, scores, strict=True)]
         content = {
             "rule": options.rule,
+            "strict_version": STRICT_VERSION,
             "n": len(scores),
             "correct": correct,
             "unanswered": unanswered,
@@ -49,11 +49,33 @@ def _score(options: argparse.Namespace) -> int:
         }
         write_json(content)
         return 0
+    if options.answers:
+        for number, (entry, each) in enumerate(zip(entries, scores, strict=True), start=1):
+            write(f"{number}: {each.letter or 'none'}. {_basis(entry, each)}\n")
     judged = len(scores) - without_target
     share = f" ({percent(correct / judged)})" if judged else ""
     rest = f", {without_target} without a target" if without_target else ""
     write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
     return 0
+
+
+def _basis(entry: Any, scored: Score) -> str:
+    rule = f"{scored.how}: {scored.rule}" if scored.rule else scored.how
+    return basis_label(rule, entry["text"][slice(*scored.span)] if scored.span else "")
+
+
+def _verdict(entry: Any, scored: Score) -> dict[str, Any]:
+    """One verdict, with what the letter rests on; places count code points of the text."""
+    start, end = scored.span or (None, None)
+    return {
+        "letter": scored.letter,
+        "correct": scored.is_correct,
+        "how": scored.how,
+        "letter_rule": scored.rule or None,
+        "letter_words": entry["text"][start:end] if scored.span else None,
+        "letter_start": start,
+        "letter_end": end,
+    }
 
 
 def _entries(raw: bytes, name: str) -> Sequence[Any]:

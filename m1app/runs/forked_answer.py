@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from m1app.background import reported
 from m1app.errors import log_words
-from m1app.question.scoring import lead_in, score
+from m1app.question.scoring import lead_in, letter_basis, score
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import ReachedCut
 from models.engine.protocol import TokenIds
@@ -108,7 +109,9 @@ class ForkedAnswer:
             thinking_tokens_generated: what a separate run would generate up to the cut.
         """
         request = self._plan.request
-        scored = score(lead_in(self._close.text) + self._text, dict(request.options), request.target)
+        leading = lead_in(self._close.text)
+        scored = score(leading + self._text, dict(request.options), request.target)
+        basis: dict[str, Any] = {} if self._error else letter_basis(scored, leading)
         return NewCheckpoint(
             trace_id=trace_id,
             cells=tuple((cell.budget_tokens, cell.force_rounds) for cell in reached.cells),
@@ -125,6 +128,7 @@ class ForkedAnswer:
             tokens_generated=self.tokens_generated,
             tokens_if_separate=thinking_tokens_generated + self._tokens_of_this_try,
             error=self._error,
+            **basis,
         )
 
 

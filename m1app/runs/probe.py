@@ -14,7 +14,7 @@ from m1app.background import reported
 from m1app.errors import log_words
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
-from m1app.question.scoring import lead_in, score
+from m1app.question.scoring import lead_in, letter_basis, score
 from m1app.runs.live_run import LiveRun
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace
@@ -232,7 +232,7 @@ class LiveProbe(LiveRun[Trace]):
             if any(segment.kind is SegmentKind.ANSWER for segment in segments):
                 request = self._plan.request
                 scored = score(scored_text(segments), dict(request.options), request.target)
-                verdict["answer_letter"] = scored.letter
+                verdict |= {"answer_letter": scored.letter, **letter_basis(scored, _leading_text(segments))}
                 if state is TraceState.COMPLETED:
                     verdict["is_correct"] = scored.is_correct
         if errors and state is TraceState.COMPLETED:
@@ -300,5 +300,8 @@ class PrimedEvents:
 
 def scored_text(segments: Sequence[Segment]) -> str:
     """The text to score: the answer, preceded by the last line of its opening ("Final Answer:")."""
-    close = "".join(s.text for s in segments if s.kind is SegmentKind.CLOSE)
-    return lead_in(close) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)
+    return _leading_text(segments) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)
+
+
+def _leading_text(segments: Sequence[Segment]) -> str:
+    return lead_in("".join(s.text for s in segments if s.kind is SegmentKind.CLOSE))

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from m1app.wording import verdict_of, verdict_with_letter
-from storage.traces.records import Trace
+from storage.traces.records import Checkpoint, Trace
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "answer": trace.answer_text,
         "letter": trace.answer_letter,
         "correct": trace.is_correct,
+        "letter_basis": basis_json(trace),
         "finish_reason": trace.thinking_finish_reason.value if trace.thinking_finish_reason else None,
         "option_probabilities": dict(trace.option_probabilities) if trace.option_probabilities else None,
         "tokens_generated": trace.tokens_generated,
@@ -60,6 +61,22 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     }
 
 
+def basis_json(answer: Trace | Checkpoint) -> dict[str, Any] | None:
+    """What an answer's letter, or its absence, rests on, and which version of the rule read it; None if unread.
+
+    `start` and `end` count code points of the answer.
+    """
+    if answer.letter_rule is None:
+        return None
+    return {
+        "rule": answer.letter_rule,
+        "words": answer.letter_words or None,
+        "start": answer.letter_start,
+        "end": answer.letter_end,
+        "strict_version": answer.strict_version,
+    }
+
+
 def trace_markdown(trace: Trace) -> str:
     """The trace as Markdown: question, thinking with its force rounds, answer, settings.
 
@@ -79,10 +96,19 @@ def trace_markdown(trace: Trace) -> str:
         "## Answer",
         _fenced(trace.answer_text),
         f"Verdict: {verdict_with_letter(trace.answer_letter, verdict)}",
+        *_basis_lines(trace),
         "## Settings",
         _settings_table(trace),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _basis_lines(trace: Trace) -> list[str]:
+    return (
+        [f"The letter rests on the rule `{trace.letter_rule}`:", _fenced(trace.letter_words)]
+        if trace.letter_words
+        else []
+    )
 
 
 def _fenced(text: str) -> str:

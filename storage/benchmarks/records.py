@@ -61,6 +61,8 @@ class NewBenchmarkRun:
     """Maximum questions per set; None takes all."""
     in_flight: int
     """Questions asked concurrently; 0 uses the engine's capacity."""
+    strict_version: int = 1
+    """Version of the scoring rule `strict` when it was planned: that of its oldest results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,10 @@ class QuestionVerdict:
     thinking_tokens: int | None
     checkpoint_id: str | None
     """Id of the answer; the case to annotate."""
+    letter_rule: str | None = None
+    """What the letter rests on, by the strict rule; None if that was not recorded."""
+    letter_words: str | None = None
+    """The words of the answer that it rests on."""
     before_letter: str | None = None
     """Verdict in the cell it is compared with, if any."""
     before_is_correct: bool | None = None

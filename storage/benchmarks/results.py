@@ -14,11 +14,21 @@ from storage.errors import not_found
 from storage.questions.tables import QuestionRow
 from storage.search import number_matches
 from storage.traces.listing import STEM_CHARACTERS
+from storage.traces.tables import CheckpointRow
 
 CellKey = tuple[int, int]
 """(thinking budget in tokens, force rounds)."""
 _NO_CELL = (0, -1)
-
+_WORDS_CHARACTERS = 300
+_WORDS = func.substr(
+    CheckpointRow.text,
+    CheckpointRow.letter_start + 1,
+    case(
+        (CheckpointRow.letter_end - CheckpointRow.letter_start > _WORDS_CHARACTERS, _WORDS_CHARACTERS),
+        else_=CheckpointRow.letter_end - CheckpointRow.letter_start,
+    ),
+)
+_LETTER_BASIS = (CheckpointRow.letter_rule, _WORDS, CheckpointRow.strict_version)
 
 _Query = Select[*tuple[Any, ...]]
 
@@ -166,11 +176,12 @@ class BenchmarkResultRepository:
     def _shown(self, run: BenchmarkRun, wanted: VerdictFilter, item_ids: Sequence[str]) -> tuple[QuestionVerdict, ...]:
         item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
         query: _Query = select(
-            item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target
+            item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target, *_LETTER_BASIS
         ).join(QuestionRow, QuestionRow.id == item.question_id)
         query, before_id = _asked_of(query, item, run, wanted.before_model)
         query = (
             query.outerjoin(now, _first_pass(now, item.id, wanted.cell))
+            .outerjoin(CheckpointRow, CheckpointRow.id == now.checkpoint_id)
             .outerjoin(before, _first_pass(before, before_id, wanted.before or _NO_CELL))
             .where(item.id.in_(item_ids))
             .order_by(item.position)
@@ -182,10 +193,11 @@ class BenchmarkResultRepository:
         run = self._run(run_id)
         row, item = BenchmarkResultRow, BenchmarkItemRow
         query = (
-            select(row, item, QuestionRow.stem, QuestionRow.target)
+            select(row, item, QuestionRow.stem, QuestionRow.target, *_LETTER_BASIS)
             .select_from(item)
             .join(row, row.item_id == item.id)
             .join(QuestionRow, QuestionRow.id == item.question_id)
+            .outerjoin(CheckpointRow, CheckpointRow.id == row.checkpoint_id)
             .where(item.run_id == run_id, item.position >= positions.start, item.position < positions.stop)
             .order_by(item.position, row.pass_number, row.force_rounds, row.budget_tokens)
         )
@@ -272,6 +284,9 @@ def _as_verdict(
     before: BenchmarkResultRow | None,
     stem: str,
     target: str | None,
+    letter_rule: str | None,
+    letter_words: str | None,
+    strict_version: int | None,
 ) -> QuestionVerdict:
     letter, is_correct = _read(now, is_m1)
     before_letter, before_is_correct = _read(before, is_m1)
@@ -288,6 +303,8 @@ def _as_verdict(
         is_correct=is_correct,
         thinking_tokens=now.thinking_tokens if now else None,
         checkpoint_id=now.checkpoint_id if now else None,
+        letter_rule=None if is_m1 else letter_rule,
+        letter_words=None if is_m1 else letter_words,
         before_letter=before_letter,
         before_is_correct=before_is_correct,
     )
@@ -300,7 +317,14 @@ def _read(result: BenchmarkResultRow | None, is_m1: bool) -> tuple[str | None, b
 
 
 def _export_values(
-    run: BenchmarkRun, result: BenchmarkResultRow, item: BenchmarkItemRow, stem: str, target: str | None
+    run: BenchmarkRun,
+    result: BenchmarkResultRow,
+    item: BenchmarkItemRow,
+    stem: str,
+    target: str | None,
+    letter_rule: str | None,
+    letter_words: str | None,
+    strict_version: int | None,
 ) -> dict[str, Any]:
     return {
         "run_id": run.id,
@@ -316,6 +340,9 @@ def _export_values(
         "force_rounds": result.force_rounds,
         "letter_strict": result.letter,
         "is_correct_strict": result.is_correct,
+        "letter_rule": letter_rule,
+        "letter_words": letter_words,
+        "strict_version": strict_version or (None if result.checkpoint_id is None else 1),
         "letter_m1": result.m1_letter,
         "is_correct_m1": result.m1_is_correct,
         "thinking_tokens": result.thinking_tokens,

@@ -42,6 +42,7 @@ class BenchmarkRunRow(Discardable, Base):
     profile: Mapped[str]
     limit: Mapped[int | None]
     in_flight: Mapped[int]
+    strict_version: Mapped[int]
     items: Mapped[int]
     items_done: Mapped[int]
     items_failed: Mapped[int]

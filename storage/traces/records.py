@@ -137,6 +137,13 @@ class TraceOutcome:
     """Letter read from the answer, if any."""
     is_correct: bool | None = None
     """None if unscored: no target, or no answer to score."""
+    letter_rule: str | None = None
+    """What the letter, or its absence, rests on, in the scoring rule's words; None if nothing was read."""
+    letter_start: int | None = None
+    """Start of the words it rests on, in code points of the answer; None if there are none."""
+    letter_end: int | None = None
+    strict_version: int | None = None
+    """Version of the scoring rule `strict` that read it; None for the first one, which did not record it."""
     option_probabilities: Mapping[str, float] | None = None
     """Letter to probability, 0-1, with a sum of at most 1; None if not requested."""
     time_to_first_token_seconds: float | None = None
@@ -170,6 +177,10 @@ class Trace(NewTrace):
     note: str
     answer_letter: str | None
     is_correct: bool | None
+    letter_rule: str | None = None
+    letter_start: int | None = None
+    letter_end: int | None = None
+    strict_version: int | None = None
     option_probabilities: Mapping[str, float] | None
     time_to_first_token_seconds: float | None
     seconds: float | None
@@ -185,6 +196,11 @@ class Trace(NewTrace):
     def answer_text(self) -> str:
         """The answer as one text; empty if it has not started."""
         return "".join(part.text for part in self.segments if part.kind is SegmentKind.ANSWER)
+
+    @property
+    def letter_words(self) -> str:
+        """The words of the answer that its letter rests on; empty if there are none."""
+        return self.answer_text[self.letter_start or 0 : self.letter_end or 0]
 
     @property
     def thinking_tokens(self) -> int:
@@ -238,6 +254,13 @@ class NewCheckpoint:
     """Tokens that running such a cell alone would generate, including its thinking."""
     error: str = ""
     """Why there is no answer; empty if there is one."""
+    letter_rule: str | None = None
+    """What the letter, or its absence, rests on, in the scoring rule's words; None if nothing was read."""
+    letter_start: int | None = None
+    """Start of the words it rests on, in code points of the answer; None if there are none."""
+    letter_end: int | None = None
+    strict_version: int | None = None
+    """Version of the scoring rule `strict` that read it; None for the first one, which did not record it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,3 +271,8 @@ class Checkpoint(NewCheckpoint):
     """UUID 4 as 32 hexadecimal digits."""
     created_at: datetime
     """Aware, UTC."""
+
+    @property
+    def letter_words(self) -> str:
+        """The words of the answer that its letter rests on; empty if there are none."""
+        return self.text[self.letter_start or 0 : self.letter_end or 0]

@@ -18,6 +18,7 @@ import { cellsOf, cellText, known, oneRun } from "./view.js";
  * @property {string} before_label
  * @property {string} verdict
  * @property {string} verdict_label
+ * @property {string} basis What the letter rests on.
  * @property {string} tokens
  * @property {string} case
  * @property {string} error
@@ -153,7 +154,9 @@ function questionRow(each, hasBefore) {
   cell(each.model, "m1-list");
   cell(each.target);
   if (hasBefore) cell(each.before_label, "m1-mark").dataset.verdict = each.before;
-  cell(each.verdict_label, "m1-mark").dataset.verdict = each.verdict;
+  const verdict = cell(each.verdict_label, "m1-mark");
+  verdict.dataset.verdict = each.verdict;
+  verdict.title = each.basis;
   cell(each.tokens, "m1-number");
   const links = cell("");
   const label = `Annotate the answer to: ${each.stem}`;

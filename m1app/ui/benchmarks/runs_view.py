@@ -7,7 +7,7 @@ from typing import Any
 
 from m1app.benchmark.descriptions import run_facts, run_name
 from m1app.benchmark.queries import QuestionPage
-from m1app.wording import state_label, verdict_of, verdict_with_letter
+from m1app.wording import basis_label, state_label, verdict_of, verdict_with_letter
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
 
 
@@ -59,6 +59,7 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
         "target": each.target or "–",
         "verdict": verdict,
         "verdict_label": label,
+        "basis": basis_label(each.letter_rule, each.letter_words),
         "before": before,
         "before_label": before_label,
         "error": each.error,

@@ -18,6 +18,7 @@ import { runsOf, standingFor } from "./runs_of_text.js";
  * @property {string} also
  * @property {string} verdict
  * @property {string} verdict_label
+ * @property {string} basis What the letter rests on.
  * @property {string} answer
  * @property {string} case
  */
@@ -119,6 +120,7 @@ class Column {
   update(cell, text, waits, sharedEnd) {
     setText(this.#verdict, cell.verdict_label);
     this.#verdict.dataset.verdict = cell.verdict;
+    this.#verdict.title = cell.basis;
     setText(this.#ended, cell.ended);
     this.root.title = cell.also;
     setText(this.#answer, cell.answer);

@@ -15,7 +15,7 @@ from m1app.ui.compare.sweep_view import (
     state_words,
 )
 from m1app.ui.compare.text_offsets import Utf16Offsets
-from m1app.wording import verdict_label
+from m1app.wording import basis_label, verdict_label
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 
 MAX_COLUMNS_AT_FIRST = 8
@@ -79,6 +79,7 @@ def _cell(
         "also": "Also the answer for: " + "; ".join(others) if others else "",
         "verdict": cell_status(reading, bool(question.options)),
         "verdict_label": _verdict_label(reading, question.target, bool(question.options)),
+        "basis": basis_label(kept.letter_rule, kept.letter_words) if kept else "",
         "answer": (kept.error or kept.text.strip()) if kept else "",
         "case": kept.id if kept and not kept.error else "",
     }

@@ -28,6 +28,7 @@ import { piecesToAppend } from "./streamed_text.js";
  * @typedef {object} TraceResult
  * @property {string} verdict
  * @property {string} verdict_label
+ * @property {string} basis What the letter rests on.
  * @property {string} finish
  * @property {string} other
  * @property {OptionResult[]} options
@@ -186,6 +187,8 @@ function showResult(part, { result }) {
   if (!result) return;
   part("verdict").textContent = result.verdict_label;
   part("verdict").dataset.verdict = result.verdict;
+  part("basis").textContent = result.basis;
+  part("basis").hidden = !result.basis;
   part("finish").textContent = result.finish;
   part("options").replaceChildren(...result.options.map(optionRow));
   part("other").textContent = result.other;

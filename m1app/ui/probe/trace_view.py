@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from m1app.question.answer_extraction import How
 from m1app.question.paste_summary import first_words
-from m1app.question.scoring import score
+from m1app.question.scoring import no_letter_reason, score
 from m1app.runs.probe import scored_text
-from m1app.wording import percent, state_label, verdict_label, verdict_of
+from m1app.wording import basis_label, percent, state_label, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _FINISH = {
@@ -84,6 +83,7 @@ def _result(trace: Trace) -> dict[str, Any]:
     return {
         "verdict": verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options)),
         "verdict_label": _verdict_label(trace),
+        "basis": basis_label(trace.letter_rule, trace.letter_words),
         "finish": _FINISH[trace.thinking_finish_reason] if trace.thinking_finish_reason else "",
         "options": [
             {
@@ -109,12 +109,10 @@ def _verdict_label(trace: Trace) -> str:
 
 
 def _why_no_option(trace: Trace) -> str:
-    how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
-    reasons = {
-        How.AMBIGUOUS.value: "the answer points to more than one",
-        How.NOT_AN_OPTION.value: "the answer names none of these",
-    }
-    return reasons.get(how, "")
+    how = (trace.letter_rule or "").partition(":")[0]
+    if not how:
+        how = score(scored_text(trace.segments), trace.question.options, trace.question.target).how
+    return no_letter_reason(how)
 
 
 def _other(trace: Trace) -> str:

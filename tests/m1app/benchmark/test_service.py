@@ -19,6 +19,7 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
+from m1app.question.scoring import STRICT_VERSION
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
@@ -131,6 +132,8 @@ async def test_a_run_asks_every_question_once_and_judges_by_both_rules(tmp_path:
     assert run.seconds > 0
     assert len(table) == 10
     assert set(table["letter_strict"]) == {"B"}
+    assert all("B" in words for words in table["letter_words"])
+    assert set(table["strict_version"]) == {run.strict_version} == {STRICT_VERSION}
     assert sorted(set(table["thinking_tokens"])) == [16, 32]
     assert progress[-1].done == 5
     assert progress[-1].figures["accuracy"] == 1.0

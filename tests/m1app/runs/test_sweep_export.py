@@ -72,3 +72,14 @@ def test_text_of_a_flip_from_no_option_says_so() -> None:
 def test_text_says_what_is_missing() -> None:
     stopped = replace(SNAPSHOT, sweep=replace(SWEEP, state=TraceState.STOPPED), passes=(replace(PASS, checkpoints=()),))
     assert "missing" in sweep_text(stopped)
+
+
+def test_a_cell_says_what_its_letter_rests_on() -> None:
+    read = {"letter_rule": "stated: answer is (en)", "letter_start": 5, "letter_end": 16, "strict_version": 2}
+    run = replace(PASS, checkpoints=(a_checkpoint(((8, 0),), 8, 22, text=" The answer is B.", **read),))
+    snapshot = replace(SNAPSHOT, passes=(run,))
+    [row, *others] = csv.DictReader(io.StringIO(sweep_csv(snapshot)))
+    assert (row["letter_rule"], row["letter_words"]) == ("stated: answer is (en)", "answer is B")
+    assert row["strict_version"] == "2"
+    assert {each["letter_words"] for each in others} == {""}
+    assert sweep_json(snapshot)["cells"][0]["letter_words"] == "answer is B"

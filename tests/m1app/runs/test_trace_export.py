@@ -148,3 +148,18 @@ def test_markdown_of_a_trace_that_has_just_begun_is_whole() -> None:
     markdown = trace_markdown(RUNNING)
     assert "thinking ended | not yet" in markdown
     assert [t.type for t in _tokens(markdown)].count("fence") == 3
+
+
+def test_the_words_that_a_letter_rests_on_are_exported_with_their_place_and_rule() -> None:
+    read = a_trace(letter_rule="stated: final answer (en)", letter_start=0, letter_end=2, strict_version=2)
+    assert trace_json(read)["letter_basis"] == {
+        "rule": "stated: final answer (en)",
+        "words": " A",
+        "start": 0,
+        "end": 2,
+        "strict_version": 2,
+    }
+    assert "The letter rests on the rule `stated: final answer (en)`:" in trace_markdown(read)
+    assert trace_json(a_trace())["letter_basis"] is None
+    unread = trace_json(a_trace(letter_rule="no_answer", strict_version=2))["letter_basis"]
+    assert (unread["rule"], unread["words"], unread["start"]) == ("no_answer", None, None)

@@ -17,9 +17,10 @@ from storage.questions.records import NewQuestion
 from storage.questions.repository import QuestionRepository
 from storage.sweeps.repository import SweepRepository
 from storage.sweeps.tables import SweepRow
+from storage.traces.repository import TraceRepository
 from storage.trash.records import TrashKind
 from tests.m1app.annotation.cases import stored_sweep
-from tests.storage.samples import a_sweep, discard, purge
+from tests.storage.samples import a_checkpoint, a_sweep, a_trace, discard, purge
 
 SMALL, LARGE = (64, 0), (128, 0)
 
@@ -342,3 +343,30 @@ def test_the_annotation_queue_can_be_that_of_a_run(database: Database) -> None:
         first = BenchmarkRepository(session).waiting(run.id)[0]
         session.execute(update(BenchmarkItemRow).where(BenchmarkItemRow.id == first.id).values(id=sweep_id))
     assert queued() == set(answers)
+
+
+def test_a_result_comes_with_what_its_letter_rests_on(database: Database) -> None:
+    run = planned(database)
+    with database.session() as session:
+        item = BenchmarkRepository(session).waiting(run.id)[0]
+        asked = TraceRepository(session).add(a_trace(item.question_id))
+        read = {"letter_rule": "stated: answer is (en)", "letter_start": 4, "letter_end": 15, "strict_version": 2}
+        kept = TraceRepository(session).add_checkpoint(a_checkpoint(asked.id, **read))
+        results = [replace(result(item.id, cell, "B"), checkpoint_id=kept.id) for cell in (SMALL, LARGE)]
+        BenchmarkRepository(session).finish(
+            item.id, ItemState.DONE, results, tokens_generated=1, tokens_if_separate=1, attempts=1
+        )
+    with database.session(is_read_only=True) as session:
+        rows = BenchmarkResultRepository(session).rows(run.id, range(1))
+        assert {(each["letter_rule"], each["letter_words"], each["strict_version"]) for each in rows} == {
+            ("stated: answer is (en)", "answer is B", 2)
+        }
+        [first, *others], _ = BenchmarkResultRepository(session).verdicts(run.id, VerdictFilter(cell=SMALL))
+        assert (first.letter_rule, first.letter_words) == ("stated: answer is (en)", "answer is B")
+        assert {each.letter_words for each in others} == {None}
+        [by_m1, *_], _ = BenchmarkResultRepository(session).verdicts(run.id, VerdictFilter(cell=SMALL, is_m1=True))
+        assert by_m1.letter_words is None
+
+
+def test_a_run_from_before_versions_were_recorded_was_read_by_the_first_one(database: Database) -> None:
+    assert planned(database).strict_version == 1

@@ -8,6 +8,7 @@ import pytest
 
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.queries import QuestionPage
+from m1app.question.scoring import STRICT_VERSION
 from m1app.ui.benchmarks.query import BadAddress, cell_of, choice_of, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
@@ -61,13 +62,27 @@ VERDICT = QuestionVerdict(
 
 
 def test_a_run_says_how_far_it_is_and_what_it_cost() -> None:
-    value = run_value(RUN)
+    value = run_value(replace(RUN, strict_version=STRICT_VERSION))
     assert (value["progress"], value["share"], value["failed"], value["is_live"]) == ("300 of 1,200", 0.25, 2, True)
     assert (value["state_label"], value["created"]) == ("Running", "2026-11-22T09:05:00+00:00")
     assert value["facts"] == (
         "temperature 0.6, top-p 0.95 · seed 7 · 2 passes · at most 50 questions per set · 1,000 tokens generated in "
         "75 s; separate runs of every cell: 4,200 tokens, 4.2 times as many"
     )
+
+
+def test_a_run_read_by_an_earlier_version_of_the_rule_says_so() -> None:
+    said = f"letters read by version 1 of the rule strict (now {STRICT_VERSION}): not comparable"
+    assert said in run_value(replace(RUN, strict_version=1))["facts"]
+    assert "version" not in run_value(replace(RUN, strict_version=STRICT_VERSION))["facts"]
+
+
+def test_a_question_shows_what_its_letter_rests_on() -> None:
+    read = replace(VERDICT, letter_rule="stated: answer is (en)", letter_words="answer is\nA")
+    [row] = questions_value(QuestionPage((read,), 1), 0)["rows"]
+    assert row["basis"] == "Read from “answer is A” (stated: answer is (en))."
+    [row] = questions_value(QuestionPage((VERDICT,), 1), 0)["rows"]
+    assert row["basis"] == ""
 
 
 def test_a_run_without_name_or_questions_still_has_a_name_and_a_share() -> None:

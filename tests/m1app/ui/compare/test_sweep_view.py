@@ -166,6 +166,7 @@ def test_a_column_tells_its_cut_its_verdict_and_which_cells_it_stands_for() -> N
     assert (cell["verdict_label"], cell["ended"]) == ("✗ Wrong: B, target A", "stopped naturally at 6 tokens, 2 cells")
     assert cell["also"] == "Also the answer for: 16 tokens, 0 rounds"
     assert cell["answer"] == "The answer is B."
+    assert cell["basis"] == ""
 
 
 def test_the_trajectory_has_a_point_for_each_cut_and_a_mark_for_each_wait() -> None:

@@ -177,3 +177,14 @@ def test_details_say_how_to_make_the_trace_again() -> None:
         "2026-03-01 09:30:00 UTC",
     )
     assert details["Prompt SHA-256"] == "f" * 64
+
+
+def test_what_the_letter_rests_on_is_shown() -> None:
+    read = a_trace(letter_rule="stated: final answer (en)", letter_start=0, letter_end=2, strict_version=2)
+    assert pane_value(read)["result"]["basis"] == "Read from “A” (stated: final answer (en))."
+    assert pane_value(a_trace())["result"]["basis"] == ""
+
+
+def test_an_answer_that_settles_on_nothing_says_why() -> None:
+    unread = a_trace(answer_letter=None, is_correct=False, letter_rule="unsettled: answer is (en)", strict_version=2)
+    assert "only with a doubt" in pane_value(unread)["result"]["verdict_label"]
