@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from m1app.question.paste_words import keeps_hyphen
 
-_DIVIDED = re.compile(r"([^\W\d_]+)[-‐\u00ad]\Z")
+# Nobody divides a word after its first letter: "vitamin K-" goes on with another word.
+_DIVIDED = re.compile(r"([^\W\d_]{2,})[-‐\u00ad]\Z")
 _LAST_WORD_CHARACTERS = 40
 _OWN_LINE = re.compile(r"\s{0,40}(?:[-+•·‣▪◦●○*■□☐☑>#|]\s|\||\(?(?:\d{1,2}|[A-Za-z])[.):]\s|[^\n]{0,200}\t)")
 _SENTENCE_END = re.compile(r"[.!?:;。！？：；؟][\"'”’)\]*_]{0,3}\Z")

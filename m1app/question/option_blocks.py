@@ -185,17 +185,21 @@ class _Judged:
         return find_markers(self._body())
 
     def _body(self) -> str:
-        """The text up to the end of the list, without footers; a line that only abbreviates a name is no option."""
-        kept: list[str] = []
+        return "\n".join(self._body_lines().values())
+
+    def _body_lines(self) -> dict[int, str]:
+        """Lines up to the end of the list by index, without footers; one that only abbreviates a name is no option."""
+        kept: dict[int, str] = {}
         footers = set(self._footers)
         for index, line in enumerate(self._lines[: self._own_end()]):
             if index > self._list.start and line.strip() and line.strip() in footers:
                 continue
-            if index > self._list.start and self._is_organism(index, kept[-1]):
-                kept[-1] = f"{kept[-1]} {line.strip()}"
+            last = next(reversed(kept), index)
+            if index > self._list.start and self._is_organism(index, kept[last]):
+                kept[last] = f"{kept[last]} {line.strip()}"
             else:
-                kept.append(line)
-        return "\n".join(kept)
+                kept[index] = line
+        return kept
 
     def _is_organism(self, index: int, before: str) -> bool:
         """Whether a line goes on with an abbreviated name: "E. coli" below "D. Infection with"."""
@@ -223,7 +227,7 @@ class _Judged:
             line = joined((text.removesuffix("**") if is_bold else text).split("\n"))
             options[marker.letter.upper()], mark = without_correct_mark(line)
             marks.append(mark)
-        start = body[: markers[0].start].count("\n")
+        start = list(self._body_lines())[body[: markers[0].start].count("\n")]
         made = self._made(options, marks)
         # Options may begin within a line: then the lines of the stem end there.
         return Block(self.certainty, made.options, {}, made.marked, start, made.end, made.left_out)

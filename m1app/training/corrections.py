@@ -7,8 +7,6 @@ contains unmarked errors: it is cut there and closed with the target.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from m1app.training.verification import Verdict, verify
-
 
 @dataclass(frozen=True, slots=True)
 class CorrectedSpan:
@@ -43,6 +41,9 @@ def correct(
         spans: the corrected spans; one whose text is not found at its position is skipped.
         facts: all corrected facts, including those about the case as a whole.
     """
+    # Reads the rules of every language: the process that reads files needs them for corrections only.
+    from m1app.training.verification import Verdict, verify
+
     fixed, end = _replaced(reasoning, [span for span in spans if span.is_thinking])
     fixed_answer, _ = _replaced(answer, [span for span in spans if not span.is_thinking])
     if target is None or verify(fixed_answer, options, target) is Verdict.AGREES:

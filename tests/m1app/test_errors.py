@@ -14,6 +14,7 @@ _OTHER_ENVIRONMENTS = ("m1app.training.sft", "storage.migrations.env", "storage.
 _FOR_THE_PROGRAM = {
     "m1app.question_sets.row_values.RowProblem",
     "models.weights.gguf_check.BadModelFile",
+    "models.weights.model_shape.NoShape",
     "models.profiles.chat_template.BadTemplate",  # templates are rendered in a process of their own
     "models.profiles.proposal.NoProposal",
     "models.servers.llama_worker.BadConfiguration",  # of a process of its own, whose owner reads its log

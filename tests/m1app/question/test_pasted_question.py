@@ -382,3 +382,9 @@ def test_hostile_text_of_two_hundred_thousand_characters_is_read(unit: str) -> N
     # Where a pattern tried every way to share characters, this would not end within the tests' time limit.
     with contextlib.suppress(InvalidQuestion):
         read_paste((unit * 200_000)[:200_000])
+
+
+def test_a_footer_before_the_options_takes_no_line_of_the_question() -> None:
+    paste = read_paste("A. Iron\nB. Zinc\nPage 3 of 9\nA man has pain.\nA) x B) y C) z")
+    (split,) = paste.offers
+    assert "A man has pain." in split.questions[0].stem

@@ -178,9 +178,9 @@ def test_twenty_six_options_are_read():
     assert parse_question(f"Which?\n{format_options(options)}").options == options
 
 
-# Printable text without anything that looks like an option's letter.
+# Printable text without anything that looks like an option's letter, a table's edge or the mark of a right answer.
 plain_texts = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=".:)-–—*．：）。　(（"), min_size=1
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=".:)-–—*．：）。　(（|←√☑✅✓✔"), min_size=1
 )
 plain_lines = plain_texts.map(str.strip).filter(lambda text: text and len(text.split("\n")) == 1)
 any_options = st.lists(st.text(min_size=1), min_size=2, max_size=26).map(
@@ -192,7 +192,8 @@ any_options = st.lists(st.text(min_size=1), min_size=2, max_size=26).map(
 def test_question_comes_back_from_its_formatted_form(stem, texts):
     assume(not texts[-1].endswith("?"))
     options = dict(zip(LETTERS, texts, strict=False))
-    stem = f"Q {stem} end"
+    # A question: without one, lines of measured values are facts as well.
+    stem = f"Q {stem} end?"
     assert parse_question(f"{stem}\n{format_options(options)}\nAnswer: B") == QuestionText(stem, options, "B")
 
 
