@@ -303,7 +303,7 @@ def _number_at(marked: Marked, options: Options, place: int) -> Mention | None:
     if token.text[0].isdigit() and marked.is_boundary(marked.skip_closers(place + 1)) and _is_led(marked, place):
         letters = options.number_letters(token.text)
         # "2" may be the second option, too.
-        is_place = token.text.isdigit() and options.at(int(token.text[:4])) is not None
+        is_place = token.text.isdecimal() and options.at(int(token.text[:4])) is not None
         if len(letters) == 1 and not is_place:
             return Mention(letters, place, place + 1, is_text=True)
     number = int(token.text) if re.fullmatch(r"[0-9]{1,2}", token.text) else marked.rules.numbers.get(token.text)
@@ -312,11 +312,11 @@ def _number_at(marked: Marked, options: Options, place: int) -> Mention | None:
     before, after = marked.mark_until(place - 1), marked.mark_at(place + 1)
     is_named = before is not None and before.plays(Role.OPTION_WORDS) and not before.plays(Role.CONCLUDES)
     is_named_after = after is not None and after.plays(Role.OPTION_WORDS_AFTER)
-    is_ordinal = not token.text.isdigit() and after is not None and after.plays(Role.OPTION_WORDS)
+    is_ordinal = not token.text.isdecimal() and after is not None and after.plays(Role.OPTION_WORDS)
     letter = options.at(number)
     if letter is None or not (is_named or is_named_after or is_ordinal):
         return None
-    if token.text.isdigit() and options.number_letters(token.text) - {letter}:
+    if token.text.isdecimal() and options.number_letters(token.text) - {letter}:
         return None
     end = after.end if after is not None and not is_named else place + 1
     letters = frozenset({letter})

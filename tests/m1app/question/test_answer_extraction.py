@@ -435,6 +435,11 @@ def test_any_answer_gives_an_option_or_none_and_a_span_that_fits(text, options):
     assert bool(found.span) == (found.how not in (How.NO_ANSWER, How.OPEN_QUESTION))
 
 
+@pytest.mark.parametrize("text", ["²", "The answer is ²", "x² + ①", "Option ⁴"])
+def test_signs_that_only_look_like_numbers_choose_nothing(text):
+    assert extract_answer(text, {"A": "Iron", "B": "Zinc"}).letter is None
+
+
 @given(
     st.dictionaries(st.sampled_from("ABCDEF"), st.text(st.characters(categories=["L", "N", "P", "Z"]))),
     st.sampled_from("ABCDEF"),
