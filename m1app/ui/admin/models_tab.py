@@ -1,7 +1,6 @@
 """The models tab: what is here, what runs, what would fit; find, fetch, use and remove."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.engines.library_records import Fetch, LibraryModel, Offer, OfferedFile, Presence, Suggested
 from m1app.engines.trial import Trial
+from m1app.ui.admin.live_value import LiveValue
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
-from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size
 from models.profiles import ProfileMatch
 
@@ -28,16 +27,12 @@ class ModelsTab:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._library = services.models
-        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self.list = page_component("admin/models", element_id="admin-library", events=("ask",))
+        self._live = LiveValue(self.list, self._shown, tick_seconds=_TICK_SECONDS, shared_seconds=_SHARED_SECONDS)
 
     def wire(self, demo: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the handlers; progress is sent while something is fetched."""
-        sent = gr.State("")
-        outputs = [self.list, sent]
-        for opened in (demo.load, tab.select):
-            opened(self._on_tick, sent, outputs, **QUIET)
-        gr.Timer(_TICK_SECONDS).tick(self._on_tick, sent, outputs, **QUIET)
+        self._live.wire(demo.load, tab.select)
         self.list.ask(self._on_ask, None, self.list, trigger_mode="multiple", **QUIET)
 
     @property
@@ -53,14 +48,6 @@ class ModelsTab:
             "try": self._try,
             "remove": self._remove,
         }
-
-    async def _on_tick(self, sent: str) -> tuple[Any, Any]:
-        try:
-            value = await self._ticks.get("", self._shown)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            value = {"broken": message_of(exc)}
-        text = json.dumps(value, sort_keys=True)
-        return (gr.skip(), gr.skip()) if text == sent else (value, text)
 
     async def _on_ask(self, event: gr.EventData) -> dict[str, Any]:
         asked = event._data

@@ -1,16 +1,15 @@
 """The section "Servers" of the models tab: what each server is, serves and can do."""
 
-import json
 from typing import Any
 
 import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.engines.server_list import ServerView, instead
+from m1app.ui.admin.live_value import LiveValue
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
-from m1app.ui.shell.shared_reading import SharedReading
 from models.engine.probing import Abilities
 
 _TICK_SECONDS = 4.0
@@ -23,28 +22,19 @@ class ServersSection:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._section = page_component("admin/servers", element_id="admin-servers", events=("look",))
+        self._live = LiveValue(self._section, self._shown, tick_seconds=_TICK_SECONDS, shared_seconds=_SHARED_SECONDS)
 
     def wire(self, demo: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the handlers."""
-        sent = gr.State("")
-        outputs = [self._section, sent]
-        for opened in (demo.load, tab.select):
-            opened(self._on_tick, sent, outputs, **QUIET)
-        gr.Timer(_TICK_SECONDS).tick(self._on_tick, sent, outputs, **QUIET)
+        self._live.wire(demo.load, tab.select)
         self._section.look(self._on_look, None, self._section, **QUIET)
-
-    async def _on_tick(self, sent: str) -> tuple[Any, Any]:
-        value = await self._ticks.get("", self._shown)
-        text = json.dumps(value, sort_keys=True)
-        return (gr.skip(), gr.skip()) if text == sent else (value, text)
 
     async def _on_look(self, event: gr.EventData) -> dict[str, Any]:
         """The section is seen, or somebody wants it to be looked at anew: find out what the servers can do."""
         is_anew = bool(event._data["anew"])
         value = await self._shown(is_probing=True, is_anew=is_anew)
-        self._ticks.forget()
+        self._live.forget()
         return value | {"looked": True}
 
     async def _shown(self, *, is_probing: bool = False, is_anew: bool = False) -> dict[str, Any]:

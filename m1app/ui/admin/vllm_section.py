@@ -1,6 +1,5 @@
 """The section "vLLM on this machine" of the models tab: options, the command they make, start, stop."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -8,10 +7,10 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.engines.vllm_service import VllmView
+from m1app.ui.admin.live_value import LiveValue
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.page_component import page_component
-from m1app.ui.shell.shared_reading import SharedReading
 from models.servers.managed_server import ServerState
 from models.servers.vllm_fit import Fit, gib
 
@@ -39,29 +38,17 @@ class VllmSection:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._section = page_component("admin/vllm", element_id="admin-vllm", events=("ask",))
+        self._live = LiveValue(self._section, self._shown, tick_seconds=_TICK_SECONDS, shared_seconds=_SHARED_SECONDS)
 
     def wire(self, demo: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the handlers."""
-        sent = gr.State("")
-        outputs = [self._section, sent]
-        for opened in (demo.load, tab.select):
-            opened(self._on_tick, sent, outputs, **QUIET)
-        gr.Timer(_TICK_SECONDS).tick(self._on_tick, sent, outputs, **QUIET)
+        self._live.wire(demo.load, tab.select)
         self._section.ask(self._on_ask, None, self._section, trigger_mode="multiple", **QUIET)
 
     @property
     def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:
         return {"choose": self._choose, "start": self._start, "stop": self._stop}
-
-    async def _on_tick(self, sent: str) -> tuple[Any, Any]:
-        try:
-            value = await self._ticks.get("", self._shown)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            value = {"broken": message_of(exc)}
-        text = json.dumps(value, sort_keys=True)
-        return (gr.skip(), gr.skip()) if text == sent else (value, text)
 
     async def _on_ask(self, event: gr.EventData) -> dict[str, Any]:
         asked = event._data
@@ -71,7 +58,7 @@ class VllmSection:
             self._services.access.audit.note_soon(f"vllm.{action}")
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             reply = {"error": message_of(exc)}
-        self._ticks.forget()
+        self._live.forget()
         try:
             shown = await self._shown()
         except Exception as exc:  # noqa: BLE001 - the UI boundary
