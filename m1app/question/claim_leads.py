@@ -20,8 +20,6 @@ class _Lead:
     language: str
     first: int
     is_hypothetical: bool = False
-    is_distant: bool = False
-    """Other words stand between: "the answer *to this question* is"."""
 
 
 _LEADING = (
@@ -179,7 +177,7 @@ class Leads(Judgements):
             if mark is not None:
                 for role in (Role.FINALS, Role.NOUNS, Role.RIGHTS):
                     if mark.plays(role):
-                        return _Lead(role, mark.language(role), mark.start, is_hypothetical, is_distant=True)
+                        return _Lead(role, mark.language(role), mark.start, is_hypothetical)
                 if mark.plays(Role.IS) and not mark.plays(Role.FILLERS):
                     return None
                 place = mark.start - 1
