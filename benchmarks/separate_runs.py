@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from m1app.question.scoring import lead_in, score
+from m1app.question.answers.scoring import lead_in, score
 from m1app.runs.pass_plan import PassPlan
 from models.engine.protocol import CompletionChunk, CompletionRequest, Engine, FinishReason, TokenIds
 from models.thinking.budget_forcing import ThinkingFinish, choose_wait, closing

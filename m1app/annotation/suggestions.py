@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from m1app.annotation.selectors import select
-from m1app.question.answer_extraction import extract_answer
+from m1app.question.answers.extraction import extract_answer
 from storage.annotations.records import AnnotationContent, Case, Part
 
 

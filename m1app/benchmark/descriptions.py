@@ -1,7 +1,7 @@
 """Benchmark runs and comparisons in words, the same on the page and in the report."""
 
 from m1app.benchmark.intervals import PairedComparison
-from m1app.question.scoring import STRICT_VERSION
+from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.wording import counted, p_value, points, tokens_account
 from storage.benchmarks.records import BenchmarkRun
 

@@ -1,6 +1,6 @@
 """Results of one item: its sweep's answers scored by both rules, one result per cell and pass. Pure."""
 
-from m1app.question.scoring import lead_in, score
+from m1app.question.answers.scoring import lead_in, score
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
 from models.profiles import Profile, Profiles
 from models.thinking.sweep import Cell, grid

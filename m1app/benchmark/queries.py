@@ -107,7 +107,7 @@ class QuestionPage:
 class BenchmarkReading:
     """Queries runs. Methods that take a run id may raise RecordNotFound; all may raise StorageError.
 
-    `rule` is "strict" or "m1", see `m1app.question.scoring`.
+    `rule` is "strict" or "m1", see `m1app.question.answers.scoring`.
     """
 
     def __init__(self, database: Database) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict
 
 from m1app.benchmark.errors import BenchmarkRefused
-from m1app.question.scoring import STRICT_VERSION
+from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import check_whole, sampling_of
 from m1app.runs.sweep_request import SweepSettings, check_settings

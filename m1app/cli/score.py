@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from m1app.cli.terminal import add_json, write, write_json
+from m1app.question.answers.scoring import RULES, STRICT_VERSION, Score, score
 from m1app.question.errors import InvalidAnswers
-from m1app.question.scoring import RULES, STRICT_VERSION, Score, score
 from m1app.wording import basis_label, percent
 
 

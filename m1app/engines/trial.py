@@ -4,7 +4,7 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from m1app.question.scoring import lead_in, score
+from m1app.question.answers.scoring import lead_in, score
 from m1app.question.wording import render_question
 from models.engine.protocol import CompletionRequest, Engine
 from models.profiles import Profile

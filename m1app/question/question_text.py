@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from m1app.question.errors import InvalidQuestion
-from m1app.question.option_blocks import Block, Certainty
-from m1app.question.option_lists import find_lists
-from m1app.question.paste_answer import letter_of
-from m1app.question.paste_words import stated_answer
-from m1app.question.pasted_question import read_paste
+from m1app.question.pastes.answer_line import letter_of
+from m1app.question.pastes.line_kinds import stated_answer
+from m1app.question.pastes.option_blocks import Block, Certainty
+from m1app.question.pastes.option_lists import find_lists
+from m1app.question.pastes.pasted_question import read_paste
 from m1app.question.prompt_text import (
     OptionMarker,
     check_doubled,

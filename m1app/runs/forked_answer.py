@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from m1app.background import reported
 from m1app.errors import log_words
-from m1app.question.scoring import lead_in, letter_basis, score
+from m1app.question.answers.scoring import lead_in, letter_basis, score
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import ReachedCut
 from models.engine.protocol import TokenIds

@@ -14,7 +14,7 @@ from m1app.background import reported
 from m1app.errors import log_words
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
-from m1app.question.scoring import lead_in, letter_basis, score
+from m1app.question.answers.scoring import lead_in, letter_basis, score
 from m1app.runs.live_run import LiveRun
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from m1app.question.scoring import lead_in, score
+from m1app.question.answers.scoring import lead_in, score
 from m1app.question.wording import render_question
 from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from m1app.question.answers.scoring import score
 from m1app.question.prompt_text import match_option_text, narrow
-from m1app.question.scoring import score
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)*]*\s+|\n+")
 _WORD_START = re.compile(r"(?<!\w)\w")

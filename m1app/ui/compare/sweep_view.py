@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from m1app import wording
-from m1app.question.paste_summary import first_words
+from m1app.question.pastes.summary import first_words
 from m1app.runs.sweep_reading import (
     CellReading,
     CellState,

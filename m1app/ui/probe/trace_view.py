@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from m1app.question.paste_summary import first_words
-from m1app.question.scoring import no_letter_reason, score
+from m1app.question.answers.scoring import no_letter_reason, score
+from m1app.question.pastes.summary import first_words
 from m1app.runs.probe import scored_text
 from m1app.wording import basis_label, percent, state_label, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState

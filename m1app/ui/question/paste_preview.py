@@ -3,9 +3,9 @@
 from typing import Any
 
 from m1app.question.errors import InvalidQuestion
-from m1app.question.line_breaks import has_soft_breaks, join_soft_breaks
-from m1app.question.paste_summary import options_summary, paste_summary
-from m1app.question.pasted_question import Offer, OfferKind, Paste, read_paste
+from m1app.question.pastes.line_breaks import has_soft_breaks, join_soft_breaks
+from m1app.question.pastes.pasted_question import Offer, OfferKind, Paste, read_paste
+from m1app.question.pastes.summary import options_summary, paste_summary
 from m1app.question.question_text import format_options, parse_options_and_answer
 
 _MOST_CHARACTERS = 200_000

@@ -11,7 +11,7 @@ from m1app.privacy.service import IdentifierCheck
 from m1app.privacy.words import findings_text
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import LibraryQuestion, load_library
-from m1app.question.pasted_question import read_paste
+from m1app.question.pastes.pasted_question import read_paste
 from m1app.question.question_text import format_options, parse_options_and_answer
 from m1app.ui.question.paste_preview import preview_value
 from m1app.ui.shell.events import QUIET, Updates

@@ -19,7 +19,7 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
-from m1app.question.scoring import STRICT_VERSION
+from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings

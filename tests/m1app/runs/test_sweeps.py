@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
+from m1app.question.answers.scoring import Score, score
 from m1app.question.library import load_library
-from m1app.question.scoring import Score, score
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.live_pass import LivePass
 from m1app.runs.live_sweep import LiveSweep

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from m1app.question.scoring import lead_in, score
+from m1app.question.answers.scoring import lead_in, score
 from m1app.question.wording import render_question
 from m1app.training.errors import NoChatTemplate
 from m1app.training.rendering import (

@@ -8,7 +8,7 @@ import pytest
 
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.queries import QuestionPage
-from m1app.question.scoring import STRICT_VERSION
+from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.ui.benchmarks.query import BadAddress, cell_of, choice_of, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState

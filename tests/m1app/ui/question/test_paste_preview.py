@@ -2,7 +2,7 @@
 
 import pytest
 
-from m1app.question.paste_summary import first_words
+from m1app.question.pastes.summary import first_words
 from m1app.ui.question.paste_preview import preview_value
 
 PASTED = "Which gland makes cortisol?\nA. Adrenal\nB. Thyroid\nAnswer: A"

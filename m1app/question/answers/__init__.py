@@ -1,0 +1,1 @@
+"""Which option an answer commits to, and whether that is right."""

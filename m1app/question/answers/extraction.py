@@ -1,0 +1,153 @@
+"""Which option an answer commits to: the scoring rule `strict`.
+
+An answer commits with a box, a tag or a JSON field, with a statement ("the answer is C"), or by naming the option
+alone. What is said of another case, by others, or with a doubt does not count; neither does a mere mention. Where
+several options remain, and none of them corrects the others, no letter is read. Nothing is guessed: m1's published
+scorer, from which this deviates on purpose, falls back to any capital letter and to the most similar option.
+
+The words are in `rules`, a file a language. Everything here runs over the answer once, with steps of bounded
+size. The thinking must be cut off before, unless it stands between tags.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from m1app.question.answers.claim_finding import find_claims, name_only
+from m1app.question.answers.claims import Claim, How
+from m1app.question.answers.containers import Container, find_containers
+from m1app.question.answers.marks import Marked
+from m1app.question.answers.mentions import Mention, Options, find_mentions
+from m1app.question.answers.rules import AnswerRules, load_rules
+from m1app.question.answers.settling import settle
+
+_MAX_DEPTH = 3
+# Read when the module is imported: answers are read on the event loop, which must not wait for files.
+_RULES = load_rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The option an answer commits to, and where."""
+
+    letter: str | None
+    """A key of the options; None if the answer does not commit to exactly one."""
+    how: How
+    span: tuple[int, int] | None
+    """Start and end of `answer_text` in the answer, in code points; None if nothing was found."""
+    answer_text: str
+    """The text that names the option; empty if nothing was found."""
+    rule: str = ""
+    """What the letter rests on, and the language of the words: "says (en)"."""
+    basis: tuple[int, int] | None = None
+    """Start and end of the words it rests on, with `answer_text`: "the answer is C"."""
+
+
+def extract_answer(text: str, options: Mapping[str, str]) -> Extraction:
+    """Return the option that an answer commits to.
+
+    Args:
+        text: the answer, without the thinking.
+        options: letter -> text; empty for an open question, which has no letter to extract.
+    """
+    if not options:
+        return Extraction(None, How.OPEN_QUESTION, None, "")
+    return _read(text, Options(options), _RULES, depth=0)
+
+
+def _read(text: str, options: Options, rules: AnswerRules, depth: int) -> Extraction:
+    masked, containers = find_containers(text, rules) if depth < _MAX_DEPTH else (text, [])
+    marked = Marked.of(masked, rules)
+    contents = _Contents(text, options, rules, containers, depth)
+    mentions = find_mentions(marked, options, contents.mention)
+    claims = find_claims(marked, mentions, len(options.texts))
+    claim = settle(marked, mentions, claims) or name_only(marked, mentions) or claims.unread
+    if claim is None:
+        return Extraction(None, How.NO_ANSWER, None, "")
+    return _extraction(text, marked, options, claim, contents)
+
+
+def _extraction(text: str, marked: Marked, options: Options, claim: Claim, contents: "_Contents") -> Extraction:
+    tokens, mention = marked.tokens, claim.mention
+    container = contents.at(tokens[mention.start].start) if mention.container else None
+    if container is not None:
+        span = contents.span(container)
+        basis = (min(tokens[claim.first].start, container.start), container.end)
+    else:
+        span = (tokens[mention.start].start, tokens[mention.end - 1].end)
+        basis = (min(tokens[claim.first].start, span[0]), max(tokens[claim.end - 1].end, span[1]))
+    letter, *others = sorted(claim.letters) or [""]
+    how = claim.how
+    if others or (how is not How.UNSETTLED and options.are_letters and not (mention.is_text or mention.container)):
+        how = How.AMBIGUOUS
+    elif letter not in options.texts:
+        how = How.NOT_AN_OPTION
+    is_read = how not in (How.AMBIGUOUS, How.UNSETTLED, How.NOT_AN_OPTION)
+    return Extraction(letter if is_read else None, how, span, text[slice(*span)], claim.rule, basis)
+
+
+class _Contents:
+    """What the containers of an answer hold."""
+
+    def __init__(
+        self, text: str, options: Options, rules: AnswerRules, containers: list[Container], depth: int
+    ) -> None:
+        self._by_start = {each.start: each for each in containers}
+        self._text, self._options, self._rules, self._depth = text, options, rules, depth
+        self._read: dict[int, Extraction] = {}
+
+    def mention(self, start: int, place: int) -> Mention | None:
+        """The container at a position as a mention; without letters if it names no option."""
+        container = self.at(start)
+        if container is None:
+            return None
+        found = self.read(container)
+        if found.letter is not None:
+            letters = frozenset({found.letter})
+        elif found.how in (How.AMBIGUOUS, How.UNSETTLED):
+            letters = frozenset(self._options.texts)
+        else:
+            letters = frozenset({found.answer_text.upper()} if found.how is How.NOT_AN_OPTION else ())
+        return Mention(letters, place, place + 1, container=container.kind)
+
+    def at(self, start: int) -> Container | None:
+        return self._by_start.get(start)
+
+    def read(self, container: Container) -> Extraction:
+        if container.start not in self._read:
+            content = self._text[container.content_start : container.content_end]
+            if container.kind == "field":
+                content = _unescape(content)
+            self._read[container.start] = _read_content(content, self._options, self._rules, self._depth + 1)
+        return self._read[container.start]
+
+    def span(self, container: Container) -> tuple[int, int]:
+        """Where the option is named in it; all of its content if it names none."""
+        found, start = self.read(container), container.content_start
+        if found.span is None:
+            return start, container.content_end
+        return start + found.span[0], start + found.span[1]
+
+
+def _read_content(content: str, options: Options, rules: AnswerRules, depth: int) -> Extraction:
+    """The option in a box, tag or field; a number may be the start of an option's text."""
+    found = _read(content, options, rules, depth)
+    if found.how is How.NO_ANSWER and len(content) < 60:
+        letter = _small_letter(content, options)
+        if letter:
+            start = content.index(letter)
+            return Extraction(options.by_letter[letter.upper()], How.LINE, (start, start + 1), letter)
+    return found
+
+
+_ESCAPES = {"n": " \n", "t": "  ", "r": "  ", '"': ' "', "'": " '", "\\": " \\"}
+
+
+def _unescape(text: str) -> str:
+    """JSON's escapes as what they stand for, in as many characters."""
+    return re.sub(r"\\([ntr\"'\\])", lambda found: _ESCAPES[found[1]], text)
+
+
+def _small_letter(content: str, options: Options) -> str:
+    stripped = content.strip(" \t\n\"'`*_$.(){}[]")
+    return stripped if len(stripped) == 1 and stripped.upper() in options.by_letter else ""

@@ -1,0 +1,1 @@
+"""Reads a pasted text as a question: its stem, options and target."""
