@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from m1app.engines.service import DEFAULT_MODEL_ID
+from m1app.engines.own_engine import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, load_settings
 from models.weights.catalog import Catalog
 from models.weights.download import download

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from benchmarks.app_process import weights_directory
 from benchmarks.steady_engine import MODEL, steady_engine
-from m1app.engines.service import DEFAULT_MODEL_ID
+from m1app.engines.own_engine import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings, load_settings
 from models.engine.endpoint import Endpoint
 from models.servers.llama_server import llama_server

@@ -28,7 +28,7 @@ from benchmarks import report
 from benchmarks.app_process import free_port, weights_directory
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.bootstrap import Services, build_services
-from m1app.engines.service import DEFAULT_MODEL_ID
+from m1app.engines.own_engine import DEFAULT_MODEL_ID
 from m1app.settings import EngineChoice, Settings
 from models.weights.catalog import Catalog
 from models.weights.download import download

@@ -1,23 +1,19 @@
-"""The app's engine and its lifecycle: download weights, start, watch, restart, stop.
+"""Which engine answers: the app's own one, further models of it, vLLM beside it, more servers; and their clients.
 
-The settings choose one engine; it may serve several models, and more servers may be configured. It starts in a separate
-thread, so that the page opens while the weights load.
+The app's own engine and its lifecycle are in `own_engine`.
 """
 
 import asyncio
 import logging
-import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 from m1app.access.person import Permission, needs
-from m1app.background import reported, start_task, start_thread
-from m1app.engines.chosen_model import ChosenModel
+from m1app.background import start_task, start_thread
 from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.engines.managed_vllm import VLLM_PLACE, ManagedVllm
-from m1app.engines.own_servers import embedded_server, replica_clients
+from m1app.engines.own_engine import DEFAULT_MODEL_ID, LOAD_SECONDS, EngineStatus, OwnEngine
+from m1app.engines.own_servers import replica_clients
 from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.server_place import ServerPlace
 from m1app.engines.shared_endpoint import SharedEndpoint
@@ -27,50 +23,18 @@ from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo
 from models.engine.replicas import Replicas
-from models.errors import CatalogError, ModelsError, ServerStartFailed, UnknownModel
+from models.errors import CatalogError, ModelsError
 from models.profiles import ProfileMatch, Profiles, named_profile
-from models.servers.managed_server import ManagedServer, ServerState
+from models.servers.managed_server import ManagedServer
 from models.servers.restarts import RestartPolicy
 from models.weights.catalog import Catalog
-from models.weights.download import download
-from models.weights.download_progress import DownloadProgress
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_MODEL_ID = "smollm2-135m"
-"""The embedded model: small enough to run anywhere, too small to know medicine."""
-
-
-class EngineState(StrEnum):
-    """Lifecycle state of the engine."""
-
-    DOWNLOADING = "downloading weights"
-    STARTING = "starting"
-    READY = "ready"
-    RESTARTING = "restarting"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """Engine status for the header."""
-
-    choice: EngineChoice
-    state: EngineState
-    message: str
-    """One line for users; empty if all is well."""
-    model: str
-    """Model id, if known."""
-
 
 MORE_ENGINE_SECONDS = 10.0
 """How long an additional server may take to list its models, before those of the others are shown without them."""
 
 _MOST_CLIENTS = 32
-_LOAD_SECONDS = 300.0
-"""How long a model may take to load before the earlier one is used again."""
-
 _UNATTENDED = RestartPolicy(max_restarts=100)
 """For a job's own engine: there is nobody to press Restart, and the job decides how long to wait."""
 
@@ -88,23 +52,17 @@ class EngineService:
         self._settings = settings
         self._shared = SharedEndpoint(settings.home / "run" / "vllm.json")
         self._is_worker = is_worker
-        self._borrows = is_worker and settings.engine is EngineChoice.VLLM
         self._catalog = LiveCatalog(catalog, settings.home / "catalog.toml")
-        self._policy = _UNATTENDED if is_worker else None
-        self._chosen = ChosenModel(settings.home)
-        self._embedded = EmbeddedModels(settings, self._catalog, self._policy, self._is_generating)
-        self.vllm = ManagedVllm(settings, self._catalog, self._shared, self._policy)
+        policy = _UNATTENDED if is_worker else None
+        self._embedded = EmbeddedModels(settings, self._catalog, policy, self._is_generating)
+        self.vllm = ManagedVllm(settings, self._catalog, self._shared, policy)
         self._vllm = VllmRunner(self.vllm)
+        self._own = OwnEngine(settings, self._catalog, self._vllm, self._shared, policy, is_worker=is_worker)
         self._profiles = profiles
-        self._server: ManagedServer | None = None
         self._engines: OrderedDict[str, OpenAIEngine | Replicas] = OrderedDict()
         """Clients by model, the last used one last. Names come from people: those that nobody serves are dropped."""
         self._onlookers: dict[str, OpenAIEngine] = {}
         self._more = {each.base_url.partition("://")[2]: each for each in settings.more_endpoints}
-        self._starter: threading.Thread | None = None
-        self._is_closing = threading.Event()
-        self._progress = ""
-        self._start_error = ""
 
     @property
     def choice(self) -> EngineChoice:
@@ -114,7 +72,7 @@ class EngineService:
     @property
     def is_demo(self) -> bool:
         """True for the embedded demo model, whose answers are at chance level."""
-        return self.choice is EngineChoice.EMBEDDED and self._model_id() == DEFAULT_MODEL_ID
+        return self.choice is EngineChoice.EMBEDDED and self._own.model == DEFAULT_MODEL_ID
 
     def catalog(self) -> Catalog:
         """Return the model catalog with the user's entries as they are now; blocks if their file has changed."""
@@ -127,24 +85,15 @@ class EngineService:
         """
         if self.choice is not EngineChoice.VLLM and not self._is_worker:
             start_thread(self._vllm.take_over, "vllm-take-over")
-        is_starting = self._starter is not None and self._starter.is_alive()
-        if self.choice is EngineChoice.REMOTE or self._borrows or self._server is not None or is_starting:
-            return
-        self._start_error, self._progress = "", ""
-        self._starter = start_thread(self._start, "engine-start")
+        self._own.start()
 
     def wait_ready(self, timeout_seconds: float) -> None:
         """Block until a managed engine is ready; raises ModelsError if it cannot start."""
-        if self._starter:
-            self._starter.join(timeout_seconds)
-        if self._start_error:
-            raise ServerStartFailed(self._start_error)
-        if self._server:
-            self._server.wait_ready(timeout_seconds)
+        self._own.wait_ready(timeout_seconds)
 
     def engine(self, model: str = "") -> OpenAIEngine | Replicas:
         """Return the client for a model, named as in `models`; empty means the default."""
-        name = model or self._model_id()
+        name = model or self._own.model
         if name not in self._engines:
             served, place = read_served_name(name)
             other = self._more.get(place)
@@ -157,7 +106,7 @@ class EngineService:
             elif replicas := self._settings.replica_endpoints:
                 self._engines[name] = replica_clients(replicas, name or None)
             else:
-                self._engines[name] = OpenAIEngine(self._endpoint, self._served_name(name) or None)
+                self._engines[name] = OpenAIEngine(self._own.endpoint, self._own.served_name(name) or None)
             if len(self._engines) > _MOST_CLIENTS:
                 self._drop_clients()
         self._engines.move_to_end(name)
@@ -186,7 +135,7 @@ class EngineService:
                 for url, each in engine.engines.items()
             ]
         title = {EngineChoice.EMBEDDED: "Embedded engine", EngineChoice.VLLM: "Managed vLLM"}
-        address = self._settings.engine_url or _address_of(self._server)
+        address = self._settings.engine_url or _address_of(self._own.server)
         return [ServerPlace("own", title.get(self.choice, "Remote engine"), address, self._client, self.hardware)]
 
     def _further_places(self) -> list[ServerPlace]:
@@ -224,7 +173,7 @@ class EngineService:
     @property
     def hardware(self) -> str:
         """Where the app's engine runs, in words, such as "CPU, 4 threads"; empty if that is not known."""
-        return self._server.status().hardware if self._server else ""
+        return self._own.server.status().hardware if self._own.server else ""
 
     def _drop_clients(self) -> None:
         """Drop the clients that were unused longest; one that is referred to elsewhere goes on working."""
@@ -245,12 +194,9 @@ class EngineService:
 
     def _is_further(self, model: str) -> bool:
         """Whether it is an additional model of the embedded engine."""
-        if self.choice is not EngineChoice.EMBEDDED or not model or self._served_name(model) == self._own_id():
+        if self.choice is not EngineChoice.EMBEDDED or not model:
             return False
-        return model in self._embedded.names()
-
-    def _own_id(self) -> str:
-        return self._served_name(self._model_id())
+        return self._own.served_name(model) != self._own.served_model and model in self._embedded.names()
 
     async def models(self) -> tuple[str, ...]:
         """Names of the available models; raises ModelsError if the engine is unavailable.
@@ -304,39 +250,23 @@ class EngineService:
 
     def status(self) -> EngineStatus:
         """Return the engine's status; never fails and contacts no server."""
-        if self.choice is EngineChoice.REMOTE:
-            return EngineStatus(self.choice, EngineState.READY, self._address(), self._model_id())
-        if self._borrows:
-            return EngineStatus(self.choice, EngineState.READY, "of the app", self._model_id())
-        if self._start_error:
-            return EngineStatus(self.choice, EngineState.FAILED, self._start_error, self._model_id())
-        if self._server is None:
-            return EngineStatus(self.choice, EngineState.DOWNLOADING, self._progress, self._model_id())
-        server = self._server.status()
-        is_ready = server.state is ServerState.READY
-        message = "" if is_ready else " ".join(filter(None, (server.message, server.loading)))
-        return EngineStatus(self.choice, EngineState(server.state.value), message, self._model_id())
+        return self._own.status()
 
     @needs(Permission.MANAGE)
     def log_tail(self, lines: int = 40) -> str:
         """The last log lines of a managed engine; empty for a remote one."""
-        return "\n".join(self._server.log_tail(lines)) if self._server else ""
+        server = self._own.server
+        return "\n".join(server.log_tail(lines)) if server else ""
 
     @needs(Permission.MANAGE)
     def restart(self) -> None:
         """Restart a managed engine, after a failure or on request."""
-        if self._server is None:
-            self.start()
-        elif self.choice is EngineChoice.VLLM:
-            start_thread(self._restart_vllm, "engine-restart")
-        else:
-            start_thread(self._server.restart, "engine-restart")
+        self._own.restart()
 
     @needs(Permission.MANAGE)
     def stop(self) -> None:
         """Stop a managed engine on request, to free its memory; `restart` starts it again."""
-        if self._server:
-            start_thread(self._server.stop, "engine-stop")
+        self._own.stop()
 
     @needs(Permission.MANAGE)
     async def start_vllm(self) -> None:
@@ -347,7 +277,7 @@ class EngineService:
         Raises:
             ServerError: it is not installed, or cannot fit.
         """
-        await asyncio.to_thread(self._start_vllm)
+        await asyncio.to_thread(self._own.start_vllm)
 
     @needs(Permission.MANAGE)
     async def stop_vllm(self) -> None:
@@ -359,31 +289,17 @@ class EngineService:
         """The managed vLLM as it was started last; None if it was not."""
         return self._vllm.server
 
-    def _start_vllm(self) -> None:
-        server = self._vllm.start(may_ask_hub=True)
-        if self.choice is EngineChoice.VLLM:
-            self._server, self._start_error = server, ""
-
-    def _restart_vllm(self) -> None:
-        """With the options as they are now; one that runs goes on if they are refused."""
-        with reported("restarting vLLM", self._note_restart_error):
-            self._start_vllm()
-
-    def _note_restart_error(self, message: str) -> None:
-        if self._server is None or not self._server.is_active:
-            self._start_error = message
-
     def _endpoint_beside(self) -> Endpoint:
         return self._shared.read() if self._is_worker else self._vllm.endpoint()
 
     @property
     def default_model(self) -> str:
         """Name of the model that is asked when none is named, as it was chosen; empty for a server's only one."""
-        return self._model_id()
+        return self._own.model
 
     def is_default(self, model_id: str) -> bool:
         """Whether it is the model that is asked when none is named."""
-        return self._own_id() == model_id
+        return self._own.served_model == model_id
 
     def is_loaded(self, model_id: str) -> bool:
         """Whether the embedded engine runs it beside the default model."""
@@ -403,36 +319,28 @@ class EngineService:
         Raises:
             ServerError: it does not start; the earlier one is used again.
         """
-        earlier = self._own_id()
+        earlier = self._own.served_model
         if earlier == model_id:
             return
         await self._switch(model_id)
         try:
-            await asyncio.to_thread(self.wait_ready, _LOAD_SECONDS)
+            await asyncio.to_thread(self.wait_ready, LOAD_SECONDS)
         except ModelsError:
             await self._switch(earlier)
             raise
 
     async def _switch(self, model_id: str) -> None:
+        await asyncio.to_thread(self._embedded.unload, model_id)  # Refused while it answers; then nothing changes.
         # Their names stand for other servers now.
         clients = list(self._engines.values())
         self._engines.clear()
-        await asyncio.to_thread(self._start_other, model_id)
+        await asyncio.to_thread(self._own.end_for, model_id)
+        self._own.start()
         await asyncio.gather(*(each.aclose() for each in clients))
-
-    def _start_other(self, model_id: str) -> None:
-        if self._starter is not None:
-            self._starter.join(_LOAD_SECONDS)
-        if self._server is not None:
-            self._server.stop()
-        self._embedded.unload(model_id)
-        self._chosen.choose(model_id)
-        self._server, self._starter = None, None
-        self.start()
 
     async def aclose(self) -> None:
         """Close connections and stop the managed engine."""
-        self._is_closing.set()
+        self._own.close()
         for engine in (*self._engines.values(), *self._onlookers.values()):
             await engine.aclose()
         await asyncio.to_thread(self._leave_servers)
@@ -440,65 +348,7 @@ class EngineService:
     def _leave_servers(self) -> None:
         self._embedded.stop()
         self._vllm.leave()
-        if self._server:
-            self._server.leave()
-
-    def _start(self) -> None:
-        with reported("starting the engine", self._note_start_error):
-            if self.choice is EngineChoice.VLLM:
-                if not self._is_closing.is_set():
-                    self._server = self._vllm.start()
-            else:
-                server = self._make_server()
-                if not self._is_closing.is_set():
-                    self._server = server
-                    server.start()
-
-    def _note_start_error(self, message: str) -> None:
-        self._start_error = message
-
-    def _make_server(self) -> ManagedServer:
-        logs = self._settings.logs_directory
-        model = self._catalog.current().get(self._model_id())
-        download(
-            model,
-            self._settings.models_directory,
-            hub_url=self._settings.hub_url,
-            hub_token=self._settings.hub_token.get_secret_value(),
-            on_progress=self._show_progress,
-        )
-        return embedded_server(self._settings, model, logs / "llama.log", self._policy)
-
-    def _show_progress(self, progress: DownloadProgress) -> None:
-        total = f" of {progress.bytes_total / 1e6:,.0f}" if progress.bytes_total else ""
-        self._progress = f"Weights: {progress.stage.value}, {progress.bytes_done / 1e6:,.0f}{total} MB"
-
-    def _model_id(self) -> str:
-        if self.choice is not EngineChoice.EMBEDDED:
-            return self._settings.model
-        return self._settings.model or self._chosen.id or DEFAULT_MODEL_ID
-
-    def _address(self) -> str:
-        places = [each.base_url for each in self._settings.replica_endpoints]
-        return ", ".join(places) or self._settings.engine_url
-
-    def _served_name(self, model: str) -> str:
-        try:
-            return self._catalog.current().get(model).id if self.choice is EngineChoice.EMBEDDED else model
-        except UnknownModel:
-            return model
-
-    def _endpoint(self) -> Endpoint:
-        if self.choice is EngineChoice.REMOTE:
-            return Endpoint(self._settings.engine_url, self._settings.engine_api_key.get_secret_value())
-        if self._borrows:
-            return self._shared.read()
-        if self._start_error:
-            raise ServerStartFailed(self._start_error)
-        if self._server is None:
-            doing = self._progress or "The model's weights are being downloaded"
-            raise ServerStartFailed(f"The model engine is not ready yet. {doing}. Try again in a moment.")
-        return self._server.endpoint()
+        self._own.leave()
 
 
 def _address_of(server: ManagedServer | None) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from m1app.access.person import Permission, needs
 from m1app.engines.managed_vllm import VLLM_PLACE, VllmPlan, said_arguments, said_command
-from m1app.engines.service import EngineService, EngineState
+from m1app.engines.own_engine import EngineState
+from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
 from models.errors import ServerError, ServerRefused
 from models.servers.managed_server import ServerState

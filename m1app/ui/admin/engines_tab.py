@@ -9,7 +9,7 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.engines.doctor import Finding, examine
-from m1app.engines.service import EngineState
+from m1app.engines.own_engine import EngineState
 from m1app.settings import EngineChoice
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET

@@ -8,7 +8,7 @@ import gradio as gr
 
 from m1app.access.person import Permission, current_person
 from m1app.bootstrap import Services
-from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.own_engine import EngineState, EngineStatus
 from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice
 from m1app.ui.shell.events import QUIET

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from m1app.bootstrap import Services
-from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.own_engine import EngineState, EngineStatus
 from m1app.settings import EngineChoice
 from m1app.ui.shell.shared_reading import SharedReading
 from m1app.wording import size

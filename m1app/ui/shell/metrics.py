@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from m1app.access.person import Permission, current_person
 from m1app.bootstrap import Services
-from m1app.engines.service import EngineState
+from m1app.engines.own_engine import EngineState
 from m1app.runs.totals import FIRST_TOKEN_BOUNDS_SECONDS, RunTotals
 from m1app.ui.shell.access_log import Answered
 from m1app.ui.shell.connections import Connections

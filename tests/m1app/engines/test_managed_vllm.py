@@ -13,7 +13,8 @@ import pytest
 
 from m1app.cli.main import main
 from m1app.engines.managed_vllm import ManagedVllm
-from m1app.engines.service import EngineService, EngineState
+from m1app.engines.own_engine import EngineState
+from m1app.engines.service import EngineService
 from m1app.engines.vllm_service import VllmService, VllmView
 from m1app.gpus import Gpu
 from m1app.settings import EngineChoice, Settings

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from m1app.engines.service import DEFAULT_MODEL_ID, EngineService, EngineState
+from m1app.engines.own_engine import DEFAULT_MODEL_ID, EngineState
+from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
 from models.engine.endpoint import Endpoint
 from models.engine.protocol import EngineInfo, EngineKind
@@ -65,17 +66,17 @@ async def test_embedded_engine_is_started_asked_restarted_and_ended(
     assert await service.models() == (DEFAULT_MODEL_ID,)
     # Asked for by another of its catalog names it is the same model.
     assert await service.engine(DEFAULT_MODEL_ID.upper()).describe() == info
-    before = service._server.status().pid
+    before = service._own._server.status().pid
     service.start()  # runs already: nothing is started beside it
     await asyncio.to_thread(service.wait_ready, 60)
-    assert service._server.status().pid == before
+    assert service._own._server.status().pid == before
     assert await service.engine().describe() == info
     service.restart()
-    assert await asyncio.to_thread(wait_until, lambda: service._server.status().pid not in (before, None), 60)
+    assert await asyncio.to_thread(wait_until, lambda: service._own._server.status().pid not in (before, None), 60)
     await asyncio.to_thread(service.wait_ready, 60)
     assert await service.engine().tokenize("Wait", parse_special=False)
     assert service.log_tail()
-    after = service._server.status().pid
+    after = service._own._server.status().pid
     await service.aclose()
     assert not is_running(before)
     assert not is_running(after)

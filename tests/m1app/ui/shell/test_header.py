@@ -9,7 +9,7 @@ import pytest
 
 from m1app.access.person import Person, acting_as
 from m1app.bootstrap import Services
-from m1app.engines.service import EngineState, EngineStatus
+from m1app.engines.own_engine import EngineState, EngineStatus
 from m1app.engines.watch import EngineReading
 from m1app.settings import EngineChoice, Settings
 from m1app.ui.shell.header import PageHeader, header_value
