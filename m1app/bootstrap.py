@@ -19,6 +19,7 @@ from m1app.backup.service import BackupService
 from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import MAX_IN_FLIGHT
 from m1app.benchmark.service import BenchmarkService
+from m1app.benchmark.strategy_comparison import StrategyReading
 from m1app.engines.model_library import ModelLibrary
 from m1app.engines.profile_library import ProfileLibrary
 from m1app.engines.server_list import ServerList
@@ -73,6 +74,7 @@ class Services:
     jobs: JobService
     benchmarks: BenchmarkService
     benchmark_reading: BenchmarkReading
+    strategy_reading: StrategyReading
     training_data: TrainingDataService
     fine_tuning: FineTuningService
     backups: BackupService
@@ -175,6 +177,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
         jobs=jobs,
         benchmarks=BenchmarkService(database, benchmark_sweeps, engines, profiles, jobs),
         benchmark_reading=BenchmarkReading(database),
+        strategy_reading=StrategyReading(database),
         training_data=training_data,
         fine_tuning=FineTuningService(settings, profiles, jobs, training_data),
         backups=backups,

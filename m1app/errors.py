@@ -4,7 +4,7 @@ AppError
 ├── access: LoginRefused
 ├── annotation: AnnotationError
 ├── backup: BackupError
-├── benchmark: BenchmarkRefused, RunLost
+├── benchmark: BenchmarkRefused, NoStrategies, RunLost
 ├── engines: EnginesError, TemplateRefused
 ├── jobs: JobsError, JobRefused
 ├── privacy: IdentifiersFound, ErasureRefused

@@ -30,3 +30,15 @@ class PairedComparison:
     lost: int
     """Right in the first, wrong in the second."""
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Two ways of answering the same questions, each with a chance of a right answer to each question."""
+
+    difference: float
+    """Mean chance of the first minus that of the second."""
+    low: float
+    high: float
+    p_value: float
+    """Two-sided, see `statistics.paired_difference`; 1 if no question differs."""

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import norm, t, ttest_1samp
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from m1app.benchmark.intervals import PairedComparison, Proportion
+from m1app.benchmark.intervals import PairedComparison, PairedDifference, Proportion
 
 RESAMPLES = 1999
 _SEED = 20_250_400
@@ -77,7 +77,7 @@ def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: fl
     return PairedComparison((gained - lost) / n, float(low), float(high), p_value, gained, lost, n)
 
 
-def _adjusted_wald(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
+def _adjusted_wald(gained: float, lost: float, n: int, level: float) -> tuple[float, float]:
     """Limits of a paired difference (Bonett and Price 2012): adds one to each kind of change."""
     one, other = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     middle = one - other
@@ -138,6 +138,49 @@ def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level:
     right = Counter(cluster for cluster, verdict in zip(clusters, verdicts, strict=True) if verdict)
     sizes = Counter(clusters)
     return _mean_over_sets([Counter((right[cluster], size) for cluster, size in sizes.items())], level, "wilson")
+
+
+def mean_chance(chances: np.ndarray, passes: int, level: float = 0.95) -> Proportion:
+    """Mean over questions of the chance of a right answer, with Wilson's interval at the effective number of verdicts.
+
+    Questions are the sample. As in `clustered_accuracy`, the number is the number of questions if each chance is 0 or
+    1, and larger where chances are in between, at most that of the passes.
+
+    Args:
+        chances: [questions], 0-1; at least one.
+        passes: passes per question, on which the chances rest.
+        level: confidence level.
+    """
+    n, value = len(chances), float(chances.mean())
+    size = float(n)
+    variance = float(chances.var(ddof=1)) / n if n > 1 else 0.0
+    if variance > 0:
+        few = (norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, n - 1)) ** 2
+        size = float(min(max(n, few * value * (1 - value) / variance), n * passes))
+    low, high = proportion_confint(value * size, size, alpha=1 - level, method="wilson")
+    return Proportion(value, float(low), float(high), n)
+
+
+def paired_difference(one: np.ndarray, other: np.ndarray, level: float = 0.95) -> PairedDifference:
+    """Compare two ways of answering the same questions by a paired t-test over questions.
+
+    Args:
+        one: [questions], chance of a right answer to each, 0-1; at least two.
+        other: the same questions in the same order.
+        level: confidence level.
+    """
+    differences = one - other
+    n, value, spread = len(differences), float(differences.mean()), float(differences.std(ddof=1))
+    if spread > 0:
+        test = ttest_1samp(differences, 0.0)
+        low, high = (float(each) for each in test.confidence_interval(level))
+        return PairedDifference(value, max(-1.0, low), min(1.0, high), float(test.pvalue))
+    # All questions differ alike, which leaves a test without a measure of their spread.
+    gained, lost = max(value, 0.0) * n, max(-value, 0.0) * n
+    low, high = _adjusted_wald(gained, lost, n, level)
+    # The least that exchanging the two in random questions can reach.
+    p_value = 2.0 ** (1 - n) if value else 1.0
+    return PairedDifference(value, min(value, low), max(value, high), p_value)
 
 
 def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["beta", "wilson"]) -> Proportion:

@@ -16,6 +16,18 @@ GREY = "#6b7684"
 def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[PaperCurve]) -> dict[str, Any]:
     """Return a chart's Plotly `layout`, with room for all its lines and the paper's."""
     cells = [cell for line in lines for cell in line.cells]
+    layout = plain_layout(chart.value)
+    layout["xaxis"] = _x_axis(cells, chart, [budget for curve in references for budget, _ in curve.points])
+    layout["yaxis"] = _y_axis(cells, chart, [share for curve in references for _, share in curve.points])
+    return layout
+
+
+def plain_layout(name: str) -> dict[str, Any]:
+    """Return a layout with plain axes.
+
+    Args:
+        name: of the chart: what a reader has zoomed or hidden is kept while it stays the same.
+    """
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -24,11 +36,16 @@ def chart_layout(lines: Sequence[Series], chart: Chart, references: Sequence[Pap
         "showlegend": True,
         "legend": {"orientation": "h", "y": -0.2},
         "hovermode": "closest",
-        # Keeps zoom and hidden lines when the same chart is redrawn.
-        "uirevision": chart.value,
-        "xaxis": _x_axis(cells, chart, [budget for curve in references for budget, _ in curve.points]),
-        "yaxis": _y_axis(cells, chart, [share for curve in references for _, share in curve.points]),
+        "uirevision": name,
+        "xaxis": _axis(""),
+        "yaxis": _axis(""),
     }
+
+
+def tokens_axis(title: str, values: Sequence[float]) -> dict[str, Any]:
+    """Return a logarithmic axis for numbers of tokens, with ticks at powers of two."""
+    ticks = _powers_of_two(values)
+    return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
 
 
 def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> dict[str, Any]:
@@ -37,8 +54,7 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
         rounds = sorted({cell.force_rounds for cell in cells})
         return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
     if chart is Chart.COST:
-        ticks = _powers_of_two([cell.mean_tokens for cell in cells])
-        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+        return tokens_axis(title, [cell.mean_tokens for cell in cells])
     budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
     ticks = _thinned(budgets)
     # Plotly only pads the ends of lines with markers, and reference lines have none.
@@ -52,13 +68,18 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
 def _y_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[float]) -> dict[str, Any]:
     title = WORDS[chart].y_title
     if chart is Chart.THINKING:
-        ticks = _powers_of_two([cell.mean_thinking_tokens for cell in cells] + [cell.budget_tokens for cell in cells])
-        return _axis(title, type="log", tickvals=ticks, ticktext=[f"{each:,}" for each in ticks])
+        used = [cell.mean_thinking_tokens for cell in cells]
+        return tokens_axis(title, [*used, *(cell.budget_tokens for cell in cells)])
     if chart is Chart.ANSWERED:
         bounds = [cell.answered_share for cell in cells] + [1.0]
     else:
         bounds = [edge for cell in cells for edge in (cell.accuracy.low, cell.accuracy.high)]
-    known = [edge for edge in [*bounds, *more] if not math.isnan(edge)]
+    return share_axis(title, [*bounds, *more])
+
+
+def share_axis(title: str, edges: Sequence[float]) -> dict[str, Any]:
+    """Return an axis for shares, with room for all `edges`."""
+    known = [edge for edge in edges if not math.isnan(edge)]
     # In steps of ten percent, so that a growing curve seldom moves the axis.
     low, high = math.floor(min(known, default=0) * 10) / 10, math.ceil(max(known, default=1) * 10) / 10
     return _axis(title, range=[max(0.0, low), min(1.0, high) + 0.004], tickformat=".0%")

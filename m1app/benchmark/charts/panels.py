@@ -84,7 +84,7 @@ def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_
     key = [KeyEntry(name=line.name, colour=line.colour, dash=_dash(line)) for line in lines]
     key += [KeyEntry(name=_paper_name(each), colour=None, dash=_paper_dash(i)) for i, each in enumerate(references)]
     if choice.chart is Chart.COST:
-        data.append(_front([cell for line in lines for cell in line.cells]))
+        data.append(front([(c.mean_tokens, c.accuracy.value) for line in lines for c in line.cells]))
         key.append(
             KeyEntry(name="Pareto front: no cell is more accurate at the same or lower cost", colour=None, dash="dot")
         )
@@ -171,14 +171,15 @@ def _reference(curve: PaperCurve, number: int) -> dict[str, Any]:
     }
 
 
-def _front(cells: Sequence[CellSummary]) -> dict[str, Any]:
-    best = pareto_front([(cell.mean_tokens, cell.accuracy.value) for cell in cells])
+def front(points: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """The Pareto front as steps; for points see `pareto_front`."""
+    best = pareto_front(points)
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": "Pareto front",
-        "x": [cells[i].mean_tokens for i in best],
-        "y": [cells[i].accuracy.value for i in best],
+        "x": [points[i][0] for i in best],
+        "y": [points[i][1] for i in best],
         "hoverinfo": "skip",
         "line": {"color": GREY, "width": 1.5, "dash": "dot", "shape": "hv"},
         "marker": {"color": "rgba(0,0,0,0)", "size": 14, "line": {"color": GREY, "width": 1.5}},

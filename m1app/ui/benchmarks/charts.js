@@ -95,7 +95,7 @@ export class Plots {
 }
 
 /** @param {KeyEntry} entry */
-function keyEntry({ name, colour, dash }) {
+export function keyEntry({ name, colour, dash }) {
   const made = node("li");
   const svg = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(svg, "svg");

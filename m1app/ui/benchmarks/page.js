@@ -6,6 +6,7 @@ import { ChosenRuns } from "./chosen.js";
 import { Context } from "./context.js";
 import { QuestionsPane, questionChoice } from "./questions.js";
 import { Runs } from "./runs.js";
+import { StrategiesPane, strategyChoice } from "./strategies.js";
 import { showReadings } from "./tables.js";
 import { TransitionsPane, transitionChoice } from "./transitions.js";
 import {
@@ -81,11 +82,12 @@ class BenchmarksPage {
     this.#tabs = all(context.element, "[data-tab]", HTMLElement);
     const plots = new Plots(context);
     const [curves, transitions] = [new Curves(context, plots), new TransitionsPane(context, plots)];
-    const questions = new QuestionsPane(context);
+    const [strategies, questions] = [new StrategiesPane(context, plots), new QuestionsPane(context)];
     this.#panes = {
       curves: () => curves.show(),
       table: () => showReadings(context),
       transitions: () => transitions.show(),
+      strategies: () => strategies.show(),
       questions: () => questions.show(),
     };
     context.showPane = () => this.#showPane();
@@ -207,7 +209,7 @@ class BenchmarksPage {
       chosen.map((each) => [each.id, each.name]),
       run.id,
     );
-    for (const name of ["of-box", "of-box-2"]) part(name).hidden = chosen.length < 2;
+    for (const name of ["of-box", "of-box-2", "of-box-3"]) part(name).hidden = chosen.length < 2;
     this.#put("one-model", same(run.models), flow.model);
     const hasSets = run.sets.length > 1;
     this.#put("one-set", hasSets ? any("All sets", run.sets) : same(run.sets), hasSets ? flow.set : run.sets[0]);
@@ -216,6 +218,7 @@ class BenchmarksPage {
     part("other-box").hidden = run.models.length < 2;
     this.#put("before", cells, flow.before);
     this.#put("after", cells, flow.after);
+    this.#put("drawn", cells, strategyChoice(view, chosen).cell);
     this.#put("cell", cells, questions.cell);
     this.#put("from", [["", "nothing"], ...cells], questions.from);
     this.#put("than", any("the same model", run.models), questions.than);

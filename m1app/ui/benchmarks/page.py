@@ -16,11 +16,13 @@ from m1app.benchmark.charts.panels import panels
 from m1app.benchmark.descriptions import run_name
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
+from m1app.benchmark.strategy_comparison import PassChoice
 from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
 from m1app.bootstrap import Services
 from m1app.trash.words import extent_text
 from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
+from m1app.ui.benchmarks.strategies_view import strategies_value
 from m1app.ui.benchmarks.transitions_view import transitions_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.deletions import discarded, restored
@@ -46,6 +48,7 @@ class BenchmarksPage:
 
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._reading = services.benchmark_reading
+        self._strategies_of = services.strategy_reading.compare
         self._benchmarks = services.benchmarks
         self._trash = services.trash
         # Every open tab polls the runs.
@@ -65,6 +68,7 @@ class BenchmarksPage:
             "readings": self._readings,
             "transitions": self._transitions,
             "along": self._along,
+            "strategies": self._strategies,
             "questions": self._questions,
             "rename": self._rename,
             "tag": self._tag,
@@ -147,6 +151,18 @@ class BenchmarksPage:
             run_id, str(values["model"]), str(values.get("set", "")), rounds, rule
         )
         return {"table": asdict(curve_table(curve, (await self._reading.get(run_id)).budgets[0]))}
+
+    async def _strategies(self, values: Values) -> Reply:
+        budget, rounds = cell_of(values["cell"])
+        choice = PassChoice(
+            run_id=str(values["run"]),
+            model=str(values["model"]),
+            question_set=str(values.get("set", "")),
+            force_rounds=rounds,
+            budget_tokens=budget,
+            rule=rule_of(values),
+        )
+        return await asyncio.to_thread(strategies_value, await self._strategies_of(choice))
 
     async def _questions(self, values: Values) -> Reply:
         before, offset = str(values.get("before", "")), max(0, int(values.get("offset") or 0))

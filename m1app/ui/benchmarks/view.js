@@ -43,6 +43,7 @@ export const DEFAULTS = {
   other: "",
   cell: "",
   from: "",
+  drawn: "",
   than: "",
   verdict: "",
   text: "",
@@ -53,7 +54,7 @@ export const DEFAULTS = {
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.
 const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
-export const TABS = ["curves", "table", "transitions", "questions"];
+export const TABS = ["curves", "table", "transitions", "strategies", "questions"];
 export const MACRO = "Macro average";
 export const EACH = "*";
 
