@@ -35,7 +35,8 @@ def fill(database: Database, questions: int, passes: int) -> BenchmarkRun:
 
 
 def _pass(chance: random.Random, hardness: float) -> list[Answer]:
-    ends, found = int(chance.lognormvariate(7, 0.8)), []
+    ends = int(chance.lognormvariate(7, 0.8))
+    found: list[Answer] = []
     for place, budget in enumerate(_BUDGETS):
         letter = "A" if chance.random() < 0.3 + 0.05 * place + 0.4 * (1 - hardness) else chance.choice("BCD")
         probability = chance.uniform(0.3, 0.99)

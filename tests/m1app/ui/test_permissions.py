@@ -128,7 +128,7 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     "/benchmarks": {
         **{
             name: (READ, {"run": ID, "runs": [ID]})
-            for name in ("runs", "curves", "points", "readings", "transitions", "along", "questions", "extent")
+            for name in "runs curves points readings transitions along strategies questions extent".split()
         },
         "rename": (MANAGE, {"run": ID, "name": "x"}),
         "tag": (MANAGE, {"run": ID, "tags": "x"}),
