@@ -128,7 +128,17 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     "/benchmarks": {
         **{
             name: (READ, {"run": ID, "runs": [ID]})
-            for name in "runs curves points readings transitions along strategies questions extent".split()
+            for name in [
+                "runs",
+                "curves",
+                "points",
+                "readings",
+                "transitions",
+                "along",
+                "strategies",
+                "questions",
+                "extent",
+            ]
         },
         "rename": (MANAGE, {"run": ID, "name": "x"}),
         "tag": (MANAGE, {"run": ID, "tags": "x"}),
