@@ -10,6 +10,8 @@ from typing import Any
 from m1app.cli.terminal import add_json, write, write_json
 from m1app.question.answers.scoring import RULES, STRICT_VERSION, Score, score
 from m1app.question.errors import InvalidAnswers
+from m1app.question.several_letters import read_letters
+from m1app.targets import is_target
 from m1app.wording import basis_label, percent
 
 
@@ -107,7 +109,11 @@ def _scored(where: str, entry: Any, rule: str) -> Score:
         raise InvalidAnswers(f"{where}: text must be a string, not {type(text).__name__}.")
     if not isinstance(options, Mapping) or not all(isinstance(each, str) for each in options.values()):
         raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
-    if target is not None and target not in options:
+    if isinstance(target, list):
+        target = ", ".join(map(str, target))
+    if isinstance(target, str):
+        target = read_letters(target, options) or target
+    if target is not None and not (isinstance(target, str) and is_target(target, options)):
         raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is not one of {', '.join(options)}.")
     return score(text, dict(options), target or _letter_of(entry.get("answer"), options), rule)
 
