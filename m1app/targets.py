@@ -37,14 +37,16 @@ def hamming_score(letters: str | None, target: str | None) -> float | None:
     As FrenchMedMCQA's authors compute it: an option that is missing and one that is too many count the same. It is not
     the complement of the Hamming loss, which also counts options that are rightly left out.
 
+    Of one right option, it is 1 or 0, as the verdict.
+
     Args:
         letters: the answer; None if no letters were read, which scores 0.
         target: of the question.
 
     Returns:
-        None unless the question has several right options: of one, only right and wrong are said.
+        None without a target.
     """
-    if not has_several(target):
+    if not target:
         return None
     chosen, right = set(letters_of(letters)), set(letters_of(target))
     return len(chosen & right) / len(chosen | right)

@@ -29,6 +29,7 @@ COLUMNS = {
     "force_rounds": "int64",
     "letter_strict": "string",
     "is_correct_strict": "bool",
+    "hamming_score": "float64",
     "letter_rule": "string",
     "letter_words": "string",
     "strict_version": "int64",

@@ -8,7 +8,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from m1app.question.several_letters import read_letters
-from m1app.targets import has_several
+from m1app.targets import has_several, joined_letters, letters_of
 
 _SHOWN_CHARACTERS = 60
 _NUMBER_CHARACTERS = 20
@@ -170,6 +170,21 @@ def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
     if not isinstance(letter, str) or letter not in options:
         raise unexpected(column, value, f"the right option's letter, one of {', '.join(options)}")
     return letter
+
+
+def letters_at(row: Row, column: str, options: Mapping[str, str]) -> str:
+    """The target from a list of right options, by letter or by number from 0; as it is kept: "C", or "A, C"."""
+    value = unpacked(row.get(column), column)
+    given = value if isinstance(value, list) else [value]
+    if not given or any(_is_blank(each) for each in given):
+        raise unexpected(column, value, "the right options; without a target nothing can be scored")
+    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in given):
+        letters = tuple(numbered_at({column: each}, column, options, first=0) for each in given)
+    else:
+        letters = letters_of(letter_at({column: given}, column, options))
+    if len(set(letters)) < len(letters):
+        raise unexpected(column, value, "each of the right options once")
+    return joined_letters(letters)
 
 
 def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:

@@ -26,6 +26,7 @@ from m1app.question.several_letters import read_letters
 from m1app.targets import joined_letters, letters_of
 
 _MAX_DEPTH = 3
+_LIST = re.compile(r"[\w\s&]{1,60}[,;][\w\s,;&]{1,60}")
 # Read when the module is imported: answers are read on the event loop, which must not wait for files.
 _RULES = load_rules()
 _RULES_FOR_SEVERAL = _RULES.for_several()
@@ -176,7 +177,7 @@ def _unescape(text: str) -> str:
 
 def _listed(content: str, options: Options) -> str | None:
     """Letters with commas or semicolons between them, in small letters, too."""
-    return read_letters(content, options.by_letter) if re.search("[,;]", content) and "/" not in content else None
+    return read_letters(content, options.by_letter) if _LIST.fullmatch(content) else None
 
 
 def _small_letter(content: str, options: Options) -> str:

@@ -29,7 +29,8 @@ def preview_value(question: str, options: str, target: str) -> dict[str, Any]:
         if options.strip():
             parsed, stated = parse_options_and_answer(options)
             offers = [_offer(offer, options, target) for offer in _joining(question)]
-            return empty | {"summary": options_summary(len(parsed), as_target(target, parsed) or stated), "offers": offers}
+            summary = options_summary(len(parsed), as_target(target, parsed) or stated)
+            return empty | {"summary": summary, "offers": offers}
         paste = read_paste(question)
     except InvalidQuestion as exc:
         return empty | {"summary": str(exc)}
