@@ -29,7 +29,6 @@ COLUMNS = {
     "force_rounds": "int64",
     "letter_strict": "string",
     "is_correct_strict": "bool",
-    "hamming_score": "float64",
     "letter_rule": "string",
     "letter_words": "string",
     "strict_version": "int64",
@@ -41,6 +40,7 @@ COLUMNS = {
     "error": "string",
     "sweep_id": "string",
     "checkpoint_id": "string",
+    "hamming_score": "float64",
 }
 """The columns of an export with their Arrow types."""
 
