@@ -182,7 +182,8 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dic
 def _map_cell(reading: CellReading, question: Question) -> dict[str, Any]:
     status, target = cell_status(reading, bool(question.options)), question.target
     letter = reading.checkpoint.letter if reading.checkpoint else None
-    mark = (letter or _MARKS.get(status, "")) + _SIGNS.get(status, "")
+    # Several letters without what stands between them: the cells are narrow.
+    mark = ("".join(letters_of(letter)) or _MARKS.get(status, "")) + _SIGNS.get(status, "")
     is_answered = reading.state is CellState.ANSWERED
     said = verdict_with_letter(letter, Verdict(status), target) if is_answered else state_words(reading.state)
     return {

@@ -69,7 +69,7 @@ class QuestionForm:
         )
         self.target = gr.Textbox(
             label="Target",
-            placeholder="C, or A, C",
+            placeholder="Letter(s)",
             max_lines=1,
             min_width=70,
             elem_id=f"{id_prefix}target",
