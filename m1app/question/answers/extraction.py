@@ -177,7 +177,8 @@ def _unescape(text: str) -> str:
 
 def _listed(content: str, options: Options) -> str | None:
     """Letters with commas or semicolons between them, in small letters, too."""
-    return read_letters(content, options.by_letter) if _LIST.fullmatch(content) else None
+    is_list = _LIST.fullmatch(content) and not options.are_letters
+    return read_letters(content, options.by_letter) if is_list else None
 
 
 def _small_letter(content: str, options: Options) -> str:

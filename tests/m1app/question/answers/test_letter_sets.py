@@ -286,6 +286,11 @@ def test_a_set_that_is_not_read_has_a_reason() -> None:
     assert no_letter_reason(score("A or C", OPTIONS, "A, C").how) == "the answer does not clearly say which ones"
 
 
+@pytest.mark.parametrize("text", ["A, B", "\\boxed{A, B}", "Answer: AB", '{"answer": ["A", "B"]}'])
+def test_letters_that_are_texts_of_other_options_are_not_read(text: str) -> None:
+    assert extract_answer(text, cases.SWAPPED, are_several=True).letter is None
+
+
 def test_a_single_target_still_takes_exactly_one_letter() -> None:
     assert score("A and C", OPTIONS, "A").how == "ambiguous"
     assert score("\\boxed{A, C}", OPTIONS, "A").letter is None
