@@ -3,6 +3,8 @@
 import math
 from enum import StrEnum
 
+from m1app.targets import hamming_score, has_several
+
 
 class Verdict(StrEnum):
     """How an answer was judged. Pages use the value to pick a colour."""
@@ -20,6 +22,13 @@ _VERDICT_WORDS = {
     Verdict.UNANSWERED: "no option chosen",
     Verdict.UNSCORED: "not scored",
 }
+
+
+FIRST_NAMED_NOTE = (
+    "Several options are right: this is how likely each is to be named first. It does not say how likely the whole "
+    "answer is."
+)
+"""What option probabilities are where several options are right."""
 
 
 def state_label(state: StrEnum) -> str:
@@ -47,32 +56,47 @@ def verdict_words(verdict: Verdict) -> str:
     return _VERDICT_WORDS[verdict]
 
 
-def verdict_with_letter(letter: str | None, verdict: Verdict) -> str:
-    """The chosen option and the verdict on it: "A, right", "no option chosen"."""
+def verdict_with_letter(letter: str | None, verdict: Verdict, target: str | None = None) -> str:
+    """The chosen option and the verdict on it: "A, right", "no option chosen".
+
+    Args:
+        letter: the option it chose, or the options.
+        verdict: on them.
+        target: where several are right, a wrong answer's share of them is added: "A, wrong (Hamming score 0.50)".
+    """
     words = verdict_words(verdict)
-    return f"{letter}, {words}" if letter else words
+    share = f" ({part})" if verdict is Verdict.WRONG and (part := _hamming(letter, target)) else ""
+    return f"{letter}, {words}{share}" if letter else words
 
 
 def verdict_label(
     letter: str | None, is_correct: bool | None, target: str | None, has_options: bool = True, reason: str = ""
 ) -> str:
-    """The verdict as a label of its own: "✓ Right: A", "✗ Wrong: B, target A".
+    """The verdict as a label of its own: "✓ Right: A", "✗ Wrong: B, target A"; where several are right, "✗ Wrong: B,
+    target A, B; Hamming score 0.50".
 
     Args:
         letter: the option the answer chose, if any.
         is_correct: None when there is no target or scoring has not happened.
-        target: the letter of the right option, if known.
+        target: the letter of the right option, or of all right ones, if known.
         has_options: false for an open question.
         reason: why no option was recognised; shown in parentheses.
     """
     if is_correct:
         return f"✓ Right: {letter}"
     if letter:
-        return f"Chosen option: {letter}" if is_correct is None else f"✗ Wrong: {letter}, target {target}"
+        part = f"; {found}" if (found := _hamming(letter, target)) else ""
+        chosen = "Chosen options" if has_several(letter) else "Chosen option"
+        return f"{chosen}: {letter}" if is_correct is None else f"✗ Wrong: {letter}, target {target}{part}"
     if not has_options:
         return "Not scored"
     nothing = f"No option chosen ({reason})" if reason else "No option chosen"
     return nothing if is_correct is None else f"✗ {nothing}, target {target}"
+
+
+def _hamming(letter: str | None, target: str | None) -> str:
+    """The Hamming score of an answer where several options are right; empty where one is."""
+    return f"Hamming score {hamming_score(letter, target):.2f}" if has_several(target) else ""
 
 
 def basis_label(rule: str | None, words: str | None) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from m1app.spreadsheet import harmless
+from m1app.targets import letters_of
 from storage.annotations.documents import as_document
 from storage.annotations.records import Annotation, AnnotationAction, AnnotationRevision, Case
 
@@ -160,13 +161,13 @@ def corrected_example(case: Case, corrections: Sequence[Annotation]) -> str:
 
 def _example(case: Case, corrections: Sequence[Annotation]) -> dict[str, Any]:
     question = case.question
-    target = question.target or ""
+    right = letters_of(question.target)
     return {
         "case_id": case.id,
         "question": question.stem,
         "options": [{"letter": letter, "text": text} for letter, text in question.options.items()],
-        "answer_idx": target,
-        "answer": question.options.get(target, ""),
+        "answer_idx": question.target or "",
+        "answer": "; ".join(question.options.get(letter, "") for letter in right),
         "model": case.model,
         "reasoning": case.thinking_text,
         "response": case.answer_text,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from m1app.annotation.selectors import select
 from m1app.question.answers.extraction import extract_answer
+from m1app.targets import has_several
 from storage.annotations.records import AnnotationContent, Case, Part
 
 
@@ -48,7 +49,8 @@ def suggest(case: Case, lost: LostAnswer | None) -> tuple[Suggestion, ...]:
     found = []
     if lost is not None and 0 <= lost.start < lost.end <= len(case.thinking_text):
         found.append(_overthinking_flip(case, lost))
-    said = extract_answer(case.thinking_text, case.question.options)
+    are_several = has_several(case.question.target)
+    said = extract_answer(case.thinking_text, case.question.options, are_several=are_several)
     if said.letter and said.span and case.letter and said.letter != case.letter:
         found.append(_mismatch(case, said.letter, said.span))
     return tuple(found)

@@ -32,6 +32,16 @@ def run_facts(run: BenchmarkRun) -> str:
     return " · ".join([*parts, *_version_words(run), account_words(run)])
 
 
+def unscored_note(questions: int) -> str:
+    """What to say of the questions that the rule m1 does not score; empty if there are none."""
+    if not questions:
+        return ""
+    return (
+        f"The rule m1 does not score {counted(questions, 'question')} (counted for each model): several options are "
+        "right, and as published it reads one letter."
+    )
+
+
 def _version_words(run: BenchmarkRun) -> list[str]:
     """A caution where letters were read by an earlier version of the rule than today's."""
     if run.strict_version >= STRICT_VERSION:

@@ -1,7 +1,8 @@
 """Results of one item: its sweep's answers scored by both rules, one result per cell and pass. Pure."""
 
-from m1app.question.answers.scoring import lead_in, score
+from m1app.question.answers.scoring import SEVERAL_NOT_SCORED, lead_in, score
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
+from m1app.targets import has_several
 from models.profiles import Profile, Profiles
 from models.thinking.sweep import Cell, grid
 from storage.benchmarks.records import BenchmarkResult
@@ -33,14 +34,14 @@ def results_of(item_id: str, snapshot: SweepSnapshot, profiles: Profiles) -> lis
         for cell in snapshot.cells:
             checkpoint = kept.get(cell)
             if checkpoint is None:
-                found.append(unanswered(item_id, each.trace.pass_number, cell))
+                found.append(unanswered(item_id, each.trace.pass_number, cell, each.trace.question.target))
                 continue
             profile = profiles.get(each.trace.profile)
             found.append(_judged(item_id, each.trace.pass_number, cell, checkpoint, each.trace.question, profile))
     return found
 
 
-def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
+def unanswered(item_id: str, pass_number: int, cell: Cell, target: str | None) -> BenchmarkResult:
     """Return the result of an unanswered cell."""
     return BenchmarkResult(
         item_id=item_id,
@@ -50,7 +51,7 @@ def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
         letter=None,
         is_correct=False,
         m1_letter=None,
-        m1_is_correct=False,
+        m1_is_correct=None if has_several(target) else False,
         thinking_tokens=0,
         tokens_if_separate=0,
         checkpoint_id=None,
@@ -58,10 +59,10 @@ def unanswered(item_id: str, pass_number: int, cell: Cell) -> BenchmarkResult:
 
 
 def all_unanswered(
-    item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int
+    item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int, target: str | None
 ) -> list[BenchmarkResult]:
     """Return the results of an item that never started."""
-    return [unanswered(item_id, number, cell) for number in range(passes) for cell in grid(budgets, rounds)]
+    return [unanswered(item_id, number, cell, target) for number in range(passes) for cell in grid(budgets, rounds)]
 
 
 def _judged(
@@ -79,7 +80,7 @@ def _judged(
         letter=checkpoint.letter,
         is_correct=bool(checkpoint.is_correct),
         m1_letter=m1.letter,
-        m1_is_correct=bool(m1.is_correct),
+        m1_is_correct=None if m1.how == SEVERAL_NOT_SCORED else bool(m1.is_correct),
         thinking_tokens=checkpoint.cut_tokens,
         tokens_if_separate=checkpoint.tokens_if_separate,
         checkpoint_id=checkpoint.id,

@@ -11,8 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from m1app.access.person import Permission, needs
+from m1app.benchmark.descriptions import unscored_note
 from m1app.benchmark.intervals import PairedComparison, Proportion
 from m1app.errors import AppError
+from m1app.targets import hamming_score
 from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
@@ -150,11 +152,19 @@ class BenchmarkReading:
         return await self._database.read(read)
 
     @needs(Permission.READ)
+    async def count_unscored(self, run_ids: Sequence[str], rule: str) -> int:
+        """Number of the runs' answered questions, for each model, that a rule does not score."""
+        if rule != "m1":
+            return 0
+        return await self._database.read(lambda s: BenchmarkResultRepository(s).count_unscored_by_m1(run_ids))
+
+    @needs(Permission.READ)
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
         """Verdict changes between first passes; raises AppError until a question has both."""
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
-            raise AppError("No question has been answered at both settings yet.")
+            note = unscored_note(await self.count_unscored([run_id], rule))
+            raise AppError(note or "No question has been answered at both settings yet.")
         return Transitions(*counts, await asyncio.to_thread(_compared, counts))
 
     @needs(Permission.READ)
@@ -200,7 +210,8 @@ class BenchmarkReading:
         run = await self.get(run_id)
         items = max(1, page_rows // max(1, run.passes * len(run.budgets) * len(run.force_rounds)))
         for start in range(0, run.items, items):
-            yield await self._database.read(_rows_of(run_id, range(start, start + items)))
+            rows = await self._database.read(_rows_of(run_id, range(start, start + items)))
+            yield [row | {"hamming_score": hamming_score(row["letter_strict"], row["target"])} for row in rows]
 
     @needs(Permission.READ)
     async def table(self, run_id: str) -> "pd.DataFrame":

@@ -23,7 +23,7 @@ from m1app.benchmark.charts.flow import flow_figure, flows
 from m1app.benchmark.charts.kinds import WORDS, Chart
 from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
-from m1app.benchmark.descriptions import account_words, comparison_words, run_name
+from m1app.benchmark.descriptions import account_words, comparison_words, run_name, unscored_note
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import (
     MACRO,
@@ -79,7 +79,9 @@ class ReportContent:
     """Engine and model as named in the traces."""
     strict: tuple[CellSummary, ...]
     m1: tuple[CellSummary, ...]
-    """The same cells by the published scorer."""
+    """The same cells by the published scorer, without those where it scores nothing."""
+    unscored: int = 0
+    """Questions that it does not score, counted for each model."""
     changes: tuple[ModelChange, ...]
     made_at: datetime
     """Aware."""
@@ -98,6 +100,7 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
         engines=tuple(dict.fromkeys([await _engine(run, model, reading, sweeps) for model in run.models])),
         strict=await reading.cells([run_id], "strict"),
         m1=await reading.cells([run_id], "m1"),
+        unscored=await reading.count_unscored([run_id], "m1"),
         changes=tuple([each for model in run.models for each in await _changes(run, model, reading)]),
         made_at=datetime.now(UTC),
     )
@@ -193,6 +196,7 @@ def _facts(content: ReportContent) -> dict[str, str]:
         "Passes": str(run.passes),
         "Answer": f"at most {run.answer_cap_tokens:,} tokens",
         "System prompt": "the profile's own" if run.system_prompt is None else run.system_prompt or "none",
+        "Not scored": unscored_note(content.unscored),
         "Tags": ", ".join(run.tags),
         "Tokens": account_words(run),
         "Planned": f"{run.created_at:%Y-%m-%d %H:%M} UTC",

@@ -40,6 +40,7 @@ COLUMNS = {
     "error": "string",
     "sweep_id": "string",
     "checkpoint_id": "string",
+    "hamming_score": "float64",
 }
 """The columns of an export with their Arrow types."""
 

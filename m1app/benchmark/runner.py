@@ -270,7 +270,8 @@ class BenchmarkRunner:
     ) -> None:
         run = self._run
         if snapshot is None:
-            results = all_unanswered(item.id, run.budgets, run.force_rounds, run.passes)
+            question = await self._database.read(lambda s: QuestionRepository(s).get(item.question_id))
+            results = all_unanswered(item.id, run.budgets, run.force_rounds, run.passes, question.target)
         else:
             results = results_of(item.id, snapshot, self._profiles)
         state = ItemState.FAILED if error else ItemState.DONE

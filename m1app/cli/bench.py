@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from m1app.benchmark.descriptions import unscored_note
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.bootstrap import Services
@@ -175,7 +176,8 @@ def progress_line(progress: JobProgress) -> str:
 
 async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None:
     strict, m1 = [await services.benchmark_reading.cells([run.id], rule) for rule in _RULES]
-    pairs = list(zip(strict, m1, strict=True))
+    by_m1 = {_key(cell): cell for cell in m1}
+    pairs = [(cell, by_m1.get(_key(cell))) for cell in strict]
     if is_json:
         write_json(_json(run, pairs))
         return
@@ -188,22 +190,34 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         name = one.question_set or "macro average"
         write(
             f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
-            f"{_share(one):>24} {_share(other):>24} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
+            f"{_share(one):>24} {_share(other):>24} {_both_unanswered(one, other):>11} "
             f"{one.mean_thinking_tokens:9.0f}\n"
         )
+    if note := unscored_note(await services.benchmark_reading.count_unscored([run.id], "m1")):
+        write(f"{note}\n")
     write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 
 
-def _share(cell: CellSummary) -> str:
+def _key(cell: CellSummary) -> tuple[str, str, int, int]:
+    return cell.question_set, cell.model, cell.budget_tokens, cell.force_rounds
+
+
+def _share(cell: CellSummary | None) -> str:
+    if cell is None:
+        return "not scored"
     found = cell.accuracy
     return percent_with_interval(found.value, found.low, found.high)
+
+
+def _both_unanswered(strict: CellSummary, m1: CellSummary | None) -> str:
+    return f"{_unanswered(strict)} | {'–' if m1 is None else _unanswered(m1)}"
 
 
 def _unanswered(cell: CellSummary) -> int:
     return round((1 - cell.answered_share) * cell.n)
 
 
-def _json(run: BenchmarkRun, pairs: Sequence[tuple[CellSummary, CellSummary]]) -> dict[str, Any]:
+def _json(run: BenchmarkRun, pairs: Sequence[tuple[CellSummary, CellSummary | None]]) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "name": run.name,
@@ -218,18 +232,20 @@ def _json(run: BenchmarkRun, pairs: Sequence[tuple[CellSummary, CellSummary]]) -
     }
 
 
-def _cell_json(strict: CellSummary, m1: CellSummary) -> dict[str, Any]:
+def _cell_json(strict: CellSummary, m1: CellSummary | None) -> dict[str, Any]:
+    by_rule = {rule: cell for rule, cell in zip(_RULES, (strict, m1), strict=True) if cell is not None}
     return {
         "set": strict.question_set or None,
         "model": strict.model,
         "budget": strict.budget_tokens,
         "rounds": strict.force_rounds,
         "n": strict.n,
+        "n_scored": {rule: cell.n for rule, cell in by_rule.items()},
         "accuracy": {
             rule: {"value": cell.accuracy.value, "low": cell.accuracy.low, "high": cell.accuracy.high}
-            for rule, cell in zip(_RULES, (strict, m1), strict=True)
+            for rule, cell in by_rule.items()
         },
-        "unanswered": {rule: _unanswered(cell) for rule, cell in zip(_RULES, (strict, m1), strict=True)},
+        "unanswered": {rule: _unanswered(cell) for rule, cell in by_rule.items()},
         "mean_thinking_tokens": strict.mean_thinking_tokens,
         "mean_tokens": strict.mean_tokens,
     }

@@ -99,7 +99,7 @@ def _summary(trace: Trace, *, is_kept: bool) -> str:
     verdict = verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options))
     finish = trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not reached"
     return (
-        f"\n\nverdict: {verdict_with_letter(trace.answer_letter, verdict)}"
+        f"\n\nverdict: {verdict_with_letter(trace.answer_letter, verdict, trace.question.target)}"
         f"\nthinking: {trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens, ended: {finish}"
         f"\ngenerated: {trace.tokens_generated:,} tokens in {duration(trace.seconds or 0.0)}"
         f"\ntrace: {trace.id if is_kept else 'not kept'}\n"

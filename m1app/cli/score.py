@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from m1app.cli.terminal import add_json, write, write_json
-from m1app.question.answers.scoring import RULES, STRICT_VERSION, Score, score
+from m1app.question.answers.scoring import RULES, SEVERAL_NOT_SCORED, STRICT_VERSION, Score, score
 from m1app.question.errors import InvalidAnswers
+from m1app.question.several_letters import read_letters
+from m1app.targets import is_target
 from m1app.wording import basis_label, percent
 
 
@@ -34,8 +36,9 @@ def _score(options: argparse.Namespace) -> int:
         raise InvalidAnswers(f"{options.file}: found no answer, expected at least one.")
     scores = [_scored(f"{options.file}, answer {n}", entry, options.rule) for n, entry in enumerate(entries, start=1)]
     correct = sum(each.is_correct is True for each in scores)
-    unanswered = sum(each.letter is None for each in scores)
-    without_target = sum(each.is_correct is None for each in scores)
+    unanswered = sum(each.letter is None and each.how != SEVERAL_NOT_SCORED for each in scores)
+    not_scored = sum(each.how == SEVERAL_NOT_SCORED for each in scores)
+    without_target = sum(each.is_correct is None for each in scores) - not_scored
     if options.json:
         verdicts = [_verdict(entry, each) for entry, each in zip(entries, scores, strict=True)]
         content = {
@@ -45,6 +48,7 @@ def _score(options: argparse.Namespace) -> int:
             "correct": correct,
             "unanswered": unanswered,
             "without_target": without_target,
+            "not_scored": not_scored,
             "results": verdicts,
         }
         write_json(content)
@@ -52,9 +56,10 @@ def _score(options: argparse.Namespace) -> int:
     if options.answers:
         for number, (entry, each) in enumerate(zip(entries, scores, strict=True), start=1):
             write(f"{number}: {each.letter or 'none'}. {_basis(entry, each)}\n")
-    judged = len(scores) - without_target
+    judged = len(scores) - without_target - not_scored
     share = f" ({percent(correct / judged)})" if judged else ""
     rest = f", {without_target} without a target" if without_target else ""
+    rest += f", {not_scored} not scored: several options are right" if not_scored else ""
     write(f"{correct} of {judged} correct{share} by rule {options.rule}, {unanswered} unanswered{rest}\n")
     return 0
 
@@ -107,7 +112,11 @@ def _scored(where: str, entry: Any, rule: str) -> Score:
         raise InvalidAnswers(f"{where}: text must be a string, not {type(text).__name__}.")
     if not isinstance(options, Mapping) or not all(isinstance(each, str) for each in options.values()):
         raise InvalidAnswers(f"{where}: options must be an object of letter to text.")
-    if target is not None and target not in options:
+    if isinstance(target, list):
+        target = ", ".join(map(str, target))
+    if isinstance(target, str):
+        target = read_letters(target, options) or target
+    if target is not None and not (isinstance(target, str) and is_target(target, options)):
         raise InvalidAnswers(f"{where}: answer_idx {str(target)[:20]!r} is not one of {', '.join(options)}.")
     return score(text, dict(options), target or _letter_of(entry.get("answer"), options), rule)
 

@@ -28,10 +28,13 @@ from m1app.question.prompt_text import (
     normalise_newlines,
     split_texts,
 )
+from m1app.question.several_letters import read_letters
+from m1app.targets import is_target
 
 __all__ = [
     "MAX_OPTIONS",
     "QuestionText",
+    "as_target",
     "format_options",
     "parse_lettered",
     "parse_options",
@@ -63,7 +66,7 @@ class QuestionText:
     options: dict[str, str]
     """Letter -> text, in order; empty for an open question."""
     target: str | None
-    """Letter of the right option, or whatever was given instead; None if nothing was given."""
+    """Letter of the right option, several as "A, C", or whatever was given instead; None if nothing was given."""
 
 
 def parse_question(text: str) -> QuestionText:
@@ -107,10 +110,12 @@ def _read_target(stated: str, options: Mapping[str, str]) -> str:
 
 
 def _find_target(stated: str, options: Mapping[str, str]) -> str:
-    """The letter of the option with this text, else the letter it starts with, else the input."""
+    """The letter of the option with this text, else several letters, else the one it starts with, else the input."""
     for letter, text in options.items():
         if _same_text(narrow(text), stated):
             return letter
+    if several := read_letters(stated, options):
+        return several
     found = _TARGET_LETTER.fullmatch(stated)
     return found[1].upper() if found else stated
 
@@ -188,6 +193,11 @@ def _parse_lettered(lines: Sequence[str], markers: Sequence[OptionMarker]) -> di
     }
 
 
+def as_target(typed: str, options: Mapping[str, str]) -> str:
+    """What was typed as a target as it is kept: "c" as "C", "a c" as "A, C"; anything else in upper case."""
+    return read_letters(typed, options) or typed.strip().upper()
+
+
 def validate_question(
     stem: str, options: Mapping[str, str], target: str | None, *, max_characters: int = 100_000
 ) -> tuple[str, ...]:
@@ -237,13 +247,16 @@ def _check_options(options: Mapping[str, str]) -> None:
 
 
 def _check_target(target: str | None, options: Mapping[str, str]) -> None:
-    if target is None or target in options:
+    if target is None or is_target(target, options):
         return
     if not options:
         raise InvalidQuestion(
             f"The target is {target[:60]!r}, but the question has no options: add them, or remove the target."
         )
-    raise InvalidQuestion(f"The target {target[:60]!r} is not one of the options: choose one of {', '.join(options)}.")
+    raise InvalidQuestion(
+        f"The target {target[:60]!r} is not one of the options: choose one of {', '.join(options)}, or "
+        "several that are all right, as A, C."
+    )
 
 
 def _check_count(count: int) -> None:
@@ -255,7 +268,8 @@ def read_question_json(text: str) -> QuestionText:
     """Read a question from JSON: `question`, and optionally `options`, `answer_idx` and `answer`.
 
     `options` is an object (letter -> text) or a list of texts; `answer`, the right option's text, gives the target if
-    `answer_idx` is missing. Other keys are ignored. `validate_question` checks the result.
+    `answer_idx` is missing. Of several right options, `answer_idx` has the letters ("A, C", or a list). Other keys are
+    ignored. `validate_question` checks the result.
 
     Raises:
         InvalidQuestion: not JSON, a key of the wrong type or given twice, or an answer that matches no option.
@@ -308,16 +322,24 @@ def _options_at(record: Mapping[str, object]) -> dict[str, str]:
     return {letter: normalise_newlines(text) for letter, text in options.items()}
 
 
+def _letters_at(record: Mapping[str, object], options: Mapping[str, str]) -> str | None:
+    value = record.get("answer_idx")
+    if isinstance(value, list) and all(isinstance(letter, str) for letter in value):
+        value = ", ".join(value)
+    letters = _text_at({"answer_idx": value}, "answer_idx")
+    return letters and (read_letters(letters, options) or letters)
+
+
 def _target_at(record: Mapping[str, object], options: Mapping[str, str]) -> str | None:
     """The given letter, or that of the option with the text `answer`; an open question's `answer` is not a target."""
-    letter, answer = _text_at(record, "answer_idx"), _text_at(record, "answer")
+    letter, answer = _letters_at(record, options), _text_at(record, "answer")
     found = _find_target(answer, options) if answer is not None and options else None
     if letter is None:
-        if found is None or found in options:
+        if found is None or is_target(found, options):
             return found
         raise InvalidQuestion(f"The key 'answer' is {found[:60]!r}, which is not one of the options: correct it.")
     letter = letter.strip() if letter.strip() in options else letter.strip().upper()
-    if found in options and found != letter:
+    if found is not None and is_target(found, options) and found != letter:
         raise InvalidQuestion(
             f"The keys disagree: 'answer_idx' is {letter[:60]!r}, but 'answer' is option {found}: correct one."
         )

@@ -17,6 +17,7 @@ from m1app.question_sets.row_values import (
     check_answer,
     letter_at,
     lettered_options,
+    letters_at,
     numbered_at,
     option_columns,
     optional_text,
@@ -26,8 +27,10 @@ from m1app.question_sets.row_values import (
     unexpected,
     unpacked,
 )
+from m1app.targets import letters_of
 
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
+FRENCH_OPTIONS = ("answer_a", "answer_b", "answer_c", "answer_d", "answer_e")
 GPQA_ANSWERS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 GPQA_DOMAIN = "High-level domain"
 _DECISIONS = ("yes", "no", "maybe")
@@ -143,6 +146,22 @@ def read_medxpertqa(row: Row) -> SetQuestion:
     return SetQuestion(stem, options, target, tags, optional_text(row, "id"))
 
 
+def read_frenchmedmcqa(row: Row) -> SetQuestion:
+    """FrenchMedMCQA: a column for each of five options, and a list of those that are right, one or several."""
+    options = option_columns(row, FRENCH_OPTIONS)
+    target = letters_at(row, "correct_answers", options)
+    _check_number(row, "number_correct_answers", len(letters_of(target)))
+    tags = texts_of(row, ("subject_name",))
+    return SetQuestion(text_at(row, "question"), options, target, tags, optional_text(row, "id"))
+
+
+def _check_number(row: Row, column: str, count: int) -> None:
+    """Reject a number of right options that the row does not have; the hub counts it from 0, as a class."""
+    number = row.get(column)
+    if number not in (None, "") and str(number).strip() not in (str(count), str(count - 1)):
+        raise unexpected(column, number, f"{count}, as correct_answers has")
+
+
 def read_bigbio(row: Row) -> SetQuestion:
     """bigbio's schema for questions: choices, and a list that holds the right one's text."""
     options = options_at(row, "choices")
@@ -225,6 +244,12 @@ LAYOUTS = (
         "MedMCQA, cop from 1 (authors' files)",
         "question|opa|opb|opc|opd|cop",
         read_medmcqa_original,
+    ),
+    _layout(
+        "frenchmedmcqa",
+        "FrenchMedMCQA, one or several right",
+        f"question|{'|'.join(FRENCH_OPTIONS)}|correct_answers",
+        read_frenchmedmcqa,
     ),
     _layout("medbullets", "MedBullets, 4 or 5 options", "question|opa|opb|opc|opd|answer_idx", read_medbullets),
     _layout("medqa", "MedQA (GBaker 4 options, bigbio source)", "question|options|answer_idx|meta_info", read_m1),

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
+from m1app.question.several_letters import read_letters
+from m1app.targets import has_several, joined_letters, letters_of
+
 _SHOWN_CHARACTERS = 60
 _NUMBER_CHARACTERS = 20
 
@@ -19,7 +22,7 @@ class SetQuestion:
     options: Mapping[str, str]
     """Letter to text, from A without gaps."""
     target: str | None
-    """Letter of the right option."""
+    """Letter of the right option; several as "A, C"."""
     tags: tuple[str, ...] = ()
     title: str = ""
 
@@ -155,16 +158,33 @@ def _check_count(count: int, column: str) -> None:
 
 
 def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
-    """The target's letter, which must be one of the options."""
+    """The target's letter, which must be one of the options; several as they are kept: "A, C"."""
     value = unpacked(row.get(column), column)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    if isinstance(value, list) and all(isinstance(each, str) for each in value[:MAX_OPTIONS]):
+        value = ", ".join(value[: MAX_OPTIONS + 1])
     letter = value.strip().upper() if isinstance(value, str) else value
+    if isinstance(value, str) and (several := read_letters(value, options)):
+        return several
     if _is_blank(letter):
         raise unexpected(column, value, "the right option's letter; without a target nothing can be scored")
     if not isinstance(letter, str) or letter not in options:
         raise unexpected(column, value, f"the right option's letter, one of {', '.join(options)}")
     return letter
+
+
+def letters_at(row: Row, column: str, options: Mapping[str, str]) -> str:
+    """The target from a list of right options, by letter or by number from 0; as it is kept: "C", or "A, C"."""
+    value = unpacked(row.get(column), column)
+    given = value if isinstance(value, list) else [value]
+    if not given or any(_is_blank(each) for each in given):
+        raise unexpected(column, value, "the right options; without a target nothing can be scored")
+    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in given):
+        letters = tuple(numbered_at({column: each}, column, options, first=0) for each in given)
+    else:
+        letters = letters_of(letter_at({column: given}, column, options))
+    if len(set(letters)) < len(letters):
+        raise unexpected(column, value, "each of the right options once")
+    return joined_letters(letters)
 
 
 def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:
@@ -184,9 +204,9 @@ def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -
 
 
 def check_answer(row: Row, column: str, options: Mapping[str, str], target: str) -> None:
-    """Reject a row whose answer in words is a different option than its letter."""
+    """Reject a row whose answer in words is a different option than its letter; of several letters it says nothing."""
     answer = row.get(column)
-    if not isinstance(answer, str) or _same(answer, options[target]):
+    if not isinstance(answer, str) or has_several(target) or _same(answer, options[target]):
         return
     other = next((letter for letter, text in options.items() if _same(answer, text)), None)
     if other is not None:

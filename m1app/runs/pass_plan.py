@@ -103,7 +103,7 @@ class PassPlanner:
         chat = match.profile.chat
         system = chat.default_system if request.system_prompt is None else request.system_prompt
         wording = match.profile.prompt
-        user = render_question(wording, request.stem, dict(request.options))
+        user = render_question(wording, request.stem, dict(request.options), request.target)
         prompt = await build_prompt(engine, match.profile, system, user)
         markers = await bind_markers(engine, match.profile)
         check_fits(request, prompt, markers, info)

@@ -5,10 +5,11 @@ Pure: works on snapshots, running or stored.
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from m1app.targets import letters_of
 from models.thinking.sweep import Cell, Cut, grid
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, ThinkingFinishReason, Trace, TraceState
@@ -154,7 +155,8 @@ def flips(run: PassSnapshot) -> tuple[Flip, ...]:
     found = []
     for before, after in itertools.pairwise(points):
         if before.letter != after.letter:
-            start, end = _sentence_between(text, before.cut_characters, after.cut_characters, after.letter, options)
+            new = set(letters_of(after.letter)) - set(letters_of(before.letter))
+            start, end = _sentence_between(text, before.cut_characters, after.cut_characters, new, options)
             found.append(Flip(before, after, _kind(before, after), text[start:end], start, end))
     return tuple(found)
 
@@ -170,9 +172,9 @@ def _kind(before: Checkpoint, after: Checkpoint) -> FlipKind:
 
 
 def _sentence_between(
-    text: str, start: int, end: int, letter: str | None, options: Mapping[str, str]
+    text: str, start: int, end: int, letters: Collection[str], options: Mapping[str, str]
 ) -> tuple[int, int]:
-    """Bounds of the likeliest sentence that overlaps `start` to `end`."""
+    """Bounds of the likeliest sentence that overlaps `start` to `end`: the last that names one of the options."""
     bounds, at = [], 0
     for gap in _SENTENCE_END.finditer(text[:end]):
         bounds.append((at, gap.start()))
@@ -181,6 +183,6 @@ def _sentence_between(
     between = [(a, b) for a, b in bounds if b > start and text[a:b].strip()]
     if not between:
         return start, end
-    named = options.get(letter or "", "").strip().casefold()
-    naming = [(a, b) for a, b in between if named and named in text[a:b].casefold()]
+    named = [name for letter in letters if (name := options.get(letter, "").strip().casefold())]
+    naming = [(a, b) for a, b in between if any(name in text[a:b].casefold() for name in named)]
     return (naming or between)[-1]

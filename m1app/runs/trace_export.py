@@ -95,7 +95,7 @@ def trace_markdown(trace: Trace) -> str:
         _fenced(trace.thinking_text),
         "## Answer",
         _fenced(trace.answer_text),
-        f"Verdict: {verdict_with_letter(trace.answer_letter, verdict)}",
+        f"Verdict: {verdict_with_letter(trace.answer_letter, verdict, question.target)}",
         *_basis_lines(trace),
         "## Settings",
         _settings_table(trace),

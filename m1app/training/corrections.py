@@ -49,7 +49,7 @@ def correct(
     if target is None or verify(fixed_answer, options, target) is Verdict.AGREES:
         return fixed, fixed_answer
     sound = fixed[:end].rstrip() if end else " ".join(facts)
-    stated = f"{target}. {options[target]}"
+    stated = f"{target}. {options[target]}" if target in options else target
     return f"{sound}\n\nSo the answer is {stated}".strip(), f"The answer is {stated}"
 
 

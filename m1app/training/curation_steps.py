@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from m1app.question_sets.overlap import MIN_SHARE, NGRAM_WORDS, Text, find_overlap
+from m1app.targets import letters_of
 from m1app.training.samples import TrainingSample, question_hash
 from m1app.training.verification import Verdict, verify
 from m1app.wording import percent
@@ -116,7 +117,8 @@ def check_answers(samples: Sequence[TrainingSample], *, is_verified_only: bool) 
 
 
 def _disagreement(sample: TrainingSample, verdict: Verdict) -> str:
-    target = f"{sample.target}. {sample.options.get(sample.target, '')}" if sample.target else "none"
+    named = (f"{letter}. {sample.options.get(letter, '')}" for letter in letters_of(sample.target))
+    target = "; ".join(named) or "none"
     conclusion = " ".join(sample.answer.split())[-_CONCLUSION_CHARACTERS:]
     return f"{verdict.value}: {shown(sample.question)} | target {shown(target)} | answer ends: {conclusion}"
 

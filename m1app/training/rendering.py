@@ -16,6 +16,7 @@ from typing import Literal
 
 from m1app.question.answers.scoring import lead_in, score
 from m1app.question.wording import render_question
+from m1app.targets import has_several
 from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
 from m1app.training.samples import TrainingSample
@@ -77,7 +78,7 @@ def render(
     """
     own = profile.own_data if rendering == "own-data" else None
     wording = own or profile.prompt
-    user = render_question(wording, sample.question, dict(sample.options))
+    user = render_question(wording, sample.question, dict(sample.options), sample.target)
     opening, closing = profile.thinking.opening, own.close if own else profile.thinking.natural_close
     reasoning = _glue(opening) + sample.reasoning.strip() + ("" if closing[:1].isspace() else "\n")
     parts: tuple[tuple[PartKind, str], ...] = (
@@ -191,7 +192,8 @@ def _answer(sample: TrainingSample, profile: Profile) -> str:
     sentence = lead_in(closing)
     if " " in sentence.strip():
         return _continued(sample, sentence, answer)
-    asked_box = "\\boxed" in (wording.with_options if sample.options else wording.open)
+    asked = wording.for_several if has_several(sample.target) else wording.with_options
+    asked_box = "\\boxed" in (asked if sample.options else wording.open)
     return _glue(closing) + (answer if _is_in_form(answer, sample, asked_box) else _with_option(sample, asked_box))
 
 
@@ -215,7 +217,7 @@ def _with_option(sample: TrainingSample, asked_box: bool) -> str:
 
 
 def _named(target: str, options: Mapping[str, str]) -> str:
-    return f"{target}. {' '.join(options[target].split())}"
+    return f"{target}. {' '.join(options[target].split())}" if target in options else target
 
 
 def _holds_text(part: tuple[PartKind, str]) -> bool:

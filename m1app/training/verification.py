@@ -2,8 +2,8 @@
 
 If the answer commits to an option, the scoring rule `strict` decides. Reasoning traces are often made from open
 questions and commit in words only: then the last sentence decides if it plainly names one option, and an answer that
-names only the target agrees with it. Published scorers guess more; in training data, a wrong guess would teach an
-error.
+names only the target agrees with it. Where several options are right, only the rule decides. Published scorers guess
+more; in training data, a wrong guess would teach an error.
 """
 
 import re
@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from m1app.question.answers.scoring import score
 from m1app.question.prompt_text import match_option_text, narrow
+from m1app.targets import has_several
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)*]*\s+|\n+")
 _WORD_START = re.compile(r"(?<!\w)\w")
@@ -29,7 +30,7 @@ class Verdict(StrEnum):
 
     AGREES = "agrees"
     CONTRADICTS = "contradicts"
-    """It names another option."""
+    """It names another option, or other ones."""
     UNSTATED = "unstated"
     """It names no option, or several."""
     UNCHECKABLE = "uncheckable"
@@ -40,7 +41,9 @@ def verify(answer: str, options: Mapping[str, str], target: str | None) -> Verdi
     """Return the verdict on a final response, without its thinking."""
     if not options or target is None:
         return Verdict.UNCHECKABLE
-    letter = score(answer, options, target).letter or concluded_letter(answer, options)
+    letter = score(answer, options, target).letter
+    if letter is None and not has_several(target):
+        letter = concluded_letter(answer, options)
     if letter is not None:
         return Verdict.AGREES if letter == target else Verdict.CONTRADICTS
     return Verdict.AGREES if only_named_letter(answer, options) == target else Verdict.UNSTATED

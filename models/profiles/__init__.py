@@ -23,6 +23,7 @@ _DIRECTORY = Path(__file__).parent
 _NAMING = ("models", "hints")
 """Fields that a file does not take from the one it extends."""
 _MOST_BYTES = 8 << 20
+_ASKS_SEVERAL = "Answer with the letters of all correct options, separated by commas."
 
 
 class _Section(BaseModel):
@@ -58,11 +59,18 @@ class PromptSection(_Section):
 
     with_options: str = "{question}\n{options}"
     open: str = "{question}"
+    with_several: str = ""
+    """Used if several options are right; empty puts a sentence of the app's own after `with_options`."""
     option: str = "{letter}. {text}"
     """How one option is written."""
     between_options: str = "\n"
     keeps_option_text: bool = False
     """Whether an option's text stays as it is; otherwise its lines are joined, and spaces at its ends left out."""
+
+    @property
+    def for_several(self) -> str:
+        """How a question with several right options is asked."""
+        return self.with_several or f"{self.with_options}\n{_ASKS_SEVERAL}"
 
 
 class ThinkingSection(_Section):

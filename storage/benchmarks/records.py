@@ -121,12 +121,13 @@ class BenchmarkResult:
     budget_tokens: int
     force_rounds: int
     letter: str | None
-    """By the strict rule; None when unanswered."""
+    """By the strict rule; None when unanswered. Several, where several are right, as "A, C"."""
     is_correct: bool
     """By the strict rule; unanswered counts as wrong."""
     m1_letter: str | None
     """By the published scorer."""
-    m1_is_correct: bool
+    m1_is_correct: bool | None
+    """By the published scorer; None if it cannot score the question, which has several right options."""
     thinking_tokens: int
     """Thinking tokens available to the answer."""
     tokens_if_separate: int
@@ -145,7 +146,7 @@ class CellCount:
     budget_tokens: int
     force_rounds: int
     n: int
-    """Number of results, including failed items."""
+    """Number of results that the rule scores, including failed items."""
     correct: int
     """Correct by the requested rule."""
     answered: int
@@ -172,7 +173,9 @@ class QuestionVerdict:
     error: str
     letter: str | None
     is_correct: bool | None
-    """None while the item is still queued."""
+    """None while the item is still queued, and if the rule does not score it."""
+    is_scored: bool = True
+    """False if it is answered, but the rule does not score it."""
     thinking_tokens: int | None
     checkpoint_id: str | None
     """Id of the answer; the case to annotate."""

@@ -60,7 +60,7 @@ class BenchmarkResultRepository:
         self._session = session
 
     def cell_counts(self, run_ids: Sequence[str], *, is_m1: bool = False) -> tuple[CellCount, ...]:
-        """Results counted for each run, model, set and cell."""
+        """Results counted for each run, model, set and cell; only those that the rule scores."""
         runs = self._runs(run_ids)
         row = BenchmarkResultRow
         keys = (row.run_id, row.model_number, row.set_number, row.force_rounds, row.budget_tokens)
@@ -74,7 +74,7 @@ class BenchmarkResultRepository:
                 func.sum(row.thinking_tokens),
                 func.sum(row.tokens_if_separate),
             )
-            .where(row.run_id.in_(list(runs)))
+            .where(row.run_id.in_(list(runs)), is_correct.is_not(None))
             .group_by(*keys)
             .order_by(*keys)
         )
@@ -96,6 +96,12 @@ class BenchmarkResultRepository:
             )
         )
 
+    def count_unscored_by_m1(self, run_ids: Sequence[str]) -> int:
+        """Number of items that the published scorer does not score."""
+        row = BenchmarkResultRow
+        unscored = row.run_id.in_(run_ids) & row.m1_is_correct.is_(None)
+        return self._session.scalar(select(func.count(row.item_id.distinct())).where(unscored)) or 0
+
     def right_by_item(
         self, run_id: str, *, is_m1: bool = False
     ) -> Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]:
@@ -104,7 +110,8 @@ class BenchmarkResultRepository:
         row = BenchmarkResultRow
         keys = (row.model_number, row.set_number, row.budget_tokens, row.force_rounds)
         right = func.sum(case((_rule(row, is_m1)[0], 1), else_=0))
-        query = select(*keys, right, func.count()).where(row.run_id == run_id).group_by(*keys, row.item_id)
+        is_scored = _rule(row, is_m1)[0].is_not(None)
+        query = select(*keys, right, func.count()).where(row.run_id == run_id, is_scored).group_by(*keys, row.item_id)
         found: dict[tuple[str, str, CellKey], list[tuple[int, int]]] = {}
         for model, of_set, budget, rounds, correct, passes in self._session.execute(query):
             key = (run.models[model], run.question_sets[of_set], (budget, rounds))
@@ -144,6 +151,7 @@ class BenchmarkResultRepository:
         query = (
             query.join(other, _first_pass(other, item_id, after))
             .where(*_of(one, run, model, question_set), one.pass_number == 0, _in_cell(one, before))
+            .where(was.is_not(None), became.is_not(None))
             .group_by(was, became)
         )
         return {(bool(was), bool(became)): count for was, became, count in self._session.execute(query)}
@@ -267,7 +275,7 @@ def _verdict_is(wanted: VerdictFilter, now: Any, before: Any) -> list[ColumnElem
     simple: dict[str, list[ColumnElement[bool]]] = {
         "right": [is_correct.is_(True)],
         "wrong": [is_correct.is_(False), is_answered.is_(True)],
-        "unanswered": [is_answered.is_(False)],
+        "unanswered": [is_answered.is_(False), is_correct.is_not(None)],
         "failed": [BenchmarkItemRow.state == ItemState.FAILED],
     }
     if "-" not in wanted.verdict:
@@ -301,6 +309,7 @@ def _as_verdict(
         error=item.error,
         letter=letter,
         is_correct=is_correct,
+        is_scored=now is None or is_correct is not None,
         thinking_tokens=now.thinking_tokens if now else None,
         checkpoint_id=now.checkpoint_id if now else None,
         letter_rule=None if is_m1 else letter_rule,

@@ -111,7 +111,8 @@ class BenchmarkResultRow(Base):
     is_correct: Mapped[bool]
     is_answered: Mapped[bool]
     m1_letter: Mapped[str | None]
-    m1_is_correct: Mapped[bool]
+    m1_is_correct: Mapped[bool | None]
+    """None: the rule cannot score it."""
     m1_is_answered: Mapped[bool]
     thinking_tokens: Mapped[int]
     tokens_if_separate: Mapped[int]

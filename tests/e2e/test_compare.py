@@ -267,3 +267,20 @@ def test_an_unknown_sweep_is_a_404(app: RunningApp, path: str) -> None:
 def test_the_address_without_its_slash_leads_to_the_page(app: RunningApp) -> None:
     with urllib.request.urlopen(f"{app.url}/compare?sweep=1") as response:
         assert response.url == f"{app.url}/compare/?sweep=1"
+
+
+def test_a_sweep_of_a_question_with_two_right_options_marks_both_and_judges_sets(
+    compare: OpenComparePage, app: RunningApp
+) -> None:
+    compare.fill("Which lower glucose?", own="16", options=["A. Insulin", "B. Cortisol", "C. Metformin"], target="c, a")
+    compare.run.click()
+    sweep_id = compare.wait_sweep_id()
+    compare.wait_over()
+    record = app.get_json(f"/sweeps/{sweep_id}.json")
+    assert record["target"] == "A, C"
+    assert all(cell["correct"] is (cell["letter"] == "A, C") for cell in record["cells"])
+    compare.page.locator("#sweep-view details summary").first.click()
+    expect(compare.page.locator("#sweep-view li", has_text="(target)")).to_have_count(2)
+    expect(compare.page.locator("#sweep-charts")).to_contain_text("◎ marks the targets, options A, C.")
+    expect(compare.columns.first).to_contain_text("target A, C" if not record["cells"][0]["correct"] else "Right: A, C")
+    screenshot(compare.page, "two-right-options-compared.png")

@@ -234,3 +234,57 @@ def test_preview_fits_the_window(probe: ProbePage, width: int, is_dark: bool) ->
     assert right <= width
     expect(preview(page)).to_contain_text(re.compile("2 options|3 options"))
     screenshot(page, f"paste-preview-{width}-{'dark' if is_dark else 'light'}.png")
+
+
+TWO_RIGHT = """Which of the following lower serum potassium?
+A. Insulin
+B. Spironolactone
+C. Salbutamol
+D. Ramipril
+Answers: A and C"""
+
+
+def test_a_question_with_two_right_answers_is_pasted_asked_and_judged_as_a_set(
+    probe: ProbePage, app: RunningApp
+) -> None:
+    paste(probe.page, probe.question, TWO_RIGHT)
+    expect(probe.target).to_have_value("A, C", timeout=WAIT_MS)
+    expect(probe.page.get_by_text("Recognised and moved: 4 options, target A, C")).to_be_visible()
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    probe.run.click()
+    trace_id = probe.wait_trace_id()
+    probe.wait_over()
+    trace = app.trace(trace_id)
+    assert trace["target"] == "A, C"
+    assert "Answer with the letters of all correct options, separated by commas." in trace["prompt_text"]
+    assert trace["correct"] is (trace["letter"] == "A, C")
+    expect(probe.verdict).to_have_text(re.compile(_verdict_of(trace)))
+    rows = probe.part("options").locator("li")
+    expect(rows).to_have_count(4)
+    targets = [row.locator(".m1-tags").inner_text() for row in rows.all()]
+    assert ["target" in tags for tags in targets] == [True, False, True, False]
+    expect(probe.part("other")).to_contain_text("how likely each is to be named first")
+    screenshot(probe.page, "two-right-answers.png")
+
+
+def test_several_letters_typed_as_the_target_are_asked_for_in_order(probe: ProbePage, app: RunningApp) -> None:
+    probe.ask("Which lower potassium?", options=["A. Insulin", "B. Ramipril", "C. Salbutamol"], target="c a")
+    trace_id = probe.wait_trace_id()
+    probe.wait_over()
+    assert app.trace(trace_id)["target"] == "A, C"
+    probe.open(f"/?trace={trace_id}")
+    expect(probe.target).to_have_value("A, C")
+
+
+def test_letters_that_are_no_options_are_refused_as_the_target(probe: ProbePage) -> None:
+    probe.ask("Which lower potassium?", options=["A. Insulin", "B. Ramipril", "C. Salbutamol"], target="A, F")
+    expect(probe.message).to_contain_text("The target 'A, F' is not one of the options")
+
+
+def _verdict_of(trace: dict) -> str:
+    if trace["letter"] is None:
+        return "✗ No option chosen.*, target A, C"
+    if trace["correct"]:
+        return "✓ Right: A, C"
+    return f"✗ Wrong: {trace['letter']}, target A, C; Hamming score [01][.][0-9]{{2}}"

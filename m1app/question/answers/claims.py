@@ -26,6 +26,8 @@ class How(StrEnum):
     """The text of the only option that the answer names."""
     AMBIGUOUS = "ambiguous"
     """Several options, none of which corrects the others; or an option's text is another one's letter."""
+    UNCLEAR_SET = "unclear_set"
+    """Of a question with several right options: options are named, but not surely all that are meant."""
     UNSETTLED = "unsettled"
     """Only with a doubt, for another case, as what others say, or taken back."""
     NOT_AN_OPTION = "not_an_option"

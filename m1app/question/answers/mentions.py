@@ -34,13 +34,19 @@ class Mention:
     """The box, tag or field around it: "box", "tag", "field"; empty if there is none."""
     is_verdict: bool = False
     """The text is one word that also plays another part, such as "no"."""
+    parts: int = 1
+    """Number of options that were named one after another: as many as letters, if each name fits one option."""
+    joins: frozenset[str] = frozenset()
+    """The words and signs between them: "and", ","."""
 
 
 class Options:
     """The options of a question, prepared for finding them."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: Mapping[str, str], *, are_several: bool = False) -> None:
         self.texts = options
+        self.are_several = are_several
+        """Whether several may be right, so that a list of them is an answer."""
         self.folded = {letter: fold(text) for letter, text in options.items()}
         self.by_letter = {letter.upper(): letter for letter in options}
         bare = {text.strip().upper(): letter for letter, text in self.folded.items()}
@@ -48,6 +54,7 @@ class Options:
             text in self.by_letter and self.by_letter[text] != letter for text, letter in bare.items()
         )
         """Whether the text of an option is the letter of another one: then no bare letter is certain."""
+        self.words = frozenset(word for text in self.folded.values() for word in words_of(text))
         self.firsts: dict[str, bool] = {}
         for text in self.folded.values():
             for word in words_of(text)[:8]:
@@ -84,14 +91,27 @@ def find_mentions(marked: Marked, options: Options, contained: Callable[[int, in
             continue
         single.append(found)
         place = max(found.end, place + 1)
-    return _joined(marked, single)
+    return _joined(marked, single, are_several=options.are_several)
 
 
 def _mention_at(marked: Marked, options: Options, place: int) -> Mention | None:
     text = _text_at(marked, options, place)
     if text is not None:
         return _with_letter(marked, options, text)
-    return _letter_at(marked, options, place) or _number_at(marked, options, place)
+    several = _letters_at(marked, options, place) if options.are_several else None
+    return several or _letter_at(marked, options, place) or _number_at(marked, options, place)
+
+
+def _letters_at(marked: Marked, options: Options, place: int) -> Mention | None:
+    """ "ACD": capitals in order, which no option's text has as a word."""
+    token = marked.tokens[place]
+    letters = marked.folded[token.start : token.end]
+    is_set = letters.isupper() and 1 < len(letters) <= len(options.texts) and letters == "".join(sorted(set(letters)))
+    if not is_set or not set(letters) <= set(options.by_letter) or token.text in options.words:
+        return None
+    if not _is_apart(marked, place) or not marked.is_boundary(marked.skip_closers(place + 1)):
+        return None
+    return Mention(frozenset(options.by_letter[letter] for letter in letters), place, place + 1, parts=len(letters))
 
 
 def _with_letter(marked: Marked, options: Options, text: Mention) -> Mention:
@@ -342,19 +362,22 @@ def _after_words(marked: Marked, end: int) -> int:
     return end
 
 
-def _joined(marked: Marked, single: list[Mention]) -> list[Mention]:
+def _joined(marked: Marked, single: list[Mention], *, are_several: bool) -> list[Mention]:
     found: list[Mention] = []
     for number, mention in enumerate(single):
         last = found[-1] if found else None
         if last is not None and _starts_anew(marked, last, single[number : number + 26]):
             found.append(mention)
             continue
-        if last is not None and not mention.letters <= last.letters and _is_join(marked, last, mention):
+        joins = _joins(marked, last, mention, are_several=are_several) if last is not None else frozenset()
+        if last is not None and joins and not mention.letters <= last.letters:
             found[-1] = replace(
                 last,
                 letters=last.letters | mention.letters,
                 end=mention.end,
                 is_small=last.is_small and mention.is_small,
+                parts=last.parts + mention.parts,
+                joins=last.joins | joins,
             )
         else:
             found.append(mention)
@@ -370,26 +393,39 @@ def _starts_anew(marked: Marked, last: Mention, rest: list[Mention]) -> bool:
         return False
     end = rest[0]
     for one, other in pairwise(rest):
-        if not _is_join(marked, one, other):
+        if not _joins(marked, one, other):
             break
         end = other
     mark = marked.mark_at(marked.skip_closers(end.end))
     return mark is not None and mark.plays(Role.IS, Role.REJECTS_AFTER, Role.HYPOTHETICALS, Role.SUPPORTS)
 
 
-def _is_join(marked: Marked, last: Mention, mention: Mention) -> bool:
-    """Whether only "and", "or", a comma and the like stand between."""
-    place, joins = last.end, 0
-    if mention.start - last.end > 10 or last.container or mention.container:
-        return False
+def _are_lines(marked: Marked, last: Mention, mention: Mention) -> bool:
+    """Whether two mentions are lines of their own, one below the other."""
+    ends = (marked.text(marked.skip_closers(each.end)) for each in (last, mention))
+    starts_lines = marked.is_line_start(last.start) and marked.is_line_start(mention.start)
+    return starts_lines and all(end in ("\n", "", ".") for end in ends)
+
+
+def _joins(marked: Marked, last: Mention, mention: Mention, *, are_several: bool = False) -> frozenset[str]:
+    """What joins two mentions, if only "and", "or", a comma and the like stand between; empty if anything else does.
+
+    Where several may be right, boxes and the lines of a list are joined, too.
+    """
+    joins: set[str] = set()
+    place = last.end
+    if mention.start - last.end > 10 or ((last.container or mention.container) and not are_several):
+        return frozenset()
+    if are_several and _are_lines(marked, last, mention):
+        return frozenset(("\n",))
     while place < mention.start:
         mark = marked.mark_at(place)
         text = marked.text(place)
         if mark is not None and mark.plays(Role.JOINS) and mark.end <= mention.start:
-            joins += 1
+            joins.add(" ".join(mark.phrase.words))
             place = mark.end
         elif text in (",", "/", "&", "、", "+"):
-            joins += 1
+            joins.add(text)
             place += 1
         elif text in CLOSERS or (text in OPENERS and text not in (":", "-", "–", "—", "→", "⇒", "=")) or text == "text":
             place += 1
@@ -400,5 +436,5 @@ def _is_join(marked: Marked, last: Mention, mention: Mention) -> bool:
         ):
             place += 1
         else:
-            return False
-    return joins > 0
+            return frozenset()
+    return frozenset(joins)

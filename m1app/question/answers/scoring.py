@@ -12,9 +12,14 @@ from m1app.question.answers.claims import How
 from m1app.question.answers.extraction import extract_answer
 from m1app.question.answers.m1_scorer import read_choice
 from m1app.question.errors import UnknownScoringRule
+from m1app.targets import has_several
 
 STRICT_VERSION = 2
 """Raised when `strict` reads some answer differently. Version 1 knew no JSON, no tags and only English."""
+
+
+SEVERAL_NOT_SCORED = "several_not_scored"
+"""Basis of the rule `m1` where several options are right: as published, it reads one letter and cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,10 @@ class Score:
     """The score of one answer."""
 
     letter: str | None
-    """The option answered; None if there is not exactly one, and for an open question."""
+    """The option answered; None if there is not exactly one, and for an open question. Where several are right, all
+    that were answered, as "A, C"."""
     is_correct: bool | None
-    """None if there is nothing to score: no target, or an open question."""
+    """None if there is nothing to score: no target, or an open question; also if the rule cannot score it."""
     how: str
     """The basis of the letter, or of its absence, in the rule's own terms."""
     rule: str = ""
@@ -37,13 +43,15 @@ Rule = Callable[[str, Mapping[str, str], str | None], Score]
 
 
 def _score_strict(text: str, options: Mapping[str, str], target: str | None) -> Score:
-    found = extract_answer(text, options)
+    found = extract_answer(text, options, are_several=has_several(target))
     is_scored = bool(options) and target is not None
     is_correct = found.letter == target if is_scored else None
     return Score(found.letter, is_correct, found.how.value, found.rule, found.basis)
 
 
 def _score_m1(text: str, options: Mapping[str, str], target: str | None) -> Score:
+    if has_several(target):
+        return Score(None, None, SEVERAL_NOT_SCORED)
     if target is None or target not in options:
         return Score(None, None, "not_scored")
     letter, how = read_choice(text, options, target)
@@ -57,6 +65,7 @@ _REASONS: dict[str, str] = {
     How.AMBIGUOUS: "the answer points to more than one",
     How.UNSETTLED: "the answer names one only with a doubt, for another case, or takes it back",
     How.NOT_AN_OPTION: "the answer names none of these",
+    How.UNCLEAR_SET: "the answer does not clearly say which ones",
 }
 
 
@@ -66,11 +75,12 @@ def score(text: str, options: Mapping[str, str], target: str | None, rule: str =
     Args:
         text: the answer, without the thinking.
         options: letter -> text; empty for an open question.
-        target: letter of the right option; None if unknown. With a target and options, an answer
-            without a letter is wrong.
+        target: letter of the right option, or of all right ones, as "A, C"; None if unknown. With a target and
+            options, an answer without a letter is wrong. Of several, the answer has to name all, and no other.
         rule: a key of `RULES`.
 
-    The rule `m1` needs a target and options: it is made for scoring, not for reading answers.
+    The rule `m1` needs a target and options: it is made for scoring, not for reading answers. It does not score a
+    question with several right options.
 
     Raises:
         UnknownScoringRule: no such rule.

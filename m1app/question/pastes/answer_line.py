@@ -1,4 +1,4 @@
-"""What an answer line means, given the options: a letter, a number, a mark of another script, or an option's text."""
+"""What an answer line means, given the options: letters, a number, a mark of another script, or an option's text."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from m1app.question.pastes.line_kinds import StatedAnswer, stated_answer
 from m1app.question.prompt_text import narrow
+from m1app.question.several_letters import read_letters
 
 _LETTER = re.compile(
     r"""(?:(?:the|la|el|le|die|der|il)\s+)?(?:(?:option|choice|opción|opcion|letter|letra|lettre|buchstabe|选项)\s*)?
@@ -38,7 +39,7 @@ class Options(Protocol):
 
 
 def letter_of(stated: str, found: Options) -> str:
-    """The letter that a stated answer means, else what is stated.
+    """The letter that a stated answer means, or several as they are kept, else what is stated.
 
     A letter comes before an option's text, because options may be letters themselves.
     """
@@ -50,7 +51,7 @@ def letter_of(stated: str, found: Options) -> str:
     for letter, text in found.options.items():
         if _folded(text) == _folded(stated):
             return letter
-    return _leading(stated, found)
+    return read_letters(stated, found.options, found.labels) or _leading(stated, found)
 
 
 def _folded(text: str) -> list[str]:

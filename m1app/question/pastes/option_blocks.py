@@ -26,6 +26,7 @@ from m1app.question.pastes.line_kinds import (
 )
 from m1app.question.pastes.option_lists import OptionList, find_lists, is_rule, only_right
 from m1app.question.prompt_text import OptionMarker, find_markers, match_marker, narrow, split_texts
+from m1app.targets import joined_letters
 
 MAX_ITEMS = len(ascii_uppercase)
 _CLASSIC = frozenset({".", ")", "()", ":", "-", "–", "—"})
@@ -59,7 +60,7 @@ class Block:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Mark as pasted, in upper case -> letter."""
     marked: str | None = None
-    """Letter of the one option that is marked as right."""
+    """Letter of the option that is marked as right, or letters as they are kept; None if none, or all are."""
     start: int = 0
     """Index of its first line."""
     end: int = 0
@@ -160,14 +161,15 @@ class _Judged:
         letters = list(options)
         noted = [index for index, mark in enumerate(marks) if mark]
         right = only_right(self._list.items)
-        right = noted[0] if right is None and len(noted) == 1 else right
-        if len(noted) != 1:
+        places = noted if right is None else [right]
+        if not 0 < len(noted) < len(marks):
             # A mark on every option means something else.
             options = {k: f"{v} {m}".strip() if m else v for (k, v), m in zip(options.items(), marks, strict=True)}
         labels = {
             item.label.upper(): letter for item, letter in zip(self._list.items, letters, strict=False) if item.label
         }
-        marked = letters[right] if right is not None and right < len(letters) else None
+        is_marked = 0 < len(places) < len(letters) and max(places) < len(letters)
+        marked = joined_letters(letters[place] for place in places) if is_marked else None
         return Block(self.certainty, options, labels, marked, self._list.start, self._own_end(), tuple(self._footers))
 
     def _second_line_of_last(self) -> int:

@@ -23,6 +23,8 @@ from m1app.question.pastes.line_kinds import (
 from m1app.question.pastes.option_blocks import Block, Certainty, find_block, plain_block
 from m1app.question.pastes.option_lists import is_rule
 from m1app.question.pastes.several_questions import answer_key, split_questions
+from m1app.question.several_letters import read_letters
+from m1app.targets import is_target
 
 _LINE_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _BOLD = re.compile(r"(?:\*\*|__)([^*_]+)(?:\*\*|__)")
@@ -76,7 +78,7 @@ class Paste:
     options: dict[str, str]
     """Letter -> text, in order; empty for an open question."""
     target: str | None = None
-    """Letter of the right option, or whatever was given instead; None if nothing was given."""
+    """Letter of the right option, several as "A, C", or whatever was given instead; None if nothing was given."""
     answer_line: str = ""
     """The line, or lines, that state the answer, as pasted."""
     left_out: tuple[LeftOut, ...] = ()
@@ -111,9 +113,11 @@ def _unquoted(lines: Sequence[str]) -> list[str]:
     return list(lines)
 
 
-def _with_key(question: Paste, letter: str | None) -> Paste:
-    is_open = question.target not in question.options
-    return replace(question, target=letter) if letter in question.options and is_open else question
+def _with_key(question: Paste, stated: str | None) -> Paste:
+    if stated is None or is_target(question.target, question.options):
+        return question
+    target = stated if stated in question.options else read_letters(stated, question.options)
+    return replace(question, target=target) if target else question
 
 
 def _read(lines: Sequence[str], *, offers: bool = True) -> Paste:
@@ -235,7 +239,7 @@ def _without_answer_line(lines: Sequence[str], block: Block) -> tuple[str, list[
 
 def _firm_answer(line: str, block: Block) -> StatedAnswer | None:
     answer = stated_answer(line) if len(line) < 200 else None
-    return answer if answer and answer.is_firm and letter_of(answer.value, block) in block.options else None
+    return answer if answer and answer.is_firm and is_target(letter_of(answer.value, block), block.options) else None
 
 
 def _stem_without_answer(stem: str, block: Block) -> tuple[str, list[tuple[str, StatedAnswer]]]:
@@ -263,9 +267,9 @@ def _without_answers(options: Mapping[str, str]) -> tuple[dict[str, str], list[t
 
 
 def _target(answers: Sequence[tuple[str, StatedAnswer]], block: Block) -> str | None:
-    """The letter that the answers state, else the one that is marked, else what they state."""
+    """The letters that the answers state, else the one that is marked, else what they state."""
     stated = [letter_of(answer.value, block) for _, answer in answers if answer.value]
-    known = next((letter for letter in stated if letter in block.options), None)
+    known = next((text for text in stated if is_target(text, block.options)), None)
     return known or block.marked or next((text for text in stated if text), None)
 
 

@@ -18,7 +18,8 @@ from m1app.question.pastes.option_lists import OptionList, find_lists
 
 _NUMBERED = re.compile(r"[\s*_#>]{0,12}(?P<number>\d{1,3})[*_]{0,2}\s?(?P<mark>[.)、:])[*_]{0,2}\s{0,8}(?P<rest>\S?)")
 _KEY_ENTRY = re.compile(
-    r"(?<![\w.])(?P<number>\d{1,3})\s{0,3}[.):、\-–=]{0,2}\s{0,3}\(?(?P<letter>[A-Za-z])\)?(?![\w])"
+    r"(?<![\w.])(?P<number>\d{1,3})\s{0,3}[.):、\-–=]{0,2}\s{0,3}"
+    r"\(?(?P<letters>[A-Z]{2,10}|[A-Za-z](?:\s?[,/&]\s?[A-Za-z](?!\w)){0,9})\)?(?!\w)"
 )
 _RUNS_TRIED = 4
 _STEM_LINES = 40
@@ -39,9 +40,9 @@ def split_questions(lines: Sequence[str]) -> tuple[list[list[str]], list[int]]:
 
 
 def answer_key(lines: Sequence[str], numbers: Sequence[int]) -> Mapping[int, str]:
-    """Question number -> letter, from a key at the end of the last question: "1. C 2. A"; empty if there is none."""
+    """Question number -> letters, from a key at the end of the last question: "1. C 2. A, D"; empty without one."""
     tail = "\n".join(lines[-len(numbers) - 4 :])[-2000:]
-    entries = {int(found["number"]): found["letter"].upper() for found in _KEY_ENTRY.finditer(tail)}
+    entries = {int(found["number"]): found["letters"].upper() for found in _KEY_ENTRY.finditer(tail)}
     return entries if all(number in entries for number in numbers) else {}
 
 

@@ -13,6 +13,7 @@ _TEXTS = {
     "template": ("chat", "template"),
     "template_without_system": ("chat", "template_without_system"),
     "with_options": ("prompt", "with_options"),
+    "with_several": ("prompt", "with_several"),
     "open": ("prompt", "open"),
     "opening": ("thinking", "opening"),
     "natural_close": ("thinking", "natural_close"),

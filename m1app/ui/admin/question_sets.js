@@ -7,7 +7,7 @@ import { upload } from "./upload.js";
 
 /** @typedef {{ id: string, name: string, source: string, questions: number, layout: string }} SetRow */
 /** @typedef {{ text: string, pairs: [here: string, there: string, share: string][] }} Overlap */
-/** @typedef {{ stem: string, options: [letter: string, text: string][], target: string | null }} Question */
+/** @typedef {{ stem: string, options: [letter: string, text: string][], targets: string[] }} Question */
 
 /**
  * @typedef {object} Preview
@@ -50,7 +50,7 @@ function questionNode(question) {
   const options = node("ul", "m1-options-list");
   for (const [letter, text] of question.options) {
     const option = node("li", "", `${letter}. ${text}`);
-    if (letter === question.target) {
+    if (question.targets.includes(letter)) {
       option.className = "is-target";
       option.append(node("span", "m1-quiet-cell", " target"));
     }

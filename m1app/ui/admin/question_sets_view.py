@@ -5,6 +5,7 @@ from typing import Any
 
 from m1app.question_sets.comparison import Overlap
 from m1app.question_sets.service import ImportReport
+from m1app.targets import letters_of
 from m1app.wording import counted, percent
 from storage.question_sets.records import QuestionSet
 from storage.questions.records import Question
@@ -92,7 +93,7 @@ def _question(question: Question) -> dict[str, Any]:
         "id": question.id,
         "stem": question.stem,
         "options": [[letter, text] for letter, text in question.options.items()],
-        "target": question.target or "",
+        "targets": list(letters_of(question.target)),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from m1app.annotation.cases import CaseView
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.suggestions import Suggestion
+from m1app.targets import letters_of
 from m1app.wording import counted, verdict_label, verdict_of
 from storage.annotations.records import (
     Annotation,
@@ -159,8 +160,8 @@ def _text(text: str, waits: list[list[int]]) -> dict[str, Any]:
 
 
 def _tags(case: Case, letter: str) -> str:
-    tags = ["chosen"] if letter == case.letter else []
-    return ", ".join([*tags, "target"] if letter == case.question.target else tags)
+    tags = ["chosen"] if letter in letters_of(case.letter) else []
+    return ", ".join([*tags, "target"] if letter in letters_of(case.question.target) else tags)
 
 
 def _is_stale(content: AnnotationContent, hashes: dict[Part, str]) -> bool:

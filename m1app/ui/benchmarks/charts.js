@@ -154,8 +154,8 @@ export class Curves {
     const isSame = made.length === panels.childElementCount && made.every((each, i) => panels.children[i] === each);
     if (!isSame) panels.replaceChildren(...made);
     panels.classList.toggle("is-grid", made.length > 1);
-    const note = `${NOTES[context.view.chart]} ${this.#leftOut}`.trim();
-    setText(part("curves-note"), made.length ? note : context.nothingYet);
+    const note = `${NOTES[context.view.chart]} ${this.#leftOut} ${reply.unscored}`.trim();
+    setText(part("curves-note"), made.length ? note : reply.unscored || context.nothingYet);
     part("points-box").hidden = !made.length;
     try {
       for (const [i, each] of made.entries()) await this.#plots.draw(plotOf(each), shown[i].figure);

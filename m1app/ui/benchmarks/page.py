@@ -6,14 +6,14 @@ Only cell counts and single pages of questions are read, so a run may have a mil
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from m1app.benchmark.charts.panels import panels
-from m1app.benchmark.descriptions import run_name
+from m1app.benchmark.descriptions import run_name, unscored_note
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.strategy_comparison import PassChoice
@@ -113,7 +113,7 @@ class BenchmarksPage:
         cells = await self._reading.cells(list(run_names), rule_of(values))
         # In a thread: figures and intervals of hundreds of cells would block all other tabs.
         drawn = await asyncio.to_thread(panels, cells, choice_of(values), run_names)
-        return {"panels": [asdict(panel) for panel in drawn]}
+        return {"panels": [asdict(panel) for panel in drawn], "unscored": await self._unscored(run_names, values)}
 
     async def _points(self, values: Values) -> Reply:
         run_names, choice = await self._run_names(values), choice_of(values)
@@ -130,7 +130,7 @@ class BenchmarksPage:
         found = await asyncio.to_thread(accuracy_table, wanted, budget, run_names, with_paper=with_paper)
         return {
             "table": asdict(found),
-            "note": BEST_NOTE,
+            "note": f"{BEST_NOTE} {await self._unscored(run_names, values)}".strip(),
             "paper_note": f"{SOURCE}. {MAXIMUM_NOTE}" if with_paper else "",
         }
 
@@ -203,6 +203,9 @@ class BenchmarksPage:
         notice = await restored(self._trash.restore(str(values["deletion"])))
         self._listed.forget()
         return dict(notice)
+
+    async def _unscored(self, run_ids: Iterable[str], values: Values) -> str:
+        return unscored_note(await self._reading.count_unscored(list(run_ids), rule_of(values)))
 
     def _changed(self, run: BenchmarkRun) -> Reply:
         self._listed.forget()

@@ -7,7 +7,7 @@ from typing import Any
 
 from m1app.benchmark.descriptions import run_facts, run_name
 from m1app.benchmark.queries import QuestionPage
-from m1app.wording import basis_label, state_label, verdict_of, verdict_with_letter
+from m1app.wording import Verdict, basis_label, state_label, verdict_of, verdict_with_letter
 from storage.benchmarks.records import BenchmarkRun, ItemState, QuestionVerdict, RunState
 
 
@@ -47,9 +47,13 @@ def questions_value(page: QuestionPage, offset: int) -> dict[str, Any]:
 
 def _question(each: QuestionVerdict) -> dict[str, Any]:
     state = each.item_state
-    verdict, label = _judged(each.letter, each.is_correct, state)
+    verdict, label = _judged(each.letter, each.is_correct, state, each.target)
+    if not each.is_scored and state is ItemState.DONE:
+        verdict, label = Verdict.UNSCORED.value, "not scored by this rule: several are right"
     before, before_label = (
-        ("", "") if each.before_is_correct is None else _judged(each.before_letter, each.before_is_correct, state)
+        ("", "")
+        if each.before_is_correct is None
+        else _judged(each.before_letter, each.before_is_correct, state, each.target)
     )
     return {
         "item": each.item_id,
@@ -71,11 +75,11 @@ def _question(each: QuestionVerdict) -> dict[str, Any]:
     }
 
 
-def _judged(letter: str | None, is_correct: bool | None, state: ItemState) -> tuple[str, str]:
+def _judged(letter: str | None, is_correct: bool | None, state: ItemState, target: str | None) -> tuple[str, str]:
     """The verdict, which determines the colour, and its text; the verdict is empty while the item waits."""
     if state is ItemState.FAILED:
         return "failed", "failed"
     if is_correct is None:
         return "", "waiting"
     verdict = verdict_of(letter, is_correct)
-    return verdict.value, verdict_with_letter(letter, verdict)
+    return verdict.value, verdict_with_letter(letter, verdict, target)

@@ -13,7 +13,7 @@ import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
  * @property {string} [name] The first words of the question.
  * @property {string} [question]
  * @property {string[]} [options] "A. text".
- * @property {string | null} [target]
+ * @property {string[]} [targets] Letters.
  * @property {string} [notice]
  * @property {string} [account]
  * @property {string} [sampling]
@@ -42,7 +42,7 @@ function showQuestion(part, value) {
   part("name").textContent = value.name || "";
   part("question").textContent = value.question || "";
   const options = (value.options || []).map((text) => {
-    const isTarget = Boolean(value.target) && text.startsWith(`${value.target}. `);
+    const isTarget = value.targets?.some((letter) => text.startsWith(`${letter}. `));
     return node("li", "", isTarget ? `${text} (target)` : text);
   });
   part("options").replaceChildren(...options);

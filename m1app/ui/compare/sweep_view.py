@@ -19,10 +19,12 @@ from m1app.runs.sweep_reading import (
     flips,
     trajectory,
 )
+from m1app.targets import has_several, letters_of
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from m1app.ui.compare.trajectory import probability_words, trajectory_figure
-from m1app.wording import Verdict, state_label, tokens_account, verdict_of, verdict_with_letter
+from m1app.wording import FIRST_NAMED_NOTE, Verdict, state_label, tokens_account, verdict_of, verdict_with_letter
 from models.thinking.sweep import Cell
+from storage.questions.records import Question
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, SegmentKind, TraceState
 
@@ -46,7 +48,7 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
         "name": first_words(sweep.question.stem),
         "question": sweep.question.stem,
         "options": [f"{letter}. {text}" for letter, text in sweep.question.options.items()],
-        "target": sweep.question.target,
+        "targets": list(letters_of(sweep.question.target)),
         "notice": _notice(snapshot),
         "account": account(sweep),
         "sampling": _sampling(sweep),
@@ -163,7 +165,6 @@ def _sampling(sweep: Sweep) -> str:
 
 def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dict[str, Any]:
     readings = cell_readings(snapshot, run)
-    has_options = bool(snapshot.sweep.question.options)
     points = trajectory(run)
     answers = (run.trace.id, *((kept.id, kept.cells) for kept in run.checkpoints))
     if answers not in memory:
@@ -171,19 +172,20 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot, memory: FlipMemory) -> dic
     return {
         "id": run.trace.id,
         "title": band_title(snapshot.sweep, run),
-        "cells": [_map_cell(reading, has_options) for reading in readings],
+        "cells": [_map_cell(reading, snapshot.sweep.question) for reading in readings],
         "trajectory": _trajectory(snapshot, run, points),
         "flips": memory[answers],
         "no_flips": _why_no_flips(snapshot, points),
     }
 
 
-def _map_cell(reading: CellReading, has_options: bool) -> dict[str, Any]:
-    status = cell_status(reading, has_options)
+def _map_cell(reading: CellReading, question: Question) -> dict[str, Any]:
+    status, target = cell_status(reading, bool(question.options)), question.target
     letter = reading.checkpoint.letter if reading.checkpoint else None
-    mark = (letter or _MARKS.get(status, "")) + _SIGNS.get(status, "")
+    # Several letters without what stands between them: the cells are narrow.
+    mark = ("".join(letters_of(letter)) or _MARKS.get(status, "")) + _SIGNS.get(status, "")
     is_answered = reading.state is CellState.ANSWERED
-    said = verdict_with_letter(letter, Verdict(status)) if is_answered else state_words(reading.state)
+    said = verdict_with_letter(letter, Verdict(status), target) if is_answered else state_words(reading.state)
     return {
         "key": cell_key(reading.cell),
         "budget": reading.cell.budget_tokens,
@@ -201,13 +203,18 @@ def _trajectory(snapshot: SweepSnapshot, run: PassSnapshot, points: Sequence[Che
     if why_none or not known:
         return {"no_chart": why_none, "hint": "", "said": [], "figure": None}
     letters = list(question.options)
-    target = f"◎ is the target, option {question.target}. " if question.target else ""
     return {
         "no_chart": "",
-        "hint": f"{target}Hover over the chart to read its values.",
+        "hint": f"{_target_hint(question.target)}Hover over the chart to read its values.",
         "said": [probability_words(letters, question.target, kept) for kept in known],
         "figure": trajectory_figure(letters, question.target, sweep.budgets, known, _wait_tokens(run)),
     }
+
+
+def _target_hint(target: str | None) -> str:
+    if has_several(target):
+        return f"◎ marks the targets, options {target}. {FIRST_NAMED_NOTE} "
+    return f"◎ is the target, option {target}. " if target else ""
 
 
 def _wait_tokens(run: PassSnapshot) -> list[int]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from m1app.targets import letters_of
 from m1app.wording import verdict_of, verdict_with_letter
 from storage.traces.records import Checkpoint
 
@@ -39,7 +40,7 @@ def trajectory_figure(
 
     Args:
         options: the letters.
-        target: the right one; None if unknown.
+        target: the right one, or the right ones, as "A, C"; None if unknown.
         budgets: ascending, in tokens; used as ticks.
         points: cuts that have probabilities, by tokens; at least one.
         wait_tokens: thinking tokens before each "Wait".
@@ -49,7 +50,7 @@ def trajectory_figure(
     high = max([*budgets, *(point.cut_tokens for point in points)])
     axes = {"log": _axis(budgets, low, high, is_log=True), "linear": _axis(budgets, low, high, is_log=False)}
     data = [_waits([tokens for tokens in wait_tokens if max(1, low) <= tokens <= high])]
-    data += [_line(letter, place, letter == target, points) for place, letter in enumerate(options)]
+    data += [_line(letter, place, letter in letters_of(target), points) for place, letter in enumerate(options)]
     data += _end_labels(options, target, points[-1])
     layout = {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -67,12 +68,13 @@ def trajectory_figure(
 
 def probability_words(options: Sequence[str], target: str | None, point: Checkpoint) -> str:
     """Text for a point, shown below the chart."""
+    right = letters_of(target)
     shares = ", ".join(
-        f"{letter}{' (target)' if letter == target else ''} {_share(point, letter):.1%}" for letter in options
+        f"{letter}{' (target)' if letter in right else ''} {_share(point, letter):.1%}" for letter in options
     )
     verdict = verdict_of(point.letter, point.is_correct)
     is_unscored = point.letter is not None and point.is_correct is None
-    answer = point.letter if is_unscored else verdict_with_letter(point.letter, verdict)
+    answer = point.letter if is_unscored else verdict_with_letter(point.letter, verdict, target)
     return f"{point.cut_tokens:,} tokens: {shares}; answer {answer}"
 
 
@@ -128,7 +130,7 @@ def _end_labels(options: Sequence[str], target: str | None, last: Checkpoint) ->
                 "mode": "text",
                 "x": [max(1, last.cut_tokens)],
                 "y": [at],
-                "text": [f"  {letter} ◎" if letter == target else f"  {letter}"],
+                "text": [f"  {letter} ◎" if letter in letters_of(target) else f"  {letter}"],
                 "textposition": "middle right",
                 "textfont": {"size": 12},
                 "cliponaxis": False,

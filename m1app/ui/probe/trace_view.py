@@ -5,7 +5,8 @@ from typing import Any
 from m1app.question.answers.scoring import no_letter_reason, score
 from m1app.question.pastes.summary import first_words
 from m1app.runs.probe import scored_text
-from m1app.wording import basis_label, percent, state_label, verdict_label, verdict_of
+from m1app.targets import has_several, letters_of
+from m1app.wording import FIRST_NAMED_NOTE, basis_label, percent, state_label, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _FINISH = {
@@ -89,8 +90,8 @@ def _result(trace: Trace) -> dict[str, Any]:
             {
                 "letter": letter,
                 "text": text,
-                "is_chosen": letter == trace.answer_letter,
-                "is_target": letter == trace.question.target,
+                "is_chosen": letter in letters_of(trace.answer_letter),
+                "is_target": letter in letters_of(trace.question.target),
                 "probability": probabilities.get(letter),
             }
             for letter, text in options.items()
@@ -126,9 +127,10 @@ def _other(trace: Trace) -> str:
             else ""
         )
     rest = max(0.0, 1.0 - sum(probabilities.values()))
+    several = f" {FIRST_NAMED_NOTE}" if has_several(trace.question.target) else ""
     return (
         "Probability of each letter at the end of thinking; "
-        f"{percent(rest)} went to tokens that are not an option's letter."
+        f"{percent(rest)} went to tokens that are not an option's letter.{several}"
     )
 
 

@@ -6,7 +6,7 @@ from m1app.question.errors import InvalidQuestion
 from m1app.question.pastes.line_breaks import has_soft_breaks, join_soft_breaks
 from m1app.question.pastes.pasted_question import Offer, OfferKind, Paste, read_paste
 from m1app.question.pastes.summary import options_summary, paste_summary
-from m1app.question.question_text import format_options, parse_options_and_answer
+from m1app.question.question_text import as_target, format_options, parse_options_and_answer
 
 _MOST_CHARACTERS = 200_000
 """Longer texts are read when they are run, which refuses them."""
@@ -29,12 +29,13 @@ def preview_value(question: str, options: str, target: str) -> dict[str, Any]:
         if options.strip():
             parsed, stated = parse_options_and_answer(options)
             offers = [_offer(offer, options, target) for offer in _joining(question)]
-            return empty | {"summary": options_summary(len(parsed), target.strip().upper() or stated), "offers": offers}
+            summary = options_summary(len(parsed), as_target(target, parsed) or stated)
+            return empty | {"summary": summary, "offers": offers}
         paste = read_paste(question)
     except InvalidQuestion as exc:
         return empty | {"summary": str(exc)}
     return empty | {
-        "summary": paste_summary(paste, target.strip().upper()),
+        "summary": paste_summary(paste, as_target(target, paste.options)),
         "split": _boxes(paste, target) if paste.options or paste.answer_line or paste.left_out else None,
         "offers": [_offer(offer, "", target) for offer in paste.offers],
     }

@@ -12,7 +12,7 @@ from m1app.privacy.words import findings_text
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import LibraryQuestion, load_library
 from m1app.question.pastes.pasted_question import read_paste
-from m1app.question.question_text import format_options, parse_options_and_answer
+from m1app.question.question_text import as_target, format_options, parse_options_and_answer
 from m1app.ui.question.paste_preview import preview_value
 from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component
@@ -69,7 +69,7 @@ class QuestionForm:
         )
         self.target = gr.Textbox(
             label="Target",
-            placeholder="Letter",
+            placeholder="Letter(s)",
             max_lines=1,
             min_width=70,
             elem_id=f"{id_prefix}target",
@@ -92,7 +92,7 @@ class QuestionForm:
         return TypedQuestion(
             stem=stem,
             options=parsed,
-            target=found.strip().upper() or None,
+            target=as_target(found, parsed) or None,
             source="library" if entry else "typed",
             title=entry.title if entry else "",
         )

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.benchmark.report import report_of
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
@@ -492,3 +493,53 @@ async def test_passes_of_one_question_widen_the_interval(tmp_path: Path) -> None
             (cell,) = await services.benchmark_reading.cells([run.id])
     assert run.seed is not None
     assert (cell.n, cell.accuracy.value) == (15, 1.0)
+
+
+SEVERAL = stream(chunk(" A, C", [65, 44, 67]), chunk("", [9], "stop"))
+
+
+async def test_a_set_with_one_and_several_right_options_is_asked_scored_and_exported(tmp_path: Path) -> None:
+    three = OPTIONS | {"C": "the third"}
+    asked = {"One": "B", "Both": "A, C", "Other": "A, B"}
+    questions = [NewQuestion(stem=f"{stem}?", options=three, target=target) for stem, target in asked.items()]
+
+    def respond(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        answering(lambda _: RIGHT if is_about(body, "One?") else SEVERAL)(handler, body)
+
+    with serving(Script(respond)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            with services.database.session() as session:
+                QuestionSetRepository(session).add("mixed", "test", "m1", "", questions)
+            run = await run_to_end(services, question_sets=("mixed",))
+            assert run.state is RunState.COMPLETED
+            reading = services.benchmark_reading
+            strict, m1 = [await reading.cells([run.id], rule) for rule in ("strict", "m1")]
+            assert [(each.n, each.accuracy.value) for each in strict] == [(3, pytest.approx(2 / 3))] * 2
+            assert [(each.n, each.accuracy.value) for each in m1] == [(1, 1.0)] * 2
+            assert [await reading.count_unscored([run.id], rule) for rule in ("strict", "m1")] == [0, 2]
+            rows = [row async for page in reading.rows(run.id) for row in page]
+            prompts = ["".join(chr(token) for token in body["prompt"] if token < 1000) for body in script.completions]
+            report = await report_of(run.id, reading, services.sweeps)
+    of_one, of_both, of_other = (next(row for row in rows if row["question"] == f"{stem}?") for stem in asked)
+    assert (of_one["letter_strict"], of_one["is_correct_m1"], of_one["hamming_score"]) == ("B", True, 1.0)
+    assert (of_both["target"], of_both["letter_strict"], of_both["is_correct_strict"]) == ("A, C", "A, C", True)
+    assert (of_both["is_correct_m1"], of_both["letter_m1"], of_both["hamming_score"]) == (None, None, 1.0)
+    assert (of_other["is_correct_strict"], of_other["hamming_score"]) == (False, pytest.approx(1 / 3))
+    assert all(("all correct options" in prompt) == ("One?" not in prompt) for prompt in prompts)
+    assert "The rule m1 does not score 2 questions (counted for each model)" in report
+
+
+async def test_a_set_of_several_right_options_alone_has_no_curve_by_the_published_rule(tmp_path: Path) -> None:
+    with serving(Script(answering(lambda _: SEVERAL))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            question = NewQuestion(stem="Both?", options=OPTIONS | {"C": "the third"}, target="A, C")
+            with services.database.session() as session:
+                QuestionSetRepository(session).add("several", "test", "m1", "", [question])
+            run = await run_to_end(services, question_sets=("several",))
+            reading = services.benchmark_reading
+            assert await reading.cells([run.id], "m1") == ()
+            pair = CellPair(run.models[0], "several", (16, 0), (32, 0))
+            assert (await reading.transitions(run.id, pair)).right_right == 1
+            assert "does not score 1 question (counted" in await report_of(run.id, reading, services.sweeps)
+            with pytest.raises(AppError, match="The rule m1 does not score 1 question"):
+                await reading.transitions(run.id, pair, "m1")

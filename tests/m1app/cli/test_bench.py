@@ -170,3 +170,19 @@ def test_one_question_is_counted_in_the_singular(tmp_path: Path) -> None:
         "bench", "--questions", str(path), "--budgets", "8", "--dry-run", home=tmp_path, M1_ENGINE_URL="http://[::1]:9"
     )
     assert done.stdout.startswith("1 question x 1 cell: 1 answer\n")
+
+
+def test_bench_says_which_questions_the_published_rule_does_not_score(tmp_path: Path) -> None:
+    options = {"A": "Adrenal", "B": "Thyroid", "C": "Testis"}
+    asked = [{"question": "Which make steroids?", "options": options, "answer_idx": "A, C"}]
+    path = tmp_path / "several.json"
+    path.write_text(json.dumps({"several": asked}), encoding="utf-8")
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        arguments = ("bench", "--questions", str(path), "--budgets", "8", "--force-rounds", "0", "--answer-cap", "12")
+        done = run(*arguments, home=tmp_path / "home", M1_ENGINE_URL=script.url)
+        told = run(*arguments, "--json", home=tmp_path / "home", M1_ENGINE_URL=script.url)
+    assert done.returncode == 0, done.stderr
+    assert "The rule m1 does not score 1 question" in done.stdout
+    assert "not scored" in next(line for line in done.stdout.splitlines() if line.startswith("several "))
+    (cell,) = json.loads(told.stdout)["cells"]
+    assert (cell["n"], cell["n_scored"], list(cell["accuracy"])) == (1, {"strict": 1}, ["strict"])

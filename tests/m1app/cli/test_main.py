@@ -538,3 +538,22 @@ def test_annotations_leave_and_come_back(tmp_path: Path, engine: dict[str, str])
     assert refused.returncode == 1
     assert_one_line(refused.stderr, "Line 1 is not JSON")
     database.dispose()
+
+
+def test_several_right_options_are_scored_by_one_rule_and_named_as_unscored_by_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"A": "Insulin", "B": "Ramipril", "C": "Salbutamol"}
+    answers = [("\\boxed{A, C}", ["A", "C"]), ("A", "A, C"), ("The answer is B.", "B")]
+    file = tmp_path / "answers.json"
+    entries = [{"text": text, "options": options, "answer_idx": target} for text, target in answers]
+    file.write_text(json.dumps(entries), encoding="utf-8")
+    assert main(["score", str(file)]) == 0
+    assert capsys.readouterr().out == "2 of 3 correct (66.7%) by rule strict, 0 unanswered\n"
+    assert main(["score", str(file), "--rule", "m1"]) == 0
+    assert capsys.readouterr().out == (
+        "1 of 1 correct (100.0%) by rule m1, 0 unanswered, 2 not scored: several options are right\n"
+    )
+    file.write_text(json.dumps([entries[0] | {"answer_idx": "A, X"}]), encoding="utf-8")
+    assert main(["score", str(file)]) == 1
+    assert_one_line(capsys.readouterr().err, "answer_idx 'A, X' is not one of A, B, C")

@@ -30,6 +30,7 @@ LAYOUT_FILES = {
     "medbullets-op5.csv": "medbullets",
     "medbullets-mkieffer.jsonl": "plain",
     "medxpertqa.jsonl": "medxpertqa",
+    "frenchmedmcqa.jsonl": "frenchmedmcqa",
     "plain.csv": "plain",
 }
 
@@ -196,3 +197,42 @@ def test_a_table_as_pandas_writes_it_by_columns_is_read_too() -> None:
 def test_an_unknown_layout_is_refused_with_those_there_are() -> None:
     with pytest.raises(InvalidQuestionSet, match=r"Unknown layout 'medq'\. Choose one of .*medqa"):
         parsed("medqa-gbaker.jsonl", "medq")
+
+
+def test_frenchmedmcqa_has_one_right_option_or_several() -> None:
+    several, single = parsed("frenchmedmcqa.jsonl").questions
+    assert (several.target, several.options["C"], several.title) == ("A, C", "Une allergie est possible", "own-1")
+    assert (single.target, single.options["B"], single.tags) == ("B", "Vitamine C", ("pharmacie",))
+
+
+@pytest.mark.parametrize(
+    ("answers", "number", "target"),
+    [([0, 2], 1, "A, C"), ([2, 0], None, "A, C"), ([1], 0, "B"), (1, 0, "B"), ("A, C", 2, "A, C"), ("b", 1, "B")],
+)
+def test_frenchmedmcqa_from_the_hub_has_the_letters_as_classes(answers: object, number: object, target: str) -> None:
+    row = rows_of("frenchmedmcqa.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
+    (found,) = sets_of(as_jsonl([row]), "hub.jsonl")
+    assert found.questions[0].target == target
+
+
+@pytest.mark.parametrize(
+    ("answers", "number", "problem"),
+    [
+        ([], 0, "expected the right options"),
+        (["a", "f"], 2, "expected the right option's letter"),
+        ([0, 7], 2, "expected the right option's number, 0 to 4"),
+        ([0, 0], 1, "expected each of the right options once"),
+        (["a", "c"], 4, "column number_correct_answers: found 4, expected 2"),
+    ],
+)
+def test_a_row_without_usable_right_options_is_refused(answers: object, number: object, problem: str) -> None:
+    row = rows_of("frenchmedmcqa.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
+    with pytest.raises(InvalidQuestionSet, match=problem):
+        sets_of(as_jsonl([row]), "bad.jsonl")
+
+
+@pytest.mark.parametrize("answer", ["A, C", "AC", ["A", "C"]])
+def test_several_letters_are_a_target_in_other_layouts_too(answer: object) -> None:
+    row = {"question": "Q?", "options": ["x", "y", "z"], "answer_idx": answer, "answer": "x and z"}
+    (found,) = sets_of(as_jsonl([row]), "own.jsonl")
+    assert (found.layout, found.questions[0].target) == ("m1", "A, C")

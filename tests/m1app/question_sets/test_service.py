@@ -316,3 +316,16 @@ async def test_only_the_name_of_a_repository_reaches_for_the_hub(
     monkeypatch.setattr("m1app.question_sets.service.download_from_hub", None)
     with pytest.raises(InvalidQuestionSet, match="expected a hub repository such as"):
         await sets.import_hub(repo)
+
+
+async def test_several_right_options_come_back_from_what_the_preview_prints(
+    sets: QuestionSetService, tmp_path: Path
+) -> None:
+    path = tmp_path / "french.jsonl"
+    path.write_bytes(content_of("frenchmedmcqa.jsonl"))
+    (imported,) = (await sets.import_file(path)).sets
+    found = await sets.preview(imported.id)
+    assert [each.target for each in found] == ["A, C", "B"]
+    rows = [{"question": each.stem, "options": dict(each.options), "answer_idx": each.target} for each in found]
+    again = await sets.import_file(write(tmp_path, "again.jsonl", *rows))
+    assert [each.target for each in await sets.preview(again.sets[0].id)] == ["A, C", "B"]

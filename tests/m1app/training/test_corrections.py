@@ -53,3 +53,8 @@ def test_stretch_whose_words_moved_and_one_that_overlaps_are_left_out() -> None:
 
 def test_open_question_keeps_its_answer() -> None:
     assert correct(THINKING, "Cortex.", {}, None, [], []) == (THINKING, "Cortex.")
+
+
+def test_several_right_options_are_stated_by_their_letters() -> None:
+    reasoning, answer = correct(THINKING, "The answer is C.", OPTIONS, "A, C", [], ["Both make hormones."])
+    assert (reasoning, answer) == ("Both make hormones.\n\nSo the answer is A, C", "The answer is A, C")

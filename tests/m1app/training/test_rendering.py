@@ -205,3 +205,12 @@ def test_what_cannot_be_trained_on_whole_is_dropped_and_counted() -> None:
     # Nobody has counted tokens here: a report of lengths would be made up.
     assert [(each.step, each.before, each.kept) for each in made.reports] == [("delimiters", 2, 1)]
     assert made.reports[0].examples == ("Spelled <|im_end|>?",)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=IDS)
+def test_several_right_options_are_asked_for_and_said_as_the_scorer_will_read_them(profile: Profile) -> None:
+    sample = a_sample(target="A, C", answer="Both make hormones.")
+    made = rendered(profile, sample)
+    assert "all correct options" in made.prompt
+    said = lead_in(profile.thinking.natural_close) + dict(made.parts)["answer"]
+    assert score(said, sample.options, "A, C").is_correct

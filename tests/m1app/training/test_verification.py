@@ -34,3 +34,18 @@ def test_short_option_text_is_not_found_inside_a_sentence() -> None:
 @pytest.mark.parametrize(("options", "target"), [({}, None), (OPTIONS, None), ({}, "A")])
 def test_without_options_or_target_nothing_can_be_checked(options: dict[str, str], target: str | None) -> None:
     assert verify("The answer is A.", options, target) is Verdict.UNCHECKABLE
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("The answers are A and C.", Verdict.AGREES),
+        ("\\boxed{C, A}", Verdict.AGREES),
+        ("The answer is A.", Verdict.CONTRADICTS),
+        ("\\boxed{A, B, C}", Verdict.CONTRADICTS),
+        ("Therefore it comes from the adrenal gland.", Verdict.UNSTATED),
+        ("A or C", Verdict.UNSTATED),
+    ],
+)
+def test_several_right_options_have_to_be_named_all(answer: str, verdict: Verdict) -> None:
+    assert verify(answer, OPTIONS, "A, C") is verdict

@@ -370,3 +370,26 @@ def test_a_result_comes_with_what_its_letter_rests_on(database: Database) -> Non
 
 def test_a_run_from_before_versions_were_recorded_was_read_by_the_first_one(database: Database) -> None:
     assert planned(database).strict_version == 1
+
+
+def test_what_the_published_scorer_does_not_score_counts_under_the_other_rule_only(database: Database) -> None:
+    run = planned(database)
+    with database.session() as session:
+        runs = BenchmarkRepository(session)
+        unscored, scored, *_ = runs.waiting(run.id)
+        results = [replace(result(unscored.id, cell, "A", m1=None), m1_is_correct=None) for cell in (SMALL, LARGE)]
+        runs.finish(unscored.id, ItemState.DONE, results, tokens_generated=1, tokens_if_separate=1, attempts=1)
+    finish(database, scored.id, "B", "A")
+    with database.session(is_read_only=True) as session:
+        found = BenchmarkResultRepository(session)
+        for is_m1, n in ((False, 2), (True, 1)):
+            assert {each.n for each in found.cell_counts([run.id], is_m1=is_m1)} == {n}
+            assert {len(each) for each in found.right_by_item(run.id, is_m1=is_m1).values()} == {n}
+            changes = found.transition_counts(run.id, run.models[0], "", SMALL, LARGE, is_m1=is_m1)
+            assert sum(changes.values()) == n
+        assert found.count_unscored_by_m1([run.id]) == 1
+        for verdict in ("right", "wrong", "unanswered", "right-right", "wrong-wrong"):
+            shown, _ = found.verdicts(run.id, VerdictFilter(cell=LARGE, before=SMALL, verdict=verdict, is_m1=True))
+            assert unscored.id not in [each.item_id for each in shown]
+        every, _ = found.verdicts(run.id, VerdictFilter(cell=LARGE, is_m1=True))
+        assert [(each.is_scored, each.is_correct) for each in every[:2]] == [(False, None), (True, True)]

@@ -1,13 +1,14 @@
 """The words by which answers name and judge options: a file for each language, read and checked once.
 
 A file lists plain phrases by the part they play (`Role`). They are compared word by word, never as patterns, so that
-what they cost does not depend on the text. `fields.toml` has the names of JSON fields and tags that hold an answer.
+what they cost does not depend on the text. `fields.toml` has the names of JSON fields and tags that hold an answer,
+`sets.toml` what counts only where several options may be right.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import resources
@@ -120,6 +121,16 @@ class _Language(BaseModel):
     phrases: dict[Role, list[_Phrase]]
 
 
+class _Sets(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    together: list[str]
+    limits: list[_Phrase]
+    adds: list[_Phrase]
+    fields: list[_Phrase]
+    no_hedges: list[_Phrase]
+
+
 class _Fields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -160,9 +171,19 @@ class AnswerRules:
     neutral: frozenset[str]
     verdicts: frozenset[tuple[str, ...]]
     """Texts of options that are short answers, such as "yes"."""
+    together: frozenset[str]
+    """What stands between options that are all meant."""
+    limits: frozenset[tuple[str, ...]]
+    """Phrases that say that more or fewer options are meant than are named."""
+    adds: frozenset[tuple[str, ...]]
+    """Phrases that add an option to those named before."""
+    set_fields: frozenset[str]
+    """Names of fields that hold several answers."""
+    no_hedges: frozenset[tuple[str, ...]]
+    """Phrases that leave one answer open, but not several."""
 
     @classmethod
-    def of(cls, languages: Mapping[str, _Language], fields: _Fields) -> Self:
+    def of(cls, languages: Mapping[str, _Language], fields: _Fields, sets: _Sets) -> Self:
         """Put the languages' rules together."""
         found: dict[tuple[str, ...], dict[Role, list[str]]] = {}
         for code, language in languages.items():
@@ -173,7 +194,24 @@ class AnswerRules:
         numbers = {word: number for language in languages.values() for word, number in language.numbers.items()}
         known = {code: frozenset(language.function_words) for code, language in languages.items()}
         verdicts = frozenset(entry.words for entry in entries if Role.VERDICTS in entry.languages)
-        return cls(tuple(entries), known, numbers, frozenset(fields.telling), frozenset(fields.neutral), verdicts)
+        return cls(
+            tuple(entries),
+            known,
+            numbers,
+            frozenset(fields.telling),
+            frozenset(fields.neutral),
+            verdicts,
+            frozenset(sets.together),
+            frozenset(map(words_of, sets.limits)),
+            frozenset(map(words_of, sets.adds)),
+            frozenset(sets.fields),
+            frozenset(map(words_of, sets.no_hedges)),
+        )
+
+    def for_several(self) -> Self:
+        """These rules for questions with several right options."""
+        entries = tuple(entry for entry in self.entries if entry.words not in self.no_hedges)
+        return replace(self, entries=entries, telling=self.telling | self.set_fields)
 
     def spoken_in(self, words: Sequence[str]) -> frozenset[str]:
         """The languages of a text: those with at least half as many function words as the one with most.
@@ -210,12 +248,14 @@ def _phrases_in(rules: AnswerRules, spoken: frozenset[str]) -> Mapping[str, Sequ
 def load_rules() -> AnswerRules:
     """Return the rules that come with the app; raises AnswerRulesError."""
     folder = resources.files(__package__)
-    texts = {name: folder.joinpath(f"{name}.toml").read_text(encoding="utf-8") for name in (*LANGUAGES, "fields")}
+    texts = {
+        name: folder.joinpath(f"{name}.toml").read_text(encoding="utf-8") for name in (*LANGUAGES, "fields", "sets")
+    }
     return parse_rules(texts)
 
 
 def parse_rules(texts: Mapping[str, str]) -> AnswerRules:
-    """Parse the files of the languages and "fields".
+    """Parse the files of the languages, "fields" and "sets".
 
     Args:
         texts: TOML by the file's name without its ending.
@@ -225,11 +265,14 @@ def parse_rules(texts: Mapping[str, str]) -> AnswerRules:
     """
     languages: dict[str, _Language] = {}
     fields = _Fields(telling=[], neutral=[])
+    sets = _Sets(together=[], limits=[], adds=[], fields=[], no_hedges=[])
     for name, text in texts.items():
         try:
             content = tomllib.loads(text)
             if name == "fields":
                 fields = _Fields.model_validate(content)
+            elif name == "sets":
+                sets = _Sets.model_validate(content)
             else:
                 kept = {key: content.pop(key) for key in ("language", "function_words", "numbers") if key in content}
                 # Not strict here: TOML has no enumerations.
@@ -241,4 +284,4 @@ def parse_rules(texts: Mapping[str, str]) -> AnswerRules:
             first = exc.errors()[0]
             where = ".".join(str(part) for part in first["loc"] if part != "phrases")
             raise AnswerRulesError(f"{name}.toml, field {where}: {first['msg']}.") from exc
-    return AnswerRules.of(languages, fields)
+    return AnswerRules.of(languages, fields, sets)

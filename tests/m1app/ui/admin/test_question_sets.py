@@ -79,7 +79,7 @@ async def test_a_set_is_read_in_parts_searched_and_deleted(tab: SetsTab, service
     value, _ = await ask(tab, "preview", id=set_id)
     first = value["reply"]["preview"]
     assert (len(first["questions"]), first["has_more"]) == (20, True)
-    assert first["questions"][0]["target"] == "A"
+    assert first["questions"][0]["targets"] == ["A"]
     value, _ = await ask(tab, "preview", id=set_id, offset=40)
     last = value["reply"]["preview"]
     assert (len(last["questions"]), last["has_more"]) == (5, False)

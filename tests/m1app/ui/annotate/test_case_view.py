@@ -362,3 +362,10 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     assert list(rows)[3:] == ["Knowledge gap", "Bias"]
     assert value["head"].startswith("12 cases submitted by at least two of Dr A, Dr B. Cohen's kappa")
     assert "No case" in agreement_value(replace(report, cases=0), TAXONOMY)["head"]
+
+
+def test_each_of_several_options_is_tagged() -> None:
+    question = replace(QUESTION, options={"A": "x", "B": "y", "C": "z"}, target="A, C")
+    value = case_value(replace(CASE, question=question, letter="A, B", is_correct=False))
+    assert [each["tags"] for each in value["options"]] == ["chosen, target", "chosen", "target"]
+    assert value["verdict_label"].endswith("Hamming score 0.33")

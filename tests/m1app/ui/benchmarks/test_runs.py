@@ -151,3 +151,9 @@ def test_a_cell_is_read_from_the_address_or_refused_in_words() -> None:
     for text in ("", "512", "a-b", "1-2-3", None):
         with pytest.raises(BadAddress, match="Use budget and rounds"):
             cell_of(text)
+
+
+def test_a_question_that_the_rule_does_not_score_says_why() -> None:
+    row = question(target="A, C", letter=None, is_correct=None, is_scored=False)
+    assert (row["verdict"], row["verdict_label"]) == ("unscored", "not scored by this rule: several are right")
+    assert question(target="A, C", letter="A", is_correct=False)["verdict_label"] == "A, wrong (Hamming score 0.50)"

@@ -314,3 +314,33 @@ def test_a_row_of_the_history_holds_what_the_list_shows() -> None:
 @pytest.mark.parametrize(("is_filtered", "words"), [(False, "No sweeps yet"), (True, "Clear the search")])
 def test_an_empty_history_says_why(is_filtered: bool, words: str) -> None:
     assert words in history_value([], is_filtered)["empty"]
+
+
+def test_several_right_options_are_targets_together_and_a_set_flips_as_a_whole() -> None:
+    question = a_question(options={"A": "Adrenal", "B": "Thyroid", "C": "Testis"}, target="A, C")
+    cuts = (
+        a_cut(4, 8, ((4, 0), (4, 1)), "A", is_correct=False),
+        a_cut(8, len(FIRST + WAIT) + 4, ((8, 0), (16, 0), (8, 1)), "A, B", is_correct=False),
+        a_cut(16, len(TEXT), ((16, 1),), "A, C", is_correct=True),
+    )
+    sweep = a_sweep(PassSnapshot(replace(PASS, question=question), cuts), question=question)
+    assert view_value(sweep)["targets"] == ["A", "C"]
+    (band,) = charts_value(sweep)["bands"]
+    assert [(each["kind"], each["change"]) for each in band["flips"]] == [
+        ("changed", "A → A, B"),
+        ("wrong to right", "A, B → A, C"),
+    ]
+    hint, said = band["trajectory"]["hint"], band["trajectory"]["said"]
+    assert hint.startswith("◎ marks the targets, options A, C. Several options are right: ")
+    assert "A (target) 50.0%, B 25.0%, C (target)" in said[0]
+    assert said[1].endswith("answer A, B, wrong (Hamming score 0.33)")
+    assert [each["mark"] for each in band["cells"] if each["rounds"] == 1] == ["A ✗", "AB ✗", "AC ✓"]
+    assert "(Hamming score 0.50)" in band["cells"][0]["label"]
+
+
+def test_the_sentence_of_a_flip_is_the_one_that_names_what_was_added() -> None:
+    question = a_question(options={"A": "Adrenal", "B": "Thyroid", "C": "surely"}, target="A, C")
+    cuts = (a_cut(4, 1, ((4, 0),), "A", is_correct=False), a_cut(16, len(TEXT), ((16, 1),), "A, B", is_correct=False))
+    sweep = a_sweep(PassSnapshot(replace(PASS, question=question), cuts), question=question)
+    (flip,) = charts_value(sweep)["bands"][0]["flips"]
+    assert flip["sentence"].startswith("It is")

@@ -188,3 +188,20 @@ def test_what_the_letter_rests_on_is_shown() -> None:
 def test_an_answer_that_settles_on_nothing_says_why() -> None:
     unread = a_trace(answer_letter=None, is_correct=False, letter_rule="unsettled: answer is (en)", strict_version=2)
     assert "only with a doubt" in pane_value(unread)["result"]["verdict_label"]
+
+
+SEVERAL = a_question(options={"A": "Insulin", "B": "Ramipril", "C": "Salbutamol"}, target="A, C")
+
+
+def test_several_right_options_are_marked_and_a_wrong_set_has_its_hamming_score() -> None:
+    shares = {"A": 0.5, "B": 0.25, "C": 0.125}
+    trace = a_trace(question=SEVERAL, answer_letter="A, B", is_correct=False, option_probabilities=shares)
+    result = pane_value(trace)["result"]
+    assert [(each["is_chosen"], each["is_target"]) for each in result["options"]] == [
+        (True, True),
+        (True, False),
+        (False, True),
+    ]
+    assert result["verdict_label"] == "✗ Wrong: A, B, target A, C; Hamming score 0.33"
+    assert "how likely each is to be named first" in result["other"]
+    assert "named first" not in pane_value(COMPLETED)["result"]["other"]
