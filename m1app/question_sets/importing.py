@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from m1app.question_sets.batches import batches
@@ -17,7 +16,7 @@ from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.layouts import LAYOUTS, Layout, detect_layout, layout_of
 from m1app.question_sets.row_table import MAX_FILE_QUESTION_CHARACTERS, PlacedRow, RowTable
 from m1app.question_sets.row_values import RowProblem, SetQuestion, unexpected
-from m1app.question_sets.rows import read_tables
+from m1app.question_sets.rows import read_tables, set_name
 from storage.questions.records import content_hash
 
 KNOWN_LAYOUTS = tuple((layout.id, layout.label) for layout in LAYOUTS)
@@ -154,7 +153,7 @@ def _validated(table: RowTable, chosen: Layout | None, found: _Found) -> ParsedS
         hashed = content_hash(question.stem, question.options, question.target)
         digest.update(f"\n{hashed}".encode() if count else hashed.encode())
         count += 1
-    name = table.name or PurePath(found.file_name).stem
+    name = table.name or set_name(found.file_name)
     return ParsedSet(table, name, layout, count, left_out, digest.hexdigest())
 
 

@@ -142,7 +142,7 @@ def _rows(
         value, end = _decode(text, position)
         if end - position > MAX_ROW_CHARACTERS:
             raise too_long(file_name, where)
-        yield PlacedRow(where, value)
+        yield PlacedRow(where, value, names[index] if names else "")
 
 
 def _transposed(text: str, members: Sequence[_Member], position: int) -> Iterator[PlacedRow]:
