@@ -100,6 +100,11 @@ def _object_tables(text: str, start: int, members: Sequence[_Member], file_name:
                 f"{file_name}: found {len(members):,} sets, expected at most {MAX_SETS}. Split the file."
             )
         return tuple(_list_table(text, each, file_name) for each in members)
+    examples = next((each for each in members if each.key == "examples" and each.entries is not None), None)
+    if examples is not None and "question" not in names:
+        # A task of BIG-bench: its description, and its questions as examples.
+        positions = examples.entries or array("Q")
+        return (RowTable("", lambda: _rows(text, positions, file_name)),)
     if kinds == {"{"}:
         column = next((each for each in members if each.key == "question"), None)
         if column is not None and isinstance(_decode(text, column.position)[0], Mapping):
