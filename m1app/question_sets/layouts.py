@@ -339,7 +339,7 @@ def _unknown(columns: Collection[str]) -> str:
 
 
 def _reads_as_question(name: str) -> bool:
-    return len(name) > _NAME_CHARACTERS or (name.rstrip().endswith("?") and name.count(" ") > 2)
+    return name.count(" ") > 2 and (len(name) > _NAME_CHARACTERS or name.rstrip().endswith("?"))
 
 
 _NAME_CHARACTERS = 60
