@@ -52,7 +52,8 @@ def read_tables(file: BinaryIO, file_name: str) -> tuple[RowTable, ...]:
     """
     if _begins_with(file, *MAGICS):
         archive = opened_zip(file, file_name)
-        return (workbook_table(file, file_name),) if is_workbook(archive) else _archive_tables(archive, file_name)
+        if not is_workbook(archive):
+            return _archive_tables(archive, file_name)
     if _begins_with(file, _GZIP_MAGIC):
         return _tables(_unpacked_gzip(file, file_name), file_name, file_name.removesuffix(".gz"))
     return _tables(file, file_name, file_name)
@@ -77,6 +78,8 @@ def _tables(file: BinaryIO, file_name: str, name: str) -> tuple[RowTable, ...]:
         name: determines the format.
     """
     ending = PurePath(name).suffix.lower()
+    if _begins_with(file, *MAGICS):
+        return (workbook_table(file, file_name),)
     if ending == ".parquet" or _begins_with(file, MAGIC):
         return (parquet_table(file, file_name),)
     if _begins_with(file, _OLD_EXCEL_MAGIC):
@@ -124,7 +127,20 @@ def _unpacked_gzip(file: BinaryIO, file_name: str) -> BinaryIO:
         raise InvalidQuestionSet(
             f"{file_name}: this .gz file is damaged or cut off ({str(exc)[:100]}). Download or compress it again."
         ) from exc
-    return cast(BinaryIO, content)
+    return _to_read(cast(BinaryIO, content), unpacked, file_name, file_name.removesuffix(".gz"))
+
+
+def _to_read(content: BinaryIO, size: int, file_name: str, name: str) -> BinaryIO:
+    """Compressed content that can be read from any position: what is read from its end has to be in memory."""
+    if PurePath(name).suffix.lower() in _TEXT_ENDINGS:
+        return content
+    if size > MAX_DOCUMENT_BYTES:
+        raise InvalidQuestionSet(
+            f"{file_name}: found {size / 2**20:,.0f} MB after decompression, expected at most "
+            f"{MAX_DOCUMENT_BYTES // 2**20} MB of this kind. Decompress it and import what is in it."
+        )
+    content.seek(0)
+    return io.BytesIO(content.read())
 
 
 def _archive_tables(archive: ZipFile, file_name: str) -> tuple[RowTable, ...]:
@@ -166,11 +182,7 @@ def _member_tables(archive: ZipFile, member: ZipInfo, file_name: str) -> Iterato
     shown = f"{file_name}, {name}"
     with explained(shown):
         content = _checked_member(archive, member, shown)
-    if _begins_with(content, *MAGICS):
-        tables: tuple[RowTable, ...] = (workbook_table(content, shown),)
-    else:
-        tables = _tables(content, shown, name)
-    for table in tables:
+    for table in _tables(content, shown, name):
         yield replace(table, name=table.name or set_name(name), read=partial(_in_member, table, name))
 
 
@@ -183,17 +195,9 @@ def _in_member(table: RowTable, name: str) -> Iterator[PlacedRow]:
 def _checked_member(archive: ZipFile, member: ZipInfo, shown: str) -> BinaryIO:
     """The content of a member, which has been read to its end once: its checksum is right."""
     content = archive.open(member)
-    if PurePath(member.filename).suffix.lower() in _TEXT_ENDINGS:
-        while content.read(_CHUNK_BYTES):
-            pass
-        return cast(BinaryIO, content)
-    # These are read from the end, which a compressed stream cannot do.
-    if member.file_size > MAX_DOCUMENT_BYTES:
-        raise InvalidQuestionSet(
-            f"{shown}: found {member.file_size / 2**20:,.0f} MB, expected at most {MAX_DOCUMENT_BYTES // 2**20} MB in "
-            "a ZIP. Import the file itself."
-        )
-    return io.BytesIO(content.read())
+    while content.read(_CHUNK_BYTES):
+        pass
+    return _to_read(cast(BinaryIO, content), member.file_size, shown, member.filename)
 
 
 def _document(text: TextFile, file_name: str) -> str:

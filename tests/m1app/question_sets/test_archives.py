@@ -19,6 +19,8 @@ def test_a_gz_file_is_read_by_the_name_before_its_ending() -> None:
     ):
         (found,) = sets_of(gzip.compress(content), name)
         assert (found.name, len(found.questions)) == ("a", 3)
+    (found,) = sets_of(gzip.compress(workbook([["question", "A", "B", "answer"], ["Q?", "x", "y", "B"]])), "b.xlsx.gz")
+    assert (found.name, found.questions[0].target) == ("b", "B")
 
 
 def test_a_zip_holds_a_set_in_each_file_whatever_its_folder() -> None:
