@@ -5,7 +5,7 @@
 const QUESTION = /^(question|question[ _-]?text|stem|prompt|input|query|item|frage|pregunta|domanda)$/i;
 const ANSWER =
   /^(answer|answers?[ _-]?(key|idx|index|letter)|correct|correct[ _-]?(answer|option)|label|target|key|gold|solution)$/i;
-const OPTION = /^(?:opt|option|choice|answer|ans|op|ending)?[ _.-]?([a-j]|[0-9])$/i;
+const OPTION = /^(?:(?:opt|option|choice|answer|ans|op|ending)?[ _.-]?(?:[a-j]|[0-9])|[a-p][0-9])$/i;
 const LISTED = /^(options|choices|answers|alternatives)$/i;
 const TAG = /^(subject|category|topic|specialty|chapter|domain)$/i;
 

@@ -22,9 +22,15 @@ test("columns are guessed by their names, and a number by the first value", () =
   });
 });
 
+test("options may be numbered", () => {
+  const names = ["Frage", "a1", "a2", "Lsg"].map((name) => /** @type {[string, string]} */ ([name, ""]));
+  assert.deepEqual(guessMapping(names).options, ["a1", "a2"]);
+});
+
 test("one column may hold all options, and what is unknown is left open", () => {
   const guess = guessMapping([
     ["text", "Why?"],
+    ["a1", "x"],
     ["choices", "[]"],
     ["gold", "2"],
   ]);
