@@ -88,9 +88,7 @@ def file_options(text: str) -> ImportOptions:
     try:
         form = _FileForm.model_validate_json(text or "{}")
     except ValidationError as exc:
-        raise InvalidQuestionSet(
-            "The choice of columns cannot be read. Reload the page and choose them again."
-        ) from exc
+        raise InvalidQuestionSet("The chosen columns cannot be read. Reload the page and choose them again.") from exc
     columns = ColumnMapping(**form.columns.model_dump()) if form.columns else None
     return ImportOptions(columns, form.skip_bad)
 
