@@ -305,7 +305,7 @@ def detect_layout(rows: Iterable[Row], file_name: str) -> Layout:
     for row in rows:
         columns.update(row)
         numbers.update(_EXTREME_NUMBERS & {str(row.get("cop"))[:8].strip()})
-        are_texts = are_texts or not _is_number(row.get("answer"))
+        are_texts = are_texts or not (row.get("answer") in (None, "") or _is_number(row.get("answer")))
     found = next((layout for layout in LAYOUTS if layout.columns <= columns), None)
     if found is None:
         raise InvalidQuestionSet(f"{file_name}: {_unknown(columns)}")

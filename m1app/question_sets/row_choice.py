@@ -27,7 +27,7 @@ ID_COLUMNS = (
     "exam_id",
     "idx",
 )
-"""Columns that hold a row's id; each that a row has counts."""
+"""Columns that hold a row's id; the first that a row has counts, because numbers in another mean something else."""
 MAX_ID_FILE_BYTES = 64 * 2**20
 
 
@@ -46,11 +46,12 @@ class RowChoice:
 
 
 def ids_of(row: PlacedRow) -> set[str]:
-    """The ids that a row has: its key in the file, and the values of `ID_COLUMNS`."""
+    """The ids that a row has: its key in the file, and the value of the first of `ID_COLUMNS`."""
     ids = {row.key} if row.key else set()
     if isinstance(row.value, Mapping):
         values = (row.value.get(column) for column in ID_COLUMNS)
-        ids |= {str(value).strip() for value in values if isinstance(value, str | int) and value != ""}
+        found = next((value for value in values if isinstance(value, str | int) and value != ""), None)
+        ids |= {str(found).strip()} if found is not None else set()
     return ids
 
 

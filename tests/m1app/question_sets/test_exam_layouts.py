@@ -91,6 +91,8 @@ def test_mmlu_and_bigbio_have_the_same_columns_and_their_answers_tell_them_apart
     numbered = rows_of("mmlu.jsonl")
     for content, name in ((as_jsonl(numbered), "a.jsonl"), (as_csv(numbered), "a.csv")):
         assert sets_of(content, name)[0].layout == "mmlu"
+    without = [*numbered, numbered[0] | {"answer": None}]
+    assert sets_of(as_jsonl(without), "a.jsonl", skips_bad_rows=True)[0].layout == "mmlu"
     named = [row | {"answer": [row["choices"][row["answer"]]]} for row in numbered]
     assert sets_of(as_jsonl(named), "a.jsonl")[0].layout == "bigbio-qa"
 

@@ -65,6 +65,11 @@ def test_an_id_is_a_column_the_key_in_the_file_or_the_hash_of_the_stem() -> None
     assert len(stems(original, "ori_pqal.json", ids=frozenset(keys[1:]))) == len(keys) - 1
 
 
+def test_a_number_in_a_second_id_column_is_no_id() -> None:
+    rows = [m1_row(number, question_id=number, idx=9 - number) for number in range(10)]
+    assert stems(as_jsonl(rows), ids=frozenset({"3"})) == [rows[3]["question"]]
+
+
 def test_a_bad_row_that_is_not_listed_does_not_matter() -> None:
     rows = [*ROWS[:2], ROWS[2] | {"answer_idx": "Z"}]
     assert len(stems(as_jsonl(rows), ids=frozenset({"q0"}))) == 1
