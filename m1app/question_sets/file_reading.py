@@ -12,8 +12,8 @@ import signal
 import stat
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -52,7 +52,7 @@ class Line(BaseModel, Generic[_M]):
 
 @asynccontextmanager
 async def file_messages(
-    path: Path, producer: str, line: type[Line[_M]], *, file_name: str = "", **options: str
+    path: Path, producer: str, line: type[Line[_M]], *, file_name: str = "", ids: Path | None = None, **options: str
 ) -> AsyncIterator[AsyncIterator[_M]]:
     """Start reading a file; the process is gone when the block ends, however it ends.
 
@@ -61,6 +61,7 @@ async def file_messages(
         producer: "module:function", see `reading_process`.
         line: `Line` with the type of the messages.
         file_name: for messages to users, and to determine the format; empty uses the path's.
+        ids: a second file, whose descriptor and name the producer gets as `ids_descriptor` and `ids_name`.
         options: further arguments of the producer.
 
     Yields:
@@ -70,17 +71,17 @@ async def file_messages(
         InvalidQuestionSet: there, or from the iterator: the file cannot be read or used, or takes too much memory or
             time; or the process was killed.
     """
-    name = file_name or path.name.encode(errors="backslashreplace").decode()
-    file = await asyncio.to_thread(_opened, path)
-    try:
+    name = file_name or _name(path)
+    async with AsyncExitStack() as opened:
+        file = await _opened_within(opened, _opened, path)
         # Whatever it writes to standard error may quote the file.
-        nowhere = await asyncio.to_thread(os.open, os.devnull, os.O_WRONLY)
-        try:
-            process = await _started(file, nowhere, producer, json.dumps({"file_name": name, **options}), name)
-        finally:
-            os.close(nowhere)
-    finally:
-        os.close(file)
+        nowhere = await _opened_within(opened, os.open, os.devnull, os.O_WRONLY)
+        others: tuple[int, ...] = ()
+        if ids is not None:
+            others = (await _opened_within(opened, _opened, ids),)
+            options |= {"ids_descriptor": str(others[0]), "ids_name": _name(ids)}
+        request = json.dumps({"file_name": name, **options})
+        process = await _started((file, nowhere, *others), producer, request, name)
     try:
         yield _messages(process, line, name)
     finally:
@@ -88,6 +89,17 @@ async def file_messages(
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)  # Not kill(), which would take its status from asyncio.
         await asyncio.shield(process.wait())
+
+
+def _name(path: Path) -> str:
+    return path.name.encode(errors="backslashreplace").decode()
+
+
+async def _opened_within(stack: AsyncExitStack, open_file: Callable[..., int], *arguments: object) -> int:
+    """Open a file in a thread; the descriptor is closed with the stack."""
+    file = await asyncio.to_thread(open_file, *arguments)
+    stack.callback(os.close, file)
+    return file
 
 
 def _opened(path: Path) -> int:
@@ -110,7 +122,9 @@ def _shown(path: Path) -> str:
     return str(path).encode(errors="backslashreplace").decode()
 
 
-async def _started(file: int, nowhere: int, producer: str, request: str, name: str) -> Process:
+async def _started(files: tuple[int, ...], producer: str, request: str, name: str) -> Process:
+    """Start the process with these open files: the one to read, a place for complaints, others."""
+    file, nowhere, *others = files
     # Arrow's own pools reserve memory ahead; threads would reserve stacks and heaps of their own.
     environment = inherited_environment() | {
         "PYTHONPATH": str(_ROOT),
@@ -129,6 +143,7 @@ async def _started(file: int, nowhere: int, producer: str, request: str, name: s
             cwd="/",
             env=environment,
             limit=MAX_LINE_BYTES,
+            pass_fds=others,
             start_new_session=True,
         )
     except OSError as exc:

@@ -67,6 +67,11 @@ _KNOWN = {
         HubRequest("TIGER-Lab/MMLU-Pro", split="test"),
         HubRequest("Idavidrein/gpqa", "gpqa_main", "train"),
         HubRequest("TsinghuaC3I/MedXpertQA", "Text", "test"),
+        HubRequest("GBaker/MedQA-USMLE-4-options-hf", split="test"),
+        HubRequest("HPAI-BSC/CareQA", "CareQA_en", "test"),
+        HubRequest("dvilares/head_qa", "en", "test"),
+        HubRequest("EleutherAI/headqa", "en", "test"),
+        HubRequest("qtera/frenchmedmcqa", split="test"),
     )
 }
 """Defaults for repositories with several parts; MedMCQA's test split has no targets."""

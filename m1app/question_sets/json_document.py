@@ -100,6 +100,11 @@ def _object_tables(text: str, start: int, members: Sequence[_Member], file_name:
                 f"{file_name}: found {len(members):,} sets, expected at most {MAX_SETS}. Split the file."
             )
         return tuple(_list_table(text, each, file_name) for each in members)
+    examples = next((each for each in members if each.key == "examples" and each.entries is not None), None)
+    if examples is not None and "question" not in names:
+        # A task of BIG-bench: its description, and its questions as examples.
+        positions = examples.entries or array("Q")
+        return (RowTable("", lambda: _rows(text, positions, file_name)),)
     if kinds == {"{"}:
         column = next((each for each in members if each.key == "question"), None)
         if column is not None and isinstance(_decode(text, column.position)[0], Mapping):
@@ -142,7 +147,7 @@ def _rows(
         value, end = _decode(text, position)
         if end - position > MAX_ROW_CHARACTERS:
             raise too_long(file_name, where)
-        yield PlacedRow(where, value)
+        yield PlacedRow(where, value, names[index] if names else "")
 
 
 def _transposed(text: str, members: Sequence[_Member], position: int) -> Iterator[PlacedRow]:

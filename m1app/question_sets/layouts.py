@@ -10,33 +10,45 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from m1app.question_sets.cell_rows import LETTER_COLUMN
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.evaluation_rows import options_within, read_bigbench, read_bigbench_hub, read_inspect
+from m1app.question_sets.exam_rows import (
+    read_careqa,
+    read_frenchmedmcqa,
+    read_headqa,
+    read_medqa_hf,
+    read_mmlu,
+    read_mmlu_csv,
+    read_nejm,
+)
 from m1app.question_sets.row_values import (
     Row,
+    RowProblem,
     SetQuestion,
     check_answer,
     letter_at,
     lettered_options,
-    letters_at,
     numbered_at,
     option_columns,
     optional_text,
     options_at,
+    target_at,
     text_at,
     texts_of,
     unexpected,
     unpacked,
 )
-from m1app.targets import letters_of
 
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
-FRENCH_OPTIONS = ("answer_a", "answer_b", "answer_c", "answer_d", "answer_e")
 GPQA_ANSWERS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 GPQA_DOMAIN = "High-level domain"
 _DECISIONS = ("yes", "no", "maybe")
 # MedXpertQA repeats the options at the end of the question.
 _REPEATED_OPTIONS = re.compile(r"\s*Answer Choices:\s*\(A\).*\Z", re.DOTALL)
 _TARGET_COLUMNS = ("answer_idx", "target", "label", "answer")
+SUBJECT_COLUMNS = ("subject", "subject_name", "category", "topic", "topic_name", "specialty")
+"""Columns that become tags where a layout names no others."""
 
 
 def read_m1(row: Row) -> SetQuestion:
@@ -44,7 +56,7 @@ def read_m1(row: Row) -> SetQuestion:
     options = options_at(row, "options")
     target = letter_at(row, "answer_idx", options)
     check_answer(row, "answer", options, target)
-    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("meta_info",)))
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("meta_info", *SUBJECT_COLUMNS)))
 
 
 def read_medmcqa(row: Row, first: int = 0) -> SetQuestion:
@@ -132,7 +144,7 @@ def read_medbullets(row: Row) -> SetQuestion:
     options = option_columns(row, columns)
     target = letter_at(row, "answer_idx", options)
     check_answer(row, "answer", options, target)
-    return SetQuestion(text_at(row, "question"), options, target)
+    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, SUBJECT_COLUMNS))
 
 
 def read_medxpertqa(row: Row) -> SetQuestion:
@@ -144,22 +156,6 @@ def read_medxpertqa(row: Row) -> SetQuestion:
     stem = _REPEATED_OPTIONS.sub("", text_at(row, "question"))
     tags = texts_of(row, ("medical_task", "body_system", "question_type"))
     return SetQuestion(stem, options, target, tags, optional_text(row, "id"))
-
-
-def read_frenchmedmcqa(row: Row) -> SetQuestion:
-    """FrenchMedMCQA: a column for each of five options, and a list of those that are right, one or several."""
-    options = option_columns(row, FRENCH_OPTIONS)
-    target = letters_at(row, "correct_answers", options)
-    _check_number(row, "number_correct_answers", len(letters_of(target)))
-    tags = texts_of(row, ("subject_name",))
-    return SetQuestion(text_at(row, "question"), options, target, tags, optional_text(row, "id"))
-
-
-def _check_number(row: Row, column: str, count: int) -> None:
-    """Reject a number of right options that the row does not have; the hub counts it from 0, as a class."""
-    number = row.get(column)
-    if number not in (None, "") and str(number).strip() not in (str(count), str(count - 1)):
-        raise unexpected(column, number, f"{count}, as correct_answers has")
 
 
 def read_bigbio(row: Row) -> SetQuestion:
@@ -174,20 +170,31 @@ def read_bigbio(row: Row) -> SetQuestion:
 
 
 def read_plain(row: Row) -> SetQuestion:
-    """A user's own table: options in one column or in columns A, B, ...; the target as letter or text."""
-    options = options_at(row, "options") if row.get("options") else _letter_columns(row)
-    column = next((name for name in _TARGET_COLUMNS if row.get(name) not in (None, "")), "answer_idx")
-    value = row.get(column)
-    by_text = [letter for letter, text in options.items() if isinstance(value, str) and text.strip() == value.strip()]
-    target = by_text[0] if len(by_text) == 1 else letter_at(row, column, options)
-    return SetQuestion(text_at(row, "question"), options, target, texts_of(row, ("category", "subject")))
+    """A user's own table: options in one column, in columns A, B, ... or in the question; target as letter or text."""
+    stem = text_at(row, "question")
+    column = next((name for name in _TARGET_COLUMNS if row.get(name) not in (None, "")), "")
+    stated = None
+    if row.get("options"):
+        options = options_at(row, "options")
+    elif letters := {name: text for name, text in row.items() if len(name) == 1 and name in ascii_uppercase}:
+        options = lettered_options(letters, "A, B, ...")
+    else:
+        stem, options, stated = options_within(stem, "question")
+    target = stated if stated and not column else target_at(row, column or "answer_idx", options)
+    return SetQuestion(stem, options, target, texts_of(row, SUBJECT_COLUMNS))
 
 
-def _letter_columns(row: Row) -> dict[str, str]:
-    found = {name: text for name, text in row.items() if len(name) == 1 and name in ascii_uppercase}
-    if not found:
-        raise unexpected("options", row.get("options"), "options, or columns named A, B, ...")
-    return lettered_options(found, "A, B, ...")
+def read_lm_eval(row: Row) -> SetQuestion:
+    """A sample that lm-evaluation-harness logs: `doc` is the row of the task's own dataset, in that set's layout."""
+    doc = unpacked(row.get("doc"), "doc")
+    if not isinstance(doc, Mapping):
+        raise unexpected("doc", doc, "an object, the row of the task")
+    layout = next((each for each in LAYOUTS if each.columns <= doc.keys()), None)
+    if layout is not None and layout.id != "lm-eval":
+        return detect_layout([doc], "doc").read(doc)
+    if {"query", "choices", "gold"} <= doc.keys():
+        return read_mmlu({"question": doc["query"], "choices": doc["choices"], "answer": doc["gold"]})
+    raise RowProblem(f"column doc: no layout has the columns {_listed(doc.keys())}, expected those of a known set")
 
 
 _MMLU_PRO_MEDICAL = ("health", "biology")
@@ -245,16 +252,29 @@ LAYOUTS = (
         "question|opa|opb|opc|opd|cop",
         read_medmcqa_original,
     ),
-    _layout(
-        "frenchmedmcqa",
-        "FrenchMedMCQA, one or several right",
-        f"question|{'|'.join(FRENCH_OPTIONS)}|correct_answers",
-        read_frenchmedmcqa,
-    ),
     _layout("medbullets", "MedBullets, 4 or 5 options", "question|opa|opb|opc|opd|answer_idx", read_medbullets),
     _layout("medqa", "MedQA (GBaker 4 options, bigbio source)", "question|options|answer_idx|meta_info", read_m1),
     _layout("m1", "question, options, answer_idx (as m1's evaluation data)", "question|options|answer_idx", read_m1),
+    _layout("lm-eval", "Samples of lm-evaluation-harness", "doc|doc_id", read_lm_eval),
+    _layout("medqa-hf", "MedQA, GBaker 4 options -hf", "sent1|ending0|ending1|ending2|ending3|label", read_medqa_hf),
+    _layout("careqa", "CareQA, cop from 1", "question|op1|op2|op3|op4|cop", read_careqa),
+    _layout("headqa", "HEAD-QA", "qtext|answers|ra", read_headqa),
+    _layout("frenchmedmcqa", "FrenchMedMCQA (hub)", "question|answer_a|correct_answers", read_frenchmedmcqa),
+    _layout(
+        "frenchmedmcqa-json", "FrenchMedMCQA, authors' JSON", "question|answers|correct_answers", read_frenchmedmcqa
+    ),
+    _layout(
+        "frenchmedmcqa-csv", "FrenchMedMCQA, authors' CSV", "question|answers.a|correct_answers", read_frenchmedmcqa
+    ),
+    _layout("agentclinic-nejm", "AgentClinic, NEJM cases", "question|answers|patient_info", read_nejm),
+    _layout("mmlu-csv", "MMLU, authors' CSV without a header", f"question|A|B|{LETTER_COLUMN}", read_mmlu_csv),
+    _layout("mmlu", "MMLU (hub)", "question|choices|answer", read_mmlu),
     _layout("bigbio-qa", "bigbio question schema", "question|choices|answer", read_bigbio),
+    _layout("bigbench", "BIG-bench task, multiple choice", "input|target_scores", read_bigbench),
+    _layout(
+        "bigbench-hub", "BIG-bench (hub)", "inputs|multiple_choice_targets|multiple_choice_scores", read_bigbench_hub
+    ),
+    _layout("inspect", "Inspect samples", "input|choices|target", read_inspect),
     _layout("plain", "question, options or A, B, ..., and the answer", "question", read_plain),
 )
 """In the order in which they are tried: layouts with more distinctive columns first."""
@@ -281,22 +301,52 @@ def detect_layout(rows: Iterable[Row], file_name: str) -> Layout:
     """
     columns: set[str] = set()
     numbers: set[str] = set()
+    are_texts = False
     for row in rows:
         columns.update(row)
         numbers.update(_EXTREME_NUMBERS & {str(row.get("cop"))[:8].strip()})
+        are_texts = are_texts or not (row.get("answer") in (None, "") or _is_number(row.get("answer")))
     found = next((layout for layout in LAYOUTS if layout.columns <= columns), None)
     if found is None:
-        raise InvalidQuestionSet(
-            f"{file_name}: no layout has the columns {_listed(columns)}. "
-            "Rename them to question, options and answer_idx, or see docs/question-sets.md for the others."
-        )
+        raise InvalidQuestionSet(f"{file_name}: {_unknown(columns)}")
     # MedMCQA's cop counts from 1, or from 0 on the hub, and no column tells the two apart.
-    return _BY_ID["medmcqa-original"] if found.id == "medmcqa" and numbers == {"4"} else found
+    if found.id == "medmcqa" and numbers == {"4"}:
+        return _BY_ID["medmcqa-original"]
+    # MMLU and bigbio's schema have the same columns; only MMLU's answer is a number.
+    return _BY_ID["bigbio-qa"] if found.id == "mmlu" and are_texts else found
+
+
+def _is_number(value: object) -> bool:
+    is_digit = isinstance(value, str) and len(value) < 3 and value.strip().isdecimal()
+    return is_digit or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 _EXTREME_NUMBERS = {"0", "4"}
 
 
+def _unknown(columns: Collection[str]) -> str:
+    """What a file without a known layout looks like, and what to do."""
+    advice = (
+        "Rename them to question, options and answer_idx, say which column is which (Choose columns on the Admin page, "
+        "--question-column on the command line), or see docs/question-sets.md for the others."
+    )
+    if any(_reads_as_question(str(name)) for name in columns):
+        return (
+            f"no header row: the first line looks like a question ({_listed(columns)}). "
+            "Add a first line with the names of the columns, such as question,A,B,C,D,answer."
+        )
+    return f"no layout has the columns {_listed(columns)}. {advice}"
+
+
+def _reads_as_question(name: str) -> bool:
+    return name.count(" ") > 2 and (len(name) > _NAME_CHARACTERS or name.rstrip().endswith("?"))
+
+
+_NAME_CHARACTERS = 60
+
+
 def _listed(columns: Collection[str]) -> str:
-    names = sorted(repr(str(name)[:60]) for name in columns)
+    names = sorted(
+        repr(name if len(name) <= _NAME_CHARACTERS else f"{name[:_NAME_CHARACTERS]}...") for name in map(str, columns)
+    )
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") if names else "of an empty file"

@@ -23,6 +23,8 @@ class PlacedRow:
     """For messages: "line 3", "row 1,200"."""
     value: object
     """A mapping of column to value; a `RowProblem` if the row could not be read; anything else is no row."""
+    key: str = ""
+    """Its key, if the file is an object of id to question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class RowTable:
     """The set's name in the file; empty if the file does not name it."""
     read: Callable[[], Iterator[PlacedRow]]
     """Reads the rows from the first on, from the open file; only one reading at a time. Raises InvalidQuestionSet."""
+    notes: tuple[str, ...] = ()
+    """For users: an encoding other than UTF-8, what was not read."""
 
     def rows(self, file_name: str) -> Iterator[PlacedRow]:
         """`read`, up to the largest number of rows; raises InvalidQuestionSet beyond it."""

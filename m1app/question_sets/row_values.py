@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -137,7 +138,29 @@ def lettered_options(options: Mapping[str, Any], column: str) -> dict[str, str]:
         raise unexpected(column, ", ".join(options), "letters from A without a gap, each once")
     if len(letters) < 2:
         raise RowProblem(f"column {column}: found {len(letters)} options with text, expected two or more")
-    return {letter: _option_text(by_letter[letter], f"{column}, option {letter}") for letter in letters}
+    found = {letter: _option_text(by_letter[letter], f"{column}, option {letter}") for letter in letters}
+    return _without_own_letters(found)
+
+
+# "A. x", "B) x", "(C) x", "D: x".
+_OWN_LETTER = re.compile(r"\s*(?:\((?P<within>[A-Z])\)|(?P<bare>[A-Z])(?P<sign>[.):]))\s+(?=\S)")
+
+
+def _without_own_letters(options: dict[str, str]) -> dict[str, str]:
+    """Options without their letters, if each text begins with its own: they would be asked as "A. A. x".
+
+    Two options that look like "A. baumannii" and "B. cereus" are names of species.
+    """
+    marks = {letter: _OWN_LETTER.match(text) for letter, text in options.items()}
+    if not all(mark and (mark["within"] or mark["bare"]) == letter for letter, mark in marks.items()):
+        return options
+    if len(options) == 2 and all(
+        mark and mark["sign"] == "." and mark.string[mark.end()].islower() for mark in marks.values()
+    ):
+        return options
+    return {
+        letter: text[mark.end() :] for (letter, text), mark in zip(options.items(), marks.values(), strict=True) if mark
+    }
 
 
 def _is_blank(text: object) -> bool:
@@ -185,6 +208,33 @@ def letters_at(row: Row, column: str, options: Mapping[str, str]) -> str:
     if len(set(letters)) < len(letters):
         raise unexpected(column, value, "each of the right options once")
     return joined_letters(letters)
+
+
+def target_at(row: Row, column: str, options: Mapping[str, str]) -> str:
+    """The target's letter, from the text of one option, a letter, or both: "B", "(B)", "B. text"."""
+    value = unpacked(row.get(column), column)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        by_text = [letter for letter, text in options.items() if text.strip() == value.strip()]
+        if len(by_text) == 1:
+            return by_text[0]
+        if (letter := _marked_letter(value.strip(), options)) is not None:
+            return letter
+    return letter_at(row, column, options)
+
+
+def _marked_letter(text: str, options: Mapping[str, str]) -> str | None:
+    """The letter in "(B)" or "B. text", if that is the option's text; None for anything else."""
+    found = _MARKED_LETTER.fullmatch(text)
+    if found is None:
+        return None
+    letter = (found["within"] or found["bare"]).upper()
+    is_option = letter in options and (not found["text"] or _same(found["text"], options[letter]))
+    return letter if is_option else None
+
+
+_MARKED_LETTER = re.compile(r"(?:\((?P<within>[A-Za-z])\)|(?P<bare>[A-Za-z])[.):])\s*(?P<text>.*)", re.DOTALL)
 
 
 def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:

@@ -1,113 +1,219 @@
-"""Files of questions as tables of rows: JSON, JSON lines, CSV (and tab-separated), Parquet.
+"""Files of questions as tables of rows: JSON, JSON lines, CSV, Parquet and Excel workbooks, also in .gz and .zip.
 
 `layouts` interprets the columns. Text is kept unchanged; only a byte order mark is dropped. JSON lines, CSV and Parquet
-are read row by row; `json_document` and `parquet_rows` do the others.
+are read row by row; a JSON document is in memory as a whole. What a file is, its content says where that is certain,
+else its name.
 """
 
-import codecs
-import csv
+import gzip
 import io
 import json
-from collections import Counter
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import PurePath
-from typing import BinaryIO
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePath, PurePosixPath
+from typing import BinaryIO, cast
+from zipfile import ZipFile, ZipInfo
 
+from m1app.question_sets.csv_rows import csv_rows
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.json_document import json_tables, strict_decoder
 from m1app.question_sets.parquet_rows import MAGIC, parquet_table
-from m1app.question_sets.row_table import MAX_ROW_CHARACTERS, PlacedRow, RowTable, too_long
+from m1app.question_sets.row_table import MAX_ROW_CHARACTERS, MAX_SETS, PlacedRow, RowTable
 from m1app.question_sets.row_values import RowProblem, unexpected
+from m1app.question_sets.text_encoding import encoding_of
+from m1app.question_sets.text_lines import TextFile
+from m1app.question_sets.workbook_rows import is_workbook, workbook_table
+from m1app.question_sets.zip_members import MAGICS, check_unpacked, explained, opened_zip
 
-FILE_KINDS = ".json, .jsonl, .csv, .tsv or .parquet"
+FILE_KINDS = ".json, .jsonl, .csv, .tsv, .parquet or .xlsx, each also as .gz or in a .zip"
 MAX_DOCUMENT_BYTES = 256 * 2**20
-"""Largest JSON document: unlike the other formats, it is in memory as a whole."""
+"""Largest JSON document, and largest Parquet file or workbook in a ZIP: these are in memory as a whole."""
+_TEXT_ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
+_WORKBOOK_ENDINGS = (".xlsx", ".xlsm")
+_MEMBER_ENDINGS = (*_TEXT_ENDINGS, ".parquet", *_WORKBOOK_ENDINGS)
+_GZIP_MAGIC = b"\x1f\x8b"
+_OLD_EXCEL_MAGIC = b"\xd0\xcf\x11\xe0"
 _CHUNK_BYTES = 1 << 20
+_NAME_CHARACTERS = 80
 
 
 def read_tables(file: BinaryIO, file_name: str) -> tuple[RowTable, ...]:
-    """Find the tables of an open file, whose rows are read later; its name determines the format.
+    """Find the tables of an open file, whose rows are read later.
 
     Args:
         file: can be read from any position; stays open as long as rows are read.
-        file_name: starts error messages.
+        file_name: starts error messages, and determines the format.
 
     Raises:
         InvalidQuestionSet: the format is unknown, or the file cannot be read.
     """
-    ending = PurePath(file_name).suffix.lower()
-    if ending == ".parquet" or _begins_as_parquet(file):
+    if _begins_with(file, *MAGICS):
+        archive = opened_zip(file, file_name)
+        if not is_workbook(archive):
+            return _archive_tables(archive, file_name)
+    if _begins_with(file, _GZIP_MAGIC):
+        return _tables(_unpacked_gzip(file, file_name), file_name, file_name.removesuffix(".gz"))
+    return _tables(file, file_name, file_name)
+
+
+def set_name(file_name: str) -> str:
+    """The name of a set whose file does not name it: the file's, without its endings."""
+    return PurePath(file_name.removesuffix(".gz")).stem
+
+
+def _begins_with(file: BinaryIO, *magics: bytes) -> bool:
+    file.seek(0)
+    return file.read(4).startswith(magics)
+
+
+def _tables(file: BinaryIO, file_name: str, name: str) -> tuple[RowTable, ...]:
+    """The tables of a file that is not compressed.
+
+    Args:
+        file: the content.
+        file_name: for messages.
+        name: determines the format.
+    """
+    ending = PurePath(name).suffix.lower()
+    if _begins_with(file, *MAGICS):
+        return (workbook_table(file, file_name),)
+    if ending == ".parquet" or _begins_with(file, MAGIC):
         return (parquet_table(file, file_name),)
-    if ending not in (".json", ".jsonl", ".ndjson", ".csv", ".tsv"):
+    if _begins_with(file, _OLD_EXCEL_MAGIC):
+        raise InvalidQuestionSet(
+            f"{file_name}: found a workbook of an old format (.xls), or one protected by a password; expected .xlsx. "
+            "Save it as an Excel workbook (.xlsx) without a password, or as CSV."
+        )
+    if ending in _WORKBOOK_ENDINGS:
+        raise InvalidQuestionSet(
+            f"{file_name}: found a file that is no Excel workbook, though it is named {ending}. "
+            "Save it again as .xlsx, or correct its extension."
+        )
+    if ending not in _TEXT_ENDINGS:
         raise InvalidQuestionSet(
             f"{file_name}: found a name that ends with {ending or 'nothing'}, expected {FILE_KINDS}. "
             "Convert the file, or correct its extension."
         )
-    _check_text(file, file_name)
+    return _text_tables(file, file_name, ending)
+
+
+def _text_tables(file: BinaryIO, file_name: str, ending: str) -> tuple[RowTable, ...]:
+    encoding = encoding_of(file, file_name)
+    text = TextFile(file, encoding.codec)
+    notes = (encoding.note,) if encoding.note else ()
     if ending in (".csv", ".tsv"):
-        return (RowTable("", lambda: _csv_rows(file, file_name)),)
-    if ending == ".json" and not _is_json_lines(file):
-        return json_tables(_document(file, file_name), file_name)
+        return (RowTable("", lambda: csv_rows(text, file_name), notes),)
+    if ending == ".json" and not _is_json_lines(text):
+        tables = json_tables(_document(text, file_name), file_name)
+        return (replace(tables[0], notes=notes), *tables[1:])
     # Hubs also use the extension .json for JSON lines.
-    return (RowTable("", lambda: _json_lines(file, file_name)),)
+    return (RowTable("", lambda: _json_lines(text, file_name), notes),)
 
 
-def _begins_as_parquet(file: BinaryIO) -> bool:
+def _unpacked_gzip(file: BinaryIO, file_name: str) -> BinaryIO:
+    """The content of a .gz file, which has been read to its end once."""
+    packed = file.seek(0, io.SEEK_END)
     file.seek(0)
-    return file.read(len(MAGIC)) == MAGIC
-
-
-def _check_text(file: BinaryIO, file_name: str) -> None:
-    """Raise InvalidQuestionSet at the first byte that is not UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
-    file.seek(0)
+    content = gzip.GzipFile(fileobj=file)
+    unpacked = 0
     try:
-        while chunk := file.read(_CHUNK_BYTES):
-            lines += decoder.decode(chunk).count("\n")
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as exc:
-        line = lines + exc.object.count(b"\n", 0, exc.start)
+        while chunk := content.read(_CHUNK_BYTES):
+            unpacked += len(chunk)
+            check_unpacked(unpacked, packed, file_name)
+    except (EOFError, OSError, zlib.error) as exc:
         raise InvalidQuestionSet(
-            f"{file_name}, line {line:,}: found byte 0x{exc.object[exc.start]:02X}, expected UTF-8 text. "
-            "Save the file as UTF-8."
+            f"{file_name}: this .gz file is damaged or cut off ({str(exc)[:100]}). Download or compress it again."
         ) from exc
+    return _to_read(cast(BinaryIO, content), unpacked, file_name, file_name.removesuffix(".gz"))
 
 
-def _document(file: BinaryIO, file_name: str) -> str:
-    size = file.seek(0, io.SEEK_END)
+def _to_read(content: BinaryIO, size: int, file_name: str, name: str) -> BinaryIO:
+    """Compressed content that can be read from any position: what is read from its end has to be in memory."""
+    if PurePath(name).suffix.lower() in _TEXT_ENDINGS:
+        return content
+    if size > MAX_DOCUMENT_BYTES:
+        raise InvalidQuestionSet(
+            f"{file_name}: found {size / 2**20:,.0f} MB after decompression, expected at most "
+            f"{MAX_DOCUMENT_BYTES // 2**20} MB of this kind. Decompress it and import what is in it."
+        )
+    content.seek(0)
+    return io.BytesIO(content.read())
+
+
+def _archive_tables(archive: ZipFile, file_name: str) -> tuple[RowTable, ...]:
+    """The tables of all members that can hold questions, in the order of their names."""
+    files = [each for each in archive.infolist() if not each.is_dir()]
+    members = sorted((each for each in files if _can_hold_questions(each)), key=lambda each: each.filename)
+    if not members:
+        found = ", ".join(_shown_name(each) for each in files[:5]) or "nothing"
+        raise InvalidQuestionSet(f"{file_name}: found {found} in the ZIP, expected {', '.join(_MEMBER_ENDINGS)}.")
+    if len(members) > MAX_SETS:
+        raise InvalidQuestionSet(
+            f"{file_name}: found {len(members):,} files in the ZIP, expected at most {MAX_SETS}. Split it."
+        )
+    tables = [table for member in members for table in _member_tables(archive, member, file_name)]
+    names = [table.name for table in tables]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise InvalidQuestionSet(
+            f"{file_name}: found two sets named {doubled[:_NAME_CHARACTERS]!r} in the ZIP (folders do not count), "
+            "expected one. Rename one of the files."
+        )
+    return tuple(tables)
+
+
+def _can_hold_questions(member: ZipInfo) -> bool:
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    is_hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return path.suffix.lower() in _MEMBER_ENDINGS and not is_hidden
+
+
+def _shown_name(member: ZipInfo) -> str:
+    """A member's name for messages: without folders, short and printable."""
+    name = PurePosixPath(member.filename.replace("\\", "/")).name[-_NAME_CHARACTERS:]
+    return "".join(sign if sign.isprintable() else "?" for sign in name)
+
+
+def _member_tables(archive: ZipFile, member: ZipInfo, file_name: str) -> Iterator[RowTable]:
+    name = _shown_name(member)
+    shown = f"{file_name}, {name}"
+    with explained(shown):
+        content = _checked_member(archive, member, shown)
+    for table in _tables(content, shown, name):
+        yield replace(table, name=table.name or set_name(name), read=partial(_in_member, table, name))
+
+
+def _in_member(table: RowTable, name: str) -> Iterator[PlacedRow]:
+    """The rows of a table, with the member's name in their places."""
+    for row in table.read():
+        yield replace(row, where=f"{name}, {row.where}")
+
+
+def _checked_member(archive: ZipFile, member: ZipInfo, shown: str) -> BinaryIO:
+    """The content of a member, which has been read to its end once: its checksum is right."""
+    content = archive.open(member)
+    while content.read(_CHUNK_BYTES):
+        pass
+    return _to_read(cast(BinaryIO, content), member.file_size, shown, member.filename)
+
+
+def _document(text: TextFile, file_name: str) -> str:
+    size = text.file.seek(0, io.SEEK_END)
     if size > MAX_DOCUMENT_BYTES:
         raise InvalidQuestionSet(
             f"{file_name}: found a JSON document of {size / 2**20:,.0f} MB, expected at most "
             f"{MAX_DOCUMENT_BYTES // 2**20} MB. Save it as JSON lines (.jsonl), which are read one at a time."
         )
-    file.seek(0)
-    return file.read().decode("utf-8-sig")
+    text.file.seek(0)
+    return text.file.read().decode(text.codec)
 
 
-@contextmanager
-def _as_text(file: BinaryIO, newline: str) -> Iterator[io.TextIOWrapper]:
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline)
-    try:
-        yield text
-    finally:
-        text.detach()
-
-
-def _lines(text: io.TextIOWrapper, file_name: str) -> Iterator[str]:
-    number = 1
-    while line := text.readline(MAX_ROW_CHARACTERS + 1):
-        if len(line) > MAX_ROW_CHARACTERS:
-            raise too_long(file_name, f"line {number:,}")
-        yield line
-        number += 1
-
-
-def _is_json_lines(file: BinaryIO) -> bool:
+def _is_json_lines(file: TextFile) -> bool:
     """Whether the first line is a whole object and something follows it."""
-    with _as_text(file, "\n") as text:
+    with file.opened("\n") as text:
         line = text.readline(MAX_ROW_CHARACTERS)
         if not (line.startswith("{") and line.endswith("\n") and any(map(str.strip, text))):
             return False
@@ -118,10 +224,10 @@ def _is_json_lines(file: BinaryIO) -> bool:
     return True
 
 
-def _json_lines(file: BinaryIO, file_name: str) -> Iterator[PlacedRow]:
+def _json_lines(file: TextFile, file_name: str) -> Iterator[PlacedRow]:
     # Only "\n" ends a line: JSON strings may contain U+2028 and similar characters.
-    with _as_text(file, "\n") as text:
-        for number, line in enumerate(_lines(text, file_name), start=1):
+    with closing(file.lines("\n", file_name)) as lines:
+        for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield PlacedRow(f"line {number:,}", _json_line(line))
 
@@ -133,37 +239,3 @@ def _json_line(line: str) -> object:
         return exc
     except (RecursionError, ValueError) as exc:
         return unexpected("", line.strip(), f"one JSON object on the line ({exc})")
-
-
-def _csv_rows(file: BinaryIO, file_name: str) -> Iterator[PlacedRow]:
-    csv.field_size_limit(MAX_ROW_CHARACTERS)
-    with _as_text(file, "") as text:
-        header_line = text.readline(MAX_ROW_CHARACTERS)
-    delimiter = max((",", "\t", ";"), key=header_line.count)
-    with _as_text(file, "") as text:
-        reader = csv.reader(_lines(text, file_name), delimiter=delimiter, strict=True)
-        try:
-            header = _header(next(reader, []), file_name)
-            started = reader.line_num + 1
-            for cells in reader:
-                if cells:
-                    yield PlacedRow(f"line {started:,}", _csv_row(header, cells))
-                started = reader.line_num + 1
-        except csv.Error as exc:
-            raise InvalidQuestionSet(
-                f"{file_name}, line {max(reader.line_num, 1):,}: this is not CSV ({exc}). "
-                'Put quotes around cells that contain quotes, commas or line breaks, and write a quote inside as "".'
-            ) from exc
-
-
-def _header(cells: list[str], file_name: str) -> list[str]:
-    if len(set(cells)) < len(cells):
-        doubled = next(cell for cell, count in Counter(cells).items() if count > 1)
-        raise InvalidQuestionSet(f"{file_name}, line 1: the column {doubled[:60]!r} appears twice. Rename one of them.")
-    return cells
-
-
-def _csv_row(header: list[str], cells: list[str]) -> object:
-    if len(cells) != len(header):
-        return RowProblem(f"found {len(cells)} cells, expected {len(header)} as in the header")
-    return dict(zip(header, cells, strict=True))

@@ -12,7 +12,9 @@ from m1app.privacy.words import set_text
 from m1app.question_sets.comparison import Comparison, Overlap
 from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError
 from m1app.question_sets.file_reading import file_messages
+from m1app.question_sets.file_sample import FileSample, read_file_sample
 from m1app.question_sets.hub import download_from_hub, hub_request
+from m1app.question_sets.import_options import DEFAULTS, ImportOptions
 from m1app.question_sets.importing import KNOWN_LAYOUTS
 from m1app.question_sets.set_messages import QUESTIONS, SetHeader, SetsLine, SetsMessage
 from m1app.question_sets.storing import Candidate, SetStore, Stored
@@ -31,6 +33,15 @@ _MOST_CHECKED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that was left out because it cannot be used."""
+
+    where: str
+    """Place in the file."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImportReport:
     """Result of an import."""
 
@@ -41,7 +52,10 @@ class ImportReport:
     overlaps: tuple[Overlap, ...]
     """Overlaps of the new sets with each other and with existing ones."""
     notes: tuple[str, ...] = ()
-    """Further notes: what already existed, what was left out."""
+    """Further notes: what already existed, what was left out, how the file was read."""
+    bad_rows: tuple[BadRow, ...] = ()
+    """The first 5,000 of the rows that were left out."""
+    bad_row_count: int = 0
 
 
 class QuestionSetService:
@@ -58,22 +72,57 @@ class QuestionSetService:
         self._store = SetStore(database, settings.home, self._identifiers)
 
     @needs(Permission.MANAGE)
-    async def import_file(self, path: Path, *, name: str = "", layout: str = "") -> ImportReport:
+    async def import_file(
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        layout: str = "",
+        options: ImportOptions = DEFAULTS,
+        ids: Path | None = None,
+    ) -> ImportReport:
         """Import a file, all or nothing. Importing the same file again returns the existing sets.
 
         Args:
-            path: JSON, JSON lines, CSV, TSV or Parquet.
+            path: JSON, JSON lines, CSV, TSV, Parquet or an Excel workbook, also as .gz or in a .zip.
             name: name of the set; a prefix of the sets' own names if the file has several. Empty uses the file's.
             layout: id of the layout; empty detects it.
+            options: which columns and rows are taken.
+            ids: a file with a list of ids; only rows with one of them are taken.
 
         Raises:
             InvalidQuestionSet: the file or a row of it cannot be used, or another set has the name.
         """
-        return await self._import(path, name, layout, path.name.encode(errors="backslashreplace").decode())
+        return await self._import(_Reading(path, _shown_name(path), layout, options, ids), name)
+
+    @needs(Permission.MANAGE)
+    async def sample_file(
+        self, path: Path, *, layout: str = "", options: ImportOptions = DEFAULTS, file_name: str = ""
+    ) -> FileSample:
+        """Read the columns of a file and its first rows as questions; nothing is stored.
+
+        Args:
+            path: as in `import_file`, as are `layout` and `options`.
+            layout: id of the layout; empty detects it.
+            options: which columns are taken.
+            file_name: determines the format; empty uses the path's.
+
+        Raises:
+            InvalidQuestionSet: the file cannot be read. What is wrong with its columns or rows is in the result.
+        """
+        return await read_file_sample(path, file_name or _shown_name(path), layout, options)
 
     @needs(Permission.MANAGE)
     async def import_hub(
-        self, repo: str, *, name: str = "", layout: str = "", config: str = "", split: str = ""
+        self,
+        repo: str,
+        *,
+        name: str = "",
+        layout: str = "",
+        config: str = "",
+        split: str = "",
+        options: ImportOptions = DEFAULTS,
+        ids: Path | None = None,
     ) -> ImportReport:
         """Import a dataset from the Hugging Face hub; nothing else downloads datasets.
 
@@ -83,6 +132,8 @@ class QuestionSetService:
             layout: as in `import_file`.
             config: one of the repository's configs; empty uses the usual one, or the only one.
             split: empty uses the usual one, else test, validation, or the only one.
+            options: as in `import_file`.
+            ids: as in `import_file`.
 
         Raises:
             InvalidQuestionSet: it cannot be downloaded, or as in `import_file`.
@@ -92,7 +143,7 @@ class QuestionSetService:
             chosen, path = await download_from_hub(request, folder, self._settings)
             own = name or ("" if chosen.file else chosen.name)
             # By its questions, not the file: another version of `datasets` may write that differently.
-            return await self._import(path, own, chosen.layout, chosen.place, by_questions=True)
+            return await self._import(_Reading(path, chosen.place, chosen.layout, options, ids), own, by_questions=True)
 
     @needs(Permission.READ)
     async def all(self) -> tuple[QuestionSet, ...]:
@@ -143,21 +194,25 @@ class QuestionSetService:
         """Remove what an import that was killed has added; blocks. Problems are logged."""
         self._store.remove_leftovers()
 
-    async def _import(
-        self, path: Path, name: str, layout: str, source: str, *, by_questions: bool = False
-    ) -> ImportReport:
-        async with file_messages(path, QUESTIONS, SetsLine, layout=layout) as messages:
+    async def _import(self, reading: "_Reading", name: str, *, by_questions: bool = False) -> ImportReport:
+        # A part of a file, or another reading of it, is not that file.
+        by_questions = by_questions or reading.options != DEFAULTS or reading.ids is not None
+        options = reading.options.to_json()
+        async with file_messages(
+            reading.path, QUESTIONS, SetsLine, ids=reading.ids, layout=reading.layout, options=options
+        ) as messages:
             first = await anext(messages, None)
             if first is None or not first.sets:
-                raise InvalidQuestionSet(f"{source}: no question set was found in the file. Export it again.")
+                raise InvalidQuestionSet(f"{reading.source}: no question set was found in the file. Export it again.")
             given = [_candidate(each, name, first, by_questions) for each in first.sets]
-            stored = await self._store.add(given, messages, source)
-        return await self._report(given, stored)
+            stored = await self._store.add(given, messages, reading.source)
+        return await self._report(given, stored, first)
 
-    async def _report(self, given: Sequence[Candidate], stored: Stored) -> ImportReport:
+    async def _report(self, given: Sequence[Candidate], stored: Stored, first: SetsMessage) -> ImportReport:
         each_set = tuple(zip(given, stored.sets, strict=True))
         new = [each for each in stored.sets if each.id in stored.new_ids]
-        notes = [note for each, kept in each_set for note in _notes(each, kept, kept.id in stored.new_ids)]
+        notes = [*first.notes, *filter(None, [_bad_rows_note(first)])]
+        notes += [note for each, kept in each_set for note in _notes(each, kept, kept.id in stored.new_ids)]
         notes += filter(None, [await asyncio.to_thread(self._identifier_note, each) for each in new])
         overlaps, problem = await self._overlaps_of_new(new)
         return ImportReport(
@@ -165,6 +220,8 @@ class QuestionSetService:
             duplicates={kept.name: each.header.count - kept.question_count for each, kept in each_set},
             overlaps=overlaps,
             notes=(*notes, *filter(None, [problem])),
+            bad_rows=tuple(BadRow(each.where, each.reason) for each in first.bad_rows),
+            bad_row_count=first.bad_row_count,
         )
 
     async def _overlaps_of_new(self, new: Sequence[QuestionSet]) -> tuple[tuple[Overlap, ...], str]:
@@ -181,6 +238,30 @@ class QuestionSetService:
         found = [self._identifiers.findings((each.stem, *each.options.values())) for each in questions]
         checked = _MOST_CHECKED if kept.question_count > _MOST_CHECKED else 0
         return set_text(kept.name, found, checked=checked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read, and how."""
+
+    path: Path
+    source: str
+    """The file or hub address, for users."""
+    layout: str
+    options: ImportOptions
+    ids: Path | None
+
+
+def _shown_name(path: Path) -> str:
+    return path.name.encode(errors="backslashreplace").decode()
+
+
+def _bad_rows_note(first: SetsMessage) -> str:
+    """What was left out of a file; empty if nothing was."""
+    if not first.bad_row_count:
+        return ""
+    were = "was" if first.bad_row_count == 1 else "were"
+    return f"{counted(first.bad_row_count, 'row')} could not be used and {were} left out."
 
 
 def _candidate(header: SetHeader, name: str, first: SetsMessage, by_questions: bool) -> Candidate:

@@ -6,12 +6,18 @@ from pydantic import Field, model_validator
 
 from m1app.question_sets.batches import BATCH_VALUES
 from m1app.question_sets.file_reading import Line, Message
-from m1app.question_sets.importing import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS
+from m1app.question_sets.importing import (
+    MAX_BAD_ROWS,
+    MAX_PLACE_CHARACTERS,
+    MAX_QUESTIONS,
+    MAX_REASON_CHARACTERS,
+)
+from m1app.question_sets.question_rows import MAX_QUESTION_CHARACTERS
 from m1app.question_sets.row_table import MAX_ROWS, MAX_SETS
 from m1app.question_sets.row_values import MAX_OPTIONS
 
 QUESTIONS = "m1app.question_sets.importing:question_set_messages"
-"""The producer of `SetsMessage` lines; takes the option `layout`."""
+"""The producer of `SetsMessage` lines; takes `layout`, and the optional arguments of the function."""
 TRAINING_TEXTS = "m1app.question_sets.overlap:training_text_messages"
 """The producer of `TextsMessage` lines."""
 
@@ -42,12 +48,24 @@ class SetQuestionMessage(Message):
     title: _Text
 
 
+class BadRowMessage(Message):
+    """A row that was left out because it cannot be used."""
+
+    where: str = Field(max_length=MAX_PLACE_CHARACTERS)
+    reason: str = Field(max_length=MAX_REASON_CHARACTERS)
+
+
 class SetsMessage(Message):
     """The sets of the file, which come first; or some questions of one of them."""
 
     sha256: _Sha256 | None = None
     """Of the file."""
     sets: list[SetHeader] = Field([], max_length=MAX_SETS)
+    notes: list[Annotated[str, Field(max_length=2000)]] = Field([], max_length=2 * MAX_SETS)
+    """For users."""
+    bad_rows: list[BadRowMessage] = Field([], max_length=MAX_BAD_ROWS)
+    """The first ones of `bad_row_count`."""
+    bad_row_count: int = Field(0, ge=0, le=MAX_ROWS * MAX_SETS)
     index: int = Field(0, ge=0, lt=MAX_SETS)
     questions: list[SetQuestionMessage] = Field([], max_length=BATCH_VALUES)
 

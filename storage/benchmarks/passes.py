@@ -39,7 +39,7 @@ class PassAnswers:
     """Answers of the passes of one model, at one number of force rounds."""
 
     answers: tuple[PassAnswer, ...]
-    """In the order of questions, passes and budgets."""
+    """In the order of questions, passes and budgets, without those that the rule does not score."""
     questions: int
     """Questions with answers in the run; `answers` may have fewer."""
 
@@ -115,7 +115,10 @@ def _answers_of(session: Session, item_ids: Sequence[str], force_rounds: int, is
         .join(row, row.item_id == item.id)
         .join(QuestionRow, QuestionRow.id == item.question_id)
         .outerjoin(CheckpointRow, CheckpointRow.id == row.checkpoint_id)
-        .where(item.id.in_(item_ids), row.force_rounds == force_rounds)
+        .where(item.id.in_(item_ids), row.force_rounds == force_rounds, is_correct.is_not(None))
         .order_by(item.position, row.pass_number, row.budget_tokens)
     )
-    return [PassAnswer(*found) for found in session.execute(query)]
+    return [
+        PassAnswer(item_id, target, number, budget, letter, bool(is_right), thinking, tokens, probabilities)
+        for item_id, target, number, budget, letter, is_right, thinking, tokens, probabilities in session.execute(query)
+    ]

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
 from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.running_app import RunningApp, make_home, running
+from tests.m1app.question_sets.question_set_samples import as_csv, as_jsonl, m1_row
 
 SET = "self-written"
 
@@ -92,6 +93,77 @@ def test_a_file_that_is_no_set_is_refused_and_leaves_nothing(
     expect(admin.of_sets("notice")).to_contain_text("broken.json")
     expect(admin.page.get_by_role("button", name="Import file")).to_be_enabled()
     assert not list(own_app.home.glob("upload-*"))
+
+
+GERMAN = [
+    {"Frage": f"Welches Metall ist flüssig? {HOSTILE}", "a1": "Eisen", "a2": "Quecksilber", HOSTILE: "x", "Lsg": 2},
+    {"Frage": "Was rostet?", "a1": "Eisen", "a2": "Gold", HOSTILE: "x", "Lsg": 1},
+    {"Frage": "Was ist ein Gas?", "a1": "Eisen", "a2": "Helium", HOSTILE: "y", "Lsg": 7},
+]
+
+
+def test_columns_that_no_layout_knows_are_chosen_with_a_preview(
+    admin: OpenAdminPage, tmp_path: Path, watch: Watch, own_app: RunningApp
+) -> None:
+    watch.expect("status of 422")
+    path = tmp_path / "german.csv"
+    path.write_bytes(as_csv(GERMAN).decode().encode("cp1252"))
+    admin.import_file(path)
+    notice, preview, columns = map(admin.of_sets, ("notice", "columns-preview", "columns"))
+    expect(columns).to_be_visible()
+    expect(notice).to_contain_text("german.csv: no layout has the columns")
+    expect(admin.of_sets("columns-said")).to_have_text("The file has 5 columns.")
+    # Guessed by the names, and shown before anything is stored.
+    expect(admin.of_sets("question-column")).to_have_value("Frage")
+    expect(columns.get_by_role("checkbox", checked=True)).to_have_count(2)
+    admin.of_sets("answer-column").select_option("Lsg")
+    expect(preview.locator("> li").first).to_contain_text('column Lsg: found "2", expected the right option')
+    admin.of_sets("answer-base").select_option("1")
+    expect(preview.locator("> li").first.locator(".is-target")).to_have_text("B. Quecksilber target")
+    expect(preview.locator("> li").nth(2)).to_contain_text('line 4: column Lsg: found "7"')
+    admin.of_sets("tag-columns").get_by_label(HOSTILE).check()
+    for width in (1360, 400):
+        admin.page.set_viewport_size({"width": width, "height": 900})
+        assert admin.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        screenshot(admin.page, f"admin-columns-{width}.png")
+    admin.page.get_by_role("button", name="Import file").click()
+    expect(notice).to_contain_text("german.csv, line 4: column Lsg")
+    # What was chosen stays.
+    expect(admin.of_sets("answer-base")).to_have_value("1")
+    expect(admin.of_sets("tag-columns").get_by_label(HOSTILE)).to_be_checked()
+    admin.of_sets("file-form").get_by_label("Leave out rows").check()
+    admin.page.get_by_role("button", name="Import file").click()
+    report = admin.of_sets("report")
+    expect(report).to_contain_text("german: 2 questions imported.")
+    expect(report).to_contain_text("german.csv is not UTF-8 and was read as Windows-1252")
+    expect(report).to_contain_text("1 row could not be used and was left out.")
+    report.get_by_text("Rows left out").click()
+    expect(report.locator("details li")).to_contain_text(["line 4: column Lsg"])
+    with admin.page.expect_download() as download:
+        report.get_by_role("button", name="Download as CSV").click()
+    assert "column Lsg: found" in Path(download.value.path()).read_text()
+    expect(columns).to_be_hidden()
+    admin.sets.filter(has_text="german").get_by_role("button").click()
+    expect(admin.of_sets("facts")).to_contain_text("Columns chosen at the import")
+    expect(admin.of_sets("questions").locator("> li")).to_have_count(2)
+    admin.expect_inert()
+    assert not list(own_app.home.glob("upload-*"))
+
+
+def test_columns_of_a_known_file_can_be_looked_at_and_left_to_the_app(admin: OpenAdminPage, tmp_path: Path) -> None:
+    admin.tab("Question sets")
+    choose = admin.page.get_by_role("button", name="Choose columns")
+    path = tmp_path / "known.jsonl"
+    path.write_bytes(as_jsonl([m1_row()]))
+    admin.of_sets("file-form").locator("input[type=file]").set_input_files(path)
+    choose.click()
+    expect(admin.of_sets("columns-preview").locator(".is-target")).to_have_text("A. Facial target")
+    admin.of_sets("answer-column").select_option("answer_idx")
+    expect(admin.of_sets("columns-problem")).to_be_hidden()
+    admin.page.get_by_role("button", name="Detect columns automatically").click()
+    expect(admin.of_sets("columns")).to_be_hidden()
+    admin.page.get_by_role("button", name="Import file").click()
+    expect(admin.of_sets("report")).to_contain_text("known: 1 question imported.")
 
 
 def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_set: OpenAdminPage) -> None:

@@ -23,7 +23,7 @@ from m1app.bootstrap import Services
 from m1app.errors import AppError
 from m1app.question_sets.errors import no_room
 from m1app.scratch_folder import UPLOAD, scratch_folder
-from m1app.ui.admin.question_sets_view import overlaps_value, report_value
+from m1app.ui.admin.question_sets_view import file_options, overlaps_value, report_value, sample_value
 from m1app.ui.admin.training_data_tab import carried_out
 from m1app.ui.login.gate import ADMIN
 from m1app.ui.shell.boundary import message_of
@@ -31,16 +31,19 @@ from m1app.ui.shell.downloads import attachment, found, streamed
 from storage.people.records import AuditEntry
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
-UPLOADS = {f"{ADMIN}/{name}": MAX_UPLOAD_BYTES for name in ("question-sets", "overlaps", "training-data")}
+UPLOADS = {
+    f"{ADMIN}/{name}": MAX_UPLOAD_BYTES for name in ("question-sets", "question-columns", "overlaps", "training-data")
+}
 """Largest body by path."""
 _LOG_LINES = 100_000
 _Text = Annotated[str, Query(max_length=200)]
+_Columns = Annotated[str, Query(max_length=20_000)]
 _Form = Annotated[str, Query(max_length=2000)]
 
 
 def add_admin_files(app: FastAPI, services: Services) -> None:
-    """`POST /admin/question-sets`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`, `.../log.txt`;
-    `/admin/audit.jsonl`."""
+    """`POST /admin/question-sets`, `/question-columns`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`,
+    `.../log.txt`; `/admin/audit.jsonl`."""
 
     router = APIRouter(prefix=ADMIN, dependencies=[Depends(_admit)])
     _add_uploads(router, services)
@@ -57,9 +60,19 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
     sets = services.question_sets
 
     @router.post("/question-sets")
-    async def import_set(request: Request, file: _Text = "", name: _Text = "", layout: _Text = "") -> Response:
+    async def import_set(
+        request: Request, file: _Text = "", name: _Text = "", layout: _Text = "", options: _Columns = ""
+    ) -> Response:
         async def use(path: Path) -> Any:
-            return report_value(await sets.import_file(path, name=name.strip(), layout=layout))
+            given = file_options(options)
+            return report_value(await sets.import_file(path, name=name.strip(), layout=layout, options=given))
+
+        return await _with_upload(request, services.settings.home, file, use)
+
+    @router.post("/question-columns")
+    async def sample_set(request: Request, file: _Text = "", layout: _Text = "", options: _Columns = "") -> Response:
+        async def use(path: Path) -> Any:
+            return sample_value(await sets.sample_file(path, layout=layout, options=file_options(options)))
 
         return await _with_upload(request, services.settings.home, file, use)
 

@@ -2,12 +2,15 @@
 import { all, node, partsOf, say, setText, showFacts } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
+import { badRowsNode } from "./bad_rows.js";
+import { ColumnChoice } from "./column_choice.js";
 import { pairItem } from "./curation_steps.js";
+import { questionNode } from "./question_node.js";
 import { upload } from "./upload.js";
 
 /** @typedef {{ id: string, name: string, source: string, questions: number, layout: string }} SetRow */
 /** @typedef {{ text: string, pairs: [here: string, there: string, share: string][] }} Overlap */
-/** @typedef {{ stem: string, options: [letter: string, text: string][], targets: string[] }} Question */
+/** @typedef {import("./question_node.js").Question} Question */
 
 /**
  * @typedef {object} Preview
@@ -22,7 +25,13 @@ import { upload } from "./upload.js";
  * @property {boolean} has_more
  */
 
-/** @typedef {{ imported: { name: string, questions: number }[], notes: string[], overlaps: Overlap[] }} Report */
+/**
+ * @typedef {object} Report
+ * @property {{ name: string, questions: number }[]} imported
+ * @property {string[]} notes
+ * @property {Overlap[]} overlaps
+ * @property {import("./bad_rows.js").BadRows} bad
+ */
 
 /**
  * @typedef {object} SetsValue
@@ -43,23 +52,6 @@ function overlapNode(overlap) {
   return box;
 }
 
-/** @param {Question} question */
-function questionNode(question) {
-  const item = node("li");
-  item.append(node("p", "", question.stem));
-  const options = node("ul", "m1-options-list");
-  for (const [letter, text] of question.options) {
-    const option = node("li", "", `${letter}. ${text}`);
-    if (question.targets.includes(letter)) {
-      option.className = "is-target";
-      option.append(node("span", "m1-quiet-cell", " target"));
-    }
-    options.append(option);
-  }
-  item.append(options);
-  return item;
-}
-
 class QuestionSetsTab {
   #element;
   #part;
@@ -69,29 +61,83 @@ class QuestionSetsTab {
   #chosen = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typing;
+  #columns;
 
   /** @param {import("../shell/elements.js").Host} host */
   constructor({ element, trigger }) {
     this.#element = element;
     this.#part = partsOf(element);
     this.#trigger = trigger;
+    this.#columns = new ColumnChoice(element, () => this.#sample(() => {}));
+    this.#wireFile();
     this.#wireImports();
     this.#wirePreview();
   }
 
+  #wireFile() {
+    const form = this.#part("file-form", HTMLFormElement);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#importFile(form);
+    });
+    form.querySelector("input[type=file]")?.addEventListener("change", () => this.#columns.close());
+    this.#part("choose-columns").addEventListener("click", () => {
+      if (form.reportValidity()) this.#sample((file, sample) => this.#columns.open(file, sample));
+    });
+    this.#part("detect-columns").addEventListener("click", () => this.#columns.close());
+  }
+
+  /** @param {HTMLFormElement} form */
+  #importFile(form) {
+    const { file, values } = this.#fileValues(form);
+    this.#part("report").replaceChildren();
+    const done = (/** @type {Report} */ report) => {
+      this.#showReport(report);
+      form.reset();
+      this.#columns.close();
+      this.#ask("list");
+    };
+    const failed = () => {
+      if (this.#columns.mapping || values.layout) return;
+      // The columns of a file that no layout knows are offered; what was said stays.
+      this.#sample((name, sample) => {
+        if (!sample.layout) this.#columns.open(name, sample);
+      }, this.#part("notice").textContent);
+    };
+    this.#upload("question-sets", file, values, done, failed);
+  }
+
+  /**
+   * The chosen file, and how to read it.
+   * @param {HTMLFormElement} form
+   */
+  #fileValues(form) {
+    const { file, name, layout, skip_bad } = this.#fieldsOf(form);
+    const options = JSON.stringify({ skip_bad: Boolean(skip_bad), columns: this.#columns.mapping });
+    return { file, values: { name, layout, options } };
+  }
+
+  /**
+   * Reads the first rows of the chosen file, and shows them if columns are chosen.
+   * @param {(file: string, sample: import("./column_choice.js").FileSample) => void} use
+   * @param {string | null} [said] What the notice says meanwhile.
+   */
+  #sample(use, said) {
+    const { file, values } = this.#fileValues(this.#part("file-form", HTMLFormElement));
+    const had = JSON.stringify(this.#columns.mapping);
+    const shown = (/** @type {import("./column_choice.js").FileSample} */ sample) => {
+      use(file.name, sample);
+      if (said) say(this.#part("notice"), said);
+      const now = this.#columns.mapping;
+      // It was opened just now, or another column was chosen while the app read the file.
+      if (now && JSON.stringify(now) !== had) this.#sample(() => {}, said);
+      else if (now) this.#columns.show(sample);
+    };
+    this.#upload("question-columns", file, values, shown);
+  }
+
   #wireImports() {
     const part = this.#part;
-    const fileForm = part("file-form", HTMLFormElement);
-    fileForm.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const { file, ...values } = this.#fieldsOf(fileForm);
-      part("report").replaceChildren();
-      this.#upload("question-sets", file, values, (report) => {
-        this.#showReport(report);
-        fileForm.reset();
-        this.#ask("list");
-      });
-    });
     const trainingForm = part("training-form", HTMLFormElement);
     trainingForm.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -146,10 +192,14 @@ class QuestionSetsTab {
    * @param {File} file
    * @param {Record<string, string>} values
    * @param {(reply: any) => void} done
+   * @param {() => void} [failed]
    */
-  #upload(place, file, values, done) {
-    const notice = (/** @type {string} */ text) => say(this.#part("notice"), text);
-    notice("");
+  #upload(place, file, values, done, failed = () => {}) {
+    const notice = (/** @type {string} */ text) => {
+      say(this.#part("notice"), text);
+      failed();
+    };
+    say(this.#part("notice"), "");
     upload(place, file, values, { busy: (text) => this.#busy(text), notice, done });
   }
 
@@ -222,12 +272,13 @@ class QuestionSetsTab {
   }
 
   /** @param {Report} report */
-  #showReport({ imported, notes, overlaps }) {
+  #showReport({ imported, notes, overlaps, bad }) {
     const lines = imported.map(({ name, questions }) =>
       node("p", "m1-good", `${name}: ${number(questions)} ${questions === 1 ? "question" : "questions"} imported.`),
     );
     const said = notes.map((text) => node("p", "", text));
-    this.#part("report").replaceChildren(...lines, ...said, ...overlaps.map(overlapNode));
+    const left = bad.count ? [badRowsNode(bad)] : [];
+    this.#part("report").replaceChildren(...lines, ...said, ...left, ...overlaps.map(overlapNode));
   }
 
   /** @param {Preview | null} value */

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
+from m1app.question_sets.import_options import ImportOptions
 from m1app.question_sets.importing import MAX_QUESTIONS
 from m1app.trash.words import extent_text
 from m1app.ui.admin.question_sets_view import (
@@ -23,7 +24,7 @@ from storage.errors import not_found
 from storage.trash.records import TrashKind
 
 Reply = dict[str, Any]
-_HUB_FIELDS = ("name", "layout", "config", "split")
+_HUB_FIELDS = ("repo", "name", "layout", "config", "split")
 
 
 class SetsTab:
@@ -97,8 +98,11 @@ class SetsTab:
         }
 
     async def _import_hub(self, asked: Mapping[str, Any]) -> Reply:
-        options = {field: str(asked.get(field) or "").strip() for field in _HUB_FIELDS}
-        report = await self._sets.import_hub(str(asked.get("repo") or "").strip(), **options)
+        repo, name, layout, config, split = (str(asked.get(field) or "").strip() for field in _HUB_FIELDS)
+        options = ImportOptions(skips_bad_rows=bool(asked.get("skip_bad")))
+        report = await self._sets.import_hub(
+            repo, name=name, layout=layout, config=config, split=split, options=options
+        )
         return {"report": report_value(report)}
 
     async def _extent(self, asked: Mapping[str, Any]) -> Reply:

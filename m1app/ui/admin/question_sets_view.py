@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from m1app.question_sets.column_mapping import MAPPED, AnswerBase, ColumnMapping
 from m1app.question_sets.comparison import Overlap
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.file_sample import FileSample, SampledRow
+from m1app.question_sets.first_rows import MAX_COLUMN_CHARACTERS
+from m1app.question_sets.import_options import ImportOptions
 from m1app.question_sets.service import ImportReport
 from m1app.targets import letters_of
 from m1app.wording import counted, percent
@@ -16,7 +23,7 @@ _SHOWN_PAIRS = 10
 
 def sets_value(sets: Sequence[QuestionSet], layouts: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The list, and the available layouts."""
-    labels = dict(layouts)
+    labels = _labels(layouts)
     return {"rows": [_row(each, labels) for each in sets], "layouts": [list(layout) for layout in layouts]}
 
 
@@ -32,7 +39,59 @@ def report_value(report: ImportReport) -> dict[str, Any]:
         "imported": [{"name": each.name, "questions": each.question_count} for each in report.sets],
         "notes": [*notes, *report.notes],
         "overlaps": overlaps_value(report.overlaps),
+        "bad": {"rows": [[each.where, each.reason] for each in report.bad_rows], "count": report.bad_row_count},
     }
+
+
+def sample_value(sample: FileSample) -> dict[str, Any]:
+    """The columns of a file, and its first rows as questions."""
+    return {
+        "columns": [list(column) for column in sample.columns.items()],
+        "count": sample.column_count,
+        "layout": sample.layout,
+        "problem": sample.problem,
+        "rows": [_sampled_row(each) for each in sample.rows],
+    }
+
+
+def _sampled_row(row: SampledRow) -> dict[str, Any]:
+    options = [[letter, text] for letter, text in row.options.items()]
+    return {"where": row.where, "problem": row.problem, "stem": row.stem, "options": options, "target": row.target}
+
+
+class _Columns(BaseModel):
+    """The columns that were chosen on the page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(max_length=MAX_COLUMN_CHARACTERS)
+    options: tuple[str, ...]
+    answer: str
+    answer_base: AnswerBase
+    tags: tuple[str, ...]
+
+
+class _FileForm(BaseModel):
+    """The form of a file, besides name and layout."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    skip_bad: bool = False
+    columns: _Columns | None = None
+
+
+def file_options(text: str) -> ImportOptions:
+    """The options of an import that the page sends as JSON; empty for the defaults.
+
+    Raises:
+        InvalidQuestionSet: the page sent something else.
+    """
+    try:
+        form = _FileForm.model_validate_json(text or "{}")
+    except ValidationError as exc:
+        raise InvalidQuestionSet("The chosen columns cannot be read. Reload the page and choose them again.") from exc
+    columns = ColumnMapping(**form.columns.model_dump()) if form.columns else None
+    return ImportOptions(columns, form.skip_bad)
 
 
 def overlaps_value(overlaps: Sequence[Overlap]) -> list[dict[str, Any]]:
@@ -57,7 +116,7 @@ def preview_value(
     return {
         "id": chosen.id,
         "name": chosen.name,
-        "facts": _facts(chosen, dict(layouts)),
+        "facts": _facts(chosen, _labels(layouts)),
         "text": text,
         "offset": offset,
         "has_more": len(questions) > PREVIEW_PAGE,
@@ -65,6 +124,10 @@ def preview_value(
         "questions": [_question(each) for each in shown],
         "empty": "" if shown else nothing,
     }
+
+
+def _labels(layouts: Sequence[tuple[str, str]]) -> dict[str, str]:
+    return {**dict(layouts), MAPPED: "Columns chosen at the import"}
 
 
 def _row(each: QuestionSet, labels: Mapping[str, str]) -> dict[str, Any]:

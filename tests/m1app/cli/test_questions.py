@@ -84,3 +84,74 @@ def test_the_hub_is_asked_only_with_its_option_and_by_its_address(home: Path) ->
     assert by_hub.returncode == 1
     assert by_hub.stderr.startswith("error: hub:UCSC-VLAA/m1_eval_data")
     assert "Check the network and M1_HUB_URL" in by_hub.stderr
+
+
+GERMAN = (
+    "Frage;a1;a2;Lsg;Fach\nWelches Metall ist flüssig?;Eisen;Quecksilber;2;Chemie\nWas rostet?;Eisen;Gold;1;Chemie\n"
+)
+
+
+def test_columns_are_named_and_what_was_read_otherwise_is_said(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "german.csv"
+    path.write_bytes(GERMAN.encode("cp1252"))
+    unknown = questions("import", str(path), home=home)
+    assert unknown.returncode == 1
+    assert "no layout has the columns 'Fach', 'Frage', 'Lsg', 'a1', 'a2'" in unknown.stderr
+    assert "--question-column" in unknown.stderr
+    columns = ("--question-column", "Frage", "--option-columns", "a1,a2", "--answer-column", "Lsg")
+    done = questions("import", str(path), *columns, "--answer-base", "1", "--tag-columns", "Fach", home=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("german: 2 questions, layout columns\ngerman.csv is not UTF-8 and was read as")
+    shown = json.loads(questions("preview", "german", "--json", home=home).stdout)["questions"]
+    assert [(each["answer_idx"], each["tags"]) for each in shown] == [("B", ["Chemie"]), ("A", ["Chemie"])]
+    wrong = questions("import", str(path), *columns, "--answer-base", "0", home=home)
+    assert 'german.csv, line 2: column Lsg: found "2", expected the right option\'s number, 0 to 1.' in wrong.stderr
+
+
+def test_bad_rows_are_skipped_and_written_to_a_file(home: Path, tmp_path: Path) -> None:
+    path, bad = tmp_path / "own.jsonl", tmp_path / "bad.csv"
+    path.write_bytes(as_jsonl([m1_row(), *(m1_row(number, answer_idx="=1") for number in range(1, 13))]))
+    done = questions("import", str(path), "--skip-bad", "--bad-rows", str(bad), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "own: 1 question, layout m1\n12 rows could not be used and were left out.\n  line 2: column" in done.stdout
+    assert f"  ... and 2 more; see {bad}\n" in done.stdout
+    assert len(bad.read_text().splitlines()) == 13
+    report = json.loads(questions("import", str(path), "--skip-bad", "--json", home=home).stdout)
+    assert (report["bad_row_count"], report["bad_rows"][0]["where"]) == (12, "line 2")
+    nowhere = questions("import", str(path), "--skip-bad", "--bad-rows", str(tmp_path / "no" / "x.csv"), home=home)
+    assert nowhere.returncode == 1
+    assert "The questions were imported, but" in nowhere.stderr
+
+
+def test_a_part_is_taken_by_ids_or_at_random(home: Path, tmp_path: Path) -> None:
+    path, ids = tmp_path / "own.jsonl", tmp_path / "ids.txt"
+    path.write_bytes(as_jsonl([m1_row(number, id=number) for number in range(30)]))
+    ids.write_text("3\n4\n99\n")
+    done = questions("import", str(path), "--ids", str(ids), "--name", "listed", home=home)
+    assert done.stdout.startswith(
+        "listed: 2 questions, layout m1\n1 of the 3 listed ids were not found in the file: '99'."
+    )
+    for name in ("one", "two"):
+        assert questions("import", str(path), "--limit", "5", "--seed", "7", "--name", name, home=home).returncode == 0
+    one, two = (questions("preview", name, home=home).stdout for name in ("one", "two"))
+    assert one == two
+    assert one.count("target: ") == 5
+    missing = questions("import", str(path), "--ids", str(tmp_path / "none"), "--name", "x", home=home)
+    assert "none: the file cannot be read (No such file or directory)" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (("--answer-column", "x"), 1, "add --question-column"),
+        (("--bad-rows", "x.csv"), 1, "add --skip-bad"),
+        (("--limit", "0"), 2, "expected a whole number from 1 to 500,000"),
+        (("--answer-base", "2"), 2, "invalid choice: '2'"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(
+    home: Path, arguments: tuple[str, ...], code: int, expected: str
+) -> None:
+    done = questions("import", "a.jsonl", *arguments, home=home)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert expected in done.stderr

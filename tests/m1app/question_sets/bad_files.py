@@ -5,12 +5,14 @@ import io
 import json
 import lzma
 import zipfile
+from collections.abc import Iterable, Iterator
 
 import numpy
 import pyarrow
 from pyarrow import parquet
 
 from tests.m1app.question_sets.question_set_samples import as_jsonl, as_parquet, m1_row
+from tests.m1app.question_sets.workbook_samples import rows_xml, workbook, workbook_of
 
 
 def repeating_parquet(rows: int, text: str) -> bytes:
@@ -22,11 +24,24 @@ def repeating_parquet(rows: int, text: str) -> bytes:
     return buffer.getvalue()
 
 
-def zipped(content: bytes) -> bytes:
+def zipped(members: dict[str, bytes | Iterable[bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("a.jsonl", content)
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in members.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                for chunk in [content] if isinstance(content, bytes) else content:
+                    member.write(chunk)
     return buffer.getvalue()
+
+
+def zeros(count: int) -> Iterator[bytes]:
+    for _ in range(count >> 20):
+        yield bytes(1 << 20)
+
+
+def said_to_be_encrypted(archive: bytes) -> bytes:
+    flags = archive.rindex(b"PK\1\2") + 8
+    return archive[:flags] + bytes([archive[flags] | 1]) + archive[flags + 1 :]
 
 
 ROW = as_jsonl([m1_row()])
@@ -83,10 +98,20 @@ BAD_FILES = {
         "a.csv",
         "line 2: a value cannot be read (ValueError",
     ),
-    "utf-16": (lambda: TEXT.encode("utf-16"), "a.json", "line 1: found byte 0xFF, expected UTF-8 text"),
+    "utf-16 without a mark": (
+        lambda: TEXT.encode("utf-16-le"),
+        "a.json",
+        "a zero in every second byte, as in UTF-16 without a byte order mark; expected UTF-8 text",
+    ),
+    "utf-16 cut off": (lambda: TEXT.encode("utf-16")[:-1], "a.json", "this is not UTF-16, though its first bytes say"),
     "utf-32": (lambda: TEXT.encode("utf-32-be"), "a.json", "this is not JSON"),
-    "bytes in the third line": (lambda: ROW * 2 + b"\x80\n", "a.jsonl", "line 3: found byte 0x80"),
-    "half a character at the end": (lambda: ROW + "ü".encode()[:1], "a.jsonl", "line 2: found byte 0xC3"),
+    "utf-32 with a mark": (lambda: TEXT.encode("utf-32"), "a.json", "found UTF-32 text, expected UTF-8"),
+    "bytes in the third line": (lambda: ROW + "ü\n".encode() + b"\x80\n", "a.jsonl", "line 3: found byte 0x80"),
+    "half a character at the end": (
+        lambda: ROW + "ü\n".encode() + "ü".encode()[:1],
+        "a.jsonl",
+        "line 3: found byte 0xC3",
+    ),
     "nothing but a mark": (lambda: b"\xef\xbb\xbf", "a.json", "this is not JSON"),
     "nul": (lambda: as_jsonl([m1_row(question="pain\0killer")]), "a.jsonl", "found a NUL (U+0000) in the question"),
     "nuls": (lambda: b"\0" * 1_000_000, "a.csv", "found no question"),
@@ -128,9 +153,115 @@ BAD_FILES = {
         "a.jsonl",
         "expected at most 500,000 questions and 100,000,000 characters",
     ),
-    "zip": (lambda: zipped(ROW), "a.zip", "found a name that ends with .zip, expected .json"),
-    "zip named json": (lambda: zipped(ROW), "a.json", "expected UTF-8 text"),
-    "gzip": (lambda: gzip.compress(ROW), "a.jsonl.gz", "found a name that ends with .gz"),
+    "zip of nothing to read": (
+        lambda: zipped({"notes.txt": b"", "old/a.xml": b""}),
+        "a.zip",
+        "found notes.txt, a.xml in the ZIP, expected .json",
+    ),
+    "zip that unpacks to 3 GB": (
+        lambda: zipped({"a.csv": zeros(3 * 2**30)}),
+        "a.zip",
+        "a.zip: found more than 2 GB of data after decompression",
+    ),
+    "zip that unpacks to 600 times its size": (
+        lambda: zipped({"a.csv": zeros(64 * 2**20)}),
+        "a.zip",
+        "decompresses to more than 500 times its size",
+    ),
+    "zip of many members": (
+        lambda: zipped({f"{number}.jsonl": ROW for number in range(101)}),
+        "a.zip",
+        "found 101 files in the ZIP, expected at most 100",
+    ),
+    "zip of two sets with one name": (
+        lambda: zipped({"dev/a.jsonl": ROW, "../../test/a.jsonl": ROW}),
+        "a.zip",
+        "found two sets named 'a' in the ZIP (folders do not count)",
+    ),
+    "zip cut off": (lambda: zipped({"a.jsonl": ROW})[:-30], "a.zip", "this file is damaged or cut off"),
+    "zip with a wrong checksum": (
+        lambda: zipped({"a.jsonl": ROW}, zipfile.ZIP_STORED).replace(b"Facial", b"facial"),
+        "a.zip",
+        "a.zip, a.jsonl: this file is damaged or cut off (Bad CRC-32",
+    ),
+    "zip with a password": (
+        lambda: said_to_be_encrypted(zipped({"a.jsonl": ROW})),
+        "a.zip",
+        "found a file protected by a password",
+    ),
+    "zip in an unusual compression": (
+        lambda: zipped({"a.jsonl": ROW}, zipfile.ZIP_LZMA),
+        "a.zip",
+        "found compression method 14, expected the usual one",
+    ),
+    "bad row in a zip": (
+        lambda: zipped({"folder/a.jsonl": ROW + b"{\n"}),
+        "a.zip",
+        "a.zip, a.jsonl, line 2: found",
+    ),
+    "gzip cut off": (lambda: gzip.compress(ROW * 9)[:-20], "a.jsonl.gz", "this .gz file is damaged or cut off"),
+    "gzip that unpacks to 600 times its size": (
+        lambda: gzip.compress(bytes(64 * 2**20)),
+        "a.csv.gz",
+        "decompresses to more than 500 times its size",
+    ),
+    "gzip of something else": (lambda: gzip.compress(b"x"), "a.tar.gz", "found a name that ends with .tar, expected"),
+    "workbook of a million empty rows": (
+        lambda: workbook_of("<row></row>" * 1_048_576),
+        "a.xlsx",
+        "a.xlsx: found no question in 'a'",
+    ),
+    "workbook of too many rows": (
+        lambda: workbook_of("<row></row>" * 1_048_577),
+        "a.xlsx",
+        "a.xlsx: found row 1,048,577, expected at most 1,048,576 rows",
+    ),
+    "workbook with a cell far away": (
+        lambda: workbook_of('<row r="1"><c r="A1"><v>1</v></c></row><row r="9"><c r="XFD9"><v>1</v></c></row>'),
+        "a.xlsx",
+        "a.xlsx, row 9: found a cell in column 16,384, expected at most 2,000 columns",
+    ),
+    "workbook with a text of 9 million characters": (
+        lambda: workbook([["question", "A", "B", "answer"], ["x" * 9_000_000, "a", "b", "A"]]),
+        "a.xlsx",
+        "row 2: found more than 8,000,000 characters",
+    ),
+    "workbook that repeats a long text": (
+        lambda: workbook([["question", *["x" * 1_000_000] * 10]], is_shared=True),
+        "a.xlsx",
+        "row 1: found more than 8,000,000 characters",
+    ),
+    "workbook with a document type": (
+        lambda: workbook_of("&a;", before='<!DOCTYPE x [<!ENTITY a "b">]>'),
+        "a.xlsx",
+        "a document type, which no workbook has",
+    ),
+    "workbook that is cut off": (lambda: workbook([["question"]])[:-30], "a.xlsx", "this file is damaged or cut off"),
+    "workbook that is no zip": (lambda: ROW, "a.xlsx", "found a file that is no Excel workbook, though it is named"),
+    "workbook without a sheet": (
+        lambda: zipped({"xl/workbook.xml": b"<workbook/>"}),
+        "a.xlsx",
+        "a.xlsx: this workbook cannot be read",
+    ),
+    "workbook of the old format": (
+        lambda: b"\xd0\xcf\x11\xe0" + bytes(600),
+        "a.xls",
+        "found a workbook of an old format (.xls), or one protected by a password",
+    ),
+    "formula without its result": (
+        lambda: workbook_of(
+            rows_xml([["question", "A", "B", "answer"]])
+            + '<row r="2"><c r="A2" t="str"><f>B1&amp;"?"</f></c><c r="B2"><v>1</v></c><c r="C2"><v>2</v></c>'
+            '<c r="D2" t="inlineStr"><is><t>A</t></is></c></row>'
+        ),
+        "a.xlsx",
+        'a.xlsx, row 2: column question: found "a formula without a stored result", expected text',
+    ),
+    "csv with 10,000 columns": (
+        lambda: (",".join(f"column{number}" for number in range(10_000)) + "\n").encode() * 2,
+        "a.csv",
+        "a.csv, line 1: found 10,000 columns, expected at most 2,000",
+    ),
     "xz named parquet": (lambda: lzma.compress(ROW), "a.parquet", "this Parquet file cannot be read"),
     "picture named csv": (lambda: b"\x89PNG\r\n\x1a\n" * 100, "a.csv", "line 1: found byte 0x89"),
     "empty": (lambda: b"", "a.json", "this is not JSON"),

@@ -23,53 +23,53 @@ def messages(*numbers: int) -> Iterator[dict[str, Any]]:
     yield {"index": 0, "questions": [question(number) for number in numbers]}
 
 
-def honest(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def honest(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     return messages(1, 2, 3)
 
 
-def too_many(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def too_many(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     return messages(1, 2, 3, 4)
 
 
-def too_few(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def too_few(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     return messages(1, 2)
 
 
-def of_no_set(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def of_no_set(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield SETS
     yield {"index": 7, "questions": [question(1)]}
 
 
-def killed(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def killed(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from messages(1, 2)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def crashed(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def crashed(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from messages(1, 2)
     ctypes.string_at(0)
 
 
-def left(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def left(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from messages(1, 2)
     os._exit(0)
 
 
-def failed(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def failed(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from messages(1, 2)
     raise LookupError("the words of a patient")
 
 
-def other_fields(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def other_fields(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield SETS | {"admin": True}
 
 
-def other_types(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def other_types(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield SETS
     yield {"index": 0, "questions": [question(1) | {"stem": 7}]}
 
 
-def nothing(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def nothing(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from ()
 
 
@@ -79,26 +79,26 @@ def raw(content: bytes) -> Iterator[dict[str, Any]]:
     yield from messages(1, 2, 3)
 
 
-def no_json(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def no_json(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     return raw(b"\xff\x00{\n")
 
 
-def nested(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def nested(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     return raw(b"[" * 1_000_000 + b"\n")
 
 
-def endless_line(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def endless_line(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     while True:
         sys.stdout.buffer.write(b"x" * 1_000_000)
         yield from ()
 
 
-def silent(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def silent(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     yield from messages(1, 2)
     time.sleep(1000)
 
 
-def spoken_then_silent(file: BinaryIO, file_name: str, layout: str = "") -> Iterator[dict[str, Any]]:
+def spoken_then_silent(file: BinaryIO, file_name: str, layout: str = "", options: str = "") -> Iterator[dict[str, Any]]:
     """The first message says which process this is."""
     yield {"texts": [{"stem": str(os.getpid()), "options": []}]}
     time.sleep(1000)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
+from m1app.question_sets.import_options import ImportOptions
 from m1app.question_sets.importing import parse_question_sets
 from m1app.question_sets.row_values import SetQuestion
 
@@ -24,9 +25,11 @@ class FoundSet:
     left_out: int
 
 
-def sets_of(content: bytes, file_name: str, layout: str = "") -> tuple[FoundSet, ...]:
-    parsed = parse_question_sets(io.BytesIO(content), file_name, layout)
-    return tuple(FoundSet(each.name, each.layout.id, tuple(each.questions()), each.left_out) for each in parsed)
+def sets_of(content: bytes, file_name: str, layout: str = "", **options: Any) -> tuple[FoundSet, ...]:
+    """The sets of a file; `options` are those of `ImportOptions`, and `ids`."""
+    ids = options.pop("ids", None)
+    parsed = parse_question_sets(io.BytesIO(content), file_name, layout, ImportOptions(**options), ids)
+    return tuple(FoundSet(each.name, each.layout.id, tuple(each.questions()), each.left_out) for each in parsed.sets)
 
 
 FILES = Path(__file__).parent / "question_set_files"

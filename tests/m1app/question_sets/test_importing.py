@@ -62,7 +62,7 @@ def test_a_broken_row_is_named_with_what_was_found_and_expected(changes: dict[st
     first, last = message.split("\n")
     assert first.startswith("set.jsonl, line 2: ")
     assert re.search(expected, first), first
-    assert last == "Nothing was imported (layout m1). Correct these rows, or choose another layout."
+    assert last == "Nothing was imported (layout m1). Correct these rows, skip them, or choose another layout."
 
 
 def test_ten_problems_are_listed_and_the_rest_is_counted() -> None:
@@ -106,7 +106,7 @@ def test_a_key_that_stands_twice_in_a_json_document_is_refused() -> None:
         ("[" * 100_000, "a.json", "a.json: this JSON cannot be read"),
         ("[]", "a.json", "a.json: found no question in 'a', expected at least one"),
         ("", "a.jsonl", "a.jsonl: found no question in 'a'"),
-        (b"\xff\xfe", "a.json", "a.json, line 1: found byte 0xFF, expected UTF-8 text"),
+        (b"\xff", "a.json", "a.json, line 1, column 1: this is not JSON"),
         (b"PAR1 is all of it", "a.parquet", "a.parquet: this Parquet file cannot be read"),
         ("text", "a.docx", "found a name that ends with .docx, expected .json, .jsonl, .csv"),
         ("text", "a", "found a name that ends with nothing, expected"),

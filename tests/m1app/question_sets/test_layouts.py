@@ -30,9 +30,25 @@ LAYOUT_FILES = {
     "medbullets-op5.csv": "medbullets",
     "medbullets-mkieffer.jsonl": "plain",
     "medxpertqa.jsonl": "medxpertqa",
-    "frenchmedmcqa.jsonl": "frenchmedmcqa",
+    "frenchmedmcqa-several.jsonl": "frenchmedmcqa",
     "plain.csv": "plain",
+    "mmlu.jsonl": "mmlu",
+    "mmlu-authors.csv": "mmlu-csv",
+    "medqa-hf.jsonl": "medqa-hf",
+    "careqa.jsonl": "careqa",
+    "headqa.jsonl": "headqa",
+    "frenchmedmcqa.jsonl": "frenchmedmcqa",
+    "frenchmedmcqa-authors.jsonl": "frenchmedmcqa-json",
+    "frenchmedmcqa-authors.csv": "frenchmedmcqa-csv",
+    "agentclinic-nejm.jsonl": "agentclinic-nejm",
+    "bigbench.json": "bigbench",
+    "bigbench-hub.jsonl": "bigbench-hub",
+    "inspect.jsonl": "inspect",
+    "lm-eval.jsonl": "lm-eval",
 }
+ONE_KIND = ("mmlu-authors.csv", "frenchmedmcqa-authors.csv", "inspect.jsonl")
+"""Their rows fit no other kind of file: no header, another delimiter, values of several types."""
+EVERY_KIND = [name for name in LAYOUT_FILES if not name.endswith(".json") and name not in ONE_KIND]
 
 
 def parsed(name: str, layout: str = "") -> FoundSet:
@@ -52,7 +68,7 @@ def test_every_layout_has_a_file_here() -> None:
     assert {layout.id for layout in LAYOUTS} == {*LAYOUT_FILES.values(), "m1"} | named_only
 
 
-@pytest.mark.parametrize("name", [name for name in LAYOUT_FILES if not name.endswith(".json")])
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_the_same_rows_give_the_same_questions_from_every_kind_of_file(name: str) -> None:
     rows, expected = rows_of(name), parsed(name).questions
     for kind, content in (("parquet", as_parquet(rows)), ("jsonl", as_jsonl(rows)), ("csv", as_csv(rows))):
@@ -200,7 +216,7 @@ def test_an_unknown_layout_is_refused_with_those_there_are() -> None:
 
 
 def test_frenchmedmcqa_has_one_right_option_or_several() -> None:
-    several, single = parsed("frenchmedmcqa.jsonl").questions
+    several, single = parsed("frenchmedmcqa-several.jsonl").questions
     assert (several.target, several.options["C"], several.title) == ("A, C", "Une allergie est possible", "own-1")
     assert (single.target, single.options["B"], single.tags) == ("B", "Vitamine C", ("pharmacie",))
 
@@ -210,7 +226,7 @@ def test_frenchmedmcqa_has_one_right_option_or_several() -> None:
     [([0, 2], 1, "A, C"), ([2, 0], None, "A, C"), ([1], 0, "B"), (1, 0, "B"), ("A, C", 2, "A, C"), ("b", 1, "B")],
 )
 def test_frenchmedmcqa_from_the_hub_has_the_letters_as_classes(answers: object, number: object, target: str) -> None:
-    row = rows_of("frenchmedmcqa.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
+    row = rows_of("frenchmedmcqa-several.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
     (found,) = sets_of(as_jsonl([row]), "hub.jsonl")
     assert found.questions[0].target == target
 
@@ -226,7 +242,7 @@ def test_frenchmedmcqa_from_the_hub_has_the_letters_as_classes(answers: object, 
     ],
 )
 def test_a_row_without_usable_right_options_is_refused(answers: object, number: object, problem: str) -> None:
-    row = rows_of("frenchmedmcqa.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
+    row = rows_of("frenchmedmcqa-several.jsonl")[0] | {"correct_answers": answers, "number_correct_answers": number}
     with pytest.raises(InvalidQuestionSet, match=problem):
         sets_of(as_jsonl([row]), "bad.jsonl")
 

@@ -322,7 +322,7 @@ async def test_several_right_options_come_back_from_what_the_preview_prints(
     sets: QuestionSetService, tmp_path: Path
 ) -> None:
     path = tmp_path / "french.jsonl"
-    path.write_bytes(content_of("frenchmedmcqa.jsonl"))
+    path.write_bytes(content_of("frenchmedmcqa-several.jsonl"))
     (imported,) = (await sets.import_file(path)).sets
     found = await sets.preview(imported.id)
     assert [each.target for each in found] == ["A, C", "B"]

@@ -48,7 +48,10 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
     **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
     ("GET", "/admin"): MANAGE,
-    **{("POST", f"/admin/{upload}"): MANAGE for upload in ("question-sets", "overlaps", "training-data")},
+    **{
+        ("POST", f"/admin/{upload}"): MANAGE
+        for upload in ("question-sets", "question-columns", "overlaps", "training-data")
+    },
     ("GET", "/admin/jobs/{job_id}/artifacts/{name:path}"): MANAGE,
     ("GET", "/admin/jobs/{job_id}/log.txt"): MANAGE,
     ("GET", "/admin/audit.jsonl"): MANAGE,

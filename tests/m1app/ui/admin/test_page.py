@@ -134,7 +134,7 @@ def test_an_upload_to_a_full_disk_says_so_and_leaves_nothing_behind(
             yield folder
 
     monkeypatch.setattr(admin_files, "scratch_folder", full)
-    for route in ("question-sets", "overlaps", "training-data"):
+    for route in ("question-sets", "question-columns", "overlaps", "training-data"):
         answer = client.post(f"/admin/{route}", params={"file": "a.json"}, content=b"x" * 1_000_000)
         assert answer.status_code == 507
         assert answer.json() == {
@@ -144,13 +144,37 @@ def test_an_upload_to_a_full_disk_says_so_and_leaves_nothing_behind(
     assert leftovers(services) == []
 
 
-@pytest.mark.parametrize("kind", ["parquet of 30 million rows", "json of many values", "zip", "nul"])
+@pytest.mark.parametrize("kind", ["parquet of 30 million rows", "json of many values", "zip cut off", "nul"])
 def test_an_upload_that_is_made_to_do_harm_is_refused(client: httpx2.Client, services: Services, kind: str) -> None:
     make, name, expected = BAD_FILES[kind]
     answer = upload(client, name, make())
     assert answer.status_code == 422
     assert expected in answer.json()["error"]
     assert leftovers(services) == []
+
+
+def test_columns_are_shown_and_chosen_and_nothing_is_stored(client: httpx2.Client, services: Services) -> None:
+    def sampled(**columns: object) -> dict[str, Any]:
+        options = json.dumps({"skip_bad": True, "columns": columns or None})
+        query = {"file": "a.csv", "options": options}
+        answer = client.post("/admin/question-columns", params=query, content=b"q,x,y,r\nWhy?,a,b,1\n")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    value = sampled()
+    assert (value["columns"], value["layout"]) == ([["q", "Why?"], ["x", "a"], ["y", "b"], ["r", "1"]], "")
+    value = sampled(question="q", options=["x", "y"], answer="r", answer_base="0", tags=[])
+    assert value["rows"] == [
+        {"where": "line 2", "problem": "", "stem": "Why?", "options": [["A", "a"], ["B", "b"]], "target": "B"}
+    ]
+    assert leftovers(services) == []
+
+
+@pytest.mark.parametrize("options", ["{", "[]", '{"columns": {}}', '{"columns": {"question": 1}}', '{"limit": 5}'])
+def test_a_choice_of_columns_that_is_none_is_refused(client: httpx2.Client, options: str) -> None:
+    for route in ("question-columns", "question-sets"):
+        answer = client.post(f"/admin/{route}", params={"file": "a.csv", "options": options}, content=b"x")
+        assert answer.json() == {"error": "The chosen columns cannot be read. Reload the page and choose them again."}
 
 
 @pytest.mark.parametrize("path", ["x/artifacts/y", f"{'0' * 32}/artifacts/..%2f..%2fm1.sqlite3", f"{'0' * 32}/log.txt"])
