@@ -34,6 +34,8 @@ TARGET_PAGE_SECONDS = 1.0
 TARGET_SEARCH_SECONDS = 0.2
 _BUDGETS, _ROUNDS, _SETS = (128, 256, 512, 1024, 2048), (0, 1, 2), ("one", "two", "three")
 _WORDS = ("fever", "cough", "pain", "rash", "oedema", "syncope", "nausea", "jaundice", "stroke", "sepsis", "ulcer")
+_SUBJECTS, _TOPICS = 21, 3000
+"""Tags: as many subjects as MedMCQA has, and topics of a set that tags its questions finely."""
 _BATCH = 2000
 
 
@@ -84,7 +86,10 @@ def _run() -> NewBenchmarkRun:
 
 def _question(number: int, chance: random.Random) -> NewQuestion:
     words = " ".join(chance.choices(_WORDS, k=30))
-    return NewQuestion(stem=f"Case {number}: {words}?", options={"A": "yes", "B": "no"}, target="A", source="made up")
+    tags = (f"Subject {chance.randrange(_SUBJECTS)}", f"Topic {chance.randrange(_TOPICS)}")
+    return NewQuestion(
+        stem=f"Case {number}: {words}?", options={"A": "yes", "B": "no"}, target="A", source="made up", tags=tags
+    )
 
 
 def _result(item: dict[str, object], budget: int, rounds: int, chance: random.Random) -> dict[str, object]:

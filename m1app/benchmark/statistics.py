@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from m1app.benchmark.intervals import PairedComparison, Proportion
+from m1app.benchmark.intervals import PairedComparison, Proportion, wilson
 
 RESAMPLES = 1999
 _SEED = 20_250_400
@@ -25,10 +25,7 @@ _Clusters = Counter[tuple[int, int]]
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
     """Share of right answers with its Wilson score interval (Wilson 1927)."""
-    if n == 0:
-        return Proportion(math.nan, 0.0, 1.0, 0)
-    low, high = proportion_confint(correct, n, alpha=1 - level, method="wilson")
-    return Proportion(correct / n, float(low), float(high), n)
+    return wilson(correct, n, level)
 
 
 def compare_paired(first: Sequence[bool], second: Sequence[bool], level: float = 0.95) -> PairedComparison:

@@ -1,5 +1,6 @@
 """Queries over benchmark results: counts by cell, comparisons between cells, lists by question."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,7 +194,7 @@ class BenchmarkResultRepository:
         run = self._run(run_id)
         row, item = BenchmarkResultRow, BenchmarkItemRow
         query = (
-            select(row, item, QuestionRow.stem, QuestionRow.target, *_LETTER_BASIS)
+            select(row, item, QuestionRow, CheckpointRow.text, *_LETTER_BASIS)
             .select_from(item)
             .join(row, row.item_id == item.id)
             .join(QuestionRow, QuestionRow.id == item.question_id)
@@ -320,8 +321,8 @@ def _export_values(
     run: BenchmarkRun,
     result: BenchmarkResultRow,
     item: BenchmarkItemRow,
-    stem: str,
-    target: str | None,
+    question: QuestionRow,
+    answer: str | None,
     letter_rule: str | None,
     letter_words: str | None,
     strict_version: int | None,
@@ -333,11 +334,15 @@ def _export_values(
         "model": run.models[item.model_number],
         "position": item.position,
         "question_id": item.question_id,
-        "question": stem,
-        "target": target,
+        "question": question.stem,
+        # As JSON: neither CSV nor a spreadsheet has lists.
+        "options": json.dumps(dict(question.options), ensure_ascii=False),
+        "tags": json.dumps(list(question.tags), ensure_ascii=False),
+        "target": question.target,
         "pass_number": result.pass_number,
         "budget_tokens": result.budget_tokens,
         "force_rounds": result.force_rounds,
+        "answer": answer,
         "letter_strict": result.letter,
         "is_correct_strict": result.is_correct,
         "letter_rule": letter_rule,

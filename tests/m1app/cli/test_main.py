@@ -428,7 +428,7 @@ def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path, capsys
     file = tmp_path / "answers.jsonl"
     file.write_text("null\n", encoding="utf-8")
     assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "answer 1: found null, expected an object")
+    assert_one_line(capsys.readouterr().err, "line 1: found null, expected an object")
 
 
 @pytest.mark.parametrize(
@@ -474,13 +474,16 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     by_text = {"text": "The answer is B.", "options": entry["options"], "answer": entry["options"]["B"]}
     file.write_text(json.dumps([by_text, by_text | {"answer": "neither"}]), encoding="utf-8")
     said = run("score", str(file), home=tmp_path).stdout
-    assert said == "1 of 1 correct (100.0%) by rule strict, 0 unanswered, 1 without a target\n"
+    assert said.splitlines() == [
+        "1 of 1 correct by rule strict: 100.0% (20.7% to 100.0%), n = 1; 0 unanswered, 1 without a target",
+        "Few questions (n = 1): read the interval, not the percentage.",
+    ]
     told = run("score", str(file), "--answers", home=tmp_path).stdout
     assert told.startswith("1: B. Read from “answer is B” (stated: answer is (en)).\n2: B. ")
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1
-    assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is not one of A, B")
+    assert_one_line(refused.stderr, "line 2: answer_idx 'C' is not one of A, B")
     assert not (tmp_path / "m1.sqlite3").exists()
 
 

@@ -111,5 +111,5 @@ async def test_files_made_page_by_page_say_the_same_as_the_table(services: Servi
         table.notna(), None
     ).to_dict("records")
     text = b"".join([part async for part in csv_parts(reading.rows(run.id, 7))]).decode("utf-8-sig")
-    quoted = table.assign(question=table["question"].map(harmless))
+    quoted = table.assign(question=table["question"].map(harmless), answer=table["answer"].map(harmless))
     assert text == quoted.to_csv(index=False, lineterminator="\r\n")
