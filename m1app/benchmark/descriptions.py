@@ -7,11 +7,12 @@ from storage.benchmarks.records import BenchmarkRun
 
 
 def comparison_words(compared: PairedComparison) -> str:
-    """A paired comparison as a sentence."""
+    """A paired comparison as a sentence, with a caution where questions are few."""
+    careful = caution(compared.n)
     return (
         f"Accuracy changed by {points(compared.difference)} points (95% interval {points(compared.low)} to "
-        f"{points(compared.high)}): {compared.gained:,} gained, {compared.lost:,} lost. "
-        f"Exact McNemar test: {p_value(compared.p_value)}."
+        f"{points(compared.high)}, n = {compared.n:,}): {compared.gained:,} gained, {compared.lost:,} lost. "
+        f"Exact McNemar test: {p_value(compared.p_value)}." + (f" {careful}" if careful else "")
     )
 
 

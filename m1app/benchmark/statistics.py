@@ -137,6 +137,18 @@ def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level:
     return _mean_over_sets([Counter((right[cluster], size) for cluster, size in sizes.items())], level, "wilson")
 
 
+def clustered_wilson(right: Sequence[int], level: float = 0.95) -> Proportion:
+    """Share of right answers with Wilson's interval at the effective number of questions, without a bootstrap.
+
+    Args:
+        right: number of questions by their right passes: none, one, and so on up to all passes.
+        level: confidence level.
+    """
+    passes = len(right) - 1
+    clusters = Counter({(each, passes): count for each, count in enumerate(right) if count})
+    return _share(clusters, level, "wilson") if clusters else wilson(0, 0)
+
+
 def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["beta", "wilson"]) -> Proportion:
     """Mean of the sets' shares, with the hull of the cluster bootstrap's and the MOVER interval."""
     filled = [each for each in sets if _verdicts(each)]

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from m1app.benchmark.descriptions import accuracy_words, caution
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
+from m1app.benchmark.run_progress import accuracy_so_far
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, given, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.runs.probe_request import sampling_of
-from m1app.wording import counted, duration, percent, percent_with_interval, rate, tokens_account
+from m1app.wording import counted, duration, percent_with_interval, rate, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -168,8 +170,8 @@ def progress_line(progress: JobProgress) -> str:
         parts.append(rate(progress.per_second))
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
-    if "accuracy" in progress.figures:
-        parts.append(f"accuracy {percent(progress.figures['accuracy'])} at the largest budget")
+    if found := accuracy_so_far(progress):
+        parts.append(f"accuracy {accuracy_words(found)} at the largest budget")
     return ", ".join(parts) + (f" - {progress.message}" if progress.message else "")
 
 
@@ -191,6 +193,8 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
             f"{_share(one):>24} {_share(other):>24} {f'{_unanswered(one)} | {_unanswered(other)}':>11} "
             f"{one.mean_thinking_tokens:9.0f}\n"
         )
+    if few := min((one.n for one, _ in pairs if caution(one.n)), default=0):
+        write(f"{caution(few)}\n")
     write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 
 

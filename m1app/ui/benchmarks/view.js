@@ -38,6 +38,8 @@ export const DEFAULTS = {
   at: "",
   paper: "",
   of: "",
+  forced: "",
+  among: "",
   before: "",
   after: "",
   other: "",
@@ -53,7 +55,7 @@ export const DEFAULTS = {
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.
 const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
-export const TABS = ["curves", "table", "transitions", "questions"];
+export const TABS = ["curves", "table", "tags", "transitions", "questions"];
 export const MACRO = "Macro average";
 export const EACH = "*";
 

@@ -47,6 +47,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/sweeps/{sweep_id}.csv"): READ,
     **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
     **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
+    ("GET", "/benchmark-runs/{run_id}/tags.{ending}"): READ,
     ("GET", "/admin"): MANAGE,
     **{("POST", f"/admin/{upload}"): MANAGE for upload in ("question-sets", "overlaps", "training-data")},
     ("GET", "/admin/jobs/{job_id}/artifacts/{name:path}"): MANAGE,
@@ -128,7 +129,7 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     "/benchmarks": {
         **{
             name: (READ, {"run": ID, "runs": [ID]})
-            for name in ("runs", "curves", "points", "readings", "transitions", "along", "questions", "extent")
+            for name in ("runs", "curves", "points", "readings", "tags", "transitions", "along", "questions", "extent")
         },
         "rename": (MANAGE, {"run": ID, "name": "x"}),
         "tag": (MANAGE, {"run": ID, "tags": "x"}),
