@@ -47,7 +47,10 @@ def _version_words(run: BenchmarkRun) -> list[str]:
     """A caution where letters were read by an earlier version of the rule than today's."""
     if run.strict_version >= STRICT_VERSION:
         return []
-    return [f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable"]
+    return [
+        f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable "
+        "until `bench --rescore` has read them again"
+    ]
 
 
 def account_words(run: BenchmarkRun) -> str:

@@ -7,6 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,25 @@ def add_command(commands: Any) -> None:
         help="questions asked in parallel; 0 (default) lets the engine decide",
     )
     bench.add_argument("--resume", type=given, metavar="ID", help="resume a run with its original options")
+    bench.add_argument(
+        "--rescore",
+        type=given,
+        metavar="ID",
+        help="read a run's answers again by the present version of the rule strict; asks no engine",
+    )
     bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
     add_json(bench)
     bench.set_defaults(command=_bench)
 
 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
+    if options.rescore:
+        return await _rescore(services, options)
     if not options.resume and not options.questions:
-        raise AppError("Name the questions with --questions FILE, or resume a run with --resume ID.")
+        raise AppError(
+            "Name the questions with --questions FILE, or resume a run with --resume ID, "
+            "or score one again with --rescore ID."
+        )
     if options.resume and options.dry_run:
         raise AppError("--dry-run and --resume cannot be combined: a resumed run was estimated when it was started.")
     recipe = None if options.resume else await _recipe(services, options)
@@ -89,6 +101,29 @@ async def _bench(services: Services, options: argparse.Namespace) -> int:
         return 0
     say(f"stopped; resume with: python -m m1app bench --resume {run.id}")
     return 130
+
+
+async def _rescore(services: Services, options: argparse.Namespace) -> int:
+    if options.resume or options.questions or options.dry_run:
+        raise AppError("--rescore cannot be combined with --questions, --resume or --dry-run: it asks nothing.")
+    said_at = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal said_at
+        if not options.json and time.monotonic() - said_at >= _SAY_SECONDS:
+            said_at = time.monotonic()
+            say(f"{done:,}/{total:,} questions")
+
+    found = await services.benchmarks.rescore(options.rescore, report)
+    if options.json:
+        write_json(asdict(found))
+        return 0
+    write(
+        f"run {found.run_id}: {counted(found.answers, 'answer')} read again by version {found.to_version} of the rule "
+        f"strict (before: {found.from_version})\n"
+        f"{found.other_letter:,} with another letter, {found.now_right:,} now right, {found.now_wrong:,} now wrong\n"
+    )
+    return 0
 
 
 async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkRecipe:
