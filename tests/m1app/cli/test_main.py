@@ -417,18 +417,44 @@ def test_an_embedded_model_that_is_unknown_is_told_once(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "\n\n"])
-def test_a_file_without_an_answer_has_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_a_file_without_an_answer_has_no_score(tmp_path: Path, text: str) -> None:
     file = tmp_path / "answers.json"
     file.write_text(text, encoding="utf-8")
-    assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "found no answer, expected at least one")
+    done = run("score", str(file), home=tmp_path)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "found no answer, expected at least one")
 
 
-def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path) -> None:
     file = tmp_path / "answers.jsonl"
     file.write_text("null\n", encoding="utf-8")
-    assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "line 1: found null, expected an object")
+    done = run("score", str(file), home=tmp_path)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "line 1: found null, expected an object")
+
+
+def test_answers_from_standard_input_are_scored_with_their_tags(tmp_path: Path) -> None:
+    rows = [
+        {"response": f"The answer is {letter}.", "options": ["a", "b"], "target": "B", "subject": "Ethics"}
+        for letter in "AB"
+    ]
+    command = f'exec "{sys.executable}" -m m1app score - --by-tag'
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, input=text, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == ("1 of 2 correct by rule strict: 50.0% (9.5% to 90.5%), n = 2; 0 unanswered")
+    assert done.stdout.splitlines()[2].split() == [
+        "Ethics",
+        "50.0%",
+        "(9.5%",
+        "to",
+        "90.5%),",
+        "n",
+        "=",
+        "2",
+        "few",
+        "questions",
+    ]
 
 
 @pytest.mark.parametrize(
