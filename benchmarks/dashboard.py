@@ -1,8 +1,8 @@
 """Queries of the dashboard on a million results: `python -m benchmarks.dashboard`.
 
 Fills a database with one run of made-up results (no engine), then times the page's queries: the curves by both rules,
-transitions between two cells, a page of questions, and a search for words among them. With `--while-running`, another
-process stores the results of a benchmark run on a fast engine in the same database meanwhile.
+transitions between two cells, accuracy by tag, a page of questions, and a search for words among them. With
+`--while-running`, another process stores the results of a benchmark run on a fast engine in the database meanwhile.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from uuid import uuid4
 from sqlalchemy import insert
 
 from benchmarks import report
-from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter
+from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter, TagFilter
 from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow
@@ -34,6 +34,8 @@ TARGET_PAGE_SECONDS = 1.0
 TARGET_SEARCH_SECONDS = 0.2
 _BUDGETS, _ROUNDS, _SETS = (128, 256, 512, 1024, 2048), (0, 1, 2), ("one", "two", "three")
 _WORDS = ("fever", "cough", "pain", "rash", "oedema", "syncope", "nausea", "jaundice", "stroke", "sepsis", "ulcer")
+_SUBJECTS, _TOPICS = 21, 3000
+"""Tags: as many subjects as MedMCQA has, and topics of a set that tags its questions finely."""
 _BATCH = 2000
 
 
@@ -84,7 +86,10 @@ def _run() -> NewBenchmarkRun:
 
 def _question(number: int, chance: random.Random) -> NewQuestion:
     words = " ".join(chance.choices(_WORDS, k=30))
-    return NewQuestion(stem=f"Case {number}: {words}?", options={"A": "yes", "B": "no"}, target="A", source="made up")
+    tags = (f"Subject {chance.randrange(_SUBJECTS)}", f"Topic {chance.randrange(_TOPICS)}")
+    return NewQuestion(
+        stem=f"Case {number}: {words}?", options={"A": "yes", "B": "no"}, target="A", source="made up", tags=tags
+    )
 
 
 def _result(item: dict[str, object], budget: int, rounds: int, chance: random.Random) -> dict[str, object]:
@@ -113,6 +118,8 @@ async def measure(database: Database, run_id: str) -> dict[str, tuple[float, flo
             lambda: reading.compare_curve(run_id, "made-up", "one", 0),
             TARGET_PAGE_SECONDS,
         ),
+        "by tag": (lambda: reading.tags(run_id, TagFilter(), limit=50), TARGET_PAGE_SECONDS),
+        "search for a tag": (lambda: reading.tags(run_id, TagFilter(text="Topic 12"), limit=50), TARGET_PAGE_SECONDS),
         "first questions": (lambda: reading.questions(run_id, QuestionFilter()), TARGET_PAGE_SECONDS),
         "questions that flipped": (
             lambda: reading.questions(run_id, QuestionFilter(cell=large, before=small, verdict="right-wrong")),

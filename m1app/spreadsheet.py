@@ -1,7 +1,7 @@
 """Values in tables that spreadsheet programs open."""
 
 # Spreadsheets interpret text that starts like this as a formula, which could send the table's content elsewhere.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(value: object) -> object:

@@ -34,7 +34,15 @@ NAMES = {
             "run_training",
         ),
         # A file of a user is read by a process of its own.
-        *("file_messages", "import_file", "import_hub", "QuestionSetService", "SetStore", "TrainingDataService"),
+        *(
+            "file_messages",
+            "open_answers",
+            "import_file",
+            "import_hub",
+            "QuestionSetService",
+            "SetStore",
+            "TrainingDataService",
+        ),
         *("SetsTab", "TrainingDataPart", "sample_messages", "add_admin_files", "training_data"),
     },
     "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket", "launch"},

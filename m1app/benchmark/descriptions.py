@@ -1,18 +1,29 @@
 """Benchmark runs and comparisons in words, the same on the page and in the report."""
 
-from m1app.benchmark.intervals import PairedComparison
+from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison, Proportion
 from m1app.question.answers.scoring import STRICT_VERSION
-from m1app.wording import counted, p_value, points, tokens_account
+from m1app.wording import counted, p_value, percent_with_interval, points, tokens_account
 from storage.benchmarks.records import BenchmarkRun
 
 
 def comparison_words(compared: PairedComparison) -> str:
-    """A paired comparison as a sentence."""
+    """A paired comparison as a sentence, with a caution where questions are few."""
+    careful = caution(compared.n)
     return (
         f"Accuracy changed by {points(compared.difference)} points (95% interval {points(compared.low)} to "
-        f"{points(compared.high)}): {compared.gained:,} gained, {compared.lost:,} lost. "
-        f"Exact McNemar test: {p_value(compared.p_value)}."
+        f"{points(compared.high)}, n = {compared.n:,}): {compared.gained:,} gained, {compared.lost:,} lost. "
+        f"Exact McNemar test: {p_value(compared.p_value)}." + (f" {careful}" if careful else "")
     )
+
+
+def accuracy_words(found: Proportion) -> str:
+    """An accuracy with its interval and its n: "62.0% (55.1% to 68.4%), n = 200"."""
+    return f"{percent_with_interval(found.value, found.low, found.high)}, n = {found.n:,}"
+
+
+def caution(n: int) -> str:
+    """What to say beside an accuracy of few questions; empty if there are enough."""
+    return f"Few questions (n = {n:,}): read the interval, not the percentage." if 0 < n < FEW_QUESTIONS else ""
 
 
 def run_name(run: BenchmarkRun) -> str:
@@ -46,7 +57,10 @@ def _version_words(run: BenchmarkRun) -> list[str]:
     """A caution where letters were read by an earlier version of the rule than today's."""
     if run.strict_version >= STRICT_VERSION:
         return []
-    return [f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable"]
+    return [
+        f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable "
+        "until `bench --rescore` has read them again"
+    ]
 
 
 def account_words(run: BenchmarkRun) -> str:

@@ -1,6 +1,12 @@
-"""Numbers with their uncertainty, as plain values; `statistics` computes them."""
+"""Numbers with their uncertainty, as plain values; `statistics` computes those that need a library."""
 
+import math
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
+
+FEW_QUESTIONS = 30
+"""Below this, an accuracy is shown with a caution: its interval spans a third of the scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +48,21 @@ class PairedDifference:
     high: float
     p_value: float
     """Two-sided, see `statistics.paired_difference`; 1 if no question differs."""
+
+
+def wilson(correct: int, n: int, level: float = 0.95) -> Proportion:
+    """Share of right answers with its Wilson score interval (Wilson 1927)."""
+    if n == 0:
+        return Proportion(math.nan, 0.0, 1.0, 0)
+    z = _deviations(level)
+    share, weight = correct / n, z * z / n
+    middle = share + weight / 2
+    spread = z * math.sqrt(share * (1 - share) / n + weight / (4 * n))
+    low, high = (middle - spread) / (1 + weight), (middle + spread) / (1 + weight)
+    # Rounding must not leave a limit just beyond the share that it belongs to.
+    return Proportion(share, max(0.0, min(low, share)), min(1.0, max(high, share)), n)
+
+
+@cache
+def _deviations(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -65,12 +65,16 @@ def all_unanswered(
     return [unanswered(item_id, number, cell, target) for number in range(passes) for cell in grid(budgets, rounds)]
 
 
+def leading_of(finish: ThinkingFinishReason, profile: Profile) -> str:
+    """What an answer continues, after thinking that ended so, and what is scored with it."""
+    is_natural = finish is ThinkingFinishReason.NATURAL
+    return lead_in(profile.thinking.natural_close if is_natural else profile.thinking.overrun_close)
+
+
 def _judged(
     item_id: str, pass_number: int, cell: Cell, checkpoint: Checkpoint, question: Question, profile: Profile
 ) -> BenchmarkResult:
-    is_natural = checkpoint.thinking_finish_reason is ThinkingFinishReason.NATURAL
-    close = profile.thinking.natural_close if is_natural else profile.thinking.overrun_close
-    text = lead_in(close) + checkpoint.text
+    text = leading_of(checkpoint.thinking_finish_reason, profile) + checkpoint.text
     m1 = score(text, dict(question.options), question.target, "m1")
     return BenchmarkResult(
         item_id=item_id,

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from m1app.access.person import Permission, needs
 from m1app.benchmark.descriptions import unscored_note
-from m1app.benchmark.intervals import PairedComparison, Proportion
+from m1app.benchmark.intervals import PairedComparison, Proportion, wilson
 from m1app.errors import AppError
 from m1app.targets import hamming_score
-from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict
+from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, TagCount
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
+from storage.benchmarks.tags import MOST_TAGS, TagChoice, tag_counts
 from storage.database import Database, Session
 
 if TYPE_CHECKING:
@@ -104,6 +105,43 @@ class QuestionPage:
     questions: tuple[QuestionVerdict, ...]
     total: int
     """Total number of matching questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagFilter:
+    """Which results to count by tag."""
+
+    model: str = ""
+    """Empty takes the run's first."""
+    question_set: str = ""
+    """Empty takes all sets."""
+    force_rounds: int | None = None
+    """None takes the run's least."""
+    text: str = ""
+    """Part of a tag, ignoring case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagSummary:
+    """Accuracy on the questions with one tag."""
+
+    tag: str
+    """Empty for the questions without a tag."""
+    questions: int
+    accuracies: tuple[Proportion, ...]
+    """At each budget of the run. The interval is Wilson's; for several passes, at the effective number of questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagPage:
+    """Some tags of a run, those of the most questions first."""
+
+    model: str
+    force_rounds: int
+    budgets: tuple[int, ...]
+    tags: tuple[TagSummary, ...]
+    total: int
+    """Number of matching tags."""
 
 
 class BenchmarkReading:
@@ -200,6 +238,32 @@ class BenchmarkReading:
         return QuestionPage(questions, total)
 
     @needs(Permission.READ)
+    async def tags(
+        self, run_id: str, wanted: TagFilter, *, rule: str = "strict", limit: int = MOST_TAGS, offset: int = 0
+    ) -> TagPage:
+        """Accuracy by tag at each budget; up to `MOST_TAGS` tags can be paged through, a search finds the others."""
+
+        def read(session: Session) -> TagPage:
+            run = BenchmarkRepository(session).get(run_id)
+            chosen = TagChoice(
+                model=wanted.model or run.models[0],
+                question_set=wanted.question_set,
+                force_rounds=min(run.force_rounds) if wanted.force_rounds is None else wanted.force_rounds,
+                text=wanted.text,
+                is_m1=rule == "m1",
+            )
+            counts, total = tag_counts(session, run, chosen)
+            return TagPage(
+                model=chosen.model,
+                force_rounds=chosen.force_rounds,
+                budgets=run.budgets,
+                tags=tuple(_tag_summary(each) for each in counts[offset : offset + limit]),
+                total=total,
+            )
+
+        return await self._database.read(read)
+
+    @needs(Permission.READ)
     async def rows(self, run_id: str, page_rows: int = _PAGE_ROWS) -> AsyncIterator[list[dict[str, Any]]]:
         """All results with their questions, in order, for export; each page is read in its own transaction.
 
@@ -238,6 +302,20 @@ class BenchmarkReading:
             counts.get((False, True), 0),
             counts.get((False, False), 0),
         )
+
+
+def _tag_summary(count: TagCount) -> TagSummary:
+    return TagSummary(
+        tag=count.tag, questions=count.questions, accuracies=tuple(_tag_accuracy(each) for each in count.right)
+    )
+
+
+def _tag_accuracy(right: Sequence[int]) -> Proportion:
+    if len(right) == 2:
+        return wilson(right[1], sum(right))
+    from m1app.benchmark.statistics import clustered_wilson
+
+    return clustered_wilson(right)
 
 
 def _rows_of(run_id: str, positions: range) -> Callable[[Session], list[dict[str, Any]]]:

@@ -24,6 +24,7 @@ from m1app.benchmark.charts.kinds import WORDS, Chart
 from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
 from m1app.benchmark.descriptions import account_words, comparison_words, run_name, unscored_note
+from m1app.benchmark.intervals import FEW_QUESTIONS
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import (
     MACRO,
@@ -31,11 +32,14 @@ from m1app.benchmark.queries import (
     CellPair,
     CellSummary,
     QuestionFilter,
+    TagFilter,
+    TagPage,
     Transitions,
 )
 from m1app.benchmark.recipe import recipe_of
 from m1app.benchmark.tables import (
     BEST_NOTE,
+    TAGS_NOTE,
     CurvePoint,
     Table,
     TableCell,
@@ -43,6 +47,7 @@ from m1app.benchmark.tables import (
     accuracy_table,
     curve_table,
     points_table,
+    tags_table,
 )
 from m1app.errors import AppError
 from m1app.runs.sweeps import SweepService
@@ -57,6 +62,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _QUESTIONS_SHOWN = 25
+_TAGS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,8 @@ class ReportContent:
     unscored: int = 0
     """Questions that it does not score, counted for each model."""
     changes: tuple[ModelChange, ...]
+    by_tags: tuple[TagPage, ...]
+    """For each model, its first tags, by the strict rule at the least force rounds."""
     made_at: datetime
     """Aware."""
 
@@ -102,6 +110,7 @@ async def report_of(run_id: str, reading: BenchmarkReading, sweeps: SweepService
         m1=await reading.cells([run_id], "m1"),
         unscored=await reading.count_unscored([run_id], "m1"),
         changes=tuple([each for model in run.models for each in await _changes(run, model, reading)]),
+        by_tags=tuple([await reading.tags(run_id, TagFilter(model=model), limit=_TAGS_SHOWN) for model in run.models]),
         made_at=datetime.now(UTC),
     )
     return await asyncio.to_thread(report_html, content)
@@ -128,6 +137,8 @@ def report_html(content: ReportContent) -> str:
             "By the m1 rule": accuracy_table(content.m1, run.budgets[-1], names, with_paper=True),
         },
         all_numbers=points_table(content.strict, content.m1, names),
+        by_tags=[_by_tag(page) for page in content.by_tags if any(each.tag for each in page.tags)],
+        few=FEW_QUESTIONS,
         changes=[_change(run, change) for change in content.changes],
         plotly_program=Markup(plotly_program().read_text(encoding="utf-8")),
     )
@@ -261,6 +272,12 @@ def _change(run: BenchmarkRun, change: ModelChange) -> dict[str, Any]:
         "lost_title": f"Right at {before[0]:,} tokens and wrong at {after[0]:,}: the first {len(change.lost)}",
         "lost": _lost_table(change.lost) if change.lost else None,
     }
+
+
+def _by_tag(page: TagPage) -> dict[str, Any]:
+    shown = f" The {len(page.tags):,} most frequent of {page.total:,} tags." if page.total > len(page.tags) else ""
+    rounds = wording.counted(page.force_rounds, "round")
+    return {"title": f"{page.model}, {rounds}, strict", "note": TAGS_NOTE + shown, "table": tags_table(page)}
 
 
 def _lost_table(lost: Sequence[QuestionVerdict]) -> Table:

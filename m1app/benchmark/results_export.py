@@ -1,4 +1,4 @@
-"""A run's results as CSV and Parquet, encoded page by page.
+"""Results as CSV and Parquet, encoded page by page: those of a run, and scored answers of a file.
 
 A reader of a broken-off Parquet file notices: its table of contents comes last. A broken-off CSV file looks complete,
 so whoever passes it on must show the end of the transfer.
@@ -7,13 +7,10 @@ so whoever passes it on must show the end of the transfer.
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from m1app.spreadsheet import harmless
-
-if TYPE_CHECKING:
-    pass
 
 COLUMNS = {
     "run_id": "string",
@@ -23,15 +20,21 @@ COLUMNS = {
     "position": "int64",
     "question_id": "string",
     "question": "string",
+    "options": "string",
+    "tags": "string",
     "target": "string",
     "pass_number": "int64",
     "budget_tokens": "int64",
     "force_rounds": "int64",
+    "answer": "string",
     "letter_strict": "string",
     "is_correct_strict": "bool",
     "letter_rule": "string",
     "letter_words": "string",
     "strict_version": "int64",
+    "earlier_letter": "string",
+    "earlier_is_correct": "bool",
+    "earlier_strict_version": "int64",
     "letter_m1": "string",
     "is_correct_m1": "bool",
     "thinking_tokens": "int64",
@@ -42,45 +45,47 @@ COLUMNS = {
     "checkpoint_id": "string",
     "hamming_score": "float64",
 }
-"""The columns of an export with their Arrow types."""
+"""The columns of a run's export with their Arrow types."""
 
-Rows = Sequence[dict[str, Any]]
+Rows = Sequence[Mapping[str, Any]]
+Columns = Mapping[str, str]
+"""Names of columns and their Arrow types."""
 
 
-async def csv_parts(pages: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
+async def csv_parts(pages: AsyncIterator[Rows], columns: Columns = COLUMNS) -> AsyncIterator[bytes]:
     """CSV with a byte order mark, without which spreadsheets assume the local 8-bit encoding."""
-    head = "\ufeff".encode() + _csv([{name: name for name in COLUMNS}])
+    head = "\ufeff".encode() + _csv([{name: name for name in columns}], columns)
     async for rows in pages:
-        yield head + await asyncio.to_thread(_csv, rows)
+        yield head + await asyncio.to_thread(_csv, rows, columns)
         head = b""
     yield head
 
 
-async def parquet_parts(pages: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
+async def parquet_parts(pages: AsyncIterator[Rows], columns: Columns = COLUMNS) -> AsyncIterator[bytes]:
     """Parquet with a row group for each page."""
-    file = await asyncio.to_thread(_ParquetFile)
+    file = await asyncio.to_thread(_ParquetFile, columns)
     async for rows in pages:
         yield await asyncio.to_thread(file.write, rows)
     yield await asyncio.to_thread(file.close)
 
 
-def _csv(rows: Rows) -> bytes:
+def _csv(rows: Rows, columns: Columns) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerows([harmless(row[name]) for name in COLUMNS] for row in rows)
+    writer.writerows([harmless(row[name]) for name in columns] for row in rows)
     return out.getvalue().encode()
 
 
 class _ParquetFile:
     """A Parquet file whose bytes are taken as they are made. Made in a thread: the library takes long to import."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Columns) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._arrow = pa
         self._made = _Taken()
-        self._schema: pa.Schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+        self._schema: pa.Schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
         self._writer = pq.ParquetWriter(pa.PythonFile(self._made, mode="w"), self._schema)
 
     def write(self, rows: Rows) -> bytes:

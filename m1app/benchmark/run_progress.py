@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from m1app.benchmark.intervals import Proportion, wilson
 from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState
 from storage.jobs.records import JobProgress
 
@@ -58,7 +59,9 @@ class RunProgress:
         done = self._done + self._failed
         figures = {"failed": float(self._failed)}
         if self._judged:
-            figures["accuracy"] = self._right / self._judged
+            found = wilson(self._right, self._judged)
+            figures |= {"accuracy": found.value, "accuracy_low": found.low, "accuracy_high": found.high}
+            figures["accuracy_n"] = float(found.n)
         if self._tokens and now > self._began_at:
             figures["tokens_per_second"] = self._tokens / (now - self._began_at)
         return JobProgress(
@@ -70,3 +73,10 @@ class RunProgress:
             message=self.message,
             figures=figures,
         )
+
+
+def accuracy_so_far(progress: JobProgress) -> Proportion | None:
+    """The accuracy of the largest cell in a report; None if there is none, or if an earlier version reported it."""
+    names = ("accuracy", "accuracy_low", "accuracy_high", "accuracy_n")
+    value, low, high, n = (progress.figures.get(name) for name in names)
+    return None if value is None or low is None or high is None or n is None else Proportion(value, low, high, int(n))

@@ -12,6 +12,7 @@ from m1app.access.discarding import discard
 from m1app.access.person import Permission, needs
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
+from m1app.benchmark.rescoring import Rescoring, rescore
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
@@ -215,6 +216,11 @@ class BenchmarkService:
             seconds = runner.seconds if runner else run.seconds
             await asyncio.shield(self._end(run_id, state, error, seconds))
         return await self._get(run_id)
+
+    @needs(Permission.MANAGE)
+    async def rescore(self, run_id: str, on_progress: Callable[[int, int], None] = lambda *_: None) -> Rescoring:
+        """Read a run's answers again by the present version of the rule `strict`; raises as `rescoring.rescore`."""
+        return await rescore(self._database, self._profiles, run_id, on_progress)
 
     @needs(Permission.MANAGE)
     async def rename(self, run_id: str, name: str) -> BenchmarkRun:

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from m1app.benchmark.intervals import PairedComparison, PairedDifference, Proportion
+from m1app.benchmark.intervals import PairedComparison, PairedDifference, Proportion, wilson
 
 RESAMPLES = 1999
 _SEED = 20_250_400
@@ -25,10 +25,7 @@ _Clusters = Counter[tuple[int, int]]
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
     """Share of right answers with its Wilson score interval (Wilson 1927)."""
-    if n == 0:
-        return Proportion(math.nan, 0.0, 1.0, 0)
-    low, high = proportion_confint(correct, n, alpha=1 - level, method="wilson")
-    return Proportion(correct / n, float(low), float(high), n)
+    return wilson(correct, n, level)
 
 
 def compare_paired(first: Sequence[bool], second: Sequence[bool], level: float = 0.95) -> PairedComparison:
@@ -181,6 +178,18 @@ def paired_difference(one: np.ndarray, other: np.ndarray, level: float = 0.95) -
     # The least that exchanging the two in random questions can reach.
     p_value = 2.0 ** (1 - n) if value else 1.0
     return PairedDifference(value, min(value, low), max(value, high), p_value)
+
+
+def clustered_wilson(right: Sequence[int], level: float = 0.95) -> Proportion:
+    """Share of right answers with Wilson's interval at the effective number of questions, without a bootstrap.
+
+    Args:
+        right: number of questions by their right passes: none, one, and so on up to all passes.
+        level: confidence level.
+    """
+    passes = len(right) - 1
+    clusters = Counter({(each, passes): count for each, count in enumerate(right) if count})
+    return _share(clusters, level, "wilson") if clusters else wilson(0, 0)
 
 
 def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["beta", "wilson"]) -> Proportion:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from m1app.benchmark.intervals import PairedComparison
+from m1app.benchmark.descriptions import caution
+from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison
 from m1app.benchmark.paper_figures import PaperRow, paper_set, paper_table
-from m1app.benchmark.queries import MACRO, CellSummary
+from m1app.benchmark.queries import MACRO, CellSummary, TagPage, TagSummary
 from m1app.wording import p_value, percent, percent_with_interval, points
 
 
@@ -100,7 +101,7 @@ class TableCell:
     title: str = ""
     """Tooltip."""
     mark: str = ""
-    """"optimistic" for such readings; otherwise empty."""
+    """"optimistic" for such readings, "few" for a number of few questions; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_n
                 cell.question_set or MACRO_NAME,
                 str(cell.force_rounds),
                 f"{cell.budget_tokens:,}",
-                f"{cell.n:,}",
+                _count(cell.n),
                 _with_interval(cell),
                 _with_interval(other) if other else "–",
                 percent(cell.answered_share),
@@ -185,6 +186,7 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
         rows.append(
             _row(
                 f"{previous:,} → {budget:,}",
+                _count(compared.n),
                 points(compared.difference),
                 f"{points(compared.low)} to {points(compared.high)}",
                 f"{compared.gained:,}",
@@ -194,8 +196,26 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
             )
         )
         previous = budget
-    heads = ("Budgets", "Difference, points", "95% interval", "Gained", "Lost", "McNemar, exact", "after Holm")
+    heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", "McNemar, exact", "after Holm")
     return Table(heads, 1, tuple(rows))
+
+
+UNTAGGED_NAME = "(no tag)"
+TAGS_NOTE = (
+    "A question with several tags counts for each. Intervals are 95% (Wilson). Among many tags, some are far from the "
+    f"others by chance; a marked n is below {FEW_QUESTIONS}: read the interval, not the percentage."
+)
+
+
+def tags_table(page: TagPage) -> Table:
+    """Accuracy by tag and budget, each with its interval; tags of few questions are marked."""
+    budgets = [f"{budget:,} tokens" for budget in page.budgets]
+    return Table(("Tag", "n", *budgets), 1, tuple(_tag_row(each) for each in page.tags))
+
+
+def _tag_row(each: TagSummary) -> TableRow:
+    shares = (percent_with_interval(found.value, found.low, found.high) for found in each.accuracies)
+    return _row(each.tag or UNTAGGED_NAME, _count(each.questions), *shares)
 
 
 def _key(cell: CellSummary) -> tuple[str, str, str, int, int]:
@@ -206,8 +226,14 @@ def _with_interval(cell: CellSummary) -> str:
     return percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high)
 
 
-def _row(*texts: str) -> TableRow:
-    return TableRow(tuple(TableCell(text) for text in texts))
+def _row(*cells: str | TableCell) -> TableRow:
+    return TableRow(tuple(TableCell(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def _count(n: int) -> TableCell:
+    """A number of questions, marked where there are few."""
+    careful = caution(n)
+    return TableCell(f"{n:,}", careful, "few" if careful else "")
 
 
 def _owner(run_id: str, model: str, run_names: Mapping[str, str]) -> str:
@@ -228,9 +254,13 @@ def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, s
 def _reading(reading: Reading | None) -> TableCell:
     if reading is None:
         return TableCell("–", "not measured in this run")
-    interval = "" if reading.low is None else f"{reading.low:.1%} to {reading.high:.1%}, "
     at = "each set at its own best budget" if reading.budget_tokens is None else f"at {reading.budget_tokens:,} tokens"
-    return TableCell(percent(reading.value), f"{interval}n = {reading.n:,}, {at}")
+    if reading.low is None or reading.high is None:
+        share = f"{percent(reading.value)} (no interval)"
+    else:
+        share = percent_with_interval(reading.value, reading.low, reading.high)
+    careful = caution(reading.n)
+    return TableCell(f"{share}, n = {reading.n:,}", f"{careful} {at}".strip(), "few" if careful else "")
 
 
 def _paper_row(row: PaperRow, columns: Sequence[str]) -> TableRow:

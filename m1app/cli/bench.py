@@ -7,17 +7,19 @@ import math
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from m1app.benchmark.descriptions import unscored_note
+from m1app.benchmark.descriptions import accuracy_words, caution, unscored_note
 from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
+from m1app.benchmark.run_progress import accuracy_so_far
 from m1app.bootstrap import Services
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, given, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.runs.probe_request import sampling_of
-from m1app.wording import counted, duration, percent, percent_with_interval, rate, tokens_account
+from m1app.wording import counted, duration, percent_with_interval, rate, tokens_account
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
 
@@ -66,14 +68,25 @@ def add_command(commands: Any) -> None:
         help="questions asked in parallel; 0 (default) lets the engine decide",
     )
     bench.add_argument("--resume", type=given, metavar="ID", help="resume a run with its original options")
+    bench.add_argument(
+        "--rescore",
+        type=given,
+        metavar="ID",
+        help="read a run's answers again by the present version of the rule strict; asks no engine",
+    )
     bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
     add_json(bench)
     bench.set_defaults(command=_bench)
 
 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
+    if options.rescore:
+        return await _rescore(services, options)
     if not options.resume and not options.questions:
-        raise AppError("Name the questions with --questions FILE, or resume a run with --resume ID.")
+        raise AppError(
+            "Name the questions with --questions FILE, or resume a run with --resume ID, "
+            "or score one again with --rescore ID."
+        )
     if options.resume and options.dry_run:
         raise AppError("--dry-run and --resume cannot be combined: a resumed run was estimated when it was started.")
     recipe = None if options.resume else await _recipe(services, options)
@@ -88,6 +101,29 @@ async def _bench(services: Services, options: argparse.Namespace) -> int:
         return 0
     say(f"stopped; resume with: python -m m1app bench --resume {run.id}")
     return 130
+
+
+async def _rescore(services: Services, options: argparse.Namespace) -> int:
+    if options.resume or options.questions or options.dry_run:
+        raise AppError("--rescore cannot be combined with --questions, --resume or --dry-run: it asks nothing.")
+    said_at = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal said_at
+        if not options.json and time.monotonic() - said_at >= _SAY_SECONDS:
+            said_at = time.monotonic()
+            say(f"{done:,}/{total:,} questions")
+
+    found = await services.benchmarks.rescore(options.rescore, report)
+    if options.json:
+        write_json(asdict(found))
+        return 0
+    write(
+        f"run {found.run_id}: {counted(found.answers, 'answer')} read again by version {found.to_version} of the rule "
+        f"strict (before: {found.from_version})\n"
+        f"{found.other_letter:,} with another letter, {found.now_right:,} now right, {found.now_wrong:,} now wrong\n"
+    )
+    return 0
 
 
 async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkRecipe:
@@ -169,8 +205,8 @@ def progress_line(progress: JobProgress) -> str:
         parts.append(rate(progress.per_second))
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
-    if "accuracy" in progress.figures:
-        parts.append(f"accuracy {percent(progress.figures['accuracy'])} at the largest budget")
+    if found := accuracy_so_far(progress):
+        parts.append(f"accuracy {accuracy_words(found)} at the largest budget")
     return ", ".join(parts) + (f" - {progress.message}" if progress.message else "")
 
 
@@ -195,6 +231,8 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         )
     if note := unscored_note(await services.benchmark_reading.count_unscored([run.id], "m1")):
         write(f"{note}\n")
+    if few := min((one.n for one, _ in pairs if caution(one.n)), default=0):
+        write(f"{caution(few)}\n")
     write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from m1app.cli.terminal import ENGINE_SECONDS, add_json, say, write, write_json
 from m1app.errors import AppError
 from m1app.training.curation import CurationPlan
 from m1app.training.curation_steps import StepReport
-from m1app.training.data_card import DataCard, card_json, card_markdown
+from m1app.training.data_card import DataCard, DataSource, card_json, card_markdown
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.preview import Preview
+from m1app.training.sample_layouts import LAYOUTS
 
 _PLAN = CurationPlan()
 
@@ -53,6 +55,14 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ORG/REPO[:SPLIT]",
         help="dataset on the Hugging Face hub; repeatable",
+    )
+    build.add_argument(
+        "--layout",
+        default="",
+        choices=["", *(layout.id for layout in LAYOUTS)],
+        metavar="ID",
+        help="layout of the files and of the hub's dataset, instead of the one that their columns say: "
+        + ", ".join(layout.id for layout in LAYOUTS),
     )
     build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
     build.add_argument("--keep-duplicates", action="store_true")
@@ -94,17 +104,26 @@ def _add_build(build: argparse.ArgumentParser) -> None:
 async def _build(services: Services, options: argparse.Namespace) -> int:
     plan, files = _plan(options), [Path(name) for name in options.files]
     training_data = services.training_data
-    given: dict[str, Any] = {"hub": options.hub, "with_own_traces": options.own_traces}
+    given: dict[str, Any] = {"hub": options.hub, "with_own_traces": options.own_traces, "layout": options.layout}
     given["engine"] = await _engine(services, options.model)
     if options.dry_run:
         found = await training_data.collect(files, plan, **given)
+        _say_sources(found.sources)
         _print_reports(found.curated.reports, None, len(found.curated.samples), is_json=options.json)
         return 0
     made = await training_data.build(files, plan, options.name, **given)
     _print_reports(made.reports, made, made.samples, is_json=options.json)
+    _say_sources(training_data.card(made.id).sources)
     for warning in training_data.card(made.id).warnings:
         say(f"note: {warning}")
     return 0
+
+
+def _say_sources(sources: Sequence[DataSource]) -> None:
+    for each in sources:
+        left_out = f"; left out: {each.left_out}" if each.left_out else ""
+        if each.layout:
+            say(f"{each.name}: read as {each.layout}{left_out}")
 
 
 def _plan(options: argparse.Namespace) -> CurationPlan:

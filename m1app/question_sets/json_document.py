@@ -69,6 +69,22 @@ def json_tables(text: str, file_name: str) -> tuple[RowTable, ...]:
         ) from exc
 
 
+def entries_under(text: str, name: str, file_name: str) -> tuple[set[str], RowTable | None]:
+    """The names of a document's members, and the rows of the list called `name`; None if there is none.
+
+    Raises:
+        json.JSONDecodeError: the text is not JSON.
+        InvalidQuestionSet: a list has too many entries.
+    """
+    start = _skip(text, 0)
+    if text[start : start + 1] != "{":
+        return set(), None
+    members, end = _members(text, start, file_name)
+    _check_end(text, end)
+    found = next((each for each in members if each.key == name and each.entries is not None), None)
+    return {each.key for each in members}, _list_table(text, found, file_name) if found else None
+
+
 def _tables(text: str, file_name: str) -> tuple[RowTable, ...]:
     start = _skip(text, 0)
     sign = text[start : start + 1]

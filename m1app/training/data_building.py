@@ -21,14 +21,16 @@ from m1app.training.data_sets import DataSets, DataSetVersion, check_name, parse
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.from_database import RunQuestions, evaluation_questions, read_own_traces, run_questions
 from m1app.training.preview import Preview, preview_samples
-from m1app.training.sample_files import read_sample_file, too_much_text
+from m1app.training.sample_files import SampleFile, read_sample_file, too_much_text
 from m1app.training.samples import TrainingSample
 from m1app.training.sources import MAX_DATA_SET_CHARACTERS, sample_length
+from m1app.wording import counted
 from models.engine.protocol import Engine
 from models.profiles import Profiles
 from storage.database import Database
 
 OWN_TRACES = "own traces"
+CORRECTIONS_FILE = "annotations-corrected.jsonl"
 LIBRARY = "library"
 """Name of the app's own questions among the evaluation sets."""
 
@@ -62,6 +64,7 @@ class TrainingDataService:
         hub: Sequence[str] = (),
         with_own_traces: bool = False,
         engine: Engine | None = None,
+        layout: str = "",
     ) -> DataSetVersion:
         """Collect, curate and store as the next version of `name`. Other args and errors as in `collect`.
 
@@ -69,7 +72,7 @@ class TrainingDataService:
             DataSetRefused: the name cannot be used.
         """
         check_name(name)
-        found = await self.collect(files, plan, hub=hub, with_own_traces=with_own_traces, engine=engine)
+        found = await self.collect(files, plan, hub=hub, with_own_traces=with_own_traces, engine=engine, layout=layout)
         made = await asyncio.to_thread(self.data_sets.add, name, found.curated, plan, found.sources)
         await self._record("training_data.build", made)
         return made
@@ -83,6 +86,7 @@ class TrainingDataService:
         hub: Sequence[str] = (),
         with_own_traces: bool = False,
         engine: Engine | None = None,
+        layout: str = "",
     ) -> Collected:
         """Collect and curate without storing: a dry run of `build`.
 
@@ -92,6 +96,7 @@ class TrainingDataService:
             hub: repositories of the Hugging Face hub, "ORG/REPO" or "ORG/REPO:SPLIT"; the split defaults to train.
             with_own_traces: also use right answers from the database.
             engine: counts tokens for the plan's length limit; None leaves that to training.
+            layout: id of the layout of all files and repositories; empty detects each one's from its columns.
 
         Raises:
             InvalidTrainingData: there is no source, a source cannot be read, or they have too much text together.
@@ -103,10 +108,12 @@ class TrainingDataService:
         samples: list[TrainingSample] = []
         sources: list[DataSource] = []
         for path in files:
-            read, sha256 = await read_sample_file(path, room=_room(samples))
-            _take(read, DataSource(path.name, sha256, len(read)), samples, sources)
+            # Corrections are a file of this app's own, whatever the layout of the others.
+            own_layout = "" if path.name == CORRECTIONS_FILE else layout
+            file = await read_sample_file(path, layout=own_layout, room=_room(samples))
+            _take(file.samples, _source(path.name, file.sha256, file), samples, sources)
         for address in hub:
-            _take(*await self._read_hub(address, _room(samples)), samples, sources)
+            _take(*await self._read_hub(address, _room(samples), layout), samples, sources)
         if with_own_traces:
             own = await self.own_traces()
             sha256 = await asyncio.to_thread(_sha256_of, own)
@@ -190,17 +197,17 @@ class TrainingDataService:
         version, samples = made.version, made.samples
         await self._database.write(lambda s: record(s, action, made.sha256, version=version, samples=samples))
 
-    async def _read_hub(self, address: str, room: int) -> tuple[tuple[TrainingSample, ...], DataSource]:
+    async def _read_hub(self, address: str, room: int, layout: str) -> tuple[tuple[TrainingSample, ...], DataSource]:
         repo, _, split = address.partition(":")
         try:
             request = hub_request(repo, "", split or "train")
             async with scratch_folder(HUB) as folder:
                 chosen, path = await download_from_hub(request, folder, self._settings)
-                samples, _ = await read_sample_file(path, f"{chosen.name}.parquet", room=room)
+                file = await read_sample_file(path, f"{chosen.name}.parquet", layout=layout, room=room)
         except InvalidQuestionSet as exc:
             raise InvalidTrainingData(str(exc)) from exc
         # Hash the samples, not the file: another version of `datasets` may write them differently.
-        return samples, DataSource(chosen.place, await asyncio.to_thread(_sha256_of, samples), len(samples))
+        return file.samples, _source(chosen.place, await asyncio.to_thread(_sha256_of, file.samples), file)
 
     def _own_traces(self) -> tuple[TrainingSample, ...]:
         with self._database.session(is_read_only=True) as session:
@@ -221,6 +228,11 @@ def _not_compared(names: Sequence[str], samples: int, run: str) -> StepReport:
         "was not checked"
     )
     return StepReport(NOT_COMPARED, title, samples, samples, tuple(names))
+
+
+def _source(name: str, sha256: str, file: SampleFile) -> DataSource:
+    left_out = ", ".join(f"{what} of {counted(count, 'row')}" for what, count in sorted(file.left_out.items()))
+    return DataSource(name, sha256, len(file.samples), file.layout, left_out)
 
 
 def _take(

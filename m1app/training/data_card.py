@@ -35,6 +35,10 @@ class DataSource:
     """SHA-256 (hex) of the file, or of the data read."""
     samples: int
     """Samples read from it, before curation."""
+    layout: str = ""
+    """What a file was read as; empty for other sources, and for cards of earlier versions."""
+    left_out: str = ""
+    """What its rows have that their samples do not: "system messages of 12 rows"; empty if there is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,13 @@ def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
         "## Licence",
         LICENCE_NOTE,
         "## Sources",
-        _table(("source", "samples read", "SHA-256"), [(s.name, f"{s.samples:,}", s.sha256) for s in card.sources]),
+        _table(
+            ("source", "read as", "samples read", "SHA-256"),
+            [
+                (s.name, "; left out: ".join(filter(None, (s.layout, s.left_out))), f"{s.samples:,}", s.sha256)
+                for s in card.sources
+            ],
+        ),
         "## Curation",
         _table(
             ("step", "before", "kept", "what it did"),

@@ -12,11 +12,10 @@ from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.errors import AppError
 from m1app.scratch_folder import CORRECTIONS, scratch_folder
 from m1app.training.curation import CurationPlan
-from m1app.training.data_building import Collected, TrainingDataService
+from m1app.training.data_building import CORRECTIONS_FILE, Collected, TrainingDataService
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.errors import InvalidTrainingData
 
-_CORRECTIONS_FILE = "annotations-corrected.jsonl"
 _NUMBERS = {
     "limit": "Max samples",
     "max_tokens": "Max tokens per sample",
@@ -35,6 +34,8 @@ class DataRequest(BaseModel):
     """Report what would be kept, without storing it."""
     hub: str = ""
     """ORG/REPO or ORG/REPO:SPLIT on the Hugging Face hub; empty uses none."""
+    layout: str = ""
+    """Id of the layout of the file and the hub's dataset; empty finds it by the columns."""
     with_own_traces: bool = False
     with_corrections: bool = False
     plan: CurationPlan
@@ -80,13 +81,14 @@ async def carry_out(
             raise AppError(
                 "No source of samples: choose a file, a hub dataset, right answers in this app, or corrections."
             )
+        chosen: dict[str, Any] = {"hub": hub, "with_own_traces": own, "layout": request.layout}
         if request.is_preview:
-            return await data.collect(taken, plan, hub=hub, with_own_traces=own)
-        return await data.build(taken, plan, request.name.strip(), hub=hub, with_own_traces=own)
+            return await data.collect(taken, plan, **chosen)
+        return await data.build(taken, plan, request.name.strip(), **chosen)
 
 
 async def _corrections(exchange: AnnotationExchange, folder: Path) -> tuple[Path]:
-    path = folder / _CORRECTIONS_FILE
+    path = folder / CORRECTIONS_FILE
     if not await exchange.export_file(ExportFormat.CORRECTED, path):
         raise InvalidTrainingData(
             "No corrections yet: mark an error on /annotate/, enter the corrected fact, and submit the case."

@@ -158,6 +158,18 @@ class CellCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagCount:
+    """Right answers of one model to the questions with one tag."""
+
+    tag: str
+    """Empty for the questions without a tag."""
+    questions: int
+    """Questions asked, failed ones included."""
+    right: tuple[tuple[int, ...], ...]
+    """For each budget, the number of questions by their right passes: none, one, and so on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionVerdict:
     """A question of a run in one cell, or in two compared cells."""
 

@@ -1,5 +1,6 @@
 """Queries over benchmark results: counts by cell, comparisons between cells, lists by question."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from storage.errors import not_found
 from storage.questions.tables import QuestionRow
 from storage.search import number_matches
 from storage.traces.listing import STEM_CHARACTERS
-from storage.traces.tables import CheckpointRow
+from storage.traces.tables import CheckpointRow, EarlierReadingRow
 
 CellKey = tuple[int, int]
 """(thinking budget in tokens, force rounds)."""
@@ -28,6 +29,8 @@ _WORDS = func.substr(
         else_=CheckpointRow.letter_end - CheckpointRow.letter_start,
     ),
 )
+_EARLIER = aliased(EarlierReadingRow)
+"""What the version before the present reading read in an answer."""
 _LETTER_BASIS = (CheckpointRow.letter_rule, _WORDS, CheckpointRow.strict_version)
 
 _Query = Select[*tuple[Any, ...]]
@@ -201,11 +204,14 @@ class BenchmarkResultRepository:
         run = self._run(run_id)
         row, item = BenchmarkResultRow, BenchmarkItemRow
         query = (
-            select(row, item, QuestionRow.stem, QuestionRow.target, *_LETTER_BASIS)
+            select(row, item, QuestionRow, CheckpointRow.text, _EARLIER, *_LETTER_BASIS)
             .select_from(item)
             .join(row, row.item_id == item.id)
             .join(QuestionRow, QuestionRow.id == item.question_id)
             .outerjoin(CheckpointRow, CheckpointRow.id == row.checkpoint_id)
+            .outerjoin(
+                _EARLIER, and_(_EARLIER.checkpoint_id == row.checkpoint_id, _EARLIER.strict_version == _last_version())
+            )
             .where(item.run_id == run_id, item.position >= positions.start, item.position < positions.stop)
             .order_by(item.position, row.pass_number, row.force_rounds, row.budget_tokens)
         )
@@ -325,12 +331,19 @@ def _read(result: BenchmarkResultRow | None, is_m1: bool) -> tuple[str | None, b
     return (result.m1_letter, result.m1_is_correct) if is_m1 else (result.letter, result.is_correct)
 
 
+def _last_version() -> Any:
+    newest = aliased(EarlierReadingRow)
+    query = select(func.max(newest.strict_version)).where(newest.checkpoint_id == _EARLIER.checkpoint_id)
+    return query.correlate(_EARLIER).scalar_subquery()
+
+
 def _export_values(
     run: BenchmarkRun,
     result: BenchmarkResultRow,
     item: BenchmarkItemRow,
-    stem: str,
-    target: str | None,
+    question: QuestionRow,
+    answer: str | None,
+    earlier: EarlierReadingRow | None,
     letter_rule: str | None,
     letter_words: str | None,
     strict_version: int | None,
@@ -342,16 +355,23 @@ def _export_values(
         "model": run.models[item.model_number],
         "position": item.position,
         "question_id": item.question_id,
-        "question": stem,
-        "target": target,
+        "question": question.stem,
+        # As JSON: neither CSV nor a spreadsheet has lists.
+        "options": json.dumps(dict(question.options), ensure_ascii=False),
+        "tags": json.dumps(list(question.tags), ensure_ascii=False),
+        "target": question.target,
         "pass_number": result.pass_number,
         "budget_tokens": result.budget_tokens,
         "force_rounds": result.force_rounds,
+        "answer": answer,
         "letter_strict": result.letter,
         "is_correct_strict": result.is_correct,
         "letter_rule": letter_rule,
         "letter_words": letter_words,
         "strict_version": strict_version or (None if result.checkpoint_id is None else 1),
+        "earlier_letter": earlier.letter if earlier else None,
+        "earlier_is_correct": bool(earlier.is_correct) if earlier else None,
+        "earlier_strict_version": earlier.strict_version if earlier else None,
         "letter_m1": result.m1_letter,
         "is_correct_m1": result.m1_is_correct,
         "thinking_tokens": result.thinking_tokens,

@@ -97,6 +97,8 @@ class BenchmarkResultRow(Base):
             "m1_is_answered",
             "thinking_tokens",
             "tokens_if_separate",
+            # And what a count by tag needs.
+            "item_id",
         ),
     )
 

@@ -110,3 +110,18 @@ class CheckpointRow(Base):
     tokens_if_separate: Mapped[int]
     error: Mapped[str]
     text: Mapped[str]
+
+
+class EarlierReadingRow(Base):
+    """What an earlier version of the rule `strict` read in an answer that was scored again."""
+
+    __tablename__ = "earlier_reading"
+
+    checkpoint_id: Mapped[str] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    strict_version: Mapped[int] = mapped_column(primary_key=True)
+    letter: Mapped[str | None]
+    is_correct: Mapped[bool | None]
+    letter_rule: Mapped[str | None]
+    letter_start: Mapped[int | None]
+    letter_end: Mapped[int | None]
+    replaced_at: Mapped[datetime]

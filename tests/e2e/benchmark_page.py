@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_r
 GRID = (128, 512, 2048)
 MEDQA_QUESTIONS = 60
 KEYWORD_STEM = "A woman with koilonychia is tired: which deficiency does she have?"
+HOSTILE_TAG = "<img src=x onerror=window.__hit=12> tag"
 HOSTILE_RUN = "<img src=x onerror=window.__hit=11> run"
 
 
@@ -29,8 +31,14 @@ def database_of(home: Path) -> Database:
 def store_runs(home: Path) -> dict[str, str]:
     """Runs by name: two to compare, and one whose every text is hostile."""
     database = database_of(home)
-    questions = {"MedQA": questions_of("MedQA", MEDQA_QUESTIONS, KEYWORD_STEM), "NEJM": questions_of("NEJM", 40)}
-    hostile = {"MedQA": questions_of("hostile", 12, HOSTILE_STEM)}
+    questions = {
+        "MedQA": [
+            replace(each, tags=("Endocrinology", f"Topic {number:02}"))
+            for number, each in enumerate(questions_of("MedQA", MEDQA_QUESTIONS, KEYWORD_STEM))
+        ],
+        "NEJM": questions_of("NEJM", 40),
+    }
+    hostile = {"MedQA": [replace(each, tags=(HOSTILE_TAG,)) for each in questions_of("hostile", 12, HOSTILE_STEM)]}
     try:
         base = store_run(
             database, a_run(budgets=GRID), questions, failed=2, tags=("night", "base"), with_sweeps=MEDQA_QUESTIONS

@@ -219,7 +219,7 @@ def test_a_benchmark_runs_to_its_end_before_ones_eyes(
     expect(admin.job("progress")).to_contain_text("of 3 questions")
     admin.wait_state("Succeeded")
     expect(admin.job("progress")).to_contain_text("3 of 3 questions")
-    expect(admin.job("progress")).to_contain_text("% right")
+    expect(admin.job("progress")).to_contain_text("accuracy ")
     expect(admin.job("log")).to_contain_text("created: benchmark")
     run_id = admin.job("results").get_attribute("href").rpartition("=")[2]  # type: ignore[union-attr]
     assert re.fullmatch(r"[0-9a-f]{32}", run_id)

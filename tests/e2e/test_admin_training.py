@@ -110,6 +110,50 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
     expect(training.of_data("none")).to_be_visible()
 
 
+def test_a_file_in_a_published_layout_is_recognised_and_another_can_be_forced(
+    training: TrainingPage, tmp_path: Path, watch: Watch
+) -> None:
+    watch.expect("status of 422")  # The browser logs every answer that is no success.
+    chats = [
+        {
+            "messages": [
+                {"role": "system", "content": "You are careful."},
+                {"role": "user", "content": f"Ward {number} asks: which salt number {number} helps? {HOSTILE}"},
+                {"role": "assistant", "content": f"<think>Salt {number} gathers here.</think>Salt {number}. {HOSTILE}"},
+                {"role": "user", "content": "Why?"},
+                {"role": "assistant", "content": "It gathers."},
+            ]
+        }
+        for number in range(10)
+    ]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(map(json.dumps, chats)), encoding="utf-8")
+    training.open_build()
+    training.field("file").set_input_files(path)
+    training.field("verified_only").uncheck()
+    training.of_data("preview").click()
+    report = training.of_data("report")
+    expect(report).to_contain_text("10 samples would be kept. Nothing is built yet.")
+    expect(report).to_contain_text(
+        "chats.jsonl: 10 samples, read as chat messages, as of OpenAI. "
+        "Left out: further turns of 10 rows, system messages of 10 rows."
+    )
+    screenshot(training.page, "training-data-layout.png")
+    training.field("layout").select_option("alpaca")
+    training.of_data("preview").click()
+    expect(training.of_data("notice")).to_contain_text("its columns are those of no known layout: found 'messages'")
+    training.field("layout").select_option("")
+    training.field("name").fill("chats")
+    training.page.get_by_role("button", name="Build", exact=True).click()
+    row = training.rows.filter(has_text="chats:v1")
+    row.get_by_role("button").click()
+    expect(training.of_data("text")).to_contain_text("chat messages, as of OpenAI; left out: further turns of 10 rows")
+    training.expect_inert()
+    training.of_data("delete").click()
+    training.of_data("delete").click()
+    expect(row).to_have_count(0)
+
+
 def test_without_a_file_own_answers_and_corrections_are_looked_for(training: TrainingPage) -> None:
     training.open_build()
     training.of_data("preview").click()

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Route, expect
 from tests.e2e.benchmark_fixtures import OpenPage, app_in_use, benchmarks_app, open_page, runs
 from tests.e2e.benchmark_page import (
     HOSTILE_RUN,
+    HOSTILE_TAG,
     KEYWORD_STEM,
     MEDQA_QUESTIONS,
     OpenBenchmarksPage,
@@ -102,11 +103,57 @@ def test_table_has_both_readings_and_marks_the_optimistic_one(open_page: OpenPag
     expect(page.readings.locator("th")).to_have_text(["Model", "Rounds", "Reading", "Macro average", "MedQA", "NEJM"])
     at, best = (rows.nth(i).locator("td").all_inner_texts() for i in (0, 1))
     assert (at[2], best[2]) == ("at 128 tokens", "best budget of each (optimistic)")
-    assert [float(b.rstrip("%")) >= float(a.rstrip("%")) for a, b in zip(at[3:], best[3:], strict=True)] == [True] * 3
+    values = [[float(text.partition("%")[0]) for text in row[3:]] for row in (at, best)]
+    assert [b >= a for a, b in zip(*values, strict=True)] == [True] * 3
     expect(rows.nth(1).locator(".m1-optimistic")).to_have_count(1)
-    expect(rows.nth(0).locator("td").nth(4).locator("span")).to_have_attribute(
-        "title", re.compile(r"^\d+\.\d% to \d+\.\d%, n = 60, at 128 tokens$")
-    )
+    assert re.fullmatch(r"\d+\.\d% \(\d+\.\d% to \d+\.\d%\), n = 60", at[4])
+    expect(rows.nth(0).locator("td").nth(4).locator("span")).to_have_attribute("title", "at 128 tokens")
+
+
+def test_accuracy_by_tag_has_intervals_cautions_pages_a_search_and_files(
+    open_page: OpenPage, runs: dict[str, str]
+) -> None:
+    page = open_page(f"?run={runs['base']}&tab=tags")
+    table = page.part("tags-table")
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(50, timeout=WAIT_MS)
+    expect(table.locator("th")).to_have_text(["Tag", "n", "128 tokens", "512 tokens", "2,048 tokens"])
+    first = rows.nth(0).locator("td").all_inner_texts()
+    assert first[:2] == ["Endocrinology", "60"]
+    assert all(re.fullmatch(r"\d+\.\d% \(\d+\.\d% to \d+\.\d%\)", text) for text in first[2:])
+    expect(rows.nth(1).locator("td").first).to_have_text("(no tag)")
+    # Forty questions without a tag are enough, one of a topic is not.
+    expect(table.locator(".m1-few")).to_have_count(48)
+    expect(rows.nth(2).locator(".m1-few")).to_have_attribute("title", re.compile(r"^Few questions \(n = 1\)"))
+    screenshot(page.page, "benchmarks-tags-all.png")
+    expect(page.part("tags-place")).to_have_text("1 – 50 of 62")
+    page.part("tags-later").click()
+    expect(rows).to_have_count(12, timeout=WAIT_MS)
+    page.expect_address("part=2")
+    page.box("among").fill("endo")
+    expect(rows).to_have_count(1, timeout=WAIT_MS)
+    page.expect_address("among=endo")
+    with_no_rounds = rows.nth(0).locator("td").all_inner_texts()
+    assert with_no_rounds == first
+    page.box("forced").select_option("1")
+    expect(rows.nth(0).locator("td").nth(2)).not_to_have_text(first[2], timeout=WAIT_MS)
+    with page.page.expect_download() as download:
+        page.part("tags-files").get_by_text("CSV").click()
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[1].startswith("Endocrinology,60,m1-7b,128,1,strict,")
+    assert len(lines) == 4
+    page.box("among").fill("nothing like it")
+    expect(page.part("tags-note")).to_have_text("No tag matches.", timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accuracy_by_tag_fits_a_narrow_window_and_a_hostile_tag_is_text(
+    open_page: OpenPage, runs: dict[str, str], scheme: str
+) -> None:
+    page = open_page(f"?run={runs['hostile']}&tab=tags", viewport={"width": 400, "height": 900}, color_scheme=scheme)
+    expect(page.part("tags-table")).to_contain_text(HOSTILE_TAG, timeout=WAIT_MS)
+    assert not page.scrolls_sideways()
+    screenshot(page.page, f"benchmarks-tags-{scheme}.png")
 
 
 def test_a_band_of_the_flow_leads_to_its_questions_their_sweeps_and_annotation(

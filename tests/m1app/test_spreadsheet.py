@@ -5,7 +5,7 @@ import pytest
 from m1app.spreadsheet import harmless
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
 def test_text_that_looks_like_a_formula_is_quoted(text: str) -> None:
     assert harmless(text) == f"'{text}"
 

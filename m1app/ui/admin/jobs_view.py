@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from m1app.benchmark.descriptions import accuracy_words
 from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.benchmark.run_progress import accuracy_so_far
 from m1app.jobs.states import OVER, may_resume
 from m1app.training.errors import RecipeRefused
 from m1app.training.recipe import TrainingRecipe
-from m1app.wording import duration, percent, rate, size
+from m1app.wording import duration, rate, size
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
@@ -52,9 +54,8 @@ def progress_text(job: Job) -> str:
             parts.append(rate(progress.per_second))
         if progress.seconds_left is not None:
             parts.append(f"{duration(progress.seconds_left)} left")
-    accuracy = progress.figures.get("accuracy")
-    if accuracy is not None and progress.done:
-        parts.append(f"{percent(accuracy)} right")
+    if (found := accuracy_so_far(progress)) and progress.done:
+        parts.append(f"accuracy {accuracy_words(found)}")
     return " · ".join(parts)
 
 
@@ -97,7 +98,7 @@ def _more_figures(job: Job) -> list[tuple[str, float]]:
     return sorted(
         (name.replace("_", " ").capitalize(), value)
         for name, value in job.progress.figures.items()
-        if name != "accuracy"
+        if not name.startswith("accuracy")
     )
 
 

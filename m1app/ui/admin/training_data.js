@@ -14,6 +14,7 @@ import { upload } from "./upload.js";
  * @typedef {object} TrainingDataValue
  * @property {DataRow[]} [rows]
  * @property {[id: string, label: string][]} [runs]
+ * @property {[id: string, label: string][]} [layouts]
  * @property {number} [number] Number of the request that this answers.
  * @property {Reply} [reply]
  */
@@ -83,6 +84,7 @@ class TrainingDataTab {
       name: this.#field("name").value.trim(),
       is_preview: isPreview,
       hub: this.#field("hub").value.trim(),
+      layout: this.#field("layout").value,
       with_own_traces: this.#isOn("with_own_traces"),
       with_corrections: this.#isOn("with_corrections"),
       plan: {
@@ -154,12 +156,15 @@ class TrainingDataTab {
     return row;
   }
 
-  /** @param {[id: string, label: string][]} runs */
-  #offerRuns(runs) {
-    const box = this.#field("run");
+  /**
+   * @param {string} name
+   * @param {[id: string, label: string][]} choices
+   */
+  #offer(name, choices) {
+    const box = this.#field(name);
     if (!(box instanceof HTMLSelectElement)) return;
     const known = new Set([...box.options].map(({ value }) => value));
-    for (const [id, label] of runs) {
+    for (const [id, label] of choices) {
       if (!known.has(id)) box.add(new Option(label, id));
     }
   }
@@ -191,9 +196,10 @@ class TrainingDataTab {
   }
 
   /** @param {TrainingDataValue} value */
-  show({ rows, runs, number: answered, reply = {} }) {
+  show({ rows, runs, layouts, number: answered, reply = {} }) {
     if (rows) this.#showList(rows);
-    if (rows && runs) this.#offerRuns(runs);
+    if (rows && runs) this.#offer("run", runs);
+    if (layouts) this.#offer("layout", layouts);
     if (answered === undefined || answered < this.#asked) return;
     this.#busy("");
     this.#take(reply);

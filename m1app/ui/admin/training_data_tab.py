@@ -15,6 +15,7 @@ from m1app.ui.admin.training_data_view import (
     card_value,
     data_choices,
     data_sets_value,
+    layout_choices,
     preview_value,
     run_choices,
 )
@@ -69,6 +70,7 @@ class TrainingDataPart:
             return {"number": number, "reply": {"error": message_of(exc)}}, gr.skip()
         value = {
             "rows": data_sets_value(versions),
+            "layouts": [list(choice) for choice in layout_choices()],
             "runs": [list(choice) for choice in model_choices(runs)],
             "number": number,
             "reply": reply,

@@ -6,8 +6,9 @@ from typing import Any
 from m1app.benchmark.descriptions import run_name
 from m1app.training.curation_steps import StepReport
 from m1app.training.data_building import Collected
-from m1app.training.data_card import DataCard, card_markdown
+from m1app.training.data_card import DataCard, DataSource, card_markdown
 from m1app.training.data_sets import DataSetVersion
+from m1app.training.sample_layouts import LAYOUTS
 from m1app.training.samples import TrainingSample
 from m1app.wording import counted, percent
 from storage.benchmarks.records import BenchmarkRun
@@ -50,12 +51,23 @@ def card_value(card: DataCard, samples: Sequence[TrainingSample]) -> dict[str, A
 def preview_value(found: Collected) -> dict[str, Any]:
     """What a build would keep."""
     kept = len(found.curated.samples)
-    read = "; ".join(f"{source.name}: {source.samples:,}" for source in found.sources)
     return {
         "headline": f"{counted(kept, 'sample')} would be kept. Nothing is built yet.",
-        "notes": [f"Read from {read}."],
+        "notes": [_source_words(source) for source in found.sources],
         "steps": steps_value(found.curated.reports),
     }
+
+
+def _source_words(source: DataSource) -> str:
+    """A source, what it was read as, and what is left out of it."""
+    read = f", read as {source.layout}" if source.layout else ""
+    left_out = f" Left out: {source.left_out}." if source.left_out else ""
+    return f"{source.name}: {counted(source.samples, 'sample')}{read}.{left_out}"
+
+
+def layout_choices() -> list[tuple[str, str]]:
+    """The layouts to choose from: id and label."""
+    return [(layout.id, layout.label) for layout in LAYOUTS]
 
 
 def built_value(made: DataSetVersion, warnings: Sequence[str]) -> dict[str, Any]:

@@ -1,18 +1,23 @@
 """Downloads of benchmark runs, and the chart library."""
 
-from fastapi import FastAPI, Response
+import asyncio
+from typing import Literal
+
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.benchmark.results_export import csv_parts, parquet_parts
+from m1app.benchmark.tags_export import tags_csv, tags_json
 from m1app.bootstrap import Services
+from m1app.ui.benchmarks.query import rule_of, tag_filter_of
 from m1app.ui.shell.downloads import attachment, found, streamed
 
 _HOUR_SECONDS = 3600
 
 
 def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
-    """`/benchmark-runs/ID.csv`, `.parquet` and `.html`, and `/plotly.min.js`."""
+    """`/benchmark-runs/ID.csv`, `.parquet`, `.html`, `/benchmark-runs/ID/tags.csv`, `.json`, and `/plotly.min.js`."""
     reading, audit = services.benchmark_reading, services.access.audit
 
     @app.get("/benchmark-runs/{run_id}.csv")
@@ -34,6 +39,15 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
         report = await found(lambda: report_of(run_id, reading, services.sweeps))
         audit.note_soon("benchmark_run.download", run_id, format="html")
         return attachment(report.encode(), "text/html; charset=utf-8", f"m1-benchmark-{run_id}.html")
+
+    @app.get("/benchmark-runs/{run_id}/tags.{ending}")
+    async def download_tags(run_id: str, ending: Literal["csv", "json"], request: Request) -> Response:
+        values = request.query_params
+        rule = rule_of(values)
+        page = await found(lambda: reading.tags(run_id, tag_filter_of(values), rule=rule))
+        audit.note_soon("benchmark_run.download", run_id, format=f"tags.{ending}")
+        encode, kind = (tags_csv, "text/csv; charset=utf-8") if ending == "csv" else (tags_json, "application/json")
+        return attachment(await asyncio.to_thread(encode, page, rule), kind, f"m1-benchmark-{run_id}-tags.{ending}")
 
     @app.get("/plotly.min.js")
     async def charts_program() -> Response:

@@ -8,6 +8,7 @@ import { QuestionsPane, questionChoice } from "./questions.js";
 import { Runs } from "./runs.js";
 import { StrategiesPane, strategyChoice } from "./strategies.js";
 import { showReadings } from "./tables.js";
+import { TagsPane, tagChoice } from "./tags.js";
 import { TransitionsPane, transitionChoice } from "./transitions.js";
 import {
   budgetsOf,
@@ -82,10 +83,12 @@ class BenchmarksPage {
     this.#tabs = all(context.element, "[data-tab]", HTMLElement);
     const plots = new Plots(context);
     const [curves, transitions] = [new Curves(context, plots), new TransitionsPane(context, plots)];
-    const [strategies, questions] = [new StrategiesPane(context, plots), new QuestionsPane(context)];
+    const [tags, strategies] = [new TagsPane(context), new StrategiesPane(context, plots)];
+    const questions = new QuestionsPane(context);
     this.#panes = {
       curves: () => curves.show(),
       table: () => showReadings(context),
+      tags: () => tags.show(),
       transitions: () => transitions.show(),
       strategies: () => strategies.show(),
       questions: () => questions.show(),
@@ -102,7 +105,7 @@ class BenchmarksPage {
     });
     this.#tabs.forEach((tab, place) => {
       tab.addEventListener("click", () => {
-        this.#context.view.tab = tab.dataset.tab ?? "curves";
+        Object.assign(this.#context.view, { tab: tab.dataset.tab ?? "curves", part: "" });
         this.#context.showAddress(true);
         this.#showPane();
       });
@@ -130,7 +133,7 @@ class BenchmarksPage {
     if (!isViewName(name)) return;
     const isBox = target instanceof HTMLInputElement && target.type === "checkbox";
     view[name] = isBox ? (target.checked ? "1" : "") : target.value;
-    if (view.tab === "questions") view.part = "";
+    view.part = "";
     const isTyped = target.type === "search";
     clearTimeout(this.#typing);
     const act = () => {
@@ -213,6 +216,7 @@ class BenchmarksPage {
     this.#put("one-model", same(run.models), flow.model);
     const hasSets = run.sets.length > 1;
     this.#put("one-set", hasSets ? any("All sets", run.sets) : same(run.sets), hasSets ? flow.set : run.sets[0]);
+    this.#put("forced", same(run.rounds.map(String)), tagChoice(view, chosen).rounds);
     const others = run.models.filter((name) => name !== flow.model);
     this.#put("other", any("the same model", others), flow.other);
     part("other-box").hidden = run.models.length < 2;

@@ -17,10 +17,10 @@ from m1app.benchmark.descriptions import run_name, unscored_note
 from m1app.benchmark.paper_figures import MAXIMUM_NOTE, SOURCE
 from m1app.benchmark.queries import CellPair, QuestionFilter
 from m1app.benchmark.strategy_comparison import PassChoice
-from m1app.benchmark.tables import BEST_NOTE, accuracy_table, curve_table, points_table
+from m1app.benchmark.tables import BEST_NOTE, TAGS_NOTE, accuracy_table, curve_table, points_table, tags_table
 from m1app.bootstrap import Services
 from m1app.trash.words import extent_text
-from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of
+from m1app.ui.benchmarks.query import cell_of, choice_of, is_shown, rule_of, tag_filter_of
 from m1app.ui.benchmarks.runs_view import questions_value, run_value, stamp_of
 from m1app.ui.benchmarks.strategies_view import strategies_value
 from m1app.ui.benchmarks.transitions_view import transitions_value
@@ -31,11 +31,13 @@ from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
 from m1app.ui.shell.shared_reading import SharedReading
 from storage.benchmarks.records import BenchmarkRun
+from storage.benchmarks.tags import MOST_TAGS
 from storage.errors import RecordNotFound
 from storage.trash.records import TrashKind
 
 RUNS_SHOWN = 200
 QUESTIONS_SHOWN = 50
+TAGS_SHOWN = 50
 MOST_RUNS_COMPARED = 8
 _SHARED_SECONDS = 1.0
 
@@ -69,6 +71,7 @@ class BenchmarksPage:
             "transitions": self._transitions,
             "along": self._along,
             "strategies": self._strategies,
+            "tags": self._tags,
             "questions": self._questions,
             "rename": self._rename,
             "tag": self._tag,
@@ -163,6 +166,20 @@ class BenchmarksPage:
             rule=rule_of(values),
         )
         return await asyncio.to_thread(strategies_value, await self._strategies_of(choice))
+
+    async def _tags(self, values: Values) -> Reply:
+        offset = max(0, int(values.get("offset") or 0))
+        wanted = tag_filter_of(values)
+        page = await self._reading.tags(
+            str(values["run"]), wanted, rule=rule_of(values), limit=TAGS_SHOWN, offset=offset
+        )
+        return {
+            "table": asdict(tags_table(page)),
+            "offset": offset,
+            "total": page.total,
+            "reachable": min(page.total, MOST_TAGS),
+            "note": TAGS_NOTE,
+        }
 
     async def _questions(self, values: Values) -> Reply:
         before, offset = str(values.get("before", "")), max(0, int(values.get("offset") or 0))

@@ -5,8 +5,10 @@ from typing import Any
 
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice, is_chosen
-from m1app.benchmark.queries import CellSummary
+from m1app.benchmark.queries import CellSummary, TagFilter
 from m1app.errors import AppError
+
+_MOST_CHARACTERS = 200
 
 
 class BadAddress(AppError):
@@ -29,6 +31,16 @@ def choice_of(values: Mapping[str, Any]) -> ChartChoice:
         force_rounds=_whole(values.get("rounds")),
         budget_tokens=_whole(values.get("budget")),
         with_paper=bool(values.get("paper")),
+    )
+
+
+def tag_filter_of(values: Mapping[str, Any]) -> TagFilter:
+    """Which results to count by tag."""
+    return TagFilter(
+        model=str(values.get("model", "")),
+        question_set=str(values.get("set", "")),
+        force_rounds=_whole(values.get("rounds")),
+        text=str(values.get("text", ""))[:_MOST_CHARACTERS],
     )
 
 

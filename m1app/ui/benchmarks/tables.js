@@ -73,6 +73,6 @@ export async function showReadings(context) {
       row.classList.add(i % 2 ? "is-second" : "is-first");
     });
   }
-  const how = `Hover over a number for its interval. ${reply.note} ${reply.paper_note}`;
+  const how = `Each accuracy is followed by its 95% interval. ${reply.note} ${reply.paper_note}`;
   setText(part("readings-note"), reply.table.rows.length ? how : context.nothingYet);
 }

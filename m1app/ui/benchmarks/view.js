@@ -38,6 +38,8 @@ export const DEFAULTS = {
   at: "",
   paper: "",
   of: "",
+  forced: "",
+  among: "",
   before: "",
   after: "",
   other: "",
@@ -54,7 +56,7 @@ export const DEFAULTS = {
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.
 const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
-export const TABS = ["curves", "table", "transitions", "strategies", "questions"];
+export const TABS = ["curves", "table", "tags", "transitions", "strategies", "questions"];
 export const MACRO = "Macro average";
 export const EACH = "*";
 

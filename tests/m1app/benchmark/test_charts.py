@@ -11,10 +11,10 @@ from m1app.benchmark.charts.flow import flow_figure
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
-from m1app.benchmark.descriptions import comparison_words
-from m1app.benchmark.intervals import PairedComparison, Proportion
-from m1app.benchmark.queries import CellSummary, Transitions
-from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows
+from m1app.benchmark.descriptions import caution, comparison_words
+from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison, Proportion
+from m1app.benchmark.queries import CellSummary, TagPage, TagSummary, Transitions
+from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows, tags_table
 
 HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
 
@@ -168,9 +168,16 @@ def test_accuracy_table_marks_what_is_optimistic_and_what_is_the_papers() -> Non
     table = accuracy_table(CELLS, 2048, {"r1": "Base"}, with_paper=True)
     assert table.heads == ("Model", "Rounds", "Reading", "Macro average", "MedQA", "NEJM")
     at, best = table.rows[:2]
-    assert [cell.text for cell in at.cells] == ["m1-7b", "0", "at 2,048 tokens", "55.0%", "60.0%", "50.0%"]
-    assert at.cells[4].title == "50.0% to 70.0%, n = 100, at 2,048 tokens"
-    assert (best.cells[2].mark, best.cells[4].text, best.cells[3].text) == ("optimistic", "70.0%", "60.0%")
+    assert [cell.text for cell in at.cells] == [
+        *("m1-7b", "0", "at 2,048 tokens", "55.0% (45.0% to 65.0%), n = 100"),
+        *("60.0% (50.0% to 70.0%), n = 100", "50.0% (40.0% to 60.0%), n = 100"),
+    ]
+    assert at.cells[4].title == "at 2,048 tokens"
+    assert [cell.text for cell in best.cells[3:5]] == [
+        "60.0% (no interval), n = 200",
+        "70.0% (60.0% to 80.0%), n = 100",
+    ]
+    assert best.cells[2].mark == "optimistic"
     paper = {row.cells[0].text: row for row in table.rows if row.kind == "paper"}
     assert [cell.text for cell in paper["m1-32B-1K"].cells[3:]] == ["–", "83.5%", "73.1%"]
     assert (paper["m1-32B-1K"].cells[2].mark, paper["Med42-8B"].cells[2].mark) == ("optimistic", "")
@@ -180,7 +187,7 @@ def test_accuracy_table_marks_what_is_optimistic_and_what_is_the_papers() -> Non
 def test_a_set_that_was_not_measured_at_the_budget_has_a_dash() -> None:
     cells = (a_cell(budget_tokens=128), a_cell(question_set="NEJM", budget_tokens=512))
     row = accuracy_table(cells, 512, {"r1": "Base"}, with_paper=False).rows[0]
-    assert [cell.text for cell in row.cells[3:]] == ["–", "–", "50.0%"]
+    assert [cell.text for cell in row.cells[3:]] == ["–", "–", "50.0% (40.0% to 60.0%), n = 100"]
 
 
 def test_numbers_of_curves_stand_by_both_rules_side_by_side() -> None:
@@ -212,12 +219,30 @@ def test_flow_without_a_side_points_to_the_nodes_that_are_left() -> None:
 def test_comparisons_are_sentences_and_a_table_along_the_curve() -> None:
     compared = PairedComparison(0.05, 0.01, 0.09, 0.0214, 10, 5, 100)
     assert comparison_words(compared) == (
-        "Accuracy changed by +5.0 points (95% interval +1.0 to +9.0): 10 gained, 5 lost. Exact McNemar test: p = 0.021."
+        "Accuracy changed by +5.0 points (95% interval +1.0 to +9.0, n = 100): 10 gained, 5 lost. "
+        "Exact McNemar test: p = 0.021."
     )
     lost = replace(compared, difference=-0.05)
     assert comparison_words(lost).startswith("Accuracy changed by \N{MINUS SIGN}5.0 points")
     table = curve_table([(512, compared, 0.0428), (2048, compared, 0.0002)], 128)
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
-        ["128 → 512", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p = 0.043"],
-        ["512 → 2,048", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p < 0.001"],
+        ["128 → 512", "100", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p = 0.043"],
+        ["512 → 2,048", "100", "+5.0", "+1.0 to +9.0", "10", "5", "p = 0.021", "p < 0.001"],
     ]
+
+
+def test_numbers_of_few_questions_carry_a_caution_wherever_they_stand() -> None:
+    few = (a_cell(n=12, accuracy=Proportion(0.5, 0.25, 0.75, 12)),)
+    said = "Few questions (n = 12): read the interval, not the percentage."
+    reading = accuracy_table(few, 128, {"r1": "Base"}, with_paper=False).rows[0].cells[3]
+    assert (reading.mark, reading.title) == ("few", f"{said} at 128 tokens")
+    assert points_table(few, (), {"r1": "Base"}).rows[0].cells[4].mark == "few"
+    compared = PairedComparison(0.05, -0.3, 0.4, 1.0, 2, 1, 12)
+    assert comparison_words(compared).endswith(said)
+    assert curve_table([(512, compared, 1.0)], 128).rows[0].cells[1].mark == "few"
+    tag = TagSummary(tag="", questions=12, accuracies=(Proportion(0.5, 0.25, 0.75, 12),))
+    page = TagPage(model="m", force_rounds=0, budgets=(128,), tags=(tag,), total=1)
+    (row,) = tags_table(page).rows
+    assert [cell.text for cell in row.cells] == ["(no tag)", "12", "50.0% (25.0% to 75.0%)"]
+    assert (row.cells[1].mark, row.cells[1].title) == ("few", said)
+    assert not caution(FEW_QUESTIONS) and not caution(0)

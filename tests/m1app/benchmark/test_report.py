@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,16 @@ async def test_a_run_without_an_answer_has_a_report_that_says_so(services: Servi
 async def test_an_unknown_run_has_no_report(services: Services) -> None:
     with pytest.raises(RecordNotFound, match=r"Benchmark run .* not found"):
         await report_of("0" * 32, services.benchmark_reading, services.sweeps)
+
+
+async def test_report_has_accuracy_by_tag_where_questions_have_tags(services: Services) -> None:
+    tagged = [replace(each, tags=("Cardiology", "<b>")) for each in questions_of("tagged", 20)]
+    run = store_run(services.database, a_run(question_sets=("MedQA",)), {"MedQA": tagged})
+    text = "\n".join((await report(services, run.id)).texts)
+    assert "By tag: m1-7b, 0 rounds, strict" in text
+    (cell,) = [
+        c for c in await services.benchmark_reading.cells([run.id]) if (c.budget_tokens, c.force_rounds) == (128, 0)
+    ]
+    assert f"Cardiology\n20\n{cell.accuracy.value:.1%} ({cell.accuracy.low:.1%} to {cell.accuracy.high:.1%})" in text
+    untagged = store_run(services.database, a_run(), QUESTIONS)
+    assert "By tag" not in "\n".join((await report(services, untagged.id)).texts)

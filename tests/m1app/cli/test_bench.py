@@ -119,7 +119,8 @@ def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> N
             home=tmp_path / "home", M1_ENGINE_URL=script.url,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    _, head, *cells, _ = done.stdout.splitlines()
+    _, head, *cells, careful, _ = done.stdout.splitlines()
+    assert careful == "Few questions (n = 4): read the interval, not the percentage."
     assert head.split() == ["set", "model", "budget", "rounds", "n", "strict", "m1", "unanswered", "thinking"]
     assert [" ".join(each.split()[2:5]) for each in cells] == ["8 0 4", "16 0 4", "8 1 4", "16 1 4"]
     assert all("100.0%" in each and " 0 | 0 " in each for each in cells)

@@ -148,3 +148,23 @@ def test_tiny_data_is_refused_with_what_dropped_it(
     said = capsys.readouterr().err
     assert said.startswith("error: 0 of 9 samples are left, but fine-tuning needs at least 8")
     assert "9 at verify" in said
+
+
+def test_a_file_s_layout_is_said_and_can_be_forced(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"instruction": f"Which salt {n}?", "output": f"<think>Salt {n}.</think>Salt {n}.", "system": "Be careful."}
+        for n in range(9)
+    ]
+    path = tmp_path / "alpaca.jsonl"
+    path.write_bytes(jsonl(rows))
+    assert main(["dataset", "build", str(path), "--name", "salts", "--keep-unverified"]) == 0
+    said = capsys.readouterr().err
+    assert "alpaca.jsonl: read as Alpaca; left out: system messages of 9 rows" in said
+    (source,) = run_json(capsys, "show", "salts")["sources"]
+    assert (source["layout"], source["left_out"]) == ("Alpaca", "system messages of 9 rows")
+    assert main(["dataset", "build", str(path), "--name", "salts", "--layout", "messages", "--dry-run"]) == 1
+    assert_one_line(capsys.readouterr().err, "its columns are those of no known layout")
+    with pytest.raises(SystemExit):
+        main(["dataset", "build", str(path), "--name", "salts", "--layout", "nothing"])

@@ -417,18 +417,44 @@ def test_an_embedded_model_that_is_unknown_is_told_once(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "\n\n"])
-def test_a_file_without_an_answer_has_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_a_file_without_an_answer_has_no_score(tmp_path: Path, text: str) -> None:
     file = tmp_path / "answers.json"
     file.write_text(text, encoding="utf-8")
-    assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "found no answer, expected at least one")
+    done = run("score", str(file), home=tmp_path)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "found no answer, expected at least one")
 
 
-def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_is_null_is_named_as_it_is_written(tmp_path: Path) -> None:
     file = tmp_path / "answers.jsonl"
     file.write_text("null\n", encoding="utf-8")
-    assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "answer 1: found null, expected an object")
+    done = run("score", str(file), home=tmp_path)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "line 1: found null, expected an object")
+
+
+def test_answers_from_standard_input_are_scored_with_their_tags(tmp_path: Path) -> None:
+    rows = [
+        {"response": f"The answer is {letter}.", "options": ["a", "b"], "target": "B", "subject": "Ethics"}
+        for letter in "AB"
+    ]
+    command = f'exec "{sys.executable}" -m m1app score - --by-tag'
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, input=text, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == ("1 of 2 correct by rule strict: 50.0% (9.5% to 90.5%), n = 2; 0 unanswered")
+    assert done.stdout.splitlines()[2].split() == [
+        "Ethics",
+        "50.0%",
+        "(9.5%",
+        "to",
+        "90.5%),",
+        "n",
+        "=",
+        "2",
+        "few",
+        "questions",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -474,13 +500,16 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     by_text = {"text": "The answer is B.", "options": entry["options"], "answer": entry["options"]["B"]}
     file.write_text(json.dumps([by_text, by_text | {"answer": "neither"}]), encoding="utf-8")
     said = run("score", str(file), home=tmp_path).stdout
-    assert said == "1 of 1 correct (100.0%) by rule strict, 0 unanswered, 1 without a target\n"
+    assert said.splitlines() == [
+        "1 of 1 correct by rule strict: 100.0% (20.7% to 100.0%), n = 1; 0 unanswered, 1 without a target",
+        "Few questions (n = 1): read the interval, not the percentage.",
+    ]
     told = run("score", str(file), "--answers", home=tmp_path).stdout
     assert told.startswith("1: B. Read from “answer is B” (stated: answer is (en)).\n2: B. ")
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1
-    assert_one_line(refused.stderr, "answer 2: answer_idx 'C' is not one of A, B")
+    assert_one_line(refused.stderr, "line 2: answer_idx 'C' is not one of A, B")
     assert not (tmp_path / "m1.sqlite3").exists()
 
 
@@ -549,11 +578,11 @@ def test_several_right_options_are_scored_by_one_rule_and_named_as_unscored_by_t
     entries = [{"text": text, "options": options, "answer_idx": target} for text, target in answers]
     file.write_text(json.dumps(entries), encoding="utf-8")
     assert main(["score", str(file)]) == 0
-    assert capsys.readouterr().out == "2 of 3 correct (66.7%) by rule strict, 0 unanswered\n"
+    assert capsys.readouterr().out.startswith("2 of 3 correct by rule strict: 66.7%")
     assert main(["score", str(file), "--rule", "m1"]) == 0
-    assert capsys.readouterr().out == (
-        "1 of 1 correct (100.0%) by rule m1, 0 unanswered, 2 not scored: several options are right\n"
-    )
+    out = capsys.readouterr().out
+    assert out.startswith("1 of 1 correct by rule m1: 100.0%")
+    assert "; 0 unanswered, 2 not scored: several options are right\n" in out
     file.write_text(json.dumps([entries[0] | {"answer_idx": "A, X"}]), encoding="utf-8")
     assert main(["score", str(file)]) == 1
     assert_one_line(capsys.readouterr().err, "answer_idx 'A, X' is not one of A, B, C")

@@ -117,7 +117,7 @@ def test_reading_imports_neither_pages_nor_database_nor_tensors(tmp_path: Path) 
     path.write_bytes(as_jsonl([m1_row()]))
     script = (
         "import io, sys; from m1app.question_sets.importing import question_set_messages; import "
-        "m1app.question_sets.reading_process, m1app.training.sources; "
+        "m1app.question_sets.reading_process, m1app.training.sources, m1app.benchmark.answer_files.reading; "
         f"list(question_set_messages(open({str(path)!r}, 'rb'), 'a.jsonl', '')); "
         "print(sorted({'gradio', 'torch', 'sqlalchemy', 'pydantic', 'pandas', 'pyarrow'} & set(sys.modules)))"
     )

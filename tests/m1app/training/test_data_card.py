@@ -39,7 +39,9 @@ def test_a_card_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_card_says_where_samples_came_from_and_what_was_done() -> None:
     content = json.loads(card_json(card_of(curated())))
-    assert content["sources"] == [{"name": "traces.json", "sha256": "a" * 64, "samples": 9}]
+    assert content["sources"] == [
+        {"name": "traces.json", "sha256": "a" * 64, "samples": 9, "layout": "", "left_out": ""}
+    ]
     assert (content["seed"], content["samples"], content["sha256"]) == (4, 8, "b" * 64)
     assert [step["step"] for step in content["steps"]] == ["overlap", "verify", "length", "deduplicate", "draw"]
     assert content["steps"][0]["pairs"][0][2] == 1.0

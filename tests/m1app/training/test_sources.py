@@ -95,7 +95,9 @@ def test_parquet_and_csv_say_the_same_as_json_lines() -> None:
     ],
 )
 def test_missing_column_is_named_with_those_that_were_found(row: dict[str, Any], column: str) -> None:
-    with pytest.raises(InvalidTrainingData, match=rf"file\.jsonl: the column '{column}' .* missing; found '") as caught:
+    with pytest.raises(
+        InvalidTrainingData, match=rf"file\.jsonl: .*the column '{column}' is missing; found '"
+    ) as caught:
         read_rows(row)
     assert "Name the columns as one of these" in str(caught.value)
 

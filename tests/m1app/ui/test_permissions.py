@@ -47,6 +47,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/sweeps/{sweep_id}.csv"): READ,
     **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
     **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
+    ("GET", "/benchmark-runs/{run_id}/tags.{ending}"): READ,
     ("GET", "/admin"): MANAGE,
     **{
         ("POST", f"/admin/{upload}"): MANAGE
@@ -136,6 +137,7 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
                 "curves",
                 "points",
                 "readings",
+                "tags",
                 "transitions",
                 "along",
                 "strategies",

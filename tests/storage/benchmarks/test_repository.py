@@ -50,7 +50,9 @@ def planned(database: Database, stems: tuple[str, ...] = ("heart", "lung", "live
     with database.session() as session:
         options = {"A": "yes", "B": "no"}
         asked = [
-            QuestionRepository(session).upsert(NewQuestion(stem=f"Is the {stem} ill?", options=options, target="A"))
+            QuestionRepository(session).upsert(
+                NewQuestion(stem=f"Is the {stem} ill?", options=options, target="A", tags=("é",))
+            )
             for stem in stems
         ]
         items = [PlannedItem(number // 2, 0, each.id) for number, each in enumerate(asked)]
@@ -360,6 +362,9 @@ def test_a_result_comes_with_what_its_letter_rests_on(database: Database) -> Non
         rows = BenchmarkResultRepository(session).rows(run.id, range(1))
         assert {(each["letter_rule"], each["letter_words"], each["strict_version"]) for each in rows} == {
             ("stated: answer is (en)", "answer is B", 2)
+        }
+        assert {(each["answer"], each["options"], each["tags"]) for each in rows} == {
+            (kept.text, '{"A": "yes", "B": "no"}', '["é"]')
         }
         [first, *others], _ = BenchmarkResultRepository(session).verdicts(run.id, VerdictFilter(cell=SMALL))
         assert (first.letter_rule, first.letter_words) == ("stated: answer is (en)", "answer is B")

@@ -19,6 +19,9 @@ BEGUN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 RUN_ID = "a" * 32
 
 
+ACCURACY = {"accuracy": 0.6, "accuracy_low": 0.4232, "accuracy_high": 0.7541, "accuracy_n": 30.0}
+
+
 def job(state: JobState = JobState.RUNNING, **changes: Any) -> Job:
     known = Job(
         kind=JobKind.BENCHMARK,
@@ -34,7 +37,7 @@ def job(state: JobState = JobState.RUNNING, **changes: Any) -> Job:
         handle="host:1",
         attempt=1,
         progress=JobProgress(
-            done=30, total=120, unit="questions", per_second=0.5, seconds_left=180.0, figures={"accuracy": 0.6}
+            done=30, total=120, unit="questions", per_second=0.5, seconds_left=180.0, figures=dict(ACCURACY)
         ),
         error="",
     )
@@ -47,12 +50,12 @@ def detail(shown: Job) -> dict[str, Any]:
 
 def test_a_running_job_says_how_far_how_fast_and_how_long() -> None:
     row = row_value(job())
-    assert row["progress"] == "30 of 120 questions · 30.0/min · 3 min left · 60.0% right"
+    assert row["progress"] == "30 of 120 questions · 30.0/min · 3 min left · accuracy 60.0% (42.3% to 75.4%), n = 30"
     assert row["share"] == 0.25
 
 
 def test_a_job_that_is_over_says_no_rate() -> None:
-    assert progress_text(job(JobState.STOPPED)) == "30 of 120 questions · 60.0% right"
+    assert progress_text(job(JobState.STOPPED)) == "30 of 120 questions · accuracy 60.0% (42.3% to 75.4%), n = 30"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,9 @@ def test_a_job_that_is_over_says_no_rate() -> None:
         (JobProgress(), "", None),
         (JobProgress(done=3, unit="steps"), "3 steps", None),
         (JobProgress(done=5, total=4, unit="steps"), "5 of 4 steps", 1.0),
-        (JobProgress(total=10, unit="questions", figures={"accuracy": 0.0}), "0 of 10 questions", 0.0),
+        (JobProgress(total=10, unit="questions", figures=dict(ACCURACY)), "0 of 10 questions", 0.0),
+        # As an earlier version reported it, without its interval.
+        (JobProgress(done=2, total=10, unit="questions", figures={"accuracy": 0.5}), "2 of 10 questions", 0.2),
         (JobProgress(done=9, total=10, per_second=12.5, seconds_left=0.0), "9 of 10 · 12.5/s · 0 s left", 0.9),
     ],
 )
@@ -111,7 +116,7 @@ def test_a_recipe_of_another_version_is_shown_without_its_command_line() -> None
 
 
 def test_figures_but_the_accuracy_are_listed() -> None:
-    progress = JobProgress(figures={"accuracy": 0.5, "tokens_per_second": 88.123456})
+    progress = JobProgress(figures=ACCURACY | {"tokens_per_second": 88.123456})
     assert detail(job(progress=progress))["figures"] == [["Tokens per second", "88.12"]]
 
 

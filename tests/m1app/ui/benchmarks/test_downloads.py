@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx2
 import pandas as pd
@@ -28,7 +29,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
 
 @pytest.fixture(scope="module")
 def run(services: Services) -> BenchmarkRun:
-    questions = {"MedQA": questions_of("MedQA", 4, FORMULA), "NEJM": questions_of("NEJM", 3)}
+    questions = {
+        "MedQA": [replace(each, tags=("MedQA", "=1+1")) for each in questions_of("MedQA", 4, FORMULA)],
+        "NEJM": [replace(each, tags=("NEJM",)) for each in questions_of("NEJM", 3)],
+    }
     return store_run(services.database, a_run(), questions, failed=1)
 
 
@@ -111,5 +115,23 @@ async def test_files_made_page_by_page_say_the_same_as_the_table(services: Servi
         table.notna(), None
     ).to_dict("records")
     text = b"".join([part async for part in csv_parts(reading.rows(run.id, 7))]).decode("utf-8-sig")
-    quoted = table.assign(question=table["question"].map(harmless))
+    quoted = table.assign(question=table["question"].map(harmless), answer=table["answer"].map(harmless))
     assert text == quoted.to_csv(index=False, lineterminator="\r\n")
+
+
+def test_accuracy_by_tag_is_a_file_with_intervals_and_cautions(client: httpx2.Client, run: BenchmarkRun) -> None:
+    answer = client.get(f"/benchmark-runs/{run.id}/tags.csv", params={"rounds": "1", "rule": "m1"})
+    assert_secured(answer)
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert {(row["tag"], row["questions"], row["force_rounds"], row["rule"]) for row in rows} == {
+        ("'=1+1", "4", "1", "m1"),
+        ("MedQA", "4", "1", "m1"),
+        ("NEJM", "3", "1", "m1"),
+    }
+    assert [row["budget_tokens"] for row in rows if row["tag"] == "NEJM"] == ["128", "512", "2048"]
+    assert all(0 <= float(row["low"]) <= float(row["accuracy"]) <= float(row["high"]) <= 1 for row in rows)
+    assert {row["caution"][:13] for row in rows} == {"Few questions"}
+    content = client.get(f"/benchmark-runs/{run.id}/tags.json", params={"set": "NEJM", "text": "nejm"}).json()
+    assert (content["tags"], {row["tag"] for row in content["rows"]}) == (1, {"NEJM"})
+    assert client.get(f"/benchmark-runs/{UNKNOWN}/tags.csv").status_code == 404
+    assert client.get(f"/benchmark-runs/{run.id}/tags.exe").status_code in (404, 422)

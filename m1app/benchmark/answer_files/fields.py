@@ -1,0 +1,290 @@
+"""The fields of a row that is to be scored, under the names that evaluation tools use for them.
+
+Which column holds the answer's text, the options and the target differs from tool to tool. The first name that a row
+has is taken, in the order of the lists below, unless the person names the column.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from m1app.benchmark.answer_files.given_answer import MAX_TAGS
+from m1app.question.errors import InvalidQuestion
+from m1app.question.question_text import MAX_OPTIONS, parse_lettered
+from m1app.question.several_letters import read_letters
+from m1app.question_sets.row_values import Row, RowProblem, unexpected, unpacked
+from m1app.targets import joined_letters
+
+TEXT_FIELDS = (
+    *("text", "response", "output", "completion", "generated_text", "generation", "prediction"),
+    *("model_output", "model_answer", "answer_text", "content"),
+)
+OPTION_FIELDS = ("options", "choices")
+OPTION_COLUMNS = (
+    tuple(ascii_uppercase),
+    tuple(f"op{letter}" for letter in ascii_uppercase.lower()),
+    tuple(f"ending{number}" for number in range(MAX_OPTIONS)),
+    tuple(f"choice{number}" for number in range(1, MAX_OPTIONS + 1)),
+    tuple(f"option_{letter}" for letter in ascii_uppercase.lower()),
+)
+"""Columns of one option each, the first being option A: as in MedMCQA, MedQA on the hub, GPQA's task."""
+TARGET_FIELDS = (
+    *("answer_idx", "target", "answer_letter", "answer_index", "correct_answer", "correct_option", "gold"),
+    *("label", "cop", "ground_truth", "reference", "answer"),
+)
+QUESTION_FIELDS = ("question", "Question", "QUESTION", "stem", "sent1", "input", "query", "prompt")
+KEY_FIELDS = ("question_id", "id", "qid", "doc_id", "sample_id")
+TAG_FIELDS = (
+    *("tags", "subject", "subject_name", "topic", "topic_name", "category", "specialty", "domain", "domain_name"),
+    *("meta_info", "medical_task", "body_system", "High-level domain", "Subdomain"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFields:
+    """Columns that a person named; empty ones are found by their usual names."""
+
+    text: str = ""
+    options: str = ""
+    target: str = ""
+
+
+def named(row: Row, given: str, names: Sequence[str]) -> str | None:
+    """The name of the first column of `names` that the row fills; `given`, if it is not empty.
+
+    Raises:
+        RowProblem: the row has no column `given`.
+    """
+    if given and given not in row:
+        raise RowProblem(f"column {given} is missing. {found_fields(row)}")
+    return given or next((name for name in names if row.get(name) not in (None, "")), None)
+
+
+def found_fields(row: Row) -> str:
+    """The row's columns, for a message."""
+    names = [str(name)[:60] for name in row]
+    return (
+        f"Found the fields {', '.join(names[:15])}{', ...' if len(names) > 15 else ''}" if names else "Found no field"
+    )
+
+
+def text_field(row: Row, given: str) -> str:
+    """The column of the answer's text; "answer", if another column has the target.
+
+    Raises:
+        RowProblem: there is none, or several could be.
+    """
+    name = named(row, given, [*TEXT_FIELDS, *_answer_beside_target(row)])
+    # A model may have written nothing, which counts as unanswered.
+    name = name or next((each for each in TEXT_FIELDS if each in row), None)
+    if name is None:
+        raise RowProblem(
+            f"{found_fields(row)}; expected the answer's text in one of {', '.join(TEXT_FIELDS)}. "
+            "Name its field with --text-field"
+        )
+    return name
+
+
+def _answer_beside_target(row: Row) -> tuple[str, ...]:
+    has_target = any(row.get(name) not in (None, "") for name in TARGET_FIELDS if name != "answer")
+    return ("answer",) if has_target else ()
+
+
+def answer_text(value: object, name: str) -> str:
+    """The answer's text: a string, an object or a message with one, or a list with one of them.
+
+    Raises:
+        RowProblem: it is none of them.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and len(value) == 1:
+        return answer_text(value[0], name)
+    if isinstance(value, Mapping):
+        inner = next((value[each] for each in ("text", "content", "message") if each in value), None)
+        if inner is not None:
+            return answer_text(inner, name)
+    raise unexpected(name, value, "the answer's text, a string")
+
+
+def options_of(row: Row, given: str = "", question: str = "") -> dict[str, str]:
+    """The row's options: an object of letter to text, a list, a column each, or the lettered lines of the question.
+
+    Raises:
+        RowProblem: they cannot be read.
+    """
+    name = named(row, given, OPTION_FIELDS)
+    if name is not None:
+        return _listed(unpacked(row[name], name), name)
+    for columns in OPTION_COLUMNS:
+        texts = [row[column] for column in columns if row.get(column) not in (None, "")]
+        if len(texts) >= 2 and all(row.get(column) not in (None, "") for column in columns[: len(texts)]):
+            return _by_letter(texts, columns[0])
+    return options_in(question)
+
+
+def options_in(question: str) -> dict[str, str]:
+    """The options in the text of a question, if it has some."""
+    try:
+        return parse_lettered(question).options if question else {}
+    except InvalidQuestion:
+        return {}
+
+
+def _listed(value: object, name: str) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        texts = value.get("text")
+        # As ARC has them: {text: [...], label: [...]}.
+        return _listed(texts, name) if isinstance(texts, list) else _of_letters(value, name)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if value and all(isinstance(each, Mapping) for each in value):
+            return _of_letters(
+                {
+                    str(each.get("key", each.get("letter", each.get("label")))): each.get(
+                        "value", each.get("text", each.get("content"))
+                    )
+                    for each in value
+                },
+                name,
+            )
+        return _by_letter(value, name)
+    raise unexpected(name, value, "options: an object of letter to text, or a list of texts")
+
+
+def _by_letter(texts: Sequence[Any], name: str) -> dict[str, str]:
+    _check_count(len(texts), name)
+    return {letter: _option(text, name) for letter, text in zip(ascii_uppercase, texts, strict=False)}
+
+
+def _of_letters(value: Mapping[Any, Any], name: str) -> dict[str, str]:
+    _check_count(len(value), name)
+    options = {str(letter).strip().strip("().").upper(): _option(text, name) for letter, text in value.items()}
+    if len(options) < len(value) or not all(len(letter) == 1 and letter in ascii_uppercase for letter in options):
+        raise unexpected(name, ", ".join(map(str, value)), "letters from A to Z, each once")
+    return options
+
+
+def _option(text: object, name: str) -> str:
+    if isinstance(text, str):
+        return text
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return str(text)
+    raise unexpected(name, text, "the text of an option")
+
+
+def _check_count(count: int, name: str) -> None:
+    if count > MAX_OPTIONS:
+        raise RowProblem(f"column {name}: found {count:,} options, expected at most {MAX_OPTIONS}")
+
+
+def target_of(value: object, options: Mapping[str, str], name: str, first: int | None) -> str | None:
+    """The target's letter, or letters, from letters, texts or numbers; None if the row has none.
+
+    Args:
+        value: what the file has.
+        options: the row's options.
+        name: where it was found, for messages.
+        first: the number of option A, 0 or 1; None if the file does not tell.
+
+    Raises:
+        RowProblem: it is no option.
+    """
+    value = _only(value)
+    if value is None or value == "" or not options:
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return joined_letters(filter(None, (target_of(each, options, name, first) for each in value)))
+    if isinstance(value, str) and (letter := _as_letter(value, options) or _as_text(value, options)):
+        return letter
+    if isinstance(value, str) and (letters := read_letters(value, options)):
+        return letters
+    number = _number(value)
+    if number is None:
+        raise RowProblem(
+            f"{name} {str(value)[:20]!r} is not one of {', '.join(options)}, nor the text of exactly one option"
+        )
+    return _numbered(number, options, name, first)
+
+
+def number_of(value: object, options: Mapping[str, str]) -> int | None:
+    """A target that can only be a number; None if it is a letter, a text, or not there."""
+    value = _only(value)
+    if isinstance(value, str) and (_as_letter(value, options) or _as_text(value, options)):
+        return None
+    return _number(value) if options else None
+
+
+def _only(value: object) -> object:
+    return value[0] if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1 else value
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and len(value) <= 4 and value.strip().isascii() and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _as_letter(value: str, options: Mapping[str, str]) -> str | None:
+    letter = value.strip().strip("().").strip().upper()
+    return letter if letter in options else None
+
+
+def _as_text(value: str, options: Mapping[str, str]) -> str | None:
+    """The letter of the only option with this text, which its letter may precede: "(B) Thyroid gland"."""
+    wanted = value.casefold().split()
+    letters = [letter for letter, text in options.items() if text.casefold().split() == wanted]
+    if letters:
+        return letters[0] if len(letters) == 1 else None
+    bare = value.strip().lstrip("(")
+    letter, rest = bare[:1].upper(), bare[1:].lstrip(").: ").casefold().split()
+    return letter if letter in options and rest == options[letter].casefold().split() else None
+
+
+def _numbered(number: int, options: Mapping[str, str], name: str, first: int | None) -> str:
+    if first is None:
+        raise RowProblem(
+            f"{name} {number} may count from 0 or from 1, and no row of the file decides it. "
+            "Say which with --numbers-from 0 or --numbers-from 1"
+        )
+    letters = list(options)
+    if not first <= number < first + len(letters):
+        raise RowProblem(f"{name} {number} is not the number of an option, {first} to {first + len(letters) - 1} here")
+    return letters[number - first]
+
+
+def tags_of(row: Row) -> tuple[str, ...]:
+    """The row's tags: subject, specialty and the like."""
+    found: dict[str, None] = {}
+    for name in TAG_FIELDS:
+        value = _unpacked_list(row.get(name), name)
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if tag := (as_key(each) or "").strip():
+                found[tag] = None
+    return tuple(found)[:MAX_TAGS]
+
+
+def _unpacked_list(value: object, name: str) -> object:
+    try:
+        return unpacked(value, name)
+    except RowProblem:
+        return value
+
+
+def question_of(row: Row) -> str:
+    """The question's text; empty if the row has none."""
+    return next((value for name in QUESTION_FIELDS if isinstance(value := row.get(name), str) and value), "")
+
+
+def key_of(row: Row) -> str:
+    """What answers to the same question share; empty if the row does not say."""
+    return next((key for name in KEY_FIELDS if (key := as_key(row.get(name)))), "")
+
+
+def as_key(value: object) -> str | None:
+    """A short text or a number as text; None for anything else."""
+    return str(value)[:200] if isinstance(value, str | int) and not isinstance(value, bool) else None
