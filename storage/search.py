@@ -5,8 +5,9 @@ here, and the databases index these words: SQLite in an FTS5 table, PostgreSQL i
 go through the same function, so no character of theirs can reach the query syntax.
 
 A text matches if it has every word of the query, the last one as a prefix, in any order. Case, accents and
-compatibility forms do not matter. Not supported: phrases, word stems, and matches inside a run of text without spaces
-(Chinese, Japanese, Thai), which counts as one word.
+compatibility forms do not matter, nor does whether a word of medicine is spelled in the British or the American way
+(`spellings.py`). Not supported: phrases, word stems, and matches inside a run of text without spaces (Chinese,
+Japanese, Thai), which counts as one word.
 """
 
 import re
@@ -32,6 +33,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapp
 
 from storage.base import Base, Id
 from storage.questions.tables import QuestionRow
+from storage.spellings import Spelling, spellings_of, spellings_of_beginning
 from storage.traces.tables import TraceRow
 
 MAX_WORD_CHARACTERS = 64
@@ -133,9 +135,20 @@ def _found(session: Session, words: list[str]) -> Select[int]:
     if not words:
         return select(entry.number).where(literal(False))
     whole, beginning = list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1], words[-1]
+    wanted = [*map(spellings_of, whole), spellings_of_beginning(beginning)]
     if session.get_bind().dialect.name == "postgresql":
-        query = " & ".join([*(f"'{word}'" for word in whole), f"'{beginning}':*"])
         has_words = func.search_vector(entry.words).op("@@", is_comparison=True)
-        return select(entry.number).where(has_words(cast(literal(query, Text), TSQUERY)))
-    query = " AND ".join([*(f'"{word}"' for word in whole), f'"{beginning}" *'])
-    return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
+        return select(entry.number).where(has_words(cast(literal(_postgresql_query(wanted), Text), TSQUERY)))
+    return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(_sqlite_query(wanted)))
+
+
+def _postgresql_query(wanted: Sequence[Sequence[Spelling]]) -> str:
+    """A tsquery: one of the spellings of each word. The words have letters and digits only."""
+    groups = (" | ".join(f"'{each.text}'{':*' * each.is_beginning}" for each in group) for group in wanted)
+    return " & ".join(f"({group})" for group in groups)
+
+
+def _sqlite_query(wanted: Sequence[Sequence[Spelling]]) -> str:
+    """The same for FTS5."""
+    groups = (" OR ".join(f'"{each.text}"{" *" * each.is_beginning}' for each in group) for group in wanted)
+    return " AND ".join(f"({group})" for group in groups)
