@@ -6,6 +6,7 @@ from fastapi.responses import FileResponse
 from m1app.benchmark.report import plotly_program, report_of
 from m1app.benchmark.results_export import csv_parts, parquet_parts
 from m1app.bootstrap import Services
+from m1app.file_names import download_name
 from m1app.ui.shell.downloads import attachment, found, streamed
 
 _HOUR_SECONDS = 3600
@@ -15,17 +16,21 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
     """`/benchmark-runs/ID.csv`, `.parquet` and `.html`, and `/plotly.min.js`."""
     reading, audit = services.benchmark_reading, services.access.audit
 
+    async def name(run_id: str, ending: str) -> str:
+        run = await found(lambda: reading.get(run_id))
+        return download_name(ending, run.created_at, "benchmark", run.name, of=run.id)
+
     @app.get("/benchmark-runs/{run_id}.csv")
     async def download_csv(run_id: str) -> Response:
         parts = csv_parts(reading.rows(run_id))
-        answer = await streamed(parts, "text/csv; charset=utf-8", f"m1-benchmark-{run_id}.csv")
+        answer = await streamed(parts, "text/csv; charset=utf-8", await name(run_id, "csv"))
         audit.note_soon("benchmark_run.download", run_id, format="csv")
         return answer
 
     @app.get("/benchmark-runs/{run_id}.parquet")
     async def download_parquet(run_id: str) -> Response:
         parts = parquet_parts(reading.rows(run_id))
-        answer = await streamed(parts, "application/vnd.apache.parquet", f"m1-benchmark-{run_id}.parquet")
+        answer = await streamed(parts, "application/vnd.apache.parquet", await name(run_id, "parquet"))
         audit.note_soon("benchmark_run.download", run_id, format="parquet")
         return answer
 
@@ -33,7 +38,7 @@ def add_benchmark_downloads(app: FastAPI, services: Services) -> None:
     async def download_report(run_id: str) -> Response:
         report = await found(lambda: report_of(run_id, reading, services.sweeps))
         audit.note_soon("benchmark_run.download", run_id, format="html")
-        return attachment(report.encode(), "text/html; charset=utf-8", f"m1-benchmark-{run_id}.html")
+        return attachment(report.encode(), "text/html; charset=utf-8", await name(run_id, "html"))
 
     @app.get("/plotly.min.js")
     async def charts_program() -> Response:
