@@ -5,8 +5,9 @@ here, and the databases index these words: SQLite in an FTS5 table, PostgreSQL i
 go through the same function, so no character of theirs can reach the query syntax.
 
 A text matches if it has every word of the query, the last one as a prefix, in any order. Case, accents and
-compatibility forms do not matter. Not supported: phrases, word stems, and matches inside a run of text without spaces
-(Chinese, Japanese, Thai), which counts as one word.
+compatibility forms do not matter, nor does whether a word of medicine is spelled in the British or the American way
+(`spellings.py`). Not supported: phrases, word stems, and matches inside a run of text without spaces (Chinese,
+Japanese, Thai), which counts as one word.
 """
 
 import re
@@ -16,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
+    Index,
     Select,
     Text,
     cast,
@@ -32,6 +34,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapp
 
 from storage.base import Base, Id
 from storage.questions.tables import QuestionRow
+from storage.spellings import Spelling, spellings_of, spellings_of_beginning
+from storage.sweeps.tables import SweepRow
 from storage.traces.tables import TraceRow
 
 MAX_WORD_CHARACTERS = 64
@@ -48,14 +52,16 @@ _SQLITE_INDEX = table("search_index", column("rowid"), column("search_index"))
 
 
 class SearchEntryRow(Base):
-    """The searchable words of one question, or of one finished trace."""
+    """The searchable words of one question, of one trace that has ended or has a name, or of one sweep with a name."""
 
     __tablename__ = "search_entry"
+    __table_args__ = (Index(None, "sweep_id", unique=True),)
 
     number: Mapped[int] = mapped_column(primary_key=True)
     """Also the row id in SQLite's full-text index."""
     question_id: Mapped[str | None] = mapped_column(Id, ForeignKey("question.id", ondelete="CASCADE"), unique=True)
     trace_id: Mapped[str | None] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), unique=True)
+    sweep_id: Mapped[str | None] = mapped_column(Id, ForeignKey("sweep.id", ondelete="CASCADE"))
     words: Mapped[str]
     """Distinct words from `search.words_of`, separated by single spaces."""
 
@@ -88,6 +94,13 @@ def index_trace(session: Session, trace_id: str, texts: Iterable[str]) -> None:
     session.flush()
 
 
+def index_sweep(session: Session, sweep_id: str, texts: Iterable[str]) -> None:
+    """Index `texts` for a sweep, replacing its previous entry; a sweep without one is found by its question."""
+    session.execute(delete(SearchEntryRow).where(SearchEntryRow.sweep_id == sweep_id))
+    session.add(SearchEntryRow(sweep_id=sweep_id, words=_entry_words(texts)))
+    session.flush()
+
+
 def _entry_words(texts: Iterable[str]) -> str:
     distinct = dict.fromkeys(word for text in texts for word in words_of(text))
     words = " ".join(distinct)
@@ -106,6 +119,15 @@ def trace_matches(session: Session, text: str) -> ColumnElement[bool]:
     by_trace = select(hits.c.trace_id).where(hits.c.trace_id.is_not(None))
     by_question = select(hits.c.question_id).where(hits.c.question_id.is_not(None))
     return TraceRow.id.in_(by_trace) | TraceRow.question_id.in_(by_question)
+
+
+def sweep_matches(session: Session, text: str) -> ColumnElement[bool]:
+    """Condition on `SweepRow`: the sweep or its question has the words of `text`."""
+    numbers = SearchEntryRow.number.in_(_found(session, words_of(text)))
+    by_sweep = select(SearchEntryRow.sweep_id).where(numbers, SearchEntryRow.sweep_id.is_not(None))
+    return SweepRow.id.in_(by_sweep) | SweepRow.question_id.in_(
+        select(SearchEntryRow.question_id).where(numbers, SearchEntryRow.question_id.is_not(None))
+    )
 
 
 def question_matches(session: Session, text: str) -> ColumnElement[bool]:
@@ -133,9 +155,20 @@ def _found(session: Session, words: list[str]) -> Select[int]:
     if not words:
         return select(entry.number).where(literal(False))
     whole, beginning = list(dict.fromkeys(words[:-1]))[: MAX_QUERY_WORDS - 1], words[-1]
+    wanted = [*map(spellings_of, whole), spellings_of_beginning(beginning)]
     if session.get_bind().dialect.name == "postgresql":
-        query = " & ".join([*(f"'{word}'" for word in whole), f"'{beginning}':*"])
         has_words = func.search_vector(entry.words).op("@@", is_comparison=True)
-        return select(entry.number).where(has_words(cast(literal(query, Text), TSQUERY)))
-    query = " AND ".join([*(f'"{word}"' for word in whole), f'"{beginning}" *'])
-    return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(query))
+        return select(entry.number).where(has_words(cast(literal(_postgresql_query(wanted), Text), TSQUERY)))
+    return select(_SQLITE_INDEX.c.rowid).where(_SQLITE_INDEX.c.search_index.op("MATCH")(_sqlite_query(wanted)))
+
+
+def _postgresql_query(wanted: Sequence[Sequence[Spelling]]) -> str:
+    """A tsquery: one of the spellings of each word. The words have letters and digits only."""
+    groups = (" | ".join(f"'{each.text}'{':*' * each.is_beginning}" for each in group) for group in wanted)
+    return " & ".join(f"({group})" for group in groups)
+
+
+def _sqlite_query(wanted: Sequence[Sequence[Spelling]]) -> str:
+    """The same for FTS5."""
+    groups = (" OR ".join(f'"{each.text}"{" *" * each.is_beginning}' for each in group) for group in wanted)
+    return " AND ".join(f"({group})" for group in groups)

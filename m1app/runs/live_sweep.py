@@ -16,6 +16,7 @@ from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
 from storage.database import Database
 from storage.errors import InvalidRecord, RecordNotFound
+from storage.naming import Naming
 from storage.sweeps.records import Sweep, SweepOutcome, SweepWithPasses
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import Progress, TraceState
@@ -134,6 +135,11 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         errors = (error for run in runs for error in (run.trace.error, *(kept.error for kept in run.checkpoints)))
         if error := next(filter(None, errors), ""):
             raise PassFailed(error)
+
+    def set_naming(self, naming: Naming) -> None:
+        """Note a name and tags that have been stored."""
+        self._sweep = replace(self._sweep, name=naming.name, tags=naming.tags)
+        self.changes.note()
 
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state and numbers."""

@@ -18,6 +18,7 @@ from models.thinking.thinking_pass import (
     SegmentOpened,
     TokensGenerated,
 )
+from storage.naming import Naming
 from storage.traces.records import Progress, Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
 from storage.traces.records import SegmentKind as StoredKind
 
@@ -158,6 +159,11 @@ class LiveTrace:
             **verdict,  # type: ignore[arg-type]
         )
         return self._outcome
+
+    def set_naming(self, naming: Naming) -> None:
+        """Note a name and tags that have been stored."""
+        self._begun = replace(self._begun, name=naming.name, tags=naming.tags)
+        self.changes.note()
 
     def mark_over(self) -> None:
         """Record that the outcome is known and has been saved, or failed to save."""

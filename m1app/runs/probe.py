@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import chain
 
 from m1app.access.audit import record
@@ -15,10 +16,12 @@ from m1app.errors import log_words
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.question.answers.scoring import lead_in, letter_basis, score
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.live_run import LiveRun
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace
-from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive
+from m1app.runs.naming import require_own
+from m1app.runs.owners import STALE_SECONDS, is_abandoned, is_alive_at_start, may_be_alive
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
 from m1app.runs.totals import RunTotals
@@ -27,8 +30,9 @@ from models.errors import ModelsError
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
 from storage.database import Database, Session
+from storage.naming import Naming
 from storage.questions.repository import QuestionRepository
-from storage.traces.listing import Page, TraceFilter
+from storage.traces.listing import Page, RunOrder, TraceFilter, TraceSummary
 from storage.traces.records import Segment, SegmentKind, Trace, TraceOutcome, TraceState
 from storage.traces.repository import TraceRepository
 
@@ -149,9 +153,46 @@ class ProbeService:
         return live.save_error if live else ""
 
     @needs(Permission.READ)
-    async def history(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> Page:
-        """Stored traces, newest first."""
-        return await self._database.read(lambda s: TraceRepository(s).list(wanted, limit=limit, cursor=cursor))
+    async def history(
+        self, wanted: TraceFilter, limit: int, cursor: str | None = None, order: RunOrder = RunOrder.NEWEST
+    ) -> Page:
+        """Stored traces."""
+        return await self._database.read(lambda s: TraceRepository(s).list(wanted, limit, cursor, order))
+
+    @needs(Permission.READ)
+    async def running_now(self, wanted: TraceFilter) -> Sequence[TraceSummary]:
+        """Traces that run now, in any process, newest first; those whose process is gone are marked and left out."""
+        running = replace(wanted, is_running=True)
+        found = (await self.history(running, MAX_RUNNING)).items
+        if any(is_abandoned(each.owner, each.updated_at) for each in found):
+            await asyncio.to_thread(self.mark_interrupted, is_at_start=False)
+            found = (await self.history(running, MAX_RUNNING)).items
+        return found
+
+    @needs(Permission.ASK)
+    async def set_naming(self, trace_id: str, naming: Naming) -> None:
+        """Name and tag a trace; others' traces only as an admin.
+
+        Raises:
+            RecordNotFound: no such trace.
+            ProbeRefused: it is not kept, or a pass of a sweep.
+            AccessRefused: somebody else has asked for it.
+        """
+        live = self._runs.live(trace_id)
+        if live is not None and not live.is_kept:
+            raise ProbeRefused("name", "This trace is not kept, so a name would be lost with it.")
+
+        def store(session: Session) -> None:
+            trace = TraceRepository(session).get(trace_id)
+            require_own(trace.asked_by)
+            if trace.sweep_id is not None:
+                raise ProbeRefused("name", "This trace is a pass of a sweep. Name the sweep instead.")
+            TraceRepository(session).set_naming(trace_id, naming)
+            record(session, "trace.name", trace_id, tags=len(naming.tags))
+
+        await self._database.write(store)
+        if live is not None:
+            live.trace.set_naming(naming)
 
     @needs(Permission.READ)
     async def models(self) -> Sequence[str]:

@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from m1app import __version__
 from m1app.runs.sweep_reading import CellReading, PassSnapshot, SweepSnapshot, cell_readings, flips
 from m1app.spreadsheet import harmless
 from m1app.wording import tokens_account
@@ -37,6 +38,8 @@ def sweep_json(snapshot: SweepSnapshot) -> dict[str, Any]:
         "created_at": sweep.created_at.isoformat(),
         "state": sweep.state.value,
         "error": sweep.error or None,
+        "name": sweep.name or None,
+        "tags": list(sweep.tags),
         "question": sweep.question.stem,
         "options": dict(sweep.question.options),
         "target": sweep.question.target,
@@ -57,6 +60,7 @@ def sweep_json(snapshot: SweepSnapshot) -> dict[str, Any]:
             "answer_cap_tokens": sweep.answer_cap_tokens,
             "system_prompt": sweep.system_prompt,
         },
+        "app_version": __version__,
     }
 
 
@@ -84,7 +88,7 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
         lines += ["", f"{title}: {run.trace.thinking_tokens:,} thinking tokens"]
         lines.append("rounds | budget " + " ".join(f"{budget:>8,}" for budget in sweep.budgets))
         for rounds in sweep.force_rounds:
-            marks = (_mark(of_cell[Cell(budget, rounds)]) for budget in sweep.budgets)
+            marks = (cell_mark(of_cell[Cell(budget, rounds)]) for budget in sweep.budgets)
             lines.append(f"{rounds:>6} |        " + " ".join(f"{mark:>8}" for mark in marks))
         lines += [
             f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence}"
@@ -96,7 +100,8 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
     return "\n".join(lines)
 
 
-def _mark(reading: CellReading) -> str:
+def cell_mark(reading: CellReading) -> str:
+    """A cell in a table: its letter with + if that is right and - if it is wrong, or its state."""
     kept = reading.checkpoint
     if kept is None or kept.error:
         return reading.state.value

@@ -16,7 +16,8 @@ from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
-from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive, this_process
+from m1app.runs.naming import require_own
+from m1app.runs.owners import STALE_SECONDS, is_abandoned, is_alive_at_start, may_be_alive, this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.probe_request import sampling_of, texts_of
 from m1app.runs.sweep_reading import SweepSnapshot
@@ -24,10 +25,12 @@ from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings
 from m1app.runs.totals import RunTotals
 from models.thinking.sweep import Cell
 from storage.database import Database, Session
+from storage.naming import Naming
 from storage.questions.records import Question
 from storage.questions.repository import QuestionRepository
 from storage.sweeps.records import NewSweep, SweepPass, SweepWithPasses
 from storage.sweeps.repository import SweepRepository, SweepSummary
+from storage.traces.listing import RunOrder
 from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
 
@@ -42,6 +45,14 @@ class SweepEstimate:
     """Tokens generated for all passes and answers."""
     tokens_if_separate_at_most: int
     """Tokens that separate runs of every cell would generate."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSweep:
+    """A sweep that runs, with how far it is."""
+
+    sweep: SweepSummary
+    cells_answered: int
 
 
 class SweepService:
@@ -199,9 +210,44 @@ class SweepService:
         return self._run_live(kept, plans)
 
     @needs(Permission.READ)
-    async def recent(self, limit: int, text: str = "") -> Sequence[SweepSummary]:
-        """Sweeps whose question contains the words of `text`, newest first."""
-        return await self._database.read(lambda s: SweepRepository(s).recent(limit, text))
+    async def recent(
+        self, limit: int, text: str = "", *, is_running: bool | None = None, order: RunOrder = RunOrder.NEWEST
+    ) -> Sequence[SweepSummary]:
+        """Sweeps whose question, name or tags contain the words of `text`."""
+        return await self._database.read(
+            lambda s: SweepRepository(s).recent(limit, text, is_running=is_running, order=order)
+        )
+
+    @needs(Permission.READ)
+    async def running_now(self, text: str = "") -> Sequence[RunningSweep]:
+        """Sweeps that run now, in any process, newest first; those whose process is gone are marked and left out."""
+        found = await self.recent(MAX_RUNNING, text, is_running=True)
+        if any(is_abandoned(each.owner, each.updated_at) for each in found):
+            await asyncio.to_thread(self.mark_interrupted, is_at_start=False)
+            found = await self.recent(MAX_RUNNING, text, is_running=True)
+        ids = [each.id for each in found]
+        answered = await self._database.read(lambda s: SweepRepository(s).cells_answered(ids)) if ids else {}
+        return tuple(RunningSweep(each, answered.get(each.id, 0)) for each in found)
+
+    @needs(Permission.ASK)
+    async def set_naming(self, sweep_id: str, naming: Naming) -> None:
+        """Name and tag a sweep; others' sweeps only as an admin.
+
+        Raises:
+            RecordNotFound: no such sweep.
+            AccessRefused: somebody else has asked for it.
+        """
+
+        def store(session: Session) -> None:
+            sweeps = SweepRepository(session)
+            require_own(sweeps.asked_by(sweep_id))
+            sweeps.set_naming(sweep_id, naming)
+            record(session, "sweep.name", sweep_id, tags=len(naming.tags))
+
+        await self._database.write(store)
+        live = self._runs.live(sweep_id)
+        if live is not None:
+            live.set_naming(naming)
 
     def mark_interrupted(self, *, is_at_start: bool = True) -> int:
         """Mark running sweeps whose process is gone and return their number; blocks.

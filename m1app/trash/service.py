@@ -17,6 +17,7 @@ from m1app.access.person import THE_APP, Permission, acting_as, needs, require
 from m1app.background import Rounds, reported
 from m1app.errors import AppError
 from m1app.question_sets.import_journal import no_import_storing
+from m1app.runs.naming import require_own
 from m1app.wording import counted
 from storage.database import Database, Session
 from storage.errors import RecordNotFound
@@ -191,8 +192,7 @@ class TrashService:
 
 
 def _check(asked_by: str, state: TraceState) -> None:
-    if asked_by != require(Permission.ASK).account_id:
-        require(Permission.MANAGE)
+    require_own(asked_by)
     if state is TraceState.RUNNING:
         raise AppError("This is still running. Stop it first, then delete it.")
 

@@ -41,7 +41,7 @@ from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.refusals import add_refusals
 from m1app.ui.shell.requests import Admission, Limits, OnlyOpenRoutes
 from m1app.ui.shell.security import Secured, allowed_hosts
-from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, STYLE_SHEETS, make_theme
+from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, PRINT_STYLE_SHEET, STYLE_SHEETS, make_theme
 from m1app.ui.shell.visitor import NamedByProxy
 from storage.errors import DatabaseCorrupt
 
@@ -130,10 +130,10 @@ def build_app(services: Services, connections: Connections | None = None) -> ASG
     requests = Quota(_REQUESTS_OF_A_PERSON, "You have this app open too many times at once. Close some of the tabs.")
     _mount(app, admin, ADMIN, requests, (ADMIN_STYLE_SHEET,))
     # The first matching path wins: "/" matches everything, so it comes last.
-    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare", requests)
+    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare", requests, is_printed=True)
     _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate", requests)
     _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks", requests)
-    _mount(app, build_blocks(ProbePage, services, "m1app"), "/", requests)
+    _mount(app, build_blocks(ProbePage, services, "m1app"), "/", requests, is_printed=True)
     # Outermost, so that responses to unexpected errors have the headers too, and are logged.
     admitted = Admission(app, [*pages, LOGIN, CONFIRMED, ACCOUNT], Limits(uploads=UPLOADS))
     return NamedByProxy(AccessLog(Secured(admitted), metrics.count), services.settings)
@@ -153,6 +153,8 @@ def _mount(
     path: str,
     requests: Quota,
     more_style_sheets: Sequence[Path] = (),
+    *,
+    is_printed: bool = False,
 ) -> None:
     gr.mount_gradio_app(
         app,
@@ -160,6 +162,7 @@ def _mount(
         path=path,
         theme=make_theme(),
         css_paths=[*STYLE_SHEETS, *more_style_sheets],
+        head=f"<style>{PRINT_STYLE_SHEET.read_text(encoding='utf-8')}</style>" if is_printed else None,
         js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
         footer_links=[],
         run_history=False,

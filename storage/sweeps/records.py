@@ -69,6 +69,9 @@ class Sweep(NewSweep):
     tokens_generated: int
     tokens_if_separate: int
     seconds: float
+    name: str = ""
+    """What a person calls it; empty without a name. See `storage.naming`."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,24 @@
 """Sweeps: started, kept alive while they run, closed, resumed, and read with their passes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, Text, cast, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.errors import RecordNotFound, not_found
+from storage.naming import Naming
 from storage.questions.repository import as_question, utc_now
 from storage.questions.tables import QuestionRow
-from storage.search import question_matches
+from storage.search import index_sweep, sweep_matches
 from storage.sweeps.records import NewSweep, Sweep, SweepOutcome, SweepPass, SweepWithPasses
 from storage.sweeps.tables import SweepRow
-from storage.traces.listing import STEM_CHARACTERS
+from storage.traces.listing import STEM_CHARACTERS, RunOrder, called
 from storage.traces.records import TraceState
 from storage.traces.repository import as_checkpoint, as_trace
 from storage.traces.tables import CheckpointRow, TraceRow
@@ -33,6 +36,8 @@ class SweepSummary:
     """Aware, UTC."""
     stem: str
     """The first 160 characters of the question."""
+    name: str
+    tags: tuple[str, ...]
     budgets: tuple[int, ...]
     force_rounds: tuple[int, ...]
     models: tuple[str, ...]
@@ -40,6 +45,15 @@ class SweepSummary:
     state: TraceState
     tokens_generated: int
     tokens_if_separate: int
+    owner: str
+    """"host:pid" of the process that runs it, or ran it."""
+    updated_at: datetime
+    """Time of the last save, aware, UTC."""
+
+    @property
+    def cells(self) -> int:
+        """Cells of all passes."""
+        return len(self.budgets) * len(self.force_rounds) * len(self.models) * self.passes
 
 
 class SweepRepository:
@@ -99,6 +113,27 @@ class SweepRepository:
         result = self._session.execute(changed)
         return isinstance(result, CursorResult) and result.rowcount == 1
 
+    def asked_by(self, sweep_id: str) -> str:
+        """Id of the account that asked, empty without one; raises RecordNotFound."""
+        query = select(SweepRow.asked_by).where(SweepRow.id == sweep_id)
+        found = self._session.scalar(query) if sweep_id.isalnum() else None
+        if found is None:
+            raise not_found("sweep", sweep_id)
+        return found
+
+    def set_naming(self, sweep_id: str, naming: Naming) -> None:
+        """Name and tag a sweep, and index it with them; raises RecordNotFound."""
+        row = (
+            self._session.get(SweepRow, sweep_id, options=[joinedload(SweepRow.question)])
+            if sweep_id.isalnum()
+            else None
+        )
+        if row is None:
+            raise not_found("sweep", sweep_id)
+        row.name, row.tags = naming.name, naming.tags
+        asked = (row.question.stem, *row.question.options.values())
+        index_sweep(self._session, sweep_id, (*naming.texts, *asked))
+
     def get(self, sweep_id: str) -> SweepWithPasses:
         """Return the sweep with its passes and their checkpoints.
 
@@ -128,19 +163,43 @@ class SweepRepository:
         )
         return SweepWithPasses(sweep, tuple(passes))
 
-    def recent(self, limit: int = 25, text: str = "") -> Sequence[SweepSummary]:
-        """Sweeps started by users, newest first; those of benchmark runs are left out.
+    def recent(
+        self,
+        limit: int = 25,
+        text: str = "",
+        *,
+        is_running: bool | None = None,
+        order: RunOrder = RunOrder.NEWEST,
+    ) -> Sequence[SweepSummary]:
+        """Sweeps started by users; those of benchmark runs are left out.
 
         Args:
             limit: maximum number of results.
-            text: words to find in the question, the last one as a prefix; blank matches everything.
+            is_running: True: only those that run; False: only those that have ended.
+            order: their order.
+            text: words to find in question, name and tags, the last one as a prefix; blank matches everything.
         """
         of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == SweepRow.id).exists()
         query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question)).where(~of_run)
         if text.strip():
-            query = query.where(question_matches(self._session, text))
-        newest = query.order_by(SweepRow.created_at.desc(), SweepRow.id.desc()).limit(max(1, limit))
-        return tuple(_summary(row) for row in self._session.scalars(newest))
+            query = query.where(sweep_matches(self._session, text))
+        if is_running is not None:
+            has_ended = SweepRow.state != TraceState.RUNNING
+            query = query.where(~has_ended if is_running else has_ended)
+        first = query.order_by(*_ordered(order)).limit(max(1, limit))
+        return tuple(_summary(row) for row in self._session.scalars(first))
+
+    def cells_answered(self, sweep_ids: Collection[str]) -> Mapping[str, int]:
+        """Number of answered cells by sweep; sweeps without one are left out."""
+        rows = (
+            select(TraceRow.sweep_id, CheckpointRow.cells)
+            .join(TraceRow, TraceRow.id == CheckpointRow.trace_id)
+            .where(TraceRow.sweep_id.in_(sweep_ids), CheckpointRow.error == "")
+        )
+        found: Counter[str] = Counter()
+        for sweep_id, cells in self._session.execute(rows):
+            found[str(sweep_id)] += len(cells)
+        return found
 
     def is_of_run(self, sweep_id: str) -> bool:
         """Whether a sweep belongs to a benchmark run."""
@@ -163,6 +222,19 @@ class SweepRepository:
         for row in abandoned:
             row.state = TraceState.INTERRUPTED
         return len(abandoned)
+
+
+def _ordered(order: RunOrder) -> tuple[ColumnElement[Any], ...]:
+    newest = (SweepRow.created_at.desc(), SweepRow.id.desc())
+    match order:
+        case RunOrder.OLDEST:
+            return SweepRow.created_at.asc(), SweepRow.id.asc()
+        case RunOrder.NAME:
+            return called(SweepRow.name), *newest
+        case RunOrder.MODEL:
+            return cast(SweepRow.models, Text).asc(), *newest
+        case RunOrder.NEWEST | RunOrder.VERDICT:
+            return newest
 
 
 def _as_sweep(row: SweepRow) -> Sweep:

@@ -39,5 +39,7 @@ class SweepRow(Discardable, Base):
     tokens_generated: Mapped[int]
     tokens_if_separate: Mapped[int]
     seconds: Mapped[float]
+    name: Mapped[str] = mapped_column(PersonText("the name"), default="")
+    tags: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(), default=())
 
     question: Mapped[QuestionRow] = relationship(lazy="raise")

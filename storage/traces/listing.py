@@ -1,14 +1,15 @@
 """Lists of traces: filters and result pages.
 
-Pages are keyset pages: a cursor names the last record seen, so no trace is repeated or skipped when others are added or
-deleted.
+Pages of the newest traces are keyset pages: a cursor names the last record seen, so no trace is repeated or skipped
+when others are added or deleted. Other orders have a first page only.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.columns import replace_unstorable
@@ -23,13 +24,27 @@ STEM_CHARACTERS = 160
 MAX_PAGE_SIZE = 500
 
 
+class RunOrder(StrEnum):
+    """Order of a list; what is equal comes newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    """By name, or by question where there is none; case does not matter."""
+    VERDICT = "verdict"
+    """Right, wrong, wrong without an option, not scored; sweeps have no verdict."""
+    MODEL = "model"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFilter:
     """Filter for traces; fields left at their defaults do not filter."""
 
     text: str = ""
-    """Words in question, thinking or answer, the last one as a prefix. See `search.py`."""
+    """Words in name, tags, question, thinking or answer, the last one as a prefix. See `search.py`."""
     state: TraceState | None = None
+    is_running: bool | None = None
+    """True: traces that run; False: those that have ended."""
     model: str | None = None
     """Model id, exact."""
     is_correct: bool | None = None
@@ -54,6 +69,8 @@ class TraceSummary:
     question_id: str
     stem: str
     """The first 160 characters of the question."""
+    name: str
+    tags: tuple[str, ...]
     model: str
     thinking_budget_tokens: int
     force_rounds: int
@@ -67,15 +84,20 @@ class TraceSummary:
     """Tokens counted against the budget so far."""
     seconds: float | None
     """None while it is running."""
+    owner: str
+    """"host:pid" of the process that runs it, or ran it."""
+    updated_at: datetime
+    """Time of the last save, aware, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list, newest first."""
+    """One page of a list."""
 
     items: tuple[TraceSummary, ...]
     next_cursor: str | None
-    """Cursor for the next page; None on the last page."""
+    """Cursor for the next page; None on the last page, and in other orders than newest first."""
+    has_more: bool = False
 
 
 _COLUMNS = (
@@ -83,6 +105,8 @@ _COLUMNS = (
     TraceRow.created_at,
     TraceRow.question_id,
     func.substr(QuestionRow.stem, 1, STEM_CHARACTERS).label("stem"),
+    TraceRow.name,
+    TraceRow.tags,
     TraceRow.model,
     TraceRow.thinking_budget_tokens,
     TraceRow.force_rounds,
@@ -92,27 +116,59 @@ _COLUMNS = (
     TraceRow.is_correct,
     TraceRow.thinking_tokens,
     TraceRow.seconds,
+    TraceRow.owner,
+    TraceRow.updated_at,
 )
 
 
-def read_page(session: Session, wanted: TraceFilter, limit: int, cursor: str | None) -> Page:
+def read_page(
+    session: Session, wanted: TraceFilter, limit: int, cursor: str | None, order: RunOrder = RunOrder.NEWEST
+) -> Page:
     """Return one page of the traces that match `wanted`.
 
     Raises:
-        InvalidRecord: the cursor did not come from a page.
+        InvalidRecord: the cursor did not come from a page, or the order is another one than newest first.
     """
     size = max(1, min(limit, MAX_PAGE_SIZE))
     query = _restricted(session, select(*_COLUMNS), wanted)
     if cursor is not None:
+        if order is not RunOrder.NEWEST:
+            raise InvalidRecord("Only a list with the newest first can be continued. Ask for a longer one.")
         query = query.where(_after(cursor))
-    rows = session.execute(query.order_by(TraceRow.created_at.desc(), TraceRow.id.desc()).limit(size + 1)).all()
-    items = tuple(_summary(row) for row in rows[:size])
-    return Page(items, _cursor(items[-1]) if len(rows) > size else None)
+    rows = session.execute(query.order_by(*_ordered(order)).limit(size + 1)).all()
+    items, has_more = tuple(_summary(row) for row in rows[:size]), len(rows) > size
+    return Page(items, _cursor(items[-1]) if has_more and order is RunOrder.NEWEST else None, has_more)
 
 
 def count_traces(session: Session, wanted: TraceFilter) -> int:
     """Count the traces that match `wanted`."""
     return session.scalar(_restricted(session, select(func.count(TraceRow.id)), wanted)) or 0
+
+
+def _ordered(order: RunOrder) -> tuple[ColumnElement[Any], ...]:
+    newest = (TraceRow.created_at.desc(), TraceRow.id.desc())
+    match order:
+        case RunOrder.NEWEST:
+            return newest
+        case RunOrder.OLDEST:
+            return TraceRow.created_at.asc(), TraceRow.id.asc()
+        case RunOrder.NAME:
+            return called(TraceRow.name), *newest
+        case RunOrder.VERDICT:
+            return _verdict_rank(), *newest
+        case RunOrder.MODEL:
+            return TraceRow.model.asc(), *newest
+
+
+def called(name: ColumnElement[str] | Any) -> ColumnElement[str]:
+    """What a list calls a trace or a sweep, to sort by: its name, or else its question."""
+    return func.lower(func.coalesce(func.nullif(name, ""), func.substr(QuestionRow.stem, 1, STEM_CHARACTERS)))
+
+
+def _verdict_rank() -> ColumnElement[int]:
+    is_right = TraceRow.is_correct.is_(True)
+    is_wrong = TraceRow.is_correct.is_(False)
+    return case((is_right, 0), (is_wrong & TraceRow.answer_letter.is_not(None), 1), (is_wrong, 2), else_=3)
 
 
 def _restricted(session: Session, query: Select[Any], wanted: TraceFilter) -> Select[Any]:
@@ -127,6 +183,9 @@ def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[boo
         given.append(trace_matches(session, wanted.text))
     if wanted.state is not None:
         given.append(TraceRow.state == wanted.state)
+    if wanted.is_running is not None:
+        is_running = TraceRow.state == TraceState.RUNNING
+        given.append(is_running if wanted.is_running else ~is_running)
     if wanted.model is not None:
         given.append(TraceRow.model == replace_unstorable(wanted.model))
     if wanted.is_correct is not None:

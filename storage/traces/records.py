@@ -186,6 +186,9 @@ class Trace(NewTrace):
     seconds: float | None
     tokens_generated: int
     tokens_per_second: float | None
+    name: str = ""
+    """What a person calls it; empty without a name. See `storage.naming`."""
+    tags: tuple[str, ...] = ()
 
     @property
     def thinking_text(self) -> str:

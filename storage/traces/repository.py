@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.columns import replace_unstorable
 from storage.errors import InvalidRecord, RecordNotFound, StorageError, not_found
+from storage.naming import Naming
 from storage.questions.repository import as_question, utc_now
 from storage.questions.tables import QuestionRow
 from storage.search import index_trace
-from storage.traces.listing import Page, TraceFilter, count_traces, read_page
+from storage.traces.listing import Page, RunOrder, TraceFilter, count_traces, read_page
 from storage.traces.records import (
     COUNTED_AS_THINKING,
     Checkpoint,
@@ -156,22 +157,36 @@ class TraceRepository:
             raise not_found("trace", trace_id)
         return as_trace(row)
 
-    def list(self, wanted: TraceFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
-        """Return summaries of traces, newest first.
+    def list(
+        self,
+        wanted: TraceFilter | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        order: RunOrder = RunOrder.NEWEST,
+    ) -> Page:
+        """Return summaries of traces.
 
         Args:
             wanted: filter; None matches all.
             limit: maximum items per page, 1-500.
             cursor: `next_cursor` of the previous page; None for the first page.
+            order: their order.
 
         Raises:
             InvalidRecord: the cursor did not come from a page.
         """
-        return read_page(self._session, wanted or TraceFilter(), limit, cursor)
+        return read_page(self._session, wanted or TraceFilter(), limit, cursor, order)
 
     def count(self, wanted: TraceFilter | None = None) -> int:
         """Count the matching traces; None counts all."""
         return count_traces(self._session, wanted or TraceFilter())
+
+    def set_naming(self, trace_id: str, naming: Naming) -> None:
+        """Name and tag a trace, and index it with them; raises RecordNotFound."""
+        changed = update(TraceRow).where(TraceRow.id == trace_id).values(name=naming.name, tags=naming.tags)
+        if not trace_id.isalnum() or self._affected(changed.execution_options(synchronize_session=False)) != 1:
+            raise not_found("trace", trace_id)
+        self._index(trace_id)
 
     def models(self) -> tuple[str, ...]:
         """Sorted ids of the models that produced traces."""
@@ -322,7 +337,8 @@ class TraceRepository:
     def _index(self, trace_id: str) -> None:
         trace = self.get(trace_id)
         asked = (trace.question.stem, *trace.question.options.values())
-        index_trace(self._session, trace_id, (*asked, trace.thinking_text, trace.answer_text))
+        named = (trace.name, *trace.tags)
+        index_trace(self._session, trace_id, (*named, *asked, trace.thinking_text, trace.answer_text))
 
 
 def _values(record: object, kind: type[Any]) -> dict[str, Any]:

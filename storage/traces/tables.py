@@ -56,6 +56,8 @@ class TraceRow(Discardable, Base):
     prompt_sha256: Mapped[str] = mapped_column(String(64))
     sweep_id: Mapped[str | None] = mapped_column(Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
     pass_number: Mapped[int]
+    name: Mapped[str] = mapped_column(PersonText("the name"), default="")
+    tags: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(), default=())
     # Long columns last: SQLite then finds the others without reading overflow pages.
     system_prompt: Mapped[str] = mapped_column(PersonText("the system prompt"))
     prompt_text: Mapped[str] = mapped_column(PersonText("the prompt"))

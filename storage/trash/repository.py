@@ -208,7 +208,7 @@ class TrashRepository:
     def _name_of(self, row: Any) -> str:
         if hasattr(row, "question_id"):
             stem = self._session.scalar(select(QuestionRow.stem).where(QuestionRow.id == row.question_id)) or ""
-            return stem[:_NAME_CHARACTERS]
+            return str(row.name or stem)[:_NAME_CHARACTERS]
         return str(row.name)
 
     def _count(self, table: Any, *conditions: ColumnElement[bool]) -> int:

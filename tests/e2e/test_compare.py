@@ -129,10 +129,10 @@ def test_sweep_and_drawings_can_be_taken_away(compare: OpenComparePage, app: Run
     record = _finished(compare, app, swept)
     sweep_id = record["sweep_id"]
     contents = {}
-    for part in ("json", "csv"):
+    for part, ending in (("json", "json"), ("csv", "csv"), ("markdown", "md")):
         with compare.page.expect_download() as download:
             compare.part(part).click()
-        assert download.value.suggested_filename == f"m1-sweep-{sweep_id}.{part}"
+        assert download.value.suggested_filename.endswith(f" {sweep_id[:8]}.{ending}")
         contents[part] = download.value.path().read_text(encoding="utf-8")
     # Asked again: the record was taken at the very end of the sweep, when its seconds still moved.
     assert json.loads(contents["json"]) == app.get_json(f"/sweeps/{sweep_id}.json")

@@ -1,6 +1,7 @@
 """A trace outlives the page that started it, and its link opens it as it was."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -104,7 +105,8 @@ def test_trace_downloads_as_json_and_markdown(probe: ProbePage, app: RunningApp)
     for part, ending in (("json", "json"), ("markdown", "md")):
         with probe.page.expect_download() as download:
             probe.part(part).click()
-        assert download.value.suggested_filename == f"m1-trace-{trace_id}.{ending}"
+        name = download.value.suggested_filename
+        assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d smollm2-135m 64 tokens [a-z-]+ {trace_id[:8]}\.{ending}", name)
         contents[part] = download.value.path().read_text(encoding="utf-8")
     record = json.loads(contents["json"])
     assert record == app.trace(trace_id)

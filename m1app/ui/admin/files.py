@@ -21,6 +21,7 @@ from m1app.access.audit import AuditService
 from m1app.access.person import Permission, require
 from m1app.bootstrap import Services
 from m1app.errors import AppError
+from m1app.file_names import download_name
 from m1app.question_sets.errors import no_room
 from m1app.scratch_folder import UPLOAD, scratch_folder
 from m1app.ui.admin.question_sets_view import file_options, overlaps_value, report_value, sample_value
@@ -110,6 +111,10 @@ async def _with_upload(request: Request, home: Path, name: str, use: Callable[[P
         return JSONResponse({"error": message_of(exc)}, status_code=422)
 
 
+_BYTES = "application/octet-stream"
+_READ_BY_PEOPLE = frozenset({".jsonl", ".csv", ".parquet", ".md", ".html", ".log"})
+
+
 def _add_downloads(router: APIRouter, services: Services) -> None:
     @router.get("/jobs/{job_id}/artifacts/{name:path}")
     async def artifact(job_id: str, name: str) -> Response:
@@ -118,19 +123,34 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
         except AppError as exc:
             raise HTTPException(404, str(exc)) from exc
         services.access.audit.note_soon("job.download_artifact", job_id)
-        return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+        return FileResponse(path, filename=await _name_of_file(services, job_id, path), media_type=_BYTES)
 
     @router.get("/jobs/{job_id}/log.txt")
     async def log(job_id: str) -> Response:
         text = await found(lambda: services.jobs.log_tail(job_id, lines=_LOG_LINES))
         services.access.audit.note_soon("job.download_log", job_id)
-        return attachment(text, "text/plain; charset=utf-8", f"m1-job-{job_id}.log")
+        return attachment(text, "text/plain; charset=utf-8", await _name_of_log(services, job_id))
+
+
+async def _name_of_file(services: Services, job_id: str, path: Path) -> str:
+    """The file's own name, except of a table or text: programs find a model's files by their names."""
+    if path.suffix not in _READ_BY_PEOPLE:
+        return path.name
+    job = await found(lambda: services.jobs.get(job_id))
+    return download_name(path.suffix[1:], job.created_at, job.name, path.stem, of=job.id)
+
+
+async def _name_of_log(services: Services, job_id: str) -> str:
+    job = await found(lambda: services.jobs.get(job_id))
+    return download_name("log", job.created_at, "job", job.name, of=job.id)
 
 
 def _add_audit(router: APIRouter, audit: AuditService) -> None:
     @router.get("/audit.jsonl")
     async def export() -> Response:
-        answer = await streamed(_lines(audit), "application/jsonl; charset=utf-8", "m1-audit.jsonl")
+        answer = await streamed(
+            _lines(audit), "application/jsonl; charset=utf-8", download_name("jsonl", None, "audit log")
+        )
         audit.note_soon("audit.export")
         return answer
 

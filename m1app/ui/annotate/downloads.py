@@ -6,6 +6,7 @@ from fastapi import FastAPI, Response
 
 from m1app.annotation.exchange import ExportFormat
 from m1app.bootstrap import Services
+from m1app.file_names import download_name
 from m1app.ui.shell.downloads import streamed
 
 _TYPES = {
@@ -25,7 +26,8 @@ def _download(
     services: Services, wanted: ExportFormat, name: str, media_type: str
 ) -> Callable[[], Awaitable[Response]]:
     async def download() -> Response:
-        return await streamed(_parts(services, wanted), media_type, name)
+        what, _, ending = name.partition(".")
+        return await streamed(_parts(services, wanted), media_type, download_name(ending, None, what))
 
     return download
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -13,20 +13,19 @@ from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import request_of_sweep
 from m1app.ui.compare.form import CompareForm, estimate_text
-from m1app.ui.compare.history_view import history_value
+from m1app.ui.compare.history import SweepHistory
 from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import new_question_js
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.deletions import Notice, discarded, restored
 from m1app.ui.shell.events import QUIET, STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
+from m1app.ui.shell.run_history import run_strip
 
 _FRAME_SECONDS = 0.15
 """Shortest interval between updates sent to the page."""
-_HISTORY_PAGE = 25
 _DRAFT = "m1-compare-draft"
 
 
@@ -40,16 +39,11 @@ class ComparePage:
             self._form = CompareForm(services.profiles, services.identifiers)
         self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
         self._build_controls()
+        self._strip = run_strip("sweep-strip")
         self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
         self._charts = page_component("compare/charts", element_id="sweep-charts")
         self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
-        gr.HTML("<h2>History</h2>", apply_default_css=False)
-        self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
-        self._history = page_component(
-            "compare/history", element_id="sweep-history", events=("open_sweep", "discard", "restore")
-        )
-        self._more = gr.Button("Show more", visible=False, elem_id="compare-more")
-        self._shown = gr.State(_HISTORY_PAGE)
+        self._history = SweepHistory(services, self._strip)
         self._sweep_id = gr.State("")
         self._wire(demo)
         header.wire(demo.load, self._form.models)
@@ -73,10 +67,10 @@ class ComparePage:
         hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
         again = self._again.click(self._on_again, self._sweep_id, begun, **QUIET)
         resume = self._resume.click(self._on_resume, self._sweep_id, begun, **QUIET)
-        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history.outputs], **QUIET)
         followed = [self._then_follow(event) for event in (run, anyway, again, resume, loaded)]
         # Only one sweep is shown at a time; leaving it does not stop it.
-        opened = self._history.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
+        opened = self._history.list.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
@@ -86,25 +80,19 @@ class ComparePage:
         for knob in form.costing:
             knob.change(self._on_estimate, form.inputs, self._estimate, trigger_mode="always_last", **QUIET)
         demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)
-        self._search.change(self._on_search, self._search, self._history_outputs, trigger_mode="always_last", **QUIET)
-        listed = [self._search, self._shown]
-        self._more.click(self._on_more, listed, self._history_outputs, **QUIET)
-        self._history.discard(self._on_discard, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
-        self._history.restore(self._on_restore, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
+        self._history.wire(self._sweep_id)
 
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen sweep, then reset the controls and refresh the history."""
         follow = event.then(self._follow, self._sweep_id, [self._view, self._charts, self._columns], **STREAMED)
-        follow.then(self._on_over, [self._sweep_id, self._search], [*self._controls, *self._history_outputs], **QUIET)
+        self._history.show_strip(event, self._sweep_id)
+        shown = [*self._controls, *self._history.outputs]
+        follow.then(self._on_over, [self._sweep_id, *self._history.inputs], shown, **QUIET)
         return follow
 
     @property
     def _controls(self) -> list[gr.components.Component]:
         return [self._run, self._anyway, self._stop, self._again, self._resume, self._message]
-
-    @property
-    def _history_outputs(self) -> list[gr.components.Component]:
-        return [self._history, self._more, self._shown]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[dict[Any, Any], None]:
         async for updates in self._started(values, allows_identifiers=False):
@@ -152,7 +140,7 @@ class ComparePage:
     async def _on_load(self, request: gr.Request) -> dict[Any, Any]:
         asked = request.query_params
         try:
-            history = await self._history_updates("", _HISTORY_PAGE)
+            history = await self._history.updates()
             if asked.get("sweep"):
                 return history | await self._opened(str(asked["sweep"]))
             if asked.get("trace"):
@@ -187,13 +175,13 @@ class ComparePage:
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield {"notice": message_of(exc)}, gr.skip(), gr.skip()
 
-    async def _on_over(self, sweep_id: str, searched: str) -> dict[Any, Any]:
+    async def _on_over(self, sweep_id: str, *listed: Any) -> dict[Any, Any]:
         if not sweep_id:
             # Nothing was followed: the page was only loaded, and a sweep may have started since.
             return {self._run: gr.skip()}
         try:
             snapshot = await self._services.sweeps.get(sweep_id)
-            return self._over(snapshot) | await self._history_updates(searched, _HISTORY_PAGE)
+            return self._over(snapshot) | await self._history.updates(*listed)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
 
@@ -211,32 +199,6 @@ class ComparePage:
             return escaped(str(exc))
         except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run
             return ""
-
-    async def _on_search(self, text: str) -> Updates:
-        return await self._history_updates(text, _HISTORY_PAGE)
-
-    async def _on_more(self, text: str, shown: int) -> Updates:
-        return await self._history_updates(text, shown + _HISTORY_PAGE)
-
-    async def _on_discard(self, event: gr.EventData, text: str, shown: int) -> Updates:
-        return await self._after(discarded(self._services.trash.discard_sweep(str(event.id))), text, shown)
-
-    async def _on_restore(self, event: gr.EventData, text: str, shown: int) -> Updates:
-        return await self._after(restored(self._services.trash.restore(str(event.id))), text, shown)
-
-    async def _after(self, work: Awaitable[Notice], text: str, shown: int) -> Updates:
-        """The history after a deletion or its undoing, with what came of it."""
-        notice = await work
-        updates = await self._history_updates(text, shown)
-        return updates | {self._history: updates[self._history] | notice}
-
-    async def _history_updates(self, text: str, limit: int) -> Updates:
-        found = await self._services.sweeps.recent(limit + 1, text)
-        return {
-            self._history: history_value(found[:limit], is_filtered=bool(text.strip())),
-            self._more: gr.update(visible=len(found) > limit),
-            self._shown: limit,
-        }
 
     def _running(self, snapshot: SweepSnapshot) -> dict[Any, Any]:
         """Collapse the form before a sweep is followed."""

@@ -32,6 +32,7 @@ function showAddress(part, id) {
   part("link", HTMLAnchorElement).href = `/compare/?sweep=${id}`;
   part("json", HTMLAnchorElement).href = `/sweeps/${id}.json`;
   part("csv", HTMLAnchorElement).href = `/sweeps/${id}.csv`;
+  part("markdown", HTMLAnchorElement).href = `/sweeps/${id}.md`;
 }
 
 /**

@@ -6,6 +6,9 @@ import { number, shortTime } from "../shell/words.js";
 /**
  * @typedef {object} TraceRow
  * @property {string} id
+ * @property {string} name
+ * @property {string[]} tags
+ * @property {number | null} share How much of it is done, if it runs.
  * @property {string} begun In ISO 8601.
  * @property {string} stem
  * @property {string} model

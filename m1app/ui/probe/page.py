@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -11,15 +11,15 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.runs.probe_request import request_of
 from m1app.ui.probe.form import ProbeForm
-from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
+from m1app.ui.probe.history import TraceHistory
 from m1app.ui.probe.trace_view import pane_value
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.deletions import Notice, discarded, restored
 from m1app.ui.shell.events import QUIET, STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
+from m1app.ui.shell.run_history import run_strip
 from storage.traces.records import TraceState
 
 _FRAME_SECONDS = 0.15
@@ -52,29 +52,15 @@ class ProbePage:
                 self._message = text_block("message")
                 self._anyway = run_anyway_button("run-anyway")
             with gr.Column(scale=7, min_width=340):
+                self._strip = run_strip("trace-strip")
                 self._pane = page_component("probe/trace_pane", element_id="trace-pane")
                 self._explanation = text_block("explanation")
-        self._build_history()
+        self._history = TraceHistory(services, self._strip)
         self._trace_id = gr.State("")
         loaded = self._wire(demo)
         header.wire(
             loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
         )
-
-    def _build_history(self) -> None:
-        gr.HTML("<h2>History</h2>", apply_default_css=False)
-        with gr.Row():
-            self._search = gr.Textbox(
-                label="Search", placeholder="Words in the question, thinking or answer", scale=3, elem_id="search"
-            )
-            self._state = gr.Dropdown(STATE_CHOICES, value="", label="State", min_width=120)
-            self._verdict = gr.Dropdown(VERDICT_CHOICES, value="", label="Verdict", min_width=120)
-            self._model_filter = gr.Dropdown([("Any model", "")], value="", label="Model", min_width=160)
-        self._history = page_component(
-            "probe/history", element_id="history", events=("open_trace", "discard", "restore")
-        )
-        self._shown = gr.State(PAGE_SIZE)
-        self._more = gr.Button("Show more", visible=False, elem_id="more")
 
     def _wire(self, demo: gr.Blocks) -> Any:
         """Returns the load event, after which the form is filled from the address."""
@@ -85,39 +71,26 @@ class ProbePage:
         anyway = self._anyway.click(self._on_run_anyway, asked, begun, **QUIET)
         hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
         again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
-        loaded = demo.load(self._on_load, None, [*begun, *self._history_outputs], **QUIET)
+        loaded = demo.load(self._on_load, None, [*begun, *self._history.outputs], **QUIET)
         followed = [self._then_follow(event) for event in (run, anyway, again, loaded)]
         # Only one trace is shown at a time; leaving it does not stop its run.
-        opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
+        opened = self._history.list.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
-        self._wire_history()
+        self._history.wire(self._trace_id)
         return loaded
 
     def _then_follow(self, event: Any) -> Any:
         """After `event`, stream the chosen trace, then reset the controls and refresh the history."""
         # The pane is the stream's only output, because Gradio processes every output for each frame.
         follow = event.then(self._follow, self._trace_id, self._pane, **STREAMED)
-        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
+        self._history.show_strip(event, self._trace_id)
+        shown = [*self._controls, *self._history.outputs]
+        follow.then(self._on_over, [self._trace_id, *self._history.inputs], shown, **QUIET)
         return follow
-
-    def _wire_history(self) -> None:
-        controls = [self._search, self._state, self._verdict, self._model_filter]
-        filtered: dict[str, Any] = {"fn": self._on_search, "inputs": controls, "outputs": self._history_outputs}
-        self._search.change(**filtered, trigger_mode="always_last", **QUIET)
-        for choice in (self._state, self._verdict, self._model_filter):
-            choice.input(**filtered, trigger_mode="always_last", **QUIET)
-        listed = [*controls, self._shown]
-        self._more.click(self._on_more, listed, self._history_outputs, **QUIET)
-        self._history.discard(self._on_discard, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
-        self._history.restore(self._on_restore, listed, self._history_outputs, trigger_mode="multiple", **QUIET)
-
-    @property
-    def _history_outputs(self) -> list[gr.components.Component]:
-        return [self._history, self._more, self._shown, self._model_filter]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
         async for updates in self._started(values, allows_identifiers=False):
@@ -160,7 +133,7 @@ class ProbePage:
 
     async def _on_load(self, request: gr.Request) -> Updates:
         try:
-            history = await self._history_updates("", "", "", "")
+            history = await self._history.updates()
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
         asked = request.query_params
@@ -194,7 +167,7 @@ class ProbePage:
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield {"notice": message_of(exc)}
 
-    async def _on_over(self, trace_id: str) -> Updates:
+    async def _on_over(self, trace_id: str, *listed: Any) -> Updates:
         if not trace_id:
             # Nothing was followed: the page was only loaded, and a run may have started since.
             return {self._run: gr.skip()}
@@ -207,44 +180,13 @@ class ProbePage:
             trace = await self._services.probe.get(trace_id)
             explanation = library_explanation(trace.question.stem)
             shown = {self._explanation: gr.update(visible=bool(explanation), value=escaped(explanation))}
-            return controls | shown | await self._history_updates("", "", "", "")
+            return controls | shown | await self._history.updates(*listed)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
 
     async def _on_stop(self, trace_id: str) -> None:
         # Async, to stay on the run's event loop: a plain function would run in a thread.
         self._services.probe.stop(trace_id)
-
-    async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
-        return await self._history_updates(text, state, verdict, model)
-
-    async def _on_more(self, text: str, state: str, verdict: str, model: str, shown: int) -> Updates:
-        return await self._history_updates(text, state, verdict, model, shown + PAGE_SIZE)
-
-    async def _on_discard(self, event: gr.EventData, *listed: Any) -> Updates:
-        return await self._after(discarded(self._services.trash.discard_trace(str(event.id))), listed)
-
-    async def _on_restore(self, event: gr.EventData, *listed: Any) -> Updates:
-        return await self._after(restored(self._services.trash.restore(str(event.id))), listed)
-
-    async def _after(self, work: Awaitable[Notice], listed: Sequence[Any]) -> Updates:
-        """The history after a deletion or its undoing, with what came of it."""
-        notice = await work
-        updates = await self._history_updates(*listed)
-        return updates | {self._history: updates[self._history] | notice}
-
-    async def _history_updates(
-        self, text: str, state: str, verdict: str, model: str, limit: int = PAGE_SIZE
-    ) -> Updates:
-        wanted = trace_filter(text, state, verdict, model)
-        page = await self._services.probe.history(wanted, limit)
-        names = await self._services.probe.models()
-        return {
-            self._history: history_value(page, is_filtered=bool(text or state or verdict or model)),
-            self._more: gr.update(visible=page.next_cursor is not None),
-            self._shown: limit,
-            self._model_filter: gr.update(choices=[("Any model", ""), *((name, name) for name in names)]),
-        }
 
     @property
     def _controls(self) -> list[gr.components.Component]:

@@ -7,11 +7,14 @@ import gradio as gr
 _PAGES = Path(__file__).parents[1]
 STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
+    _PAGES / "shell" / "history.css",
     _PAGES / "compare" / "page.css",
     _PAGES / "annotate" / "page.css",
     _PAGES / "benchmarks" / "page.css",
 )
 """In loading order."""
+PRINT_STYLE_SHEET = _PAGES / "shell" / "print.css"
+"""For paper. It goes into the head of the page: Gradio would let the rules of its `@media` reach its own part only."""
 ADMIN_STYLE_SHEET = _PAGES / "admin" / "page.css"
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]

@@ -1,13 +1,19 @@
 """A trace as JSON and as Markdown, with texts that would like to be more than text."""
 
+import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
-from m1app.runs.trace_export import trace_json, trace_markdown
+from m1app import __version__
+from m1app.runs.sweep_markdown import sweep_markdown
+from m1app.runs.trace_export import trace_json
+from m1app.runs.trace_markdown import trace_markdown
 from storage.traces.records import SegmentKind, TraceState
+from tests.m1app.runs.sweep_samples import PASS, SNAPSHOT, SWEEP, a_checkpoint
 from tests.m1app.runs.trace_samples import COMPLETED, HOSTILE, RUNNING, a_question, a_trace, segment
 
 PROMISED = {
@@ -76,6 +82,10 @@ def test_json_gives_every_text_back_unchanged(text: str) -> None:
     assert (read["question"], read["segments"][0]["text"]) == (text, text)
 
 
+def lines_of(text: str) -> str:
+    return text.replace("\r\n", "\n") + "\n"
+
+
 def _tokens(markdown: str) -> list[Any]:
     return MarkdownIt("commonmark").enable("table").parse(markdown)
 
@@ -93,8 +103,12 @@ def test_markdown_shows_question_thinking_answer_verdict_and_settings() -> None:
     fences = [token.content for token in _tokens(markdown) if token.type == "fence"]
     assert fences == [
         "Which gland makes cortisol?\nA. Adrenal\nB. Thyroid\n",
-        "The adrenal cortex Wait, yes.\n",
+        "The adrenal cortex\n",
+        " Wait\n",
+        ", yes.\n",
+        "<|im_start|>answer\nFinal Answer:\n",
         " A\n",
+        "<|im_start|>user\n\n",
     ]
     outside = _text_outside_fences(markdown)
     for expected in (
@@ -103,18 +117,79 @@ def test_markdown_shows_question_thinking_answer_verdict_and_settings() -> None:
         "8 of 1,024 tokens",
         "Verdict: A, right",
         "smollm2-135m",
+        "Thinking ended: the budget was used up.",
+        "2026-03-01T09:30:00+00:00",
+        f"m1app {__version__}",
+        "256 tokens",
     ):
         assert expected in outside
+
+
+def headings(markdown: str) -> list[str]:
+    tokens = _tokens(markdown)
+    return [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
+
+
+def test_markdown_says_who_wrote_each_part() -> None:
+    assert headings(trace_markdown(COMPLETED)) == [
+        f"Trace {COMPLETED.id}",
+        "Question",
+        "Thinking (8 of 1,024 tokens)",
+        "Round 1: the model (4 tokens, natural stop)",
+        "Force round 1: inserted by the app (1 token)",
+        "Round 2: the model (3 tokens, token limit)",
+        "Answer",
+        "Closing: inserted by the app (6 tokens)",
+        "The model (1 token, natural stop)",
+        "Option probabilities at the end of thinking",
+        "Settings",
+        "Prompt (from the app, not the model)",
+    ]
+
+
+def rows_of(markdown: str) -> list[list[str]]:
+    """The cells of every table row."""
+    found: list[list[str]] = []
+    tokens = _tokens(markdown)
+    for before, token in itertools.pairwise(tokens):
+        if token.type == "tr_open":
+            found.append([])
+        elif token.type == "inline" and before.type in ("td_open", "th_open"):
+            found[-1].append("".join(child.content for child in token.children))
+    return found
+
+
+def test_markdown_has_the_probabilities_of_the_options_as_a_table() -> None:
+    rows = rows_of(trace_markdown(COMPLETED))
+    assert rows[0][:2] == ["Option", "Probability"]
+    assert rows[1:4] == [["A", "62.5%", "chosen, target"], ["B", "25.0%", ""], ["no option", "12.5%", ""]]
+    wrong = rows_of(trace_markdown(a_trace(answer_letter="B", is_correct=False)))
+    assert [row[2] for row in wrong[1:3]] == ["target", "chosen"]
+    assert "Option" not in headings(trace_markdown(a_trace(option_probabilities=None)))
+
+
+def test_a_name_and_tags_are_exported_and_act_as_nothing() -> None:
+    named = a_trace(name="*Wrist* <b>", tags=("a|b", "[t](https://leak.example)"))
+    markdown = trace_markdown(named)
+    assert {token.type for token in _all_tokens(markdown)} & {"html_inline", "em_open", "link_open"} == set()
+    shown = _text_outside_fences(markdown)
+    assert "*Wrist* <b>" in shown
+    assert "Tags: a|b, [t](https://leak.example)" in shown
+    content = trace_json(named)
+    assert (content["name"], content["tags"]) == (named.name, list(named.tags))
+    assert (trace_json(COMPLETED)["name"], trace_json(COMPLETED)["tags"]) == (None, [])
 
 
 @pytest.mark.parametrize("text", FENCE_BREAKERS)
 def test_no_text_of_a_trace_acts_as_markdown(text: str) -> None:
     trace = a_trace(
         question=a_question(stem=text, options={"A": text, "B": "b"}),
-        segments=(segment(SegmentKind.THINK, text), segment(SegmentKind.ANSWER, text)),
+        segments=tuple(replace(each, text=text) for each in COMPLETED.segments),
+        prompt_text=text,
     )
     markdown = trace_markdown(trace)
     assert [t.type for t in _tokens(markdown)] == [t.type for t in _tokens(trace_markdown(COMPLETED))]
+    assert [t.content for t in _tokens(markdown) if t.type == "fence"][1:] == [lines_of(text)] * 6
     assert "leak" not in _text_outside_fences(markdown)
 
 
@@ -124,7 +199,7 @@ def test_what_an_engine_says_of_itself_does_not_act_as_markdown_either(field: st
     markdown = trace_markdown(a_trace(**{field: name}))
     types = {token.type for token in _all_tokens(markdown)}
     assert not types & {"html_inline", "html_block", "image", "link_open", "code_inline", "em_open"}
-    assert sum(token.type == "heading_open" for token in _tokens(markdown)) == 5
+    assert len(headings(markdown)) == len(headings(trace_markdown(COMPLETED)))
     cells = [token.children for token in _tokens(markdown) if token.type == "inline" and token.children]
     shown = ["".join(child.content for child in children) for children in cells]
     assert any(name.replace("\n", " ") in text for text in shown)
@@ -148,6 +223,8 @@ def test_markdown_of_a_trace_that_has_just_begun_is_whole() -> None:
     markdown = trace_markdown(RUNNING)
     assert "thinking ended | not yet" in markdown
     assert [t.type for t in _tokens(markdown)].count("fence") == 3
+    assert "Thinking ended: not yet." in markdown
+    assert "The model (no answer yet)" in markdown
 
 
 def test_the_words_that_a_letter_rests_on_are_exported_with_their_place_and_rule() -> None:
@@ -159,7 +236,39 @@ def test_the_words_that_a_letter_rests_on_are_exported_with_their_place_and_rule
         "end": 2,
         "strict_version": 2,
     }
-    assert "The letter rests on the rule `stated: final answer (en)`:" in trace_markdown(read)
+    assert "The letter rests on the rule “stated: final answer (en)”:" in trace_markdown(read)
     assert trace_json(a_trace())["letter_basis"] is None
     unread = trace_json(a_trace(letter_rule="no_answer", strict_version=2))["letter_basis"]
     assert (unread["rule"], unread["words"], unread["start"]) == ("no_answer", None, None)
+
+
+def test_markdown_of_a_sweep_has_grid_thinking_answers_flips_and_settings() -> None:
+    markdown = sweep_markdown(SNAPSHOT)
+    assert [row for row in rows_of(markdown) if row[0] in ("Rounds", "0", "1")] == [
+        ["Rounds", "8 tokens", "16 tokens", "32 tokens"],
+        ["0", "B-", "A+", "A+"],
+        ["1", "B-", "A+", "B-"],
+    ]
+    fences = [token.content for token in _tokens(markdown) if token.type == "fence"]
+    assert "No, the adrenal cortex makes it.\n" in fences
+    for kept in PASS.checkpoints:
+        assert f"{kept.text}\n" in fences
+    for part in PASS.trace.segments:
+        assert f"{part.text}\n" in fences
+    assert any(heading.startswith("Round 1: the model") for heading in headings(markdown))
+    shown = _text_outside_fences(markdown)
+    for expected in ("Target: A", "separate runs of every cell", SWEEP.id, f"m1app {__version__}"):
+        assert expected in shown
+
+
+@pytest.mark.parametrize("text", FENCE_BREAKERS)
+def test_no_text_of_a_sweep_acts_as_markdown(text: str) -> None:
+    def with_text(new: str) -> str:
+        trace = replace(PASS.trace, segments=(segment(SegmentKind.THINK, new, 8),), model=new or "m", error=new or "e")
+        run = replace(PASS, trace=trace, checkpoints=(a_checkpoint(((8, 0),), 8, 2, text=new, error=new or "e"),))
+        sweep = replace(SWEEP, name=new or "n", tags=(new or "t",), error=new or "e", question=a_question(stem=new))
+        return sweep_markdown(replace(SNAPSHOT, sweep=sweep, passes=(run,)))
+
+    assert [t.type for t in _tokens(with_text(text))] == [t.type for t in _tokens(with_text("plain"))]
+    allowed = {token.type for token in _all_tokens(with_text("plain"))} | {"softbreak", "text_special"}
+    assert {token.type for token in _all_tokens(with_text(text))} <= allowed

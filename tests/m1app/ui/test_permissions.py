@@ -45,6 +45,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/traces/{trace_id}.md"): READ,
     ("GET", "/sweeps/{sweep_id}.json"): READ,
     ("GET", "/sweeps/{sweep_id}.csv"): READ,
+    ("GET", "/sweeps/{sweep_id}.md"): READ,
     **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
     **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
     ("GET", "/benchmark-runs/{run_id}/tags.{ending}"): READ,
@@ -84,16 +85,17 @@ FORM = {
         "AdvancedForm.offer_profiles.<locals>.offered",
     )
 }
-HISTORY = {"_on_discard": Event(ASK, {"id": ID}), "_on_restore": Event(ASK, {"id": ID})}
+HISTORY = {
+    **{f"RunHistory._on_{name}": Event() for name in ("search", "more", "refresh", "shown")},
+    **{f"RunHistory._on_{name}": Event(ASK, {"id": ID}) for name in ("discard", "restore")},
+    "RunHistory._on_rename": Event(ASK, {"id": ID, "name": "x", "tags": "y"}),
+}
 EVENTS: dict[str, dict[str, Event]] = {
     "": {
         **HEADER,
         **FORM,
-        **{f"ProbePage.{name}": event for name, event in HISTORY.items()},
-        **{
-            f"ProbePage._{name}": Event()
-            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more")
-        },
+        **HISTORY,
+        **{f"ProbePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open")},
         "ProbePage._on_run": Event(ASK),
         "ProbePage._on_run_anyway": Event(ASK),
         "ProbePage._on_again": Event(ASK, is_sent=False),
@@ -102,11 +104,8 @@ EVENTS: dict[str, dict[str, Event]] = {
     "/compare": {
         **HEADER,
         **FORM,
-        **{f"ComparePage.{name}": event for name, event in HISTORY.items()},
-        **{
-            f"ComparePage._{name}": Event()
-            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more", "on_estimate")
-        },
+        **HISTORY,
+        **{f"ComparePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open", "on_estimate")},
         "CompareForm.fill_with_example": Event(),
         "ComparePage._on_run": Event(ASK),
         "ComparePage._on_run_anyway": Event(ASK),

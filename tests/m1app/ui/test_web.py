@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from m1app.bootstrap import Services, build_services
+from m1app.file_names import slug
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.database import Database
@@ -93,7 +94,9 @@ def test_static_files_have_them_too(client: httpx2.Client) -> None:
 def test_streamed_answers_have_them_and_carry_hostile_text_as_data(client: httpx2.Client) -> None:
     search = next(d for d in client.get("/config").json()["dependencies"] if d["api_name"] == "_on_search")
     session = {"session_hash": "abcdefg"}
-    joined = client.post("/gradio_api/queue/join", json={"data": ["", "", "", ""], "fn_index": search["id"], **session})
+    joined = client.post(
+        "/gradio_api/queue/join", json={"data": ["", "", "", "", "newest", None], "fn_index": search["id"], **session}
+    )
     assert joined.status_code == 200
     assert_secured(joined)
     with client.stream("GET", "/gradio_api/queue/data", params=session) as response:
@@ -197,10 +200,15 @@ def test_page_names_no_other_machine_to_load_from(client: httpx2.Client) -> None
         assert attribute not in page
 
 
+def _name_of(trace: Trace) -> str:
+    question = slug(trace.question.stem)
+    return f"{trace.created_at:%Y-%m-%d} img src x m 1024 tokens 1 round {question} {trace.id[:8]}"
+
+
 def test_a_trace_is_downloaded_as_json_with_every_text_as_it_is(client: httpx2.Client, trace: Trace) -> None:
     response = client.get(f"/traces/{trace.id}.json")
     assert response.headers["content-type"] == "application/json"
-    assert response.headers["content-disposition"] == f'attachment; filename="m1-trace-{trace.id}.json"'
+    assert response.headers["content-disposition"] == f'attachment; filename="{_name_of(trace)}.json"'
     assert_secured(response)
     content = response.json()
     assert (content["trace_id"], content["question"], content["options"]["A"]) == (trace.id, HOSTILE, HOSTILE)
@@ -216,7 +224,7 @@ def test_a_trace_is_downloaded_as_markdown_in_which_nothing_acts(client: httpx2.
     tokens = MarkdownIt("commonmark").enable("table").parse(response.text)
     types = {inner.type for token in tokens for inner in (token, *(token.children or ()))}
     assert not types & {"html_inline", "html_block", "image", "link_open"}
-    assert [token.content for token in tokens if token.type == "fence"][1:] == [HOSTILE + "\n"] * 2
+    assert [token.content for token in tokens if token.type == "fence"][1:3] == [HOSTILE + "\n"] * 2
 
 
 @pytest.mark.parametrize("name", [UNKNOWN, "x", "%00", "..%2f..%2fetc%2fpasswd", "%ED%A0%80", "a" * 3000, "<b>"])

@@ -44,7 +44,9 @@ def client(services: Services, run: BenchmarkRun) -> Iterator[httpx2.Client]:
 
 def test_csv_has_a_row_for_every_result_and_no_formula(client: httpx2.Client, run: BenchmarkRun) -> None:
     answer = client.get(f"/benchmark-runs/{run.id}.csv")
-    assert answer.headers["content-disposition"] == f'attachment; filename="m1-benchmark-{run.id}.csv"'
+    assert answer.headers["content-disposition"] == (
+        f'attachment; filename="{run.created_at:%Y-%m-%d} benchmark {run.name} {run.id[:8]}.csv"'
+    )
     assert_secured(answer)
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
     assert len(rows) == 7 * 3 * 2

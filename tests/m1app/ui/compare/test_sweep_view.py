@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut, SweepSnapshot, cell_readings
+from m1app.runs.sweeps import RunningSweep
 from m1app.ui.compare.history_view import history_value
 from m1app.ui.compare.sweep_columns_view import MAX_COLUMNS_AT_FIRST, columns_value
 from m1app.ui.compare.sweep_view import FlipMemory, account, cell_key, charts_value, shown_first, view_value
@@ -296,19 +297,29 @@ def test_a_row_of_the_history_holds_what_the_list_shows() -> None:
         state=TraceState.STOPPED,
         tokens_generated=1200,
         tokens_if_separate=9,
+        name="Ward",
+        tags=("one", HOSTILE),
+        owner="host:1",
+        updated_at=BEGUN,
     )
     (row,) = history_value([summary], is_filtered=False)["rows"]
     assert row == {
         "id": "s" * 32,
         "begun": "2026-03-01T09:30:00+00:00",
         "stem": HOSTILE,
+        "name": "Ward",
+        "tags": ["one", HOSTILE],
         "models": "a, b",
         "budgets": "64 1,024",
         "rounds": "0 2",
         "passes": 3,
         "tokens": 1200,
         "state": "Stopped",
+        "share": None,
     }
+    running = RunningSweep(replace(summary, state=TraceState.RUNNING), cells_answered=6)
+    (row,) = history_value([], is_filtered=True, running=[running])["running"]
+    assert (row["state"], row["share"]) == ("Running, 6 of 24 cells", 0.25)
 
 
 @pytest.mark.parametrize(("is_filtered", "words"), [(False, "No sweeps yet"), (True, "Clear the search")])
