@@ -135,6 +135,10 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         if error := next(filter(None, errors), ""):
             raise PassFailed(error)
 
+    def answer_now(self) -> bool:
+        """End the thinking of every running pass, whose open cells are answered where it ends."""
+        return any([each.answer_now() for each in self.passes])
+
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state and numbers."""
         self._sweep = replace(self.snapshot().sweep, state=state, error=error)

@@ -24,6 +24,7 @@ from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
 from m1app.runs.totals import RunTotals
 from m1app.runs.unkept import REMEMBERED_SECONDS, unkept_question, unkept_trace
 from models.errors import ModelsError
+from models.thinking.early_exit import EarlyExit
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
 from storage.database import Database, Session
@@ -63,6 +64,7 @@ class ProbeService:
             quota=quota,
         )
         self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
+        self.answer_now = needs(Permission.ASK)(self._runs.answer_now_for_person)
         self.get = needs(Permission.READ)(self._runs.get)
         self.follow = needs(Permission.READ)(self._runs.follow)
         self.aclose = self._runs.aclose
@@ -106,7 +108,8 @@ class ProbeService:
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is called while the trace is being stored: a commit takes as long as a first token.
-        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
+        exits = EarlyExit()
+        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings, exits))
 
         def store(session: Session) -> Trace:
             begun = self._stored_start(session, plan) if is_kept else self._unstored_start(session, plan)
@@ -118,7 +121,8 @@ class ProbeService:
         except BaseException:
             await events.aclose()
             raise
-        probe = LiveProbe(LiveTrace(trace, started_at), plan, events, self._database, is_kept=is_kept)
+        live = LiveTrace(trace, started_at)
+        probe = LiveProbe(live, plan, events, self._database, early_exit=exits, is_kept=is_kept)
         self._runs.start(probe)
         return probe.snapshot()
 
@@ -181,7 +185,14 @@ class LiveProbe(LiveRun[Trace]):
     """One running probe."""
 
     def __init__(
-        self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database, *, is_kept: bool = True
+        self,
+        trace: LiveTrace,
+        plan: PassPlan,
+        events: "PrimedEvents",
+        database: Database,
+        *,
+        early_exit: EarlyExit,
+        is_kept: bool = True,
     ) -> None:
         super().__init__(trace.id, trace.changes)
         self.is_kept = is_kept
@@ -190,6 +201,7 @@ class LiveProbe(LiveRun[Trace]):
         self.trace = trace
         self._plan = plan
         self._events = events
+        self._early_exit = early_exit
         self._database = database
         self._probabilities: OptionProbabilities | None = None
         self._outcome: TraceOutcome | None = None
@@ -222,6 +234,13 @@ class LiveProbe(LiveRun[Trace]):
         if letters and self._plan.request.asks_probabilities:
             # Optional; the answer counts without it.
             self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
+
+    def answer_now(self) -> bool:
+        """End the thinking; False if it has ended."""
+        if not self.trace.is_thinking:
+            return False
+        self._early_exit.ask()
+        return True
 
     def end(self, state: TraceState, error: str) -> None:
         """Score the answer and set the outcome; only a complete answer gets a verdict."""

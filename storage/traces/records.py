@@ -34,6 +34,8 @@ class ThinkingFinishReason(StrEnum):
     """The model stopped and no force round was left."""
     BUDGET = "budget"
     """The thinking budget was spent."""
+    EARLY_EXIT = "early_exit"
+    """A person had the model answer before the budget was spent."""
     STOPPED = "stopped"
     """Stopped by a user."""
     FAILED = "failed"

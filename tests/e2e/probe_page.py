@@ -41,6 +41,7 @@ class ProbePage:
         self.library = page.locator("#library input")
         self.run = page.locator("#run")
         self.stop = page.locator("#stop")
+        self.answer_now = page.locator("#answer-now")
         self.again = page.locator("#again")
         self.new = page.locator("#new")
         self.message = page.locator("#message")

@@ -66,11 +66,28 @@ class CompareForm:
             elem_id="compare-models",
         )
         with gr.Row():
-            self.passes = gr.Slider(1, MAX_PASSES, value=1, step=1, label="Passes", min_width=120)
-            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=120)
+            self.passes = gr.Slider(
+                1, MAX_PASSES, value=1, step=1, label="Passes", min_width=120, elem_id="compare-passes"
+            )
+            self.temperature = gr.Slider(
+                0, 2, value=0, step=0.05, label="Temperature", min_width=120, elem_id="compare-temperature"
+            )
             self.seed = gr.Textbox(
                 label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
             )
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        own = {
+            "budgets": ("compare-own-budgets", "compare-budgets"),
+            "thinking_budget": ("compare-own-budgets", "compare-budgets"),
+            "force_rounds": ("compare-rounds",),
+            "passes": ("compare-passes",),
+            "temperature": ("compare-temperature",),
+            "seed": ("compare-seed",),
+        }
+        return {**self.boxes.fields, **self.advanced.fields, **own}
 
     @property
     def inputs(self) -> list[gr.components.Component]:

@@ -90,6 +90,8 @@ def _ended(reading: CellReading) -> str:
         return "not reached" if reading.state is CellState.MISSING else "not reached yet"
     if reading.finish is ThinkingFinishReason.NATURAL:
         return f"stopped naturally at {reading.cut_tokens:,} tokens"
+    if reading.finish is ThinkingFinishReason.EARLY_EXIT:
+        return f"closed by a person at {reading.cut_tokens:,} tokens"
     return f"cut at {reading.cut_tokens:,} tokens"
 
 

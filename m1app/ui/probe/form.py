@@ -41,10 +41,20 @@ class ProbeForm:
                 DEFAULT_BUDGET_TOKENS, label="Exact tokens", precision=0, min_width=90, scale=1, elem_id="budget"
             )
         with gr.Row():
-            self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
-            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=140)
+            self.rounds = gr.Slider(
+                0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140, elem_id="rounds"
+            )
+            self.temperature = gr.Slider(
+                0, 2, value=0, step=0.05, label="Temperature", min_width=140, elem_id="temperature"
+            )
         self.advanced = AdvancedForm(profiles)
         self._wire_budget()
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        own = {"thinking_budget": "budget", "force_rounds": "rounds", "temperature": "temperature", "seed": "seed"}
+        return {**self.boxes.fields, **self.advanced.fields, **{name: (each,) for name, each in own.items()}}
 
     @property
     def inputs(self) -> list[gr.components.Component]:

@@ -13,6 +13,7 @@ from m1app.runs.probe_request import request_of
 from m1app.ui.probe.form import ProbeForm
 from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from m1app.ui.probe.trace_view import pane_value
+from m1app.ui.question.form_message import KEYS_HINT, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
@@ -43,14 +44,7 @@ class ProbePage:
                     "be annotated, and is lost if the app restarts.",
                     elem_id="unkept",
                 )
-                with gr.Row():
-                    self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
-                    self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
-                    self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
-                    self._new = gr.Button("New question", elem_id="new", min_width=90)
-                gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
-                self._message = text_block("message")
-                self._anyway = run_anyway_button("run-anyway")
+                self._build_actions()
             with gr.Column(scale=7, min_width=340):
                 self._pane = page_component("probe/trace_pane", element_id="trace-pane")
                 self._explanation = text_block("explanation")
@@ -60,6 +54,19 @@ class ProbePage:
         header.wire(
             loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
         )
+
+    def _build_actions(self) -> None:
+        """What stays in view however long the form is: the buttons, and why nothing was run."""
+        with gr.Column(elem_classes="m1-actions-bar"):
+            self._message = FormMessage("message", self._form.fields)
+            self._anyway = run_anyway_button("run-anyway")
+            with gr.Row():
+                self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
+                self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
+                self._answer_now = gr.Button("Answer now", elem_id="answer-now", interactive=False, min_width=90)
+                self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
+                self._new = gr.Button("New question", elem_id="new", min_width=90)
+            gr.HTML(KEYS_HINT, elem_classes="m1-hint m1-keys", apply_default_css=False)
 
     def _build_history(self) -> None:
         gr.HTML("<h2>History</h2>", apply_default_css=False)
@@ -91,6 +98,7 @@ class ProbePage:
         opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
+        self._answer_now.click(self._on_answer_now, self._trace_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
@@ -131,7 +139,7 @@ class ProbePage:
         yield {
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
         }
         try:
             *typed, is_unkept = values
@@ -201,6 +209,7 @@ class ProbePage:
         controls: Updates = {
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
             self._again: gr.update(interactive=True),
         }
         try:
@@ -214,6 +223,9 @@ class ProbePage:
     async def _on_stop(self, trace_id: str) -> None:
         # Async, to stay on the run's event loop: a plain function would run in a thread.
         self._services.probe.stop(trace_id)
+
+    async def _on_answer_now(self, trace_id: str) -> None:
+        self._services.probe.answer_now(trace_id)
 
     async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
         return await self._history_updates(text, state, verdict, model)
@@ -248,7 +260,8 @@ class ProbePage:
 
     @property
     def _controls(self) -> list[gr.components.Component]:
-        return [self._run, self._anyway, self._stop, self._again, self._message, self._explanation]
+        buttons = [self._run, self._anyway, self._stop, self._answer_now, self._again]
+        return [*buttons, self._message.component, self._explanation]
 
     def _running(self, trace_id: str) -> Updates:
         return {
@@ -256,15 +269,17 @@ class ProbePage:
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
             self._stop: gr.update(interactive=True),
+            self._answer_now: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
             self._explanation: gr.update(visible=False),
         }
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            **self._message.of(error),
             self._anyway: gr.update(visible=may_run_anyway(error)),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
         }

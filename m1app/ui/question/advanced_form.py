@@ -23,8 +23,16 @@ class AdvancedForm:
         """
         with gr.Accordion("Advanced", open=False):
             with gr.Row():
-                self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)
-                self.answer_cap = gr.Number(answer_cap_tokens, label="Answer cap (tokens)", precision=0, min_width=120)
+                self.top_p = gr.Slider(
+                    0.05, 1, value=1, step=0.05, label="Top-p", min_width=140, elem_id=f"{id_prefix}top-p"
+                )
+                self.answer_cap = gr.Number(
+                    answer_cap_tokens,
+                    label="Answer cap (tokens)",
+                    precision=0,
+                    min_width=120,
+                    elem_id=f"{id_prefix}answer-cap",
+                )
                 # A trace may name a profile that has been removed from the choice.
                 self.profile = gr.Dropdown(
                     _profile_choices(profiles),
@@ -56,6 +64,12 @@ class AdvancedForm:
 
         for occasion in occasions:
             occasion(offered, None, self.profile, **QUIET)
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        names = ("top_p", "answer_cap", "profile", "system_prompt")
+        return {name: (str(each.elem_id),) for name, each in zip(names, self.inputs, strict=True)}
 
     @property
     def inputs(self) -> list[gr.components.Component]:

@@ -76,6 +76,12 @@ class QuestionForm:
             render=False,
         )
 
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the boxes by the field that an error names. Options may also stand below the question."""
+        question, options, target = (str(box.elem_id) for box in self.texts)
+        return {"question": (question,), "options": (options, question), "target": (target, question)}
+
     def place_target(self) -> None:
         """Place the target's box here."""
         self.target.render()  # type: ignore[no-untyped-call]  # Gradio's method has no annotation.

@@ -94,6 +94,7 @@ EVENTS: dict[str, dict[str, Event]] = {
         "ProbePage._on_run_anyway": Event(ASK),
         "ProbePage._on_again": Event(ASK, is_sent=False),
         "ProbePage._on_stop": Event(ASK),
+        "ProbePage._on_answer_now": Event(ASK),
     },
     "/compare": {
         **HEADER,
@@ -109,6 +110,7 @@ EVENTS: dict[str, dict[str, Event]] = {
         "ComparePage._on_again": Event(ASK, is_sent=False),
         "ComparePage._on_resume": Event(ASK),
         "ComparePage._on_stop": Event(ASK),
+        "ComparePage._on_answer_now": Event(ASK),
     },
     "/annotate": {**HEADER, **{f"AnnotatePage._on_{name}": Event() for name in ("ask", "summary", "compute", "load")}},
     "/benchmarks": {**HEADER, "BenchmarksPage._on_ask": Event()},
