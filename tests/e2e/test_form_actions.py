@@ -72,7 +72,7 @@ def test_a_refused_probe_says_why_in_view_and_leads_to_the_field(tab: Page, app:
 
 def test_compare_can_be_run_and_stopped_wherever_it_is_scrolled(tab: Page, app: RunningApp) -> None:
     compare = OpenComparePage(tab, app.url).open()
-    for place in ("#compare-library", "#compare-advanced-end, #compare-seed", "#sweep-history"):
+    for place in ("#compare-library", "#compare-seed", "#sweep-history"):
         tab.locator(place).first.evaluate("e => e.scrollIntoView()")
         assert is_uncovered(compare.run) and is_uncovered(compare.stop) and is_uncovered(compare.answer_now)
     compare.question.fill("Why?")
@@ -88,7 +88,7 @@ def test_compare_can_be_run_and_stopped_wherever_it_is_scrolled(tab: Page, app: 
 
 def test_admin_forms_show_their_buttons_and_what_is_wrong_without_scrolling(tab: Page, app: RunningApp) -> None:
     admin = OpenAdminPage(tab, app.url).open()
-    admin.choose_tab("Launch")
+    admin.tab("New benchmark")
     expect(admin.start).to_be_visible()
     assert is_uncovered(admin.start)
     admin.own_budgets.fill("1,024")

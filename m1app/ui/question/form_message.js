@@ -35,7 +35,7 @@ function unfold(field) {
  * @param {HTMLElement} field
  */
 function leadTo(field) {
-  field.scrollIntoView({ block: "nearest" });
+  field.scrollIntoView({ block: "center" });
   const box = boxOf(field);
   if (!box) return;
   box.setAttribute("aria-invalid", "true");
