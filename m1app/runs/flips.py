@@ -20,6 +20,8 @@ from storage.traces.records import Checkpoint
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _STATEMENTS = (How.BOXED, How.FIELD, How.STATED, How.MARKED)
 """A mere mention is none, nor is an option by itself on a line, as in a list of them."""
+_MOST_READ = 200
+"""Sentences that are read for one flip, back from where the answer changed: reading one takes about a millisecond."""
 
 Span = tuple[int, int]
 """Start and end in the thinking text, in code points."""
@@ -103,6 +105,7 @@ class _Thinking:
     def __init__(self, run: PassSnapshot) -> None:
         self._text = run.trace.thinking_text
         self._options: Mapping[str, str] = run.trace.question.options
+        self._names_option = _option_names(self._options)
         self._spans = _sentences(self._text)
         self._begins, self._ends = zip(*self._spans, strict=True) if self._spans else ((), ())
 
@@ -132,7 +135,8 @@ class _Thinking:
     def _stated(self, spans: Sequence[Span], letter: str) -> Span | None:
         """The sentence that first states what is stated from then on; None if the last statement is another one."""
         found = None
-        for start, end in reversed(spans):
+        naming = [(a, b) for a, b in spans if self._names_option.search(self._text, a, b)]
+        for start, end in naming[: -_MOST_READ - 1 : -1]:
             if (stated := self._statement(self._text[start:end])) == letter:
                 found = (start, end)
             elif stated is not None:
@@ -180,6 +184,14 @@ def _largest_move(points: Sequence[Checkpoint]) -> _Move | None:
 
 def _probability(kept: Checkpoint, letter: str | None) -> float | None:
     return (kept.option_probabilities or {}).get(letter or "")
+
+
+def _option_names(options: Mapping[str, str]) -> re.Pattern[str]:
+    """What a sentence that states an answer has at least: a letter by itself, or the longest word of an option."""
+    letters = "".join(map(re.escape, options)) + "".join(each.lower() for each in options if each not in "AI")
+    words = {max(found, key=len) for text in options.values() if (found := re.findall(r"\w+", text))}
+    any_word = "|".join(map(re.escape, sorted(words))) or r"(?!)"
+    return re.compile(rf"(?<!\w)[{letters or ' '}](?!\w)|(?i:{any_word})")
 
 
 def _sentences(text: str) -> list[Span]:
