@@ -1,7 +1,6 @@
 """The Compare page with a large sweep: `python -m benchmarks.compare_columns`.
 
-A real browser opens a stored sweep of 108 cells and 3 passes, shows the columns of all 324, and scrolls through them. Every
-cell has a cut of its own, and the thinking is as long as the largest budget allows.
+A real browser opens a stored sweep of 108 cells and 3 passes, shows the columns of all 324, and scrolls through them.
 """
 
 import argparse

@@ -107,7 +107,7 @@ class _Thinking:
         self._options: Mapping[str, str] = run.trace.question.options
         self._names_option = _option_names(self._options)
         self._spans = _sentences(self._text)
-        self._begins, self._ends = zip(*self._spans, strict=True) if self._spans else ((), ())
+        self._begins, self._ends = [start for start, _ in self._spans], [end for _, end in self._spans]
 
     def place(self, points: Sequence[Checkpoint]) -> _Place:
         """What to read about a flip.

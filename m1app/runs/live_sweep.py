@@ -137,7 +137,8 @@ class LiveSweep(LiveRun[SweepSnapshot]):
 
     def answer_now(self) -> bool:
         """End the thinking of every running pass, whose open cells are answered where it ends."""
-        return any([each.answer_now() for each in self.passes])
+        # All of them, also after the first that does.
+        return sum(each.answer_now() for each in self.passes) > 0
 
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state and numbers."""

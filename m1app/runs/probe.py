@@ -19,6 +19,7 @@ from m1app.runs.live_run import LiveRun
 from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start, may_be_alive
+from m1app.runs.pace import Pace, pace_of
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
 from m1app.runs.totals import RunTotals
@@ -36,6 +37,8 @@ from storage.traces.repository import TraceRepository
 _log = logging.getLogger(__name__)
 
 MAX_RUNNING = 256
+_RATES_READ = 500
+"""Latest traces among which those of a model are looked for."""
 
 
 class ProbeService:
@@ -161,6 +164,12 @@ class ProbeService:
     async def models(self) -> Sequence[str]:
         """Models that produced traces."""
         return await self._database.read(lambda s: TraceRepository(s).models())
+
+    @needs(Permission.READ)
+    async def pace(self, model: str) -> Pace | None:
+        """How fast a model has generated in its latest runs on its engine; None before any."""
+        rates = await self._database.read(lambda s: list(TraceRepository(s).recent_rates(_RATES_READ)))
+        return pace_of(rates, *self._planner.served_by(model))
 
     def mark_interrupted(self, *, is_at_start: bool) -> int:
         """Mark running traces whose process is gone and return their number; blocks.

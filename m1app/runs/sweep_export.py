@@ -88,7 +88,8 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
             marks = (_mark(of_cell[Cell(budget, rounds)]) for budget in sweep.budgets)
             lines.append(f"{rounds:>6} |        " + " ".join(f"{mark:>8}" for mark in marks))
         lines += [
-            f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence} [{flip.basis.value}]"
+            f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence} "
+            f"[{flip.basis.value}]"
             for flip in flips(run)
         ]
     lines.append(

@@ -1,4 +1,4 @@
-"""A person's wish that a model ends its thinking now and answers: the thinking is closed as if its budget were spent."""
+"""A person's wish that a model ends its thinking now and answers, as if its budget were spent."""
 
 import asyncio
 from collections.abc import AsyncIterator

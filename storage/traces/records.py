@@ -211,6 +211,18 @@ class Trace(NewTrace):
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredRate:
+    """How fast one trace was generated."""
+
+    model: str
+    engine_name: str
+    is_pass: bool
+    """Whether it is a pass of a sweep."""
+    tokens_per_second: float
+    """Above 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Progress of a running trace. One marked interrupted becomes running again."""
 

@@ -44,6 +44,7 @@ class ProbePage:
         self.answer_now = page.locator("#answer-now")
         self.again = page.locator("#again")
         self.new = page.locator("#new")
+        self.estimate = page.locator("#estimate")
         self.message = page.locator("#message")
         self.explanation = page.locator("#explanation")
         self.search = page.locator("#search").locator("input, textarea")

@@ -87,7 +87,7 @@ class ComparePage:
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
         self._answer_now.click(self._on_answer_now, self._sweep_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
-        self._view.example(form.fill_with_example, None, form.boxes.filled, **QUIET)
+        self._view.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         for knob in form.costing:
@@ -212,12 +212,12 @@ class ComparePage:
     async def _on_answer_now(self, sweep_id: str) -> None:
         self._services.sweeps.answer_now(sweep_id)
 
-    def _on_estimate(self, *values: Any) -> str:
+    async def _on_estimate(self, *values: Any) -> str:
         try:
-            request = self._form.read(values)
-            return escaped(
-                estimate_text(request, self._services.sweeps.estimate(request, has_options=bool(request.options)))
-            )
+            request = await asyncio.to_thread(self._form.read, values)
+            tokens = self._services.sweeps.estimate(request, has_options=bool(request.options))
+            paces = {model: await self._services.probe.pace(model) for model in request.models or ("",)}
+            return escaped(estimate_text(request, tokens, paces))
         except ProbeRefused as exc:
             return escaped(str(exc))
         except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run

@@ -10,7 +10,7 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.runs.probe_request import request_of
-from m1app.ui.probe.form import ProbeForm
+from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from m1app.ui.probe.trace_view import pane_value
 from m1app.ui.question.form_message import KEYS_HINT, FormMessage
@@ -46,7 +46,7 @@ class ProbePage:
                 )
                 self._build_actions()
             with gr.Column(scale=7, min_width=340):
-                self._pane = page_component("probe/trace_pane", element_id="trace-pane")
+                self._pane = page_component("probe/trace_pane", element_id="trace-pane", events=("example",))
                 self._explanation = text_block("explanation")
         self._build_history()
         self._trace_id = gr.State("")
@@ -60,6 +60,7 @@ class ProbePage:
         with gr.Column(elem_classes="m1-actions-bar"):
             self._message = FormMessage("message", self._form.fields)
             self._anyway = run_anyway_button("run-anyway")
+            self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="estimate", apply_default_css=False)
             with gr.Row():
                 self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
                 self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
@@ -100,6 +101,10 @@ class ProbePage:
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
         self._answer_now.click(self._on_answer_now, self._trace_id, None, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
+        self._pane.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
+        for knob in form.costing:
+            knob.change(self._on_estimate, form.costing, self._estimate, trigger_mode="always_last", **QUIET)
+        demo.load(self._on_estimate, form.costing, self._estimate, **QUIET)
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         self._wire_history()
@@ -109,7 +114,9 @@ class ProbePage:
         """After `event`, stream the chosen trace, then reset the controls and refresh the history."""
         # The pane is the stream's only output, because Gradio processes every output for each frame.
         follow = event.then(self._follow, self._trace_id, self._pane, **STREAMED)
-        follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
+        over = follow.then(self._on_over, self._trace_id, [*self._controls, *self._history_outputs], **QUIET)
+        # The run that has ended is one more measurement.
+        over.then(self._on_estimate, self._form.costing, self._estimate, **QUIET)
         return follow
 
     def _wire_history(self) -> None:
@@ -223,6 +230,13 @@ class ProbePage:
     async def _on_stop(self, trace_id: str) -> None:
         # Async, to stay on the run's event loop: a plain function would run in a thread.
         self._services.probe.stop(trace_id)
+
+    async def _on_estimate(self, model: Any, budget: Any, answer_cap: Any) -> str:
+        try:
+            pace = await self._services.probe.pace(str(model or ""))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return escaped(message_of(exc))
+        return escaped(estimate_text(budget, answer_cap, pace))
 
     async def _on_answer_now(self, trace_id: str) -> None:
         self._services.probe.answer_now(trace_id)

@@ -29,8 +29,8 @@ def shares(a: float, b: float) -> dict[str, float]:
         ("The answer is A. Let me check it. Yes, the answer is A. Good.", "The answer is A."),
         ("The answer is A. But perhaps not: the answer is B. No, the answer is A. Good.", "No, the answer is A."),
         (
-            "I thought of the thyroid. The most likely cause is the ADRENAL CORTEX.",
-            "The most likely cause is the ADRENAL CORTEX.",
+            "I thought of the thyroid. The most likely source is the ADRENAL.",
+            "The most likely source is the ADRENAL.",
         ),
         ("Option A is correct\nThe thyroid is in the neck", "Option A is correct"),
     ],

@@ -76,7 +76,7 @@ HEADER = {
 FORM = {
     name: Event()
     for name in (
-        *("QuestionForm.fill_with_library", "QuestionForm._on_change"),
+        *("QuestionForm.fill_with_library", "QuestionForm.fill_with_example", "QuestionForm._on_change"),
         "AdvancedForm.offer_profiles.<locals>.offered",
     )
 }
@@ -88,7 +88,7 @@ EVENTS: dict[str, dict[str, Event]] = {
         **{f"ProbePage.{name}": event for name, event in HISTORY.items()},
         **{
             f"ProbePage._{name}": Event()
-            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more")
+            for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more", "on_estimate")
         },
         "ProbePage._on_run": Event(ASK),
         "ProbePage._on_run_anyway": Event(ASK),
@@ -104,7 +104,6 @@ EVENTS: dict[str, dict[str, Event]] = {
             f"ComparePage._{name}": Event()
             for name in ("on_load", "follow", "on_over", "on_open", "on_search", "on_more", "on_estimate")
         },
-        "CompareForm.fill_with_example": Event(),
         "ComparePage._on_run": Event(ASK),
         "ComparePage._on_run_anyway": Event(ASK),
         "ComparePage._on_again": Event(ASK, is_sent=False),
