@@ -16,7 +16,7 @@ from m1app.ui.compare.form import CompareForm, estimate_text
 from m1app.ui.compare.history_view import history_value
 from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
-from m1app.ui.question.form_message import KEYS_HINT, FormMessage
+from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import new_question_js
 from m1app.ui.shell.boundary import message_of
@@ -85,7 +85,7 @@ class ComparePage:
         opened = self._history.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
-        self._answer_now.click(self._on_answer_now, self._sweep_id, None, **QUIET)
+        self._answer_now.click(self._on_answer_now, self._sweep_id, self._message.component, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
         self._view.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
         form.boxes.wire(demo)
@@ -209,8 +209,9 @@ class ComparePage:
         # Async, to stay on the sweep's event loop: a plain function would run in a thread.
         self._services.sweeps.stop(sweep_id)
 
-    async def _on_answer_now(self, sweep_id: str) -> None:
-        self._services.sweeps.answer_now(sweep_id)
+    async def _on_answer_now(self, sweep_id: str) -> Updates:
+        is_asked = self._services.sweeps.answer_now(sweep_id)
+        return self._message.cleared() if is_asked else self._message.at(NOTHING_TO_END, "")
 
     async def _on_estimate(self, *values: Any) -> str:
         try:

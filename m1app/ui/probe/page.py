@@ -13,7 +13,7 @@ from m1app.runs.probe_request import request_of
 from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.probe.history_view import PAGE_SIZE, STATE_CHOICES, VERDICT_CHOICES, history_value, trace_filter
 from m1app.ui.probe.trace_view import pane_value
-from m1app.ui.question.form_message import KEYS_HINT, FormMessage
+from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
@@ -99,7 +99,7 @@ class ProbePage:
         opened = self._history.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
-        self._answer_now.click(self._on_answer_now, self._trace_id, None, **QUIET)
+        self._answer_now.click(self._on_answer_now, self._trace_id, self._message.component, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
         self._pane.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
         for knob in form.costing:
@@ -238,8 +238,9 @@ class ProbePage:
             return escaped(message_of(exc))
         return escaped(estimate_text(budget, answer_cap, pace))
 
-    async def _on_answer_now(self, trace_id: str) -> None:
-        self._services.probe.answer_now(trace_id)
+    async def _on_answer_now(self, trace_id: str) -> Updates:
+        is_asked = self._services.probe.answer_now(trace_id)
+        return self._message.cleared() if is_asked else self._message.at(NOTHING_TO_END, "")
 
     async def _on_search(self, text: str, state: str, verdict: str, model: str) -> Updates:
         return await self._history_updates(text, state, verdict, model)

@@ -88,11 +88,13 @@ async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services
 async def test_a_person_can_have_it_answer_before_its_budget_is_spent(services: Services, dictate: Dictate) -> None:
     dictate(LONG, answer=ANSWER)
     begun = await services.probe.start(request(thinking_budget_tokens=1200))
+    others = [asyncio.create_task(follow(services, begun.id)) for _ in range(2)]
     async with aclosing(services.probe.follow(begun.id)) as snapshots:
         async for trace in snapshots:
             if trace.thinking_tokens >= 8 and services.probe.answer_now(begun.id):
                 break
     trace = (await follow(services, begun.id))[-1]
+    assert [(await other)[-1] for other in others] == [trace, trace]
     assert (trace.state, trace.thinking_finish_reason) == (TraceState.COMPLETED, ThinkingFinishReason.EARLY_EXIT)
     assert 8 <= trace.thinking_tokens < 1200
     assert [s.finish_reason for s in trace.segments] == ["early_exit", None, trace.segments[-1].finish_reason]
