@@ -17,11 +17,15 @@ from m1app.runs.sweep_reading import PassSnapshot, trajectory
 from m1app.wording import percent
 from storage.traces.records import Checkpoint
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b\d\.)(?<!\b\d\d\.)\s+|\n+")
+"""Not after the number of a list's item."""
 _STATEMENTS = (How.BOXED, How.FIELD, How.STATED, How.MARKED)
 """A mere mention is none, nor is an option by itself on a line, as in a list of them."""
 _MOST_READ = 200
 """Sentences that are read for one flip, back from where the answer changed: reading one takes about a millisecond."""
+
+_LONGEST_STRETCH = 300
+"""Code points that are shown where no single sentence stands out."""
 
 Span = tuple[int, int]
 """Start and end in the thinking text, in code points."""
@@ -121,7 +125,7 @@ class _Thinking:
             return _Place(span, SentenceBasis.STATED, f"It states {after.letter}.")
         if moved := _largest_move(points):
             within = self._between(moved.before.cut_characters, moved.after.cut_characters)
-            span = self._naming(within, moved.letter) or (within[-1] if within else _cut_span(moved.after))
+            span = self._naming(within, moved.letter) or _stretch(within) or _cut_span(moved.after)
             return _Place(span, SentenceBasis.PROBABILITY, moved.words)
         span = between[-1] if between else _cut_span(after)
         return _Place(span, SentenceBasis.LAST, "Nothing states it; the last sentence before the answer changed.")
@@ -200,6 +204,15 @@ def _sentences(text: str) -> list[Span]:
         spans.append((at, gap.start()))
         at = gap.end()
     return [*spans, (at, len(text))]
+
+
+def _stretch(spans: Sequence[Span]) -> Span | None:
+    """All of the sentences, or the last ones if they are long: which of them counted is not known."""
+    if not spans:
+        return None
+    end = spans[-1][1]
+    starts = [start for start, _ in spans if end - start <= _LONGEST_STRETCH]
+    return (starts[0] if starts else spans[-1][0], end)
 
 
 def _cut_span(kept: Checkpoint) -> Span:

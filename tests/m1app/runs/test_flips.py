@@ -58,6 +58,24 @@ def test_where_nothing_states_the_answer_it_is_where_its_probability_moved_most(
     assert flip.why == "Nothing states it; here P(A) moved most: 10.0% to 40.0% between 8 and 16 tokens."
 
 
+def test_where_no_sentence_names_the_option_all_that_stands_between_the_checkpoints_is_shown() -> None:
+    text = "It may be the thyroid. 1. Glands are many.\n2. Some are small. They are old."
+    points = [
+        a_checkpoint(((8, 0),), 8, 22),
+        a_checkpoint(((16, 0),), 16, text.index(" They"), **RIGHT),
+        a_checkpoint(((24, 0),), 24, len(text), **RIGHT),
+    ]
+    (flip,) = flips_in(text, points)
+    assert (flip.sentence, flip.basis) == ("1. Glands are many.\n2. Some are small.", SentenceBasis.PROBABILITY)
+
+
+def test_a_long_stretch_is_shown_from_its_end() -> None:
+    text = "It may be the thyroid. " + "Glands are many and most of them are small. " * 20
+    (flip,) = flips_in(text, [a_checkpoint(((8, 0),), 8, 22), a_checkpoint(((16, 0),), 16, len(text), **RIGHT)])
+    assert flip.end == len(text.rstrip()) and 200 < len(flip.sentence) <= 300
+    assert flip.sentence.startswith("Glands")
+
+
 def test_an_answer_that_chooses_no_option_any_more_is_about_the_option_it_left() -> None:
     text = "It is the thyroid. Is it? I do not know."
     points = [
