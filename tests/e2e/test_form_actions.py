@@ -72,13 +72,13 @@ def test_a_refused_probe_says_why_in_view_and_leads_to_the_field(tab: Page, app:
 
 def test_compare_can_be_run_and_stopped_wherever_it_is_scrolled(tab: Page, app: RunningApp) -> None:
     compare = OpenComparePage(tab, app.url).open()
-    for place in ("#compare-library", "#compare-seed", "#sweep-history"):
+    for place in ("#compare-library", "#compare-seed", "#sweep-view"):
         tab.locator(place).first.evaluate("e => e.scrollIntoView()")
         assert is_uncovered(compare.run) and is_uncovered(compare.stop) and is_uncovered(compare.answer_now)
     compare.question.fill("Why?")
     compare.choose("budgets")
     compare.own_budgets.fill("none")
-    tab.locator("#sweep-history").evaluate("e => e.scrollIntoView()")
+    tab.locator("#sweep-view").evaluate("e => e.scrollIntoView()")
     compare.run.click()
     expect(compare.message).to_contain_text("enter whole numbers of tokens")
     expect(compare.own_budgets).to_be_focused()

@@ -37,12 +37,14 @@ class ComparePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
         header = PageHeader(services)
-        with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
-            self._form = CompareForm(services.profiles, services.identifiers)
-        self._build_actions()
-        self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
-        self._charts = page_component("compare/charts", element_id="sweep-charts")
-        self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
+        # What the buttons stay in view beside; the history is not part of it.
+        with gr.Column():
+            with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
+                self._form = CompareForm(services.profiles, services.identifiers)
+            self._build_actions()
+            self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
+            self._charts = page_component("compare/charts", element_id="sweep-charts")
+            self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
         gr.HTML("<h2>History</h2>", apply_default_css=False)
         self._search = gr.Textbox(label="Search", placeholder="Words in the question", elem_id="compare-search")
         self._history = page_component(

@@ -34,8 +34,8 @@ class ProbePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
         header = PageHeader(services)
-        with gr.Row():
-            with gr.Column(scale=5, min_width=340):
+        with gr.Row(elem_id="probe-work"):
+            with gr.Column(scale=5, min_width=340, elem_id="probe-form"):
                 self._form = ProbeForm(services.profiles, services.identifiers)
                 self._unkept = gr.Checkbox(
                     False,
