@@ -26,6 +26,7 @@ new PerformanceObserver((list) => window.__tasks.push(...list.getEntries().map((
   .observe({ type: 'longtask', buffered: true });
 """
 _SHOWN = "() => document.querySelector('#sweep-columns .m1-prefix')?.textContent.length > 100"
+_CHART_DRAWN = "() => document.querySelector('#sweep-charts .m1-trajectory .main-svg') !== null"
 _SHOW_ALL = """() => {
   const began = performance.now();
   for (const band of document.querySelectorAll('#sweep-columns .m1-band')) {
@@ -100,6 +101,7 @@ def _visit(page: Page, address: str) -> Measured:
     page.goto(address)
     page.wait_for_function(_SHOWN)
     first_paint = (time.monotonic() - began) * 1000
+    page.wait_for_function(_CHART_DRAWN)
     page.wait_for_timeout(3_000)
     opening = _longest_task(page)
     show_all = page.evaluate(_SHOW_ALL)
