@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from m1app.access.person import Permission, Person
 from m1app.annotation.suggestions import LostAnswer, Suggestion, suggest
-from m1app.runs.sweep_reading import FlipKind, PassSnapshot, flips
+from m1app.runs.flips import FlipKind, flips
+from m1app.runs.sweep_reading import PassSnapshot
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.records import Annotation, AnnotationState, Assessment, Case
 from storage.annotations.repository import AnnotationRepository

@@ -20,6 +20,14 @@ class QuestionError(AppError):
 class InvalidQuestion(QuestionError):
     """A question, its options or its target cannot be used as given."""
 
+    def __init__(self, message: str, field: str = "question") -> None:
+        """Args:
+        message: what was found and what to do.
+        field: the part to change: "question", "options" or "target".
+        """
+        super().__init__(message)
+        self.field = field
+
 
 class InvalidAnswers(QuestionError):
     """A file of answers to score cannot be used; the message names the entry."""

@@ -243,7 +243,8 @@ def check_letters(letters: Sequence[str]) -> None:
         if letter != expected:
             raise InvalidQuestion(
                 f"The option letters are {', '.join(letters)}, expected {expected} instead of {letter}: "
-                "letter the options A, B, C, ... without a gap."
+                "letter the options A, B, C, ... without a gap.",
+                "options",
             )
 
 
@@ -251,7 +252,8 @@ def check_doubled(letters: Sequence[str]) -> None:
     """Reject repeated letters."""
     if doubled := [letter for letter, count in Counter(letters).items() if count > 1]:
         raise InvalidQuestion(
-            f"The option letter {', '.join(doubled)} appears more than once: give each option its own letter."
+            f"The option letter {', '.join(doubled)} appears more than once: give each option its own letter.",
+            "options",
         )
 
 

@@ -147,7 +147,8 @@ def parse_options(text: str) -> dict[str, str]:
     if None in markers:
         raise InvalidQuestion(
             f"Some options have a letter, but {lines[markers.index(None)][:60]!r} has none: "
-            "write one option per line, and give all of them a letter or none."
+            "write one option per line, and give all of them a letter or none.",
+            "options",
         )
     return _parse_lettered(lines, [marker for marker in markers if marker])
 
@@ -229,19 +230,20 @@ def _check_characters(where: str, text: str) -> None:
         kind = "a NUL" if code == 0 else "half of a surrogate pair" if code >= 0xD800 else "a control character"
         raise InvalidQuestion(
             f"{where} has {kind} (U+{code:04X}) at character {found.start() + 1:,}: remove it, or paste it as "
-            "plain text."
+            "plain text.",
+            "options" if where.startswith("Option") else "question",
         )
 
 
 def _check_options(options: Mapping[str, str]) -> None:
     if len(options) == 1:
-        raise InvalidQuestion("There is only one option: give at least two, or none for an open question.")
+        raise InvalidQuestion("There is only one option: give at least two, or none for an open question.", "options")
     _check_count(len(options))
     for letter, text in options.items():
         if letter.upper() not in list(ascii_uppercase):
-            raise InvalidQuestion(f"The option {text[:60]!r} has the letter {letter!r}: use one of A to Z.")
+            raise InvalidQuestion(f"The option {text[:60]!r} has the letter {letter!r}: use one of A to Z.", "options")
         if not text.strip():
-            raise InvalidQuestion(f"Option {letter} is empty: write its text or remove it.")
+            raise InvalidQuestion(f"Option {letter} is empty: write its text or remove it.", "options")
         _check_characters(f"Option {letter}", text)
     check_doubled([letter.upper() for letter in options])
 
@@ -251,17 +253,18 @@ def _check_target(target: str | None, options: Mapping[str, str]) -> None:
         return
     if not options:
         raise InvalidQuestion(
-            f"The target is {target[:60]!r}, but the question has no options: add them, or remove the target."
+            f"The target is {target[:60]!r}, but the question has no options: add them, or remove the target.", "target"
         )
     raise InvalidQuestion(
         f"The target {target[:60]!r} is not one of the options: choose one of {', '.join(options)}, or "
-        "several that are all right, as A, C."
+        "several that are all right, as A, C.",
+        "target",
     )
 
 
 def _check_count(count: int) -> None:
     if count > MAX_OPTIONS:
-        raise InvalidQuestion(f"There are {count:,} options, but only {MAX_OPTIONS} letters: remove some.")
+        raise InvalidQuestion(f"There are {count:,} options, but only {MAX_OPTIONS} letters: remove some.", "options")
 
 
 def read_question_json(text: str) -> QuestionText:

@@ -29,6 +29,7 @@ from models.thinking.budget_forcing import (
     closing,
     is_forced,
 )
+from models.thinking.early_exit import EarlyExit
 from models.thinking.sweep import (
     Cell,
     Cut,
@@ -83,6 +84,8 @@ class LivePass:
         self._plan = plan
         self._database = database
         self._changes = changes
+        self._early_exit = EarlyExit()
+        self._has_begun = False
         self._sweep = SweepPlan(cells, plan.markers.forcing)
         self._checkpoints = {_cut_of(each): each for each in kept}
         self._reached: dict[Cut, ReachedCut] = {}
@@ -134,6 +137,7 @@ class LivePass:
         Never raises engine or database errors. When cancelled, it closes the trace and re-raises.
         """
         state = TraceState.FAILED
+        self._has_begun = True
         self.live.begin_now()
         workers = [start_task(self._answer_cuts(), "answers of a pass") for _ in range(self._forks_at_once)]
         try:
@@ -146,6 +150,13 @@ class LivePass:
         finally:
             await to_the_end(self._close(workers, state))
         return state
+
+    def answer_now(self) -> bool:
+        """End the thinking if it goes on; False if it has ended, or has not begun and so has nothing to answer from."""
+        if not self._has_begun or not self.live.is_thinking:
+            return False
+        self._early_exit.ask()
+        return True
 
     async def _think_and_answer(self) -> None:
         try:
@@ -186,6 +197,9 @@ class LivePass:
             self._take(SegmentOpened(SegmentKind.WAIT))
             self._take(SegmentGrew(wait.text, wait.token_ids))
             self._take(SegmentClosed(is_natural_stop=False))
+        elif last and last.finish_reason == ThinkingFinish.EARLY_EXIT:
+            self._take(PassFinished(PassOutcome(ThinkingFinish.EARLY_EXIT, used, self._rounds)))
+            return
         elif used >= allowed_tokens(markers.forcing, largest.budget_tokens, self._waits):
             self._take(PassFinished(PassOutcome(ThinkingFinish.BUDGET, used, self._rounds)))
             return
@@ -197,6 +211,7 @@ class LivePass:
             used_tokens=len(self._thinking_ids),
             used_waits=self._waits,
             text_before="".join(self._stretch) if last and last.finish_reason is None else "",
+            early_exit=self._early_exit,
         )
         async with aclosing(thinking) as events:
             async for event in events:
@@ -213,8 +228,8 @@ class LivePass:
                 self._fork(self._sweep.advance(len(self._thinking_ids)))
             case SegmentClosed(True, delimiter_ids):
                 self._fork(self._sweep.stop(self._stop_here(delimiter_ids)))
-            case PassFinished():
-                self._fork(self._sweep.finish(len(self._thinking_ids)))
+            case PassFinished(outcome):
+                self._fork(self._sweep.finish(len(self._thinking_ids), outcome.thinking_finish))
         self._changes.note()
 
     def _open(self, kind: SegmentKind, before: Sequence[Segment]) -> None:

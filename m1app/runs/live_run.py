@@ -86,6 +86,10 @@ class LiveRun(ABC, Generic[SnapshotT]):
         """Run to the end; an exception marks the run as failed."""
 
     @abstractmethod
+    def answer_now(self) -> bool:
+        """End the thinking and have the model answer; False if it is not thinking any more."""
+
+    @abstractmethod
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state; `error` is shown to users."""
 

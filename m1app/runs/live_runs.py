@@ -204,10 +204,21 @@ class LiveRuns(Generic[RunT, SnapshotT]):
 
     def stop_for_person(self, run_id: str) -> bool:
         """`stop` for the current person; raises AccessRefused for somebody else's run unless they are an admin."""
+        self._require_own(run_id)
+        return self.stop(run_id)
+
+    def answer_now_for_person(self, run_id: str) -> bool:
+        """End the thinking of a run, which then answers; False if it is not thinking in this process.
+
+        Raises like `stop_for_person`.
+        """
+        self._require_own(run_id)
+        return run_id in self._tasks and self._live[run_id].answer_now()
+
+    def _require_own(self, run_id: str) -> None:
         person, live = require(Permission.ASK), self.live(run_id)
         if live is not None and self._record_of(live.snapshot()).asked_by != person.account_id:
             require(Permission.MANAGE)
-        return self.stop(run_id)
 
     def stop_all(self) -> None:
         """Stop all runs; each keeps its results."""

@@ -141,6 +141,11 @@ class LiveSweep(LiveRun[SweepSnapshot]):
         self._sweep = replace(self._sweep, name=naming.name, tags=naming.tags)
         self.changes.note()
 
+    def answer_now(self) -> bool:
+        """End the thinking of every running pass, whose open cells are answered where it ends."""
+        # All of them, also after the first that does.
+        return sum(each.answer_now() for each in self.passes) > 0
+
     def end(self, state: TraceState, error: str) -> None:
         """Set the final state and numbers."""
         self._sweep = replace(self.snapshot().sweep, state=state, error=error)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from m1app.runs.live_run import Changes
-from models.thinking.budget_forcing import SegmentKind
+from models.thinking.budget_forcing import SegmentKind, ThinkingFinish
 from models.thinking.option_probabilities import OptionProbabilities
 from models.thinking.thinking_pass import (
     PassEvent,
@@ -60,7 +60,7 @@ class LiveSegment:
     def close(self, seconds: float, closed: SegmentClosed) -> None:
         """Mark the segment as complete."""
         self.seconds = seconds
-        self.finish_reason = "natural" if closed.is_natural_stop else "budget"
+        self.finish_reason = _finish_of(closed).value
         self.delimiter_ids = closed.delimiter_ids
         self._record = None
 
@@ -124,6 +124,11 @@ class LiveTrace:
         is_here = self._first_token_at is not None and self._begun.time_to_first_token_seconds is None
         seconds = self._time_to_first_token()
         return [seconds] if is_here and seconds is not None else []
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether its thinking goes on, or is still to begin."""
+        return self._thinking_finish is None and self._outcome is None
 
     def apply(self, event: PassEvent) -> None:
         """Apply one event of the thinking pass."""
@@ -192,8 +197,7 @@ class LiveTrace:
 
     def _open(self, kind: SegmentKind, now: float) -> None:
         if kind is SegmentKind.CLOSE:
-            is_natural = self._segments[-1].finish_reason == ThinkingFinishReason.NATURAL
-            self._thinking_finish = ThinkingFinishReason.NATURAL if is_natural else ThinkingFinishReason.BUDGET
+            self._thinking_finish = ThinkingFinishReason(self._segments[-1].finish_reason or "budget")
         self._segments.append(LiveSegment(kind, now))
 
     def _close(self, closed: SegmentClosed, now: float) -> None:
@@ -237,6 +241,12 @@ def with_outcome(trace: Trace, segments: tuple[Segment, ...], outcome: TraceOutc
         tokens_generated=outcome.tokens_generated,
         tokens_per_second=outcome.tokens_per_second,
     )
+
+
+def _finish_of(closed: SegmentClosed) -> ThinkingFinish:
+    if closed.is_natural_stop:
+        return ThinkingFinish.NATURAL
+    return ThinkingFinish.EARLY_EXIT if closed.is_early_exit else ThinkingFinish.BUDGET
 
 
 def _unfinished(state: TraceState) -> ThinkingFinishReason | None:

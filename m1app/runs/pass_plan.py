@@ -124,6 +124,10 @@ class PassPlanner:
             is_watched=self._is_watched,
         )
 
+    def served_by(self, model: str) -> tuple[str, str]:
+        """The name of the model that is asked as `model`, empty if only its server knows it, and its engine's name."""
+        return model or self._engines.default_model, self._engines.choice_of(model).value
+
     def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
         if request.profile:
             return ProfileMatch(self._profiles.get(request.profile), is_guess=False)

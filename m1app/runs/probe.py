@@ -22,11 +22,13 @@ from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.naming import require_own
 from m1app.runs.owners import STALE_SECONDS, is_abandoned, is_alive_at_start, may_be_alive
+from m1app.runs.pace import Pace, pace_of
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
 from m1app.runs.totals import RunTotals
 from m1app.runs.unkept import REMEMBERED_SECONDS, unkept_question, unkept_trace
 from models.errors import ModelsError
+from models.thinking.early_exit import EarlyExit
 from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
 from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
 from storage.database import Database, Session
@@ -39,6 +41,8 @@ from storage.traces.repository import TraceRepository
 _log = logging.getLogger(__name__)
 
 MAX_RUNNING = 256
+_RATES_READ = 500
+"""Latest traces among which those of a model are looked for."""
 
 
 class ProbeService:
@@ -67,6 +71,7 @@ class ProbeService:
             quota=quota,
         )
         self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
+        self.answer_now = needs(Permission.ASK)(self._runs.answer_now_for_person)
         self.get = needs(Permission.READ)(self._runs.get)
         self.follow = needs(Permission.READ)(self._runs.follow)
         self.aclose = self._runs.aclose
@@ -110,7 +115,8 @@ class ProbeService:
         plan = await self._planner.plan(request)
         started_at = time.monotonic()
         # The engine is called while the trace is being stored: a commit takes as long as a first token.
-        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings))
+        exits = EarlyExit()
+        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings, exits))
 
         def store(session: Session) -> Trace:
             begun = self._stored_start(session, plan) if is_kept else self._unstored_start(session, plan)
@@ -122,7 +128,8 @@ class ProbeService:
         except BaseException:
             await events.aclose()
             raise
-        probe = LiveProbe(LiveTrace(trace, started_at), plan, events, self._database, is_kept=is_kept)
+        live = LiveTrace(trace, started_at)
+        probe = LiveProbe(live, plan, events, self._database, early_exit=exits, is_kept=is_kept)
         self._runs.start(probe)
         return probe.snapshot()
 
@@ -199,6 +206,12 @@ class ProbeService:
         """Models that produced traces."""
         return await self._database.read(lambda s: TraceRepository(s).models())
 
+    @needs(Permission.READ)
+    async def pace(self, model: str) -> Pace | None:
+        """How fast a model has generated in its latest runs on its engine; None before any."""
+        rates = await self._database.read(lambda s: list(TraceRepository(s).recent_rates(_RATES_READ)))
+        return pace_of(rates, *self._planner.served_by(model))
+
     def mark_interrupted(self, *, is_at_start: bool) -> int:
         """Mark running traces whose process is gone and return their number; blocks.
 
@@ -222,7 +235,14 @@ class LiveProbe(LiveRun[Trace]):
     """One running probe."""
 
     def __init__(
-        self, trace: LiveTrace, plan: PassPlan, events: "PrimedEvents", database: Database, *, is_kept: bool = True
+        self,
+        trace: LiveTrace,
+        plan: PassPlan,
+        events: "PrimedEvents",
+        database: Database,
+        *,
+        early_exit: EarlyExit,
+        is_kept: bool = True,
     ) -> None:
         super().__init__(trace.id, trace.changes)
         self.is_kept = is_kept
@@ -231,6 +251,7 @@ class LiveProbe(LiveRun[Trace]):
         self.trace = trace
         self._plan = plan
         self._events = events
+        self._early_exit = early_exit
         self._database = database
         self._probabilities: OptionProbabilities | None = None
         self._outcome: TraceOutcome | None = None
@@ -263,6 +284,13 @@ class LiveProbe(LiveRun[Trace]):
         if letters and self._plan.request.asks_probabilities:
             # Optional; the answer counts without it.
             self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
+
+    def answer_now(self) -> bool:
+        """End the thinking; False if it has ended."""
+        if not self.trace.is_thinking:
+            return False
+        self._early_exit.ask()
+        return True
 
     def end(self, state: TraceState, error: str) -> None:
         """Score the answer and set the outcome; only a complete answer gets a verdict."""

@@ -5,7 +5,8 @@ import io
 from typing import Any
 
 from m1app import __version__
-from m1app.runs.sweep_reading import CellReading, PassSnapshot, SweepSnapshot, cell_readings, flips
+from m1app.runs.flips import flips
+from m1app.runs.sweep_reading import CellReading, PassSnapshot, SweepSnapshot, cell_readings
 from m1app.spreadsheet import harmless
 from m1app.wording import tokens_account
 from models.thinking.sweep import Cell
@@ -91,7 +92,8 @@ def sweep_text(snapshot: SweepSnapshot) -> str:
             marks = (cell_mark(of_cell[Cell(budget, rounds)]) for budget in sweep.budgets)
             lines.append(f"{rounds:>6} |        " + " ".join(f"{mark:>8}" for mark in marks))
         lines += [
-            f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence}"
+            f"{flip.kind.value} ({flip.before.letter or 'none'} to {flip.after.letter or 'none'}): {flip.sentence} "
+            f"[{flip.basis.value}]"
             for flip in flips(run)
         ]
     lines.append(
@@ -161,6 +163,7 @@ def _pass(run: PassSnapshot) -> dict[str, Any]:
                 "kind": flip.kind.value,
                 "after_thinking_tokens": [flip.before.cut_tokens, flip.after.cut_tokens],
                 "sentence": flip.sentence,
+                "sentence_basis": flip.basis.value,
             }
             for flip in flips(run)
         ],

@@ -6,9 +6,10 @@ As in `trace_markdown`, no text acts as Markdown.
 from collections.abc import Iterator, Sequence
 
 from m1app import __version__
+from m1app.runs.flips import flips
 from m1app.runs.markdown_text import escaped, fenced, settings_table, table
 from m1app.runs.sweep_export import cell_mark
-from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot, cell_readings, flips
+from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot, cell_readings
 from m1app.runs.trace_markdown import (
     DISCLAIMER,
     FINISH_WORDS,
@@ -48,7 +49,7 @@ def _pass_lines(snapshot: SweepSnapshot, run: PassSnapshot) -> Iterator[str]:
     for flip in found:
         change = f"{flip.before.letter or 'none'} to {flip.after.letter or 'none'}"
         yield f"Flip: {flip.kind.value}, {escaped(change)}, between {flip.before.cut_tokens:,} and " + (
-            f"{flip.after.cut_tokens:,} tokens. The thinking there:"
+            f"{flip.after.cut_tokens:,} tokens. {flip.why} The thinking there:"
         )
         yield fenced(flip.sentence)
     yield from thinking_lines(trace.segments)

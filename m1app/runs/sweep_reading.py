@@ -1,20 +1,14 @@
-"""Derive a sweep's cells, answer trajectory, and answer flips.
+"""Derive a sweep's cells and answer trajectory; where the answer changes is in `flips.py`.
 
 Pure: works on snapshots, running or stored.
 """
 
-import itertools
-import re
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from m1app.targets import letters_of
 from models.thinking.sweep import Cell, Cut, grid
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, ThinkingFinishReason, Trace, TraceState
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +83,6 @@ class CellReading:
     """Its answer; None until there is one."""
 
 
-class FlipKind(StrEnum):
-    """Kind of an answer change."""
-
-    WRONG_TO_RIGHT = "wrong to right"
-    RIGHT_TO_WRONG = "right to wrong"
-    FOUND = "answer found"
-    """There was no answer before; now it is unscored or wrong."""
-    LOST = "answer lost"
-    """There is no answer any more; it was not right before."""
-    CHANGED = "changed"
-    """From one wrong or unscored answer to another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A point where the answer changed."""
-
-    before: Checkpoint
-    after: Checkpoint
-    kind: FlipKind
-    sentence: str
-    """The sentence between the two cuts that most likely caused it: the last one that names the new answer, else the
-    last one."""
-    start: int
-    """Start of the sentence in the thinking text, in code points."""
-    end: int
-
-
 def cell_readings(sweep: SweepSnapshot, run: PassSnapshot) -> tuple[CellReading, ...]:
     """All cells of one pass, in grid order."""
     by_cell: dict[Cell, CellReading] = {}
@@ -146,43 +112,3 @@ def trajectory(run: PassSnapshot) -> tuple[Checkpoint, ...]:
         if not kept.error and (is_natural or kept.cut_tokens not in by_tokens):
             by_tokens[kept.cut_tokens] = kept
     return tuple(by_tokens[tokens] for tokens in sorted(by_tokens))
-
-
-def flips(run: PassSnapshot) -> tuple[Flip, ...]:
-    """Every answer change along the trajectory, in order."""
-    points = trajectory(run)
-    text, options = run.trace.thinking_text, run.trace.question.options
-    found = []
-    for before, after in itertools.pairwise(points):
-        if before.letter != after.letter:
-            new = set(letters_of(after.letter)) - set(letters_of(before.letter))
-            start, end = _sentence_between(text, before.cut_characters, after.cut_characters, new, options)
-            found.append(Flip(before, after, _kind(before, after), text[start:end], start, end))
-    return tuple(found)
-
-
-def _kind(before: Checkpoint, after: Checkpoint) -> FlipKind:
-    if after.is_correct and not before.is_correct:
-        return FlipKind.WRONG_TO_RIGHT
-    if before.is_correct and not after.is_correct:
-        return FlipKind.RIGHT_TO_WRONG
-    if before.letter is None:
-        return FlipKind.FOUND
-    return FlipKind.LOST if after.letter is None else FlipKind.CHANGED
-
-
-def _sentence_between(
-    text: str, start: int, end: int, letters: Collection[str], options: Mapping[str, str]
-) -> tuple[int, int]:
-    """Bounds of the likeliest sentence that overlaps `start` to `end`: the last that names one of the options."""
-    bounds, at = [], 0
-    for gap in _SENTENCE_END.finditer(text[:end]):
-        bounds.append((at, gap.start()))
-        at = gap.end()
-    bounds.append((at, end))
-    between = [(a, b) for a, b in bounds if b > start and text[a:b].strip()]
-    if not between:
-        return start, end
-    named = [name for letter in letters if (name := options.get(letter, "").strip().casefold())]
-    naming = [(a, b) for a, b in between if any(name in text[a:b].casefold() for name in named)]
-    return (naming or between)[-1]

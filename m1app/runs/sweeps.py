@@ -82,6 +82,7 @@ class SweepService:
         self.get = needs(Permission.READ)(self._runs.get)
         self.follow = needs(Permission.READ)(self._runs.follow)
         self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
+        self.answer_now = needs(Permission.ASK)(self._runs.answer_now_for_person)
         self.finished = self._runs.finished
         self.waits_to_be_saved = self._runs.waits_to_be_saved
         self.stop_all = self._runs.stop_all

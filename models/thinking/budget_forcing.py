@@ -35,6 +35,8 @@ class ThinkingFinish(StrEnum):
     """The model wanted to stop and no force round was left, or none fitted."""
     BUDGET = "budget"
     """The thinking budget was spent."""
+    EARLY_EXIT = "early_exit"
+    """A person had the model answer before its budget was spent; closed as an overrun is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Generated:
     """True if the model stopped, False if `max_tokens` was reached."""
     delimiter_ids: TokenIds = ()
     """The stop token, or the tokens that spell the stop text, if the engine reported them."""
+    is_early_exit: bool = False
+    """True if a person ended it; then it is no natural stop."""
 
 
 Step = Insert | Generate
@@ -185,7 +189,8 @@ def think(
         if generated.text:
             ends_line = _ends_line(generated.text)
         if not generated.is_natural_stop:
-            return PassOutcome(ThinkingFinish.BUDGET, used, len(waits), context, ends_line)
+            finish = ThinkingFinish.EARLY_EXIT if generated.is_early_exit else ThinkingFinish.BUDGET
+            return PassOutcome(finish, used, len(waits), context, ends_line)
         wait = choose_wait(markers, text_before + generated.text)
         text_before = ""
         wait_tokens = len(wait.token_ids)

@@ -149,13 +149,18 @@ class SweepPlan:
                 self.cuts[cell] = cut
         return sorted(set(self.cuts.values()) - known)
 
-    def finish(self, tokens: int) -> list[Cut]:
-        """The pass ended with `tokens`; cells that it did not reach end there too. Returns the new cuts."""
+    def finish(self, tokens: int, why: ThinkingFinish = ThinkingFinish.BUDGET) -> list[Cut]:
+        """The pass ended with `tokens`; cells that it did not reach end there too, as it did. Returns the new cuts.
+
+        Args:
+            tokens: of thinking.
+            why: how it ended, for these cells.
+        """
         known = set(self.cuts.values())
         for cell in self.cells:
             if cell not in self.cuts:
                 end = cut_of(cell, self.stops, tokens, self.forcing)
-                self.cuts[cell] = end or Cut(tokens, ThinkingFinish.BUDGET, len(self.stops))
+                self.cuts[cell] = end or Cut(tokens, why, len(self.stops))
         return sorted(set(self.cuts.values()) - known)
 
     def stop(self, stop: Stop) -> list[Cut]:

@@ -21,6 +21,7 @@ from models.thinking.budget_forcing import (
     think,
     thinking_pass,
 )
+from models.thinking.early_exit import EarlyExit
 from models.thinking.think_parser import Delta, ThinkParser
 
 
@@ -62,6 +63,8 @@ class SegmentClosed:
     """True if the model ended it, False if a token limit did or it was inserted."""
     delimiter_ids: TokenIds = ()
     """Tokens with which the model ended it; generated, but not part of the segment."""
+    is_early_exit: bool = False
+    """True if a person ended the thinking here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,20 @@ PassEvent = SegmentOpened | SegmentGrew | SegmentClosed | TokensGenerated | Pass
 
 
 async def run_pass(
-    engine: Engine, prompt_ids: TokenIds, markers: Markers, settings: PassSettings
+    engine: Engine,
+    prompt_ids: TokenIds,
+    markers: Markers,
+    settings: PassSettings,
+    early_exit: EarlyExit | None = None,
 ) -> AsyncGenerator[PassEvent, None]:
     """Run one thinking pass; closing the generator cancels what the engine is doing.
+
+    Args:
+        engine: generates.
+        prompt_ids: the rendered chat prompt, up to the assistant's turn.
+        markers: the family's delimiters.
+        settings: budget, rounds and sampling.
+        early_exit: ends the thinking when it is asked to.
 
     Raises:
         EngineError: the engine failed; events already yielded remain valid.
@@ -97,7 +111,8 @@ async def run_pass(
         force_rounds=settings.force_rounds,
         answer_cap_tokens=settings.answer_cap_tokens,
     )
-    async with aclosing(_drive(engine, steps, markers, settings, is_beginning=True)) as events:
+    exits = early_exit or EarlyExit()
+    async with aclosing(_drive(engine, steps, markers, settings, exits, is_beginning=True)) as events:
         async for event in events:
             yield event
 
@@ -111,6 +126,7 @@ async def run_thinking(
     used_tokens: int = 0,
     used_waits: Sequence[int] = (),
     text_before: str = "",
+    early_exit: EarlyExit | None = None,
 ) -> AsyncGenerator[PassEvent, None]:
     """Run the thinking of a pass, without an answer; events and errors as `run_pass`.
 
@@ -119,6 +135,7 @@ async def run_thinking(
         used_tokens: thinking tokens that `context` holds already; fewer than are allowed.
         used_waits: tokens of each "Wait" among them.
         text_before: text of the open stretch of thinking, when `context` ends inside one.
+        early_exit: ends the thinking when it is asked to.
     """
     steps = think(
         context,
@@ -129,7 +146,8 @@ async def run_thinking(
         used_waits=used_waits,
         text_before=text_before,
     )
-    async with aclosing(_drive(engine, steps, markers, settings, is_beginning=used_tokens == 0)) as events:
+    exits = early_exit or EarlyExit()
+    async with aclosing(_drive(engine, steps, markers, settings, exits, is_beginning=used_tokens == 0)) as events:
         async for event in events:
             yield event
 
@@ -140,7 +158,7 @@ async def run_answer(
     """Answer after `context`, which ends with the closing; events and errors as `run_pass`, without `PassFinished`."""
     step, segment = answer_step(context, markers, settings.answer_cap_tokens), _Segment()
     yield SegmentOpened(step.kind)
-    async with aclosing(_generate(engine, step, markers, settings, segment)) as events:
+    async with aclosing(_generate(engine, step, markers, settings, segment, EarlyExit())) as events:
         async for event in events:
             yield event
     yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
@@ -151,6 +169,7 @@ async def _drive(
     steps: Generator[Step, Generated | None, PassOutcome],
     markers: Markers,
     settings: PassSettings,
+    early_exit: EarlyExit,
     *,
     is_beginning: bool,
 ) -> AsyncGenerator[PassEvent, None]:
@@ -169,12 +188,14 @@ async def _drive(
             yield SegmentClosed(is_natural_stop=False)
             continue
         segment = _Segment()
-        async with aclosing(_generate(engine, step, markers, settings, segment, is_fresh=is_fresh)) as events:
+        # Only thinking can end early: an answer has its own cap.
+        exits = early_exit if step.kind is SegmentKind.THINK else EarlyExit()
+        async with aclosing(_generate(engine, step, markers, settings, segment, exits, is_fresh=is_fresh)) as events:
             async for event in events:
                 yield event
         is_fresh = False
         reply = segment.generated()
-        yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids)
+        yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids, segment.is_early_exit)
 
 
 @dataclass(slots=True)
@@ -185,6 +206,7 @@ class _Segment:
     token_ids: list[int] = field(default_factory=list)
     is_natural_stop: bool = False
     delimiter_ids: TokenIds = ()
+    is_early_exit: bool = False
 
     def grow(self, delta: Delta) -> SegmentGrew | None:
         if not delta.text and not delta.token_ids:
@@ -194,7 +216,8 @@ class _Segment:
         return SegmentGrew(delta.text, delta.token_ids)
 
     def generated(self) -> Generated:
-        return Generated("".join(self.texts), tuple(self.token_ids), self.is_natural_stop, self.delimiter_ids)
+        text, ids = "".join(self.texts), tuple(self.token_ids)
+        return Generated(text, ids, self.is_natural_stop, self.delimiter_ids, self.is_early_exit)
 
 
 async def _generate(
@@ -203,6 +226,7 @@ async def _generate(
     markers: Markers,
     settings: PassSettings,
     segment: _Segment,
+    early_exit: EarlyExit,
     *,
     is_fresh: bool = False,
 ) -> AsyncGenerator[PassEvent, None]:
@@ -217,12 +241,12 @@ async def _generate(
         stop_texts=step.stop_texts,
         is_fresh=is_fresh,
     )
-    is_stop = False
+    is_stop = is_over = False
     async with aclosing(engine.stream(request)) as chunks:
-        async for chunk in chunks:
+        while (chunk := await early_exit.next_of(chunks)) is not None:
             if count := len(chunk.token_ids) + chunk.tokens_unreported:
                 yield TokensGenerated(count)
-            is_stop = chunk.finish_reason is FinishReason.STOP
+            is_stop, is_over = chunk.finish_reason is FinishReason.STOP, chunk.finish_reason is not None
             if grown := segment.grow(parser.feed(chunk.text, chunk.token_ids, is_stop=is_stop)):
                 yield grown
             if parser.has_ended:
@@ -230,4 +254,5 @@ async def _generate(
     if grown := segment.grow(parser.flush()):
         yield grown
     segment.is_natural_stop = parser.has_ended
+    segment.is_early_exit = early_exit.is_asked and not parser.has_ended and not is_over
     segment.delimiter_ids = parser.delimiter_ids

@@ -34,6 +34,8 @@ class ThinkingFinishReason(StrEnum):
     """The model stopped and no force round was left."""
     BUDGET = "budget"
     """The thinking budget was spent."""
+    EARLY_EXIT = "early_exit"
+    """A person had the model answer before the budget was spent."""
     STOPPED = "stopped"
     """Stopped by a user."""
     FAILED = "failed"
@@ -209,6 +211,18 @@ class Trace(NewTrace):
     def thinking_tokens(self) -> int:
         """Tokens counted against the thinking budget."""
         return sum(part.token_count for part in self.segments if part.kind in COUNTED_AS_THINKING)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRate:
+    """How fast one trace was generated."""
+
+    model: str
+    engine_name: str
+    is_pass: bool
+    """Whether it is a pass of a sweep."""
+    tokens_per_second: float
+    """Above 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from storage.traces.listing import Page, RunOrder, TraceFilter, count_traces, re
 from storage.traces.records import (
     COUNTED_AS_THINKING,
     Checkpoint,
+    MeasuredRate,
     NewCheckpoint,
     NewTrace,
     Progress,
@@ -191,6 +192,13 @@ class TraceRepository:
     def models(self) -> tuple[str, ...]:
         """Sorted ids of the models that produced traces."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
+
+    def recent_rates(self, limit: int) -> Sequence[MeasuredRate]:
+        """Rates of the latest completed traces that have one, newest first; at most `limit`."""
+        columns = (TraceRow.model, TraceRow.engine_name, TraceRow.sweep_id, TraceRow.tokens_per_second)
+        known = select(*columns).where(TraceRow.state == TraceState.COMPLETED, TraceRow.tokens_per_second > 0)
+        rows = self._session.execute(known.order_by(TraceRow.created_at.desc(), TraceRow.id).limit(limit))
+        return [MeasuredRate(model, engine, sweep is not None, rate or 0.0) for model, engine, sweep, rate in rows]
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """Mark running traces whose process is gone; their text is kept and indexed for search.

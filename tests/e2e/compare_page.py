@@ -21,6 +21,7 @@ class OpenComparePage:
         self.estimate = page.locator("#compare-estimate")
         self.run = page.locator("#compare-run")
         self.stop = page.locator("#compare-stop")
+        self.answer_now = page.locator("#compare-answer-now")
         self.again = page.locator("#compare-again")
         self.resume = page.locator("#compare-resume")
         self.message = page.locator("#compare-message")

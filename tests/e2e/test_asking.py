@@ -66,6 +66,27 @@ def test_tokens_of_every_segment_are_listed_and_add_up(probe: ProbePage, app: Ru
     expect(probe.part("cost")).to_have_text(f"{trace['tokens_generated']} generated")
 
 
+@pytest.mark.parametrize("how", ["button", "keys"])
+def test_a_person_can_have_the_model_answer_now(probe: ProbePage, app: RunningApp, how: str) -> None:
+    expect(probe.answer_now).to_be_disabled()
+    probe.ask(LONG_QUESTION, budget=LONG_BUDGET)
+    probe.wait_streaming(60)
+    if how == "button":
+        probe.answer_now.click()
+    else:
+        probe.page.keyboard.press("Control+Shift+Enter")
+    trace_id = probe.wait_trace_id()
+    probe.wait_over()
+    expect(probe.answer_now).to_be_disabled()
+    trace = app.trace(trace_id)
+    assert (trace["state"], trace["finish_reason"]) == ("completed", "early_exit")
+    assert 0 < trace["thinking_tokens"] < LONG_BUDGET
+    assert trace["answer"] and trace["answer"] in probe.text_of(probe.answer)
+    count = f"{trace['thinking_tokens']:,}"
+    expect(probe.part("finish")).to_have_text(f"Closed by a person at {count} tokens.")
+    assert [part["kind"] for part in trace["segments"]] == ["think", "close", "answer"]
+
+
 def test_budget_slider_and_exact_number_follow_each_other(probe: ProbePage) -> None:
     expect(probe.budget_slider).to_have_value("9")
     probe.set_number(probe.budget, 1000)

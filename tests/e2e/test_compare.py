@@ -193,6 +193,23 @@ def test_stopped_sweep_keeps_what_it_has_and_goes_on(compare: OpenComparePage, a
     compare.wait_over("Stopped")
 
 
+def test_a_person_can_have_every_open_cell_answered_now(compare: OpenComparePage, app: RunningApp) -> None:
+    compare.fill(LONG_QUESTION, budgets=["64", "1,024"])
+    compare.run.click()
+    sweep_id = compare.wait_sweep_id()
+    compare.page.wait_for_function(
+        "() => document.querySelector('[data-cell=\"1024-0\"] .m1-prefix')?.textContent.length > 500", timeout=WAIT_MS
+    )
+    compare.answer_now.click()
+    compare.wait_over()
+    cells = {cell["budget"]: cell for cell in app.get_json(f"/sweeps/{sweep_id}.json")["cells"]}
+    assert (cells[64]["finish_reason"], cells[64]["thinking_tokens"]) == ("budget", 64)
+    assert cells[1024]["finish_reason"] == "early_exit" and 64 < cells[1024]["thinking_tokens"] < 1024
+    assert cells[1024]["state"] == "answered"
+    ended = f"closed by a person at {cells[1024]['thinking_tokens']:,} tokens"
+    expect(compare.column("1024-0").locator(".m1-ended")).to_have_text(ended)
+
+
 def test_empty_page_explains_itself_and_fills_in_an_example(compare: OpenComparePage) -> None:
     expect(compare.part("empty")).to_contain_text("A sweep asks one question at every chosen thinking budget")
     compare.part("example").click()

@@ -173,6 +173,10 @@ class TrainingForm:
         place = place_of(error.field) if isinstance(error, RecipeRefused) else ""
         return self._problems.show(place, message)
 
+    def place_id(self, error: Exception) -> str:
+        """Id of the element at the field that an error names; empty if it names none."""
+        return self._problems.element_of(place_of(error.field)) if isinstance(error, RecipeRefused) else ""
+
 
 def place_of(field: str) -> str:
     """Where a field's problem is shown."""

@@ -13,9 +13,10 @@ from m1app.training.plan import count_tokens
 from m1app.ui.admin.fine_tune_form import TrainingForm
 from m1app.ui.admin.fine_tune_plan_view import plan_value
 from m1app.ui.admin.training_data_tab import TrainingDataPart
+from m1app.ui.question.form_message import FormMessage
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
-from m1app.ui.shell.page_component import escaped, page_component, text_block
+from m1app.ui.shell.page_component import page_component
 
 
 class TrainingTab:
@@ -27,10 +28,11 @@ class TrainingTab:
         gr.HTML("<h2>Fine-tune</h2>", elem_id="admin-training-head", apply_default_css=False)
         bases = base_choices(services)
         self.form = TrainingForm(bases, _first(bases, services), has_ray=bool(services.settings.ray_address))
-        with gr.Row(elem_id="admin-training-controls"):
-            self._start = gr.Button("Start", variant="primary", elem_id="admin-training-start", min_width=90)
-            self._plan = gr.Button("Plan", elem_id="admin-training-plan-button", min_width=90)
-        self._message = text_block("admin-training-message")
+        with gr.Column(elem_classes="m1-actions-bar"):
+            self._message = FormMessage("admin-training-message")
+            with gr.Row(elem_id="admin-training-controls"):
+                self._start = gr.Button("Start", variant="primary", elem_id="admin-training-start", min_width=90)
+                self._plan = gr.Button("Plan", elem_id="admin-training-plan-button", min_width=90)
         self._shown = page_component("admin/fine_tune_plan", element_id="admin-training-plan")
         self.started_job = gr.State("")
         """Id of the last launched job."""
@@ -39,7 +41,7 @@ class TrainingTab:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form = self.form
         self._data.wire(demo, form.data)
-        spoken = [self._shown, self._message, *form.problems]
+        spoken = [self._shown, self._message.component, *form.problems]
         for knob in form.inputs:
             knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
         form.preset.change(self._on_preset, form.preset, [form.meaning, *form.inputs], **QUIET)
@@ -59,7 +61,7 @@ class TrainingTab:
 
     async def _on_change(self, *values: Any) -> Updates:
         """The command line follows the form; problems shown before are cleared."""
-        cleared = self.form.show_problem(None) | {self._message: gr.update(visible=False, value="")}
+        cleared = self.form.show_problem(None) | self._message.cleared()
         try:
             shown = {"command": self.form.read(values).command_line()}
         except Exception as exc:  # noqa: BLE001 - the UI boundary
@@ -79,7 +81,7 @@ class TrainingTab:
             yield self._refused(exc, values) | ready
             return
         shown = {self._shown: {"command": recipe.command_line(), "plan": value}}
-        yield self.form.show_problem(None) | shown | ready | {self._message: gr.update(visible=False)}
+        yield self.form.show_problem(None) | shown | ready | self._message.cleared()
 
     async def _on_start(self, executor: Any, *values: Any) -> AsyncGenerator[Updates, None]:
         yield {self._start: gr.update(interactive=False), self.started_job: ""}
@@ -90,21 +92,18 @@ class TrainingTab:
             refused = self._refused(exc, values)
             yield refused | {self._start: gr.update(interactive=True), self.started_job: ""}
             return
-        over = {self._message: gr.update(visible=False), self._start: gr.update(interactive=True)}
+        over = self._message.cleared() | {self._start: gr.update(interactive=True)}
         yield self.form.show_problem(None) | over | {self.started_job: job.id}
 
     def _refused(self, error: Exception, values: Any) -> Updates:
-        """Show the error at its field if it has one, else above the command line, and remove an earlier plan."""
+        """Show the error above the buttons, and at its field if it has one, and remove an earlier plan."""
         message = message_of(error)
-        has_place = isinstance(error, RecipeRefused)
         try:
             shown = {"command": self.form.read(values).command_line()}
         except RecipeRefused as exc:
             shown = {"hint": str(exc)}
-        return self.form.show_problem(error, message) | {
-            self._shown: shown,
-            self._message: gr.update(visible=not has_place, value="" if has_place else escaped(message)),
-        }
+        said = self.form.show_problem(error, message) | self._message.at(message, self.form.place_id(error))
+        return said | {self._shown: shown}
 
 
 def base_choices(services: Services) -> list[tuple[str, str]]:

@@ -10,10 +10,11 @@ from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
 from m1app.bootstrap import Services
 from m1app.runs.errors import ProbeRefused
-from m1app.ui.admin.launch_form import LaunchForm, place_of
+from m1app.ui.admin.launch_form import LaunchForm
+from m1app.ui.question.form_message import FormMessage
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, Updates
-from m1app.ui.shell.page_component import escaped, page_component, text_block
+from m1app.ui.shell.page_component import page_component
 from m1app.wording import counted, duration, percent
 
 
@@ -24,17 +25,18 @@ class LaunchTab:
         self._services = services
         self.form = LaunchForm(services.profiles, has_ray=bool(services.settings.ray_address))
         self._shown = page_component("admin/launch", element_id="admin-launch")
-        with gr.Row(elem_id="admin-launch-controls"):
-            self._start = gr.Button("Start", variant="primary", elem_id="admin-start", min_width=90)
-            self._dry_run = gr.Button("Dry run", elem_id="admin-dry-run", min_width=90)
-        self._message = text_block("admin-launch-message")
+        with gr.Column(elem_classes="m1-actions-bar"):
+            self._message = FormMessage("admin-launch-message")
+            with gr.Row(elem_id="admin-launch-controls"):
+                self._start = gr.Button("Start", variant="primary", elem_id="admin-start", min_width=90)
+                self._dry_run = gr.Button("Dry run", elem_id="admin-dry-run", min_width=90)
         self.started_job = gr.State("")
         """Id of the last launched job."""
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form = self.form
-        spoken = [self._shown, self._message, *form.problems]
+        spoken = [self._shown, self._message.component, *form.problems]
         for knob in form.inputs:
             knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
         demo.load(self._on_change, form.inputs, spoken, **QUIET)
@@ -44,7 +46,7 @@ class LaunchTab:
 
     async def _on_change(self, *values: Any) -> Updates:
         """The command line follows the form; a problem that was shown is no longer the form's."""
-        cleared = self.form.show_problem(None) | {self._message: gr.update(visible=False, value="")}
+        cleared = self.form.show_problem(None) | self._message.cleared()
         try:
             return cleared | {self._shown: launch_value(self.form.read(values), None)}
         except ProbeRefused as exc:
@@ -58,7 +60,7 @@ class LaunchTab:
             shown = launch_value(recipe, await self._services.benchmarks.estimate(recipe))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
-        return self.form.show_problem(None) | {self._shown: shown, self._message: gr.update(visible=False)}
+        return self.form.show_problem(None) | {self._shown: shown} | self._message.cleared()
 
     async def _on_start(self, priority: Any, executor: Any, *values: Any) -> AsyncGenerator[Updates, None]:
         yield {self._start: gr.update(interactive=False), self.started_job: ""}
@@ -69,16 +71,13 @@ class LaunchTab:
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield self._refused(exc) | {self._start: gr.update(interactive=True), self.started_job: ""}
             return
-        over = {self._message: gr.update(visible=False), self._start: gr.update(interactive=True)}
+        over = self._message.cleared() | {self._start: gr.update(interactive=True)}
         yield self.form.show_problem(None) | over | {self.started_job: job.id}
 
     def _refused(self, error: Exception) -> Updates:
-        """Show the error at its field if it has one, else above the buttons."""
+        """Show the error above the buttons, and at its field if it has one, which the page scrolls to."""
         message = message_of(error)
-        has_place = isinstance(error, ProbeRefused) and bool(place_of(error.field))
-        return self.form.show_problem(error, message) | {
-            self._message: gr.update(visible=not has_place, value="" if has_place else escaped(message))
-        }
+        return self.form.show_problem(error, message) | self._message.at(message, self.form.place_id(error))
 
 
 def launch_value(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // People: accounts with their roles, and old names whose work an account can claim.
 import { all, button, isNewFor, node, option, partsOf, say, setText } from "../shell/elements.js";
+import { isFreeEscape } from "../shell/escape.js";
 import { plural, shortTime } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
 import { labelled } from "./cells.js";
@@ -60,8 +61,10 @@ class PeopleTab {
       this.#ask("password", { name: this.#named, ...Object.fromEntries(new FormData(passwordForm)) });
     });
     this.#part("password-cancel").addEventListener("click", () => this.#endPassword());
-    passwordForm.addEventListener("keydown", ({ key }) => {
-      if (key === "Escape") this.#endPassword();
+    passwordForm.addEventListener("keydown", (event) => {
+      if (!isFreeEscape(event)) return;
+      event.preventDefault();
+      this.#endPassword();
     });
   }
 

@@ -27,6 +27,10 @@ class ProblemPlaces:
         """Outputs of a handler that shows problems."""
         return list(self._places.values())
 
+    def element_of(self, place: str) -> str:
+        """Id of a place's element; empty if there is no such place."""
+        return self._prefix + place if place in self._places else ""
+
     def show(self, place: str, message: str) -> Updates:
         """Show the message at `place` and clear all others; an empty place clears all."""
         return {

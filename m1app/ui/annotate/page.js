@@ -1,5 +1,6 @@
 // The Annotate page: address, views, keys, and the annotator's name.
 import { all, node } from "../shell/elements.js";
+import { isFreeEscape } from "../shell/escape.js";
 import { CasePane } from "./case_view.js";
 import { addressOf, filterOf } from "./filters.js";
 import { Queue } from "./queue.js";
@@ -162,7 +163,8 @@ class AnnotatePage {
     const hasControl = event.ctrlKey || event.metaKey;
     if (event.key === "Enter" && hasControl) {
       this.#pane.save();
-    } else if (event.key === "Escape" && form.isOpen) {
+    } else if (form.isOpen && isFreeEscape(event)) {
+      event.preventDefault();
       this.#pane.cancel();
     } else if (event.altKey && !event.ctrlKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();

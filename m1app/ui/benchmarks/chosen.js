@@ -1,5 +1,6 @@
 // The chosen runs one by one: state, cost, downloads; rename, tag, archive, delete.
 import { button, isNewFor, link, node, setMeter } from "../shell/elements.js";
+import { isFreeEscape } from "../shell/escape.js";
 import { number } from "../shell/words.js";
 import { ConfirmDialog } from "./dialog.js";
 import { stateWords, tagChips } from "./runs.js";
@@ -106,7 +107,11 @@ export class ChosenRuns {
     const save = button("Save", () => {});
     save.type = "submit";
     form.append(named, save, button("Cancel", close));
-    form.addEventListener("keydown", (event) => event.key === "Escape" && close());
+    form.addEventListener("keydown", (event) => {
+      if (!isFreeEscape(event)) return;
+      event.preventDefault();
+      close();
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#change(what === "name" ? "rename" : "tag", { run: run.id, [what]: field.value });

@@ -16,6 +16,7 @@ import { Trajectory } from "./trajectory.js";
  * @property {string} change
  * @property {string} between
  * @property {string} sentence
+ * @property {string} why Why it is this sentence.
  * @property {number} start In UTF-16 code units of the thinking.
  * @property {number} end
  * @property {string} cell
@@ -81,7 +82,7 @@ function flipList(band) {
     const kind = node("span", "m1-verdict", flip.kind);
     kind.dataset.verdict = flip.verdict;
     opener.append(kind, node("b", "", ` ${flip.change} `), node("span", "m1-quiet m1-number", flip.between));
-    opener.append(node("q", "", flip.sentence));
+    opener.append(node("q", "", flip.sentence), node("span", "m1-quiet", flip.why));
     const [start, end] = flip.code_points;
     const annotate = link("Annotate this sentence", `/annotate/?case=${flip.case}&start=${start}&end=${end}`);
     annotate.className = "m1-annotate-link";

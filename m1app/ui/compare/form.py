@@ -1,25 +1,30 @@
 """The form of the Compare page: question, grid and settings, and conversion to and from a `SweepRequest`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from m1app.privacy.service import IdentifierCheck
+from m1app.runs.pace import NOT_KNOWN, Pace
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_whole
+from m1app.ui.question.form_values import (
+    BUDGET_CHIPS,
+    ROUNDS_HELP,
+    SEED_HELP,
+    TEMPERATURE_HELP,
+    read_budgets,
+    read_whole,
+)
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
-from m1app.wording import counted
+from m1app.wording import counted, duration
 from models.profiles import Profiles
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
-
-EXAMPLE_ID = "haematology-dabigatran-reversal"
-"""The library question offered on the empty page."""
 
 _DEFAULT_ANSWER_CAP = 256
 
@@ -42,16 +47,22 @@ class CompareForm:
             [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
             value=list(DEFAULT_BUDGETS),
             label="Thinking budgets (tokens)",
+            info="The model answers after each. One pass of thinking, up to the largest, serves all.",
             elem_id="compare-budgets",
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
-            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="compare-own-budgets"
+            label="Custom budgets",
+            info="More of them, separated by spaces.",
+            placeholder="For example 100 300 3000",
+            max_lines=1,
+            elem_id="compare-own-budgets",
         )
         self.rounds = gr.CheckboxGroup(
             list(range(MAX_FORCE_ROUNDS + 1)),
             value=list(DEFAULT_FORCE_ROUNDS),
             label="Force rounds",
+            info=ROUNDS_HELP,
             elem_id="compare-rounds",
             elem_classes="m1-chips",
         )
@@ -66,11 +77,42 @@ class CompareForm:
             elem_id="compare-models",
         )
         with gr.Row():
-            self.passes = gr.Slider(1, MAX_PASSES, value=1, step=1, label="Passes", min_width=120)
-            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=120)
-            self.seed = gr.Textbox(
-                label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
+            self.passes = gr.Slider(
+                1,
+                MAX_PASSES,
+                value=1,
+                step=1,
+                label="Passes",
+                info="Repetitions with other seeds, at a temperature above 0.",
+                min_width=120,
+                elem_id="compare-passes",
             )
+            self.temperature = gr.Slider(
+                0,
+                2,
+                value=0,
+                step=0.05,
+                label="Temperature",
+                info=TEMPERATURE_HELP,
+                min_width=120,
+                elem_id="compare-temperature",
+            )
+            self.seed = gr.Textbox(
+                label="Seed", info=SEED_HELP, placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
+            )
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        own = {
+            "budgets": ("compare-own-budgets", "compare-budgets"),
+            "thinking_budget": ("compare-own-budgets", "compare-budgets"),
+            "force_rounds": ("compare-rounds",),
+            "passes": ("compare-passes",),
+            "temperature": ("compare-temperature",),
+            "seed": ("compare-seed",),
+        }
+        return {**self.boxes.fields, **self.advanced.fields, **own}
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -135,10 +177,6 @@ class CompareForm:
             | self.advanced.fill_with_trace(trace)
         )
 
-    def fill_with_example(self) -> Updates:
-        """Fill in the example question, keeping the grid."""
-        return self.boxes.fill_with_library(EXAMPLE_ID)
-
     def _fill_budgets(self, budgets: Sequence[int]) -> Updates:
         return {
             self.budgets: [budget for budget in budgets if budget in BUDGET_CHIPS],
@@ -146,12 +184,28 @@ class CompareForm:
         }
 
 
-def estimate_text(request: SweepRequest, estimate: SweepEstimate) -> str:
-    """The maximum cost of a sweep, before it runs."""
+def estimate_text(request: SweepRequest, estimate: SweepEstimate, paces: Mapping[str, Pace | None]) -> str:
+    """The maximum cost of a sweep, before it runs.
+
+    Args:
+        request: what would be run.
+        estimate: its tokens, of all models together.
+        paces: how fast each of its models generates; None for one that has not run.
+    """
     cells = len(request.cells)
     runs = request.passes * max(1, len(request.models))
     of_runs = counted(runs, "pass", "passes")
     return (
-        f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens. "
-        f"Separate runs: at most {estimate.tokens_if_separate_at_most:,}."
+        f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens, "
+        f"{_time_text(estimate.tokens_at_most // len(paces), paces)}. "
+        f"Separate runs: at most {estimate.tokens_if_separate_at_most:,} tokens."
     )
+
+
+def _time_text(tokens_each: int, paces: Mapping[str, Pace | None]) -> str:
+    known = [pace for pace in paces.values() if pace]
+    if len(known) < len(paces):
+        missing = ", ".join(name for name, pace in paces.items() if name and not pace)
+        return NOT_KNOWN + (f" ({missing})" if missing else "")
+    seconds = sum(pace.seconds_for(tokens_each) for pace in known)
+    return f"up to about {duration(seconds)} at {'; '.join(pace.words for pace in known)}"

@@ -16,12 +16,13 @@ from m1app.ui.compare.form import CompareForm, estimate_text
 from m1app.ui.compare.history import SweepHistory
 from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
+from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import new_question_js
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET, STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
-from m1app.ui.shell.page_component import escaped, page_component, text_block
+from m1app.ui.shell.page_component import escaped, page_component
 from m1app.ui.shell.run_history import run_strip
 
 _FRAME_SECONDS = 0.15
@@ -35,29 +36,36 @@ class ComparePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
         header = PageHeader(services)
-        with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
-            self._form = CompareForm(services.profiles, services.identifiers)
-        self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
-        self._build_controls()
-        self._strip = run_strip("sweep-strip")
-        self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
-        self._charts = page_component("compare/charts", element_id="sweep-charts")
-        self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
+        # What the buttons stay in view beside; the history is not part of it.
+        with gr.Column():
+            with gr.Accordion("Question and grid", open=True, elem_id="compare-form") as self._folded:
+                self._form = CompareForm(services.profiles, services.identifiers)
+            self._build_actions()
+            self._strip = run_strip("sweep-strip")
+            self._view = page_component("compare/sweep_view", element_id="sweep-view", events=("example",))
+            self._charts = page_component("compare/charts", element_id="sweep-charts")
+            self._columns = page_component("compare/sweep_columns", element_id="sweep-columns")
         self._history = SweepHistory(services, self._strip)
         self._sweep_id = gr.State("")
         self._wire(demo)
         header.wire(demo.load, self._form.models)
 
-    def _build_controls(self) -> None:
-        with gr.Row(elem_id="compare-controls"):
-            self._run = gr.Button("Run", variant="primary", elem_id="compare-run", min_width=90)
-            self._stop = gr.Button("Stop", elem_id="compare-stop", interactive=False, min_width=90)
-            self._again = gr.Button("Run again", elem_id="compare-again", interactive=False, min_width=90)
-            self._resume = gr.Button("Resume", elem_id="compare-resume", visible=False, min_width=90)
-            self._new = gr.Button("New", elem_id="compare-new", min_width=90)
-            gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
-        self._message = text_block("compare-message")
-        self._anyway = run_anyway_button("compare-run-anyway")
+    def _build_actions(self) -> None:
+        """What stays in view however far the page is scrolled: cost, buttons, and why nothing was run."""
+        with gr.Column(elem_classes="m1-actions-bar"):
+            self._message = FormMessage("compare-message", self._form.fields)
+            self._anyway = run_anyway_button("compare-run-anyway")
+            self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="compare-estimate", apply_default_css=False)
+            with gr.Row(elem_id="compare-controls"):
+                self._run = gr.Button("Run", variant="primary", elem_id="compare-run", min_width=90)
+                self._stop = gr.Button("Stop", elem_id="compare-stop", interactive=False, min_width=90)
+                self._answer_now = gr.Button(
+                    "Answer now", elem_id="compare-answer-now", interactive=False, min_width=90
+                )
+                self._again = gr.Button("Run again", elem_id="compare-again", interactive=False, min_width=90)
+                self._resume = gr.Button("Resume", elem_id="compare-resume", visible=False, min_width=90)
+                self._new = gr.Button("New", elem_id="compare-new", min_width=90)
+                gr.HTML(KEYS_HINT, elem_classes="m1-hint m1-keys", apply_default_css=False)
 
     def _wire(self, demo: gr.Blocks) -> None:
         form = self._form
@@ -73,8 +81,9 @@ class ComparePage:
         opened = self._history.list.open_sweep(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._sweep_id, None, **QUIET)
+        self._answer_now.click(self._on_answer_now, self._sweep_id, self._message.component, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/compare/"))
-        self._view.example(form.fill_with_example, None, form.boxes.filled, **QUIET)
+        self._view.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         for knob in form.costing:
@@ -92,7 +101,8 @@ class ComparePage:
 
     @property
     def _controls(self) -> list[gr.components.Component]:
-        return [self._run, self._anyway, self._stop, self._again, self._resume, self._message]
+        buttons = [self._run, self._anyway, self._stop, self._answer_now, self._again, self._resume]
+        return [*buttons, self._message.component]
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[dict[Any, Any], None]:
         async for updates in self._started(values, allows_identifiers=False):
@@ -108,7 +118,7 @@ class ComparePage:
         yield {
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
         }
         try:
             # In a thread: a long paste takes a while to read.
@@ -189,12 +199,16 @@ class ComparePage:
         # Async, to stay on the sweep's event loop: a plain function would run in a thread.
         self._services.sweeps.stop(sweep_id)
 
-    def _on_estimate(self, *values: Any) -> str:
+    async def _on_answer_now(self, sweep_id: str) -> Updates:
+        is_asked = self._services.sweeps.answer_now(sweep_id)
+        return self._message.cleared() if is_asked else self._message.at(NOTHING_TO_END, "")
+
+    async def _on_estimate(self, *values: Any) -> str:
         try:
-            request = self._form.read(values)
-            return escaped(
-                estimate_text(request, self._services.sweeps.estimate(request, has_options=bool(request.options)))
-            )
+            request = await asyncio.to_thread(self._form.read, values)
+            tokens = self._services.sweeps.estimate(request, has_options=bool(request.options))
+            paces = {model: await self._services.probe.pace(model) for model in request.models or ("",)}
+            return escaped(estimate_text(request, tokens, paces))
         except ProbeRefused as exc:
             return escaped(str(exc))
         except Exception:  # noqa: BLE001 - what is wrong with the question is said when it is run
@@ -208,23 +222,26 @@ class ComparePage:
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
             self._stop: gr.update(interactive=True),
+            self._answer_now: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
             self._resume: gr.update(visible=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
         }
 
     def _over(self, snapshot: SweepSnapshot) -> Updates:
         return {
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
             self._again: gr.update(interactive=True),
             self._resume: gr.update(visible=snapshot.sweep.state in RESUMABLE),
         }
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            **self._message.of(error),
             self._anyway: gr.update(visible=may_run_anyway(error)),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
         }

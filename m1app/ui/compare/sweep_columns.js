@@ -1,27 +1,12 @@
-// The columns of a sweep: one pass is one text, and each column a prefix of it. A column only appends, a paragraph per
-// line; it is rewritten if the end of the column to its left changes.
+// The columns of a sweep: one pass is one text, and each column a prefix of it.
 import { button, node, partsOf, setText } from "../shell/elements.js";
-import { runsOf, standingFor } from "./runs_of_text.js";
+import { Nearness } from "./nearness.js";
+import { standingFor } from "./runs_of_text.js";
+import { Column } from "./sweep_column.js";
 
 /** @typedef {import("./runs_of_text.js").Span} Span */
+/** @typedef {import("./sweep_column.js").ColumnCell} ColumnCell */
 /** @typedef {import("./charts.js").OpenCell} OpenCell */
-
-/**
- * @typedef {object} ColumnCell
- * @property {string} key "budget-rounds".
- * @property {number} budget
- * @property {number} rounds
- * @property {string} title
- * @property {string} cut Shared by cells that end at the same cut; empty until it is known.
- * @property {number | null} at Where its thinking ends, in UTF-16 code units; null until it is known.
- * @property {string} ended
- * @property {string} also
- * @property {string} verdict
- * @property {string} verdict_label
- * @property {string} basis What the letter rests on.
- * @property {string} answer
- * @property {string} case
- */
 
 /**
  * @typedef {object} BandColumns
@@ -39,127 +24,6 @@ import { runsOf, standingFor } from "./runs_of_text.js";
 
 const NEAR_END_PIXELS = 48;
 const OPEN_AT_FIRST = 4;
-/** @type {Span} */
-const NOTHING = [0, 0];
-
-class Column {
-  #band;
-  /** @type {Span} */
-  #marked = NOTHING;
-  #done = 0;
-  #sharedEnd = 0;
-  /** @type {HTMLParagraphElement | null} */
-  #line = null;
-  /** @type {HTMLSpanElement | null} */
-  #span = null;
-  #verdict = node("span", "m1-verdict");
-  #ended = node("span", "m1-ended m1-number");
-  #answer = node("div", "m1-pane m1-fork");
-  #annotate = node("a", "m1-annotate-link", "Annotate");
-  isFollowing = true;
-
-  /**
-   * @param {Band} band
-   * @param {ColumnCell} cell
-   */
-  constructor(band, cell) {
-    this.#band = band;
-    this.root = node("article", "m1-column");
-    this.root.dataset.cell = cell.key;
-    this.root.setAttribute("aria-label", cell.title);
-    this.#answer.tabIndex = 0;
-    this.#answer.setAttribute("aria-label", `Answer, ${cell.title}`);
-    this.pane = node("div", "m1-pane m1-prefix");
-    this.pane.tabIndex = 0;
-    this.pane.setAttribute("aria-label", `Thinking, ${cell.title}`);
-    const head = node("div", "m1-column-head");
-    head.append(node("h4", "", cell.title), this.#buttons(cell));
-    const result = node("div", "m1-column-result");
-    result.append(this.#verdict, this.#ended);
-    this.root.append(head, result, this.#answer, this.pane);
-  }
-
-  /** @param {ColumnCell} cell */
-  #buttons(cell) {
-    const row = node("span", "m1-column-buttons");
-    row.append(this.#toggle("Widen", "is-wide", cell), this.#toggle("Pin", "is-pinned", cell));
-    row.append(button("Hide", () => this.#band.choose(cell.key, false), `Hide: ${cell.title}`));
-    this.#annotate.setAttribute("aria-label", `Annotate: ${cell.title}`);
-    row.append(this.#annotate);
-    return row;
-  }
-
-  /**
-   * @param {string} name
-   * @param {string} className
-   * @param {ColumnCell} cell
-   */
-  #toggle(name, className, cell) {
-    const act = () => {
-      made.setAttribute("aria-pressed", String(this.root.classList.toggle(className)));
-      this.#band.placePinned();
-    };
-    const made = button(name, act, `${name}: ${cell.title}`);
-    made.setAttribute("aria-pressed", "false");
-    return made;
-  }
-
-  #restart() {
-    this.#done = 0;
-    this.pane.replaceChildren();
-    this.#line = null;
-    this.#span = null;
-  }
-
-  /**
-   * @param {ColumnCell} cell
-   * @param {string} text
-   * @param {Span[]} waits
-   * @param {number} sharedEnd Where the column to the left ends.
-   */
-  update(cell, text, waits, sharedEnd) {
-    setText(this.#verdict, cell.verdict_label);
-    this.#verdict.dataset.verdict = cell.verdict;
-    this.#verdict.title = cell.basis;
-    setText(this.#ended, cell.ended);
-    this.root.title = cell.also;
-    setText(this.#answer, cell.answer);
-    this.#annotate.hidden = !cell.case;
-    this.#annotate.href = `/annotate/?case=${cell.case}`;
-    const end = cell.at ?? text.length;
-    if (end < this.#done || sharedEnd !== this.#sharedEnd) this.#restart();
-    this.#sharedEnd = sharedEnd;
-    for (const run of runsOf(text, [this.#done, end], { waits, sharedEnd, marked: this.#marked })) this.#append(run);
-    this.#done = Math.max(this.#done, end);
-  }
-
-  /** @param {import("./runs_of_text.js").Run} run */
-  #append({ text, kind, beginsWait }) {
-    text.split("\n").forEach((part, i) => {
-      if (!this.#line || i > 0 || beginsWait) {
-        this.#line = node("p");
-        this.pane.append(this.#line);
-        this.#span = null;
-      }
-      if (!part) return;
-      if (this.#span?.className !== kind) {
-        this.#span = node("span", kind);
-        this.#line.append(this.#span);
-      }
-      const last = this.#span?.lastChild;
-      if (last instanceof Text) last.appendData(part);
-      else this.#span?.append(part);
-    });
-  }
-
-  /** @param {Span} marked Shown so that it is found at once. */
-  mark(marked) {
-    this.#marked = marked;
-    this.#restart();
-    this.#band.show();
-    this.pane.querySelector(".is-found")?.scrollIntoView({ block: "center" });
-  }
-}
 
 class Band {
   /** @type {Map<string, Column>} */
@@ -171,6 +35,7 @@ class Band {
   #leader = null;
   #value;
   #isTogether;
+  #nearness;
   #status = node("span", "m1-quiet m1-number");
   #chosenLine = node("summary");
   #boxes = node("div", "m1-chooser-grid");
@@ -180,10 +45,12 @@ class Band {
    * @param {BandColumns} value
    * @param {boolean} isOpen
    * @param {() => boolean} isTogether Whether the columns scroll together.
+   * @param {Nearness} nearness Tells which columns are near the window.
    */
-  constructor(value, isOpen, isTogether) {
+  constructor(value, isOpen, isTogether, nearness) {
     this.#value = value;
     this.#isTogether = isTogether;
+    this.#nearness = nearness;
     this.root = node("details", "m1-band");
     this.root.dataset.band = value.id;
     this.root.open = isOpen;
@@ -194,6 +61,7 @@ class Band {
       this.#chosenLine,
       this.#boxes,
       button("Each distinct cut once", () => this.choose(null)),
+      button("All cells", () => this.#chooseAll()),
     );
     this.root.append(title, chooser, this.#strip);
     this.root.addEventListener("toggle", () => this.show());
@@ -233,25 +101,26 @@ class Band {
     }
     for (const cell of cells) {
       const column = this.#columns.get(cell.key);
-      if (column?.isFollowing && cell.at === null) column.pane.scrollTop = 1e9;
+      if (column?.isFollowing && cell.at === null) column.scrollTo(1e9);
     }
     this.#showChooser(cells);
   }
 
   /** @param {ColumnCell[]} cells */
   #arrange(cells) {
-    const keys = cells.map((cell) => cell.key);
-    if (keys.join() === this.#arranged) return;
-    this.#arranged = keys.join();
+    const keys = new Set(cells.map((cell) => cell.key));
+    const arranged = [...keys].join();
+    if (arranged === this.#arranged) return;
+    this.#arranged = arranged;
     for (const [key, column] of this.#columns) {
-      if (keys.includes(key)) continue;
+      if (keys.has(key)) continue;
+      this.#nearness.leave(column);
       column.root.remove();
       this.#columns.delete(key);
     }
     let last = /** @type {HTMLElement | null} */ (null);
     for (const cell of cells) {
-      const column = this.#columns.get(cell.key) ?? new Column(this, cell);
-      this.#columns.set(cell.key, column);
+      const column = this.#columns.get(cell.key) ?? this.#newColumn(cell);
       // Elements already in place are not moved, because moving loses their scroll position.
       /** @type {Element | null} */
       const next = last ? last.nextElementSibling : this.#strip.firstElementChild;
@@ -259,6 +128,14 @@ class Band {
       last = column.root;
     }
     this.placePinned();
+  }
+
+  /** @param {ColumnCell} cell */
+  #newColumn(cell) {
+    const column = new Column(this, cell);
+    this.#columns.set(cell.key, column);
+    this.#nearness.watch(column);
+    return column;
   }
 
   placePinned() {
@@ -312,6 +189,11 @@ class Band {
     this.show();
   }
 
+  #chooseAll() {
+    this.#chosen = new Set(this.#value.cells.map((cell) => cell.key));
+    this.show();
+  }
+
   /** @param {EventTarget | null} pane */
   #scrollTogether(pane) {
     // Only the column scrolled by the user leads: the others' scroll events would drag it back.
@@ -321,7 +203,7 @@ class Band {
     for (const column of this.#columns.values()) {
       if (column.pane !== pane && !this.#isTogether()) continue;
       column.isFollowing = isAtEnd;
-      if (column.pane !== pane) column.pane.scrollTop = top;
+      if (column.pane !== pane) column.scrollTo(top);
     }
   }
 
@@ -349,6 +231,8 @@ export function mount({ element, signal }) {
   const part = partsOf(element);
   const together = part("together", HTMLInputElement);
   const section = element.querySelector("section");
+  const nearness = new Nearness();
+  signal.addEventListener("abort", () => nearness.end());
   /** @type {Map<string, Band>} */
   const bands = new Map();
   /** @type {string | null | undefined} */
@@ -369,11 +253,12 @@ export function mount({ element, signal }) {
     if (section) section.hidden = !value.bands?.length;
     if (value.id !== shownId) {
       bands.clear();
+      nearness.clear();
       part("bands").replaceChildren();
       shownId = value.id;
     }
     (value.bands || []).forEach((each, i) => {
-      const band = bands.get(each.id) ?? new Band(each, i < OPEN_AT_FIRST, () => together.checked);
+      const band = bands.get(each.id) ?? new Band(each, i < OPEN_AT_FIRST, () => together.checked, nearness);
       if (!bands.has(each.id)) {
         bands.set(each.id, band);
         part("bands").append(band.root);

@@ -1,6 +1,6 @@
 """Columns of the Compare page: each pass's text, and where each cell cuts it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m1app.runs.sweep_reading import CellReading, CellState, PassSnapshot, SweepSnapshot, cell_readings
@@ -30,14 +30,14 @@ def _band(snapshot: SweepSnapshot, run: PassSnapshot) -> dict[str, Any]:
     readings = cell_readings(snapshot, run)
     text = run.trace.thinking_text
     offsets = Utf16Offsets(text)
-    first = shown_first(readings)
+    first, alike = shown_first(readings), _by_cut(readings)
     return {
         "id": run.trace.id,
         "title": band_title(snapshot.sweep, run),
         "status": _status(snapshot, run),
         "text": text,
         "waits": _waits(run, offsets),
-        "cells": [_cell(snapshot, reading, readings, offsets) for reading in sorted(readings, key=column_order)],
+        "cells": [_cell(snapshot, reading, alike, offsets) for reading in sorted(readings, key=column_order)],
         "shown": [cell_key(reading.cell) for reading in first[:MAX_COLUMNS_AT_FIRST]],
         "distinct": len(first),
     }
@@ -63,11 +63,11 @@ def _waits(run: PassSnapshot, offsets: Utf16Offsets) -> list[list[int]]:
 
 
 def _cell(
-    snapshot: SweepSnapshot, reading: CellReading, readings: Sequence[CellReading], offsets: Utf16Offsets
+    snapshot: SweepSnapshot, reading: CellReading, alike: Mapping[str, Sequence[CellReading]], offsets: Utf16Offsets
 ) -> dict[str, Any]:
     question = snapshot.sweep.question
     kept = reading.checkpoint
-    others = _others(reading, readings)
+    others = [cell_title(each.cell) for each in alike.get(cut_name(reading), ()) if each.cell != reading.cell]
     return {
         "key": cell_key(reading.cell),
         "budget": reading.cell.budget_tokens,
@@ -90,13 +90,18 @@ def _ended(reading: CellReading) -> str:
         return "not reached" if reading.state is CellState.MISSING else "not reached yet"
     if reading.finish is ThinkingFinishReason.NATURAL:
         return f"stopped naturally at {reading.cut_tokens:,} tokens"
+    if reading.finish is ThinkingFinishReason.EARLY_EXIT:
+        return f"closed by a person at {reading.cut_tokens:,} tokens"
     return f"cut at {reading.cut_tokens:,} tokens"
 
 
-def _others(reading: CellReading, readings: Sequence[CellReading]) -> list[str]:
-    """Other cells with the same cut, which share this answer."""
-    name = cut_name(reading)
-    return [cell_title(r.cell) for r in readings if name and cut_name(r) == name and r.cell != reading.cell]
+def _by_cut(readings: Sequence[CellReading]) -> dict[str, list[CellReading]]:
+    """The cells of each known cut, which share its answer."""
+    alike: dict[str, list[CellReading]] = {}
+    for reading in readings:
+        if name := cut_name(reading):
+            alike.setdefault(name, []).append(reading)
+    return alike
 
 
 def _verdict_label(reading: CellReading, target: str | None, has_options: bool) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 
 from m1app import wording
 from m1app.question.pastes.summary import first_words
+from m1app.runs.flips import FlipKind, flips
 from m1app.runs.sweep_reading import (
     CellReading,
     CellState,
-    FlipKind,
     PassSnapshot,
     SweepSnapshot,
     cell_readings,
-    flips,
     trajectory,
 )
 from m1app.targets import has_several, letters_of
@@ -249,6 +248,7 @@ def _flips(run: PassSnapshot) -> list[dict[str, Any]]:
             "change": f"{flip.before.letter or 'none'} → {flip.after.letter or 'none'}",
             "between": f"between {flip.before.cut_tokens:,} and {flip.after.cut_tokens:,} tokens",
             "sentence": flip.sentence,
+            "why": flip.why,
             "start": offsets.at(flip.start),
             "end": offsets.at(flip.end),
             "cell": _standing_for(flip.after),

@@ -38,6 +38,8 @@ export class Trajectory {
   #value = null;
   #isLogarithmic = true;
   #at = -1;
+  /** Whether it is in the window or close to it: drawing takes long, and a sweep may have many. */
+  #isNear = false;
   #hasListeners = false;
   #plot = /** @type {PlotElement} */ (/** @type {HTMLElement} */ (node("div", "m1-trajectory")));
   #readout = node("p", "m1-readout m1-number");
@@ -67,6 +69,10 @@ export class Trajectory {
     this.#readout.setAttribute("aria-live", "polite");
     this.#frame.append(this.#plot);
     this.root.append(head, this.#why, this.#frame, this.#readout);
+    const near = new IntersectionObserver((seen) => this.#see(seen.some((each) => each.isIntersecting)), {
+      rootMargin: "50%",
+    });
+    near.observe(this.root);
   }
 
   /** @param {TrajectoryValue} value */
@@ -82,10 +88,17 @@ export class Trajectory {
     this.draw();
   }
 
+  /** @param {boolean} isNear */
+  #see(isNear) {
+    const isNew = isNear && !this.#isNear;
+    this.#isNear = isNear;
+    if (isNew) this.draw();
+  }
+
   /** Redraws for new data or a changed colour scheme. */
   async draw() {
     const { figure } = this.#value ?? {};
-    if (!figure) return;
+    if (!figure || !this.#isNear) return;
     try {
       const library = await loadPlotly();
       const { data, layout } = this.#coloured(figure);

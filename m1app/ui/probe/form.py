@@ -7,11 +7,13 @@ from typing import Any
 import gradio as gr
 
 from m1app.privacy.service import IdentifierCheck
-from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, ProbeRequest
+from m1app.runs.pace import NOT_KNOWN, Pace
+from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_TOKENS, ProbeRequest
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_whole
+from m1app.ui.question.form_values import BUDGET_EXPONENTS, ROUNDS_HELP, SEED_HELP, TEMPERATURE_HELP, read_whole
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
+from m1app.wording import duration
 from models.profiles import Profiles
 from storage.traces.records import Trace
 
@@ -26,25 +28,70 @@ class ProbeForm:
         with gr.Row():
             self.boxes.place_target()
             self.model = gr.Dropdown(
-                [], label="Model", min_width=160, scale=3, allow_custom_value=True, elem_id="model"
+                [],
+                label="Model",
+                info="Which model answers.",
+                min_width=160,
+                scale=3,
+                allow_custom_value=True,
+                elem_id="model",
             )
-            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=70, elem_id="seed")
+            self.seed = gr.Textbox(
+                label="Seed", info=SEED_HELP, placeholder="random", max_lines=1, min_width=70, elem_id="seed"
+            )
         low, high = BUDGET_EXPONENTS
         exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
         with gr.Row(equal_height=True):
             with gr.Column(scale=4, min_width=180):
                 self.budget_slider = gr.Slider(
-                    low, high, value=exponent, step=1, label="Thinking budget", elem_id="budget-slider", buttons=[]
+                    low,
+                    high,
+                    value=exponent,
+                    step=1,
+                    label="Thinking budget",
+                    info="Most tokens of thinking. Then it is closed and the model answers.",
+                    elem_id="budget-slider",
+                    buttons=[],
                 )
                 gr.HTML(_ticks(low, high), apply_default_css=False)
             self.budget = gr.Number(
-                DEFAULT_BUDGET_TOKENS, label="Exact tokens", precision=0, min_width=90, scale=1, elem_id="budget"
+                DEFAULT_BUDGET_TOKENS,
+                label="Exact tokens",
+                info="Any number",
+                precision=0,
+                min_width=90,
+                scale=1,
+                elem_id="budget",
             )
         with gr.Row():
-            self.rounds = gr.Slider(0, MAX_FORCE_ROUNDS, value=0, step=1, label="Force rounds", min_width=140)
-            self.temperature = gr.Slider(0, 2, value=0, step=0.05, label="Temperature", min_width=140)
+            self.rounds = gr.Slider(
+                0,
+                MAX_FORCE_ROUNDS,
+                value=0,
+                step=1,
+                label="Force rounds",
+                info=ROUNDS_HELP,
+                min_width=140,
+                elem_id="rounds",
+            )
+            self.temperature = gr.Slider(
+                0,
+                2,
+                value=0,
+                step=0.05,
+                label="Temperature",
+                info=TEMPERATURE_HELP,
+                min_width=140,
+                elem_id="temperature",
+            )
         self.advanced = AdvancedForm(profiles)
         self._wire_budget()
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        own = {"thinking_budget": "budget", "force_rounds": "rounds", "temperature": "temperature", "seed": "seed"}
+        return {**self.boxes.fields, **self.advanced.fields, **{name: (each,) for name, each in own.items()}}
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -60,6 +107,11 @@ class ProbeForm:
             self.seed,
             *self.advanced.inputs,
         ]
+
+    @property
+    def costing(self) -> list[Any]:
+        """Components that decide how long a run takes, in the order of `estimate_text`, the model first."""
+        return [self.model, self.budget, self.advanced.answer_cap]
 
     def read(self, values: Sequence[Any]) -> ProbeRequest:
         """Return the form's request; raises InvalidQuestion for invalid options."""
@@ -104,6 +156,21 @@ class ProbeForm:
             js=f"(n) => n > 0 ? Math.min({high}, Math.max({low}, Math.round(Math.log2(n)))) : {low}",
             queue=False,
         )
+
+
+def estimate_text(budget: Any, answer_cap: Any, pace: Pace | None) -> str:
+    """How long a run may take; empty while the form has no usable numbers.
+
+    Args:
+        budget: tokens in the form.
+        answer_cap: tokens in the form.
+        pace: how fast the model generates; None if it has not run.
+    """
+    if not all(isinstance(each, int | float) and 0 < each <= MAX_TOKENS for each in (budget, answer_cap)):
+        return ""
+    tokens = int(budget) + int(answer_cap)
+    time = f"up to about {duration(pace.seconds_for(tokens))} at {pace.words}" if pace else NOT_KNOWN
+    return f"At most {tokens:,} tokens, {time}."
 
 
 def _ticks(low: int, high: int) -> str:

@@ -10,9 +10,10 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.runs.probe_request import request_of
-from m1app.ui.probe.form import ProbeForm
+from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.probe.history import TraceHistory
 from m1app.ui.probe.trace_view import pane_value
+from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import library_explanation, new_question_js
 from m1app.ui.shell.boundary import message_of
@@ -33,8 +34,8 @@ class ProbePage:
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
         self._services = services
         header = PageHeader(services)
-        with gr.Row():
-            with gr.Column(scale=5, min_width=340):
+        with gr.Row(elem_id="probe-work"):
+            with gr.Column(scale=5, min_width=340, elem_id="probe-form"):
                 self._form = ProbeForm(services.profiles, services.identifiers)
                 self._unkept = gr.Checkbox(
                     False,
@@ -43,17 +44,10 @@ class ProbePage:
                     "be annotated, and is lost if the app restarts.",
                     elem_id="unkept",
                 )
-                with gr.Row():
-                    self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
-                    self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
-                    self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
-                    self._new = gr.Button("New question", elem_id="new", min_width=90)
-                gr.HTML("Ctrl+Enter runs, Escape stops.", elem_classes="m1-hint", apply_default_css=False)
-                self._message = text_block("message")
-                self._anyway = run_anyway_button("run-anyway")
+                self._build_actions()
             with gr.Column(scale=7, min_width=340):
                 self._strip = run_strip("trace-strip")
-                self._pane = page_component("probe/trace_pane", element_id="trace-pane")
+                self._pane = page_component("probe/trace_pane", element_id="trace-pane", events=("example",))
                 self._explanation = text_block("explanation")
         self._history = TraceHistory(services, self._strip)
         self._trace_id = gr.State("")
@@ -61,6 +55,20 @@ class ProbePage:
         header.wire(
             loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
         )
+
+    def _build_actions(self) -> None:
+        """What stays in view however long the form is: the buttons, and why nothing was run."""
+        with gr.Column(elem_classes="m1-actions-bar"):
+            self._message = FormMessage("message", self._form.fields)
+            self._anyway = run_anyway_button("run-anyway")
+            self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="estimate", apply_default_css=False)
+            with gr.Row():
+                self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
+                self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
+                self._answer_now = gr.Button("Answer now", elem_id="answer-now", interactive=False, min_width=90)
+                self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
+                self._new = gr.Button("New question", elem_id="new", min_width=90)
+            gr.HTML(KEYS_HINT, elem_classes="m1-hint m1-keys", apply_default_css=False)
 
     def _wire(self, demo: gr.Blocks) -> Any:
         """Returns the load event, after which the form is filled from the address."""
@@ -77,7 +85,12 @@ class ProbePage:
         opened = self._history.list.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
         followed.append(self._then_follow(opened))
         self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
+        self._answer_now.click(self._on_answer_now, self._trace_id, self._message.component, **QUIET)
         self._new.click(None, js=new_question_js(_DRAFT, "/"))
+        self._pane.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
+        for knob in form.costing:
+            knob.change(self._on_estimate, form.costing, self._estimate, trigger_mode="always_last", **QUIET)
+        demo.load(self._on_estimate, form.costing, self._estimate, **QUIET)
         form.boxes.wire(demo)
         form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
         self._history.wire(self._trace_id)
@@ -89,7 +102,9 @@ class ProbePage:
         follow = event.then(self._follow, self._trace_id, self._pane, **STREAMED)
         self._history.show_strip(event, self._trace_id)
         shown = [*self._controls, *self._history.outputs]
-        follow.then(self._on_over, [self._trace_id, *self._history.inputs], shown, **QUIET)
+        over = follow.then(self._on_over, [self._trace_id, *self._history.inputs], shown, **QUIET)
+        # The run that has ended is one more measurement.
+        over.then(self._on_estimate, self._form.costing, self._estimate, **QUIET)
         return follow
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
@@ -104,7 +119,7 @@ class ProbePage:
         yield {
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
         }
         try:
             *typed, is_unkept = values
@@ -174,6 +189,7 @@ class ProbePage:
         controls: Updates = {
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
             self._again: gr.update(interactive=True),
         }
         try:
@@ -188,9 +204,21 @@ class ProbePage:
         # Async, to stay on the run's event loop: a plain function would run in a thread.
         self._services.probe.stop(trace_id)
 
+    async def _on_estimate(self, model: Any, budget: Any, answer_cap: Any) -> str:
+        try:
+            pace = await self._services.probe.pace(str(model or ""))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            return escaped(message_of(exc))
+        return escaped(estimate_text(budget, answer_cap, pace))
+
+    async def _on_answer_now(self, trace_id: str) -> Updates:
+        is_asked = self._services.probe.answer_now(trace_id)
+        return self._message.cleared() if is_asked else self._message.at(NOTHING_TO_END, "")
+
     @property
     def _controls(self) -> list[gr.components.Component]:
-        return [self._run, self._anyway, self._stop, self._again, self._message, self._explanation]
+        buttons = [self._run, self._anyway, self._stop, self._answer_now, self._again]
+        return [*buttons, self._message.component, self._explanation]
 
     def _running(self, trace_id: str) -> Updates:
         return {
@@ -198,15 +226,17 @@ class ProbePage:
             self._run: gr.update(interactive=False),
             self._anyway: gr.update(visible=False),
             self._stop: gr.update(interactive=True),
+            self._answer_now: gr.update(interactive=True),
             self._again: gr.update(interactive=False),
-            self._message: gr.update(visible=False, value=""),
+            **self._message.cleared(),
             self._explanation: gr.update(visible=False),
         }
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self._message: gr.update(visible=True, value=escaped(message_of(error))),
+            **self._message.of(error),
             self._anyway: gr.update(visible=may_run_anyway(error)),
             self._run: gr.update(interactive=True),
             self._stop: gr.update(interactive=False),
+            self._answer_now: gr.update(interactive=False),
         }

@@ -57,6 +57,8 @@ import { piecesToAppend } from "./streamed_text.js";
  */
 
 const NEAR_END_PIXELS = 48;
+/** In the local storage once something was asked, or the example was tried. */
+const USED = "m1-first-use";
 
 /** @param {number | null | undefined} count */
 const counted = (count) => (count === null || count === undefined ? "–" : number(count));
@@ -226,8 +228,13 @@ function showAddress(id) {
 }
 
 /** @param {import("../shell/elements.js").Host} host */
-export function mount({ element }) {
+export function mount({ element, trigger }) {
   const part = partsOf(element);
+  part("example").addEventListener("click", () => {
+    localStorage.setItem(USED, "1");
+    part("first-use").hidden = true;
+    trigger("example", {});
+  });
   const thinking = new Stream(part("thinking"));
   const answer = new Stream(part("answer"));
   /** @type {TraceValue} */
@@ -246,6 +253,8 @@ export function mount({ element }) {
 
   return (/** @type {TraceValue} */ value) => {
     shown = value;
+    if (value.id) localStorage.setItem(USED, "1");
+    part("first-use").hidden = localStorage.getItem(USED) !== null;
     element.classList.toggle("is-empty", !value.id);
     if (value.id !== shownId) {
       thinking.clear();

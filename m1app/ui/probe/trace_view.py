@@ -6,12 +6,13 @@ from m1app.question.answers.scoring import no_letter_reason, score
 from m1app.question.pastes.summary import first_words
 from m1app.runs.probe import scored_text
 from m1app.targets import has_several, letters_of
-from m1app.wording import FIRST_NAMED_NOTE, basis_label, percent, state_label, verdict_label, verdict_of
+from m1app.wording import FIRST_NAMED_NOTE, basis_label, counted, percent, state_label, verdict_label, verdict_of
 from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _FINISH = {
     ThinkingFinishReason.NATURAL: "The model ended its thinking.",
     ThinkingFinishReason.BUDGET: "Thinking used up the budget.",
+    ThinkingFinishReason.EARLY_EXIT: "Closed by a person at {tokens}.",
     ThinkingFinishReason.STOPPED: "Thinking was stopped.",
     ThinkingFinishReason.FAILED: "An error ended the thinking.",
 }
@@ -21,7 +22,7 @@ _SEGMENT_NAMES = {
     SegmentKind.CLOSE: "closing (inserted)",
     SegmentKind.ANSWER: "answer",
 }
-_ENDED = {"natural": "natural stop", "budget": "token limit"}
+_ENDED = {"natural": "natural stop", "budget": "token limit", "early_exit": "closed by a person"}
 
 PaneValue = dict[str, Any]
 
@@ -85,7 +86,7 @@ def _result(trace: Trace) -> dict[str, Any]:
         "verdict": verdict_of(trace.answer_letter, trace.is_correct, bool(trace.question.options)),
         "verdict_label": _verdict_label(trace),
         "basis": basis_label(trace.letter_rule, trace.letter_words),
-        "finish": _FINISH[trace.thinking_finish_reason] if trace.thinking_finish_reason else "",
+        "finish": _finish(trace),
         "options": [
             {
                 "letter": letter,
@@ -100,6 +101,12 @@ def _result(trace: Trace) -> dict[str, Any]:
         "segments": [_segment_row(segment) for segment in trace.segments],
         "details": _details(trace),
     }
+
+
+def _finish(trace: Trace) -> str:
+    if trace.thinking_finish_reason is None:
+        return ""
+    return _FINISH[trace.thinking_finish_reason].format(tokens=counted(trace.thinking_tokens, "token"))
 
 
 def _verdict_label(trace: Trace) -> str:

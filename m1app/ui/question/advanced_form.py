@@ -23,19 +23,37 @@ class AdvancedForm:
         """
         with gr.Accordion("Advanced", open=False):
             with gr.Row():
-                self.top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="Top-p", min_width=140)
-                self.answer_cap = gr.Number(answer_cap_tokens, label="Answer cap (tokens)", precision=0, min_width=120)
+                self.top_p = gr.Slider(
+                    0.05,
+                    1,
+                    value=1,
+                    step=0.05,
+                    label="Top-p",
+                    info="Share of the likeliest tokens to sample from; 1 is all.",
+                    min_width=140,
+                    elem_id=f"{id_prefix}top-p",
+                )
+                self.answer_cap = gr.Number(
+                    answer_cap_tokens,
+                    label="Answer cap (tokens)",
+                    info="Most tokens of the answer, besides the budget.",
+                    precision=0,
+                    min_width=120,
+                    elem_id=f"{id_prefix}answer-cap",
+                )
                 # A trace may name a profile that has been removed from the choice.
                 self.profile = gr.Dropdown(
                     _profile_choices(profiles),
                     value="",
                     label="Profile",
+                    info="How the model's family opens and closes thinking and answers.",
                     min_width=200,
                     elem_id=f"{id_prefix}profile",
                     allow_custom_value=True,
                 )
             self.system_prompt = gr.Textbox(
                 label="System prompt",
+                info="Said to the model before the question.",
                 lines=2,
                 placeholder="Leave empty for the profile's own",
                 elem_id=f"{id_prefix}system-prompt",
@@ -56,6 +74,12 @@ class AdvancedForm:
 
         for occasion in occasions:
             occasion(offered, None, self.profile, **QUIET)
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the components by the field that an error names."""
+        names = ("top_p", "answer_cap", "profile", "system_prompt")
+        return {name: (str(each.elem_id),) for name, each in zip(names, self.inputs, strict=True)}
 
     @property
     def inputs(self) -> list[gr.components.Component]:

@@ -18,6 +18,8 @@ from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped, page_component
 from storage.questions.records import Question
 
+EXAMPLE_ID = "haematology-dabigatran-reversal"
+"""The library question offered on an empty page."""
 _NEW_QUESTION = "() => { sessionStorage.removeItem(%s); location.href = %s; }"
 
 
@@ -59,9 +61,10 @@ class QuestionForm:
         self.preview = page_component("question/paste_preview", element_id=f"{id_prefix}question-preview")
         self.options = gr.Textbox(
             label="Options",
+            info="The model answers with the letter of one. Leave empty for an open question.",
             lines=2,
             max_lines=14,
-            placeholder="One per line: A. … Leave empty for an open question.",
+            placeholder="One per line: A. …",
             elem_id=f"{id_prefix}options",
         )
         self.findings = gr.HTML(
@@ -69,12 +72,19 @@ class QuestionForm:
         )
         self.target = gr.Textbox(
             label="Target",
+            info="If known. The model does not see it.",
             placeholder="Letter(s)",
             max_lines=1,
             min_width=70,
             elem_id=f"{id_prefix}target",
             render=False,
         )
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the boxes by the field that an error names. Options may also stand below the question."""
+        question, options, target = (str(box.elem_id) for box in self.texts)
+        return {"question": (question,), "options": (options, question), "target": (target, question)}
 
     def place_target(self) -> None:
         """Place the target's box here."""
@@ -100,6 +110,10 @@ class QuestionForm:
     def fill_with(self, question: Question) -> Updates:
         """Fill the boxes with a stored question."""
         return self._filled(question.stem, question.options, question.target, "stored")
+
+    def fill_with_example(self) -> Updates:
+        """Fill the boxes with the question that an empty page offers."""
+        return self.fill_with_library(EXAMPLE_ID)
 
     def fill_with_library(self, question_id: str) -> Updates:
         """Fill the boxes with a library question."""

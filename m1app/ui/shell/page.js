@@ -1,4 +1,5 @@
 // Runs once when a page loads: keyboard, dark mode, and, on going back, the trace in the address.
+import { isFreeEscape } from "./escape.js";
 
 /** @param {string} id Of a button; on the Compare page it is prefixed. */
 const buttonOf = (id) => document.querySelector(`#${id}, #compare-${id}`);
@@ -10,12 +11,13 @@ function press(id) {
 }
 
 /** @param {KeyboardEvent} event */
-const asksToRun = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
+const isControlEnter = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
 
 /** @param {KeyboardEvent} event */
-function run(event) {
+function runOrAnswer(event) {
   event.preventDefault();
-  setTimeout(press, 60, "run");
+  if (event.shiftKey) press("answer-now");
+  else setTimeout(press, 60, "run");
 }
 
 // Before Gradio's checkboxes, which change at every Enter. The Annotate page has its own boxes and its own keys.
@@ -23,21 +25,20 @@ document.addEventListener(
   "keydown",
   (event) => {
     const isCheckbox = event.target instanceof HTMLInputElement && event.target.type === "checkbox";
-    if (!isCheckbox || !asksToRun(event) || !buttonOf("run")) return;
+    if (!isCheckbox || !isControlEnter(event) || !buttonOf("run")) return;
     event.stopPropagation();
-    run(event);
+    runOrAnswer(event);
   },
   { capture: true },
 );
 
 document.addEventListener("keydown", (event) => {
-  if (asksToRun(event)) {
+  if (isControlEnter(event)) {
     // Gradio commits a typed value when the field loses focus.
     document.activeElement?.dispatchEvent(new Event("change", { bubbles: true }));
-    run(event);
+    runOrAnswer(event);
   }
-  const isElsewhere = event.target instanceof Element && event.target.closest("ul, [role=listbox], [role=dialog]");
-  if (event.key === "Escape" && !isElsewhere) press("stop");
+  if (isFreeEscape(event)) press("stop");
 });
 
 document.addEventListener("click", (event) => {

@@ -62,6 +62,9 @@ class SlowToSave(LiveRun[str]):
     async def work(self) -> None:
         return
 
+    def answer_now(self) -> bool:
+        return False
+
     def end(self, state: TraceState, error: str) -> None:
         return
 

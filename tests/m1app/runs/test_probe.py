@@ -18,6 +18,7 @@ from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
 from m1app.runs.probe import LiveProbe, ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
 from m1app.runs.sweep_request import SweepRequest
+from m1app.runs.trace_export import trace_json
 from m1app.ui.probe.trace_view import pane_value
 from models.engine.endpoint import Endpoint
 from models.errors import EngineUnreachable, ModelNotServed, UnknownProfile
@@ -82,6 +83,27 @@ async def test_probe_thinks_to_its_budget_answers_and_is_kept(services: Services
         trace.answer_letter,
         trace.tokens_generated,
     )
+
+
+async def test_a_person_can_have_it_answer_before_its_budget_is_spent(services: Services, dictate: Dictate) -> None:
+    dictate(LONG, answer=ANSWER)
+    begun = await services.probe.start(request(thinking_budget_tokens=1200))
+    others = [asyncio.create_task(follow(services, begun.id)) for _ in range(2)]
+    async with aclosing(services.probe.follow(begun.id)) as snapshots:
+        async for trace in snapshots:
+            if trace.thinking_tokens >= 8 and services.probe.answer_now(begun.id):
+                break
+    trace = (await follow(services, begun.id))[-1]
+    assert [(await other)[-1] for other in others] == [trace, trace]
+    assert (trace.state, trace.thinking_finish_reason) == (TraceState.COMPLETED, ThinkingFinishReason.EARLY_EXIT)
+    assert 8 <= trace.thinking_tokens < 1200
+    assert [s.finish_reason for s in trace.segments] == ["early_exit", None, trace.segments[-1].finish_reason]
+    assert (trace.answer_text, trace.answer_letter, trace.is_correct) == (ANSWER, "B", True)
+    assert (await stored_trace(services.database, trace.id)).segments == trace.segments
+    shown = pane_value(trace)["result"]
+    assert shown["finish"] == f"Closed by a person at {trace.thinking_tokens:,} tokens."
+    assert trace_json(trace)["finish_reason"] == "early_exit"
+    assert not services.probe.answer_now(trace.id), "it has answered"
 
 
 async def test_cost_is_every_token_the_engine_generated(services: Services, dictate: Dictate) -> None:

@@ -85,6 +85,33 @@ def thinking_ids(trace: Trace) -> tuple[int, ...]:
     return sum(parts, ())
 
 
+async def test_a_person_can_have_every_running_pass_answer_where_it_is(services: Services, dictate: Dictate) -> None:
+    dictate(LONG, answer=" The answer is B.")
+    wanted = request(budgets=(8, 600, 1200), passes=2, temperature=0.7, seed=7)
+    begun = await services.sweeps.start(wanted)
+    async with aclosing(services.sweeps.follow(begun.sweep.id)) as snapshots:
+        async for snapshot in snapshots:
+            if all(run.trace.thinking_tokens >= 12 for run in snapshot.passes):
+                assert services.sweeps.answer_now(begun.sweep.id)
+                break
+    over = (await follow(services, begun.sweep.id))[-1]
+    assert over.sweep.state is TraceState.COMPLETED
+    for run_ in over.passes:
+        tokens = run_.trace.thinking_tokens
+        assert run_.trace.thinking_finish_reason is ThinkingFinishReason.EARLY_EXIT and tokens < 600
+        ends = {(kept.cut_tokens, kept.thinking_finish_reason.value): set(kept.cells) for kept in run_.checkpoints}
+        assert ends == {
+            (8, "budget"): {(8, 0), (8, 1)},
+            (tokens, "early_exit"): {(budget, rounds) for budget in (600, 1200) for rounds in (0, 1)},
+        }
+        assert all(kept.text and not kept.error for kept in run_.checkpoints)
+    stored = await services.sweeps.get(over.sweep.id)
+    rows = [row for run_ in stored.passes for row in cell_readings(stored, run_)]
+    assert {reading.state for reading in rows} == {CellState.ANSWERED}
+    with pytest.raises(AppError, match="complete"):
+        await services.sweeps.resume(over.sweep.id)
+
+
 async def test_cells_end_where_separate_runs_end_and_are_stored(services: Services) -> None:
     wanted = request(
         stem=VIGNETTE.question,

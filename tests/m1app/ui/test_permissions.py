@@ -81,7 +81,7 @@ HEADER = {
 FORM = {
     name: Event()
     for name in (
-        *("QuestionForm.fill_with_library", "QuestionForm._on_change"),
+        *("QuestionForm.fill_with_library", "QuestionForm.fill_with_example", "QuestionForm._on_change"),
         "AdvancedForm.offer_profiles.<locals>.offered",
     )
 }
@@ -95,23 +95,24 @@ EVENTS: dict[str, dict[str, Event]] = {
         **HEADER,
         **FORM,
         **HISTORY,
-        **{f"ProbePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open")},
+        **{f"ProbePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open", "on_estimate")},
         "ProbePage._on_run": Event(ASK),
         "ProbePage._on_run_anyway": Event(ASK),
         "ProbePage._on_again": Event(ASK, is_sent=False),
         "ProbePage._on_stop": Event(ASK),
+        "ProbePage._on_answer_now": Event(ASK),
     },
     "/compare": {
         **HEADER,
         **FORM,
         **HISTORY,
         **{f"ComparePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open", "on_estimate")},
-        "CompareForm.fill_with_example": Event(),
         "ComparePage._on_run": Event(ASK),
         "ComparePage._on_run_anyway": Event(ASK),
         "ComparePage._on_again": Event(ASK, is_sent=False),
         "ComparePage._on_resume": Event(ASK),
         "ComparePage._on_stop": Event(ASK),
+        "ComparePage._on_answer_now": Event(ASK),
     },
     "/annotate": {**HEADER, **{f"AnnotatePage._on_{name}": Event() for name in ("ask", "summary", "compute", "load")}},
     "/benchmarks": {**HEADER, "BenchmarksPage._on_ask": Event()},

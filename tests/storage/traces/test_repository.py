@@ -14,6 +14,7 @@ from storage.errors import InvalidRecord, RecordNotFound
 from storage.search import SearchEntryRow
 from storage.traces.records import (
     COUNTED_AS_THINKING,
+    MeasuredRate,
     NewTrace,
     Progress,
     Segment,
@@ -331,3 +332,15 @@ def test_interrupted_segment_that_is_resumed_keeps_its_parts_apart_from_the_next
     assert [segment.text for segment in read(database, trace.id).segments] == ["left open", "then more and"]
     save(database, trace.id, left)
     assert read(database, trace.id).segments == (left,)
+
+
+def test_recent_rates_are_those_of_completed_traces_newest_first(database: Database) -> None:
+    stopped = TraceOutcome(state=TraceState.STOPPED, tokens_per_second=9.0)
+    for number, outcome in enumerate((COMPLETED, stopped, COMPLETED)):
+        finish(database, begin(database, model=f"model-{number}"), outcome=outcome)
+    finish(database, begin(database), outcome=TraceOutcome(state=TraceState.COMPLETED))
+    with database.session(is_read_only=True) as session:
+        found = TraceRepository(session).recent_rates(10)
+        assert TraceRepository(session).recent_rates(1) == found[:1]
+    assert [each.model for each in found] == ["model-2", "model-0"]
+    assert found[0] == MeasuredRate("model-2", "embedded", is_pass=False, tokens_per_second=32.0)

@@ -258,8 +258,7 @@ async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(
     assert shown[tab._start]["interactive"]
     missing = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", "nowhere:v1")
     shown = await last_of(tab._on_plan(*values_of(tab.form, missing)))
-    assert shown[tab._message]["visible"]
-    assert "nowhere" in shown[tab._message]["value"]
+    assert "nowhere" in shown[tab._message.component]["text"]
     assert await services.jobs.recent() == ()
 
 

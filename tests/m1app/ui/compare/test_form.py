@@ -9,9 +9,11 @@ import pytest
 from m1app.privacy.service import IdentifierCheck
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused
+from m1app.runs.pace import Pace
 from m1app.runs.sweep_request import SweepRequest, check_sweep, request_of_sweep
 from m1app.runs.sweeps import SweepService
-from m1app.ui.compare.form import EXAMPLE_ID, CompareForm, estimate_text
+from m1app.ui.compare.form import CompareForm, estimate_text
+from m1app.ui.question.question_form import EXAMPLE_ID
 from models.profiles import load_profiles
 from tests.m1app.runs.trace_samples import a_trace
 from tests.m1app.ui.compare.test_sweep_view import SWEEP
@@ -125,7 +127,7 @@ def test_a_trace_fills_the_form_with_a_grid_that_ends_with_it(
 
 def test_the_example_is_a_library_question_with_options(form: CompareForm) -> None:
     (entry,) = (entry for entry in load_library() if entry.id == EXAMPLE_ID)
-    updates = form.fill_with_example()
+    updates = form.boxes.fill_with_example()
     assert updates[form.boxes.question] == entry.question
     assert entry.target
     assert updates[form.boxes.target] == entry.target
@@ -133,9 +135,21 @@ def test_the_example_is_a_library_question_with_options(form: CompareForm) -> No
 
 def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     request = read(form, question="", options="", target="")
-    text = estimate_text(request, SweepService.estimate(request, has_options=bool(request.options)))
+    estimate = SweepService.estimate(request, has_options=bool(request.options))
+    text = estimate_text(request, estimate, {"": None})
     assert text.startswith("6 cells from 3 passes: at most ")
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
-    assert estimate_text(one, SweepService.estimate(one, has_options=bool(one.options))) == (
-        "1 cell from 1 pass: at most 74 tokens. Separate runs: at most 74."
+    estimate = SweepService.estimate(one, has_options=bool(one.options))
+    assert estimate_text(one, estimate, {"": None}) == (
+        "1 cell from 1 pass: at most 74 tokens, time not known yet: this model has not run here. "
+        "Separate runs: at most 74 tokens."
+    )
+    assert estimate_text(one, estimate, {"": Pace(2.0, 5)}) == (
+        "1 cell from 1 pass: at most 74 tokens, up to about 37 s at 2.0 tokens/s, measured over the last 5 runs. "
+        "Separate runs: at most 74 tokens."
+    )
+    both = estimate_text(one, estimate, {"m1-7b": Pace(1.0, 1), "other": None})
+    assert "not known yet: this model has not run here (other)" in both
+    assert "up to about 56 s at 1.0 tokens/s, measured in the last run; 2.0 tokens/s" in estimate_text(
+        one, estimate, {"m1-7b": Pace(1.0, 1), "other": Pace(2.0, 2)}
     )

@@ -194,7 +194,7 @@ def test_without_probabilities_the_chart_says_so() -> None:
 
 def test_a_flip_names_its_kind_and_points_at_its_sentence() -> None:
     found, last = bands(DONE)[0]["flips"]
-    assert (found["kind"], found["change"], found["cell"]) == ("answer found", "none → B", "8-0")
+    assert (found["kind"], found["change"], found["cell"]) == ("option chosen", "none → B", "8-0")
     assert (last["kind"], last["change"], last["verdict"]) == ("wrong to right", "B → A", "right")
     assert (last["between"], last["cell"]) == ("between 8 and 16 tokens", "16-1")
     units = TEXT.encode("utf-16-le")

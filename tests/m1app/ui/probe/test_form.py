@@ -10,8 +10,9 @@ from m1app.privacy.service import IdentifierCheck
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import load_library
 from m1app.runs.errors import ProbeRefused
+from m1app.runs.pace import Pace
 from m1app.runs.probe_request import ProbeRequest, check_request, request_of
-from m1app.ui.probe.form import ProbeForm
+from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.question.form_values import BUDGET_EXPONENTS
 from m1app.ui.question.question_form import library_explanation, take_apart
 from models.profiles import load_profiles
@@ -189,3 +190,25 @@ def test_options_of_a_stored_question_come_back_as_they_were(form: ProbeForm) ->
     options = {"A": "Adrenal: cortex (zona fasciculata)", "B": "B. subtilis", "C": "A. or B."}
     updates = form.fill_with_trace(a_trace(question=a_question(options=options)))
     assert dict(form.read([updates[component] for component in form.inputs]).options) == options
+
+
+@pytest.mark.parametrize(
+    ("budget", "cap", "pace", "text"),
+    [
+        (1024, 512, None, "At most 1,536 tokens, time not known yet: this model has not run here."),
+        (
+            300,
+            180,
+            Pace(12.0, 5),
+            "At most 480 tokens, up to about 40 s at 12 tokens/s, measured over the last 5 runs.",
+        ),
+        (None, 512, Pace(12.0, 5), ""),
+        (0, 512, Pace(12.0, 5), ""),
+        (math.nan, 512, Pace(12.0, 5), ""),
+        (10**12, 512, Pace(12.0, 5), ""),
+    ],
+)
+def test_the_estimate_is_for_the_whole_budget_at_the_measured_rate(
+    budget: float | None, cap: int, pace: Pace | None, text: str
+) -> None:
+    assert estimate_text(budget, cap, pace) == text
