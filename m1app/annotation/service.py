@@ -6,9 +6,10 @@ marks on a case only after submitting their own assessment of it.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from m1app.access.audit import record
+from m1app.access.audit import record, suppress_unwritten
 from m1app.access.person import Permission, current_person, needs
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.cases import CaseView, readable_by, view_of
@@ -61,13 +62,35 @@ class AnnotationService:
         return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id, seen_by))
 
     @needs(Permission.READ)
+    async def next_to_assess(self, wanted: CaseFilter, case_id: str, annotator: str) -> str | None:
+        """Id of the case to work on after this one: the next in the queue that the annotator has not submitted.
+
+        At the end of the queue it is the first one left; None if none is.
+        """
+        name, seen_by = _reader(annotator), readable_by(current_person())
+        left = replace(wanted, not_assessed_by=name)
+
+        def read(session: Session) -> str | None:
+            cases = CaseRepository(session)
+            following = cases.neighbours(left, case_id, seen_by)[1]
+            return following or cases.first(left, seen_by)
+
+        return await self._database.read(read)
+
+    @needs(Permission.READ)
     async def open(self, case_id: str, annotator: str) -> CaseView:
         """Return a case as visible to the annotator; an empty name sees no annotations.
 
         Raises:
             RecordNotFound: no such case, or its trace is still running.
         """
-        return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
+        view = await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
+        if view.others and view.assessment is not None and not view.assessment.has_seen_others:
+            with suppress_unwritten("that others' marks were shown"):
+                await self._database.write(
+                    lambda s: AssessmentRepository(s).save(view.case, view.annotator, has_seen_others=True)
+                )
+        return view
 
     @needs(Permission.ANNOTATE)
     async def save(
@@ -156,6 +179,25 @@ class AnnotationService:
             AnnotationRepository(session).submit_drafts(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
             record(session, "case.submit", case.id)
+
+        await self._database.write(store)
+
+    @needs(Permission.ANNOTATE)
+    async def reopen(self, case_id: str, annotator: str) -> None:
+        """Take back that one has submitted a case: one's marks on it are drafts again.
+
+        Raises:
+            AnnotationRefused: it is not submitted, others' marks on it were shown, or others have reviewed one's own.
+            RecordNotFound: no such case.
+        """
+        name = _name(annotator)
+
+        def store(session: Session) -> None:
+            case, annotations = CaseRepository(session).get(case_id), AnnotationRepository(session)
+            _check_reopening(session, case.id, name)
+            annotations.reopen(case.id, name)
+            AssessmentRepository(session).save(case, name, is_submitted=False)
+            record(session, "case.reopen", case.id)
 
         await self._database.write(store)
 
@@ -324,6 +366,21 @@ def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
     if seen.state not in _REVIEWABLE:
         raise AnnotationRefused("case", f"This annotation is {seen.state.value} and can no longer be reviewed.")
     return seen
+
+
+def _check_reopening(session: Session, case_id: str, name: str) -> None:
+    """Raise AnnotationRefused unless the submission of a case can be taken back without breaking the double blind."""
+    own = AssessmentRepository(session).get(case_id, name)
+    if own is None or not own.is_submitted:
+        raise AnnotationRefused("case", "You have not submitted this case.")
+    if own.has_seen_others:
+        raise AnnotationRefused(
+            "case",
+            "You have seen others' marks on this case, so it stays submitted. Edit or withdraw your marks instead.",
+        )
+    marks = [each for each in AnnotationRepository(session).of_case(case_id) if each.annotator == name]
+    if any(each.agreed_by or each.state not in (AnnotationState.SUBMITTED, AnnotationState.DRAFT) for each in marks):
+        raise AnnotationRefused("case", "Others have already reviewed your marks on this case, so it stays submitted.")
 
 
 def _same_revision(annotations: AnnotationRepository, now: Annotation, revision: int) -> None:

@@ -4,16 +4,14 @@ Pure: works on snapshots, running or stored.
 """
 
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from m1app.runs.sentences import sentences
 from models.thinking.sweep import Cell, Cut, grid
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, ThinkingFinishReason, Trace, TraceState
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +171,7 @@ def _sentence_between(
     text: str, start: int, end: int, letter: str | None, options: Mapping[str, str]
 ) -> tuple[int, int]:
     """Bounds of the likeliest sentence that overlaps `start` to `end`."""
-    bounds, at = [], 0
-    for gap in _SENTENCE_END.finditer(text[:end]):
-        bounds.append((at, gap.start()))
-        at = gap.end()
-    bounds.append((at, end))
-    between = [(a, b) for a, b in bounds if b > start and text[a:b].strip()]
+    between = [(a, b) for a, b in sentences(text[:end]) if b > start]
     if not between:
         return start, end
     named = options.get(letter or "", "").strip().casefold()

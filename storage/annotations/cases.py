@@ -142,6 +142,11 @@ class CaseRepository:
         older = query.where(_before(here.created_at, here.id)).order_by(_C.created_at.desc(), _C.id.desc())
         return self._session.scalar(newer), self._session.scalar(older)
 
+    def first(self, wanted: CaseFilter, seen_by: str | None = None) -> str | None:
+        """Id of the first case in the queue; None if it is empty. `seen_by` is as in `page`."""
+        page = self.page(wanted, "", 1, None, seen_by)
+        return page.items[0].id if page.items else None
+
     def models(self) -> tuple[str, ...]:
         """Names of the models that produced cases, sorted."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))

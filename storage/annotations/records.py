@@ -43,6 +43,8 @@ class AnnotationAction(StrEnum):
     CREATED = "created"
     EDITED = "edited"
     SUBMITTED = "submitted"
+    REOPENED = "reopened"
+    """Its annotator took the submission of the case back; it is a draft again."""
     AGREED = "agreed"
     DISPUTED = "disputed"
     ADJUDICATED = "adjudicated"
@@ -178,6 +180,8 @@ class Assessment:
     """Unsaved form input in the page's format; empty if there is none."""
     rejected: tuple[str, ...]
     """Keys of rejected suggestions."""
+    has_seen_others: bool
+    """Whether others' marks on the case were shown; then the submission cannot be taken back."""
     seconds_spent: float
     """Time spent with the case open and active."""
     created_at: datetime

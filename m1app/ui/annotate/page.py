@@ -53,6 +53,7 @@ class AnnotatePage:
             "save": self._save,
             "withdraw": self._withdraw,
             "submit": self._submit,
+            "reopen": self._reopen,
             "draft": self._draft,
             "reject": self._reject,
             "agree": self._agree,
@@ -117,8 +118,14 @@ class AnnotatePage:
         return await self._work(annotator, values)
 
     async def _submit(self, annotator: str, values: Values) -> Reply:
-        await self._annotations.submit(str(values["case"]), annotator)
-        return await self._work(annotator, values)
+        case_id = str(values["case"])
+        await self._annotations.submit(case_id, annotator)
+        wanted = case_filter(values["filter"], annotator)
+        return {"next": await self._annotations.next_to_assess(wanted, case_id, annotator)}
+
+    async def _reopen(self, annotator: str, values: Values) -> Reply:
+        await self._annotations.reopen(str(values["case"]), annotator)
+        return {}
 
     async def _draft(self, annotator: str, values: Values) -> Reply:
         draft = dict(values["draft"])

@@ -57,10 +57,7 @@ export class Queue {
       const isTyped = target instanceof HTMLInputElement && target.name === "words";
       this.#typing = setTimeout(onChange, isTyped ? TYPING_MS : 0);
     });
-    this.#part("clear").addEventListener("click", () => {
-      this.set({});
-      onChange();
-    });
+    this.#part("clear").addEventListener("click", () => this.clear());
     this.#part("rows").addEventListener("click", (event) => {
       const id = rowOfPlainClick(event, "tr[data-case]")?.dataset.case;
       if (id) onOpen(id);
@@ -83,6 +80,12 @@ export class Queue {
       if (value) values[field.name] = value;
     }
     return values;
+  }
+
+  /** Clears the filters. */
+  clear() {
+    this.set({});
+    this.#onChange();
   }
 
   /** @param {Record<string, unknown>} values */

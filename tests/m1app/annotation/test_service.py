@@ -212,3 +212,41 @@ async def test_filters_and_counts_say_nothing_about_marks_on_a_case_before_it_is
     assert [each.id for each in page.items] == [each.id for each in everything.items if each.id != hidden]
     assert (page.total, sum(each.annotations for each in counts)) == (len(page.items), 2)
     assert sum(each.annotations for each in await service.error_counts()) == 3
+
+
+async def test_a_submission_is_taken_back_until_others_marks_were_seen(
+    database: Database, service: AnnotationService
+) -> None:
+    case_id = stored_trace(database)
+    mark = await service.save(case_id, "Ada", note())
+    await service.submit(case_id, "Ada")
+    await service.open(case_id, "Ada")
+    await service.reopen(case_id, "Ada")
+    view = await service.open(case_id, "Ada")
+    assert not view.assessment.is_submitted
+    assert [each.state for each in view.own] == [AnnotationState.DRAFT]
+    history = await service.history(mark.id, "Ada")
+    assert [each.action.value for each in history] == ["created", "submitted", "reopened"]
+    with pytest.raises(AnnotationRefused, match="You have not submitted this case"):
+        await service.reopen(case_id, "Ada")
+    # Nobody else sees the marks, or counts them.
+    await service.submit(case_id, "Eve")
+    assert (await service.open(case_id, "Eve")).others == ()
+    assert await service.error_counts() == ()
+    # Once they are submitted again, Eve sees them, and can no longer change what she said without them.
+    await service.submit(case_id, "Ada")
+    assert len((await service.open(case_id, "Eve")).others) == 1
+    with pytest.raises(AnnotationRefused, match="seen others' marks"):
+        await service.reopen(case_id, "Eve")
+
+
+async def test_a_submission_whose_marks_others_have_reviewed_stays(
+    database: Database, service: AnnotationService
+) -> None:
+    case_id = stored_trace(database)
+    mark = await service.save(case_id, "Ada", note())
+    for who in ("Ada", "Eve"):
+        await service.submit(case_id, who)
+    await service.agree(mark.id, "Eve")
+    with pytest.raises(AnnotationRefused, match="reviewed your marks"):
+        await service.reopen(case_id, "Ada")

@@ -122,7 +122,7 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
         **{name: (READ, {"filter": {}, **_OTHERS}) for name in ("queue", "open", "history")},
         "save": (ANNOTATE, {"case": ID, "values": _FORM}),
         "draft": (ANNOTATE, {"case": ID, "draft": {}, "seconds": 1}),
-        **dict.fromkeys(("withdraw", "submit", "reject", "agree", "dispute"), (ANNOTATE, _OTHERS)),
+        **dict.fromkeys(("withdraw", "submit", "reopen", "reject", "agree", "dispute"), (ANNOTATE, _OTHERS)),
         "adjudicate": (REVIEW, _OTHERS),
     },
     "/benchmarks": {

@@ -13,6 +13,7 @@ from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import shipped_taxonomy
 from m1app.annotation.selectors import select
 from m1app.annotation.suggestions import Suggestion
+from m1app.runs.sentences import sentences
 from m1app.ui.annotate.case_view import (
     case_value,
     content_value,
@@ -104,6 +105,7 @@ def a_view(**changes: Any) -> CaseView:
 def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_points() -> None:
     value = case_value(CASE)
     thinking = value["texts"]["thinking"]
+    assert thinking.pop("sentences") == sentences(THINKING)
     assert thinking == {"text": THINKING, "waits": [[14, 18]], "sha256": text_hash(THINKING)}
     assert THINKING[14:18] == "Wait"
     assert text_hash(THINKING) == hashlib.sha256(THINKING.encode()).hexdigest()
@@ -178,6 +180,7 @@ def test_work_tells_stale_marks_drafts_and_hidden_annotators() -> None:
         checkpoint_id=None,
         annotator="Dr A",
         is_submitted=False,
+        has_seen_others=False,
         draft={"part": "answer", "comment": HOSTILE},
         rejected=(),
         seconds_spent=1.5,
