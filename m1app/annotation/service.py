@@ -21,6 +21,7 @@ from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
 from storage.annotations.documents import CONTENT_FIELDS, as_document
 from storage.annotations.names import MovedWork, NamedWork, NameRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -29,6 +30,7 @@ from storage.annotations.records import (
     AnnotationState,
     CaseFilter,
     CasePage,
+    CaseSummary,
     ErrorCount,
     Origin,
     Rating,
@@ -51,15 +53,21 @@ class AnnotationService:
 
     @needs(Permission.READ)
     async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
-        """Cases to work through, newest first."""
+        """Cases to work through, in groups; their order is part of the filter."""
         name, seen_by = _reader(annotator), readable_by(current_person())
-        return await self._database.read(lambda s: CaseRepository(s).page(wanted, name, limit, cursor, seen_by))
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).page(name, limit, cursor))
+
+    @needs(Permission.READ)
+    async def group(self, wanted: CaseFilter, key: str, annotator: str) -> tuple[CaseSummary, ...]:
+        """The matching cases of a group of the queue, by pass and cut."""
+        name, seen_by = _reader(annotator), readable_by(current_person())
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).cases(key, name))
 
     @needs(Permission.READ)
     async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
         """Ids of the previous and next case in the queue; None at its ends."""
         seen_by = readable_by(current_person())
-        return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id, seen_by))
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).neighbours(case_id))
 
     @needs(Permission.READ)
     async def next_to_assess(self, wanted: CaseFilter, case_id: str, annotator: str) -> str | None:
@@ -71,9 +79,8 @@ class AnnotationService:
         left = replace(wanted, not_assessed_by=name)
 
         def read(session: Session) -> str | None:
-            cases = CaseRepository(session)
-            following = cases.neighbours(left, case_id, seen_by)[1]
-            return following or cases.first(left, seen_by)
+            queue = QueueRepository(session, left, seen_by)
+            return queue.neighbours(case_id)[1] or queue.first()
 
         return await self._database.read(read)
 

@@ -29,6 +29,7 @@ from storage.traces.records import (
     TraceState,
 )
 from storage.traces.tables import CheckpointRow, SegmentRow, TraceRow
+from storage.traces.turns import mark_turns
 
 _OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
 """An interrupted trace is only presumed dead: a suspended process may continue it."""
@@ -218,6 +219,7 @@ class TraceRepository:
         row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
         self._session.add(row)
         self._session.flush()
+        mark_turns(self._session, checkpoint.trace_id)
         return replace(as_checkpoint(row), text=replace_unstorable(row.text))
 
     def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:
