@@ -13,10 +13,16 @@ _END = re.compile(r"[.!?…؟।]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」�
 _OPENERS = "\"'“‘«([*_#>-–—•·"
 _LIST_MARK = re.compile(r"\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{1,5})[.):]*")
 _NEVER_LAST = frozenset(
-    "dr mr mrs ms prof st vs e.g i.e eg ie cf viz approx ca resp incl dept u.s u.k sp spp subsp var ph.d m.d".split()
+    (
+        *("dr", "mr", "mrs", "ms", "prof", "st", "ph.d", "m.d", "u.s", "u.k", "dept"),
+        *("vs", "e.g", "i.e", "eg", "ie", "cf", "viz", "approx", "ca", "resp", "incl"),
+        *("sp", "spp", "subsp", "var"),
+    )
 )
 """Abbreviations that something follows."""
-_BEFORE_NUMBER = frozenset("no nos fig figs eq ref refs vol p pp ch sec al tab".split())
+_BEFORE_NUMBER = frozenset(
+    ("no", "nos", "fig", "figs", "eq", "ref", "refs", "vol", "p", "pp", "ch", "sec", "al", "tab")
+)
 """Abbreviations that a number or a parenthesis follows; elsewhere they are words, or end their sentence."""
 _LOWER_START = re.compile(r"[a-z]{1,2}[A-Z]")
 """Words such as pH and mRNA begin a sentence although their first letter is small."""

@@ -1,9 +1,11 @@
 """What the queue of cases selects from: probes and answers of sweeps, each with the conditions of a filter."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, null, or_, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, cast, exists, func, literal, literal_column, null, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.annotations.records import AnnotationState, CaseFilter, CaseOrder
@@ -15,6 +17,9 @@ from storage.questions.tables import QuestionRow
 from storage.search import question_matches
 from storage.traces.records import TraceState
 from storage.traces.tables import CheckpointRow, TraceRow
+
+_NOTHING = literal_column("''")
+"""Written into the statement: SQLite takes a partial index for no parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Kind:
         query = select(*columns).select_from(TraceRow)
         if self.is_probe:
             return query.where(TraceRow.sweep_id.is_(None), TraceRow.state != TraceState.RUNNING)
-        return query.join(CheckpointRow, CheckpointRow.trace_id == TraceRow.id).where(CheckpointRow.error == "")
+        return query.join(CheckpointRow, CheckpointRow.trace_id == TraceRow.id).where(CheckpointRow.error == _NOTHING)
 
 
 PROBES = Kind(
@@ -82,7 +87,7 @@ def conditions(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | 
 
     `seen_by` limits the annotations that the filter looks at, as in `AnnotationRepository.submitted_after`.
     """
-    given: list[ColumnElement[bool]] = [*_of_answer(kind, wanted), *_of_order(kind, wanted, seen_by)]
+    given: list[ColumnElement[bool]] = [*_of_answer(kind, wanted), *_of_order(session, kind, wanted, seen_by)]
     if wanted.model:
         given.append(TraceRow.model == replace_unstorable(wanted.model))
     if wanted.sweep_id:
@@ -90,7 +95,7 @@ def conditions(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | 
         of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == wanted_id)
         given.append((TraceRow.sweep_id == wanted_id) | TraceRow.sweep_id.in_(of_run))
     if wanted.not_assessed_by:
-        given.append(~submitted_by(kind, wanted.not_assessed_by))
+        given.append(kind.id.not_in(_submitted(wanted.not_assessed_by)))
     if wanted.text.strip():
         matching = select(QuestionRow.id).where(question_matches(session, wanted.text))
         given.append(TraceRow.question_id.in_(matching))
@@ -106,8 +111,12 @@ def is_selective(wanted: CaseFilter) -> bool:
 
 def submitted_by(kind: Kind, annotator: str) -> ColumnElement[bool]:
     """Whether an annotator has submitted a case."""
+    return kind.id.in_(_submitted(annotator))  # type: ignore[no-any-return]
+
+
+def _submitted(annotator: str) -> Select[Any]:
     who = replace_unstorable(annotator)
-    return exists().where(AssessmentRow.case_id == kind.id, AssessmentRow.annotator == who, AssessmentRow.is_submitted)
+    return select(AssessmentRow.case_id).where(AssessmentRow.annotator == who, AssessmentRow.is_submitted)
 
 
 def is_submitted(kind: Kind, annotator: str) -> Any:
@@ -127,15 +136,24 @@ def _of_answer(kind: Kind, wanted: CaseFilter) -> list[ColumnElement[bool]]:
     return given
 
 
-def _of_order(kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
+def _of_order(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
     if wanted.order is CaseOrder.FLIP:
         return [_NO_PROBE if kind.is_probe else CheckpointRow.is_flip]
     if wanted.order is CaseOrder.DISAGREEMENT:
-        differing = kind.id.in_(_rated_differently(seen_by))
-        if kind.is_probe:
-            return [differing]
-        return [or_(differing, CheckpointRow.is_last & TraceRow.sweep_id.in_(_answered_differently()))]
+        # Looked up here, once for all statements of a page.
+        ids = set(session.scalars(_rated_differently(seen_by)))
+        if not kind.is_probe:
+            ids |= set(session.scalars(_last_of_differing()))
+        return [kind.id.in_(_listed(session, ids))]
     return []
+
+
+def _listed(session: Session, ids: Iterable[str]) -> Select[Any]:
+    """Ids as rows: there may be more than a statement may have parameters."""
+    text = literal(json.dumps(sorted(ids)), Text)
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    rows = func.json_array_elements_text(cast(text, JSON)) if is_postgresql else func.json_each(text)
+    return select(rows.table_valued("value").c.value)
 
 
 def _rated_differently(seen_by: str | None) -> Select[Any]:
@@ -165,12 +183,14 @@ def _rated_differently(seen_by: str | None) -> Select[Any]:
     return query.where(exists().where(own.case_id == submitted.c.case_id, own.annotator == seen_by, own.is_submitted))
 
 
-def _answered_differently() -> Select[Any]:
-    """Ids of sweeps whose passes end with different letters."""
+def _last_of_differing() -> Select[Any]:
+    """Ids of the last answers of passes that end with different letters in their sweep."""
     last, trace = aliased(CheckpointRow), aliased(TraceRow)
     letters = func.count(func.coalesce(last.letter, "").distinct())
-    query = select(trace.sweep_id).join(last, last.trace_id == trace.id)
-    return query.where(last.is_last, last.error == "").group_by(trace.sweep_id).having(letters > 1)
+    differing = select(trace.sweep_id).join(last, last.trace_id == trace.id).where(last.is_last)
+    differing = differing.group_by(trace.sweep_id).having(letters > 1)
+    query = select(CheckpointRow.id).join(TraceRow, TraceRow.id == CheckpointRow.trace_id)
+    return query.where(CheckpointRow.is_last, TraceRow.sweep_id.in_(differing))
 
 
 def _marked(wanted: CaseFilter) -> list[ColumnElement[bool]]:

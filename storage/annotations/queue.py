@@ -221,7 +221,7 @@ class QueueRepository:
         for kind in KINDS:
             given = self._conditions[kind.id]
             total += self._session.scalar(kind.cases(func.count()).where(*given)) or 0
-            if annotator:
+            if annotator and annotator != self._wanted.not_assessed_by:
                 mine = kind.cases(func.count()).where(*given, submitted_by(kind, annotator))
                 done += self._session.scalar(mine) or 0
         return total, done

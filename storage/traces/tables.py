@@ -96,6 +96,12 @@ class CheckpointRow(Base):
             sqlite_where=text("error = ''"),
             postgresql_where=text("error = ''"),
         ),
+        Index(
+            "ix_checkpoint_last",
+            *("trace_id", "letter"),
+            sqlite_where=text("is_last = 1"),
+            postgresql_where=text("is_last"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

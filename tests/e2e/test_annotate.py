@@ -8,10 +8,10 @@ from tests.e2e.annotate_cases import (
     AWKWARD,
     AWKWARD_REST,
     AWKWARD_STEM,
-    CASES,
     LONG,
     LONG_MARKS,
     LONG_STEM,
+    SINGLE_CASES,
 )
 from tests.e2e.annotate_fixtures import OpenAs, annotating_app, app_in_use, open_page, stored
 from tests.e2e.probe_page import WAIT_MS
@@ -190,7 +190,7 @@ def test_addresses_that_name_nothing_are_answered_in_place(open_page: OpenAs) ->
     expect(page.notice).to_contain_text("not found", timeout=WAIT_MS)
     expect(page.part("why-empty")).to_have_text("No case matches. Clear the filters.")
     page.part("clear").click()
-    expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES, timeout=WAIT_MS)
     _expect_inert(page.page)
 
 

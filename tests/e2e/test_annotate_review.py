@@ -12,6 +12,7 @@ from tests.e2e.annotate_cases import (
     KEPT_THOUGHT,
     LOST_THOUGHT,
     RIGHT_STEM,
+    SINGLE_CASES,
     SWEEP_STEM,
     WRONG_CASES,
 )
@@ -88,14 +89,14 @@ def test_queue_filters_and_progress_follow_the_work(open_page: OpenAs) -> None:
     page.page.reload()
     expect(page.rows).to_have_count(1, timeout=WAIT_MS)
     page.part("clear").click()
-    expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES, timeout=WAIT_MS)
     page.open_case(RIGHT_STEM)
     page.submit_and_review()
     page.part("back").click()
     expect(page.progress).to_have_text(f"1 of {CASES} done", timeout=WAIT_MS)
     expect(page.rows.filter(has_text=RIGHT_STEM)).to_contain_text("✓ Done")
     page.part("filters").get_by_label("Not yet done by me").check()
-    expect(page.rows).to_have_count(CASES - 1, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES - 1, timeout=WAIT_MS)
 
 
 def test_compare_and_probe_lead_to_their_cases(open_page: OpenAs, stored: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 // The Annotate page: address, views, keys, and the annotator's name.
 import { all, node } from "../shell/elements.js";
 import { CasePane } from "./case_view.js";
-import { addressOf, filterOf } from "./filters.js";
+import { addressOf, filterOf, isFiltered } from "./filters.js";
 import { Queue } from "./queue.js";
 import { Session } from "./session.js";
 import { SubmittedBar } from "./submitted_bar.js";
@@ -170,7 +170,7 @@ class AnnotatePage {
       this.#queue.load();
     } else {
       this.#close();
-      this.#bar.showEnd(caseId, Object.keys(filter).length > 0);
+      this.#bar.showEnd(caseId, isFiltered(filter));
     }
   }
 

@@ -16,7 +16,7 @@ from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
 from m1app.ui.annotate.case_view import case_value, mark_value, revision_value, taxonomy_value, work_value
 from m1app.ui.annotate.numbers_view import agreement_value, summary_value
-from m1app.ui.annotate.queue_view import case_filter, queue_value
+from m1app.ui.annotate.queue_view import case_filter, cases_value, queue_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
@@ -49,6 +49,7 @@ class AnnotatePage:
     def _answers(self) -> Mapping[str, Callable[[str, Values], Awaitable[Reply]]]:
         return {
             "queue": self._queue,
+            "group": self._group,
             "open": self._open,
             "save": self._save,
             "withdraw": self._withdraw,
@@ -84,10 +85,14 @@ class AnnotatePage:
         asked, cursor = values["filter"], str(values.get("cursor") or "") or None
         page = await self._annotations.queue(case_filter(asked, annotator), annotator, _QUEUE_PAGE, cursor)
         return {
-            "queue": queue_value(page, is_filtered=bool(asked)),
+            "queue": queue_value(page, is_filtered=any(name not in ("order", "seed") for name in asked)),
             "models": await self._annotations.models(),
             "annotators": await self._annotations.annotators(),
         }
+
+    async def _group(self, annotator: str, values: Values) -> Reply:
+        wanted = case_filter(values["filter"], annotator)
+        return {"cases": cases_value(await self._annotations.group(wanted, str(values["group"]), annotator))}
 
     async def _open(self, annotator: str, values: Values) -> Reply:
         case_id = str(values["case"])

@@ -42,7 +42,7 @@ _TURNS = (
     )
     """,
 )
-_INDEX = "ix_checkpoint_case"
+_INDEX, _LAST = "ix_checkpoint_case", "ix_checkpoint_last"
 _INDEXED = ("trace_id", "cut_tokens", "is_correct", *_FLAGS, "id")
 
 
@@ -53,12 +53,20 @@ def upgrade() -> None:
         op.execute(statement)
     has_answer = sa.text("error = ''")
     op.create_index(_INDEX, "checkpoint", list(_INDEXED), sqlite_where=has_answer, postgresql_where=has_answer)
+    op.create_index(
+        _LAST,
+        "checkpoint",
+        ["trace_id", "letter"],
+        sqlite_where=sa.text("is_last = 1"),
+        postgresql_where=sa.text("is_last"),
+    )
     op.add_column("assessment", sa.Column("has_seen_others", sa.Boolean(), nullable=False, server_default=sa.false()))
     # Whoever has submitted a case that others have submitted too may have looked at it since.
     op.execute(_SEEN)
 
 
 def downgrade() -> None:
+    op.drop_index(_LAST, "checkpoint")
     op.drop_index(_INDEX, "checkpoint")
     with op.batch_alter_table("checkpoint") as batch:
         for name in _FLAGS:

@@ -24,7 +24,7 @@ from m1app.ui.annotate.case_view import (
     work_value,
 )
 from m1app.ui.annotate.numbers_view import agreement_value, summary_value
-from m1app.ui.annotate.queue_view import case_filter, queue_value
+from m1app.ui.annotate.queue_view import case_filter, cases_value, queue_value
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -34,6 +34,7 @@ from storage.annotations.records import (
     Assessment,
     Case,
     CaseFilter,
+    CaseGroup,
     CasePage,
     CaseSummary,
     Confidence,
@@ -256,41 +257,85 @@ def test_filter_is_read_from_what_the_page_says(values: dict[str, Any], expected
     assert case_filter(values, "Dr A") == expected
 
 
-def test_queue_shows_rows_progress_and_why_it_is_empty() -> None:
-    item = CaseSummary(
+def a_summary(**changes: Any) -> CaseSummary:
+    made = CaseSummary(
         id=CASE.id,
         trace_id=CASE.trace_id,
         checkpoint_id=None,
-        sweep_id=None,
+        sweep_id="s" * 32,
         created_at=NOW,
         stem=HOSTILE,
         target="A",
         model="m1-7b",
+        pass_number=1,
+        seed=43,
         thinking_budget_tokens=1024,
         force_rounds=1,
         letter="B",
         is_correct=False,
+        is_flip=True,
         is_submitted=True,
         assessed_by=2,
     )
-    value = queue_value(CasePage(items=(item,), total=340, submitted=12, next_cursor="x"), is_filtered=False)
-    assert value["rows"] == [
-        {
-            "id": CASE.id,
-            "stem": HOSTILE,
-            "model": "m1-7b",
-            "budget": 1024,
-            "rounds": 1,
-            "verdict": "wrong",
-            "verdict_label": "✗ Wrong: B, target A",
-            "mine": "✓ Done",
-            "assessed_by": 2,
-        }
-    ]
+    return replace(made, **changes)
+
+
+def a_group(**changes: Any) -> CaseGroup:
+    made = CaseGroup(
+        key="s" + "5" * 32,
+        created_at=NOW,
+        stem=HOSTILE,
+        target="A",
+        models=1,
+        model="m1-7b",
+        passes=3,
+        cases=42,
+        wrong=20,
+        flips=1,
+        submitted=4,
+        only=None,
+    )
+    return replace(made, **changes)
+
+
+def test_queue_shows_groups_progress_and_why_it_is_empty() -> None:
+    alone = a_group(cases=1, only=a_summary())
+    page = CasePage(groups=(a_group(), a_group(models=2), alone), total=340, submitted=12, next_cursor="x")
+    value = queue_value(page, is_filtered=False)
+    first, second, third = value["groups"]
+    assert first == {
+        "key": "s" + "5" * 32,
+        "stem": HOSTILE,
+        "model": "m1-7b",
+        "says": "42 answers, 3 passes, 20 wrong, 1 flip",
+        "done": "4 of 42",
+        "only": None,
+    }
+    assert second["model"] == "2 models"
+    assert third["only"] == cases_value([a_summary()])[0]
     assert (value["submitted"], value["total"], value["next_cursor"], value["empty"]) == (12, 340, "x", "")
-    nothing = CasePage(items=(), total=0, submitted=0, next_cursor=None)
+    nothing = CasePage(groups=(), total=0, submitted=0, next_cursor=None)
     assert queue_value(nothing, is_filtered=True)["empty"] == "No case matches. Clear the filters."
     assert queue_value(nothing, is_filtered=False)["empty"] == "No cases yet."
+
+
+def test_rows_of_a_group_say_their_pass_seed_budget_and_rounds() -> None:
+    answer, probe = cases_value([a_summary(), a_summary(sweep_id=None, seed=None, pass_number=0, is_flip=False)])
+    assert answer == {
+        "id": CASE.id,
+        "stem": HOSTILE,
+        "model": "m1-7b",
+        "run": "2",
+        "seed": "43",
+        "budget": 1024,
+        "rounds": 1,
+        "verdict": "wrong",
+        "verdict_label": "✗ Wrong: B, target A",
+        "is_flip": True,
+        "mine": "✓ Done",
+        "assessed_by": 2,
+    }
+    assert (probe["run"], probe["seed"], probe["is_flip"]) == ("", "", False)
 
 
 def a_count(label: str, annotations: int, is_correct: bool | None = False, **changes: Any) -> ErrorCount:
