@@ -81,10 +81,11 @@ def _add_sweep(session: Session, number: int, question_id: str, chance: random.R
     }
     insert_rows(session, SweepRow, [sweep])
     made: list[str] = []
+    easiness = chance.choice((0.05, 0.2, 0.5, 0.8, 0.95))
     for pass_number in range(_PASSES):
         trace_id = _id(chance)
         insert_rows(session, TraceRow, [_trace(trace_id, number, question_id, sweep_id, pass_number, chance)])
-        rows = _checkpoints(trace_id, moment, chance)
+        rows = _checkpoints(trace_id, moment, easiness, chance)
         insert_rows(session, CheckpointRow, rows)
         made += [row["id"] for row in rows]
     return made
@@ -116,8 +117,9 @@ def _trace(
     }
 
 
-def _checkpoints(trace_id: str, moment: datetime, chance: random.Random) -> list[dict[str, Any]]:
-    verdicts = [chance.random() < 0.5 for _ in range(_CUTS)]
+def _checkpoints(trace_id: str, moment: datetime, easiness: float, chance: random.Random) -> list[dict[str, Any]]:
+    """A pass, of which each cut is right with the same probability."""
+    verdicts = [chance.random() < easiness for _ in range(_CUTS)]
     points: list[tuple[int, bool | None]] = [(100 * (n + 1), verdict) for n, verdict in enumerate(verdicts)]
     rows = []
     for (cut, is_correct), (is_after_right, is_flip, is_last) in zip(points, turns(points), strict=True):

@@ -18,8 +18,8 @@ from storage.search import question_matches
 from storage.traces.records import TraceState
 from storage.traces.tables import CheckpointRow, TraceRow
 
-_NOTHING = literal_column("''")
-"""Written into the statement: SQLite takes a partial index for no parameter."""
+HAS_ANSWER = CheckpointRow.error == literal_column("''")
+"""The value is written into the statement, because SQLite uses no partial index for a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Kind:
         query = select(*columns).select_from(TraceRow)
         if self.is_probe:
             return query.where(TraceRow.sweep_id.is_(None), TraceRow.state != TraceState.RUNNING)
-        return query.join(CheckpointRow, CheckpointRow.trace_id == TraceRow.id).where(CheckpointRow.error == _NOTHING)
+        return query.join(CheckpointRow, CheckpointRow.trace_id == TraceRow.id).where(HAS_ANSWER)
 
 
 PROBES = Kind(

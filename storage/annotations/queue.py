@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.case_filters import (
     ANSWERS,
+    HAS_ANSWER,
     KINDS,
     PROBES,
     Kind,
     conditions,
     is_selective,
     is_submitted,
-    submitted_by,
 )
 from storage.annotations.queue_places import (
     Bounds,
@@ -31,9 +31,12 @@ from storage.annotations.queue_places import (
 )
 from storage.annotations.queue_rows import as_group, as_summary, counted_columns, group_of_one
 from storage.annotations.records import CaseFilter, CaseGroup, CaseOrder, CasePage, CaseSummary
+from storage.annotations.tables import AssessmentRow
+from storage.columns import replace_unstorable
 from storage.questions.tables import QuestionRow
 from storage.sweeps.tables import SweepRow
-from storage.traces.tables import TraceRow
+from storage.traces.tables import CheckpointRow, TraceRow
+from storage.trash.tables import WITH_TRASH
 
 _MAX_PAGE_SIZE = 500
 _MAX_GROUP_CASES = 2000
@@ -217,11 +220,29 @@ class QueueRepository:
 
     def _progress(self, annotator: str) -> tuple[int, int]:
         """How many cases there are, and how many of them the annotator has submitted."""
-        total = done = 0
-        for kind in KINDS:
-            given = self._conditions[kind.id]
-            total += self._session.scalar(kind.cases(func.count()).where(*given)) or 0
-            if annotator and annotator != self._wanted.not_assessed_by:
-                mine = kind.cases(func.count()).where(*given, submitted_by(kind, annotator))
-                done += self._session.scalar(mine) or 0
-        return total, done
+        total = sum(self._count(kind) for kind in KINDS)
+        if not annotator or annotator == self._wanted.not_assessed_by:
+            return total, 0
+        return total, sum(self._count_submitted(kind, annotator) for kind in KINDS)
+
+    def _count(self, kind: Kind) -> int:
+        given = self._conditions[kind.id]
+        of_trace = self._wanted.model or self._wanted.sweep_id or self._wanted.text.strip()
+        if kind is PROBES or of_trace:
+            return self._session.scalar(kind.cases(func.count()).where(*given)) or 0
+        # All answers less those in the trash: the first number needs no trace, and the second is small.
+        answers = select(func.count()).select_from(CheckpointRow).where(HAS_ANSWER, *given)
+        hidden = answers.join(TraceRow, TraceRow.id == CheckpointRow.trace_id).where(TraceRow.trash_id.is_not(None))
+        in_trash = self._session.scalar(hidden, execution_options={WITH_TRASH: True}) or 0
+        return (self._session.scalar(answers) or 0) - in_trash
+
+    def _count_submitted(self, kind: Kind, annotator: str) -> int:
+        """Begins at the annotator's assessments, of which there are few."""
+        own = AssessmentRow
+        query = select(func.count()).select_from(own).join(TraceRow, TraceRow.id == own.trace_id)
+        if kind is ANSWERS:
+            query = query.join(CheckpointRow, CheckpointRow.id == own.checkpoint_id)
+        else:
+            query = query.where(own.checkpoint_id.is_(None))
+        mine = own.annotator == replace_unstorable(annotator)
+        return self._session.scalar(query.where(mine, own.is_submitted, *self._conditions[kind.id])) or 0

@@ -49,6 +49,7 @@ class OpenAnnotatePage:
         self.origin = origin
         self.annotator = self.part("annotator")
         self.rows = page.locator("#annotate-page tr[data-case]")
+        self.groups = page.locator("#annotate-page tr[data-group]")
         self.progress = self.part("progress")
         self.thinking = self.part("thinking")
         self.answer = self.part("answer")
@@ -76,9 +77,9 @@ class OpenAnnotatePage:
         """Load the page, and give a name; returns when it can be used."""
         self.page.goto(self.origin + path)
         if "case=" not in path:
-            expect(self.page.locator("#annotate-page :is(tr[data-case], .m1-empty:not([hidden]))").first).to_be_visible(
-                timeout=WAIT_MS
-            )
+            expect(
+                self.page.locator("#annotate-page :is(tr[data-case], tr[data-group], .m1-empty:not([hidden]))").first
+            ).to_be_visible(timeout=WAIT_MS)
         else:
             self.part("case").wait_for()
         if name:
@@ -171,6 +172,10 @@ class OpenAnnotatePage:
         self.submit_case()
         self.submitted.get_by_role("button", name="See it with others' marks").click()
         expect(self.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+
+    def case_ids(self) -> list[str]:
+        """Ids of the listed cases, in order."""
+        return [str(each) for each in self.rows.evaluate_all("rows => rows.map((row) => row.dataset.case)")]
 
     def exported(self) -> list[dict[str, Any]]:
         """All annotations, as the download gives them."""
