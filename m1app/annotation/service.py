@@ -32,6 +32,7 @@ from storage.annotations.records import (
     CasePage,
     CaseSummary,
     ErrorCount,
+    MarkCount,
     Origin,
     Rating,
 )
@@ -344,6 +345,12 @@ class AnnotationService:
         """Counts by label and case attributes, of the annotations that the double blind lets the person see."""
         seen_by = readable_by(current_person())
         return await self._database.read(lambda s: AnnotationRepository(s).error_counts(seen_by))
+
+    @needs(Permission.READ)
+    async def mark_counts(self) -> tuple[MarkCount, ...]:
+        """Counts by severity and case attributes, each annotation once, as `error_counts` sees them."""
+        seen_by = readable_by(current_person())
+        return await self._database.read(lambda s: AnnotationRepository(s).mark_counts(seen_by))
 
     @needs(Permission.READ)
     async def agreement(self) -> AgreementReport:

@@ -93,5 +93,5 @@ async def _agreement(services: Services, options: argparse.Namespace) -> int:
     write(f"{len(report.annotators)} annotators, {report.cases} cases, {report.method}\n")
     for name, estimate in {**estimates, **report.by_label}.items():
         said = estimate.note or f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f}), n={estimate.items}"
-        write(f"{name:24} {said}\n")
+        write(f"{name:24} {said}{f' ({estimate.caution})' if estimate.caution else ''}\n")
     return 0

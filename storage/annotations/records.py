@@ -329,8 +329,27 @@ class CasePage:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkCount:
+    """Number of annotations that share these attributes, without drafts and withdrawn or rejected ones.
+
+    Each annotation is in one of these counts, whatever its number of labels.
+    """
+
+    severity: str
+    model: str
+    thinking_budget_tokens: int
+    force_rounds: int
+    is_correct: bool | None
+    """Verdict on the case's answer."""
+    marks: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Count of annotations that share these attributes, without drafts and withdrawn or rejected ones."""
+    """Number of annotations that share these attributes, without drafts and withdrawn or rejected ones.
+
+    An annotation with several labels is in the count of each: only sums over one label are numbers of annotations.
+    """
 
     label: str
     severity: str

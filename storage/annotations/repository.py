@@ -21,6 +21,7 @@ from storage.annotations.records import (
     ErrorCount,
     Evidence,
     EvidenceKind,
+    MarkCount,
     Origin,
     Rating,
     TextSelector,
@@ -268,6 +269,13 @@ class AnnotationRepository:
             .group_by(*facts)
         )
         return tuple(ErrorCount(*row) for row in self._session.execute(query))
+
+    def mark_counts(self, seen_by: str | None = None) -> tuple[MarkCount, ...]:
+        """Count annotations per severity and case attributes, each once; `seen_by` is as in `submitted_after`."""
+        row = AnnotationRow
+        facts = (row.severity, row.model, row.thinking_budget_tokens, row.force_rounds, row.is_correct)
+        query = select(*facts, func.count()).where(COUNTS, is_seen_by(seen_by)).group_by(*facts)
+        return tuple(MarkCount(*each) for each in self._session.execute(query))
 
     def ratings(self) -> tuple[Rating, ...]:
         """Submitted assessments of cases that several annotators have submitted, with their annotations."""

@@ -162,7 +162,8 @@ class AnnotatePage:
 
     async def _on_summary(self) -> Reply:
         try:
-            return summary_value(await self._annotations.error_counts(), self._annotations.taxonomy)
+            labels, marks = await self._annotations.error_counts(), await self._annotations.mark_counts()
+            return summary_value(labels, marks, self._annotations.taxonomy)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return {"kind": "summary", "error": message_of(exc)}
 

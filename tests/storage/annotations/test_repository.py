@@ -174,6 +174,9 @@ def test_errors_are_counted_once_for_each_label(database: Database) -> None:
     add(database, case_id, "bias", who="Eve", submit=False)
     with database.session(is_read_only=True) as session:
         counts = AnnotationRepository(session).error_counts()
+        marks = AnnotationRepository(session).mark_counts()
+    # One mark, although it has two labels and several revisions.
+    assert [(each.severity, each.is_correct, each.marks) for each in marks] == [("severe", False, 1)]
     assert sorted((each.label, each.severity, each.is_correct, each.annotations) for each in counts) == [
         ("bias", "severe", False, 1),
         ("misread_case", "severe", False, 1),

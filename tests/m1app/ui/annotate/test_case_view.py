@@ -41,6 +41,7 @@ from storage.annotations.records import (
     ErrorCount,
     Evidence,
     EvidenceKind,
+    MarkCount,
     Origin,
     Part,
 )
@@ -351,8 +352,17 @@ COUNTS = (
 )
 
 
+MARKS = (
+    MarkCount("mild", "m1-7b", 1024, 1, False, 2),
+    MarkCount("critical", "m1-7b", 64, 1, True, 2),
+    MarkCount("mild", "other", 1024, 0, None, 5),
+    MarkCount("severe", "m1-7b", 512, 1, False, 2),
+)
+"""The marks of COUNTS: one of the severe ones has both labels."""
+
+
 def _bars(title: str) -> list[tuple[str, str, dict[str, str]]]:
-    charts = {chart["title"]: chart for chart in summary_value(COUNTS, TAXONOMY)["charts"]}
+    charts = {chart["title"]: chart for chart in summary_value(COUNTS, MARKS, TAXONOMY)["charts"]}
     return [(bar["name"], bar["value"], bar["filter"]) for bar in charts[title]["bars"]]
 
 
@@ -364,7 +374,7 @@ def test_summary_counts_by_everything_and_each_bar_knows_its_cases() -> None:
     ]
     assert [(name, value) for name, value, _ in _bars("By severity")] == [
         ("mild", "7"),
-        ("severe", "3"),
+        ("severe", "2"),
         ("critical", "2"),
     ]
     assert [each["budget"] for *_, each in _bars("By thinking budget")] == ["64", "512", "1024"]
@@ -374,13 +384,22 @@ def test_summary_counts_by_everything_and_each_bar_knows_its_cases() -> None:
 
 def test_labels_before_a_wrong_answer_leave_out_cases_without_a_score() -> None:
     assert _bars("Labels before a wrong answer") == [
-        ("Incorrect fact", "100% of 3", {"label": "incorrect_fact", "verdict": "wrong"}),
-        ("Bias", "50% of 4", {"label": "bias", "verdict": "wrong"}),
+        ("Incorrect fact", "~100% of 3", {"label": "incorrect_fact", "verdict": "wrong"}),
+        ("Bias", "~50% of 4", {"label": "bias", "verdict": "wrong"}),
     ]
 
 
+def test_summary_says_how_many_marks_there_are_and_that_they_are_few() -> None:
+    few = summary_value(COUNTS, MARKS, TAXONOMY)
+    assert few["head"].startswith("11 submitted marks, each counted once")
+    assert "Fewer than 20 marks" in few["head"]
+    assert "several labels" in few["charts"][0]["note"]
+    many = summary_value(COUNTS, [replace(each, marks=10 * each.marks) for each in MARKS], TAXONOMY)
+    assert "Fewer than" not in many["head"]
+
+
 def test_empty_summary_says_what_is_missing() -> None:
-    value = summary_value((), TAXONOMY)
+    value = summary_value((), (), TAXONOMY)
     assert value["charts"] == []
     assert "Nothing has been submitted yet" in value["head"]
 
@@ -399,7 +418,13 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     )
     value = agreement_value(report, TAXONOMY)
     rows = {row.pop("name"): row for row in value["rows"]}
-    assert rows["Any error in the case"] == {"value": "0.81", "interval": "0.50 to 1.00", "items": "12", "note": ""}
+    assert rows["Any error in the case"] == {
+        "value": "0.81",
+        "interval": "0.50 to 1.00",
+        "items": "12",
+        "note": "few cases: fewer than 30; go by the interval, not by the value",
+    }
+    assert Estimate(0.8, 0.7, 0.9, 30).caution == ""
     assert rows["Bias"] == {
         "value": "–",
         "interval": "–",
