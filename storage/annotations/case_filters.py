@@ -132,13 +132,13 @@ def _of_answer(kind: Kind, wanted: CaseFilter) -> list[ColumnElement[bool]]:
     if wanted.is_unscored:
         given.append(kind.is_correct.is_(None))
     if wanted.is_flipped:
-        given.append(_NO_PROBE if kind.is_probe else CheckpointRow.is_after_right)
+        given.append(_NO_PROBE if kind.is_probe else CheckpointRow.is_after_right.is_(True))
     return given
 
 
 def _of_order(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
     if wanted.order is CaseOrder.FLIP:
-        return [_NO_PROBE if kind.is_probe else CheckpointRow.is_flip]
+        return [_NO_PROBE if kind.is_probe else CheckpointRow.is_flip.is_(True)]
     if wanted.order is CaseOrder.DISAGREEMENT:
         # Looked up here, once for all statements of a page.
         ids = set(session.scalars(_rated_differently(seen_by)))

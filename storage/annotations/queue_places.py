@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, false, or_, true
 
 from storage.annotations.case_filters import ANSWERS, PROBES, Kind
 from storage.errors import InvalidRecord
@@ -63,7 +63,8 @@ def beyond(time: Any, key: Any, place: Place | None, kind: Kind, *, is_backward:
     if other[:1] == mine:
         tied: ColumnElement[bool] = and_(time == moment, key > other[1:] if is_backward else key < other[1:])
     else:
-        tied = and_(time == moment, (mine > other[:1]) if is_backward else (mine < other[:1]))
+        comes_after = mine > other[:1] if is_backward else mine < other[:1]
+        tied = and_(time == moment, true() if comes_after else false())
     return [or_(time > moment if is_backward else time < moment, tied)]
 
 

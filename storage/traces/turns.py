@@ -1,6 +1,7 @@
 """Where a pass turned from right to wrong, kept with its checkpoints: lists of many passes then read no other cuts."""
 
 import itertools
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
@@ -24,7 +25,11 @@ def mark_turns(session: Session, trace_id: str) -> None:
         if (each.is_after_right, each.is_flip, each.is_last) != turn
     ]
     if changed:
-        values = {"is_after_right": bindparam("after"), "is_flip": bindparam("flip"), "is_last": bindparam("last")}
+        values: dict[str, Any] = {
+            "is_after_right": bindparam("after"),
+            "is_flip": bindparam("flip"),
+            "is_last": bindparam("last"),
+        }
         statement = update(CheckpointRow.__table__).where(CheckpointRow.__table__.c.id == bindparam("key"))  # type: ignore[arg-type]
         session.connection().execute(statement.values(values), changed)
 
