@@ -113,7 +113,8 @@ async def annotations(services: Services) -> Said:
 async def _cases(services: Services, annotator: str) -> list[Said]:
     """What somebody has worked on, drafts too, which are in no export."""
     page = await services.annotations.queue(CaseFilter(order=CaseOrder.RANDOM), annotator, EVERYTHING)
-    views = [await services.annotations.open(each.only.id, annotator) for each in page.groups if each.only]
+    newest = sorted((each.only for each in page.groups if each.only), key=lambda e: (e.created_at, e.id), reverse=True)
+    views = [await services.annotations.open(each.id, annotator) for each in newest]
     shown = ("case", "assessment", "own", "reviewers", "hidden")
     return [
         {name: asdict(view)[name] for name in shown} | {"others": sorted(each.id for each in view.others)}
