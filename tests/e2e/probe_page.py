@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Locator, Page, expect
 
-WAIT_MS = 30_000
+WAIT_MS = 240_000
 """Generous, because the machine may be busy and timing is not tested."""
 
 ANSWER_CAP = 16
