@@ -1,6 +1,6 @@
 // The rows of the queue: a group opens to its cases; a group of one case is that case.
 import { linkedRow, node, rowOfPlainClick } from "../shell/elements.js";
-import { number } from "../shell/words.js";
+import { number, plural } from "../shell/words.js";
 
 /**
  * @typedef {object} QueueCase
@@ -123,13 +123,22 @@ export class QueueTable {
 }
 
 /**
+ * Which case of its group it is: narrow windows show only this column.
+ * @param {QueueCase} value
+ */
+function placeWords({ run, budget, rounds, verdict_label: verdict }) {
+  const pass = run ? `Pass ${run}` : "Probe";
+  return `${pass}, ${number(budget)} tokens, ${plural(rounds, "round")}: ${verdict}`;
+}
+
+/**
  * @param {QueueCase} value
  * @param {boolean} isInside Whether it is in an opened group, which says the question.
  */
 function caseRow(value, isInside) {
   const verdict = value.is_flip ? `${value.verdict_label} · flip` : value.verdict_label;
   const row = linkedRow(`?case=${encodeURIComponent(value.id)}`, [
-    [value.stem, "m1-stem"],
+    [isInside ? placeWords(value) : value.stem, "m1-stem"],
     [value.model],
     [value.run, "m1-number"],
     [value.seed, "m1-number"],
