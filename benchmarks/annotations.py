@@ -36,7 +36,7 @@ from storage.traces.tables import SegmentRow, TraceRow
 TARGET_READ_SECONDS, TARGET_SAVE_SECONDS = 1.0, 0.05
 _THINKING = "The patient has chest pain. The electrocardiogram comes first. " * 30
 _ANNOTATORS = ("Ada", "Eve", "Zoe")
-_TRACE = NewTrace(
+TRACE = NewTrace(
     question_id="",
     thinking_budget_tokens=1024,
     force_rounds=0,
@@ -67,12 +67,12 @@ def fill(database: Database, traces: int, annotations: int) -> list[str]:
         _fill_traces(session, ids, chance)
         per_case = max(1, annotations // traces)
         rows = [_annotation(n, ids[n % traces], chance, labels, severities) for n in range(annotations)]
-        _insert(session, AnnotationRow, rows)
+        insert_rows(session, AnnotationRow, rows)
         marked = [(row["id"], label) for row in rows for label in row["labels"]]
-        _insert(session, AnnotationLabelRow, [{"annotation_id": i, "label": label} for i, label in marked])
-        _insert(session, AnnotationRevisionRow, [_revision(row) for row in rows])
+        insert_rows(session, AnnotationLabelRow, [{"annotation_id": i, "label": label} for i, label in marked])
+        insert_rows(session, AnnotationRevisionRow, [_revision(row) for row in rows])
         done = [{"case_id": i, "annotator": who} for i in ids for who in _ANNOTATORS[: min(3, per_case)]]
-        _insert(session, AssessmentRow, [_assessment(each) for each in done])
+        insert_rows(session, AssessmentRow, [_assessment(each) for each in done])
     return ids
 
 
@@ -85,7 +85,7 @@ def _fill_traces(session: Session, ids: list[str], chance: random.Random) -> Non
     rows = []
     for number, trace_id in enumerate(ids):
         made = replace(
-            _TRACE,
+            TRACE,
             question_id=chance.choice(questions).id,
             model=f"model-{number % 3}",
             thinking_budget_tokens=chance.choice((256, 1024, 4096)),
@@ -97,10 +97,10 @@ def _fill_traces(session: Session, ids: list[str], chance: random.Random) -> Non
         scored = {"answer_letter": "B", "is_correct": chance.random() < 0.3, "thinking_tokens": 400}
         rest = {"tokens_generated": 400, "error": "", "note": "", "prompt_sha256": "0" * 64}
         rows.append(values | ended | scored | rest)
-    _insert(session, TraceRow, rows)
+    insert_rows(session, TraceRow, rows)
     segment = {"token_count": 400, "character_count": len(_THINKING), "text": _THINKING, "token_ids": ()}
     more = {"kind": SegmentKind.THINK, "position": 0, "delimiter_ids": ()}
-    _insert(session, SegmentRow, [{"trace_id": trace_id, **segment, **more} for trace_id in ids])
+    insert_rows(session, SegmentRow, [{"trace_id": trace_id, **segment, **more} for trace_id in ids])
 
 
 def _annotation(
@@ -146,16 +146,17 @@ def _revision(row: dict[str, Any]) -> dict[str, Any]:
 
 def _assessment(key: dict[str, Any]) -> dict[str, Any]:
     moment = datetime(2026, 3, 1, tzinfo=UTC)
-    work = {"is_submitted": True, "seconds_spent": 60.0, "rejected": (), "draft": {}}
+    work = {"is_submitted": True, "has_seen_others": True, "seconds_spent": 60.0, "rejected": (), "draft": {}}
     return key | work | {"trace_id": key["case_id"], "created_at": moment, "updated_at": moment}
 
 
-def _insert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+def insert_rows(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Insert many rows, in statements of a bearable size."""
     for start in range(0, len(rows), 5000):
         session.execute(insert(table), rows[start : start + 5000])
 
 
-async def _timed(call: Callable[[], Awaitable[object]], repeats: int) -> float:
+async def timed(call: Callable[[], Awaitable[object]], repeats: int) -> float:
     """Median seconds."""
     taken = []
     for _ in range(repeats):
@@ -194,11 +195,11 @@ async def measure(database: Database, ids: list[str]) -> list[dict[str, Any]]:
         "open a case": lambda: service.open(ids[5], "Ada"),
         "summary": service.error_counts,
     }
-    rows = [_row(name, await _timed(call, 5), TARGET_READ_SECONDS) for name, call in reads.items()]
-    await _timed(save, 50)
+    rows = [_row(name, await timed(call, 5), TARGET_READ_SECONDS) for name, call in reads.items()]
+    await timed(save, 50)
     rows.append(_row("save", statistics.median(saves), TARGET_SAVE_SECONDS))
-    rows.append(_row("agreement", await _timed(service.agreement, 1), None))
-    rows.append(_row("export, JSON lines", await _timed(lambda: _exported(exchange), 1), None))
+    rows.append(_row("agreement", await timed(service.agreement, 1), None))
+    rows.append(_row("export, JSON lines", await timed(lambda: _exported(exchange), 1), None))
     return rows
 
 

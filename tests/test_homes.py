@@ -26,7 +26,7 @@ from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings
 from m1app.training.data_card import card_json
 from m1app.training.recipe import TrainingRecipe
-from storage.annotations.records import AnnotationContent, CaseFilter, Part
+from storage.annotations.records import AnnotationContent, CaseFilter, CaseOrder, Part
 from storage.jobs.records import JobKind, JobState
 from storage.traces.listing import TraceFilter
 from tests.e2e.running_app import PlainApp, running
@@ -112,8 +112,9 @@ async def annotations(services: Services) -> Said:
 
 async def _cases(services: Services, annotator: str) -> list[Said]:
     """What somebody has worked on, drafts too, which are in no export."""
-    page = await services.annotations.queue(CaseFilter(), annotator, EVERYTHING)
-    views = [await services.annotations.open(each.id, annotator) for each in page.items]
+    page = await services.annotations.queue(CaseFilter(order=CaseOrder.RANDOM), annotator, EVERYTHING)
+    newest = sorted((each.only for each in page.groups if each.only), key=lambda e: (e.created_at, e.id), reverse=True)
+    views = [await services.annotations.open(each.id, annotator) for each in newest]
     shown = ("case", "assessment", "own", "reviewers", "hidden")
     return [
         {name: asdict(view)[name] for name in shown} | {"others": sorted(each.id for each in view.others)}
@@ -289,9 +290,9 @@ async def test_work_goes_on_in_an_old_home(home: OldHome) -> None:
     async with home.opened() as services:
         (stopped,) = await services.jobs.recent(states=[JobState.STOPPED])
         assert (await services.jobs.resume(stopped.id)).state is JobState.QUEUED
-        page = await services.annotations.queue(CaseFilter(), "Katherine")
+        page = await services.annotations.queue(CaseFilter(order=CaseOrder.RANDOM), "Katherine")
         said = AnnotationContent(part=Part.WHOLE, labels=("our_own",), severity="mild")
-        made = await services.annotations.save(page.items[0].id, "Katherine", said)
+        made = await services.annotations.save(page.groups[0].only.id, "Katherine", said)
         await services.annotations.submit(made.case_id, "Katherine")
         assert "Katherine" in await services.annotations.annotators()
 

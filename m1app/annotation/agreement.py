@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+FEW_CASES = 30
+"""With fewer, a coefficient comes with a caution: its interval is wide, and one case moves it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -17,6 +20,13 @@ class Estimate:
     """Number of cases used."""
     note: str = ""
     """Why there is no value; empty if there is one."""
+
+    @property
+    def caution(self) -> str:
+        """What to keep in mind about the value; empty if there are enough cases."""
+        if self.value is None or self.items >= FEW_CASES:
+            return ""
+        return f"few cases: fewer than {FEW_CASES}; go by the interval, not by the value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

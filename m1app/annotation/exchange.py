@@ -10,9 +10,11 @@ from typing import IO
 
 from m1app.access.audit import record
 from m1app.access.person import Permission, current_person, needs
+from m1app.annotation.case_import import CasesReport, import_cases
 from m1app.annotation.cases import readable_by
 from m1app.annotation.file_formats import ExportedAnnotation, corrected_example, csv_lines, jsonl_lines
 from m1app.annotation.file_reading import read_csv, read_jsonl
+from m1app.annotation.foreign_cases import FieldNames, ForeignCase, read_records, read_tasks, read_traces
 from m1app.annotation.foreign_spans import read_argilla, read_label_studio
 from m1app.annotation.import_entries import Entry, ExportedEntry, SpanEntry
 from m1app.annotation.importing import ImportReport, Leniency, import_entries
@@ -45,6 +47,22 @@ class ImportFormat(StrEnum):
     CSV = "csv"
     LABEL_STUDIO = "label-studio"
     ARGILLA = "argilla"
+
+
+class CasesFormat(StrEnum):
+    """Kind of file with traces from elsewhere."""
+
+    TRACES = "traces"
+    """Lines of JSON with question, options, target, thinking, answer and model."""
+    LABEL_STUDIO = "label-studio"
+    ARGILLA = "argilla"
+
+
+_CASE_READERS = {
+    CasesFormat.TRACES: read_traces,
+    CasesFormat.LABEL_STUDIO: read_tasks,
+    CasesFormat.ARGILLA: read_records,
+}
 
 
 class AnnotationExchange:
@@ -126,6 +144,34 @@ class AnnotationExchange:
         """
         stop, lenient = Event(), Leniency(skip_missing, keep_existing)
         importing = asyncio.ensure_future(asyncio.to_thread(self._import, file, given, lenient, stop))
+        try:
+            return await asyncio.shield(importing)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait([importing])
+            raise
+
+    @needs(Permission.REVIEW)
+    async def import_cases(self, file: IO[bytes], given: CasesFormat, names: FieldNames) -> CasesReport:
+        """Store the traces of a file as cases, with their spans as annotations; nothing if anything is invalid.
+
+        Args:
+            file: a file that can be read several times.
+            given: kind of file.
+            names: which of its fields hold what.
+
+        Raises:
+            ImportRefused: something in it cannot be imported; the message names the line, task or record.
+            ImportBrokenOff: the database has taken only a part of the spans.
+            OSError: the file cannot be read.
+        """
+
+        def cases() -> Iterator[ForeignCase]:
+            file.seek(0)
+            return _CASE_READERS[given](file, names)
+
+        stop = Event()
+        importing = asyncio.ensure_future(asyncio.to_thread(import_cases, self._database, self._taxonomy, cases, stop))
         try:
             return await asyncio.shield(importing)
         except asyncio.CancelledError:

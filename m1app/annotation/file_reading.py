@@ -45,7 +45,7 @@ def read_jsonl(file: IO[bytes]) -> Iterator[FileLine]:
     Raises:
         ImportRefused: a line is invalid; the message names it.
     """
-    for number, line in _lines(file):
+    for number, line in lines_of(file):
         if not line.strip():
             continue
         try:
@@ -83,7 +83,7 @@ def read_csv(file: IO[bytes]) -> Iterator[FileLine]:
     Raises:
         ImportRefused: a column is missing, or a row is invalid; the message names it.
     """
-    reader = csv.DictReader(line.decode() for _, line in _lines(file))
+    reader = csv.DictReader(line.decode() for _, line in lines_of(file))
     line = 1
     try:
         _check_columns(reader.fieldnames or ())
@@ -121,7 +121,7 @@ def _read_row(row: Mapping[str, Any]) -> Annotation:
     return AnnotationDocument.model_validate_json(json.dumps(document)).as_annotation()
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def lines_of(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """The lines with their numbers, ended by line feeds only: texts may contain U+2028 and similar characters."""
     number = 0
     while line := file.readline(_MAX_LINE_BYTES + 1):

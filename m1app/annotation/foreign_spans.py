@@ -54,7 +54,8 @@ def read_argilla(file: IO[bytes]) -> list[ForeignSpan]:
     return _read(file, "record", _record_spans)
 
 
-def _read(file: IO[bytes], unit: str, spans_of: Any) -> list[ForeignSpan]:
+def entries_of(file: IO[bytes], unit: str) -> list[tuple[str, Any]]:
+    """The entries of a JSON list, each with its location for messages; raises ImportRefused."""
     content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ImportRefused(f"The file is larger than {_MAX_BYTES // 2**20} MB. Export fewer {unit}s at a time.")
@@ -68,15 +69,19 @@ def _read(file: IO[bytes], unit: str, spans_of: Any) -> list[ForeignSpan]:
         raise ImportRefused(f"This JSON cannot be read ({exc}).") from exc
     if not isinstance(entries, list):
         raise ImportRefused(f"The file is one JSON value, expected a list of {unit}s.")
+    return [(f"{unit.capitalize()} {number}", entry) for number, entry in enumerate(entries, start=1)]
+
+
+def _read(file: IO[bytes], unit: str, spans_of: Any) -> list[ForeignSpan]:
     found: list[ForeignSpan] = []
-    for number, entry in enumerate(entries, start=1):
-        where = f"{unit.capitalize()} {number}"
+    for where, entry in entries_of(file, unit):
         try:
             expect(entry, dict, f"the {unit}")
             found.extend(spans_of(where, entry))
         except MALFORMED as exc:
             raise ImportRefused(
-                f"{where} does not match the documented format ({reason_of(exc)}). See docs/annotating.md."
+                f"{where} does not match the documented format ({reason_of(exc)}). To import what was annotated "
+                "elsewhere, add --as-cases. See docs/annotating.md."
             ) from exc
     return found
 

@@ -6,9 +6,10 @@ marks on a case only after submitting their own assessment of it.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from m1app.access.audit import record
+from m1app.access.audit import record, suppress_unwritten
 from m1app.access.person import Permission, current_person, needs
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.cases import CaseView, readable_by, view_of
@@ -20,6 +21,7 @@ from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
 from storage.annotations.documents import CONTENT_FIELDS, as_document
 from storage.annotations.names import MovedWork, NamedWork, NameRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -28,7 +30,9 @@ from storage.annotations.records import (
     AnnotationState,
     CaseFilter,
     CasePage,
+    CaseSummary,
     ErrorCount,
+    MarkCount,
     Origin,
     Rating,
 )
@@ -50,15 +54,36 @@ class AnnotationService:
 
     @needs(Permission.READ)
     async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
-        """Cases to work through, newest first."""
+        """Cases to work through, in groups; their order is part of the filter."""
         name, seen_by = _reader(annotator), readable_by(current_person())
-        return await self._database.read(lambda s: CaseRepository(s).page(wanted, name, limit, cursor, seen_by))
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).page(name, limit, cursor))
+
+    @needs(Permission.READ)
+    async def group(self, wanted: CaseFilter, key: str, annotator: str) -> tuple[CaseSummary, ...]:
+        """The matching cases of a group of the queue, by pass and cut."""
+        name, seen_by = _reader(annotator), readable_by(current_person())
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).cases(key, name))
 
     @needs(Permission.READ)
     async def neighbours(self, wanted: CaseFilter, case_id: str) -> tuple[str | None, str | None]:
         """Ids of the previous and next case in the queue; None at its ends."""
         seen_by = readable_by(current_person())
-        return await self._database.read(lambda s: CaseRepository(s).neighbours(wanted, case_id, seen_by))
+        return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).neighbours(case_id))
+
+    @needs(Permission.READ)
+    async def next_to_assess(self, wanted: CaseFilter, case_id: str, annotator: str) -> str | None:
+        """Id of the case to work on after this one: the next in the queue that the annotator has not submitted.
+
+        At the end of the queue it is the first one left; None if none is.
+        """
+        name, seen_by = _reader(annotator), readable_by(current_person())
+        left = replace(wanted, not_assessed_by=name)
+
+        def read(session: Session) -> str | None:
+            queue = QueueRepository(session, left, seen_by)
+            return queue.neighbours(case_id)[1] or queue.first()
+
+        return await self._database.read(read)
 
     @needs(Permission.READ)
     async def open(self, case_id: str, annotator: str) -> CaseView:
@@ -67,7 +92,13 @@ class AnnotationService:
         Raises:
             RecordNotFound: no such case, or its trace is still running.
         """
-        return await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
+        view = await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
+        if view.others and view.assessment is not None and not view.assessment.has_seen_others:
+            with suppress_unwritten("that others' marks were shown"):
+                await self._database.write(
+                    lambda s: AssessmentRepository(s).save(view.case, view.annotator, has_seen_others=True)
+                )
+        return view
 
     @needs(Permission.ANNOTATE)
     async def save(
@@ -156,6 +187,25 @@ class AnnotationService:
             AnnotationRepository(session).submit_drafts(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=True, draft={})
             record(session, "case.submit", case.id)
+
+        await self._database.write(store)
+
+    @needs(Permission.ANNOTATE)
+    async def reopen(self, case_id: str, annotator: str) -> None:
+        """Take back that one has submitted a case: one's marks on it are drafts again.
+
+        Raises:
+            AnnotationRefused: it is not submitted, others' marks on it were shown, or others have reviewed one's own.
+            RecordNotFound: no such case.
+        """
+        name = _name(annotator)
+
+        def store(session: Session) -> None:
+            case, annotations = CaseRepository(session).get(case_id), AnnotationRepository(session)
+            _check_reopening(session, case.id, name)
+            annotations.reopen(case.id, name)
+            AssessmentRepository(session).save(case, name, is_submitted=False)
+            record(session, "case.reopen", case.id)
 
         await self._database.write(store)
 
@@ -297,6 +347,12 @@ class AnnotationService:
         return await self._database.read(lambda s: AnnotationRepository(s).error_counts(seen_by))
 
     @needs(Permission.READ)
+    async def mark_counts(self) -> tuple[MarkCount, ...]:
+        """Counts by severity and case attributes, each annotation once, as `error_counts` sees them."""
+        seen_by = readable_by(current_person())
+        return await self._database.read(lambda s: AnnotationRepository(s).mark_counts(seen_by))
+
+    @needs(Permission.READ)
     async def agreement(self) -> AgreementReport:
         """Agreement between annotators on cases that several have submitted; takes seconds."""
         ratings = await self._database.read(lambda s: AnnotationRepository(s).ratings())
@@ -324,6 +380,21 @@ def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
     if seen.state not in _REVIEWABLE:
         raise AnnotationRefused("case", f"This annotation is {seen.state.value} and can no longer be reviewed.")
     return seen
+
+
+def _check_reopening(session: Session, case_id: str, name: str) -> None:
+    """Raise AnnotationRefused unless the submission of a case can be taken back without breaking the double blind."""
+    own = AssessmentRepository(session).get(case_id, name)
+    if own is None or not own.is_submitted:
+        raise AnnotationRefused("case", "You have not submitted this case.")
+    if own.has_seen_others:
+        raise AnnotationRefused(
+            "case",
+            "You have seen others' marks on this case, so it stays submitted. Edit or withdraw your marks instead.",
+        )
+    marks = [each for each in AnnotationRepository(session).of_case(case_id) if each.annotator == name]
+    if any(each.agreed_by or each.state not in (AnnotationState.SUBMITTED, AnnotationState.DRAFT) for each in marks):
+        raise AnnotationRefused("case", "Others have already reviewed your marks on this case, so it stays submitted.")
 
 
 def _same_revision(annotations: AnnotationRepository, now: Annotation, revision: int) -> None:

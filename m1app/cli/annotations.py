@@ -10,10 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from m1app.annotation.exchange import ExportFormat, ImportFormat
+from m1app.annotation.errors import ImportRefused
+from m1app.annotation.exchange import CasesFormat, ExportFormat, ImportFormat
+from m1app.annotation.foreign_cases import FieldNames
 from m1app.annotation.salvage import Lost
 from m1app.bootstrap import Services
 from m1app.cli.terminal import add_json, write, write_json
+from m1app.wording import counted
 
 _EXIT_INCOMPLETE = 3
 
@@ -33,15 +36,32 @@ def add_command(commands: Any) -> None:
         "broken off, a part of the file is imported; import it again to go on: what is there counts as present.",
     )
     restore.add_argument("file", metavar="FILE", help="- reads standard input")
-    restore.add_argument("--format", type=ImportFormat, choices=list(ImportFormat), default=ImportFormat.JSONL)
+    formats = [*ImportFormat, CasesFormat.TRACES]
+    restore.add_argument("--format", choices=[each.value for each in formats], help="kind of file (default: jsonl)")
     restore.add_argument("--skip-missing", action="store_true", help="leave out annotations of unknown cases")
     restore.add_argument(
         "--keep-existing", action="store_true", help="leave out annotations that exist with different content"
     )
+    _add_cases(restore)
     restore.set_defaults(command=_import)
     agreement = below.add_parser("agreement", help="how well annotators agree, with 95%% intervals")
     add_json(agreement)
     agreement.set_defaults(command=_agreement)
+
+
+def _add_cases(restore: argparse.ArgumentParser) -> None:
+    cases = restore.add_argument_group(
+        "traces from elsewhere", "Store traces that this app has not run, and annotate them here."
+    )
+    cases.add_argument(
+        "--as-cases",
+        action="store_true",
+        help="store the traces of FILE as cases, with the marks they have; --format is traces (the default), "
+        "label-studio or argilla",
+    )
+    for name, what in (("question", "question"), ("text", "thinking"), ("answer", "answer")):
+        cases.add_argument(f"--{name}-field", metavar="FIELD", default="", help=f"field that holds the {what}")
+    cases.add_argument("--model", default="", help="name of the model, for traces that do not say it")
 
 
 async def _export(services: Services, options: argparse.Namespace) -> int:
@@ -62,13 +82,39 @@ async def _export(services: Services, options: argparse.Namespace) -> int:
 
 
 async def _import(services: Services, options: argparse.Namespace) -> int:
+    if options.as_cases:
+        return await _import_cases(services, options)
+    if options.format == CasesFormat.TRACES:
+        raise ImportRefused("Files of traces are imported as cases: add --as-cases.")
     with await asyncio.to_thread(_opened, options.file) as file:
         report = await services.exchange.restore(
-            file, options.format, skip_missing=options.skip_missing, keep_existing=options.keep_existing
+            file,
+            ImportFormat(options.format or "jsonl"),
+            skip_missing=options.skip_missing,
+            keep_existing=options.keep_existing,
         )
     write(f"{report.added} imported, {report.unchanged} already present\n")
     if report.missing or report.kept:
         write(f"left out: {report.missing} of unknown cases, {report.kept} that exist with different content\n")
+    return 0
+
+
+async def _import_cases(services: Services, options: argparse.Namespace) -> int:
+    if options.format not in (None, *CasesFormat):
+        raise ImportRefused(f"--as-cases takes --format {', '.join(CasesFormat)}, not {options.format}.")
+    names = FieldNames(options.question_field, options.text_field, options.answer_field, options.model)
+    given = CasesFormat(options.format or CasesFormat.TRACES)
+    with await asyncio.to_thread(_opened, options.file) as file:
+        report = await services.exchange.import_cases(file, given, names)
+    write(f"{counted(report.cases, 'case')} imported, {report.present} already present\n")
+    write(f"{counted(report.marks, 'mark')} imported, {report.marks_present} already present\n")
+    if report.unknown_labels:
+        names_with_counts = ", ".join(f"{label} ({count})" for label, count in report.unknown_labels.items())
+        write(f"labels that this installation does not have: {names_with_counts}\n")
+        write(
+            f"left out: {counted(report.spans_left_out, 'mark')} without another label. Add the labels to "
+            "M1_HOME/labels.toml, and import again.\n"
+        )
     return 0
 
 
@@ -93,5 +139,5 @@ async def _agreement(services: Services, options: argparse.Namespace) -> int:
     write(f"{len(report.annotators)} annotators, {report.cases} cases, {report.method}\n")
     for name, estimate in {**estimates, **report.by_label}.items():
         said = estimate.note or f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f}), n={estimate.items}"
-        write(f"{name:24} {said}\n")
+        write(f"{name:24} {said}{f' ({estimate.caution})' if estimate.caution else ''}\n")
     return 0

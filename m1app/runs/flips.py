@@ -13,13 +13,12 @@ from enum import StrEnum
 
 from m1app.question.answers.claims import How
 from m1app.question.answers.extraction import extract_answer
+from m1app.runs.sentences import Span, sentences
 from m1app.runs.sweep_reading import PassSnapshot, trajectory
-from m1app.targets import has_several
+from m1app.targets import has_several, letters_of
 from m1app.wording import percent
 from storage.traces.records import Checkpoint
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b\d\.)(?<!\b\d\d\.)\s+|\n+")
-"""Not after the number of a list's item."""
 _STATEMENTS = (How.BOXED, How.FIELD, How.STATED, How.MARKED)
 """A mere mention is none, nor is an option by itself on a line, as in a list of them."""
 _MOST_READ = 200
@@ -27,9 +26,6 @@ _MOST_READ = 200
 
 _LONGEST_STRETCH = 300
 """Code points that are shown where no single sentence stands out."""
-
-Span = tuple[int, int]
-"""Start and end in the thinking text, in code points."""
 
 
 class FlipKind(StrEnum):
@@ -53,7 +49,8 @@ class SentenceBasis(StrEnum):
     PROBABILITY = "probability"
     """Nothing states it; between two checkpoints around the sentence, the option's probability moved most."""
     LAST = "last"
-    """Nothing states it, and no probability moved its way: the last sentence before the answer changed."""
+    """Nothing states it, and no probability moved its way: the last sentence before the answer changed, or, of several
+    right options, the last one that names an option that was added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ class _Thinking:
         self._options: Mapping[str, str] = run.trace.question.options
         self._are_several = has_several(run.trace.question.target)
         self._names_option = _option_names(self._options)
-        self._spans = _sentences(self._text)
+        self._spans = sentences(self._text)
         self._begins, self._ends = [start for start, _ in self._spans], [end for _, end in self._spans]
 
     def place(self, points: Sequence[Checkpoint]) -> _Place:
@@ -125,8 +122,13 @@ class _Thinking:
         between = self._between(before.cut_characters, after.cut_characters)
         if after.letter and (span := self._stated(between, after.letter)):
             return _Place(span, SentenceBasis.STATED, f"It states {after.letter}.")
-        # Of several right options, a probability says which is named first, not which are chosen.
-        if moved := None if self._are_several else _largest_move(points):
+        if self._are_several:
+            # A probability says which option is named first, not which are chosen.
+            added = sorted(set(letters_of(after.letter)) - set(letters_of(before.letter)))
+            if spans := [span for letter in added if (span := self._naming(between, letter))]:
+                words = f"Nothing states it; the last sentence that names {' or '.join(added)}."
+                return _Place(max(spans), SentenceBasis.LAST, words)
+        elif moved := _largest_move(points):
             within = self._between(moved.before.cut_characters, moved.after.cut_characters)
             span = self._naming(within, moved.letter) or _stretch(within) or _cut_span(moved.after)
             return _Place(span, SentenceBasis.PROBABILITY, moved.words)
@@ -199,14 +201,6 @@ def _option_names(options: Mapping[str, str]) -> re.Pattern[str]:
     words = {max(found, key=len) for text in options.values() if (found := re.findall(r"\w+", text))}
     any_word = "|".join(map(re.escape, sorted(words))) or r"(?!)"
     return re.compile(rf"(?<!\w)[{letters or ' '}](?!\w)|(?i:{any_word})")
-
-
-def _sentences(text: str) -> list[Span]:
-    spans, at = [], 0
-    for gap in _SENTENCE_END.finditer(text):
-        spans.append((at, gap.start()))
-        at = gap.end()
-    return [*spans, (at, len(text))]
 
 
 def _stretch(spans: Sequence[Span]) -> Span | None:

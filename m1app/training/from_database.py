@@ -3,13 +3,14 @@
 Left out are questions that a question set evaluates here, or that a model already answers right.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m1app.errors import AppError
 from m1app.training.curation_steps import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
 from storage.annotations.cases import CaseRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import CaseFilter, CaseSummary
 from storage.benchmarks.records import BenchmarkRun
 from storage.benchmarks.repository import BenchmarkRepository
@@ -25,7 +26,7 @@ _CAPPED = "budget"
 
 
 def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]:
-    """Return right answers of probes and sweeps, newest first.
+    """Return right answers of probes and sweeps, those of the newest sweep or question first.
 
     Thinking cut by a budget and answers cut by their cap end in mid-sentence and would teach that, so only naturally
     ended ones are used.
@@ -35,27 +36,34 @@ def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]
         source: the samples' `source`.
     """
     cases, found = CaseRepository(session), []
+    for summary in _right_answers(session):
+        if not _ended_by_itself(session, summary):
+            continue
+        case = cases.get(summary.id)
+        tags = case.question.tags
+        found.append(
+            TrainingSample(
+                question=case.question.stem,
+                options=dict(case.question.options),
+                target=case.question.target,
+                reasoning=case.thinking_text,
+                answer=case.answer_text,
+                domain=tags[0] if tags else "",
+                source=source,
+            )
+        )
+    return tuple(found)
+
+
+def _right_answers(session: Session) -> Iterator[CaseSummary]:
+    queue = QueueRepository(session, CaseFilter(is_correct=True))
     cursor: str | None = None
     while True:
-        page = cases.page(CaseFilter(is_correct=True), "", _CASES_PAGE_SIZE, cursor)
-        for summary in page.items:
-            if not _ended_by_itself(session, summary):
-                continue
-            case = cases.get(summary.id)
-            tags = case.question.tags
-            found.append(
-                TrainingSample(
-                    question=case.question.stem,
-                    options=dict(case.question.options),
-                    target=case.question.target,
-                    reasoning=case.thinking_text,
-                    answer=case.answer_text,
-                    domain=tags[0] if tags else "",
-                    source=source,
-                )
-            )
+        page = queue.page("", _CASES_PAGE_SIZE, cursor)
+        for group in page.groups:
+            yield from [group.only] if group.only else queue.cases(group.key, "")
         if page.next_cursor is None:
-            return tuple(found)
+            return
         cursor = page.next_cursor
 
 

@@ -35,6 +35,7 @@ class AssessmentRepository:
         draft: Mapping[str, Any] | None = None,
         rejected: str = "",
         is_submitted: bool | None = None,
+        has_seen_others: bool = False,
         more_seconds: float = 0.0,
     ) -> Assessment:
         """Start or update an assessment; omitted arguments are left unchanged."""
@@ -46,9 +47,12 @@ class AssessmentRepository:
             values["rejected"] = (*(kept.rejected if kept else ()), rejected)
         if is_submitted is not None:
             values["is_submitted"] = is_submitted
+        if has_seen_others:
+            values["has_seen_others"] = True
         values["seconds_spent"] = (kept.seconds_spent if kept else 0.0) + max(0.0, more_seconds)
         if kept is None:
-            begun: dict[str, Any] = {"is_submitted": False, "rejected": (), "draft": {}} | values
+            begun: dict[str, Any] = {"is_submitted": False, "has_seen_others": False, "rejected": (), "draft": {}}
+            begun |= values
             begun |= {"case_id": case.id, "annotator": annotator, "created_at": values["updated_at"]}
             begun |= {"trace_id": case.trace_id, "checkpoint_id": case.checkpoint_id}
             self._session.execute(insert(AssessmentRow).values(begun))

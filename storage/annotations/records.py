@@ -43,6 +43,8 @@ class AnnotationAction(StrEnum):
     CREATED = "created"
     EDITED = "edited"
     SUBMITTED = "submitted"
+    REOPENED = "reopened"
+    """Its annotator took the submission of the case back; it is a draft again."""
     AGREED = "agreed"
     DISPUTED = "disputed"
     ADJUDICATED = "adjudicated"
@@ -178,6 +180,8 @@ class Assessment:
     """Unsaved form input in the page's format; empty if there is none."""
     rejected: tuple[str, ...]
     """Keys of rejected suggestions."""
+    has_seen_others: bool
+    """Whether others' marks on the case were shown; then the submission cannot be taken back."""
     seconds_spent: float
     """Time spent with the case open and active."""
     created_at: datetime
@@ -224,10 +228,16 @@ class CaseSummary:
     """The first 160 characters of the question."""
     target: str | None
     model: str
+    pass_number: int
+    """Number of the pass of this model in its sweep, from 0; 0 for a probe."""
+    seed: int | None
+    """None if the temperature was 0."""
     thinking_budget_tokens: int
     force_rounds: int
     letter: str | None
     is_correct: bool | None
+    is_flip: bool
+    """Whether it is wrong, and the cut before it was right."""
     is_submitted: bool | None
     """The requesting annotator's assessment; None if they have none."""
     assessed_by: int
@@ -235,8 +245,52 @@ class CaseSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseGroup:
+    """The matching cases of one sweep, or those of one question's probes, as listed in the queue."""
+
+    key: str
+    """Names the group in a request for its cases."""
+    created_at: datetime
+    """Aware, UTC: of the sweep, or of the newest matching probe."""
+    stem: str
+    """The first 160 characters of the question."""
+    target: str | None
+    models: int
+    """Number of models."""
+    model: str
+    """One of them."""
+    passes: int
+    """Number of traces."""
+    cases: int
+    wrong: int
+    flips: int
+    """Cases that are wrong after a cut that was right."""
+    submitted: int
+    """How many the requesting annotator has submitted."""
+    only: CaseSummary | None
+    """The case, if it is the only one."""
+
+
+class CaseOrder(StrEnum):
+    """Which cases the queue takes, and in which order."""
+
+    NEWEST = "newest"
+    """All, by sweep and question, the newest first."""
+    RANDOM = "random"
+    """All, one by one, in an order that the seed decides."""
+    DISAGREEMENT = "disagreement"
+    """Those whose annotators chose different labels, and the last answers of passes that end differently."""
+    FLIP = "flip"
+    """Those that are wrong while the cut before was right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """Filter for the queue; fields left at their defaults do not filter."""
+    """Filter and order of the queue; fields left at their defaults do not filter."""
+
+    order: CaseOrder = CaseOrder.NEWEST
+    seed: int = 0
+    """Of the random order."""
 
     is_correct: bool | None = None
     is_unscored: bool = False
@@ -265,7 +319,7 @@ class CaseFilter:
 class CasePage:
     """One page of the queue."""
 
-    items: tuple[CaseSummary, ...]
+    groups: tuple[CaseGroup, ...]
     total: int
     """Total number of matching cases."""
     submitted: int
@@ -275,8 +329,27 @@ class CasePage:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkCount:
+    """Number of annotations that share these attributes, without drafts and withdrawn or rejected ones.
+
+    Each annotation is in one of these counts, whatever its number of labels.
+    """
+
+    severity: str
+    model: str
+    thinking_budget_tokens: int
+    force_rounds: int
+    is_correct: bool | None
+    """Verdict on the case's answer."""
+    marks: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Count of annotations that share these attributes, without drafts and withdrawn or rejected ones."""
+    """Number of annotations that share these attributes, without drafts and withdrawn or rejected ones.
+
+    An annotation with several labels is in the count of each: only sums over one label are numbers of annotations.
+    """
 
     label: str
     severity: str

@@ -21,6 +21,7 @@ from storage.annotations.records import (
     ErrorCount,
     Evidence,
     EvidenceKind,
+    MarkCount,
     Origin,
     Rating,
     TextSelector,
@@ -122,23 +123,31 @@ class AnnotationRepository:
 
     def submit_drafts(self, case_id: str, annotator: str) -> None:
         """Submit an annotator's drafts for a case, in a constant number of statements."""
+        drafts, submitted = AnnotationState.DRAFT, AnnotationState.SUBMITTED
+        self._move(case_id, annotator, drafts, submitted, AnnotationAction.SUBMITTED)
+
+    def reopen(self, case_id: str, annotator: str) -> None:
+        """Make drafts of what an annotator has submitted for a case, in a constant number of statements."""
+        drafts, submitted = AnnotationState.DRAFT, AnnotationState.SUBMITTED
+        self._move(case_id, annotator, submitted, drafts, AnnotationAction.REOPENED)
+
+    def _move(
+        self, case_id: str, annotator: str, before: AnnotationState, after: AnnotationState, action: AnnotationAction
+    ) -> None:
         which = (
             (AnnotationRow.case_id == case_id)
             & (AnnotationRow.annotator == annotator)
-            & (AnnotationRow.state == AnnotationState.DRAFT)
+            & (AnnotationRow.state == before)
         )
-        drafts = [as_annotation(row) for row in self._session.scalars(select(AnnotationRow).where(which))]
-        if not drafts:
+        seen = [as_annotation(row) for row in self._session.scalars(select(AnnotationRow).where(which))]
+        if not seen:
             return
         moment = self._now()
         changed = update(AnnotationRow).where(which)
-        values = {"state": AnnotationState.SUBMITTED, "revision": AnnotationRow.revision + 1, "updated_at": moment}
+        values = {"state": after, "revision": AnnotationRow.revision + 1, "updated_at": moment}
         self._session.execute(changed.values(values).execution_options(synchronize_session=False))
-        made = [
-            replace(each, state=AnnotationState.SUBMITTED, revision=each.revision + 1, updated_at=moment)
-            for each in drafts
-        ]
-        rows = [_revision_values(each, annotator, AnnotationAction.SUBMITTED, "") for each in made]
+        made = [replace(each, state=after, revision=each.revision + 1, updated_at=moment) for each in seen]
+        rows = [_revision_values(each, annotator, action, "") for each in made]
         self._session.execute(insert(AnnotationRevisionRow), rows)
 
     def get(self, annotation_id: str) -> Annotation:
@@ -260,6 +269,13 @@ class AnnotationRepository:
             .group_by(*facts)
         )
         return tuple(ErrorCount(*row) for row in self._session.execute(query))
+
+    def mark_counts(self, seen_by: str | None = None) -> tuple[MarkCount, ...]:
+        """Count annotations per severity and case attributes, each once; `seen_by` is as in `submitted_after`."""
+        row = AnnotationRow
+        facts = (row.severity, row.model, row.thinking_budget_tokens, row.force_rounds, row.is_correct)
+        query = select(*facts, func.count()).where(COUNTS, is_seen_by(seen_by)).group_by(*facts)
+        return tuple(MarkCount(*each) for each in self._session.execute(query))
 
     def ratings(self) -> tuple[Rating, ...]:
         """Submitted assessments of cases that several annotators have submitted, with their annotations."""

@@ -25,6 +25,7 @@ class AssessmentRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     is_submitted: Mapped[bool]
+    has_seen_others: Mapped[bool]
     seconds_spent: Mapped[float]
     rejected: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
     draft: Mapped[Mapping[str, Any]]

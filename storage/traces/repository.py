@@ -31,6 +31,8 @@ from storage.traces.records import (
     TraceState,
 )
 from storage.traces.tables import CheckpointRow, SegmentRow, TraceRow
+from storage.traces.turns import mark_turns
+from storage.trash.tables import WITH_TRASH
 
 _OPEN_STATES = (TraceState.RUNNING, TraceState.INTERRUPTED)
 """An interrupted trace is only presumed dead: a suspended process may continue it."""
@@ -82,8 +84,8 @@ class TraceRepository:
         self._session = session
         self._now = now
 
-    def add(self, trace: NewTrace) -> Trace:
-        """Start a trace: running, without segments.
+    def add(self, trace: NewTrace, *, trace_id: str = "") -> Trace:
+        """Start a trace: running, without segments; an empty `trace_id` generates one.
 
         Raises:
             RecordNotFound: its question is not stored.
@@ -95,7 +97,7 @@ class TraceRepository:
         row = TraceRow(
             **_values(trace, NewTrace),
             **_values(TraceOutcome(state=TraceState.RUNNING), TraceOutcome),
-            id=uuid4().hex,
+            id=trace_id or uuid4().hex,
             created_at=moment,
             updated_at=moment,
             thinking_tokens=0,
@@ -144,6 +146,11 @@ class TraceRepository:
         self._update_open(trace_id, values)
         self._save_segments({trace_id: self.get(trace_id).segments if segments is None else segments}, is_final=True)
         self._index(trace_id)
+
+    def exists(self, trace_id: str) -> bool:
+        """Whether there is a trace with this id, in the trash or not."""
+        query = select(TraceRow.id).where(TraceRow.id == trace_id).execution_options(**{WITH_TRASH: True})
+        return self._session.scalar(query) is not None
 
     def get(self, trace_id: str) -> Trace:
         """Return the trace with its question and segments.
@@ -241,6 +248,7 @@ class TraceRepository:
         row = CheckpointRow(**_values(checkpoint, NewCheckpoint), id=uuid4().hex, created_at=self._now())
         self._session.add(row)
         self._session.flush()
+        mark_turns(self._session, checkpoint.trace_id)
         return replace(as_checkpoint(row), text=replace_unstorable(row.text))
 
     def list_checkpoints(self, trace_id: str) -> Sequence[Checkpoint]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from storage.base import Base, Discardable, Id, trash_index
@@ -90,6 +90,21 @@ class CheckpointRow(Base):
     """An answer forked from a trace at a cut."""
 
     __tablename__ = "checkpoint"
+    __table_args__ = (
+        # Answers as cases to annotate: their counts are read from this index alone.
+        Index(
+            "ix_checkpoint_case",
+            *("trace_id", "cut_tokens", "is_correct", "is_after_right", "is_flip", "is_last", "id"),
+            sqlite_where=text("error = ''"),
+            postgresql_where=text("error = ''"),
+        ),
+        Index(
+            "ix_checkpoint_last",
+            *("trace_id", "letter"),
+            sqlite_where=text("is_last = 1"),
+            postgresql_where=text("is_last"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
@@ -111,6 +126,13 @@ class CheckpointRow(Base):
     tokens_generated: Mapped[int]
     tokens_if_separate: Mapped[int]
     error: Mapped[str]
+    # Where its pass turned, see `storage.traces.turns`.
+    is_after_right: Mapped[bool] = mapped_column(default=False)
+    """Whether it is wrong, and an earlier cut was right."""
+    is_flip: Mapped[bool] = mapped_column(default=False)
+    """Whether it is wrong, and the cut before it was right."""
+    is_last: Mapped[bool] = mapped_column(default=False)
+    """Whether it is the last answered cut of its pass."""
     text: Mapped[str]
 
 

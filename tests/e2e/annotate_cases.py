@@ -36,6 +36,8 @@ SWEEP_STEM = "Which gland makes cortisol, asked at two budgets?"
 KEPT_THOUGHT = "The heart \U0001fac0 is fine, so it is the adrenal gland."
 LOST_THOUGHT = "But the thyroid \U0001f9ec makes hormones too, so it is the thyroid."
 CASES = 6
+SINGLE_CASES = 4
+"""Those that are not in the sweep, which is a group."""
 WRONG_CASES = 4
 
 

@@ -49,6 +49,7 @@ class OpenAnnotatePage:
         self.origin = origin
         self.annotator = self.part("annotator")
         self.rows = page.locator("#annotate-page tr[data-case]")
+        self.groups = page.locator("#annotate-page tr[data-group]")
         self.progress = self.part("progress")
         self.thinking = self.part("thinking")
         self.answer = self.part("answer")
@@ -60,6 +61,7 @@ class OpenAnnotatePage:
         self.cancel = self.form.get_by_role("button", name="Cancel", exact=True)
         self.own = page.locator('#annotate-page [data-part="own"] .m1-mark-card')
         self.submit = page.locator('#annotate-page [data-part="submit"] button')
+        self.submitted = self.part("submitted")
         self.review = self.part("review")
         self.suggestions = page.locator("#annotate-page .m1-suggestion")
         self.notice = self.part("notice")
@@ -75,9 +77,9 @@ class OpenAnnotatePage:
         """Load the page, and give a name; returns when it can be used."""
         self.page.goto(self.origin + path)
         if "case=" not in path:
-            expect(self.page.locator("#annotate-page :is(tr[data-case], .m1-empty:not([hidden]))").first).to_be_visible(
-                timeout=WAIT_MS
-            )
+            expect(
+                self.page.locator("#annotate-page :is(tr[data-case], tr[data-group], .m1-empty:not([hidden]))").first
+            ).to_be_visible(timeout=WAIT_MS)
         else:
             self.part("case").wait_for()
         if name:
@@ -156,6 +158,24 @@ class OpenAnnotatePage:
             self.comment.fill(comment)
         self.save.click()
         expect(self.part("own").locator("h3")).to_have_text(f"My marks ({expected})", timeout=WAIT_MS)
+
+    def submit_case(self) -> None:
+        """Submit the open case, with or without marks; the next one opens, or the queue."""
+        self.submit.click()
+        sure = self.submit.get_by_text("Press again to confirm: no errors found")
+        if not self.own.count():
+            sure.click()
+        expect(self.submitted).to_contain_text("Submitted.", timeout=WAIT_MS)
+
+    def submit_and_review(self) -> None:
+        """Submit the open case, and return to it: others' marks are shown now."""
+        self.submit_case()
+        self.submitted.get_by_role("button", name="See it with others' marks").click()
+        expect(self.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+
+    def case_ids(self) -> list[str]:
+        """Ids of the listed cases, in order."""
+        return [str(each) for each in self.rows.evaluate_all("rows => rows.map((row) => row.dataset.case)")]
 
     def exported(self) -> list[dict[str, Any]]:
         """All annotations, as the download gives them."""

@@ -8,10 +8,10 @@ from tests.e2e.annotate_cases import (
     AWKWARD,
     AWKWARD_REST,
     AWKWARD_STEM,
-    CASES,
     LONG,
     LONG_MARKS,
     LONG_STEM,
+    SINGLE_CASES,
 )
 from tests.e2e.annotate_fixtures import OpenAs, annotating_app, app_in_use, open_page, stored
 from tests.e2e.probe_page import WAIT_MS
@@ -47,10 +47,10 @@ def test_marks_across_lines_with_emoji_survive_saving_reloading_and_editing(open
     page.form.get_by_role("radio", name="Yes").check()
     page.page.keyboard.press("Control+Enter")
     expect(page.own).to_have_count(1, timeout=WAIT_MS)
-    assert page.painted("m1-mark-1") == [quote]
+    assert page.painted("m1-severity-critical") == [quote]
     # Another mark, over a part of the first one and into a combining letter and right-to-left text.
     page.mark("thinking", "\U0001f48a", "no clue.", "7", "mild")
-    assert page.painted("m1-mark-2") == ["\U0001f48a"]
+    assert page.painted("m1-overlap-2") == ["\U0001f48a"]
 
     page.page.reload()
     expect(page.own).to_have_count(2, timeout=WAIT_MS)
@@ -78,8 +78,7 @@ def test_every_selection_stands_where_python_counts_it(open_page: OpenAs) -> Non
     page.mark("thinking", "Cafe\u0301", "Cafe\u0301", "1")
     page.mark("answer", "\U0001f489", "Give it", "1")
     page.mark("thinking", "Wait", "protamine", "1")
-    page.submit.click()
-    expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    page.submit_case()
     targets = [mark["target"] for mark in page.exported() if mark["creator"]["name"] == "Dr Count"]
     assert len(targets) == 4
     for target in targets:
@@ -180,7 +179,7 @@ def test_hostile_text_stays_text(open_page: OpenAs) -> None:
     expect(page.own.first).to_contain_text(script)
     page.own.first.get_by_role("button", name="History").click()
     expect(page.own.first.locator(".m1-revisions")).to_contain_text(script, timeout=WAIT_MS)
-    page.submit.click()
+    page.submit_and_review()
     expect(page.review).to_contain_text(script, timeout=WAIT_MS)
     _expect_inert(page.page)
 
@@ -191,7 +190,7 @@ def test_addresses_that_name_nothing_are_answered_in_place(open_page: OpenAs) ->
     expect(page.notice).to_contain_text("not found", timeout=WAIT_MS)
     expect(page.part("why-empty")).to_have_text("No case matches. Clear the filters.")
     page.part("clear").click()
-    expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES, timeout=WAIT_MS)
     _expect_inert(page.page)
 
 

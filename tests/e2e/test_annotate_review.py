@@ -12,6 +12,7 @@ from tests.e2e.annotate_cases import (
     KEPT_THOUGHT,
     LOST_THOUGHT,
     RIGHT_STEM,
+    SINGLE_CASES,
     SWEEP_STEM,
     WRONG_CASES,
 )
@@ -26,16 +27,14 @@ def test_second_annotator_sees_the_first_only_after_submitting_and_a_dispute_is_
     first = open_page("Dr First")
     first.open_case(RIGHT_STEM)
     first.mark("thinking", "adrenal", "gland", "3", comment="First's comment")
-    first.submit.click()
-    expect(first.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    first.submit_and_review()
 
     second = open_page("Dr Second")
     second.open_case(RIGHT_STEM)
     expect(second.part("submit")).to_contain_text("1 other has submitted; you will see their marks after you submit.")
     expect(second.page.locator("body")).not_to_contain_text("First's comment")
     assert second.painted("m1-other") == []
-    second.submit.click()
-    second.submit.get_by_text("Press again to confirm: no errors found").click()
+    second.submit_and_review()
     expect(second.review).to_contain_text("First's comment", timeout=WAIT_MS)
     assert second.painted("m1-other") == ["adrenal gland"]
     card = second.review.locator(".m1-review-column").filter(has_text="Dr First").locator(".m1-mark-card")
@@ -48,8 +47,7 @@ def test_second_annotator_sees_the_first_only_after_submitting_and_a_dispute_is_
 
     third = open_page("Dr Third", "/annotate/?disputed=1")
     third.open_case(RIGHT_STEM)
-    third.submit.click()
-    third.submit.get_by_text("Press again to confirm: no errors found").click()
+    third.submit_and_review()
     card = third.review.locator(".m1-review-column").filter(has_text="Dr First").locator(".m1-mark-card")
     card.get_by_role("button", name="Adjudicate").click()
     card.locator("textarea").fill("Rightly disputed.")
@@ -91,16 +89,14 @@ def test_queue_filters_and_progress_follow_the_work(open_page: OpenAs) -> None:
     page.page.reload()
     expect(page.rows).to_have_count(1, timeout=WAIT_MS)
     page.part("clear").click()
-    expect(page.rows).to_have_count(CASES, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES, timeout=WAIT_MS)
     page.open_case(RIGHT_STEM)
-    page.submit.click()
-    page.submit.get_by_text("Press again to confirm: no errors found").click()
-    expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    page.submit_and_review()
     page.part("back").click()
     expect(page.progress).to_have_text(f"1 of {CASES} done", timeout=WAIT_MS)
     expect(page.rows.filter(has_text=RIGHT_STEM)).to_contain_text("✓ Done")
     page.part("filters").get_by_label("Not yet done by me").check()
-    expect(page.rows).to_have_count(CASES - 1, timeout=WAIT_MS)
+    expect(page.rows).to_have_count(SINGLE_CASES - 1, timeout=WAIT_MS)
 
 
 def test_compare_and_probe_lead_to_their_cases(open_page: OpenAs, stored: dict[str, str]) -> None:
@@ -127,8 +123,7 @@ def test_summary_leads_to_the_cases_and_agreement_says_what_it_can(open_page: Op
     page = open_page("Dr Sum")
     page.open_case(AWKWARD_STEM)
     page.mark("thinking", "Vitamin K", "reverses", "3")
-    page.submit.click()
-    expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    page.submit_and_review()
     page.page.get_by_role("tab", name="Summary").click()
     numbers = page.page.locator("#annotate-numbers")
     bar = numbers.get_by_role("button", name=re.compile("^Outdated guideline: .*%")).first
@@ -147,8 +142,7 @@ def test_export_holds_what_was_marked(open_page: OpenAs) -> None:
     page = open_page("Dr Export")
     page.open_case(AWKWARD_STEM)
     page.mark("thinking", "Heart", "\U0001fac0", "2", comment="exported \U0001f4e4")
-    page.submit.click()
-    expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    page.submit_and_review()
     with page.page.expect_download() as download:
         page.page.get_by_role("link", name="all marks (JSONL)").click()
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
@@ -172,8 +166,7 @@ def test_page_fits_its_window_in_light_and_dark(open_page: OpenAs, scheme: str, 
     assert not page.scrolls_sideways()
     screenshot(page.page, f"annotate-case-{scheme}-{width}.png")
     page.cancel.click()
-    page.submit.click()
-    expect(page.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    page.submit_and_review()
     assert not page.scrolls_sideways()
     page.review.scroll_into_view_if_needed()
     screenshot(page.page, f"annotate-review-{scheme}-{width}.png")

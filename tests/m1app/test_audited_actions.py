@@ -80,11 +80,15 @@ async def test_annotations_that_leave_and_arrive(services: Services, tmp_path: P
     case_id = stored_trace(services.database)
     await services.annotations.save(case_id, "", note())
     await services.annotations.submit(case_id, "")
+    await services.annotations.reopen(case_id, "")
+    await services.annotations.submit(case_id, "")
     text = "".join([part async for part in services.exchange.export(ExportFormat.JSONL)])
     await services.exchange.restore(as_file(text), ImportFormat.JSONL)
     entries = await services.access.audit.after(0)
     assert [(entry.action, entry.details) for entry in entries] == [
         ("annotation.created", {}),
+        ("case.submit", {}),
+        ("case.reopen", {}),
         ("case.submit", {}),
         ("annotation.export", {"format": "jsonl"}),
         ("annotation.import", {"added": 0, "unchanged": 1, "missing": 0, "kept": 0, "is_complete": True}),

@@ -1,6 +1,7 @@
 // One case: its question and texts, and all actions on it.
 import { button, node } from "../shell/elements.js";
 import { Draft } from "./draft.js";
+import { legend } from "./legend.js";
 import { MarkForm } from "./mark_form.js";
 import { MarkList } from "./mark_list.js";
 import { nextToOpen } from "./overlaps.js";
@@ -11,7 +12,7 @@ import { TextPane } from "./text_pane.js";
 /** @typedef {import("./session.js").SavedMark} SavedMark */
 /** @typedef {import("./session.js").TextPart} TextPart */
 /** @typedef {import("./session.js").Work} Work */
-/** @typedef {{ text: string, waits: [number, number][], sha256: string }} CaseText */
+/** @typedef {import("./text_pane.js").CaseText} CaseText */
 
 /**
  * @typedef {object} CaseValue
@@ -46,7 +47,7 @@ export function missingIn(mark) {
 export class CasePane {
   #session;
   #part;
-  #onSubmitted;
+  #onSubmit;
   #panes;
   #painter;
   #list;
@@ -67,12 +68,12 @@ export class CasePane {
 
   /**
    * @param {import("./session.js").Session} session
-   * @param {() => void} onSubmitted
+   * @param {() => void} onSubmit
    */
-  constructor(session, onSubmitted) {
+  constructor(session, onSubmit) {
     this.#session = session;
     this.#part = session.part;
-    this.#onSubmitted = onSubmitted;
+    this.#onSubmit = onSubmit;
     const paneOf = (/** @type {TextPart} */ part) =>
       new TextPane(
         part,
@@ -125,6 +126,12 @@ export class CasePane {
     document.addEventListener("selectionchange", onChange, { signal });
   }
 
+  /** @param {import("./session.js").Taxonomy} taxonomy */
+  offer(taxonomy) {
+    this.form.offer(taxonomy);
+    this.#part("legend").replaceChildren(...legend(taxonomy.severities));
+  }
+
   /** @param {string} part */
   #paneOf(part) {
     return part === "thinking" || part === "answer" ? this.#panes[part] : null;
@@ -135,8 +142,7 @@ export class CasePane {
     this.caseId = value.id;
     this.neighbours = neighbours;
     for (const pane of Object.values(this.#panes)) {
-      const { text, waits, sha256 } = value.texts[pane.part];
-      pane.show(text, waits, sha256);
+      pane.show(value.texts[pane.part]);
     }
     this.#showHead(value);
     this.#other.hidden = true;
@@ -371,12 +377,23 @@ export class CasePane {
     this.form.root.scrollIntoView({ block: "nearest" });
   }
 
-  async #submit() {
+  #submit() {
     if (this.form.isDirty) {
       this.#session.problem(this.#part("submit"), { field: "submit", message: BEGUN });
       return;
     }
+    if (!this.#session.isNamed()) return;
     this.draft.flush();
-    if (await this.#done("submit", {})) this.#onSubmitted();
+    this.#onSubmit();
+  }
+
+  /** As a press of the button, which asks again if there are no marks. */
+  pressSubmit() {
+    this.#part("submit").querySelector("button")?.click();
+  }
+
+  /** The arrow keys then select in the thinking. */
+  focusText() {
+    this.#panes.thinking.root.focus({ preventScroll: true });
   }
 }

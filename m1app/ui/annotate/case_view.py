@@ -10,6 +10,7 @@ from typing import Any
 from m1app.annotation.cases import CaseView
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.suggestions import Suggestion
+from m1app.runs.sentences import sentences
 from m1app.targets import letters_of
 from m1app.wording import counted, verdict_label, verdict_of
 from storage.annotations.records import (
@@ -156,7 +157,7 @@ def text_hash(text: str) -> str:
 
 
 def _text(text: str, waits: list[list[int]]) -> dict[str, Any]:
-    return {"text": text, "waits": waits, "sha256": text_hash(text)}
+    return {"text": text, "waits": waits, "sentences": sentences(text), "sha256": text_hash(text)}
 
 
 def _tags(case: Case, letter: str) -> str:

@@ -3,6 +3,8 @@
 /** @typedef {Record<string, string>} Filter Values by name; missing ones do not filter. */
 
 export const FILTERS = [
+  "order",
+  "seed",
   "verdict",
   "model",
   "label",
@@ -19,6 +21,28 @@ export const FILTERS = [
 /** Filters without a field of their own, with the text of their chips. @type {Record<string, string>} */
 export const CHIPS = { run: "Run", budget: "Budget", rounds: "Rounds" };
 const SHORT_ID = 8;
+/** What the queue holds in each order. @type {Record<string, (seed: string) => string>} */
+const ORDERS = {
+  "": () => "Newest first. A row that opens holds the answers of one sweep, or the probes of one question.",
+  random: (seed) =>
+    `A random sample: every matching case, one by one, in the order of seed ${seed}. The same seed gives the same order to everybody.`,
+  disagreement: () =>
+    "Cases whose annotators chose different labels, and the last answers of passes that end with different letters.",
+  flip: () => "Wrong answers whose pass was right at the cut before.",
+};
+
+/** @param {Filter} filter */
+export function orderWords({ order = "", seed = "0" }) {
+  return (ORDERS[order] ?? ORDERS[""])(seed);
+}
+
+/**
+ * Whether a filter leaves cases out; an order alone does not.
+ * @param {Filter} filter
+ */
+export function isFiltered(filter) {
+  return Object.keys(filter).some((name) => name !== "order" && name !== "seed");
+}
 
 /**
  * @param {URLSearchParams} address

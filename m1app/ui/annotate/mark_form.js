@@ -52,6 +52,7 @@ export class MarkForm {
   #whole;
   #hintLine = node("p", "m1-quiet", HINT);
   #body = node("div", "m1-form-body");
+  #buttons = node("div", "m1-form-buttons");
   #meaning = node("p", "m1-quiet m1-severity-meaning");
   #severity = choices("severity", "Severity", []);
   #confidence = choices("confidence", "Confidence", [
@@ -73,7 +74,7 @@ export class MarkForm {
   #evidence = node("div", "m1-evidence");
   quote = node("blockquote", "m1-quote");
   conflict = node("div", "m1-conflict");
-  state = node("p", "m1-quiet");
+  state = node("span", "m1-quiet");
 
   /**
    * @param {import("./session.js").Session} session
@@ -89,8 +90,9 @@ export class MarkForm {
     head.append(this.#title, this.#whole);
     this.conflict.hidden = true;
     this.#build();
-    this.root.append(
-      head,
+    const scrolled = node("div", "m1-form-scroll");
+    this.root.append(head, scrolled, this.#buttons);
+    scrolled.append(
       this.quote,
       this.#hintLine,
       problemLine("span"),
@@ -119,9 +121,8 @@ export class MarkForm {
     });
     const save = button("Save", this.#acts.onSave);
     save.classList.add("is-primary");
-    const row = node("div", "m1-form-buttons");
-    row.append(save, button("Cancel", this.#acts.onCancel));
-    row.append(node("span", "m1-quiet", "Ctrl+Enter saves, Escape cancels."));
+    this.#buttons.append(save, button("Cancel", this.#acts.onCancel));
+    this.#buttons.append(node("span", "m1-quiet", "Ctrl+Enter saves, Escape cancels."), this.state);
     this.state.setAttribute("role", "status");
     this.#body.append(
       this.#severity,
@@ -136,8 +137,6 @@ export class MarkForm {
       problemLine("evidence"),
       this.#confidence,
       this.#answer,
-      row,
-      this.state,
     );
   }
 
@@ -255,6 +254,7 @@ export class MarkForm {
     this.quote.replaceChildren(name, start === null ? "" : node("q", "", exact));
     this.#hintLine.hidden = this.isOpen;
     this.#body.hidden = !this.isOpen;
+    this.#buttons.hidden = !this.isOpen;
     this.#whole.hidden = this.isOpen;
     this.#acts.onShow(this.mark);
   }

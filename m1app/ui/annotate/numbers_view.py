@@ -2,19 +2,28 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from m1app.annotation.agreement import AgreementReport, Estimate
 from m1app.annotation.labels import Taxonomy
 from m1app.wording import counted, percent
-from storage.annotations.records import ErrorCount
+from storage.annotations.records import ErrorCount, MarkCount
 
-_TWICE = "A mark with several labels counts once per label."
+_T = TypeVar("_T")
+
+_FEW_MARKS = 20
+"""Below this, a share of marks is said to be of few."""
 
 
-def summary_value(counts: Sequence[ErrorCount], taxonomy: Taxonomy) -> dict[str, Any]:
-    """Bars of annotation counts; each has the filter that shows its cases."""
-    total = sum(each.annotations for each in counts)
+def summary_value(labels: Sequence[ErrorCount], marks: Sequence[MarkCount], taxonomy: Taxonomy) -> dict[str, Any]:
+    """Bars of annotation counts; each has the filter that shows its cases.
+
+    Args:
+        labels: counts by label; a mark with several labels is in several.
+        marks: counts of the same marks, each once.
+        taxonomy: names of the labels, order of the severities.
+    """
+    total = sum(each.marks for each in marks)
     if not total:
         nothing = "Nothing has been submitted yet. Marks are counted here once their annotator submits the case."
         return {"kind": "summary", "head": nothing, "charts": []}
@@ -24,14 +33,15 @@ def summary_value(counts: Sequence[ErrorCount], taxonomy: Taxonomy) -> dict[str,
         return found.name if found else label
 
     charts = [
-        _chart("By label", counts, lambda e: e.label, name, "label"),
-        _before_wrong(counts, name),
-        _chart("By severity", counts, lambda e: e.severity, str, "severity", [s.id for s in taxonomy.severities]),
-        _chart("By model", counts, lambda e: e.model, str, "model"),
-        _chart("By thinking budget", counts, lambda e: e.thinking_budget_tokens, _tokens, "budget", is_sorted=True),
-        _chart("By force rounds", counts, lambda e: e.force_rounds, str, "rounds", is_sorted=True),
+        _by_label(labels, total, name),
+        _before_wrong(labels, name),
+        _chart("By severity", marks, lambda e: e.severity, str, "severity", [s.id for s in taxonomy.severities]),
+        _chart("By model", marks, lambda e: e.model, str, "model"),
+        _chart("By thinking budget", marks, lambda e: e.thinking_budget_tokens, _tokens, "budget", is_sorted=True),
+        _chart("By force rounds", marks, lambda e: e.force_rounds, str, "rounds", is_sorted=True),
     ]
-    head = f"{total:,} labels on submitted marks; withdrawn and rejected marks are excluded. {_TWICE}"
+    few = f" Fewer than {_FEW_MARKS} marks: read them one by one; shares would mislead." if total < _FEW_MARKS else ""
+    head = f"{counted(total, 'submitted mark')}, each counted once; withdrawn and rejected ones are left out.{few}"
     return {"kind": "summary", "head": f"{head} Click a bar to see its cases.", "charts": charts}
 
 
@@ -53,34 +63,46 @@ def agreement_value(report: AgreementReport, taxonomy: Taxonomy) -> dict[str, An
     return {"kind": "agreement", "head": head, "rows": rows}
 
 
+def _by_label(labels: Sequence[ErrorCount], marks: int, name: Callable[[str], str]) -> dict[str, Any]:
+    sums = _sums(labels, lambda e: e.label, lambda e: e.annotations)
+    bars = [_bar(name(label), count, marks, {"label": label}) for label, count in sums.most_common()]
+    note = (
+        "Marks that have the label. A mark with several labels is in several bars."
+        if sum(sums.values()) > marks
+        else ""
+    )
+    return {"title": "By label", "note": note, "most": max(sums.values(), default=0), "bars": bars}
+
+
 def _chart(
     title: str,
-    counts: Sequence[ErrorCount],
-    key: Callable[[ErrorCount], Any],
+    marks: Sequence[MarkCount],
+    key: Callable[[MarkCount], Any],
     name: Callable[[Any], str],
     field: str,
     order: Iterable[Any] = (),
     *,
     is_sorted: bool = False,
 ) -> dict[str, Any]:
-    sums: Counter[Any] = Counter()
-    for each in counts:
-        sums[key(each)] += each.annotations
+    sums = _sums(marks, key, lambda e: e.marks)
     total = sum(sums.values())
     ordered = sorted(sums) if is_sorted else [value for value, _ in sums.most_common()]
     places = {value: place for place, value in enumerate(order)}
     ordered.sort(key=lambda value: places.get(value, len(places)))
-    bars = [
-        {
-            "name": name(value),
-            "value": f"{sums[value]:,}",
-            "size": sums[value],
-            "title": f"{percent(sums[value] / total, 0)} of {total:,}",
-            "filter": {field: str(value)},
-        }
-        for value in ordered
-    ]
+    bars = [_bar(name(value), sums[value], total, {field: str(value)}) for value in ordered]
     return {"title": title, "note": "", "most": max(sums.values()), "bars": bars}
+
+
+def _sums(counts: Iterable[_T], key: Callable[[_T], Any], size: Callable[[_T], int]) -> Counter[Any]:
+    sums: Counter[Any] = Counter()
+    for each in counts:
+        sums[key(each)] += size(each)
+    return sums
+
+
+def _bar(name: str, count: int, total: int, wanted: dict[str, str]) -> dict[str, Any]:
+    title = f"{percent(count / total, 0)} of {counted(total, 'mark')}"
+    return {"name": name, "value": f"{count:,}", "size": count, "title": title, "filter": wanted}
 
 
 def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> dict[str, Any]:
@@ -94,15 +116,22 @@ def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> d
     bars = [
         {
             "name": name(label),
-            "value": f"{percent(wrong[label] / scored[label], 0)} of {scored[label]:,}",
+            "value": _share(wrong[label], scored[label]),
             "size": wrong[label] / scored[label],
             "title": f"{wrong[label]:,} of {scored[label]:,} marks are in a case with a wrong answer",
             "filter": {"label": label, "verdict": "wrong"},
         }
         for label in sorted(scored, key=lambda label: (-wrong[label] / scored[label], -scored[label], label))
     ]
-    note = "The share of a label's marks that are in a case with a wrong answer." if bars else "No cases were scored."
+    few = f" Shares of fewer than {_FEW_MARKS} marks are marked ~: one mark more or less would change them much."
+    has_few = any(count < _FEW_MARKS for count in scored.values())
+    said = f"The share of a label's marks that are in a case with a wrong answer.{few if has_few else ''}"
+    note = said if bars else "No cases were scored."
     return {"title": "Labels before a wrong answer", "note": note, "most": 1, "bars": bars}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{'~' if whole < _FEW_MARKS else ''}{percent(part / whole, 0)} of {whole:,}"
 
 
 def _estimate(name: str, each: Estimate) -> dict[str, Any]:
@@ -113,7 +142,7 @@ def _estimate(name: str, each: Estimate) -> dict[str, Any]:
         "value": f"{each.value:.2f}" if is_said else "–",
         "interval": f"{each.low:.2f} to {each.high:.2f}" if has_interval else "–",
         "items": f"{each.items:,}",
-        "note": each.note,
+        "note": each.note or each.caution,
     }
 
 

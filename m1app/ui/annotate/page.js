@@ -2,9 +2,10 @@
 import { all, node } from "../shell/elements.js";
 import { isFreeEscape } from "../shell/escape.js";
 import { CasePane } from "./case_view.js";
-import { addressOf, filterOf } from "./filters.js";
+import { addressOf, filterOf, isFiltered } from "./filters.js";
 import { Queue } from "./queue.js";
 import { Session } from "./session.js";
+import { SubmittedBar } from "./submitted_bar.js";
 
 /** @typedef {import("./session.js").TextPart} TextPart */
 /** @typedef {{ part: TextPart, start: number, end: number }} Place In code points. */
@@ -12,6 +13,7 @@ import { Session } from "./session.js";
 const KEYS = [
   "In a text: the left and right arrow keys select a word, up and down a sentence; with Shift they extend the selection, with Ctrl+Shift its end moves by one character.",
   "Then a number or letter chooses a label, Shift and a number the severity. Enter goes to the labels. Ctrl+Enter saves, Escape cancels.",
+  "Ctrl+Shift+Enter submits the case and opens the next one; Ctrl+Z takes the submission back.",
   "J and K, or Alt with the arrow keys down and up, go to the next and previous case.",
 ];
 const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea, select";
@@ -31,6 +33,7 @@ class AnnotatePage {
   #session;
   #pane;
   #queue;
+  #bar;
   #tabs;
   #view = "cases";
 
@@ -38,10 +41,17 @@ class AnnotatePage {
   constructor(host) {
     this.#session = new Session(host);
     this.#tabs = all(host.element, "[data-tab]", HTMLElement);
-    this.#pane = new CasePane(this.#session, () => this.#queue.load());
+    this.#pane = new CasePane(this.#session, () => this.#submit());
+    this.#bar = new SubmittedBar(this.#session.part("submitted"), {
+      undo: (id) => this.#undo(id),
+      review: (id) => this.#open(id),
+      clear: () => this.#queue.clear(),
+      view: (name) => this.#goTo(name),
+    });
     this.#queue = new Queue(this.#session, {
       onOpen: (id) => this.#open(id),
       onChange: () => {
+        this.#bar.clear();
         this.#showAddress("");
         this.#queue.load();
       },
@@ -82,11 +92,7 @@ class AnnotatePage {
    * @param {number} place
    */
   #wireTab(tab, place) {
-    tab.addEventListener("click", () => {
-      this.#showView(tab.dataset.tab ?? "cases");
-      const isOpen = this.#view === "cases" && this.#pane.isShown;
-      this.#showAddress(isOpen ? this.#pane.caseId : "", true);
-    });
+    tab.addEventListener("click", () => this.#goTo(tab.dataset.tab ?? "cases"));
     tab.addEventListener("keydown", (event) => {
       const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
       if (!step) return;
@@ -95,6 +101,13 @@ class AnnotatePage {
       next.focus();
       next.click();
     });
+  }
+
+  /** @param {string} view */
+  #goTo(view) {
+    this.#showView(view);
+    const isOpen = this.#view === "cases" && this.#pane.isShown;
+    this.#showAddress(isOpen ? this.#pane.caseId : "", true);
   }
 
   /**
@@ -124,14 +137,16 @@ class AnnotatePage {
   /**
    * @param {string} id
    * @param {Place | null} [place]
+   * @returns {Promise<import("./case_view.js").OpenedCase | null>} Null if it cannot be opened.
    */
   async #open(id, place = null) {
+    this.#bar.clear();
     this.#pane.draft.flush();
     const reply = await this.#session.ask("open", { case: id, filter: this.#queue.filter });
     this.#session.problem(null, reply.error);
     if (reply.error) {
       if (!this.#pane.isShown) this.#showView(this.#view);
-      return;
+      return null;
     }
     this.#pane.isShown = true;
     this.#showView("cases");
@@ -139,9 +154,39 @@ class AnnotatePage {
     this.#showAddress(id, true);
     window.scrollTo(0, 0);
     if (place && !this.#pane.form.isOpen) this.#pane.preselect(place);
+    return reply;
+  }
+
+  /** Submits the open case and goes on to the next one that is left. */
+  async #submit() {
+    const { caseId } = this.#pane;
+    const { filter } = this.#queue;
+    const reply = await this.#session.ask("submit", { case: caseId, filter });
+    this.#session.problem(null, reply.error);
+    if (reply.error) return;
+    const opened = reply.next ? await this.#open(reply.next) : null;
+    if (opened) {
+      this.#bar.showNext(caseId, opened.case.stem);
+      this.#pane.focusText();
+      this.#queue.load();
+    } else {
+      this.#close();
+      this.#bar.showEnd(caseId, isFiltered(filter));
+    }
+  }
+
+  /** @param {string} id Of a submitted case. */
+  async #undo(id) {
+    const reply = await this.#session.ask("reopen", { case: id });
+    this.#session.problem(null, reply.error);
+    if (reply.error || !(await this.#open(id))) return;
+    this.#bar.showUndone();
+    this.#pane.focusText();
+    this.#queue.load();
   }
 
   #close() {
+    this.#bar.clear();
     this.#pane.draft.flush();
     this.#pane.draft.caseId = "";
     this.#pane.isShown = false;
@@ -158,11 +203,18 @@ class AnnotatePage {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
+    const isTyping = event.target instanceof Element && event.target.closest(TYPED);
+    if (this.#bar.submitted && event.ctrlKey && !event.shiftKey && event.key === "z" && !isTyping) {
+      event.preventDefault();
+      this.#undo(this.#bar.submitted);
+      return;
+    }
     if (this.#view !== "cases" || !this.#pane.isShown) return;
     const { form } = this.#pane;
     const hasControl = event.ctrlKey || event.metaKey;
     if (event.key === "Enter" && hasControl) {
-      this.#pane.save();
+      if (event.shiftKey) this.#pane.pressSubmit();
+      else this.#pane.save();
     } else if (form.isOpen && isFreeEscape(event)) {
       event.preventDefault();
       this.#pane.cancel();
@@ -222,7 +274,7 @@ class AnnotatePage {
     }
     this.#session.labels = new Map(taxonomy.labels.map((label) => [label.id, label]));
     this.#session.severities = taxonomy.severities;
-    this.#pane.form.offer(taxonomy);
+    this.#pane.offer(taxonomy);
     this.#queue.offer(
       "label",
       taxonomy.labels.map(({ id, name }) => [id, name]),

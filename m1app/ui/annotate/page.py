@@ -16,7 +16,7 @@ from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
 from m1app.ui.annotate.case_view import case_value, mark_value, revision_value, taxonomy_value, work_value
 from m1app.ui.annotate.numbers_view import agreement_value, summary_value
-from m1app.ui.annotate.queue_view import case_filter, queue_value
+from m1app.ui.annotate.queue_view import case_filter, cases_value, queue_value
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
@@ -49,10 +49,12 @@ class AnnotatePage:
     def _answers(self) -> Mapping[str, Callable[[str, Values], Awaitable[Reply]]]:
         return {
             "queue": self._queue,
+            "group": self._group,
             "open": self._open,
             "save": self._save,
             "withdraw": self._withdraw,
             "submit": self._submit,
+            "reopen": self._reopen,
             "draft": self._draft,
             "reject": self._reject,
             "agree": self._agree,
@@ -83,10 +85,14 @@ class AnnotatePage:
         asked, cursor = values["filter"], str(values.get("cursor") or "") or None
         page = await self._annotations.queue(case_filter(asked, annotator), annotator, _QUEUE_PAGE, cursor)
         return {
-            "queue": queue_value(page, is_filtered=bool(asked)),
+            "queue": queue_value(page, is_filtered=any(name not in ("order", "seed") for name in asked)),
             "models": await self._annotations.models(),
             "annotators": await self._annotations.annotators(),
         }
+
+    async def _group(self, annotator: str, values: Values) -> Reply:
+        wanted = case_filter(values["filter"], annotator)
+        return {"cases": cases_value(await self._annotations.group(wanted, str(values["group"]), annotator))}
 
     async def _open(self, annotator: str, values: Values) -> Reply:
         case_id = str(values["case"])
@@ -117,8 +123,14 @@ class AnnotatePage:
         return await self._work(annotator, values)
 
     async def _submit(self, annotator: str, values: Values) -> Reply:
-        await self._annotations.submit(str(values["case"]), annotator)
-        return await self._work(annotator, values)
+        case_id = str(values["case"])
+        await self._annotations.submit(case_id, annotator)
+        wanted = case_filter(values["filter"], annotator)
+        return {"next": await self._annotations.next_to_assess(wanted, case_id, annotator)}
+
+    async def _reopen(self, annotator: str, values: Values) -> Reply:
+        await self._annotations.reopen(str(values["case"]), annotator)
+        return {}
 
     async def _draft(self, annotator: str, values: Values) -> Reply:
         draft = dict(values["draft"])
@@ -150,7 +162,8 @@ class AnnotatePage:
 
     async def _on_summary(self) -> Reply:
         try:
-            return summary_value(await self._annotations.error_counts(), self._annotations.taxonomy)
+            labels, marks = await self._annotations.error_counts(), await self._annotations.mark_counts()
+            return summary_value(labels, marks, self._annotations.taxonomy)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return {"kind": "summary", "error": message_of(exc)}
 

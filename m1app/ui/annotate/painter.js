@@ -3,14 +3,16 @@ import { depths } from "./overlaps.js";
 
 /** @typedef {import("./text_pane.js").TextPane} TextPane */
 /** @typedef {{ part: string, start: number | null, end: number | null }} Place In code points. */
+/** @typedef {Place & { severity: string }} PaintedMark */
 
+/** From harmless to worst: where marks overlap, the worst is seen. */
+export const SEVERITIES = ["none", "mild", "moderate", "severe", "critical"];
 const PAINTS = [
-  "m1-mark-1",
-  "m1-mark-2",
-  "m1-mark-3",
+  ...SEVERITIES.map((severity) => `m1-severity-${severity}`),
+  "m1-overlap-2",
+  "m1-overlap-3",
   "m1-other",
   "m1-suggested",
-  "m1-current",
   "m1-pending",
   "m1-flash",
 ];
@@ -43,11 +45,22 @@ export class Painter {
   }
 
   /**
-   * @param {Place[]} own
-   * @param {Place[]} others
+   * @param {PaintedMark[]} own
+   * @param {PaintedMark[]} others
    * @param {Place[]} suggested
    */
   marks(own, others, suggested) {
+    const painted = Map.groupBy([...own, ...others], ({ severity }) =>
+      SEVERITIES.includes(severity) ? severity : SEVERITIES[0],
+    );
+    for (const severity of SEVERITIES) this.set(`m1-severity-${severity}`, painted.get(severity) ?? []);
+    this.#overlaps(own);
+    this.set("m1-other", others);
+    this.set("m1-suggested", suggested);
+  }
+
+  /** @param {Place[]} own */
+  #overlaps(own) {
     /** @type {Place[][]} */
     const levels = [[], [], []];
     for (const { part } of this.#panes) {
@@ -60,11 +73,8 @@ export class Painter {
         levels[i].push(...covered.map(([start, end]) => ({ part, start, end })));
       });
     }
-    levels.forEach((places, i) => {
-      this.set(`m1-mark-${i + 1}`, places);
-    });
-    this.set("m1-other", others);
-    this.set("m1-suggested", suggested);
+    this.set("m1-overlap-2", levels[1]);
+    this.set("m1-overlap-3", levels[2]);
   }
 
   /** @param {Place} place */

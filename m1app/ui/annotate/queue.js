@@ -1,26 +1,14 @@
 // The queue: filters stored in the address, rows, progress.
-import { button, linkedRow, option, rowOfPlainClick, setMeter } from "../shell/elements.js";
+import { button, option, setMeter } from "../shell/elements.js";
 import { number } from "../shell/words.js";
-import { CHIPS, chipsOf, chipWords } from "./filters.js";
+import { CHIPS, chipsOf, chipWords, orderWords } from "./filters.js";
+import { QueueTable } from "./queue_table.js";
 
 /** @typedef {import("./filters.js").Filter} Filter */
 
 /**
- * @typedef {object} QueueRow
- * @property {string} id
- * @property {string} stem
- * @property {string} model
- * @property {number} budget
- * @property {number} rounds
- * @property {string} verdict
- * @property {string} verdict_label
- * @property {string} mine
- * @property {number} assessed_by
- */
-
-/**
  * @typedef {object} QueuePage
- * @property {QueueRow[]} rows
+ * @property {import("./queue_table.js").QueueGroup[]} groups
  * @property {string} next_cursor
  * @property {number} submitted
  * @property {number} total
@@ -28,6 +16,7 @@ import { CHIPS, chipsOf, chipWords } from "./filters.js";
  */
 
 const TYPING_MS = 300;
+const TYPED = ["words", "seed"];
 
 export class Queue {
   #session;
@@ -36,8 +25,7 @@ export class Queue {
   #onChange;
   /** @type {Filter} */
   #chips = {};
-  /** @type {QueueRow[]} */
-  #rows = [];
+  #table;
   #cursor = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typing;
@@ -54,16 +42,17 @@ export class Queue {
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("input", ({ target }) => {
       clearTimeout(this.#typing);
-      const isTyped = target instanceof HTMLInputElement && target.name === "words";
+      const isTyped = target instanceof HTMLInputElement && TYPED.includes(target.name);
       this.#typing = setTimeout(onChange, isTyped ? TYPING_MS : 0);
     });
-    this.#part("clear").addEventListener("click", () => {
-      this.set({});
-      onChange();
-    });
-    this.#part("rows").addEventListener("click", (event) => {
-      const id = rowOfPlainClick(event, "tr[data-case]")?.dataset.case;
-      if (id) onOpen(id);
+    this.#part("clear").addEventListener("click", () => this.clear());
+    this.#table = new QueueTable(session.part("rows"), {
+      open: onOpen,
+      casesOf: async (group) => {
+        const reply = await session.ask("group", { filter: this.filter, group });
+        session.problem(null, reply.error);
+        return reply.cases ?? [];
+      },
     });
     this.#part("more").addEventListener("click", () => this.#more());
   }
@@ -82,7 +71,15 @@ export class Queue {
       const value = isBox ? (field.checked ? "1" : "") : field.value.trim();
       if (value) values[field.name] = value;
     }
+    if (values.order !== "random") delete values.seed;
+    else values.seed ??= "1";
     return values;
+  }
+
+  /** Clears the filters. */
+  clear() {
+    this.set({});
+    this.#onChange();
   }
 
   /** @param {Record<string, unknown>} values */
@@ -95,6 +92,15 @@ export class Queue {
       else field.value = value;
     }
     this.#showChips();
+    this.#showOrder();
+  }
+
+  #showOrder() {
+    const { filter } = this;
+    this.#part("seed").hidden = filter.order !== "random";
+    const seed = this.#part("seed").querySelector("input");
+    if (seed && filter.seed && !seed.value) seed.value = filter.seed;
+    this.#part("order-says").textContent = orderWords(filter);
   }
 
   /**
@@ -123,11 +129,12 @@ export class Queue {
 
   async load() {
     const { filter } = this;
+    this.#showOrder();
     const reply = await this.#session.ask("queue", { filter, cursor: "" });
     if (JSON.stringify(filter) !== JSON.stringify(this.filter)) return;
     this.#session.problem(null, reply.error);
     if (reply.error) return;
-    this.#rows = [];
+    this.#table.clear();
     this.#take(reply.queue);
     const same = (/** @type {string} */ name) => /** @type {[string, string]} */ ([name, name]);
     this.offer("model", reply.models.map(same));
@@ -144,17 +151,16 @@ export class Queue {
 
   /** @param {QueuePage} page */
   #take(page) {
-    this.#rows.push(...page.rows);
+    this.#table.add(page.groups);
     this.#cursor = page.next_cursor;
     const progress = `${number(page.submitted)} of ${number(page.total)} done`;
     this.#part("progress").textContent = progress;
     this.#part("case-progress").textContent = progress;
     setMeter(this.#part("meter"), page.total ? page.submitted / page.total : 0);
     this.#part("more").hidden = !page.next_cursor;
-    this.#part("table").hidden = !this.#rows.length;
-    this.#part("empty").hidden = this.#rows.length > 0;
+    this.#part("table").hidden = this.#table.isEmpty;
+    this.#part("empty").hidden = !this.#table.isEmpty;
     this.#part("why-empty").textContent = page.empty;
-    this.#part("rows").replaceChildren(...this.#rows.map(caseRow));
   }
 }
 
@@ -166,21 +172,4 @@ export class Queue {
 function choose(box, value) {
   if (value && ![...box.options].some((each) => each.value === value)) box.append(option(value, value));
   box.value = value;
-}
-
-/** @param {QueueRow} value */
-function caseRow(value) {
-  const row = linkedRow(`?case=${encodeURIComponent(value.id)}`, [
-    [value.stem, "m1-stem"],
-    [value.model],
-    [number(value.budget), "m1-number"],
-    [String(value.rounds), "m1-number"],
-    [value.verdict_label, "m1-mark"],
-    [value.mine],
-    [String(value.assessed_by), "m1-number"],
-  ]);
-  row.dataset.case = value.id;
-  const verdict = row.querySelector("td.m1-mark");
-  if (verdict instanceof HTMLElement) verdict.dataset.verdict = value.verdict;
-  return row;
 }

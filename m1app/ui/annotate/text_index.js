@@ -1,5 +1,5 @@
-// Positions in a text: code points outside the page, UTF-16 code units inside, like the browser; and the words and
-// sentences that arrow keys move by.
+// Positions in a text: code points outside the page, UTF-16 code units inside, like the browser; and the words that
+// arrow keys move by.
 
 /** @typedef {[start: number, end: number]} Span In UTF-16 code units. */
 
@@ -54,20 +54,15 @@ export class TextIndex {
 }
 
 /**
- * Words or sentences without the white space around them.
+ * The words of a text, without punctuation.
  * @param {string} text
- * @param {"word" | "sentence"} granularity
  * @returns {Span[]}
  */
-export function segmented(text, granularity) {
-  /** @type {Span[]} */
-  const found = [];
-  for (const { segment, index, isWordLike } of new Intl.Segmenter(undefined, { granularity }).segment(text)) {
-    const blank = segment.length - segment.trimStart().length;
-    const kept = segment.trim();
-    if (kept && (granularity !== "word" || isWordLike)) found.push([index + blank, index + blank + kept.length]);
-  }
-  return found;
+export function wordsOf(text) {
+  const parts = new Intl.Segmenter(undefined, { granularity: "word" }).segment(text);
+  return [...parts].flatMap(({ segment, index, isWordLike }) =>
+    isWordLike ? [/** @type {Span} */ ([index, index + segment.length])] : [],
+  );
 }
 
 /**

@@ -1,10 +1,18 @@
 // A text that can be marked: shown exactly (with its line ends), selected by mouse or by keyboard, and painted over.
 import { node } from "../shell/elements.js";
-import { nextSegment, nudged, segmented, TextIndex, trimmed } from "./text_index.js";
+import { nextSegment, nudged, TextIndex, trimmed, wordsOf } from "./text_index.js";
 
 /** @typedef {import("./text_index.js").Span} Span */
 /** @typedef {import("./session.js").TextPart} TextPart */
 /** @typedef {{ anchor: Span, focus: Span }} Caret */
+
+/**
+ * @typedef {object} CaseText
+ * @property {string} text
+ * @property {[start: number, end: number][]} waits In code points.
+ * @property {[start: number, end: number][]} sentences In code points.
+ * @property {string} sha256
+ */
 
 /** @type {Record<string, "word" | "sentence">} */
 const STEPS = { ArrowLeft: "word", ArrowRight: "word", ArrowUp: "sentence", ArrowDown: "sentence" };
@@ -17,8 +25,10 @@ export class TextPane {
   #waits = [];
   /** Where each text node begins. @type {{ at: number, text: Text }[]} */
   #places = [];
-  /** @type {Partial<Record<"word" | "sentence", Span[]>>} */
-  #segments = {};
+  /** @type {Span[] | null} */
+  #words = null;
+  /** @type {Span[]} */
+  #sentences = [];
   /** @type {Caret | null} */
   #caret = null;
   hash = "";
@@ -51,18 +61,17 @@ export class TextPane {
     return this.index.points(this.#text.length);
   }
 
-  /**
-   * @param {string} text
-   * @param {[start: number, end: number][]} waits In code points.
-   * @param {string} hash
-   */
-  show(text, waits, hash) {
+  /** @param {CaseText} value */
+  show({ text, waits, sentences, sha256 }) {
     this.#text = text;
-    this.hash = hash;
+    this.hash = sha256;
     this.index = new TextIndex(text);
-    this.#waits = waits.map(([start, end]) => [this.index.units(start), this.index.units(end)]);
+    /** @type {(spans: [number, number][]) => Span[]} */
+    const inUnits = (spans) => spans.map(([start, end]) => [this.index.units(start), this.index.units(end)]);
+    this.#waits = inUnits(waits);
+    this.#words = null;
+    this.#sentences = inUnits(sentences);
     this.#places = [];
-    this.#segments = {};
     this.#caret = null;
     const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
     let at = 0;
@@ -190,8 +199,8 @@ export class TextPane {
    * @param {boolean} isExtending
    */
   #step(kind, isForward, isExtending) {
-    const segments = this.#segments[kind] ?? segmented(this.#text, kind);
-    this.#segments[kind] = segments;
+    if (kind === "word") this.#words ??= wordsOf(this.#text);
+    const segments = (kind === "word" && this.#words) || this.#sentences;
     const next = nextSegment(segments, this.#caret?.focus ?? [0, 0], isForward);
     if (next) this.#choose({ anchor: (isExtending && this.#caret?.anchor) || next, focus: next });
   }

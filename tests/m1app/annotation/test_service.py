@@ -9,7 +9,7 @@ from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
-from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, Origin
+from storage.annotations.records import Annotation, AnnotationAction, AnnotationState, CaseFilter, CaseOrder, Origin
 from storage.database import Database
 from storage.errors import RecordNotFound
 from storage.people.records import Role
@@ -103,7 +103,10 @@ async def test_review_agree_dispute_adjudicate(service: AnnotationService, case_
     assert refused.value.field == "reason"
     disputed = await service.dispute(first.id, "Eve", "The ECG does come first.")
     assert (disputed.state, disputed.agreed_by) == (AnnotationState.DISPUTED, ())
-    assert [each.id for each in (await service.queue(CaseFilter(is_disputed=True), "Eve")).items] == [case_id]
+    [disputed_group] = (await service.queue(CaseFilter(is_disputed=True), "Eve")).groups
+    assert [each.id for each in await service.group(CaseFilter(is_disputed=True), disputed_group.key, "Eve")] == [
+        case_id
+    ]
     decided = await service.adjudicate(first.id, "Chair", is_upheld=False, reason="Guideline of 2023.")
     assert (decided.state, decided.is_upheld) == (AnnotationState.ADJUDICATED, False)
     assert await service.error_counts() == ()
@@ -202,13 +205,52 @@ async def test_filters_and_counts_say_nothing_about_marks_on_a_case_before_it_is
         await service.dispute(made.id, "Chair", "It comes first.")
     await service.submit(done, "Eve")
     await submitted(service, own, "Eve")
-    wanted = CaseFilter(**asked)  # type: ignore[arg-type]
+    wanted = CaseFilter(**asked, order=CaseOrder.RANDOM)  # type: ignore[arg-type]
     everything = await service.queue(wanted, "Eve")
     with acting_as(Person("1", role, "Eve")):
         page = await service.queue(wanted, "Eve")
         counts = await service.error_counts()
-        assert (await service.neighbours(wanted, done))[1] is None
-    assert hidden in {each.id for each in everything.items}
-    assert [each.id for each in page.items] == [each.id for each in everything.items if each.id != hidden]
-    assert (page.total, sum(each.annotations for each in counts)) == (len(page.items), 2)
+        assert hidden not in await service.neighbours(wanted, done)
+    ids, all_ids = ([each.only.id for each in found.groups if each.only] for found in (page, everything))
+    assert hidden in all_ids
+    assert ids == [each for each in all_ids if each != hidden]
+    assert (page.total, sum(each.annotations for each in counts)) == (len(ids), 2)
     assert sum(each.annotations for each in await service.error_counts()) == 3
+
+
+async def test_a_submission_is_taken_back_until_others_marks_were_seen(
+    database: Database, service: AnnotationService
+) -> None:
+    case_id = stored_trace(database)
+    mark = await service.save(case_id, "Ada", note())
+    await service.submit(case_id, "Ada")
+    await service.open(case_id, "Ada")
+    await service.reopen(case_id, "Ada")
+    view = await service.open(case_id, "Ada")
+    assert not view.assessment.is_submitted
+    assert [each.state for each in view.own] == [AnnotationState.DRAFT]
+    history = await service.history(mark.id, "Ada")
+    assert [each.action.value for each in history] == ["created", "submitted", "reopened"]
+    with pytest.raises(AnnotationRefused, match="You have not submitted this case"):
+        await service.reopen(case_id, "Ada")
+    # Nobody else sees the marks, or counts them.
+    await service.submit(case_id, "Eve")
+    assert (await service.open(case_id, "Eve")).others == ()
+    assert await service.error_counts() == ()
+    # Once they are submitted again, Eve sees them, and can no longer change what she said without them.
+    await service.submit(case_id, "Ada")
+    assert len((await service.open(case_id, "Eve")).others) == 1
+    with pytest.raises(AnnotationRefused, match="seen others' marks"):
+        await service.reopen(case_id, "Eve")
+
+
+async def test_a_submission_whose_marks_others_have_reviewed_stays(
+    database: Database, service: AnnotationService
+) -> None:
+    case_id = stored_trace(database)
+    mark = await service.save(case_id, "Ada", note())
+    for who in ("Ada", "Eve"):
+        await service.submit(case_id, who)
+    await service.agree(mark.id, "Eve")
+    with pytest.raises(AnnotationRefused, match="reviewed your marks"):
+        await service.reopen(case_id, "Ada")

@@ -101,3 +101,17 @@ def test_a_pipe_can_be_read_twice() -> None:
         for _ in range(2):
             file.seek(0)
             assert file.read() == b"a line\n"
+
+
+def test_traces_from_elsewhere_are_imported_as_cases_once(tmp_path: Path) -> None:
+    file = tmp_path / "traces.jsonl"
+    file.write_text('{"question": "Which gland?", "thinking": "The adrenal gland.", "answer": "Cortisol."}\n')
+    once = m1app(tmp_path / "home", "annotations", "import", "--as-cases", str(file), "--model", "elsewhere-8b")
+    assert (once.returncode, once.stdout) == (
+        0,
+        "1 case imported, 0 already present\n0 marks imported, 0 already present\n",
+    )
+    again = m1app(tmp_path / "home", "annotations", "import", "--as-cases", str(file), "--model", "elsewhere-8b")
+    assert again.stdout.startswith("0 cases imported, 1 already present\n")
+    other = m1app(tmp_path / "home", "annotations", "import", str(file), "--format", "traces")
+    assert (other.returncode, "add --as-cases" in other.stderr) == (1, True)

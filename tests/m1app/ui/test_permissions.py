@@ -119,14 +119,22 @@ EVENTS: dict[str, dict[str, Event]] = {
 }
 """By page. The Admin page is not here: all its events need MANAGE."""
 
-_OTHERS = {"annotation": ID, "case": ID, "reason": "Why?", "is_upheld": True, "revision": 1, "key": "k"}
+_OTHERS = {
+    "annotation": ID,
+    "case": ID,
+    "group": f"q{ID}",
+    "reason": "Why?",
+    "is_upheld": True,
+    "revision": 1,
+    "key": "k",
+}
 _FORM = {"part": "whole", "labels": ["x"], "severity": "minor", "comment": "", "corrected_fact": "", "evidence": []}
 ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     "/annotate": {
-        **{name: (READ, {"filter": {}, **_OTHERS}) for name in ("queue", "open", "history")},
+        **{name: (READ, {"filter": {}, **_OTHERS}) for name in ("queue", "group", "open", "history")},
         "save": (ANNOTATE, {"case": ID, "values": _FORM}),
         "draft": (ANNOTATE, {"case": ID, "draft": {}, "seconds": 1}),
-        **dict.fromkeys(("withdraw", "submit", "reject", "agree", "dispute"), (ANNOTATE, _OTHERS)),
+        **dict.fromkeys(("withdraw", "submit", "reopen", "reject", "agree", "dispute"), (ANNOTATE, _OTHERS)),
         "adjudicate": (REVIEW, _OTHERS),
     },
     "/benchmarks": {

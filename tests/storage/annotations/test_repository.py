@@ -6,6 +6,7 @@ import pytest
 
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -28,9 +29,11 @@ SELECTOR = TextSelector(4, 9, "ECG 🫀", "The ", " comes first.\r\nWait, or the
 
 def queue(database: Database, **wanted: object) -> list[str]:
     with database.session(is_read_only=True) as session:
-        page = CaseRepository(session).page(CaseFilter(**wanted), "", 50, None)  # type: ignore[arg-type]
-    assert page.total == len(page.items)
-    return [item.id for item in page.items]
+        rows = QueueRepository(session, CaseFilter(**wanted))  # type: ignore[arg-type]
+        page = rows.page("", 50, None)
+        found = [each.id for group in page.groups for each in rows.cases(group.key, "")]
+    assert page.total == len(found) == sum(group.cases for group in page.groups)
+    return found
 
 
 def add(
@@ -147,20 +150,22 @@ def test_queue_tells_progress_and_pages(database: Database) -> None:
     cases = [stored_trace(database) for _ in range(5)]
     add(database, cases[0], "bias")
     add(database, cases[0], "bias", who="Eve")
+    newest = cases[::-1]
     with database.session(is_read_only=True) as session:
-        repository = CaseRepository(session)
-        page = repository.page(CaseFilter(), "Ada", 3, None)
-        rest = repository.page(CaseFilter(), "Ada", 3, page.next_cursor)
-        assert repository.neighbours(CaseFilter(), cases[2]) == (cases[3], cases[1])
-        assert repository.neighbours(CaseFilter(not_assessed_by="Ada"), cases[1]) == (cases[2], None)
+        rows = QueueRepository(session, CaseFilter())
+        page = rows.page("Ada", 1, None)
+        assert (page.total, page.submitted, page.next_cursor) == (5, 1, None)
+        [group] = page.groups  # One question.
+        assert (group.cases, group.wrong, group.submitted, group.only) == (5, 5, 1, None)
+        assert [each.id for each in rows.cases(group.key, "Ada")] == newest
+        assert rows.neighbours(cases[2]) == (cases[3], cases[1])
+        assert (rows.neighbours(cases[4]), rows.neighbours(cases[0])) == ((None, cases[3]), (cases[1], None))
+        assert rows.neighbours("nobody") == (None, None)
+        left = QueueRepository(session, CaseFilter(not_assessed_by="Ada"))
+        assert left.neighbours(cases[1]) == (cases[2], None)
+        assert left.neighbours(cases[0]) == (cases[1], None)
         with pytest.raises(InvalidRecord, match="first page"):
-            repository.page(CaseFilter(), "Ada", 3, "nonsense")
-    assert (page.total, page.submitted) == (5, 1)
-    assert [each.id for each in (*page.items, *rest.items)] == cases[::-1]
-    assert rest.next_cursor is None
-    last = rest.items[-1]
-    assert (last.is_submitted, last.assessed_by) == (True, 2)
-    assert page.items[0].is_submitted is None
+            rows.page("Ada", 3, "nonsense")
 
 
 def test_errors_are_counted_once_for_each_label(database: Database) -> None:
@@ -169,6 +174,9 @@ def test_errors_are_counted_once_for_each_label(database: Database) -> None:
     add(database, case_id, "bias", who="Eve", submit=False)
     with database.session(is_read_only=True) as session:
         counts = AnnotationRepository(session).error_counts()
+        marks = AnnotationRepository(session).mark_counts()
+    # One mark, although it has two labels and several revisions.
+    assert [(each.severity, each.is_correct, each.marks) for each in marks] == [("severe", False, 1)]
     assert sorted((each.label, each.severity, each.is_correct, each.annotations) for each in counts) == [
         ("bias", "severe", False, 1),
         ("misread_case", "severe", False, 1),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from storage.annotations.cases import CaseRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import CaseFilter
 from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState, NewBenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
@@ -337,8 +337,9 @@ def test_the_annotation_queue_can_be_that_of_a_run(database: Database) -> None:
 
     def queued() -> set[str]:
         with database.session(is_read_only=True) as session:
-            page = CaseRepository(session).page(CaseFilter(sweep_id=run.id), "", 50, None)
-        return {item.id for item in page.items}
+            queue = QueueRepository(session, CaseFilter(sweep_id=run.id))
+            groups = queue.page("", 50, None).groups
+            return {case.id for group in groups for case in queue.cases(group.key, "")}
 
     assert queued() == set()
     with database.session() as session:

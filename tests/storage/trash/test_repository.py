@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
+from storage.annotations.queue import QueueRepository
 from storage.annotations.records import CaseFilter
 from storage.annotations.repository import AnnotationRepository
 from storage.annotations.tables import AnnotationRow, AssessmentRow
@@ -61,29 +62,30 @@ def is_there(database: Database, trace_id: str) -> bool:
 def shown(database: Database, run_id: str) -> dict[str, Any]:
     """What the lists, counts and searches show."""
     with database.session(is_read_only=True) as session:
-        traces, cases = TraceRepository(session), CaseRepository(session)
+        traces = TraceRepository(session)
         history = traces.list(limit=2)
         pages = [history]
         while pages[-1].next_cursor:
             pages.append(traces.list(limit=2, cursor=pages[-1].next_cursor))
-        queue = cases.page(CaseFilter(), "Ada", 2, None)
-        queued = list(queue.items)
-        cursor = queue.next_cursor
-        while cursor:
-            page = cases.page(CaseFilter(), "Ada", 2, cursor)
-            queued, cursor = queued + list(page.items), page.next_cursor
+        queue = QueueRepository(session, CaseFilter())
+        page = queue.page("Ada", 2, None)
+        groups, progress = list(page.groups), (page.total, page.submitted)
+        while page.next_cursor:
+            page = queue.page("Ada", 2, page.next_cursor)
+            groups += page.groups
+        queued = [case for group in groups for case in queue.cases(group.key, "Ada")]
         return {
-            "history": [each.id for page in pages for each in page.items],
+            "history": [each.id for listed in pages for each in listed.items],
             "count": traces.count(),
             "found": [each.id for each in traces.list(TraceFilter(text="tachycardia")).items],
             "found by question": traces.count(TraceFilter(text="chest pain")),
             "models": traces.models(),
             "queue": [each.id for each in queued],
-            "queue total": (queue.total, queue.submitted),
-            "queue of the run": cases.page(CaseFilter(sweep_id=run_id), "", 50, None).total,
-            "queue found": cases.page(CaseFilter(text="ill"), "", 50, None).total,
-            "flipped": cases.page(CaseFilter(is_flipped=True), "", 50, None).total,
-            "case models": cases.models(),
+            "queue total": progress,
+            "queue of the run": QueueRepository(session, CaseFilter(sweep_id=run_id)).page("", 50, None).total,
+            "queue found": QueueRepository(session, CaseFilter(text="ill")).page("", 50, None).total,
+            "flipped": QueueRepository(session, CaseFilter(is_flipped=True)).page("", 50, None).total,
+            "case models": CaseRepository(session).models(),
             "sweeps": [each.id for each in SweepRepository(session).recent()],
             "sweeps found": [each.id for each in SweepRepository(session).recent(text="chest")],
             "runs": [each.id for each in BenchmarkRepository(session).recent(with_archived=True)],
@@ -113,7 +115,7 @@ def test_a_deleted_run_is_in_no_list_count_search_or_curve_and_comes_back_whole(
             for case_id in item.checkpoint_ids:
                 with pytest.raises(RecordNotFound):
                     CaseRepository(session).get(case_id)
-                assert CaseRepository(session).neighbours(CaseFilter(), case_id) == (None, None)
+                assert QueueRepository(session, CaseFilter()).neighbours(case_id) == (None, None)
     assert restore(database, deletion) == deletion
     assert rows(database) == whole
     assert shown(database, made.run.id) == before
@@ -211,7 +213,7 @@ def test_a_deleted_run_leaves_annotated_traces_their_sweeps_and_every_word(datab
         sweep = SweepRepository(session).get(annotated.sweep_id)
         assert [each.trace.id for each in sweep.passes] == [annotated.trace_ids[0]]
         assert CaseRepository(session).get(annotated.checkpoint_ids[0]).sweep_id == annotated.sweep_id
-        assert CaseRepository(session).page(CaseFilter(), "", 50, None).total == 1
+        assert QueueRepository(session, CaseFilter()).page("", 50, None).total == 1
         assert len(AnnotationRepository(session).of_case(annotated.checkpoint_ids[0])) == 2
     assert not is_there(database, other.trace_ids[0])
     restore(database, deletion)

@@ -13,6 +13,7 @@ from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import shipped_taxonomy
 from m1app.annotation.selectors import select
 from m1app.annotation.suggestions import Suggestion
+from m1app.runs.sentences import sentences
 from m1app.ui.annotate.case_view import (
     case_value,
     content_value,
@@ -23,7 +24,7 @@ from m1app.ui.annotate.case_view import (
     work_value,
 )
 from m1app.ui.annotate.numbers_view import agreement_value, summary_value
-from m1app.ui.annotate.queue_view import case_filter, queue_value
+from m1app.ui.annotate.queue_view import case_filter, cases_value, queue_value
 from storage.annotations.records import (
     Annotation,
     AnnotationAction,
@@ -33,12 +34,14 @@ from storage.annotations.records import (
     Assessment,
     Case,
     CaseFilter,
+    CaseGroup,
     CasePage,
     CaseSummary,
     Confidence,
     ErrorCount,
     Evidence,
     EvidenceKind,
+    MarkCount,
     Origin,
     Part,
 )
@@ -104,6 +107,7 @@ def a_view(**changes: Any) -> CaseView:
 def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_points() -> None:
     value = case_value(CASE)
     thinking = value["texts"]["thinking"]
+    assert thinking.pop("sentences") == sentences(THINKING)
     assert thinking == {"text": THINKING, "waits": [[14, 18]], "sha256": text_hash(THINKING)}
     assert THINKING[14:18] == "Wait"
     assert text_hash(THINKING) == hashlib.sha256(THINKING.encode()).hexdigest()
@@ -178,6 +182,7 @@ def test_work_tells_stale_marks_drafts_and_hidden_annotators() -> None:
         checkpoint_id=None,
         annotator="Dr A",
         is_submitted=False,
+        has_seen_others=False,
         draft={"part": "answer", "comment": HOSTILE},
         rejected=(),
         seconds_spent=1.5,
@@ -253,41 +258,85 @@ def test_filter_is_read_from_what_the_page_says(values: dict[str, Any], expected
     assert case_filter(values, "Dr A") == expected
 
 
-def test_queue_shows_rows_progress_and_why_it_is_empty() -> None:
-    item = CaseSummary(
+def a_summary(**changes: Any) -> CaseSummary:
+    made = CaseSummary(
         id=CASE.id,
         trace_id=CASE.trace_id,
         checkpoint_id=None,
-        sweep_id=None,
+        sweep_id="s" * 32,
         created_at=NOW,
         stem=HOSTILE,
         target="A",
         model="m1-7b",
+        pass_number=1,
+        seed=43,
         thinking_budget_tokens=1024,
         force_rounds=1,
         letter="B",
         is_correct=False,
+        is_flip=True,
         is_submitted=True,
         assessed_by=2,
     )
-    value = queue_value(CasePage(items=(item,), total=340, submitted=12, next_cursor="x"), is_filtered=False)
-    assert value["rows"] == [
-        {
-            "id": CASE.id,
-            "stem": HOSTILE,
-            "model": "m1-7b",
-            "budget": 1024,
-            "rounds": 1,
-            "verdict": "wrong",
-            "verdict_label": "✗ Wrong: B, target A",
-            "mine": "✓ Done",
-            "assessed_by": 2,
-        }
-    ]
+    return replace(made, **changes)
+
+
+def a_group(**changes: Any) -> CaseGroup:
+    made = CaseGroup(
+        key="s" + "5" * 32,
+        created_at=NOW,
+        stem=HOSTILE,
+        target="A",
+        models=1,
+        model="m1-7b",
+        passes=3,
+        cases=42,
+        wrong=20,
+        flips=1,
+        submitted=4,
+        only=None,
+    )
+    return replace(made, **changes)
+
+
+def test_queue_shows_groups_progress_and_why_it_is_empty() -> None:
+    alone = a_group(cases=1, only=a_summary())
+    page = CasePage(groups=(a_group(), a_group(models=2), alone), total=340, submitted=12, next_cursor="x")
+    value = queue_value(page, is_filtered=False)
+    first, second, third = value["groups"]
+    assert first == {
+        "key": "s" + "5" * 32,
+        "stem": HOSTILE,
+        "model": "m1-7b",
+        "says": "42 answers, 3 passes, 20 wrong, 1 flip",
+        "done": "4 of 42",
+        "only": None,
+    }
+    assert second["model"] == "2 models"
+    assert third["only"] == cases_value([a_summary()])[0]
     assert (value["submitted"], value["total"], value["next_cursor"], value["empty"]) == (12, 340, "x", "")
-    nothing = CasePage(items=(), total=0, submitted=0, next_cursor=None)
+    nothing = CasePage(groups=(), total=0, submitted=0, next_cursor=None)
     assert queue_value(nothing, is_filtered=True)["empty"] == "No case matches. Clear the filters."
     assert queue_value(nothing, is_filtered=False)["empty"] == "No cases yet."
+
+
+def test_rows_of_a_group_say_their_pass_seed_budget_and_rounds() -> None:
+    answer, probe = cases_value([a_summary(), a_summary(sweep_id=None, seed=None, pass_number=0, is_flip=False)])
+    assert answer == {
+        "id": CASE.id,
+        "stem": HOSTILE,
+        "model": "m1-7b",
+        "run": "2",
+        "seed": "43",
+        "budget": 1024,
+        "rounds": 1,
+        "verdict": "wrong",
+        "verdict_label": "✗ Wrong: B, target A",
+        "is_flip": True,
+        "mine": "✓ Done",
+        "assessed_by": 2,
+    }
+    assert (probe["run"], probe["seed"], probe["is_flip"]) == ("", "", False)
 
 
 def a_count(label: str, annotations: int, is_correct: bool | None = False, **changes: Any) -> ErrorCount:
@@ -303,8 +352,17 @@ COUNTS = (
 )
 
 
+MARKS = (
+    MarkCount("mild", "m1-7b", 1024, 1, False, 2),
+    MarkCount("critical", "m1-7b", 64, 1, True, 2),
+    MarkCount("mild", "other", 1024, 0, None, 5),
+    MarkCount("severe", "m1-7b", 512, 1, False, 2),
+)
+"""The marks of COUNTS: one of the severe ones has both labels."""
+
+
 def _bars(title: str) -> list[tuple[str, str, dict[str, str]]]:
-    charts = {chart["title"]: chart for chart in summary_value(COUNTS, TAXONOMY)["charts"]}
+    charts = {chart["title"]: chart for chart in summary_value(COUNTS, MARKS, TAXONOMY)["charts"]}
     return [(bar["name"], bar["value"], bar["filter"]) for bar in charts[title]["bars"]]
 
 
@@ -316,7 +374,7 @@ def test_summary_counts_by_everything_and_each_bar_knows_its_cases() -> None:
     ]
     assert [(name, value) for name, value, _ in _bars("By severity")] == [
         ("mild", "7"),
-        ("severe", "3"),
+        ("severe", "2"),
         ("critical", "2"),
     ]
     assert [each["budget"] for *_, each in _bars("By thinking budget")] == ["64", "512", "1024"]
@@ -326,13 +384,22 @@ def test_summary_counts_by_everything_and_each_bar_knows_its_cases() -> None:
 
 def test_labels_before_a_wrong_answer_leave_out_cases_without_a_score() -> None:
     assert _bars("Labels before a wrong answer") == [
-        ("Incorrect fact", "100% of 3", {"label": "incorrect_fact", "verdict": "wrong"}),
-        ("Bias", "50% of 4", {"label": "bias", "verdict": "wrong"}),
+        ("Incorrect fact", "~100% of 3", {"label": "incorrect_fact", "verdict": "wrong"}),
+        ("Bias", "~50% of 4", {"label": "bias", "verdict": "wrong"}),
     ]
 
 
+def test_summary_says_how_many_marks_there_are_and_that_they_are_few() -> None:
+    few = summary_value(COUNTS, MARKS, TAXONOMY)
+    assert few["head"].startswith("11 submitted marks, each counted once")
+    assert "Fewer than 20 marks" in few["head"]
+    assert "several labels" in few["charts"][0]["note"]
+    many = summary_value(COUNTS, [replace(each, marks=10 * each.marks) for each in MARKS], TAXONOMY)
+    assert "Fewer than" not in many["head"]
+
+
 def test_empty_summary_says_what_is_missing() -> None:
-    value = summary_value((), TAXONOMY)
+    value = summary_value((), (), TAXONOMY)
     assert value["charts"] == []
     assert "Nothing has been submitted yet" in value["head"]
 
@@ -351,7 +418,13 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
     )
     value = agreement_value(report, TAXONOMY)
     rows = {row.pop("name"): row for row in value["rows"]}
-    assert rows["Any error in the case"] == {"value": "0.81", "interval": "0.50 to 1.00", "items": "12", "note": ""}
+    assert rows["Any error in the case"] == {
+        "value": "0.81",
+        "interval": "0.50 to 1.00",
+        "items": "12",
+        "note": "few cases: fewer than 30; go by the interval, not by the value",
+    }
+    assert Estimate(0.8, 0.7, 0.9, 30).caution == ""
     assert rows["Bias"] == {
         "value": "–",
         "interval": "–",

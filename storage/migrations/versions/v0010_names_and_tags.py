@@ -1,6 +1,6 @@
 """Traces and sweeps have a name and tags, which the search finds.
 
-Revision 0012, after 0009.
+Revision 0010, after 0009.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import BatchOperations
 
-revision = "0012"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None

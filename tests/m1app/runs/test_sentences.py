@@ -1,0 +1,58 @@
+"""Sentences of thinking and answers: what ends one, and what only looks like its end."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m1app.runs.sentences import sentences
+
+TABLE = [
+    ("one after another", ["He bleeds.", "Stop dabigatran!", "Is it safe?"], " "),
+    ("list numbers", ["1. He bleeds.", "2. Stop dabigatran.", "3) Wait."], " "),
+    ("list numbers on lines", ["1. He bleeds.", "2. Stop dabigatran.", "(a) Wait.", "iv. Repeat."], "\n"),
+    ("a number alone on its line", ["2.\nStop dabigatran.", "Then wait."], " "),
+    ("list numbers in bold", ["**2.** He bleeds.", "Then he stops."], " "),
+    ("nested numbers", ["2.1. He bleeds.", "2.2. He stops."], "\n"),
+    ("options", ["A. The liver is small.", "B. The spleen is large."], "\n"),
+    ("a number at the end", ["The INR was 2.", "He then bled."], " "),
+    ("decimals", ["Lactate is 4.5 mmol/L and pH 7.25.", "He is in shock."], " "),
+    ("e.g. and i.e.", ["Take an antidote, e.g. Idarucizumab, i.e. Praxbind.", "Then wait."], " "),
+    ("titles", ["Dr. Smith and Prof. Jones agree.", "Mrs. Lee does not."], " "),
+    ("doses", ["Give 500 mg b.i.d. with food, or 1 g q.d. if he forgets.", "Check the INR."], " "),
+    ("a dose at the end", ["Give 500 mg b.i.d.", "Check the INR."], " "),
+    ("routes", ["Vancomycin i.v. or p.o. is given.", "Then wait."], " "),
+    ("genus", ["It is E. coli, not S. aureus or C. difficile.", "Treat it."], " "),
+    ("a letter at the end", ["The answer is B.", "The others are wrong."], " "),
+    ("vs.", ["It is ulcerative colitis vs. Crohn's disease.", "Do a colonoscopy."], " "),
+    ("figures", ["See Fig. 2 and No. 5.", "Is it B?", "No.", "It is A."], " "),
+    ("et al.", ["Lee et al. (2020) saw this.", "So did Kim et al. 2019."], " "),
+    ("sizes", ["It measures approx. 3 cm.", "Remove it."], " "),
+    ("an ellipsis", ["Hmm... maybe not.", "Wait…", "It is B."], " "),
+    ("quotes and brackets", ["He said “stop.”", "(It hurts.)", "Then he left."], " "),
+    ("words that begin small", ["It is an acidosis.", "pH is 7.1.", "mRNA is not the target."], " "),
+    ("Windows lines", ["First line", "Second line."], "\r\n"),
+    ("paragraphs", ["First", "Second"], "\n\n"),
+    ("Chinese", ["他出血。", "停药！", "为什么？"], ""),
+    ("Arabic and Hindi", ["هل هو آمن؟", "यह ठीक है।"], " "),
+]
+
+
+@pytest.mark.parametrize(("expected", "gap"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_a_text_is_cut_into_its_sentences(expected: list[str], gap: str) -> None:
+    text = gap.join(expected)
+    assert [text[start:end] for start, end in sentences(text)] == expected
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "...", "2."])
+def test_a_text_without_a_sentence_is_at_most_one(text: str) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == ([text] if text.strip() else [])
+
+
+@given(st.text(alphabet="aB2. !?\n\r()*e.g.。", max_size=60))
+def test_sentences_cover_everything_but_white_space_in_order(text: str) -> None:
+    at = 0
+    for start, end in sentences(text):
+        assert not text[at:start].strip()
+        assert text[start:end] == text[start:end].strip() != ""
+        at = end
+    assert not text[at:].strip()
