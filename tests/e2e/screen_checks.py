@@ -37,6 +37,25 @@ _UNREACHABLE = """() => {
   return found;
 }"""
 
+# A box that is not drawn itself shows its focus on its label, a cell of a drawing on its rectangle.
+_FAINT_FOCUS = """() => {
+  const all = 'button, a[href], input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+  const isDrawn = ({ outlineStyle, outlineWidth }) => outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  const found = [];
+  for (const each of document.querySelectorAll(all)) {
+    if (each.closest('.js-plotly-plot') || !each.checkVisibility({ visibilityProperty: true })) continue;
+    each.focus({ preventScroll: true });
+    if (document.activeElement !== each || !each.matches(':focus-visible')) continue;
+    const style = getComputedStyle(each);
+    const label = style.opacity === '0' && each.closest('label');
+    const cell = each.matches('.m1-cell') && getComputedStyle(each.querySelector('rect')).strokeWidth === '2.5px';
+    if (!cell && !isDrawn(label ? getComputedStyle(label) : style))
+      found.push(`${each.tagName} ${each.id || each.className || each.textContent.trim().slice(0, 40)}`);
+  }
+  document.activeElement.blur();
+  return found;
+}"""
+
 
 def has_axe() -> bool:
     return _AXE.exists()
@@ -73,4 +92,15 @@ def unreachable_when_zoomed(page: Page) -> list[str]:
     """Actions that something else covers, or that cannot be scrolled to, in a window at 200 %."""
     page.set_viewport_size({"width": ZOOMED["width"], "height": ZOOMED["height"]})
     found: list[str] = page.evaluate(_UNREACHABLE)
+    if found:
+        # Charts take the window's size a moment later.
+        page.wait_for_timeout(1000)
+        found = page.evaluate(_UNREACHABLE)
+    return found
+
+
+def without_visible_focus(page: Page) -> list[str]:
+    """What a keyboard can reach, and shows no outline when it has."""
+    page.keyboard.press("Shift")  # From here on, a focus that a program sets is shown like one of the keyboard.
+    found: list[str] = page.evaluate(_FAINT_FOCUS)
     return found

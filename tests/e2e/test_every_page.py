@@ -17,7 +17,7 @@ from tests.e2e.every_page import Stop, empty_stops, full_stops, go, log_in, open
 from tests.e2e.full_home import NAME, VIEWER, add_accounts, fill_home
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
-from tests.e2e.screen_checks import has_axe, too_wide_at, unreachable_when_zoomed, violations
+from tests.e2e.screen_checks import has_axe, too_wide_at, unreachable_when_zoomed, violations, without_visible_focus
 
 _SHOTS = ((1366, 768, "light"), (1366, 768, "dark"), (400, 800, "light"), (400, 800, "dark"), (683, 384, "light"))
 
@@ -29,6 +29,7 @@ class Seen:
     violations: dict[str, list[str]] = field(default_factory=dict)
     too_wide: dict[str, list[str]] = field(default_factory=dict)
     unreachable: dict[str, list[str]] = field(default_factory=dict)
+    faint: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def look_at(self, page: Page, name: str) -> None:
@@ -38,6 +39,7 @@ class Seen:
         if os.environ.get("M1_TEST_SCREENSHOTS"):
             _draw(page, name)
         page.set_viewport_size({"width": 1366, "height": 768})
+        self.faint[name] = without_visible_focus(page)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,10 @@ def test_no_page_scrolls_sideways_at_any_width(seen: Seen) -> None:
 
 def test_every_action_can_be_reached_at_twice_the_size(seen: Seen) -> None:
     assert _wrong(seen.unreachable) == {}
+
+
+def test_focus_of_the_keyboard_is_always_drawn(seen: Seen) -> None:
+    assert _wrong(seen.faint) == {}
 
 
 def test_no_page_fails_on_the_way(seen: Seen) -> None:
@@ -117,5 +123,6 @@ def _draw(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", scheme == "dark")
         settle(page)
+        page.wait_for_timeout(300)  # Charts take the window's size a moment later.
         screenshot(page, f"{name}-{width}-{scheme}.png")
     page.evaluate("() => document.body.classList.remove('dark')")
