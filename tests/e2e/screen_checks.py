@@ -45,7 +45,7 @@ _FAINT_FOCUS = """() => {
   for (const each of document.querySelectorAll(all)) {
     if (each.closest('.js-plotly-plot') || !each.checkVisibility({ visibilityProperty: true })) continue;
     each.focus({ preventScroll: true });
-    if (document.activeElement !== each || !each.matches(':focus-visible')) continue;
+    if (document.activeElement !== each) continue;
     const style = getComputedStyle(each);
     const label = style.opacity === '0' && each.closest('label');
     const cell = each.matches('.m1-cell') && getComputedStyle(each.querySelector('rect')).strokeWidth === '2.5px';
