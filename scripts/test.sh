@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh scripts/install.sh dev
+sh scripts/install_page_tools.sh
 sh scripts/install_vocabularies.sh
 M1_CHROMIUM=$(sh scripts/find_browser.sh)
 export M1_CHROMIUM

@@ -96,6 +96,7 @@ class Row {
     const state = node("td");
     state.append(this.#state);
     const progress = node("td", "m1-job-cell");
+    this.#meter.setAttribute("role", "progressbar");
     progress.append(this.#meter, this.#progress);
     this.root.append(name, state, progress, this.#created);
   }
@@ -106,6 +107,7 @@ class Row {
    */
   show(job, isChosen) {
     setText(this.#link, job.name);
+    this.#meter.setAttribute("aria-label", `Progress of ${job.name}`);
     setText(this.#state, stateName(job.state));
     this.#state.dataset.state = job.state;
     showShare(this.#meter, job.share);

@@ -123,6 +123,8 @@ export function mount({ element, trigger }) {
     state.append(badge);
     if (model.fetching) {
       const meter = node("div", "m1-meter");
+      meter.setAttribute("role", "progressbar");
+      meter.setAttribute("aria-label", `Download of ${model.title}`);
       setMeter(meter, model.fetching.share);
       state.append(meter, node("div", "m1-quiet-cell", model.fetching.said));
     }

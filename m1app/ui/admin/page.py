@@ -27,7 +27,7 @@ from m1app.ui.shell.events import QUIET, with_query
 from m1app.ui.shell.header import PageHeader
 
 _TITLE = (
-    '<div class="m1-admin-title"><h1>Admin</h1><span class="m1-quiet">Benchmarks, fine-tuning, jobs, question sets, '
+    '<div class="m1-admin-title"><b>Admin</b><span class="m1-quiet">Benchmarks, fine-tuning, jobs, question sets, '
     "people and the engine.</span></div>"
 )
 _TABS = ("launch", "training", "jobs", "sets", "models", "profiles", "engines", "people", "trash")

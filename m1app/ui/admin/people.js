@@ -177,7 +177,7 @@ class PeopleTab {
   #actions(account) {
     const cell = node("td", "m1-account-actions");
     if (account.has_password && !account.is_own) {
-      const set = button("Set password", () => this.#startPassword(account), `Set a password for ${account.name}`);
+      const set = button("Set password", () => this.#startPassword(account), `Set password for ${account.name}`);
       set.dataset.act = "password";
       cell.append(set);
     }

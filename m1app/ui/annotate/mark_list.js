@@ -149,7 +149,7 @@ export class MarkList {
       const card = node("div", "m1-suggestion");
       const name = this.#session.labelName(each.label);
       const row = node("div", "m1-mark-buttons");
-      row.append(button("Accept and edit", () => this.#act.accept(each), `Accept: ${name}`));
+      row.append(button("Accept and edit", () => this.#act.accept(each), `Accept and edit: ${name}`));
       row.append(button("Reject", () => this.#act.reject(each), `Reject: ${name}`));
       card.append(node("b", "", "Suggested, not yet judged"), this.#body(each.mark));
       card.append(node("p", "m1-mark-text", each.reason), row);

@@ -28,8 +28,8 @@ function barRow(each, most) {
   const fill = node("span", "m1-bar-fill");
   fill.style.setProperty("--share", String(most ? each.size / most : 0));
   track.append(fill);
-  made.append(node("span", "m1-bar-name", each.name), track, node("span", "m1-number", each.value));
-  made.setAttribute("aria-label", `${each.name}: ${each.value}. Show its cases`);
+  made.append(node("span", "m1-bar-name", each.name), " ", track, node("span", "m1-number", each.value));
+  made.setAttribute("aria-label", `${each.name} ${each.value}. Show its cases`);
   made.addEventListener("click", () =>
     document.dispatchEvent(new CustomEvent("m1-annotate-filter", { detail: each.filter })),
   );

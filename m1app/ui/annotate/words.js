@@ -103,8 +103,9 @@ function labelChips(mark, labelName) {
  */
 export function markBody(mark, onJump, labelName) {
   const body = node("div", "m1-mark-body");
-  const place = button("", () => onJump(mark), `Show in the text: ${mark.exact || "whole case"}`);
+  const place = button("", () => onJump(mark));
   place.className = "m1-mark-quote";
+  place.title = "Show in the text";
   place.append(node("span", "m1-quiet", `${PART_NAMES[mark.part]} `));
   if (mark.start !== null) place.append(node("q", "", mark.exact));
   body.append(place, labelChips(mark, labelName));

@@ -65,16 +65,18 @@ export class Column {
     this.root.dataset.cell = cell.key;
     this.root.setAttribute("aria-label", cell.title);
     this.#answer.tabIndex = 0;
+    this.#answer.setAttribute("role", "group");
     this.#answer.setAttribute("aria-label", `Answer, ${cell.title}`);
     this.pane = node("div", "m1-pane m1-prefix");
     this.pane.tabIndex = 0;
+    this.pane.setAttribute("role", "group");
     this.pane.setAttribute("aria-label", `Thinking, ${cell.title}`);
     const noteTop = () => {
       if (this.#isDrawn) this.#top = this.pane.scrollTop;
     };
     this.pane.addEventListener("scroll", noteTop, { passive: true });
     const head = node("div", "m1-column-head");
-    head.append(node("h4", "", cell.title), this.#buttons(cell));
+    head.append(node("h3", "", cell.title), this.#buttons(cell));
     const result = node("div", "m1-column-result");
     result.append(this.#verdict, this.#ended);
     this.root.append(head, result, this.#answer, this.pane);

@@ -105,6 +105,7 @@ export function linkedRow(href, cells) {
     const cell = node("td", className);
     const made = link(text, href);
     made.tabIndex = className === "m1-stem" ? 0 : -1;
+    if (!text) made.ariaHidden = "true";
     cell.append(made);
     row.append(cell);
   }

@@ -26,8 +26,26 @@ export function mount({ element, trigger }) {
   const part = partsOf(element);
   const here = window.location.pathname.replace(/\/*$/, "/");
   for (const link of all(element, ".m1-nav a", HTMLAnchorElement)) {
-    if (link.getAttribute("href") === here) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") !== here) continue;
+    link.setAttribute("aria-current", "page");
+    setText(part("title"), link.textContent);
   }
+  const nav = element.querySelector(".m1-nav");
+  const open = (/** @type {boolean} */ isOpen) => {
+    part("menu").setAttribute("aria-expanded", String(isOpen));
+    nav?.classList.toggle("is-open", isOpen);
+  };
+  part("menu").addEventListener("click", () => open(part("menu").getAttribute("aria-expanded") !== "true"));
+  element.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !nav?.classList.contains("is-open")) return;
+    open(false);
+    part("menu").focus();
+  });
+  // A change of the address's fragment would reload the page, as going back does.
+  part("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    part("title").focus();
+  });
   watchSession();
   part("log-out").addEventListener("click", async () => {
     const isOut = await logOut();
