@@ -94,8 +94,15 @@ def full_stops(ids: dict[str, str]) -> list[Stop]:
         Stop("annotate-marked", f"/annotate/?case={ids['long']}", ready="#annotate-page [data-part=case]"),
         Stop("benchmarks", f"/benchmarks/?run={ids['base']}", ready=f"{page} .m1-plot .main-svg"),
         Stop("benchmarks-table", tab="Table", ready=f"{page} [data-part=readings] td"),
+        Stop("benchmarks-tags", tab="By tag", ready=f"{page} [data-pane=tags] td"),
         Stop("benchmarks-transitions", tab="Transitions", ready=f"{page} tr[data-way]"),
         Stop("benchmarks-questions", tab="Questions", ready=f"{page} tr[data-item]"),
+        Stop("benchmarks-without-passes", tab="Strategies", ready=f"{page} [data-part=no-strategies]"),
+        Stop(
+            "benchmarks-strategies",
+            f"/benchmarks/?run={ids['pool']}&tab=strategies",
+            ready=f"{page} [data-part=strategies-plot] .main-svg",
+        ),
         Stop(
             "job-benchmark",
             f"/admin/?job={ids['benchmark']}",

@@ -15,8 +15,9 @@ from storage.database import Database
 from storage.people.accounts import AccountRepository
 from storage.people.records import Role
 from tests.e2e.annotate_cases import store_cases
-from tests.e2e.benchmark_page import store_runs
+from tests.e2e.benchmark_page import database_of, store_runs
 from tests.e2e.stored_traces import store_traces
+from tests.m1app.benchmark.stored_passes import Answer, store_passes
 
 _OLD_HOME = Path(__file__).parents[1] / "homes" / "v0.1.0"
 NAME, VIEWER, PASSWORD = "Root", "Vera Viewer", "correct horse"
@@ -29,9 +30,20 @@ def fill_home(home: Path) -> dict[str, str]:
     made_in = json.loads(_OLD_HOME.with_name(f"{_OLD_HOME.name}.expected.json").read_text(encoding="utf-8"))["made_in"]
     catalog = home / "catalog.toml"
     catalog.write_text(catalog.read_text(encoding="utf-8").replace(made_in, str(home)), encoding="utf-8")
-    ids = store_cases(home) | store_runs(home)
+    ids = store_cases(home) | store_runs(home) | _pool(home)
     store_traces(home)
     return ids | _jobs(home)
+
+
+def _pool(home: Path) -> dict[str, str]:
+    """A run with several passes of each question."""
+    database = database_of(home)
+    easy: list[list[Answer]] = [[("A", 60, None), ("A", 90, None), ("A", 90, None)]] * 4
+    hard: list[list[Answer]] = [[("B", 90, None), (None, 300, None), ("A", 700, None)]] * 4
+    try:
+        return {"pool": store_passes(database, [easy, hard], name="Pool").id}
+    finally:
+        database.dispose()
 
 
 def add_accounts(home: Path) -> None:

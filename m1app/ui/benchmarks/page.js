@@ -201,7 +201,7 @@ class BenchmarksPage {
   }
 
   #offerOfOneRun() {
-    const { view, chosen, part } = this.#context;
+    const { view, chosen, part, element } = this.#context;
     const run = oneRun(view, chosen);
     /** @type {Choices} */
     const cells = cellsOf(run).map((cell) => [cell, cellText(cell)]);
@@ -212,7 +212,7 @@ class BenchmarksPage {
       chosen.map((each) => [each.id, each.name]),
       run.id,
     );
-    for (const name of ["of-box", "of-box-2", "of-box-3"]) part(name).hidden = chosen.length < 2;
+    for (const box of all(element, '[data-box="of"]', HTMLElement)) box.hidden = chosen.length < 2;
     this.#put("one-model", same(run.models), flow.model);
     const hasSets = run.sets.length > 1;
     this.#put("one-set", hasSets ? any("All sets", run.sets) : same(run.sets), hasSets ? flow.set : run.sets[0]);
