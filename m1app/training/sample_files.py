@@ -14,7 +14,7 @@ from m1app.question_sets.row_table import MAX_ROWS
 from m1app.question_sets.row_values import MAX_OPTIONS
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.samples import TrainingSample
-from m1app.training.sources import MAX_DATA_SET_CHARACTERS, MAX_SAMPLE_CHARACTERS, SAMPLES, sample_length
+from m1app.training.sources import MAX_DATA_SET_CHARACTERS, MAX_READ_AS, MAX_SAMPLE_CHARACTERS, SAMPLES, sample_length
 
 _Text = Annotated[str, Field(max_length=MAX_SAMPLE_CHARACTERS)]
 
@@ -42,7 +42,7 @@ class SamplesMessage(Message):
 
     samples: list[SampleMessage] = Field([], max_length=BATCH_VALUES)
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = ""
-    layout: Annotated[str, Field(max_length=1000)] = ""
+    layout: Annotated[str, Field(max_length=MAX_READ_AS)] = ""
     left_out: dict[Annotated[str, Field(max_length=100)], int] = Field({}, max_length=10)
 
 

@@ -29,6 +29,8 @@ from m1app.training.sample_layouts import (
 from m1app.training.samples import TrainingSample
 
 _SHOWN_PROBLEMS = 10
+MAX_READ_AS = 1000
+"""Code points of what a file was read as, in words."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -48,6 +50,12 @@ class FileNotes:
     """Labels of the layouts of its tables, in order."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What rows have that their samples do not ("system messages"), with the number of rows."""
+    on_reading: list[str] = field(default_factory=list)
+    """How its text was decoded, if not as usual."""
+
+    def read_as(self) -> str:
+        """In words, for people."""
+        return "; ".join([", ".join(self.layouts), *self.on_reading])
 
 
 def sample_messages(file: BinaryIO, file_name: str, layout: str) -> Iterator[dict[str, Any]]:
@@ -55,7 +63,7 @@ def sample_messages(file: BinaryIO, file_name: str, layout: str) -> Iterator[dic
     notes = FileNotes()
     for batch in batches(read_samples(file, file_name, layout, notes), sample_length):
         yield {"samples": [sample.as_row() for sample in batch]}
-    yield {"sha256": sha256_of(file), "layout": ", ".join(notes.layouts), "left_out": dict(notes.left_out)}
+    yield {"sha256": sha256_of(file), "layout": notes.read_as()[:MAX_READ_AS], "left_out": dict(notes.left_out)}
 
 
 def read_samples(
@@ -84,6 +92,7 @@ def _read_samples(
 ) -> Iterator[TrainingSample]:
     tables = [(table, _layout(table, file_name, chosen)) for table in read_tables(file, file_name)]
     notes.layouts.update(dict.fromkeys(layout.label for _, layout in tables))
+    notes.on_reading += [note for table, _ in tables for note in table.notes]
     problems: list[str] = []
     count = characters = 0
     for table, layout in tables:

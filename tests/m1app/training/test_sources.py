@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.samples import TrainingSample, question_hash, sample_of
-from m1app.training.sources import MAX_SAMPLE_CHARACTERS, read_samples
+from m1app.training.sources import MAX_SAMPLE_CHARACTERS, read_samples, sample_messages
 from tests.m1app.training.training_cases import OPTIONS, SAMPLE, a_sample, jsonl
 
 REASONING: dict[str, Any] = {
@@ -183,3 +183,10 @@ def test_a_sample_that_is_too_long_is_named_with_its_line() -> None:
     row = REASONING | {"reasoning": "x" * MAX_SAMPLE_CHARACTERS}
     with pytest.raises(InvalidTrainingData, match=r"line 2: found a sample of 1,000,\d+ characters"):
         samples_of(jsonl([REASONING, row]), "a.jsonl")
+
+
+def test_how_the_text_of_a_file_was_decoded_is_part_of_what_it_was_read_as() -> None:
+    row = 'question,reasoning,response,options,answer_idx\nRené?,thinking,It is A.,"{""A"": ""x"", ""B"": ""y""}",A\n'
+    *_, last = sample_messages(io.BytesIO(row.encode("cp1252")), "traces.csv", "")
+    assert last["layout"].startswith("reasoning traces; ")
+    assert "Windows-1252" in last["layout"] and "René?" in last["layout"]
