@@ -34,8 +34,8 @@ def is_target(target: str | None, options: Collection[str]) -> bool:
 def hamming_score(letters: str | None, target: str | None) -> float | None:
     """How much of a target an answer hits, from 0 to 1: letters in both, of all letters in either.
 
-    As code that evaluates FrenchMedMCQA computes it: an option that is missing and one that is too many count the same. It is not
-    the complement of the Hamming loss, which also counts options that are rightly left out.
+    As code that evaluates FrenchMedMCQA computes it: an option that is missing and one that is too many count the same.
+    It is not the complement of the Hamming loss, which also counts options that are rightly left out.
 
     Of one right option, it is 1 or 0, as the verdict.
 
