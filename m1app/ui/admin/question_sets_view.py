@@ -56,7 +56,8 @@ def sample_value(sample: FileSample) -> dict[str, Any]:
 
 def _sampled_row(row: SampledRow) -> dict[str, Any]:
     options = [[letter, text] for letter, text in row.options.items()]
-    return {"where": row.where, "problem": row.problem, "stem": row.stem, "options": options, "target": row.target}
+    targets = list(letters_of(row.target))
+    return {"where": row.where, "problem": row.problem, "stem": row.stem, "options": options, "targets": targets}
 
 
 class _Columns(BaseModel):

@@ -165,7 +165,7 @@ def test_columns_are_shown_and_chosen_and_nothing_is_stored(client: httpx2.Clien
     assert (value["columns"], value["layout"]) == ([["q", "Why?"], ["x", "a"], ["y", "b"], ["r", "1"]], "")
     value = sampled(question="q", options=["x", "y"], answer="r", answer_base="0", tags=[])
     assert value["rows"] == [
-        {"where": "line 2", "problem": "", "stem": "Why?", "options": [["A", "a"], ["B", "b"]], "target": "B"}
+        {"where": "line 2", "problem": "", "stem": "Why?", "options": [["A", "a"], ["B", "b"]], "targets": ["B"]}
     ]
     assert leftovers(services) == []
 
