@@ -244,7 +244,7 @@ class ModelLibrary:
         if path.is_file():
             try:
                 return self._memory(size_of(path), check_model_file(path), model.context_length)
-            except BadModelFile:
+            except (BadModelFile, OSError):  # It may be removed at this moment.
                 return None
         return None if model.size_bytes is None else self._memory(model.size_bytes, None, model.context_length)
 

@@ -58,7 +58,7 @@ def settle(page: Page) -> None:
 def log_in(page: Page, origin: str, name: str) -> None:
     """Log in; returns when the Probe page is there."""
     page.goto(f"{origin}/login")
-    page.get_by_label("Name").fill(name)
+    page.locator('form[action="/login"]').get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.locator("#run").wait_for()

@@ -32,7 +32,7 @@ def app_in_use(own_app: RunningApp) -> RunningApp:
 
 
 def log_in(page: Page, password: str) -> None:
-    page.get_by_label("Name").fill("admin")
+    page.locator('form[action="/login"]').get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
 

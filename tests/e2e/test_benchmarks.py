@@ -198,6 +198,7 @@ def test_the_flow_can_be_read_and_followed_with_the_keyboard(open_page: OpenPage
     tab = page.page.get_by_role("tab", name="Questions", exact=True)
     tab.focus()
     page.page.keyboard.press("ArrowLeft")
+    page.page.keyboard.press("ArrowLeft")
     expect(page.page.get_by_role("tab", name="Transitions", exact=True)).to_have_attribute("aria-selected", "true")
 
 

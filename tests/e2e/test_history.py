@@ -86,8 +86,10 @@ def test_click_on_a_row_opens_its_trace(probe: ProbePage) -> None:
 
 
 def test_longer_list_is_shown_in_steps(probe: ProbePage) -> None:
+    # The list is as long before the search: its answer must have come before the next click.
+    expect(probe.rows.filter(has_not_text="Filler")).not_to_have_count(0)
     probe.search.fill("Filler")
-    expect(probe.rows).to_have_count(25, timeout=WAIT_MS)
+    expect(probe.rows.filter(has_text="Filler")).to_have_count(25, timeout=WAIT_MS)
     probe.page.locator("#more").click()
     expect(probe.rows).to_have_count(FILLER_COUNT, timeout=WAIT_MS)
     expect(probe.page.locator("#more")).to_be_hidden()

@@ -86,7 +86,7 @@ class PeoplePage:
 
 
 def log_in(page: Page, name: str) -> None:
-    page.get_by_label("Name").fill(name)
+    page.locator('form[action="/login"]').get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
 
@@ -221,16 +221,14 @@ def _ask_and_mark(page: Page, url: str) -> str:
     marking = opened(page, url)
     marking.open_case(RIGHT_STEM)
     marking.mark("thinking", "adrenal", "gland", "3", comment="Anna's comment")
-    marking.submit.click()
-    expect(marking.part("submit")).to_contain_text("You have submitted this case.", timeout=WAIT_MS)
+    marking.submit_case()
     return trace_id
 
 
 def _dispute_and_decide(page: Page, url: str) -> None:
     judging = opened(page, url)
     judging.open_case(RIGHT_STEM)
-    judging.submit.click()
-    judging.submit.get_by_text("Press again to confirm: no errors found").click()
+    judging.submit_and_review()
     card = judging.review.locator(".m1-review-column").filter(has_text=ANNOTATOR).locator(".m1-mark-card")
     for action, confirm, state in (
         ("Dispute", "Dispute", "Disputed"),

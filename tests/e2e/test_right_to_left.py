@@ -134,4 +134,4 @@ def test_marks_are_where_they_were_made(
     page.severity("mild")
     page.save.click()
     expect(page.own).to_have_count(1)
-    assert page.painted("m1-mark-1") == [word]
+    assert page.painted("m1-severity-mild") == [word]

@@ -227,3 +227,14 @@ async def test_suggestions_say_what_fits(remote: Services, monkeypatch: pytest.M
     assert [each.suggestion.title for each in found if each.is_best] == ["Qwen3 4B"]
     monkeypatch.setattr("m1app.engines.model_library.available_memory", lambda: 1 << 20)
     assert not any(each.fits or each.is_best for each in remote.models.suggestions())
+
+
+async def test_a_file_that_is_removed_while_the_list_is_made_has_no_known_memory(
+    remote: Services, smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(path)
+
+    added = await remote.models.add_file(str(smollm2_path))
+    monkeypatch.setattr("m1app.engines.model_library.check_model_file", gone)
+    assert here(remote, added.id).memory_bytes is None
