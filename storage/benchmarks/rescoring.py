@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from storage.annotations.tables import AnnotationRow
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
 from storage.questions.tables import QuestionRow
 from storage.traces.records import ThinkingFinishReason
@@ -95,7 +96,7 @@ def _as_answer(
 def replace_readings(session: Session, readings: Sequence[tuple[ReadAnswer, Reading]], now: datetime) -> None:
     """Store what was read again in answers and results, and keep what had been read before.
 
-    Where passes turned from right to wrong follows from the new verdicts.
+    The verdicts that annotations have copied change too, and so does where passes turned from right to wrong.
     """
     if not readings:
         return
@@ -119,6 +120,9 @@ def replace_readings(session: Session, readings: Sequence[tuple[ReadAnswer, Read
             "is_answered": new.letter is not None,
         }
         session.execute(results.values(verdict), execution_options={"synchronize_session": False})
+        if new.is_correct != answer.reading.is_correct:
+            marks = update(AnnotationRow).where(AnnotationRow.checkpoint_id == answer.checkpoint_id)
+            session.execute(marks.values(is_correct=new.is_correct))
     for trace_id in {answer.trace_id for answer, _ in readings}:
         mark_turns(session, trace_id)
 
