@@ -11,7 +11,7 @@ from m1app.runs.markdown_text import escaped, fenced, settings_table, table
 from m1app.targets import has_several, letters_of
 from m1app.wording import FIRST_NAMED_NOTE, percent, state_label, verdict_of, verdict_with_letter
 from storage.questions.records import Question
-from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace
+from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 DISCLAIMER = "Research use only; not medical advice."
 FINISH_WORDS = {
@@ -34,7 +34,7 @@ def trace_markdown(trace: Trace) -> str:
         *question_lines(trace.question),
         f"## Thinking ({trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens)",
         *thinking_lines(trace.segments),
-        f"Thinking ended: {_finish_words(trace.thinking_finish_reason)}.",
+        f"Thinking ended: {_finish_words(trace)}.",
         "## Answer",
         *_answer_lines(trace),
         f"Verdict: {escaped(verdict_with_letter(trace.answer_letter, verdict, trace.question.target))}",
@@ -87,8 +87,10 @@ def _counted(segment: Segment) -> str:
     return f"{segment.token_count:,} {unit}{_ENDED.get(segment.finish_reason or '', '')}"
 
 
-def _finish_words(reason: ThinkingFinishReason | None) -> str:
-    return FINISH_WORDS[reason] if reason else "not yet"
+def _finish_words(trace: Trace) -> str:
+    if trace.thinking_finish_reason:
+        return FINISH_WORDS[trace.thinking_finish_reason]
+    return "not yet" if trace.state is TraceState.RUNNING else "not known"
 
 
 def _answer_lines(trace: Trace) -> Iterator[str]:
@@ -134,7 +136,7 @@ def _settings(trace: Trace) -> dict[str, object]:
         "temperature": trace.temperature,
         "top-p": trace.top_p,
         "seed": "none (greedy)" if trace.seed is None else trace.seed,
-        "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not yet",
+        "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else _finish_words(trace),
         "state": state_label(trace.state),
         "error": trace.error or None,
         "note": trace.note or None,

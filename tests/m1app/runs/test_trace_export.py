@@ -225,6 +225,7 @@ def test_what_an_engine_says_of_itself_does_not_act_as_markdown_either(field: st
         ({"is_correct": False, "answer_letter": "B"}, "Verdict: B, wrong"),
         ({"is_correct": None, "answer_letter": None}, "Verdict: no option chosen"),
         ({"question": a_question(options={}, target=None)}, "Target: none"),
+        ({"thinking_finish_reason": None}, "Thinking ended: not known."),
         ({"profile_is_guess": True}, "plain-chatml (a guess)"),
         ({"state": TraceState.FAILED, "error": "The engine is gone."}, "The engine is gone."),
     ],
