@@ -16,6 +16,8 @@ from m1app.annotation.errors import ImportRefused
 from m1app.annotation.file_models import StrictModel, Text
 from m1app.annotation.file_reading import MALFORMED, expect, lines_of, reason_of
 from m1app.annotation.foreign_spans import entries_of
+from m1app.question.several_letters import read_letters
+from m1app.targets import is_target
 from storage.annotations.records import Part
 
 MAX_TEXT_CHARACTERS = 2_000_000
@@ -45,7 +47,7 @@ class PlainTrace(StrictModel):
     question: Annotated[Text, Field(min_length=1, max_length=_MAX_STEM_CHARACTERS)]
     options: Options = Field(default_factory=dict)
     target: Text | None = None
-    """Letter of the right option."""
+    """Letter of the right option, or of all right ones, as "A, C"."""
     thinking: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     answer: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     model: Annotated[Text, Field(max_length=200)] = ""
@@ -138,11 +140,11 @@ def _trace(fields: Mapping[str, Any], keys: Mapping[Part, str], names: FieldName
     if not found:
         raise ValueError(f"it has no text; its fields are {_listed(fields)}. Name one with --text-field")
     question = _key(fields, names.question, _QUESTION)
-    target = fields.get(_key(fields, "", _TARGET))
+    options = _options(fields.get("options"))
     said = {
         "question": fields.get(question) or "(imported without its question)",
-        "options": _options(fields.get("options")),
-        "target": target if target in _options(fields.get("options")) else None,
+        "options": options,
+        "target": _target(fields.get(_key(fields, "", _TARGET)), options),
         **{part.value: fields.get(key) or "" for part, key in keys.items()},
         "model": fields.get(_key(fields, "", _MODEL)) or "",
     }
@@ -156,7 +158,7 @@ def _with_model(trace: PlainTrace, names: FieldNames) -> PlainTrace:
 def _checked(case: ForeignCase) -> ForeignCase:
     if not case.trace.thinking and not case.trace.answer:
         raise ImportRefused(f"{case.where}: it has neither thinking nor an answer, so there is nothing to annotate.")
-    if case.trace.target is not None and case.trace.target not in case.trace.options:
+    if case.trace.target is not None and not is_target(case.trace.target, case.trace.options):
         raise ImportRefused(f"{case.where}: the target {case.trace.target[:20]!r} is none of its options.")
     return case
 
@@ -183,6 +185,13 @@ def _options(value: Any) -> dict[str, str]:
         return {}
     texts = [each["text"] if isinstance(each, Mapping) else each for each in value]
     return {chr(ord("A") + place): str(text) for place, text in enumerate(texts[:26])}
+
+
+def _target(value: Any, options: Mapping[str, str]) -> str | None:
+    """Letters of the options; None if it is anything else, such as the text of one."""
+    if not isinstance(value, str):
+        return None
+    return value if value in options else read_letters(value, options)
 
 
 def _listed(fields: Mapping[str, Any]) -> str:

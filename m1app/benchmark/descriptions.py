@@ -21,9 +21,10 @@ def accuracy_words(found: Proportion) -> str:
     return f"{percent_with_interval(found.value, found.low, found.high)}, n = {found.n:,}"
 
 
-def caution(n: int) -> str:
-    """What to say beside an accuracy of few questions; empty if there are enough."""
-    return f"Few questions (n = {n:,}): read the interval, not the percentage." if 0 < n < FEW_QUESTIONS else ""
+def caution(questions: int) -> str:
+    """What to say beside an accuracy of few questions, however often each was asked; empty if there are enough."""
+    is_small = 0 < questions < FEW_QUESTIONS
+    return f"Few questions (n = {questions:,}): read the interval, not the percentage." if is_small else ""
 
 
 def run_name(run: BenchmarkRun) -> str:

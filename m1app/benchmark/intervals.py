@@ -18,6 +18,14 @@ class Proportion:
     low: float
     high: float
     n: int
+    """Verdicts."""
+    clusters: int | None = None
+    """Questions that they are of, where one may have several; None if each is of another."""
+
+    @property
+    def questions(self) -> int:
+        """Number of questions: what decides whether an accuracy carries a caution."""
+        return self.n if self.clusters is None else self.clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ class PairedDifference:
     """Two-sided, see `statistics.paired_difference`; 1 if no question differs."""
 
 
-def wilson(correct: int, n: int, level: float = 0.95) -> Proportion:
-    """Share of right answers with its Wilson score interval (Wilson 1927)."""
+def wilson(correct: float, n: int, level: float = 0.95) -> Proportion:
+    """Share of right answers with its Wilson score interval (Wilson 1927); a question right now and then is a part."""
     if n == 0:
         return Proportion(math.nan, 0.0, 1.0, 0)
     z = _deviations(level)

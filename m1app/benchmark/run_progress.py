@@ -17,7 +17,7 @@ class RunProgress:
     def __init__(self, run: BenchmarkRun) -> None:
         self.message = ""
         """One line on what is holding up the run; empty if nothing is."""
-        self._total = run.items
+        self._total, self._passes = run.items, run.passes
         self._largest = (max(run.budgets), max(run.force_rounds))
         self._done, self._failed = run.items_done, run.items_failed
         self._right, self._judged, self._tokens = 0, 0, 0
@@ -59,7 +59,8 @@ class RunProgress:
         done = self._done + self._failed
         figures = {"failed": float(self._failed)}
         if self._judged:
-            found = wilson(self._right, self._judged)
+            # As if the passes of a question always agreed, since how far they do is not counted here.
+            found = wilson(self._right / self._passes, self._judged // self._passes)
             figures |= {"accuracy": found.value, "accuracy_low": found.low, "accuracy_high": found.high}
             figures["accuracy_n"] = float(found.n)
         if self._tokens and now > self._began_at:

@@ -207,7 +207,7 @@ def _mean_over_sets(sets: Sequence[_Clusters], level: float, method: Literal["be
     tails = [(1 - level) / 2, (1 + level) / 2]
     drawn_low, drawn_high = np.quantile(drawn, tails, method="weibull")
     low, high = max(0.0, min(low, float(drawn_low))), min(1.0, max(high, float(drawn_high)))
-    return Proportion(value, low, high, sum(each.n for each in shares))
+    return Proportion(value, low, high, sum(each.n for each in shares), sum(each.questions for each in shares))
 
 
 def _share(clusters: _Clusters, level: float, method: Literal["beta", "wilson"]) -> Proportion:
@@ -215,7 +215,7 @@ def _share(clusters: _Clusters, level: float, method: Literal["beta", "wilson"])
     value = sum(right * count for (right, _), count in clusters.items()) / n
     size = _effective_size(clusters, level)
     low, high = proportion_confint(value * size, size, alpha=1 - level, method=method)
-    return Proportion(value, float(low), float(high), n)
+    return Proportion(value, float(low), float(high), n, clusters.total())
 
 
 def _draw_shares(clusters: _Clusters, chance: np.random.Generator) -> np.ndarray:

@@ -13,14 +13,13 @@ from m1app.benchmark.errors import NoStrategies
 from m1app.benchmark.intervals import PairedDifference, Proportion
 from m1app.strategies.evaluation import NEED_PROBABILITIES, Evaluated, Strategy, at_equal_tokens, evaluate
 from m1app.strategies.pass_grid import StoredAnswer, pass_grid
+from m1app.targets import has_several
 from storage.benchmarks.passes import PassAnswer, PassAnswers, pass_answers
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.database import Database
 
 MOST_ANSWERS = 200_000
 """Answers of a run that are read; of more, the questions are thinned."""
-FEW_QUESTIONS = 30
-"""Below this many, a difference says little, and the t-test is not reliable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +47,12 @@ class StrategyComparison:
     points: tuple[StrategyPoint, ...]
     """By strategy, then by cost."""
     questions: int
-    """Questions evaluated: those with all their passes."""
+    """Questions evaluated: those with all their passes, scored by the rule; thinned where there are very many."""
     questions_stored: int
     """Questions answered in the run."""
     passes: int
     lacking: tuple[Strategy, ...]
-    """Strategies left out, because the run has no probabilities of the options."""
+    """Strategies left out, because they need the probability of every answer, which the run does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,9 @@ def _compared(found: PassAnswers, budget_tokens: int) -> StrategyComparison:
     try:
         grid = pass_grid(*_stored(found.answers))
     except ValueError:
-        raise NoStrategies("No question has all its passes yet. Wait for the run, or choose another set.") from None
+        raise NoStrategies(
+            "No question has all its passes yet, scored by this rule. Wait for the run, or choose another set or rule."
+        ) from None
     budget = grid.budgets.index(budget_tokens) if budget_tokens in grid.budgets else len(grid.budgets) - 1
     evaluated = sorted(evaluate(grid, budget), key=_place)
     against = _against_votes(evaluated)
@@ -155,7 +156,8 @@ def _stored(answers: Iterable[PassAnswer]) -> tuple[list[StoredAnswer], list[str
                 is_right=each.is_correct,
                 thinking_tokens=each.thinking_tokens,
                 tokens=each.tokens_if_separate,
-                option_probabilities=each.option_probabilities,
+                # Those of single letters say nothing about a set of them.
+                option_probabilities=None if has_several(each.target) else each.option_probabilities,
             )
         )
     return stored, targets

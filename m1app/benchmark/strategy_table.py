@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from m1app.benchmark.strategy_comparison import FEW_QUESTIONS, StrategyComparison, StrategyPoint
+from m1app.benchmark.descriptions import caution
+from m1app.benchmark.strategy_comparison import MOST_ANSWERS, StrategyComparison, StrategyPoint
 from m1app.benchmark.tables import Table, TableCell, TableRow
 from m1app.strategies.evaluation import Strategy
 from m1app.wording import counted, p_value, percent, percent_with_interval, points
@@ -62,12 +63,18 @@ def strategy_notes(comparison: StrategyComparison) -> Iterator[str]:
         "means over 256 draws."
     )
     if comparison.questions < comparison.questions_stored:
-        yield f"{comparison.questions_stored:,} questions are answered; those without all their passes are left out."
-    if comparison.questions < FEW_QUESTIONS:
-        yield f"Fewer than {FEW_QUESTIONS} questions: differences this small say little."
+        yield (
+            f"{comparison.questions_stored:,} questions are answered. Left out are those without all their passes, "
+            f"those that the rule does not score, and, of more than {MOST_ANSWERS:,} answers, some at even distances."
+        )
+    if few := caution(comparison.questions):
+        yield few
     if comparison.lacking:
         names = ", ".join(NAMES[each].lower() for each in comparison.lacking)
-        yield f"Not shown, since the run has no probabilities of the options: {names}."
+        yield (
+            "Not shown, since the run has no probabilities of the options, or some questions have several right "
+            f"options: {names}."
+        )
 
 
 def _row(point: StrategyPoint) -> TableRow:

@@ -25,6 +25,8 @@ class Reading:
     """Lower limit of its 95% interval; None if there is none."""
     high: float | None
     n: int
+    questions: int
+    """Fewer than n if they were asked several times."""
     budget_tokens: int | None
     """Budget of the reading; None for a mean over sets with different budgets."""
 
@@ -75,12 +77,14 @@ def _best(cells: Sequence[CellSummary]) -> dict[str, Reading]:
     if "" in best:
         # Like the paper's average: the mean of the sets' maxima, not the maximum of the means.
         own = [reading for name, reading in best.items() if name]
-        best[""] = Reading(fmean(each.value for each in own), None, None, sum(each.n for each in own), None)
+        n, questions = sum(each.n for each in own), sum(each.questions for each in own)
+        best[""] = Reading(fmean(each.value for each in own), None, None, n, questions, None)
     return best
 
 
 def _reading_of(cell: CellSummary) -> Reading:
-    return Reading(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high, cell.n, cell.budget_tokens)
+    found = cell.accuracy
+    return Reading(found.value, found.low, found.high, cell.n, found.questions, cell.budget_tokens)
 
 
 MACRO_NAME = "Macro average"
@@ -142,7 +146,7 @@ def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_n
                 cell.question_set or MACRO_NAME,
                 str(cell.force_rounds),
                 f"{cell.budget_tokens:,}",
-                _count(cell.n),
+                _count(cell.n, cell.accuracy.questions),
                 _with_interval(cell),
                 _with_interval(other) if other else "–",
                 percent(cell.answered_share),
@@ -186,7 +190,7 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
         rows.append(
             _row(
                 f"{previous:,} → {budget:,}",
-                _count(compared.n),
+                _count(compared.n, compared.n),
                 points(compared.difference),
                 f"{points(compared.low)} to {points(compared.high)}",
                 f"{compared.gained:,}",
@@ -215,7 +219,7 @@ def tags_table(page: TagPage) -> Table:
 
 def _tag_row(each: TagSummary) -> TableRow:
     shares = (percent_with_interval(found.value, found.low, found.high) for found in each.accuracies)
-    return _row(each.tag or UNTAGGED_NAME, _count(each.questions), *shares)
+    return _row(each.tag or UNTAGGED_NAME, _count(each.questions, each.questions), *shares)
 
 
 def _key(cell: CellSummary) -> tuple[str, str, str, int, int]:
@@ -230,9 +234,9 @@ def _row(*cells: str | TableCell) -> TableRow:
     return TableRow(tuple(TableCell(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
-def _count(n: int) -> TableCell:
-    """A number of questions, marked where there are few."""
-    careful = caution(n)
+def _count(n: int, questions: int) -> TableCell:
+    """A number of verdicts, marked where they are of few questions."""
+    careful = caution(questions)
     return TableCell(f"{n:,}", careful, "few" if careful else "")
 
 
@@ -259,7 +263,7 @@ def _reading(reading: Reading | None) -> TableCell:
         share = f"{percent(reading.value)} (no interval)"
     else:
         share = percent_with_interval(reading.value, reading.low, reading.high)
-    careful = caution(reading.n)
+    careful = caution(reading.questions)
     return TableCell(f"{share}, n = {reading.n:,}", f"{careful} {at}".strip(), "few" if careful else "")
 
 

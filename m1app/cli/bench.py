@@ -231,7 +231,8 @@ async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None
         )
     if note := unscored_note(await services.benchmark_reading.count_unscored([run.id], "m1")):
         write(f"{note}\n")
-    if few := min((one.n for one, _ in pairs if caution(one.n)), default=0):
+    asked = [one.accuracy.questions for one, _ in pairs]
+    if few := min(filter(caution, asked), default=0):
         write(f"{caution(few)}\n")
     write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
 

@@ -126,12 +126,12 @@ def _summary(tally: Tally, rule: str) -> str:
     rest = f", {tally.without_target} without a target" if tally.without_target else ""
     rest += f", {tally.not_scored} not scored: several options are right" if tally.not_scored else ""
     said = f"{tally.correct} of {tally.judged} correct by rule {rule}{share}; {tally.unanswered} unanswered{rest}"
-    return "\n".join(filter(None, (said, caution(found.n)))) + "\n"
+    return "\n".join(filter(None, (said, caution(found.questions)))) + "\n"
 
 
 def _tag_lines(tally: Tally) -> Iterator[str]:
     for tag, found in tally.by_tag().items():
-        few = "  few questions" if caution(found.n) else ""
+        few = "  few questions" if caution(found.questions) else ""
         yield f"{tag[:40]:40} {accuracy_words(found)}{few}\n"
     if tally.uncounted_tags:
         yield "There are more tags; only the first ones were counted.\n"
@@ -156,7 +156,13 @@ def _json(scoring: _Scoring, layout: str, left_out: int) -> Mapping[str, Any]:
 
 
 def _proportion(found: Proportion) -> dict[str, Any]:
-    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n, "caution": caution(found.n)}
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": found.n,
+        "caution": caution(found.questions),
+    }
 
 
 def _basis(each: ScoredAnswer) -> str:

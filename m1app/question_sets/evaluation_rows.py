@@ -17,6 +17,7 @@ from m1app.question_sets.row_values import (
     unexpected,
     unpacked,
 )
+from m1app.targets import is_target
 
 
 def read_bigbench(row: Row) -> SetQuestion:
@@ -67,7 +68,7 @@ def _user_text(messages: list[object]) -> str:
 
 
 def options_within(text: str, column: str) -> tuple[str, dict[str, str], str | None]:
-    """Stem, options and stated letter of a question whose text holds its options; raises RowProblem without them."""
+    """Stem, options and stated letters of a question whose text holds its options; raises RowProblem without them."""
     try:
         paste = read_paste(text)
     except InvalidQuestion as exc:
@@ -77,4 +78,4 @@ def options_within(text: str, column: str) -> tuple[str, dict[str, str], str | N
             "column options: found nothing, expected options, or columns named A, B, ..., or options at the end of the "
             "question"
         )
-    return paste.stem, paste.options, paste.target if paste.target in paste.options else None
+    return paste.stem, paste.options, paste.target if is_target(paste.target, paste.options) else None

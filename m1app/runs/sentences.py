@@ -9,7 +9,8 @@ import re
 Span = tuple[int, int]
 """Start and end in code points."""
 
-_END = re.compile(r"[.!?…؟।]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」』）”]*|\s*\n\s*")
+# Runs of marks and of white space are entered at their beginning only: else a long one takes quadratic time.
+_END = re.compile(r"(?<![.!?…؟।])[.!?…؟।]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」』）”]*|(?<!\s)\s*\n\s*")
 _OPENERS = "\"'“‘«([*_#>-–—•·"
 _LIST_MARK = re.compile(r"\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{1,5})[.):]*")
 _NEVER_LAST = frozenset(
@@ -28,6 +29,12 @@ _LOWER_START = re.compile(r"[a-z]{1,2}[A-Z]")
 """Words such as pH and mRNA begin a sentence although their first letter is small."""
 
 
+_MARK_CHARACTERS = 80
+"""A list mark with what stands around it has no more."""
+_WORD_CHARACTERS = 24
+"""More than an abbreviation has. Looking back further would take quadratic time where no sentence ends."""
+
+
 def sentences(text: str) -> tuple[Span, ...]:
     """The sentences of a text in order, without the white space around them; lines end sentences too."""
     found: list[Span] = []
@@ -44,16 +51,18 @@ def _ends(text: str, start: int, mark: re.Match[str]) -> bool:
     """Whether the sentence that begins at `start` ends with this mark."""
     if not mark[0].strip():
         # A number alone on its line belongs to what follows, unless that is another paragraph.
-        return mark[0].count("\n") > 1 or not _is_list_mark(text[start : mark.start()])
+        return mark[0].count("\n") > 1 or not _is_list_mark(text, start, mark.start())
     if mark[0][0] != ".":
         return True
-    if _is_list_mark(text[start : mark.end()]):
+    if _is_list_mark(text, start, mark.end()):
         return False
-    return not _is_abbreviation(text[start : mark.start()], text[mark.end() : mark.end() + 24].lstrip(" \t"))
+    before = text[max(start, mark.start() - _WORD_CHARACTERS) : mark.start()]
+    return not _is_abbreviation(before, text[mark.end() : mark.end() + _WORD_CHARACTERS].lstrip(" \t"))
 
 
-def _is_list_mark(piece: str) -> bool:
-    return _LIST_MARK.fullmatch(piece.strip().strip(f"{_OPENERS})*_")) is not None
+def _is_list_mark(text: str, start: int, end: int) -> bool:
+    is_short = end - start <= _MARK_CHARACTERS
+    return is_short and _LIST_MARK.fullmatch(text[start:end].strip().strip(f"{_OPENERS})*_")) is not None
 
 
 def _is_abbreviation(before: str, after: str) -> bool:

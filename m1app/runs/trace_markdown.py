@@ -8,18 +8,20 @@ from collections.abc import Iterator, Sequence
 
 from m1app import __version__
 from m1app.runs.markdown_text import escaped, fenced, settings_table, table
-from m1app.wording import percent, state_label, verdict_of, verdict_with_letter
+from m1app.targets import has_several, letters_of
+from m1app.wording import FIRST_NAMED_NOTE, percent, state_label, verdict_of, verdict_with_letter
 from storage.questions.records import Question
-from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace
+from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 DISCLAIMER = "Research use only; not medical advice."
 FINISH_WORDS = {
     ThinkingFinishReason.NATURAL: "the model ended its thinking",
     ThinkingFinishReason.BUDGET: "the budget was used up",
+    ThinkingFinishReason.EARLY_EXIT: "a person had the model answer",
     ThinkingFinishReason.STOPPED: "a person stopped it",
     ThinkingFinishReason.FAILED: "an error ended it",
 }
-_ENDED = {"natural": ", natural stop", "budget": ", token limit"}
+_ENDED = {"natural": ", natural stop", "budget": ", token limit", "early_exit": ", closed by a person"}
 
 
 def trace_markdown(trace: Trace) -> str:
@@ -32,7 +34,7 @@ def trace_markdown(trace: Trace) -> str:
         *question_lines(trace.question),
         f"## Thinking ({trace.thinking_tokens:,} of {trace.thinking_budget_tokens:,} tokens)",
         *thinking_lines(trace.segments),
-        f"Thinking ended: {_finish_words(trace.thinking_finish_reason)}.",
+        f"Thinking ended: {_finish_words(trace)}.",
         "## Answer",
         *_answer_lines(trace),
         f"Verdict: {escaped(verdict_with_letter(trace.answer_letter, verdict, trace.question.target))}",
@@ -85,8 +87,10 @@ def _counted(segment: Segment) -> str:
     return f"{segment.token_count:,} {unit}{_ENDED.get(segment.finish_reason or '', '')}"
 
 
-def _finish_words(reason: ThinkingFinishReason | None) -> str:
-    return FINISH_WORDS[reason] if reason else "not yet"
+def _finish_words(trace: Trace) -> str:
+    if trace.thinking_finish_reason:
+        return FINISH_WORDS[trace.thinking_finish_reason]
+    return "not yet" if trace.state is TraceState.RUNNING else "not known"
 
 
 def _answer_lines(trace: Trace) -> Iterator[str]:
@@ -109,11 +113,15 @@ def _probability_lines(trace: Trace) -> list[str]:
     if not trace.option_probabilities:
         return []
     rows = probability_rows(list(trace.question.options), dict(trace.option_probabilities))
-    marks = {trace.answer_letter: "chosen", trace.question.target: "target"}
-    if trace.answer_letter == trace.question.target:
-        marks = {trace.answer_letter: "chosen, target"}
-    marked = [(*row, marks.get(row[0], "")) for row in rows]
-    return ["## Option probabilities at the end of thinking", table(["Option", "Probability", ""], marked)]
+    marked = [(*row, _marks(trace, row[0])) for row in rows]
+    note = [FIRST_NAMED_NOTE] if has_several(trace.question.target) else []
+    return ["## Option probabilities at the end of thinking", *note, table(["Option", "Probability", ""], marked)]
+
+
+def _marks(trace: Trace, option: str) -> str:
+    """Whether an option was chosen, and whether it is a right one."""
+    letters = {"chosen": trace.answer_letter, "target": trace.question.target}
+    return ", ".join(word for word, text in letters.items() if option in letters_of(text))
 
 
 def _settings(trace: Trace) -> dict[str, object]:
@@ -128,7 +136,7 @@ def _settings(trace: Trace) -> dict[str, object]:
         "temperature": trace.temperature,
         "top-p": trace.top_p,
         "seed": "none (greedy)" if trace.seed is None else trace.seed,
-        "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else "not yet",
+        "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else _finish_words(trace),
         "state": state_label(trace.state),
         "error": trace.error or None,
         "note": trace.note or None,

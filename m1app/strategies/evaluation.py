@@ -4,8 +4,9 @@ No request is made. Each strategy is evaluated over all ways to draw its passes 
 depend on the order or the weights of the passes: these use the same draws for every question. Costs count every token
 that a live run would generate, those of cancelled passes too.
 
-Sources: votes, arXiv 2203.11171; early exit by probability, DEER, arXiv 2504.15895; by agreement, Dynasor, arXiv
-2412.20993; races, arXiv 2505.18149. docs/strategies/ describes each, and where it differs from published code.
+Sources: votes, arXiv 2203.11171; those that end when clear, arXiv 2305.11860; early exit by probability, DEER, arXiv
+2504.15895; by agreement, Dynasor, arXiv 2412.20993; races, arXiv 2505.18149. docs/strategies/ describes each, and where
+it differs from published code.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -198,9 +199,9 @@ def _exit_when_sure(grid: PassGrid, threshold: float) -> Evaluated:
 
 def _exit_on_agreement(grid: PassGrid) -> Evaluated:
     assert grid.mass is not None
-    leader = grid.mass.argmax(axis=-1)
+    leader = np.where(grid.mass.max(axis=-1) > 0, grid.mass.argmax(axis=-1), BLANK)
     agrees = np.zeros(leader.shape, dtype=bool)
-    agrees[:, :, 1:] = (leader[:, :, 1:] == leader[:, :, :-1]) & (grid.mass.max(axis=-1)[:, :, 1:] > 0)
+    agrees[:, :, 1:] = (leader[:, :, 1:] == leader[:, :, :-1]) & (leader[:, :, 1:] != BLANK)
     return _early_exit(Strategy.EXIT_ON_AGREEMENT, grid, agrees, None)
 
 

@@ -51,7 +51,7 @@ class PassGrid:
     """Tokens generated in all, see `StoredAnswer`."""
     mass: NDArray[np.float32] | None
     """[questions, passes, budgets, answers]: probability of each answer, normalized over the options; numbered as in
-    `answers`, options that no pass chose last. None if it is not known for every answer."""
+    `answers`, options that no pass chose last; 0 for a blank without any. None if it is not known for every answer."""
 
     @property
     def questions(self) -> int:
@@ -103,7 +103,7 @@ def pass_grid(stored: Sequence[StoredAnswer], targets: Sequence[str]) -> PassGri
     thinking, tokens = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     places = {budget: i for i, budget in enumerate(budgets)}
     numbers = [_numbers(found[question], targets[question]) for question in whole]
-    mass = _empty_mass(shape, numbers) if all(_has_mass(each) for each in stored) else None
+    mass = _empty_mass(shape, numbers) if _have_mass(stored) else None
     for i, question in enumerate(whole):
         for each in found[question]:
             at = (i, each.pass_number, places[each.budget_tokens])
@@ -122,8 +122,10 @@ def _numbers(stored: Sequence[StoredAnswer], target: str) -> dict[str, int]:
     return {letter: number for number, letter in enumerate(dict.fromkeys([target, *letters]), start=RIGHT)}
 
 
-def _has_mass(each: StoredAnswer) -> bool:
-    return bool(each.option_probabilities)
+def _have_mass(stored: Sequence[StoredAnswer]) -> bool:
+    """Whether every answer has probabilities; where the engine gave none of an answer, it has no weight."""
+    has_mass = [bool(each.option_probabilities) for each in stored]
+    return any(has_mass) and all(has or each.letter is None for has, each in zip(has_mass, stored, strict=True))
 
 
 def _empty_mass(shape: tuple[int, ...], numbers: Sequence[Mapping[str, int]]) -> NDArray[np.float32]:

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from m1app.question.answers.scoring import score
 from m1app.question.prompt_text import match_option_text, narrow
+from m1app.runs.sentences import sentences
 from m1app.targets import has_several
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)*]*\s+|\n+")
 _WORD_START = re.compile(r"(?<!\w)\w")
 _TELLING_CHARACTERS = 3
 # A sentence that negates or weighs options may name a rejected one as well as the chosen one.
@@ -51,8 +51,8 @@ def verify(answer: str, options: Mapping[str, str], target: str | None) -> Verdi
 
 def concluded_letter(answer: str, options: Mapping[str, str]) -> str | None:
     """The only option that the last sentence names in words; None if it negates or weighs options."""
-    sentences = _sentences(answer)
-    named = _named_plainly(sentences[-1], options) if sentences else frozenset()
+    said = _sentences(answer)
+    named = _named_plainly(said[-1], options) if said else frozenset()
     return next(iter(named)) if len(named) == 1 else None
 
 
@@ -66,7 +66,7 @@ def only_named_letter(answer: str, options: Mapping[str, str]) -> str | None:
 
 
 def _sentences(text: str) -> list[str]:
-    return [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence]
+    return [text[start:end] for start, end in sentences(text)]
 
 
 def _named_plainly(sentence: str, options: Mapping[str, str]) -> frozenset[str]:

@@ -10,10 +10,12 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from storage.annotations.tables import AnnotationRow
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
 from storage.questions.tables import QuestionRow
 from storage.traces.records import ThinkingFinishReason
 from storage.traces.tables import CheckpointRow, EarlierReadingRow, TraceRow
+from storage.traces.turns import mark_turns
 
 FIRST_VERSION = 1
 """The version that did not record itself."""
@@ -36,6 +38,8 @@ class ReadAnswer:
     """An answer with what was read in it, and what is needed to read it again."""
 
     item_id: str
+    trace_id: str
+    """The pass."""
     checkpoint_id: str
     text: str
     thinking_finish_reason: ThinkingFinishReason
@@ -78,6 +82,7 @@ def _as_answer(
     )
     return ReadAnswer(
         item_id=item_id,
+        trace_id=row.trace_id,
         checkpoint_id=row.id,
         text=row.text,
         thinking_finish_reason=row.thinking_finish_reason,
@@ -89,7 +94,10 @@ def _as_answer(
 
 
 def replace_readings(session: Session, readings: Sequence[tuple[ReadAnswer, Reading]], now: datetime) -> None:
-    """Store what was read again in answers and results, and keep what had been read before."""
+    """Store what was read again in answers and results, and keep what had been read before.
+
+    The verdicts that annotations have copied change too, and so does where passes turned from right to wrong.
+    """
     if not readings:
         return
     session.execute(insert(EarlierReadingRow), [_earlier(answer, now) for answer, _ in readings])
@@ -112,6 +120,11 @@ def replace_readings(session: Session, readings: Sequence[tuple[ReadAnswer, Read
             "is_answered": new.letter is not None,
         }
         session.execute(results.values(verdict), execution_options={"synchronize_session": False})
+        if new.is_correct != answer.reading.is_correct:
+            marks = update(AnnotationRow).where(AnnotationRow.checkpoint_id == answer.checkpoint_id)
+            session.execute(marks.values(is_correct=new.is_correct))
+    for trace_id in {answer.trace_id for answer, _ in readings}:
+        mark_turns(session, trace_id)
 
 
 def _earlier(answer: ReadAnswer, now: datetime) -> dict[str, object]:

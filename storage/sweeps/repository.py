@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, CursorResult, Text, cast, select, update
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.errors import RecordNotFound, not_found
@@ -180,7 +180,7 @@ class SweepRepository:
             text: words to find in question, name and tags, the last one as a prefix; blank matches everything.
         """
         of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.id == SweepRow.id).exists()
-        query = select(SweepRow).join(SweepRow.question).options(joinedload(SweepRow.question)).where(~of_run)
+        query = select(SweepRow).join(SweepRow.question).options(contains_eager(SweepRow.question)).where(~of_run)
         if text.strip():
             query = query.where(sweep_matches(self._session, text))
         if is_running is not None:

@@ -196,7 +196,7 @@ def target_of(value: object, options: Mapping[str, str], name: str, first: int |
     if value is None or value == "" or not options:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return joined_letters(filter(None, (target_of(each, options, name, first) for each in value)))
+        return joined_letters(filter(None, (target_of(each, options, name, first) for each in value))) or None
     if isinstance(value, str) and (letter := _as_letter(value, options) or _as_text(value, options)):
         return letter
     if isinstance(value, str) and (letters := read_letters(value, options)):

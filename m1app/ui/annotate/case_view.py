@@ -61,7 +61,6 @@ def case_value(case: Case) -> dict[str, Any]:
     """The immutable part of a case: question, texts, answer."""
     question = case.question
     verdict = verdict_of(case.letter, case.is_correct, bool(question.options))
-    rounds = counted(case.force_rounds, "force round")
     return {
         "id": case.id,
         "stem": question.stem,
@@ -70,7 +69,7 @@ def case_value(case: Case) -> dict[str, Any]:
         ],
         "verdict": verdict,
         "verdict_label": verdict_label(case.letter, case.is_correct, question.target, bool(question.options)),
-        "facts": f"{case.model}, budget {case.thinking_budget_tokens:,} tokens, {rounds}",
+        "facts": f"{case.model}, {_settings(case)}",
         "source": f"/compare/?sweep={case.sweep_id}" if case.sweep_id else f"/?trace={case.trace_id}",
         "texts": {
             "thinking": _text(case.thinking_text, [list(wait) for wait in case.waits]),
@@ -158,6 +157,12 @@ def text_hash(text: str) -> str:
 
 def _text(text: str, waits: list[list[int]]) -> dict[str, Any]:
     return {"text": text, "waits": waits, "sentences": sentences(text), "sha256": text_hash(text)}
+
+
+def _settings(case: Case) -> str:
+    if not case.thinking_budget_tokens:
+        return "imported"  # Only this app's own runs have a budget.
+    return f"budget {case.thinking_budget_tokens:,} tokens, {counted(case.force_rounds, 'force round')}"
 
 
 def _tags(case: Case, letter: str) -> str:

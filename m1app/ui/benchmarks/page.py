@@ -178,7 +178,7 @@ class BenchmarksPage:
             "offset": offset,
             "total": page.total,
             "reachable": min(page.total, MOST_TAGS),
-            "note": TAGS_NOTE,
+            "note": f"{TAGS_NOTE} {await self._unscored([str(values['run'])], values)}".strip(),
         }
 
     async def _questions(self, values: Values) -> Reply:

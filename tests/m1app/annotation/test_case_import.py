@@ -114,6 +114,17 @@ async def test_a_foreign_project_brings_its_texts_and_spans(
     assert len((await service.open(case.id, "Eve")).others) == 1
 
 
+async def test_several_right_options_are_a_target_of_imported_cases_too(
+    exchange: AnnotationExchange, service: AnnotationService
+) -> None:
+    both = {"target": "A, B", "answer": "The answers are A and B."}
+    await imported(exchange, CasesFormat.TRACES, [TRACE | both])
+    given = {"target": "AB", "response": both["answer"], "options": TRACE["options"]}
+    await imported(exchange, CasesFormat.LABEL_STUDIO, [task(region(), **given)])
+    cases = [case for case, _ in await stored(service)]
+    assert [(case.question.target, case.letter, case.is_correct) for case in cases] == [("A, B", "A, B", True)] * 2
+
+
 async def test_unknown_labels_are_reported_and_their_spans_come_with_a_later_import(
     exchange: AnnotationExchange, service: AnnotationService
 ) -> None:

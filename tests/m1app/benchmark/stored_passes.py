@@ -1,6 +1,7 @@
 """A run whose questions are asked several times, stored with the answers that a test dictates."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storage.benchmarks.records import BenchmarkItem, BenchmarkResult, BenchmarkRun, ItemState, RunState
@@ -13,29 +14,36 @@ from tests.m1app.benchmark.benchmark_samples import a_run, end_run, questions_of
 from tests.storage.samples import a_checkpoint, a_sweep, a_trace
 
 Answer = tuple[str | None, int, Mapping[str, float] | None]
-"""Letter, thinking tokens, probabilities of the options; the target is A."""
+"""Letter, thinking tokens, probabilities of the options."""
 ANSWER_TOKENS = 10
 
 
 def store_passes(
-    database: Database, passes: Sequence[Sequence[Sequence[Answer]]], *, done: int | None = None, **run: Any
+    database: Database,
+    passes: Sequence[Sequence[Sequence[Answer]]],
+    *,
+    target: str = "A",
+    done: int | None = None,
+    **run: Any,
 ) -> BenchmarkRun:
     """Store a run of one set.
 
     Args:
         database: migrated.
         passes: [questions][passes][budgets] answers.
+        target: of every question.
         done: finished questions; None means all.
         run: fields of the run.
     """
     wanted = {"question_sets": ("MedQA",), "force_rounds": (0,), "passes": len(passes[0]), "temperature": 0.6}
     new = a_run(**(wanted | run))
+    asked = [replace(each, target=target) for each in questions_of("MedQA", len(passes))]
     with database.session() as session:
-        questions = [QuestionRepository(session).upsert(each) for each in questions_of("MedQA", len(passes))]
+        questions = [QuestionRepository(session).upsert(each) for each in asked]
         runs = BenchmarkRepository(session)
         planned = runs.add(new, [PlannedItem(0, 0, question.id) for question in questions])
         for item, answers in list(zip(runs.waiting(planned.id, limit=len(passes)), passes, strict=True))[:done]:
-            results = _results(session, planned, item, answers)
+            results = _results(session, planned, item, answers, target)
             runs.finish(item.id, ItemState.DONE, results, tokens_generated=100, tokens_if_separate=100, attempts=1)
     end_run(database, planned.id, RunState.COMPLETED if done is None else RunState.RUNNING)
     with database.session(is_read_only=True) as session:
@@ -43,7 +51,7 @@ def store_passes(
 
 
 def _results(
-    session: Session, run: BenchmarkRun, item: BenchmarkItem, passes: Sequence[Sequence[Answer]]
+    session: Session, run: BenchmarkRun, item: BenchmarkItem, passes: Sequence[Sequence[Answer]], target: str
 ) -> list[BenchmarkResult]:
     sweep = SweepRepository(session).add(a_sweep(item.question_id, budgets=run.budgets, models=run.models), item.id)
     found = []
@@ -61,7 +69,7 @@ def _results(
                     budget_tokens=budget,
                     force_rounds=0,
                     letter=letter,
-                    is_correct=letter == "A",
+                    is_correct=letter == target,
                     m1_letter=letter or "A",  # The published scorer guesses.
                     m1_is_correct=letter in ("A", None),
                     thinking_tokens=thinking,

@@ -124,6 +124,12 @@ async def test_several_right_answers_are_a_target_and_failed_samples_are_unanswe
     assert (tally.n, tally.without_target, tally.judged, tally.correct, tally.unanswered) == (2, 0, 2, 0, 1)
 
 
+async def test_an_empty_list_of_right_answers_is_no_target(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_bytes(inspect_document(INSPECT | {"target": []}))
+    _, _, (answer,) = await answers_of(tmp_path / "log.json")
+    assert answer.target is None
+
+
 TABLE = {"output": "The answer is B.", "options": OPTIONS, "answer_idx": "B", "subject": "Endocrinology"}
 
 

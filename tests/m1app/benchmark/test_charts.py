@@ -14,6 +14,7 @@ from m1app.benchmark.charts.panels import Panel, panels
 from m1app.benchmark.descriptions import caution, comparison_words
 from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison, Proportion
 from m1app.benchmark.queries import CellSummary, TagPage, TagSummary, Transitions
+from m1app.benchmark.statistics import clustered_accuracy
 from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows, tags_table
 
 HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
@@ -246,3 +247,11 @@ def test_numbers_of_few_questions_carry_a_caution_wherever_they_stand() -> None:
     assert [cell.text for cell in row.cells] == ["(no tag)", "12", "50.0% (25.0% to 75.0%)"]
     assert (row.cells[1].mark, row.cells[1].title) == ("few", said)
     assert not caution(FEW_QUESTIONS) and not caution(0)
+
+
+def test_few_questions_are_few_however_often_each_was_asked() -> None:
+    of_ten = clustered_accuracy([True, False] * 40, [f"q{number // 8}" for number in range(80)])
+    cell = (a_cell(n=80, accuracy=of_ten),)
+    assert (of_ten.n, of_ten.questions) == (80, 10)
+    assert points_table(cell, (), {"r1": "Base"}).rows[0].cells[4].title == caution(10)
+    assert accuracy_table(cell, 128, {"r1": "Base"}, with_paper=False).rows[0].cells[3].mark == "few"

@@ -10,9 +10,10 @@ from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.rescoring import Rescoring
 from m1app.bootstrap import Services
 from m1app.question.answers.scoring import STRICT_VERSION
+from storage.annotations.records import AnnotationContent, Part
 from storage.benchmarks.records import BenchmarkRun
 from storage.errors import RecordNotFound
-from tests.m1app.benchmark.test_service import STEMS, keep_set, run_to_end, services_at
+from tests.m1app.benchmark.test_service import STEMS, WRONG, keep_set, run_to_end, services_at
 from tests.m1app.cli.command_line import run as run_command
 from tests.m1app.runs.test_sweeps import RIGHT, answering
 from tests.models.engine.scripted_server import Script, serving
@@ -87,6 +88,31 @@ async def test_answers_are_read_again_and_what_was_read_before_is_kept(tmp_path:
             assert (entry.details["from_version"], entry.details["now_right"]) == (1, n)
             again = await services.benchmarks.rescore(run.id)
             assert (again.answers, again.from_version) == (0, STRICT_VERSION)
+
+
+async def test_where_passes_turn_from_right_to_wrong_follows_what_is_read_again(tmp_path: Path) -> None:
+    turned = "select is_after_right, is_flip from checkpoint order by trace_id, cut_tokens"
+    with serving(Script(answering(lambda tokens: RIGHT if tokens < 32 else WRONG))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            run = await finished(services)
+            pretend_version_1_read_it(services, "A")
+            with services.database.session() as session:
+                session.execute(text("update checkpoint set is_after_right = 0, is_flip = 0"))
+            await services.benchmarks.rescore(run.id)
+            assert all_of(services, turned) == [(0, 0), (1, 1)] * 3
+
+
+async def test_marks_are_counted_by_the_verdict_that_is_read_again(tmp_path: Path) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            run = await finished(services)
+            pretend_version_1_read_it(services, "A")
+            case_id = str(all_of(services, "select min(id) from checkpoint")[0][0])
+            said = AnnotationContent(part=Part.WHOLE, labels=("bias",), severity="mild")
+            await services.annotations.save(case_id, "Ada", said)
+            assert all_of(services, "select is_correct from annotation") == [(0,)]
+            await services.benchmarks.rescore(run.id)
+            assert all_of(services, "select is_correct from annotation") == [(1,)]
 
 
 async def test_a_run_that_is_read_again_is_neither_running_nor_unknown(tmp_path: Path) -> None:

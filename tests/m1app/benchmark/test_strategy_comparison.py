@@ -87,6 +87,15 @@ async def test_without_probabilities_the_strategies_that_need_them_are_named(dat
     assert "vote by probability" in " ".join(strategy_notes(found))
 
 
+async def test_sets_of_letters_are_voted_on_but_probabilities_of_single_letters_say_nothing_of_them(database, reading):
+    several = [[("A, C", 60, SURE_A), ("A, C", 60, SURE_A)]] * 3 + [[("A", 60, SURE_A), ("A", 60, SURE_A)]]
+    run = store_passes(database, [several], target="A, C", budgets=(100, 200))
+    found = await reading.compare(choice(run))
+    assert point(found, Strategy.VOTE, passes=4).accuracy.value == 1
+    assert set(found.lacking) == NEED_PROBABILITIES
+    assert "several right options" in " ".join(strategy_notes(found))
+
+
 async def test_a_run_of_single_passes_says_what_to_do(database, reading):
     run = store_run(database, a_run(question_sets=("MedQA",)), {"MedQA": questions_of("MedQA", 3)})
     with pytest.raises(NoStrategies, match="4 or more passes and a temperature above 0"):

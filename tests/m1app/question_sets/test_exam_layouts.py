@@ -126,7 +126,12 @@ def test_an_answer_whose_letter_and_text_differ_is_refused() -> None:
 
 def test_options_within_the_question_are_found() -> None:
     text = "Which metal is liquid?\nA. Iron\nB. Mercury\nC. Zinc"
-    for row, target in (({"question": text, "answer": "B"}, "B"), ({"question": f"{text}\nAnswer: C"}, "C")):
+    several = {"question": f"{text}\nAnswers: A and C"}
+    for row, target in (
+        ({"question": text, "answer": "B"}, "B"),
+        ({"question": f"{text}\nAnswer: C"}, "C"),
+        (several, "A, C"),
+    ):
         (found,) = sets_of(as_jsonl([row]), "a.jsonl")
         assert found.questions[0].stem == "Which metal is liquid?"
         assert (found.questions[0].options["B"], found.questions[0].target) == ("Mercury", target)

@@ -48,6 +48,13 @@ def test_a_text_without_a_sentence_is_at_most_one(text: str) -> None:
     assert [text[start:end] for start, end in sentences(text)] == ([text] if text.strip() else [])
 
 
+@pytest.mark.parametrize("part", ["e.g. x", "1. ", " ", ".", "(1) \n", ". ", '."', "\t \n"])
+def test_a_text_without_end_is_read_once_not_once_for_each_mark(part: str) -> None:
+    """Read by the square of its length, each of these would take minutes, which the test's time limit ends."""
+    text = "a" + part * (300_000 // len(part)) + "z"
+    assert len(sentences(text)) <= len(text)
+
+
 @given(st.text(alphabet="aB2. !?\n\r()*e.g.。", max_size=60))
 def test_sentences_cover_everything_but_white_space_in_order(text: str) -> None:
     at = 0

@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from m1app import __version__
 from m1app.runs.sweep_markdown import sweep_markdown
 from m1app.runs.trace_export import trace_json
-from m1app.runs.trace_markdown import trace_markdown
-from storage.traces.records import SegmentKind, TraceState
+from m1app.runs.trace_markdown import FINISH_WORDS, trace_markdown
+from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 from tests.m1app.runs.sweep_samples import PASS, SNAPSHOT, SWEEP, a_checkpoint
 from tests.m1app.runs.trace_samples import COMPLETED, HOSTILE, RUNNING, a_question, a_trace, segment
 
@@ -166,6 +166,20 @@ def test_markdown_has_the_probabilities_of_the_options_as_a_table() -> None:
     wrong = rows_of(trace_markdown(a_trace(answer_letter="B", is_correct=False)))
     assert [row[2] for row in wrong[1:3]] == ["target", "chosen"]
     assert "Option" not in headings(trace_markdown(a_trace(option_probabilities=None)))
+    both = trace_markdown(a_trace(question=a_question(target="A, B"), answer_letter="A", is_correct=False))
+    assert [row[2] for row in rows_of(both)[1:3]] == ["chosen, target", "target"]
+    assert "to be named first" in _text_outside_fences(both)
+
+
+@pytest.mark.parametrize("reason", ThinkingFinishReason)
+def test_markdown_has_words_for_every_way_that_thinking_ends(reason: ThinkingFinishReason) -> None:
+    ended = tuple(replace(each, finish_reason=reason.value) for each in COMPLETED.segments)
+    markdown = trace_markdown(a_trace(thinking_finish_reason=reason, segments=ended))
+    assert f"Thinking ended: {FINISH_WORDS[reason]}." in _text_outside_fences(markdown)
+    if reason is ThinkingFinishReason.EARLY_EXIT:
+        assert any(heading.endswith(", closed by a person)") for heading in headings(markdown))
+    at = replace(PASS, checkpoints=(replace(PASS.checkpoints[0], thinking_finish_reason=reason),))
+    assert FINISH_WORDS[reason] in sweep_markdown(replace(SNAPSHOT, passes=(at,)))
 
 
 def test_a_name_and_tags_are_exported_and_act_as_nothing() -> None:
@@ -211,6 +225,7 @@ def test_what_an_engine_says_of_itself_does_not_act_as_markdown_either(field: st
         ({"is_correct": False, "answer_letter": "B"}, "Verdict: B, wrong"),
         ({"is_correct": None, "answer_letter": None}, "Verdict: no option chosen"),
         ({"question": a_question(options={}, target=None)}, "Target: none"),
+        ({"thinking_finish_reason": None}, "Thinking ended: not known."),
         ({"profile_is_guess": True}, "plain-chatml (a guess)"),
         ({"state": TraceState.FAILED, "error": "The engine is gone."}, "The engine is gone."),
     ],

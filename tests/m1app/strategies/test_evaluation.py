@@ -7,7 +7,7 @@ import pytest
 from m1app.strategies.evaluation import Strategy, at_equal_tokens, evaluate
 from m1app.strategies.pass_grid import StoredAnswer, pass_grid
 
-BUDGETS = (100, 200)
+BUDGETS = (100, 200, 400)
 
 
 def grid_of(*questions, target="A"):
@@ -132,6 +132,17 @@ def test_without_probabilities_only_strategies_that_need_none_are_evaluated():
         Strategy.ADAPTIVE_VOTE,
         Strategy.CEILING,
     }
+
+
+def test_an_answer_that_never_came_has_no_weight_and_hides_no_strategy():
+    came = [("B", 100, sure("B", 0.6)), ("A", 200, sure("A", 0.9))]
+    grid = grid_of([came, [(None, 0, None), (None, 0, None)]])
+    assert one(grid, Strategy.WEIGHTED_VOTE, budget=1, passes=2).accuracy == pytest.approx([1])
+    assert one(grid, Strategy.MOST_CONFIDENT, budget=1, passes=2).accuracy == pytest.approx([1])
+    # Where nothing is known, nothing leads, and so nothing agrees with the leader after it.
+    late = [(None, 50, None), ("A", 200, sure("A", 0.9)), ("A", 400, sure("A", 0.9))]
+    assert one(grid_of([late]), Strategy.EXIT_ON_AGREEMENT).tokens == pytest.approx([400 + 10 + 3])
+    assert not found(grid_of([[("A", 100, None), ("A", 200, sure("A", 0.9))]]), Strategy.WEIGHTED_VOTE)
 
 
 def test_one_pass_of_every_strategy_is_the_chain():

@@ -49,3 +49,9 @@ def test_without_options_or_target_nothing_can_be_checked(options: dict[str, str
 )
 def test_several_right_options_have_to_be_named_all(answer: str, verdict: Verdict) -> None:
     assert verify(answer, OPTIONS, "A, C") is verdict
+
+
+def test_the_full_stop_of_a_species_ends_no_sentence() -> None:
+    options = {"A": "E. coli", "B": "S. aureus"}
+    assert verify("The cultures grew overnight. This is caused by E. coli.", options, "A") is Verdict.AGREES
+    assert verify("The cultures grew overnight. This is caused by E. coli.", options, "B") is Verdict.CONTRADICTS

@@ -118,6 +118,8 @@ def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_poin
     ]
     assert (value["verdict"], value["verdict_label"]) == ("wrong", "✗ Wrong: B, target A")
     assert value["facts"] == "m1-7b, budget 1,024 tokens, 1 force round"
+    imported = replace(CASE, thinking_budget_tokens=0, force_rounds=0)
+    assert case_value(imported)["facts"] == "m1-7b, imported"
     assert value["source"] == f"/?trace={CASE.trace_id}"
 
 
