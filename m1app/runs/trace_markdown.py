@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from m1app import __version__
 from m1app.runs.markdown_text import escaped, fenced, settings_table, table
-from m1app.wording import percent, state_label, verdict_of, verdict_with_letter
+from m1app.targets import has_several, letters_of
+from m1app.wording import FIRST_NAMED_NOTE, percent, state_label, verdict_of, verdict_with_letter
 from storage.questions.records import Question
 from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace
 
@@ -16,10 +17,11 @@ DISCLAIMER = "Research use only; not medical advice."
 FINISH_WORDS = {
     ThinkingFinishReason.NATURAL: "the model ended its thinking",
     ThinkingFinishReason.BUDGET: "the budget was used up",
+    ThinkingFinishReason.EARLY_EXIT: "a person had the model answer",
     ThinkingFinishReason.STOPPED: "a person stopped it",
     ThinkingFinishReason.FAILED: "an error ended it",
 }
-_ENDED = {"natural": ", natural stop", "budget": ", token limit"}
+_ENDED = {"natural": ", natural stop", "budget": ", token limit", "early_exit": ", closed by a person"}
 
 
 def trace_markdown(trace: Trace) -> str:
@@ -109,11 +111,14 @@ def _probability_lines(trace: Trace) -> list[str]:
     if not trace.option_probabilities:
         return []
     rows = probability_rows(list(trace.question.options), dict(trace.option_probabilities))
-    marks = {trace.answer_letter: "chosen", trace.question.target: "target"}
-    if trace.answer_letter == trace.question.target:
-        marks = {trace.answer_letter: "chosen, target"}
-    marked = [(*row, marks.get(row[0], "")) for row in rows]
-    return ["## Option probabilities at the end of thinking", table(["Option", "Probability", ""], marked)]
+    marked = [(*row, _option_marks(trace, row[0])) for row in rows]
+    several = [FIRST_NAMED_NOTE] if has_several(trace.question.target) else []
+    return ["## Option probabilities at the end of thinking", table(["Option", "Probability", ""], marked), *several]
+
+
+def _option_marks(trace: Trace, letter: str) -> str:
+    marks = {"chosen": trace.answer_letter, "target": trace.question.target}
+    return ", ".join(mark for mark, letters in marks.items() if letter in letters_of(letters))
 
 
 def _settings(trace: Trace) -> dict[str, object]:
