@@ -196,7 +196,7 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
             )
         )
         previous = budget
-    heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", "McNemar, exact", "after Holm")
+    heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", "p (exact McNemar)", "p, after Holm")
     return Table(heads, 1, tuple(rows))
 
 
