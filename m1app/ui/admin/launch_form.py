@@ -81,7 +81,7 @@ class LaunchForm:
             )
             self.limit = gr.Textbox(
                 label="Limit per set",
-                info="Questions at random.",
+                info="The first ones.",
                 placeholder="all",
                 max_lines=1,
                 min_width=90,
