@@ -110,7 +110,7 @@ def beginning(stem: str) -> str:
     return stem if len(stem) <= STEM_CHARACTERS else f"{stem[:STEM_CHARACTERS].rstrip()}…"
 
 
-_COLUMNS = (
+_COLUMNS: tuple[Any, ...] = (
     TraceRow.id,
     TraceRow.created_at,
     TraceRow.question_id,

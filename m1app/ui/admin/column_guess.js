@@ -2,7 +2,8 @@
 
 /** @typedef {{ question: string, options: string[], answer: string, answer_base: string, tags: string[] }} Mapping */
 
-const QUESTION = /^(question|question[ _-]?text|stem|prompt|input|query|item|frage|pregunta|domanda|pytanie|pergunta|vraag)$/i;
+const QUESTION =
+  /^(question|question[ _-]?text|stem|prompt|input|query|item|frage|pregunta|domanda|pytanie|pergunta|vraag)$/i;
 const ANSWER =
   /^(answer|answers?[ _-]?(key|idx|index|letter)|correct|correct[ _-]?(answer|option)|label|target|key|gold|solution|lösung|loesung|antwort|respuesta|réponse|risposta|resposta|antwoord)$/i;
 const OPTION = /^(?:(?:opt|option|choice|answer|ans|op|ending)?[ _.-]?(?:[a-j]|[0-9])|[a-z][0-9])$/i;

@@ -36,7 +36,13 @@ test("names of columns in other European languages are known", () => {
     ["Fach", "Chirurgie"],
   ]);
   const guess = guessMapping(columns);
-  assert.deepEqual(guess, { question: "Pregunta", options: ["w1", "w2"], answer: "Lösung", answer_base: "1", tags: ["Fach"] });
+  assert.deepEqual(guess, {
+    question: "Pregunta",
+    options: ["w1", "w2"],
+    answer: "Lösung",
+    answer_base: "1",
+    tags: ["Fach"],
+  });
 });
 
 test("one column may hold all options, and what is unknown is left open", () => {
