@@ -173,8 +173,9 @@ def percent_with_interval(share: float, low: float, high: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference between two shares in percentage points, always with its sign."""
-    return f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+    """A difference between two shares in percentage points, with its sign unless it is 0 to one decimal."""
+    shown = f"{difference * 100:+.1f}"
+    return "0.0" if shown in ("+0.0", "-0.0") else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def p_value(p: float) -> str:

@@ -44,7 +44,7 @@ class CellSummary:
     budget_tokens: int
     force_rounds: int
     n: int
-    """Number of results; for the mean over sets, of all sets together."""
+    """Number of questions, however often each was asked; for the mean over sets, of all sets together."""
     accuracy: Proportion
     """Unanswered and failed questions count as wrong."""
     answered_share: float
@@ -359,17 +359,23 @@ def _summaries(run: BenchmarkRun, counts: Iterable[CellCount], right: _RightByIt
         clusters = [str(number) for number, (_, passes) in enumerate(items) for _ in range(passes)]
         return clustered_accuracy(verdicts, clusters)
 
-    return [_summary(each, share(each)) for each in counts]
+    return [_summary(each, _questions(run, each, right), share(each)) for each in counts]
 
 
-def _summary(each: CellCount, share: Proportion) -> CellSummary:
+def _questions(run: BenchmarkRun, each: CellCount, right: _RightByItem) -> int:
+    if run.passes == 1:
+        return each.n
+    return len(right[each.model, each.question_set, (each.budget_tokens, each.force_rounds)])
+
+
+def _summary(each: CellCount, questions: int, share: Proportion) -> CellSummary:
     return CellSummary(
         run_id=each.run_id,
         model=each.model,
         question_set=each.question_set,
         budget_tokens=each.budget_tokens,
         force_rounds=each.force_rounds,
-        n=each.n,
+        n=questions,
         accuracy=share,
         answered_share=each.answered / each.n,
         mean_thinking_tokens=each.thinking_tokens / each.n,
@@ -401,7 +407,7 @@ def _macro(run: BenchmarkRun, counts: Sequence[CellCount], right: _RightByItem) 
                 question_set=MACRO,
                 budget_tokens=budget,
                 force_rounds=rounds,
-                n=sum(each.n for each in of_cell),
+                n=sum(_questions(run, each, right) for each in of_cell),
                 accuracy=share(model, (budget, rounds), of_cell),
                 answered_share=_mean(each.answered / each.n for each in of_cell),
                 mean_thinking_tokens=_mean(each.thinking_tokens / each.n for each in of_cell),

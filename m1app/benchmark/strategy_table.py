@@ -26,7 +26,7 @@ _HEADS = (
     "Accuracy (95% interval)",
     "Against a vote of equal cost, points",
     "95% interval",
-    "after Holm",
+    "p, after Holm",
 )
 
 

@@ -200,7 +200,8 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
             )
         )
         previous = budget
-    heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", "McNemar, exact", "after Holm")
+    tests = ("p (exact McNemar)", "p, after Holm")
+    heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", *tests)
     return Table(heads, 1, tuple(rows))
 
 

@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
     below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
     _add_build(below.add_parser("build", help="curate samples and save them as a new version"))
     listed = below.add_parser("list", help="list all versions of all data sets")
-    add_json(listed, "print one JSON list")
+    add_json(listed, "one JSON list")
     listed.set_defaults(command=_list)
     show = below.add_parser("show", help="print the card, or samples as they are trained on")
     show.add_argument("data_set", metavar="NAME[:vN]")

@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
     listed.add_argument("--state", type=JobState, action="append", default=[], choices=list(JobState))
     listed.add_argument("--text", default="", help="part of the name, or the start of the id")
     listed.add_argument("--limit", type=int, default=25, metavar="N")
-    add_json(listed, "print one JSON array")
+    add_json(listed, "one JSON array")
     listed.set_defaults(run=_running(_list))
     told: tuple[tuple[str, _Use, str], ...] = (
         ("stop", _stop, "stop a job; a running one saves its results first"),

@@ -49,7 +49,7 @@ def add_command(commands: Any) -> None:
         metavar="OUT",
         help=f"write every answer with its options, tags, letter and verdict ({', '.join(OUTPUT_ENDINGS)})",
     )
-    add_json(command, "print one JSON object with every verdict")
+    add_json(command, "one JSON object with every verdict")
     command.set_defaults(run=_score)
 
 

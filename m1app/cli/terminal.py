@@ -77,7 +77,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask it although it may identify a person; noted in the audit log, without text",
     )
-    add_json(parser, "print one JSON object instead of text")
+    add_json(parser, "one JSON object instead of text")
 
 
 def read_question(name: str) -> QuestionText:

@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
     _named(below, "disable", "log an account out and keep it from logging in", _disable)
     _named(below, "enable", "let a disabled account log in again", _enable)
     listed = below.add_parser("list", help="list the accounts")
-    add_json(listed, "print one JSON array")
+    add_json(listed, "one JSON array")
     listed.set_defaults(run=_running(_list))
 
 

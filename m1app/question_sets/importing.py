@@ -296,7 +296,9 @@ def _report(found: _Found, layout: Layout) -> str:
     lines = [f"{problem}." for problem in found.problems]
     if found.problem_count > _SHOWN_PROBLEMS:
         lines.append(f"... and {found.problem_count - _SHOWN_PROBLEMS:,} more.")
-    lines.append(f"Nothing was imported (layout {layout.id}). Correct these rows, skip them, or choose another layout.")
+    lines.append(
+        f"Nothing was imported (layout {layout.id}). Correct these rows, leave them out, or choose another layout."
+    )
     return "\n".join(lines)
 
 

@@ -47,10 +47,10 @@ class SentenceBasis(StrEnum):
     STATED = "stated"
     """It states the new answer."""
     PROBABILITY = "probability"
-    """Nothing states it; between two checkpoints around the sentence, the option's probability moved most."""
+    """No sentence states it; between two checkpoints around the sentence, the option's probability moved most."""
     LAST = "last"
-    """Nothing states it, and no probability moved its way: the last sentence before the answer changed, or, of several
-    right options, the last one that names an option that was added."""
+    """No sentence states it, and no probability moved its way: the last sentence before the answer changed, or, of
+    several right options, the last one that names an option that was added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +126,16 @@ class _Thinking:
             # A probability says which option is named first, not which are chosen.
             added = sorted(set(letters_of(after.letter)) - set(letters_of(before.letter)))
             if spans := [span for letter in added if (span := self._naming(between, letter))]:
-                words = f"Nothing states it; the last sentence that names {' or '.join(added)}."
+                words = f"No sentence states it. This is the last one that names {' or '.join(added)}."
                 return _Place(max(spans), SentenceBasis.LAST, words)
         elif moved := _largest_move(points):
             within = self._between(moved.before.cut_characters, moved.after.cut_characters)
             span = self._naming(within, moved.letter) or _stretch(within) or _cut_span(moved.after)
             return _Place(span, SentenceBasis.PROBABILITY, moved.words)
         span = between[-1] if between else _cut_span(after)
-        return _Place(span, SentenceBasis.LAST, "Nothing states it; the last sentence before the answer changed.")
+        return _Place(
+            span, SentenceBasis.LAST, "No sentence states it. This is the last one before the answer changed."
+        )
 
     def _between(self, start: int, end: int) -> list[Span]:
         """Sentences that have text between two cuts; the last one only as far as the cut."""
@@ -176,7 +178,7 @@ class _Move:
     def words(self) -> str:
         low, high = (percent(_probability(each, self.letter) or 0.0) for each in (self.before, self.after))
         cuts = f"between {self.before.cut_tokens:,} and {self.after.cut_tokens:,} tokens"
-        return f"Nothing states it; here P({self.letter}) moved most: {low} to {high} {cuts}."
+        return f"No sentence states it. Here the probability of {self.letter} moved most: from {low} to {high} {cuts}."
 
 
 def _largest_move(points: Sequence[Checkpoint]) -> _Move | None:

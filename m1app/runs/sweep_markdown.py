@@ -68,9 +68,9 @@ def _grid(snapshot: SweepSnapshot, run: PassSnapshot) -> str:
 
 def _answer_lines(snapshot: SweepSnapshot, kept: Checkpoint) -> Iterator[str]:
     question = snapshot.sweep.question
-    cells = ", ".join(f"{budget:,} tokens with {counted(rounds, 'round')}" for budget, rounds in kept.cells)
+    cells = "; with ".join(f"{budget:,} tokens and {counted(rounds, 'round')}" for budget, rounds in kept.cells)
     yield f"### Answer after {kept.cut_tokens:,} thinking tokens ({FINISH_WORDS[kept.thinking_finish_reason]})"
-    yield f"The answer of: {cells}."
+    yield f"This is the answer with {cells}."
     if kept.error:
         yield f"Error: {escaped(kept.error)}"
     yield fenced(kept.text)
@@ -92,7 +92,7 @@ def _settings(snapshot: SweepSnapshot) -> dict[str, object]:
     sweep = snapshot.sweep
     return {
         "models": ", ".join(sweep.models),
-        "profile": sweep.profile or "the one of each model",
+        "profile": sweep.profile or "each model's own",
         "thinking budgets": ", ".join(f"{budget:,}" for budget in sweep.budgets) + " tokens",
         "force rounds": ", ".join(map(str, sweep.force_rounds)),
         "passes per model": sweep.passes,

@@ -113,15 +113,14 @@ def _probability_lines(trace: Trace) -> list[str]:
     if not trace.option_probabilities:
         return []
     rows = probability_rows(list(trace.question.options), dict(trace.option_probabilities))
-    marked = [(*row, _marks(trace, row[0])) for row in rows]
-    note = [FIRST_NAMED_NOTE] if has_several(trace.question.target) else []
-    return ["## Option probabilities at the end of thinking", *note, table(["Option", "Probability", ""], marked)]
+    marked = [(*row, _option_marks(trace, row[0])) for row in rows]
+    several = [FIRST_NAMED_NOTE] if has_several(trace.question.target) else []
+    return ["## Option probabilities at the end of thinking", table(["Option", "Probability", ""], marked), *several]
 
 
-def _marks(trace: Trace, option: str) -> str:
-    """Whether an option was chosen, and whether it is a right one."""
-    letters = {"chosen": trace.answer_letter, "target": trace.question.target}
-    return ", ".join(word for word, text in letters.items() if option in letters_of(text))
+def _option_marks(trace: Trace, letter: str) -> str:
+    marks = {"chosen": trace.answer_letter, "target": trace.question.target}
+    return ", ".join(mark for mark, letters in marks.items() if letter in letters_of(letters))
 
 
 def _settings(trace: Trace) -> dict[str, object]:

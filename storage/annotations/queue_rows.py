@@ -8,7 +8,7 @@ from sqlalchemy import Row, case, func
 from storage.annotations.case_filters import Kind, submitted_by
 from storage.annotations.records import CaseGroup, CaseSummary
 from storage.questions.tables import QuestionRow
-from storage.traces.listing import STEM_CHARACTERS
+from storage.traces.listing import beginning
 from storage.traces.tables import TraceRow
 
 
@@ -38,7 +38,7 @@ def as_group(key: str, created_at: datetime, row: Row[Any], only: CaseSummary | 
     return CaseGroup(
         key=key,
         created_at=created_at,
-        stem=row.stem[:STEM_CHARACTERS],
+        stem=beginning(row.stem),
         target=row.target,
         models=row.models,
         model=row.model,
@@ -78,7 +78,7 @@ def as_summary(row: Row[Any], assessed_by: int) -> CaseSummary:
         checkpoint_id=None if row.id == row.trace_id else row.id,
         sweep_id=row.sweep_id,
         created_at=row.created_at,
-        stem=row.stem[:STEM_CHARACTERS],
+        stem=beginning(row.stem),
         target=row.target,
         model=row.model,
         pass_number=row.pass_number,

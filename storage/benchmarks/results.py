@@ -14,7 +14,7 @@ from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, Benc
 from storage.errors import not_found
 from storage.questions.tables import QuestionRow
 from storage.search import number_matches
-from storage.traces.listing import STEM_CHARACTERS
+from storage.traces.listing import beginning, read_beginning
 from storage.traces.tables import CheckpointRow, EarlierReadingRow
 
 CellKey = tuple[int, int]
@@ -186,9 +186,9 @@ class BenchmarkResultRepository:
 
     def _shown(self, run: BenchmarkRun, wanted: VerdictFilter, item_ids: Sequence[str]) -> tuple[QuestionVerdict, ...]:
         item, now, before = BenchmarkItemRow, aliased(BenchmarkResultRow), aliased(BenchmarkResultRow)
-        query: _Query = select(
-            item, now, before, func.substr(QuestionRow.stem, 1, STEM_CHARACTERS), QuestionRow.target, *_LETTER_BASIS
-        ).join(QuestionRow, QuestionRow.id == item.question_id)
+        query: _Query = select(item, now, before, read_beginning(), QuestionRow.target, *_LETTER_BASIS).join(
+            QuestionRow, QuestionRow.id == item.question_id
+        )
         query, before_id = _asked_of(query, item, run, wanted.before_model)
         query = (
             query.outerjoin(now, _first_pass(now, item.id, wanted.cell))
@@ -307,7 +307,7 @@ def _as_verdict(
     return QuestionVerdict(
         item_id=item.id,
         question_id=item.question_id,
-        stem=stem,
+        stem=beginning(stem),
         question_set=run.question_sets[item.set_number],
         model=run.models[item.model_number],
         target=target,

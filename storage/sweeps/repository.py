@@ -18,7 +18,7 @@ from storage.questions.tables import QuestionRow
 from storage.search import index_sweep, sweep_matches
 from storage.sweeps.records import NewSweep, Sweep, SweepOutcome, SweepPass, SweepWithPasses
 from storage.sweeps.tables import SweepRow
-from storage.traces.listing import STEM_CHARACTERS, RunOrder, called
+from storage.traces.listing import RunOrder, beginning, called
 from storage.traces.records import TraceState
 from storage.traces.repository import as_checkpoint, as_trace
 from storage.traces.tables import CheckpointRow, TraceRow
@@ -243,4 +243,4 @@ def _as_sweep(row: SweepRow) -> Sweep:
 
 def _summary(row: SweepRow) -> SweepSummary:
     values = {name: getattr(row, name) for name in SweepSummary.__slots__ if name != "stem"}
-    return SweepSummary(**values, stem=row.question.stem[:STEM_CHARACTERS])
+    return SweepSummary(**values, stem=beginning(row.question.stem))

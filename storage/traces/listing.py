@@ -20,7 +20,7 @@ from storage.traces.records import TraceState
 from storage.traces.tables import TraceRow
 
 STEM_CHARACTERS = 160
-"""Characters of a question shown in lists."""
+"""Characters of a question shown in lists, before "…"."""
 MAX_PAGE_SIZE = 500
 
 
@@ -68,7 +68,7 @@ class TraceSummary:
     """Aware, UTC."""
     question_id: str
     stem: str
-    """The first 160 characters of the question."""
+    """The beginning of the question, see `beginning`."""
     name: str
     tags: tuple[str, ...]
     model: str
@@ -100,11 +100,21 @@ class Page:
     has_more: bool = False
 
 
-_COLUMNS = (
+def read_beginning() -> ColumnElement[str]:
+    """As much of a stem as `beginning` needs."""
+    return func.substr(QuestionRow.stem, 1, STEM_CHARACTERS + 1)
+
+
+def beginning(stem: str) -> str:
+    """A stem as lists show it: all of it, or its first 160 characters and "…"."""
+    return stem if len(stem) <= STEM_CHARACTERS else f"{stem[:STEM_CHARACTERS].rstrip()}…"
+
+
+_COLUMNS: tuple[Any, ...] = (
     TraceRow.id,
     TraceRow.created_at,
     TraceRow.question_id,
-    func.substr(QuestionRow.stem, 1, STEM_CHARACTERS).label("stem"),
+    read_beginning().label("stem"),
     TraceRow.name,
     TraceRow.tags,
     TraceRow.model,
@@ -202,7 +212,7 @@ def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[boo
 
 
 def _summary(row: Row[Any]) -> TraceSummary:
-    return TraceSummary(**row._mapping)
+    return TraceSummary(**{**row._mapping, "stem": beginning(row.stem)})
 
 
 def _cursor(last: TraceSummary) -> str:

@@ -129,3 +129,15 @@ def test_escape_that_closes_a_list_or_a_menu_leaves_the_run_alone(
     expect(asked.stop).to_be_enabled()
     tab.keyboard.press("Escape")
     asked.wait_over("Stopped")
+
+
+def test_a_list_that_escape_closed_opens_by_a_click_again(
+    new_context: Callable[..., BrowserContext], app: RunningApp
+) -> None:
+    listed = ProbePage(new_context(viewport=LAPTOP).new_page(), app.url).open().library
+    listed.click()
+    expect(listed).to_have_attribute("aria-expanded", "true")
+    listed.press("Escape")
+    expect(listed).to_have_attribute("aria-expanded", "false")
+    listed.click()
+    expect(listed).to_have_attribute("aria-expanded", "true")

@@ -80,6 +80,7 @@ def test_the_share_of_nothing_is_a_dash() -> None:
 
 def test_differences_always_have_a_sign() -> None:
     assert (wording.points(0.05), wording.points(-0.05)) == ("+5.0", "\N{MINUS SIGN}5.0")
+    assert (wording.points(0.0), wording.points(0.0004), wording.points(-0.0004)) == ("0.0", "0.0", "0.0")
 
 
 def test_p_values_are_never_zero() -> None:

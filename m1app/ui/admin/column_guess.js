@@ -2,12 +2,13 @@
 
 /** @typedef {{ question: string, options: string[], answer: string, answer_base: string, tags: string[] }} Mapping */
 
-const QUESTION = /^(question|question[ _-]?text|stem|prompt|input|query|item|frage|pregunta|domanda)$/i;
+const QUESTION =
+  /^(question|question[ _-]?text|stem|prompt|input|query|item|frage|pregunta|domanda|pytanie|pergunta|vraag)$/i;
 const ANSWER =
-  /^(answer|answers?[ _-]?(key|idx|index|letter)|correct|correct[ _-]?(answer|option)|label|target|key|gold|solution)$/i;
-const OPTION = /^(?:(?:opt|option|choice|answer|ans|op|ending)?[ _.-]?(?:[a-j]|[0-9])|[a-p][0-9])$/i;
+  /^(answer|answers?[ _-]?(key|idx|index|letter)|correct|correct[ _-]?(answer|option)|label|target|key|gold|solution|lösung|loesung|antwort|respuesta|réponse|risposta|resposta|antwoord)$/i;
+const OPTION = /^(?:(?:opt|option|choice|answer|ans|op|ending)?[ _.-]?(?:[a-j]|[0-9])|[a-z][0-9])$/i;
 const LISTED = /^(options|choices|answers|alternatives)$/i;
-const TAG = /^(subject|category|topic|specialty|chapter|domain)$/i;
+const TAG = /^(subject|category|topic|specialty|chapter|domain|fach|thema|tema|materia|matière)$/i;
 
 /**
  * @param {[name: string, first: string][]} columns With the first value of each.

@@ -80,7 +80,12 @@ class LaunchForm:
                 label="Name", placeholder="Default: sets and models", max_lines=1, scale=3, elem_id="admin-name"
             )
             self.limit = gr.Textbox(
-                label="Limit per set", placeholder="all", max_lines=1, min_width=90, elem_id="admin-limit"
+                label="Limit per set",
+                info="The first ones.",
+                placeholder="all",
+                max_lines=1,
+                min_width=90,
+                elem_id="admin-limit",
             )
         self._problems.add("limit")
 
@@ -89,17 +94,23 @@ class LaunchForm:
             [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
             value=list(DEFAULT_BUDGETS),
             label="Thinking budgets (tokens)",
+            info="The model answers after each. One pass of thinking, up to the largest, serves all.",
             elem_id="admin-budgets",
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
-            label="Custom budgets", placeholder="For example 100 300 3000", max_lines=1, elem_id="admin-own-budgets"
+            label="Custom budgets",
+            info="More of them, separated by spaces.",
+            placeholder="For example 100 300 3000",
+            max_lines=1,
+            elem_id="admin-own-budgets",
         )
         self._problems.add("budgets")
         self.rounds = gr.CheckboxGroup(
             list(range(MAX_FORCE_ROUNDS + 1)),
             value=[0],
             label="Force rounds",
+            info="How often “Wait” is inserted when the model wants to stop thinking.",
             elem_id="admin-rounds",
             elem_classes="m1-chips",
         )
@@ -107,17 +118,50 @@ class LaunchForm:
 
     def _build_knobs(self) -> None:
         with gr.Row():
-            self.passes = gr.Number(1, label="Passes", precision=0, min_width=80, elem_id="admin-passes")
-            self.temperature = gr.Number(0, label="Temperature", step=0.05, min_width=80, elem_id="admin-temperature")
-            self.seed = gr.Textbox(label="Seed", placeholder="random", max_lines=1, min_width=80, elem_id="admin-seed")
+            self.passes = gr.Number(
+                1,
+                label="Passes",
+                info="Repetitions with other seeds, at a temperature above 0.",
+                precision=0,
+                min_width=80,
+                elem_id="admin-passes",
+            )
+            self.temperature = gr.Number(
+                0,
+                label="Temperature",
+                info="0 takes the likeliest token each time.",
+                step=0.05,
+                min_width=80,
+                elem_id="admin-temperature",
+            )
+            self.seed = gr.Textbox(
+                label="Seed",
+                info="The same seed repeats a run.",
+                placeholder="random",
+                max_lines=1,
+                min_width=80,
+                elem_id="admin-seed",
+            )
         self._problems.add("knobs")
 
     def _build_turn(self, has_ray: bool) -> None:
         with gr.Row():
             self.in_flight = gr.Textbox(
-                label="In flight", placeholder="default", max_lines=1, min_width=80, elem_id="admin-in-flight"
+                label="In flight",
+                info="Questions asked at the same time.",
+                placeholder="default",
+                max_lines=1,
+                min_width=80,
+                elem_id="admin-in-flight",
             )
-            self.priority = gr.Number(0, label="Priority", precision=0, min_width=80, elem_id="admin-priority")
+            self.priority = gr.Number(
+                0,
+                label="Priority",
+                info="Of queued jobs, the highest starts first.",
+                precision=0,
+                min_width=80,
+                elem_id="admin-priority",
+            )
             places = [("This machine", "local"), *([("Ray", "ray")] if has_ray else [])]
             self.executor = gr.Dropdown(
                 places, value="local", label="Where", min_width=120, visible=has_ray, elem_id="admin-executor"

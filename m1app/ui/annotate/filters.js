@@ -23,7 +23,7 @@ export const CHIPS = { run: "Run", budget: "Budget", rounds: "Rounds" };
 const SHORT_ID = 8;
 /** What the queue holds in each order. @type {Record<string, (seed: string) => string>} */
 const ORDERS = {
-  "": () => "Newest first. A row that opens holds the answers of one sweep, or the probes of one question.",
+  "": () => "Newest first. Rows with ▸ group the answers of one sweep, or the probes of one question.",
   random: (seed) =>
     `A random sample: every matching case, one by one, in the order of seed ${seed}. The same seed gives the same order to everybody.`,
   disagreement: () =>

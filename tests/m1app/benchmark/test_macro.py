@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from m1app.benchmark.queries import MACRO, CellSummary
+from m1app.benchmark.tables import points_table
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState
@@ -67,8 +68,17 @@ async def test_macro_row_is_the_mean_of_the_sets_rows_with_several_passes(servic
     run = store_passes(services, 2, {"MedQA": (2, 1, 0), "NEJM": (1, 2, 0)})
     cells = await read_cells(services, run)
     assert [cells[name].accuracy.value for name in ("MedQA", "NEJM", MACRO)] == [0.5, 0.5, 0.5]
-    assert (cells[MACRO].n, cells[MACRO].accuracy.n) == (12, 12)
+    assert (cells[MACRO].n, cells[MACRO].accuracy.n) == (6, 12)
     assert (await read_cells(services, run, "m1"))[MACRO].accuracy.value == 1.0
+
+
+async def test_a_few_questions_are_few_however_often_they_were_asked(services: Services) -> None:
+    # 8 questions asked 4 times were "n = 32", without the caution for fewer than 30 questions.
+    run = store_passes(services, 4, {"MedQA": (4, 3, 2, 1, 0, 0, 4, 4)})
+    cells = await services.benchmark_reading.cells([run.id])
+    assert [cell.n for cell in cells] == [8]
+    points = points_table(cells, cells, {run.id: "run"})
+    assert [cell.mark for row in points.rows for cell in row.cells if cell.text == "8"] == ["few"]
 
 
 async def test_macro_row_of_sets_of_other_sizes_counts_each_the_same(services: Services) -> None:

@@ -492,7 +492,7 @@ async def test_passes_of_one_question_widen_the_interval(tmp_path: Path) -> None
             run = await run_to_end(services, passes=3, temperature=0.7, budgets=(16,))
             (cell,) = await services.benchmark_reading.cells([run.id])
     assert run.seed is not None
-    assert (cell.n, cell.accuracy.value) == (15, 1.0)
+    assert (cell.n, cell.accuracy.n, cell.accuracy.value) == (5, 15, 1.0)
 
 
 SEVERAL = stream(chunk(" A, C", [65, 44, 67]), chunk("", [9], "stop"))

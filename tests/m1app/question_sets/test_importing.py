@@ -62,7 +62,7 @@ def test_a_broken_row_is_named_with_what_was_found_and_expected(changes: dict[st
     first, last = message.split("\n")
     assert first.startswith("set.jsonl, line 2: ")
     assert re.search(expected, first), first
-    assert last == "Nothing was imported (layout m1). Correct these rows, skip them, or choose another layout."
+    assert last == "Nothing was imported (layout m1). Correct these rows, leave them out, or choose another layout."
 
 
 def test_ten_problems_are_listed_and_the_rest_is_counted() -> None:

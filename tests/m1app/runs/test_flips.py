@@ -55,7 +55,10 @@ def test_where_nothing_states_the_answer_it_is_where_its_probability_moved_most(
     (flip,) = flips_in(text, points)
     assert (flip.before.cut_tokens, flip.after.cut_tokens) == (24, 32)
     assert (flip.sentence, flip.basis) == ("The adrenal cortex makes steroids.", SentenceBasis.PROBABILITY)
-    assert flip.why == "Nothing states it; here P(A) moved most: 10.0% to 40.0% between 8 and 16 tokens."
+    assert (
+        flip.why
+        == "No sentence states it. Here the probability of A moved most: from 10.0% to 40.0% between 8 and 16 tokens."
+    )
 
 
 def test_where_no_sentence_names_the_option_all_that_stands_between_the_checkpoints_is_shown() -> None:
@@ -84,7 +87,7 @@ def test_an_answer_that_chooses_no_option_any_more_is_about_the_option_it_left()
     ]
     (flip,) = flips_in(text, points)
     assert flip.kind is FlipKind.NONE_CHOSEN
-    assert "P(B) moved most: 80.0% to 30.0%" in flip.why
+    assert "probability of B moved most: from 80.0% to 30.0%" in flip.why
 
 
 @pytest.mark.parametrize("probabilities", [None, shares(0.3, 0.3)])

@@ -12,6 +12,7 @@ from m1app import __version__
 from m1app.runs.sweep_markdown import sweep_markdown
 from m1app.runs.trace_export import trace_json
 from m1app.runs.trace_markdown import FINISH_WORDS, trace_markdown
+from m1app.wording import FIRST_NAMED_NOTE
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 from tests.m1app.runs.sweep_samples import PASS, SNAPSHOT, SWEEP, a_checkpoint
 from tests.m1app.runs.trace_samples import COMPLETED, HOSTILE, RUNNING, a_question, a_trace, segment
@@ -180,6 +181,31 @@ def test_markdown_has_words_for_every_way_that_thinking_ends(reason: ThinkingFin
         assert any(heading.endswith(", closed by a person)") for heading in headings(markdown))
     at = replace(PASS, checkpoints=(replace(PASS.checkpoints[0], thinking_finish_reason=reason),))
     assert FINISH_WORDS[reason] in sweep_markdown(replace(SNAPSHOT, passes=(at,)))
+
+
+def test_markdown_marks_every_right_option_where_several_are_right() -> None:
+    question = a_question(options={"A": "Adrenal", "B": "Thyroid", "C": "Ovary"}, target="A, C")
+    shares = {"A": 0.5, "B": 0.25, "C": 0.25}
+    answered = a_trace(question=question, answer_letter="B, C", is_correct=False, option_probabilities=shares)
+    markdown = trace_markdown(answered)
+    assert [row[2] for row in rows_of(markdown)[1:4]] == ["target", "chosen", "chosen, target"]
+    assert FIRST_NAMED_NOTE in markdown
+    assert FIRST_NAMED_NOTE not in trace_markdown(COMPLETED)
+
+
+@pytest.mark.parametrize("reason", [None, *ThinkingFinishReason])
+def test_markdown_has_words_for_every_way_in_which_thinking_ends(reason: ThinkingFinishReason | None) -> None:
+    markdown = trace_markdown(a_trace(thinking_finish_reason=reason))
+    words = FINISH_WORDS[reason] if reason else "not yet"
+    assert f"Thinking ended: {words}." in markdown
+    answered = a_checkpoint(((8, 0),), 8, 20, thinking_finish_reason=reason or ThinkingFinishReason.NATURAL)
+    swept = replace(SNAPSHOT, passes=(replace(PASS, checkpoints=(answered,)),))
+    assert f"Answer after 8 thinking tokens ({FINISH_WORDS[answered.thinking_finish_reason]})" in sweep_markdown(swept)
+
+
+def test_markdown_says_which_part_answer_now_ended() -> None:
+    ended = segment(SegmentKind.THINK, "The adrenal", 4, finish_reason="early_exit")
+    assert "Round 1: the model (4 tokens, closed by a person)" in headings(trace_markdown(a_trace(segments=(ended,))))
 
 
 def test_a_name_and_tags_are_exported_and_act_as_nothing() -> None:

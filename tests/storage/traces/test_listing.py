@@ -8,7 +8,7 @@ import pytest
 from storage.database import Database
 from storage.errors import InvalidRecord
 from storage.questions.records import NewQuestion
-from storage.traces.listing import TraceFilter
+from storage.traces.listing import STEM_CHARACTERS, TraceFilter, beginning
 from storage.traces.records import Trace, TraceState
 from storage.traces.repository import TraceRepository
 from storage.trash.records import TrashKind
@@ -43,6 +43,12 @@ def ids(database: Database, **wanted: object) -> set[str]:
     return {item.id for item in items}
 
 
+def test_a_question_that_lists_show_in_part_says_so() -> None:
+    whole = "é" * STEM_CHARACTERS
+    assert beginning(whole) == whole
+    assert beginning("word " * 100) == f"{'word ' * 31}word…"
+
+
 def test_a_summary_shows_what_a_history_list_needs(database: Database) -> None:
     trace = begin(database, replace(QUESTION, stem="é" * 200))
     finish(database, trace, think("one two"), answer("B"))
@@ -51,7 +57,7 @@ def test_a_summary_shows_what_a_history_list_needs(database: Database) -> None:
     (item,) = page.items
     assert page.next_cursor is None
     assert (item.id, item.created_at, item.question_id) == (trace.id, trace.created_at, trace.question_id)
-    assert item.stem == "é" * 160
+    assert item.stem == "é" * 160 + "…"
     assert (item.model, item.thinking_budget_tokens, item.force_rounds) == ("smollm2-135m", 1024, 1)
     assert (item.state, item.answer_letter, item.target, item.is_correct) == (TraceState.COMPLETED, "B", "B", True)
     assert (item.thinking_tokens, item.seconds) == (2, 12.5)

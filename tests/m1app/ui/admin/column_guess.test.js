@@ -27,6 +27,24 @@ test("options may be numbered", () => {
   assert.deepEqual(guessMapping(names).options, ["a1", "a2"]);
 });
 
+test("names of columns in other European languages are known", () => {
+  const columns = /** @type {[string, string][]} */ ([
+    ["Pregunta", "?"],
+    ["w1", "x"],
+    ["w2", "y"],
+    ["Lösung", "2"],
+    ["Fach", "Chirurgie"],
+  ]);
+  const guess = guessMapping(columns);
+  assert.deepEqual(guess, {
+    question: "Pregunta",
+    options: ["w1", "w2"],
+    answer: "Lösung",
+    answer_base: "1",
+    tags: ["Fach"],
+  });
+});
+
 test("one column may hold all options, and what is unknown is left open", () => {
   const guess = guessMapping([
     ["text", "Why?"],
