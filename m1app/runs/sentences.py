@@ -9,7 +9,11 @@ import re
 Span = tuple[int, int]
 """Start and end in code points."""
 
-_END = re.compile(r"[.!?…؟।]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」』）”]*|\s*\n\s*")
+# Each run of marks or of white space is tried once, at its beginning: at each of its characters, a model that repeats
+# one of them for ever would make this quadratic.
+_END = re.compile(r"(?<![.!?…؟।])[.!?…؟।]++[\"'”’»)\]*_]*+(?=\s|$)|[。！？]+[」』）”]*|(?<!\s)\s*\n\s*")
+_MARK_CHARACTERS = 80
+"""A list mark with what is around it, or an abbreviation, is shorter."""
 _OPENERS = "\"'“‘«([*_#>-–—•·"
 _LIST_MARK = re.compile(r"\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{1,5})[.):]*")
 _NEVER_LAST = frozenset(
@@ -53,14 +57,15 @@ def _ends(text: str, start: int, mark: re.Match[str]) -> bool:
 
 
 def _is_list_mark(piece: str) -> bool:
-    return _LIST_MARK.fullmatch(piece.strip().strip(f"{_OPENERS})*_")) is not None
+    is_short = len(piece) <= _MARK_CHARACTERS
+    return is_short and _LIST_MARK.fullmatch(piece.strip().strip(f"{_OPENERS})*_")) is not None
 
 
 def _is_abbreviation(before: str, after: str) -> bool:
     """Whether a full stop between these ends no sentence, because of the word before it or what comes next."""
     if not after or after[0] == "\n":
         return False
-    words = before.split()
+    words = before[-_MARK_CHARACTERS:].split()
     word = words[-1].strip(_OPENERS).casefold() if words else ""
     if word in _NEVER_LAST:
         return True
