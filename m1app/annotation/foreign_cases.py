@@ -16,6 +16,7 @@ from m1app.annotation.errors import ImportRefused
 from m1app.annotation.file_models import StrictModel, Text
 from m1app.annotation.file_reading import MALFORMED, expect, lines_of, reason_of
 from m1app.annotation.foreign_spans import entries_of
+from m1app.targets import is_target
 from storage.annotations.records import Part
 
 MAX_TEXT_CHARACTERS = 2_000_000
@@ -36,20 +37,26 @@ def _check_options(options: Mapping[str, str]) -> Mapping[str, str]:
     return options
 
 
-Options = Annotated[Mapping[str, str], AfterValidator(_check_options)]
+def _check_stem(stem: str) -> str:
+    if not stem.strip():
+        raise ValueError("it is blank")
+    return stem
+
+
+Options = Annotated[Mapping[str, Text], AfterValidator(_check_options)]
 
 
 class PlainTrace(StrictModel):
     """A line of a file of traces."""
 
-    question: Annotated[Text, Field(min_length=1, max_length=_MAX_STEM_CHARACTERS)]
+    question: Annotated[Text, Field(max_length=_MAX_STEM_CHARACTERS), AfterValidator(_check_stem)]
     options: Options = Field(default_factory=dict)
     target: Text | None = None
-    """Letter of the right option."""
+    """Letter of the right option; several as "A, C"."""
     thinking: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     answer: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     model: Annotated[Text, Field(max_length=200)] = ""
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +145,11 @@ def _trace(fields: Mapping[str, Any], keys: Mapping[Part, str], names: FieldName
     if not found:
         raise ValueError(f"it has no text; its fields are {_listed(fields)}. Name one with --text-field")
     question = _key(fields, names.question, _QUESTION)
-    target = fields.get(_key(fields, "", _TARGET))
+    stem, options, target = fields.get(question), _options(fields.get("options")), fields.get(_key(fields, "", _TARGET))
     said = {
-        "question": fields.get(question) or "(imported without its question)",
-        "options": _options(fields.get("options")),
-        "target": target if target in _options(fields.get("options")) else None,
+        "question": stem if isinstance(stem, str) and stem.strip() else "(imported without its question)",
+        "options": options,
+        "target": target if isinstance(target, str) and is_target(target, options) else None,
         **{part.value: fields.get(key) or "" for part, key in keys.items()},
         "model": fields.get(_key(fields, "", _MODEL)) or "",
     }
@@ -156,7 +163,7 @@ def _with_model(trace: PlainTrace, names: FieldNames) -> PlainTrace:
 def _checked(case: ForeignCase) -> ForeignCase:
     if not case.trace.thinking and not case.trace.answer:
         raise ImportRefused(f"{case.where}: it has neither thinking nor an answer, so there is nothing to annotate.")
-    if case.trace.target is not None and case.trace.target not in case.trace.options:
+    if case.trace.target is not None and not is_target(case.trace.target, case.trace.options):
         raise ImportRefused(f"{case.where}: the target {case.trace.target[:20]!r} is none of its options.")
     return case
 
@@ -199,6 +206,7 @@ def _task_spans(task: Mapping[str, Any], keys: Mapping[Part, str]) -> Iterator[R
             if region.get("type") != "labels":
                 continue
             value = region["value"]
+            expect(value["labels"], list, "labels")
             yield RawSpan(
                 annotator=f"Label Studio {name}",
                 part=_part(str(region["to_name"]), keys),
