@@ -12,15 +12,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
+from pydantic import ValidationError
+
 from m1app.access.audit import record, suppress_unwritten
 from m1app.annotation.errors import ImportRefused
+from m1app.annotation.file_reading import reason_of
 from m1app.annotation.foreign_cases import MAX_CASES, ForeignCase, RawSpan
 from m1app.annotation.foreign_spans import ForeignSpan, place
 from m1app.annotation.import_entries import Entry, SpanEntry
 from m1app.annotation.importing import Leniency, import_entries
 from m1app.annotation.labels import Taxonomy
 from m1app.question.answers.scoring import letter_basis, score
-from storage.annotations.records import Case
+from storage.annotations.records import Case, Part
 from storage.database import Database, Session
 from storage.questions.records import NewQuestion, Question, content_hash
 from storage.questions.repository import QuestionRepository
@@ -62,8 +65,7 @@ def import_cases(
         for number, case in enumerate(cases(), start=1):
             if number > MAX_CASES:
                 raise ImportRefused(f"The file has more than {MAX_CASES:,} traces. Split it.")
-            for span in case.spans:
-                _check_span(case, span)
+            _check_spans(case)
     except ImportRefused as exc:
         raise ImportRefused(f"{exc} Nothing was imported.") from exc
     stored, present = _store_all(database, cases(), stop)
@@ -112,16 +114,22 @@ def _foreign(case: ForeignCase, span: RawSpan, labels: tuple[str, ...]) -> Forei
     return ForeignSpan(where=case.where, case_id=case.id, labels=labels, **values)
 
 
-def _check_span(case: ForeignCase, span: RawSpan) -> None:
-    text = case.trace.thinking if span.part.value == "thinking" else case.trace.answer
-    if not 0 <= span.start < span.end:
-        raise ImportRefused(f"{case.where}: a span from {span.start:,} to {span.end:,} marks nothing.")
-    if span.exact is None and span.end > len(text):
-        raise ImportRefused(
-            f"{case.where}: a span from {span.start:,} to {span.end:,} is outside the {span.part.value} of "
-            f"{len(text):,} characters."
-        )
-    place(_foreign(case, span, span.labels), _as_case(case))
+def _check_spans(case: ForeignCase) -> None:
+    made = _as_case(case)
+    for span in case.spans:
+        text = case.trace.thinking if span.part is Part.THINKING else case.trace.answer
+        if not 0 <= span.start < span.end:
+            raise ImportRefused(f"{case.where}: a span from {span.start:,} to {span.end:,} marks nothing.")
+        if span.exact is None and span.end > len(text):
+            raise ImportRefused(
+                f"{case.where}: a span from {span.start:,} to {span.end:,} is outside the {span.part.value} of "
+                f"{len(text):,} characters."
+            )
+        try:
+            foreign = _foreign(case, span, span.labels)
+        except ValidationError as exc:
+            raise ImportRefused(f"{case.where}: a span cannot be used ({reason_of(exc)}).") from None
+        place(foreign, made)
 
 
 def _as_case(case: ForeignCase) -> Case:

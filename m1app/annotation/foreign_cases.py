@@ -38,20 +38,26 @@ def _check_options(options: Mapping[str, str]) -> Mapping[str, str]:
     return options
 
 
-Options = Annotated[Mapping[str, str], AfterValidator(_check_options)]
+def _check_stem(stem: str) -> str:
+    if not stem.strip():
+        raise ValueError("it is blank")
+    return stem
+
+
+Options = Annotated[Mapping[str, Text], AfterValidator(_check_options)]
 
 
 class PlainTrace(StrictModel):
     """A line of a file of traces."""
 
-    question: Annotated[Text, Field(min_length=1, max_length=_MAX_STEM_CHARACTERS)]
+    question: Annotated[Text, Field(max_length=_MAX_STEM_CHARACTERS), AfterValidator(_check_stem)]
     options: Options = Field(default_factory=dict)
     target: Text | None = None
     """Letter of the right option, or of all right ones, as "A, C"."""
     thinking: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     answer: Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     model: Annotated[Text, Field(max_length=200)] = ""
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +146,9 @@ def _trace(fields: Mapping[str, Any], keys: Mapping[Part, str], names: FieldName
     if not found:
         raise ValueError(f"it has no text; its fields are {_listed(fields)}. Name one with --text-field")
     question = _key(fields, names.question, _QUESTION)
-    options = _options(fields.get("options"))
+    stem, options = fields.get(question), _options(fields.get("options"))
     said = {
-        "question": fields.get(question) or "(imported without its question)",
+        "question": stem if isinstance(stem, str) and stem.strip() else "(imported without its question)",
         "options": options,
         "target": _target(fields.get(_key(fields, "", _TARGET)), options),
         **{part.value: fields.get(key) or "" for part, key in keys.items()},
@@ -208,6 +214,7 @@ def _task_spans(task: Mapping[str, Any], keys: Mapping[Part, str]) -> Iterator[R
             if region.get("type") != "labels":
                 continue
             value = region["value"]
+            expect(value["labels"], list, "labels")
             yield RawSpan(
                 annotator=f"Label Studio {name}",
                 part=_part(str(region["to_name"]), keys),

@@ -10,6 +10,7 @@ If a span's quoted text is not at its position, it is therefore searched for, an
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -129,8 +130,8 @@ def _record_spans(where: str, record: Mapping[str, Any]) -> Iterator[ForeignSpan
 def place(span: ForeignSpan, case: Case) -> TextSelector:
     """Locate the span in the case's text; raises ImportRefused if it is not found."""
     text = text_of(case, span.part)
-    utf16 = _code_points_before(text, span.start), _code_points_before(text, span.end)
-    for start, end in ((span.start, span.end), utf16):
+    for count in (int, partial(_code_points_before, text)):
+        start, end = count(span.start), count(span.end)
         try:
             made = select(text, start, end)
         except SelectorError:

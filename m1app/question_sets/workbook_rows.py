@@ -91,7 +91,7 @@ def _explained(file_name: str) -> Iterator[None]:
     try:
         with explained(file_name):
             yield
-    except (expat.ExpatError, KeyError, IndexError) as exc:
+    except (expat.ExpatError, LookupError) as exc:
         raise InvalidQuestionSet(
             f"{file_name}: this workbook cannot be read ({str(exc)[:100]}). Save it again as .xlsx."
         ) from exc
@@ -318,13 +318,18 @@ class _SheetParser:
         self._cells += [""] * (self._column - 1 - len(self._cells))
         self._cells.append(value)
 
+    def _shared(self, index: int) -> str:
+        if index < 0:
+            raise IndexError(f"row {self._row} has the shared text {index}")
+        return self._strings[index]
+
     def _cell(self, text: str) -> object:
         if self._has_formula and not text:
             return NoText("a formula without a stored result")
         if not text:
             return ""
         if self._type == "s":
-            shared = self._strings[int(text)]
+            shared = self._shared(int(text))
             self._count(len(shared))
             return shared
         if self._type == "b":

@@ -65,7 +65,7 @@ def explained(file_name: str) -> Iterator[None]:
     """Raise InvalidQuestionSet for what zipfile raises on a damaged archive."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, ValueError) as exc:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as exc:
         raise InvalidQuestionSet(
             f"{file_name}: this file is damaged or cut off ({str(exc)[:100] or type(exc).__name__}). Download or save "
             "it again."

@@ -24,6 +24,9 @@ _STATEMENTS = (How.BOXED, How.FIELD, How.STATED, How.MARKED)
 _MOST_READ = 200
 """Sentences that are read for one flip, back from where the answer changed: reading one takes about a millisecond."""
 
+_LONGEST_SENTENCE = 1000
+"""Code points of a sentence that count, the last ones: a model that never ends one would have all of it read for every
+flip."""
 _LONGEST_STRETCH = 300
 """Code points that are shown where no single sentence stands out."""
 
@@ -141,6 +144,7 @@ class _Thinking:
         """Sentences that have text between two cuts; the last one only as far as the cut."""
         first, last = bisect_right(self._ends, start), bisect_left(self._begins, end)
         spans = [(begin, min(stop, end)) for begin, stop in self._spans[first:last]]
+        spans = [(max(begin, stop - _LONGEST_SENTENCE), stop) for begin, stop in spans]
         return [(begin, stop) for begin, stop in spans if self._text[begin:stop].strip()]
 
     def _stated(self, spans: Sequence[Span], letter: str) -> Span | None:

@@ -80,6 +80,8 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         """Runs that have a place and are not running yet."""
         self._live: dict[str, RunT] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping: set[str] = set()
+        """Running runs that were told to stop."""
         self._unsaved: dict[str, RunT] = {}
         """Runs that have ended and could not be saved yet."""
         self._remembered: dict[str, asyncio.TimerHandle] = {}
@@ -138,11 +140,15 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         self._live[run.id] = run
         task = start_task(self._run(run), f"{self._kind}-{run.id}")
         self._tasks[run.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+        task.add_done_callback(lambda _: self._drop_task(run.id))
         if self._quota:
             release = self._quota.hold()
             task.add_done_callback(lambda _: release())
         self._start_saver()
+
+    def _drop_task(self, run_id: str) -> None:
+        self._tasks.pop(run_id, None)
+        self._stopping.discard(run_id)
 
     def live(self, run_id: str) -> RunT | None:
         """The run with this id in this process, running or just ended."""
@@ -200,7 +206,11 @@ class LiveRuns(Generic[RunT, SnapshotT]):
     def stop(self, run_id: str) -> bool:
         """Stop a run and keep its results; False if it is not running in this process."""
         task = self._tasks.get(run_id)
-        return task is not None and (task.cancelling() > 0 or task.cancel())
+        if task is None or run_id in self._stopping:
+            return task is not None
+        # Not `task.cancelling()`: who has it answer now has cancelled it too, for a moment.
+        self._stopping.add(run_id)
+        return task.cancel()
 
     def stop_for_person(self, run_id: str) -> bool:
         """`stop` for the current person; raises AccessRefused for somebody else's run unless they are an admin."""

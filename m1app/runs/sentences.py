@@ -9,8 +9,11 @@ import re
 Span = tuple[int, int]
 """Start and end in code points."""
 
-# Runs of marks and of white space are entered at their beginning only: else a long one takes quadratic time.
-_END = re.compile(r"(?<![.!?…؟।])[.!?…؟।]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」』）”]*|(?<!\s)\s*\n\s*")
+# Each run of marks or of white space is tried once, at its beginning: at each of its characters, a model that repeats
+# one of them for ever would make this quadratic.
+_END = re.compile(r"(?<![.!?…؟।])[.!?…؟।]++[\"'”’»)\]*_]*+(?=\s|$)|[。！？]+[」』）”]*|(?<!\s)\s*\n\s*")
+_MARK_CHARACTERS = 80
+"""A list mark with what is around it, or an abbreviation, is shorter."""
 _OPENERS = "\"'“‘«([*_#>-–—•·"
 _LIST_MARK = re.compile(r"\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{1,5})[.):]*")
 _NEVER_LAST = frozenset(
@@ -29,12 +32,6 @@ _LOWER_START = re.compile(r"[a-z]{1,2}[A-Z]")
 """Words such as pH and mRNA begin a sentence although their first letter is small."""
 
 
-_MARK_CHARACTERS = 80
-"""A list mark with what stands around it has no more."""
-_WORD_CHARACTERS = 24
-"""More than an abbreviation has. Looking back further would take quadratic time where no sentence ends."""
-
-
 def sentences(text: str) -> tuple[Span, ...]:
     """The sentences of a text in order, without the white space around them; lines end sentences too."""
     found: list[Span] = []
@@ -51,25 +48,24 @@ def _ends(text: str, start: int, mark: re.Match[str]) -> bool:
     """Whether the sentence that begins at `start` ends with this mark."""
     if not mark[0].strip():
         # A number alone on its line belongs to what follows, unless that is another paragraph.
-        return mark[0].count("\n") > 1 or not _is_list_mark(text, start, mark.start())
+        return mark[0].count("\n") > 1 or not _is_list_mark(text[start : mark.start()])
     if mark[0][0] != ".":
         return True
-    if _is_list_mark(text, start, mark.end()):
+    if _is_list_mark(text[start : mark.end()]):
         return False
-    before = text[max(start, mark.start() - _WORD_CHARACTERS) : mark.start()]
-    return not _is_abbreviation(before, text[mark.end() : mark.end() + _WORD_CHARACTERS].lstrip(" \t"))
+    return not _is_abbreviation(text[start : mark.start()], text[mark.end() : mark.end() + 24].lstrip(" \t"))
 
 
-def _is_list_mark(text: str, start: int, end: int) -> bool:
-    is_short = end - start <= _MARK_CHARACTERS
-    return is_short and _LIST_MARK.fullmatch(text[start:end].strip().strip(f"{_OPENERS})*_")) is not None
+def _is_list_mark(piece: str) -> bool:
+    is_short = len(piece) <= _MARK_CHARACTERS
+    return is_short and _LIST_MARK.fullmatch(piece.strip().strip(f"{_OPENERS})*_")) is not None
 
 
 def _is_abbreviation(before: str, after: str) -> bool:
     """Whether a full stop between these ends no sentence, because of the word before it or what comes next."""
     if not after or after[0] == "\n":
         return False
-    words = before.split()
+    words = before[-_MARK_CHARACTERS:].split()
     word = words[-1].strip(_OPENERS).casefold() if words else ""
     if word in _NEVER_LAST:
         return True

@@ -125,6 +125,17 @@ async def test_several_right_options_are_a_target_of_imported_cases_too(
     assert [(case.question.target, case.letter, case.is_correct) for case in cases] == [("A, B", "A, B", True)] * 2
 
 
+async def test_a_question_with_several_right_options_is_scored(
+    exchange: AnnotationExchange, service: AnnotationService
+) -> None:
+    both = TRACE | {"target": "A, B", "answer": "The answers are A and B."}
+    await imported(exchange, CasesFormat.TRACES, [both])
+    options = [{"letter": "A", "text": "Lithium"}, {"letter": "B", "text": "Bisoprolol"}]
+    await imported(exchange, CasesFormat.LABEL_STUDIO, [task(options=options, target="A, B", response=both["answer"])])
+    for case, _ in await stored(service):
+        assert (case.question.target, case.letter, case.is_correct) == ("A, B", "A, B", True)
+
+
 async def test_unknown_labels_are_reported_and_their_spans_come_with_a_later_import(
     exchange: AnnotationExchange, service: AnnotationService
 ) -> None:
@@ -165,6 +176,16 @@ BAD = [
     (CasesFormat.TRACES, [TRACE | {"target": "C"}], "the target 'C' is none of its options"),
     (CasesFormat.TRACES, [TRACE | {"options": {"B": "x"}}], "options must be named A, B, C"),
     (CasesFormat.TRACES, ["no object"], "Line 1 is not a trace"),
+    (CasesFormat.TRACES, [*[TRACE] * 30, TRACE | {"question": " \n"}], "Line 31 is not a trace .question: it is blank"),
+    (CasesFormat.TRACES, [*[TRACE] * 30, TRACE | {"options": {"A": "x\0"}}], "Line 31 .*contains the character U.0000"),
+    (CasesFormat.TRACES, [*[TRACE] * 30, TRACE | {"seed": 2**63}], "Line 31 is not a trace .seed"),
+    (CasesFormat.LABEL_STUDIO, [task(region(text=5))], "Task 1: a span cannot be used .exact: input should be"),
+    (CasesFormat.LABEL_STUDIO, [task(region(labels="Typo"))], "Task 1: labels is text, expected a list"),
+    (
+        CasesFormat.ARGILLA,
+        [record_of({"start": 1, "end": 2, "label": "x\0"})],
+        "Record 1: a span cannot be used .labels",
+    ),
 ]
 
 

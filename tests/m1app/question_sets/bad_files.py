@@ -44,6 +44,12 @@ def said_to_be_encrypted(archive: bytes) -> bytes:
     return archive[:flags] + bytes([archive[flags] | 1]) + archive[flags + 1 :]
 
 
+def with_flag_or_version(archive: bytes, offset: int, value: int) -> bytes:
+    """The archive with a byte of its first directory entry replaced."""
+    place = archive.index(b"PK\1\2") + offset
+    return archive[:place] + bytes([value]) + archive[place + 1 :]
+
+
 ROW = as_jsonl([m1_row()])
 TEXT = json.dumps(m1_row())
 MANY = 2_000_000
@@ -194,6 +200,16 @@ BAD_FILES = {
         "a.zip",
         "found compression method 14, expected the usual one",
     ),
+    "zip for a program of the future": (
+        lambda: with_flag_or_version(zipped({"a.jsonl": ROW}), 6, 99),
+        "a.zip",
+        "this file is damaged or cut off (zip file version 9.9)",
+    ),
+    "zip with a patch": (
+        lambda: with_flag_or_version(zipped({"a.jsonl": ROW}), 8, 0x20),
+        "a.zip",
+        "a.zip, a.jsonl: this file is damaged or cut off (compressed patched data",
+    ),
     "bad row in a zip": (
         lambda: zipped({"folder/a.jsonl": ROW + b"{\n"}),
         "a.zip",
@@ -235,6 +251,16 @@ BAD_FILES = {
         lambda: workbook_of("&a;", before='<!DOCTYPE x [<!ENTITY a "b">]>'),
         "a.xlsx",
         "a document type, which no workbook has",
+    ),
+    "workbook in an unknown encoding": (
+        lambda: workbook_of("", before='<?xml version="1.0" encoding="x-unknown"?>'),
+        "a.xlsx",
+        "this workbook cannot be read (unknown encoding: x-unknown)",
+    ),
+    "workbook with a text before the first one": (
+        lambda: workbook_of('<row r="2"><c r="A2" t="s"><v>-1</v></c></row>', strings="<si><t>question</t></si>"),
+        "a.xlsx",
+        "this workbook cannot be read (row 2 has the shared text -1)",
     ),
     "workbook that is cut off": (lambda: workbook([["question"]])[:-30], "a.xlsx", "this file is damaged or cut off"),
     "workbook that is no zip": (lambda: ROW, "a.xlsx", "found a file that is no Excel workbook, though it is named"),

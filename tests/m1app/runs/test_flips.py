@@ -43,6 +43,12 @@ def test_the_sentence_is_the_one_that_states_the_new_answer_for_good(thought: st
     assert flip.why == "It states A."
 
 
+def test_a_sentence_that_never_ends_is_shown_from_a_thousand_characters_before_its_end() -> None:
+    text = "perhaps the thyroid, " * 500 + "so the answer is A"
+    (flip,) = flips_in(text, [a_checkpoint(((8, 0),), 8, 22), a_checkpoint(((32, 0),), 32, len(text), **RIGHT)])
+    assert (flip.start, flip.end, flip.basis) == (len(text) - 1000, len(text), SentenceBasis.STATED)
+
+
 def test_where_nothing_states_the_answer_it_is_where_its_probability_moved_most() -> None:
     text = "It may be the thyroid. The adrenal cortex makes steroids. Steroids are lipids. The thyroid makes others."
     first, second, third = (text.index(word) for word in ("The adrenal", "Steroids", "The thyroid makes"))

@@ -1,6 +1,7 @@
 """Ends of runs: finished although they are cancelled, and saved once."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -9,6 +10,7 @@ from m1app.access.person import Person, acting_as
 from m1app.access.quota import Quota
 from m1app.runs.live_run import Changes, LiveRun, to_the_end
 from m1app.runs.live_runs import LiveRuns
+from models.thinking.early_exit import EarlyExit
 from storage.errors import DatabaseLocked, InvalidRecord
 from storage.people.records import Role
 from storage.traces.records import TraceState
@@ -128,6 +130,44 @@ def waiting_runs(max_running: int, quota: Quota | None) -> LiveRuns[Waiting, str
         mark_interrupted=nothing,
         quota=quota,
     )
+
+
+class Thinking(Waiting):
+    """A run that can be made to answer, and whose engine takes a moment to leave."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.exits = EarlyExit()
+        self.ended_as: TraceState | None = None
+
+    async def work(self) -> None:
+        async def chunks() -> AsyncGenerator[int, None]:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(SECONDS)
+            yield 0
+
+        await self.exits.next_of(chunks())
+
+    def answer_now(self) -> bool:
+        self.exits.ask()
+        return True
+
+    def end(self, state: TraceState, error: str) -> None:
+        self.ended_as = state
+
+
+@pytest.mark.parametrize("wait_seconds", [0.0, SECONDS / 2])
+async def test_a_run_that_was_to_answer_can_be_stopped_while_it_leaves_the_engine(wait_seconds: float) -> None:
+    runs, run = waiting_runs(9, None), Thinking()
+    runs.start(run)
+    await asyncio.sleep(SECONDS)
+    run.answer_now()
+    await asyncio.sleep(wait_seconds)
+    assert runs.stop(run.id) and runs.stop(run.id)
+    await runs.finished(run.id)
+    assert run.ended_as is TraceState.STOPPED
 
 
 class Refused(Waiting):

@@ -55,6 +55,22 @@ def test_a_text_without_end_is_read_once_not_once_for_each_mark(part: str) -> No
     assert len(sentences(text)) <= len(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (" " * 500_000 + "x", 1),
+        ("." * 500_000 + "x", 1),
+        ("e.g. " * 100_000, 1),
+        ("ab. " * 125_000, 1),
+        ("1.1" * 50_000 + " e.g. " * 50_000, 1),
+    ],
+    ids=["spaces", "full stops", "abbreviations", "small letters", "a long number"],
+)
+def test_a_model_that_repeats_itself_for_ever_is_read_in_one_go(text: str, count: int) -> None:
+    # Reading each repetition from the first one on took minutes.
+    assert len(sentences(text)) == count
+
+
 @given(st.text(alphabet="aB2. !?\n\r()*e.g.。", max_size=60))
 def test_sentences_cover_everything_but_white_space_in_order(text: str) -> None:
     at = 0

@@ -196,7 +196,7 @@ def test_markdown_marks_every_right_option_where_several_are_right() -> None:
 @pytest.mark.parametrize("reason", [None, *ThinkingFinishReason])
 def test_markdown_has_words_for_every_way_in_which_thinking_ends(reason: ThinkingFinishReason | None) -> None:
     markdown = trace_markdown(a_trace(thinking_finish_reason=reason))
-    words = FINISH_WORDS[reason] if reason else "not yet"
+    words = FINISH_WORDS[reason] if reason else "not known"
     assert f"Thinking ended: {words}." in markdown
     answered = a_checkpoint(((8, 0),), 8, 20, thinking_finish_reason=reason or ThinkingFinishReason.NATURAL)
     swept = replace(SNAPSHOT, passes=(replace(PASS, checkpoints=(answered,)),))
