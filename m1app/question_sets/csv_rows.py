@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 from m1app.question_sets.cell_rows import PlacedCells, rows_of_cells
 from m1app.question_sets.errors import InvalidQuestionSet
@@ -16,7 +16,6 @@ _NAMED_DELIMITER = re.compile(r"sep=(?P<sign>[^\"\w\s]|\t)\r?\n?", re.IGNORECASE
 
 def csv_rows(file: TextFile, file_name: str) -> Iterator[PlacedRow]:
     """Read the rows; raises InvalidQuestionSet where this is no CSV."""
-    csv.field_size_limit(MAX_ROW_CHARACTERS)
     with file.opened("") as text:
         first = text.readline(MAX_ROW_CHARACTERS)
     named = _NAMED_DELIMITER.fullmatch(first)
@@ -24,9 +23,19 @@ def csv_rows(file: TextFile, file_name: str) -> Iterator[PlacedRow]:
     yield from rows_of_cells(_cells(file, file_name, delimiter, 1 if named else 0), file_name)
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Cells as long as a row may be; the limit is one for the whole process."""
+    earlier = csv.field_size_limit(MAX_ROW_CHARACTERS)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(earlier)
+
+
 def _cells(file: TextFile, file_name: str, delimiter: str, skipped: int) -> PlacedCells:
     """Lines with cells, each with its place; the first `skipped` lines of the file are left out."""
-    with closing(file.lines("", file_name)) as lines:
+    with closing(file.lines("", file_name)) as lines, _long_cells():
         for _ in range(skipped):
             next(lines)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)

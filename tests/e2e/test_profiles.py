@@ -72,7 +72,7 @@ def test_a_profile_is_offered_after_a_restart_edited_and_removed(
     new_context: Callable[..., BrowserContext], own_app: RunningApp, watch: Watch
 ) -> None:
     own_app.wait_for_engine()
-    watch.expect("net::ERR_")
+    watch.expect("net::ERR_|network error")
     values = load_profiles().get("plain-chatml").values() | {"title": "Kept", "models": [], "hints": []}
     saved = LiveProfiles((), own_app.home / "profiles").save("kept", values, replaces=False)
     own_app.kill()

@@ -1,5 +1,6 @@
 """Encodings of text files, in the order in which they are tried, and what is said about them."""
 
+import csv
 import io
 
 import pytest
@@ -50,3 +51,10 @@ def test_a_first_line_that_names_the_delimiter_is_understood() -> None:
         table = TEXT.replace(",", sign)
         (found,) = sets_of(f"{first}\n{table}".encode("utf-8-sig"), "a.csv")
         assert (found.questions[0].stem, found.questions[0].target) == (STEM, "A")
+
+
+def test_long_cells_are_read_and_the_limit_of_other_readers_stays() -> None:
+    before, long = csv.field_size_limit(), "x" * 200_000
+    (found,) = sets_of(TEXT.replace("Eisen", long).encode(), "a.csv")
+    assert found.questions[0].options["A"] == long
+    assert csv.field_size_limit() == before
