@@ -14,7 +14,7 @@ from m1app.question.errors import InvalidQuestion
 from m1app.question.question_text import MAX_OPTIONS, parse_lettered
 from m1app.question.several_letters import read_letters
 from m1app.question_sets.row_values import Row, RowProblem, unexpected, unpacked
-from m1app.targets import joined_letters
+from m1app.targets import joined_letters, letters_of
 
 TEXT_FIELDS = (
     *("text", "response", "output", "completion", "generated_text", "generation", "prediction"),
@@ -196,7 +196,8 @@ def target_of(value: object, options: Mapping[str, str], name: str, first: int |
     if value is None or value == "" or not options:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return joined_letters(filter(None, (target_of(each, options, name, first) for each in value))) or None
+        found = [target_of(each, options, name, first) for each in value]
+        return joined_letters(letter for each in found for letter in letters_of(each)) or None
     if isinstance(value, str) and (letter := _as_letter(value, options) or _as_text(value, options)):
         return letter
     if isinstance(value, str) and (letters := read_letters(value, options)):

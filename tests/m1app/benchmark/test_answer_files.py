@@ -12,7 +12,7 @@ from pyarrow import parquet
 from statsmodels.stats.proportion import proportion_confint
 
 from m1app.benchmark.answer_files.answer_file import open_answers
-from m1app.benchmark.answer_files.fields import ChosenFields
+from m1app.benchmark.answer_files.fields import ChosenFields, target_of
 from m1app.benchmark.answer_files.given_answer import GivenAnswer
 from m1app.benchmark.answer_files.inspect_files import MAX_SAMPLE_BYTES
 from m1app.benchmark.answer_files.scored_file import write_scored
@@ -287,3 +287,7 @@ def test_answers_to_the_same_question_narrow_the_interval_less_than_other_questi
 def test_the_interval_is_wilson_s(correct: int, n: int) -> None:
     found = wilson(correct, n)
     assert (found.low, found.high) == pytest.approx(proportion_confint(correct, n, method="wilson"))
+
+
+def test_targets_in_lists_within_a_list_are_each_letter_once() -> None:
+    assert target_of([["A"], ["B", "A"]], {"A": "Insulin", "B": "Ramipril"}, "target", None) == "A, B"
