@@ -1,6 +1,6 @@
 // The questions of one run, a page at a time, with links to their sweeps and to annotation.
 import { isNewFor, link, node, setText } from "../shell/elements.js";
-import { number } from "../shell/words.js";
+import { Pager } from "./pager.js";
 import { cellsOf, cellText, known, oneRun } from "./view.js";
 
 /** @typedef {import("./context.js").Context} Context */
@@ -24,7 +24,6 @@ import { cellsOf, cellText, known, oneRun } from "./view.js";
  * @property {string} error
  */
 
-const PAGE = 50;
 /** @type {Choices} */
 const VERDICTS = [
   ["", "All"],
@@ -63,39 +62,21 @@ export function questionChoice(view, chosen) {
   };
 }
 
-/**
- * The page that `step` leads to, as stored in the view: the first is "".
- * @param {string} now
- * @param {number} step
- */
-export function turned(now, step) {
-  const page = Math.max(1, (Number(now) || 1) + step);
-  return page > 1 ? String(page) : "";
-}
-
 export class QuestionsPane {
   #context;
+  #pager;
 
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
-    const { part } = context;
-    part("earlier").addEventListener("click", () => this.#turn(-1));
-    part("later").addEventListener("click", () => this.#turn(1));
-    part("questions-filter").addEventListener("submit", (event) => event.preventDefault());
-  }
-
-  /** @param {number} step */
-  #turn(step) {
-    this.#context.view.part = turned(this.#context.view.part, step);
-    this.#context.showAddress(true);
-    this.show();
+    this.#pager = new Pager(context, "", () => this.show());
+    context.part("questions-filter").addEventListener("submit", (event) => event.preventDefault());
   }
 
   async show() {
     const { view, chosen, part, server } = this.#context;
     const { run, model, set, cell, from, than, verdict } = questionChoice(view, chosen);
-    const offset = Math.max(0, (Number(view.part) || 1) - 1) * PAGE;
+    const { offset } = this.#pager;
     const filter = { model, set, cell, before: from, before_model: than, verdict, text: view.text };
     const question = { run: run.id, rule: view.rule, ...filter, offset };
     const reply = await server.askLatest("questions", "questions", question);
@@ -114,21 +95,7 @@ export class QuestionsPane {
     part("no-questions").hidden = rows.length > 0;
     const none = view.text ? "No question matches these words and the filter." : "No question matches the filter.";
     setText(part("no-questions"), none);
-    this.#showPlace(offset, rows.length, reply.total);
-  }
-
-  /**
-   * @param {number} offset
-   * @param {number} count
-   * @param {number} total
-   */
-  #showPlace(offset, count, total) {
-    const { part } = this.#context;
-    const last = Math.min(offset + count, total);
-    setText(part("place"), count ? `${number(offset + 1)} – ${number(last)} of ${number(total)}` : "");
-    part("earlier", HTMLButtonElement).disabled = offset === 0;
-    part("later", HTMLButtonElement).disabled = last >= total;
-    part("pager").hidden = total <= PAGE && offset === 0 && !count;
+    this.#pager.place(offset, rows.length, reply.total);
   }
 }
 

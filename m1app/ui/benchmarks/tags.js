@@ -1,11 +1,8 @@
 // Accuracy of one run by the tags of its questions, at each budget, a page at a time.
 import { link, setText } from "../shell/elements.js";
-import { number } from "../shell/words.js";
-import { turned } from "./questions.js";
+import { Pager } from "./pager.js";
 import { showTable } from "./tables.js";
 import { known, oneRun } from "./view.js";
-
-const PAGE = 50;
 
 /**
  * @param {import("./view.js").View} view
@@ -22,38 +19,21 @@ export function tagChoice(view, chosen) {
   };
 }
 
-/**
- * What the pager says: "1 – 50 of 3,021".
- * @param {number} offset
- * @param {number} count
- * @param {number} total
- */
-export const placeWords = (offset, count, total) =>
-  count ? `${number(offset + 1)} – ${number(offset + count)} of ${number(total)}` : "";
-
 export class TagsPane {
   #context;
+  #pager;
 
   /** @param {import("./context.js").Context} context */
   constructor(context) {
     this.#context = context;
-    const { part } = context;
-    part("tags-earlier").addEventListener("click", () => this.#turn(-1));
-    part("tags-later").addEventListener("click", () => this.#turn(1));
-    part("tags-filter").addEventListener("submit", (event) => event.preventDefault());
-  }
-
-  /** @param {number} step */
-  #turn(step) {
-    this.#context.view.part = turned(this.#context.view.part, step);
-    this.#context.showAddress(true);
-    this.show();
+    this.#pager = new Pager(context, "tags-", () => this.show());
+    context.part("tags-filter").addEventListener("submit", (event) => event.preventDefault());
   }
 
   async show() {
     const { view, chosen, part, server } = this.#context;
     const { run, model, set, rounds } = tagChoice(view, chosen);
-    const offset = Math.max(0, (Number(view.part) || 1) - 1) * PAGE;
+    const { offset } = this.#pager;
     const filter = { rule: view.rule, model, set, rounds, text: view.among };
     const reply = await server.askLatest("tags", "tags", { run: run.id, ...filter, offset });
     if (!reply) return;
@@ -66,10 +46,7 @@ export class TagsPane {
     part("tags-table").hidden = !count;
     const nothing = view.among ? "No tag matches." : this.#context.nothingYet;
     setText(part("tags-note"), count ? reply.note : nothing);
-    setText(part("tags-place"), placeWords(offset, count, reply.total));
-    part("tags-earlier", HTMLButtonElement).disabled = offset === 0;
-    part("tags-later", HTMLButtonElement).disabled = offset + count >= reply.reachable;
-    part("tags-pager").hidden = reply.total <= PAGE && offset === 0;
+    this.#pager.place(offset, count, reply.total, reply.reachable);
     this.#showFiles(run, filter);
   }
 

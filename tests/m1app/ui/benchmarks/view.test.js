@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileName } from "../../../../m1app/ui/benchmarks/charts.js";
-import { questionChoice, turned } from "../../../../m1app/ui/benchmarks/questions.js";
+import { turned } from "../../../../m1app/ui/benchmarks/pager.js";
+import { questionChoice } from "../../../../m1app/ui/benchmarks/questions.js";
 import { transitionChoice } from "../../../../m1app/ui/benchmarks/transitions.js";
 import { cellsOf, cellText, panelSets, queryOf, range, viewOf } from "../../../../m1app/ui/benchmarks/view.js";
 
