@@ -49,7 +49,7 @@ train-env: ## make .venv-train, where fine-tuning runs; the first fine-tuning jo
 test-training: ## train for a few steps, kill, resume and ask the result, after `make train-env`
 	@[ -x .venv-train/bin/python ] || { echo "There is no .venv-train; run make train-env first." >&2; exit 1; }
 	@sh scripts/install.sh dev
-	@sh scripts/pytest.sh -m training $(ARGS)
+	@sh scripts/pytest.sh -m "training and not vllm" $(ARGS)
 
 lock: ## recompile the lock files (ARGS=--upgrade takes the newest versions)
 	@sh scripts/install.sh app

@@ -2,14 +2,18 @@
 
 Fills a database with finished sweeps (no engine), probes and annotations, then times what the Annotate page asks for: a
 page of the queue in each order and with filters, the cases of a group, and the next and previous case. With `--url`,
-it fills an empty PostgreSQL database instead of a SQLite file.
+it fills an empty PostgreSQL database on this machine instead of a SQLite file. What is compared with the target is
+processor time, of this process and of the database's, because other work on the machine hardly adds to it.
 """
 
 import argparse
 import asyncio
+import os
 import random
+import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -17,10 +21,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from benchmarks import report
-from benchmarks.annotations import TRACE, insert_rows, timed
+from benchmarks.annotations import TRACE, insert_rows
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
 from storage.annotations.records import CaseFilter, CaseOrder
@@ -35,6 +39,8 @@ from storage.traces.turns import turns
 
 TARGET_SECONDS = 0.2
 _CUTS, _PASSES, _QUESTIONS = 15, 2, 2000
+_REPEATS = 12
+"""More than ten, after which PostgreSQL may plan a statement without knowing its parameters."""
 _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 _ANSWER = "The answer is B, because the electrocardiogram comes first. " * 4
 
@@ -235,12 +241,45 @@ async def measure(database: Database, answers: list[str], probes: list[str]) -> 
         "next and previous, probe": step(probes[len(probes) // 2]),
         "next to annotate": lambda: service.next_to_assess(CaseFilter(), middle, "Ada"),
     }
-    return [_row(name, await timed(call, 5)) for name, call in asked.items()]
+    server = database_server(database)
+    return [await _row(name, call, server) for name, call in asked.items()]
 
 
-def _row(name: str, seconds: float) -> dict[str, Any]:
-    met = "met" if seconds <= TARGET_SECONDS else "MISSED"
-    return {"what": name, "seconds": f"{seconds:.3f}", "target": f"{TARGET_SECONDS:g}", "": met}
+def database_server(database: Database) -> int | None:
+    """Process id of PostgreSQL's server; None for SQLite, which runs in this process."""
+    with database.session() as session:
+        if session.get_bind().dialect.name != "postgresql":
+            return None
+        return int(_stat(session.scalar(text("SELECT pg_backend_pid()")))[1])
+
+
+def _stat(pid: object) -> list[str]:
+    """What Linux knows of a process, from its state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _processor_seconds(server: int | None) -> float:
+    """Processor time so far of this process, and of the server with its children."""
+    own = time.process_time()
+    if server is None:
+        return own
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    ticks = [*_stat(server)[11:15], *(tick for child in children for tick in _stat(child)[11:13])]
+    return own + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+async def _row(name: str, call: Callable[[], Awaitable[object]], server: int | None) -> dict[str, Any]:
+    """Median seconds, and the processor time of a call: the mean, because a server's is counted in steps of 10 ms."""
+    await call()
+    taken, begun = [], _processor_seconds(server)
+    for _ in range(_REPEATS):
+        at = time.perf_counter()
+        await call()
+        taken.append(time.perf_counter() - at)
+    processor = (_processor_seconds(server) - begun) / _REPEATS
+    met = "met" if processor <= TARGET_SECONDS else "MISSED"
+    times = {"seconds": f"{statistics.median(taken):.3f}", "processor": f"{processor:.3f}"}
+    return {"what": name, **times, "target": f"{TARGET_SECONDS:g}", "": met}
 
 
 def main() -> int:

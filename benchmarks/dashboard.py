@@ -21,7 +21,8 @@ from uuid import uuid4
 from sqlalchemy import insert
 
 from benchmarks import report
-from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter, TagFilter
+from m1app.benchmark.queries import BenchmarkReading, CellPair, QuestionFilter
+from m1app.benchmark.tag_summaries import TagFilter
 from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow

@@ -1,7 +1,8 @@
-"""Tokens per second of a fine-tuning against a bare TRL script with the same settings, in turns.
+"""Tokens per second of a fine-tuning (SFT or DPO) against a bare TRL script with the same settings, in turns.
 
 Both train the embedded model with the same LoRA on the same rows, in the same environment, with the same threads and
-without niceness. Ours is measured from the first event to the last step, the bare script by TRL's runtime.
+niceness. Ours is measured from the first event to the last step, the bare script by TRL's runtime; by the clock, and by
+the processor time that the process used meanwhile. On a machine that does other work, only the second compares the two.
 """
 
 import argparse
@@ -10,29 +11,33 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import add_json_option, describe, machine, middle, table
 from m1app.settings import load_settings
-from m1app.training.events import read_events
+from m1app.training.events import Event, read_events
 from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.process import KEPT_MEMORY
-from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe import Objective, TrainingRecipe
 from models.weights.catalog import Catalog
 from models.weights.download import download
 
 _ROOT = Path(__file__).resolve().parents[1]
 _BARE = _ROOT / "benchmarks" / "bare" / "train_with_trl.py"
 _TARGET = 0.98
+_LOOK_SECONDS = 0.05
 _SENTENCE = "The patient has a fever, a stiff neck and a rash, so meningitis must be treated at once. "
 
 
-def prepare(path: Path, base: Path, steps: int, threads: int) -> TrainingFolder:
-    """Rows of about 250 tokens, two a step."""
+def prepare(path: Path, base: Path, steps: int, threads: int, objective: Objective = "sft") -> TrainingFolder:
+    """Rows of about 250 tokens, two a step; preference pairs have two responses of that length."""
     recipe = TrainingRecipe.of_preset(
-        "cpu-trial",
+        "dpo-cpu-trial" if objective == "dpo" else "cpu-trial",
         str(base),
         "measurement",
         max_steps=steps,
@@ -59,34 +64,90 @@ def prepare(path: Path, base: Path, steps: int, threads: int) -> TrainingFolder:
         created_at=datetime.now(UTC).isoformat(),
     )
     prompt = "<|im_start|>user\nWhat now?<|im_end|>\n<|im_start|>assistant\n"
-    rows = [{"prompt": f"{number}: {prompt}", "completion": _SENTENCE * 12 + "<|im_end|>"} for number in range(64)]
+    rows: list[dict[str, Any]] = [
+        {"prompt": f"{number}: {prompt}", "completion": _SENTENCE * 12 + "<|im_end|>"} for number in range(64)
+    ]
+    if objective == "dpo":
+        rejected = {"completion": _SENTENCE.replace("meningitis", "migraine") * 12 + "<|im_end|>", "parts": []}
+        rows = [row | {"rejected": rejected} for row in rows]
     folder = TrainingFolder(path)
     folder.write(recipe, run, rows, [])
     return folder
 
 
-def ours(folder: TrainingFolder, python: Path) -> float:
-    """Tokens per second of our process."""
-    _run([str(python), "-m", "m1app.training.sft", str(folder.path)])
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Tokens per second of one training."""
+
+    clock: float
+    processor: float
+    """Per second of processor time, of all threads together."""
+
+
+def ours(folder: TrainingFolder, python: Path) -> Rate:
+    """The rate of our process."""
+    process = _start([str(python), "-m", "m1app.training.sft", str(folder.path)])
+    used: dict[int, float] = {}
+    while process.poll() is None:
+        seconds = processor_seconds(process.pid)
+        events = read_events(folder.progress_file)
+        # The first look that sees a step comes just after it.
+        for step in {0 for each in events if each["event"] == "started"} | _steps(events):
+            used.setdefault(step, seconds)
+        time.sleep(_LOOK_SECONDS)
+    _output(process)
     events = read_events(folder.progress_file)
     started = next(each for each in events if each["event"] == "started")
     last = [each for each in events if each["event"] == "log"][-1]
-    return float(last["tokens"]) / float(last["time"] - started["time"])
+    tokens = float(last["tokens"])
+    return Rate(tokens / float(last["time"] - started["time"]), tokens / (used[last["step"]] - used[0]))
 
 
-def bare(folder: TrainingFolder, python: Path, output: Path) -> float:
-    """Tokens per second of the bare script."""
-    said = _run([str(python), str(_BARE), str(folder.path), str(output)])
+def _steps(events: Sequence[Event]) -> set[int]:
+    return {int(each["step"]) for each in events if each["event"] == "log"}
+
+
+def processor_seconds(process_id: int) -> float:
+    """User and system time of a process so far, of all its threads; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bare(folder: TrainingFolder, python: Path, output: Path) -> Rate:
+    """The rate of the bare script."""
+    said = _output(_start([str(python), str(_BARE), str(folder.path), str(output)]))
     found = json.loads(said.strip().splitlines()[-1])
-    return float(found["tokens"]) / float(found["seconds"])
+    tokens = float(found["tokens"])
+    return Rate(tokens / float(found["seconds"]), tokens / float(found["processor_seconds"]))
 
 
-def _run(command: Sequence[str]) -> str:
+def _start(command: Sequence[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, **KEPT_MEMORY}
-    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
+    # Both into one pipe, which is read at the end: neither side says much.
+    return subprocess.Popen(
+        command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"{process.args!r} failed:\n{said[-2000:]}")
+    return said
+
+
+def _row(app: Rate, script: Rate) -> dict[str, float]:
+    return {
+        "ours/processor s": app.processor,
+        "bare/processor s": script.processor,
+        "ratio": app.processor / script.processor,
+        "ours/s": app.clock,
+        "bare/s": script.clock,
+        "ratio by the clock": app.clock / script.clock,
+    }
 
 
 def main() -> int:
@@ -95,6 +156,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--objective", choices=["sft", "dpo"], default="sft")
     add_json_option(parser)
     options = parser.parse_args()
     settings = load_settings()
@@ -105,20 +167,29 @@ def main() -> int:
     rows = []
     for turn in range(options.turns):
         with tempfile.TemporaryDirectory(prefix="m1-training-") as place:
-            folder = prepare(Path(place) / "run", base, options.steps, options.threads)
-            measured = {}
+            folder = prepare(Path(place) / "run", base, options.steps, options.threads, options.objective)
+            measured: dict[str, Rate] = {}
             for side in ("ours", "bare") if turn % 2 == 0 else ("bare", "ours"):
                 measured[side] = (
                     ours(folder, settings.train_python)
                     if side == "ours"
                     else bare(folder, settings.train_python, Path(place) / "bare")
                 )
-            rows.append({"turn": turn + 1, **measured, "ratio": measured["ours"] / measured["bare"]})
-    ratio = middle([row["ratio"] for row in rows])
+            rows.append({"turn": turn + 1, **_row(measured["ours"], measured["bare"])})
+    ratio, by_clock = (middle([row[name] for row in rows]) for name in ("ratio", "ratio by the clock"))
     if options.json:
-        sys.stdout.write(json.dumps({"machine": machine(), "turns": rows, "ratio": ratio, "target": _TARGET}) + "\n")
+        sys.stdout.write(
+            json.dumps(
+                {"machine": machine(), "turns": rows, "ratio": ratio, "ratio_by_the_clock": by_clock, "target": _TARGET}
+            )
+            + "\n"
+        )
     else:
-        sys.stdout.write(f"{table(rows)}\ntokens/s, ours / bare TRL: {ratio:.3f} (target {_TARGET})\n")
+        said = (
+            f"tokens of {options.objective} per second of a processor, ours / bare TRL: {ratio:.3f} (target {_TARGET})"
+            f"; by the clock: {by_clock:.3f}"
+        )
+        sys.stdout.write(f"{table(rows)}\n{said}\n")
         sys.stdout.write(describe(machine()) + "\n")
     return 0 if ratio >= _TARGET else 1
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any, TypeVar
 
-from m1app.errors import FOR_PEOPLE, log_words
+from m1app.errors import FOR_PEOPLE, AppError, log_words
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -95,10 +95,14 @@ def _note_end(task: asyncio.Task[Any]) -> None:
 
 
 def explained(work: str, error: Exception, known: str = "", expected: tuple[type[Exception], ...] = FOR_PEOPLE) -> str:
-    """Return the user-facing message of an error in `work`; logs it unless it is expected and already `known`."""
+    """Return the user-facing message of an error in `work`.
+
+    It is logged, unless it is expected and already `known`, or was logged where it happened.
+    """
     if isinstance(error, expected):
         message = str(error)
-        if message != known:
+        is_logged = isinstance(error, AppError) and error.is_logged
+        if message != known and not is_logged:
             _log.warning("%s: %s", work, log_words(error))
         return message
     _log.error("%s failed unexpectedly", work, exc_info=error)

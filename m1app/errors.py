@@ -7,11 +7,16 @@ AppError
 ├── benchmark: BenchmarkRefused, NoStrategies, RunLost
 ├── engines: EnginesError, TemplateRefused
 ├── jobs: JobsError, JobRefused
+├── knowledge: KnowledgeError
 ├── privacy: IdentifiersFound, ErasureRefused
+├── publishing: PublishRefused, PublishStopped
 ├── question: QuestionError
 ├── question_sets: QuestionSetError
-├── runs: PassFailed, ProbeRefused, SweepRefused
+├── resampling: ResamplingRefused
+├── runs: CutRefused, PassFailed, ProbeRefused, SweepRefused
 ├── settings: SettingsError
+├── strategies: FitRefused, PolicyRefused, StrategyRefused
+├── studies: ManifestRefused, PrintingFailed, ReportRefused, StudyError
 ├── training: TrainingError
 └── ui: BadAddress
 
@@ -27,6 +32,8 @@ class AppError(Exception):
 
     may_quote = False
     """True if the message may repeat an engine's words, and so what a person asked."""
+    is_logged = False
+    """True if it tells of a failure that was logged where it happened."""
 
 
 FOR_PEOPLE = (AppError, ModelsError, StorageError)

@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-UPLOAD, CORRECTIONS, HUB = "upload-", "corrections-", "m1-hub-"
+UPLOAD, CORRECTIONS, HUB, SITE, PRINTED = "upload-", "corrections-", "m1-hub-", "m1-site-", "m1-print-"
 """Prefixes of the folders that the app makes."""
 
 _log = logging.getLogger(__name__)
 # As `mkdtemp` names them.
-_NAME = re.compile(rf"(?:{UPLOAD}|{CORRECTIONS}|{HUB})[a-z0-9_]{{8}}")
+_NAME = re.compile(rf"(?:{UPLOAD}|{CORRECTIONS}|{HUB}|{SITE}|{PRINTED})[a-z0-9_]{{8}}")
 
 
 @asynccontextmanager

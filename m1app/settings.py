@@ -102,6 +102,17 @@ class Settings(BaseSettings):
 
     Empty means the embedded default, or the only model of a remote engine.
     """
+    embedding_url: SecretStr = SecretStr("")
+    """Address of a running server of an embedding model, with which corpora are searched by meaning too.
+
+    Empty searches by words alone. A key goes before the host, as in `more_engine_urls`.
+    """
+    embedding_model: str = ""
+    """Name under which it serves the model."""
+    embedding_query_prefix: str = Field(default="", max_length=1000)
+    """What the model wants before a text that is searched for, such as "query: "."""
+    embedding_passage_prefix: str = Field(default="", max_length=1000)
+    """What it wants before a passage."""
     database_url: SecretStr = SecretStr("")
     """SQLAlchemy URL; empty means SQLite under `home`."""
     context_length: int = Field(default=8192, ge=512)
@@ -153,6 +164,8 @@ class Settings(BaseSettings):
     """Number of this home's backups to keep in `backup_directory`."""
     backup_key: SecretStr = SecretStr("")
     """age secret key to encrypt backups with; empty leaves them readable."""
+    chromium: str = ""
+    """Chromium or Chrome that prints reports as PDF; empty looks for one on PATH."""
     log_level: str = "INFO"
     log_format: Literal["text", "json"] = "text"
     """"json" writes one JSON object a line."""
@@ -220,6 +233,14 @@ class Settings(BaseSettings):
                 raise ValueError("each address must begin with http:// or https://")
         return urls
 
+    @field_validator("embedding_url", mode="after")
+    @classmethod
+    def _one_http_address(cls, url: SecretStr) -> SecretStr:
+        found = _endpoints(url.get_secret_value())
+        if found and (len(found) > 1 or not found[0].base_url.startswith(("http://", "https://"))):
+            raise ValueError("must be one address that begins with http:// or https://")
+        return url
+
     @field_validator("admin_password", mode="after")
     @classmethod
     def _no_easy_guess(cls, password: SecretStr) -> SecretStr:
@@ -276,6 +297,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _embeddings_need_a_model(self) -> "Settings":
+        if self.embedding_url.get_secret_value() and not self.embedding_model.strip():
+            raise ValueError("M1_EMBEDDING_URL needs M1_EMBEDDING_MODEL, the name under which it serves the model")
+        return self
+
+    @model_validator(mode="after")
     def _url_means_remote(self) -> "Settings":
         if self.engine_url and self.replica_endpoints:
             raise ValueError("engine_url and engine_urls are both set. Set one of them.")
@@ -321,6 +348,11 @@ class Settings(BaseSettings):
     def more_endpoints(self) -> tuple[Endpoint, ...]:
         """Additional running servers."""
         return _endpoints(self.more_engine_urls.get_secret_value())
+
+    @property
+    def embedding_endpoint(self) -> Endpoint | None:
+        """The server of the embedding model; None if there is none."""
+        return next(iter(_endpoints(self.embedding_url.get_secret_value())), None)
 
     @property
     def is_for_this_machine(self) -> bool:

@@ -1,6 +1,7 @@
 """How pages, exports, reports and commands phrase the same things: verdicts, durations, sizes, counts and shares."""
 
 import math
+import re
 from enum import StrEnum
 
 from m1app.targets import hamming_score, has_several
@@ -99,15 +100,60 @@ def _hamming(letter: str | None, target: str | None) -> str:
     return f"Hamming score {hamming_score(letter, target):.2f}" if has_several(target) else ""
 
 
+_BASES = {
+    "boxed": "the answer's box",
+    "field": "a tag or a field",
+    "stated": "a statement",
+    "marked": "bold text of its own",
+    "line": "a line of its own, or the end of the answer",
+    "named": "the only option that the answer names",
+    "whole_answer": "all of the answer",
+    "answer_is": "a statement",
+    "letter": "the last letter that stands alone",
+    "option_text": "an option's text",
+    "most_similar": "a guess: the option most like the answer",
+}
+_SAYINGS = {
+    "chooses": "a statement that chooses",
+    "final answer": "a final answer",
+    "answer is": "a statement of the answer",
+    "label": "a label for the answer",
+    "is right": "a statement of what is right",
+    "concludes": "a conclusion",
+    "corrects": "a correction",
+    "it is": "a statement of what it is",
+    "supports": "a statement in support",
+}
+_LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "ko": "Korean", "zh": "Chinese"}
+_RULE_IN_LANGUAGE = re.compile(r"(?P<rule>.*) \((?P<language>[a-z]{2})\)")
+
+
 def basis_label(rule: str | None, words: str | None) -> str:
-    """What a letter, or its absence, rests on: "Read from “the answer is C” (stated: answer is (en))."; empty if that
-    was not recorded."""
+    """What a letter rests on, in plain words: "Read from “the answer is C”: a statement of the answer, in English.";
+    empty if nothing is known of it.
+
+    Args:
+        rule: as it is stored and exported: "stated: answer is (en)".
+        words: of the answer.
+    """
     if not rule:
         return ""
     shown = " ".join((words or "").split())
     if not shown:
-        return f"Rule: {rule}."
-    return f"Read from “{shown[:200]}{'…' if len(shown) > 200 else ''}” ({rule})."
+        return f"Read from {kind}." if (kind := _BASES.get(rule.partition(":")[0])) else ""
+    if rule.partition(":")[0] not in _BASES:
+        return f"Found “{shown[:200]}{'…' if len(shown) > 200 else ''}”, but no option for certain."
+    kind = _kind_of_basis(rule)
+    return f"Read from “{shown[:200]}{'…' if len(shown) > 200 else ''}”: {kind}."
+
+
+def _kind_of_basis(rule: str) -> str:
+    how, _, own = rule.partition(": ")
+    found = _RULE_IN_LANGUAGE.fullmatch(own)
+    saying = _SAYINGS.get(found["rule"] if found else own, "")
+    language = _LANGUAGES.get(found["language"], "") if found else ""
+    kind = saying if how == "stated" and saying else _BASES[how]
+    return f"{kind}, in {language}" if language else kind
 
 
 def duration(seconds: float) -> str:
@@ -183,9 +229,19 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def mean_count(mean: float) -> str:
+    """A mean number of tokens as "1,204"; a dash for NaN, where nobody counted them."""
+    return "–" if math.isnan(mean) else f"{mean:,.0f}"
+
+
+def budget(tokens: int) -> str:
+    """A thinking budget as "4,096 tokens"; 0 is one that the file of an imported run does not state."""
+    return f"{tokens:,} tokens" if tokens else "budget not stated"
+
+
 def cell(budget_tokens: int, force_rounds: int) -> str:
     """A cell of a grid: "4,096 tokens, 1 round"."""
-    return f"{budget_tokens:,} tokens, {counted(force_rounds, 'round')}"
+    return f"{budget(budget_tokens)}, {counted(force_rounds, 'round')}"
 
 
 def tokens_account(generated: int, seconds: float, if_separate: int) -> str:
@@ -200,3 +256,30 @@ def tokens_account(generated: int, seconds: float, if_separate: int) -> str:
     if not generated or not if_separate:
         return made
     return f"{made}; separate runs of every cell: {if_separate:,} tokens, {if_separate / generated:.1f} times as many"
+
+
+def shown_answer(text: str) -> str:
+    """An answer without the colon or blank that it begins with: it follows a lead-in that is not shown with it."""
+    return text.lstrip(": \n")
+
+
+def interrupted_note(*, is_own: bool) -> str:
+    """What a page says of a run whose process is gone.
+
+    Args:
+        is_own: whether the reader may resume it.
+    """
+    onward = "Resume continues from there." if is_own else _OTHERS_RESUME
+    return f"The app stopped while this was running. What was saved is shown below. {onward}"
+
+
+def interrupted_strategies_note(*, is_own: bool) -> str:
+    """The same for a run of strategies, which is saved request by request."""
+    onward = "" if is_own else f" {_OTHERS_RESUME}"
+    return (
+        "The app stopped while this was running. Requests that had ended are kept. Resume starts the others again, and "
+        f"what they had generated counts as wasted.{onward}"
+    )
+
+
+_OTHERS_RESUME = "Whoever asked for it, or an admin, can resume it."

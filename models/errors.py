@@ -38,6 +38,9 @@ class EngineError(ModelsError):
     is_retryable = False
     """True when the same request may be sent again without harm."""
 
+    refused_tokens: int = 0
+    """Tokens that the engine had generated in what was refused: no chunk has them, and they count all the same."""
+
 
 class EngineUnreachable(EngineError):
     """Nothing answers at the engine's address."""

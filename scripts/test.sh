@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need, then runs the page code's tests, and pytest in two processes; arguments are passed to
-# pytest (-n 0: one process).
+# Installs what the tests need, then runs the page code's tests, and pytest in three processes, because on two cores a
+# third works while the others wait for a page; arguments are passed to pytest (-n 0: one process).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,4 +10,4 @@ sh scripts/install_vocabularies.sh
 M1_CHROMIUM=$(sh scripts/find_browser.sh)
 export M1_CHROMIUM
 .venv/bin/node --test --test-reporter=dot "tests/**/*.test.js"
-exec sh scripts/pytest.sh -n 2 "$@"
+exec sh scripts/pytest.sh -n 3 "$@"

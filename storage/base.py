@@ -1,7 +1,8 @@
 """The common base of all tables.
 
-`migrations/` builds the tables and a test keeps the two in sync; the full-text index `search_index` for `search_entry`
-exists only there, because it differs by dialect. Relationships never load by themselves (`lazy="raise"`).
+`migrations/` builds the tables and a test keeps the two in sync; the full-text indexes `search_index` of `search_entry`
+and `passage_index` of `passage` exist only there, because they differ by dialect. Relationships never load by
+themselves (`lazy="raise"`).
 """
 
 from collections.abc import Mapping

@@ -7,6 +7,7 @@ text, infinities in JSON), and would return times without a zone.
 import math
 import re
 import struct
+import zlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -65,6 +66,13 @@ class ModelText(TypeDecorator[str]):
         return None if value is None else replace_unstorable(value)
 
 
+def _packed(numbers: tuple[int, ...], name: str) -> bytes:
+    try:
+        return struct.pack(f"<{len(numbers)}I", *numbers)
+    except struct.error as exc:
+        raise ValueError(f"{name} must be whole numbers from 0 to {2**32 - 1} ({exc})") from exc
+
+
 class PackedTokenIds(TypeDecorator[tuple[int, ...]]):
     """Token ids as packed little-endian unsigned 32-bit integers: 4 bytes each."""
 
@@ -73,16 +81,46 @@ class PackedTokenIds(TypeDecorator[tuple[int, ...]]):
 
     def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> bytes | None:
         """Pack the ids."""
-        if value is None:
-            return None
-        try:
-            return struct.pack(f"<{len(value)}I", *value)
-        except struct.error as exc:
-            raise ValueError(f"token ids must be whole numbers from 0 to {2**32 - 1} ({exc})") from exc
+        return None if value is None else _packed(value, "token ids")
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> tuple[int, ...] | None:
         """Unpack the ids."""
         return None if value is None else struct.unpack(f"<{len(value) // 4}I", value)
+
+
+class PackedNumbers(TypeDecorator[tuple[float, ...]]):
+    """Numbers as packed little-endian doubles: 8 bytes each, read back as they were."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[float, ...] | None, dialect: Dialect) -> bytes | None:
+        """Pack the numbers."""
+        return None if value is None else struct.pack(f"<{len(value)}d", *value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> tuple[float, ...] | None:
+        """Unpack the numbers."""
+        return None if value is None else struct.unpack(f"<{len(value) // 8}d", value)
+
+
+class ZippedCounts(TypeDecorator[tuple[int, ...]]):
+    """Whole numbers from 0 to 2^32 - 1, compressed: small ones that repeat take about one byte each."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> bytes | None:
+        """Pack and compress the numbers."""
+        if not value:
+            return None if value is None else b""
+        return zlib.compress(_packed(value, "counts"))
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> tuple[int, ...] | None:
+        """Read the numbers."""
+        if not value:
+            return None if value is None else ()
+        packed = zlib.decompress(value)
+        return struct.unpack(f"<{len(packed) // 4}I", packed)
 
 
 class JsonTuple(TypeDecorator[tuple[Any, ...]]):

@@ -12,8 +12,8 @@ from storage.tables import metadata
 
 _MOST_PROBLEMS = 10
 _MOST_CHARACTERS = 200
-_INDEX = "search_index"
-"""Only the migrations know it; see `storage.base`."""
+_INDEXES = ("search_index", "passage_index")
+"""Only the migrations know them; see `storage.base`. PostgreSQL has only the second one as a table."""
 
 
 def first_damage(connection: Connection) -> str:
@@ -43,7 +43,7 @@ def all_damage(connection: Connection, *, is_current: bool) -> tuple[str, ...]:
 def missing_tables(connection: Connection) -> tuple[str, ...]:
     """Return a sentence that names this app's tables that the database does not have; none if it has all."""
     names = set(inspect(connection).get_table_names())
-    wanted = set(metadata.tables) | ({_INDEX} if connection.dialect.name == "sqlite" else set())
+    wanted = {*metadata.tables, *(_INDEXES if connection.dialect.name == "sqlite" else _INDEXES[1:])}
     return (f"missing tables: {_listed(sorted(wanted - names))}",) if wanted - names else ()
 
 
@@ -60,7 +60,7 @@ def own_tables(connection: Connection) -> list[str]:
 
 def row_counts(connection: Connection) -> dict[str, int]:
     """Number of records in each table, of whatever version, by name."""
-    names = (name for name in sorted(inspect(connection).get_table_names()) if not name.startswith(_INDEX))
+    names = (name for name in sorted(inspect(connection).get_table_names()) if not name.startswith(_INDEXES))
     return {name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names}
 
 

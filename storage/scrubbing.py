@@ -1,6 +1,6 @@
 """Overwrites what deleted records have left behind in the files of a database.
 
-SQLite: the segments of the search index keep deleted words until they are merged, free pages their content until they
+SQLite: the segments of the search indexes keep deleted words until they are merged, free pages their content until they
 are used again, and the write-ahead log its pages. PostgreSQL: dead rows are marked as free; their bytes are overwritten
 when the space is used again, or by VACUUM FULL.
 """
@@ -16,7 +16,7 @@ _BUSY = (
 
 
 def scrub_sqlite(engine: Engine, *, is_whole: bool) -> str:
-    """Merge the search index, and empty the write-ahead log; return what could not be done, empty if all was.
+    """Merge the search indexes, and empty the write-ahead log; return what could not be done, empty if all was.
 
     Args:
         engine: on a SQLite file.
@@ -28,6 +28,7 @@ def scrub_sqlite(engine: Engine, *, is_whole: bool) -> str:
         assert isinstance(driver, sqlite3.Connection)
         driver.execute("PRAGMA query_only = OFF")
         driver.execute("INSERT INTO search_index (search_index) VALUES ('optimize')")
+        driver.execute("INSERT INTO passage_index (passage_index) VALUES ('optimize')")
         if is_whole:
             driver.execute("VACUUM")
         is_busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]

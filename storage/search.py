@@ -68,10 +68,15 @@ class SearchEntryRow(Base):
 
 def words_of(text: str) -> list[str]:
     """Words of `text` in order: lower case, without accents, letters and digits only."""
-    if not text.isascii():
-        spelled = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in spelled if unicodedata.category(char) not in _INVISIBLE)
-    return [word[:MAX_WORD_CHARACTERS] for word in _WORD.findall(text.casefold())]
+    return [word[:MAX_WORD_CHARACTERS] for word in _WORD.findall(plainly_spelled(text).casefold())]
+
+
+def plainly_spelled(text: str) -> str:
+    """A text without accents, invisible characters and compatibility forms; the case stays."""
+    if text.isascii():
+        return text
+    spelled = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in spelled if unicodedata.category(char) not in _INVISIBLE)
 
 
 def index_question(session: Session, question_id: str, texts: Iterable[str]) -> None:

@@ -1,10 +1,11 @@
 """Other spellings of a word of medicine: British and American, and the names of a drug in different countries.
 
-`spellings.toml` holds the data and its sources. Three kinds, from certain to general:
+`spellings.toml` holds the data and its sources. Four kinds, from certain to general:
 
 - drugs: groups of whole names;
 - words: pairs of whole words. "-our" and "-or", "-re" and "-er" are only here, because as a rule they would also pair
   words with different meanings;
+- ligatures: "œ" and "æ" for "oe" and "ae";
 - parts: a pair of letters in any word ("haemo", "hemo"), and "-ise" with its forms. What they make of a word that they
   do not fit is no word, and finds nothing.
 
@@ -31,6 +32,8 @@ _LETTERS_BEFORE_INSIDE = 2
 """How many letters stand at least before a part inside of a word."""
 
 _ENDINGS_OF_ISE = ("e", "ed", "er", "ers", "es", "ing", "able", "ation", "ations", "ational")
+_LIGATURES = (("œ", "oe"), ("æ", "ae"))
+"""French and older English texts have them; no accent is taken off them."""
 _ISE = re.compile(r"(.{3,})i([sz])([aei].*|)")
 
 
@@ -64,16 +67,33 @@ def spellings_of(word: str) -> list[Spelling]:
     Args:
         word: as from `search.words_of`.
     """
-    found = dict.fromkeys([word, *_data().others.get(word, ()), *_rewritten(word)])
+    plain = _without_ligatures(word)
+    found = _with_ligatures(dict.fromkeys([word, plain, *_data().others.get(plain, ()), *_rewritten(plain)]))
     return [Spelling(text, is_beginning=False) for text in list(found)[:MAX_SPELLINGS]]
 
 
 def spellings_of_beginning(word: str) -> list[Spelling]:
     """The ways of writing the beginning of a word, itself first."""
-    beginnings = dict.fromkeys([word, *_rewritten(word, is_beginning=True), *_completed(word)])
-    found = [Spelling(text, is_beginning=True) for text in beginnings]
-    found += [Spelling(text, is_beginning=False) for text in dict.fromkeys(_listed_from(word))]
+    plain = _without_ligatures(word)
+    beginnings = dict.fromkeys([word, plain, *_rewritten(plain, is_beginning=True), *_completed(plain)])
+    found = [Spelling(text, is_beginning=True) for text in _with_ligatures(beginnings)]
+    found += [Spelling(text, is_beginning=False) for text in _with_ligatures(_listed_from(plain))]
     return found[:MAX_SPELLINGS]
+
+
+def _without_ligatures(word: str) -> str:
+    for ligature, letters in _LIGATURES:
+        word = word.replace(ligature, letters)
+    return word
+
+
+def _with_ligatures(words: Iterable[str]) -> list[str]:
+    """Words, each once, and after all of them the same written with ligatures: "oedema", "œdema"."""
+    found = dict.fromkeys(words)
+    for word in list(found):
+        for ligature, letters in _LIGATURES:
+            found[word.replace(letters, ligature)] = None
+    return list(found)
 
 
 def _rewritten(word: str, *, is_beginning: bool = False) -> Iterable[str]:

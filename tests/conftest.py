@@ -1,9 +1,11 @@
 """Shared by tests of several packages: the real engines, started once."""
 
+import gc
 import os
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,18 @@ from xdist.scheduler import LoadScopeScheduling
 
 from m1app.access.person import COMMAND_LINE, run_process_as
 from models.engine.endpoint import Endpoint
+from tests.light_cryptography import make_light
 from tests.migrated_copies import migrated_copies as migrated_copies
 from tests.models.engine.dictated import dictate as dictate
 from tests.needs import E2E, Guard, is_quick, mark
+from tests.shallow_model import write_shallow
 from tests.stall_watch import StallWatch
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 ENGINE_CONTEXT_LENGTH = 2048
+_LINES_OF_A_FAILURE = 40
+_BROWSER_FILES = "tests/e2e/"
 ENGINES = ["embedded", pytest.param("vllm", marks=pytest.mark.vllm)]
 
 
@@ -30,12 +36,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     run_process_as(COMMAND_LINE)
+    make_light()
     config.pluginmanager.register(StallWatch())
     # How long an example takes depends on the machine.
     hypothesis.settings.register_profile("any machine", deadline=None)
     hypothesis.settings.load_profile("any machine")
     if config.option.quick:
         config.pluginmanager.register(Guard())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Twelve thousand tests stay in memory: searching them for garbage took a sixth of collecting them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # Before -m chooses by the marks.
@@ -51,10 +69,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class FileByFile(LoadScopeScheduling):
-    """Each process takes a file at a time, in the order above: so each has one app and one browser, and no more."""
+    """Each process takes a file at a time, in the order above: so each has one app and one browser, and no more.
+
+    The first process begins with files without a browser: their engines and servers are waited for while browsers work.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if node is self.nodes[0] and len(self.nodes) > 1:
+            browsers = [scope for scope in self.workqueue if scope.startswith(_BROWSER_FILES)]
+            if len(browsers) < len(self.workqueue):
+                for scope in browsers:
+                    self.workqueue.move_to_end(scope)
+                super()._assign_work_unit(node)
+                for scope in reversed(browsers):
+                    self.workqueue.move_to_end(scope, last=False)
+                return
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,6 +102,13 @@ def pytest_runtest_makereport() -> Iterator[None]:
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Where a test failed that passed at its second try: otherwise nobody learns it."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"first try of {report.nodeid} ({report.when}, {report.duration:.0f} s)", "-")
+        terminalreporter.line("\n".join(report.longreprtext.splitlines()[-_LINES_OF_A_FAILURE:]))
 
 
 @pytest.fixture(scope="session")
@@ -94,11 +134,24 @@ def safetensors_path(smollm2_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def embedded_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The real embedded engine, for tests that do not stop it."""
+    """The real embedded engine, for tests that do not stop it, with few of its model's layers."""
+    folder = tmp_path_factory.mktemp("llama")
+    with _embedded(write_shallow(smollm2_path, folder / smollm2_path.name), folder) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def whole_model_endpoint(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The same with all layers, for tests of what a model finds likely."""
+    with _embedded(smollm2_path, tmp_path_factory.mktemp("llama")) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _embedded(weights: Path, folder: Path) -> Iterator[Endpoint]:
     from models.servers.llama_server import llama_server
 
-    log_path = tmp_path_factory.mktemp("llama") / "llama.log"
-    server = llama_server(smollm2_path, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 1, log_path)
+    server = llama_server(weights, "smollm2-135m", ENGINE_CONTEXT_LENGTH, 2, 1, folder / "llama.log")
     server.start()
     try:
         yield server.wait_ready(60)
@@ -121,6 +174,13 @@ def vllm_endpoint(safetensors_path: Path, tmp_path_factory: pytest.TempPathFacto
         yield server.wait_ready(300)
     finally:
         server.stop()
+
+
+@pytest.fixture(params=[pytest.param("whole_model", id="embedded"), ENGINES[1]])
+def whole_engine_endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Each real engine in turn, with all layers of its model."""
+    endpoint: Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
+    return endpoint
 
 
 @pytest.fixture(params=ENGINES)

@@ -16,20 +16,21 @@ import pytest
 
 E2E = Path(__file__).with_name("e2e")
 FIXTURES = {
-    "engine": {"smollm2_path", "engine_endpoint", "vllm_endpoint", "safetensors_path"},
+    "engine": {"smollm2_path", "engine_endpoint", "whole_engine_endpoint", "vllm_endpoint", "safetensors_path"},
     "postgres": {"postgres_socket"},
 }
 NAMES = {
     "process": {
         *("subprocess", "multiprocessing", "create_subprocess_exec", "make_home", "git_commit", "examine_machine"),
         *("ManagedServer", "ServerProcess", "llama_server", "vllm_server", "LocalExecutor", "EngineService"),
-        "write_python",
+        *("write_python", "print_pdf"),
         *(
             "WheelSource",
             "render_template",
             "ProfileLibrary",
             "EmbeddedModels",
             "FineTuningService",
+            "PublishingService",
             "fine_tuning",
             "run_training",
         ),
@@ -37,9 +38,14 @@ NAMES = {
         *(
             "file_messages",
             "open_answers",
+            "import_files",
+            "benchmark_imports",
             "import_file",
             "import_hub",
             "QuestionSetService",
+            "CorpusService",
+            "CorpusTab",
+            "corpora",
             "SetStore",
             "TrainingDataService",
         ),

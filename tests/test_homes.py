@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pytest
 from m1app.annotation.exchange import ExportFormat, ImportFormat
 from m1app.benchmark.queries import QuestionFilter
 from m1app.bootstrap import Services, build_services
+from m1app.runs.strategy_export import strategy_run_json
 from m1app.runs.sweep_export import sweep_json
 from m1app.runs.trace_export import trace_json
 from m1app.settings import Settings
@@ -218,6 +219,31 @@ def _files(place: Path, home: Path) -> Said:
     }
 
 
+async def strategy_runs(services: Services) -> list[Said]:
+    return [
+        strategy_run_json(await services.strategies.get(each.id))
+        for each in await services.strategies.recent(EVERYTHING)
+    ]
+
+
+async def open_verdicts(services: Services) -> list[Said]:
+    """Verdicts on answers to open questions, with the reference answers."""
+    page = await services.probe.history(TraceFilter(), EVERYTHING)
+    found = [await services.judging.on(each.id) for each in page.items]
+    return [asdict(each) for each in found if each is not None and each.verdicts]
+
+
+async def policies(services: Services) -> Said:
+    return {name: (await services.policies.get(name)).model_dump() for name in await services.policies.names()}
+
+
+async def left_batches(services: Services) -> Said:
+    """The questions of a paste that a killed process has left, and what it had asked."""
+    batch_id = await services.batches.latest()
+    async with aclosing(services.batches.follow(batch_id)) as found:
+        return {"id": batch_id, "progress": [asdict(each) async for each in found]}
+
+
 ASKED: tuple[Callable[[Services], Awaitable[Any]], ...] = (
     traces,
     search,
@@ -229,6 +255,10 @@ ASKED: tuple[Callable[[Services], Awaitable[Any]], ...] = (
     fine_tunings,
     data_sets,
     tuned_models,
+    strategy_runs,
+    open_verdicts,
+    policies,
+    left_batches,
 )
 
 
@@ -273,6 +303,8 @@ async def test_opening_an_old_home_loses_no_row(home: OldHome) -> None:
 
 @pytest.mark.parametrize("ask", ASKED, ids=lambda ask: ask.__name__)
 async def test_an_old_home_says_what_it_said_then(home: OldHome, ask: Callable[[Services], Awaitable[Any]]) -> None:
+    if ask.__name__ not in home.expected:
+        pytest.skip("this home is older than that")
     expected = home.expected[ask.__name__]
     async with home.opened() as services:
         said = as_json(await ask(services))

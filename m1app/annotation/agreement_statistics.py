@@ -63,6 +63,11 @@ def agreement_of(ratings: Sequence[Rating], taxonomy: Taxonomy) -> AgreementRepo
     )
 
 
+def kappa_of_pairs(pairs: Sequence[tuple[int, int]]) -> Estimate:
+    """Cohen's kappa of two yes-or-no ratings, 1 and 0, of each case."""
+    return _estimate(np.array(pairs, dtype=np.int64).reshape(-1, 2), lambda rows: _cohen(rows, 2, None))
+
+
 def _carries(label: str, annotations: Sequence[Annotation]) -> int:
     return int(any(label in each.labels for each in annotations))
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from threading import Event
 
 from pydantic import ValidationError
@@ -17,12 +18,13 @@ from pydantic import ValidationError
 from m1app.access.audit import record, suppress_unwritten
 from m1app.annotation.errors import ImportRefused
 from m1app.annotation.file_reading import reason_of
-from m1app.annotation.foreign_cases import MAX_CASES, ForeignCase, RawSpan
+from m1app.annotation.foreign_cases import MAX_CASES, ForeignCase, RawSpan, Refused
 from m1app.annotation.foreign_spans import ForeignSpan, place
 from m1app.annotation.import_entries import Entry, SpanEntry
 from m1app.annotation.importing import Leniency, import_entries
 from m1app.annotation.labels import Taxonomy
 from m1app.question.answers.scoring import letter_basis, score
+from m1app.wording import counted
 from storage.annotations.records import Case, Part
 from storage.database import Database, Session
 from storage.questions.records import NewQuestion, Question, content_hash
@@ -33,6 +35,8 @@ from storage.traces.repository import TraceRepository
 IMPORTED = "imported"
 """Profile and engine of a trace that this app has not run."""
 _BATCH_CASES = 20
+_SHOWN_PROBLEMS = 20
+_SHOWN_CASES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +55,124 @@ class CasesReport:
     """Spans that have no other label."""
 
 
-def import_cases(
-    database: Database, taxonomy: Taxonomy, cases: Callable[[], Iterable[ForeignCase]], stop: Event
-) -> CasesReport:
-    """Import what `cases` yields each time it is called; blocks.
+@dataclass(frozen=True, slots=True)
+class CasesPreview:
+    """What an import of cases would store."""
+
+    traces: int
+    present: int
+    """How many of them are stored already."""
+    spans: int
+    labels: Mapping[str, int]
+    """Labels of the taxonomy by name, with the number of spans that have them."""
+    unknown_labels: Mapping[str, int]
+    spans_left_out: int
+    """Spans that have no known label."""
+    first: tuple[ForeignCase, ...]
+    problems: tuple[str, ...]
+    """The first ones, each naming its place; with any, nothing can be imported."""
+    problem_count: int
+
+
+def _raise(refused: ImportRefused) -> None:
+    raise refused
+
+
+class _Problems:
+    """What is wrong with a file: the first messages, and how many there are."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.count = 0
+
+    def add(self, refused: ImportRefused) -> None:
+        self.count += 1
+        if len(self.shown) < _SHOWN_PROBLEMS:
+            self.shown.append(str(refused))
+
+    def raise_any(self) -> None:
+        """Raise ImportRefused with one problem on each line, unless there is none."""
+        if not self.count:
+            return
+        more = self.count - len(self.shown)
+        lines = [*self.shown, *([f"and {counted(more, 'more problem')}"] if more else [])]
+        raise ImportRefused("\n".join(lines) + (" " if self.count == 1 else "\n") + "Nothing was imported.")
+
+
+Reader = Callable[[Refused], Iterable[ForeignCase]]
+"""Reads the traces of a file from its beginning; passes on what is wrong with one of them."""
+
+
+def preview_cases(database: Database, taxonomy: Taxonomy, read: Reader, stop: Event) -> CasesPreview:
+    """Read all of a file, and store nothing; blocks. Only the traces of one transaction are in memory."""
+    known, problems, tally, first = _Labels(taxonomy), _Problems(), _Tally(), list[ForeignCase]()
+
+    def usable() -> Iterator[ForeignCase]:
+        for case in _checked(read, problems):
+            tally.add(case, known)
+            if len(first) < _SHOWN_CASES:
+                first.append(case)
+            yield case
+
+    traces = present = 0
+    try:
+        for batch in _batches(usable()):
+            with database.session(is_read_only=True) as session:
+                present += sum(TraceRepository(session).exists(case.id) for case in batch)
+            traces += len(batch)
+            if stop.is_set():
+                break
+    except ImportRefused as exc:
+        problems.add(exc)
+    return CasesPreview(
+        traces=traces,
+        present=present,
+        spans=tally.spans,
+        labels=dict(tally.known.most_common()),
+        unknown_labels=dict(tally.unknown.most_common()),
+        spans_left_out=tally.left_out,
+        first=tuple(first),
+        problems=tuple(problems.shown),
+        problem_count=problems.count,
+    )
+
+
+def _checked(read: Reader, problems: _Problems) -> Iterator[ForeignCase]:
+    """The traces that can be imported.
 
     Raises:
-        ImportRefused: something cannot be imported; nothing was.
+        ImportRefused: the file cannot be read on.
+    """
+    number = 0
+    for number, case in enumerate(read(problems.add), start=1):
+        if number > MAX_CASES:
+            raise ImportRefused(f"The file has more than {MAX_CASES:,} traces. Split it.")
+        try:
+            _check_spans(case)
+        except ImportRefused as exc:
+            problems.add(exc)
+        else:
+            yield case
+
+
+def import_cases(database: Database, taxonomy: Taxonomy, read: Reader, stop: Event) -> CasesReport:
+    """Import what `read` yields each time it is called; blocks.
+
+    Raises:
+        ImportRefused: something cannot be imported, one problem on each line; nothing was.
         ImportBrokenOff: only a part of the spans was stored.
     """
-    known = _Labels(taxonomy)
+    known, problems, tally = _Labels(taxonomy), _Problems(), _Tally()
     try:
-        for number, case in enumerate(cases(), start=1):
-            if number > MAX_CASES:
-                raise ImportRefused(f"The file has more than {MAX_CASES:,} traces. Split it.")
-            _check_spans(case)
+        for case in _checked(read, problems):
+            tally.add(case, known)
     except ImportRefused as exc:
-        raise ImportRefused(f"{exc} Nothing was imported.") from exc
+        problems.add(exc)
+    problems.raise_any()
+
+    def cases() -> Iterable[ForeignCase]:
+        return read(_raise)
+
     stored, present = _store_all(database, cases(), stop)
     with suppress_unwritten("the audit entry of an import of cases"):
         database.write_now(lambda s: record(s, "case.import", added=stored, unchanged=present))
@@ -77,14 +182,32 @@ def import_cases(
             yield from map(SpanEntry, known.spans(case))
 
     report = import_entries(database, taxonomy, entries, Leniency(skip_missing=False, keep_existing=False), stop)
-    unknown, left_out = known.missing(cases())
-    return CasesReport(stored, present, report.added, report.unchanged, unknown, left_out)
+    unknown = dict(tally.unknown.most_common())
+    return CasesReport(stored, present, report.added, report.unchanged, unknown, tally.left_out)
+
+
+class _Tally:
+    """The spans of a file, and their labels."""
+
+    def __init__(self) -> None:
+        self.spans = self.left_out = 0
+        self.known: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+
+    def add(self, case: ForeignCase, labels: "_Labels") -> None:
+        for span in case.spans:
+            names = [labels.name(each) for each in span.labels]
+            self.spans += 1
+            self.known.update({name for name in names if name})
+            self.unknown.update(each[:80] for each, name in zip(span.labels, names, strict=True) if not name)
+            self.left_out += not any(names)
 
 
 class _Labels:
     """Finds the labels of a file in the taxonomy, by id or name, whatever their case and punctuation."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
+        self._names = {label.id: label.name for label in taxonomy.offered}
         self._ids = {_plain(each): label.id for label in taxonomy.offered for each in (label.name, label.id)}
 
     def spans(self, case: ForeignCase) -> Iterator[ForeignSpan]:
@@ -94,15 +217,10 @@ class _Labels:
             if labels:
                 yield _foreign(case, span, labels)
 
-    def missing(self, cases: Iterable[ForeignCase]) -> tuple[Mapping[str, int], int]:
-        """Unknown labels with the number of their spans, and the number of spans that have no other."""
-        unknown: Counter[str] = Counter()
-        left_out = 0
-        for span in (span for case in cases for span in case.spans):
-            names = [each for each in span.labels if _plain(each) not in self._ids]
-            unknown.update(each[:80] for each in names)
-            left_out += len(names) == len(span.labels)
-        return dict(unknown.most_common()), left_out
+    def name(self, label: str) -> str:
+        """The taxonomy's name of a file's label; empty if it has none."""
+        found = self._ids.get(_plain(label))
+        return self._names[found] if found else ""
 
 
 def _plain(label: str) -> str:
@@ -168,22 +286,20 @@ def _question(case: ForeignCase) -> NewQuestion:
 
 def _store_all(database: Database, cases: Iterable[ForeignCase], stop: Event) -> tuple[int, int]:
     stored = present = 0
-    batch: list[ForeignCase] = []
-
-    def flush() -> int:
+    for batch in _batches(cases):
         with database.session() as session:
-            return sum(_store(session, case) for case in batch)
-
-    for case in cases:
-        batch.append(case)
-        if len(batch) == _BATCH_CASES:
-            new = flush()
-            stored, present = stored + new, present + len(batch) - new
-            batch.clear()
+            new = sum(_store(session, case) for case in batch)
+        stored, present = stored + new, present + len(batch) - new
         if stop.is_set():
-            return stored, present
-    new = flush() if batch else 0
-    return stored + new, present + len(batch) - new
+            break
+    return stored, present
+
+
+def _batches(cases: Iterable[ForeignCase]) -> Iterator[list[ForeignCase]]:
+    """The traces of one transaction each."""
+    rest = iter(cases)
+    while batch := list(islice(rest, _BATCH_CASES)):
+        yield batch
 
 
 def _store(session: Session, case: ForeignCase) -> bool:

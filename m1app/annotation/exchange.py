@@ -1,20 +1,20 @@
 """Exports all annotations, page by page, and imports files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import IO
+from typing import IO, TypeVar
 
 from m1app.access.audit import record
 from m1app.access.person import Permission, current_person, needs
-from m1app.annotation.case_import import CasesReport, import_cases
+from m1app.annotation.case_import import CasesPreview, CasesReport, Reader, import_cases, preview_cases
 from m1app.annotation.cases import readable_by
 from m1app.annotation.file_formats import ExportedAnnotation, corrected_example, csv_lines, jsonl_lines
 from m1app.annotation.file_reading import read_csv, read_jsonl
-from m1app.annotation.foreign_cases import FieldNames, ForeignCase, read_records, read_tasks, read_traces
+from m1app.annotation.foreign_cases import FieldNames, ForeignCase, Refused, read_records, read_tasks, read_traces
 from m1app.annotation.foreign_spans import read_argilla, read_label_studio
 from m1app.annotation.import_entries import Entry, ExportedEntry, SpanEntry
 from m1app.annotation.importing import ImportReport, Leniency, import_entries
@@ -26,6 +26,7 @@ from storage.annotations.repository import AnnotationRepository
 from storage.database import Database
 from storage.errors import DatabaseCorrupt
 
+_Result = TypeVar("_Result")
 _PAGE_ANNOTATIONS = 100
 _PAGE_CASES = 20
 
@@ -63,6 +64,26 @@ _CASE_READERS = {
     CasesFormat.LABEL_STUDIO: read_tasks,
     CasesFormat.ARGILLA: read_records,
 }
+
+
+def _reader(file: IO[bytes], given: CasesFormat, names: FieldNames) -> Reader:
+    def read(refused: Refused) -> Iterator[ForeignCase]:
+        file.seek(0)
+        return _CASE_READERS[given](file, names, refused)
+
+    return read
+
+
+async def _in_thread(work: Callable[[Event], _Result]) -> _Result:
+    """Run `work` in a thread; if this is cancelled, the event tells the work to end, and it is waited for."""
+    stop = Event()
+    working = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([working])
+        raise
 
 
 class AnnotationExchange:
@@ -142,14 +163,8 @@ class AnnotationExchange:
             ImportBrokenOff: the database has taken only a part of it.
             OSError: the file cannot be read.
         """
-        stop, lenient = Event(), Leniency(skip_missing, keep_existing)
-        importing = asyncio.ensure_future(asyncio.to_thread(self._import, file, given, lenient, stop))
-        try:
-            return await asyncio.shield(importing)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait([importing])
-            raise
+        lenient = Leniency(skip_missing, keep_existing)
+        return await _in_thread(lambda stop: self._import(file, given, lenient, stop))
 
     @needs(Permission.REVIEW)
     async def import_cases(self, file: IO[bytes], given: CasesFormat, names: FieldNames) -> CasesReport:
@@ -166,18 +181,18 @@ class AnnotationExchange:
             OSError: the file cannot be read.
         """
 
-        def cases() -> Iterator[ForeignCase]:
-            file.seek(0)
-            return _CASE_READERS[given](file, names)
+        read = _reader(file, given, names)
+        return await _in_thread(lambda stop: import_cases(self._database, self._taxonomy, read, stop))
 
-        stop = Event()
-        importing = asyncio.ensure_future(asyncio.to_thread(import_cases, self._database, self._taxonomy, cases, stop))
-        try:
-            return await asyncio.shield(importing)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait([importing])
-            raise
+    @needs(Permission.REVIEW)
+    async def preview_cases(self, file: IO[bytes], given: CasesFormat, names: FieldNames) -> CasesPreview:
+        """What `import_cases` would store, and everything that it would refuse; nothing is stored.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        read = _reader(file, given, names)
+        return await _in_thread(lambda stop: preview_cases(self._database, self._taxonomy, read, stop))
 
     def _annotations(self, wanted: ExportFormat, seen_by: str | None, lost: Lost | None) -> Iterator[str]:
         done: set[str] = set()

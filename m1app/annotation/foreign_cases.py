@@ -5,8 +5,9 @@ their names. Plain traces are lines of JSON with the fields of `PlainTrace`. Wha
 images, is left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -19,6 +20,7 @@ from m1app.annotation.foreign_spans import entries_of
 from m1app.question.several_letters import read_letters
 from m1app.targets import is_target
 from storage.annotations.records import Part
+from storage.columns import replace_unstorable
 
 MAX_TEXT_CHARACTERS = 2_000_000
 """Of a thinking or an answer."""
@@ -97,35 +99,64 @@ class FieldNames:
     """The model's name itself, for files that do not say it."""
 
 
-def read_traces(file: IO[bytes], names: FieldNames) -> Iterator[ForeignCase]:
+Refused = Callable[[ImportRefused], object]
+"""Takes what is wrong with one trace; the reader goes on with the next."""
+
+
+def _raise(refused: ImportRefused) -> None:
+    raise refused
+
+
+def read_traces(file: IO[bytes], names: FieldNames, refused: Refused = _raise) -> Iterator[ForeignCase]:
     """Read plain traces, one line of JSON each; raises ImportRefused."""
     for number, line in lines_of(file):
-        if not line.strip():
-            continue
-        try:
-            trace = PlainTrace.model_validate_json(line)
-        except ValidationError as exc:
-            known = ", ".join(PlainTrace.model_fields)
-            raise ImportRefused(
-                f"Line {number} is not a trace ({reason_of(exc)}). Its fields may be: {known}."
-            ) from None
-        yield _checked(ForeignCase(f"Line {number}", _with_model(trace, names)))
+        if line.strip():
+            yield from _each(partial(_read_line, number, line, names), refused)
 
 
-def read_tasks(file: IO[bytes], names: FieldNames) -> Iterator[ForeignCase]:
+def read_tasks(file: IO[bytes], names: FieldNames, refused: Refused = _raise) -> Iterator[ForeignCase]:
     """Read the tasks of a Label Studio JSON export; raises ImportRefused."""
-    for where, task in entries_of(file, "task"):
-        yield _read(where, task, "task", lambda entry: _fields(entry["data"], "data"), _task_spans, names)
+
+    def fields(task: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _fields(task["data"], "data")
+
+    return _read_all(file, "task", fields, _task_spans, names, refused)
 
 
-def read_records(file: IO[bytes], names: FieldNames) -> Iterator[ForeignCase]:
+def read_records(file: IO[bytes], names: FieldNames, refused: Refused = _raise) -> Iterator[ForeignCase]:
     """Read the records of an Argilla export; raises ImportRefused."""
-    for where, record in entries_of(file, "record"):
 
-        def fields(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-            return {**_fields(entry.get("metadata") or {}, "metadata"), **_fields(entry["fields"], "fields")}
+    def fields(record: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**_fields(record.get("metadata") or {}, "metadata"), **_fields(record["fields"], "fields")}
 
-        yield _read(where, record, "record", fields, _record_spans, names)
+    return _read_all(file, "record", fields, _record_spans, names, refused)
+
+
+def _read_all(
+    file: IO[bytes], unit: str, fields_of: Any, spans_of: Any, names: FieldNames, refused: Refused
+) -> Iterator[ForeignCase]:
+    for where, entry in entries_of(file, unit):
+        read = partial(_read, where, entry, unit, fields_of, spans_of, names)
+        yield from _each(read, refused)
+
+
+def _each(read: Callable[[], ForeignCase], refused: Refused) -> Iterator[ForeignCase]:
+    """What `read` returns, or nothing if it is refused."""
+    try:
+        case = read()
+    except ImportRefused as exc:
+        refused(exc)
+    else:
+        yield case
+
+
+def _read_line(number: int, line: bytes, names: FieldNames) -> ForeignCase:
+    try:
+        trace = PlainTrace.model_validate_json(line)
+    except ValidationError as exc:
+        known = ", ".join(PlainTrace.model_fields)
+        raise ImportRefused(f"Line {number} is not a trace ({reason_of(exc)}). Its fields may be: {known}.") from None
+    return _checked(ForeignCase(f"Line {number}", _with_model(trace, names)))
 
 
 def _read(where: str, entry: Any, unit: str, fields_of: Any, spans_of: Any, names: FieldNames) -> ForeignCase:
@@ -201,7 +232,7 @@ def _target(value: Any, options: Mapping[str, str]) -> str | None:
 
 
 def _listed(fields: Mapping[str, Any]) -> str:
-    return ", ".join(str(name)[:40] for name in list(fields)[:20]) or "none"
+    return ", ".join(replace_unstorable(str(name)[:40]) for name in list(fields)[:20]) or "none"
 
 
 def _task_spans(task: Mapping[str, Any], keys: Mapping[Part, str]) -> Iterator[RawSpan]:

@@ -9,8 +9,10 @@ If a span's quoted text is not at its position, it is therefore searched for, an
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import partial
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -22,6 +24,8 @@ from m1app.annotation.selectors import find, select
 from storage.annotations.records import Case, Part, TextSelector
 
 _MAX_BYTES = 64 * 2**20
+_MAX_VALUES = 5_000_000
+_BLANKS = re.compile(r"[ \t\n\r]*")
 
 
 class ForeignSpan(StrictModel):
@@ -55,22 +59,58 @@ def read_argilla(file: IO[bytes]) -> list[ForeignSpan]:
     return _read(file, "record", _record_spans)
 
 
-def entries_of(file: IO[bytes], unit: str) -> list[tuple[str, Any]]:
-    """The entries of a JSON list, each with its location for messages; raises ImportRefused."""
-    content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ImportRefused(f"The file is larger than {_MAX_BYTES // 2**20} MB. Export fewer {unit}s at a time.")
+def entries_of(file: IO[bytes], unit: str) -> Iterator[tuple[str, Any]]:
+    """The entries of a JSON list, each with its location for messages, parsed one after the other.
+
+    Raises:
+        ImportRefused: the file is too large, not UTF-8 or no JSON list; entries before the problem were yielded.
+    """
+    text = _text_of(file, unit)
     try:
-        entries = json.loads(content.decode())
-    except UnicodeDecodeError as exc:
-        raise ImportRefused(f"The file is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from None
+        for number, entry in enumerate(_elements(text, unit), start=1):
+            yield f"{unit.capitalize()} {number}", entry
     except json.JSONDecodeError as exc:
         raise ImportRefused(f"Line {exc.lineno} is not JSON ({exc.msg} at character {exc.colno}).") from exc
     except (RecursionError, ValueError) as exc:
         raise ImportRefused(f"This JSON cannot be read ({exc}).") from exc
-    if not isinstance(entries, list):
+
+
+def _text_of(file: IO[bytes], unit: str) -> str:
+    content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ImportRefused(f"The file is larger than {_MAX_BYTES // 2**20} MB. Export fewer {unit}s at a time.")
+    # Each value takes much more memory than its sign in the file.
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > _MAX_VALUES:
+        raise ImportRefused(f"The file has more than {_MAX_VALUES:,} values. Export fewer {unit}s at a time.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise ImportRefused(f"The file is not UTF-8 text at byte {exc.start}: save it as UTF-8.") from None
+
+
+def _elements(text: str, unit: str) -> Iterator[Any]:
+    """The elements of the list that a text is; raises ImportRefused, ValueError and RecursionError."""
+    decoder, position = json.JSONDecoder(), _after_blanks(text, 0)
+    if text[position : position + 1] != "[":
+        decoder.decode(text)
         raise ImportRefused(f"The file is one JSON value, expected a list of {unit}s.")
-    return [(f"{unit.capitalize()} {number}", entry) for number, entry in enumerate(entries, start=1)]
+    position = _after_blanks(text, position + 1)
+    is_over = text[position : position + 1] == "]"
+    while not is_over:
+        entry, end = decoder.raw_decode(text, position)
+        yield entry
+        position = _after_blanks(text, end)
+        is_over = text[position : position + 1] == "]"
+        if not is_over and text[position : position + 1] != ",":
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
+        position = position if is_over else _after_blanks(text, position + 1)
+    if (rest := _after_blanks(text, position + 1)) < len(text):
+        raise json.JSONDecodeError("Extra data", text, rest)
+
+
+def _after_blanks(text: str, position: int) -> int:
+    found = _BLANKS.match(text, position)
+    return found.end() if found else position
 
 
 def _read(file: IO[bytes], unit: str, spans_of: Any) -> list[ForeignSpan]:
@@ -148,4 +188,11 @@ def place(span: ForeignSpan, case: Case) -> TextSelector:
 
 
 def _code_points_before(text: str, utf16_units: int) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")[: 2 * utf16_units].decode("utf-16-le", "ignore"))
+    return min(utf16_units - bisect_left(_units_of_pairs(text), utf16_units), len(text))
+
+
+@lru_cache(maxsize=4)
+def _units_of_pairs(text: str) -> Sequence[int]:
+    """At which UTF-16 unit each character begins that takes two of them; kept, as a text has thousands of spans."""
+    wide = (place for place, character in enumerate(text) if character > "\uffff")
+    return [place + number for number, place in enumerate(wide)]

@@ -6,16 +6,23 @@ together they find it again in a changed text.
 """
 
 import hashlib
+from functools import lru_cache
 
 from m1app.annotation.errors import SelectorError
 from storage.annotations.records import TextSelector
 
 CONTEXT_CHARACTERS = 32
 """Characters of context stored before and after a quote."""
+MOST_SEARCHED = 200_000
+"""Characters around a mark's place in which its quote is looked for. A shorter text is searched as a whole."""
 
 
+@lru_cache(maxsize=4)
 def text_hash(text: str) -> str:
-    """SHA-256 of `text` in UTF-8, as hexadecimal digits; a lone surrogate counts as "?"."""
+    """SHA-256 of `text` in UTF-8, as hexadecimal digits; a lone surrogate counts as "?".
+
+    Kept for the last few texts: an import checks thousands of marks on each.
+    """
     return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
 
 
@@ -62,22 +69,40 @@ def find(text: str, selector: TextSelector) -> TextSelector | None:
     """Find the quote in `text`, which may be another version of the original text.
 
     Prefers the match with the most similar context, then the one nearest to the old position. None if the quote is not
-    found.
+    found within the `MOST_SEARCHED` characters around that position.
     """
-    places, at = [], text.find(selector.exact) if selector.exact else -1
-    while at >= 0:
-        places.append(at)
-        at = text.find(selector.exact, at + 1)
-    if not places:
+    if not selector.exact:
         return None
+    half = MOST_SEARCHED // 2
+    middle = min(max(selector.start, half), max(len(text) - half, 0))
+    searched = (max(0, middle - half), middle + half)
+    has_context = bool(selector.prefix or selector.suffix)
+    found = _all_places(text, selector.exact, *searched) if has_context else _nearest(text, selector, *searched)
     length = len(selector.exact)
 
     def badness(start: int) -> tuple[int, int]:
-        agreeing = _common_end(text[:start], selector.prefix) + _common_start(text[start + length :], selector.suffix)
+        before = text[max(0, start - len(selector.prefix)) : start]
+        after = text[start + length : start + length + len(selector.suffix)]
+        agreeing = _common_end(before, selector.prefix) + _common_start(after, selector.suffix)
         return -agreeing, abs(start - selector.start)
 
-    best = min(places, key=badness)
-    return select(text, best, best + length)
+    best = min(found, key=badness, default=None)
+    return None if best is None else select(text, best, best + length)
+
+
+def _all_places(text: str, quote: str, begin: int, end: int) -> list[int]:
+    places, at = [], text.find(quote, begin, end)
+    while at >= 0:
+        places.append(at)
+        at = text.find(quote, at + 1, end)
+    return places
+
+
+def _nearest(text: str, selector: TextSelector, begin: int, end: int) -> list[int]:
+    """The places just before and just after the old one, where there is no context to compare."""
+    quote, old = selector.exact, max(begin, selector.start)
+    both = text.rfind(quote, begin, min(end, old + len(quote))), text.find(quote, old, end)
+    return [place for place in both if place >= 0]
 
 
 def _common_end(text: str, other: str) -> int:

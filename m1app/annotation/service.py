@@ -13,13 +13,23 @@ from m1app.access.audit import record, suppress_unwritten
 from m1app.access.person import Permission, current_person, needs
 from m1app.annotation.agreement import AgreementReport
 from m1app.annotation.cases import CaseView, readable_by, view_of
-from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
-from m1app.annotation.form_values import MAX_CASE_ANNOTATIONS, MAX_NAME_CHARACTERS, check_content
+from m1app.annotation.change_rules import (
+    annotator_name,
+    changed,
+    check_claim,
+    check_reopening,
+    own_annotation,
+    reader_name,
+    reason_given,
+    require_revision,
+    reviewable,
+)
+from m1app.annotation.errors import AnnotationRefused
+from m1app.annotation.form_values import MAX_CASE_ANNOTATIONS, check_content
 from m1app.annotation.labels import Taxonomy
-from m1app.wording import counted
 from storage.annotations.assessments import AssessmentRepository
 from storage.annotations.cases import CaseRepository
-from storage.annotations.documents import CONTENT_FIELDS, as_document
+from storage.annotations.documents import CONTENT_FIELDS
 from storage.annotations.names import MovedWork, NamedWork, NameRepository
 from storage.annotations.queue import QueueRepository
 from storage.annotations.records import (
@@ -38,11 +48,8 @@ from storage.annotations.records import (
 )
 from storage.annotations.repository import AnnotationRepository
 from storage.database import Database, Session
-from storage.errors import RecordNotFound
 from storage.people.accounts import AccountRepository
-from storage.people.records import Account
-
-_REVIEWABLE = (AnnotationState.SUBMITTED, AnnotationState.DISPUTED)
+from storage.question_sets.repository import QuestionSetRepository
 
 
 class AnnotationService:
@@ -55,13 +62,13 @@ class AnnotationService:
     @needs(Permission.READ)
     async def queue(self, wanted: CaseFilter, annotator: str, limit: int = 50, cursor: str | None = None) -> CasePage:
         """Cases to work through, in groups; their order is part of the filter."""
-        name, seen_by = _reader(annotator), readable_by(current_person())
+        name, seen_by = reader_name(annotator), readable_by(current_person())
         return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).page(name, limit, cursor))
 
     @needs(Permission.READ)
     async def group(self, wanted: CaseFilter, key: str, annotator: str) -> tuple[CaseSummary, ...]:
         """The matching cases of a group of the queue, by pass and cut."""
-        name, seen_by = _reader(annotator), readable_by(current_person())
+        name, seen_by = reader_name(annotator), readable_by(current_person())
         return await self._database.read(lambda s: QueueRepository(s, wanted, seen_by).cases(key, name))
 
     @needs(Permission.READ)
@@ -76,7 +83,7 @@ class AnnotationService:
 
         At the end of the queue it is the first one left; None if none is.
         """
-        name, seen_by = _reader(annotator), readable_by(current_person())
+        name, seen_by = reader_name(annotator), readable_by(current_person())
         left = replace(wanted, not_assessed_by=name)
 
         def read(session: Session) -> str | None:
@@ -92,13 +99,22 @@ class AnnotationService:
         Raises:
             RecordNotFound: no such case, or its trace is still running.
         """
-        view = await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), _reader(annotator)))
+        view = await self._database.read(lambda s: view_of(s, CaseRepository(s).get(case_id), reader_name(annotator)))
         if view.others and view.assessment is not None and not view.assessment.has_seen_others:
             with suppress_unwritten("that others' marks were shown"):
                 await self._database.write(
                     lambda s: AssessmentRepository(s).save(view.case, view.annotator, has_seen_others=True)
                 )
         return view
+
+    @needs(Permission.READ)
+    async def evaluated_in(self, case_id: str) -> tuple[str, ...]:
+        """Names of the question sets that have a case's question: a correction of it is left out of training data."""
+
+        def read(session: Session) -> tuple[str, ...]:
+            return QuestionSetRepository(session).names_with(CaseRepository(session).get(case_id).question.id)
+
+        return await self._database.read(read)
 
     @needs(Permission.ANNOTATE)
     async def save(
@@ -126,17 +142,17 @@ class AnnotationService:
             AnnotationConflict: it was changed since that revision.
             RecordNotFound: no such case.
         """
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> Annotation:
             case = CaseRepository(session).get(case_id)
             annotations = AnnotationRepository(session)
             if annotation_id:
-                seen = _own(annotations, annotation_id, name, case.id)
+                seen = own_annotation(annotations, annotation_id, name, case.id)
                 check_content(case, content, self.taxonomy, seen.labels)
-                _same_revision(annotations, seen, revision)
+                require_revision(annotations, seen, revision)
                 values = {field: getattr(content, field) for field in CONTENT_FIELDS}
-                return _changed(session, seen, name, AnnotationAction.EDITED, **values)
+                return changed(session, seen, name, AnnotationAction.EDITED, **values)
             check_content(case, content, self.taxonomy)
             assessments = AssessmentRepository(session)
             kept = assessments.get(case.id, name)
@@ -149,7 +165,7 @@ class AnnotationService:
                 # An accepted suggestion is not offered again, like a rejected one.
                 assessments.save(case, name, rejected=suggestion_key)
             if kept is not None and kept.is_submitted:
-                return _changed(session, made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
+                return changed(session, made, name, AnnotationAction.SUBMITTED, state=AnnotationState.SUBMITTED)
             return made
 
         return await self._database.write(store)
@@ -163,13 +179,13 @@ class AnnotationService:
             AnnotationConflict: it was changed since that revision.
             RecordNotFound: no such annotation.
         """
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> Annotation:
             annotations = AnnotationRepository(session)
-            seen = _own(annotations, annotation_id, name)
-            _same_revision(annotations, seen, revision)
-            return _changed(session, seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
+            seen = own_annotation(annotations, annotation_id, name)
+            require_revision(annotations, seen, revision)
+            return changed(session, seen, name, AnnotationAction.WITHDRAWN, state=AnnotationState.WITHDRAWN)
 
         return await self._database.write(store)
 
@@ -180,7 +196,7 @@ class AnnotationService:
         Raises:
             RecordNotFound: no such case.
         """
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> None:
             case = CaseRepository(session).get(case_id)
@@ -198,11 +214,11 @@ class AnnotationService:
             AnnotationRefused: it is not submitted, others' marks on it were shown, or others have reviewed one's own.
             RecordNotFound: no such case.
         """
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> None:
             case, annotations = CaseRepository(session).get(case_id), AnnotationRepository(session)
-            _check_reopening(session, case.id, name)
+            check_reopening(session, case.id, name)
             annotations.reopen(case.id, name)
             AssessmentRepository(session).save(case, name, is_submitted=False)
             record(session, "case.reopen", case.id)
@@ -212,7 +228,7 @@ class AnnotationService:
     @needs(Permission.ANNOTATE)
     async def save_draft(self, case_id: str, annotator: str, draft: Mapping[str, Any], seconds_spent: float) -> None:
         """Save the unsaved form; an empty one clears it. `seconds_spent` is added to the previous total."""
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> None:
             case, assessments = CaseRepository(session).get(case_id), AssessmentRepository(session)
@@ -225,7 +241,7 @@ class AnnotationService:
     @needs(Permission.ANNOTATE)
     async def reject_suggestion(self, case_id: str, annotator: str, key: str) -> None:
         """Stop offering a suggestion to this annotator."""
-        name = _name(annotator)
+        name = annotator_name(annotator)
         await self._database.write(
             lambda s: AssessmentRepository(s).save(CaseRepository(s).get(case_id), name, rejected=key)
         )
@@ -233,26 +249,26 @@ class AnnotationService:
     @needs(Permission.ANNOTATE)
     async def agree(self, annotation_id: str, annotator: str) -> Annotation:
         """Agree with another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
-        name = _name(annotator)
+        name = annotator_name(annotator)
 
         def store(session: Session) -> Annotation:
-            seen = _reviewable(session, annotation_id, name)
+            seen = reviewable(session, annotation_id, name)
             agreed = tuple(sorted({*seen.agreed_by, name}))
             if agreed == seen.agreed_by:
                 return seen
-            return _changed(session, seen, name, AnnotationAction.AGREED, agreed_by=agreed)
+            return changed(session, seen, name, AnnotationAction.AGREED, agreed_by=agreed)
 
         return await self._database.write(store)
 
     @needs(Permission.ANNOTATE)
     async def dispute(self, annotation_id: str, annotator: str, reason: str) -> Annotation:
         """Dispute another annotator's annotation. Raises AnnotationRefused, RecordNotFound."""
-        name, why = _name(annotator), _reason(reason)
+        name, why = annotator_name(annotator), reason_given(reason)
 
         def store(session: Session) -> Annotation:
-            seen = _reviewable(session, annotation_id, name)
+            seen = reviewable(session, annotation_id, name)
             agreed = tuple(who for who in seen.agreed_by if who != name)
-            return _changed(
+            return changed(
                 session,
                 seen,
                 name,
@@ -268,7 +284,7 @@ class AnnotationService:
     @needs(Permission.REVIEW)
     async def adjudicate(self, annotation_id: str, annotator: str, *, is_upheld: bool, reason: str) -> Annotation:
         """Decide a dispute. Raises AnnotationRefused, RecordNotFound."""
-        name, why = _name(annotator), _reason(reason)
+        name, why = annotator_name(annotator), reason_given(reason)
 
         def store(session: Session) -> Annotation:
             seen = AnnotationRepository(session).get(annotation_id)
@@ -276,7 +292,7 @@ class AnnotationService:
                 raise AnnotationRefused(
                     "case", f"This annotation is {seen.state.value}; only disputed ones can be adjudicated."
                 )
-            return _changed(
+            return changed(
                 session,
                 seen,
                 name,
@@ -291,7 +307,7 @@ class AnnotationService:
     @needs(Permission.READ)
     async def history(self, annotation_id: str, annotator: str) -> tuple[AnnotationRevision, ...]:
         """Revisions of an annotation that the annotator may see, oldest first; otherwise empty."""
-        name = _reader(annotator)
+        name = reader_name(annotator)
 
         def read(session: Session) -> tuple[AnnotationRevision, ...]:
             seen = AnnotationRepository(session).get(annotation_id)
@@ -327,7 +343,7 @@ class AnnotationService:
 
         def store(session: Session) -> MovedWork:
             names, account = NameRepository(session), AccountRepository(session).get(account_name)
-            _check_claim(session, name, account)
+            check_claim(session, name, account)
             moved = names.rename(name, account.name)
             counts = {"cases": moved.cases, "annotations": moved.annotations, "revisions": moved.revisions}
             record(session, "annotation.claim", account.id, **counts)
@@ -357,99 +373,6 @@ class AnnotationService:
         """Agreement between annotators on cases that several have submitted; takes seconds."""
         ratings = await self._database.read(lambda s: AnnotationRepository(s).ratings())
         return await asyncio.to_thread(_agreement_of, ratings, self.taxonomy)
-
-
-def _own(annotations: AnnotationRepository, annotation_id: str, name: str, case_id: str = "") -> Annotation:
-    seen = annotations.get(annotation_id)
-    if seen.annotator != name or (case_id and seen.case_id != case_id):
-        raise AnnotationRefused(
-            "annotator", f"This annotation belongs to {seen.annotator}. Dispute it, or add your own."
-        )
-    if seen.state is AnnotationState.WITHDRAWN:
-        raise AnnotationRefused("case", "This annotation was withdrawn. Make a new one.")
-    return seen
-
-
-def _reviewable(session: Session, annotation_id: str, name: str) -> Annotation:
-    seen = AnnotationRepository(session).get(annotation_id)
-    own = AssessmentRepository(session).get(seen.case_id, name)
-    if seen.annotator == name:
-        raise AnnotationRefused("annotator", "This annotation is your own; edit or withdraw it.")
-    if own is None or not own.is_submitted:
-        raise AnnotationRefused("case", "Submit your own assessment of this case first, then review others'.")
-    if seen.state not in _REVIEWABLE:
-        raise AnnotationRefused("case", f"This annotation is {seen.state.value} and can no longer be reviewed.")
-    return seen
-
-
-def _check_reopening(session: Session, case_id: str, name: str) -> None:
-    """Raise AnnotationRefused unless the submission of a case can be taken back without breaking the double blind."""
-    own = AssessmentRepository(session).get(case_id, name)
-    if own is None or not own.is_submitted:
-        raise AnnotationRefused("case", "You have not submitted this case.")
-    if own.has_seen_others:
-        raise AnnotationRefused(
-            "case",
-            "You have seen others' marks on this case, so it stays submitted. Edit or withdraw your marks instead.",
-        )
-    marks = [each for each in AnnotationRepository(session).of_case(case_id) if each.annotator == name]
-    if any(each.agreed_by or each.state not in (AnnotationState.SUBMITTED, AnnotationState.DRAFT) for each in marks):
-        raise AnnotationRefused("case", "Others have already reviewed your marks on this case, so it stays submitted.")
-
-
-def _same_revision(annotations: AnnotationRepository, now: Annotation, revision: int) -> None:
-    """Raise AnnotationConflict unless `now` is the revision being edited."""
-    if now.revision == revision:
-        return
-    before = next((each.document for each in annotations.history(now.id) if each.revision == revision), {})
-    document = as_document(now)
-    changes = tuple(name for name in CONTENT_FIELDS if document[name] != before.get(name))
-    raise AnnotationConflict(now, changes)
-
-
-def _check_claim(session: Session, name: str, account: Account) -> None:
-    """Raise unless the work of `name` may become the account's."""
-    names = NameRepository(session)
-    if name not in {each.name for each in names.all()}:
-        raise RecordNotFound(f"Nothing was annotated under the name {name[:80]!r}. Reload the list of names.")
-    if any(each.name == name for each in AccountRepository(session).all()):
-        raise AnnotationRefused("annotator", f"{name!r} is an account itself; its work stays with it.")
-    both = [case_id for case_id in names.shared_cases(name, account.name) if names.has_work(case_id, account.name)]
-    if both:
-        raise AnnotationRefused(
-            "annotator",
-            f"Both {name!r} and the account {account.name!r} have worked on {counted(len(both), 'case')}, such as "
-            f"{both[0]}. Two assessments of a case cannot become one: claim the name for another account, or leave it "
-            "as it is.",
-        )
-
-
-def _reader(annotator: str) -> str:
-    """The name under which the current person annotates: their account's, or without accounts the one they gave."""
-    return current_person().name or " ".join(annotator.split())
-
-
-def _name(annotator: str) -> str:
-    name = _reader(annotator)
-    if not name:
-        raise AnnotationRefused("annotator", "Enter your name first; marks are saved under it.")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise AnnotationRefused("annotator", f"Shorten the name to at most {MAX_NAME_CHARACTERS} characters.")
-    return name
-
-
-def _changed(session: Session, seen: Annotation, name: str, action: AnnotationAction, **values: Any) -> Annotation:
-    """Change an annotation, and note it in the audit log."""
-    changed = AnnotationRepository(session).change(seen, name, action, **values)
-    record(session, f"annotation.{action.value}", changed.id, revision=changed.revision)
-    return changed
-
-
-def _reason(reason: str) -> str:
-    why = reason.strip()
-    if not why:
-        raise AnnotationRefused("reason", "Enter a reason; the other annotator will read it.")
-    return why
 
 
 def _agreement_of(ratings: Sequence[Rating], taxonomy: Taxonomy) -> AgreementReport:

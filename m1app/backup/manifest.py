@@ -13,7 +13,7 @@ DATABASE_PARTS: Mapping[str, str] = {"sqlite": "database.sqlite3", "postgresql":
 """Name of the database's part, by dialect."""
 FILES = ("labels.toml", "catalog.toml")
 """Files of a home that every backup has, if they exist."""
-FOLDERS = ("training-data", "profiles")
+FOLDERS = ("training-data", "profiles", "policies", "studies")
 """Folders of a home that every backup has."""
 MODEL_FOLDERS = ("models", "jobs")
 """Folders that only a backup with models has: of `models`, those of fine-tuned models."""

@@ -20,6 +20,7 @@ from m1app.backup.naming import FoundBackup, already_exists, draft_of, give_name
 from m1app.backup.swap import sync_folder
 from m1app.backup.unpacking import check_content, opened
 from m1app.settings import Settings
+from models.busy_folder import file_sizes
 from storage.database import Database
 
 _OWNER_FILE = "job.txt"
@@ -128,12 +129,10 @@ class BackupService:
             folders += [owner.parent for owner in sorted((home / "models").glob(f"*/{_OWNER_FILE}"))]
             folders.append(home / "jobs")
         # What a link among these leads to is a part of the home; one deeper may lead anywhere.
-        files = [home / name for name in FILES]
-        found = list[Path]()
+        files = [home / name for name in FILES if (home / name).is_file()]
         for folder in folders:
-            found += sorted(folder.rglob("*"))
-        files += [path for path in found if not path.is_symlink()]
-        return ((str(path.relative_to(home)), path) for path in files if path.is_file())
+            files += sorted(path for path, _ in file_sizes(folder))
+        return ((str(path.relative_to(home)), path) for path in files)
 
     def _check_database(self) -> None:
         if self._database.file is not None and not self._database.file.exists():

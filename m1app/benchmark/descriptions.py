@@ -1,9 +1,13 @@
 """Benchmark runs and comparisons in words, the same on the page and in the report."""
 
+from collections.abc import Sequence
+
 from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison, Proportion
 from m1app.question.answers.scoring import STRICT_VERSION
-from m1app.wording import counted, p_value, percent_with_interval, points, tokens_account
-from storage.benchmarks.records import BenchmarkRun
+from m1app.wording import counted, p_value, percent, percent_with_interval, points, tokens_account
+from storage.benchmarks.records import BenchmarkRun, ImportedFile, OwnVerdicts, RunState
+
+_IMPORTED_FACTS = "imported: this app has not asked it, and knows no engine, seed or time of it"
 
 
 def comparison_words(compared: PairedComparison) -> str:
@@ -29,11 +33,42 @@ def caution(questions: int) -> str:
 
 def run_name(run: BenchmarkRun) -> str:
     """The display name of a run."""
-    return run.name or f"Run {run.id[:8]}"
+    name = run.name or f"Run {run.id[:8]}"
+    return f"{name} (imported)" if is_imported(run) else name
+
+
+def is_imported(run: BenchmarkRun) -> bool:
+    """Whether the run's answers come from files: nothing is known of an engine, and nothing can be asked again."""
+    return run.state is RunState.IMPORTED
+
+
+def imported_words(file: ImportedFile) -> str:
+    """A file that answers of a run come from: its name, hash and tool, its questions, and what was left out."""
+    version = f" {file.tool_version}" if file.tool_version else ""
+    share = f" ({percent(file.matched / file.questions)})" if file.questions else ""
+    parts = [
+        f"{file.file_name} (SHA-256 {file.sha256[:12]}…), written by {file.tool}{version}",
+        f"{file.matched:,} of {counted(file.questions, 'question')}{share} matched to a question set",
+        *file.notes,
+    ]
+    return "; ".join(parts)
+
+
+def own_verdict_words(found: OwnVerdicts) -> str:
+    """How the verdicts of a run's files compare with ours; empty if they have none."""
+    if not found.answers:
+        return ""
+    return (
+        f"Right by the files' own verdicts: {found.correct:,} of {found.answers:,} "
+        f"({percent(found.correct / found.answers)}). The rule strict differs on "
+        f"{counted(found.differ_strict, 'answer')}, the rule m1 on {counted(found.differ_m1, 'answer')}."
+    )
 
 
 def run_facts(run: BenchmarkRun) -> str:
     """How a run was asked and what it cost, in one line."""
+    if is_imported(run):
+        return " · ".join([_IMPORTED_FACTS, *_version_words(run)])
     parts = ["greedy" if run.temperature == 0 else f"temperature {run.temperature:g}, top-p {run.top_p:g}"]
     if run.seed is not None:
         parts.append(f"seed {run.seed}")
@@ -42,6 +77,16 @@ def run_facts(run: BenchmarkRun) -> str:
     if run.limit is not None:
         parts.append(f"at most {run.limit:,} questions per set")
     return " · ".join([*parts, *_version_words(run), account_words(run)])
+
+
+def open_sets_note(sets: Sequence[str]) -> str:
+    """What to say of sets that have only open questions; empty without any."""
+    if not sets:
+        return ""
+    names = ", ".join(sets)
+    return (
+        f"Open questions have no accuracy, so {names} {'is' if len(sets) == 1 else 'are'} not here: see Open answers."
+    )
 
 
 def unscored_note(questions: int) -> str:
@@ -58,9 +103,10 @@ def _version_words(run: BenchmarkRun) -> list[str]:
     """A caution where letters were read by an earlier version of the rule than today's."""
     if run.strict_version >= STRICT_VERSION:
         return []
+    how = "its files are imported again" if is_imported(run) else "`bench --rescore` has read them again"
     return [
         f"letters read by version {run.strict_version} of the rule strict (now {STRICT_VERSION}): not comparable "
-        "until `bench --rescore` has read them again"
+        f"until {how}"
     ]
 
 

@@ -14,5 +14,13 @@ class BenchmarkRefused(ProbeRefused):
     """A setting of a benchmark run is out of range."""
 
 
+def of_imported_run() -> "NoStrategies":
+    """Return the error for a run whose passes come from files."""
+    return NoStrategies(
+        "This run was imported. Its files do not say at which cut an answer was given and what it cost, which "
+        "strategies, fits and policies need: run its question sets here."
+    )
+
+
 class NoStrategies(AppError):
     """A run has no passes to evaluate strategies from."""

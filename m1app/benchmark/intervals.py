@@ -55,7 +55,7 @@ class PairedDifference:
     low: float
     high: float
     p_value: float
-    """Two-sided, see `statistics.paired_difference`; 1 if no question differs."""
+    """Two-sided, see `paired_bootstrap.paired_difference`; 1 if no question differs."""
 
 
 def wilson(correct: float, n: int, level: float = 0.95) -> Proportion:

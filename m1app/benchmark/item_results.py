@@ -1,13 +1,13 @@
 """Results of one item: its sweep's answers scored by both rules, one result per cell and pass. Pure."""
 
-from m1app.question.answers.scoring import SEVERAL_NOT_SCORED, lead_in, score
-from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot
+from m1app.question.answers.scoring import SEVERAL_NOT_SCORED, score
+from m1app.runs.sweep_reading import PassSnapshot, SweepSnapshot, leading_of
 from m1app.targets import has_several
 from models.profiles import Profile, Profiles
 from models.thinking.sweep import Cell, grid
 from storage.benchmarks.records import BenchmarkResult
 from storage.questions.records import Question
-from storage.traces.records import Checkpoint, ThinkingFinishReason
+from storage.traces.records import Checkpoint
 
 
 def answered(each: PassSnapshot) -> dict[Cell, Checkpoint]:
@@ -34,24 +34,25 @@ def results_of(item_id: str, snapshot: SweepSnapshot, profiles: Profiles) -> lis
         for cell in snapshot.cells:
             checkpoint = kept.get(cell)
             if checkpoint is None:
-                found.append(unanswered(item_id, each.trace.pass_number, cell, each.trace.question.target))
+                found.append(unanswered(item_id, each.trace.pass_number, cell, each.trace.question))
                 continue
             profile = profiles.get(each.trace.profile)
             found.append(_judged(item_id, each.trace.pass_number, cell, checkpoint, each.trace.question, profile))
     return found
 
 
-def unanswered(item_id: str, pass_number: int, cell: Cell, target: str | None) -> BenchmarkResult:
+def unanswered(item_id: str, pass_number: int, cell: Cell, question: Question) -> BenchmarkResult:
     """Return the result of an unanswered cell."""
+    is_scored = bool(question.options)
     return BenchmarkResult(
         item_id=item_id,
         pass_number=pass_number,
         budget_tokens=cell.budget_tokens,
         force_rounds=cell.force_rounds,
         letter=None,
-        is_correct=False,
+        is_correct=False if is_scored else None,
         m1_letter=None,
-        m1_is_correct=None if has_several(target) else False,
+        m1_is_correct=None if has_several(question.target) or not is_scored else False,
         thinking_tokens=0,
         tokens_if_separate=0,
         checkpoint_id=None,
@@ -59,16 +60,10 @@ def unanswered(item_id: str, pass_number: int, cell: Cell, target: str | None) -
 
 
 def all_unanswered(
-    item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int, target: str | None
+    item_id: str, budgets: tuple[int, ...], rounds: tuple[int, ...], passes: int, question: Question
 ) -> list[BenchmarkResult]:
     """Return the results of an item that never started."""
-    return [unanswered(item_id, number, cell, target) for number in range(passes) for cell in grid(budgets, rounds)]
-
-
-def leading_of(finish: ThinkingFinishReason, profile: Profile) -> str:
-    """What an answer continues, after thinking that ended so, and what is scored with it."""
-    is_natural = finish is ThinkingFinishReason.NATURAL
-    return lead_in(profile.thinking.natural_close if is_natural else profile.thinking.overrun_close)
+    return [unanswered(item_id, number, cell, question) for number in range(passes) for cell in grid(budgets, rounds)]
 
 
 def _judged(
@@ -76,15 +71,16 @@ def _judged(
 ) -> BenchmarkResult:
     text = leading_of(checkpoint.thinking_finish_reason, profile) + checkpoint.text
     m1 = score(text, dict(question.options), question.target, "m1")
+    is_scored_by_m1 = bool(question.options) and m1.how != SEVERAL_NOT_SCORED
     return BenchmarkResult(
         item_id=item_id,
         pass_number=pass_number,
         budget_tokens=cell.budget_tokens,
         force_rounds=cell.force_rounds,
         letter=checkpoint.letter,
-        is_correct=bool(checkpoint.is_correct),
+        is_correct=bool(checkpoint.is_correct) if question.options else None,
         m1_letter=m1.letter,
-        m1_is_correct=None if m1.how == SEVERAL_NOT_SCORED else bool(m1.is_correct),
+        m1_is_correct=bool(m1.is_correct) if is_scored_by_m1 else None,
         thinking_tokens=checkpoint.cut_tokens,
         tokens_if_separate=checkpoint.tokens_if_separate,
         checkpoint_id=checkpoint.id,

@@ -5,17 +5,23 @@ coroutines.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from m1app.access.person import Permission, needs
-from m1app.benchmark.descriptions import unscored_note
-from m1app.benchmark.intervals import PairedComparison, Proportion, wilson
+from m1app.access.person import Permission, current_person, needs
+from m1app.benchmark.cell_summaries import CellSummary, macro_summaries, summaries
+from m1app.benchmark.descriptions import is_imported, run_name, unscored_note
+from m1app.benchmark.intervals import PairedComparison
+from m1app.benchmark.model_pairs import ComparedModels, Verdicts, compare_models
+from m1app.benchmark.tag_summaries import TagFilter, TagPage, tag_summary
 from m1app.errors import AppError
 from m1app.targets import hamming_score
-from storage.benchmarks.records import BenchmarkRun, CellCount, QuestionVerdict, TagCount
+from storage.benchmarks.imports import files_of, imported_answers, own_verdicts
+from storage.benchmarks.judged import JudgedAnswers, judged_answers
+from storage.benchmarks.open_answers import ListedAnswer, OpenAnswerFilter, open_answers
+from storage.benchmarks.records import BenchmarkRun, ImportedAnswer, ImportedFile, OwnVerdicts, QuestionVerdict
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, CellKey, VerdictFilter
 from storage.benchmarks.tags import MOST_TAGS, TagChoice, tag_counts
@@ -27,31 +33,6 @@ if TYPE_CHECKING:
 _MOST_RUNS = 10_000
 """Number of recent runs searched for a tag."""
 _PAGE_ROWS = 2000
-MACRO = ""
-"""Stands for the mean over sets in place of a set's name."""
-_RightByItem = Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]
-"""See `BenchmarkResultRepository.right_by_item`; empty for runs of one pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellSummary:
-    """One point of a curve."""
-
-    run_id: str
-    model: str
-    question_set: str
-    """`MACRO` for the mean over the run's sets."""
-    budget_tokens: int
-    force_rounds: int
-    n: int
-    """Number of questions, however often each was asked; for the mean over sets, of all sets together."""
-    accuracy: Proportion
-    """Unanswered and failed questions count as wrong."""
-    answered_share: float
-    mean_thinking_tokens: float
-    """Mean thinking tokens available to the answers."""
-    mean_tokens: float
-    """Cost: mean tokens per question that running this cell alone would generate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,41 +88,21 @@ class QuestionPage:
     """Total number of matching questions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagFilter:
-    """Which results to count by tag."""
+@dataclass(frozen=True, slots=True)
+class OpenAnswerPage:
+    """One page of a run's answers to open questions."""
 
-    model: str = ""
-    """Empty takes the run's first."""
-    question_set: str = ""
-    """Empty takes all sets."""
-    force_rounds: int | None = None
-    """None takes the run's least."""
-    text: str = ""
-    """Part of a tag, ignoring case."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagSummary:
-    """Accuracy on the questions with one tag."""
-
-    tag: str
-    """Empty for the questions without a tag."""
-    questions: int
-    accuracies: tuple[Proportion, ...]
-    """At each budget of the run. The interval is Wilson's; for several passes, at the effective number of questions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagPage:
-    """Some tags of a run, those of the most questions first."""
-
-    model: str
-    force_rounds: int
-    budgets: tuple[int, ...]
-    tags: tuple[TagSummary, ...]
+    answers: tuple[ListedAnswer, ...]
     total: int
-    """Number of matching tags."""
+    """Total number of matching answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFacts:
+    """What the files of an imported run say of themselves and of its answers."""
+
+    files: tuple[ImportedFile, ...]
+    own: OwnVerdicts
 
 
 class BenchmarkReading:
@@ -182,10 +143,21 @@ class BenchmarkReading:
             for run in runs.values():
                 of_run = [each for each in counts if each.run_id == run.id]
                 right = results.right_by_item(run.id, is_m1=is_m1) if run.passes > 1 else {}
-                found += _summaries(run, of_run, right)
-                if len(run.question_sets) > 1:
-                    found += _macro(run, of_run, right)
+                found += summaries(run, of_run, right)
+                scored = _scored_sets(results, run, {each.question_set for each in of_run})
+                if len(scored) > 1:
+                    found += macro_summaries(run, scored, of_run, right)
             return tuple(found)
+
+        return await self._database.read(read)
+
+    @needs(Permission.READ)
+    async def open_sets(self, run_ids: Sequence[str]) -> tuple[str, ...]:
+        """Sets of the runs all of whose questions are open: they are in no curve, and in no mean over sets."""
+
+        def read(session: Session) -> tuple[str, ...]:
+            results = BenchmarkResultRepository(session)
+            return tuple(dict.fromkeys(name for run_id in run_ids for name in results.open_sets(run_id)))
 
         return await self._database.read(read)
 
@@ -197,8 +169,43 @@ class BenchmarkReading:
         return await self._database.read(lambda s: BenchmarkResultRepository(s).count_unscored_by_m1(run_ids))
 
     @needs(Permission.READ)
+    async def imported(self, run_id: str) -> ImportedFacts:
+        """The files that a run's answers come from, and their verdicts beside ours; no files, if this app made it."""
+        return await self._database.read(lambda s: ImportedFacts(files_of(s, run_id), own_verdicts(s, run_id)))
+
+    @needs(Permission.READ)
+    async def imported_answers(self, item_id: str) -> tuple[ImportedAnswer, ...]:
+        """The answers to an item of an imported run, as their files have them."""
+        return await self._database.read(lambda s: imported_answers(s, item_id))
+
+    @needs(Permission.READ)
+    async def judged(self, run_id: str) -> JudgedAnswers:
+        """Verdicts on the run's answers to open questions."""
+        return await self._database.read(lambda s: judged_answers(s, run_id))
+
+    @needs(Permission.READ)
+    async def open_answers(
+        self, run_id: str, wanted: OpenAnswerFilter, *, limit: int = 50, offset: int = 0
+    ) -> OpenAnswerPage:
+        """A run's answers to open questions with their verdicts, in the run's order.
+
+        Persons judge blind: what other persons say of an answer is left out until the reader has judged it. Reviewers
+        see all.
+        """
+        answers, total = await self._database.read(lambda s: open_answers(s, run_id, wanted, limit, offset))
+        return OpenAnswerPage(tuple(map(_as_seen, answers)), total)
+
+    @needs(Permission.READ)
     async def transitions(self, run_id: str, pair: CellPair, rule: str = "strict") -> Transitions:
-        """Verdict changes between first passes; raises AppError until a question has both."""
+        """Verdict changes between first passes.
+
+        Raises:
+            AppError: both cells are the same, or no question has both yet.
+        """
+        if pair.before == pair.after and pair.other_model in ("", pair.model):
+            raise AppError(
+                "Both settings are the same, so there is nothing to compare. Choose another budget or another model."
+            )
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
             note = unscored_note(await self.count_unscored([run_id], rule))
@@ -215,6 +222,16 @@ class BenchmarkReading:
         pairs = [CellPair(model, question_set, (one, force_rounds), (other, force_rounds)) for one, other in steps]
         counted = await asyncio.gather(*(self._transition_counts(run_id, pair, rule) for pair in pairs))
         return await asyncio.to_thread(_curve, [other for _, other in steps], counted)
+
+    @needs(Permission.READ)
+    async def compare_models(self, run_ids: Sequence[str], rule: str = "strict") -> tuple[ComparedModels, ...]:
+        """Compare every two models of one or more runs in every cell, on the questions of all their sets."""
+
+        def read(session: Session) -> list[tuple[BenchmarkRun, Verdicts]]:
+            runs, results = BenchmarkRepository(session), BenchmarkResultRepository(session)
+            return [(runs.get(each), results.first_verdicts(each, is_m1=rule == "m1")) for each in run_ids]
+
+        return await asyncio.to_thread(compare_models, await self._database.read(read))
 
     @needs(Permission.READ)
     async def questions(
@@ -257,7 +274,8 @@ class BenchmarkReading:
                 model=chosen.model,
                 force_rounds=chosen.force_rounds,
                 budgets=run.budgets,
-                tags=tuple(_tag_summary(each) for each in counts[offset : offset + limit]),
+                is_imported=is_imported(run),
+                tags=tuple(tag_summary(each) for each in counts[offset : offset + limit]),
                 total=total,
             )
 
@@ -272,10 +290,13 @@ class BenchmarkReading:
             page_rows: rows of a page, roughly; a page has all results of its questions.
         """
         run = await self.get(run_id)
+        name = run_name(run) if is_imported(run) else run.name
         items = max(1, page_rows // max(1, run.passes * len(run.budgets) * len(run.force_rounds)))
         for start in range(0, run.items, items):
             rows = await self._database.read(_rows_of(run_id, range(start, start + items)))
-            yield [row | {"hamming_score": hamming_score(row["letter_strict"], row["target"])} for row in rows]
+            yield [
+                row | {"run": name, "hamming_score": hamming_score(row["letter_strict"], row["target"])} for row in rows
+            ]
 
     @needs(Permission.READ)
     async def table(self, run_id: str) -> "pd.DataFrame":
@@ -302,20 +323,6 @@ class BenchmarkReading:
             counts.get((False, True), 0),
             counts.get((False, False), 0),
         )
-
-
-def _tag_summary(count: TagCount) -> TagSummary:
-    return TagSummary(
-        tag=count.tag, questions=count.questions, accuracies=tuple(_tag_accuracy(each) for each in count.right)
-    )
-
-
-def _tag_accuracy(right: Sequence[int]) -> Proportion:
-    if len(right) == 2:
-        return wilson(right[1], sum(right))
-    from m1app.benchmark.statistics import clustered_wilson
-
-    return clustered_wilson(right)
 
 
 def _rows_of(run_id: str, positions: range) -> Callable[[Session], list[dict[str, Any]]]:
@@ -346,77 +353,17 @@ def _curve(
     return tuple((budget, comparison, p) for (budget, comparison), p in zip(found, corrected, strict=True))
 
 
-def _summaries(run: BenchmarkRun, counts: Iterable[CellCount], right: _RightByItem) -> list[CellSummary]:
-    from m1app.benchmark.statistics import accuracy, clustered_accuracy
-
-    def share(each: CellCount) -> Proportion:
-        if run.passes == 1:
-            return accuracy(each.correct, each.n)
-        # Several passes of one question carry less information than as many questions.
-        key = (each.model, each.question_set, (each.budget_tokens, each.force_rounds))
-        items = right[key]
-        verdicts = [place < correct for correct, passes in items for place in range(passes)]
-        clusters = [str(number) for number, (_, passes) in enumerate(items) for _ in range(passes)]
-        return clustered_accuracy(verdicts, clusters)
-
-    return [_summary(each, _questions(run, each, right), share(each)) for each in counts]
+def _scored_sets(results: BenchmarkResultRepository, run: BenchmarkRun, with_results: set[str]) -> Sequence[str]:
+    """A run's sets without those of open questions; a set that has scored results needs no look."""
+    missing = [name for name in run.question_sets if name not in with_results]
+    are_open = results.open_sets(run.id) if missing else ()
+    return [name for name in run.question_sets if name not in are_open]
 
 
-def _questions(run: BenchmarkRun, each: CellCount, right: _RightByItem) -> int:
-    if run.passes == 1:
-        return each.n
-    return len(right[each.model, each.question_set, (each.budget_tokens, each.force_rounds)])
-
-
-def _summary(each: CellCount, questions: int, share: Proportion) -> CellSummary:
-    return CellSummary(
-        run_id=each.run_id,
-        model=each.model,
-        question_set=each.question_set,
-        budget_tokens=each.budget_tokens,
-        force_rounds=each.force_rounds,
-        n=questions,
-        accuracy=share,
-        answered_share=each.answered / each.n,
-        mean_thinking_tokens=each.thinking_tokens / each.n,
-        mean_tokens=each.tokens_if_separate / each.n,
-    )
-
-
-def _macro(run: BenchmarkRun, counts: Sequence[CellCount], right: _RightByItem) -> list[CellSummary]:
-    """Mean over sets, for the cells where every set has results."""
-    from m1app.benchmark.statistics import clustered_macro_average, macro_average
-
-    def share(model: str, cell: CellKey, of_cell: Sequence[CellCount]) -> Proportion:
-        if run.passes == 1:
-            return macro_average({each.question_set: (each.correct, each.n) for each in of_cell})
-        return clustered_macro_average({name: right[model, name, cell] for name in run.question_sets})
-
-    found: list[CellSummary] = []
-    cells = dict.fromkeys((each.model, each.budget_tokens, each.force_rounds) for each in counts)
-    for model, budget, rounds in cells:
-        of_cell = [
-            each for each in counts if (each.model, each.budget_tokens, each.force_rounds) == (model, budget, rounds)
-        ]
-        if len(of_cell) < len(run.question_sets):
-            continue
-        found.append(
-            CellSummary(
-                run_id=run.id,
-                model=model,
-                question_set=MACRO,
-                budget_tokens=budget,
-                force_rounds=rounds,
-                n=sum(_questions(run, each, right) for each in of_cell),
-                accuracy=share(model, (budget, rounds), of_cell),
-                answered_share=_mean(each.answered / each.n for each in of_cell),
-                mean_thinking_tokens=_mean(each.thinking_tokens / each.n for each in of_cell),
-                mean_tokens=_mean(each.tokens_if_separate / each.n for each in of_cell),
-            )
-        )
-    return found
-
-
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
+def _as_seen(answer: ListedAnswer) -> ListedAnswer:
+    """The answer as the current person may see it."""
+    person = current_person()
+    is_own = [each.is_person and each.judged_by == person.account_id for each in answer.verdicts]
+    if any(is_own) or person.may(Permission.REVIEW):
+        return answer
+    return replace(answer, verdicts=tuple(each for each in answer.verdicts if not each.is_person))

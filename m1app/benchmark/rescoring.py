@@ -11,8 +11,8 @@ from typing import Any
 
 from m1app.access.audit import record
 from m1app.benchmark.errors import BenchmarkRefused
-from m1app.benchmark.item_results import leading_of
 from m1app.question.answers.scoring import STRICT_VERSION, letter_basis, score
+from m1app.runs.sweep_reading import leading_of
 from models.profiles import Profiles
 from storage.benchmarks.records import RunState
 from storage.benchmarks.repository import BenchmarkRepository
@@ -70,13 +70,17 @@ async def rescore(
 
     Raises:
         RecordNotFound: no such run.
-        BenchmarkRefused: it is running.
+        BenchmarkRefused: it is running, or was imported.
         ModelsError: a profile that its answers were made with is gone.
         StorageError: the database cannot be read or written.
     """
     run = await database.read(lambda s: BenchmarkRepository(s).get(run_id))
     if run.state is RunState.RUNNING:
         raise BenchmarkRefused("run", "This run is running; stop its job first, then score it again.")
+    if run.state is RunState.IMPORTED:
+        raise BenchmarkRefused(
+            "run", "This run was imported. Delete it and import its files again to score them again."
+        )
     found = Rescoring(run_id=run_id, from_version=run.strict_version, to_version=STRICT_VERSION)
     for start in range(0, run.items, _ITEMS_AT_ONCE):
         positions = range(start, start + _ITEMS_AT_ONCE)

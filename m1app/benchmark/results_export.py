@@ -43,9 +43,38 @@ COLUMNS = {
     "error": "string",
     "sweep_id": "string",
     "checkpoint_id": "string",
+    "is_imported": "bool",
+    "file_thinking": "string",
+    "file_is_correct": "bool",
+    "file_letter": "string",
+    "file_rule": "string",
     "hamming_score": "float64",
 }
 """The columns of a run's export with their Arrow types."""
+
+STRATEGY_COLUMNS = {
+    "run_id": "string",
+    "run": "string",
+    "question_set": "string",
+    "model": "string",
+    "position": "int64",
+    "question_id": "string",
+    "question": "string",
+    "target": "string",
+    "strategy": "string",
+    "source": "string",
+    "letter": "string",
+    "is_correct": "bool",
+    "generated": "int64",
+    "shared": "int64",
+    "injected": "int64",
+    "prompt_new": "int64",
+    "prompt_cached": "int64",
+    "wasted": "int64",
+    "seconds": "float64",
+    "error": "string",
+}
+"""The columns of the export of a run's strategies with their Arrow types."""
 
 Rows = Sequence[Mapping[str, Any]]
 Columns = Mapping[str, str]

@@ -44,8 +44,12 @@ class RunProgress:
         self._done += state is ItemState.DONE
         self._failed += state is ItemState.FAILED
         self._tokens += tokens
-        in_cell = [each for each in results if (each.budget_tokens, each.force_rounds) == self._largest]
-        self._right += sum(each.is_correct for each in in_cell)
+        in_cell = [
+            each
+            for each in results
+            if (each.budget_tokens, each.force_rounds) == self._largest and each.is_correct is not None
+        ]
+        self._right += sum(bool(each.is_correct) for each in in_cell)
         self._judged += len(in_cell)
         self._ends.append(time.monotonic())
 

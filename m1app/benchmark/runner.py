@@ -1,7 +1,8 @@
 """Runs a benchmark: asks questions, some concurrently, and stores results as they arrive.
 
 Each item is one sweep, stored under the item's id. So after any crash, a restart finds for each unfinished item either
-no sweep, one to resume at its last cut, or a complete one whose results were not stored yet.
+no sweep, one to resume at its last cut, or a complete one whose results were not stored yet. When the sweep is
+complete, the run's strategies follow; see `item_strategies`.
 """
 
 import asyncio
@@ -9,17 +10,21 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from m1app.background import Rounds
 from m1app.benchmark.item_results import all_unanswered, missing_cells, results_of
+from m1app.benchmark.item_strategies import ItemStrategies, StrategyOutcome, unasked
 from m1app.benchmark.recipe import MAX_IN_FLIGHT, recipe_of
 from m1app.benchmark.run_progress import RunProgress
 from m1app.engines.service import EngineService
 from m1app.errors import AppError, log_words
+from m1app.judging.service import JudgingService, SweepAnswer
 from m1app.privacy.errors import IdentifiersFound
 from m1app.question.errors import QuestionError
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import this_process
+from m1app.runs.strategies import StrategyService
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweeps import SweepService
 from models.engine.protocol import EngineKind
@@ -62,6 +67,8 @@ class BenchmarkRunner:
         self,
         run: BenchmarkRun,
         sweeps: SweepService,
+        strategies: StrategyService,
+        judging: JudgingService,
         engines: EngineService,
         profiles: Profiles,
         database: Database,
@@ -71,6 +78,9 @@ class BenchmarkRunner:
         self._run = run
         self._recipe = recipe_of(run)
         self._sweeps = sweeps
+        self._strategies = strategies
+        self._judging = judging
+        self._of_item = ItemStrategies(self._recipe, strategies, profiles)
         self._engines = engines
         self._profiles = profiles
         self._database = database
@@ -107,7 +117,7 @@ class BenchmarkRunner:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._keep_alive())
                 askers = [group.create_task(ask_on()) for _ in range(room)]
-                stopper = group.create_task(self._stop_sweeps())
+                stopper = group.create_task(self._stop_runs())
                 await asyncio.gather(*askers)
                 keeper.cancel()
                 stopper.cancel()
@@ -167,32 +177,38 @@ class BenchmarkRunner:
             await asyncio.sleep(rounds.pause_seconds if is_ours else 0)
         raise RunLost("This run was deleted, or another process runs it now.")
 
-    async def _stop_sweeps(self) -> None:
-        """Stop running sweeps; their results are kept."""
+    async def _stop_runs(self) -> None:
+        """Stop running sweeps and strategies; their results are kept."""
         await self._is_stopping.wait()
         while True:
             self._sweeps.stop_all()
+            self._strategies.stop_all()
             await asyncio.sleep(0.1)
 
     async def _ask(self, item: BenchmarkItem) -> None:
         """Ask one item until it is finished, or the run should stop."""
         question = await self._database.read(lambda s: QuestionRepository(s).get(item.question_id))
         attempts, outages, refusals, snapshot = 0, 0, 0, None
+        outcome = StrategyOutcome()
         while not self._is_stopping.is_set():
             is_refused = False
             try:
                 snapshot = await self._sweep(item, question)
                 error, is_refused = _trouble(snapshot), snapshot.was_rate_limited
                 said = "its sweep did not answer every cell"
+                if not error:
+                    outcome = await self._answer_by_strategies(item, question, snapshot)
+                    error, is_refused = outcome.error, outcome.was_rate_limited
+                    said = "its strategies were not all answered"
             except (QuestionError, ProbeRefused, ContextOverflow, IdentifiersFound) as exc:
-                await self._finish(item, None, attempts + 1, str(exc))
+                await self._finish(item, snapshot, outcome, attempts + 1, str(exc))
                 return
             except (ModelsError, AppError, RecordNotFound) as exc:
                 error, said, is_refused = str(exc), log_words(exc), isinstance(exc, RateLimited)
             if self._is_stopping.is_set() and error:
                 return
             if snapshot is not None and not error:
-                await self._finish(item, snapshot, attempts + 1)
+                await self._finish(item, snapshot, outcome, attempts + 1)
                 return
             _log.info("item %s: %s", item.position, said)
             if is_refused:
@@ -203,9 +219,39 @@ class BenchmarkRunner:
             else:
                 attempts += 1
                 if attempts >= MAX_ATTEMPTS:
-                    await self._finish(item, snapshot, attempts, error)
+                    await self._finish(item, snapshot, outcome, attempts, error)
                     return
                 await self._pause(_RETRY_SECONDS * 4 ** (attempts - 1))
+
+    async def _answer_by_strategies(
+        self, item: BenchmarkItem, question: Question, sweep: SweepSnapshot
+    ) -> StrategyOutcome:
+        """Answer the item by the run's strategies; until what was asked is saved, or the run should stop."""
+        if not question.options:
+            return await self._judged(item, question, sweep)
+        outcome = await self._of_item.answer(item, question, sweep)
+        while self._of_item.waits_to_be_saved(item.id) and not self._is_stopping.is_set():
+            await self._wait_for_storage(outcome.save_error)
+            outcome = await self._of_item.answer(item, question, sweep)
+        return outcome
+
+    async def _judged(self, item: BenchmarkItem, question: Question, sweep: SweepSnapshot) -> StrategyOutcome:
+        """Have the run's judge read the item's answers to an open question; strategies say that they are not asked."""
+        answers = [
+            SweepAnswer(each.trace.id, kept.id, kept.text)
+            for each in sweep.passes
+            for kept in each.checkpoints
+            if not kept.error
+        ]
+        outcome = await self._of_item.answer(item, question, sweep)
+        tokens = await self._judging.judge_checkpoints(question, answers, self._run.judge or item.model)
+        return replace(outcome, judge_tokens=tokens)
+
+    async def _wait_for_storage(self, error: str) -> None:
+        self._progress.message = f"Results cannot be saved at the moment; trying again. {error}"
+        self._report()
+        await self._pause(_RETRY_SECONDS)
+        self._progress.message = ""
 
     async def _sweep(self, item: BenchmarkItem, question: Question) -> SweepSnapshot:
         """Start, resume or find the item's sweep; return it when it is over."""
@@ -227,10 +273,7 @@ class BenchmarkRunner:
         """Wait for the item's sweep to end, and until the end is saved or the run should stop."""
         snapshot = await self._sweeps.finished(item.id)
         while self._sweeps.waits_to_be_saved(item.id) and not self._is_stopping.is_set():
-            self._progress.message = f"Results cannot be saved at the moment; trying again. {snapshot.save_error}"
-            self._report()
-            await self._pause(_RETRY_SECONDS)
-            self._progress.message = ""
+            await self._wait_for_storage(snapshot.save_error)
             snapshot = await self._sweeps.finished(item.id)
         return snapshot
 
@@ -266,23 +309,30 @@ class BenchmarkRunner:
                 await self._is_stopping.wait()
 
     async def _finish(
-        self, item: BenchmarkItem, snapshot: SweepSnapshot | None, attempts: int, error: str = ""
+        self,
+        item: BenchmarkItem,
+        snapshot: SweepSnapshot | None,
+        outcome: StrategyOutcome,
+        attempts: int,
+        error: str = "",
     ) -> None:
         run = self._run
         if snapshot is None:
             question = await self._database.read(lambda s: QuestionRepository(s).get(item.question_id))
-            results = all_unanswered(item.id, run.budgets, run.force_rounds, run.passes, question.target)
+            results = all_unanswered(item.id, run.budgets, run.force_rounds, run.passes, question)
         else:
             results = results_of(item.id, snapshot, self._profiles)
         state = ItemState.FAILED if error else ItemState.DONE
-        generated = snapshot.sweep.tokens_generated if snapshot else 0
-        separate = snapshot.sweep.tokens_if_separate if snapshot else 0
+        generated = outcome.generated + (snapshot.sweep.tokens_generated if snapshot else 0)
+        separate = outcome.if_separate + (snapshot.sweep.tokens_if_separate if snapshot else 0)
+        by_strategies = outcome.results or tuple(unasked(item.id, each, error) for each in run.strategies)
 
         def finish(session: Session) -> bool:
             return BenchmarkRepository(session).finish(
                 item.id,
                 state,
                 results,
+                by_strategies,
                 tokens_generated=generated,
                 tokens_if_separate=separate,
                 attempts=attempts,

@@ -14,12 +14,17 @@ from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.rescoring import Rescoring, rescore
 from m1app.benchmark.runner import BenchmarkRunner
+from m1app.benchmark.strategy_plan import StrategyEstimate, estimates
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
 from m1app.jobs.queue import JobQueue
+from m1app.judging.service import MOST_OF_A_VERDICT, JudgingService
+from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import may_be_alive, this_process
 from m1app.runs.probe_request import MAX_SEED
+from m1app.runs.strategies import StrategyService
 from m1app.runs.sweeps import SweepService
+from m1app.wording import counted
 from models.errors import ModelsError
 from models.profiles import Profiles
 from storage.benchmarks.records import BenchmarkRun, RunState
@@ -34,6 +39,7 @@ from storage.trash.repository import TrashRepository
 
 _LEAST_PROMPT_TOKENS = 64
 """Tokens of a short question with its wording; longer ones that do not fit are recorded as failed individually."""
+_NEVER_RUN = "This run was imported: its answers come from files, and this app knows no engine of it."
 _SILENCE_SECONDS = 60.0
 """After this long, a process on another machine counts as gone; local ones can be checked."""
 
@@ -54,9 +60,17 @@ class BenchmarkEstimate:
     tokens_at_most: int
     tokens_if_separate_at_most: int
     """Tokens that separate runs of every cell would generate."""
+    strategies: tuple[StrategyEstimate, ...]
+    """What each strategy may cost, for one question."""
+    shared_at_most: int
+    """Tokens that strategies need not generate, since the run's passes have them."""
     tokens_per_second: float | None
     """Measured in the newest run of the same models; None if there is none."""
     seconds_at_most: float | None
+    open_questions: int = 0
+    """Questions without options, of the sets; answers to them are judged."""
+    judge_tokens_at_most: int = 0
+    """Tokens of their judge, which `tokens_at_most` has too."""
 
 
 class BenchmarkService:
@@ -66,22 +80,28 @@ class BenchmarkService:
         self,
         database: Database,
         sweeps: SweepService,
+        strategies: StrategyService,
         engines: EngineService,
         profiles: Profiles,
         jobs: JobQueue,
+        judging: JudgingService,
     ) -> None:
         """Args:
         database: stores runs.
         sweeps: runs their sweeps; a separate instance with room for `MAX_IN_FLIGHT`.
+        strategies: runs their strategies; likewise.
         engines: the engines in use.
         profiles: the models' thinking formats.
         jobs: accepts launched runs.
+        judging: has answers to open questions judged.
         """
         self._database = database
         self._sweeps = sweeps
+        self._strategies = strategies
         self._engines = engines
         self._profiles = profiles
         self._jobs = jobs
+        self._judging = judging
 
     @needs(Permission.READ)
     async def estimate(self, recipe: BenchmarkRecipe) -> BenchmarkEstimate:
@@ -92,6 +112,7 @@ class BenchmarkService:
             StorageError: the database cannot be read.
         """
         recipe = recipe.checked()
+        await self._check_corpora(recipe)
         sets = await self._sets(recipe)
         models = max(1, len(recipe.models))
         questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
@@ -99,17 +120,32 @@ class BenchmarkService:
         asked = recipe.models or await self._default_models()
         rate = await self._database.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
         cells = len(recipe.sweep().cells)
-        tokens = questions * models * of_one.tokens_at_most
+        strategies = _estimates_of(recipe)
+        of_strategies = sum(each.tokens_at_most for each in strategies)
+        newly = sum(each.asked_at_most for each in strategies)
+        open_ones = await self._database.read(lambda s: _open_questions(s, sets, recipe.limit))
+        judged = open_ones * models * recipe.passes * cells * MOST_OF_A_VERDICT
+        tokens = questions * models * (of_one.tokens_at_most + newly) + judged
+        separate = questions * models * (of_one.tokens_if_separate_at_most + of_strategies) + judged
         return BenchmarkEstimate(
             items=questions * models,
             cells=cells,
             results=questions * models * recipe.passes * cells,
             difference_to_find=await asyncio.to_thread(_difference_to_find, questions),
             tokens_at_most=tokens,
-            tokens_if_separate_at_most=questions * models * of_one.tokens_if_separate_at_most,
+            tokens_if_separate_at_most=separate,
+            open_questions=open_ones,
+            judge_tokens_at_most=judged,
+            strategies=strategies,
+            shared_at_most=questions * models * (of_strategies - newly),
             tokens_per_second=rate,
             seconds_at_most=tokens / rate if rate else None,
         )
+
+    @needs(Permission.READ)
+    async def has_open_questions(self, question_sets: Sequence[str]) -> bool:
+        """Whether a run of these sets, by name, has answers for a judge."""
+        return await self._database.read(lambda s: QuestionSetRepository(s).has_open_questions(question_sets))
 
     @needs(Permission.MANAGE)
     async def plan(self, recipe: BenchmarkRecipe) -> BenchmarkRun:
@@ -121,13 +157,15 @@ class BenchmarkService:
             StorageError: the run could not be stored.
         """
         recipe = recipe.checked()
+        await self._check_corpora(recipe)
         sets = await self._sets(recipe)
         models = recipe.models or (await self._default_model(),)
         for model in models:
             await self._check_context(recipe, model)
         seed = recipe.seed
         if seed is None and recipe.temperature > 0:
-            seed = secrets.randbelow(MAX_SEED - recipe.passes)
+            # Strategies count on from the seeds of the passes.
+            seed = secrets.randbelow(MAX_SEED // 2 if recipe.strategies else MAX_SEED - recipe.passes)
         if recipe.profile:
             # A name of this installation may stand for another text when the run is resumed; an id does not.
             recipe = recipe.model_copy(update={"profile": self._profiles.get(recipe.profile).id})
@@ -161,10 +199,41 @@ class BenchmarkService:
             await self._database.write(lambda s: BenchmarkRepository(s).forget(run.id))
             raise
 
+    @needs(Permission.MANAGE)
+    async def extend(self, run_id: str, limit: int) -> BenchmarkRun:
+        """Let a run that is over ask more questions of each set; without more questions, nothing changes.
+
+        Args:
+            run_id: id of a run with a limit.
+            limit: its new one.
+
+        Raises:
+            RecordNotFound: no record has that id.
+            BenchmarkRefused: it asks all questions already, is running, or a set of it was deleted.
+        """
+        run = await self._get(run_id)
+        if run.limit is None or limit <= run.limit:
+            raise BenchmarkRefused("limit", f"{run.name} cannot be extended to {limit:,} questions per set.")
+        if run.state is RunState.RUNNING:
+            raise BenchmarkRefused("limit", f"{run.name} is running; stop it first.")
+        sets = await self._sets(recipe_of(run))
+        asked = run.limit
+
+        def store(session: Session) -> BenchmarkRun:
+            items = _items(session, sets, limit - asked, len(run.models), offset=asked)
+            changed = BenchmarkRepository(session).extend(run_id, limit, items)
+            record(session, "benchmark_run.extend", run_id, limit=limit, items=changed.items)
+            return changed
+
+        return await self._database.write(store)
+
     @needs(Permission.READ)
     async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
-        """Return the recipe that reproduces a run; raises RecordNotFound and StorageError."""
-        return recipe_of(await self._get(run_id))
+        """Return the recipe of a run; raises RecordNotFound, StorageError, and BenchmarkRefused if imported."""
+        run = await self._get(run_id)
+        if run.state is RunState.IMPORTED:
+            raise BenchmarkRefused("run", f"{_NEVER_RUN} Choose its question sets to run them here.")
+        return recipe_of(run)
 
     @needs(Permission.MANAGE)
     async def run(
@@ -183,7 +252,7 @@ class BenchmarkService:
 
         Raises:
             RecordNotFound: no record has that id.
-            AppError: another process runs it.
+            AppError: another process runs it, or it was imported.
             ModelsError: the engine stayed down; the run is marked failed and can be resumed.
             StorageError: results could not be stored; likewise.
         """
@@ -195,6 +264,8 @@ class BenchmarkService:
             runner = BenchmarkRunner(
                 run,
                 self._sweeps,
+                self._strategies,
+                self._judging,
                 self._engines,
                 self._profiles,
                 self._database,
@@ -213,6 +284,7 @@ class BenchmarkService:
             raise
         finally:
             self._sweeps.stop_all()
+            self._strategies.stop_all()
             seconds = runner.seconds if runner else run.seconds
             await asyncio.shield(self._end(run_id, state, error, seconds))
         return await self._get(run_id)
@@ -265,6 +337,7 @@ class BenchmarkService:
     async def aclose(self) -> None:
         """Stop the runs of this process."""
         await self._sweeps.aclose()
+        await self._strategies.aclose()
 
     async def _describe(self, run_id: str, action: str, **changes: Any) -> BenchmarkRun:
         def store(session: Session) -> BenchmarkRun:
@@ -280,10 +353,17 @@ class BenchmarkService:
     async def _claim(self, run_id: str) -> BenchmarkRun:
         """Claim the run for this process and queue its failed items again."""
 
+        run = await self._get(run_id)
+        if run.state is RunState.IMPORTED:
+            raise BenchmarkRefused("run", f"{_NEVER_RUN} It cannot be resumed.")
+        models = run.models
+        guessing = {await asyncio.to_thread(self._engines.speculation, model) for model in models}
+
         def claim(session: Session) -> BenchmarkRun:
             runs = BenchmarkRepository(session)
             if not runs.claim(run_id, this_process(), _is_alive):
                 raise AppError("This run is running in another process; stop it there first.")
+            runs.note_speculation(run_id, guessing.pop() if len(guessing) == 1 else None)
             runs.reopen_failed(run_id)
             return runs.get(run_id)
 
@@ -291,6 +371,12 @@ class BenchmarkService:
 
     async def _end(self, run_id: str, state: RunState, error: str, seconds: float) -> None:
         await self._database.write(lambda s: BenchmarkRepository(s).end(run_id, this_process(), state, error, seconds))
+
+    async def _check_corpora(self, recipe: BenchmarkRecipe) -> None:
+        try:
+            await self._strategies.check_corpora(recipe.choices)
+        except ProbeRefused as exc:
+            raise BenchmarkRefused(exc.field, str(exc)) from exc
 
     async def _sets(self, recipe: BenchmarkRecipe) -> Sequence[QuestionSet]:
         kept = {each.name: each for each in await self._database.read(lambda s: QuestionSetRepository(s).all())}
@@ -323,15 +409,37 @@ class BenchmarkService:
             )
 
 
-def _items(session: Session, sets: Sequence[QuestionSet], limit: int | None, models: int) -> list[PlannedItem]:
+def _items(
+    session: Session, sets: Sequence[QuestionSet], limit: int | None, models: int, *, offset: int = 0
+) -> list[PlannedItem]:
     """Question by question, each for every model, so that several servers are busy at the same time."""
     repository = QuestionSetRepository(session)
     return [
         PlannedItem(set_number, model_number, question.id)
         for set_number, each in enumerate(sets)
-        for question in repository.questions(each.id, limit=limit)
+        for question in repository.questions(each.id, limit=limit, offset=offset)
         for model_number in range(models)
     ]
+
+
+def _open_questions(session: Session, sets: Sequence[QuestionSet], limit: int | None) -> int:
+    repository = QuestionSetRepository(session)
+    return sum(not question.options for each in sets for question in repository.questions(each.id, limit=limit))
+
+
+def judge_facts(estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
+    """What a dry run says of a judge, as name and text; empty without open questions."""
+    if not estimate.open_questions:
+        return []
+    many = counted(estimate.open_questions, "open question")
+    return [("Judge", f"{many}, at most {estimate.judge_tokens_at_most:,} tokens for verdicts on the answers")]
+
+
+def _estimates_of(recipe: BenchmarkRecipe) -> tuple[StrategyEstimate, ...]:
+    budget = recipe.strategy_tokens
+    if budget is None:
+        return ()
+    return estimates(recipe.choices, budget, max(recipe.budgets), recipe.answer_cap_tokens)
 
 
 def _difference_to_find(questions: int) -> float:

@@ -6,21 +6,26 @@ Intervals are 95% by default. A verdict is True or False; unanswered counts as F
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm, t, ttest_1samp
+from scipy.stats import norm, t
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from m1app.benchmark.intervals import PairedComparison, PairedDifference, Proportion, wilson
+from m1app.benchmark.intervals import PairedComparison, Proportion, wilson
 
 RESAMPLES = 1999
 _SEED = 20_250_400
 
-_Clusters = Counter[tuple[int, int]]
-"""Number of clusters by (right verdicts, verdicts)."""
+_MOST_KINDS = 10
+"""Of clusters that are drawn kind by kind; with more kinds, a shared draw of all clusters is faster."""
+_MOST_SHARED = 1_000
+"""Clusters of which a draw is kept, which takes 16 MB."""
+
+_Clusters = Counter[tuple[float, int]]
+"""Number of clusters by (right verdicts, verdicts); the first is no whole number where a chance stands for verdicts."""
 
 
 def accuracy(correct: int, n: int, level: float = 0.95) -> Proportion:
@@ -69,13 +74,20 @@ def compare_counts(*, both: int, lost: int, gained: int, neither: int, level: fl
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, [(1 - level) / 2, (1 + level) / 2])
     if not gained or not lost:
         # The bootstrap never draws changes that did not occur, so its interval is too narrow.
-        surer = _adjusted_wald(gained, lost, n, level)
+        surer = adjusted_wald(gained, lost, n, level)
         low, high = min(low, surer[0]), max(high, surer[1])
     return PairedComparison((gained - lost) / n, float(low), float(high), p_value, gained, lost, n)
 
 
-def _adjusted_wald(gained: float, lost: float, n: int, level: float) -> tuple[float, float]:
-    """Limits of a paired difference (Bonett and Price 2012): adds one to each kind of change."""
+def adjusted_wald(gained: float, lost: float, n: int, level: float) -> tuple[float, float]:
+    """Limits of a paired difference (Bonett and Price 2012): adds one to each kind of change.
+
+    Args:
+        gained: questions right only in the second; a part of one where chances are compared.
+        lost: likewise in the first.
+        n: questions.
+        level: confidence level.
+    """
     one, other = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     middle = one - other
     spread = float(norm.ppf((1 + level) / 2)) * math.sqrt((one + other - middle**2) / (n + 2))
@@ -86,7 +98,11 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Correct p-values for multiple comparisons, such as the points of a curve (Holm 1979)."""
     if not p_values:
         return ()
-    return tuple(float(each) for each in multipletests(list(p_values), method="holm")[1])
+    order, many = np.argsort(p_values, kind="stable"), len(p_values)
+    stepped = np.maximum.accumulate(np.asarray(p_values)[order] * (many - np.arange(many)))
+    corrected = np.empty(many)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return tuple(corrected.tolist())
 
 
 def macro_average(sets: Mapping[str, tuple[int, int]], level: float = 0.95) -> Proportion:
@@ -138,46 +154,17 @@ def clustered_accuracy(verdicts: Sequence[bool], clusters: Sequence[str], level:
 
 
 def mean_chance(chances: np.ndarray, passes: int, level: float = 0.95) -> Proportion:
-    """Mean over questions of the chance of a right answer, with Wilson's interval at the effective number of verdicts.
+    """Mean over questions of the chance of a right answer, with the interval of `clustered_accuracy`.
 
-    Questions are the sample. As in `clustered_accuracy`, the number is the number of questions if each chance is 0 or
-    1, and larger where chances are in between, at most that of the passes.
+    A question whose passes are right by half has the same interval whether its passes or its chance are given.
 
     Args:
         chances: [questions], 0-1; at least one.
         passes: passes per question, on which the chances rest.
         level: confidence level.
     """
-    n, value = len(chances), float(chances.mean())
-    size = float(n)
-    variance = float(chances.var(ddof=1)) / n if n > 1 else 0.0
-    if variance > 0:
-        few = (norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, n - 1)) ** 2
-        size = float(min(max(n, few * value * (1 - value) / variance), n * passes))
-    low, high = proportion_confint(value * size, size, alpha=1 - level, method="wilson")
-    return Proportion(value, float(low), float(high), n)
-
-
-def paired_difference(one: np.ndarray, other: np.ndarray, level: float = 0.95) -> PairedDifference:
-    """Compare two ways of answering the same questions by a paired t-test over questions.
-
-    Args:
-        one: [questions], chance of a right answer to each, 0-1; at least two.
-        other: the same questions in the same order.
-        level: confidence level.
-    """
-    differences = one - other
-    n, value, spread = len(differences), float(differences.mean()), float(differences.std(ddof=1))
-    if spread > 0:
-        test = ttest_1samp(differences, 0.0)
-        low, high = (float(each) for each in test.confidence_interval(level))
-        return PairedDifference(value, max(-1.0, low), min(1.0, high), float(test.pvalue))
-    # All questions differ alike, which leaves a test without a measure of their spread.
-    gained, lost = max(value, 0.0) * n, max(-value, 0.0) * n
-    low, high = _adjusted_wald(gained, lost, n, level)
-    # The least that exchanging the two in random questions can reach.
-    p_value = 2.0 ** (1 - n) if value else 1.0
-    return PairedDifference(value, min(value, low), max(value, high), p_value)
+    right = np.round(chances * passes, 9).tolist()
+    return _mean_over_sets([Counter((each, passes) for each in right)], level, "wilson")
 
 
 def clustered_wilson(right: Sequence[int], level: float = 0.95) -> Proportion:
@@ -188,7 +175,7 @@ def clustered_wilson(right: Sequence[int], level: float = 0.95) -> Proportion:
         level: confidence level.
     """
     passes = len(right) - 1
-    clusters = Counter({(each, passes): count for each, count in enumerate(right) if count})
+    clusters: _Clusters = Counter({(each, passes): count for each, count in enumerate(right) if count})
     return _share(clusters, level, "wilson") if clusters else wilson(0, 0)
 
 
@@ -220,9 +207,22 @@ def _share(clusters: _Clusters, level: float, method: Literal["beta", "wilson"])
 
 def _draw_shares(clusters: _Clusters, chance: np.random.Generator) -> np.ndarray:
     """Shares of resamples [RESAMPLES]; drawing clusters with replacement amounts to drawing the count of each kind."""
-    counts = np.array(list(clusters.values()))
-    drawn = chance.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES) @ np.array(list(clusters))
+    # Sorted, so that the same questions have the same interval in whatever order they come.
+    kinds = sorted(clusters)
+    counts = np.array([clusters[kind] for kind in kinds])
+    if counts.sum() <= _MOST_SHARED and len(kinds) > _MOST_KINDS:
+        drawn = _resamples(int(counts.sum()), RESAMPLES) @ np.repeat(np.array(kinds), counts, axis=0)
+    else:
+        drawn = chance.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES) @ np.array(kinds)
     return np.asarray(drawn[:, 0] / drawn[:, 1])
+
+
+@lru_cache(maxsize=4)  # A table has many means over the same questions.
+def _resamples(clusters: int, many: int) -> np.ndarray:
+    """How often each cluster is in each resample [many, clusters]."""
+    drawn = np.random.default_rng(_SEED).integers(clusters, size=(many, clusters))
+    drawn += np.arange(many)[:, None] * clusters
+    return np.bincount(drawn.ravel(), minlength=many * clusters).reshape(many, clusters).astype(np.float64)
 
 
 def _effective_size(clusters: _Clusters, level: float) -> float:
@@ -234,14 +234,19 @@ def _effective_size(clusters: _Clusters, level: float) -> float:
     n, k = _verdicts(clusters), clusters.total()
     right = sum(right * count for (right, _), count in clusters.items())
     least = n**2 / sum(size**2 * count for (_, size), count in clusters.items())
-    # In integers, so that clusters that agree have exactly zero spread.
+    # Clusters that agree have exactly zero spread, which rounding must not hide.
     squares = sum((each * n - right * size) ** 2 * count for (each, size), count in clusters.items())
-    if k < 2 or not squares:
+    if k < 2 or len({each / size for (each, size), count in clusters.items() if count}) < 2:
         return least
     variance = squares / n**4 * k / (k - 1)
-    few = (norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, k - 1)) ** 2
     share = right / n
-    return float(min(max(least, few * share * (1 - share) / variance), n))
+    return float(min(max(least, _few_clusters(k, level) * share * (1 - share) / variance), n))
+
+
+@lru_cache(maxsize=4096)  # The cells of a study ask it of the same few sets, and it takes longer than all the rest.
+def _few_clusters(k: int, level: float) -> float:
+    """By how much k clusters are worth less, as their spread is estimated from them."""
+    return float((norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, k - 1)) ** 2)
 
 
 def _verdicts(clusters: _Clusters) -> int:
@@ -261,11 +266,9 @@ def minimum_detectable_difference(
         power: probability of detecting an existing difference.
         level: 1 minus the two-sided significance level.
     """
-    alpha_z, power_z = norm.ppf((1 + level) / 2), norm.ppf(power)
 
     def needed(difference: float) -> float:
-        spread = math.sqrt(max(share_that_differs - difference**2, 0.0))
-        return float(((alpha_z * math.sqrt(share_that_differs) + power_z * spread) / difference) ** 2)
+        return _questions(difference, share_that_differs, power, level)
 
     low, high = 0.0, share_that_differs
     if needed(high) > n:
@@ -274,3 +277,21 @@ def minimum_detectable_difference(
         middle = (low + high) / 2
         low, high = (middle, high) if needed(middle) > n else (low, middle)
     return high
+
+
+def questions_to_detect(difference: float, share_that_differs: float, power: float = 0.8, level: float = 0.95) -> int:
+    """How many questions show a difference of two accuracies: the inverse of `minimum_detectable_difference`.
+
+    Args:
+        difference: above 0, at most `share_that_differs`.
+        share_that_differs: share of questions on which the two settings disagree, 0-1.
+        power: probability of detecting the difference.
+        level: 1 minus the two-sided significance level.
+    """
+    return math.ceil(_questions(difference, share_that_differs, power, level))
+
+
+def _questions(difference: float, share_that_differs: float, power: float, level: float) -> float:
+    alpha_z, power_z = norm.ppf((1 + level) / 2), norm.ppf(power)
+    spread = math.sqrt(max(share_that_differs - difference**2, 0.0))
+    return float(((alpha_z * math.sqrt(share_that_differs) + power_z * spread) / difference) ** 2)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from m1app.benchmark.cell_summaries import MACRO, CellSummary
 from m1app.benchmark.descriptions import caution
 from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison
 from m1app.benchmark.paper_figures import PaperRow, paper_set, paper_table
-from m1app.benchmark.queries import MACRO, CellSummary, TagPage, TagSummary
-from m1app.wording import p_value, percent, percent_with_interval, points
+from m1app.benchmark.tag_summaries import TagPage, TagSummary
+from m1app.wording import budget, mean_count, p_value, percent, percent_with_interval, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class ReadingRow:
 
     run_id: str
     model: str
+    label: str
+    """The model, marked if the run was imported."""
     force_rounds: int
     budget_tokens: int
     """Budget of the first reading."""
@@ -61,6 +64,7 @@ def reading_rows(cells: Sequence[CellSummary], budget_tokens: int) -> tuple[Read
             ReadingRow(
                 run_id=run_id,
                 model=model,
+                label=next((c.label for c in own), model),
                 force_rounds=force_rounds,
                 budget_tokens=budget_tokens,
                 at_budget={c.question_set: _reading_of(c) for c in own if c.budget_tokens == budget_tokens},
@@ -142,16 +146,16 @@ def points_table(strict: Sequence[CellSummary], m1: Sequence[CellSummary], run_n
         other = by_m1.get(_key(cell))
         rows.append(
             _row(
-                _owner(cell.run_id, cell.model, run_names),
+                _owner(cell.run_id, cell.label, run_names),
                 cell.question_set or MACRO_NAME,
                 str(cell.force_rounds),
-                f"{cell.budget_tokens:,}",
+                f"{cell.budget_tokens:,}" if cell.budget_tokens else "–",
                 _count(cell.n, cell.accuracy.questions),
                 _with_interval(cell),
                 _with_interval(other) if other else "–",
                 percent(cell.answered_share),
-                f"{cell.mean_thinking_tokens:,.0f}",
-                f"{cell.mean_tokens:,.0f}",
+                mean_count(cell.mean_thinking_tokens),
+                mean_count(cell.mean_tokens),
             )
         )
     heads = ("Model", "Set", "Rounds", "Budget", "n", "Accuracy, strict (95% interval)", "Accuracy, m1")
@@ -186,10 +190,10 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
         first_budget: the run's lowest, where the curve starts.
     """
     rows, previous = [], first_budget
-    for budget, compared, corrected in curve:
+    for after, compared, corrected in curve:
         rows.append(
             _row(
-                f"{previous:,} → {budget:,}",
+                f"{previous:,} → {after:,}",
                 _count(compared.n, compared.n),
                 points(compared.difference),
                 f"{points(compared.low)} to {points(compared.high)}",
@@ -199,7 +203,7 @@ def curve_table(curve: Sequence[CurvePoint], first_budget: int) -> Table:
                 p_value(corrected),
             )
         )
-        previous = budget
+        previous = after
     tests = ("p (exact McNemar)", "p, after Holm")
     heads = ("Budgets", "n", "Difference, points", "95% interval", "Gained", "Lost", *tests)
     return Table(heads, 1, tuple(rows))
@@ -214,7 +218,7 @@ TAGS_NOTE = (
 
 def tags_table(page: TagPage) -> Table:
     """Accuracy by tag and budget, each with its interval; tags of few questions are marked."""
-    budgets = [f"{budget:,} tokens" for budget in page.budgets]
+    budgets = [budget(each) for each in page.budgets]
     return Table(("Tag", "n", *budgets), 1, tuple(_tag_row(each) for each in page.tags))
 
 
@@ -241,14 +245,14 @@ def _count(n: int, questions: int) -> TableCell:
     return TableCell(f"{n:,}", careful, "few" if careful else "")
 
 
-def _owner(run_id: str, model: str, run_names: Mapping[str, str]) -> str:
-    return f"{run_names.get(run_id, run_id)} · {model}" if len(run_names) > 1 else model
+def _owner(run_id: str, label: str, run_names: Mapping[str, str]) -> str:
+    return f"{run_names.get(run_id, run_id)} · {label}" if len(run_names) > 1 else label
 
 
 def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, str]) -> tuple[TableRow, TableRow]:
-    name = TableCell(_owner(row.run_id, row.model, run_names))
+    name = TableCell(_owner(row.run_id, row.label, run_names))
     rounds = TableCell(str(row.force_rounds))
-    at = TableCell(f"at {row.budget_tokens:,} tokens")
+    at = TableCell(f"at {budget(row.budget_tokens)}")
     best = TableCell("best budget of each (optimistic)", "Chosen on the same questions that are scored.", "optimistic")
     return (
         TableRow((name, rounds, at, *(_reading(row.at_budget.get(column)) for column in columns))),
@@ -259,7 +263,7 @@ def _own_rows(row: ReadingRow, columns: Sequence[str], run_names: Mapping[str, s
 def _reading(reading: Reading | None) -> TableCell:
     if reading is None:
         return TableCell("–", "not measured in this run")
-    at = "each set at its own best budget" if reading.budget_tokens is None else f"at {reading.budget_tokens:,} tokens"
+    at = "each set at its own best budget" if reading.budget_tokens is None else f"at {budget(reading.budget_tokens)}"
     if reading.low is None or reading.high is None:
         share = f"{percent(reading.value)} (no interval)"
     else:

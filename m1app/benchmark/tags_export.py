@@ -8,10 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from m1app.benchmark.descriptions import caution
-from m1app.benchmark.queries import TagPage
+from m1app.benchmark.tag_summaries import TagPage
 from m1app.spreadsheet import harmless
 
-COLUMNS = ("tag", "questions", "model", "budget_tokens", "force_rounds", "rule", "accuracy", "low", "high", "caution")
+COLUMNS = (
+    "tag",
+    "questions",
+    "model",
+    "budget_tokens",
+    "force_rounds",
+    "rule",
+    "accuracy",
+    "low",
+    "high",
+    "caution",
+    "is_imported",
+)
 
 
 def tags_csv(page: TagPage, rule: str) -> bytes:
@@ -35,11 +47,12 @@ def _rows(page: TagPage, rule: str) -> Iterator[dict[str, Any]]:
                 "tag": each.tag,
                 "questions": each.questions,
                 "model": page.model,
-                "budget_tokens": budget,
+                "budget_tokens": budget or None,
                 "force_rounds": page.force_rounds,
                 "rule": rule,
                 "accuracy": None if math.isnan(found.value) else found.value,
                 "low": found.low,
                 "high": found.high,
                 "caution": caution(each.questions),
+                "is_imported": page.is_imported,
             }

@@ -4,27 +4,30 @@ import argparse
 import asyncio
 import json
 import math
-import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from m1app.benchmark.descriptions import accuracy_words, caution, unscored_note
-from m1app.benchmark.queries import CellSummary
+from m1app.benchmark.descriptions import accuracy_words
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.benchmark.run_progress import accuracy_so_far
+from m1app.benchmark.service import BenchmarkEstimate, judge_facts
+from m1app.benchmark.strategy_plan import strategy_facts
 from m1app.bootstrap import Services
+from m1app.cli.bench_import import add_import
+from m1app.cli.bench_results import show_compared, show_results
+from m1app.cli.stopping import set_by_signals
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, given, numbers, say, write, write_json
 from m1app.errors import AppError
 from m1app.runs.probe_request import sampling_of
-from m1app.wording import counted, duration, percent_with_interval, rate, tokens_account
+from m1app.wording import counted, duration, rate
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.jobs.records import JobProgress
+from storage.open_verdicts.records import Judgement
 
 _SAY_SECONDS = 10.0
-_RULES = ("strict", "m1")
 
 
 def add_command(commands: Any) -> None:
@@ -45,6 +48,30 @@ def add_command(commands: Any) -> None:
     bench.add_argument("--model", action="append", default=[], help="name of a served model; repeatable")
     bench.add_argument("--limit", type=int, metavar="N", help="maximum questions per set")
     bench.add_argument("--name", default="", help="name of the run")
+    _add_asking(bench)
+    _add_strategies(bench)
+    _add_judging(bench)
+    bench.add_argument("--resume", type=given, metavar="ID", help="resume a run with its original options")
+    bench.add_argument(
+        "--rescore",
+        type=given,
+        metavar="ID",
+        help="read a run's answers again by the present version of the rule strict; asks no engine",
+    )
+    bench.add_argument(
+        "--compare",
+        type=given,
+        nargs="+",
+        metavar="ID",
+        help="compare the models of finished runs on the questions that they share; asks no engine",
+    )
+    bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
+    add_json(bench)
+    bench.set_defaults(command=_bench)
+    add_import(bench.add_subparsers(metavar="import"))
+
+
+def _add_asking(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--passes", type=int, default=1, metavar="N", help="sampled passes per question")
     bench.add_argument("--temperature", type=float, default=0.0)
     bench.add_argument("--top-p", type=float, default=1.0)
@@ -67,28 +94,57 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="questions asked in parallel; 0 (default) lets the engine decide",
     )
-    bench.add_argument("--resume", type=given, metavar="ID", help="resume a run with its original options")
+
+
+def _add_strategies(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
-        "--rescore",
-        type=given,
-        metavar="ID",
-        help="read a run's answers again by the present version of the rule strict; asks no engine",
+        "--strategies",
+        type=_listed,
+        default=(),
+        metavar="NAME:OPTION=N,...",
+        help="strategies that answer every question too, such as vote:k=8,adaptive-vote:k=8",
     )
-    bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
-    add_json(bench)
-    bench.set_defaults(command=_bench)
+    bench.add_argument(
+        "--strategy-budget",
+        dest="strategy_budget_tokens",
+        type=int,
+        metavar="N",
+        help="most tokens of each strategy for a question (default: enough for all its passes)",
+    )
+
+
+def _add_judging(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--judge",
+        default="",
+        metavar="MODEL",
+        help="served model that judges answers to open questions (default: the model that answers)",
+    )
+    bench.add_argument(
+        "--verdict",
+        nargs=2,
+        metavar=("ANSWER", "VERDICT"),
+        help="say yourself whether an answer to an open question is right: its checkpoint_id of the export, and right, "
+        "wrong or undecided",
+    )
 
 
 async def _bench(services: Services, options: argparse.Namespace) -> int:
     if options.rescore:
         return await _rescore(services, options)
+    if options.compare:
+        return await _compare(services, options)
+    if options.verdict:
+        return await _say(services, *options.verdict)
     if not options.resume and not options.questions:
         raise AppError(
             "Name the questions with --questions FILE, or resume a run with --resume ID, "
-            "or score one again with --rescore ID."
+            "or score one again with --rescore ID, or compare runs with --compare ID ID."
         )
     if options.resume and options.dry_run:
         raise AppError("--dry-run and --resume cannot be combined: a resumed run was estimated when it was started.")
+    if options.resume:
+        await services.benchmarks.recipe_of(options.resume)  # refuses an imported run before an engine is started
     recipe = None if options.resume else await _recipe(services, options)
     if recipe and options.dry_run:
         return await _dry_run(services, recipe, is_json=options.json)
@@ -96,11 +152,26 @@ async def _bench(services: Services, options: argparse.Namespace) -> int:
     run = await services.benchmarks.plan(recipe) if recipe else await services.benchmark_reading.get(options.resume)
     say(f"run {run.id}: {counted(run.items, 'question')}, {run.items_done:,} done")
     run = await _run(services, run, is_quiet=options.json)
-    await _show(services, run, is_json=options.json)
+    await show_results(services, run, is_json=options.json)
     if run.state is RunState.COMPLETED:
         return 0
     say(f"stopped; resume with: python -m m1app bench --resume {run.id}")
     return 130
+
+
+async def _compare(services: Services, options: argparse.Namespace) -> int:
+    if options.resume or options.questions or options.dry_run:
+        raise AppError("--compare cannot be combined with --questions, --resume or --dry-run: it asks nothing.")
+    await show_compared(services, options.compare, is_json=options.json)
+    return 0
+
+
+async def _say(services: Services, answer: str, verdict: str) -> int:
+    if verdict not in list(Judgement):
+        raise AppError(f"{verdict[:40]!r} is no verdict; say right, wrong or undecided.")
+    await services.judging.say_of_checkpoint(answer, Judgement(verdict))
+    say(f"{answer}: {verdict}, said by a person")
+    return 0
 
 
 async def _rescore(services: Services, options: argparse.Namespace) -> int:
@@ -138,7 +209,14 @@ async def _recipe(services: Services, options: argparse.Namespace) -> BenchmarkR
         profile=options.profile,
         limit=options.limit,
         in_flight=options.in_flight,
+        strategies=options.strategies,
+        strategy_budget_tokens=options.strategy_budget_tokens,
+        judge=options.judge,
     ).checked()
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 async def _sets(services: Services, given: Sequence[str]) -> tuple[str, ...]:
@@ -163,6 +241,8 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
     if is_json:
         names = ("items", "cells", "results", "tokens_at_most", "tokens_if_separate_at_most", "seconds_at_most")
         facts = {name: getattr(estimate, name) for name in names} | {"difference_to_find": smallest}
+        facts |= {"open_questions": estimate.open_questions, "judge_tokens_at_most": estimate.judge_tokens_at_most}
+        facts |= {"strategies": _strategies_json(estimate), "shared_at_most": estimate.shared_at_most}
         write(json.dumps(facts) + "\n")
         return 0
     seconds = estimate.seconds_at_most
@@ -170,6 +250,7 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
         f"{counted(estimate.items, 'question')} x {counted(estimate.cells, 'cell')}: "
         f"{counted(estimate.results, 'answer')}\n"
         f"at most {estimate.tokens_at_most:,} tokens; separate runs: {estimate.tokens_if_separate_at_most:,}\n"
+        + "".join(f"{name}: {text}\n" for name, text in _more_facts(recipe, estimate))
         + (f"at most {duration(seconds)} at the rate measured before\n" if seconds else "no rate measured yet\n")
         + (f"detects a difference of about {counted(round(smallest * 100), 'point')} or more\n" if smallest else "")
         + recipe.command_line()
@@ -178,24 +259,34 @@ async def _dry_run(services: Services, recipe: BenchmarkRecipe, *, is_json: bool
     return 0
 
 
+def _more_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
+    of_strategies = strategy_facts(estimate.strategies, recipe.passes, estimate.shared_at_most)
+    return [*of_strategies, *judge_facts(estimate)]
+
+
+def _strategies_json(estimate: BenchmarkEstimate) -> list[dict[str, Any]]:
+    return [
+        {"strategy": each.choice.text, "tokens_at_most": each.tokens_at_most, "asked_at_most": each.asked_at_most}
+        for each in estimate.strategies
+    ]
+
+
 async def _run(services: Services, run: BenchmarkRun, *, is_quiet: bool) -> BenchmarkRun:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+    with set_by_signals() as stopping:
+        return await services.benchmarks.run(run.id, on_progress=progress_teller(is_quiet), is_stopping=stopping)
+
+
+def progress_teller(is_quiet: bool) -> Callable[[JobProgress], None]:
+    """Says progress on standard error, every `_SAY_SECONDS` at most; nothing if `is_quiet`."""
     said_at = time.monotonic()
 
-    def report(progress: JobProgress) -> None:
+    def tell(progress: JobProgress) -> None:
         nonlocal said_at
         if not is_quiet and time.monotonic() - said_at >= _SAY_SECONDS:
             said_at = time.monotonic()
             say(progress_line(progress))
 
-    try:
-        return await services.benchmarks.run(run.id, on_progress=report, is_stopping=stopping)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    return tell
 
 
 def progress_line(progress: JobProgress) -> str:
@@ -208,83 +299,3 @@ def progress_line(progress: JobProgress) -> str:
     if found := accuracy_so_far(progress):
         parts.append(f"accuracy {accuracy_words(found)} at the largest budget")
     return ", ".join(parts) + (f" - {progress.message}" if progress.message else "")
-
-
-async def _show(services: Services, run: BenchmarkRun, *, is_json: bool) -> None:
-    strict, m1 = [await services.benchmark_reading.cells([run.id], rule) for rule in _RULES]
-    by_m1 = {_key(cell): cell for cell in m1}
-    pairs = [(cell, by_m1.get(_key(cell))) for cell in strict]
-    if is_json:
-        write_json(_json(run, pairs))
-        return
-    write(f"run {run.id} ({run.state.value}): {run.items_done:,} done, {run.items_failed:,} failed\n")
-    write(
-        f"{'set':24} {'model':20} {'budget':>7} {'rounds':>6} {'n':>6} {'strict':>24} {'m1':>24} {'unanswered':>11} "
-        f"{'thinking':>9}\n"
-    )
-    for one, other in pairs:
-        name = one.question_set or "macro average"
-        write(
-            f"{name[:24]:24} {one.model[:20]:20} {one.budget_tokens:7} {one.force_rounds:6} {one.n:6} "
-            f"{_share(one):>24} {_share(other):>24} {_both_unanswered(one, other):>11} "
-            f"{one.mean_thinking_tokens:9.0f}\n"
-        )
-    if note := unscored_note(await services.benchmark_reading.count_unscored([run.id], "m1")):
-        write(f"{note}\n")
-    asked = [one.accuracy.questions for one, _ in pairs]
-    if few := min(filter(caution, asked), default=0):
-        write(f"{caution(few)}\n")
-    write(f"{tokens_account(run.tokens_generated, run.seconds, run.tokens_if_separate)}\n")
-
-
-def _key(cell: CellSummary) -> tuple[str, str, int, int]:
-    return cell.question_set, cell.model, cell.budget_tokens, cell.force_rounds
-
-
-def _share(cell: CellSummary | None) -> str:
-    if cell is None:
-        return "not scored"
-    found = cell.accuracy
-    return percent_with_interval(found.value, found.low, found.high)
-
-
-def _both_unanswered(strict: CellSummary, m1: CellSummary | None) -> str:
-    return f"{_unanswered(strict)} | {'–' if m1 is None else _unanswered(m1)}"
-
-
-def _unanswered(cell: CellSummary) -> int:
-    return round((1 - cell.answered_share) * cell.n)
-
-
-def _json(run: BenchmarkRun, pairs: Sequence[tuple[CellSummary, CellSummary | None]]) -> dict[str, Any]:
-    return {
-        "run_id": run.id,
-        "name": run.name,
-        "state": run.state.value,
-        "questions": run.items,
-        "done": run.items_done,
-        "failed": run.items_failed,
-        "cells": [_cell_json(one, other) for one, other in pairs],
-        "tokens_generated": run.tokens_generated,
-        "tokens_if_separate": run.tokens_if_separate,
-        "seconds": run.seconds,
-    }
-
-
-def _cell_json(strict: CellSummary, m1: CellSummary | None) -> dict[str, Any]:
-    by_rule = {rule: cell for rule, cell in zip(_RULES, (strict, m1), strict=True) if cell is not None}
-    return {
-        "set": strict.question_set or None,
-        "model": strict.model,
-        "budget": strict.budget_tokens,
-        "rounds": strict.force_rounds,
-        "n": strict.n,
-        "n_scored": {rule: cell.n for rule, cell in by_rule.items()},
-        "accuracy": {
-            rule: {"value": cell.accuracy.value, "low": cell.accuracy.low, "high": cell.accuracy.high}
-            for rule, cell in by_rule.items()
-        },
-        "unanswered": {rule: _unanswered(cell) for rule, cell in by_rule.items()},
-        "mean_thinking_tokens": strict.mean_thinking_tokens,
-        "mean_tokens": strict.mean_tokens,
-    }

@@ -1,8 +1,9 @@
-"""`python -m m1app dataset build|list|show|delete`: training data sets."""
+"""`python -m m1app dataset build|list|show|delete`: training data sets. Single samples are in `dataset_samples`."""
 
 import argparse
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,22 +12,31 @@ from typing import Any
 from pydantic import ValidationError
 
 from m1app.bootstrap import Services
+from m1app.cli.dataset_jobs import add_job_commands
+from m1app.cli.dataset_samples import add_sample_commands
 from m1app.cli.terminal import ENGINE_SECONDS, add_json, say, write, write_json
 from m1app.errors import AppError
 from m1app.training.curation import CurationPlan
 from m1app.training.curation_steps import StepReport
-from m1app.training.data_card import DataCard, DataSource, card_json, card_markdown
+from m1app.training.data_card import DataCard, DataSource, card_json, held_words
 from m1app.training.data_sets import DataSetVersion
+from m1app.training.preferences.pair_curation import PAIRS_PER_QUESTION
+from m1app.training.preferences.pairs import PairSource
 from m1app.training.preview import Preview
+from m1app.training.pruning.estimate import PruningEstimate, estimate_words
+from m1app.training.pruning.pruner import PruningProgress, progress_words
 from m1app.training.sample_layouts import LAYOUTS
 
 _PLAN = CurationPlan()
+_PROGRESS_SECONDS = 5.0
 
 
 def add_command(commands: Any) -> None:
     """Add `dataset` and its subcommands to the commands of `m1app.cli.main`."""
     dataset = commands.add_parser("dataset", help="data sets to train on")
-    below = dataset.add_subparsers(required=True, metavar="build|list|show|delete")
+    below = dataset.add_subparsers(
+        required=True, metavar="build|list|show|samples|exclude|restore|edit|tag|distill|delete"
+    )
     _add_build(below.add_parser("build", help="curate samples and save them as a new version"))
     listed = below.add_parser("list", help="list all versions of all data sets")
     add_json(listed, "one JSON list")
@@ -41,6 +51,8 @@ def add_command(commands: Any) -> None:
     show.add_argument("--block-size", type=int, default=0, metavar="N", help="mark samples with more tokens than this")
     add_json(show)
     show.set_defaults(command=_show)
+    add_sample_commands(below)
+    add_job_commands(below)
     delete = below.add_parser("delete", help="delete one version; the newest if none is named")
     delete.add_argument("data_set", metavar="NAME[:vN]")
     delete.set_defaults(command=_delete)
@@ -65,6 +77,34 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         + ", ".join(layout.id for layout in LAYOUTS),
     )
     build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
+    _add_pairs(build)
+    _add_keeping(build)
+    _add_corrections(build)
+    _add_draw(build)
+    _add_pruning(build)
+    build.add_argument("--dry-run", action="store_true", help="show what every step would do without saving anything")
+    add_json(build)
+    build.set_defaults(command=_build)
+
+
+def _add_pairs(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--pairs",
+        action="append",
+        default=[],
+        choices=[source.value for source in PairSource],
+        help="build preference pairs instead of samples, from right and wrong passes of one question, from corrections "
+        "(before and after), or from disputes that a reviewer has decided; repeatable",
+    )
+    build.add_argument(
+        "--pairs-per-question",
+        type=int,
+        metavar="N",
+        help=f"most pairs of one question (default: {PAIRS_PER_QUESTION})",
+    )
+
+
+def _add_keeping(build: argparse.ArgumentParser) -> None:
     build.add_argument("--keep-duplicates", action="store_true")
     build.add_argument("--keep-overlap", action="store_true", help="do not check for overlap with evaluation sets")
     build.add_argument(
@@ -72,6 +112,36 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep answers that could not be checked against a target; answers that contradict it are always dropped",
     )
+    build.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="keep this sample whatever its answer says, once you have read it; --show-dropped lists keys; repeatable",
+    )
+    build.add_argument(
+        "--show-dropped",
+        action="store_true",
+        help="list each sample whose answer was not verified, with key and reason",
+    )
+
+
+def _add_corrections(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--facts-alone",
+        action="store_true",
+        help="of corrections whose question is evaluated here, learn the corrected fact without the question",
+    )
+    build.add_argument(
+        "--learn-from",
+        action="append",
+        default=[],
+        metavar="SET",
+        help="question set that may be learned from, such as a half of one; repeatable",
+    )
+
+
+def _add_draw(build: argparse.ArgumentParser) -> None:
     build.add_argument("--balance", choices=["none", "domain", "source"], default="none", help="needs --limit")
     build.add_argument("--limit", type=int, metavar="N", help="maximum samples")
     build.add_argument(
@@ -91,14 +161,26 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument("--seed", type=int, default=_PLAN.seed)
     build.add_argument(
         "--exclude-answered-by",
-        default="",
+        action="append",
+        default=[],
         metavar="RUN[:MODEL]",
-        help="leave out questions that this benchmark run answered right; name the model if the run has several",
+        help="leave out questions that this benchmark run answered right; name the model if the run has several; given "
+        "twice, those that both answered right",
     )
     build.add_argument("--model", default=None, help="served model that counts tokens for --max-tokens")
-    build.add_argument("--dry-run", action="store_true", help="show what every step would do without saving anything")
-    add_json(build)
-    build.set_defaults(command=_build)
+
+
+def _add_pruning(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--prune-steps",
+        type=float,
+        metavar="RATIO",
+        help="prune this share (0-1) of the steps of each reasoning that check, try something else or correct: those "
+        "that matter least for the target, by a served model's probabilities",
+    )
+    build.add_argument(
+        "--prune-model", default=None, metavar="MODEL", help="served model that is asked (default: the app's own)"
+    )
 
 
 async def _build(services: Services, options: argparse.Namespace) -> int:
@@ -106,38 +188,77 @@ async def _build(services: Services, options: argparse.Namespace) -> int:
     training_data = services.training_data
     given: dict[str, Any] = {"hub": options.hub, "with_own_traces": options.own_traces, "layout": options.layout}
     given["engine"] = await _engine(services, options.model)
+    if plan.prune_steps:
+        await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
     if options.dry_run:
         found = await training_data.collect(files, plan, **given)
         _say_sources(found.sources)
-        _print_reports(found.curated.reports, None, len(found.curated.samples), is_json=options.json)
+        _print_reports(
+            found.curated.reports, None, len(found.curated.samples), plan, found.pruning, is_json=options.json
+        )
+        _show_dropped(found.curated.reports, options)
         return 0
-    made = await training_data.build(files, plan, options.name, **given)
-    _print_reports(made.reports, made, made.samples, is_json=options.json)
+    made = await training_data.build(files, plan, options.name, report=_PruningLines().say, **given)
+    _print_reports(made.reports, made, made.samples, plan, is_json=options.json)
+    _show_dropped(made.reports, options)
     _say_sources(training_data.card(made.id).sources)
     for warning in training_data.card(made.id).warnings:
         say(f"note: {warning}")
     return 0
 
 
+def _show_dropped(reports: Sequence[StepReport], options: argparse.Namespace) -> None:
+    """List the samples that were not verified; with --json they are in the object."""
+    if options.json or not options.show_dropped:
+        return
+    for each in (sample for report in reports for sample in report.unverified):
+        kept = " (kept)" if each.is_kept else ""
+        write(f"{each.key}  {each.why}{kept}: {each.question}\n")
+        write(f"{'':14}target {each.target} | answer ends: {each.answer_end}\n")
+
+
+class _PruningLines:
+    """Says how far pruning has come, every few seconds."""
+
+    def __init__(self) -> None:
+        self._said_at = -_PROGRESS_SECONDS
+
+    def say(self, progress: PruningProgress) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= _PROGRESS_SECONDS or progress.done == progress.total:
+            self._said_at = now
+            say(f"pruning: {progress_words(progress)}")
+
+
 def _say_sources(sources: Sequence[DataSource]) -> None:
     for each in sources:
+        read = f": read as {each.layout}" if each.layout else ""
         left_out = f"; left out: {each.left_out}" if each.left_out else ""
-        if each.layout:
-            say(f"{each.name}: read as {each.layout}{left_out}")
+        if read or left_out:
+            say(f"{each.name}{read}{left_out}")
 
 
 def _plan(options: argparse.Namespace) -> CurationPlan:
+    if options.prune_model is not None and options.prune_steps is None:
+        raise AppError("--prune-model needs --prune-steps: say which share of the steps to prune, such as 0.5.")
     try:
         return CurationPlan(
             deduplicate=not options.keep_duplicates,
             overlap_ngram=0 if options.keep_overlap else _PLAN.overlap_ngram,
             verified_only=not options.keep_unverified,
+            keep=tuple(options.keep),
+            facts_alone=options.facts_alone,
+            learn_from=tuple(options.learn_from),
             balance=options.balance,
             limit=options.limit,
             max_tokens=options.max_tokens or None,
             min_reasoning_characters=options.min_reasoning,
             seed=options.seed,
-            exclude_answered_by_run=options.exclude_answered_by,
+            exclude_answered_by_run=", ".join(options.exclude_answered_by),
+            prune_steps=options.prune_steps,
+            prune_model=options.prune_model or "",
+            pairs=tuple(options.pairs),
+            pairs_per_question=options.pairs_per_question,
         )
     except ValidationError as exc:
         faults = "; ".join(
@@ -153,7 +274,9 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
         write_json([_version_json(each) for each in versions])
         return 0
     for each in versions:
-        write(f"{each.id:32} {each.samples:>8,} samples  {each.created_at:%Y-%m-%d %H:%M}  {each.path}\n")
+        write(
+            f"{each.id:32} {held_words(each.kind, each.samples):>24}  {each.created_at:%Y-%m-%d %H:%M}  {each.path}\n"
+        )
     if not versions:
         say("No data sets yet. Build one with `python -m m1app dataset build`.")
     return 0
@@ -174,14 +297,14 @@ async def _show(services: Services, options: argparse.Namespace) -> int:
         write(_preview_json(preview) if options.json else _preview_text(preview))
         return 0
     card: DataCard = await asyncio.to_thread(services.training_data.card, options.data_set)
-    samples = await asyncio.to_thread(services.training_data.samples, options.data_set)
-    write(card_json(card) if options.json else card_markdown(card, samples))
+    text = await asyncio.to_thread(services.training_data.card_text, options.data_set)
+    write(card_json(card) if options.json else text)
     return 0
 
 
 async def _delete(services: Services, options: argparse.Namespace) -> int:
     deleted = await services.training_data.delete(options.data_set)
-    write(f"deleted {deleted.id} ({deleted.samples:,} samples)\n")
+    write(f"deleted {deleted.id} ({held_words(deleted.kind, deleted.samples)})\n")
     return 0
 
 
@@ -215,20 +338,33 @@ def _preview_text(preview: Preview) -> str:
         before = f" ({tokens.prompt:,} tokens)" if tokens else ""
         pieces = [f"[prompt, not trained on{before}]\n{sample.rendered.prompt}"]
         pieces += [f"[{kind}{count}]\n{text}" for (kind, text), count in zip(parts, counts, strict=True)]
+        if sample.rendered.rejected:
+            pieces.append(f"[rejected, the response to avoid]\n{sample.rendered.rejected.completion}")
         shown.append("\n".join([*pieces, *([f"note: {sample.note}"] if sample.note else [])]))
     return "\n\n".join([*shown, *(f"note: {note}" for note in preview.notes)]) + "\n"
 
 
 def _print_reports(
-    reports: tuple[StepReport, ...], made: DataSetVersion | None, samples: int, *, is_json: bool
+    reports: tuple[StepReport, ...],
+    made: DataSetVersion | None,
+    samples: int,
+    plan: CurationPlan,
+    pruning: PruningEstimate | None = None,
+    *,
+    is_json: bool,
 ) -> None:
     if is_json:
-        content = {"data_set": _version_json(made) if made else None, "samples": samples}
+        content: dict[str, Any] = {"data_set": _version_json(made) if made else None, "samples": samples}
+        if pruning:
+            content["pruning"] = asdict(pruning)
         write_json(content | {"steps": [asdict(each) for each in reports]})
         return
     for each in reports:
         write(f"{each.step:12} {each.before:>8,} -> {each.kept:>8,}  {each.title}\n")
-    write(f"{made.id}: {samples:,} samples in {made.path}\n" if made else f"{samples:,} samples would be kept\n")
+    if pruning:
+        write(f"{estimate_words(pruning)}\n")
+    held = held_words(plan.kind, samples)
+    write(f"{made.id}: {held} in {made.path}\n" if made else f"{held} would be kept\n")
 
 
 def _version_json(version: DataSetVersion) -> dict[str, Any]:
@@ -237,6 +373,7 @@ def _version_json(version: DataSetVersion) -> dict[str, Any]:
         "version": version.version,
         "id": version.id,
         "path": str(version.path),
+        "kind": version.kind,
         "samples": version.samples,
         "sha256": version.sha256,
         "created_at": version.created_at.isoformat(),

@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
-import signal
 from collections.abc import Sequence
 from typing import Any
 
 from m1app.backup.home_lock import HomeUse
 from m1app.bootstrap import make_home
+from m1app.cli.local_services import fine_tuning_over
+from m1app.cli.stopping import set_by_signals
 from m1app.cli.terminal import add_json, given, say, write, write_json
 from m1app.errors import AppError
 from m1app.jobs.service import JobService
@@ -15,15 +16,12 @@ from m1app.jobs.states import OVER
 from m1app.jobs.watching import WatchLimits
 from m1app.settings import Settings, load_settings
 from m1app.training.curation_steps import StepReport
-from m1app.training.data_building import TrainingDataService
-from m1app.training.events import Event, summarise
+from m1app.training.events import Event, last_ending, summarise
 from m1app.training.plan import FineTuningPlan
 from m1app.training.process import GRACE_SECONDS
 from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.training.service import FineTuningService
-from m1app.wording import counted, size
-from models.profiles import load_profiles
-from models.profiles.own_profiles import LiveProfiles
+from m1app.wording import counted, percent, size
 from storage.database import Database
 from storage.jobs.records import Job, JobKind, JobState
 
@@ -64,11 +62,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _finetune(settings: Settings, database: Database, options: argparse.Namespace) -> int:
-    profiles = LiveProfiles(load_profiles(), settings.home / "profiles")
     # A step and its checkpoint may take minutes on a busy machine, and stopping waits for them.
     jobs = JobService(database, settings, limits=WatchLimits(grace_seconds=GRACE_SECONDS))
-    data = TrainingDataService(database, settings, profiles)
-    service = FineTuningService(settings, profiles, jobs, data)
+    service = fine_tuning_over(database, settings, jobs)
     if options.resume:
         job = await _resumed(jobs, options.resume)
     else:
@@ -105,29 +101,24 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
     """Follow the job until it is over; Ctrl+C and SIGTERM stop it with a checkpoint."""
     # If no app is running, this process schedules; otherwise, whichever is first.
     scheduler = asyncio.ensure_future(jobs.run_scheduler())
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
     said_at = max((event["time"] for event in service.read_progress(job.id)), default=0.0)
     is_told = False
     try:
-        while job.state not in OVER:
-            await asyncio.sleep(_LOOK_SECONDS)
-            if stopping.is_set() and not is_told:
-                is_told = True
-                say("stopping after saving a checkpoint")
-                await jobs.stop(job.id)
-            events = await asyncio.to_thread(service.read_progress, job.id)
-            # By time: a resumed training discards events of later steps.
-            for event in events:
-                if event["time"] > said_at:
-                    said_at = event["time"]
-                    _say_event(event)
-            job = await jobs.get(job.id)
+        with set_by_signals() as stopping:
+            while job.state not in OVER:
+                await asyncio.sleep(_LOOK_SECONDS)
+                if stopping.is_set() and not is_told:
+                    is_told = True
+                    say("stopping after saving a checkpoint")
+                    await jobs.stop(job.id)
+                events = await asyncio.to_thread(service.read_progress, job.id)
+                # By time: a resumed training discards events of later steps.
+                for event in events:
+                    if event["time"] > said_at:
+                        said_at = event["time"]
+                        _say_event(event)
+                job = await jobs.get(job.id)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
         scheduler.cancel()
         await asyncio.gather(scheduler, return_exceptions=True)
         await jobs.aclose()
@@ -136,11 +127,24 @@ async def _follow(jobs: JobService, service: FineTuningService, job: Job) -> Job
 
 def _say_event(event: Event) -> None:
     if event["event"] == "log":
-        say(f"step {event['step']}: loss {_number(event['loss'])}, {_number(event['tokens_per_second'], 0)} tokens/s")
+        rate = f"{_number(event['tokens_per_second'], 0)} tokens/s"
+        say(f"step {event['step']}: loss {_number(event['loss'])}{_preferences(event)}, {rate}")
     elif event["event"] == "evaluated":
-        say(f"step {event['step']}: held-out loss {_number(event['eval_loss'])}")
+        say(f"step {event['step']}: held-out loss {_number(event['eval_loss'])}{_preferences(event)}")
+    elif event["event"] == "accuracy":
+        say(f"step {event['step']}: {event['correct']:,} of {event['n']:,} questions of {event['set']} right")
     elif event.get("message"):
         say(str(event["message"]))
+
+
+def _preferences(event: Event) -> str:
+    """Margin and accuracy of preference pairs, or the share of right answers; empty for SFT."""
+    if event.get("reward") is not None:
+        return f", {percent(event['reward'], 0)} of the answers right"
+    margin, accuracy = event.get("reward_margin"), event.get("pair_accuracy")
+    return (
+        "" if margin is None or accuracy is None else f", margin {margin:+.4f}, {percent(accuracy, 0)} of pairs right"
+    )
 
 
 def _described(plan: FineTuningPlan) -> str:
@@ -196,13 +200,24 @@ def _show(service: FineTuningService, job: Job, *, is_json: bool) -> int:
     if job.state is JobState.STOPPED:
         say(f"stopped; resume with: python -m m1app finetune --resume {job.id}")
         return 130
-    say(f"error: {job.error or 'The job was lost.'} Resume with: python -m m1app finetune --resume {job.id}")
+    resume = "" if _is_refused(service, job) else f" Resume with: python -m m1app finetune --resume {job.id}"
+    say(f"error: {job.error or 'The job was lost.'}{resume}")
     return 1
+
+
+def _is_refused(service: FineTuningService, job: Job) -> bool:
+    """Whether the training refused its data, which a resume would find again."""
+    ending = last_ending(service.read_progress(job.id))
+    return ending is not None and bool(ending.get("is_final"))
 
 
 def _figures(events: Sequence[Event]) -> dict[str, Any]:
     summary = summarise(events)
-    names = ("steps", "first_loss", "last_loss", "eval_loss_before", "eval_loss_after")
+    names: tuple[str, ...] = ("steps", "first_loss", "last_loss", "eval_loss_before", "eval_loss_after")
+    if summary.reward_margin is not None:
+        names = (*names, "reward_margin", "pair_accuracy")
+    if summary.last_reward is not None:
+        names = (*names, "first_reward", "last_reward")
     return {name: getattr(summary, name) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""`python -m m1app jobs list|stop|resume|delete|log|priority`, and `job-worker`, with which executors run a job.
+"""`python -m m1app jobs list|stop|resume|delete|log|priority|export`, and `job-worker`, with which executors run a job.
 
 Neither starts an engine: `jobs` needs none, and the worker starts its own if its job needs one.
 """
@@ -12,14 +12,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from m1app.bootstrap import build_services
-from m1app.cli.local_services import open_database
+from m1app.cli.local_services import fine_tuning_over, open_database
 from m1app.cli.terminal import add_json, write
 from m1app.jobs.service import JobService
 from m1app.jobs.worker import work
 from m1app.settings import Settings, load_settings
+from m1app.training.comparison import read_runs
+from m1app.training.run_export import EXPORTERS, export_run
 from storage.jobs.records import Job, JobKind, JobState
 
 _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
@@ -27,8 +30,8 @@ _Use = Callable[[JobService, argparse.Namespace], Awaitable[str]]
 
 def add_command(commands: Any) -> None:
     """Add `jobs` with its subcommands, and `job-worker`, to the commands of `m1app.cli.main`."""
-    jobs = commands.add_parser("jobs", help="list jobs; stop, resume or delete one; read its log")
-    below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority")
+    jobs = commands.add_parser("jobs", help="list jobs; stop, resume or delete one; read its log; export curves")
+    below = jobs.add_subparsers(required=True, metavar="list|stop|resume|delete|log|priority|export")
     listed = below.add_parser("list", help="list jobs, newest first")
     listed.add_argument("--state", type=JobState, action="append", default=[], choices=list(JobState))
     listed.add_argument("--text", default="", help="part of the name, or the start of the id")
@@ -52,6 +55,11 @@ def add_command(commands: Any) -> None:
     priority.add_argument("job_id", metavar="JOB_ID")
     priority.add_argument("priority", type=int, metavar="N")
     priority.set_defaults(run=_running(_prioritize))
+    export = below.add_parser("export", help="write a fine-tuning's curves for another tool; nothing is sent")
+    export.add_argument("job_id", metavar="JOB_ID")
+    export.add_argument("--to", required=True, choices=list(EXPORTERS))
+    export.add_argument("folder", type=Path, metavar="DIR", help="made if it is missing")
+    export.set_defaults(run=_export)
     worker = commands.add_parser("job-worker", help="run one job (started by the app)")
     worker.add_argument("job_id", metavar="JOB_ID")
     worker.set_defaults(run=_work)
@@ -100,6 +108,16 @@ async def _prioritize(jobs: JobService, options: argparse.Namespace) -> str:
     return _line(await jobs.set_priority(options.job_id, options.priority))
 
 
+def _export(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    with open_database() as database:
+        jobs = JobService(database, settings)
+        fine_tuning = fine_tuning_over(database, settings, jobs)
+        (run,) = asyncio.run(read_runs(jobs, fine_tuning, [options.job_id]))
+    write(export_run(run, options.to, options.folder) + "\n")
+    return 0
+
+
 def _line(job: Job) -> str:
     done = f"{job.progress.done:,}/{job.progress.total:,} {job.progress.unit}".strip() if job.progress.total else ""
     problem = job.error.partition("\n")[0]
@@ -116,6 +134,9 @@ def _work(options: argparse.Namespace) -> int:
 async def _with_runners(job_id: str, settings: Settings) -> int:
     # Imported here because only workers need the job runners.
     from m1app.benchmark.job import benchmark_runner
+    from m1app.fact_tests.job import fact_tests_runner
+    from m1app.studies.job import study_runner
+    from m1app.training.data_jobs.job import data_job_runner
     from m1app.training.job import fine_tuning_runner
 
     services = build_services(settings, is_worker=True)
@@ -123,6 +144,9 @@ async def _with_runners(job_id: str, settings: Settings) -> int:
         runners = {
             JobKind.BENCHMARK: benchmark_runner(services.benchmarks, services.engines),
             JobKind.FINE_TUNING: fine_tuning_runner(services.fine_tuning),
+            JobKind.FACT_TESTS: fact_tests_runner(services.fact_queue, services.engines),
+            JobKind.TRAINING_DATA: data_job_runner(services.data_jobs, services.engines),
+            JobKind.STUDY: study_runner(services.studies, services.engines),
         }
         return await work(job_id, runners, services.database, settings)
     finally:

@@ -1,6 +1,7 @@
 """The command line, `m1app` or `python -m m1app`: `serve`, and the same services without a browser.
 
-Exit status: 0 success, 1 failure (the message is on standard error), 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 failure (the message is on standard error), 2 wrong usage, 130 interrupted; `study_report` has
+one more.
 """
 
 import argparse
@@ -17,16 +18,22 @@ from m1app.cli import (
     audit,
     backup,
     bench,
+    corpus,
     dataset,
     doctor,
+    fact_test,
     finetune,
+    fits,
     jobs,
     models,
+    policy,
     privacy,
     probe,
+    publish,
     questions,
     score,
     serve,
+    study,
     sweep,
     trash,
     users,
@@ -37,7 +44,25 @@ from m1app.log_lines import start_logging
 from m1app.settings import Settings, load_settings
 
 _COMMANDS = (
-    *(serve, probe, sweep, bench, annotations, dataset, questions, finetune, score, jobs, models),
+    *(
+        serve,
+        probe,
+        sweep,
+        bench,
+        study,
+        fits,
+        policy,
+        annotations,
+        fact_test,
+        publish,
+        dataset,
+        questions,
+        corpus,
+        finetune,
+        score,
+        jobs,
+        models,
+    ),
     *(users, trash, audit, privacy, backup, doctor),
 )
 """Modules with an `add_command`, in the order shown by help."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from m1app.bootstrap import Services, make_home
+from m1app.cli import tuned_models
 from m1app.cli.terminal import add_json, say, write, write_json
 from m1app.engines.library_records import LibraryModel, Offer, Presence, Use
 from m1app.engines.model_library import ModelLibrary
@@ -26,7 +27,9 @@ _POLL_SECONDS = 0.5
 def add_command(commands: Any) -> None:
     """Add `models` with its subcommands to the commands of `m1app.cli.main`."""
     models = commands.add_parser("models", help="list, add, fetch, choose, try or remove models")
-    below = models.add_subparsers(required=True, metavar="list|offer|add|fetch|start|stop|use|try|remove")
+    below = models.add_subparsers(
+        required=True, metavar="list|offer|add|fetch|start|stop|use|try|remove|tuned|quantize|card|push"
+    )
     listed = below.add_parser("list", help="list the known models, and what is here")
     listed.add_argument("--here", action="store_true", help="only those whose weights are here")
     add_json(listed, "a list of objects")
@@ -54,6 +57,7 @@ def add_command(commands: Any) -> None:
         command = below.add_parser(name, help=about)
         command.add_argument("model", metavar="ID")
         command.set_defaults(command=_running(use))
+    tuned_models.add_commands(below)
 
 
 def _running(use: _Use) -> Callable[[Services, argparse.Namespace], Coroutine[Any, Any, int]]:

@@ -29,7 +29,10 @@ _MAPPED = ("options_columns", "answer_column", "answer_base", "tag_columns")
 def add_import(below: Any) -> None:
     """Add `import` to the subcommands of `questions`."""
     command = below.add_parser("import", help="import a file, or a dataset from the Hugging Face hub")
-    command.add_argument("file", metavar="FILE", help=f"{FILE_KINDS}; a repository with --hub")
+    command.add_argument("file", metavar="FILE", nargs="?", help=f"{FILE_KINDS}; a repository with --hub")
+    command.add_argument(
+        "--library", action="store_true", help="import the questions with options that come with the app, without FILE"
+    )
     command.add_argument("--name", default="", help="name of the set (default: the name in the file)")
     command.add_argument(
         "--layout", default="", help="layout of the file, see `questions layouts` (default: found by its columns)"
@@ -106,7 +109,11 @@ async def _import(services: Services, options: argparse.Namespace) -> int:
     sets = services.question_sets
     given = _options(options)
     ids = Path(options.ids) if options.ids else None
-    if options.hub:
+    if options.library == bool(options.file):
+        raise QuestionSetError("Name a FILE to import, or give --library without one.")
+    if options.library:
+        report = await sets.import_library(name=options.name)
+    elif options.hub:
         report = await sets.import_hub(
             options.file,
             name=options.name,

@@ -1,4 +1,4 @@
-"""`python -m m1app questions list|layouts|preview|overlap|delete`; `import` is in `question_import`."""
+"""`python -m m1app questions list|layouts|preview|overlap|split|delete`; `import` is in `question_import`."""
 
 import argparse
 from dataclasses import asdict
@@ -20,7 +20,7 @@ _MOST_SHOWN = 1000
 def add_command(commands: Any) -> None:
     """Add `questions` and its subcommands to the commands of `m1app.cli.main`."""
     questions = commands.add_parser("questions", help="question sets for benchmarks: import, list, preview, compare")
-    below = questions.add_subparsers(required=True, metavar="import|list|layouts|preview|overlap|delete")
+    below = questions.add_subparsers(required=True, metavar="import|list|layouts|preview|overlap|split|delete")
     add_import(below)
     listing = below.add_parser("list", help="list all sets with their question counts")
     add_json(listing)
@@ -48,6 +48,9 @@ def add_command(commands: Any) -> None:
     )
     add_json(overlap)
     overlap.set_defaults(command=_overlap)
+    split = below.add_parser("split", help="make two sets of one: half to learn from, half to measure with")
+    split.add_argument("name", metavar="NAME")
+    split.set_defaults(command=_split)
     delete = below.add_parser("delete", help="delete a set; runs keep their questions and results")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(command=_delete)
@@ -106,6 +109,14 @@ async def _overlap(services: Services, options: argparse.Namespace) -> int:
         write_json({"overlaps": [asdict(each) for each in found]})
     else:
         write(overlaps_text(found) or "no overlap found\n")
+    return 0
+
+
+async def _split(services: Services, options: argparse.Namespace) -> int:
+    chosen = await _named(services, options.name)
+    for each in await services.question_sets.split(chosen.id):
+        write(f"{each.name}: {counted(each.question_count, 'question')}\n")
+    write(f"Measure models that learn from a half with the other one only, no longer with {chosen.name}.\n")
     return 0
 
 

@@ -239,7 +239,7 @@ class ManagedVllm:
         folder = Path(launch.model)
         if folder.is_absolute():
             return read_folder(folder)
-        found = _cached_config(launch.model, launch.revision or "main")
+        found = cached_config(launch.model, launch.revision or "main")
         if found is None and may_ask_hub and not launch.is_offline:
             found = read_remote_config(launch.hub_url, launch.model, launch.revision or "main", launch.hub_token)
         if found is None:
@@ -283,13 +283,28 @@ def said_arguments(arguments: Sequence[str]) -> str:
     return " ".join(said)
 
 
-def _cached_config(repo: str, revision: str) -> bytes | None:
+def cached_config(repo: str, revision: str) -> bytes | None:
     """The config.json that vLLM has downloaded before; None if there is none."""
-    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub") / f"models--{repo.replace('/', '--')}"
     try:
-        reference = cache / "refs" / revision
-        commit = reference.read_text(encoding="ascii").strip() if reference.is_file() else revision
-        return (cache / "snapshots" / commit / "config.json").read_bytes()
+        return (_cache(repo) / "snapshots" / _commit(repo, revision) / "config.json").read_bytes()
     except (OSError, ValueError):
         return None
+
+
+def cached_commit(repo: str, revision: str) -> str:
+    """The commit of the weights that vLLM has downloaded before; empty if there are none."""
+    try:
+        commit = _commit(repo, revision)
+        return commit if (_cache(repo) / "snapshots" / commit).is_dir() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _cache(repo: str) -> Path:
+    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub") / f"models--{repo.replace('/', '--')}"
+
+
+def _commit(repo: str, revision: str) -> str:
+    reference = _cache(repo) / "refs" / revision
+    return reference.read_text(encoding="ascii").strip() if reference.is_file() else revision

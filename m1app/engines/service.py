@@ -14,6 +14,7 @@ from m1app.engines.embedded_models import EmbeddedModels, LiveCatalog
 from m1app.engines.managed_vllm import VLLM_PLACE, ManagedVllm
 from m1app.engines.own_engine import DEFAULT_MODEL_ID, LOAD_SECONDS, EngineStatus, OwnEngine
 from m1app.engines.own_servers import replica_clients
+from m1app.engines.profiled_name import ProfiledName, profiled_name, read_profiled_name
 from m1app.engines.served_name import read_served_name, served_name
 from m1app.engines.server_place import ServerPlace
 from m1app.engines.shared_endpoint import SharedEndpoint
@@ -93,7 +94,7 @@ class EngineService:
 
     def engine(self, model: str = "") -> OpenAIEngine | Replicas:
         """Return the client for a model, named as in `models`; empty means the default."""
-        name = model or self._own.model
+        name = self.named(model).model or self._own.model
         if name not in self._engines:
             served, place = read_served_name(name)
             other = self._more.get(place)
@@ -111,6 +112,22 @@ class EngineService:
                 self._drop_clients()
         self._engines.move_to_end(name)
         return self._engines[name]
+
+    def speculation(self, model: str) -> str | None:
+        """How the engine of a model guesses tokens: "ngram", "" if it does not, None if nobody here knows.
+
+        The app knows it of the engines that it starts. It reads the options of vLLM from a file, in a thread.
+        """
+        place = read_served_name(model).place
+        if place in self._more or self._settings.replica_endpoints:
+            return None
+        if self._is_beside(place) or self.choice is EngineChoice.VLLM:
+            return "ngram" if self.vllm.options().has_speculation else ""
+        return self._settings.speculation if self.choice is EngineChoice.EMBEDDED else None
+
+    def named(self, model: str) -> ProfiledName:
+        """Take a name apart that may say by which profile the model is asked."""
+        return read_profiled_name(model, self._profiles)
 
     async def for_question(self, model: str) -> OpenAIEngine:
         """The client for all requests of one question; raises ModelsError if no server answers."""
@@ -189,8 +206,9 @@ class EngineService:
 
     async def prepare(self, model: str) -> None:
         """Load an additional model of the embedded engine before it is used; raises ModelsError."""
-        if self._is_further(model):
-            await self._embedded.ready(model)
+        name = self.named(model).model
+        if self._is_further(name):
+            await self._embedded.ready(name)
 
     def _is_further(self, model: str) -> bool:
         """Whether it is an additional model of the embedded engine."""
@@ -223,7 +241,7 @@ class EngineService:
 
     def choice_of(self, model: str) -> EngineChoice:
         """Which kind of engine serves a model; additional servers count as remote."""
-        place = read_served_name(model).place
+        place = read_served_name(self.named(model).model).place
         if self._is_beside(place):
             return EngineChoice.VLLM
         return EngineChoice.REMOTE if place in self._more else self.choice
@@ -233,8 +251,10 @@ class EngineService:
 
     def name_of(self, model: str, info: EngineInfo) -> str:
         """Return the name with which `engine` finds the model requested as `model` and described by `info`."""
-        place = read_served_name(model).place
-        return served_name(info.model, place) if place in self._more or self._is_beside(place) else info.model
+        name, profile = self.named(model)
+        place = read_served_name(name).place
+        found = served_name(info.model, place) if place in self._more or self._is_beside(place) else info.model
+        return profiled_name(found, profile)
 
     def match_profile(self, model: str, info: EngineInfo | None = None) -> ProfileMatch:
         """Return the profile of a served model: this installation's own, the catalog's, or what its name suggests."""

@@ -8,9 +8,9 @@ from m1app.question.answers.scoring import lead_in, score
 from m1app.question.wording import render_question
 from models.engine.protocol import CompletionRequest, Engine
 from models.profiles import Profile
-from models.thinking.budget_forcing import SegmentKind
 from models.thinking.prompting import bind_markers, build_prompt
-from models.thinking.thinking_pass import PassSettings, SegmentClosed, SegmentGrew, SegmentOpened, run_pass
+from models.thinking.thinking_pass import PassSettings
+from models.thinking.whole_pass import run_whole_pass
 
 _TOKENS = 8
 _BUDGET_TOKENS, _ANSWER_CAP_TOKENS = 64, 64
@@ -47,19 +47,16 @@ async def try_out(engine: Engine, profile: Profile) -> Trial:
             text += chunk.text
             times += [time.monotonic()] * len(chunk.token_ids)
     settings = PassSettings(_BUDGET_TOKENS, 0, _ANSWER_CAP_TOKENS)
-    kind, thinking, ends, close, answer = SegmentKind.THINK, 0, False, "", ""
-    async with aclosing(run_pass(engine, prompt.token_ids, markers, settings)) as events:
-        async for event in events:
-            match event:
-                case SegmentOpened(opened):
-                    kind = opened
-                case SegmentGrew(grown, token_ids):
-                    thinking += len(token_ids) if kind is SegmentKind.THINK else 0
-                    close += grown if kind is SegmentKind.CLOSE else ""
-                    answer += grown if kind is SegmentKind.ANSWER else ""
-                case SegmentClosed(is_natural):
-                    ends = ends or (kind is SegmentKind.THINK and is_natural)
-    scored = score(lead_in(close) + answer, _OPTIONS, _TARGET)
+    found = await run_whole_pass(engine, prompt.token_ids, markers, settings)
+    scored = score(lead_in(found.close) + found.answer, _OPTIONS, _TARGET)
     spent = times[-1] - times[0] if len(times) > 1 else 0.0
     rate = (len(times) - 1) / spent if spent else 0.0
-    return Trial(text, rate, thinking, ends, answer.strip(), scored.letter, bool(scored.is_correct))
+    return Trial(
+        text,
+        rate,
+        found.thinking_tokens,
+        found.ends_thinking,
+        found.answer.strip(),
+        scored.letter,
+        bool(scored.is_correct),
+    )

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from models.busy_folder import file_sizes
+
 _BLOCK_BYTES = 64 * 1024
 _MOST_BYTES = 1024 * 1024
 """Maximum number of bytes read from a log, however long its lines are."""
@@ -56,8 +58,7 @@ class JobFiles:
     def artifacts(self, job_id: str) -> tuple[tuple[str, int], ...]:
         """Files in the job's artifacts folder: (relative path, bytes), sorted by path."""
         folder = self.artifacts_folder(job_id)
-        files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-        return tuple(sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in files))
+        return tuple(sorted((path.relative_to(folder).as_posix(), size) for path, size in file_sizes(folder)))
 
     def artifact(self, job_id: str, name: str) -> Path | None:
         """Path of the artifact `name`; None if it does not exist or the name leads outside the folder."""

@@ -17,6 +17,7 @@ from m1app.jobs.errors import ExecutorError, JobsError
 from m1app.jobs.executor import Executor, WorkerTask
 from m1app.jobs.files import JobFiles
 from m1app.jobs.log import JobLog
+from m1app.jobs.log_reasons import without_warnings
 from m1app.jobs.states import ACTIVE, states_before
 from m1app.jobs.watching import Judgement, Presence, Sighting, WatchLimits, judge
 from storage.database import Database, Session
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 _UNFINISHED = ACTIVE | {JobState.QUEUED}
 _ERROR_LINES = 10
+_LOG_LINES = 60
 _ERROR_CHARACTERS = 2000
 
 
@@ -123,7 +125,7 @@ class JobScheduler:
     def _give_up(self, job: Job, judgement: Judgement) -> None:
         self._keep_log(job)
         error = judgement.reason
-        if error and (tail := self._log_of.tail(job, _ERROR_LINES)):
+        if error and (tail := without_warnings(self._log_of.tail(job, _LOG_LINES), _ERROR_LINES)):
             error = f"{error}\n\nThe last lines of its log:\n{tail[-_ERROR_CHARACTERS:]}".rstrip()
 
         def give_up(session: Session) -> None:

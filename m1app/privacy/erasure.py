@@ -183,6 +183,7 @@ def counts_of(extent: ErasureExtent) -> dict[str, int]:
     return {
         "traces": len(extent.traces),
         "sweeps": len(extent.sweeps),
+        "strategy_runs": len(extent.strategy_runs),
         "benchmark_items": len(extent.items),
         "questions": len(extent.questions),
         "set_memberships": extent.memberships,

@@ -1,4 +1,5 @@
 """Removes probes and sweeps for good once they are older than M1_RETENTION_DAYS, with questions that nothing uses then.
+So are batches of questions that were left before all were asked.
 
 Annotated ones stay unless they are asked for. Benchmark runs and question sets are kept until somebody deletes them.
 """
@@ -15,6 +16,7 @@ from m1app.background import Rounds
 from m1app.privacy.erasure import counts_of
 from storage.database import Database, Session
 from storage.erasure.repository import ErasureRepository
+from storage.probe_batches.repository import ProbeBatchRepository
 
 _UPKEEP_SECONDS = 24 * 3600.0
 _AT_ONCE = 100
@@ -91,7 +93,8 @@ def _remove_some(
     extent = erasure.older_than(moment, with_annotated=with_annotated, limit=limit)
     questions = erasure.questions_of(extent)
     erasure.erase(extent)
-    counts = counts_of(extent) | {"questions": erasure.erase_unused(questions)}
+    batches, asked = ProbeBatchRepository(session).remove_before(moment)
+    counts = counts_of(extent) | {"questions": erasure.erase_unused(questions) + asked, "batches": batches}
     some = {kind: number for kind, number in counts.items() if number}
     if is_dry:
         session.rollback()

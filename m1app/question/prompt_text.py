@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from string import ascii_uppercase
 from typing import Self
 
@@ -34,8 +33,6 @@ _CLAIMS_LETTER = re.compile(
     r"|with|by|of|from|to|for|in|and|or|the|an?|see|due|non)\s$",
     re.IGNORECASE,
 )
-# Differences allowed between an option's text and its quotation; a minus sign is significant.
-_GAP = r"(?:[\s.,;:!?'\"()\[\]{}*_`$/\\‘’“”–—]|(?<=\w)-|-(?=\s))+"
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
@@ -57,18 +54,6 @@ class OptionMarker:
         """Create a marker from a match of this module's patterns."""
         style = (found["mark"] or "()").strip()
         return cls(found["parens"] or found["bare"], style, found.start(), found.end())
-
-
-@dataclass(frozen=True, slots=True)
-class OptionReference:
-    """A place where a text names options; positions count code points."""
-
-    letters: frozenset[str]
-    """Keys of the options; several if several are named or share the same text."""
-    start: int
-    end: int
-    is_text: bool = False
-    """True if the option's text appears without its letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,23 +240,3 @@ def check_doubled(letters: Sequence[str]) -> None:
             f"The option letter {', '.join(doubled)} appears more than once: give each option its own letter.",
             "options",
         )
-
-
-def match_option_text(text: str, start: int, options: Mapping[str, str]) -> OptionReference | None:
-    """The longest option text at `start`, ignoring case, spacing and punctuation."""
-    patterns = _text_patterns(tuple(options.items()))
-    found = [(match.end(), letter) for letter, p in patterns if (match := p.match(text, start))]
-    end = max(found, default=(start, ""))[0]
-    letters = frozenset(letter for reached, letter in found if reached == end)
-    return OptionReference(letters, start, end, is_text=True) if letters else None
-
-
-@lru_cache(maxsize=256)
-def _text_patterns(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """A pattern per option; none for single-letter texts, since "C" means option C whatever the texts are."""
-    patterns = []
-    for letter, text in options:
-        words = [re.escape(word) for word in re.split(_GAP, narrow(text)) if word]
-        if words and not re.fullmatch("[A-Za-z]", "".join(words)):
-            patterns.append((letter, re.compile(_GAP.join(words) + r"(?!\w)", re.IGNORECASE)))
-    return tuple(patterns)

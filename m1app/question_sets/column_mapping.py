@@ -10,20 +10,17 @@ from m1app.question.question_text import parse_options
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.evaluation_rows import options_within
 from m1app.question_sets.layouts import Layout
+from m1app.question_sets.row_targets import letter_at, numbered_at, target_at, text_target_at
 from m1app.question_sets.row_values import (
     MAX_OPTIONS,
     Row,
     RowProblem,
     SetQuestion,
-    letter_at,
     lettered_options,
-    numbered_at,
     option_columns,
     options_at,
-    target_at,
     text_at,
     texts_of,
-    unexpected,
     unpacked,
 )
 
@@ -151,12 +148,5 @@ def _target(values: Row, mapping: ColumnMapping, options: Mapping[str, str]) -> 
     if mapping.answer_base == "letter":
         return letter_at(found, column, options)
     if mapping.answer_base == "text":
-        return _by_text(found[column], column, options)
+        return text_target_at(found, column, options)
     return target_at(found, column, options)
-
-
-def _by_text(value: object, column: str, options: Mapping[str, str]) -> str:
-    letters = [letter for letter, text in options.items() if isinstance(value, str) and text.strip() == value.strip()]
-    if len(letters) != 1:
-        raise unexpected(column, value, "the text of exactly one option")
-    return letters[0]

@@ -50,7 +50,7 @@ def overlap_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]
     kept: dict[int, list[Text]] = {}
     for place, (is_kept, texts) in enumerate(_lists(file)):
         for earlier, ours in kept.items():
-            yield _message(earlier, ours, place, texts)
+            yield overlap_message(earlier, ours, place, texts)
         if is_kept:
             kept[place] = texts
 
@@ -69,7 +69,8 @@ def _lists(file: BinaryIO) -> Iterator[tuple[bool, list[Text]]]:
         yield is_kept, texts
 
 
-def _message(first: int, ours: list[Text], second: int, theirs: list[Text]) -> dict[str, Any]:
+def overlap_message(first: int, ours: list[Text], second: int, theirs: list[Text]) -> dict[str, Any]:
+    """Compare two lists; return an `OverlapMessage` as a dict."""
     matches = find_overlap(ours, theirs)
     pairs = [
         {

@@ -5,7 +5,7 @@ The texts go through a temporary file in batches, so the app's own memory does n
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,29 @@ class Comparison:
             found = await _compared(path, [*names, training_file.name])
         return tuple(sorted(found, key=lambda each: each.second != training_file.name))
 
+    async def with_passages(
+        self, sets: Sequence[QuestionSet], name: str, passages: Iterable[Sequence[str]], producer: str
+    ) -> tuple[Overlap, ...]:
+        """Overlaps of sets with passages.
+
+        Args:
+            sets: the sets.
+            name: what has the passages, for users.
+            passages: in batches; read in a thread.
+            producer: of `OverlapLine` lines, as in `file_messages`; the sets are the kept lists of its file.
+        """
+
+        def write(file: BinaryIO) -> None:
+            _write_line(file, {"is_kept": False})
+            for batch in passages:
+                _write_texts([Text(each) for each in batch], file)
+
+        async with working_folder(UPLOAD, self._home) as folder:
+            path = folder / _FILE_NAME
+            await self._write(path, sets, is_kept=True)
+            await _appended(path, write)
+            return await _compared(path, [*(each.name for each in sets), name], producer)
+
     async def _write(self, path: Path, sets: Sequence[QuestionSet], *, is_kept: bool) -> None:
         def write(file: BinaryIO) -> None:
             for each in sets:
@@ -94,9 +117,9 @@ class Comparison:
         return [Text(question.stem, tuple(question.options.values())) for question in questions]
 
 
-async def _compared(path: Path, names: Sequence[str]) -> tuple[Overlap, ...]:
+async def _compared(path: Path, names: Sequence[str], producer: str = "") -> tuple[Overlap, ...]:
     try:
-        async with file_messages(path, COMPARED_LISTS, OverlapLine) as messages:
+        async with file_messages(path, producer or COMPARED_LISTS, OverlapLine) as messages:
             return tuple([_overlap(each, names) async for each in messages if each.count])
     except InvalidQuestionSet as exc:
         raise InvalidQuestionSet(

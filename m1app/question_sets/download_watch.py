@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from m1app.question_sets.errors import InvalidQuestionSet
+from models.busy_folder import file_sizes
 
 MAX_DOWNLOAD_BYTES = 20 * 10**9
 """What one download may add to the disk, with the copies that `datasets` makes of it."""
@@ -116,10 +117,4 @@ def _problem(added: int, free: int, idle_seconds: float) -> str:
 
 def _size(folders: Sequence[Path]) -> int:
     """Bytes of the files in the folders; those that vanish meanwhile count as nothing."""
-    total = 0
-    for top in folders:
-        for folder, _, names in os.walk(top):
-            for name in names:
-                with suppress(OSError):
-                    total += (Path(folder) / name).lstat().st_size
-    return total
+    return sum(size for folder in folders for _, size in file_sizes(folder))

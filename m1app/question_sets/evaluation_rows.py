@@ -5,13 +5,13 @@ from string import ascii_uppercase
 
 from m1app.question.errors import InvalidQuestion
 from m1app.question.pastes.pasted_question import read_paste
+from m1app.question_sets.row_targets import target_at
 from m1app.question_sets.row_values import (
     Row,
     RowProblem,
     SetQuestion,
     lettered_options,
     options_at,
-    target_at,
     text_at,
     texts_of,
     unexpected,

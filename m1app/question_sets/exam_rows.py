@@ -8,14 +8,12 @@ from string import ascii_uppercase
 from typing import Any
 
 from m1app.question_sets.cell_rows import LETTER_COLUMN
+from m1app.question_sets.row_targets import letter_at, letters_at, numbered_at
 from m1app.question_sets.row_values import (
     Row,
     RowProblem,
     SetQuestion,
-    letter_at,
     lettered_options,
-    letters_at,
-    numbered_at,
     option_columns,
     optional_text,
     options_at,

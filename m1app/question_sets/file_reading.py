@@ -113,7 +113,7 @@ def _opened(path: Path) -> int:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise InvalidQuestionSet(
-            f"{_shown(path)}: found a folder, pipe or device, expected a file. Name the file with the questions."
+            f"{_shown(path)}: found a folder, pipe or device, expected a file. Name the file itself."
         )
     return file
 

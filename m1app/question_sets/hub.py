@@ -30,6 +30,8 @@ from models.servers.process_guard import inherited_environment
 
 # Neither a folder nor "..": `datasets` would load an existing folder as the data.
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+HUB_PLACE = "hub:"
+"""What the name of a source on the hub begins with, before its repository."""
 _PREFERRED_SPLITS = ("test", "validation")
 
 
@@ -48,7 +50,7 @@ class HubRequest:
     @property
     def place(self) -> str:
         """Its source, for users."""
-        return "hub:" + " ".join(filter(None, (self.repo, self.config, self.split, self.file)))
+        return HUB_PLACE + " ".join(filter(None, (self.repo, self.config, self.split, self.file)))
 
     @property
     def name(self) -> str:

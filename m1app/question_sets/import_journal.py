@@ -7,20 +7,18 @@ locked is from an import that was killed.
 
 import asyncio
 import errno
-import fcntl
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError, no_room
+from m1app.question_sets.import_lock import open_lock, try_lock, wait_for_lock
 
-_WAIT_SECONDS = 600.0
-_POLL_SECONDS = 0.1
 _MAX_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -74,19 +72,7 @@ class ImportJournal:
 def open_journal(home: Path) -> ImportJournal:
     """Open the journal of a home without its lock; the caller closes its descriptor. Raises NoRoom."""
     path = home / "run" / "import.json"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return ImportJournal(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as exc:
-        raise no_room(exc, path.parent) from exc
-
-
-def try_lock(journal: ImportJournal) -> bool:
-    """Take the lock unless another import has it; closing the descriptor releases it."""
-    with suppress(OSError):
-        fcntl.flock(journal.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+    return ImportJournal(path, open_lock(path))
 
 
 @asynccontextmanager
@@ -115,7 +101,7 @@ async def no_import_storing(home: Path) -> AsyncIterator[None]:
     """
     journal = await asyncio.to_thread(open_journal, home)
     try:
-        if not try_lock(journal):
+        if not try_lock(journal.descriptor):
             raise QuestionSetError(
                 "A question set is not removed for good while an import is storing questions, which it may share. "
                 "Try again when the import has finished."
@@ -127,9 +113,7 @@ async def no_import_storing(home: Path) -> AsyncIterator[None]:
 
 async def _locked(journal: ImportJournal) -> None:
     try:
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while not try_lock(journal):  # noqa: ASYNC110 - another process may have it
-                await asyncio.sleep(_POLL_SECONDS)
+        await wait_for_lock(journal.descriptor)
     except TimeoutError:
         raise InvalidQuestionSet(
             "Another import is still storing its questions. Wait until it has finished, then import this file again."

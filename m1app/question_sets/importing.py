@@ -16,7 +16,7 @@ from m1app.question_sets.batches import batches
 from m1app.question_sets.column_mapping import check_columns, columns_of, mapped_layout
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.import_options import ImportOptions
-from m1app.question_sets.layouts import LAYOUTS, Layout, detect_layout, layout_of
+from m1app.question_sets.layouts import ALL_LAYOUTS, Layout, detect_layout, layout_of
 from m1app.question_sets.question_rows import length_of, question_of
 from m1app.question_sets.row_choice import RowChoice, drawn, ids_of, lottery_number, read_ids, stem_hash
 from m1app.question_sets.row_table import MAX_FILE_QUESTION_CHARACTERS, PlacedRow, RowTable
@@ -24,7 +24,7 @@ from m1app.question_sets.row_values import RowProblem, SetQuestion
 from m1app.question_sets.rows import read_tables, set_name
 from storage.questions.records import content_hash
 
-KNOWN_LAYOUTS = tuple((layout.id, layout.label) for layout in LAYOUTS)
+KNOWN_LAYOUTS = tuple((layout.id, layout.label) for layout in ALL_LAYOUTS)
 """(id, user-visible label) of every layout."""
 MAX_QUESTIONS = 500_000
 """Maximum number of questions of one file."""
@@ -265,7 +265,7 @@ def _validated(table: RowTable, layout: Layout, choice: RowChoice, found: _Found
             found.add_problem(row, question)
         else:
             found.add(question)
-            hashed = _hash(question)
+            hashed = _hash(question) + question.reference
             digest.update(f"\n{hashed}".encode() if count else hashed.encode())
             count += 1
             if choice.ids is not None:

@@ -69,8 +69,8 @@ def json_tables(text: str, file_name: str) -> tuple[RowTable, ...]:
         ) from exc
 
 
-def entries_under(text: str, name: str, file_name: str) -> tuple[set[str], RowTable | None]:
-    """The names of a document's members, and the rows of the list called `name`; None if there is none.
+def entries_under(text: str, name: str, file_name: str) -> tuple[dict[str, int], RowTable | None]:
+    """Where the values of a document's members start, by name, and the rows of the list called `name`, if there is one.
 
     Raises:
         json.JSONDecodeError: the text is not JSON.
@@ -78,11 +78,16 @@ def entries_under(text: str, name: str, file_name: str) -> tuple[set[str], RowTa
     """
     start = _skip(text, 0)
     if text[start : start + 1] != "{":
-        return set(), None
+        return {}, None
     members, end = _members(text, start, file_name)
     _check_end(text, end)
     found = next((each for each in members if each.key == name and each.entries is not None), None)
-    return {each.key for each in members}, _list_table(text, found, file_name) if found else None
+    return {each.key: each.position for each in members}, _list_table(text, found, file_name) if found else None
+
+
+def value_at(text: str, position: int) -> object:
+    """The value that starts at a position of a document; raises ValueError, RecursionError."""
+    return json.JSONDecoder().raw_decode(text, position)[0]
 
 
 def _tables(text: str, file_name: str) -> tuple[RowTable, ...]:

@@ -22,18 +22,17 @@ from m1app.question_sets.exam_rows import (
     read_mmlu_csv,
     read_nejm,
 )
+from m1app.question_sets.open_rows import open_reader
+from m1app.question_sets.row_targets import letter_at, numbered_at, target_at
 from m1app.question_sets.row_values import (
     Row,
     RowProblem,
     SetQuestion,
     check_answer,
-    letter_at,
     lettered_options,
-    numbered_at,
     option_columns,
     optional_text,
     options_at,
-    target_at,
     text_at,
     texts_of,
     unexpected,
@@ -275,11 +274,35 @@ LAYOUTS = (
         "bigbench-hub", "BIG-bench (hub)", "inputs|multiple_choice_targets|multiple_choice_scores", read_bigbench_hub
     ),
     _layout("inspect", "Inspect samples", "input|choices|target", read_inspect),
+    _layout(
+        "open-verifiable",
+        "Open questions of HuatuoGPT-o1 (verifiable problems)",
+        "Open-ended Verifiable Question|Ground-True Answer",
+        open_reader("Open-ended Verifiable Question", ("Ground-True Answer",)),
+    ),
+    *(
+        _layout(layout_id, label, f"question|{column}", open_reader("question", (column,), SUBJECT_COLUMNS))
+        for layout_id, label, column in (
+            ("open", "Open questions: question and reference", "reference"),
+            ("open-reference-answer", "Open questions: question and reference_answer", "reference_answer"),
+            ("open-ground-truth", "Open questions: question and ground_truth", "ground_truth"),
+        )
+    ),
     _layout("plain", "question, options or A, B, ..., and the answer", "question", read_plain),
 )
 """In the order in which they are tried: layouts with more distinctive columns first."""
+OPEN_ANSWER = Layout(
+    "open-answer",
+    "Open questions: question and answer, a text",
+    frozenset(("question", "answer")),
+    open_reader("question", ("answer",), SUBJECT_COLUMNS),
+)
+"""Only by name: a table of question and answer may as well have its options within the question."""
 
-_BY_ID = {layout.id: layout for layout in LAYOUTS}
+ALL_LAYOUTS = (*LAYOUTS, OPEN_ANSWER)
+_BY_ID = {layout.id: layout for layout in ALL_LAYOUTS}
+_OF_OPTIONS = frozenset(("options", "A", "B", "answer_idx"))
+"""A table that has one of these has options, whatever its column "reference" may be."""
 
 
 def layout_of(layout_id: str) -> Layout:
@@ -309,6 +332,8 @@ def detect_layout(rows: Iterable[Row], file_name: str) -> Layout:
     found = next((layout for layout in LAYOUTS if layout.columns <= columns), None)
     if found is None:
         raise InvalidQuestionSet(f"{file_name}: {_unknown(columns)}")
+    if "reference" in found.columns and columns & _OF_OPTIONS:
+        return _BY_ID["plain"]
     # MedMCQA's cop counts from 1, or from 0 on the hub, and no column tells the two apart.
     if found.id == "medmcqa" and numbers == {"4"}:
         return _BY_ID["medmcqa-original"]

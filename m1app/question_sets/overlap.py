@@ -94,6 +94,45 @@ def find_overlap(first: Sequence[Text], second: Sequence[Text], *, min_share: fl
     return tuple(sorted(matches, key=lambda match: (-match.share, match.first)))
 
 
+def find_near_duplicates(texts: Sequence[Text], *, min_share: float = MIN_SHARE) -> tuple[Match, ...]:
+    """Find pairs of texts in one list that overlap, each pair once; closest pairs first.
+
+    Of texts with the same words, which are no near duplicates, only the first counts. Takes linear time: stock phrases
+    make no candidates.
+
+    Args:
+        texts: such as the questions of a data set.
+        min_share: as in `find_overlap`.
+    """
+    distinct, places = _distinct(texts)
+    grams = _grams(distinct)
+    width = len(grams.starts)
+    first, second = numpy.divmod(numpy.unique(_shared_pairs(grams, grams, width)), width)
+    is_pair = first < second
+    found = (
+        Match(places[one][0], places[other][0], _share(grams.of(one), grams.of(other)))
+        for one, other in zip(first[is_pair].tolist(), second[is_pair].tolist(), strict=True)
+    )
+    near = (match for match in found if match.share >= min_share)
+    return tuple(sorted(near, key=lambda match: (-match.share, match.first, match.second)))
+
+
+class SharedRuns:
+    """The 8-word runs of some texts, to tell which other texts can overlap with one of them."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self._runs = numpy.unique(_grams(_distinct(texts)[0]).values)
+
+    def has_some_of(self, text: Text) -> bool:
+        """Whether a text shares a run; without one, `find_overlap` finds nothing."""
+        words, _ = _distinct([text])
+        if not words or not len(self._runs):
+            return False
+        runs = _hashes(words[0])
+        at = numpy.searchsorted(self._runs, runs)
+        return bool((self._runs[numpy.minimum(at, len(self._runs) - 1)] == runs).any())
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 

@@ -29,7 +29,7 @@ def question_of(row: object, layout: Layout) -> SetQuestion:
 
 def length_of(question: SetQuestion) -> int:
     """Its length in characters, with all its texts."""
-    texts = (question.stem, *question.options.values(), *question.tags, question.title)
+    texts = (question.stem, *question.options.values(), *question.tags, question.title, question.reference)
     return sum(map(len, texts))
 
 
@@ -37,6 +37,7 @@ def _check_storable(question: SetQuestion) -> None:
     _check_text("the question", question.stem)
     for letter, text in question.options.items():
         _check_text(f"option {letter}", text)
+    _check_text("the reference answer", question.reference)
     for text in (*question.tags, question.title):
         _check_text("a tag or title", text)
 

@@ -1,4 +1,4 @@
-"""Validated values from a file's rows: texts, options, the target's letter; `SetQuestion` is the result."""
+"""Validated values from a file's rows: texts and options; `SetQuestion` is the result. Targets are in `row_targets`."""
 
 import ast
 import json
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from m1app.question.several_letters import read_letters
-from m1app.targets import has_several, joined_letters, letters_of
+from m1app.targets import has_several
 
 _SHOWN_CHARACTERS = 60
-_NUMBER_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +19,13 @@ class SetQuestion:
 
     stem: str
     options: Mapping[str, str]
-    """Letter to text, from A without gaps."""
+    """Letter to text, from A without gaps; empty for an open question."""
     target: str | None
-    """Letter of the right option; several as "A, C"."""
+    """Letter of the right option; several as "A, C"; None for an open question."""
     tags: tuple[str, ...] = ()
     title: str = ""
+    reference: str = ""
+    """Of an open question: what a right answer says."""
 
 
 def storable(text: str) -> str:
@@ -132,7 +132,7 @@ def lettered_options(options: Mapping[str, Any], column: str) -> dict[str, str]:
     _check_count(len(options), column)
     by_letter = {letter.strip().upper(): text for letter, text in options.items()}
     letters = sorted(by_letter)
-    while letters and _is_blank(by_letter[letters[-1]]):
+    while letters and is_blank(by_letter[letters[-1]]):
         letters.pop()
     if len(by_letter) < len(options) or letters != list(ascii_uppercase[: len(letters)]):
         raise unexpected(column, ", ".join(options), "letters from A without a gap, each once")
@@ -163,7 +163,8 @@ def _without_own_letters(options: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _is_blank(text: object) -> bool:
+def is_blank(text: object) -> bool:
+    """Whether there is nothing, or only white space."""
     return text is None or (isinstance(text, str) and not text.strip())
 
 
@@ -180,88 +181,16 @@ def _check_count(count: int, column: str) -> None:
         raise RowProblem(f"column {column}: found {count} options, expected at most {MAX_OPTIONS}")
 
 
-def letter_at(row: Row, column: str, options: Mapping[str, str]) -> str:
-    """The target's letter, which must be one of the options; several as they are kept: "A, C"."""
-    value = unpacked(row.get(column), column)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value[:MAX_OPTIONS]):
-        value = ", ".join(value[: MAX_OPTIONS + 1])
-    letter = value.strip().upper() if isinstance(value, str) else value
-    if isinstance(value, str) and (several := read_letters(value, options)):
-        return several
-    if _is_blank(letter):
-        raise unexpected(column, value, "the right option's letter; without a target nothing can be scored")
-    if not isinstance(letter, str) or letter not in options:
-        raise unexpected(column, value, f"the right option's letter, one of {', '.join(options)}")
-    return letter
-
-
-def letters_at(row: Row, column: str, options: Mapping[str, str]) -> str:
-    """The target from a list of right options, by letter or by number from 0; as it is kept: "C", or "A, C"."""
-    value = unpacked(row.get(column), column)
-    given = value if isinstance(value, list) else [value]
-    if not given or any(_is_blank(each) for each in given):
-        raise unexpected(column, value, "the right options; without a target nothing can be scored")
-    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in given):
-        letters = tuple(numbered_at({column: each}, column, options, first=0) for each in given)
-    else:
-        letters = letters_of(letter_at({column: given}, column, options))
-    if len(set(letters)) < len(letters):
-        raise unexpected(column, value, "each of the right options once")
-    return joined_letters(letters)
-
-
-def target_at(row: Row, column: str, options: Mapping[str, str]) -> str:
-    """The target's letter, from the text of one option, a letter, or both: "B", "(B)", "B. text"."""
-    value = unpacked(row.get(column), column)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, str):
-        by_text = [letter for letter, text in options.items() if text.strip() == value.strip()]
-        if len(by_text) == 1:
-            return by_text[0]
-        if (letter := _marked_letter(value.strip(), options)) is not None:
-            return letter
-    return letter_at(row, column, options)
-
-
-def _marked_letter(text: str, options: Mapping[str, str]) -> str | None:
-    """The letter in "(B)" or "B. text", if that is the option's text; None for anything else."""
-    found = _MARKED_LETTER.fullmatch(text)
-    if found is None:
-        return None
-    letter = (found["within"] or found["bare"]).upper()
-    is_option = letter in options and (not found["text"] or _same(found["text"], options[letter]))
-    return letter if is_option else None
-
-
-_MARKED_LETTER = re.compile(r"(?:\((?P<within>[A-Za-z])\)|(?P<bare>[A-Za-z])[.):])\s*(?P<text>.*)", re.DOTALL)
-
-
-def numbered_at(row: Row, column: str, options: Mapping[str, str], first: int) -> str:
-    """The target's letter from its number, counted from `first`."""
-    value = row.get(column)
-    number = value
-    if isinstance(value, str) and len(value) <= _NUMBER_CHARACTERS and value.strip().isdecimal():
-        number = int(value)
-    if isinstance(number, float) and number.is_integer():
-        number = int(number)
-    if number is None or number in ("", -1, "-1"):
-        raise unexpected(column, value, "the right option's number; without a target nothing can be scored")
-    letters = list(options)
-    if isinstance(number, bool) or not isinstance(number, int) or not first <= number < first + len(letters):
-        raise unexpected(column, value, f"the right option's number, {first} to {first + len(letters) - 1}")
-    return letters[number - first]
-
-
 def check_answer(row: Row, column: str, options: Mapping[str, str], target: str) -> None:
     """Reject a row whose answer in words is a different option than its letter; of several letters it says nothing."""
     answer = row.get(column)
-    if not isinstance(answer, str) or has_several(target) or _same(answer, options[target]):
+    if not isinstance(answer, str) or has_several(target) or is_same(answer, options[target]):
         return
-    other = next((letter for letter, text in options.items() if _same(answer, text)), None)
+    other = next((letter for letter, text in options.items() if is_same(answer, text)), None)
     if other is not None:
         raise unexpected(column, answer, f"the text of option {target}, which the target names; this is option {other}")
 
 
-def _same(one: str, other: str) -> bool:
+def is_same(one: str, other: str) -> bool:
+    """Whether two texts differ in case and spacing alone."""
     return one.casefold().split() == other.casefold().split()

@@ -59,6 +59,14 @@ def read_tables(file: BinaryIO, file_name: str) -> tuple[RowTable, ...]:
     return _tables(file, file_name, file_name)
 
 
+def unpacked(file: BinaryIO, file_name: str) -> BinaryIO:
+    """The content of a .gz file, to be read from any position; another file as it is. Raises InvalidQuestionSet."""
+    if _begins_with(file, _GZIP_MAGIC):
+        file = _unpacked_gzip(file, file_name)
+    file.seek(0)
+    return file
+
+
 def set_name(file_name: str) -> str:
     """The name of a set whose file does not name it: the file's, without its endings."""
     return PurePath(file_name.removesuffix(".gz")).stem

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from m1app.access.audit import record
 from m1app.access.discarding import discard
 from m1app.access.person import Permission, needs
 from m1app.privacy.service import IdentifierCheck
@@ -13,11 +14,23 @@ from m1app.question_sets.comparison import Comparison, Overlap
 from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError
 from m1app.question_sets.file_reading import file_messages
 from m1app.question_sets.file_sample import FileSample, read_file_sample
+from m1app.question_sets.halves import split_set
 from m1app.question_sets.hub import download_from_hub, hub_request
 from m1app.question_sets.import_options import DEFAULTS, ImportOptions
 from m1app.question_sets.importing import KNOWN_LAYOUTS
+from m1app.question_sets.row_values import SetQuestion
 from m1app.question_sets.set_messages import QUESTIONS, SetHeader, SetsLine, SetsMessage
 from m1app.question_sets.storing import Candidate, SetStore, Stored
+from m1app.question_sets.typed_sets import (
+    LIBRARY,
+    LIBRARY_SOURCE,
+    TYPED_SOURCE,
+    first_message,
+    header_of,
+    library_questions,
+    messages_of,
+    set_questions,
+)
 from m1app.question_sets.working_folder import working_folder
 from m1app.scratch_folder import HUB
 from m1app.settings import Settings
@@ -25,7 +38,7 @@ from m1app.wording import counted
 from storage.database import Database, Session
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.repository import QuestionSetRepository
-from storage.questions.records import Question
+from storage.questions.records import NewQuestion, Question
 from storage.trash.records import Deletion, TrashKind
 
 _MOST_CHECKED = 20_000
@@ -113,6 +126,20 @@ class QuestionSetService:
         return await read_file_sample(path, file_name or _shown_name(path), layout, options)
 
     @needs(Permission.MANAGE)
+    async def sample_hub(
+        self, repo: str, *, layout: str = "", config: str = "", split: str = "", options: ImportOptions = DEFAULTS
+    ) -> FileSample:
+        """Download a dataset as `import_hub` does, and read it as `sample_file` does; the download is kept.
+
+        Raises:
+            InvalidQuestionSet: it cannot be downloaded, or as in `sample_file`.
+        """
+        request = hub_request(repo, config, split, layout)
+        async with working_folder(HUB, self._settings.home) as folder:
+            chosen, path = await download_from_hub(request, folder, self._settings)
+            return await read_file_sample(path, _shown_name(path), chosen.layout, options)
+
+    @needs(Permission.MANAGE)
     async def import_hub(
         self,
         repo: str,
@@ -144,6 +171,50 @@ class QuestionSetService:
             own = name or ("" if chosen.file else chosen.name)
             # By its questions, not the file: another version of `datasets` may write that differently.
             return await self._import(_Reading(path, chosen.place, chosen.layout, options, ids), own, by_questions=True)
+
+    @needs(Permission.MANAGE)
+    async def store_typed(self, questions: Sequence[NewQuestion], *, name: str) -> ImportReport:
+        """Store questions that were typed or pasted as a set, all or nothing; storing them again returns that set.
+
+        Args:
+            questions: each with options and a target.
+            name: name of the set.
+
+        Raises:
+            InvalidQuestionSet: a question cannot be scored or stored, or another set has the name.
+        """
+        given = set_questions(questions)
+        return await self._store_given(given, header_of(given, name.strip()), TYPED_SOURCE)
+
+    @needs(Permission.MANAGE)
+    async def import_library(self, *, name: str = "") -> ImportReport:
+        """Store the questions with options that come with the app as a set; again returns that set.
+
+        Args:
+            name: name of the set; empty uses "library".
+
+        Raises:
+            InvalidQuestionSet: another set has the name.
+        """
+        given = library_questions()
+        return await self._store_given(given, header_of(given, name.strip() or LIBRARY, LIBRARY), LIBRARY_SOURCE)
+
+    async def _store_given(self, given: Sequence[SetQuestion], header: SetHeader, source: str) -> ImportReport:
+        candidate = Candidate(header.name, header, header.sha256)
+        stored = await self._store.add([candidate], messages_of(given), source)
+        return await self._report([candidate], stored, first_message(header))
+
+    @needs(Permission.MANAGE)
+    async def split(self, set_id: str) -> tuple[QuestionSet, QuestionSet]:
+        """Store one half of a set to learn from, and one to measure with; raises like `halves.split_set`."""
+
+        def store(session: Session) -> tuple[QuestionSet, QuestionSet]:
+            halves = split_set(session, set_id)
+            for half in halves:
+                record(session, "question_set.split", half.id, questions=half.question_count)
+            return halves
+
+        return await self._database.write(store)
 
     @needs(Permission.READ)
     async def all(self) -> tuple[QuestionSet, ...]:

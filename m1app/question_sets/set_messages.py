@@ -12,6 +12,7 @@ from m1app.question_sets.importing import (
     MAX_QUESTIONS,
     MAX_REASON_CHARACTERS,
 )
+from m1app.question_sets.open_rows import MAX_REFERENCE_CHARACTERS
 from m1app.question_sets.question_rows import MAX_QUESTION_CHARACTERS
 from m1app.question_sets.row_table import MAX_ROWS, MAX_SETS
 from m1app.question_sets.row_values import MAX_OPTIONS
@@ -43,9 +44,10 @@ class SetQuestionMessage(Message):
 
     stem: _Text
     options: dict[Annotated[str, Field(pattern="^[A-Z]$")], _Text] = Field(max_length=MAX_OPTIONS)
-    target: str
+    target: str | None
     tags: list[_Text] = Field(max_length=20)
     title: _Text
+    reference: Annotated[str, Field(max_length=MAX_REFERENCE_CHARACTERS)] = ""
 
 
 class BadRowMessage(Message):

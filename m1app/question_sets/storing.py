@@ -14,7 +14,8 @@ from m1app.access.audit import record
 from m1app.privacy.service import IdentifierCheck
 from m1app.privacy.words import blocked_row_text
 from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError
-from m1app.question_sets.import_journal import ImportJournal, Unfinished, locked_journal, open_journal, try_lock
+from m1app.question_sets.import_journal import ImportJournal, Unfinished, locked_journal, open_journal
+from m1app.question_sets.import_lock import try_lock
 from m1app.question_sets.set_messages import SetHeader, SetQuestionMessage, SetsMessage
 from storage.database import Database
 from storage.errors import StorageError
@@ -86,7 +87,7 @@ class SetStore:
         try:
             journal = open_journal(self._home)
             try:
-                if try_lock(journal):
+                if try_lock(journal.descriptor):
                     self._sweep(journal)
             finally:
                 os.close(journal.descriptor)
@@ -140,10 +141,9 @@ class SetStore:
 
         def keep() -> Sequence[str]:
             for number, each in enumerate(questions, before + 1):
-                if found := self._identifiers.blocked((each.stem, *each.options.values())):
+                if found := self._identifiers.blocked((each.stem, *each.options.values(), each.reference)):
                     raise InvalidQuestionSet(blocked_row_text(name, number, found))
-            given = [_new_question(each, name) for each in questions]
-            return self._database.write_now(lambda s: QuestionRepository(s, lambda: added_at).upsert_all(given))
+            return self._database.write_now(lambda s: _stored(QuestionRepository(s, lambda: added_at), name, questions))
 
         return await _to_the_end(keep)
 
@@ -209,6 +209,15 @@ def _changed() -> InvalidQuestionSet:
     return InvalidQuestionSet(
         "The file has changed while it was read, or its reader failed. Nothing was imported; import it again."
     )
+
+
+def _stored(repository: QuestionRepository, source: str, questions: Sequence[SetQuestionMessage]) -> Sequence[str]:
+    """Store questions with their reference answers; one that is known keeps the reference answer that it has."""
+    ids = repository.upsert_all([_new_question(each, source) for each in questions])
+    for question_id, each in zip(ids, questions, strict=True):
+        if each.reference and not repository.get(question_id).reference:
+            repository.set_reference(question_id, each.reference)
+    return ids
 
 
 def _new_question(given: SetQuestionMessage, source: str) -> NewQuestion:

@@ -1,18 +1,30 @@
-"""Errors of probes and sweeps.
+"""Errors of probes, sweeps and strategy runs.
 
 AppError
-├── PassFailed            a pass of a sweep or an answer failed
+├── CutRefused            a stored thinking cannot be cut
+├── NoRoom                this process runs as many as it may
+├── PassFailed            a pass or an answer failed
 └── ProbeRefused          the question or a setting is out of its range; `field` names it
+    ├── BranchRefused     the same for an edited thinking
     └── SweepRefused      the same for the grid of a sweep
 """
 
 from m1app.errors import AppError
 
 
+class CutRefused(AppError):
+    """A stored thinking cannot be cut: its tokens are missing, or mean something else now."""
+
+
+class NoRoom(AppError):
+    """This process runs as many as it may, or waits to save them: the message says which."""
+
+
 class PassFailed(AppError):
-    """A pass of a sweep, or an answer, failed; the message is the engine's or the database's."""
+    """A pass, or an answer, failed; the message is the engine's or the database's."""
 
     may_quote = True
+    is_logged = True
 
 
 class ProbeRefused(AppError):
@@ -21,6 +33,10 @@ class ProbeRefused(AppError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class BranchRefused(ProbeRefused):
+    """A thinking cannot be edited, or gone on with, as asked: `field` is "case", "stretch", "text" or "seed"."""
 
 
 class SweepRefused(ProbeRefused):

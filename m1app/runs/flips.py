@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from m1app.question.answers.claims import How
 from m1app.question.answers.extraction import extract_answer
-from m1app.runs.sentences import Span, sentences
+from m1app.question.sentences import Span, sentences
 from m1app.runs.sweep_reading import PassSnapshot, trajectory
 from m1app.targets import has_several, letters_of
 from m1app.wording import percent

@@ -1,133 +1,81 @@
-"""The answer forked from a pass at one cut: requested, retried when the engine fails, scored."""
+"""The answer forked from a pass at one cut, as it comes in, and the checkpoint that it becomes."""
 
-import asyncio
-import logging
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from m1app.background import reported
-from m1app.errors import log_words
 from m1app.question.answers.scoring import lead_in, letter_basis, score
-from m1app.runs.pass_plan import PassPlan
+from m1app.runs.probe_request import ProbeRequest
 from m1app.runs.sweep_reading import ReachedCut
-from models.engine.protocol import TokenIds
-from models.errors import ModelsError, RateLimited
-from models.thinking.budget_forcing import Marker
-from models.thinking.option_probabilities import option_probabilities
-from models.thinking.thinking_pass import SegmentClosed, SegmentGrew, TokensGenerated, run_answer
+from m1app.strategies.drivers.ledger import Entry
+from models.thinking.thinking_pass import PassEvent, SegmentClosed, SegmentGrew
 from storage.traces.records import Checkpoint, NewCheckpoint, ThinkingFinishReason
 
-_log = logging.getLogger(__name__)
 
-_TRIES = 3
-_RETRY_SECONDS = 0.5
-
-
+@dataclass(slots=True)
 class ForkedAnswer:
     """One answer while it is being generated."""
 
-    def __init__(self, plan: PassPlan, context: TokenIds, close: Marker) -> None:
-        """Args:
-        plan: plan of the pass.
-        context: prompt, opening and the thinking up to the cut.
-        close: what closes the thinking and opens the answer.
-        """
-        self.tokens_generated = 0
-        """Tokens of all attempts, including the option probabilities."""
-        self.was_rate_limited = False
-        """Whether the last attempt was rate-limited by the engine."""
-        self._plan = plan
-        self._close = close
-        self._context = context + self._close.token_ids
-        self._probabilities: Mapping[str, float] | None = None
-        self._error = ""
-        self._begin()
+    reached: ReachedCut
+    closing: str
+    """What closed the thinking and opened the answer."""
+    thinking_tokens: int
+    """Tokens that a separate run would generate up to the cut."""
+    probabilities: Mapping[str, float] | None = None
+    """Of the options, where they are known."""
+    error: str = ""
+    """Why it failed; empty unless it did."""
+    _texts: list[str] = field(default_factory=list)
+    _token_count: int = 0
+    _finish_reason: str | None = None
 
-    def _begin(self) -> None:
-        self._text = ""
-        self._token_count = self._tokens_of_this_try = 0
-        self._finish_reason: str | None = None
+    def begin(self) -> None:
+        """Forget an attempt that failed."""
+        self._texts.clear()
+        self._token_count, self._finish_reason = 0, None
 
-    async def generate(self) -> None:
-        """Generate the answer and the option probabilities, in up to three attempts; errors are recorded, not
-        raised."""
-        with reported("an answer", self._fail):
-            await self._try_often()
+    def take(self, event: PassEvent) -> None:
+        """Take what came in."""
+        match event:
+            case SegmentGrew(text, token_ids):
+                self._texts.append(text)
+                self._token_count += len(token_ids)
+            case SegmentClosed(is_natural_stop):
+                self._finish_reason = "natural" if is_natural_stop else "budget"
 
-    def _fail(self, error: str) -> None:
-        self._error = error
-
-    async def _try_often(self) -> None:
-        for tries in range(1, _TRIES + 1):
-            self._begin()
-            try:
-                await self._try()
-                self._error = ""
-                return
-            except ModelsError as exc:
-                self._error, self.was_rate_limited = str(exc), isinstance(exc, RateLimited)
-            if tries < _TRIES:
-                await asyncio.sleep(_RETRY_SECONDS * 4 ** (tries - 1))
-
-    async def _try(self) -> None:
-        plan = self._plan
-        async with aclosing(run_answer(plan.in_pieces(), self._context, plan.markers, plan.settings)) as events:
-            async for event in events:
-                match event:
-                    case SegmentGrew(text, token_ids):
-                        self._text += text
-                        self._token_count += len(token_ids)
-                    case TokensGenerated(count):
-                        self._count(count)
-                    case SegmentClosed(is_natural_stop):
-                        self._finish_reason = "natural" if is_natural_stop else "budget"
-        letters = tuple(plan.request.options)
-        if letters and plan.request.asks_probabilities:
-            prefix = plan.markers.option_prefix.token_ids
-            try:
-                found = await option_probabilities(plan.engine, self._context + prefix, letters)
-            except ModelsError as exc:
-                _log.warning("no option probabilities at a cut: %s", log_words(exc))
-                return
-            self._count(found.tokens_generated)
-            self._probabilities = found.by_letter
-
-    def _count(self, tokens: int) -> None:
-        self.tokens_generated += tokens
-        self._tokens_of_this_try += tokens
-
-    def checkpoint(self, trace_id: str, reached: ReachedCut, thinking_tokens_generated: int) -> NewCheckpoint:
+    def checkpoint(self, trace_id: str, asked: ProbeRequest, cost: Entry, look: Entry | None) -> NewCheckpoint:
         """Return the scored answer, ready to be stored.
 
         Args:
             trace_id: id of the pass.
-            reached: the cut.
-            thinking_tokens_generated: what a separate run would generate up to the cut.
+            asked: the question.
+            cost: what all attempts at the answer have cost.
+            look: what the look at the options has cost; None if there was none.
         """
-        request = self._plan.request
-        leading = lead_in(self._close.text)
-        scored = score(leading + self._text, dict(request.options), request.target)
-        basis: dict[str, Any] = {} if self._error else letter_basis(scored, leading)
+        cut, text, leading = self.reached.cut, "".join(self._texts), lead_in(self.closing)
+        scored = score(leading + text, dict(asked.options), asked.target)
+        basis: dict[str, Any] = {} if self.error else letter_basis(scored, leading)
+        looked = look.generated if look else 0
+        # A failed attempt is wasted, and a separate run would not have made it; of a failed answer it is the last.
+        of_last_try = self._token_count if self.error else cost.generated - cost.wasted
         return NewCheckpoint(
             trace_id=trace_id,
-            cells=tuple((cell.budget_tokens, cell.force_rounds) for cell in reached.cells),
-            cut_tokens=reached.cut.tokens,
-            cut_characters=reached.characters,
-            thinking_finish_reason=ThinkingFinishReason(reached.cut.finish.value),
-            forced_rounds=reached.cut.forced_rounds,
-            text=self._text,
-            letter=None if self._error else scored.letter,
-            option_probabilities=self._probabilities,
-            is_correct=None if self._error else scored.is_correct,
+            cells=tuple((cell.budget_tokens, cell.force_rounds) for cell in self.reached.cells),
+            cut_tokens=cut.tokens,
+            cut_characters=self.reached.characters,
+            thinking_finish_reason=ThinkingFinishReason(cut.finish.value),
+            forced_rounds=cut.forced_rounds,
+            text=text,
+            letter=None if self.error else scored.letter,
+            option_probabilities=self.probabilities,
+            is_correct=None if self.error else scored.is_correct,
             finish_reason=self._finish_reason,
             token_count=self._token_count,
-            tokens_generated=self.tokens_generated,
-            tokens_if_separate=thinking_tokens_generated + self._tokens_of_this_try,
-            error=self._error,
+            tokens_generated=cost.generated + looked,
+            tokens_if_separate=self.thinking_tokens + of_last_try + looked,
+            error=self.error,
             **basis,
         )
 

@@ -1,62 +1,41 @@
-"""One running thinking pass of a sweep, with an answer forked at each cut.
+"""One running thinking pass of a sweep, with an answer forked at each cut: the strategy `budget_grid`, kept as it goes.
 
 The pass and its forks are separate requests with the same token ids, to make use of the engine's prefix cache. vLLM
 shares prefixes among all requests, so there the pass continues alongside its answers. llama.cpp shares them only within
-a slot, and batches concurrent requests, which changes rounding: there the pass pauses at each cut while the answer runs
-on the pass's own slot (`models.engine.piecewise`).
+a slot, and batches concurrent requests, which changes rounding: there the driver pauses the pass at each cut while the
+answer runs on the pass's own slot.
 """
 
 import asyncio
-from bisect import bisect_right
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 
 from m1app.background import reported, start_task
+from m1app.runs.cutting import stretches_of
 from m1app.runs.forked_answer import ForkedAnswer, kept_in_memory
 from m1app.runs.live_run import Changes, to_the_end
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.sweep_reading import PassSnapshot, ReachedCut
-from models.engine.piecewise import PiecewiseEngine
-from models.engine.protocol import Engine, EngineKind, TokenIds
-from models.errors import RateLimited
-from models.thinking.budget_forcing import (
-    PassOutcome,
-    SegmentKind,
-    ThinkingFinish,
-    allowed_tokens,
-    choose_wait,
-    closing,
-    is_forced,
-)
-from models.thinking.early_exit import EarlyExit
-from models.thinking.sweep import (
-    Cell,
-    Cut,
-    Stop,
-    SweepPlan,
-    budget_ends,
-    thinking_ids_before,
-    thinking_tokens_generated,
-)
-from models.thinking.thinking_pass import (
-    PassEvent,
-    PassFinished,
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    run_thinking,
-)
+from m1app.strategies.drivers.driver import Driver
+from m1app.strategies.drivers.finished_requests import Finished
+from m1app.strategies.drivers.ledger import Ledger
+from m1app.strategies.drivers.observer import Observer
+from m1app.strategies.drivers.served_models import OneModel, ServedModel
+from m1app.strategies.methods.budget_grid import THINK_KEY, answer_key, budget_grid, look_key
+from m1app.strategies.protocol import Answer, Answered, Failed, Look, Looked, Request, Task, Think
+from models.engine.protocol import EngineKind, TokenIds
+from models.thinking.budget_forcing import Marker, ThinkingFinish
+from models.thinking.sweep import Cell, Cut, SweepPlan, budget_ends, thinking_tokens_generated
+from models.thinking.thinking_pass import PassEvent
 from storage.database import Database, Session
-from storage.traces.records import Checkpoint, NewCheckpoint, Progress, Segment, TraceOutcome, TraceState
-from storage.traces.records import SegmentKind as StoredKind
+from storage.traces.records import Checkpoint, NewCheckpoint, Progress, TraceOutcome, TraceState
 from storage.traces.repository import TraceRepository
 
 _FORKS_AT_ONCE = 4
 _PASSES_AT_ONCE = 8
 
 
-class LivePass:
+class LivePass(Observer):
     """Runs one pass of a sweep, from the start or from where it left off."""
 
     def __init__(
@@ -84,24 +63,23 @@ class LivePass:
         self._plan = plan
         self._database = database
         self._changes = changes
-        self._early_exit = EarlyExit()
-        self._has_begun = False
         self._sweep = SweepPlan(cells, plan.markers.forcing)
+        """Advanced by the strategy, and only read here."""
+        self._ledger = Ledger(None)
+        self._driver: Driver | None = None
+        """None until the pass begins."""
         self._checkpoints = {_cut_of(each): each for each in kept}
         self._reached: dict[Cut, ReachedCut] = {}
-        self._forks: asyncio.Queue[Cut] = asyncio.Queue()
-        self._thinking_ids: list[int] = []
-        self._token_marks, self._character_marks, self._line_marks = [0], [0], [False]
-        """Where chunks end: tokens, characters, and whether the text up to there ends in a line break."""
+        self._forks: dict[Cut, ForkedAnswer] = {}
+        """Answers that run."""
+        self._made: asyncio.Queue[NewCheckpoint] = asyncio.Queue()
+        """Answers to be stored."""
         self._tokens_of_lost_forks = 0
         self._unsaved: list[NewCheckpoint] = []
         self._outcome: TraceOutcome | None = None
         """How the pass ended, until that is saved."""
         self._errors: list[str] = []
         """Why the pass failed; the first error is shown."""
-        self._rounds = 0
-        self._stretch: list[str] = []
-        """Text of the open thinking segment; determines which "Wait" follows."""
 
     @property
     def model(self) -> str:
@@ -137,189 +115,140 @@ class LivePass:
         Never raises engine or database errors. When cancelled, it closes the trace and re-raises.
         """
         state = TraceState.FAILED
-        self._has_begun = True
         self.live.begin_now()
-        workers = [start_task(self._answer_cuts(), "answers of a pass") for _ in range(self._forks_at_once)]
+        saver = start_task(self._save_answers(), "answers of a pass")
         try:
             with reported(f"pass {self.live.id}", self._errors.append):
-                await self._think_and_answer()
+                self._driver = self._new_driver()
+                await self._driver.run()
                 state = TraceState.FAILED if self._errors else TraceState.COMPLETED
         except asyncio.CancelledError:
             state = TraceState.STOPPED
             raise
         finally:
-            await to_the_end(self._close(workers, state))
+            await to_the_end(self._close(saver, state))
         return state
 
     def answer_now(self) -> bool:
         """End the thinking if it goes on; False if it has ended, or has not begun and so has nothing to answer from."""
-        if not self._has_begun or not self.live.is_thinking:
+        if self._driver is None or not self.live.is_thinking:
             return False
-        self._early_exit.ask()
+        self._driver.answer_now()
         return True
-
-    async def _think_and_answer(self) -> None:
-        try:
-            await self._restore()
-            await self._think()
-            await self._forks.join()
-        except RateLimited:
-            self.was_rate_limited = True
-            raise
 
     async def close_unstarted(self) -> None:
         """Close the pass of a sweep that was stopped before the pass started."""
-        await self._close([], TraceState.STOPPED)
+        await self._end(TraceState.STOPPED)
 
-    async def _close(self, workers: Sequence[asyncio.Task[None]], state: TraceState) -> None:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    async def _close(self, saver: asyncio.Task[None], state: TraceState) -> None:
+        # Answered, and stopped before the look at its options began.
+        self._tokens_of_lost_forks += sum(self._ledger.generated_by(answer_key(cut)) for cut in self._forks)
+        await self._made.join()
+        saver.cancel()
+        await asyncio.gather(saver, return_exceptions=True)
         await self._end(state)
 
-    async def _think(self) -> None:
-        """Continue from the stored thinking to the end of the largest cell."""
-        largest, markers = self._sweep.largest, self._plan.markers
-        last = self.live.segments()[-1] if self.live.segments() else None
-        used, wait = len(self._thinking_ids), choose_wait(markers, "".join(self._stretch))
-        if last and last.finish_reason == "natural":
-            if not is_forced(
-                markers.forcing,
-                used,
-                len(wait.token_ids),
-                self._waits,
-                budget_tokens=largest.budget_tokens,
-                force_rounds=largest.force_rounds,
-            ):
-                self._take(PassFinished(PassOutcome(ThinkingFinish.NATURAL, used, self._rounds)))
-                return
-            # It was interrupted between a natural stop and its "Wait".
-            self._take(SegmentOpened(SegmentKind.WAIT))
-            self._take(SegmentGrew(wait.text, wait.token_ids))
-            self._take(SegmentClosed(is_natural_stop=False))
-        elif last and last.finish_reason == ThinkingFinish.EARLY_EXIT:
-            self._take(PassFinished(PassOutcome(ThinkingFinish.EARLY_EXIT, used, self._rounds)))
-            return
-        elif used >= allowed_tokens(markers.forcing, largest.budget_tokens, self._waits):
-            self._take(PassFinished(PassOutcome(ThinkingFinish.BUDGET, used, self._rounds)))
-            return
-        thinking = run_thinking(
-            self._engine,
-            self._base_ids + tuple(self._thinking_ids),
-            markers,
-            self._plan.settings,
-            used_tokens=len(self._thinking_ids),
-            used_waits=self._waits,
-            text_before="".join(self._stretch) if last and last.finish_reason is None else "",
-            early_exit=self._early_exit,
+    def _new_driver(self) -> Driver:
+        plan, markers = self._plan, self._plan.markers
+        lengths = (len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))
+        strategy = budget_grid(
+            _task(plan),
+            self._sweep,
+            ends=budget_ends(self._sweep.cells, lengths, markers.forcing),
+            at_once=1 if plan.info.kind is EngineKind.LLAMA_CPP else _FORKS_AT_ONCE,
+            looks=plan.request.asks_probabilities,
         )
-        async with aclosing(thinking) as events:
-            async for event in events:
-                self._take(event)
+        return Driver(
+            strategy,
+            OneModel(plan.served),
+            self._ledger,
+            plan.prompt.token_ids,
+            options=plan.request.options,
+            temperature=plan.settings.temperature,
+            top_p=plan.settings.top_p,
+            observer=self,
+            kept=_finished(self._checkpoints),
+            begun={THINK_KEY: stretches_of(self.live.segments())},
+            is_watched=plan.is_watched,
+        )
 
-    def _take(self, event: PassEvent) -> None:
-        """Apply one event to the trace and to the plan, which reports newly reached cuts."""
-        self.live.apply(event)
-        match event:
-            case SegmentOpened(kind):
-                self._open(kind, self.live.segments()[:-1])
-            case SegmentGrew(text, token_ids):
-                self._grow(text, token_ids)
-                self._fork(self._sweep.advance(len(self._thinking_ids)))
-            case SegmentClosed(True, delimiter_ids):
-                self._fork(self._sweep.stop(self._stop_here(delimiter_ids)))
-            case PassFinished(outcome):
-                self._fork(self._sweep.finish(len(self._thinking_ids), outcome.thinking_finish))
+    # What the driver tells.
+
+    def began(self, request: Request, model: ServedModel, prompt_ids: TokenIds, close: Marker | None = None) -> None:
+        """See `Observer.began`."""
+        if isinstance(request, Think) and not any(each.token_ids for each in self.live.segments()):
+            self.live.drop_all()  # The engine failed before its first token.
+        if not isinstance(request, Answer) or request.cut is None:
+            return
+        if (fork := self._forks.get(request.cut)) is not None:
+            fork.begin()
+            return
+        thinking_tokens = thinking_tokens_generated(request.cut, self._sweep.stops)
+        closing = close.text if close else ""
+        self._forks[request.cut] = ForkedAnswer(self._reached[request.cut], closing, thinking_tokens)
+
+    def took(self, request: Request, event: PassEvent) -> None:
+        """See `Observer.took`."""
+        if isinstance(request, Think):
+            self.live.apply(event)
+        elif isinstance(request, Answer) and request.cut is not None:
+            self._forks[request.cut].take(event)
         self._changes.note()
 
-    def _open(self, kind: SegmentKind, before: Sequence[Segment]) -> None:
-        """Open a segment; an interrupted thinking segment that is resumed counts as the same one."""
-        is_same_stretch = bool(before) and before[-1].kind is StoredKind.THINK and before[-1].finish_reason is None
-        if not is_same_stretch or kind is SegmentKind.WAIT:
-            self._stretch = []
-        self._rounds += kind is SegmentKind.WAIT
+    def ended(self, request: Request, finished: Finished) -> None:
+        """See `Observer.ended`."""
+        event = finished.event
+        self.was_rate_limited |= self._driver is not None and self._driver.was_rate_limited
+        if isinstance(request, Think):
+            if isinstance(event, Failed):
+                self._errors.append(event.error)
+        elif request.cut is not None:
+            self._fork_went_on(request, request.cut, event)
+        self._changes.note()
 
-    def _grow(self, text: str, token_ids: TokenIds) -> None:
-        self._thinking_ids.extend(token_ids)
-        self._stretch.append(text)
-        self._token_marks.append(len(self._thinking_ids))
-        self._character_marks.append(self._character_marks[-1] + len(text))
-        self._line_marks.append(text.endswith("\n") if text else self._line_marks[-1])
+    def _fork_went_on(self, request: Answer | Look, cut: Cut, event: object) -> None:
+        fork = self._forks[cut]
+        match event:
+            case Failed() if isinstance(request, Answer):
+                fork.error = event.error
+            case Looked():
+                fork.probabilities = event.probabilities
+        looks = self._plan.request.asks_probabilities and bool(self._plan.request.options)
+        if isinstance(event, Answered) and looks:
+            return  # It is complete with the look at the options.
+        del self._forks[cut]
+        look = self._ledger.entry(request.key) if isinstance(request, Look) else None
+        # An error here must not keep the strategy from going on: others wait for it.
+        with reported(f"answer at {cut.tokens} tokens of pass {self.live.id}", self._errors.append):
+            cost = self._ledger.entry(answer_key(cut))
+            self._made.put_nowait(fork.checkpoint(self.live.id, self._plan.request, cost, look))
 
-    def _stop_here(self, delimiter_ids: TokenIds) -> Stop:
-        wait = choose_wait(self._plan.markers, "".join(self._stretch))
-        return Stop(len(self._thinking_ids), delimiter_ids, len(wait.token_ids))
+    def cancelled(self, request: Request, finished: Finished | None) -> None:
+        """See `Observer.cancelled`."""
+        if isinstance(request, Think) or request.cut is None:
+            return
+        self._forks.pop(request.cut, None)
+        keys = (answer_key(request.cut), look_key(request.cut)) if isinstance(request, Look) else (request.key,)
+        self._tokens_of_lost_forks += sum(map(self._ledger.generated_by, keys))
 
-    def _fork(self, cuts: Sequence[Cut]) -> None:
-        """Start answering these cuts, unless they are already answered."""
-        for cut in cuts:
-            if cut not in self._checkpoints:
+    def shown(self, name: str, value: object) -> None:
+        """See `Observer.shown`."""
+        for cut in sorted(set(self._sweep.cuts.values())):
+            if cut not in self._checkpoints and cut not in self._reached and self._driver is not None:
                 cells = tuple(cell for cell in self._sweep.cells if self._sweep.cuts.get(cell) == cut)
-                self._reached[cut] = ReachedCut(cut, self._characters_before(cut), cells)
-                self._forks.put_nowait(cut)
+                characters = self._driver.characters_before(THINK_KEY, cut.tokens)
+                self._reached[cut] = ReachedCut(cut, characters, cells)
 
-    def _characters_before(self, cut: Cut) -> int:
-        """Whole characters of the thinking before `cut`."""
-        return self._character_marks[bisect_right(self._token_marks, cut.tokens) - 1]
+    # What is stored.
 
-    async def _ends_line(self, thinking_ids: TokenIds) -> bool:
-        """Whether thinking that ends with these tokens ends in a line break."""
-        if not self._plan.markers.line_break.text or not thinking_ids:
-            return False
-        mark = bisect_right(self._token_marks, len(thinking_ids)) - 1
-        if (
-            self._token_marks[mark] == len(thinking_ids)
-            and self._thinking_ids[len(thinking_ids) - 1] == thinking_ids[-1]
-        ):
-            return self._line_marks[mark]
-        return (await self._plan.engine.detokenize(thinking_ids[-1:])).endswith("\n")
-
-    async def _restore(self) -> None:
-        """Restore the stored thinking and start answering its unanswered cuts."""
-        segments = self.live.segments()
-        for number, segment in enumerate(segments):
-            self._open(SegmentKind(segment.kind.value), segments[:number])
-            await self._grow_to_each_budget(segment)
-            self._fork(self._sweep.advance(len(self._thinking_ids)))
-            if segment.kind is StoredKind.THINK and segment.finish_reason == "natural":
-                self._fork(self._sweep.stop(self._stop_here(segment.delimiter_ids)))
-
-    async def _grow_to_each_budget(self, segment: Segment) -> None:
-        """Locate the grid's budgets in a stored text with the engine's own tokenizer."""
-        begin, text = len(self._thinking_ids), segment.text
-        ends = sorted(each - begin for each in self._budget_ends)
-        at = characters = 0
-        for end in [end for end in ends if 0 < end < segment.token_count]:
-            before = len(await self._plan.engine.detokenize(segment.token_ids[:end]))
-            self._grow(text[characters:before], segment.token_ids[at:end])
-            at, characters = end, min(before, len(text))
-        self._grow(text[characters:], segment.token_ids[at:])
-
-    async def _answer_cuts(self) -> None:
+    async def _save_answers(self) -> None:
         while True:
-            cut = await self._forks.get()
+            made = await self._made.get()
             try:
-                # A failed answer must not end its worker: the cuts queued behind it would wait forever.
-                with reported(f"answer at {cut.tokens} tokens of pass {self.live.id}", self._errors.append):
-                    await self._answer(cut)
+                await self._keep(made)
             finally:
-                self._forks.task_done()
+                self._made.task_done()
                 self._changes.note()
-
-    async def _answer(self, cut: Cut) -> None:
-        """Answer one cut and store the answer, failed or not."""
-        thinking_ids = thinking_ids_before(cut, tuple(self._thinking_ids), self._sweep.stops)
-        close = closing(self._plan.markers, cut.finish, ends_line=await self._ends_line(thinking_ids))
-        answer = ForkedAnswer(self._plan, self._base_ids + thinking_ids, close)
-        try:
-            await answer.generate()
-        except asyncio.CancelledError:
-            self._tokens_of_lost_forks += answer.tokens_generated
-            raise
-        self.was_rate_limited |= answer.was_rate_limited
-        reached = self._reached[cut]
-        thinking_tokens = thinking_tokens_generated(cut, self._sweep.stops)
-        await self._keep(answer.checkpoint(self.live.id, reached, thinking_tokens))
 
     async def _keep(self, made: NewCheckpoint) -> None:
         kept, problems = kept_in_memory(made), list[str]()
@@ -361,32 +290,29 @@ class LivePass:
             self._outcome = None
         self.save_error = ""
 
-    @property
-    def _engine(self) -> Engine:
-        """The engine for the pass itself: llama.cpp pauses at each cut until the answer is complete."""
-        plan, base_tokens = self._plan, len(self._base_ids)
-        if plan.info.kind is EngineKind.LLAMA_CPP:
-            return PiecewiseEngine(plan.engine, base_tokens, self._budget_ends, pause=self._forks.join)
-        return plan.in_pieces(base_tokens, self._budget_ends)
 
-    @property
-    def _budget_ends(self) -> frozenset[int]:
-        markers = self._plan.markers
-        lengths = (len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))
-        return budget_ends(self._sweep.cells, lengths, markers.forcing)
+def _task(plan: PassPlan) -> Task:
+    request, settings = plan.request, plan.settings
+    return Task(
+        stem=request.stem,
+        options=request.options,
+        prompt=plan.prompt.text,
+        budget_tokens=settings.budget_tokens,
+        answer_cap_tokens=settings.answer_cap_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed or 0,
+    )
 
-    @property
-    def _waits(self) -> tuple[int, ...]:
-        """Tokens of each "Wait" so far."""
-        return tuple(stop.wait_tokens for stop in self._sweep.stops[: self._rounds])
 
-    @property
-    def _base_ids(self) -> TokenIds:
-        return self._plan.prompt.token_ids + self._plan.markers.opening.token_ids
-
-    @property
-    def _forks_at_once(self) -> int:
-        return 1 if self._plan.info.kind is EngineKind.LLAMA_CPP else _FORKS_AT_ONCE
+def _finished(checkpoints: Mapping[Cut, Checkpoint]) -> dict[str, Finished]:
+    """Stored answers as requests that need not be made again."""
+    found: dict[str, Finished] = {}
+    for cut, kept in checkpoints.items():
+        is_whole = kept.finish_reason == "natural"
+        answered = Answered(answer_key(cut), kept.text, kept.letter, kept.token_count, is_whole)
+        found[answered.key] = Finished(answered)
+        found[look_key(cut)] = Finished(Looked(look_key(cut), kept.option_probabilities))
+    return found
 
 
 def _cut_of(kept: Checkpoint) -> Cut:

@@ -16,12 +16,13 @@ from typing import Any, Generic, TypeVar
 from m1app.access.person import Permission, current_person, require
 from m1app.access.quota import Quota
 from m1app.background import Rounds, explained, reported, start_task
-from m1app.errors import AppError
 from m1app.log_lines import about_run
+from m1app.runs.errors import NoRoom
 from m1app.runs.live_run import LiveRun, SnapshotT, to_the_end
 from m1app.runs.owners import is_abandoned
 from m1app.runs.totals import FirstTokens, RunTotals
 from storage.errors import InvalidRecord, RecordNotFound, StorageError
+from storage.strategies.records import StrategyRun
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace, TraceState
 
@@ -56,7 +57,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
         *,
         save: Callable[[Sequence[RunT]], Awaitable[None]],
         read: Callable[[str], Awaitable[SnapshotT]],
-        record_of: Callable[[SnapshotT], Trace | Sweep],
+        record_of: Callable[[SnapshotT], Trace | Sweep | StrategyRun],
         mark_interrupted: Callable[[], Awaitable[object]],
         quota: Quota | None = None,
     ) -> None:
@@ -116,7 +117,7 @@ class LiveRuns(Generic[RunT, SnapshotT]):
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Keep a place for the run that the block prepares and starts; raises AppError if there is none."""
+        """Keep a place for the run that the block prepares and starts; raises NoRoom or QuotaReached."""
         self._check_room()
         is_bounded = self._quota is not None and not current_person().may(Permission.MANAGE)
         with self._quota.place() if self._quota and is_bounded else nullcontext():
@@ -129,10 +130,10 @@ class LiveRuns(Generic[RunT, SnapshotT]):
     def _check_room(self) -> None:
         taken = len(self._tasks) + self._starting
         if taken >= self._max_running:
-            raise AppError(f"{self._max_running} {self._kind}s are already running. Wait until one ends, or stop one.")
+            raise NoRoom(f"{self._max_running} {self._kind}s are already running. Wait until one ends, or stop one.")
         if taken + len(self._unsaved) >= self._max_running:
             problem = next(iter(self._unsaved.values())).unsaved
-            raise AppError(f"{len(self._unsaved)} finished {self._kind}s are waiting to be saved. {problem}")
+            raise NoRoom(f"{len(self._unsaved)} finished {self._kind}s are waiting to be saved. {problem}")
 
     def start(self, run: RunT) -> None:
         """Start `run` and save it every second until it ends."""
@@ -210,7 +211,9 @@ class LiveRuns(Generic[RunT, SnapshotT]):
             return task is not None
         # Not `task.cancelling()`: who has it answer now has cancelled it too, for a moment.
         self._stopping.add(run_id)
-        return task.cancel()
+        # Not at once: a task that is cancelled before its first step would never end its run.
+        asyncio.get_running_loop().call_soon(task.cancel)
+        return True
 
     def stop_for_person(self, run_id: str) -> bool:
         """`stop` for the current person; raises AccessRefused for somebody else's run unless they are an admin."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from m1app.runs.live_run import Changes
-from models.thinking.budget_forcing import SegmentKind, ThinkingFinish
+from models.thinking.budget_forcing import SegmentKind as PassKind
+from models.thinking.budget_forcing import ThinkingFinish
 from models.thinking.option_probabilities import OptionProbabilities
 from models.thinking.thinking_pass import (
     PassEvent,
@@ -19,8 +20,16 @@ from models.thinking.thinking_pass import (
     TokensGenerated,
 )
 from storage.naming import Naming
-from storage.traces.records import Progress, Segment, ThinkingFinishReason, Trace, TraceOutcome, TraceState
-from storage.traces.records import SegmentKind as StoredKind
+from storage.traces.records import (
+    COUNTED_AS_THINKING,
+    Progress,
+    Segment,
+    SegmentKind,
+    ThinkingFinishReason,
+    Trace,
+    TraceOutcome,
+    TraceState,
+)
 
 
 @dataclass(slots=True)
@@ -42,7 +51,7 @@ class LiveSegment:
     def of(cls, kept: Segment, opened_at: float) -> "LiveSegment":
         """Create one from a stored segment, to continue it."""
         return cls(
-            SegmentKind(kept.kind.value),
+            kept.kind,
             opened_at,
             [kept.text],
             list(kept.token_ids),
@@ -64,12 +73,19 @@ class LiveSegment:
         self.delimiter_ids = closed.delimiter_ids
         self._record = None
 
+    def keep(self, tokens: int, characters: int) -> None:
+        """Drop all but the first tokens, and characters."""
+        self.pieces = ["".join(self.pieces)[:characters]]
+        self.token_ids = self.token_ids[:tokens]
+        self.finish_reason, self.delimiter_ids = ThinkingFinish.EARLY_EXIT.value, ()
+        self._record = None
+
     def record(self) -> Segment:
         """Return the segment's record."""
         if self._record is None:
             self.pieces = ["".join(self.pieces)]
             self._record = Segment(
-                kind=StoredKind(self.kind.value),
+                kind=self.kind,
                 text=self.pieces[0],
                 token_ids=tuple(self.token_ids),
                 token_count=len(self.token_ids),
@@ -165,6 +181,31 @@ class LiveTrace:
         )
         return self._outcome
 
+    def cut(self, tokens: int, characters: int) -> None:
+        """Keep only the first tokens of the thinking, which has ended; what follows was not used."""
+        kept: list[LiveSegment] = []
+        for segment in self._segments:
+            if tokens <= 0:
+                break
+            record = segment.record()
+            if record.token_count > tokens:
+                segment.keep(tokens, characters)
+            kept.append(segment)
+            tokens, characters = tokens - record.token_count, characters - len(record.text)
+        self._segments = kept
+        self._thinking_finish = ThinkingFinishReason.EARLY_EXIT
+        self.changes.note()
+
+    def drop_all(self) -> None:
+        """Forget every segment: the whole trace is asked for again."""
+        self._segments = []
+        self.changes.note()
+
+    def drop_answer(self) -> None:
+        """Forget the answer, which is asked for again, and its closing."""
+        self._segments = [segment for segment in self._segments if segment.kind in COUNTED_AS_THINKING]
+        self.changes.note()
+
     def set_naming(self, naming: Naming) -> None:
         """Note a name and tags that have been stored."""
         self._begun = replace(self._begun, name=naming.name, tags=naming.tags)
@@ -195,10 +236,10 @@ class LiveTrace:
         )
         return with_outcome(self._begun, self.segments(), outcome)
 
-    def _open(self, kind: SegmentKind, now: float) -> None:
-        if kind is SegmentKind.CLOSE:
+    def _open(self, kind: PassKind, now: float) -> None:
+        if kind is PassKind.CLOSE:
             self._thinking_finish = ThinkingFinishReason(self._segments[-1].finish_reason or "budget")
-        self._segments.append(LiveSegment(kind, now))
+        self._segments.append(LiveSegment(SegmentKind(kind.value), now))
 
     def _close(self, closed: SegmentClosed, now: float) -> None:
         segment = self._segments[-1]

@@ -8,7 +8,8 @@ from m1app.access.person import current_person
 from m1app.engines.service import EngineService
 from m1app.question.wording import render_question
 from m1app.runs.owners import this_process
-from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, pass_settings, sampling_of
+from m1app.runs.probe_request import MAX_SEED, ProbeRequest, check_fits, largest_budget, pass_settings, sampling_of
+from m1app.strategies.drivers.served_models import ServedModel
 from models.engine.piecewise import PiecewiseEngine
 from models.engine.pinned import PinnedEngine
 from models.engine.protocol import Engine, EngineInfo
@@ -41,6 +42,16 @@ class PassPlan:
     is_watched: bool = True
     """Whether every token is wanted at once; see `PassPlanner`."""
 
+    @property
+    def served(self) -> ServedModel:
+        """The model as a strategy asks it."""
+        return ServedModel(self.model, self.engine, self.info, self.match.profile, self.markers, self.system)
+
+    @property
+    def most_thinking_tokens(self) -> int:
+        """The largest thinking budget that fits the model's context."""
+        return largest_budget(self.request, self.prompt, self.markers, self.info)
+
     def in_pieces(self, base_tokens: int = 0, lengths: Collection[int] = ()) -> Engine:
         """The engine for a pass or an answer that nobody watches, or the engine itself if somebody may.
 
@@ -52,7 +63,14 @@ class PassPlan:
             return self.engine
         return PiecewiseEngine(self.engine, base_tokens, lengths, most_tokens=MOST_TOKENS_OF_A_PIECE, is_whole=True)
 
-    def new_trace(self, question: Question, *, sweep_id: str | None = None, pass_number: int = 0) -> NewTrace:
+    def new_trace(
+        self,
+        question: Question,
+        *,
+        sweep_id: str | None = None,
+        strategy_run_id: str | None = None,
+        pass_number: int = 0,
+    ) -> NewTrace:
         """Create the trace that stores the pass."""
         return NewTrace(
             question_id=question.id,
@@ -71,6 +89,7 @@ class PassPlan:
             owner=this_process(),
             asked_by=current_person().account_id,
             sweep_id=sweep_id,
+            strategy_run_id=strategy_run_id,
             pass_number=pass_number,
         )
 
@@ -99,7 +118,7 @@ class PassPlanner:
         await self._engines.prepare(request.model)
         engine = await self._engines.for_question(request.model)
         info = await engine.describe()
-        match = self._match(request, info)
+        match = self._match(self._engines.named(request.model).profile or request.profile, info)
         chat = match.profile.chat
         system = chat.default_system if request.system_prompt is None else request.system_prompt
         wording = match.profile.prompt
@@ -124,13 +143,28 @@ class PassPlanner:
             is_watched=self._is_watched,
         )
 
+    async def served(self, model: str, profile: str = "") -> ServedModel:
+        """A model as a strategy asks it, with its profile's own system prompt; raises ModelsError."""
+        await self._engines.prepare(model)
+        engine = await self._engines.for_question(model)
+        info = await engine.describe()
+        match = self._match(self._engines.named(model).profile or profile, info)
+        return ServedModel(
+            self._engines.name_of(model, info),
+            PinnedEngine(engine, info),
+            info,
+            match.profile,
+            await bind_markers(engine, match.profile),
+            match.profile.chat.default_system,
+        )
+
     def served_by(self, model: str) -> tuple[str, str]:
         """The name of the model that is asked as `model`, empty if only its server knows it, and its engine's name."""
         return model or self._engines.default_model, self._engines.choice_of(model).value
 
-    def _match(self, request: ProbeRequest, info: EngineInfo) -> ProfileMatch:
-        if request.profile:
-            return ProfileMatch(self._profiles.get(request.profile), is_guess=False)
+    def _match(self, profile: str, info: EngineInfo) -> ProfileMatch:
+        if profile:
+            return ProfileMatch(self._profiles.get(profile), is_guess=False)
         return self._engines.match_profile(info.model, info)
 
 

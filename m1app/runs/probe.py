@@ -1,55 +1,76 @@
 """Probes: one question, asked once within a thinking budget; its trace is saved as it streams."""
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from m1app.access.audit import record
 from m1app.access.person import Permission, needs
 from m1app.access.quota import Quota
-from m1app.background import reported
-from m1app.errors import log_words
+from m1app.errors import AppError
+from m1app.log_lines import about_run
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
-from m1app.question.answers.scoring import lead_in, letter_basis, score
+from m1app.runs.cutting import stretches_of
 from m1app.runs.errors import ProbeRefused
-from m1app.runs.live_run import LiveRun
-from m1app.runs.live_runs import LiveRuns
+from m1app.runs.live_probe import LiveProbe
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.naming import require_own
-from m1app.runs.owners import STALE_SECONDS, is_abandoned, is_alive_at_start, may_be_alive
+from m1app.runs.owners import this_process
 from m1app.runs.pace import Pace, pace_of
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
-from m1app.runs.probe_request import ProbeRequest, check_request, texts_of
-from m1app.runs.totals import RunTotals
-from m1app.runs.unkept import REMEMBERED_SECONDS, unkept_question, unkept_trace
-from models.errors import ModelsError
-from models.thinking.early_exit import EarlyExit
-from models.thinking.option_probabilities import OptionProbabilities, option_probabilities
-from models.thinking.thinking_pass import PassEvent, TokensGenerated, run_pass
+from m1app.runs.probe_pass import ProbePass
+from m1app.runs.probe_request import ProbeRequest, check_request, request_of, texts_of
+from m1app.runs.run_service import RunService
+from m1app.runs.unkept import unkept_question, unkept_trace
+from storage.annotations.cases import CaseRepository
 from storage.database import Database, Session
+from storage.errors import RecordNotFound
 from storage.naming import Naming
+from storage.questions.records import Question
 from storage.questions.repository import QuestionRepository
 from storage.traces.listing import Page, RunOrder, TraceFilter, TraceSummary
-from storage.traces.records import Segment, SegmentKind, Trace, TraceOutcome, TraceState
+from storage.traces.records import (
+    COUNTED_AS_THINKING,
+    Progress,
+    Segment,
+    Trace,
+    TraceState,
+)
 from storage.traces.repository import TraceRepository
-
-_log = logging.getLogger(__name__)
 
 MAX_RUNNING = 256
 _RATES_READ = 500
 """Latest traces among which those of a model are looked for."""
 
 
-class ProbeService:
+RESUMABLE = (TraceState.STOPPED, TraceState.FAILED, TraceState.INTERRUPTED)
+"""States in which a run can be gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class BegunThinking:
+    """What the thinking of a trace goes on from, made by the service that starts it."""
+
+    plan: PassPlan
+    question: Question
+    segments: tuple[Segment, ...]
+    """Of thinking; they count against the budget, and were not generated for this trace."""
+    store: Callable[[Session, str], None]
+    """Stores what has to be kept about the trace of this id, in the transaction that stores it."""
+    texts: tuple[str, ...] = ()
+    """What is sent besides the question and that somebody has written."""
+
+
+class ProbeService(RunService[LiveProbe, Trace]):
     """Runs probes, lets any number of pages follow them, and reads their stored traces.
 
     Every method may also raise `storage.errors.StorageError`.
     """
+
+    _going_on = "This trace is going on"
 
     def __init__(
         self,
@@ -58,47 +79,31 @@ class ProbeService:
         identifiers: IdentifierCheck | None = None,
         quota: Quota | None = None,
     ) -> None:
+        super().__init__(database, "question", MAX_RUNNING, lambda trace: trace, quota)
         self._planner = planner
         self._identifiers = identifiers or IdentifierCheck()
-        self._database = database
-        self._runs: LiveRuns[LiveProbe, Trace] = LiveRuns(
-            "question",
-            MAX_RUNNING,
-            save=self._save,
-            read=self._stored,
-            record_of=lambda trace: trace,
-            mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
-            quota=quota,
-        )
-        self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
-        self.answer_now = needs(Permission.ASK)(self._runs.answer_now_for_person)
-        self.get = needs(Permission.READ)(self._runs.get)
-        self.follow = needs(Permission.READ)(self._runs.follow)
-        self.aclose = self._runs.aclose
-
-    @property
-    def running(self) -> int:
-        """Number of running probes."""
-        return self._runs.running
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens per second of all running probes together."""
-        return self._runs.tokens_per_second
-
-    @property
-    def totals(self) -> RunTotals:
-        """What the probes have done since the process started."""
-        return self._runs.totals
 
     @needs(Permission.ASK)
-    async def start(self, request: ProbeRequest, *, allows_identifiers: bool = False, is_kept: bool = True) -> Trace:
-        """Start a run and return its trace, which has no tokens yet.
+    def answer_now(self, trace_id: str) -> bool:
+        """End the thinking of a trace, which is then answered; see `LiveRuns.answer_now_for_person`."""
+        return self._runs.answer_now_for_person(trace_id)
+
+    @needs(Permission.ASK)
+    async def start(
+        self,
+        request: ProbeRequest,
+        *,
+        allows_identifiers: bool = False,
+        is_kept: bool = True,
+        begun: BegunThinking | None = None,
+    ) -> Trace:
+        """Start a run and return its trace, which has no tokens yet but those that it goes on from.
 
         Args:
             request: what to ask.
             allows_identifiers: whether the person has seen what may identify a patient, and runs it anyway.
             is_kept: False stores nothing of it but the audit entry, which has no text.
+            begun: what its thinking goes on from; None begins it. Such a trace is always kept.
 
         Raises:
             IdentifiersFound: the question may identify a person; it was neither sent nor stored.
@@ -107,45 +112,105 @@ class ProbeService:
             QuotaReached: the person has as many running as one person may have.
         """
         check_request(request)
-        allowed = await asyncio.to_thread(self._identifiers.require, texts_of(request), is_allowed=allows_identifiers)
+        texts = (*texts_of(request), *(begun.texts if begun else ()))
+        allowed = await asyncio.to_thread(self._identifiers.require, texts, is_allowed=allows_identifiers)
         with self._runs.place():
-            return await self._start(request, allowed, is_kept)
+            return await self._start(request, allowed, is_kept, begun)
 
-    async def _start(self, request: ProbeRequest, allowed: Mapping[IdentifierKind, int], is_kept: bool) -> Trace:
-        plan = await self._planner.plan(request)
-        started_at = time.monotonic()
-        # The engine is called while the trace is being stored: a commit takes as long as a first token.
-        exits = EarlyExit()
-        events = PrimedEvents(run_pass(plan.engine, plan.prompt.token_ids, plan.markers, plan.settings, exits))
+    async def _start(
+        self, request: ProbeRequest, allowed: Mapping[IdentifierKind, int], is_kept: bool, begun: BegunThinking | None
+    ) -> Trace:
+        plan = begun.plan if begun else await self._planner.plan(request)
+        started_at, trace_id = time.monotonic(), uuid4().hex
+        with about_run(trace_id):
+            asked = ProbePass(plan, stretches_of(begun.segments) if begun else ())
 
         def store(session: Session) -> Trace:
-            begun = self._stored_start(session, plan) if is_kept else self._unstored_start(session, plan)
-            record_allowed(session, begun.id, allowed)
-            return begun
+            if begun is not None:
+                trace = self._stored_branch(session, begun, trace_id)
+            else:
+                begin = self._stored_start if is_kept else self._unstored_start
+                trace = begin(session, plan, trace_id)
+            record_allowed(session, trace.id, allowed)
+            return trace
 
         try:
             trace = await self._database.write(store)
         except BaseException:
-            await events.aclose()
+            await asked.aclose()
             raise
-        live = LiveTrace(trace, started_at)
-        probe = LiveProbe(live, plan, events, self._database, early_exit=exits, is_kept=is_kept)
+        probe = LiveProbe(LiveTrace(trace, started_at), plan, asked, self._database, is_kept=is_kept)
         self._runs.start(probe)
         return probe.snapshot()
 
     @staticmethod
-    def _stored_start(session: Session, plan: PassPlan) -> Trace:
+    def _stored_start(session: Session, plan: PassPlan, trace_id: str) -> Trace:
         question = QuestionRepository(session).upsert(new_question(plan.request))
-        begun = TraceRepository(session).add(plan.new_trace(question))
+        begun = TraceRepository(session).add(plan.new_trace(question), trace_id=trace_id)
         record(session, "trace.ask", begun.id)
         return begun
 
     @staticmethod
-    def _unstored_start(session: Session, plan: PassPlan) -> Trace:
+    def _stored_branch(session: Session, begun: BegunThinking, trace_id: str) -> Trace:
+        traces = TraceRepository(session)
+        traces.add(begun.plan.new_trace(begun.question), trace_id=trace_id)
+        traces.save_all([Progress(trace_id, begun.segments, 0, None)])
+        begun.store(session, trace_id)
+        return traces.get(trace_id)
+
+    @staticmethod
+    def _unstored_start(session: Session, plan: PassPlan, trace_id: str) -> Trace:
         question = unkept_question(new_question(plan.request))
-        begun = unkept_trace(plan.new_trace(question), question)
+        begun = unkept_trace(plan.new_trace(question), question, trace_id)
         record(session, "trace.ask_unkept", begun.id)
         return begun
+
+    @needs(Permission.ASK)
+    async def resume(self, trace_id: str) -> Trace:
+        """Go on with a trace that was stopped, failed or lost its process, with the tokens that it has.
+
+        An answer that was not complete is asked for again.
+
+        Raises:
+            RecordNotFound: no such trace.
+            AccessRefused: somebody else has asked for it, and the person is no admin.
+            AppError: it is running, complete, annotated or a pass, or the engine would be asked something else.
+            ModelsError, QuotaReached: like `start`.
+        """
+        async with self._place_to_resume(trace_id):
+            return await self._resume(trace_id)
+
+    async def _resume(self, trace_id: str) -> Trace:
+        kept = await self._stored(trace_id)
+        require_own(kept.asked_by)
+        _check_resumable(kept)
+        plan = await self._planner.plan(request_of(kept))
+        if plan.prompt.token_ids != kept.prompt_token_ids:
+            raise AppError(
+                "The engine now builds a different prompt for this question than when the trace began; run it again."
+            )
+
+        def reopen(session: Session) -> None:
+            traces = TraceRepository(session)
+            if CaseRepository(session).is_annotated(trace_id):
+                raise AppError("Somebody has annotated this trace as it is. Edit it and continue as a branch instead.")
+            try:
+                traces.reopen(trace_id, this_process(), only_from=RESUMABLE)
+            except RecordNotFound as exc:
+                raise AppError("This trace is going on in another process, or has ended there. Open it again.") from exc
+            record(session, "trace.resume", trace_id)
+
+        await self._database.write(reopen)
+        live = LiveTrace(replace(kept, error=""), time.monotonic())
+        live.drop_answer()
+        if not any(each.token_ids for each in live.segments()):
+            live.drop_all()  # The engine failed before its first token.
+        live.begin_now()
+        with about_run(trace_id):
+            asked = ProbePass(plan, stretches_of(live.segments()))
+        probe = LiveProbe(live, plan, asked, self._database)
+        self._runs.start(probe)
+        return probe.snapshot()
 
     @needs(Permission.READ)
     def is_kept(self, trace_id: str) -> bool:
@@ -170,11 +235,11 @@ class ProbeService:
     async def running_now(self, wanted: TraceFilter) -> Sequence[TraceSummary]:
         """Traces that run now, in any process, newest first; those whose process is gone are marked and left out."""
         running = replace(wanted, is_running=True)
-        found = (await self.history(running, MAX_RUNNING)).items
-        if any(is_abandoned(each.owner, each.updated_at) for each in found):
-            await asyncio.to_thread(self.mark_interrupted, is_at_start=False)
-            found = (await self.history(running, MAX_RUNNING)).items
-        return found
+
+        async def read() -> Sequence[TraceSummary]:
+            return (await self.history(running, MAX_RUNNING)).items
+
+        return await self._without_abandoned(read)
 
     @needs(Permission.ASK)
     async def set_naming(self, trace_id: str, naming: Naming) -> None:
@@ -212,165 +277,37 @@ class ProbeService:
         rates = await self._database.read(lambda s: list(TraceRepository(s).recent_rates(_RATES_READ)))
         return pace_of(rates, *self._planner.served_by(model))
 
-    def mark_interrupted(self, *, is_at_start: bool) -> int:
-        """Mark running traces whose process is gone and return their number; blocks.
-
-        Args:
-            is_at_start: True before this process runs any, when one with its own id must be a predecessor's.
-        """
-        is_alive = is_alive_at_start if is_at_start else may_be_alive
-        return self._database.write_now(
-            lambda s: TraceRepository(s).mark_interrupted(is_alive, stale_after_seconds=STALE_SECONDS)
-        )
+    def _mark_stored(self, session: Session, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
+        return TraceRepository(session).mark_interrupted(is_owner_alive, stale_after_seconds)
 
     async def _stored(self, trace_id: str) -> Trace:
         return await self._database.read(lambda s: TraceRepository(s).get(trace_id))
 
-    async def _save(self, probes: Sequence["LiveProbe"]) -> None:
+    async def _save(self, probes: Sequence[LiveProbe]) -> None:
         progress = [probe.trace.progress() for probe in probes if probe.is_kept]
         await self._database.write(lambda s: TraceRepository(s).save_all(progress))
 
 
-class LiveProbe(LiveRun[Trace]):
-    """One running probe."""
-
-    def __init__(
-        self,
-        trace: LiveTrace,
-        plan: PassPlan,
-        events: "PrimedEvents",
-        database: Database,
-        *,
-        early_exit: EarlyExit,
-        is_kept: bool = True,
-    ) -> None:
-        super().__init__(trace.id, trace.changes)
-        self.is_kept = is_kept
-        if not is_kept:
-            self.remembered_seconds = REMEMBERED_SECONDS
-        self.trace = trace
-        self._plan = plan
-        self._events = events
-        self._early_exit = early_exit
-        self._database = database
-        self._probabilities: OptionProbabilities | None = None
-        self._outcome: TraceOutcome | None = None
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens per second of the trace."""
-        return self.trace.tokens_per_second or 0.0
-
-    @property
-    def tokens_generated(self) -> int:
-        """Tokens of the trace."""
-        return self.trace.tokens_generated_here
-
-    @property
-    def first_token_seconds(self) -> Sequence[float]:
-        """Time to the trace's first token."""
-        return self.trace.first_token_seconds
-
-    def snapshot(self) -> Trace:
-        """Return the current state of the trace."""
-        return self.trace.snapshot()
-
-    async def work(self) -> None:
-        """Think, answer, and ask for the option probabilities."""
-        async with aclosing(self._events) as events:
-            async for event in events:
-                self.trace.apply(event)
-        letters = tuple(self._plan.request.options)
-        if letters and self._plan.request.asks_probabilities:
-            # Optional; the answer counts without it.
-            self._probabilities = await _option_probabilities(self._plan, self.trace.segments(), letters)
-
-    def answer_now(self) -> bool:
-        """End the thinking; False if it has ended."""
-        if not self.trace.is_thinking:
-            return False
-        self._early_exit.ask()
-        return True
-
-    def end(self, state: TraceState, error: str) -> None:
-        """Score the answer and set the outcome; only a complete answer gets a verdict."""
-        errors = [error] if error else []
-        verdict: dict[str, object] = {}
-        with reported(f"scoring trace {self.id}", errors.append):
-            segments = self.trace.segments()
-            if any(segment.kind is SegmentKind.ANSWER for segment in segments):
-                request = self._plan.request
-                scored = score(scored_text(segments), dict(request.options), request.target)
-                verdict |= {"answer_letter": scored.letter, **letter_basis(scored, _leading_text(segments))}
-                if state is TraceState.COMPLETED:
-                    verdict["is_correct"] = scored.is_correct
-        if errors and state is TraceState.COMPLETED:
-            state = TraceState.FAILED
-        self._outcome = self.trace.end(state, "".join(errors[:1]), self._probabilities, **verdict)
-
-    async def save_end(self) -> None:
-        """Store the outcome with all segments, unless it is not kept."""
-        if not self.is_kept:
-            return
-        outcome, segments = self._outcome, self.trace.segments()
-        if outcome is not None:
-            await self._database.write(lambda s: TraceRepository(s).close(self.id, outcome, segments))
+def is_resumable(trace: Trace) -> bool:
+    """Whether a trace was cut short and can be gone on with by itself; a pass goes on with its run."""
+    return trace.state in RESUMABLE and not _is_pass(trace)
 
 
-async def _option_probabilities(
-    plan: PassPlan, segments: Sequence[Segment], letters: tuple[str, ...]
-) -> OptionProbabilities | None:
-    """Probabilities of the option letters after the thinking; None if the engine rejects the request."""
-    before_answer = (segment.token_ids for segment in segments if segment.kind is not SegmentKind.ANSWER)
-    parts = (
-        plan.prompt.token_ids,
-        plan.markers.opening.token_ids,
-        *before_answer,
-        plan.markers.option_prefix.token_ids,
-    )
-    try:
-        return await option_probabilities(plan.engine, tuple(chain.from_iterable(parts)), letters)
-    except ModelsError as exc:
-        _log.warning("no option probabilities: %s", log_words(exc))
-        return None
+def _is_pass(trace: Trace) -> bool:
+    return trace.sweep_id is not None or trace.strategy_run_id is not None
 
 
-class PrimedEvents:
-    """The events of a thinking pass, requested before anyone iterates; buffered ones come first.
-
-    Iterating raises what the pass raises. Must be closed.
-    """
-
-    def __init__(self, events: AsyncGenerator[PassEvent, None]) -> None:
-        self._events = events
-        self._primed: list[PassEvent] = []
-        self._priming = asyncio.create_task(self._prime(), name="first-token")
-
-    async def _prime(self) -> None:
-        """Read up to the first token; later ones stay in the connection's buffer."""
-        async for event in self._events:
-            self._primed.append(event)
-            if isinstance(event, TokensGenerated):
-                return
-
-    async def __aiter__(self) -> AsyncIterator[PassEvent]:
-        await self._priming
-        for event in self._primed:
-            yield event
-        async for event in self._events:
-            yield event
-
-    async def aclose(self) -> None:
-        """Cancel what the engine is doing."""
-        self._priming.cancel()
-        await asyncio.gather(self._priming, return_exceptions=True)
-        await self._events.aclose()
-
-
-def scored_text(segments: Sequence[Segment]) -> str:
-    """The text to score: the answer, preceded by the last line of its opening ("Final Answer:")."""
-    return _leading_text(segments) + "".join(s.text for s in segments if s.kind is SegmentKind.ANSWER)
-
-
-def _leading_text(segments: Sequence[Segment]) -> str:
-    return lead_in("".join(s.text for s in segments if s.kind is SegmentKind.CLOSE))
+def _check_resumable(kept: Trace) -> None:
+    if _is_pass(kept):
+        raise AppError("This trace is a pass of a run. Resume the run instead.")
+    if kept.state not in RESUMABLE:
+        is_running = kept.state is TraceState.RUNNING
+        raise AppError(
+            "This trace is going on in another process."
+            if is_running
+            else "This trace is complete; use Run again for a new one."
+        )
+    if not kept.prompt_token_ids or any(
+        len(each.token_ids) != each.token_count for each in kept.segments if each.kind in COUNTED_AS_THINKING
+    ):
+        raise AppError("Some tokens of this trace are not known, so it cannot go on; run it again.")

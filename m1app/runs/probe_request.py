@@ -110,11 +110,7 @@ def check_sampling(sampling: Sampling) -> None:
 
 def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> None:
     """Reject a budget that exceeds the model's context; raises ProbeRefused naming the largest possible one."""
-    closes = (closing(markers, finish, ends_line=False) for finish in ThinkingFinish)
-    waits = [max(len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))] * request.force_rounds
-    fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + len(markers.option_prefix.token_ids) + 1
-    fixed += max(len(each.token_ids) for each in closes) + allowed_tokens(markers.forcing, 0, waits)
-    largest = info.context_length - fixed - request.answer_cap_tokens
+    largest = largest_budget(request, prompt, markers, info)
     if request.thinking_budget_tokens <= largest:
         return
     parts = (
@@ -128,6 +124,15 @@ def check_fits(request: ProbeRequest, prompt: Prompt, markers: Markers, info: En
         f"A thinking budget of {request.thinking_budget_tokens:,} tokens does not fit. {parts} "
         f"Choose at most {largest:,}.",
     )
+
+
+def largest_budget(request: ProbeRequest, prompt: Prompt, markers: Markers, info: EngineInfo) -> int:
+    """The largest thinking budget that fits the model's context with this prompt and answer; may be below 1."""
+    closes = (closing(markers, finish, ends_line=False) for finish in ThinkingFinish)
+    waits = [max(len(markers.wait.token_ids), len(markers.spaced_wait.token_ids))] * request.force_rounds
+    fixed = len(prompt.token_ids) + len(markers.opening.token_ids) + len(markers.option_prefix.token_ids) + 1
+    fixed += max(len(each.token_ids) for each in closes) + allowed_tokens(markers.forcing, 0, waits)
+    return info.context_length - fixed - request.answer_cap_tokens
 
 
 def pass_settings(request: ProbeRequest, seed: int | None) -> PassSettings:

@@ -33,7 +33,7 @@ def sweep_markdown(snapshot: SweepSnapshot) -> str:
         *question_lines(sweep.question),
         *(line for run in snapshot.passes for line in _pass_lines(snapshot, run)),
         "## Settings",
-        settings_table(_settings(snapshot)),
+        settings_table(sweep_settings(snapshot)),
         *_prompt_lines(snapshot.passes),
     ]
     return "\n\n".join(parts) + "\n"
@@ -88,7 +88,8 @@ def _prompt_lines(passes: Sequence[PassSnapshot]) -> Iterator[str]:
         yield fenced(prompt)
 
 
-def _settings(snapshot: SweepSnapshot) -> dict[str, object]:
+def sweep_settings(snapshot: SweepSnapshot) -> dict[str, object]:
+    """What it was asked with and what it cost, by name; None for what there is not."""
     sweep = snapshot.sweep
     return {
         "models": ", ".join(sweep.models),

@@ -6,6 +6,8 @@ Pure: works on snapshots, running or stored.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from m1app.question.answers.scoring import lead_in
+from models.profiles import Profile
 from models.thinking.sweep import Cell, Cut, grid
 from storage.sweeps.records import Sweep
 from storage.traces.records import Checkpoint, ThinkingFinishReason, Trace, TraceState
@@ -112,3 +114,9 @@ def trajectory(run: PassSnapshot) -> tuple[Checkpoint, ...]:
         if not kept.error and (is_natural or kept.cut_tokens not in by_tokens):
             by_tokens[kept.cut_tokens] = kept
     return tuple(by_tokens[tokens] for tokens in sorted(by_tokens))
+
+
+def leading_of(finish: ThinkingFinishReason, profile: Profile) -> str:
+    """What an answer continues, after thinking that ended so, and what is scored with it."""
+    is_natural = finish is ThinkingFinishReason.NATURAL
+    return lead_in(profile.thinking.natural_close if is_natural else profile.thinking.overrun_close)

@@ -5,7 +5,7 @@ Like a probe, a sweep belongs to the service, not to the tab that started it. It
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from m1app.access.audit import record
@@ -14,15 +14,14 @@ from m1app.access.quota import Quota
 from m1app.errors import AppError
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
-from m1app.runs.live_runs import LiveRuns
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.naming import require_own
-from m1app.runs.owners import STALE_SECONDS, is_abandoned, is_alive_at_start, may_be_alive, this_process
+from m1app.runs.owners import this_process
 from m1app.runs.pass_plan import PassPlan, PassPlanner, new_question
 from m1app.runs.probe_request import sampling_of, texts_of
+from m1app.runs.run_service import JobRunService
 from m1app.runs.sweep_reading import SweepSnapshot
 from m1app.runs.sweep_request import SweepRequest, SweepSettings, check_settings, check_sweep, request_of_sweep
-from m1app.runs.totals import RunTotals
 from models.thinking.sweep import Cell
 from storage.database import Database, Session
 from storage.naming import Naming
@@ -35,6 +34,7 @@ from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
 
 MAX_RUNNING = 64
+_ELSEWHERE = "This sweep is running in another process."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,10 @@ class RunningSweep:
     cells_answered: int
 
 
-class SweepService:
+class SweepService(JobRunService[LiveSweep, SweepSnapshot]):
     """Runs sweeps and lets any number of pages follow them."""
+
+    _going_on = "This sweep is running"
 
     def __init__(
         self,
@@ -66,42 +68,14 @@ class SweepService:
         identifiers: IdentifierCheck | None = None,
         quota: Quota | None = None,
     ) -> None:
+        super().__init__(database, "sweep", max_running, lambda snapshot: snapshot.sweep, quota)
         self._planner = planner
         self._identifiers = identifiers or IdentifierCheck()
-        self._database = database
-        self._runs: LiveRuns[LiveSweep, SweepSnapshot] = LiveRuns(
-            "sweep",
-            max_running,
-            save=self._save,
-            read=self._stored,
-            record_of=lambda snapshot: snapshot.sweep,
-            mark_interrupted=lambda: asyncio.to_thread(self.mark_interrupted, is_at_start=False),
-            quota=quota,
-        )
-        self._resuming: set[str] = set()
-        self.get = needs(Permission.READ)(self._runs.get)
-        self.follow = needs(Permission.READ)(self._runs.follow)
-        self.stop = needs(Permission.ASK)(self._runs.stop_for_person)
-        self.answer_now = needs(Permission.ASK)(self._runs.answer_now_for_person)
-        self.finished = self._runs.finished
-        self.waits_to_be_saved = self._runs.waits_to_be_saved
-        self.stop_all = self._runs.stop_all
-        self.aclose = self._runs.aclose
 
-    @property
-    def running(self) -> int:
-        """Number of running sweeps."""
-        return self._runs.running
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Thinking tokens per second of all running sweeps together."""
-        return self._runs.tokens_per_second
-
-    @property
-    def totals(self) -> RunTotals:
-        """What the sweeps have done since the process started."""
-        return self._runs.totals
+    @needs(Permission.ASK)
+    def answer_now(self, sweep_id: str) -> bool:
+        """End the thinking of every running pass; see `LiveRuns.answer_now_for_person`."""
+        return self._runs.answer_now_for_person(sweep_id)
 
     @staticmethod
     def estimate(settings: SweepSettings, *, has_options: bool) -> SweepEstimate:
@@ -169,22 +143,18 @@ class SweepService:
 
         Raises:
             RecordNotFound: no record has that id.
+            AccessRefused: somebody else has asked for it, and the person is no admin.
             AppError: it is running, or complete.
             ModelsError, StorageError: like `start`.
         """
-        if sweep_id in self._resuming or not await self._runs.has_ended(sweep_id):
-            raise AppError("This sweep is running; stop it first.")
-        self._resuming.add(sweep_id)
-        try:
-            with self._runs.place():
-                return await self._resume(sweep_id)
-        finally:
-            self._resuming.discard(sweep_id)
+        async with self._place_to_resume(sweep_id):
+            return await self._resume(sweep_id)
 
     async def _resume(self, sweep_id: str) -> SweepSnapshot:
         kept = await self._read(sweep_id)
+        require_own(kept.sweep.asked_by)
         if kept.sweep.state is TraceState.RUNNING:
-            raise AppError("This sweep is running in another process.")
+            raise AppError(_ELSEWHERE)
         request = request_of_sweep(kept.sweep)
         unfinished = [each.trace for each in kept.passes if not _is_complete(each, request.cells)]
         if not unfinished:
@@ -198,9 +168,12 @@ class SweepService:
                     "again."
                 )
             plans[trace.model, trace.pass_number] = plan
+        seen = kept.sweep.state
         running = replace(kept.sweep, state=TraceState.RUNNING, error="")
 
         def store(session: Session) -> SweepWithPasses:
+            if not SweepRepository(session).reopen(sweep_id, seen):  # Another process was faster.
+                raise AppError(_ELSEWHERE)
             for trace in unfinished:
                 TraceRepository(session).reopen(trace.id, this_process())
             SweepRepository(session).save(sweep_id, outcome_of(running), this_process())
@@ -222,10 +195,7 @@ class SweepService:
     @needs(Permission.READ)
     async def running_now(self, text: str = "") -> Sequence[RunningSweep]:
         """Sweeps that run now, in any process, newest first; those whose process is gone are marked and left out."""
-        found = await self.recent(MAX_RUNNING, text, is_running=True)
-        if any(is_abandoned(each.owner, each.updated_at) for each in found):
-            await asyncio.to_thread(self.mark_interrupted, is_at_start=False)
-            found = await self.recent(MAX_RUNNING, text, is_running=True)
+        found = await self._without_abandoned(lambda: self.recent(MAX_RUNNING, text, is_running=True))
         ids = [each.id for each in found]
         answered = await self._database.read(lambda s: SweepRepository(s).cells_answered(ids)) if ids else {}
         return tuple(RunningSweep(each, answered.get(each.id, 0)) for each in found)
@@ -250,14 +220,8 @@ class SweepService:
         if live is not None:
             live.set_naming(naming)
 
-    def mark_interrupted(self, *, is_at_start: bool = True) -> int:
-        """Mark running sweeps whose process is gone and return their number; blocks.
-
-        Args:
-            is_at_start: True before this process runs any, when one with its own id must be a predecessor's.
-        """
-        is_alive = is_alive_at_start if is_at_start else may_be_alive
-        return self._database.write_now(lambda s: SweepRepository(s).mark_interrupted(is_alive, STALE_SECONDS))
+    def _mark_stored(self, session: Session, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
+        return SweepRepository(session).mark_interrupted(is_owner_alive, stale_after_seconds)
 
     def _run_live(self, kept: SweepWithPasses, plans: dict[tuple[str, int], PassPlan]) -> SweepSnapshot:
         live = LiveSweep(kept, plans, self._database)

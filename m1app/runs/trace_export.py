@@ -3,15 +3,22 @@
 from typing import Any
 
 from m1app import __version__
+from storage.branches.records import Branch
 from storage.traces.records import Checkpoint, Trace
 
 
-def trace_json(trace: Trace) -> dict[str, Any]:
-    """One JSON object with everything needed to read, score or repeat the trace; token ids included."""
+def trace_json(trace: Trace, branch: Branch | None = None) -> dict[str, Any]:
+    """One JSON object with everything needed to read, score or repeat the trace; token ids included.
+
+    Args:
+        trace: the trace.
+        branch: where it comes from; None if it is no branch.
+    """
     return {
         "trace_id": trace.id,
         "created_at": trace.created_at.isoformat(),
         "state": trace.state.value,
+        "branch": branch_json(branch),
         "name": trace.name or None,
         "tags": list(trace.tags),
         "question": trace.question.stem,
@@ -61,6 +68,21 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "prompt_sha256": trace.prompt_sha256,
         "note": trace.note or None,
         "app_version": __version__,
+    }
+
+
+def branch_json(branch: Branch | None) -> dict[str, Any] | None:
+    """Where a trace comes from; None if it is no branch."""
+    if branch is None:
+        return None
+    return {
+        "parent_trace_id": branch.parent_id,
+        "parent_checkpoint_id": branch.checkpoint_id,
+        "kept_tokens": branch.kept_tokens,
+        "kept_characters": branch.kept_characters,
+        "inserted_tokens": branch.inserted_tokens,
+        "replaced": branch.replaced,
+        "written": branch.written,
     }
 
 

@@ -41,7 +41,7 @@ def trace_markdown(trace: Trace) -> str:
         *_basis_lines(trace),
         *_probability_lines(trace),
         "## Settings",
-        settings_table(_settings(trace)),
+        settings_table(trace_settings(trace)),
         "## Prompt (from the app, not the model)",
         fenced(trace.prompt_text),
     ]
@@ -71,6 +71,8 @@ def thinking_lines(segments: Sequence[Segment]) -> Iterator[str]:
             continue
         if segment.kind is SegmentKind.WAIT:
             yield f"### Force round {next(inserted)}: inserted by the app ({_counted(segment)})"
+        elif segment.kind is SegmentKind.EDIT:
+            yield f"### Edit: written by a person ({_counted(segment)})"
         else:
             yield f"### Round {next(rounds)}: the model ({_counted(segment)})"
         yield fenced(segment.text)
@@ -123,7 +125,8 @@ def _option_marks(trace: Trace, letter: str) -> str:
     return ", ".join(mark for mark, letters in marks.items() if letter in letters_of(letters))
 
 
-def _settings(trace: Trace) -> dict[str, object]:
+def trace_settings(trace: Trace) -> dict[str, object]:
+    """What it was asked with and what it cost, by name; None for what there is not."""
     engine = f"{trace.engine_name} ({trace.engine_kind} {trace.engine_version})".replace(" )", ")")
     return {
         "model": trace.model,
@@ -135,7 +138,7 @@ def _settings(trace: Trace) -> dict[str, object]:
         "temperature": trace.temperature,
         "top-p": trace.top_p,
         "seed": "none (greedy)" if trace.seed is None else trace.seed,
-        "thinking ended": trace.thinking_finish_reason.value if trace.thinking_finish_reason else _finish_words(trace),
+        "thinking ended": _finish_words(trace),
         "state": state_label(trace.state),
         "error": trace.error or None,
         "note": trace.note or None,

@@ -19,12 +19,12 @@ def unkept_question(asked: NewQuestion) -> Question:
     return Question(**values, id=uuid4().hex, content_hash=hashed, created_at=datetime.now(UTC))
 
 
-def unkept_trace(begun: NewTrace, question: Question) -> Trace:
-    """A trace without tokens yet, with an id that is stored nowhere."""
+def unkept_trace(begun: NewTrace, question: Question, trace_id: str = "") -> Trace:
+    """A trace without tokens yet, with an id that is stored nowhere so far; an empty one generates it."""
     now = datetime.now(UTC)
     return Trace(
         **{each.name: getattr(begun, each.name) for each in fields(NewTrace)},
-        id=uuid4().hex,
+        id=trace_id or uuid4().hex,
         question=question,
         created_at=now,
         updated_at=now,

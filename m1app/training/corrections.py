@@ -4,8 +4,15 @@ A right answer keeps its thinking, with the facts inserted. If the answer was wr
 contains unmarked errors: it is cut there and closed with the target.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from m1app.training.samples import TrainingSample
+
+FACTS = "facts of corrections"
+"""Source of samples that teach a corrected fact alone."""
+_WHICH = "Which of these two statements is right?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,31 @@ def correct(
     sound = fixed[:end].rstrip() if end else " ".join(facts)
     stated = f"{target}. {options[target]}" if target in options else target
     return f"{sound}\n\nSo the answer is {stated}".strip(), f"The answer is {stated}"
+
+
+def insert_facts(reasoning: str, answer: str, spans: Sequence[CorrectedSpan]) -> tuple[str, str]:
+    """Return reasoning and answer with the facts in place of the marked texts, and nothing else changed."""
+    fixed, _ = _replaced(reasoning, [span for span in spans if span.is_thinking])
+    return fixed, _replaced(answer, [span for span in spans if not span.is_thinking])[0]
+
+
+def fact_alone(spans: Sequence[CorrectedSpan], domain: str) -> TrainingSample:
+    """Return a sample that asks which of two statements is right: the marked text, or the fact that corrects it.
+
+    The letter of the right one follows from the texts, so that neither place is the usual one.
+
+    Args:
+        spans: corrected spans with text and fact; the first counts, as later errors often follow from it. Empty gives a
+            sample without an answer.
+        domain: of the question.
+    """
+    if not spans:
+        return TrainingSample(_WHICH, {}, None, "", "", domain, FACTS)
+    wrong, right = (" ".join(text.split()) for text in (spans[0].exact, spans[0].fact))
+    target = "AB"[hashlib.sha256(f"{wrong}\n{right}".encode()).digest()[0] % 2]
+    options = {letter: right if letter == target else wrong for letter in "AB"}
+    reasoning = f"One of the two was marked as an error and corrected. {right}"
+    return TrainingSample(_WHICH, options, target, reasoning, f"The answer is {target}. {right}", domain, FACTS)
 
 
 def _replaced(text: str, spans: Sequence[CorrectedSpan]) -> tuple[str, int]:

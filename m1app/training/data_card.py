@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from m1app.training.curation import FEW_SAMPLES, CurationPlan
-from m1app.training.curation_steps import StepReport
+from m1app.training.changes import NO_HISTORY, ChangeKind, History, change_of
+from m1app.training.curation import FEW_SAMPLES, CurationPlan, DataKind
+from m1app.training.curation_steps import StepReport, Unverified
 from m1app.training.errors import DataSetRefused
+from m1app.training.pruning.records import PruningSummary, label_shares, saving_words, summary_of
 from m1app.training.samples import TrainingSample
-from m1app.wording import percent
+from m1app.wording import counted, percent
 
 LICENCE_NOTE = (
     "Samples keep the licence of their source: look it up before you share this data set or a model trained on it. "
@@ -50,23 +52,45 @@ class DataCard:
     created_at: datetime
     """Aware, UTC."""
     samples: int
+    """Samples, or preference pairs."""
     sha256: str
-    """SHA-256 of samples.jsonl, hex."""
+    """SHA-256 of samples.jsonl or pairs.jsonl, hex."""
     plan: CurationPlan
     sources: tuple[DataSource, ...]
     reports: tuple[StepReport, ...]
+    pruning: PruningSummary | None = None
+    """What was pruned of the reasoning; None if nothing was."""
+    history: History = NO_HISTORY
+    """The version that it was made from, and what people changed since the build."""
+
+    @property
+    def kind(self) -> DataKind:
+        """What the version holds."""
+        return self.plan.kind
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings to read before training on it."""
         found = []
-        if self.samples < FEW_SAMPLES:
+        if self.samples < FEW_SAMPLES and self.kind == "pairs":
+            found.append(
+                f"Only {self.samples:,} preference pairs: published sets have thousands. From so few, a model learns "
+                "these pairs, not a preference."
+            )
+        elif self.samples < FEW_SAMPLES:
             found.append(
                 f"Only {self.samples:,} samples: m1 was trained on 1,000 to 23,000. A model may learn the format "
                 "from them but is unlikely to learn medicine."
             )
         if not self.plan.verified_only:
             found.append("Answers were not required to agree with their target: see the step verify.")
+        if self.plan.learn_from:
+            found.append(
+                f"It may hold questions of {', '.join(self.plan.learn_from)}: measure a model trained on it with none "
+                "of these sets, and with none that has the same questions."
+            )
+        if doubts := [each.doubt for each in self.history.changes if each.doubt]:
+            found.append(f"Kept by hand, {counted(len(doubts), 'sample')}: {'; '.join(dict.fromkeys(doubts))}.")
         if not self.plan.overlap_ngram:
             found.append("Overlap with evaluation sets was not checked: scores on them may be meaningless.")
         found += [
@@ -78,18 +102,27 @@ class DataCard:
         return tuple(found)
 
 
+def held_words(kind: DataKind, count: int) -> str:
+    """How much a data set holds: "8 samples", "8 preference pairs"."""
+    return counted(count, "preference pair" if kind == "pairs" else "sample")
+
+
 def card_json(card: DataCard) -> str:
     """Return the card as a JSON object; `read_card` is the inverse."""
     content: dict[str, Any] = {
         "name": card.name,
         "version": card.version,
         "created_at": card.created_at.isoformat(),
+        "kind": card.kind,
         "samples": card.samples,
         "sha256": card.sha256,
         "seed": card.plan.seed,
-        "plan": card.plan.model_dump(),
+        "plan": card.plan.model_dump(mode="json"),
         "sources": [asdict(source) for source in card.sources],
         "steps": [asdict(report) for report in card.reports],
+        "pruning": asdict(card.pruning) if card.pruning else None,
+        "parent": card.history.parent,
+        "changes": [each.as_row() for each in card.history.changes],
         "warnings": list(card.warnings),
         "licence_note": LICENCE_NOTE,
     }
@@ -109,6 +142,9 @@ def read_card(path: Path) -> DataCard:
             plan=CurationPlan.model_validate(content["plan"]),
             sources=tuple(DataSource(**source) for source in content["sources"]),
             reports=tuple(_report(step) for step in content["steps"]),
+            # Cards of earlier versions have none.
+            pruning=summary_of(content["pruning"]) if content.get("pruning") else None,
+            history=History(content.get("parent", ""), tuple(map(change_of, content.get("changes", ())))),
         )
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as exc:
         raise DataSetRefused(
@@ -119,7 +155,10 @@ def read_card(path: Path) -> DataCard:
 
 def _report(step: dict[str, Any]) -> StepReport:
     pairs = tuple((str(here), str(there), float(share)) for here, there, share in step["pairs"])
-    return StepReport(step["step"], step["title"], step["before"], step["kept"], tuple(step["examples"]), pairs)
+    # Cards of earlier versions have none.
+    unverified = tuple(Unverified(**each) for each in step.get("unverified", ()))
+    examples = tuple(step["examples"])
+    return StepReport(step["step"], step["title"], step["before"], step["kept"], examples, pairs, unverified)
 
 
 def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
@@ -127,18 +166,19 @@ def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
 
     Args:
         card: the card.
-        samples: the version's samples, for counts by domain and source.
+        samples: the version's samples, or the chosen sides of its pairs, for counts by domain and source.
     """
+    noun, file = ("preference pairs", "pairs.jsonl") if card.kind == "pairs" else ("samples", "samples.jsonl")
     parts = [
         f"# {card.name}, version {card.version}",
-        f"{card.samples:,} samples, made on {card.created_at:%Y-%m-%d %H:%M} UTC with seed {card.plan.seed}.  \n"
-        f"SHA-256 of `samples.jsonl`: `{card.sha256}`",
+        f"{card.samples:,} {noun}, made on {card.created_at:%Y-%m-%d %H:%M} UTC with seed {card.plan.seed}.  \n"
+        f"SHA-256 of `{file}`: `{card.sha256}`",
         *(f"**Note:** {warning}" for warning in card.warnings),
         "## Licence",
         LICENCE_NOTE,
         "## Sources",
         _table(
-            ("source", "read as", "samples read", "SHA-256"),
+            ("source", "read as", f"{noun} read", "SHA-256"),
             [
                 (s.name, "; left out: ".join(filter(None, (s.layout, s.left_out))), f"{s.samples:,}", s.sha256)
                 for s in card.sources
@@ -150,13 +190,68 @@ def card_markdown(card: DataCard, samples: Sequence[TrainingSample]) -> str:
             [(r.step, f"{r.before:,}", f"{r.kept:,}", r.title) for r in card.reports],
         ),
         *(_details(report) for report in card.reports if report.examples),
+        *(_pruning(card.pruning) if card.pruning else ()),
+        *_changes(card.history),
         "## What is in it",
-        _table(("source", "samples"), _counted(sample.source for sample in samples)),
-        _table(("domain", "samples"), _counted(sample.domain or "none given" for sample in samples)),
+        _table(("source", noun), _counted(sample.source for sample in samples)),
+        _table(("domain", noun), _counted(sample.domain or "none given" for sample in samples)),
         "## Plan",
-        "```json\n" + json.dumps(card.plan.model_dump(), indent=2) + "\n```",
+        "```json\n" + json.dumps(card.plan.model_dump(mode="json"), indent=2) + "\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _changes(history: History) -> list[str]:
+    """What people changed, by version."""
+    if not history.changes:
+        return []
+    rows = [
+        (
+            f"v{each.version}",
+            each.kind.value,
+            each.key,
+            each.question,
+            "; ".join(filter(None, (each.reason, each.doubt))),
+        )
+        for each in history.changes
+    ]
+    header = ("version", "change", "sample", "question", "reason")
+    return [
+        "## Changes by hand",
+        f"Made from {_cell(history.parent)}.{_domains_read(history)}",
+        _table(header, rows),
+    ]
+
+
+def _domains_read(history: History) -> str:
+    """How many domains people have read, and found right."""
+    read = [each for each in history.changes if each.kind is ChangeKind.DOMAIN]
+    accepted = sum(each.is_accepted for each in read)
+    if not read:
+        return ""
+    share = percent(accepted / len(read), 0)
+    return f" Of {counted(len(read), 'domain')} that people have read, {accepted:,} were right as they were ({share})."
+
+
+def _pruning(done: PruningSummary) -> list[str]:
+    """What was pruned of the reasoning, by label, and what was kept whole."""
+    costs = done.costs
+    labels = [
+        (label, f"{found:,}", f"{pruned:,}", percent(pruned / found, 0) if found else "–")
+        for label, found, pruned in label_shares(done)
+    ]
+    kept = [(reason, f"{count:,}") for reason, count in done.kept_whole.items()]
+    return [
+        "## Pruned reasoning",
+        f"Up to {percent(done.ratio, 0)} of each reasoning's functional steps, those whose loss lowers the target's "
+        f"probability least (PIR, arXiv 2505.19187), by {_cell(done.model)} with the profile {_cell(done.profile)}: "
+        f"{saving_words(done)}. Steps were labelled by words, not by a model; progressive steps were never pruned.",
+        _table(("label", "steps", "pruned", "share"), labels),
+        *([_table(("kept whole because", "samples"), kept)] if kept else []),
+        f"It took {costs.requests:,} letter probes of {costs.prompt_tokens:,} prompt tokens "
+        f"({costs.cached_tokens:,} from the engine's cache) and {costs.generated_tokens:,} generated tokens; "
+        f"{costs.reused:,} more were known from an earlier try.",
+    ]
 
 
 def _details(report: StepReport) -> str:

@@ -21,6 +21,8 @@ _NUMBERS = {
     "max_tokens": "Max tokens per sample",
     "min_reasoning_characters": "Min characters of reasoning",
     "seed": "The seed",
+    "prune_steps": "The share of steps to prune",
+    "pairs_per_question": "Max pairs per question",
 }
 
 
@@ -77,7 +79,7 @@ async def carry_out(
     async with scratch_folder(CORRECTIONS, data.folder) as folder:
         taken = [*files, *(await _corrections(exchange, folder) if request.with_corrections else ())]
         hub, own = request.hub.split(), request.with_own_traces
-        if not taken and not hub and not own:
+        if not taken and not hub and not own and not plan.pairs:
             raise AppError(
                 "No source of samples: choose a file, a hub dataset, right answers in this app, or corrections."
             )

@@ -35,6 +35,12 @@ model on two samples of 1,280 tokens peaked at 10.6 GB instead of 6.5; attention
 allocator does not return memory."""
 _SAVED_BYTES = 2
 """Per parameter of a finished or published model, in bfloat16 or float16."""
+_ASKED_CHECKPOINTS = 2
+"""Weights of checkpoints that are kept beside the checkpoints: of the one that is asked, and of the best so far."""
+_ASKING_BYTES = 6
+"""Per parameter, in main memory, to write a checkpoint that is asked: the model in float32, and what is written."""
+_FOUR_BITS = 0.8
+"""Bytes per frozen parameter in NF4 with its scales; embeddings stay in bfloat16. Reckoned, not measured."""
 _USUAL_LAYERS, _USUAL_WIDTH, _USUAL_FEED_FORWARD, _USUAL_VOCABULARY = 28, 2048, 8192, 128_000
 """Stand-in if only the number of parameters is known, scaled to it."""
 _USUAL_PARAMETERS = 2_300_000_000
@@ -75,15 +81,21 @@ def estimate_training(
         devices: number of devices that share the training.
     """
     longest = min(longest_tokens, recipe.block_size)
-    steps = recipe.max_steps or max(1, round(recipe.epochs * -(-samples // recipe.batch_size)))
+    steps = recipe.max_steps or max(1, round(recipe.epochs * -(-samples // recipe.samples_per_step)))
     if base.parameters is None:
         return Estimate(0, 0, steps, samples, None, None, longest, devices)
     shape = base.shape or _scaled(base.parameters)
-    trainable = base.parameters if recipe.method == "full" else adapter_parameters(shape, recipe.lora_rank or 0)
+    trainable = base.parameters
+    if recipe.method == "lora":
+        trainable = adapter_parameters(shape, recipe.lora_rank or 0)
+        if "embed_tokens" in recipe.modules_to_save.split(","):
+            trainable += shape.vocabulary * shape.width
     shared = -(-_state(recipe, base.parameters, trainable) // devices)
     memory = _PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices)
+    asking = base.parameters * _ASKING_BYTES if _serves_checkpoints(recipe) else 0
+    is_on_gpu = recipe.precision == "bf16"
     return Estimate(
-        memory_bytes=round(memory * _ON_GPU) if recipe.precision == "bf16" else memory,
+        memory_bytes=round(memory * _ON_GPU) if is_on_gpu else memory + asking,
         disk_bytes=disk_to_write(recipe, base.parameters, trainable, devices=devices) + _to_download(base),
         steps=steps,
         samples=samples,
@@ -91,7 +103,7 @@ def estimate_training(
         trainable=trainable,
         longest_tokens=longest,
         devices=devices,
-        host_bytes=_on_host(base.parameters, devices // recipe.nodes) if recipe.precision == "bf16" else 0,
+        host_bytes=_on_host(base.parameters, devices // recipe.nodes) + asking if is_on_gpu else 0,
     )
 
 
@@ -117,17 +129,26 @@ def disk_to_write(
     if checkpoints is None:
         checkpoints = most_checkpoints(recipe)
     kept = _KEPT_BYTES + (_LOADED_BYTES if devices > 1 else 0)
-    return checkpoints * trainable * kept + 2 * parameters * _SAVED_BYTES
+    asked = _ASKED_CHECKPOINTS * trainable * _LOADED_BYTES if recipe.accuracy_set else 0
+    if _serves_checkpoints(recipe):
+        asked += parameters * _SAVED_BYTES
+    return checkpoints * trainable * kept + 2 * parameters * _SAVED_BYTES + asked
+
+
+def _serves_checkpoints(recipe: TrainingRecipe) -> bool:
+    """Whether checkpoints are written and served here; a server that loads LoRAs has the base in memory already."""
+    return bool(recipe.accuracy_set) and not recipe.accuracy_server
 
 
 def most_checkpoints(recipe: TrainingRecipe) -> int:
-    """Most checkpoints on disk at once: one is written before the oldest is removed, and early stopping keeps the
-    best."""
-    return recipe.keep_checkpoints + 1 + bool(recipe.early_stop_patience)
+    """Most checkpoints on disk at once: one is written before the oldest is removed, and the one with the lowest loss
+    is kept if it is to become the model."""
+    return recipe.keep_checkpoints + 1 + recipe.is_best_by_loss
 
 
 def adapter_parameters(shape: "ModelShape", rank: int) -> int:
-    """Parameters of a LoRA on every linear layer; assumes keys and values of a third of the width."""
+    """Parameters of a LoRA on every linear layer, the most there can be; assumes keys and values of a third of the
+    width."""
     attention = 2 * (2 * shape.width) + 2 * (shape.width + shape.width // 3)
     feed_forward = 3 * (shape.width + shape.feed_forward)
     return shape.layers * rank * (attention + feed_forward)
@@ -142,12 +163,16 @@ def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
     weights = trainable * _FULL_BYTES
     if recipe.method == "lora" or recipe.precision == "bf16":
         # Frozen weights besides the adapter, or autocast's copies.
-        weights += parameters * (2 if recipe.precision == "bf16" else 4)
+        frozen = _FOUR_BITS if recipe.quantization == "nf4" else 2.0 if recipe.precision == "bf16" else 4.0
+        weights += round(parameters * frozen)
     return weights
 
 
 def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devices: int) -> int:
-    tokens = longest * samples_at_once(recipe, devices)
+    responses = 2 if recipe.objective == "dpo" else 1
+    if recipe.objective == "grpo":
+        longest = recipe.block_size
+    tokens = longest * responses * samples_at_once(recipe, devices)
     layer = _WIDTHS_PER_LAYER * shape.width + _FEED_FORWARDS_PER_LAYER * shape.feed_forward
     if recipe.precision == "bf16":
         if recipe.method == "lora":

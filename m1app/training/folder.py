@@ -6,6 +6,8 @@ train.jsonl       rendered samples: {"prompt", "completion", "parts"?}
 evaluation.jsonl  the held-out ones, in the same format; may be empty
 progress.jsonl    events, see `training_events`
 checkpoints/      to resume from; old ones are removed
+accuracy/         what is asked while it trains (`m1app.training.accuracy`): questions.jsonl, answers.jsonl, and the
+                  weights of checkpoints that are to be asked, in step-N/
 adapter/          the LoRA itself, for servers that load one at run time
 model/            the finished model: config, safetensors (bfloat16), tokenizer
 model.gguf        the same for the embedded engine
@@ -24,6 +26,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from m1app.training.errors import TrainingFailed
 from m1app.training.recipe import TrainingRecipe
 
+_STEP = "step-"
+
 
 class TrainingRun(BaseModel):
     """What was decided for one training."""
@@ -37,12 +41,26 @@ class TrainingRun(BaseModel):
     base_location: str
     """Absolute path, or ORG/REPO."""
     base_revision: str = ""
+    base_repo: str = ""
+    """Repository of the base, or of what that was made from, on the hub; empty if it is not known."""
+    licence: str = ""
+    """Of the base, as the catalog states it; empty for a path."""
+    licence_url: str = ""
     profile: str
     data: str
     """NAME:vN of the data set, or the file's name."""
     data_sha256: str
+    data_repos: tuple[str, ...] = ()
+    """Data sets of the hub among its sources."""
     git_commit: str
     """Commit of the app; empty outside a checkout."""
+    chat_template: str = ""
+    """The new model's template in Jinja, which renders questions as its samples were; empty in folders of versions that
+    kept the base's."""
+    stop_tokens: tuple[str, ...] = ()
+    """What ends an answer of the new model, the end of turn first; empty in the same folders."""
+    asked_as: str = ""
+    """The whole prompt as the samples have it, with {question} and {options} in place of a question's."""
     sample_prompt: str = ""
     """Rendered prompt that the tuned model continues at every evaluation."""
     context_length: int
@@ -67,6 +85,11 @@ class TrainingFolder:
         self.evaluation_file = path / "evaluation.jsonl"
         self.progress_file = path / "progress.jsonl"
         self.checkpoints = path / "checkpoints"
+        self.accuracy = path / "accuracy"
+        self.asked_questions = self.accuracy / "questions.jsonl"
+        self.asked_answers = self.accuracy / "answers.jsonl"
+        self.asked_gguf = self.accuracy / "asked.gguf"
+        """The checkpoint that is being asked."""
         self.adapter = path / "adapter"
         self.model = path / "model"
         self.gguf = path / "model.gguf"
@@ -81,9 +104,21 @@ class TrainingFolder:
         run: TrainingRun,
         train: Iterable[Mapping[str, Any]],
         evaluation: Iterable[Mapping[str, Any]],
+        asked: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the training's input; run.json is last, so that its presence means everything is there."""
+        """Write the training's input; run.json is last, so that its presence means everything is there.
+
+        Args:
+            recipe: the recipe.
+            run: what was decided.
+            train: rendered samples.
+            evaluation: the held-out ones.
+            asked: the questions of `recipe.accuracy_set` that checkpoints are asked.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        if recipe.accuracy_set:
+            self.weights_to_ask(0).mkdir(parents=True, exist_ok=True)
+            _replace(self.asked_questions, _lines(asked))
         _replace(self.train_file, _lines(train))
         _replace(self.evaluation_file, _lines(evaluation))
         _replace(self.recipe_file, [recipe.model_dump_json(indent=1) + "\n"])
@@ -105,6 +140,17 @@ class TrainingFolder:
     def remove_checkpoints(self) -> None:
         """Remove checkpoints once the model is finished."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for kept in self.accuracy.glob(f"{_STEP}*"):
+            shutil.rmtree(kept, ignore_errors=True)
+
+    def weights_to_ask(self, step: int) -> Path:
+        """Folder with the weights of a checkpoint that is to be asked; of the base model, step 0, it is empty."""
+        return self.accuracy / f"{_STEP}{step}"
+
+    def steps_to_ask(self) -> tuple[int, ...]:
+        """The steps whose weights are kept to be asked, in order."""
+        names = (each.name.removeprefix(_STEP) for each in self.accuracy.glob(f"{_STEP}*"))
+        return tuple(sorted(int(name) for name in names if name.isdecimal()))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

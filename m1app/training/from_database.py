@@ -3,10 +3,11 @@
 Left out are questions that a question set evaluates here, or that a model already answers right.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m1app.errors import AppError
+from m1app.question.library import load_library
 from m1app.training.curation_steps import comparable_text
 from m1app.training.samples import TrainingSample, question_hash
 from storage.annotations.cases import CaseRepository
@@ -21,6 +22,8 @@ from storage.questions.repository import QuestionRepository
 from storage.traces.records import SegmentKind, ThinkingFinishReason, TraceState
 from storage.traces.repository import TraceRepository
 
+LIBRARY = "library"
+"""Name of the app's own questions among the evaluation sets."""
 _CASES_PAGE_SIZE = 500
 _CAPPED = "budget"
 
@@ -29,7 +32,7 @@ def read_own_traces(session: Session, source: str) -> tuple[TrainingSample, ...]
     """Return right answers of probes and sweeps, those of the newest sweep or question first.
 
     Thinking cut by a budget and answers cut by their cap end in mid-sentence and would teach that, so only naturally
-    ended ones are used.
+    ended ones are used. Branches are left out: a person has written a part of their thinking.
 
     Args:
         session: a database session.
@@ -61,7 +64,7 @@ def _right_answers(session: Session) -> Iterator[CaseSummary]:
     while True:
         page = queue.page("", _CASES_PAGE_SIZE, cursor)
         for group in page.groups:
-            yield from [group.only] if group.only else queue.cases(group.key, "")
+            yield from [group.only] if group.only else queue.every_case(group.key, "")
         if page.next_cursor is None:
             return
         cursor = page.next_cursor
@@ -77,6 +80,7 @@ def _ended_by_itself(session: Session, case: CaseSummary) -> bool:
     answers = [segment for segment in trace.segments if segment.kind is SegmentKind.ANSWER]
     return (
         trace.state is TraceState.COMPLETED
+        and not any(segment.kind is SegmentKind.EDIT for segment in trace.segments)
         and trace.thinking_finish_reason is ThinkingFinishReason.NATURAL
         and all(segment.finish_reason != _CAPPED for segment in answers)
     )
@@ -92,7 +96,7 @@ class RunQuestions:
     """The questions of a benchmark run that curation needs, by `question_hash`."""
 
     answered: frozenset[str] = frozenset()
-    """Questions that the chosen model answers right."""
+    """Questions that the chosen model, or each of several, answers right."""
     sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The run's question sets that still exist: name to all its questions."""
 
@@ -106,39 +110,76 @@ class RunQuestions:
         return tuple(name for name, asked in self.sets.items() if 0 < least <= sum(each in asked for each in hashes))
 
 
-def evaluation_questions(session: Session) -> Mapping[str, Sequence[str]]:
-    """Map each question set's name to its questions, each from `comparable_text`."""
+def evaluation_questions(session: Session, learn_from: Collection[str] = ()) -> Mapping[str, Sequence[str]]:
+    """Map each question set's name to its questions, each from `comparable_text`.
+
+    Args:
+        session: a database session.
+        learn_from: names of sets that are here to be learned from; their questions are left out, in other sets too.
+
+    Raises:
+        AppError: there is no set of such a name.
+    """
     sets = QuestionSetRepository(session)
+    found = {each.name: sets.questions(each.id) for each in sets.all()}
+    if missing := [name for name in learn_from if name not in found]:
+        raise AppError(
+            f"There is no question set {missing[0]!r} to learn from. Available: {', '.join(found) or 'none yet'}."
+        )
+    free = {question.id for name in learn_from for question in found[name]}
     return {
-        each.name: [comparable_text(question.stem, question.options) for question in sets.questions(each.id)]
-        for each in sets.all()
+        name: [comparable_text(each.stem, each.options) for each in questions if each.id not in free]
+        for name, questions in found.items()
+        if name not in learn_from
     }
 
 
-def run_questions(session: Session, reference: str) -> RunQuestions:
-    """Return the questions of a benchmark run, and those that a model answers right.
+def compared_questions(session: Session, learn_from: Collection[str] = ()) -> Mapping[str, Sequence[str]]:
+    """Map the name of each list that is evaluated here to its questions: as `evaluation_questions`, and the library.
+
+    The library loses what is learned from too: a half of it can be imported as a set (`questions split`).
+    """
+    evaluation = evaluation_questions(session, learn_from)
+    sets = QuestionSetRepository(session)
+    named = (question for name in learn_from for question in sets.questions(sets.get(name).id))
+    learned = {comparable_text(each.stem, each.options) for each in named}
+    library = (comparable_text(each.question, each.options) for each in load_library())
+    # A set of that name may be the library's questions with options only, or others.
+    left = [*(text for text in library if text not in learned), *evaluation.get(LIBRARY, ())]
+    return {**evaluation, LIBRARY: list(dict.fromkeys(left))}
+
+
+def run_references(references: str) -> list[str]:
+    """The references of `CurationPlan.exclude_answered_by_run`, each once."""
+    return list(dict.fromkeys(filter(None, map(str.strip, references.split(",")))))
+
+
+def run_questions(session: Session, references: str) -> RunQuestions:
+    """Return the questions of benchmark runs, and those that all the named models answer right.
 
     Right means the first pass, at the largest budget with the most force rounds, by the strict rule.
 
     Args:
         session: a database session.
-        reference: "RUN", or "RUN:MODEL" for a run of several models; empty gives no questions.
+        references: "RUN", or "RUN:MODEL" for a run of several models; several with commas between them; empty gives no
+            questions.
 
     Raises:
         RecordNotFound: no such run.
-        AppError: the run has several models and none is chosen, or does not have the chosen one.
+        AppError: a run has several models and none is chosen, or does not have the chosen one.
     """
-    if not reference:
-        return RunQuestions()
-    run_id, _, named = reference.partition(":")
-    run = BenchmarkRepository(session).get(run_id)
+    answered: frozenset[str] | None = None
+    asked: dict[str, frozenset[str]] = {}
     sets = QuestionSetRepository(session)
-    asked = {
-        each.name: frozenset(question_hash(question.stem, question.options) for question in sets.questions(each.id))
-        for each in sets.all()
-        if each.name in run.question_sets
-    }
-    return RunQuestions(_answered(session, run, _model_of(run, named)), asked)
+    for reference in run_references(references):
+        run_id, _, named = reference.partition(":")
+        run = BenchmarkRepository(session).get(run_id)
+        right = _answered(session, run, _model_of(run, named))
+        answered = right if answered is None else answered & right
+        for each in (each for each in sets.all() if each.name in run.question_sets and each.name not in asked):
+            questions = sets.questions(each.id)
+            asked[each.name] = frozenset(question_hash(question.stem, question.options) for question in questions)
+    return RunQuestions(answered or frozenset(), asked)
 
 
 def _model_of(run: BenchmarkRun, named: str) -> str:

@@ -9,8 +9,10 @@ from m1app.training.service import FineTuningService
 from storage.jobs.records import Job, JobKind
 
 _LOOKED_AT = 100
-_MUST_AGREE = ("base", "method", "precision", "block_size")
+_MUST_AGREE = ("base", "objective", "method", "precision", "block_size")
 """Recipe fields that must match for paces to be comparable."""
+_OLD_VALUES: dict[str, object] = {"objective": "sft"}
+"""Of fields that the recipes of older jobs do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +40,5 @@ async def measured_pace(jobs: JobService, fine_tuning: FineTuningService, recipe
 
 def _is_alike(job: Job, recipe: TrainingRecipe) -> bool:
     wanted = recipe.model_dump(mode="json")
-    return job.kind is JobKind.FINE_TUNING and all(job.recipe.get(name) == wanted[name] for name in _MUST_AGREE)
+    ran = _OLD_VALUES | dict(job.recipe)
+    return job.kind is JobKind.FINE_TUNING and all(ran.get(name) == wanted[name] for name in _MUST_AGREE)

@@ -5,18 +5,21 @@ Lengths are estimated from characters until an engine with the base's tokenizer 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
 from m1app.settings import EngineChoice, Settings
+from m1app.training.accuracy.questions import AskedQuestion
 from m1app.training.base_model import BaseModel, HubAccess
 from m1app.training.curation_steps import StepReport
 from m1app.training.estimate import Estimate
 from m1app.training.machine import Machine
-from m1app.training.preview import PreviewedSample, choose_samples, is_surely_longer, measure, with_tokens
+from m1app.training.preview import PreviewedSample, choose_samples, measure, with_tokens
 from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe_check import check_fitting
+from m1app.training.rendered_length import is_surely_longer
 from m1app.training.training_rows import SplitRows
 from models.errors import ModelsError
 
@@ -61,6 +64,10 @@ class FineTuningPlan:
     command_line: str
     environment: str
     """See `FineTuningService.environment_state`."""
+    asked: tuple[AskedQuestion, ...]
+    """What the base and every checkpoint are asked while it trains."""
+    accuracy_notes: tuple[str, ...]
+    """What that costs; part of `notes`."""
     notes: tuple[str, ...]
     """Notes before it starts, such as the impact on a running engine."""
 
@@ -71,7 +78,11 @@ def hub_access(settings: Settings) -> HubAccess:
 
 
 def notes_on(
-    recipe: TrainingRecipe, machine: Machine, rows: SplitRows, counted: TokenCount | None = None
+    recipe: TrainingRecipe,
+    machine: Machine,
+    rows: SplitRows,
+    counted: TokenCount | None = None,
+    accuracy: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return notes for the user, one or two sentences each.
 
@@ -80,12 +91,13 @@ def notes_on(
         machine: the machine that trains.
         rows: the training rows.
         counted: None if no engine counted.
+        accuracy: what asking checkpoints costs.
     """
     notes = [_place_note(recipe, machine)]
     notes.append(_counted_note(counted, rows, recipe) if counted else _estimated_note(rows, recipe))
-    if recipe.evaluation_share and len(rows.evaluation) < 8:
+    if recipe.evaluates and len(rows.evaluation) < 8:
         notes.append(f"Held out: {len(rows.evaluation)}. A loss on so few samples says little.")
-    return tuple(notes)
+    return (*notes, *accuracy)
 
 
 def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
@@ -112,6 +124,9 @@ async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuni
     """Return the plan with tokens counted by an engine with the base's tokenizer; unchanged if none responds.
 
     Takes a few seconds at most: of large data sets only the first samples are counted.
+
+    Raises:
+        RecipeRefused: too few of the training samples fit into a block.
     """
     model = await _who_counts(plan.base, engines)
     if model is None:
@@ -120,11 +135,12 @@ async def count_tokens(plan: FineTuningPlan, engines: EngineService) -> FineTuni
     measured = await measure(engine, plan.rows.all, plan.recipe.block_size)
     if not measured:
         return plan
+    check_fitting(plan.recipe, plan.rows, [each.rendered for each in measured[:learnt] if each.note])
     counted = TokenCount(model, len(measured), sum(bool(each.note) for each in measured))
     return replace(
         plan,
         preview=await with_tokens(engine, choose_samples(measured, learnt)),
-        notes=notes_on(plan.recipe, plan.machine, plan.rows, counted),
+        notes=notes_on(plan.recipe, plan.machine, plan.rows, counted, plan.accuracy_notes),
     )
 
 

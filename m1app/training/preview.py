@@ -8,6 +8,8 @@ from itertools import islice
 
 from m1app.errors import log_words
 from m1app.training.errors import NoChatTemplate
+from m1app.training.preferences.pairs import PreferencePair
+from m1app.training.rendered_length import is_surely_longer
 from m1app.training.rendering import (
     ApplyChatTemplate,
     Messages,
@@ -16,6 +18,7 @@ from m1app.training.rendering import (
     end_of_turn,
     holds_delimiter,
     render,
+    render_pair,
     stand_in_messages,
 )
 from m1app.training.samples import TrainingSample
@@ -30,8 +33,6 @@ _SHOWN_SAMPLES = 3
 _COUNT_SECONDS, _SHOW_SECONDS = 10.0, 5.0
 """How long users wait for token counts of all samples, and of the shown ones."""
 _AT_ONCE = 16
-_CHARACTERS_PER_TOKEN = 4.5
-"""More than plain English has; a sample too long by this estimate is certainly too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Preview:
 
 
 async def preview_samples(
-    samples: Sequence[TrainingSample], profile: Profile, engine: Engine | None, max_tokens: int
+    samples: Sequence[TrainingSample | PreferencePair], profile: Profile, engine: Engine | None, max_tokens: int
 ) -> Preview:
     """Render the samples. Args and errors as in `TrainingDataService.preview`."""
     template = await _template(profile, engine)
@@ -98,11 +99,6 @@ def without_count(samples: Sequence[RenderedSample], block_size: int) -> list[Pr
     ]
 
 
-def is_surely_longer(sample: RenderedSample, block_size: int) -> bool:
-    """Whether a sample has so many characters that it is almost certainly longer than a block."""
-    return (len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN > block_size
-
-
 async def measure(engine: Engine, samples: Sequence[RenderedSample], block_size: int) -> list[PreviewedSample]:
     """Count the samples in order with `engine`, for up to ten seconds."""
     measured: list[PreviewedSample] = []
@@ -129,10 +125,18 @@ async def with_tokens(engine: Engine, shown: Sequence[PreviewedSample]) -> tuple
 
 async def _measure_one(engine: Engine, sample: RenderedSample, block_size: int) -> PreviewedSample:
     # A token has at least one byte, so most samples need no counting to fit into a long block.
-    if len(sample.prompt.encode()) + len(sample.completion.encode()) <= block_size:
+    if all(len(each.prompt.encode()) + len(each.completion.encode()) <= block_size for each in sample.responses):
         return PreviewedSample(sample, None)
     tokens = await _count(engine, sample)
-    return PreviewedSample(sample, tokens, _too_long(tokens, block_size))
+    return PreviewedSample(sample, tokens, await _note(engine, sample, tokens, block_size))
+
+
+async def _note(engine: Engine, sample: RenderedSample, tokens: SampleTokens, block_size: int) -> str:
+    """Why a sample, or either response of a pair, is longer than a block; empty if neither is."""
+    note = _too_long(tokens, block_size)
+    if note or sample.rejected is None:
+        return note
+    return _too_long(await _count(engine, sample.rejected), block_size)
 
 
 async def _count(engine: Engine, sample: RenderedSample) -> SampleTokens:
@@ -167,11 +171,20 @@ def _not_called(messages: Messages) -> str:
 
 
 async def _preview(
-    sample: TrainingSample, profile: Profile, template: ApplyChatTemplate, engine: Engine | None, max_tokens: int
+    sample: TrainingSample | PreferencePair,
+    profile: Profile,
+    template: ApplyChatTemplate,
+    engine: Engine | None,
+    max_tokens: int,
 ) -> PreviewedSample:
-    rendered = render(sample, profile, "as-asked", template, end_of_turn(profile))
+    end = end_of_turn(profile)
+    rendered = (
+        render_pair(sample, profile, "as-asked", template, end)
+        if isinstance(sample, PreferencePair)
+        else render(sample, profile, "as-asked", template, end)
+    )
     note = "It contains a chat template token." if holds_delimiter(sample, profile) else ""
     if engine is None:
         return PreviewedSample(rendered, None, note)
     tokens = await _count(engine, rendered)
-    return PreviewedSample(rendered, tokens, _too_long(tokens, max_tokens) or note)
+    return PreviewedSample(rendered, tokens, await _note(engine, rendered, tokens, max_tokens) or note)

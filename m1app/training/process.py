@@ -42,7 +42,7 @@ async def run_training(
     report: Callable[[JobProgress], None],
     is_stopping: asyncio.Event,
 ) -> bool:
-    """Train in a prepared folder, or resume there, until finished or stopped.
+    """Train in a prepared folder, or resume there, until finished, trained or stopped.
 
     Returns:
         False if it was stopped, with a checkpoint if a step was done.
@@ -51,7 +51,7 @@ async def run_training(
         AppError: it failed; the message says why.
     """
     run = await asyncio.to_thread(folder.run)
-    environment = _environment(settings)
+    environment = training_environment(settings)
     if run.devices == 1 and not run.nodes:
         machine = await asyncio.to_thread(examine_machine, folder.path)
         environment |= one_gpu(machine)
@@ -108,6 +108,10 @@ def progress_of(events: Sequence[Event]) -> JobProgress:
         for name, value in {
             **{name: last.get(name) for name in ("loss", "learning_rate", "samples_per_second", "tokens_per_second")},
             "eval_loss": summary.eval_loss_after or summary.eval_loss_before,
+            **_accuracy(events),
+            "reward_margin": summary.reward_margin,
+            "pair_accuracy": summary.pair_accuracy,
+            "reward": summary.last_reward,
         }.items()
         if value is not None
     }
@@ -122,19 +126,29 @@ def progress_of(events: Sequence[Event]) -> JobProgress:
     )
 
 
+def _accuracy(events: Sequence[Event]) -> dict[str, float]:
+    """The last measured one, as a benchmark reports its own."""
+    last = max((each for each in events if each["event"] == "accuracy"), key=lambda each: each["step"], default=None)
+    names = {"accuracy": "value", "accuracy_low": "low", "accuracy_high": "high", "accuracy_n": "n"}
+    return {name: float(last[key]) for name, key in names.items()} if last else {}
+
+
 def _steps_per_second(seconds_left: float | None, steps_left: int) -> float | None:
     return steps_left / seconds_left if seconds_left and steps_left > 0 else None
 
 
 def _message(events: Sequence[Event]) -> str:
     said = {"started": "Starting training.", "resumed": "Continuing from the last checkpoint."}
+    notes = [str(each["message"]) for each in events if each["event"] == "note"]
     for event in reversed(events):
+        if event["event"] == "finished":
+            return " ".join(["The new model is finished.", *notes])
         if event["event"] in said:
             return said[event["event"]]
         if event.get("message"):
             return str(event["message"])
         if event["event"] == "log":
-            return " ".join(["Training.", *(str(each["message"]) for each in events if each["event"] == "note")])
+            return " ".join(["Training.", *notes])
     return "Loading the base model."
 
 
@@ -146,7 +160,7 @@ def _is_finished(events: Sequence[Event], started_at: float, status: int, *, is_
     is_new = ending is not None and float(ending["time"]) >= started_at
     if ending is not None and is_new and ending["event"] == "failed":
         raise AppError(str(ending["message"]))
-    if ending is not None and ending["event"] == "finished" and status == 0:
+    if ending is not None and ending["event"] in ("finished", "trained") and status == 0:
         return True
     if is_stopping or (ending is not None and is_new and ending["event"] == "stopped"):
         return False
@@ -197,7 +211,7 @@ def one_gpu(machine: Machine) -> dict[str, str]:
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": visible}
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def training_environment(settings: Settings) -> dict[str, str]:
     """The environment without the app's settings, which contain secrets, except those for the hub."""
     hub = {"HF_ENDPOINT": settings.hub_url, "HF_HUB_DISABLE_TELEMETRY": "1"}
     if token := settings.hub_token.get_secret_value():

@@ -1,5 +1,6 @@
 """Checks whether a machine can run a recipe, with advice if it cannot."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from m1app.training.errors import RecipeRefused, TrainingFailed
@@ -10,6 +11,7 @@ from m1app.wording import size
 
 if TYPE_CHECKING:  # The training process imports this module but does not have `models`.
     from m1app.training.base_model import BaseModel
+    from m1app.training.rendering import RenderedSample
     from m1app.training.training_rows import SplitRows
 
 LEAST_SAMPLES = 4
@@ -29,6 +31,12 @@ def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machin
     Raises:
         RecipeRefused: a field asks for too much.
     """
+    if recipe.quantization != "none" and base.kind == "gguf":
+        raise RecipeRefused(
+            "quantization",
+            f"{base.id} is a GGUF file, and its weights cannot be held in four bits while it trains. Choose a base of "
+            "safetensors (a folder, or a model of the hub), or quantization none.",
+        )
     if machine is not None:
         _check_gpu(recipe, machine)
         check_batch(recipe, machine)
@@ -37,9 +45,38 @@ def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machin
 
 def check_with_data(recipe: TrainingRecipe, rows: "SplitRows", estimate: Estimate, machine: Machine | None) -> None:
     """Reject too little data, and recipes that do not fit in memory or on disk; args and errors as above."""
+    from m1app.training.rendered_length import is_surely_longer
+
     _check_samples(len(rows.train), len(rows.evaluation))
+    check_fitting(recipe, rows, [each for each in rows.train if is_surely_longer(each, recipe.block_size)])
     if machine is not None:
         _check_resources(recipe, machine, estimate)
+
+
+def check_fitting(recipe: TrainingRecipe, rows: "SplitRows", too_long: Sequence["RenderedSample"]) -> None:
+    """Refuse a recipe for whose block so many training samples are too long that nothing is left to learn.
+
+    Args:
+        recipe: the recipe.
+        rows: its samples.
+        too_long: those of the training samples that are known to be longer than a block.
+
+    Raises:
+        RecipeRefused: too few are left.
+    """
+    left = len(rows.train) - len(too_long)
+    if left >= LEAST_SAMPLES:
+        return
+    from m1app.training.rendered_length import least_tokens
+
+    longest = max(map(least_tokens, too_long))
+    raise RecipeRefused(
+        "block_size",
+        f"{'None' if not left else f'Only {left:,}'} of the {len(rows.train):,} training samples "
+        f"{'fits' if left < 2 else 'fit'} into {recipe.block_size:,} tokens, those of the template included; the "
+        f"longest has about {longest:,}. Choose a larger block_size or shorter samples: at least "
+        f"{LEAST_SAMPLES} must fit.",
+    )
 
 
 def _check_gpu(recipe: TrainingRecipe, machine: Machine) -> None:
@@ -77,12 +114,13 @@ def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimat
             f"Training needs about {size(estimate.memory_bytes)} of {said}, but {size(free)} is available. "
             f"{_advice(recipe)}",
         )
+    leave = "leave accuracy_set out, " if recipe.accuracy_set else ""
     if estimate.host_bytes > machine.available_bytes:
         raise RecipeRefused(
             "base",
             f"Besides GPU memory, training needs about {size(estimate.host_bytes)} of main memory to load and "
             f"assemble models, but {size(machine.available_bytes)} is available. Choose a smaller base model, "
-            "list fewer GPUs in CUDA_VISIBLE_DEVICES, or stop other programs that use memory.",
+            f"list fewer GPUs in CUDA_VISIBLE_DEVICES, {leave}or stop other programs that use memory.",
         )
     on_disk = estimate.disk_bytes + _SPARE_DISK_BYTES
     if on_disk > machine.disk_free_bytes:
@@ -126,5 +164,7 @@ def _advice(recipe: TrainingRecipe) -> str:
         advice.append("turn on gradient_checkpointing")
     if recipe.method == "full":
         advice.append('choose method "lora"')
+    if recipe.accuracy_set and recipe.precision != "bf16":
+        advice.append("leave accuracy_set out")
     advice += ["choose a smaller block_size", "a smaller base model", "or stop other programs that use memory"]
     return "To need less: " + ", ".join(advice) + "."

@@ -11,7 +11,7 @@ out the sentence about the box and writes "Answer: " instead.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from m1app.question.answers.scoring import lead_in, score
@@ -19,6 +19,7 @@ from m1app.question.wording import render_question
 from m1app.targets import has_several
 from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
+from m1app.training.preferences.pairs import PreferencePair
 from m1app.training.samples import TrainingSample
 from models.profiles import OwnDataSection, Profile
 from models.profiles.stand_ins import SYSTEM, USER
@@ -46,6 +47,17 @@ class RenderedSample:
     """The assistant's turn, including delimiters and end of turn; the loss is on all of it."""
     parts: tuple[tuple[PartKind, str], ...]
     """The parts of the completion: opening, reasoning, closing, answer, end."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of the question: letter to text."""
+    target: str | None = None
+    """Letter of the right option."""
+    rejected: "RenderedSample | None" = None
+    """Of a preference pair, the response to avoid, after the same prompt; None for a sample."""
+
+    @property
+    def responses(self) -> tuple["RenderedSample", ...]:
+        """The sample itself; of a pair, both responses."""
+        return (self, self.rejected) if self.rejected else (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +92,9 @@ def render(
     wording = own or profile.prompt
     user = render_question(wording, sample.question, dict(sample.options), sample.target)
     opening, closing = profile.thinking.opening, own.close if own else profile.thinking.natural_close
-    reasoning = _glue(opening) + sample.reasoning.strip() + ("" if closing[:1].isspace() else "\n")
     parts: tuple[tuple[PartKind, str], ...] = (
         ("open", opening),
-        ("reasoning", reasoning),
+        ("reasoning", reasoning_part(sample.reasoning, opening, closing)),
         ("close", closing),
         ("answer", _own_answer(sample, own) if own else _answer(sample, profile)),
         ("end", end_of_turn + (own.after_end if own else "")),
@@ -92,24 +103,55 @@ def render(
         _prompt(profile, user, apply_chat_template),
         "".join(text for _, text in parts),
         tuple(filter(_holds_text, parts)),
+        dict(sample.options),
+        sample.target,
     )
 
 
+def render_pair(
+    pair: PreferencePair,
+    profile: Profile,
+    rendering: Rendering,
+    apply_chat_template: ApplyChatTemplate,
+    end_of_turn: str,
+) -> RenderedSample:
+    """Render a preference pair: the better response exactly as a sample, the other in the same form.
+
+    A last line that names an option is added to both alike, to each its own: where only one had it, the form would
+    tell them apart. Args and errors as in `render`.
+    """
+    letter = score(pair.rejected.answer, pair.options, pair.target).letter
+    other = replace(pair.rejected_sample, target=letter)
+    chosen, rejected = (
+        render(each, profile, rendering, apply_chat_template, end_of_turn) for each in (pair.chosen_sample, other)
+    )
+    # Whether several options are right is said in the prompt, and the other answer may name one only.
+    return replace(chosen, rejected=replace(rejected, prompt=chosen.prompt))
+
+
+def reasoning_part(reasoning: str, opening: str, closing: str) -> str:
+    """The reasoning as it stands between these delimiters."""
+    return _glue(opening) + reasoning.strip() + ("" if closing[:1].isspace() else "\n")
+
+
 def render_all(
-    samples: Sequence[TrainingSample],
+    samples: Sequence[TrainingSample | PreferencePair],
     profile: Profile,
     rendering: Rendering,
     apply_chat_template: ApplyChatTemplate,
     end_of_turn: str,
 ) -> RenderedData:
-    """Render all samples that are usable as they are; none is cut. Other args and errors as in `render`.
+    """Render all samples or pairs that are usable as they are; none is cut. Other args and errors as in `render`.
 
     Token counts are left to callers with the base's tokenizer.
     """
     spelled = [shown(sample.question) for sample in samples if holds_delimiter(sample, profile)]
     clean = [sample for sample in samples if not holds_delimiter(sample, profile)]
     report = _report("delimiters", f"{len(spelled):,} contain a chat template token", len(samples), spelled)
-    kept = tuple(render(sample, profile, rendering, apply_chat_template, end_of_turn) for sample in clean)
+    chosen = (profile, rendering, apply_chat_template, end_of_turn)
+    kept = tuple(
+        render_pair(each, *chosen) if isinstance(each, PreferencePair) else render(each, *chosen) for each in clean
+    )
     return RenderedData(kept, (report,))
 
 
@@ -121,14 +163,25 @@ def end_of_turn(profile: Profile) -> str:
     return profile.answer.stop_tokens[0]
 
 
-def holds_delimiter(sample: TrainingSample, profile: Profile) -> bool:
+def holds_delimiter(sample: TrainingSample | PreferencePair, profile: Profile) -> bool:
     """Whether a text spells a special token, which training would treat as the token itself.
 
     The app tokenizes user input separately from the template; a string tokenized as a whole cannot.
     """
-    texts = (sample.question, *sample.options.values(), sample.reasoning, sample.answer)
+    said = (sample.chosen, sample.rejected) if isinstance(sample, PreferencePair) else (sample,)
+    texts = [
+        sample.question,
+        *sample.options.values(),
+        *(text for each in said for text in (each.reasoning, each.answer)),
+    ]
     spelled = (*profile.thinking.stop_tokens, *profile.thinking.stop_texts, *profile.answer.stop_tokens)
     return any(_SPECIAL.search(text) or any(token in text for token in spelled) for text in texts)
+
+
+def split_specials(text: str) -> tuple[int, int]:
+    """How many special tokens a rendered text spells, and how many characters the rest has."""
+    found = _SPECIAL.findall(text)
+    return len(found), len(text) - sum(map(len, found))
 
 
 def closes_thinking_itself(profile: Profile) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 
 from m1app.question.errors import InvalidQuestion
 from m1app.question.question_text import parse_lettered
+from m1app.question_sets.row_targets import letter_at
 from m1app.question_sets.row_values import (
     Row,
     RowProblem,
     check_answer,
-    letter_at,
     lettered_options,
     optional_text,
     options_at,
@@ -26,12 +26,14 @@ from m1app.question_sets.row_values import (
 )
 from m1app.training import chat_rows
 from m1app.training.chat_rows import OPENAI, SHAREGPT, MessageForm
-from m1app.training.corrections import CorrectedSpan, correct
+from m1app.training.corrections import CorrectedSpan, correct, fact_alone
 from m1app.training.errors import InvalidTrainingData
 from m1app.training.samples import TrainingSample
 from m1app.training.thinking_in_text import take_apart
 
 _DOMAIN_COLUMNS = ("domain", "domain_name", "domain_code", "specialty", "subject_name", "subject", "category")
+CORRECTIONS = "exported corrections"
+"""Label of the layout of corrections."""
 _TARGET_COLUMNS = ("answer_idx", "target", "answer_letter")
 
 
@@ -224,6 +226,15 @@ def read_correction(row: Row) -> TrainingSample:
     )
 
 
+def read_fact(row: Row) -> TrainingSample:
+    """Read the first corrected fact of such a row as a sample of its own, which does not repeat the question.
+
+    A row without a marked text and a fact for it gives a sample without an answer.
+    """
+    spans = [_span(each) for each in _list_at(row, "spans")]
+    return fact_alone([each for each in spans if each.exact.strip() and each.fact.strip()], _domain(row))
+
+
 def _list_at(row: Row, column: str) -> list[Any]:
     found = unpacked(row.get(column), column)
     if not isinstance(found, list):
@@ -257,7 +268,8 @@ def _domain(row: Row) -> str:
 _CORRECTION_COLUMNS = ("case_id", "question", "options", "reasoning", "response", "spans", "corrected_facts")
 
 LAYOUTS = (
-    SampleLayout("corrections", "exported corrections", _CORRECTION_COLUMNS, read_correction),
+    SampleLayout("corrections", CORRECTIONS, _CORRECTION_COLUMNS, read_correction),
+    SampleLayout("corrected-facts", "facts of exported corrections", _CORRECTION_COLUMNS, read_fact),
     SampleLayout("m1", "m1k and m23k", ("prompt", "reasoning", "distilled_answer_string"), read_m1),
     SampleLayout("huatuogpt-o1", "HuatuoGPT-o1", ("Question", "Complex_CoT", "Response"), read_huatuo),
     SampleLayout(

@@ -40,6 +40,12 @@ def sample_of(row: Mapping[str, Any]) -> TrainingSample:
     return TrainingSample(**row)
 
 
+def sample_key(sample: TrainingSample) -> str:
+    """Twelve hex digits that name a sample by its question, its reasoning and its answer."""
+    asked = [question_hash(sample.question, sample.options), sample.reasoning, sample.answer]
+    return hashlib.sha256(json.dumps(asked).encode("ascii")).hexdigest()[:12]
+
+
 def question_hash(question: str, options: Mapping[str, str]) -> str:
     """SHA-256 (hex) that is equal for samples with the same question.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from m1app.engines.profiled_name import profiled_name
 from m1app.engines.served_name import read_served_name
 from m1app.training.folder import TrainingRun
 from m1app.training.tuned_models import VLLM_SUFFIX
@@ -19,6 +20,23 @@ class ServedModel:
     """Empty if it is not served; preferably on the same server as the model."""
     how: str
     """Instructions for making both available, for users."""
+    profile: str
+    """The model's profile."""
+
+    def compared(self, own_profile: str) -> tuple[str, ...]:
+        """The series of a comparison: base and model asked alike, then the base by its own profile if that is another.
+
+        A difference between the first two is what training changed; one between the base's two is the prompt's.
+        Empty if the model is not served; without the base if that is not.
+
+        Args:
+            own_profile: the base's; empty if it is unknown.
+        """
+        if not self.model or not self.base:
+            return (self.model,) if self.model else ()
+        if own_profile == self.profile:
+            return (self.base, self.model)
+        return (profiled_name(self.base, self.profile), self.model, self.base)
 
 
 def find_served(run: TrainingRun, folder: Path, wanted_base: str, served: Sequence[str] | None) -> ServedModel:
@@ -40,7 +58,7 @@ def find_served(run: TrainingRun, folder: Path, wanted_base: str, served: Sequen
     models = (run.model_id, run.model_id + VLLM_SUFFIX, str(folder / "model"))
     model, base = _pair(_served_as(models, served), _served_as(bases, served))
     has_gguf = (folder / f"{run.model_id}.gguf").is_file()
-    return ServedModel(model, base, _how(run, model, base, has_gguf=has_gguf))
+    return ServedModel(model, base, _how(run, model, base, has_gguf=has_gguf), run.profile)
 
 
 def _served_as(wanted: Sequence[str], served: Sequence[str]) -> list[str]:

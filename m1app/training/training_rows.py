@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from m1app.training.base_model import BaseModel, HubAccess, with_hub_template
-from m1app.training.curation_steps import StepReport
+from m1app.training.curation_steps import SHOWN_EXAMPLES, StepReport, shown
 from m1app.training.errors import NoChatTemplate
-from m1app.training.recipe import TrainingRecipe
+from m1app.training.preferences.pairs import PreferencePair
+from m1app.training.recipe import Objective, TrainingRecipe
+from m1app.training.rendered_length import estimated_tokens
 from m1app.training.rendering import (
     ApplyChatTemplate,
     Messages,
@@ -17,13 +19,11 @@ from m1app.training.rendering import (
     end_of_turn,
     render_all,
 )
-from m1app.training.samples import TrainingSample
+from m1app.training.samples import TrainingSample, question_hash
 from models.profiles import Profile, Profiles
 from models.profiles.chat_template import pieces_of
 
 _CHATML = "<|im_start|>"
-_CHARACTERS_PER_TOKEN = 3.0
-"""Characters per token: English has four or more; numbers and other languages fewer. Only for estimates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +71,57 @@ def with_template(recipe: TrainingRecipe, base: BaseModel, profiles: Profiles, h
 
 
 def split_rows(
-    samples: Sequence[TrainingSample], recipe: TrainingRecipe, base: BaseModel, profile: Profile
+    samples: Sequence[TrainingSample | PreferencePair],
+    recipe: TrainingRecipe,
+    base: BaseModel,
+    profile: Profile,
+    evaluation: Sequence[TrainingSample | PreferencePair] = (),
 ) -> SplitRows:
-    """Render the samples and hold some out, always the same ones for a given seed.
+    """Render the samples or pairs and hold some out, always the same ones for a given seed.
 
-    The training process, which has the tokenizer, checks for samples that are too long.
+    The training process, which has the tokenizer, checks for samples that are too long. `evaluation` are samples of the
+    recipe's evaluation data; those whose question is trained on are left out.
 
     Raises:
         NoChatTemplate: the profile leaves the prompt to the base, which has no template, or none here yet.
     """
-    rendered = render_all(
-        samples,
-        profile,
-        recipe.rendering,
-        template_of(base),
-        _end_of_turn(profile, base),
-    )
+    chosen = (profile, recipe.rendering, template_of(base), end_of_turn_of(profile, base))
+    checkable: tuple[StepReport, ...] = ()
+    if recipe.objective == "grpo":
+        samples, report = _checkable(samples)
+        checkable = (report,)
+    rendered = render_all(samples, *chosen)
+    reports = (*checkable, *rendered.reports)
+    if recipe.evaluation_data:
+        unseen, report = _unseen(samples, evaluation)
+        apart = render_all(unseen, *chosen)
+        return SplitRows(rendered.samples, apart.samples, (*reports, report, *apart.reports))
     order = list(range(len(rendered.samples)))
     random.Random(recipe.seed).shuffle(order)
     held_out = set(order[: _held_out(recipe, len(order))])
     return SplitRows(
         train=tuple(each for index, each in enumerate(rendered.samples) if index not in held_out),
         evaluation=tuple(each for index, each in enumerate(rendered.samples) if index in held_out),
-        reports=rendered.reports,
+        reports=reports,
     )
 
 
-def row_of(sample: RenderedSample) -> dict[str, Any]:
-    """Return the sample as a row of train.jsonl."""
-    return {"prompt": sample.prompt, "completion": sample.completion, "parts": [list(part) for part in sample.parts]}
+def row_of(sample: RenderedSample, objective: Objective = "sft") -> dict[str, Any]:
+    """Return the sample as a row of train.jsonl.
+
+    A preference pair has its other response as `rejected`. A question to be answered (GRPO) has the texts that
+    `opens` and `closes` the thinking, and options and target to check answers against.
+    """
+    row = {"prompt": sample.prompt} | _response(sample)
+    if objective == "grpo":
+        parts = dict(sample.parts)
+        asked = {"opens": parts.get("open", ""), "closes": parts.get("close", "")}
+        return row | asked | {"options": dict(sample.options), "target": sample.target}
+    return row | {"rejected": _response(sample.rejected)} if sample.rejected else row
 
 
-def estimated_tokens(sample: RenderedSample) -> int:
-    """Estimated tokens of prompt and completion, on the high side."""
-    return round((len(sample.prompt) + len(sample.completion)) / _CHARACTERS_PER_TOKEN)
+def _response(sample: RenderedSample) -> dict[str, Any]:
+    return {"completion": sample.completion, "parts": [list(part) for part in sample.parts]}
 
 
 def template_of(base: BaseModel) -> ApplyChatTemplate:
@@ -135,14 +152,38 @@ def _own_profile(base: BaseModel, profiles: Profiles) -> Profile:
     return profiles.get(base.entry.profile) if base.entry else profiles.match(base.id, base.location).profile
 
 
-def _end_of_turn(profile: Profile, base: BaseModel) -> str:
-    """The first of the profile's stop tokens in the base's own template, if that template is used."""
+def end_of_turn_of(profile: Profile, base: BaseModel) -> str:
+    """The token that ends the assistant's turn, spelled out.
+
+    The profile's first stop token; where the base's own template is used, the first of them that it has.
+    """
     if profile.chat.source == "profile":
         return end_of_turn(profile)
     template = base.chat_template
     named = base.special_tokens.get("eos_token", "") if "eos_token" in template else ""
     used = (token for token in profile.answer.stop_tokens if token in template or token == named)
     return next(used, end_of_turn(profile))
+
+
+def _checkable(
+    samples: Sequence[TrainingSample | PreferencePair],
+) -> tuple[list[TrainingSample | PreferencePair], StepReport]:
+    """The samples whose answers can be checked: GRPO's reward is the verdict on them."""
+    kept = [each for each in samples if each.options and each.target]
+    dropped = [shown(each.question) for each in samples if not (each.options and each.target)]
+    title = f"{len(dropped):,} questions have no options or no target to check answers against"
+    return kept, StepReport("reward", title, len(samples), len(kept), tuple(dropped[:SHOWN_EXAMPLES]))
+
+
+def _unseen(
+    samples: Sequence[TrainingSample | PreferencePair], evaluation: Sequence[TrainingSample | PreferencePair]
+) -> tuple[list[TrainingSample | PreferencePair], StepReport]:
+    """Evaluation samples without those whose question is trained on: their loss would show what was memorized."""
+    learned = {question_hash(each.question, each.options) for each in samples}
+    kept = [each for each in evaluation if question_hash(each.question, each.options) not in learned]
+    seen = [shown(each.question) for each in evaluation if question_hash(each.question, each.options) in learned]
+    title = f"{len(seen):,} questions of the evaluation data are trained on"
+    return kept, StepReport("evaluation data", title, len(evaluation), len(kept), tuple(seen[:SHOWN_EXAMPLES]))
 
 
 def _held_out(recipe: TrainingRecipe, samples: int) -> int:

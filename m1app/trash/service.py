@@ -21,6 +21,7 @@ from m1app.runs.naming import require_own
 from m1app.wording import counted
 from storage.database import Database, Session
 from storage.errors import RecordNotFound
+from storage.strategies.repository import StrategyRepository
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
@@ -41,7 +42,7 @@ class TrashedItem:
 
 
 class TrashService:
-    """Deletes traces and sweeps, and restores and removes what was deleted. May raise StorageError."""
+    """Deletes traces, sweeps and strategy runs, and restores and removes what was deleted. May raise StorageError."""
 
     def __init__(
         self,
@@ -98,6 +99,21 @@ class TrashService:
                 raise AppError("This sweep belongs to a benchmark run. Delete the run instead.")
             extent = TrashRepository(session).extent(TrashKind.SWEEP, sweep_id)
             return discard(session, TrashKind.SWEEP, sweep_id), extent
+
+        return await self._database.write(store)
+
+    @needs(Permission.ASK)
+    async def discard_strategy_run(self, run_id: str) -> tuple[Deletion, Extent]:
+        """Delete a strategy run that has ended, except its annotated traces; raises like `discard_trace`."""
+
+        def store(session: Session) -> tuple[Deletion, Extent]:
+            strategies = StrategyRepository(session)
+            run = strategies.get(run_id)
+            _check(run.asked_by, run.state)
+            if strategies.is_of_benchmark(run_id):
+                raise AppError("This strategy run belongs to a benchmark run. Delete that run instead.")
+            extent = TrashRepository(session).extent(TrashKind.STRATEGY_RUN, run_id)
+            return discard(session, TrashKind.STRATEGY_RUN, run_id), extent
 
         return await self._database.write(store)
 

@@ -8,7 +8,13 @@ def extent_text(extent: Extent, days: float) -> str:
     """What goes to the trash, for how long, and what stays, as sentences."""
     goes = [
         counted(number, word)
-        for number, word in ((extent.results, "result"), (extent.sweeps, "sweep"), (extent.traces, "trace"))
+        for number, word in (
+            (extent.results, "result"),
+            (extent.sweeps, "sweep"),
+            (extent.strategy_runs, "strategy run"),
+            (extent.traces, "trace"),
+            (extent.passages, "passage"),
+        )
         if number
     ]
     text = f"{_listed(goes)} will move to the trash" if goes else "It will move to the trash"

@@ -1,15 +1,19 @@
-"""Skips two tasks of Gradio that a mounted app does not need (`python -m benchmarks.startup` times the start).
+"""Skips three tasks of Gradio that a mounted app does not need (`python -m benchmarks.startup` times the start).
 
 - Each import of Gradio compares the type stubs of every component with its source and rewrites those that differ.
 - A `Blocks` creates a server application on entry, on exit and when its queue is set up. Only `launch` uses them;
   `mount_gradio_app` creates its own.
+- Every page's application has some eighty routes, whose parameters FastAPI examines one by one. This app closes most.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter
 
 _MODULE = "gradio.component_meta"
 _FUNCTION = "create_or_modify_pyi"
@@ -52,3 +56,19 @@ def no_spare_servers() -> Iterator[None]:
         yield
     finally:
         App.create_app = original  # type: ignore[method-assign]
+
+
+@contextmanager
+def only_routes(is_open: Callable[[str, str], bool]) -> Iterator[None]:
+    """Applications created in this context get only the routes for which `is_open` takes a method and the path."""
+    original = APIRouter.add_api_route
+
+    def add_if_open(router: APIRouter, path: str, *arguments: Any, **options: Any) -> None:
+        if any(is_open(method, router.prefix + path) for method in options.get("methods") or ("GET",)):
+            original(router, path, *arguments, **options)
+
+    APIRouter.add_api_route = add_if_open  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        APIRouter.add_api_route = original  # type: ignore[method-assign]

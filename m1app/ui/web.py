@@ -22,30 +22,42 @@ from m1app.ui.admin.page import AdminPage
 from m1app.ui.annotate.downloads import add_annotation_downloads
 from m1app.ui.annotate.page import AnnotatePage
 from m1app.ui.benchmarks.downloads import add_benchmark_downloads
+from m1app.ui.benchmarks.fit_downloads import add_fit_downloads
 from m1app.ui.benchmarks.page import BenchmarksPage
 from m1app.ui.compare.downloads import add_sweep_downloads
 from m1app.ui.compare.page import ComparePage
-from m1app.ui.gradio_startup import no_spare_servers
+from m1app.ui.facts.downloads import add_fact_downloads
+from m1app.ui.facts.page import FactsPage
+from m1app.ui.gradio_startup import no_spare_servers, only_routes
 from m1app.ui.login.gate import ADMIN, CONFIRMED, LOGIN, OPEN_PATHS, Gate
+from m1app.ui.login.missing import add_missing_page
 from m1app.ui.login.pages import ACCOUNT, add_login
 from m1app.ui.probe.downloads import add_trace_downloads
 from m1app.ui.probe.page import ProbePage
 from m1app.ui.shell.access_log import AccessLog
 from m1app.ui.shell.connections import Connections
 from m1app.ui.shell.fair_queue import FairQueue
+from m1app.ui.shell.gradio_files import GradioFiles
 from m1app.ui.shell.gradio_upkeep import bound_upkeep, show_no_progress
 from m1app.ui.shell.health import Health, add_health
 from m1app.ui.shell.metrics import Metrics, add_metrics
 from m1app.ui.shell.page_blocks import PageBlocks
 from m1app.ui.shell.page_code import add_page_code, page_code_address
 from m1app.ui.shell.refusals import add_refusals
-from m1app.ui.shell.requests import Admission, Limits, OnlyOpenRoutes
+from m1app.ui.shell.requests import Admission, Limits, OnlyOpenRoutes, is_gradio_route
 from m1app.ui.shell.security import Secured, allowed_hosts
 from m1app.ui.shell.theme import ADMIN_STYLE_SHEET, PRINT_STYLE_SHEET, STYLE_SHEETS, make_theme
 from m1app.ui.shell.visitor import NamedByProxy
+from m1app.ui.strategies.downloads import add_strategy_downloads
+from m1app.ui.strategies.page import StrategiesPage
+from m1app.ui.strategies.passage_page import add_passage_page
+from m1app.ui.studies.downloads import add_study_downloads
+from m1app.ui.studies.page import StudiesPage
+from m1app.ui.thinking.downloads import add_resampling_downloads
+from m1app.ui.thinking.page import ThinkingPage
 from storage.errors import DatabaseCorrupt
 
-_PATHS = ("", "/compare", "/annotate", "/benchmarks", ADMIN)
+_PATHS = ("", "/compare", "/strategies", "/annotate", "/facts", "/thinking", "/benchmarks", "/studies", ADMIN)
 """Paths of the pages, each a separate Gradio application."""
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
@@ -76,6 +88,20 @@ def build_blocks(
         blocks.queue(default_concurrency_limit=_MAX_PAGES_STREAMING, max_size=_MAX_QUEUE)
     bound_upkeep(blocks)
     return blocks
+
+
+_DOWNLOADS = (
+    add_trace_downloads,
+    add_sweep_downloads,
+    add_strategy_downloads,
+    add_passage_page,
+    add_annotation_downloads,
+    add_fact_downloads,
+    add_resampling_downloads,
+    add_benchmark_downloads,
+    add_fit_downloads,
+    add_study_downloads,
+)
 
 
 def build_app(services: Services, connections: Connections | None = None) -> ASGIApp:
@@ -109,15 +135,14 @@ def build_app(services: Services, connections: Connections | None = None) -> ASG
     app.add_middleware(Gate, access=access, pages=pages | {ACCOUNT}, open_paths=OPEN_PATHS)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(services.settings))
     add_refusals(app)
+    add_missing_page(app)
     health = Health(services)
     metrics = Metrics(services, health, LOGIN, connections)
     add_health(app, health)
     add_metrics(app, metrics, services.settings.metrics_token.get_secret_value())
     _add_redirects(app)
-    add_trace_downloads(app, services)
-    add_sweep_downloads(app, services)
-    add_annotation_downloads(app, services)
-    add_benchmark_downloads(app, services)
+    for add_downloads in _DOWNLOADS:
+        add_downloads(app, services)
     add_page_code(app)
     add_login(app, access, services.settings)
     if services.settings.oidc_issuer:
@@ -131,8 +156,13 @@ def build_app(services: Services, connections: Connections | None = None) -> ASG
     _mount(app, admin, ADMIN, requests, (ADMIN_STYLE_SHEET,))
     # The first matching path wins: "/" matches everything, so it comes last.
     _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare", requests, is_printed=True)
+    strategies = build_blocks(StrategiesPage, services, "Strategies – m1app")
+    _mount(app, strategies, "/strategies", requests, is_printed=True)
     _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate", requests)
+    _mount(app, build_blocks(FactsPage, services, "Facts – m1app"), "/facts", requests, is_printed=True)
+    _mount(app, build_blocks(ThinkingPage, services, "Thinking – m1app"), "/thinking", requests, is_printed=True)
     _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks", requests)
+    _mount(app, build_blocks(StudiesPage, services, "Studies – m1app"), "/studies", requests, is_printed=True)
     _mount(app, build_blocks(ProbePage, services, "m1app"), "/", requests, is_printed=True)
     # Outermost, so that responses to unexpected errors have the headers too, and are logged.
     admitted = Admission(app, [*pages, LOGIN, CONFIRMED, ACCOUNT], Limits(uploads=UPLOADS))
@@ -144,6 +174,7 @@ def _mark_interrupted(services: Services) -> None:
     with suppress(DatabaseCorrupt):
         services.probe.mark_interrupted(is_at_start=True)
         services.sweeps.mark_interrupted()
+        services.strategies.mark_interrupted()
         services.benchmarks.mark_interrupted()
 
 
@@ -156,27 +187,28 @@ def _mount(
     *,
     is_printed: bool = False,
 ) -> None:
-    gr.mount_gradio_app(
-        app,
-        blocks,
-        path=path,
-        theme=make_theme(),
-        css_paths=[*STYLE_SHEETS, *more_style_sheets],
-        head=f"<style>{PRINT_STYLE_SHEET.read_text(encoding='utf-8')}</style>" if is_printed else None,
-        js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
-        enable_monitoring=False,
-    )
+    with only_routes(is_gradio_route):
+        gr.mount_gradio_app(
+            app,
+            blocks,
+            path=path,
+            theme=make_theme(),
+            css_paths=[*STYLE_SHEETS, *more_style_sheets],
+            head=f"<style>{PRINT_STYLE_SHEET.read_text(encoding='utf-8')}</style>" if is_printed else None,
+            js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            ssr_mode=False,
+            mcp_server=False,
+            pwa=False,
+            enable_monitoring=False,
+        )
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
     queue = blocks._queue
     assert isinstance(queue, FairQueue)
-    mounted.app = OnlyOpenRoutes(mounted.app, requests, queue.is_own_tab)
+    mounted.app = OnlyOpenRoutes(GradioFiles(mounted.app), requests, queue.is_own_tab)
 
 
 def _add_redirects(app: FastAPI) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import ClientResponse
@@ -212,9 +213,13 @@ class OpenAIEngine:
                     error = error if isinstance(error, dict) else {"message": error}
                     raise engine_wire.error_for(200, "", error, model=info.model)
                 self._check_model(event, info)
-                chunk = engine_wire.read_chunk(event, with_logprobs=request.top_logprobs > 0)
-                chunk = await ids.complete(chunk, engine_wire.tokens_generated(event))
-                allowance.take_chunk(chunk)
+                try:
+                    chunk = engine_wire.read_chunk(event, with_logprobs=request.top_logprobs > 0)
+                    chunk = await ids.complete(chunk, engine_wire.tokens_generated(event))
+                    allowance.take_chunk(chunk)
+                except EngineError as exc:
+                    exc.refused_tokens = engine_wire.tokens_in(event)
+                    raise
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk
         if not is_finished:
@@ -227,6 +232,14 @@ class OpenAIEngine:
     async def properties(self) -> dict[str, Any]:
         """llama.cpp's `/props`; raises EngineError."""
         return await self._get("/props")
+
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        """Have vLLM serve a LoRA under a name, from a folder on the machine where it runs; raises EngineError."""
+        await self._retrying(lambda: self._tell("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)}))
+
+    async def unload_adapter(self, name: str) -> None:
+        """Have vLLM forget such a LoRA; raises EngineError, also if there is none of that name."""
+        await self._retrying(lambda: self._tell("/v1/unload_lora_adapter", {"lora_name": name}))
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -253,7 +266,8 @@ class OpenAIEngine:
         return description.read_listing(await self._get("/v1/models"), self._endpoint().base_url, self._limits)
 
     async def _describe(self) -> EngineInfo:
-        entry = description.choose_model(await self._listing(), self._model)
+        listing = await self._listing()
+        entry = description.with_base(description.choose_model(listing, self._model), listing)
         version, slots = await self._version(description.read_kind(entry))
         return description.read_info(entry, version, slots, self._limits)
 
@@ -292,6 +306,14 @@ class OpenAIEngine:
                 sent = await self._send(method, path, body, self._limits.reply_seconds)
                 with closing(sent.response) as response:
                     return json_object(await read_reply(response, self._limits.reply_bytes_after(sent.size_bytes)))
+
+    async def _tell(self, path: str, body: dict[str, Any]) -> None:
+        """Send a request whose reply says nothing more than its status."""
+        with mapped_errors():
+            async with asyncio.timeout(self._limits.reply_seconds):
+                sent = await self._send("POST", path, body, self._limits.reply_seconds)
+                with closing(sent.response) as response:
+                    await read_beginning(response, self._limits.error_bytes)
 
     @asynccontextmanager
     async def _open_stream(

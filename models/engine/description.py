@@ -63,6 +63,14 @@ def _names(listing: Sequence[Json]) -> str:
     return ", ".join(names or ["none"]) + (f" and {more:,} more" if more else "")
 
 
+def with_base(entry: Json, listing: Sequence[Json]) -> Json:
+    """An entry with the context length of its base: vLLM reports none for a LoRA that it serves over a model."""
+    if entry.get("max_model_len") or not isinstance(entry.get("parent"), str):
+        return entry
+    base = next((each for each in listing if each["id"] == entry["parent"]), {})
+    return {**entry, "max_model_len": base.get("max_model_len")}
+
+
 def read_kind(entry: Json) -> EngineKind:
     """The server software, from a model's entry."""
     owner = entry.get("owned_by")

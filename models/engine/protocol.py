@@ -69,7 +69,7 @@ class CompletionRequest:
     is_whole: bool = False
     """Wait for everything and get it as one chunk, from servers that notice when a client that waits is gone."""
     stop_texts: tuple[str, ...] = ()
-    """Text that ends a whole response, and is part of it; a stream is ended by closing it."""
+    """Text that ends the response, and is part of it; servers that cannot end it there go on until it is closed."""
 
 
 @dataclass(frozen=True, slots=True)

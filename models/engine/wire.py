@@ -39,6 +39,8 @@ _NEUTRAL_SAMPLERS: Mapping[EngineKind, Json] = {
 
 _CANCELLED_BY_CLOSING = frozenset({EngineKind.VLLM, EngineKind.SGLANG})
 """Servers that stop generating a response which is not streamed when its connection is closed."""
+_KEPT_STOP_TEXT = {EngineKind.VLLM: "include_stop_str_in_output", EngineKind.SGLANG: "no_stop_trim"}
+"""Servers that can end a response at a text and leave it in the response, and the field that asks for it."""
 _MOST_LOGPROB = 0.01
 """Above 0 by rounding."""
 _MOST_MASS = 1.1
@@ -74,9 +76,9 @@ def request_body(request: CompletionRequest, kind: EngineKind, model: str) -> di
         body["logprobs"] = request.top_logprobs
     if request.stop_token_ids:
         body["stop_token_ids"] = list(request.stop_token_ids)
-    if request.stop_texts and is_whole(request, kind):
-        body["stop"] = list(request.stop_texts)
-        body |= {"no_stop_trim": True} if kind is EngineKind.SGLANG else {"include_stop_str_in_output": True}
+    if request.stop_texts and kind in _KEPT_STOP_TEXT:
+        # Streams, too: an engine that is not told generates on until it notices that the stream is closed.
+        body |= {"stop": list(request.stop_texts), _KEPT_STOP_TEXT[kind]: True}
     return body
 
 
@@ -113,6 +115,18 @@ def tokens_generated(event: Json) -> int | None:
     if count is None and isinstance(usage, dict):
         count = usage.get("completion_tokens")
     return None if count is None else whole_number(count, "a count of generated tokens")
+
+
+def tokens_in(event: Json) -> int:
+    """How many tokens an event has that could not be read, as far as it can be told."""
+    choices = event.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        return 0
+    ids, logprobs = choice.get("token_ids"), choice.get("logprobs")
+    if ids is None and isinstance(logprobs, dict):
+        ids = logprobs.get("content")
+    return len(ids) if isinstance(ids, list) else 0
 
 
 def whole_number(value: object, what: str) -> int:

@@ -16,7 +16,7 @@ from models.profiles.chat_template import BadTemplate, pieces_of
 MOST_CHARACTERS = 65_536
 """Of one rendered conversation."""
 _MEMORY_BYTES = 256 << 20
-_PROCESSOR_SECONDS = 5
+_PROCESSOR_SECONDS = 2
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from models.servers.vllm_failure import explain_failure
 _HOST = "127.0.0.1"
 _START_TIMEOUT_SECONDS = 3600.0
 """Large weights may have to be downloaded, read and compiled first."""
+_ABOUT_PREFILL = {"--enable-chunked-prefill", "--no-enable-chunked-prefill", "--max-num-batched-tokens"}
+"""Arguments that say how prompts are read; with fewer tokens in a batch than in a context, they are read in parts."""
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _LOG_PREFIX = re.compile(r"^(\([^)]*\) )?(INFO|WARNING)( [\d-]+ [\d:.]+ \[[^\]]*\]|:) +")
 _PROGRESS = re.compile(
@@ -76,6 +78,9 @@ class VllmLaunch:
         argv += ["--revision", self.revision] if self.revision else []
         argv += ["--dtype", cpu_dtype()] if is_cpu and "--dtype" not in self.arguments else []
         argv += ["--enforce-eager"] if is_cpu and "--enforce-eager" not in self.arguments else []
+        # The CPU build ends with "CPU Generator does not use offset" when a request with a seed is prefilled in parts.
+        if is_cpu and not _ABOUT_PREFILL & {each.partition("=")[0] for each in self.arguments}:
+            argv += ["--no-enable-chunked-prefill"]
         argv += self.arguments
         env = {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         # The app itself is offline to the hub, and its environment is inherited.

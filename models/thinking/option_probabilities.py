@@ -23,18 +23,21 @@ class OptionProbabilities:
     by_letter: Mapping[str, float] | None
     """0-1 each; the remainder to 1 belongs to tokens that are not an option's letter. None without logprobs."""
     tokens_generated: int
+    prompt_tokens_cached: int = 0
+    """Prompt tokens that the engine says it had in its cache."""
 
 
 async def option_probabilities(engine: Engine, prompt_ids: TokenIds, letters: Collection[str]) -> OptionProbabilities:
     """Ask for one token after `prompt_ids` and read the letters' probabilities; raises EngineError."""
     request = CompletionRequest(prompt_ids, max_tokens=1, top_logprobs=TOP_LOGPROBS, is_whole=True)
     candidates: tuple[TokenLogprob, ...] = ()
-    generated = 0
+    generated = cached = 0
     async with aclosing(engine.stream(request)) as chunks:
         async for chunk in chunks:
             generated += len(chunk.token_ids) + chunk.tokens_unreported
+            cached = max(cached, chunk.prompt_tokens_cached or 0)
             candidates = candidates or next(iter(chunk.top_logprobs), ())
-    return OptionProbabilities(letter_mass(candidates, letters) if candidates else None, generated)
+    return OptionProbabilities(letter_mass(candidates, letters) if candidates else None, generated, cached)
 
 
 def letter_mass(candidates: Sequence[TokenLogprob], letters: Collection[str]) -> dict[str, float]:

@@ -46,6 +46,8 @@ class ThinkParser:
         self.has_ended = False
         self.delimiter_ids: TokenIds = ()
         """Tokens of the delimiter, once it has been found."""
+        self.stop_text = ""
+        """The stop text that it is; empty for a token."""
 
     def feed(self, text: str, token_ids: Sequence[int], *, is_stop: bool = False) -> Delta:
         """Take one chunk and return what is now certain, which may be nothing.
@@ -99,11 +101,12 @@ class ThinkParser:
 
     def _drop_from_stop_text(self) -> None:
         held = "".join(delta.text for delta in self._held)
-        positions = [p for p in (held.find(stop) for stop in self._stop_texts) if p >= 0]
-        if not positions:
+        found = [(place, stop) for stop in self._stop_texts if (place := held.find(stop)) >= 0]
+        if not found:
             return
         self.has_ended = True
-        excess = len(held) - min(positions)
+        place, self.stop_text = min(found)
+        excess = len(held) - place
         while excess > 0:
             dropped = self._held.pop()
             self.delimiter_ids = dropped.token_ids + self.delimiter_ids

@@ -65,6 +65,8 @@ class SegmentClosed:
     """Tokens with which the model ended it; generated, but not part of the segment."""
     is_early_exit: bool = False
     """True if a person ended the thinking here."""
+    stop_text: str = ""
+    """The text with which the model ended it; empty for a token, and if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class PassFinished:
 PassEvent = SegmentOpened | SegmentGrew | SegmentClosed | TokensGenerated | PassFinished
 
 
-async def run_pass(
+def run_pass(
     engine: Engine,
     prompt_ids: TokenIds,
     markers: Markers,
@@ -111,13 +113,10 @@ async def run_pass(
         force_rounds=settings.force_rounds,
         answer_cap_tokens=settings.answer_cap_tokens,
     )
-    exits = early_exit or EarlyExit()
-    async with aclosing(_drive(engine, steps, markers, settings, exits, is_beginning=True)) as events:
-        async for event in events:
-            yield event
+    return _drive(engine, steps, markers, settings, early_exit or EarlyExit(), is_beginning=True)
 
 
-async def run_thinking(
+def run_thinking(
     engine: Engine,
     context: TokenIds,
     markers: Markers,
@@ -146,10 +145,7 @@ async def run_thinking(
         used_waits=used_waits,
         text_before=text_before,
     )
-    exits = early_exit or EarlyExit()
-    async with aclosing(_drive(engine, steps, markers, settings, exits, is_beginning=used_tokens == 0)) as events:
-        async for event in events:
-            yield event
+    return _drive(engine, steps, markers, settings, early_exit or EarlyExit(), is_beginning=used_tokens == 0)
 
 
 async def run_answer(
@@ -195,7 +191,7 @@ async def _drive(
                 yield event
         is_fresh = False
         reply = segment.generated()
-        yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids, segment.is_early_exit)
+        yield SegmentClosed(segment.is_natural_stop, segment.delimiter_ids, segment.is_early_exit, segment.stop_text)
 
 
 @dataclass(slots=True)
@@ -207,6 +203,7 @@ class _Segment:
     is_natural_stop: bool = False
     delimiter_ids: TokenIds = ()
     is_early_exit: bool = False
+    stop_text: str = ""
 
     def grow(self, delta: Delta) -> SegmentGrew | None:
         if not delta.text and not delta.token_ids:
@@ -255,4 +252,4 @@ async def _generate(
         yield grown
     segment.is_natural_stop = parser.has_ended
     segment.is_early_exit = early_exit.is_asked and not parser.has_ended and not is_over
-    segment.delimiter_ids = parser.delimiter_ids
+    segment.delimiter_ids, segment.stop_text = parser.delimiter_ids, parser.stop_text

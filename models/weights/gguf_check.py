@@ -15,14 +15,13 @@ from typing import BinaryIO
 
 MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-_DEFAULT_ALIGNMENT = 32
+DEFAULT_ALIGNMENT = 32
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _MOST_HEADER_BYTES = 128 << 20
 """Vocabularies of 300,000 tokens take 20 MB."""
 _MOST_DIMENSIONS = 8
-# Tensor type -> (values per block, bytes per block).
-_BLOCKS = {
+BLOCKS = {
     0: (1, 4),  # F32
     1: (1, 2),  # F16
     2: (32, 18),  # Q4_0
@@ -37,6 +36,7 @@ _BLOCKS = {
     14: (256, 210),  # Q6_K
     30: (1, 2),  # BF16
 }
+"""Tensor type to values per block and bytes per block."""
 
 Value = int | float | bool | str | None
 
@@ -101,12 +101,12 @@ def read_beginning(content: bytes, size_bytes: int) -> GgufHeader | None:
     if file.read(4) != MAGIC:
         return None
     try:
-        version, _, pairs = _unpack(file, "IQQ")
+        version, _, pairs = unpack(file, "IQQ")
         if version not in _VERSIONS:
             return None
         for _ in range(pairs):
-            key = _text(file)
-            metadata[key] = _value(file, _number(file, "I"))
+            key = read_text(file)
+            metadata[key] = read_value(file, _number(file, "I"))
     except (EOFError, struct.error, KeyError, ValueError, OverflowError, MemoryError, RecursionError):
         pass  # Most beginnings end inside the vocabulary.
     return GgufHeader(metadata, size_bytes) if "general.architecture" in metadata else None
@@ -121,13 +121,13 @@ def read_tokens(path: Path) -> tuple[str, ...]:
     check_model_file(path)
     with _opened(path) as file:
         file.seek(len(MAGIC))
-        _, _, pairs = _unpack(file, "IQQ")
+        _, _, pairs = unpack(file, "IQQ")
         for _ in range(pairs):
-            key, kind = _text(file), _number(file, "I")
+            key, kind = read_text(file), _number(file, "I")
             if key == "tokenizer.ggml.tokens" and kind == _ARRAY:
-                item, length = _unpack(file, "IQ")
-                return tuple(_text(file) for _ in range(length)) if item == _STRING else ()
-            _value(file, kind)
+                item, length = unpack(file, "IQ")
+                return tuple(read_text(file) for _ in range(length)) if item == _STRING else ()
+            read_value(file, kind)
     return ()
 
 
@@ -150,17 +150,17 @@ def _truncated(path: Path, expected: int | None = None) -> str:
 
 
 def _read_header(file: BinaryIO) -> GgufHeader:
-    version, tensors, pairs = _unpack(file, "IQQ")
+    version, tensors, pairs = unpack(file, "IQQ")
     if version not in _VERSIONS:
         raise ValueError(f"version {version} is not one of 2 and 3")
     metadata: dict[str, Value] = {}
     for _ in range(pairs):
-        key = _text(file)
-        metadata[key] = _value(file, _number(file, "I"))
+        key = read_text(file)
+        metadata[key] = read_value(file, _number(file, "I"))
     if tensors == 0:
         return GgufHeader(metadata, file.tell())
     end_of_data = max(_tensor_end(file) for _ in range(tensors))
-    alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
+    alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment < 1:
         raise ValueError(f"alignment {alignment!r} is not a positive number")
     start_of_data = -(-file.tell() // alignment) * alignment
@@ -173,24 +173,25 @@ def _tensor_end(file: BinaryIO) -> int:
     dimensions = _number(file, "I")
     if dimensions > _MOST_DIMENSIONS:
         raise ValueError(f"a tensor has {dimensions:,} dimensions")
-    shape = _unpack(file, f"{dimensions}Q")
-    kind, offset = _unpack(file, "IQ")
-    values, size = _BLOCKS.get(kind, (max(prod(shape), 1), 1))
+    shape = unpack(file, f"{dimensions}Q")
+    kind, offset = unpack(file, "IQ")
+    values, size = BLOCKS.get(kind, (max(prod(shape), 1), 1))
     return int(offset) + prod(shape) // values * size
 
 
-def _value(file: BinaryIO, kind: int) -> Value:
+def read_value(file: BinaryIO, kind: int) -> Value:
+    """Read a value of a kind as the format numbers them; arrays are read over, as None."""
     if kind == _STRING:
-        return _text(file)
+        return read_text(file)
     if kind == _ARRAY:
         _skip_array(file)
         return None
-    value: Value = _unpack(file, _SCALARS[kind])[0]
+    value: Value = unpack(file, _SCALARS[kind])[0]
     return value
 
 
 def _skip_array(file: BinaryIO) -> None:
-    kind, length = _unpack(file, "IQ")
+    kind, length = unpack(file, "IQ")
     if kind in _SCALARS:
         file.seek(length * struct.calcsize(f"<{_SCALARS[kind]}"), 1)
         return
@@ -199,7 +200,8 @@ def _skip_array(file: BinaryIO) -> None:
         skip(file)
 
 
-def _text(file: BinaryIO) -> str:
+def read_text(file: BinaryIO) -> str:
+    """Read a string."""
     return _read(file, _number(file, "Q")).decode("utf-8", "replace")
 
 
@@ -208,10 +210,11 @@ def _skip_text(file: BinaryIO) -> None:
 
 
 def _number(file: BinaryIO, code: str) -> int:
-    return int(_unpack(file, code)[0])
+    return int(unpack(file, code)[0])
 
 
-def _unpack(file: BinaryIO, code: str) -> tuple[int, ...]:
+def unpack(file: BinaryIO, code: str) -> tuple[int, ...]:
+    """Read numbers, as `struct` codes them; raises EOFError at the end of the file."""
     layout = struct.Struct(f"<{code}")
     return layout.unpack(_read(file, layout.size))
 

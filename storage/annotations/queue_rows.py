@@ -90,6 +90,7 @@ def as_summary(row: Row[Any], assessed_by: int) -> CaseSummary:
         is_flip=bool(row.is_flip),
         is_submitted=row.is_submitted,
         assessed_by=assessed_by,
+        strategy=row.strategy or "",
     )
 
 

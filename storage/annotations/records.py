@@ -207,6 +207,8 @@ class Case:
     """Includes injected waits; for a checkpoint, only the text before its cut."""
     waits: tuple[tuple[int, int], ...]
     """Start and end of each injected "Wait", in code points."""
+    edits: tuple[tuple[int, int], ...] = ()
+    """Start and end of each text that a person wrote into the thinking, in code points."""
     answer_text: str
     letter: str | None
     is_correct: bool | None
@@ -242,6 +244,8 @@ class CaseSummary:
     """The requesting annotator's assessment; None if they have none."""
     assessed_by: int
     """Number of submitted assessments."""
+    strategy: str
+    """The strategy that asked for it, as written; the first of several that share it; empty for other cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

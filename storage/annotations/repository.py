@@ -40,7 +40,8 @@ _PLAIN_COLUMNS = (
 COUNTS = AnnotationRow.state.not_in((AnnotationState.DRAFT, AnnotationState.WITHDRAWN)) & or_(
     AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True)
 )
-_IS_CORRECTION = (
+IS_TAKEN_BACK = (AnnotationRow.state == AnnotationState.WITHDRAWN) | AnnotationRow.is_upheld.is_(False)
+IS_CORRECTION = (
     AnnotationRow.state.in_((AnnotationState.SUBMITTED, AnnotationState.ADJUDICATED))
     & (AnnotationRow.corrected_fact != "")
     & or_(AnnotationRow.is_upheld.is_(None), AnnotationRow.is_upheld.is_(True))
@@ -169,6 +170,18 @@ class AnnotationRepository:
         found = map(as_annotation, self._session.scalars(query))
         return tuple(sorted(found, key=_place))
 
+    def counted_of(self, trace_ids: Sequence[str], annotators: Sequence[str]) -> tuple[Annotation, ...]:
+        """What these annotators have submitted on traces, without what was withdrawn or not upheld.
+
+        Args:
+            trace_ids: the traces; of passes, with what was marked on any of their answers.
+            annotators: their names.
+        """
+        query = select(AnnotationRow).where(
+            AnnotationRow.trace_id.in_(trace_ids), AnnotationRow.annotator.in_(annotators), COUNTS
+        )
+        return tuple(sorted(map(as_annotation, self._session.scalars(query)), key=_place))
+
     def count(self, case_id: str) -> int:
         """Number of annotations in a case by all annotators, including withdrawn ones."""
         return self._session.scalar(select(func.count()).where(AnnotationRow.case_id == case_id)) or 0
@@ -207,7 +220,7 @@ class AnnotationRepository:
         `seen_by` is as in `submitted_after`.
         """
         row = AnnotationRow
-        query = select(row.case_id).where(_IS_CORRECTION, row.case_id > case_id, is_seen_by(seen_by))
+        query = select(row.case_id).where(IS_CORRECTION, row.case_id > case_id, is_seen_by(seen_by))
         return tuple(self._session.scalars(query.distinct().order_by(row.case_id).limit(limit)))
 
     def corrections(self, case_id: str, seen_by: str | None = None) -> tuple[Annotation, ...]:
@@ -216,9 +229,16 @@ class AnnotationRepository:
         `seen_by` is as in `submitted_after`.
         """
         row = AnnotationRow
-        query = select(row).where(_IS_CORRECTION, row.case_id == case_id, is_seen_by(seen_by))
+        query = select(row).where(IS_CORRECTION, row.case_id == case_id, is_seen_by(seen_by))
         query = query.order_by(row.created_at, row.id)
         return tuple(map(as_annotation, self._session.scalars(query)))
+
+    def disputes(self) -> tuple[Annotation, ...]:
+        """Annotations with a corrected fact that somebody disputed, decided or not, by case, time and id."""
+        row = AnnotationRow
+        states = (AnnotationState.DISPUTED, AnnotationState.ADJUDICATED)
+        query = select(row).where(row.state.in_(states), row.corrected_fact != "")
+        return tuple(map(as_annotation, self._session.scalars(query.order_by(row.case_id, row.created_at, row.id))))
 
     def exists(self, annotation_ids: Iterable[str]) -> set[str]:
         """Return those of the given ids that already exist."""

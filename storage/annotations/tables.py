@@ -16,6 +16,7 @@ class AssessmentRow(Base):
     """One annotator's work on one case."""
 
     __tablename__ = "assessment"
+    __table_args__ = (Index(None, "annotator", "is_submitted", "case_id"),)
 
     case_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """Id of the checkpoint, or of the trace if there is no checkpoint."""

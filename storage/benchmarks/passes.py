@@ -10,7 +10,7 @@ from storage.benchmarks.records import BenchmarkRun, ItemState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow
 from storage.questions.tables import QuestionRow
-from storage.traces.tables import CheckpointRow
+from storage.traces.tables import CheckpointRow, TraceRow
 
 _ITEMS_AT_ONCE = 500
 """A database takes some thousand parameters in one query."""
@@ -78,6 +78,30 @@ def pass_answers(
         for answer in _answers_of(session, chosen[start : start + _ITEMS_AT_ONCE], force_rounds, is_m1)
     ]
     return PassAnswers(tuple(answers), len(item_ids))
+
+
+def mean_prompt_tokens(session: Session, run_id: str, item_ids: Sequence[str], *, most: int) -> float | None:
+    """Mean tokens of the prompts of some of a run's questions; None without any.
+
+    Args:
+        session: the database.
+        run_id: the run.
+        item_ids: the questions, each for its model.
+        most: prompts to read at most, at even distances.
+
+    Raises:
+        RecordNotFound: there is no such run.
+    """
+    run = BenchmarkRepository(session).get(run_id)
+    row = BenchmarkResultRow
+    query = (
+        select(row.item_id, TraceRow.prompt_token_ids)
+        .join(CheckpointRow, CheckpointRow.id == row.checkpoint_id)
+        .join(TraceRow, TraceRow.id == CheckpointRow.trace_id)
+        .where(row.item_id.in_(_thinned(item_ids, most)), row.pass_number == 0, row.budget_tokens == max(run.budgets))
+    )
+    prompts = {item_id: len(prompt_ids) for item_id, prompt_ids in session.execute(query)}
+    return sum(prompts.values()) / len(prompts) if prompts else None
 
 
 def _done_items(session: Session, run: BenchmarkRun, model: str, question_set: str) -> Sequence[str]:

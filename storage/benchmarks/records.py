@@ -1,5 +1,6 @@
 """Question sets, benchmark runs, their items and results, as plain values: standard library only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,8 @@ class RunState(StrEnum):
     """Ended by an error; can be resumed."""
     INTERRUPTED = "interrupted"
     """Its process disappeared; can be resumed."""
+    IMPORTED = "imported"
+    """Made elsewhere: its answers come from files. Never run or resumed."""
 
 
 class ItemState(StrEnum):
@@ -61,8 +64,17 @@ class NewBenchmarkRun:
     """Maximum questions per set; None takes all."""
     in_flight: int
     """Questions asked concurrently; 0 uses the engine's capacity."""
+    strategies: tuple[str, ...] = ()
+    """Strategies that every question is answered by too, as they are written: "vote:k=8"."""
+    strategy_budget_tokens: int | None = None
+    """Most tokens that each strategy may generate for a question; None without strategies."""
     strict_version: int = 1
     """Version of the scoring rule `strict` when it was planned: that of its oldest results."""
+    judge: str = ""
+    """The served model that judges answers to open questions; empty for the model that answers."""
+    speculation: str | None = None
+    """How its engine guesses tokens, "ngram", or "" if it does not; None if nobody knows, as of earlier runs and remote
+    engines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +134,8 @@ class BenchmarkResult:
     force_rounds: int
     letter: str | None
     """By the strict rule; None when unanswered. Several, where several are right, as "A, C"."""
-    is_correct: bool
-    """By the strict rule; unanswered counts as wrong."""
+    is_correct: bool | None
+    """By the strict rule; unanswered counts as wrong. None for an open question, which it cannot score."""
     m1_letter: str | None
     """By the published scorer."""
     m1_is_correct: bool | None
@@ -134,6 +146,102 @@ class BenchmarkResult:
     """Cost: tokens that running this cell alone would generate."""
     checkpoint_id: str | None
     """None for an item that failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFile:
+    """A file that answers of a run come from."""
+
+    file_name: str
+    """Without its folder."""
+    sha256: str
+    """Hex digest."""
+    beside_sha256: str
+    """Of the file beside it that says its settings; empty without one. Other settings make it another log."""
+    tool: str
+    """What wrote it, such as "lm-evaluation-harness"."""
+    tool_version: str
+    """Empty if nothing says it."""
+    stated: Mapping[str, str]
+    """Settings as it states them, by name."""
+    questions: int
+    """Questions that its answers are to."""
+    matched: int
+    """How many of these were in a question set already."""
+    notes: tuple[str, ...]
+    """For people: what was left out, and how it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedAnswer:
+    """The answer to one item in one cell of an imported run, as its file has it."""
+
+    pass_number: int
+    budget_tokens: int
+    """0 if the file does not say it."""
+    force_rounds: int
+    thinking: str | None
+    """None if nothing tells it from the answer."""
+    answer: str
+    own_is_correct: bool | None
+    """The file's own verdict; None without one."""
+    own_letter: str | None
+    """What the file's own scorer read, a letter or other words."""
+    own_rule: str
+    """The metric or scorer of that verdict."""
+    generated_tokens: int | None
+    """As the file counts them; None if it does not."""
+    thinking_tokens: int | None
+    letter_rule: str | None
+    """What our letter rests on, by the strict rule, as for a checkpoint."""
+    letter_start: int | None
+    letter_end: int | None
+
+    @property
+    def cell(self) -> tuple[int, int, int]:
+        """(pass number, thinking budget, force rounds)."""
+        return self.pass_number, self.budget_tokens, self.force_rounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnVerdicts:
+    """The verdicts of a run's files beside ours."""
+
+    answers: int
+    """Answers with a verdict of their file."""
+    correct: int
+    """Right by their file."""
+    differ_strict: int
+    """Answers on which the strict rule says otherwise."""
+    differ_m1: int
+    """The same by the published scorer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkStrategyResult:
+    """What one strategy came to on one item, and what it cost."""
+
+    item_id: str
+    choice: str
+    """As it is written."""
+    letter: str | None
+    """None if it gave none."""
+    is_correct: bool | None
+    """None if the strategy could not be asked this question: `error` says why."""
+    generated: int
+    """Tokens that the strategy generates, cancelled ones too; those of `shared` included."""
+    injected: int
+    prompt_new: int
+    prompt_cached: int
+    wasted: int
+    shared: int
+    """Generated tokens that the run's own passes had generated already."""
+    seconds: float
+    """Wall-clock time of what was asked; 0 from the pool."""
+    is_from_pool: bool
+    """Whether the run's own passes were all that it needed."""
+    error: str = ""
+    """For people: why it was not asked, or what was not answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +303,8 @@ class QuestionVerdict:
     """What the letter rests on, by the strict rule; None if that was not recorded."""
     letter_words: str | None = None
     """The words of the answer that it rests on."""
+    is_imported: bool = False
+    """Whether the answer comes from a file: then there is no sweep to open."""
     before_letter: str | None = None
     """Verdict in the cell it is compared with, if any."""
     before_is_correct: bool | None = None

@@ -7,18 +7,24 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, exists, func, insert, select, update
+from sqlalchemy import CursorResult, Select, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.benchmarks.records import (
     BenchmarkItem,
     BenchmarkResult,
     BenchmarkRun,
+    BenchmarkStrategyResult,
     ItemState,
     NewBenchmarkRun,
     RunState,
 )
-from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.benchmarks.tables import (
+    BenchmarkItemRow,
+    BenchmarkResultRow,
+    BenchmarkRunRow,
+    BenchmarkStrategyResultRow,
+)
 from storage.errors import not_found
 from storage.questions.repository import utc_now
 from storage.search import entry_numbers
@@ -70,14 +76,36 @@ class BenchmarkRepository:
         )
         self._session.add(row)
         self._session.flush()
-        numbered = enumerate(items)
+        self._add_items(row, items)
+        return as_run(row)
+
+    def extend(self, run_id: str, limit: int, items: Iterable[PlannedItem]) -> BenchmarkRun:
+        """Add items after those of a run, which then waits to be gone on with; nothing changes without items.
+
+        Args:
+            run_id: a run that is not running.
+            limit: its most questions per set from now on.
+            items: questions that it has not asked.
+
+        Raises:
+            RecordNotFound: no record has that id.
+        """
+        row = self._row(run_id)
+        before = row.items
+        self._add_items(row, items)
+        if row.items > before:
+            row.limit, row.state, row.updated_at = limit, RunState.WAITING, self._now()
+            self._session.flush()
+        return as_run(row)
+
+    def _add_items(self, row: BenchmarkRunRow, items: Iterable[PlannedItem]) -> None:
+        numbered = enumerate(items, start=row.items)
         while some := list(islice(numbered, _AT_ONCE)):
             numbers = entry_numbers(self._session, {item.question_id for _, item in some})
             planned = [_item_values(row.id, position, item, numbers) for position, item in some]
             self._session.execute(insert(BenchmarkItemRow), planned)
             row.items += len(some)
         self._session.flush()
-        return as_run(row)
 
     def get(self, run_id: str) -> BenchmarkRun:
         """Return the run with this id.
@@ -117,6 +145,17 @@ class BenchmarkRepository:
         row.is_archived = row.is_archived if is_archived is None else is_archived
         self._session.flush()
         return as_run(row)
+
+    def note_speculation(self, run_id: str, speculation: str | None) -> None:
+        """Say how the run's engine guesses tokens as it begins or goes on; what it did before may make it unknown.
+
+        Raises:
+            RecordNotFound: no record has that id.
+        """
+        row = self._row(run_id)
+        is_new = row.items_done + row.items_failed == 0
+        row.speculation = speculation if is_new or row.speculation == speculation else None
+        self._session.flush()
 
     def claim(self, run_id: str, owner: str, is_alive: Callable[[str, datetime], bool]) -> bool:
         """Take ownership of a run and mark it running; False if another live process runs it.
@@ -164,7 +203,7 @@ class BenchmarkRepository:
     def reopen_failed(self, run_id: str) -> int:
         """Queue failed items again and drop their results; return their number.
 
-        Their sweeps' tokens are subtracted from the run's counts: a resumed sweep reports them again when it finishes.
+        Their tokens are subtracted from the run's counts: what is resumed reports them again when it finishes.
         """
         failed = select(BenchmarkItemRow.id).where(
             BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
@@ -174,7 +213,9 @@ class BenchmarkRepository:
             func.coalesce(func.sum(SweepRow.tokens_if_separate), 0),
         )
         generated, separate = self._session.execute(spent.where(SweepRow.id.in_(failed))).one()
-        self._changed(delete(BenchmarkResultRow).where(BenchmarkResultRow.item_id.in_(failed)))
+        asked, whole = self._session.execute(_spent_on_strategies(failed)).one()
+        for results in (BenchmarkResultRow, BenchmarkStrategyResultRow):
+            self._changed(delete(results).where(results.item_id.in_(failed)))
         reopened = update(BenchmarkItemRow).where(
             BenchmarkItemRow.run_id == run_id, BenchmarkItemRow.state == ItemState.FAILED
         )
@@ -184,8 +225,8 @@ class BenchmarkRepository:
             self._changed(
                 run.values(
                     items_failed=0,
-                    tokens_generated=BenchmarkRunRow.tokens_generated - generated,
-                    tokens_if_separate=BenchmarkRunRow.tokens_if_separate - separate,
+                    tokens_generated=BenchmarkRunRow.tokens_generated - generated - asked,
+                    tokens_if_separate=BenchmarkRunRow.tokens_if_separate - separate - whole,
                 )
             )
         return count
@@ -202,13 +243,14 @@ class BenchmarkRepository:
             )
             .order_by(BenchmarkItemRow.position)
         )
-        return tuple(_as_item(row, run) for row in self._session.scalars(query.limit(limit)))
+        return tuple(as_item(row, run) for row in self._session.scalars(query.limit(limit)))
 
     def finish(
         self,
         item_id: str,
         state: ItemState,
         results: Sequence[BenchmarkResult],
+        strategies: Sequence[BenchmarkStrategyResult] = (),
         *,
         tokens_generated: int,
         tokens_if_separate: int,
@@ -220,8 +262,9 @@ class BenchmarkRepository:
         Args:
             state: done or failed.
             results: one per cell and pass; for an unanswered cell, one without a letter.
-            tokens_generated: all tokens of its sweep.
-            tokens_if_separate: what separate runs of its cells would have generated.
+            strategies: one for each of the run's strategies.
+            tokens_generated: all tokens that were generated for it.
+            tokens_if_separate: what separate runs of its cells and strategies would have generated.
         """
         has_run = exists().where(BenchmarkRunRow.id == BenchmarkItemRow.run_id)
         open_item = update(BenchmarkItemRow).where(
@@ -234,6 +277,9 @@ class BenchmarkRepository:
             return False
         if results:
             self._session.execute(insert(BenchmarkResultRow), [_result_values(each, item) for each in results])
+        if strategies:
+            rows = [asdict(each) | _place_of(item) for each in strategies]
+            self._session.execute(insert(BenchmarkStrategyResultRow), rows)
         run = update(BenchmarkRunRow).where(BenchmarkRunRow.id == item.run_id)
         self._changed(
             run.values(
@@ -293,7 +339,8 @@ def _item_values(run_id: str, position: int, item: PlannedItem, numbers: Mapping
     }
 
 
-def _as_item(row: BenchmarkItemRow, run: BenchmarkRunRow) -> BenchmarkItem:
+def as_item(row: BenchmarkItemRow, run: BenchmarkRunRow) -> BenchmarkItem:
+    """Convert a row to its record."""
     return BenchmarkItem(
         id=row.id,
         run_id=row.run_id,
@@ -307,11 +354,23 @@ def _as_item(row: BenchmarkItemRow, run: BenchmarkRunRow) -> BenchmarkItem:
     )
 
 
+def _spent_on_strategies(items: Select[str]) -> Select[int, int]:
+    """Tokens that were asked for the strategies of items, and all that these cost."""
+    row = BenchmarkStrategyResultRow
+    query = select(func.coalesce(func.sum(row.generated - row.shared), 0), func.coalesce(func.sum(row.generated), 0))
+    return query.where(row.item_id.in_(items))
+
+
+def _place_of(item: BenchmarkItemRow) -> dict[str, Any]:
+    return {"run_id": item.run_id, "set_number": item.set_number, "model_number": item.model_number}
+
+
 def _result_values(result: BenchmarkResult, item: BenchmarkItemRow) -> dict[str, Any]:
-    return asdict(result) | {
-        "run_id": item.run_id,
-        "set_number": item.set_number,
-        "model_number": item.model_number,
-        "is_answered": result.letter is not None,
-        "m1_is_answered": result.m1_letter is not None,
-    }
+    return (
+        asdict(result)
+        | _place_of(item)
+        | {
+            "is_answered": result.letter is not None,
+            "m1_is_answered": result.m1_letter is not None,
+        }
+    )

@@ -8,9 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
-from storage.benchmarks.records import BenchmarkRun, CellCount, ItemState, QuestionVerdict
+from storage.benchmarks.records import BenchmarkRun, CellCount, ItemState, QuestionVerdict, RunState
 from storage.benchmarks.repository import as_run
-from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.benchmarks.tables import (
+    BenchmarkImportedAnswerRow,
+    BenchmarkItemRow,
+    BenchmarkResultRow,
+    BenchmarkRunRow,
+)
 from storage.errors import not_found
 from storage.questions.tables import QuestionRow
 from storage.search import number_matches
@@ -105,6 +110,17 @@ class BenchmarkResultRepository:
         unscored = row.run_id.in_(run_ids) & row.m1_is_correct.is_(None)
         return self._session.scalar(select(func.count(row.item_id.distinct())).where(unscored)) or 0
 
+    def open_sets(self, run_id: str) -> tuple[str, ...]:
+        """Sets of a run all of whose questions are open: no rule scores their answers."""
+        run, item = self._run(run_id), BenchmarkItemRow
+
+        def has_options(of_set: int) -> bool:
+            is_closed = (item.run_id == run_id) & (item.set_number == of_set) & QuestionRow.reference.is_(None)
+            query = select(item.id).join(QuestionRow, QuestionRow.id == item.question_id).where(is_closed)
+            return self._session.scalar(query.limit(1)) is not None
+
+        return tuple(name for number, name in enumerate(run.question_sets) if not has_options(number))
+
     def right_by_item(
         self, run_id: str, *, is_m1: bool = False
     ) -> Mapping[tuple[str, str, CellKey], Sequence[tuple[int, int]]]:
@@ -119,6 +135,22 @@ class BenchmarkResultRepository:
         for model, of_set, budget, rounds, correct, passes in self._session.execute(query):
             key = (run.models[model], run.question_sets[of_set], (budget, rounds))
             found.setdefault(key, []).append((int(correct), passes))
+        return found
+
+    def first_verdicts(self, run_id: str, *, is_m1: bool = False) -> Mapping[tuple[str, CellKey], Mapping[str, bool]]:
+        """Whether the first pass is right, of each question by its id, by (model, cell); without what is not scored."""
+        run, row = self._run(run_id), BenchmarkResultRow
+        is_correct = _rule(row, is_m1)[0]
+        query = (
+            select(row.model_number, row.budget_tokens, row.force_rounds, BenchmarkItemRow.question_id, is_correct)
+            .join(BenchmarkItemRow, BenchmarkItemRow.id == row.item_id)
+            .where(row.run_id == run_id, row.pass_number == 0, is_correct.is_not(None))
+            # Of a question that belongs to several sets, the first item counts.
+            .order_by(BenchmarkItemRow.position.desc())
+        )
+        found: dict[tuple[str, CellKey], dict[str, bool]] = {}
+        for model, budget, rounds, question_id, is_right in self._session.execute(query):
+            found.setdefault((run.models[model], (budget, rounds)), {})[question_id] = bool(is_right)
         return found
 
     def transition_counts(
@@ -202,12 +234,21 @@ class BenchmarkResultRepository:
     def rows(self, run_id: str, positions: range) -> list[dict[str, Any]]:
         """Results with their questions, in order, for export; those of the items at `positions`."""
         run = self._run(run_id)
-        row, item = BenchmarkResultRow, BenchmarkItemRow
+        row, item, given = BenchmarkResultRow, BenchmarkItemRow, BenchmarkImportedAnswerRow
         query = (
-            select(row, item, QuestionRow, CheckpointRow.text, _EARLIER, *_LETTER_BASIS)
+            select(row, item, QuestionRow, given, CheckpointRow.text, _EARLIER, *_LETTER_BASIS)
             .select_from(item)
             .join(row, row.item_id == item.id)
             .join(QuestionRow, QuestionRow.id == item.question_id)
+            .outerjoin(
+                given,
+                and_(
+                    given.item_id == row.item_id,
+                    given.pass_number == row.pass_number,
+                    given.budget_tokens == row.budget_tokens,
+                    given.force_rounds == row.force_rounds,
+                ),
+            )
             .outerjoin(CheckpointRow, CheckpointRow.id == row.checkpoint_id)
             .outerjoin(
                 _EARLIER, and_(_EARLIER.checkpoint_id == row.checkpoint_id, _EARLIER.strict_version == _last_version())
@@ -215,7 +256,7 @@ class BenchmarkResultRepository:
             .where(item.run_id == run_id, item.position >= positions.start, item.position < positions.stop)
             .order_by(item.position, row.pass_number, row.force_rounds, row.budget_tokens)
         )
-        return [_export_values(run, *found) for found in self._session.execute(query)]
+        return [_exported(run, *found) for found in self._session.execute(query)]
 
     def _run(self, run_id: str) -> BenchmarkRun:
         found = self._runs([run_id]).get(run_id)
@@ -318,6 +359,7 @@ def _as_verdict(
         is_scored=now is None or is_correct is not None,
         thinking_tokens=now.thinking_tokens if now else None,
         checkpoint_id=now.checkpoint_id if now else None,
+        is_imported=run.state is RunState.IMPORTED,
         letter_rule=None if is_m1 else letter_rule,
         letter_words=None if is_m1 else letter_words,
         before_letter=before_letter,
@@ -335,6 +377,42 @@ def _last_version() -> Any:
     newest = aliased(EarlierReadingRow)
     query = select(func.max(newest.strict_version)).where(newest.checkpoint_id == _EARLIER.checkpoint_id)
     return query.correlate(_EARLIER).scalar_subquery()
+
+
+def _exported(
+    run: BenchmarkRun,
+    result: BenchmarkResultRow,
+    item: BenchmarkItemRow,
+    question: QuestionRow,
+    given: BenchmarkImportedAnswerRow | None,
+    *more: Any,
+) -> dict[str, Any]:
+    """A row of the export; what the file of an imported answer does not say is None."""
+    values = _export_values(run, result, item, question, *more)
+    if given is None:
+        return values | {"is_imported": False} | dict.fromkeys(_ONLY_IMPORTED)
+    words = given.answer[given.letter_start or 0 : given.letter_end or 0][:_WORDS_CHARACTERS]
+    return values | {
+        "is_imported": True,
+        "budget_tokens": given.budget_tokens or None,
+        "answer": given.answer,
+        "letter_rule": given.letter_rule,
+        "letter_words": words or None,
+        "strict_version": run.strict_version,
+        "thinking_tokens": given.thinking_tokens,
+        "tokens_if_separate": given.generated_tokens,
+        "sweep_id": None,
+        **{name: getattr(given, column) for name, column in _ONLY_IMPORTED.items()},
+    }
+
+
+_ONLY_IMPORTED = {
+    "file_thinking": "thinking",
+    "file_is_correct": "own_is_correct",
+    "file_letter": "own_letter",
+    "file_rule": "own_rule",
+}
+"""Columns of the export that only imported answers fill."""
 
 
 def _export_values(

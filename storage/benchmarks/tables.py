@@ -1,8 +1,9 @@
 """The tables of question sets, benchmark runs and their results."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base, Discardable, Id, trash_index
@@ -42,7 +43,11 @@ class BenchmarkRunRow(Discardable, Base):
     profile: Mapped[str]
     limit: Mapped[int | None]
     in_flight: Mapped[int]
+    strategies: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+    strategy_budget_tokens: Mapped[int | None]
     strict_version: Mapped[int]
+    judge: Mapped[str]
+    speculation: Mapped[str | None]
     items: Mapped[int]
     items_done: Mapped[int]
     items_failed: Mapped[int]
@@ -110,7 +115,8 @@ class BenchmarkResultRow(Base):
     set_number: Mapped[int]
     model_number: Mapped[int]
     letter: Mapped[str | None]
-    is_correct: Mapped[bool]
+    is_correct: Mapped[bool | None]
+    """None: no rule can score it, as it answers an open question."""
     is_answered: Mapped[bool]
     m1_letter: Mapped[str | None]
     m1_is_correct: Mapped[bool | None]
@@ -119,3 +125,67 @@ class BenchmarkResultRow(Base):
     thinking_tokens: Mapped[int]
     tokens_if_separate: Mapped[int]
     checkpoint_id: Mapped[str | None] = mapped_column(Id)
+
+
+class BenchmarkStrategyResultRow(Base):
+    """What one strategy came to on one item."""
+
+    __tablename__ = "benchmark_strategy_result"
+    __table_args__ = (Index(None, "run_id", "model_number", "set_number"),)
+
+    item_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_item.id", ondelete="CASCADE"), primary_key=True)
+    choice: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(Id)
+    set_number: Mapped[int]
+    model_number: Mapped[int]
+    letter: Mapped[str | None]
+    is_correct: Mapped[bool | None]
+    generated: Mapped[int]
+    injected: Mapped[int]
+    prompt_new: Mapped[int]
+    prompt_cached: Mapped[int]
+    wasted: Mapped[int]
+    shared: Mapped[int]
+    seconds: Mapped[float]
+    is_from_pool: Mapped[bool]
+    error: Mapped[str]
+
+
+class BenchmarkImportRow(Base):
+    """A file that answers of a run come from."""
+
+    __tablename__ = "benchmark_import"
+
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    file_name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    beside_sha256: Mapped[str] = mapped_column(String(64))
+    tool: Mapped[str]
+    tool_version: Mapped[str]
+    stated: Mapped[Mapping[str, str]]
+    questions: Mapped[int]
+    matched: Mapped[int]
+    notes: Mapped[tuple[str, ...]] = mapped_column(JsonTuple())
+
+
+class BenchmarkImportedAnswerRow(Base):
+    """The answer to one item in one cell of an imported run."""
+
+    __tablename__ = "benchmark_imported_answer"
+
+    item_id: Mapped[str] = mapped_column(Id, ForeignKey("benchmark_item.id", ondelete="CASCADE"), primary_key=True)
+    pass_number: Mapped[int] = mapped_column(primary_key=True)
+    budget_tokens: Mapped[int] = mapped_column(primary_key=True)
+    force_rounds: Mapped[int] = mapped_column(primary_key=True)
+    own_is_correct: Mapped[bool | None]
+    own_letter: Mapped[str | None]
+    own_rule: Mapped[str]
+    generated_tokens: Mapped[int | None]
+    thinking_tokens: Mapped[int | None]
+    letter_rule: Mapped[str | None]
+    letter_start: Mapped[int | None]
+    letter_end: Mapped[int | None]
+    # Long columns last: SQLite then finds the others without reading overflow pages.
+    thinking: Mapped[str | None]
+    answer: Mapped[str]

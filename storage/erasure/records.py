@@ -11,6 +11,8 @@ class ErasureExtent:
     """Ids of traces, with their segments, answers and search words."""
     sweeps: tuple[str, ...] = ()
     """Ids of sweeps that have no pass left."""
+    strategy_runs: tuple[str, ...] = ()
+    """Ids of strategy runs, with everything that they asked and were answered."""
     items: tuple[str, ...] = ()
     """Ids of benchmark items, with their results."""
     questions: tuple[str, ...] = ()
@@ -22,7 +24,7 @@ class ErasureExtent:
     assessments: int = 0
     """Assessments of these traces, also those that were only begun."""
     is_running: bool = False
-    """Whether one of the traces, sweeps or runs is running."""
+    """Whether one of the traces, sweeps or runs has not ended."""
     passages: tuple[str, ...] = ()
     """Texts of the questions and what was thought, to look for in files. What the app inserts is left out, and answers,
     which are much the same for many questions."""
@@ -34,6 +36,8 @@ class ErasedPerson:
 
     removed_annotations: int
     removed_assessments: int
+    removed_strategy_runs: int
+    """Runs that had read facts which the person wrote; their tests not counted."""
     renamed_annotations: int
     renamed_assessments: int
     renamed_revisions: int

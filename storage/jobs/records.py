@@ -12,6 +12,9 @@ class JobKind(StrEnum):
 
     BENCHMARK = "benchmark"
     FINE_TUNING = "fine-tuning"
+    FACT_TESTS = "fact-tests"
+    TRAINING_DATA = "training-data"
+    STUDY = "study"
 
 
 class JobState(StrEnum):
@@ -65,7 +68,7 @@ class NewJob:
     recipe: Mapping[str, Any]
     """What to do: the typed recipe of its kind, as JSON."""
     subject_id: str = ""
-    """Id of the benchmark run it works on; empty if there is none."""
+    """Id of the benchmark run or study it works on; empty if there is none."""
     resource: Resource = Resource.CPU
     priority: int = 0
     """Higher runs first; ties run in order of creation."""

@@ -84,6 +84,12 @@ class JobRepository:
             )
         return tuple(map(_as_job, self._session.scalars(query)))
 
+    def latest_of(self, subject_id: str) -> Job | None:
+        """The newest job that works on this benchmark run or study; None if there is none."""
+        query = select(JobRow).where(JobRow.subject_id == subject_id)
+        row = self._session.scalar(query.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(1))
+        return None if row is None else _as_job(row)
+
     def in_states(self, states: Collection[JobState]) -> tuple[Job, ...]:
         """All jobs in one of these states, in scheduling order."""
         return tuple(

@@ -139,8 +139,8 @@ def draft(engine: Engine, message: str) -> None:
 
 
 def is_compared(_item: object, name: str | None, _kind: str, _is_reflected: bool, _other: object) -> bool:
-    """Exclude the full-text index from comparisons with `tables.py`: only the steps create it."""
-    return not (name or "").startswith("search_index")
+    """Exclude the full-text indexes from comparisons with `tables.py`: only the steps create it."""
+    return not (name or "").startswith(("search_index", "passage_index"))
 
 
 @cache

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.benchmarks.tables import BenchmarkItemRow
 from storage.errors import InvalidRecord, RecordNotFound, not_found
+from storage.probe_batches.tables import ProbeBatchItemRow
 from storage.question_sets.records import QuestionSet
 from storage.question_sets.tables import QuestionSetMemberRow, QuestionSetRow
 from storage.questions.records import NewQuestion, Question
 from storage.questions.repository import QuestionRepository, as_question, utc_now
 from storage.questions.tables import QuestionRow
 from storage.search import question_matches
+from storage.strategies.tables import StrategyRunRow
 from storage.sweeps.tables import SweepRow
 from storage.traces.tables import TraceRow
 from storage.trash.tables import WITH_TRASH
@@ -133,6 +135,36 @@ class QuestionSetRepository:
         rows = self._session.scalars(query.limit(limit).offset(max(0, offset)))
         return tuple(map(as_question, rows))
 
+    def content_hashes(self, set_id: str) -> tuple[str, ...]:
+        """Content hashes of a set's questions, sorted; empty for an unknown set."""
+        member = QuestionSetMemberRow
+        query = select(QuestionRow.content_hash).join(member, member.question_id == QuestionRow.id)
+        return tuple(self._session.scalars(query.where(member.set_id == set_id).order_by(QuestionRow.content_hash)))
+
+    def has_open_questions(self, names: Sequence[str]) -> bool:
+        """Whether any of these sets has a question with a reference answer in place of options."""
+        member = QuestionSetMemberRow
+        query = (
+            select(member.question_id)
+            .join(QuestionSetRow, QuestionSetRow.id == member.set_id)
+            .join(QuestionRow, QuestionRow.id == member.question_id)
+            .where(
+                QuestionSetRow.name.in_([name for name in names if name.isprintable()]),
+                QuestionRow.reference.is_not(None),
+            )
+        )
+        return self._session.scalar(query.limit(1)) is not None
+
+    def names_with(self, question_id: str) -> tuple[str, ...]:
+        """Names of the sets that have a question, sorted."""
+        rows = self._session.scalars(
+            select(QuestionSetRow.name)
+            .join(QuestionSetMemberRow, QuestionSetMemberRow.set_id == QuestionSetRow.id)
+            .where(QuestionSetMemberRow.question_id == question_id, QuestionSetRow.trash_id.is_(None))
+            .order_by(QuestionSetRow.name)
+        )
+        return tuple(rows)
+
     def delete_unused(self, created_at: datetime, sources: Sequence[str], limit: int) -> int:
         """Delete questions that no set, run, sweep or trace refers to; return how many.
 
@@ -181,7 +213,8 @@ def _is_in_use() -> ColumnElement[bool]:
 
 
 def _is_asked() -> ColumnElement[bool]:
-    return or_(*(exists().where(user.question_id == QuestionRow.id) for user in (BenchmarkItemRow, SweepRow, TraceRow)))
+    users = (BenchmarkItemRow, ProbeBatchItemRow, SweepRow, StrategyRunRow, TraceRow)
+    return or_(*(exists().where(user.question_id == QuestionRow.id) for user in users))
 
 
 def _as_set(row: QuestionSetRow) -> QuestionSet:

@@ -50,3 +50,5 @@ class Question(NewQuestion):
     """See `content_hash()`; unique."""
     created_at: datetime
     """When it was first seen, aware, UTC."""
+    reference: str | None = None
+    """Of an open question: what a right answer says, in words; None if it is not known."""

@@ -1,12 +1,12 @@
 """Questions: each stored once, however often it is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -116,6 +116,30 @@ class QuestionRepository:
             raise not_found("question", question_id)
         return as_question(row)
 
+    def set_reference(self, question_id: str, reference: str) -> None:
+        """Say what a right answer to an open question says.
+
+        Raises:
+            RecordNotFound: no record has that id.
+            InvalidRecord: the text holds NUL or a lone surrogate.
+        """
+        self.get(question_id)
+        self._session.execute(update(QuestionRow).where(QuestionRow.id == question_id).values(reference=reference))
+
+    def put_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Give questions other tags.
+
+        Args:
+            tags: all tags of a question, by its id; ids of questions that are gone are left out.
+
+        Raises:
+            InvalidRecord: a tag holds NUL or a lone surrogate; nothing is stored then.
+        """
+        _check_texts([("A tag", tag) for each in tags.values() for tag in each])
+        for question_id, each in tags.items():
+            row = update(QuestionRow).where(QuestionRow.id == question_id)
+            self._session.execute(row.values(tags=list(dict.fromkeys(each))))
+
     def recent(self, limit: int = 50, text: str = "") -> Sequence[Question]:
         """Questions, newest first.
 
@@ -136,6 +160,11 @@ def _check(question: NewQuestion) -> None:
     for letter, text in question.options.items():
         texts += [("An option's letter", letter), (f"Option {letter}", text)]
     texts += [("A tag", tag) for tag in question.tags]
+    _check_texts(texts)
+
+
+def _check_texts(texts: Sequence[tuple[str, str]]) -> None:
+    """Reject texts that cannot be stored, given with what they are."""
     try:
         for name, text in texts:
             check_storable(text, name)

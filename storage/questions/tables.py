@@ -24,3 +24,4 @@ class QuestionRow(Base):
     tags: Mapped[list[str]]
     content_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
+    reference: Mapped[str | None] = mapped_column(PersonText("the reference answer"), default=None)

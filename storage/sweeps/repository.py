@@ -49,6 +49,8 @@ class SweepSummary:
     """"host:pid" of the process that runs it, or ran it."""
     updated_at: datetime
     """Time of the last save, aware, UTC."""
+    asked_by: str
+    """Id of the account that asked; empty for a person without one."""
 
     @property
     def cells(self) -> int:
@@ -98,6 +100,16 @@ class SweepRepository:
         """
         if not sweep_id.isalnum() or not self._update(SweepRow.id == sweep_id, outcome, owner):
             raise not_found("sweep", sweep_id)
+
+    def reopen(self, sweep_id: str, seen: TraceState) -> bool:
+        """Have an ended sweep go on; False if it is no longer in the state that was seen.
+
+        Of several that try, one succeeds, also if it has ended again before the others try.
+        """
+        has_ended = (SweepRow.id == sweep_id) & (SweepRow.state == seen) & (SweepRow.state != TraceState.RUNNING)
+        changed = update(SweepRow).where(has_ended).values(state=TraceState.RUNNING)
+        result = self._session.execute(changed.execution_options(synchronize_session=False))
+        return isinstance(result, CursorResult) and result.rowcount == 1
 
     def heartbeat(self, outcomes: Mapping[str, SweepOutcome], owner: str) -> None:
         """Update running sweeps, by id, in few statements; those that have ended meanwhile are left unchanged."""

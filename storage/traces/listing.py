@@ -9,9 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from storage.branches.tables import BranchRow
 from storage.columns import replace_unstorable
 from storage.errors import InvalidRecord
 from storage.questions.tables import QuestionRow
@@ -88,6 +89,10 @@ class TraceSummary:
     """"host:pid" of the process that runs it, or ran it."""
     updated_at: datetime
     """Time of the last save, aware, UTC."""
+    asked_by: str
+    """Id of the account that asked; empty for a person without one."""
+    is_branch: bool = False
+    """Whether it goes on from another thinking, edited or resampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,8 @@ _COLUMNS: tuple[Any, ...] = (
     TraceRow.seconds,
     TraceRow.owner,
     TraceRow.updated_at,
+    TraceRow.asked_by,
+    exists().where(BranchRow.trace_id == TraceRow.id).label("is_branch"),
 )
 
 
@@ -188,7 +195,7 @@ def _restricted(session: Session, query: Select[Any], wanted: TraceFilter) -> Se
 
 def _conditions(session: Session, wanted: TraceFilter) -> list[ColumnElement[bool]]:
     # Passes are found through their sweep.
-    given: list[ColumnElement[bool]] = [TraceRow.sweep_id.is_(None)]
+    given: list[ColumnElement[bool]] = [TraceRow.sweep_id.is_(None), TraceRow.strategy_run_id.is_(None)]
     if wanted.text.strip():
         given.append(trace_matches(session, wanted.text))
     if wanted.state is not None:

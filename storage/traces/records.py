@@ -49,13 +49,15 @@ class SegmentKind(StrEnum):
     """Thinking written by the model."""
     WAIT = "wait"
     """Text injected at a natural stop to force another round."""
+    EDIT = "edit"
+    """Text that a person wrote into the thinking, from which the model went on."""
     CLOSE = "close"
     """Text injected between thinking and answer."""
     ANSWER = "answer"
     """Answer written by the model."""
 
 
-COUNTED_AS_THINKING = (SegmentKind.THINK, SegmentKind.WAIT)
+COUNTED_AS_THINKING = (SegmentKind.THINK, SegmentKind.WAIT, SegmentKind.EDIT)
 """Kinds whose tokens count against the thinking budget."""
 
 
@@ -120,7 +122,9 @@ class NewTrace:
     sweep_id: str | None = None
     """The sweep it is a pass of; such a trace has thinking only, and its answers are checkpoints."""
     pass_number: int = 0
-    """Number of the pass within the sweep and model, from 0."""
+    """Number of the pass within the sweep and model, or the strategy, from 0."""
+    strategy_run_id: str | None = None
+    """The run of strategies that it is a pass of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +218,20 @@ class Trace(NewTrace):
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredLength:
+    """How long one trace became."""
+
+    thinking_tokens: int
+    force_rounds: int
+    is_natural: bool
+    """Whether the model stopped by itself; else its budget was spent, and it would have gone on."""
+    answer_tokens: int | None
+    """None for a pass of a sweep, which has several answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredRate:
-    """How fast one trace was generated."""
+    """How fast one trace was generated, and how long it became."""
 
     model: str
     engine_name: str
@@ -223,6 +239,8 @@ class MeasuredRate:
     """Whether it is a pass of a sweep."""
     tokens_per_second: float
     """Above 0."""
+    length: MeasuredLength | None = None
+    """None if a person ended it, or something failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import CursorResult, case, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from storage.branches.tables import BranchRow
 from storage.columns import replace_unstorable
 from storage.errors import InvalidRecord, RecordNotFound, StorageError, not_found
 from storage.naming import Naming
@@ -21,11 +22,13 @@ from storage.traces.listing import Page, RunOrder, TraceFilter, count_traces, re
 from storage.traces.records import (
     COUNTED_AS_THINKING,
     Checkpoint,
+    MeasuredLength,
     MeasuredRate,
     NewCheckpoint,
     NewTrace,
     Progress,
     Segment,
+    ThinkingFinishReason,
     Trace,
     TraceOutcome,
     TraceState,
@@ -202,10 +205,22 @@ class TraceRepository:
 
     def recent_rates(self, limit: int) -> Sequence[MeasuredRate]:
         """Rates of the latest completed traces that have one, newest first; at most `limit`."""
-        columns = (TraceRow.model, TraceRow.engine_name, TraceRow.sweep_id, TraceRow.tokens_per_second)
-        known = select(*columns).where(TraceRow.state == TraceState.COMPLETED, TraceRow.tokens_per_second > 0)
+        columns = (
+            *(TraceRow.model, TraceRow.engine_name, TraceRow.sweep_id, TraceRow.tokens_per_second),
+            *(TraceRow.thinking_tokens, TraceRow.tokens_generated, TraceRow.force_rounds),
+            TraceRow.thinking_finish_reason,
+        )
+        # The thinking of a branch was not all generated for it.
+        is_branch = exists().where(BranchRow.trace_id == TraceRow.id)
+        is_known = (TraceRow.state == TraceState.COMPLETED, TraceRow.tokens_per_second > 0, ~is_branch)
+        known = select(*columns).where(*is_known)
         rows = self._session.execute(known.order_by(TraceRow.created_at.desc(), TraceRow.id).limit(limit))
-        return [MeasuredRate(model, engine, sweep is not None, rate or 0.0) for model, engine, sweep, rate in rows]
+        return [
+            MeasuredRate(
+                row.model, row.engine_name, row.sweep_id is not None, row.tokens_per_second or 0.0, _length_of(row)
+            )
+            for row in rows
+        ]
 
     def mark_interrupted(self, is_owner_alive: Callable[[str], bool], stale_after_seconds: float) -> int:
         """Mark running traces whose process is gone; their text is kept and indexed for search.
@@ -224,13 +239,18 @@ class TraceRepository:
         abandoned = [row for row in rows if row.updated_at < oldest or not alive[row.owner]]
         return sum(self._interrupt(row.id, row.updated_at) for row in abandoned)
 
-    def reopen(self, trace_id: str, owner: str) -> None:
+    def reopen(self, trace_id: str, owner: str, *, only_from: Collection[TraceState] = tuple(TraceState)) -> None:
         """Reopen a closed trace, possibly in another process; its failed checkpoints are deleted.
 
+        Args:
+            trace_id: the trace.
+            owner: who goes on with it.
+            only_from: states that it may be in; of several that try, one finds it in them.
+
         Raises:
-            RecordNotFound: no such trace.
+            RecordNotFound: no such trace, or not in one of these states.
         """
-        opened = update(TraceRow).where(TraceRow.id == trace_id)
+        opened = update(TraceRow).where(TraceRow.id == trace_id, TraceRow.state.in_(only_from))
         values = {"state": TraceState.RUNNING, "error": "", "owner": owner, "updated_at": self._now()}
         if self._affected(opened.values(values).execution_options(synchronize_session=False)) != 1:
             raise not_found("trace", trace_id)
@@ -355,6 +375,15 @@ class TraceRepository:
         asked = (trace.question.stem, *trace.question.options.values())
         named = (trace.name, *trace.tags)
         index_trace(self._session, trace_id, (*named, *asked, trace.thinking_text, trace.answer_text))
+
+
+def _length_of(row: Any) -> MeasuredLength | None:
+    """The length of a trace that the model or its budget has ended."""
+    reason = row.thinking_finish_reason
+    if reason not in (ThinkingFinishReason.NATURAL, ThinkingFinishReason.BUDGET):
+        return None
+    answer = None if row.sweep_id is not None else max(0, row.tokens_generated - row.thinking_tokens)
+    return MeasuredLength(row.thinking_tokens, row.force_rounds, reason is ThinkingFinishReason.NATURAL, answer)
 
 
 def _values(record: object, kind: type[Any]) -> dict[str, Any]:

@@ -56,6 +56,9 @@ class TraceRow(Discardable, Base):
     prompt_sha256: Mapped[str] = mapped_column(String(64))
     sweep_id: Mapped[str | None] = mapped_column(Id, ForeignKey("sweep.id", ondelete="CASCADE"), index=True)
     pass_number: Mapped[int]
+    strategy_run_id: Mapped[str | None] = mapped_column(
+        Id, ForeignKey("strategy_run.id", ondelete="CASCADE"), index=True, default=None
+    )
     name: Mapped[str] = mapped_column(PersonText("the name"), default="")
     tags: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(), default=())
     # Long columns last: SQLite then finds the others without reading overflow pages.
@@ -100,7 +103,7 @@ class CheckpointRow(Base):
         ),
         Index(
             "ix_checkpoint_last",
-            *("trace_id", "letter"),
+            *("trace_id", "letter", "id"),
             sqlite_where=text("is_last = 1"),
             postgresql_where=text("is_last"),
         ),

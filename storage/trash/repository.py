@@ -9,19 +9,25 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.annotations.tables import AnnotationRow, AssessmentRow
 from storage.annotations.work import HAS_WORK, is_annotated
 from storage.base import Discardable
 from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.corpora.repository import count_passages_only_in, delete_unused_passages
+from storage.corpora.tables import CorpusPassageRow, CorpusRow, CorpusVectorsRow
 from storage.errors import InvalidRecord, RecordNotFound, not_found
+from storage.fact_tests.tables import FactTestRow
 from storage.jobs.tables import JobRow
 from storage.question_sets.repository import count_questions_only_in, delete_unused_questions
 from storage.question_sets.tables import QuestionSetMemberRow, QuestionSetRow
 from storage.questions.repository import utc_now
 from storage.questions.tables import QuestionRow
+from storage.resamplings.tables import ResamplingRow
+from storage.strategies.tables import StrategyRunRow
+from storage.studies.tables import StudyRow
 from storage.sweeps.tables import SweepRow
 from storage.traces.tables import TraceRow
 from storage.trash.records import Deletion, Extent, TrashKind
@@ -31,10 +37,15 @@ _FIELDS = [column.name for column in fields(Deletion)]
 _TABLES: dict[TrashKind, Any] = {
     TrashKind.TRACE: TraceRow,
     TrashKind.SWEEP: SweepRow,
+    TrashKind.STRATEGY_RUN: StrategyRunRow,
     TrashKind.BENCHMARK_RUN: BenchmarkRunRow,
     TrashKind.QUESTION_SET: QuestionSetRow,
+    TrashKind.CORPUS: CorpusRow,
     TrashKind.JOB: JobRow,
+    TrashKind.STUDY: StudyRow,
 }
+_NAMED = (TrashKind.QUESTION_SET, TrashKind.CORPUS, TrashKind.STUDY)
+_WITH_PASSES: tuple[Any, ...] = (SweepRow, StrategyRunRow)
 _WORDS = {kind: kind.value.replace("_", " ") for kind in TrashKind}
 _NAME_CHARACTERS = 160
 _WITH_TRASH = {WITH_TRASH: True}
@@ -49,17 +60,25 @@ class TrashRepository:
 
     def extent(self, kind: TrashKind, subject_id: str) -> Extent:
         """What deleting this would remove and leave; raises RecordNotFound."""
-        self._row(kind, subject_id)
-        if kind is TrashKind.JOB:
+        row = self._row(kind, subject_id)
+        if kind in (TrashKind.JOB, TrashKind.STUDY):
             return Extent()
+        if kind is TrashKind.CORPUS:
+            return Extent(passages=count_passages_only_in(self._session, row.name))
         if kind is TrashKind.QUESTION_SET:
             return Extent(questions=count_questions_only_in(self._session, subject_id))
         traces = _traces_of(kind, subject_id)
         kept = select(TraceRow.id).where(traces, is_annotated())
         results = select(func.count()).where(BenchmarkResultRow.run_id == subject_id)
         annotations = select(func.count()).where(AnnotationRow.trace_id.in_(kept))
+        goes = {
+            table: self._count(table, _of(table, kind, subject_id), ~_has_annotated_pass(table))
+            for table in _with_passes_in(kind)
+        }
         return Extent(
-            sweeps=self._count(SweepRow, _sweeps_of(kind, subject_id), ~_has_annotated_pass()),
+            sweeps=goes.get(SweepRow, 0),
+            strategy_runs=goes.get(StrategyRunRow, 0)
+            + self._count(StrategyRunRow, _is_experiment_on(kind, subject_id)),
             traces=self._count(TraceRow, traces, ~is_annotated()),
             results=self._session.scalar(results) or 0,
             traces_kept=self._count(TraceRow, traces, is_annotated()),
@@ -76,11 +95,13 @@ class TrashRepository:
 
         Raises:
             RecordNotFound: no such record.
-            InvalidRecord: it is annotated, or a pass of a sweep.
+            InvalidRecord: it is annotated, or a pass of a sweep or a strategy.
         """
         row = self._row(kind, subject_id, is_locked=True)
         if kind is TrashKind.TRACE and row.sweep_id is not None:
             raise InvalidRecord("This trace is a pass of a sweep. Delete the sweep instead.")
+        if kind is TrashKind.TRACE and row.strategy_run_id is not None:
+            raise InvalidRecord("This trace is a pass of a strategy. Delete the strategy run instead.")
         deletion = DeletionRow(
             id=uuid4().hex,
             kind=kind,
@@ -94,7 +115,7 @@ class TrashRepository:
         self._session.flush()
         hidden = [
             self._changed(update(table).where(*parts).values(trash_id=deletion.id))
-            for table, parts in _parts_of(kind, subject_id)
+            for table, parts in _parts_of(kind, row)
         ]
         if not any(hidden):
             raise InvalidRecord(
@@ -118,14 +139,14 @@ class TrashRepository:
 
         Raises:
             RecordNotFound: it is not in the trash any more.
-            InvalidRecord: another question set has the name by now, or removing it for good has begun.
+            InvalidRecord: another set, corpus or study has the name by now, or removing it for good has begun.
         """
         row = self._deletion(deletion_id, is_locked=True)
         if row.is_being_removed:
             raise InvalidRecord("This is being removed for good, and a part of it is gone. It cannot be restored.")
-        if row.kind is TrashKind.QUESTION_SET and self._count(QuestionSetRow, QuestionSetRow.name == row.name):
+        if row.kind in _NAMED and self._count(_TABLES[row.kind], _TABLES[row.kind].name == row.name):
             raise InvalidRecord(
-                f"There is another question set named {row.name!r} by now. Delete that one first, then restore."
+                f"There is another {_WORDS[row.kind]} named {row.name!r} by now. Delete that one first, then restore."
             )
         for table in _TABLES.values():
             self._changed(update(table).where(table.trash_id == deletion_id).values(trash_id=None), with_trash=True)
@@ -160,8 +181,10 @@ class TrashRepository:
                 self._changed(delete(table).where(is_part, key.in_(keys)), with_trash=True)
                 if table is QuestionSetMemberRow:
                     delete_unused_questions(self._session, keys, row.name)
+                if table is CorpusPassageRow:
+                    delete_unused_passages(self._session, keys)
                 return False
-        whole_tables: tuple[Any, ...] = (BenchmarkRunRow, QuestionSetRow, JobRow)
+        whole_tables: tuple[Any, ...] = (BenchmarkRunRow, QuestionSetRow, CorpusRow, JobRow, StudyRow)
         for whole in whole_tables:
             self._changed(delete(whole).where(whole.trash_id == deletion_id), with_trash=True)
         self._changed(delete(DeletionRow).where(DeletionRow.id == deletion_id))
@@ -175,10 +198,10 @@ class TrashRepository:
         return row
 
     def _spare_annotated(self, deletion_id: str) -> None:
-        """Take traces out that somebody annotated in the moment of the deletion, and the sweeps that they belong to."""
+        """Take traces out that somebody annotated in the moment of the deletion, and what they are passes of."""
         spared: tuple[tuple[Any, ColumnElement[bool]], ...] = (
             (TraceRow, is_annotated()),
-            (SweepRow, _has_annotated_pass()),
+            *((table, _has_annotated_pass(table)) for table in _WITH_PASSES),
         )
         for table, is_spared in spared:
             shown = update(table).where(table.trash_id == deletion_id, is_spared).values(trash_id=None)
@@ -208,22 +231,25 @@ class TrashRepository:
     def _name_of(self, row: Any) -> str:
         if hasattr(row, "question_id"):
             stem = self._session.scalar(select(QuestionRow.stem).where(QuestionRow.id == row.question_id)) or ""
-            return str(row.name or stem)[:_NAME_CHARACTERS]
+            return str(getattr(row, "name", "") or stem)[:_NAME_CHARACTERS]
         return str(row.name)
 
     def _count(self, table: Any, *conditions: ColumnElement[bool]) -> int:
         return self._session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
 
 
-def _parts_of(kind: TrashKind, subject_id: str) -> Sequence[tuple[type[Discardable], tuple[ColumnElement[bool], ...]]]:
+def _parts_of(kind: TrashKind, row: Any) -> Sequence[tuple[type[Discardable], tuple[ColumnElement[bool], ...]]]:
     """The tables that a deletion hides rows of, with conditions; dependent ones first."""
-    if kind in (TrashKind.JOB, TrashKind.QUESTION_SET):
+    subject_id = row.id
+    if kind is TrashKind.CORPUS:  # with all its versions
+        return ((CorpusRow, (CorpusRow.name == row.name,)),)
+    if kind in (TrashKind.JOB, TrashKind.QUESTION_SET, TrashKind.STUDY):
         return ((_TABLES[kind], (_TABLES[kind].id == subject_id,)),)
     parts: list[tuple[type[Discardable], tuple[ColumnElement[bool], ...]]] = [
-        (TraceRow, (_traces_of(kind, subject_id), ~is_annotated()))
+        (StrategyRunRow, (_is_experiment_on(kind, subject_id),)),
+        (TraceRow, (_traces_of(kind, subject_id), ~is_annotated())),
     ]
-    if kind is not TrashKind.TRACE:
-        parts.append((SweepRow, (_sweeps_of(kind, subject_id), ~_has_annotated_pass())))
+    parts += [(table, (_of(table, kind, subject_id), ~_has_annotated_pass(table))) for table in _with_passes_in(kind)]
     if kind is TrashKind.BENCHMARK_RUN:
         parts.append((BenchmarkRunRow, (BenchmarkRunRow.id == subject_id,)))
     return parts
@@ -231,31 +257,60 @@ def _parts_of(kind: TrashKind, subject_id: str) -> Sequence[tuple[type[Discardab
 
 def _purged_in_steps(deletion: DeletionRow) -> Sequence[tuple[Any, Any, ColumnElement[bool]]]:
     """The tables that a purge empties in steps, in order: table, key, and which rows."""
-    own, item, member = deletion.subject_id, BenchmarkItemRow, QuestionSetMemberRow
+    own, item, member, place = deletion.subject_id, BenchmarkItemRow, QuestionSetMemberRow, CorpusPassageRow
+    corpora = select(CorpusRow.id).where(CorpusRow.trash_id == deletion.id)
     return (
         (TraceRow, TraceRow.id, TraceRow.trash_id == deletion.id),
-        (SweepRow, SweepRow.id, SweepRow.trash_id == deletion.id),
+        *((table, table.id, table.trash_id == deletion.id) for table in _WITH_PASSES),
         (item, item.id, item.run_id == own),
         (member, member.question_id, member.set_id == own),
+        (CorpusVectorsRow, CorpusVectorsRow.first_position, CorpusVectorsRow.corpus_id.in_(corpora)),
+        (place, place.passage_number, place.corpus_id.in_(corpora)),
     )
 
 
-def _sweeps_of(kind: TrashKind, subject_id: str) -> ColumnElement[bool]:
+def _with_passes_in(kind: TrashKind) -> Sequence[Any]:
+    """Tables of what has passes, of which a deletion hides rows."""
     if kind is TrashKind.BENCHMARK_RUN:
-        return SweepRow.id.in_(select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == subject_id))
-    return SweepRow.id == subject_id
+        return _WITH_PASSES
+    return [table for table in _WITH_PASSES if table is _TABLES[kind]]
+
+
+def _of(table: Any, kind: TrashKind, subject_id: str) -> ColumnElement[bool]:
+    """Which sweeps, or strategy runs, a deletion hides."""
+    key: InstrumentedAttribute[str] = table.id
+    if kind is TrashKind.BENCHMARK_RUN:
+        return key.in_(select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == subject_id))
+    return key == subject_id
 
 
 def _traces_of(kind: TrashKind, subject_id: str) -> ColumnElement[bool]:
     if kind is TrashKind.TRACE:
         return TraceRow.id == subject_id
     if kind is TrashKind.BENCHMARK_RUN:
-        return TraceRow.sweep_id.in_(select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == subject_id))
-    return TraceRow.sweep_id == subject_id
+        items = select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == subject_id)
+        return TraceRow.sweep_id.in_(items) | TraceRow.strategy_run_id.in_(items)
+    return _passes_of(_TABLES[kind]) == subject_id
 
 
-def _has_annotated_pass() -> ColumnElement[bool]:
-    return exists().where(TraceRow.sweep_id == SweepRow.id, is_annotated())
+def _is_experiment_on(kind: TrashKind, subject_id: str) -> ColumnElement[bool]:
+    """Which runs test a fact on a trace that a deletion hides, or resample a sentence: they go on from it."""
+    traces = select(TraceRow.id).where(_traces_of(kind, subject_id), ~is_annotated())
+    return or_(
+        *(
+            StrategyRunRow.id.in_(select(row.run_id).where(row.trace_id.in_(traces)))
+            for row in (FactTestRow, ResamplingRow)
+        )
+    )
+
+
+def _passes_of(table: Any) -> InstrumentedAttribute[str | None]:
+    """The column that says of which sweep, or strategy run, a trace is a pass."""
+    return TraceRow.sweep_id if table is SweepRow else TraceRow.strategy_run_id
+
+
+def _has_annotated_pass(table: Any) -> ColumnElement[bool]:
+    return exists().where(_passes_of(table) == table.id, is_annotated())
 
 
 def _as_deletion(row: DeletionRow) -> Deletion:

@@ -33,8 +33,8 @@ class OpenAdminPage:
         self.start = page.locator("#admin-start")
         self.dry_run = page.locator("#admin-dry-run")
         self.message = page.locator("#admin-launch-message")
-        self.command = page.locator("#admin-launch [data-part=command]")
-        self.hint = page.locator("#admin-launch [data-part=hint]")
+        self.command = page.locator("#admin-launch-command [data-part=command]")
+        self.hint = page.locator("#admin-launch-command [data-part=hint]")
         self.estimate = page.locator("#admin-launch [data-part=estimate]")
         self.jobs = page.locator("#admin-jobs tr[data-job]")
         self.sets = page.locator("#admin-sets tr[data-set]")
@@ -50,8 +50,9 @@ class OpenAdminPage:
 
     def wait_usable(self) -> None:
         """Return when the page has asked the app what there is."""
-        said = "#admin-launch [data-part=hint]:not(:empty), #admin-launch [data-part=command]:not(:empty)"
-        chosen = "#admin-jobs [data-part=job]:not([hidden]), #admin-jobs [data-part=notice]:not(:empty)"
+        said = "#admin-launch-command :is([data-part=hint], [data-part=command]):not(:empty)"
+        parts = ("job]:not([hidden])", "compared]:not([hidden])", "notice]:not(:empty)")
+        chosen = ", ".join(f"#admin-jobs [data-part={part}" for part in parts)
         shown = self.page.locator(f"{said}, {chosen}").filter(visible=True)
         shown.first.wait_for()
 
@@ -85,7 +86,7 @@ class OpenAdminPage:
     def import_file(self, path: Path) -> None:
         """Send a file; returns at once."""
         self.tab("Question sets")
-        self.of_sets("file-form").locator("input[type=file]").set_input_files(path)
+        self.of_sets("file-form").locator("input[name=file]").set_input_files(path)
         self.page.get_by_role("button", name="Import file").click()
 
     def choose_set(self, name: str) -> None:
@@ -94,6 +95,17 @@ class OpenAdminPage:
         self.page.get_by_role("option", name=name).click()
         self.page.keyboard.press("Escape")
         expect(self.choice).to_contain_text(name)
+
+    def choose_strategies(self, *listed: str, typed: str = "") -> None:
+        """Choose strategies from the list by their titles, and type one."""
+        box = self.page.locator("#admin-strategies input")
+        for title in listed:
+            box.click()
+            self.page.get_by_role("option", name=title, exact=True).click()
+        if typed:
+            box.fill(typed)
+            box.press("Enter")
+        self.page.keyboard.press("Escape")
 
     def chips(self, group: str, *wanted: str) -> None:
         """Leave exactly these chips of "budgets" or "rounds" chosen."""
@@ -126,5 +138,5 @@ class OpenAdminPage:
     def expect_inert(self) -> None:
         """No untrusted text has become markup."""
         assert self.page.evaluate("window.__hit") is None
-        shown = self.page.locator("#admin-sets, #admin-jobs, #admin-launch, #admin-engines")
+        shown = self.page.locator("#admin-sets, #admin-jobs, #admin-launch-command, #admin-launch, #admin-engines")
         assert shown.locator("img, script, iframe, [onerror], [onload]").count() == 0

@@ -30,6 +30,17 @@ def write_traces(folder: Path, count: int = 20) -> Path:
     return path
 
 
+def write_preferences(home: Path, job_id: str) -> None:
+    """What a training on preference pairs says of four steps."""
+    writer = EventWriter(home / "jobs" / job_id / "artifacts" / "progress.jsonl")
+    writer.write("started", 0, steps=4, samples=6, evaluation_samples=2, too_long=0)
+    writer.write("evaluated", 0, eval_loss=0.69, reward_margin=0.0, pair_accuracy=0.5)
+    for step in range(1, 5):
+        figures = {"reward_margin": 0.1 * step, "pair_accuracy": 0.25 * step, "tokens_per_second": 88.0}
+        writer.write("log", step, loss=0.69 - step / 20, learning_rate=1e-4, gradient_norm=1.0, **figures)
+    writer.write("evaluated", 4, eval_loss=0.5, reward_margin=0.35, pair_accuracy=1.0)
+
+
 def write_progress(home: Path, job_id: str, first: int, last: int, steps: int = 30) -> None:
     """What a training says of its steps from `first` to `last`; step 0 is the base model."""
     writer = EventWriter(home / "jobs" / job_id / "artifacts" / "progress.jsonl")
@@ -37,11 +48,13 @@ def write_progress(home: Path, job_id: str, first: int, last: int, steps: int = 
         writer.write("started", 0, steps=steps, samples=18, evaluation_samples=2, too_long=0)
         writer.write("evaluated", 0, eval_loss=2.5)
         writer.write("sample", 0, prompt="?", text=f"The base model says {HOSTILE}", tokens=8)
+        writer.write("accuracy", 0, set="exam", correct=1, n=4, value=0.25, low=0.046, high=0.699)
     for step in range(max(1, first), last + 1):
         rate = 1e-3 * (1 - step / steps)
         values = {"gradient_norm": 1.0, "epoch": step / 10, "tokens": step * 900, "tokens_per_second": 88.0}
         writer.write("log", step, loss=2.5 - step / 20, learning_rate=rate, samples_per_second=0.5, **values)
     writer.write("evaluated", last, eval_loss=2.4 - last / 25)
+    writer.write("accuracy", last, set="exam", correct=2, n=4, value=0.5, low=0.15, high=0.85)
     writer.write("sample", last, prompt="?", text=f"After {last} steps it says {HOSTILE}", tokens=8)
 
 
@@ -53,6 +66,8 @@ class TrainingPage:
         self.page = admin.page
         self.rows = self.page.locator("#admin-training-data tr[data-id]")
         self.start = self.page.locator("#admin-training-start")
+        self.command = self.page.locator("#admin-training-command [data-part=command]")
+        self.hint = self.page.locator("#admin-training-command [data-part=hint]")
         self.plan_button = self.page.locator("#admin-training-plan-button")
         self.message = self.page.locator("#admin-training-message")
 
@@ -98,5 +113,5 @@ class TrainingPage:
     def expect_inert(self) -> None:
         """No untrusted text has become markup."""
         assert self.page.evaluate("window.__hit") is None
-        shown = self.page.locator("#admin-training-data, #admin-training-plan, #admin-jobs")
+        shown = self.page.locator("#admin-training-data, #admin-training-command, #admin-training-plan, #admin-jobs")
         assert shown.locator("img, script, iframe, [onerror], [onload]").count() == 0

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
 
 from tests.e2e.annotate_cases import store_cases
 from tests.e2e.annotate_page import OpenAnnotatePage
 from tests.e2e.running_app import RunningApp, closed_port, running
 
-NewContext = Callable[..., BrowserContext]
+NewTab = Callable[..., Page]
 OpenAs = Callable[..., OpenAnnotatePage]
 
 
@@ -34,10 +34,10 @@ def app_in_use(annotating_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def open_page(new_context: NewContext, app_in_use: RunningApp) -> OpenAs:
-    """Opens the page in its own browser, as a person with a name."""
+def open_page(new_tab: NewTab, app_in_use: RunningApp) -> OpenAs:
+    """Opens the page, each time in another browser, as a person with a name."""
 
     def open_as(name: str = "", path: str = "/annotate/", **options: object) -> OpenAnnotatePage:
-        return OpenAnnotatePage(new_context(**options).new_page(), app_in_use.url).open(path, name)
+        return OpenAnnotatePage(new_tab(**options), app_in_use.url).open(path, name)
 
     return open_as

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
 
 from tests.e2e.benchmark_page import OpenBenchmarksPage, store_runs
 from tests.e2e.running_app import RunningApp, closed_port, running
@@ -32,10 +32,10 @@ def app_in_use(benchmarks_app: RunningApp) -> RunningApp:
 
 
 @pytest.fixture
-def open_page(new_context: Callable[..., BrowserContext], app_in_use: RunningApp) -> OpenPage:
-    """Opens the page in its own browser."""
+def open_page(new_tab: Callable[..., Page], app_in_use: RunningApp) -> OpenPage:
+    """Opens the page, each time in another browser."""
 
     def open_at(query: str = "", **options: object) -> OpenBenchmarksPage:
-        return OpenBenchmarksPage(new_context(**options).new_page(), app_in_use.url).open(query)
+        return OpenBenchmarksPage(new_tab(**options), app_in_use.url).open(query)
 
     return open_at

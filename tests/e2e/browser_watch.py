@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize, WebError
+from playwright.sync_api import Error as PlaywrightError
 
 _SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+_SHOWN_CHARACTERS = 6000
 VIEWPORT: ViewportSize = {"width": 1360, "height": 900}
 FLAGS = [
     "--no-sandbox",
@@ -20,6 +22,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--process-per-site",  # A page that is opened again finds its code compiled.
+    # The tests are short of processor time. Compiling and collecting garbage beside the page takes a tenth more of it,
+    # and pages that live for seconds gain nothing from optimized code.
+    "--js-flags=--single-threaded --no-opt --no-maglev",
 ]
 
 
@@ -39,10 +44,22 @@ def screenshot(shown: Page | Locator, name: str) -> None:
             shown.screenshot(path=_SCREENSHOTS / name)
 
 
-# While a page is left or reloaded, Gradio's page code ends its own event stream and logs that as an error.
+def what_is_shown(page: Page) -> str:
+    """The page's address, the element that has the focus, and its visible text, as far as the page still answers."""
+    try:
+        page.set_default_timeout(5_000)
+        focused = page.evaluate("document.activeElement?.outerHTML.slice(0, 300)")
+        return f"{page.url}\nfocus: {focused}\n{page.inner_text('body')[:_SHOWN_CHARACTERS]}"
+    except PlaywrightError as exc:
+        return f"{page.url}\n{exc}"
+
+
+# While a page is left or reloaded, Gradio's page code ends its own event stream and logs that as an error. A stream
+# that it asks for just then finds its events gone, and Gradio breaks it off.
 _LEAVING = re.compile(
     r"^console error: (AbortError: signal is aborted without reason\n\s+at .*/assets/"
-    r"|Unexpected error Connection errored out\.|.*net::ERR_ABORTED)"
+    r"|Unexpected error (Connection errored out\.|404: Not Found)|.*net::ERR_ABORTED"
+    r"|.*net::ERR_INCOMPLETE_CHUNKED_ENCODING at .*/queue/data|TypeError: network error at .*/assets/)"
 )
 
 

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from tests.e2e.browser_watch import FLAGS, VIEWPORT, Watch, chromium_path
+from tests.e2e.browser_watch import FLAGS, VIEWPORT, Watch, chromium_path, what_is_shown
 from tests.e2e.probe_page import WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running
 from tests.e2e.shared_context import SharedContext
@@ -26,6 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # On a busy machine about one browser test in some thousands misses an event; the summary names those that
             # passed at the second try only.
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failure shows what stood on every open page."""
+    report: Any = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if call.excinfo is not None and browser is not None:
+        pages = [page for context in browser.contexts for page in context.pages]
+        report.sections += [("open page", what_is_shown(page)) for page in pages]
+    return report
 
 
 # For the package and no longer: while Playwright's own event loop runs, no asynchronous test can.
@@ -115,6 +127,24 @@ def page(shared_context: BrowserContext, watch: Watch, app_in_use: RunningApp) -
     watch.detach(shared_context)
     for each in shared_context.pages[1:]:
         each.close()
+
+
+@pytest.fixture
+def new_tab(page: Page, new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+    """Creates tabs: the first in the browser that tests share, which has the pages' code, others in their own."""
+    shared = [page]
+
+    def make(*, viewport: ViewportSize | None = None, **media: Any) -> Page:
+        if not shared:
+            return new_context(**({"viewport": viewport} if viewport else {}), **media).new_page()
+        tab = shared.pop()
+        if viewport:
+            tab.set_viewport_size(viewport)
+        if media:
+            tab.emulate_media(**media)
+        return tab
+
+    return make
 
 
 @pytest.fixture

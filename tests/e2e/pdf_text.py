@@ -7,7 +7,7 @@ import re
 import zlib
 
 _OBJECT = re.compile(rb"(\d+) 0 obj\n?(.*?)endobj", re.DOTALL)
-_STREAM = re.compile(rb"(.*?)stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_STREAM = re.compile(rb"(.*?/Length (\d+).*?)stream\r?\n", re.DOTALL)
 _FONT_NAME = re.compile(rb"/(F\d+) (\d+) 0 R")
 _TO_UNICODE = re.compile(rb"/ToUnicode (\d+) 0 R")
 _TEXT = re.compile(rb"/(F\d+) [\d.]+ Tf|<([0-9A-Fa-f]*)>|\((?:[^\\()]|\\.)*\)\s*T[jJ]")
@@ -36,7 +36,8 @@ def count_pages(pdf: bytes) -> int:
 def _inflated(body: bytes) -> bytes:
     found = _STREAM.match(body)
     assert found
-    return zlib.decompress(found[2]) if b"/FlateDecode" in found[1] else found[2]
+    data = body[found.end() : found.end() + int(found[2])]
+    return zlib.decompress(data) if b"/FlateDecode" in found[1] else data
 
 
 def _glyphs(cmap: str) -> dict[int, str]:

@@ -19,7 +19,10 @@ from typing import IO, Any
 
 import httpx2
 
+from models.weights.catalog import Catalog
+from models.weights.weights_file import write_stamp
 from tests import warm_python
+from tests.shallow_model import write_shallow
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.1
@@ -89,6 +92,17 @@ class RunningApp:
                 if b"models.servers.llama_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
         return None
+
+    @contextmanager
+    def engine_held(self) -> Iterator[None]:
+        """The embedded engine generates nothing meanwhile: what runs goes on running, however slow a page is."""
+        pid = self.engine_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def admin_headers(self) -> dict[str, str]:
         """Headers of a request of the admin's."""
@@ -172,6 +186,16 @@ def make_home(folder: Path, weights: Path) -> Path:
             os.link(file, models / file.name)
         except OSError:  # Another file system.
             (models / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def make_shallow_home(folder: Path, weights: Path) -> Path:
+    """The same with few of the model's layers, for tests that wait for many tokens and do not care which."""
+    path = make_home(folder, weights) / "models" / weights.parent.name / weights.name
+    path.unlink()
+    write_shallow(weights, path)
+    os.truncate(path, weights.stat().st_size)  # The app checks the size, and hashes no file that its stamp describes.
+    write_stamp(path, path.with_name(f"{path.name}.stamp"), Catalog.load().get(weights.parent.name).sha256)
     return folder
 
 

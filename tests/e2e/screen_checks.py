@@ -1,16 +1,18 @@
 """What is wrong with an open page: for readers of its structure, for narrow windows, for large letters."""
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 _AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (1366, 1024, 768, 400)
-_CHARTS_MS = 1000
-"""Charts take the window's size a moment later."""
+_CHARTS_MS = 10_000
+"""Charts take the window's size a moment later, on a busy machine after seconds."""
+_POLL_MS = 500
 # Gradio's container hides what is too wide for it: it would be cut off instead.
 _EXTRA = """() => Math.max(
   ...[document.documentElement, ...document.querySelectorAll('.gradio-container')]
@@ -19,8 +21,10 @@ _EXTRA = """() => Math.max(
 ZOOMED = {"width": 683, "height": 384}
 """A window of 1366 by 768 pixels at 200 %."""
 
-_RUN_AXE = """async (only) => {
-  const found = await axe.run(document, { runOnly: only, resultTypes: ['violations'] });
+_RUN_AXE = """async ([only, isWhole]) => {
+  const panels = [...document.querySelectorAll('[role=tabpanel]')].filter((each) => each.checkVisibility());
+  const where = isWhole ? document : { include: panels };
+  const found = await axe.run(where, { runOnly: only, resultTypes: ['violations'] });
   return found.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, html, failureSummary }) => [id, target.join(' '), html.slice(0, 200), failureSummary]));
 }"""
@@ -73,13 +77,15 @@ def _axe() -> str:
     return _AXE.read_text(encoding="utf-8")
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, light and dark."""
-    page.evaluate(_axe())
+def violations(page: Page, *, is_whole: bool = True) -> list[str]:
+    """What axe-core finds, light and dark, on the whole page or in the tab that is open."""
+    page.emulate_media(reduced_motion="reduce")  # Colors are then what they will be at once.
+    if not page.evaluate("() => 'axe' in window"):  # Tabs of one page are looked at one after the other.
+        page.evaluate(_axe())
     found: list[Any] = []
     for is_dark, only in ((False, {"type": "tag", "values": _TAGS}), (True, ["color-contrast"])):
         page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", is_dark)
-        found += page.evaluate(_RUN_AXE, only)
+        found += page.evaluate(_RUN_AXE, [only, is_whole])
     page.evaluate("() => document.body.classList.remove('dark')")
     return [" | ".join(" ".join(str(part).split()) for part in each) for each in found]
 
@@ -91,7 +97,8 @@ def too_wide_at(page: Page, widths: tuple[int, ...] = WIDTHS) -> list[str]:
         page.set_viewport_size({"width": width, "height": 768})
         extra = page.evaluate(_EXTRA)
         if extra > 0:
-            page.wait_for_timeout(_CHARTS_MS)
+            with suppress(Error):
+                page.wait_for_function(f"() => ({_EXTRA})() <= 0", timeout=_CHARTS_MS, polling=_POLL_MS)
             extra = page.evaluate(_EXTRA)
         if extra > 0:
             found.append(f"{extra} pixels too wide at {width}")
@@ -103,7 +110,8 @@ def unreachable_when_zoomed(page: Page) -> list[str]:
     page.set_viewport_size({"width": ZOOMED["width"], "height": ZOOMED["height"]})
     found: list[str] = page.evaluate(_UNREACHABLE)
     if found:
-        page.wait_for_timeout(_CHARTS_MS)
+        with suppress(Error):
+            page.wait_for_function(f"() => ({_UNREACHABLE})().length === 0", timeout=_CHARTS_MS, polling=_POLL_MS)
         found = page.evaluate(_UNREACHABLE)
     return found
 

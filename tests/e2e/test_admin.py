@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.admin_page import HOSTILE, QUESTIONS, OpenAdminPage, write_set
+from tests.e2e.benchmark_page import OpenBenchmarksPage
 from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.running_app import RunningApp, make_home, running
 from tests.m1app.question_sets.question_set_samples import as_csv, as_jsonl, m1_row
@@ -102,6 +103,29 @@ GERMAN = [
 ]
 
 
+IS_UNCOVERED = """(e) => {
+  e.scrollIntoView({ block: "end" });
+  const { left, top, width, height } = e.getBoundingClientRect();
+  const found = document.elementFromPoint(left + width / 2, top + height / 2);
+  return Boolean(found) && (e === found || e.contains(found));
+}"""
+
+
+def test_a_refusal_covers_no_box_at_twice_the_size(admin: OpenAdminPage, tmp_path: Path, watch: Watch) -> None:
+    watch.expect("status of 422")
+    admin.page.set_viewport_size({"width": 683, "height": 384})
+    path = tmp_path / "german.csv"
+    path.write_bytes(as_csv(GERMAN))
+    admin.import_file(path)
+    notice, columns = map(admin.of_sets, ("notice", "columns"))
+    expect(columns).to_be_visible()
+    expect(notice).to_contain_text("german.csv: no layout has the columns")
+    expect(notice).to_be_in_viewport()
+    screenshot(admin.page, "refused-import-zoomed.png")
+    for box in columns.locator("select, input").all():
+        assert box.evaluate(IS_UNCOVERED), box
+
+
 def test_columns_that_no_layout_knows_are_chosen_with_a_preview(
     admin: OpenAdminPage, tmp_path: Path, watch: Watch, own_app: RunningApp
 ) -> None:
@@ -155,7 +179,7 @@ def test_columns_of_a_known_file_can_be_looked_at_and_left_to_the_app(admin: Ope
     choose = admin.page.get_by_role("button", name="Choose columns")
     path = tmp_path / "known.jsonl"
     path.write_bytes(as_jsonl([m1_row()]))
-    admin.of_sets("file-form").locator("input[type=file]").set_input_files(path)
+    admin.of_sets("file-form").locator("input[name=file]").set_input_files(path)
     choose.click()
     expect(admin.of_sets("columns-preview").locator(".is-target")).to_have_text("A. Facial target")
     admin.of_sets("answer-column").select_option("answer_idx")
@@ -184,10 +208,13 @@ def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_set: OpenA
     admin.box("passes").fill("3")
     admin.start.click()
     expect(admin.problem("knobs")).to_contain_text("3 passes at temperature 0 would all be identical")
+    expect(admin.page.get_by_text("would all be identical").filter(visible=True)).to_have_count(1)
+    expect(admin.problem("knobs")).to_be_in_viewport()
     admin.box("passes").fill("1")
     admin.own_budgets.fill("99999999")
     admin.start.click()
     expect(admin.problem("budgets")).to_contain_text("does not fit into the context")
+    expect(admin.page.get_by_text("does not fit into the context").filter(visible=True)).to_have_count(1)
     assert admin.name.input_value() == "my run"
     assert admin.own_budgets.input_value() == "99999999"
     admin.tab("Jobs")
@@ -235,12 +262,51 @@ def test_a_benchmark_runs_to_its_end_before_ones_eyes(
     expect(other.job("state")).to_have_text("Succeeded")
 
 
+def test_strategies_are_launched_with_a_benchmark_and_shown_beside_the_others(
+    with_set: OpenAdminPage, own_app: RunningApp
+) -> None:
+    admin = with_set
+    admin.fill_small(SET, "with strategies")
+    admin.choose_strategies("One chain", typed="vote:k=2")
+    admin.start.click()
+    expect(admin.problem("knobs")).to_contain_text("at temperature 0 all are alike")
+    admin.box("temperature").fill("0.7")
+    admin.box("strategy-budget").fill("20")
+    admin.dry_run.click()
+    expect(admin.problem("strategies")).to_contain_text("too small for one pass of 32 thinking tokens")
+    admin.box("strategy-budget").fill("")
+    expect(admin.command).to_contain_text("--strategies budget-forcing,vote:k=2 --name 'with strategies' --passes 2")
+    admin.dry_run.click()
+    expect(admin.estimate).to_contain_text("none asked anew: the passes have them")
+    expect(admin.estimate).to_contain_text("2 passes of each question, sampled once, save at most")
+    screenshot(admin.page, "admin-strategies.png")
+    admin.launch()
+    admin.wait_state("Succeeded")
+    admin.job("results").click()
+    page = OpenBenchmarksPage(admin.page, own_app.url)
+    page.wait_usable()
+    page.tab("Strategies")
+    rows = page.part("measured-table").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("One chain")
+    expect(rows.nth(1)).to_contain_text("Vote (passes 2)")
+    expect(rows.nth(1).locator("td").nth(1)).to_have_text("from the pool")
+    # Ten strategies, the front, and the run's own.
+    admin.page.wait_for_function("document.querySelector('[data-part=strategies-plot]').data?.length === 12")
+    expect(page.notice).to_be_hidden()
+    with admin.page.expect_download() as download:
+        page.part("measured-files").get_by_role("link", name="CSV").click()
+    written = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert len(written) == 1 + 3 * 2
+    screenshot(admin.page, "benchmark-own-strategies.png")
+
+
 def test_a_job_is_stopped_resumed_and_deleted(with_set: OpenAdminPage) -> None:
     admin = with_set
     admin.fill_small(SET, "long", budgets="900 1000")
     admin.box("temperature").fill("1")
-    admin.box("passes").fill("8")
-    expect(admin.command).to_contain_text("--passes 8")
+    admin.box("passes").fill("16")  # It must not be over before it is stopped, twice, by a browser that is slow.
+    expect(admin.command).to_contain_text("--passes 16")
     admin.launch()
     admin.wait_state("Running")
     # Its worker has claimed the run and asks.
@@ -327,10 +393,8 @@ def test_gradio_takes_no_file_and_another_site_changes_nothing(admin: OpenAdminP
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_window(
-    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, scheme: str
-) -> None:
-    admin = OpenAdminPage(new_context(color_scheme=scheme).new_page(), app_in_use.url).open()
+def test_nothing_is_wider_than_the_window(new_tab: Callable[..., Page], app_in_use: RunningApp, scheme: str) -> None:
+    admin = OpenAdminPage(new_tab(color_scheme=scheme), app_in_use.url).open()
     for name in ("New benchmark", "Jobs", "Question sets", "Engine and health"):
         admin.tab(name)
         if name == "Jobs" and admin.jobs.count():

@@ -1,11 +1,15 @@
 """Fine-tuning on the Admin page: data built, a training planned, started, watched; the training itself is pretended."""
 
 import json
+import re
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from m1app.settings import Settings
 from m1app.training.base_model import find_base
@@ -17,10 +21,16 @@ from storage.database import Database
 from storage.jobs.records import JobState
 from storage.jobs.repository import JobRepository
 from tests.e2e.admin_page import HOSTILE, OpenAdminPage
-from tests.e2e.admin_training_page import TrainingPage, write_progress, write_traces
-from tests.e2e.browser_watch import Watch, screenshot
+from tests.e2e.admin_training_page import TrainingPage, write_preferences, write_progress, write_traces
+from tests.e2e.browser_watch import VIEWPORT, Watch, screenshot
+from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, make_home, running
+from tests.e2e.screen_checks import has_axe, too_wide_at, violations, without_visible_focus
+from tests.m1app.training.preferences.pair_cases import stored_contrasts
+from tests.m1app.training.pruning.judging_server import CHECK, OTHER, judge, write_reasonings
+from tests.m1app.training.pruning.judging_server import MODEL as JUDGE
 from tests.m1app.training.training_cases import RUN
+from tests.models.engine.scripted_server import Script, serving
 
 _RUN = RUN.model_copy(update={"model_id": "exam-tuned", "base_location": "/nowhere", "data": "exam:v1"})
 
@@ -49,6 +59,8 @@ def with_data(training: TrainingPage, tmp_path: Path) -> TrainingPage:
     """The tab, with a data set in it."""
     if not training.rows.filter(has_text="exam:v1").count():
         training.build(write_traces(tmp_path), "exam")
+    # The form has taken it, and may be sent.
+    expect(training.command).to_contain_text("--data exam:v1")
     return training
 
 
@@ -73,7 +85,7 @@ def end(home: Path, job_id: str) -> None:
 def test_empty_tab_says_what_to_do_first(training: TrainingPage) -> None:
     expect(training.of_data("empty")).to_contain_text("No data sets yet. Build one")
     expect(training.of_data("form")).to_be_visible()
-    expect(training.plan("hint")).to_contain_text("No data set chosen")
+    expect(training.hint).to_contain_text("No data set chosen")
     training.plan_button.click()
     expect(training.problem("data")).to_contain_text("Build one above")
     training.page.get_by_role("button", name="Build", exact=True).click()
@@ -101,7 +113,7 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
     expect(report).to_contain_text("passing:v1: 21 samples, ready to train on.")
     expect(training.box("set")).to_have_value("passing:v1 (21)")
     training.rows.first.get_by_role("button").click()
-    expect(training.of_data("text")).to_contain_text("# passing, version 1")
+    expect(training.of_data("text")).to_contain_text("passing, version 1")
     training.expect_inert()
     training.of_data("delete").click()
     expect(training.rows).to_have_count(1)
@@ -182,8 +194,15 @@ def test_problems_stand_at_their_fields_and_what_was_typed_stays(with_data: Trai
     training.plan_button.click()
     expect(training.problem("other")).to_contain_text("did you mean weight_decay?")
     training.box("other").fill("")
+    training.box("accuracy-set").fill("unheard")
+    training.box("accuracy-set").press("Enter")
+    training.plan_button.click()
+    expect(training.problem("accuracy")).to_contain_text("Question set 'unheard' not found")
+    training.box("accuracy-set").fill("Ask no questions")
+    training.box("accuracy-set").press("Enter")
     training.page.get_by_label("m1: the paper's setting").check()
     expect(training.page.locator("#admin-training-meaning")).to_contain_text("Trains all weights for 5 epochs")
+    expect(training.page.locator("#admin-training-meaning")).to_contain_text("Needs an NVIDIA GPU, with up to")
     expect(training.box("block")).to_have_attribute("placeholder", "32768")
     training.start.click()
     expect(training.problem("preset").or_(training.problem("sizes")).filter(visible=True)).to_have_count(1)
@@ -196,7 +215,7 @@ def test_a_plan_counts_and_shows_what_is_trained_on(with_data: TrainingPage) -> 
     training = with_data
     training.box("max-steps").fill("7")
     command = "python -m m1app finetune --data exam:v1 --base smollm2-135m --preset cpu-trial --max-steps 7"
-    expect(training.plan("command")).to_have_text(command)
+    expect(training.command).to_have_text(command)
     training.plan_button.click()
     facts = training.plan("facts")
     expect(facts).to_contain_text("exam:v1: 18 training samples, 2 held out")
@@ -260,7 +279,9 @@ def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: Traini
     lines = training.page.evaluate(
         "document.querySelector('[data-part=training-chart]').data.map((each) => each.x.length)"
     )
-    assert lines == [30, 3, 30]
+    assert lines == [30, 3, 30, 3]
+    expect(admin.job("training-said")).to_contain_text("accuracy 25.0% → 50.0% (15.0% to 85.0%), n = 4. Few questions")
+    screenshot(admin.job("training"), "admin-training-accuracy.png")
     admin.job("samples-box").locator("summary").click()
     expect(admin.job("samples").locator("li")).to_have_count(3)
     expect(admin.job("samples").locator("li").first).to_contain_text(f"After 30 steps it says {HOSTILE}")
@@ -268,7 +289,9 @@ def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: Traini
     end(own_app.home, job_id)
     expect(admin.job("tuned-model")).to_have_text("exam-tuned, fine-tuned from smollm2-135m")
     expect(admin.job("tuned-ask")).to_have_attribute("href", "/?model=exam-tuned")
-    expect(admin.job("tuned-compare")).to_have_attribute("href", "/compare/?models=smollm2-135m%2Cexam-tuned")
+    # The base is asked as the tuned model was trained, and as itself.
+    models = "smollm2-135m+by+m1%2Cexam-tuned%2Csmollm2-135m"
+    expect(admin.job("tuned-compare")).to_have_attribute("href", f"/compare/?models={models}")
     training.expect_inert()
     admin.job("tuned-benchmark").click()
     models = training.page.locator("#admin-models")
@@ -282,6 +305,43 @@ def test_a_training_is_started_watched_and_its_model_is_led_to(with_data: Traini
     training.box("max-steps").fill("40")
     training.plan_button.click()
     expect(training.plan("facts")).to_contain_text("about 5 min, at 0.5 samples/s as in 'smollm2-135m on exam:v1'")
+    _compare(training, own_app.home)
+
+
+def _compare(training: TrainingPage, home: Path) -> None:
+    """Start another training, mark both, and look at them side by side, also by the address."""
+    admin, page = training.admin, training.page
+    earlier = page.url
+    training.start.click()
+    page.wait_for_url(lambda url: "/admin/?job=" in url and url != earlier)
+    write_progress(home, page.url.rpartition("=")[2], 0, 20, steps=40)
+    marks = admin.jobs.get_by_role("checkbox")
+    marks.nth(0).check()
+    expect(admin.job("marked-said")).to_contain_text("mark another to compare")
+    marks.nth(1).check()
+    expect(admin.job("compared")).to_be_visible()
+    expect(admin.job("job")).to_be_hidden()
+    charts = admin.job("compared-charts")
+    expect(charts.locator("svg.main-svg").first).to_be_visible()
+    titles = ["Training loss", "Held-out loss", "Gradient norm", "Learning rate", "Accuracy"]
+    expect(charts.locator("h3")).to_have_text(titles)
+    expect(charts.get_by_role("img").first).to_have_attribute("aria-label", re.compile("at step 20.*at step 30"))
+    expect(admin.job("compared-differences")).to_contain_text("max steps")
+    page.wait_for_url("**/admin/?runs=*")
+    _expect_accessible(page)
+    for width in (1360, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        screenshot(page, f"admin-compared-runs-{width}.png")
+    page.set_viewport_size(VIEWPORT)
+    admin.open(page.url.removeprefix(admin.origin))
+    expect(admin.job("compared-key").get_by_role("link")).to_have_count(2)
+    with page.expect_download() as saved:
+        admin.job("compared-csv").click()
+    assert saved.value.path().read_text(encoding="utf-8-sig").startswith("job,name,metric,step,value")
+    admin.job("unmark").click()
+    expect(admin.job("compared")).to_be_hidden()
+    expect(marks.nth(0)).not_to_be_checked()
 
 
 def test_nothing_is_wider_than_the_window(training: TrainingPage, tmp_path: Path) -> None:
@@ -295,3 +355,210 @@ def test_nothing_is_wider_than_the_window(training: TrainingPage, tmp_path: Path
         training.page.set_viewport_size({"width": width, "height": 900})
         assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         screenshot(training.page, f"admin-training-{width}-light.png")
+
+
+def _expect_accessible(page: Page) -> None:
+    """As every page is, in a state that a walk over the pages does not see."""
+    if has_axe():
+        assert violations(page) == []
+    assert too_wide_at(page) == []
+    assert without_visible_focus(page) == []
+
+
+@contextmanager
+def _judged(browser: Browser, home: Path, **named: Any) -> Iterator[tuple[TrainingPage, Script]]:
+    """The form of an app whose engine judges steps, filled in to prune, and its engine."""
+    file = write_reasonings(home, extra=f" {HOSTILE}")
+    with serving(judge(**named)) as engine:
+        settings = {"M1_ENGINE_URL": engine.url, "M1_MODEL": JUDGE, "M1_CPU_JOBS": "0"}
+        with running(RunningApp(home, **settings), with_engine=False) as app:
+            context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+            context.set_default_timeout(WAIT_MS)
+            context.add_cookies(app.admin_cookies())
+            training = TrainingPage(OpenAdminPage(context.new_page(), app.url).open("/admin/")).open()
+            training.open_build()
+            training.field("file").set_input_files(file)
+            training.field("verified_only").uncheck()
+            training.field("name").fill("short")
+            expect(training.field("prune_steps")).to_be_hidden()
+            training.field("prune").check()
+            training.field("prune_steps").fill("0.6")
+            training.field("prune_model").select_option(JUDGE)
+            yield training, engine
+            training.expect_inert()
+            context.close()
+
+
+def test_pruning_is_estimated_watched_stopped_and_resumed(browser: Browser, tmp_path: Path) -> None:
+    gate = threading.Event()
+    with _judged(browser, tmp_path, gate=gate, free=7) as (training, engine):
+        build = training.page.get_by_role("button", name="Build", exact=True)
+        progress = training.page.locator("#admin-pruning")
+        training.of_data("preview").click()
+        report = training.of_data("report")
+        expect(report).to_contain_text("at most 45 letter probes, one token each")
+        steps = report.locator(".m1-reasoning-steps").first.locator("li")
+        expect(steps.nth(1)).to_have_text(f"verification{CHECK}")
+        expect(report.locator("del")).to_have_count(0)
+        screenshot(training.page, "training-data-pruning-estimate.png")
+        build.click()
+        expect(progress).to_contain_text("Pruning short: 1 of 10 samples")
+        screenshot(training.page, "training-data-pruning.png")
+        _expect_accessible(training.page)
+        progress.get_by_role("button", name="Stop").click()
+        expect(progress.get_by_role("button", name="Stopping…")).to_be_disabled()
+        gate.set()
+        expect(training.of_data("notice")).to_contain_text("Stopped. 1 of 10 samples were pruned")
+        expect(progress.get_by_role("button")).to_be_hidden()
+        build.click()
+        expect(report).to_contain_text("18 of 27 functional steps pruned in 9 samples")
+        assert len(engine.completions) == 45
+
+
+def test_pruned_steps_are_shown_struck_through_with_what_they_save(browser: Browser, tmp_path: Path) -> None:
+    with _judged(browser, tmp_path) as (training, _):
+        training.page.get_by_role("button", name="Build", exact=True).click()
+        training.rows.first.get_by_role("button").click()
+        expect(training.of_data("pruned-title")).to_have_text("Pruned sample 1 of 9")
+        sample = training.of_data("pruned-sample")
+        expect(sample.locator("del")).to_have_text([CHECK, OTHER])
+        expect(sample.locator("li").nth(4)).to_contain_text("correction, importance 1.79")
+        expect(sample).to_contain_text("70.0% after the pruned one")
+        expect(training.of_data("text")).to_contain_text("Pruned reasoning")
+        training.page.get_by_role("button", name="Next pruned sample").click()
+        expect(training.of_data("pruned-title")).to_have_text("Pruned sample 2 of 9")
+        screenshot(training.page, "training-data-pruned.png")
+        _expect_accessible(training.page)
+
+
+class SamplesPart:
+    """The samples of a data set, opened from its card."""
+
+    def __init__(self, training: TrainingPage) -> None:
+        self.page = training.page
+        training.rows.filter(has_text="exam:v1").get_by_role("button").click()
+        training.of_data("browse").click()
+        self.page.wait_for_url("**/admin/?tab=samples&set=exam%3Av1")
+        self.rows = self.part("rows").locator("tr")
+        expect(self.part("place")).to_have_text("1 – 20 of 20")
+
+    def part(self, name: str) -> Locator:
+        return self.page.locator(f'#admin-samples [data-part="{name}"]')
+
+    def box(self, form: str, label: str) -> Locator:
+        return self.part(form).get_by_label(label)
+
+
+def test_samples_are_searched_and_compared(with_data: TrainingPage) -> None:
+    samples = SamplesPart(with_data)
+    part = samples.part
+    samples.box("filters", "Show").select_option("dropped")
+    expect(samples.rows).to_have_count(2)
+    expect(samples.rows.filter(has_text="names another option")).to_have_count(1)
+    expect(samples.rows.filter(has_text="deduplicate: repeats the question of")).to_have_count(1)
+    part("pairs-box").locator("summary").first.click()
+    expect(part("pairs-said")).to_contain_text("the closest first")
+    expect(part("pairs").locator("h3").first).to_have_text("The same question")
+    samples.box("filters", "Show").select_option("kept")
+    samples.box("filters", "Search").fill("no such words")
+    expect(part("none")).to_contain_text("No sample fits")
+    samples.box("filters", "Search").fill("liver ward 11")
+    expect(samples.rows).to_have_count(1)
+    samples.rows.get_by_role("button").press("Enter")
+    expect(part("reasoning")).to_contain_text(f"Salt 11 gathers in the liver. {HOSTILE}")
+    part("charts-box").locator("summary").click()
+    expect(part("lengths").locator("svg.main-svg").first).to_be_visible()
+    for scheme, width in (("light", 1360), ("dark", 400)):
+        samples.page.emulate_media(color_scheme=scheme)
+        samples.page.set_viewport_size({"width": width, "height": 900})
+        assert samples.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        screenshot(samples.page, f"admin-samples-{width}-{scheme}.png")
+    part("edit").click()
+    part("ask-box").locator("summary").click()
+    part("ask-form").get_by_label("For").select_option("distill")
+    _expect_accessible(samples.page)
+    assert samples.page.evaluate("window.__hit") is None
+
+
+def test_samples_are_changed_as_a_new_version_with_the_reason(with_data: TrainingPage) -> None:
+    samples = SamplesPart(with_data)
+    part = samples.part
+    samples.box("filters", "Search").fill("liver ward 11")
+    expect(samples.rows).to_have_count(1)
+    samples.rows.get_by_role("button").click()
+    part("edit").click()
+    samples.box("form", "Reason for the change").fill(f"shorter {HOSTILE}")
+    samples.box("form", "Answer").fill("The answer is A. Drug 11")
+    part("take-edit").click()
+    expect(part("problem")).to_contain_text("its answer names another option than the target")
+    expect(part("tray")).to_be_hidden()
+    samples.box("form", "Answer").fill("The answer is B. Salt 11")
+    part("take-edit").click()
+    expect(part("tray-title")).to_have_text("1 change not saved yet")
+    samples.box("filters", "Search").fill("")
+    expect(samples.rows).to_have_count(20)
+    samples.rows.first.get_by_role("checkbox").check()
+    samples.box("exclude-form", "Why leave them out").fill("outdated")
+    part("exclude-chosen").click()
+    expect(part("tray-title")).to_have_text("2 changes not saved yet")
+    samples.rows.nth(3).get_by_role("button").click()
+    expect(part("question")).to_contain_text("Ward 3 asks")
+    samples.box("domain-form", "Domain").fill("drug therapy")
+    samples.box("domain-form", "Domain").press("Enter")
+    expect(part("tray-title")).to_have_text("3 changes not saved yet")
+    samples.page.reload()
+    expect(part("tray-title")).to_have_text("3 changes not saved yet")
+    part("save").click()
+    expect(part("made")).to_contain_text(
+        "exam:v2 was made: 19 samples, by hand: 1 sample left out, 1 sample edited, the domains of 1"
+    )
+    expect(part("sets")).to_have_value("exam:v2")
+    expect(part("place")).to_have_text("1 – 19 of 19")
+    expect(part("tray")).to_be_hidden()
+    assert samples.page.evaluate("window.__hit") is None
+    with_data.admin.tab("Fine-tune")
+    with_data.rows.filter(has_text="exam:v2").get_by_role("button").click()
+    with_data.of_data("delete").click()
+    with_data.of_data("delete").click()
+    expect(with_data.rows.filter(has_text="exam:v2")).to_have_count(0)
+
+
+# The last one: its data set is the newest, which the form then begins with.
+def test_preference_pairs_are_built_planned_and_their_training_is_watched(
+    training: TrainingPage, own_app: RunningApp
+) -> None:
+    database = Database(f"sqlite:///{own_app.home / 'm1.sqlite3'}")
+    stored_contrasts(database, 9)
+    database.dispose()
+    training.open_build()
+    expect(training.field("passes")).to_be_hidden()
+    training.field("kind").select_option("pairs")
+    expect(training.field("hub")).to_be_hidden()
+    expect(training.field("deduplicate")).to_be_hidden()
+    training.field("name").fill("preferred")
+    training.page.get_by_role("button", name="Build", exact=True).click()
+    row = training.rows.filter(has_text="preferred:v1")
+    expect(row).to_contain_text("preference pairs")
+    expect(training.of_data("report")).to_contain_text("preferred:v1: 9 preference pairs, ready to train on")
+
+    training.page.get_by_label("DPO, CPU trial").check()
+    expect(training.page.locator("#admin-training-meaning")).to_contain_text("to prefer the better response")
+    training.plan_button.click()
+    expect(training.plan("facts")).to_contain_text("preferred:v1: 8 preference pairs to train on, 1 held out")
+    sample = training.plan("samples").locator("details").first
+    expect(sample).to_contain_text("the other response, to avoid")
+    expect(sample.locator("pre").last).to_contain_text("\\boxed{B}")
+
+    training.start.click()
+    training.page.wait_for_url("**/admin/?job=*")
+    write_preferences(own_app.home, training.page.url.rpartition("=")[2])
+    admin = training.admin
+    expect(admin.job("preferences")).to_be_visible(timeout=WAIT_MS)
+    expect(admin.job("training-said")).to_contain_text("margin +0.350, 100% of pairs right")
+    expect(admin.job("preferences-chart").locator(".scatterlayer .trace")).to_have_count(4)
+    screenshot(admin.job("preferences"), "admin-preferences.png")
+    training.admin.tab("Fine-tune")
+    row.get_by_role("button").click()
+    expect(training.of_data("text")).to_contain_text("9 preference pairs")
+    training.page.set_viewport_size({"width": 400, "height": 900})
+    assert training.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -14,6 +14,7 @@ from tests.e2e.annotate_cases import (
     SINGLE_CASES,
 )
 from tests.e2e.annotate_fixtures import OpenAs, annotating_app, app_in_use, open_page, stored
+from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.stored_traces import HOSTILE, HOSTILE_STEM
 
@@ -26,6 +27,18 @@ def _expect_inert(page: Page) -> None:
     assert (
         page.locator("#annotate-page, #annotate-numbers").locator("img, script, iframe, i, u, [onerror]").count() == 0
     )
+
+
+def test_mouse_marks_whole_words_and_the_keyboard_within_them(open_page: OpenAs) -> None:
+    page = open_page("Dr Words")
+    page.open_case(AWKWARD_STEM)
+    page.drag("thinking", "itamin K", "revers")
+    expect(page.quote).to_have_text("Vitamin K reverses")
+    assert page.page.evaluate("() => String(getSelection())") == "Vitamin K reverses"
+    page.thinking.press("Control+Shift+ArrowLeft")
+    expect(page.quote).to_have_text("Vitamin K reverse")
+    page.severity("mild")
+    expect(page.quote).to_have_text("Vitamin K reverse")
 
 
 def test_marks_across_lines_with_emoji_survive_saving_reloading_and_editing(open_page: OpenAs) -> None:
@@ -124,6 +137,22 @@ def test_what_is_typed_survives_a_reload_and_a_refusal(open_page: OpenAs) -> Non
     expect(page.part("stem")).to_have_text(AWKWARD_STEM, timeout=WAIT_MS)
     page.wait_idle()
     expect(page.comment).to_be_hidden()
+
+
+def test_severity_and_save_are_in_view_on_a_small_laptop(open_page: OpenAs) -> None:
+    page = open_page()
+    page.page.set_viewport_size({"width": 1366, "height": 768})
+    page.open_case(AWKWARD_STEM)
+    page.drag("answer", "Protamine", "Protamine")
+    expect(page.quote).to_have_text("Protamine")
+    form = page.form.bounding_box()
+    assert form
+    for shown in (page.form.get_by_role("group", name="Severity"), page.save):
+        box = shown.bounding_box()
+        # Within the form's own frame, whose middle part scrolls.
+        assert box and form["y"] <= box["y"] and box["y"] + box["height"] <= form["y"] + form["height"]
+    screenshot(page.page, "mark-form-768.png")
+    page.cancel.click()
 
 
 def test_nothing_is_kept_without_a_name_and_the_mark_stays(open_page: OpenAs) -> None:

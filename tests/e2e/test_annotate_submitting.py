@@ -1,5 +1,6 @@
 """Submitting on the Annotate page: the next case comes, and the submission can be taken back."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.annotate_cases import AWKWARD_STEM, HOSTILE_STEM, RIGHT_STEM
@@ -46,6 +47,21 @@ def test_end_of_the_queue_says_so_and_leads_on(open_page: OpenAs) -> None:
     page.submitted.get_by_role("button", name="Clear filters").click()
     expect(page.submitted).to_be_empty()
     page.rows.nth(1).wait_for()
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (400, 800)], ids=["laptop", "phone"])
+def test_submit_is_in_view_as_soon_as_a_case_is_open(open_page: OpenAs, size: tuple[int, int]) -> None:
+    width, height = size
+    page = open_page(f"Dr View {width}", viewport={"width": width, "height": height})
+    page.open_case(AWKWARD_STEM)
+    submit = page.part("submit").get_by_role("button", name="Submit case")
+    for step in (0, 400, 10_000):
+        page.page.evaluate("top => scrollTo(0, top)", step)
+        box = submit.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        screenshot(page.page, f"annotate-submit-{width}-{step}.png")
+    assert not page.scrolls_sideways()
 
 
 def test_severity_is_shown_by_a_line_too_and_the_legend_says_which(open_page: OpenAs) -> None:

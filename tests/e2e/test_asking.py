@@ -228,3 +228,12 @@ def test_run_again_makes_a_new_trace_with_the_same_seed_and_settings(probe: Prob
     assert (two["question"], two["target"], two["state"]) == (OPEN_QUESTION, "A", "completed")
     expect(probe.row(first)).to_be_visible()
     expect(probe.row(second)).to_be_visible()
+
+
+def test_what_is_behind_advanced_is_there_before_it_is_opened(probe: ProbePage) -> None:
+    """What Gradio builds at the first opening it sets back a moment later, also when it was typed into meanwhile."""
+    box = probe.page.get_by_label("Answer cap (tokens)")
+    expect(box).to_be_hidden()
+    expect(box).to_have_count(1)
+    probe.page.get_by_role("button", name="Advanced").click()
+    expect(box).to_be_visible()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.browser_watch import Watch
 from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
@@ -45,6 +45,19 @@ _CASES = {
     "seed too large": Typed("Seed is 2,147,483,648; enter a whole number from 0", seed="2147483648"),
     "seed negative": Typed("Seed is -1; enter a whole number from 0", seed="-1"),
 }
+
+_CLICK_ONCE_ENABLED = """(selector) => {
+  const button = document.querySelector(selector);
+  let isClicked = false;
+  window.timesDisabled = 0;
+  new MutationObserver(() => {
+    if (button.disabled) window.timesDisabled += 1;
+    else if (!isClicked) {
+      isClicked = true;
+      button.click();
+    }
+  }).observe(button, { attributeFilter: ['disabled'] });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +109,17 @@ def test_emoji_and_right_to_left_text_are_asked_as_they_are(probe: ProbePage, ap
     probe.wait_over()
     assert trace["question"] == text
     expect(probe.question).to_have_value(text)
+
+
+@pytest.mark.parametrize(("path", "button"), [("/", "#run"), ("/admin/", "#admin-start")])
+def test_a_click_as_soon_as_the_button_is_enabled_again_counts(
+    page: Page, app: RunningApp, path: str, button: str
+) -> None:
+    """Gradio drops a click while the one before is pending, which was so for a moment after each refusal."""
+    page.goto(app.url + path)
+    page.locator(button).wait_for()
+    page.locator("#history [data-trace], #admin-launch-command [data-part=hint]:not(:empty)").first.wait_for()
+    page.evaluate(_CLICK_ONCE_ENABLED, button)
+    page.locator(button).click()
+    page.wait_for_function("() => window.timesDisabled === 2")
+    expect(page.locator(button)).to_be_enabled()

@@ -1,11 +1,13 @@
 """What one does to runs on the Benchmarks page, what one takes away, and a run that goes on meanwhile."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.questions.repository import QuestionRepository
@@ -14,6 +16,8 @@ from tests.e2e.benchmark_page import OpenBenchmarksPage, database_of, store_smal
 from tests.e2e.probe_page import WAIT_MS
 from tests.e2e.running_app import RunningApp, closed_port, running
 from tests.m1app.benchmark.benchmark_samples import OWNER, finish_items
+from tests.m1app.benchmark.imports.log_cases import harness_folder, harness_sample
+from tests.m1app.cli.command_line import run as run_command
 
 __all__ = ["app_in_use", "benchmarks_app", "open_page", "runs"]
 
@@ -33,9 +37,9 @@ class TestWithoutRuns:
         return empty_app
 
     def test_empty_page_says_what_a_run_is_and_how_to_start_one(
-        self, new_context: Callable[..., BrowserContext], app_in_use: RunningApp
+        self, new_tab: Callable[..., Page], app_in_use: RunningApp
     ) -> None:
-        page = OpenBenchmarksPage(new_context().new_page(), app_in_use.url).open()
+        page = OpenBenchmarksPage(new_tab(), app_in_use.url).open()
         expect(page.empty).to_contain_text("No benchmark run yet")
         expect(page.empty).to_contain_text("python -m m1app bench")
         expect(page.empty.get_by_role("link", name="Admin page")).to_have_attribute("href", "/admin/")
@@ -214,3 +218,31 @@ def _go_on(app: RunningApp, run_id: str, count: int) -> None:
             assert BenchmarkRepository(session).heartbeat(run_id, OWNER, 80.0)
     finally:
         database.dispose()
+
+
+def test_an_imported_run_is_marked_and_shows_the_output_of_each_question(
+    open_page: OpenPage, app_in_use: RunningApp, tmp_path: Path
+) -> None:
+    hostile = "<think>\n<img src=x onerror=window.__hit=31>\n</think>\nThe answer is B."
+    folder = harness_folder(tmp_path / "log", harness_sample(0, hostile), harness_sample(1, "Answer: B")).parent
+    done = run_command("bench", "import", str(folder), "--name", "Theirs", "--json", home=app_in_use.home)
+    (told,) = json.loads(done.stdout)["runs"]
+    page = open_page(f"?run={told['run_id']}&tab=questions")
+    expect(page.chosen.locator("h3")).to_have_text("Theirs (imported)", timeout=WAIT_MS)
+    expect(page.chosen).to_contain_text("knows no engine, seed or time of it")
+    expect(page.chosen).to_contain_text("The rule strict differs on 1 answer")
+    row = page.page.locator("#benchmarks-page [data-part=questions] tr").first
+    expect(row.locator(".m1-stem a")).to_have_count(0, timeout=WAIT_MS)
+    row.get_by_role("button", name="Output").click()
+    output = page.page.locator("dialog.m1-output")
+    expect(output).to_contain_text("<img src=x onerror=window.__hit=31>", timeout=WAIT_MS)
+    expect(output).to_contain_text("In the file: right by exact_match")
+    output.get_by_role("button", name="Close").click()
+    expect(output).to_be_hidden()
+    assert page.page.evaluate("window.__hit") is None
+    # The mark is no part of the name.
+    tools(page, "Rename").click()
+    expect(page.chosen.get_by_role("textbox", name="Name")).to_have_value("Theirs")
+    page.page.keyboard.press("Escape")
+    page.page.get_by_role("tab", name="Curves").click()
+    page.wait_lines(["example/m1-7b (imported), budget not stated"])

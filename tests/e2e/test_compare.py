@@ -129,7 +129,7 @@ def test_sweep_and_drawings_can_be_taken_away(compare: OpenComparePage, app: Run
     record = _finished(compare, app, swept)
     sweep_id = record["sweep_id"]
     contents = {}
-    for part, ending in (("json", "json"), ("csv", "csv"), ("markdown", "md")):
+    for part, ending in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("html", "html")):
         with compare.page.expect_download() as download:
             compare.part(part).click()
         assert download.value.suggested_filename.endswith(f" {sweep_id[:8]}.{ending}")
@@ -137,6 +137,7 @@ def test_sweep_and_drawings_can_be_taken_away(compare: OpenComparePage, app: Run
     # Asked again: the record was taken at the very end of the sweep, when its seconds still moved.
     assert json.loads(contents["json"]) == app.get_json(f"/sweeps/{sweep_id}.json")
     assert [row["budget"] for row in csv.DictReader(contents["csv"].splitlines())][:3] == ["16", "40", "64"]
+    assert contents["html"].startswith("<!doctype html>") and f'"{sweep_id}"' in contents["html"]
     for kind, magic in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
         for button in compare.page.get_by_role("button", name=kind, exact=True).all():
             with compare.page.expect_download() as download:
@@ -250,9 +251,9 @@ def test_a_trace_leads_to_its_comparison(probe: ProbePage) -> None:
 
 @pytest.mark.parametrize("width", [1360, 420])
 def test_page_fits_its_window_in_light_and_dark(
-    new_context: Callable[..., BrowserContext], app: RunningApp, swept: dict[str, Any], width: int
+    new_tab: Callable[..., Page], app: RunningApp, swept: dict[str, Any], width: int
 ) -> None:
-    page = new_context(viewport={"width": width, "height": 844}, color_scheme="light").new_page()
+    page = new_tab(viewport={"width": width, "height": 844}, color_scheme="light")
     compare = OpenComparePage(page, app.url).open()
     _finished(compare, app, swept)
     for scheme in ("light", "dark"):

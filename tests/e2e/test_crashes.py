@@ -9,11 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from storage.database import Database
+from storage.strategies.repository import StrategyRepository
 from storage.traces.repository import TraceRepository
-from tests.e2e.browser_watch import Watch
+from tests.e2e.browser_watch import Watch, screenshot
 from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import LONG_BUDGET, LONG_QUESTION, OPEN_QUESTION, WAIT_MS, ProbePage
 from tests.e2e.running_app import RunningApp, make_home, running, wait_until
+from tests.e2e.strategies_page import OpenStrategiesPage
+from tests.e2e.test_pastes import batch, open_set
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +68,12 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     trace_id = probe.wait_trace_id()
     probe.wait_streaming()
     saved = wait_until(lambda: _saved_thinking(app_in_use, trace_id), "something is saved")
+    expect(probe.header("work")).to_contain_text("1 running")
     engine = app_in_use.engine_pid()
     app_in_use.kill()
     wait_until(lambda: not Path(f"/proc/{engine}").exists(), "the engine ends with the app")
+    expect(probe.header("engine")).to_have_text("The app does not answer", timeout=WAIT_MS)
+    expect(probe.header("work")).to_be_empty()
     # A page that is open reloads itself once the app is back, in the middle of the next navigation.
     probe.page.goto("about:blank")
     app_in_use.start()
@@ -159,3 +165,67 @@ def test_app_stopped_while_a_page_is_open_ends_without_a_traceback(
     said = app_in_use.log()[before:]
     app_in_use.start()
     assert "Traceback" not in said
+
+
+def test_app_killed_while_strategies_run_keeps_what_they_had_and_the_run_is_resumed(
+    probe: ProbePage, app_in_use: RunningApp, watch: Watch
+) -> None:
+    watch.expect(r"Failed to load resource: net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
+    watch.expect(r"TypeError: (network error|Failed to fetch)")
+    watch.expect(r"Unexpected error Connection errored out\.")
+    strategies = OpenStrategiesPage(probe.page, app_in_use.url).open()
+    strategies.fill(LONG_QUESTION, written="vote:k=4", budget=240)
+    strategies.run.click()
+    run_id = strategies.wait_run_id()
+    strategies.wait_spent("vote:k=4", 80)
+    wait_until(lambda: _saved_tokens(app_in_use, run_id), "something is saved")
+    app_in_use.kill()
+    strategies.page.goto("about:blank")
+    app_in_use.start()
+    app_in_use.wait_for_engine()
+
+    strategies.open(f"/strategies/?run={run_id}")
+    strategies.wait_over("Interrupted")
+    expect(strategies.part("notice")).to_contain_text("The app stopped while this was running")
+    kept = strategies.wait_spent("vote:k=4", 1)
+    strategies.resume.click()
+    strategies.wait_over("Done")
+    assert strategies.wait_spent("vote:k=4", kept) <= 240
+    (result,) = app_in_use.get_json(f"/strategy-runs/{run_id}.json")["results"]
+    assert result["wasted"] == sum(each["generated"] for each in result["requests"] if each["state"] == "lost")
+
+
+def _saved_tokens(app: RunningApp, run_id: str) -> int:
+    database = Database(f"sqlite:///{app.home / 'm1.sqlite3'}")
+    try:
+        with database.session(is_read_only=True) as session:
+            return StrategyRepository(session).get(run_id).results[0].generated
+    finally:
+        database.dispose()
+
+
+def test_app_killed_while_it_asks_a_set_shows_what_was_asked_and_asks_the_rest(
+    probe: ProbePage, app_in_use: RunningApp, watch: Watch
+) -> None:
+    watch.expect(r"Failed to load resource: net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
+    watch.expect(r"TypeError: (network error|Failed to fetch)")
+    watch.expect(r"Unexpected error Connection errored out\.")
+    several = "\n\n".join(f"Question {i}\n{LONG_QUESTION} And what does glucagon {i} do?" for i in range(1, 7))
+    probe.set_number(probe.budget, LONG_BUDGET)
+    open_set(probe, several, 6).get_by_role("button", name="Ask all 6").click()
+    expect(batch(probe.page)).to_contain_text("4 running", timeout=WAIT_MS)
+    expect(batch(probe.page).locator("li[data-trace]")).to_have_count(4, timeout=WAIT_MS)
+    app_in_use.kill()
+    probe.page.goto("about:blank")
+    app_in_use.start()
+    app_in_use.wait_for_engine()
+
+    probe.open("/")
+    left = "6 questions: 4 interrupted, 2 waiting. The app ended before all were asked."
+    expect(batch(probe.page)).to_contain_text(left, timeout=WAIT_MS)
+    screenshot(probe.page, "batch-left.png")
+    batch(probe.page).get_by_role("button", name="Ask the 6 left").click()
+    expect(batch(probe.page)).to_contain_text("4 running", timeout=WAIT_MS)
+    batch(probe.page).get_by_role("button", name="Stop all").click()
+    batch(probe.page).get_by_role("button", name="Close").click(timeout=WAIT_MS)
+    expect(batch(probe.page)).to_be_hidden()

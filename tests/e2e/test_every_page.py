@@ -32,8 +32,10 @@ class Seen:
     faint: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def look_at(self, page: Page, name: str) -> None:
-        self.violations[name] = violations(page)
+    def look_at(self, page: Page, stop: Stop) -> None:
+        name = stop.name
+        # What is around the tabs of a page has been looked at with the first of them.
+        self.violations[name] = violations(page, is_whole=bool(stop.path))
         self.too_wide[name] = too_wide_at(page)
         self.unreachable[name] = unreachable_when_zoomed(page)
         if os.environ.get("M1_TEST_SCREENSHOTS"):
@@ -94,7 +96,7 @@ def _wrong(found: dict[str, list[str]]) -> dict[str, list[str]]:
 def _walk(page: Page, app: RunningApp, stops: list[Stop], found: Seen) -> None:
     for stop in stops:
         go(page, app.url, stop)
-        found.look_at(page, stop.name)
+        found.look_at(page, stop)
 
 
 @contextmanager

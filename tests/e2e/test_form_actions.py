@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.admin_page import OpenAdminPage
 from tests.e2e.browser_watch import screenshot
@@ -16,8 +16,8 @@ PHONE = {"width": 400, "height": 844}
 
 
 @pytest.fixture(params=[LAPTOP, PHONE], ids=["laptop", "phone"])
-def tab(new_context: Callable[..., BrowserContext], request: pytest.FixtureRequest) -> Iterator[Page]:
-    yield new_context(viewport=request.param, color_scheme="dark").new_page()
+def tab(new_tab: Callable[..., Page], request: pytest.FixtureRequest) -> Iterator[Page]:
+    yield new_tab(viewport=request.param, color_scheme="dark")
 
 
 def is_uncovered(shown: Locator) -> bool:
@@ -95,16 +95,18 @@ def test_admin_forms_show_their_buttons_and_what_is_wrong_without_scrolling(tab:
     admin.own_budgets.press("Tab")
     tab.evaluate("scrollTo(0, document.body.scrollHeight)")
     admin.start.click()
-    expect(admin.message).to_contain_text("could be one number or several")
-    assert is_uncovered(admin.message)
-    expect(tab.locator("#admin-problem-budgets")).to_be_in_viewport()
+    problem = admin.problem("budgets")
+    expect(problem).to_contain_text("could be one number or several")
+    expect(problem).to_be_in_viewport()
+    assert is_uncovered(problem)
+    expect(admin.message).to_be_hidden()
 
 
 @pytest.mark.parametrize("page_name", ["probe", "compare"])
 def test_escape_that_closes_a_list_or_a_menu_leaves_the_run_alone(
-    new_context: Callable[..., BrowserContext], app: RunningApp, page_name: str
+    new_tab: Callable[..., Page], app: RunningApp, page_name: str
 ) -> None:
-    tab = new_context(viewport=LAPTOP).new_page()
+    tab = new_tab(viewport=LAPTOP)
     if page_name == "probe":
         asked: ProbePage | OpenComparePage = ProbePage(tab, app.url).open()
         asked.fill(LONG_QUESTION, budget=LONG_BUDGET)  # type: ignore[call-arg]
@@ -131,10 +133,22 @@ def test_escape_that_closes_a_list_or_a_menu_leaves_the_run_alone(
     asked.wait_over("Stopped")
 
 
-def test_a_list_that_escape_closed_opens_by_a_click_again(
-    new_context: Callable[..., BrowserContext], app: RunningApp
+def test_tab_closes_a_list_and_goes_on_and_a_click_opens_one_that_escape_closed(
+    new_tab: Callable[..., Page], app: RunningApp
 ) -> None:
-    listed = ProbePage(new_context(viewport=LAPTOP).new_page(), app.url).open().library
+    probe = ProbePage(new_tab(viewport=LAPTOP), app.url).open()
+    listed = probe.library
+    listed.focus()
+    expect(listed).to_have_attribute("aria-expanded", "true")
+    listed.press("Tab")
+    expect(probe.question).to_be_focused()
+    expect(listed).to_have_attribute("aria-expanded", "false")
+    probe.question.press("Shift+Tab")
+    expect(listed).to_be_focused()
+    listed.press("Escape")
+    listed.press("Tab")
+    expect(probe.question).to_be_focused()
+    expect(listed).to_have_attribute("aria-expanded", "false")
     listed.click()
     expect(listed).to_have_attribute("aria-expanded", "true")
     listed.press("Escape")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.browser_watch import Watch
 from tests.e2e.running_app import RunningApp, make_home, running, wait_until
@@ -60,10 +60,10 @@ def _fill(disk: Path) -> Path:
 
 
 def test_a_disk_that_fills_in_the_middle_is_said_and_the_fetch_is_resumed(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp, hub: Hub, small_disk: Path, watch: Watch
+    new_tab: Callable[..., Page], own_app: RunningApp, hub: Hub, small_disk: Path, watch: Watch
 ) -> None:
     own_app.wait_for_engine()
-    page = new_context().new_page()
+    page = new_tab()
     page.goto(f"{own_app.url}/admin/?tab=models")
     models = page.locator("#admin-library")
     models.locator(f'tr[data-repo="{REPO}"]').get_by_role("button", name="Fetch and use").click()

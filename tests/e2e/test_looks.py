@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import ProbePage
@@ -72,8 +72,8 @@ def test_chosen_brightness_survives_a_reload(probe: ProbePage) -> None:
     expect(probe.page.locator("body.dark")).to_have_count(0)
 
 
-def test_bad_input_message_can_be_read_on_a_phone(new_context: Callable[..., BrowserContext], app: RunningApp) -> None:
-    probe = ProbePage(new_context(viewport={"width": 390, "height": 844}).new_page(), app.url).open()
+def test_bad_input_message_can_be_read_on_a_phone(new_tab: Callable[..., Page], app: RunningApp) -> None:
+    probe = ProbePage(new_tab(viewport={"width": 390, "height": 844}), app.url).open()
     probe.ask("x", options=[f"option {n}" for n in range(27)])
     probe.wait_message("There are 27 options")
     assert not probe.scrolls_sideways()
@@ -85,12 +85,26 @@ def test_bad_input_message_can_be_read_on_a_phone(new_context: Callable[..., Bro
 
 
 @pytest.mark.parametrize("path", ["annotate/", "benchmarks/"])
-def test_no_choice_is_covered_by_its_arrow(
-    new_context: Callable[..., BrowserContext], app: RunningApp, path: str
-) -> None:
-    page = new_context().new_page()
+def test_no_choice_is_covered_by_its_arrow(new_tab: Callable[..., Page], app: RunningApp, path: str) -> None:
+    page = new_tab()
     page.goto(f"{app.url}/{path}")
     boxes = page.locator("select")
     expect(boxes.first).to_be_attached()
     rooms = boxes.evaluate_all("all => all.map((box) => parseFloat(getComputedStyle(box).paddingInlineEnd))")
     assert min(rooms) >= 28
+
+
+def test_a_page_at_rest_asks_for_no_frames(new_tab: Callable[..., Page], app: RunningApp) -> None:
+    """Gradio's indicator of loading went on asking, sixty times a second, after it was gone."""
+    page = new_tab()
+    page.add_init_script(
+        "const own = window.requestAnimationFrame; window.framesAsked = 0;"
+        "window.requestAnimationFrame = (draw) => { window.framesAsked += 1; return own(draw); };"
+    )
+    ProbePage(page, app.url).open()
+    page.wait_for_function(
+        "() => { const before = window.framesSeen; window.framesSeen = window.framesAsked;"
+        " return before === window.framesAsked; }",
+        polling=500,
+    )
+    assert page.evaluate("window.framesAsked") > 0

@@ -72,10 +72,10 @@ def _choose(section: Locator, app: RunningApp) -> None:
 
 
 def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp, starts: Path
+    new_tab: Callable[..., Page], new_context: Callable[..., BrowserContext], own_app: RunningApp, starts: Path
 ) -> None:
     own_app.wait_for_engine()
-    section = _open(new_context().new_page(), own_app)
+    section = _open(new_tab(), own_app)
     expect(section.locator('[data-part="state"]')).to_have_text("not running")
     expect(section.locator('[data-part="which"]')).to_have_text("Choose a model to see the command.")
     _choose(section, own_app)
@@ -110,11 +110,9 @@ def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
     wait_until(lambda: not is_running(int(_lines(starts)[1][0])), "the server has ended")
 
 
-def test_every_server_is_shown_with_what_it_can_do(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp
-) -> None:
+def test_every_server_is_shown_with_what_it_can_do(new_tab: Callable[..., Page], own_app: RunningApp) -> None:
     own_app.wait_for_engine()
-    section = _open(new_context().new_page(), own_app)
+    section = _open(new_tab(), own_app)
     _fill(section, "Model", str(own_app.home / "tiny"))
     section.get_by_role("button", name="Start vLLM").click()
     expect(section.locator('[data-part="state"]')).to_have_text("ready")
@@ -130,10 +128,8 @@ def test_every_server_is_shown_with_what_it_can_do(
     expect(managed.locator('[data-ability="probabilities"]')).to_have_text("probabilities: 20")
 
 
-def test_a_model_that_is_none_is_refused_where_it_is_typed(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp
-) -> None:
-    section = _open(new_context().new_page(), own_app)
+def test_a_model_that_is_none_is_refused_where_it_is_typed(new_tab: Callable[..., Page], own_app: RunningApp) -> None:
+    section = _open(new_tab(), own_app)
     _fill(section, "Model", "no/such-model")
     expect(section.locator('[data-part="message"]')).to_contain_text("no model of the catalog, and no folder")
     _fill(section, "Model", "/etc")

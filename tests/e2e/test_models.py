@@ -41,10 +41,14 @@ def _open_models(page: Page, app: RunningApp) -> Locator:
 
 
 def test_another_model_is_fetched_used_and_still_used_after_a_restart(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp, hub: Hub, watch: Watch
+    new_tab: Callable[..., Page],
+    new_context: Callable[..., BrowserContext],
+    own_app: RunningApp,
+    hub: Hub,
+    watch: Watch,
 ) -> None:
     own_app.wait_for_engine()
-    page = new_context().new_page()
+    page = new_tab()
     probe = ProbePage(page, own_app.url).open()
     better = page.locator('#header [data-part="better"]')
     expect(better).to_contain_text("This machine can run")
@@ -57,6 +61,7 @@ def test_another_model_is_fetched_used_and_still_used_after_a_restart(
     expect(row.locator(".m1-badge").first).to_have_text("default")
     expect(models.locator('[data-part="demo"]')).to_be_hidden()
     assert [path for _, path, _ in hub.seen if "/resolve/" in path]
+    own_app.wait_for_engine()
     probe.open()
     expect(page.locator("#header")).to_contain_text("qwen3-0.6b-q8_0")
     probe.ask(OPEN_QUESTION, budget=16)
@@ -65,7 +70,7 @@ def test_another_model_is_fetched_used_and_still_used_after_a_restart(
     kept = own_app.trace(trace_id)
     assert (kept["engine"]["model"], kept["profile"]) == ("qwen3-0.6b-q8_0", "think-qwen3")
 
-    watch.expect("net::ERR_|network error")  # Its requests break off.
+    watch.expect("net::ERR_|network error|Failed to fetch")  # Its requests break off.
     own_app.kill()
     own_app.start()
     own_app.wait_for_engine()
@@ -83,9 +88,9 @@ def test_another_model_is_fetched_used_and_still_used_after_a_restart(
 
 
 def test_a_repository_is_listed_and_its_problems_are_said(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp, hub: Hub
+    new_tab: Callable[..., Page], own_app: RunningApp, hub: Hub
 ) -> None:
-    models = _open_models(new_context().new_page(), own_app)
+    models = _open_models(new_tab(), own_app)
     repo = models.get_by_label("Hub repository")
     repo.fill(f"https://huggingface.co/{REPO}")
     repo.press("Enter")

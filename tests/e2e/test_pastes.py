@@ -1,9 +1,10 @@
 """Pastes and drafts in a real browser: what becomes of a second question, and that nothing typed is lost."""
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.browser_watch import screenshot
 from tests.e2e.compare_page import OpenComparePage
@@ -81,7 +82,7 @@ def test_options_and_target_typed_anew_are_not_asked_about(probe: ProbePage) -> 
 
 
 def test_preview_says_what_is_recognised_while_it_is_typed(probe: ProbePage) -> None:
-    summary = preview(probe.page).locator("[role=status]")
+    summary = preview(probe.page).locator("[data-part=summary]")
     probe.question.press_sequentially("Which?")
     expect(summary).to_have_text("Open question: no options found", timeout=WAIT_MS)
     probe.question.press_sequentially("\nA. up\nB. down\nAnswer: B")
@@ -135,10 +136,10 @@ def test_broken_lines_are_joined_and_put_back(probe: ProbePage) -> None:
 def test_several_questions_are_asked_one_after_another(probe: ProbePage, app: RunningApp) -> None:
     page = probe.page
     paste(page, probe.question, SEVERAL)
-    preview(page).get_by_role("button", name="These are 2 questions").wait_for()
+    preview(page).get_by_role("button", name="One after another").wait_for()
     probe.run.click()
     probe.wait_message("look like 2 questions")
-    press(page, "These are 2 questions")
+    press(page, "One after another")
     expect(preview(page)).to_contain_text("Question 1 of 2")
     expect(probe.question).to_have_value(SECOND)
     expect(probe.target).to_have_value("B")
@@ -161,6 +162,156 @@ def test_several_questions_are_asked_one_after_another(probe: ProbePage, app: Ru
         ("B", 3),
         ("A", 2),
     ]
+
+
+def test_percentages_and_html_leave_the_prompt_and_come_back_by_undo(probe: ProbePage, app: RunningApp) -> None:
+    page = probe.page
+    html = (
+        "<p>Which vitamin prevents scurvy?</p><ul><li><b>A.</b>&nbsp;Vitamin A (12%)</li>"
+        "<li><b>B.</b>&nbsp;Vitamin C (88%)</li></ul><p>Answer: B</p>"
+    )
+    paste(page, probe.question, html)
+    press(page, "Remove HTML")
+    expect(probe.question).to_have_value("Which vitamin prevents scurvy?")
+    expect(probe.options).to_have_value("A. Vitamin A\nB. Vitamin C")
+    expect(probe.target).to_have_value("B")
+    press(page, "Undo")
+    expect(probe.question).to_have_value(html)
+    expect(probe.options).to_have_value("")
+    press(page, "Remove HTML")
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    probe.run.click()
+    trace = app.trace(probe.wait_trace_id())
+    assert trace["options"] == {"A": "Vitamin A", "B": "Vitamin C"}
+    assert "%" not in trace["prompt_text"] and "<" not in trace["question"]
+    probe.wait_over()
+
+
+def test_percentages_are_kept_for_whoever_wants_them(probe: ProbePage) -> None:
+    page = probe.page
+    paste(page, probe.question, "Which vitamin prevents scurvy?\nA. Vitamin A 12%\nB. Vitamin C 88%")
+    expect(probe.options).to_have_value("A. Vitamin A\nB. Vitamin C", timeout=WAIT_MS)
+    expect(preview(page)).to_contain_text("left out: percentages of answers")
+    press(page, "Keep percentages")
+    expect(probe.options).to_have_value("A. Vitamin A 12%\nB. Vitamin C 88%")
+    press(page, "Remove percentages")
+    expect(probe.options).to_have_value("A. Vitamin A\nB. Vitamin C")
+    press(page, "Undo")
+    expect(probe.options).to_have_value("A. Vitamin A 12%\nB. Vitamin C 88%")
+
+
+def open_set(probe: ProbePage, text: str = SEVERAL, count: int = 2) -> Locator:
+    """Paste several questions and open what asks them as a set."""
+    paste(probe.page, probe.question, text)
+    press(probe.page, f"Ask all {count} as a set")
+    return preview(probe.page).get_by_role("group", name="Ask as a set")
+
+
+def batch(page: Page) -> Locator:
+    return page.locator("#batch [data-part=batch]")
+
+
+def test_several_questions_are_stored_as_a_set_and_asked_at_once(probe: ProbePage, app: RunningApp) -> None:
+    page = probe.page
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    panel = open_set(probe)
+    expect(panel.locator("li")).to_have_text(
+        [f"{SECOND} (3 options, target B)", "Where is bile made? (2 options, target A)"]
+    )
+    name = panel.get_by_label("Name of the set")
+    expect(name).to_have_value(re.compile(r"\d{4}-\d\d-\d\d Which nerve is injured"))
+    name.fill("Nerves and bile")
+    panel.get_by_role("button", name="Store and ask all 2").click()
+    expect(preview(page)).to_contain_text("Stored as question set “Nerves and bile” with 2 questions.", timeout=WAIT_MS)
+    expect(batch(page)).to_contain_text("2 questions: 2 done", timeout=WAIT_MS)
+    screenshot(page, "batch-done.png")
+    links = batch(page).locator("li a")
+    expect(links).to_have_text([SECOND, "Where is bile made?"])
+    ids = [str(link.get_attribute("href")).rpartition("=")[2] for link in links.all()]
+    assert [(app.trace(each)["question"], app.trace(each)["target"]) for each in ids] == [
+        (SECOND, "B"),
+        ("Where is bile made?", "A"),
+    ]
+    for each in ids:
+        expect(probe.row(each)).to_be_visible()
+    links.first.click()
+    expect(probe.part("question")).to_have_text(SECOND)
+    batch(page).get_by_role("button", name="Close").click()
+    expect(batch(page)).to_be_hidden()
+    page.goto(f"{probe.origin}/admin/?tab=sets")
+    expect(page.locator("#admin-sets tr[data-set]").filter(has_text="Nerves and bile")).to_contain_text(
+        "Pasted on a page"
+    )
+    page.goto(f"{probe.origin}/admin/?tab=launch")
+    page.locator("#admin-question-sets input").click()
+    expect(page.get_by_role("option", name=re.compile("Nerves and bile"))).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+def test_questions_asked_at_once_go_on_while_the_tab_is_closed_and_are_stopped(probe: ProbePage) -> None:
+    page = probe.page
+    several = "\n\n".join(f"Question {i}\n{LONG_QUESTION} And what does glucagon {i} do?" for i in range(1, 7))
+    probe.set_number(probe.budget, LONG_BUDGET)
+    panel = open_set(probe, several, 6)
+    expect(panel).to_contain_text("have no options")
+    panel.get_by_role("button", name="Ask all 6").click()
+    expect(batch(page)).to_contain_text("running", timeout=WAIT_MS)
+    probe.reload()
+    expect(batch(page)).to_contain_text("running", timeout=WAIT_MS)
+    batch(page).get_by_role("button", name="Stop all").click()
+    expect(batch(page)).to_contain_text("6 questions: ", timeout=WAIT_MS)
+    expect(batch(page).get_by_role("button", name="Close")).to_be_visible(timeout=WAIT_MS)
+    expect(batch(page)).not_to_contain_text("waiting")
+    expect(batch(page).locator("li").filter(has_text="Stopped").first).to_be_visible()
+    expect(batch(page).locator("li").filter(has_text="not asked").first).to_be_visible()
+    batch(page).get_by_role("button", name="Close").click()
+    expect(batch(page)).to_be_hidden()
+
+
+def test_whoever_may_not_store_sets_is_told_and_can_still_ask(
+    new_context: Callable[..., BrowserContext], app: RunningApp
+) -> None:
+    probe = ProbePage(new_context(is_admin=False).new_page(), app.url).open()
+    probe.set_number(probe.budget, 64)
+    probe.cap_answer()
+    panel = open_set(probe)
+    expect(panel).to_contain_text("They cannot be stored as a question set. Only an admin may do this.")
+    panel.get_by_role("button", name="Ask all 2").click()
+    expect(batch(probe.page)).to_contain_text("2 questions: 2 done", timeout=WAIT_MS)
+    batch(probe.page).get_by_role("button", name="Close").click()
+    expect(batch(probe.page)).to_be_hidden()
+
+
+def test_why_a_set_cannot_be_stored_is_said_where_it_is_named(probe: ProbePage) -> None:
+    panel = open_set(probe)
+    panel.get_by_label("Name of the set").fill(" ")
+    panel.get_by_role("button", name="Only store").click()
+    expect(preview(probe.page)).to_contain_text("as a set's name", timeout=WAIT_MS)
+    expect(batch(probe.page)).to_be_hidden()
+    expect(panel.get_by_role("button", name="Only store")).to_be_enabled()
+    panel.get_by_label("Name of the set").press("Escape")
+    expect(panel).to_be_hidden()
+    expect(probe.question).to_have_value(SEVERAL)
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1366, 400])
+def test_the_set_fits_the_window(probe: ProbePage, width: int, is_dark: bool) -> None:
+    page = probe.page
+    page.set_viewport_size({"width": width, "height": 768})
+    page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", is_dark)
+    panel = open_set(probe)
+    # All of it is above the actions, which stick to the end of the view.
+    bottom = panel.evaluate("e => e.getBoundingClientRect().bottom")
+    assert bottom <= page.locator(".m1-actions-bar").evaluate("e => e.getBoundingClientRect().top")
+    screenshot(page, f"paste-set-{width}-{'dark' if is_dark else 'light'}.png")
+    assert not probe.scrolls_sideways()
+    right = panel.evaluate(
+        "e => Math.max(...[...e.querySelectorAll('button, input, li')].map(b => b.getBoundingClientRect().right))"
+    )
+    assert right <= width
 
 
 def test_draft_comes_back_after_a_click_on_the_history(probe: ProbePage) -> None:
@@ -225,7 +376,7 @@ def test_preview_fits_the_window(probe: ProbePage, width: int, is_dark: bool) ->
     page.set_viewport_size({"width": width, "height": 768})
     page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", is_dark)
     paste(page, probe.question, SEVERAL)
-    press(page, "These are 2 questions")
+    press(page, "One after another")
     expect(preview(page)).to_contain_text("Question 1 of 2")
     assert not probe.scrolls_sideways()
     right = preview(page).evaluate(
@@ -288,3 +439,45 @@ def _verdict_of(trace: dict) -> str:
     if trace["correct"]:
         return "✓ Right: A, C"
     return f"✗ Wrong: {trace['letter']}, target A, C; Hamming score [01][.][0-9]{{2}}"
+
+
+def paste_formatted(page: Page, box: Locator, text: str, html: str) -> None:
+    """Paste over all that a box holds, with its formatting, as from a web page or Word."""
+    box.focus()
+    box.press("ControlOrMeta+A")
+    box.evaluate(
+        """(area, [text, html]) => {
+            const data = new DataTransfer();
+            data.setData("text/plain", text);
+            data.setData("text/html", html);
+            const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+            if (area.dispatchEvent(event)) document.execCommand("insertText", false, text);
+        }""",
+        [text, html],
+    )
+
+
+def test_letters_of_a_list_that_the_plain_text_has_lost_are_read_from_its_formatting(probe: ProbePage) -> None:
+    plain = f"{SECOND}\nUlnar nerve\nRadial nerve\nMedian nerve"
+    items = "".join(f"<li onclick='document.title=1'>{name}</li>" for name in plain.split("\n")[1:])
+    html = f"<p>{SECOND}</p><ol type=A>{items}</ol><img src=x onerror='document.title=1'>"
+    html = f"<style>p {{ color: red }}</style><!--StartFragment-->{html}<!--EndFragment-->"
+    title = probe.page.title()
+    paste_formatted(probe.page, probe.question, plain, html)
+    expect(probe.options).to_have_value("A. Ulnar nerve\nB. Radial nerve\nC. Median nerve", timeout=WAIT_MS)
+    expect(probe.question).to_have_value(SECOND)
+    expect(preview(probe.page)).to_contain_text("Recognised and moved: 3 options")
+    assert probe.page.title() == title
+    press(probe.page, "Undo")
+    press(probe.page, "Undo")
+    expect(probe.question).to_have_value(plain)
+
+
+def test_a_formatted_paste_whose_plain_text_says_all_is_read_as_plain_text(probe: ProbePage) -> None:
+    plain = f"{SECOND}\n{SECOND_OPTIONS}\nAnswer: 2"
+    html = "".join(f"<p>{line}</p>" for line in plain.split("\n"))
+    paste_formatted(probe.page, probe.question, plain, html)
+    expect(probe.options).to_have_value("A. Ulnar nerve\nB. Radial nerve\nC. Median nerve", timeout=WAIT_MS)
+    expect(probe.target).to_have_value("B")
+    press(probe.page, "Undo")
+    expect(probe.question).to_have_value(plain)

@@ -116,7 +116,7 @@ def looks(page: Page, name: str) -> None:
 def test_the_first_account_leads_to_the_login_and_creates_the_others(
     new_context: NewContext, app_in_use: RunningApp, watch: Watch
 ) -> None:
-    watch.expect("status of 401|net::|Failed to fetch|Connection errored|network error")  # As the link ends.
+    watch.expect("status of 401|Response at|net::|Failed to fetch|Connection errored|network error")  # The link ends.
     page = new_context().new_page()
     found = wait_until(lambda: _LINK.search(app_in_use.log()), "the link is printed")
     page.goto(found.group())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from storage.database import Database
 from storage.naming import Naming
@@ -61,14 +61,14 @@ def is_there(text: str, paper: str) -> bool:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_trace_is_printed_in_full_without_controls(
-    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, database: Database, scheme: str
+    new_tab: Callable[..., Page], app_in_use: RunningApp, database: Database, scheme: str
 ) -> None:
     trace = begin(database, QUESTION)
     wait = Segment(kind=SegmentKind.WAIT, text="Wait", token_ids=(1,), token_count=1)
     finish(database, trace, think("\n".join(LINES)), wait, think("Yes."), answer("The answer is A."), outcome=OUTCOME)
     with database.session() as session:
         TraceRepository(session).set_naming(trace.id, Naming("Saturday night palsy", ("teaching",)))
-    page = new_context(color_scheme=scheme).new_page()
+    page = new_tab(color_scheme=scheme)
     probe = ProbePage(page, app_in_use.url).open(f"/?trace={trace.id}")
     probe.wait_over()
     page.locator("#trace-strip [data-part=name]").wait_for()
@@ -131,3 +131,13 @@ def test_a_sweep_is_printed_with_every_column_in_full(
     assert [text for text in wanted if not is_there(text, paper)] == [], paper[-600:]
     assert [word for word in CONTROLS if word in paper] == []
     assert count_pages(pdf) >= 2
+    assert "not printed" not in paper and "more distinct cut" not in paper
+    # Columns that are not open are named as missing.
+    page.locator("#sweep-columns .m1-chooser > summary").first.click()
+    page.locator("#sweep-columns .m1-chooser input").first.click()
+    compare.columns.nth(1).wait_for(state="detached")
+    fewer = words_on_paper(page.pdf(format="A4"))
+    assert is_there("Printed: the columns open on the page. 1 more distinct cut of this pass is not.", fewer)
+    page.locator("#sweep-columns .m1-band > summary").first.click()
+    folded = words_on_paper(page.pdf(format="A4"))
+    assert is_there("Folded on the page: the columns of this pass are not printed.", folded)

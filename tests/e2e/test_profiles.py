@@ -35,10 +35,10 @@ def _open_profiles(page: Page, app: RunningApp) -> Locator:
 
 
 def test_a_profile_is_made_from_the_demo_model_s_template_and_used(
-    new_context: Callable[..., BrowserContext], own_app: RunningApp
+    new_tab: Callable[..., Page], own_app: RunningApp
 ) -> None:
     own_app.wait_for_engine()
-    page = new_context().new_page()
+    page = new_tab()
     profiles = _open_profiles(page, own_app)
     profiles.get_by_role("button", name="Read template").click()
     expect(profiles.get_by_label("Without one")).to_have_value(
@@ -106,8 +106,8 @@ def test_a_profile_is_offered_after_a_restart_edited_and_removed(
     expect(row).to_have_count(0)
 
 
-def test_templates_that_cannot_be_used_say_why(new_context: Callable[..., BrowserContext], own_app: RunningApp) -> None:
-    profiles = _open_profiles(new_context().new_page(), own_app)
+def test_templates_that_cannot_be_used_say_why(new_tab: Callable[..., Page], own_app: RunningApp) -> None:
+    profiles = _open_profiles(new_tab(), own_app)
     profiles.get_by_text("Paste a template instead").click()
     notice = profiles.locator('[data-part="notice"]')
     for template, said in (

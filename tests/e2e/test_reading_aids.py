@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.browser_watch import screenshot
 from tests.e2e.probe_page import ProbePage
@@ -12,12 +12,12 @@ from tests.e2e.running_app import RunningApp
 from tests.e2e.stored_traces import LOOKS_STEM
 
 _STYLE = "(e, [name, part]) => getComputedStyle(e, part || null)[name]"
-NewContext = Callable[..., BrowserContext]
+NewTab = Callable[..., Page]
 NARROW = {"width": 400, "height": 800}
 
 
-def open_probe(new_context: NewContext, app: RunningApp, **options: object) -> ProbePage:
-    return ProbePage(new_context(**options).new_page(), app.url).open()
+def open_probe(new_tab: NewTab, app: RunningApp, **options: object) -> ProbePage:
+    return ProbePage(new_tab(**options), app.url).open()
 
 
 def open_trace(probe: ProbePage) -> None:
@@ -42,8 +42,8 @@ def test_first_tab_leads_past_the_header(probe: ProbePage) -> None:
     expect(page).to_have_url(re.compile("/$"))
 
 
-def test_header_is_one_line_on_a_phone_and_its_menu_opens(new_context: NewContext, app: RunningApp) -> None:
-    probe = open_probe(new_context, app, viewport=NARROW)
+def test_header_is_one_line_on_a_phone_and_its_menu_opens(new_tab: NewTab, app: RunningApp) -> None:
+    probe = open_probe(new_tab, app, viewport=NARROW)
     page = probe.page
     expect(probe.header("engine")).to_contain_text("smollm2")
     assert page.locator(".m1-header").evaluate("e => e.getBoundingClientRect().height") < 50
@@ -80,16 +80,16 @@ def test_scroll_bars_follow_the_brightness(probe: ProbePage) -> None:
 
 
 @pytest.mark.parametrize("wish", ["reduce", "no-preference"])
-def test_nothing_moves_for_whom_movement_is_unpleasant(new_context: NewContext, app: RunningApp, wish: str) -> None:
-    probe = open_probe(new_context, app, reduced_motion=wish)
+def test_nothing_moves_for_whom_movement_is_unpleasant(new_tab: NewTab, app: RunningApp, wish: str) -> None:
+    probe = open_probe(new_tab, app, reduced_motion=wish)
     moving = "e => { e.dataset.state = 'starting'; return getComputedStyle(e).animationName; }"
     moves = probe.header("dot").evaluate(moving) != "none"
     changes_slowly = probe.run.evaluate(_STYLE, ["transitionProperty", ""]) != "none"
     assert (moves, changes_slowly) == ((wish != "reduce"),) * 2
 
 
-def test_forced_colours_leave_verdict_shares_and_the_current_page(new_context: NewContext, app: RunningApp) -> None:
-    probe = open_probe(new_context, app, forced_colors="active")
+def test_forced_colours_leave_verdict_shares_and_the_current_page(new_tab: NewTab, app: RunningApp) -> None:
+    probe = open_probe(new_tab, app, forced_colors="active")
     open_trace(probe)
     screenshot(probe.page, "trace-forced-colours.png")
     expect(probe.verdict).to_contain_text("Wrong: B, target A")

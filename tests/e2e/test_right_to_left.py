@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from storage.database import Database
 from storage.questions.records import NewQuestion
@@ -109,10 +109,10 @@ def test_trace_runs_from_right_to_left_and_its_letters_stay(
 
 @pytest.mark.parametrize("stem", QUESTIONS, ids=["arabic", "hebrew"])
 def test_marks_are_where_they_were_made(
-    new_context: Callable[..., BrowserContext], app_in_use: RunningApp, traces: dict[str, str], stem: str
+    new_tab: Callable[..., Page], app_in_use: RunningApp, traces: dict[str, str], stem: str
 ) -> None:
     word = QUESTIONS[stem][2]
-    page = OpenAnnotatePage(new_context().new_page(), app_in_use.url).open("/annotate/", "Dana")
+    page = OpenAnnotatePage(new_tab(), app_in_use.url).open("/annotate/", "Dana")
     assert runs_from_right(page.rows.filter(has_text=stem).locator(".m1-stem a"))
     page.open_case(stem)
     page.wait_idle()

@@ -25,6 +25,16 @@ def test_reload_while_running_follows_the_same_run(probe: ProbePage, app: Runnin
     assert app.trace(trace_id)["state"] == "stopped"
 
 
+def test_on_a_phone_the_trace_comes_into_view_when_it_is_asked_and_when_its_link_is_opened(probe: ProbePage) -> None:
+    probe.page.set_viewport_size({"width": 400, "height": 850})
+    probe.ask(OPEN_QUESTION, budget=40)
+    trace_id = probe.wait_trace_id()
+    expect(probe.part("state")).to_be_in_viewport(timeout=WAIT_MS)
+    probe.wait_over()
+    probe.open(f"/?trace={trace_id}")
+    expect(probe.part("state")).to_be_in_viewport(timeout=WAIT_MS)
+
+
 def test_closing_the_tab_does_not_end_the_run(probe: ProbePage, app: RunningApp) -> None:
     probe.ask(LONG_QUESTION, budget=150)
     trace_id = probe.wait_trace_id()
@@ -97,12 +107,12 @@ def test_link_to_no_trace_says_so_and_leaves_the_page_usable(probe: ProbePage, t
     expect(probe.stop).to_be_disabled()
 
 
-def test_trace_downloads_as_json_and_markdown(probe: ProbePage, app: RunningApp) -> None:
+def test_trace_downloads_as_json_markdown_and_html(probe: ProbePage, app: RunningApp) -> None:
     probe.ask(OPEN_QUESTION, options=["A. pallor", "B. rash"], target="A")
     trace_id = probe.wait_trace_id()
     probe.wait_over()
     contents = {}
-    for part, ending in (("json", "json"), ("markdown", "md")):
+    for part, ending in (("json", "json"), ("markdown", "md"), ("html", "html")):
         with probe.page.expect_download() as download:
             probe.part(part).click()
         name = download.value.suggested_filename
@@ -114,6 +124,8 @@ def test_trace_downloads_as_json_and_markdown(probe: ProbePage, app: RunningApp)
     assert 0 < record["thinking_tokens"] <= 64
     for text in (OPEN_QUESTION, "A. pallor", record["segments"][0]["text"], record["answer"], "not medical advice"):
         assert text in contents["markdown"]
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', contents["html"])
+    assert json.loads(data)["question"]["stem"] == OPEN_QUESTION
 
 
 def test_thinking_answer_and_link_can_be_copied(new_context: Callable[..., BrowserContext], app: RunningApp) -> None:

@@ -9,17 +9,24 @@ from m1app.access.person import Person, acting_as
 from m1app.annotation.exchange import ExportFormat, ImportFormat
 from m1app.bootstrap import Services, build_services
 from m1app.jobs.errors import JobRefused
+from m1app.knowledge.vectors import CorpusVectors
+from m1app.publishing.site import PublishedSite
 from m1app.runs.probe_request import ProbeRequest
 from m1app.settings import Settings
 from m1app.training.curation import CurationPlan
+from storage.open_verdicts.records import Judgement
 from storage.people.records import Role
+from storage.questions.records import NewQuestion
 from tests.e2e.admin_page import write_set
 from tests.m1app.annotation.cases import as_file, note, stored_trace
 from tests.m1app.benchmark.test_service import keep_set, recipe, services_at
 from tests.m1app.jobs.job_cases import a_job
+from tests.m1app.knowledge.meanings import serving_meanings
+from tests.m1app.publishing.site_samples import ANNOTATORS, annotate, store_site_run
 from tests.m1app.runs.test_sweeps import RIGHT, answering
 from tests.m1app.training.training_cases import jsonl, some_samples
 from tests.models.engine.scripted_server import Script, serving
+from tests.storage.samples import answer, begin, finish
 
 pytestmark = [pytest.mark.usefixtures("no_settings")]
 
@@ -62,9 +69,47 @@ async def test_question_sets(services: Services, tmp_path: Path) -> None:
     path = write_set(tmp_path, "vitamins")
     (kept,) = (await services.question_sets.import_file(path)).sets
     await services.question_sets.import_file(path)  # Nothing new.
+    halves = await services.question_sets.split(kept.id)
     await services.question_sets.delete(kept.id)
-    assert await said(services) == [("question_set.import", kept.id), ("question_set.delete", kept.id)]
+    splits = [("question_set.split", half.id) for half in halves]
+    expected = [("question_set.import", kept.id), *splits, ("question_set.delete", kept.id)]
+    assert await said(services) == expected
     assert (await services.access.audit.after(0))[0].details == {"questions": 3}
+
+
+async def test_a_published_site(services: Services, tmp_path: Path) -> None:
+    run = store_site_run(services.database)
+    annotate(services.database, run.item_ids[0])
+    site = PublishedSite("A site", [run.run_id], annotators=ANNOTATORS[:1])
+    await services.sites.publish(site, tmp_path / "site")
+    assert await said(services) == [("benchmark_run.publish", run.run_id)]
+    assert (await services.access.audit.after(0))[0].details == {"sets_with_texts": 1, "annotations": 1}
+
+
+async def test_corpora(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "sheets.txt"
+    path.write_text("Fragments bind digoxin.")
+    corpus = (await services.corpora.add(path, licence="named by somebody")).corpus
+    await services.corpora.add(path, licence="named by somebody")  # Nothing new.
+    deletion = await services.corpora.delete(corpus.id)
+    await services.trash.restore(deletion.id)
+    actions = ["corpus.add", "corpus.delete", "corpus.restore"]
+    assert await said(services) == [(action, corpus.id) for action in actions]
+    assert (await services.access.audit.after(0))[0].details == {"passages": 1, "version": 1}
+
+
+async def test_vectors_of_corpora(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "sheets.txt"
+    path.write_text("Fragments bind digoxin.")
+    corpus = (await services.corpora.add(path, licence="unknown")).corpus
+    with serving_meanings() as server:
+        settings = Settings(home=tmp_path, embedding_url=server.url, embedding_model="meanings")
+        vectors = CorpusVectors(services.database, settings)
+        await vectors.make(corpus)
+        await vectors.make(corpus)  # Nothing new.
+        await vectors.forget(corpus)
+    actions = ["corpus.add", "corpus.make_vectors", "corpus.delete_vectors"]
+    assert await said(services) == [(action, corpus.id) for action in actions]
 
 
 async def test_training_data(services: Services, tmp_path: Path) -> None:
@@ -149,3 +194,11 @@ async def test_runs_that_are_asked_planned_launched_and_described(tmp_path: Path
                     ("benchmark_run.unarchive", run.id),
                 ]
                 assert "words" not in str(await services.access.audit.after(0))
+
+
+async def test_verdicts_on_open_answers(services: Services) -> None:
+    trace = begin(services.database, NewQuestion(stem="Why do sailors bleed?"))
+    finish(services.database, trace, answer("Scurvy."))
+    await services.judging.say(trace.id, "words of Ada", Judgement.RIGHT)
+    assert await said(services) == [("answer.verdict", trace.id)]
+    assert "words of Ada" not in str(await services.access.audit.after(0))

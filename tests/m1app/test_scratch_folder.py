@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from m1app.bootstrap import build_services
-from m1app.scratch_folder import CORRECTIONS, HUB, UPLOAD, scratch_folder, sweep_scratch_folders
+from m1app.scratch_folder import CORRECTIONS, HUB, SITE, UPLOAD, scratch_folder, sweep_scratch_folders
 from m1app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def leave(prefix: str, parent: Path) -> Path:
     return left
 
 
-@pytest.mark.parametrize("prefix", [UPLOAD, CORRECTIONS, HUB])
+@pytest.mark.parametrize("prefix", [UPLOAD, CORRECTIONS, HUB, SITE])
 async def test_only_folders_whose_process_has_ended_are_swept(tmp_path: Path, prefix: str) -> None:
     left = leave(prefix, tmp_path)
     async with scratch_folder(prefix, tmp_path) as owned:

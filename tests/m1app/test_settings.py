@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from m1app.settings import EngineChoice, Settings, SettingsError, check_serving, load_settings
+from models.engine.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -41,6 +42,9 @@ def test_nothing_set_serves_the_embedded_engine_on_loopback(settings_of: Any) ->
         ({"M1_ENGINE": "remote"}, "M1_ENGINE=remote", "M1_ENGINE_URL"),
         ({"M1_ENGINE": "vllm"}, "M1_ENGINE=vllm", "M1_MODEL"),
         ({"M1_ENGINE_URL": "127.0.0.1:8000"}, "M1_ENGINE_URL", "http:// or https://"),
+        ({"M1_EMBEDDING_URL": "http://a:8081"}, "M1_EMBEDDING_MODEL", "the name under which it serves the model"),
+        ({"M1_EMBEDDING_URL": "a:8081", "M1_EMBEDDING_MODEL": "bge"}, "M1_EMBEDDING_URL", "one address"),
+        ({"M1_EMBEDDING_URL": "http://a,http://b", "M1_EMBEDDING_MODEL": "bge"}, "M1_EMBEDDING_URL", "one address"),
         ({"M1_LOG_LEVEL": "chatty"}, "M1_LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR, CRITICAL (found 'chatty')"),
         ({"M1_CONTEXT_LENGTH": "64"}, "M1_CONTEXT_LENGTH", "512"),
         ({"M1_PARALLEL_REQUESTS": "0"}, "M1_PARALLEL_REQUESTS", "1"),
@@ -201,3 +205,10 @@ def test_a_password_in_the_engines_address_is_refused_and_not_repeated(settings_
     with pytest.raises(SettingsError, match="Set the key in M1_ENGINE_API_KEY") as refused:
         settings_of(M1_ENGINE_URL="http://me:s3cret@gpu:8000")
     assert "s3cret" not in str(refused.value)
+
+
+def test_the_key_of_an_embedding_server_stands_before_its_host_and_is_not_shown(settings_of: Any) -> None:
+    settings = settings_of(M1_EMBEDDING_URL=f"http://:{SECRET}@gpu2:8081/v1/", M1_EMBEDDING_MODEL="bge-m3")
+    assert settings.embedding_endpoint == Endpoint("http://gpu2:8081", SECRET)
+    assert SECRET not in repr(settings)
+    assert settings_of(M1_EMBEDDING_URL="").embedding_endpoint is None

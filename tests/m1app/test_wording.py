@@ -91,3 +91,49 @@ def test_the_account_compares_with_separate_runs_where_it_can() -> None:
     compared = "40 tokens generated in 2.5 s; separate runs of every cell: 100 tokens, 2.5 times as many"
     assert wording.tokens_account(40, 2.5, 100) == compared
     assert wording.tokens_account(0, 2.5, 0) == "0 tokens generated in 2.5 s"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words", "text"),
+    [
+        (
+            "stated: answer is (en)",
+            "the answer is C",
+            "Read from “the answer is C”: a statement of the answer, in English.",
+        ),
+        (
+            "stated: is right (es)",
+            "C es correcta",
+            "Read from “C es correcta”: a statement of what is right, in Spanish.",
+        ),
+        ("boxed: box", "\\boxed{C}", "Read from “\\boxed{C}”: the answer's box."),
+        ("field: tag", "<answer>C</answer>", "Read from “<answer>C</answer>”: a tag or a field."),
+        ("line: whole answer", "C", "Read from “C”: a line of its own, or the end of the answer."),
+        ("stated: a rule of later (xx)", "C", "Read from “C”: a statement."),
+        ("unsettled: answer is (en)", "perhaps C", "Found “perhaps C”, but no option for certain."),
+        ("most_similar", "", "Read from a guess: the option most like the answer."),
+        ("no_answer", "", ""),
+        (None, None, ""),
+    ],
+)
+def test_what_a_letter_rests_on_is_said_in_plain_words(rule: str | None, words: str | None, text: str) -> None:
+    assert wording.basis_label(rule, words) == text
+
+
+def test_every_basis_and_rule_has_its_words() -> None:
+    from m1app.question.answers.claim_judgements import RULE_NAMES
+    from m1app.question.answers.claims import How
+    from m1app.question.answers.m1_scorer import How as HowOfM1
+
+    without_letter = {
+        How.AMBIGUOUS,
+        How.UNCLEAR_SET,
+        How.UNSETTLED,
+        How.NOT_AN_OPTION,
+        How.NO_ANSWER,
+        How.OPEN_QUESTION,
+    }
+    hows = [*(each for each in How if each not in without_letter), *HowOfM1]
+    assert all(wording.basis_label(how.value, "").startswith("Read from ") for how in hows)
+    statement = wording.basis_label("stated", "C")
+    assert all(wording.basis_label(f"stated: {name} (en)", "C") != statement for name in RULE_NAMES.values())

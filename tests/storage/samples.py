@@ -6,6 +6,8 @@ from typing import Any
 from storage.database import Database
 from storage.questions.records import NewQuestion, Question
 from storage.questions.repository import QuestionRepository
+from storage.strategies.records import NewStrategyRun
+from storage.studies.records import NewStudy
 from storage.sweeps.records import NewSweep
 from storage.traces.records import (
     NewCheckpoint,
@@ -69,6 +71,42 @@ def a_sweep(question_id: str, **changes: Any) -> NewSweep:
         owner="host:1",
     )
     return replace(sweep, **changes)
+
+
+def a_strategy_run(question_id: str, **changes: Any) -> NewStrategyRun:
+    run = NewStrategyRun(
+        question_id=question_id,
+        choices=("vote:k=4", "budget-forcing"),
+        model="m1-7b",
+        profile="",
+        system_prompt=None,
+        budget_tokens=2_048,
+        thinking_tokens=None,
+        force_rounds=0,
+        temperature=0.6,
+        top_p=1.0,
+        seed=0,
+        answer_cap_tokens=64,
+        engine_kind="vllm",
+        engine_version="1",
+        engine_name="remote",
+        prompt_sha256="0" * 64,
+        owner="host:1",
+    )
+    return replace(run, **changes)
+
+
+def a_study(**changes: Any) -> NewStudy:
+    study = NewStudy(
+        name="m1-smoke",
+        text='name = "m1-smoke"',
+        models={"small": "m1-7b"},
+        sets={"library": "library"},
+        runs={"main": "a" * 32},
+        facts={"is_demo": True},
+        started_by="command line",
+    )
+    return replace(study, **changes)
 
 
 def a_checkpoint(trace_id: str, **changes: Any) -> NewCheckpoint:

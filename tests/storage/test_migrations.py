@@ -19,6 +19,7 @@ from storage import migrations
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.connections import open_engine, parse_url
+from storage.corpora.records import NewPassage
 from storage.database import Database
 from storage.errors import (
     DatabaseCorrupt,
@@ -35,11 +36,13 @@ from storage.traces.listing import TraceFilter
 from storage.traces.repository import TraceRepository
 from storage.trash.records import TrashKind
 from tests.migrated_copies import Copies
+from tests.storage.annotations.test_queue import a_stored_sweep
 from tests.storage.benchmarks.test_repository import LARGE, finish, item_of, planned
+from tests.storage.corpora.test_repository import add_corpus, search
 from tests.storage.people.test_audit import ENTRY
 from tests.storage.question_sets.test_repository import add as add_set
 from tests.storage.question_sets.test_repository import question
-from tests.storage.samples import begin, discard, read
+from tests.storage.samples import begin, discard, purge, read
 from tests.storage.trash.scenario import Asked, annotate, asked_run, rows
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +139,18 @@ def test_questions_of_runs_from_before_their_numbers_are_found(database: Databas
     assert before[0][0].letter == "B"
 
 
+def test_answers_of_earlier_versions_know_where_their_pass_turned(database: Database, url: str) -> None:
+    a_stored_sweep(database, "BAABBA", "AAB", "B", "AB")
+    before = rows(database)["checkpoint"]
+    names = [column.name for column in metadata.tables["checkpoint"].columns]
+    flags = {(row[names.index("is_flip")], row[names.index("is_after_right")]) for row in before}
+    assert flags == {(True, True), (False, True), (False, False)}
+    database.dispose()
+    set_version(url, "0010")
+    database.migrate()
+    assert rows(database)["checkpoint"] == before
+
+
 def with_people_and_trash(database: Database) -> Asked:
     """An annotated run with a question set of its name; another set of that name is in the trash."""
     made = asked_run(database)
@@ -146,6 +161,20 @@ def with_people_and_trash(database: Database) -> Asked:
         AccountRepository(session).add("Ada", Role.ADMIN)
         AuditRepository(session).add(ENTRY)
     return made
+
+
+def test_passages_of_earlier_versions_are_found_however_their_words_are_spelled(database: Database, url: str) -> None:
+    many = (NewPassage(text=f"Stra\u00dfe {number}", heading="M\u00e4rz") for number in range(1_100))
+    corpus = add_corpus(database, NewPassage(text="Pulmonary \ufb01brosis"), *many)
+    database.dispose()
+    set_version(url, "0021")
+    database.migrate()
+    assert [each.text for each in search(database, "fibrosis", corpus)] == ["Pulmonary \ufb01brosis"]
+    assert {len(search(database, word, corpus, limit=2_000)) for word in ("strasse", "maerz", "marz")} == {0, 1_100}
+    assert [each.text for each in search(database, "1099", corpus)] == ["Stra\u00dfe 1099"]
+    purge(database, discard(database, TrashKind.CORPUS, corpus.id))
+    database.scrub(is_whole=False)
+    assert database.check().is_current
 
 
 def set_version(url: str, version: str) -> None:
@@ -214,7 +243,11 @@ def dump(url: str) -> dict[str, list[object]]:
     """Columns and rows of every table, whatever the version."""
     engine = open_engine(parse_url(url), 5.0, None, has_foreign_keys=True)
     with engine.connect() as connection:
-        names = [name for name in inspect(connection).get_table_names() if not name.startswith("search_index")]
+        names = [
+            name
+            for name in inspect(connection).get_table_names()
+            if not name.startswith(("search_index", "passage_index"))
+        ]
         found = {
             name: [
                 [column["name"] for column in inspect(connection).get_columns(name)],
@@ -283,7 +316,7 @@ def test_broken_references_stop_a_migration(sqlite_url: str) -> None:
     with sqlite3.connect(file_of(sqlite_url)) as connection:
         connection.execute("DELETE FROM question")
     engine = open_engine(parse_url(sqlite_url), 5.0, None, has_foreign_keys=False)
-    with engine.connect() as connection, pytest.raises(DatabaseCorrupt, match="'trace'"):
+    with engine.connect() as connection, pytest.raises(DatabaseCorrupt, match=r"'(trace|search_entry)'"):
         migrations._check_references(connection, "here")
     engine.dispose()
 

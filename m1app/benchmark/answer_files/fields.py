@@ -12,9 +12,8 @@ from typing import Any
 from m1app.benchmark.answer_files.given_answer import MAX_TAGS
 from m1app.question.errors import InvalidQuestion
 from m1app.question.question_text import MAX_OPTIONS, parse_lettered
-from m1app.question.several_letters import read_letters
+from m1app.question_sets.row_targets import Form, read_target
 from m1app.question_sets.row_values import Row, RowProblem, unexpected, unpacked
-from m1app.targets import joined_letters, letters_of
 
 TEXT_FIELDS = (
     *("text", "response", "output", "completion", "generated_text", "generation", "prediction"),
@@ -134,6 +133,15 @@ def options_in(question: str) -> dict[str, str]:
         return {}
 
 
+def stem_in(question: str) -> str:
+    """The text of a question without the options in it."""
+    try:
+        found = parse_lettered(question) if question else None
+    except InvalidQuestion:
+        return question
+    return found.stem if found and found.options else question
+
+
 def _listed(value: object, name: str) -> dict[str, str]:
     if isinstance(value, Mapping):
         texts = value.get("text")
@@ -192,70 +200,7 @@ def target_of(value: object, options: Mapping[str, str], name: str, first: int |
     Raises:
         RowProblem: it is no option.
     """
-    value = _only(value)
-    if value is None or value == "" or not options:
-        return None
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        found = [target_of(each, options, name, first) for each in value]
-        return joined_letters(letter for each in found for letter in letters_of(each)) or None
-    if isinstance(value, str) and (letter := _as_letter(value, options) or _as_text(value, options)):
-        return letter
-    if isinstance(value, str) and (letters := read_letters(value, options)):
-        return letters
-    number = _number(value)
-    if number is None:
-        raise RowProblem(
-            f"{name} {str(value)[:20]!r} is not one of {', '.join(options)}, nor the text of exactly one option"
-        )
-    return _numbered(number, options, name, first)
-
-
-def number_of(value: object, options: Mapping[str, str]) -> int | None:
-    """A target that can only be a number; None if it is a letter, a text, or not there."""
-    value = _only(value)
-    if isinstance(value, str) and (_as_letter(value, options) or _as_text(value, options)):
-        return None
-    return _number(value) if options else None
-
-
-def _only(value: object) -> object:
-    return value[0] if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1 else value
-
-
-def _number(value: object) -> int | None:
-    if isinstance(value, str) and len(value) <= 4 and value.strip().isascii() and value.strip().isdecimal():
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _as_letter(value: str, options: Mapping[str, str]) -> str | None:
-    letter = value.strip().strip("().").strip().upper()
-    return letter if letter in options else None
-
-
-def _as_text(value: str, options: Mapping[str, str]) -> str | None:
-    """The letter of the only option with this text, which its letter may precede: "(B) Thyroid gland"."""
-    wanted = value.casefold().split()
-    letters = [letter for letter, text in options.items() if text.casefold().split() == wanted]
-    if letters:
-        return letters[0] if len(letters) == 1 else None
-    bare = value.strip().lstrip("(")
-    letter, rest = bare[:1].upper(), bare[1:].lstrip(").: ").casefold().split()
-    return letter if letter in options and rest == options[letter].casefold().split() else None
-
-
-def _numbered(number: int, options: Mapping[str, str], name: str, first: int | None) -> str:
-    if first is None:
-        raise RowProblem(
-            f"{name} {number} may count from 0 or from 1, and no row of the file decides it. "
-            "Say which with --numbers-from 0 or --numbers-from 1"
-        )
-    letters = list(options)
-    if not first <= number < first + len(letters):
-        raise RowProblem(f"{name} {number} is not the number of an option, {first} to {first + len(letters) - 1} here")
-    return letters[number - first]
+    return read_target(value, options, name, Form.LETTER | Form.TEXT | Form.NUMBER, first) if options else None
 
 
 def tags_of(row: Row) -> tuple[str, ...]:

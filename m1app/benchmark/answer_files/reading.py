@@ -5,19 +5,26 @@ file is read three times: for the kind of its rows and the number of its option 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from m1app.benchmark.answer_files import fields
 from m1app.benchmark.answer_files.fields import ChosenFields
-from m1app.benchmark.answer_files.given_answer import MAX_ANSWER_CHARACTERS, GivenAnswer, answer_length
+from m1app.benchmark.answer_files.given_answer import (
+    MAX_ANSWER_CHARACTERS,
+    SHORT_CHARACTERS,
+    FileFacts,
+    GivenAnswer,
+    answer_length,
+)
 from m1app.benchmark.answer_files.inspect_files import archive_table, document_table, is_archive
 from m1app.benchmark.answer_files.layouts import Sample, layout_of
 from m1app.question.errors import InvalidAnswers
 from m1app.question_sets.batches import batches
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.row_table import PlacedRow, RowTable
+from m1app.question_sets.row_targets import number_of
 from m1app.question_sets.row_values import RowProblem, storable
 from m1app.question_sets.rows import read_tables
 
@@ -25,6 +32,7 @@ ANSWERS = "m1app.benchmark.answer_files.reading:answer_messages"
 """The producer of these messages, see `m1app.question_sets.file_reading`."""
 _ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _FIRST_BYTES = 4096
+_MOST_FILTERS = 20
 
 
 @dataclass(slots=True)
@@ -35,6 +43,8 @@ class _Common:
     """The layout of its first row."""
     filter_name: object = None
     """Of lm-evaluation-harness, which repeats a sample for each of the task's filters."""
+    filters: dict[str, None] = field(default_factory=dict)
+    """Names of its filters."""
     left_out: int = 0
     """Rows that repeat a sample under another filter."""
     first: int | None = None
@@ -59,12 +69,17 @@ def answer_messages(
     """
     chosen = ChosenFields(text, options, target)
     try:
-        table = _table(file, file_name)
+        table, facts = _table(file, file_name)
         common = _look(table, file_name, chosen)
         common.first = int(first) if first else common.first
         if not sum(1 for _ in _answers(table, file_name, chosen, common)):
             raise InvalidAnswers(f"{file_name}: found no answer, expected at least one.")
-        yield {"layout": common.label, "left_out": common.left_out}
+        yield {
+            "layout": common.label,
+            "left_out": common.left_out,
+            "filters": [storable(name) for name in common.filters],
+            "facts": _storable(asdict(facts)),
+        }
         for batch in batches(_answers(table, file_name, chosen, common), answer_length):
             yield {"answers": [_as_message(each) for each in batch]}
     except InvalidQuestionSet as exc:
@@ -72,12 +87,17 @@ def answer_messages(
 
 
 def _as_message(answer: GivenAnswer) -> dict[str, Any]:
-    found = asdict(answer) | {"options": {key: storable(text) for key, text in answer.options.items()}}
-    found["tags"] = [storable(tag) for tag in answer.tags]
-    return {name: storable(value) if isinstance(value, str) else value for name, value in found.items()}
+    return {**_storable(asdict(answer)), "tags": [storable(tag) for tag in answer.tags]}
 
 
-def _table(file: BinaryIO, file_name: str) -> RowTable:
+def _storable(value: Any) -> Any:
+    """A value of an answer with texts that a message can carry."""
+    if isinstance(value, Mapping):
+        return {key: _storable(each) for key, each in value.items()}
+    return storable(value) if isinstance(value, str) else value
+
+
+def _table(file: BinaryIO, file_name: str) -> tuple[RowTable, FileFacts]:
     if is_archive(file):
         return archive_table(file, file_name)
     file.seek(0)
@@ -86,7 +106,7 @@ def _table(file: BinaryIO, file_name: str) -> RowTable:
         raise InvalidAnswers(f"{file_name}: found no answer, expected at least one.")
     name = file_name if PurePath(file_name).suffix.lower() in _ENDINGS else file_name + _ending(begun)
     document = document_table(file, file_name) if name.lower().endswith(".json") and begun[:1] == b"{" else None
-    return document or _joined(read_tables(file, name))
+    return document or (_joined(read_tables(file, name)), FileFacts())
 
 
 def _ending(begun: bytes) -> str:
@@ -110,9 +130,11 @@ def _look(table: RowTable, file_name: str, chosen: ChosenFields) -> _Common:
         if not common.label:
             common.label, common.filter_name = layout_of(row.value).label, row.value.get("filter")
         common.left_out += _is_repeated(row.value, common)
+        if "resps" in row.value and len(common.filters) < _MOST_FILTERS:
+            common.filters[str(row.value.get("filter"))[:SHORT_CHARACTERS]] = None
         try:
             sample = layout_of(row.value).read(row.value, chosen)
-            number = fields.number_of(sample.target, sample.options)
+            number = number_of(sample.target, sample.options)
         except (RowProblem, *_UNREADABLE):
             continue
         if number is not None:
@@ -141,7 +163,7 @@ def _answers(table: RowTable, file_name: str, chosen: ChosenFields, common: _Com
 
 def _of_row(row: PlacedRow, chosen: ChosenFields, first: int | None) -> Iterator[GivenAnswer]:
     if isinstance(row.value, RowProblem):
-        raise row.value
+        raise RowProblem(f"{row.value}. If the file is cut off, copy it again") from row.value
     if not isinstance(row.value, Mapping):
         raise RowProblem(f"found {_written(row.value)}, expected an object with an answer's text, options and target")
     try:
@@ -149,7 +171,7 @@ def _of_row(row: PlacedRow, chosen: ChosenFields, first: int | None) -> Iterator
         target = _target(sample, first)
     except _UNREADABLE as exc:
         raise RowProblem(f"a value cannot be read ({type(exc).__name__}: {str(exc)[:100]})") from exc
-    for text in sample.texts:
+    for number, text in enumerate(sample.texts):
         answer = GivenAnswer(
             where=row.where,
             text=text,
@@ -158,6 +180,7 @@ def _of_row(row: PlacedRow, chosen: ChosenFields, first: int | None) -> Iterator
             question=sample.question,
             question_key=sample.question_key,
             tags=sample.tags,
+            details=replace(sample.details, pass_number=number) if number else sample.details,
         )
         if (length := answer_length(answer)) > MAX_ANSWER_CHARACTERS:
             raise RowProblem(f"found an answer of {length:,} characters, expected at most {MAX_ANSWER_CHARACTERS:,}")

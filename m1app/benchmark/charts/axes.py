@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.charts.kinds import WORDS, Chart
 from m1app.benchmark.charts.lines import Series
 from m1app.benchmark.paper_figures import PaperCurve
-from m1app.benchmark.queries import CellSummary
 
 GREY = "#6b7684"
 """Text, axes and reference lines, legible on white and on black."""
@@ -55,7 +55,9 @@ def _x_axis(cells: Sequence[CellSummary], chart: Chart, more: Sequence[int]) -> 
         return _axis(title, tickvals=rounds, ticktext=[str(each) for each in rounds], zeroline=False)
     if chart is Chart.COST:
         return tokens_axis(title, [cell.mean_tokens for cell in cells])
-    budgets = sorted({*(cell.budget_tokens for cell in cells), *more})
+    budgets = sorted({*(cell.budget_tokens for cell in cells if cell.budget_tokens), *more})
+    if not budgets:
+        return _axis(title, type="log", tickvals=[], ticktext=[], range=[0, 1])
     ticks = _thinned(budgets)
     # Plotly only pads the ends of lines with markers, and reference lines have none.
     low, high = math.log10(budgets[0]), math.log10(budgets[-1])

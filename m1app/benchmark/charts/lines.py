@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.charts.kinds import Chart
-from m1app.benchmark.queries import CellSummary
-from m1app.wording import counted
+from m1app.wording import budget, counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,9 @@ def series_of(
                         run_id=owner[0],
                         model=owner[1],
                         fixed=value,
-                        name=_name(run_name, owner[1], _fixed_words(choice.chart, value) if len(fixings) > 1 else ""),
+                        name=_name(
+                            run_name, own[0].label, _fixed_words(choice.chart, value) if len(fixings) > 1 else ""
+                        ),
                         colour=owners.index(owner),
                         dash=fixings.index(value),
                         cells=tuple(sorted(own, key=place)),
@@ -96,7 +98,7 @@ def is_chosen(cell: CellSummary, choice: ChartChoice) -> bool:
 
 
 def _fixed_words(chart: Chart, value: int) -> str:
-    return f"{value:,} tokens" if chart is Chart.ROUNDS else counted(value, "round")
+    return budget(value) if chart is Chart.ROUNDS else counted(value, "round")
 
 
 def _name(*parts: str) -> str:

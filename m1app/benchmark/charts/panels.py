@@ -7,15 +7,15 @@ its colour, which the page maps to a colour for its background. Plotly is not im
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from m1app import wording
+from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.charts.axes import GREY, chart_layout
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice, Series, axes, series_of
 from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
-from m1app.benchmark.queries import CellSummary
 from m1app.benchmark.tables import MACRO_NAME
 
 Figure = dict[str, Any]
@@ -25,6 +25,7 @@ COLOURS = ("#2a7fc4", "#c4651a", "#149070", "#b4558f", "#6d78cf", "#8f8316", "#c
 """Line colours, distinguishable by colour-blind readers, on white and on black."""
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_LEVEL_DASH = "longdash"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
 _HOVER = (
     "<b>%{fullData.name}</b><br>%{customdata[0]}<br>accuracy %{customdata[1]}<br>answered %{customdata[2]}"
@@ -79,9 +80,13 @@ def escaped_for_plotly(text: str) -> str:
 
 def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_sets: Sequence[str]) -> Panel:
     references, note = _references(choice, question_set, all_sets)
+    lines, levels, more = _drawable(lines, choice.chart)
+    note = f"{note} {more}".strip()
     data = [trace for line in lines for trace in _traces(line, choice.chart)]
+    data += [_level(line, choice.chart, _budget_range(lines, references)) for line in levels]
     data += [_reference(curve, number) for number, curve in enumerate(references)]
     key = [KeyEntry(name=line.name, colour=line.colour, dash=_dash(line)) for line in lines]
+    key += [KeyEntry(name=_level_name(line), colour=line.colour, dash=_LEVEL_DASH) for line in levels]
     key += [KeyEntry(name=_paper_name(each), colour=None, dash=_paper_dash(i)) for i, each in enumerate(references)]
     if choice.chart is Chart.COST:
         data.append(front([(c.mean_tokens, c.accuracy.value) for line in lines for c in line.cells]))
@@ -92,10 +97,77 @@ def _panel(lines: Sequence[Series], choice: ChartChoice, question_set: str, all_
         data.append(_whole_budget(lines))
         key.append(KeyEntry(name="the whole budget", colour=None, dash="dot"))
     title = question_set or MACRO_NAME
-    layout = chart_layout(lines, choice.chart, references)
+    layout = chart_layout((*lines, *levels), choice.chart, references)
     return Panel(
         question_set=question_set, title=title, figure={"data": data, "layout": layout}, key=tuple(key), note=note
     )
+
+
+def _drawable(lines: Sequence[Series], chart: Chart) -> tuple[tuple[Series, ...], tuple[Series, ...], str]:
+    """The lines of cells that have a place on both axes, those without a budget, and what to say of the others.
+
+    Files of imported runs may state neither budgets nor tokens.
+    """
+    placed = [(line, [cell for cell in line.cells if _has_place(cell, chart)]) for line in lines]
+    levels: list[Series] = []
+    if chart in (Chart.BUDGET, Chart.ANSWERED):
+        unstated = [(line, [cell for cell in line.cells if not cell.budget_tokens]) for line in lines]
+        levels = [replace(line, cells=tuple(cells)) for line, cells in unstated if cells]
+    drawn = [replace(line, cells=tuple(cells)) for line, cells in placed if cells]
+    kept = {line.name for line in (*drawn, *levels)}
+    missing = [line.name for line in lines if line.name not in kept]
+    return (
+        tuple(drawn),
+        tuple(levels),
+        f"Not drawn, as its file does not say it: {', '.join(missing)}." if missing else "",
+    )
+
+
+def _has_place(cell: CellSummary, chart: Chart) -> bool:
+    if chart is Chart.ROUNDS:
+        return True
+    x = _x(cell, chart)
+    return x > 0 and not math.isnan(_y(cell, chart))  # A comparison with NaN is false.
+
+
+def _budget_range(lines: Sequence[Series], references: Sequence[PaperCurve]) -> tuple[float, float]:
+    budgets = [cell.budget_tokens for line in lines for cell in line.cells if cell.budget_tokens]
+    budgets += [budget for curve in references for budget, _ in curve.points]
+    low, high = min(budgets, default=1), max(budgets, default=10)
+    return (low / 2, low * 2) if low == high else (low, high)
+
+
+def _level_name(line: Series) -> str:
+    return f"{line.name}, budget not stated"
+
+
+def _level(line: Series, chart: Chart, budgets: tuple[float, float]) -> dict[str, Any]:
+    """A level line over all budgets for a cell whose budget nobody knows, with its interval in the middle."""
+    cell, (low, high) = line.cells[0], budgets
+    y, colour = _y(cell, chart), COLOURS[line.colour % len(COLOURS)]
+    is_share = chart is Chart.ANSWERED
+    up, down = (0.0, 0.0) if is_share else (cell.accuracy.high - y, y - cell.accuracy.low)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": escaped_for_plotly(_level_name(line)),
+        "x": [low, math.sqrt(low * high), high],
+        "y": [y, y, y],
+        "customdata": [_hover_texts(cell)] * 3,
+        "hovertemplate": _HOVER,
+        "line": {"color": colour, "width": 2, "dash": _LEVEL_DASH},
+        "marker": {"color": colour, "size": [0, 7, 0], "symbol": _SYMBOLS[line.colour % len(_SYMBOLS)]},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [0.0, up, 0.0],
+            "arrayminus": [0.0, down, 0.0],
+            "color": colour,
+            "thickness": 1,
+            "width": 3,
+        },
+        "meta": {"colour": line.colour},
+    }
 
 
 def _references(choice: ChartChoice, question_set: str, all_sets: Sequence[str]) -> tuple[tuple[PaperCurve, ...], str]:
@@ -128,7 +200,7 @@ def _traces(line: Series, chart: Chart) -> list[dict[str, Any]]:
     if chart in (Chart.THINKING, Chart.ANSWERED):
         return [drawn]
     low, high = [cell.accuracy.low for cell in line.cells], [cell.accuracy.high for cell in line.cells]
-    if chart is Chart.BUDGET:
+    if chart is Chart.BUDGET and len(line.cells) > 1:  # A band over one budget would have no width.
         return [_band(x, low, high, line.colour), drawn]
     drawn["error_y"] = {
         "type": "data",
@@ -216,8 +288,8 @@ def _hover_texts(cell: CellSummary) -> list[str]:
         f"{wording.cell(cell.budget_tokens, cell.force_rounds)}, n = {cell.n:,}",
         wording.percent_with_interval(cell.accuracy.value, cell.accuracy.low, cell.accuracy.high),
         wording.percent(cell.answered_share),
-        f"{cell.mean_thinking_tokens:,.0f}",
-        f"{cell.mean_tokens:,.0f}",
+        wording.mean_count(cell.mean_thinking_tokens),
+        wording.mean_count(cell.mean_tokens),
     ]
 
 

@@ -7,11 +7,8 @@ from m1app.question.answers.claim_judgements import FEW
 from m1app.question.answers.claim_stances import Stances
 from m1app.question.answers.claims import Claim, Claims, How, Stance, Strength
 from m1app.question.answers.marks import Marked
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
-
-_MOST_MENTIONS = 2000
-"""Beyond this many, an answer chooses nothing."""
 
 
 class Finder(Stances):
@@ -20,10 +17,32 @@ class Finder(Stances):
     def find(self) -> Claims:
         """What the answer says of the mentioned options."""
         found = Claims()
-        if len(self.mentions) <= _MOST_MENTIONS:
-            for mention in self.mentions:
+        before: Mention | None = None
+        for mention in self.mentions:
+            if before is not None and self._is_likewise(mention):
+                self._sort_likewise(mention, before, found)
+            else:
                 self._sort(mention, found)
+            before = mention
         return found
+
+    def _is_likewise(self, m: Mention) -> bool:
+        """Whether the same is said of a mention as of the one before: "so is D", "D too"."""
+        marked = self.marked
+        before = marked.mark_until(marked.skip_openers_back(self._before_words(m.start) - 1))
+        if before is not None and before.plays(Role.LIKEWISE):
+            return True
+        place = marked.skip_closers(m.end)
+        after = marked.mark_at(place + (marked.text(place) == ","))
+        return after is not None and after.plays(Role.LIKEWISE_AFTER) and marked.is_boundary(after.end)
+
+    def _sort_likewise(self, m: Mention, before: Mention, found: Claims) -> None:
+        """Rejected as the one before, or as much the answer: then several are."""
+        if found.rejected and found.rejected[-1] is before:
+            found.rejected.append(m)
+        elif found.chosen and found.chosen[-1].mention is before:
+            last = found.chosen[-1]
+            found.chosen[-1] = replace(last, letters=last.letters | m.letters)
 
     def _sort(self, mention: Mention, found: Claims) -> None:
         claim = self._claim(mention)

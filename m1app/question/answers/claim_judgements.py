@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from m1app.question.answers.claim_surroundings import Surroundings
+from m1app.question.answers.claim_surroundings import ONLY, Surroundings
 from m1app.question.answers.claims import Claim, How, Strength
 from m1app.question.answers.marks import OPENERS, Mark
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
 
 DASHES = frozenset("-–—")
@@ -24,7 +24,7 @@ RULE_NAMES = {
     Role.POINTS: "it is",
     Role.SUPPORTS: "supports",
 }
-_ONLY = frozenset(("only", "solo", "sólo", "seul", "seule", "nur", "只有", "仅"))
+_BEFORE_VERDICT = frozenset(".:([→=")
 _SIGNS_RIGHT = frozenset("✅✓✔☑")
 
 
@@ -50,7 +50,7 @@ class Judgements(Surroundings):
         rule = f"{RULE_NAMES[role]} ({language})"
         if role is Role.SUPPORTS:
             only = self.marked.mark_until(m.start - 1)
-            is_only = only is not None and only.phrase.words[0] in _ONLY
+            is_only = only is not None and only.phrase.words[0] in ONLY
             strength = Strength.STATED if is_only else Strength.NAMED
             return self._made(m, How.STATED, strength, rule, only.start if is_only and only else m.start, end)
         mark = self.marked.mark_at(self._after(m))
@@ -89,7 +89,7 @@ class Judgements(Surroundings):
         """The token after the mention, past brackets and a sign between it and a verdict."""
         marked = self.marked
         place = marked.skip_closers(m.end)
-        if marked.text(place) in (".", ":") or marked.text(place) in DASHES or marked.text(place) in ("(", "→", "="):
+        if marked.text(place) in _BEFORE_VERDICT or marked.text(place) in DASHES:
             following = marked.mark_at(marked.skip_openers(place + 1))
             is_item = marked.text(place) != "." or marked.is_line_start(m.start)
             if (
@@ -97,6 +97,7 @@ class Judgements(Surroundings):
                 and following is not None
                 and following.plays(Role.RIGHTS, Role.WRONGS, Role.REJECTS_AFTER, Role.CHOOSES)
                 and self._is_verdict_word(following)
+                and marked.skip_openers(following.end) not in self.mention_of
             ):
                 return following.start
         return place

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from m1app.question.answers.claim_judgements import DASHES, RULE_NAMES, STEPS, Judgements, is_east_asian
 from m1app.question.answers.claims import Claim, How, Strength
 from m1app.question.answers.marks import OPENERS, Mark
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
 
 IS_SIGNS = frozenset(":=→⇒】]")
+_BRINGS = frozenset("会将易")
+"""In Chinese, after an option that is spoken of: "choosing A will ..."."""
 _GAP = 14
 
 
@@ -69,12 +71,28 @@ class Leads(Judgements):
                 return None
             strength = Strength.ALONE if lead.role is Role.POINTS or m.is_verdict else Strength.STATED
             return self._made(m, How.STATED, strength, rule, lead.first, m.end)
-        if not self._fits(m, lead):
+        if not self._fits(m, lead) or (lead.role is Role.CHOOSES and self._is_subject(m, lead)):
             return None
         is_weak = lead.is_hypothetical or lead.role is Role.RIGHTS
         strength = Strength.ALONE if is_weak else Strength.STATED
         claim = self._made(m, How.STATED, strength, rule, lead.first, m.end)
         return replace(claim, is_final=lead.role is Role.FINALS, is_hypothetical=lead.is_hypothetical)
+
+    def _is_subject(self, m: Mention, lead: _Lead) -> bool:
+        """ "Choosing A is an error", "selecting A misses the rash": speaks of choosing, and does not choose."""
+        marked = self.marked
+        after = marked.skip_closers(m.end)
+        mark = marked.mark_at(after)
+        if is_east_asian(marked.text(lead.first)):
+            if mark is None or not mark.plays(Role.IS):
+                return marked.text(after) in _BRINGS
+            reason = marked.mark_at(mark.end)
+            return reason is None or not reason.plays(Role.BECAUSE)
+        if not marked.text(lead.first).endswith("ing"):
+            return False
+        if mark is None:
+            return marked.text(after).isalpha()
+        return mark.plays(Role.IS, Role.HYPOTHETICALS, Role.SUPPORTS)
 
     def _fits(self, m: Mention, lead: _Lead) -> bool:
         """Whether the clause can end after the mention, so that it is no part of a longer name."""

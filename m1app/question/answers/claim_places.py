@@ -5,7 +5,8 @@ from dataclasses import replace
 from m1app.question.answers.claim_judgements import DASHES
 from m1app.question.answers.claim_leads import Leads
 from m1app.question.answers.claims import Claim, How, Strength
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.joined_mentions import after_brackets
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
 
 _SMALL_WORDS = frozenset("aeiouy")
@@ -21,6 +22,8 @@ class Places(Leads):
         is_opening = before < 0
         is_line = marked.text(before) == "\n" or is_opening
         is_end = m.end - 1 >= self.last
+        if self._is_graded(m) or self._is_ranked(m):
+            return None
         if m.is_small and not (is_opening and is_end and marked.text(m.start) not in _SMALL_WORDS):
             return None
         if is_line and self._ends_line(m):
@@ -44,6 +47,25 @@ class Places(Leads):
         if several and (marked.is_hard(marked.skip_closers(m.end)) or self._names_all(m)):
             return self._made(m, How.LINE, Strength.NAMED, "several", m.start, m.end)
         return None
+
+    def _is_graded(self, m: Mention) -> bool:
+        """ "A: true", "A. False": judged, which chooses nothing where the question asks for what is false."""
+        marked = self.marked
+        place = marked.skip_closers(m.end)
+        if not (marked.text(place) in (".", ":", "(", "[", "=") or marked.text(place) in DASHES):
+            return False
+        mark = marked.mark_at(marked.skip_openers(place + 1))
+        if mark is None or not mark.plays(Role.VERDICTS, Role.REJECTS_AFTER):
+            return False
+        end = marked.skip_closers(mark.end)
+        return marked.is_boundary(end) or marked.skip_openers(end) in self.mention_of
+
+    def _is_ranked(self, m: Mention) -> bool:
+        """A later item of a numbered list within a line: "1. C 2. A"."""
+        marked = self.marked
+        number = marked.text(m.start - 2)
+        is_item = marked.text(m.start - 1) in (".", ")") and number.isdecimal() and number != "1"
+        return is_item and m.start > 2 and marked.text(m.start - 3) != "\n"
 
     def _closes(self, m: Mention, before: int, is_end: bool) -> bool:
         """Whether a mention ends the answer, or a sentence after a colon: "she is pregnant: B."."""
@@ -69,7 +91,8 @@ class Places(Leads):
         place = self._before(m.start - 1)
         for _ in range(6):
             if place < 0 or marked.text(place) in "!?\n;" or (marked.text(place) == "." and marked.is_hard(place)):
-                return place != self._before(m.start - 1) or m.end - 1 >= self.last
+                is_reply = place >= 0 and marked.text(place) == "?"
+                return is_reply or place != self._before(m.start - 1) or m.end - 1 >= self.last
             mark = marked.mark_until(place)
             if mark is None or not mark.plays(Role.FILLERS, Role.RIGHTS):
                 return False
@@ -97,6 +120,13 @@ class Places(Leads):
             place += 1
         return False
 
+    def _is_one_of_several(self, place: int) -> bool:
+        """Whether another option follows what is said in brackets: "A (possible), B (unlikely)"."""
+        marked = self.marked
+        end = after_brackets(marked, place)
+        is_list = end > place and marked.text(end) in (",", ";", "/", ".")
+        return is_list and marked.skip_openers(end + 1) in self.mention_of
+
     def _is_bold(self, m: Mention) -> bool:
         folded, tokens = self.marked.folded, self.marked.tokens
         start, end = tokens[m.start].start, tokens[m.end - 1].end
@@ -116,6 +146,8 @@ class Places(Leads):
         if text == ".":
             return marked.is_hard(after)
         if text in (":", "(") and marked.text(after + 1)[:1].isdigit():
+            return False
+        if text == "(" and self._is_one_of_several(after):
             return False
         if text in ("!", ";", ":", "–", "—", "\n", "(") or (text == "-" and self._is_spaced(after)):
             return True

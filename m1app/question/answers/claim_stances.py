@@ -1,14 +1,41 @@
 """What is said of a mention: whether it is rejected, or holds in another case, for others, or with a doubt."""
 
+import re
+from functools import cached_property
+
 from m1app.question.answers.claim_leads import IS_SIGNS
 from m1app.question.answers.claim_places import Places
 from m1app.question.answers.claims import Stance
-from m1app.question.answers.marks import OPENERS, Mark
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.marks import OPENERS, Mark, Marked
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
 
 _REACH = 60
 _OR = frozenset(("or", "o", "ou", "oder", "或", "或者", "또는", "혹은"))
+_UP_TO = frozenset(("to", "through", "bis", "à", "hasta", "到", "至"))
+"""Between the ends of a range: "A to C"."""
+_BEFORE_CHANCE = frozenset(":(=[-–—,")
+_CHANCE_REACH = 12
+_NUMBER = re.compile(r"\d{1,3}(?:[.,]\d{1,6})?")
+
+
+def _chance(marked: Marked, place: int) -> float | None:
+    """The number at a token as a share of 1; None if there is none."""
+    if not _NUMBER.fullmatch(marked.text(place)):
+        return None
+    value = float(marked.text(place).replace(",", "."))
+    is_percent = value > 1 or marked.text(place + 1) in ("%", "percent", "prozent")
+    return value / 100 if is_percent else value
+
+
+def _is_likely(marked: Marked, place: int) -> bool:
+    chance = _chance(marked, place)
+    return chance is not None and 0.5 <= chance <= 1
+
+
+def _is_unlikely(marked: Marked, place: int) -> bool:
+    chance = _chance(marked, place)
+    return chance is not None and chance < 0.5
 
 
 class Stances(Places):
@@ -87,7 +114,7 @@ class Stances(Places):
     def _is_void(self, m: Mention, first: int) -> bool:
         marked = self.marked
         start, end = self._segment(m, first)
-        if self._is_asked(m):
+        if self._is_asked(m) or marked.has(*self._sentence(m, first), Role.FORMATS):
             return True
         clause_start = self._negation_start(min(first, m.start))
         label = self._label(m)
@@ -100,15 +127,17 @@ class Stances(Places):
             clause_start, m.start, Role.HEDGES, Role.DISOWNS, Role.HABITS
         ):
             return True
-        if self._is_conditional_after(m, end):
+        if self._is_conditional_after(m, end) or m.start in self._divided or self._is_improbable(m, clause_start):
             return True
         place = marked.skip_closers(m.end)
         mark = marked.mark_at(place + (marked.text(place) == ","))
         if mark is None:
             return False
         if mark.plays(Role.JOINS) and not mark.plays(Role.BECAUSE) and place == mark.start:
-            return mark.phrase.words[0] in _OR
+            return mark.phrase.words[0] in _OR or self._is_unread_letter(marked.skip_openers(mark.end))
         is_next = place == mark.start
+        if is_next and mark.phrase.words[0] in _UP_TO and marked.skip_openers(mark.end) in self.mention_of:
+            return True
         return (
             (is_next and mark.plays(Role.DISOWNS_AFTER))
             or (mark.plays(Role.HEDGES) and place != mark.start)
@@ -116,6 +145,72 @@ class Stances(Places):
                 is_next and mark.plays(Role.RESTRICTS) and not mark.plays(Role.BECAUSE) and not mark.plays(Role.GOES_ON)
             )
         )
+
+    def _is_unread_letter(self, place: int) -> bool:
+        """Whether a capital stands here that may be an option's, and was not read as one: "A and B blockers"."""
+        marked, text = self.marked, self.marked.text(place)
+        return len(text) == 1 and text.isalpha() and marked.is_upper(place) and place not in self.mention_of
+
+    def _sentence(self, m: Mention, first: int) -> tuple[int, int]:
+        return self.marked.first_of_sentence(min(first, m.start)), self.marked.end_of_sentence(m.start)
+
+    @cached_property
+    def _divided(self) -> set[int]:
+        """Mentions that answer a part each: "A for the first and C for the second"."""
+        found: set[int] = set()
+        for m in self.mentions:
+            other = self._other_part(m)
+            if other is not None:
+                found |= {m.start, other.start}
+        return found
+
+    def _other_part(self, m: Mention) -> Mention | None:
+        """Another option that is joined to a mention, behind words about it."""
+        marked = self.marked
+        for place in range(m.end, min(marked.end_of_sentence(m.start), m.end + _REACH)):
+            mark = marked.mark_at(place)
+            if mark is not None and mark.plays(Role.BECAUSE, Role.CONCLUDES, Role.NEGATIONS, Role.CORRECTS):
+                return None
+            other = self.mention_of.get(place)
+            if other is None or place != other.start or other.is_text or other.letters == m.letters:
+                continue
+            if bool(other.container) != bool(m.container):
+                return None
+            join = marked.mark_until(marked.skip_openers_back(self._past_option_words(place) - 1))
+            following = marked.mark_at(marked.skip_closers(other.end))
+            is_judged = following is not None and following.plays(
+                Role.IS, Role.HYPOTHETICALS, Role.REJECTS_AFTER, Role.SUPPORTS, Role.WRONGS
+            )
+            if join is not None and join.plays(Role.JOINS) and join.start > m.end and not is_judged:
+                return other
+        return None
+
+    def _past_option_words(self, place: int) -> int:
+        mark = self.marked.mark_until(self.marked.skip_openers_back(place - 1))
+        return mark.start if mark is not None and mark.plays(Role.OPTION_WORDS) else place
+
+    def _is_improbable(self, m: Mention, clause_start: int) -> bool:
+        """Whether a chance is given that is below one half, or a chance "that" it is so and no number."""
+        marked = self.marked
+        end = marked.end_of_sentence(m.start)
+        if marked.has(clause_start, m.start, Role.CHANCES):
+            return not any(_is_likely(marked, place) for place in range(m.end, min(end, m.end + _REACH)))
+        place = marked.skip_closers(m.end)
+        signs = marked.text(place) in _BEFORE_CHANCE
+        if signs and _is_unlikely(marked, marked.skip_openers(place + 1)) and self._is_percent_alone(place + 1):
+            return True
+        reasons = (mark.start for mark in marked.playing(Role.BECAUSE, m.end, end) if marked.text(mark.start) != "with")
+        end = min(end, m.end + _CHANCE_REACH, next(reasons, end))
+        return any(
+            _is_unlikely(marked, number)
+            for mark in marked.playing(Role.CHANCES, m.end, end)
+            for number in range(max(m.end, mark.start - 3), min(end, mark.end + 4))
+        )
+
+    def _is_percent_alone(self, place: int) -> bool:
+        """ "A (10%)", but not "A: 10% of patients"."""
+        place = self.marked.skip_openers(place)
+        return self.marked.text(place + 1) == "%" and self.marked.is_boundary(self.marked.skip_closers(place + 2))
 
     def _names_other(self, place: int, m: Mention) -> bool:
         for before in range(place, max(-1, place - 6), -1):
@@ -131,8 +226,8 @@ class Stances(Places):
         """The mention's sentence, or its part between words of contrast."""
         marked = self.marked
         start, end = marked.first_of_sentence(min(first, m.start)), marked.end_of_sentence(m.start)
-        for mark in marked.marks_between(start, end):
-            if mark.plays(Role.CORRECTS) and not mark.plays(Role.CONDITIONS):
+        for mark in marked.playing(Role.CORRECTS, start, end):
+            if not mark.plays(Role.CONDITIONS):
                 if mark.end <= m.start:
                     start = mark.end
                 elif mark.start >= m.end:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from m1app.question.answers.claims import Claim, How, Strength
 from m1app.question.answers.marks import OPENERS, Mark, Marked
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
 
 _CLAUSE_REACH = 100
@@ -14,6 +14,7 @@ _WRAPPERS = OPENERS - frozenset(":=→⇒、，–—-•·‣▪<>|~")
 _BEFORE_BULLET = frozenset(("\n", "", "=", "-"))
 _BULLET_DASHES = frozenset("-–—•·‣▪*+>#")
 _LATEX_WORDS = frozenset(("text", "textbf", "mathbf", "mathrm", "textrm"))
+ONLY = frozenset(("only", "alone", "solo", "sólo", "seul", "seule", "nur", "allein", "只有", "仅"))
 _RELATIVE = frozenset(("which", "who", "where", "with", "qui", "que", "as", "in"))
 
 
@@ -89,9 +90,12 @@ class Surroundings:
         """Whether the sentence ends after the mention, or a reason follows."""
         marked = self.marked
         after = marked.skip_closers(m.end)
+        mark = marked.mark_at(after)
+        if mark is not None and mark.phrase.words[0] in ONLY:
+            after = mark.end
+            mark = marked.mark_at(after)
         if marked.is_hard(after) or marked.text(after) == ".":
             return True
-        mark = marked.mark_at(after)
         if mark is not None and (mark.plays(Role.CHOOSES_AFTER) or self._is_aside(mark, m)):
             return True
         if marked.text(after) in (",", "-", "–", "—", "(", ":"):
@@ -108,5 +112,5 @@ class Surroundings:
         """The first token of the clause, or of its last `_CLAUSE_REACH` ones up to `place`."""
         marked = self.marked
         start = max(bisect_left(marked.clause, marked.clause[place]), place - _CLAUSE_REACH)
-        breaks = [n for n in range(start, place) if marked.text(n) == "\n"]
-        return breaks[-1] + 1 if breaks else start
+        number = bisect_left(marked.line_breaks, place)
+        return max(start, marked.line_breaks[number - 1] + 1) if number else start

@@ -7,7 +7,7 @@ others, earlier, or with a doubt makes none.
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.mention import Mention
 
 
 class How(StrEnum):

@@ -36,12 +36,25 @@ _THINKING = frozenset(
         "reflection",
     )
 )
+_STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,300}~~")
+_STRUCK_LATEX = re.compile(r"\\(?:sout|st|cancel|bcancel|xcancel)\s{0,3}\{")
+_STRUCK_TAG = re.compile(
+    r"<(?P<name>del|strike|wrong|rejected)\b[^<>]{0,80}>[^<>]{1,2000}</(?P=name)\s{0,3}>", re.IGNORECASE
+)
+"""Not `<s>`, which begins what some models write."""
 _FIELD = re.compile(r"""(?P<quote>\\?["'])(?P<name>[^"'\\\n{}:,]{1,40})(?P=quote)\s{0,9}:\s{0,20}""")
 _VALUE = re.compile(
     r"""\\?"(?P<double>(?:[^"\\]|\\[^"]|\\"(?!\s{0,9}[,}\]])){0,2000})(?:\\?"|$)|\\?'(?P<single>(?:[^'\\]|\\.){0,2000})'"""
     r"""|\[(?P<list>[^\[\]]{0,300})\]|\{(?P<object>[^{}]{0,600})\}|(?P<bare>[^\s,{}\[\]"'][^,{}\[\]\n"']{0,60})""",
     re.DOTALL,
 )
+
+_DENIED = re.compile(
+    r"""[^{}]{0,200}?["'](?:(?:is_?)?(?:correct|right|valid)["']\s{0,3}:\s{0,3}(?:false|0)\b"""
+    r"""|(?:status|verdict)["']\s{0,3}:\s{0,3}["'](?:rejected|wrong|incorrect|discarded)\b)""",
+    re.IGNORECASE,
+)
+"""Behind a field of the same object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class Container:
 
 def find_containers(text: str, rules: AnswerRules) -> tuple[str, list[Container]]:
     """The text with a sign for each container, and the containers in order."""
-    text, tags = _read_tags(text, rules)
+    text, tags = _read_tags(_without_struck(text), rules)
     every = [*_find_boxes(text), *tags, *_find_fields(text, rules)]
     found = _outermost([each for each in every if text[each.content_start : each.content_end].strip()])
     masked = list(text)
@@ -67,6 +80,17 @@ def find_containers(text: str, rules: AnswerRules) -> tuple[str, list[Container]
     for each in found:
         masked[each.start : each.end] = SIGN + " " * (each.end - each.start - 1)
     return "".join(masked), found
+
+
+def _without_struck(text: str) -> str:
+    """The text without what is struck out in Markdown, HTML or LaTeX."""
+    closing = _closing_braces(text) if _STRUCK_LATEX.search(text) else {}
+    spans = [found.span() for pattern in (_STRUCK, _STRUCK_TAG) for found in pattern.finditer(text)]
+    for found in _STRUCK_LATEX.finditer(text):
+        end = closing.get(found.end() - 1, -1)
+        if 0 < end - found.end() <= _MAX_CONTENT:
+            spans.append((found.start(), end + 1))
+    return _blanked(text, spans)
 
 
 def _outermost(containers: list[Container]) -> list[Container]:
@@ -78,14 +102,14 @@ def _outermost(containers: list[Container]) -> list[Container]:
 
 
 def _find_boxes(text: str) -> Iterator[Container]:
-    closing = _closing_braces(text)
+    closing, last = _closing_braces(text), len(text.rstrip())
     for opened in _BOX.finditer(text):
         start = opened.end()
         end = closing.get(start - 1)
         if end is None or end - start > _MAX_CONTENT:
             line_end = text.find("\n", start, start + _MAX_OPEN)
             cut = min(len(text), start + _MAX_OPEN) if line_end < 0 else line_end
-            if end is None and not text[cut:].strip() and _BOX.search(text, start) is None:
+            if end is None and cut >= last and _BOX.search(text, start) is None:
                 yield Container("box", opened.start(), cut, start, cut)
             continue
         yield Container("box", opened.start(), end + 1, start, end)
@@ -113,6 +137,7 @@ def _read_tags(text: str, rules: AnswerRules) -> tuple[str, list[Container]]:
     for number, (_, _, is_closing, name) in enumerate(tags):
         if is_closing:
             closing.setdefault(name, []).append(number)
+    last = len(text.rstrip())
     found: list[Container] = []
     blank: list[tuple[int, int]] = []
     for number, (start, end, is_closing, name) in enumerate(tags):
@@ -126,7 +151,7 @@ def _read_tags(text: str, rules: AnswerRules) -> tuple[str, list[Container]]:
                 blank.append((0, end))
         elif not is_closing and rules.is_answer_field(name.replace("-", "_")):
             content_end = close[0] if close else min(len(text), end + _MAX_OPEN)
-            if content_end - end <= _MAX_CONTENT and (close or not text[content_end:].strip()):
+            if content_end - end <= _MAX_CONTENT and (close or content_end >= last):
                 found.append(Container("tag", start, close[1] if close else content_end, end, content_end))
         elif is_closing and rules.is_answer_field(name.replace("-", "_")):
             blank.append((start, end))
@@ -134,6 +159,8 @@ def _read_tags(text: str, rules: AnswerRules) -> tuple[str, list[Container]]:
 
 
 def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    if not spans:
+        return text
     parts, last = [], 0
     for start, end in sorted(spans):
         if end > last:
@@ -151,6 +178,9 @@ def _find_fields(text: str, rules: AnswerRules) -> Iterator[Container]:
             continue
         value = _VALUE.match(text, place)
         if value is None or value.lastgroup is None or value["bare"] in ("null", "None"):
+            continue
+        if _DENIED.match(text, value.end()):
+            place = value.end()
             continue
         start, end = value.span(value.lastgroup)
         yield Container("field", name.start(), value.end(), start, end)

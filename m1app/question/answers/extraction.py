@@ -18,7 +18,9 @@ from m1app.question.answers.claims import Claim, How
 from m1app.question.answers.containers import Container, find_containers
 from m1app.question.answers.letter_sets import ClaimedSet
 from m1app.question.answers.marks import Marked
-from m1app.question.answers.mentions import Mention, Options, find_mentions
+from m1app.question.answers.mention import Mention
+from m1app.question.answers.mention_finding import Options, find_mentions
+from m1app.question.answers.next_turn import answer_end
 from m1app.question.answers.rules import AnswerRules, load_rules
 from m1app.question.answers.settling import settle
 from m1app.question.answers.tokens import Token
@@ -27,6 +29,8 @@ from m1app.targets import joined_letters, letters_of
 
 _MAX_DEPTH = 3
 _LIST = re.compile(r"[\w\s&]{1,60}[,;][\w\s,;&]{1,60}")
+_CITED = re.compile(r"(?<=[^\s:=])[^\S\n]?\[\s?\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,9}\s?\]")
+"""Numbers of references behind a word: "Iron [3] is correct"."""
 # Read when the module is imported: answers are read on the event loop, which must not wait for files.
 _RULES = load_rules()
 _RULES_FOR_SEVERAL = _RULES.for_several()
@@ -67,7 +71,14 @@ def extract_answer(text: str, options: Mapping[str, str], *, are_several: bool =
 
 def _read(text: str, options: Options, rules: AnswerRules, depth: int) -> Extraction:
     masked, containers = find_containers(text, rules) if depth < _MAX_DEPTH else (text, [])
-    marked = Marked.of(masked, rules)
+    # Where an option has such a number itself, it may be what tells it from another.
+    if not options.begin_with_numbers and not any(_CITED.search(each) for each in options.texts.values()):
+        masked = _CITED.sub(lambda found: " " * len(found[0]), masked)
+    if depth == 0:
+        # Within the thinking, and in a container, a "Question:" is no turn.
+        masked = masked[: answer_end(masked)]
+        containers = [each for each in containers if each.start < len(masked)]
+    marked = Marked.of(masked, rules, options.folded)
     contents = _Contents(text, options, rules, containers, depth)
     mentions = find_mentions(marked, options, contents.mention)
     claims = find_claims(marked, mentions, len(options.texts))

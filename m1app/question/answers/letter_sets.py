@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from m1app.question.answers.claims import Claim, Claims, Strength
 from m1app.question.answers.marks import Marked
-from m1app.question.answers.mentions import Mention, Options
+from m1app.question.answers.mention import Mention
+from m1app.question.answers.mention_finding import Options
 from m1app.question.answers.rules import Role
 
 _BESIDE_TOKENS = 3

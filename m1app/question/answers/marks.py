@@ -2,15 +2,16 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from m1app.question.answers.rules import AnswerRules, Phrase, Role
+from m1app.question.answers.rules import AnswerRules, Phrase, PhrasesOfWord, Role
 from m1app.question.answers.tokens import Token, fold, tokens_of
+from m1app.question.option_texts import OptionTexts
 
 OPENERS = frozenset("*_#\"'“”‘’`´$([{<>«»「『【《~|-–—•·‣▪→⇒=\\:、，👉")
 CLOSERS = frozenset(")]}\"'“”‘’`´*_$»」』】》~|")
-_LATEX = frozenset(
+LATEX = frozenset(
     (
         "text",
         "textbf",
@@ -35,6 +36,7 @@ _LATEX = frozenset(
 _HARD = frozenset(".!?\n…")
 _TELLING_TOKENS = 2000
 _SOFT = frozenset(",;:—–()|")
+_DIVIDERS = _HARD | _SOFT
 _BULLETS = frozenset("-•·*#>+‣▪–—")
 
 
@@ -48,7 +50,7 @@ class Mark:
 
     def plays(self, *roles: Role) -> bool:
         """Whether the phrase plays one of these parts."""
-        return any(role in self.phrase.languages for role in roles)
+        return not self.phrase.languages.keys().isdisjoint(roles)
 
     def language(self, role: Role) -> str:
         """The language in which it plays this part."""
@@ -64,30 +66,43 @@ class Marked:
     marks: list[Mark]
     """In order; none overlaps another."""
     rules: AnswerRules
+    quoted: OptionTexts
     mark_of: list[Mark | None] = field(default_factory=list)
     """The mark over each token."""
     sentence: list[int] = field(default_factory=list)
     """Number of the sentence of each token."""
     clause: list[int] = field(default_factory=list)
     """Number of its clause; clauses end at commas, dashes and words of contrast or conclusion too."""
+    line_breaks: list[int] = field(default_factory=list)
+    """Places of the line breaks."""
+    _starts: list[int] = field(default_factory=list)
+    """Places of the marks."""
+    _starts_by_role: dict[Role, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: str, rules: AnswerRules) -> "Marked":
-        """Fold and mark an answer."""
+    def of(cls, text: str, rules: AnswerRules, options: Mapping[str, str]) -> "Marked":
+        """Fold and mark an answer; `options` are the folded texts of the options by letter."""
         folded = fold(text)
         tokens = tokens_of(folded)
         spoken = rules.spoken_in([token.text for token in tokens[:_TELLING_TOKENS]])
-        found = cls(folded, tokens, _marks(tokens, rules.phrases_in(spoken)), rules)
+        found = cls(folded, tokens, _marks(tokens, rules.phrases_in(spoken)), rules, OptionTexts(folded, options))
         found.mark_of = [None] * len(tokens)
         for mark in found.marks:
             found.mark_of[mark.start : mark.end] = [mark] * (mark.end - mark.start)
+            for role in mark.phrase.languages:
+                found._starts_by_role.setdefault(role, []).append(mark.start)
+        found._starts = [mark.start for mark in found.marks]
+        found.line_breaks = [place for place, token in enumerate(tokens) if token.text == "\n"]
         found._divide()
         return found
 
     def _divide(self) -> None:
         sentence = clause = 0
-        for place, token in enumerate(self.tokens):
-            mark = self.mark_of[place]
+        for place, (token, mark) in enumerate(zip(self.tokens, self.mark_of, strict=True)):
+            if mark is None and token.text not in _DIVIDERS:
+                self.sentence.append(sentence)
+                self.clause.append(clause)
+                continue
             starts = mark is not None and mark.start == place and mark.plays(Role.CORRECTS, Role.CONCLUDES)
             if starts:
                 clause += 1
@@ -140,8 +155,12 @@ class Marked:
 
     def skip_closers(self, place: int, limit: int = 12) -> int:
         """The first token from `place` on that closes no bracket or quotation."""
-        end = min(len(self.tokens), place + limit)
-        while place < end and (self.text(place) in CLOSERS or self._is_latex_closer(place)):
+        tokens = self.tokens
+        end = min(len(tokens), place + limit)
+        while 0 <= place < end:
+            text = tokens[place].text
+            if text not in CLOSERS and not (text == "\\" and self._is_latex_closer(place)):
+                break
             place += 1
         return place
 
@@ -152,17 +171,19 @@ class Marked:
         """The last token up to `place` that is neither an opening sign nor LaTeX."""
         end = max(-1, place - limit)
         while place > end and (
-            self.text(place) in OPENERS or (self.text(place) in _LATEX and self.text(place - 1) == "\\")
+            self.text(place) in OPENERS or (self.text(place) in LATEX and self.text(place - 1) == "\\")
         ):
             place -= 1
         return place
 
     def skip_openers(self, place: int, limit: int = 16) -> int:
         """The first token from `place` on that is neither an opening sign nor LaTeX."""
-        end = min(len(self.tokens), place + limit)
-        while place < end and (
-            self.text(place) in OPENERS or (self.text(place) in _LATEX and self.text(place - 1) == "\\")
-        ):
+        tokens = self.tokens
+        end = min(len(tokens), place + limit)
+        while 0 <= place < end:
+            text = tokens[place].text
+            if text not in OPENERS and not (text in LATEX and self.text(place - 1) == "\\"):
+                break
             place += 1
         return place
 
@@ -197,35 +218,51 @@ class Marked:
 
     def marks_between(self, start: int, end: int, limit: int = 120) -> list[Mark]:
         """Marks that start within a range of tokens; of a very long one, the last `limit`."""
-        first = bisect_left(self.marks, start, key=lambda mark: mark.start)
-        last = bisect_left(self.marks, end, key=lambda mark: mark.start)
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
         return self.marks[max(first, last - limit) : last]
 
-    def has(self, start: int, end: int, *roles: Role) -> bool:
-        """Whether a phrase with one of these parts starts within a range of tokens."""
-        return any(mark.plays(*roles) for mark in self.marks_between(start, end))
+    def has(self, start: int, end: int, *roles: Role, limit: int = 120) -> bool:
+        """Whether a phrase with one of these parts is among the marks between, see `marks_between`."""
+        start = self._latest(start, end, limit)
+        for role in roles:
+            starts = self._starts_by_role.get(role, ())
+            place = bisect_left(starts, start)
+            if place < len(starts) and starts[place] < end:
+                return True
+        return False
+
+    def playing(self, role: Role, start: int, end: int, limit: int = 120) -> list[Mark]:
+        """Those of the marks between, see `marks_between`, that play a part."""
+        starts = self._starts_by_role.get(role, ())
+        first = bisect_left(starts, self._latest(start, end, limit))
+        return [mark for place in starts[first : bisect_left(starts, end)] if (mark := self.mark_of[place])]
+
+    def _latest(self, start: int, end: int, limit: int) -> int:
+        """From where on the last `limit` marks of a range start."""
+        last = bisect_left(self._starts, end)
+        return max(start, self._starts[last - limit]) if last > limit else start
 
 
 def _is_east_asian(character: str) -> bool:
     return "\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af"
 
 
-def _marks(tokens: list[Token], phrases: Mapping[str, Sequence[Phrase]]) -> "list[Mark]":
+def _marks(tokens: list[Token], phrases: Mapping[str, PhrasesOfWord]) -> "list[Mark]":
     found: list[Mark] = []
-    place = 0
-    while place < len(tokens):
-        mark = _mark_at(tokens, place, phrases)
-        if mark is None:
-            place += 1
-            continue
-        found.append(mark)
-        place = mark.end
+    end = 0
+    for place, token in enumerate(tokens):
+        begun = phrases.get(token.text) if place >= end else None
+        mark = None if begun is None else _mark_at(tokens, place, begun)
+        if mark is not None:
+            found.append(mark)
+            end = mark.end
     return found
 
 
-def _mark_at(tokens: list[Token], place: int, phrases: Mapping[str, Sequence[Phrase]]) -> Mark | None:
-    for phrase in phrases.get(tokens[place].text, ()):
-        end = place + len(phrase.words)
-        if end <= len(tokens) and all(tokens[place + n].text == word for n, word in enumerate(phrase.words)):
+def _mark_at(tokens: list[Token], place: int, begun: PhrasesOfWord) -> Mark | None:
+    """The phrase at a token, of those that begin with its word."""
+    for phrase in begun.before(tokens[place + 1].text if place + 1 < len(tokens) else ""):
+        words, end = phrase.words, place + len(phrase.words)
+        if end <= len(tokens) and all(tokens[place + n].text == words[n] for n in range(2, len(words))):
             return Mark(place, end, phrase)
     return None

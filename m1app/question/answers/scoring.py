@@ -14,8 +14,10 @@ from m1app.question.answers.m1_scorer import read_choice
 from m1app.question.errors import UnknownScoringRule
 from m1app.targets import has_several
 
-STRICT_VERSION = 2
-"""Raised when `strict` reads some answer differently. Version 1 knew no JSON, no tags and only English."""
+STRICT_VERSION = 5
+"""Raised when `strict` reads some answer differently. Version 1 knew no JSON, no tags and only English; version 2 fewer
+ways to lead to an option, such as an arrow; version 3 took the number of a reference, "B [3]", for a part of the
+name; version 4 read letters that are taken back, improbable, struck out, or named as an error or a format."""
 
 
 SEVERAL_NOT_SCORED = "several_not_scored"

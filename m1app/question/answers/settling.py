@@ -1,12 +1,17 @@
 """Which of an answer's claims stands in the end."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
 from m1app.question.answers.claims import Claim, Claims, How, Strength
-from m1app.question.answers.marks import Marked
-from m1app.question.answers.mentions import Mention
+from m1app.question.answers.marks import Mark, Marked
+from m1app.question.answers.mention import Mention
 from m1app.question.answers.rules import Role
+
+_DENYING = frozenset(("wrong", "incorrect", "falsch", "incorrecta", "incorrecto", "fausse", "faux"))
+_UNSAID = 2
+"""Kind of an event that takes an option back after it was named; others come before claims at the same place."""
 
 
 def settle(marked: Marked, mentions: Sequence[Mention], claims: Claims) -> Claim | None:
@@ -16,7 +21,8 @@ def settle(marked: Marked, mentions: Sequence[Mention], claims: Claims) -> Claim
     correction, or if the earlier one was weaker. A rejected or retracted option no longer stands.
     """
     chosen = _without_hypotheticals(_without_inverted(marked, _without_soft(claims)))
-    current, was_taken_back = _in_order(marked, chosen, claims.rejected)
+    unsaid = _unsaid(marked, mentions)
+    current, was_taken_back = _in_order(marked, chosen, claims.rejected, unsaid)
     if current is not None and _is_weak(current) and _is_contrasted(marked, mentions, claims, current):
         return replace(current, how=How.UNSETTLED)
     if current is not None:
@@ -73,18 +79,43 @@ def _without_inverted(marked: Marked, chosen: list[Claim]) -> list[Claim]:
     return [each for each in chosen if not each.is_confirmed]
 
 
-def _in_order(marked: Marked, chosen: list[Claim], rejected: list[Mention]) -> tuple[Claim | None, Claim | None]:
+def _unsaid(marked: Marked, mentions: Sequence[Mention]) -> list[tuple[int, Mention]]:
+    """Where words take an option back that was named before them, and the option: "It is not."."""
+    starts = [mention.start for mention in mentions]
+    found = []
+    for mark in marked.marks:
+        if mark.plays(Role.UNSAYS) or _is_denial(marked, mark):
+            place = bisect_left(starts, mark.start)
+            is_reply = marked.text(mark.start - 1) == "?"
+            if place and mentions[place - 1].end <= mark.start and not is_reply:
+                found.append((mark.start, mentions[place - 1]))
+    return found
+
+
+def _is_denial(marked: Marked, mark: Mark) -> bool:
+    """ "It is not", "it is wrong" at the end of a clause."""
+    is_denying = mark.plays(Role.NEGATIONS) or mark.phrase.words[0] in _DENYING
+    before = marked.mark_until(mark.start - 1) if is_denying else None
+    return before is not None and before.plays(Role.POINTS) and marked.is_boundary(mark.end)
+
+
+def _in_order(
+    marked: Marked, chosen: list[Claim], rejected: list[Mention], unsaid: list[tuple[int, Mention]]
+) -> tuple[Claim | None, Claim | None]:
     """The claim that stands, and the last one that was taken back."""
     events: list[tuple[int, int, Claim | Mention | None]] = [(each.mention.start, 1, each) for each in chosen]
+    events += [(place, _UNSAID, mention) for place, mention in unsaid]
     events += [(mention.start, 0, mention) for mention in rejected]
     events += [(mark.start, 0, None) for mark in marked.marks if mark.plays(Role.RETRACTS)]
     current: Claim | None = None
     taken_back: Claim | None = None
-    for place, _, event in sorted(events, key=lambda event: event[:2]):
+    for place, kind, event in sorted(events, key=lambda event: event[:2]):
         if isinstance(event, Claim):
             current = event if current is None else _next(marked, current, event)
-        elif current is not None and (event is None or _takes_back(marked, current, event, place)):
-            taken_back, current = current, None
+        elif current is not None:
+            is_unsaid = event is not None and kind == _UNSAID and bool(event.letters & current.letters)
+            if event is None or is_unsaid or _takes_back(marked, current, event, place):
+                taken_back, current = current, None
     return current, taken_back
 
 

@@ -7,8 +7,8 @@ Greek letters that look like Latin ones, where they stand alone in a text withou
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from m1app.question.prompt_text import narrow
 
@@ -21,6 +21,8 @@ _FORMAT_TAG = re.compile(
     r"</?(?:b|strong|i|em|u|p|br|span|div|code|li|ul|ol|mark|h[1-6]|sub|sup)(?:\s[^<>]{0,80})?/?>", re.IGNORECASE
 )
 _RARE = re.compile(r"[^\x00-\u00ff\u0370-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ARROW = re.compile(r"(?<=[^\W_])(\s{0,2})->")
+"""After a word, where it leads to what follows; at the start of a line it is a bullet."""
 _TEXT_ENDS = re.compile(r"[.!?:;,)\]}>*\"”’'`$」】。]")
 _SQUARED = {0x1F170: "A", 0x1F171: "B", 0x1F17E: "O", 0x1F17F: "P"}
 
@@ -28,6 +30,7 @@ _SQUARED = {0x1F170: "A", 0x1F171: "B", 0x1F17E: "O", 0x1F17F: "P"}
 def fold(text: str) -> str:
     """`text` with its letters and punctuation as plain ones, character for character."""
     folded = _FORMAT_TAG.sub(lambda found: " " * len(found[0]), _INVISIBLE.sub(" ", narrow(text)))
+    folded = _ARROW.sub(r"\1 →", folded)
     folded = _RARE.sub(_plain, folded.replace("\r", " ").replace("’", "'").replace("‘", "'"))
     if not _OTHER_ALPHABET.search(folded):
         folded = folded.translate(_LOOK_ALIKES)
@@ -50,8 +53,7 @@ def lower(text: str) -> str:
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a number, a sign, a line break, or one East Asian character; positions count code points."""
 
     text: str

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from m1app.question.pastes.line_kinds import StatedAnswer, stated_answer
+from m1app.question.pastes.line_kinds import StatedAnswer, stated_answer, without_citations
 from m1app.question.prompt_text import narrow
 from m1app.question.several_letters import read_letters
 
@@ -23,6 +23,7 @@ _LABEL = re.compile(
     r"[(\[]?\s*(?P<label>\d{1,2}|[^\W\d_]{1,5}|[^\w\s()\[\]])\s*(?:[)\].:、،]|번|番)?(?:\s.*)?", re.DOTALL
 )
 _ORGANISM = re.compile(r"[A-Z]\. (?P<epithet>[a-z]{3,})")
+_BARE_NUMBER = re.compile(r"[(\[]?\d{1,2}[)\]]?[.。]?\s?")
 _LOOKS_LATIN = str.maketrans("АВСЕ", "ABCE")
 
 
@@ -51,6 +52,8 @@ def letter_of(stated: str, found: Options) -> str:
     for letter, text in found.options.items():
         if _folded(text) == _folded(stated):
             return letter
+    if (uncited := without_citations(stated)) != stated:
+        return letter_of(uncited, found)
     return read_letters(stated, found.options, found.labels) or _leading(stated, found)
 
 
@@ -83,7 +86,9 @@ def loose_answer(stated: str) -> str | None:
 
 def counts_as_answer(answer: StatedAnswer | None) -> bool:
     """Whether a line after the options states the answer."""
-    return answer is not None and (answer.is_firm or loose_answer(answer.value) is not None)
+    if answer is None or answer.is_firm:
+        return answer is not None
+    return loose_answer(answer.value) is not None or _BARE_NUMBER.fullmatch(narrow(answer.value[:8])) is not None
 
 
 def lone_letter(line: str) -> str | None:

@@ -12,11 +12,13 @@ from itertools import pairwise
 from string import ascii_uppercase
 
 from m1app.question.pastes.answer_line import counts_as_answer, lone_letter
+from m1app.question.pastes.answer_shares import answer_shares
 from m1app.question.pastes.line_breaks import joined
 from m1app.question.pastes.line_kinds import (
     asks,
     begins_explanation,
     begins_question,
+    begins_reference,
     is_facts_heading,
     is_footer,
     is_options_heading,
@@ -79,7 +81,7 @@ def find_block(lines: Sequence[str]) -> Block | None:
     limit = _first_tail_line(lines, found)
     candidates = sorted(
         (each for each in found if each.start < limit),
-        key=lambda each: (each.end, len(each.items), each.is_lettered),
+        key=lambda each: (each.end, len(each.items), each.is_lettered, each.scheme == "radio buttons"),
         reverse=True,
     )
     possible = None
@@ -102,9 +104,20 @@ def plain_block(lines: Sequence[str]) -> Block | None:
     texts = [lines[index].strip() for index in choices]
     if texts and is_options_heading(texts[0]):
         choices, texts = choices[1:], texts[1:]
-    if not 2 <= len(texts) <= _MOST_PLAIN_LINES or any(map(_is_no_choice, texts)):
+    if not 2 <= len(texts) <= _MOST_PLAIN_LINES:
         return None
-    return Block(Certainty.POSSIBLE, dict(zip(ascii_uppercase, texts, strict=False)), start=choices[0], end=end)
+    options = dict(zip(ascii_uppercase, texts, strict=False))
+    shares = answer_shares(options)
+    if any(map(_is_no_choice, shares.options.values() if shares else texts)):
+        return None
+    return Block(Certainty.POSSIBLE, options, start=choices[0], end=end)
+
+
+def _are_laboratory(texts: Sequence[str]) -> bool:
+    """Whether most texts are results with units; the share of people who chose an option is none."""
+    shares = answer_shares(dict(zip(ascii_uppercase, texts, strict=False)))
+    given = list(shares.options.values()) if shares else texts
+    return sum(bool(_LABORATORY.match(text)) for text in given) > len(texts) // 2
 
 
 def _is_no_choice(text: str) -> bool:
@@ -118,15 +131,20 @@ def _is_no_choice(text: str) -> bool:
 
 def _first_tail_line(lines: Sequence[str], found: Sequence[OptionList]) -> int:
     """Index from which lists belong to an answer's explanation, not to the question."""
-    lettered = [each for each in found if each.is_lettered or each.scheme == "boxes"] or found
+    lettered = [each for each in found if each.is_lettered or each.scheme in ("boxes", "radio buttons")] or found
     starts = [_tail_start(lines, each.end + 1) for each in lettered[:1]]
     return min(starts, default=len(lines)) if starts else len(lines)
 
 
 def _tail_start(lines: Sequence[str], begin: int) -> int:
-    """Index of the first line that states or explains the answer, from `begin` on; the number of lines if none does."""
+    """Index of the first line that states or explains the answer, from `begin` on; the number of lines if none does.
+
+    Behind options, a list of references begins the tail, too.
+    """
     for index in range(begin, len(lines)):
         if begins_explanation(lines[index]) or counts_as_answer(stated_answer(lines[index])):
+            return index
+        if begin and begins_reference(lines[index]):
             return index
     last = next((i for i in range(len(lines) - 1, begin - 1, -1) if lines[i].strip()), begin)
     return last if last < len(lines) and last >= begin and lone_letter(lines[last]) else len(lines)
@@ -139,13 +157,19 @@ def _without_bold(texts: Sequence[str]) -> list[str]:
     return list(texts)
 
 
+def _is_answer(line: str) -> bool:
+    """Whether a line above the options states which is right."""
+    answer = stated_answer(line)
+    return answer is not None and bool(lone_letter(answer.value) or answer.value.isdigit())
+
+
 class _Judged:
     """A list with what surrounds it."""
 
     def __init__(self, lines: Sequence[str], found: OptionList) -> None:
         self._lines = lines
         self._list = found
-        self._tail = _tail_start(lines, self._second_line_of_last())
+        self._tail = self._before_lone_number(_tail_start(lines, self._second_line_of_last()))
         self._texts, self._footers, self._has_paragraphs = self._items()
         self.certainty = self._judge()
 
@@ -171,6 +195,12 @@ class _Judged:
         is_marked = 0 < len(places) < len(letters) and max(places) < len(letters)
         marked = joined_letters(letters[place] for place in places) if is_marked else None
         return Block(self.certainty, options, labels, marked, self._list.start, self._own_end(), tuple(self._footers))
+
+    def _before_lone_number(self, tail: int) -> int:
+        """Before a last line that is only a number: a page's, or the place of the right one of a numbered list."""
+        last = next((i for i in range(tail - 1, self._list.end, -1) if self._lines[i].strip()), tail)
+        is_number = self._list.scheme == "numbers" and bool(self._list.items[-1].text) and last < tail
+        return last if is_number and is_footer(self._lines[last], is_last=True) else tail
 
     def _second_line_of_last(self) -> int:
         """Index of the first line that cannot be the last option's first words."""
@@ -283,7 +313,7 @@ class _Judged:
     def _stem(self) -> str:
         """The text before the list, without "Options:"; a table's head and rule are passed over."""
         lines = list(self._lines[: self._list.start])
-        while lines and (not lines[-1].strip() or is_rule(lines[-1])):
+        while lines and (not lines[-1].strip() or is_rule(lines[-1]) or _is_answer(lines[-1])):
             lines.pop()
         if lines and is_options_heading(lines[-1]):
             return "\n".join(lines[:-1]).rstrip() + "\n?"
@@ -294,9 +324,9 @@ class _Judged:
     def _by_kind(self, stem: str) -> Certainty:
         last = stem.rpartition("\n")[2]
         has_question = asks(stem)
-        if self._list.scheme == "boxes":
+        if self._list.scheme == "boxes" or (self._list.scheme == "radio buttons" and has_question):
             return Certainty.OPTIONS
-        is_laboratory = sum(bool(_LABORATORY.match(text)) for text in self._texts) > len(self._texts) // 2
+        is_laboratory = _are_laboratory(self._texts)
         if self._list.is_lettered and self._list.style not in _LOOSE:
             is_doubtful = is_facts_heading(last) or (is_laboratory and not has_question) or self._has_organism_line()
             return Certainty.POSSIBLE if is_doubtful else Certainty.OPTIONS

@@ -71,7 +71,8 @@ _BULLET = re.compile(r"[^\S\n]{0,40}(?P<mark>[-+•·‣▪◦●○–*■□])
 _BOX = re.compile(
     r"[^\S\n]{0,40}(?:[-+*•][^\S\n]{1,4})?(?P<box>\[[ xX✓✔*]?\]|\([ xX✓✔*]?\)|[☐☑☒□■✓✔✅✗❌◯⬜])[^\S\n]{0,8}(?=\S)"
 )
-_TICKED = frozenset("xX✓✔*☑☒■✅")
+_RADIO = re.compile(r"[^\S\n]{0,40}(?P<box>[○◯⚪●◉⦿⚫🔘])[^\S\n]{0,8}(?=\S)")
+_TICKED = frozenset("xX✓✔*☑☒■✅●◉⦿⚫🔘")
 _RULE = re.compile(r"[\s|:+=-]{3,}")
 
 
@@ -96,7 +97,7 @@ class OptionList:
     """A run of items, from the first position without a gap."""
 
     scheme: str
-    """A name in `LETTERED`, or of numerals, "bullets" or "boxes"."""
+    """A name in `LETTERED`, or of numerals, "bullets", "boxes" or "radio buttons"."""
     style: str
     """What surrounds the marks: ".", "()", "|" and others."""
     items: list[Item] = field(default_factory=list)
@@ -120,6 +121,8 @@ class OptionList:
 def find_lists(lines: Sequence[str]) -> list[OptionList]:
     """All lists of at least two items, ordered by their first line; several may share lines."""
     found = [*_marked_lists(lines), *_plain_lists(lines, _BULLET, "bullets"), *_plain_lists(lines, _BOX, "boxes")]
+    # Filled bullets are filled for all items; of radio buttons one is.
+    found += [each for each in _plain_lists(lines, _RADIO, "radio buttons") if only_right(each.items) is not None]
     return sorted((each for each in found if len(each.items) > 1), key=lambda each: (each.start, each.scheme))
 
 
@@ -217,7 +220,7 @@ def _plain_lists(lines: Sequence[str], pattern: re.Pattern[str], scheme: str) ->
                 current = OptionList(scheme, mark)
             current.style = mark if found else current.style
         if found:
-            ticked = bool(_TICKED & set(found[1])) if scheme == "boxes" else False
+            ticked = bool(_TICKED & set(found[1])) if scheme != "bullets" else False
             text = line[found.end() :].strip()
             current.items.append(Item(index, len(current.items) + 1, "", text, ticked))
     yield current

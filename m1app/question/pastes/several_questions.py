@@ -15,6 +15,7 @@ from m1app.question.pastes.line_kinds import (
     stated_answer,
 )
 from m1app.question.pastes.option_lists import OptionList, find_lists
+from m1app.question.prompt_text import narrow
 
 _NUMBERED = re.compile(r"[\s*_#>]{0,12}(?P<number>\d{1,3})[*_]{0,2}\s?(?P<mark>[.)、:])[*_]{0,2}\s{0,8}(?P<rest>\S?)")
 _KEY_ENTRY = re.compile(
@@ -60,7 +61,7 @@ def _without_number(lines: Sequence[str]) -> list[str]:
     heading = question_number(lines[0])
     if heading:
         return [heading[1], *lines[1:]] if heading[1] else list(lines[1:])
-    found = _NUMBERED.match(lines[0])
+    found = _NUMBERED.match(narrow(lines[0][:40]))
     return [lines[0][found.start("rest") :], *lines[1:]] if found else list(lines)
 
 
@@ -74,7 +75,7 @@ def _numbered(lines: Sequence[str], lists: Sequence[OptionList]) -> list[tuple[i
     """(line, number) of "1. A man ...", "2. A woman ...", if each has a list of its own, or asks."""
     by_mark: dict[str, list[tuple[int, int]]] = {}
     for index, line in enumerate(lines):
-        if found := _NUMBERED.match(line[:40]):
+        if found := _NUMBERED.match(narrow(line[:40])):
             by_mark.setdefault(found["mark"], []).append((index, int(found["number"])))
     return max((_numbered_with(lines, lists, mark, found) for mark, found in by_mark.items()), key=len, default=[])
 
@@ -119,6 +120,8 @@ def _runs(found: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     for index, number in found:
         run = waiting.pop(number, [])
         run.append((index, number))
+        if number + 1 in waiting:
+            yield waiting.pop(number + 1)  # A key below the questions counts as they do.
         waiting[number + 1] = run
     yield from waiting.values()
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from m1app.training.errors import TrainingError
+from m1app.training.errors import DataTooLong, TrainingError
 from m1app.training.events import EventWriter, read_events, summarise
 from m1app.training.folder import TrainingFolder
 from m1app.training.sft.checkpoints import newest_checkpoint
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         if is_main and is_disk_full(exc):
             _remove_unfinished(folder)
         if message := explanation(exc):
-            return _fail(folder, writer, message)
+            return _fail(folder, writer, message, is_final=isinstance(exc, DataTooLong))
         _fail(folder, writer, f"An unexpected error ended the training ({type(exc).__name__}: {_first_line(exc)}).")
         raise
     finally:
@@ -120,9 +120,10 @@ def _take(path: Path) -> TextIO:
             return file
 
 
-def _fail(folder: TrainingFolder, writer: EventWriter, message: str) -> int:
+def _fail(folder: TrainingFolder, writer: EventWriter, message: str, *, is_final: bool = False) -> int:
     with suppress(OSError):  # The disk may be too full even for this.
-        writer.write("failed", summarise(read_events(folder.progress_file)).steps, message=message)
+        step = summarise(read_events(folder.progress_file)).steps
+        writer.write("failed", step, message=message, is_final=is_final)
     sys.stderr.write(message + "\n")
     return 1
 

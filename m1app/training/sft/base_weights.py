@@ -1,5 +1,6 @@
 """Loads the base model and its tokenizer from a GGUF file, a folder, or the hub."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from m1app.training.errors import TrainingFailed
 from m1app.training.folder import TrainingRun
-from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe import ALL_LINEAR, TrainingRecipe
 
 
 def load_tokenizer(run: TrainingRun) -> PreTrainedTokenizerBase:
@@ -32,12 +33,47 @@ def load_weights(run: TrainingRun, recipe: TrainingRecipe) -> PreTrainedModel:
         from transformers import GgufConfig
 
         options["quantization_config"] = GgufConfig(dequantize=True)  # Otherwise they stay quantized.
+    elif recipe.quantization == "nf4":
+        options["quantization_config"] = _four_bits()
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
     except (OSError, ValueError) as exc:
         raise TrainingFailed(f"The weights of {run.base_location} cannot be read: {exc}") from exc
     model.config.use_cache = False
     return model
+
+
+def check_layers(model: PreTrainedModel, recipe: TrainingRecipe) -> None:
+    """Refuse names of layers that the model does not have, or that cannot be trained whole; raises TrainingFailed."""
+    names = {part for name, _ in model.named_modules() for part in (name, name.rpartition(".")[2]) if part}
+    targets = [] if recipe.lora_targets == ALL_LINEAR else recipe.lora_targets.split(",")
+    saved = recipe.modules_to_save.split(",") if recipe.modules_to_save else []
+    for field, wanted in (("lora_targets", targets), ("modules_to_save", saved)):
+        if missing := next((name for name in wanted if name not in names), ""):
+            known = sorted(name for name in names if "." not in name and not name.isdigit())
+            raise TrainingFailed(f"{field}: the base has no layer {missing!r}. Its layers: {', '.join(known)}.")
+    if "embed_tokens" in saved and model.config.tie_word_embeddings:
+        raise TrainingFailed(
+            "modules_to_save: the base uses its embeddings as its output too, so that embed_tokens cannot be trained "
+            "alone. Leave it out, or choose method full."
+        )
+
+
+def _four_bits() -> Any:
+    """NF4 with double quantization, as QLoRA."""
+    if find_spec("bitsandbytes") is None:
+        raise TrainingFailed(
+            "Weights in four bits need bitsandbytes, which is not in the training environment. Install it there with "
+            "`.venv-train/bin/python -m pip install bitsandbytes`, then resume; or choose quantization none."
+        )
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
 
 
 def _place(run: TrainingRun) -> tuple[str, dict[str, Any]]:

@@ -2,13 +2,18 @@
 
 import math
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from m1app.training.events import EventWriter, evaluation_losses, should_stop_early
+from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
+from m1app.training.sft.checkpoints import keep_weights
+from m1app.training.sft.processes import is_so_anywhere
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import token_ids
 
@@ -54,13 +59,15 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers' class is 
             samples_per_second=self._recipe.batch_size / per_step,
             tokens_per_second=self._tokens_per_second(logs.get("num_tokens")),
             seconds_left=per_step * (state.max_steps - state.global_step),
+            **figures_of(logs),
         )
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any], **_: Any
     ) -> None:
         """Report the evaluation loss."""
-        self._writer.write("evaluated", state.global_step, eval_loss=_finite(metrics.get("eval_loss")))
+        found = figures_of(metrics, "eval_")
+        self._writer.write("evaluated", state.global_step, eval_loss=_finite(metrics.get("eval_loss")), **found)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Report that a checkpoint was saved."""
@@ -91,18 +98,12 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Save and stop if requested."""
-        if state.global_step < state.max_steps and self._is_told(args):
+        # All must end at the same step.
+        if state.global_step < state.max_steps and is_so_anywhere(self._stop.is_set, args):
             self.is_stopped = True
             control.should_save = control.should_training_stop = True
-            control.should_evaluate = False
-
-    def _is_told(self, args: TrainingArguments) -> bool:
-        """Whether any process was told to stop: all must end at the same step."""
-        if args.world_size == 1:
-            return self._stop.is_set
-        told = torch.tensor(int(self._stop.is_set), device=args.device)
-        torch.distributed.all_reduce(told, op=torch.distributed.ReduceOp.MAX)
-        return bool(told.item())
+            # Made up for at the resume; several processes cannot, and evaluate before they save.
+            control.should_evaluate = control.should_evaluate and args.world_size > 1
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
@@ -125,6 +126,29 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if should_stop_early(losses, self._patience) and state.global_step < state.max_steps:
             self.is_early = True
             control.should_training_stop = True
+
+
+class Keeper(TrainerCallback):  # type: ignore[misc]
+    """Keeps the weights of every checkpoint until the app has asked them; asking happens in other processes."""
+
+    def __init__(self, writer: EventWriter, folder: TrainingFolder) -> None:
+        self._writer = writer
+        self._folder = folder
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Save where early stopping ends it, so that the last weights are asked too."""
+        control.should_save = control.should_save or control.should_training_stop
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Keep the checkpoint's weights, on the first of several processes; without them the training goes on."""
+        if not state.is_world_process_zero:
+            return
+        step = state.global_step
+        try:
+            keep_weights(Path(str(args.output_dir)) / f"checkpoint-{step}", self._folder.weights_to_ask(step))
+        except OSError as exc:
+            message = f"The accuracy at step {step:,} cannot be measured: its weights cannot be kept ({exc})."
+            self._writer.write("unmeasured", step, message=message)
 
 
 class Sampler(TrainerCallback):  # type: ignore[misc]
@@ -157,6 +181,21 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
         model.train(was_training)
         text = self._tokenizer.decode(found, skip_special_tokens=False)
         self._writer.write("sample", state.global_step, prompt=self._prompt, text=text, tokens=len(found))
+
+
+_FIGURES = {
+    "reward_margin": "rewards/margins",
+    "pair_accuracy": "rewards/accuracies",
+    "reward": "reward",
+    "completion_tokens": "completions/mean_length",
+    "cut_share": "completions/clipped_ratio",
+}
+"""Figures of DPO and GRPO: our names and the library's."""
+
+
+def figures_of(logs: Mapping[str, Any], prefix: str = "") -> dict[str, float | None]:
+    """What a trainer's log says of preference pairs, or of answers that the model wrote; empty for SFT."""
+    return {ours: _finite(logs[prefix + theirs]) for ours, theirs in _FIGURES.items() if prefix + theirs in logs}
 
 
 def _finite(value: Any) -> float | None:

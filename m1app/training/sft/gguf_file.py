@@ -24,7 +24,8 @@ _PRE_TOKENIZERS = {"qwen2": "qwen2", "qwen3": "qwen2"}
 _PRE_TOKENIZER_BY_VOCABULARY = {49152: "smollm", 128256: "llama-bpe"}
 """llama.cpp must be told how text is split before merging; for Llama, the vocabulary size identifies the tokenizer."""
 _IDENTITY = ("general.architecture", "general.alignment", "general.file_type", "general.name", "GGUF.")
-"""The base's keys that are not copied; the new file has its own."""
+_ASKING = ("tokenizer.chat_template", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.add_bos_token")
+"""How the model is asked. With `_IDENTITY`, the base's keys that are not copied; the new file has its own."""
 
 
 class UnsupportedModel(Exception):
@@ -64,6 +65,7 @@ def write_gguf(
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     if base is not None:
         _copy_facts(writer, base)
+        _add_asking(writer, tokenizer)
     else:
         _add_sizes(writer, config)
         _add_tokenizer(writer, config, tokenizer)
@@ -102,7 +104,7 @@ def _paired(values: np.ndarray, heads: int) -> np.ndarray:
 
 def _copy_facts(writer: gguf.GGUFWriter, base: Path) -> None:
     for key, field in gguf.GGUFReader(base).fields.items():
-        if key.startswith(_IDENTITY):
+        if key.startswith((*_IDENTITY, *_ASKING)):
             continue
         kind = field.types[0]
         writer.add_key_value(
@@ -147,12 +149,17 @@ def _add_tokenizer(writer: gguf.GGUFWriter, config: PretrainedConfig, tokenizer:
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges([" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]])
-    writer.add_eos_token_id(tokenizer.eos_token_id)
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)
     if tokenizer.pad_token_id is not None:
         writer.add_pad_token_id(tokenizer.pad_token_id)
-    writer.add_add_bos_token(False)
+    _add_asking(writer, tokenizer)
+
+
+def _add_asking(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerBase) -> None:
+    if tokenizer.eos_token_id is not None:
+        writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_add_bos_token(False)  # A template that begins with one writes it itself, as in training.
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
 

@@ -1,31 +1,40 @@
 """One training, from the prepared folder to the finished model: tokenize, load, train or resume, export."""
 
-import os
 import resource
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 from transformers.utils import logging as transformers_logging
-from trl import SFTConfig, SFTTrainer
 
-from m1app.training.errors import TrainingFailed
-from m1app.training.estimate import disk_to_write, most_checkpoints, samples_at_once
+from m1app.training.errors import DataTooLong, TrainingFailed
+from m1app.training.estimate import disk_to_write, most_checkpoints
 from m1app.training.events import EventWriter, read_events, summarise
 from m1app.training.folder import TrainingFolder, TrainingRun, read_rows
-from m1app.training.recipe import TrainingRecipe
+from m1app.training.recipe import ALL_LINEAR, Objective, TrainingRecipe
 from m1app.training.recipe_check import LEAST_SAMPLES, check_disk_left
-from m1app.training.sft.base_weights import load_tokenizer, load_weights
-from m1app.training.sft.callbacks import Guard, Reporter, Sampler
+from m1app.training.sft.arguments import training_arguments
+from m1app.training.sft.base_weights import check_layers, load_tokenizer, load_weights
+from m1app.training.sft.callbacks import Guard, Keeper, Reporter, Sampler
 from m1app.training.sft.checkpoints import finished_weights, newest_checkpoint, step_of
-from m1app.training.sft.export import export_model
+from m1app.training.sft.choosing import choose_by_accuracy, forget_later_weights
+from m1app.training.sft.export import ask_as_trained, export_model
+from m1app.training.sft.mean_loss_trainer import MeanLossTrainer
+from m1app.training.sft.preference_trainer import PreferenceTrainer
+from m1app.training.sft.reward_trainer import RewardTrainer, question_rows, verdict_reward
 from m1app.training.sft.stop_request import StopRequest
 from m1app.training.sft.tokenized_rows import TokenizedRows, tokenize_rows
+
+Trainer = MeanLossTrainer | PreferenceTrainer | RewardTrainer
+_TRAINERS: dict[Objective, type[Trainer]] = {
+    "sft": MeanLossTrainer,
+    "dpo": PreferenceTrainer,
+    "grpo": RewardTrainer,
+}
 
 
 def train(
@@ -42,7 +51,7 @@ def train(
     set_seed(recipe.seed)
     tokenizer = load_tokenizer(run)
     train_rows = _rows(folder.train_file, tokenizer, recipe, "training")
-    evaluation_rows = tokenize_rows(read_rows(folder.evaluation_file), tokenizer, recipe.block_size)
+    evaluation_rows = _tokenized(folder.evaluation_file, tokenizer, recipe)
     unheld = _without_evaluation(recipe, evaluation_rows)
     guard = Guard(stop, recipe.early_stop_patience)
     checkpoint = newest_checkpoint(folder.checkpoints)
@@ -52,6 +61,8 @@ def train(
     trainable = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     trainer.add_callback(guard)
     trainer.add_callback(Reporter(writer, recipe))
+    if recipe.accuracy_set:
+        trainer.add_callback(Keeper(writer, folder))
     trainer.add_callback(Sampler(writer, tokenizer, run.sample_prompt, recipe.sample_tokens))
 
     to_come = _checkpoints_to_come(folder, recipe, checkpoint)
@@ -67,6 +78,7 @@ def train(
         parameters=parameters,
         trainable=trainable,
     )
+    forget_later_weights(folder, step_of(checkpoint) if checkpoint else 0)
     if unheld and not checkpoint:
         writer.write("note", 0, message=unheld)
     if stop.is_set:
@@ -79,15 +91,24 @@ def train(
         writer.write("stopped", step, message=f"Stopped at step {step}, with a checkpoint to resume from.")
         return
     if guard.is_early:
-        best = Path(trainer.state.best_model_checkpoint or "").name
-        writer.write("stopping_early", step, message=f"The evaluation loss is no longer falling; using {best}.")
+        _note_early_stop(trainer, recipe, writer, step)
+    if recipe.best_by == "accuracy" and not choose_by_accuracy(trainer, folder, writer, step):
+        return
     export_model(trainer, tokenizer, folder, run, recipe, writer, step)
     _finish(folder, writer, step, time.monotonic() - began)
 
 
-def _train_on(trainer: SFTTrainer, checkpoint: Path | None, recipe: TrainingRecipe) -> int:
+def _note_early_stop(trainer: Trainer, recipe: TrainingRecipe, writer: EventWriter, step: int) -> None:
+    best = Path(trainer.state.best_model_checkpoint or "").name
+    using = f"; using {best}" if recipe.is_best_by_loss else ""
+    writer.write("stopping_early", step, message=f"The evaluation loss is no longer falling{using}.")
+
+
+def _train_on(trainer: Trainer, checkpoint: Path | None, recipe: TrainingRecipe) -> int:
     """Run the remaining steps, after the checkpoint's if there is one; return the steps done in total."""
-    weights = finished_weights(checkpoint, recipe.early_stop_patience) if checkpoint else None
+    if checkpoint and trainer.args.world_size == 1:
+        trainer.make_up_for(checkpoint)
+    weights = _finished(checkpoint, recipe) if checkpoint else None
     if checkpoint and weights:
         # The trainer would run one step too many. Only the export was missing, which needs nothing but the weights.
         trainer._load_from_checkpoint(str(weights))
@@ -96,19 +117,29 @@ def _train_on(trainer: SFTTrainer, checkpoint: Path | None, recipe: TrainingReci
     return int(trainer.state.global_step)
 
 
+def _finished(checkpoint: Path, recipe: TrainingRecipe) -> Path | None:
+    return finished_weights(checkpoint, recipe.early_stop_patience, is_best_by_loss=recipe.is_best_by_loss)
+
+
+def _tokenized(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe) -> TokenizedRows:
+    if recipe.objective == "grpo":
+        return question_rows(read_rows(path), tokenizer, recipe.block_size, recipe.completion_tokens or 0)
+    return tokenize_rows(read_rows(path), tokenizer, recipe.block_size)
+
+
 def _rows(path: Path, tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe, which: str) -> TokenizedRows:
-    found = tokenize_rows(read_rows(path), tokenizer, recipe.block_size)
+    found = _tokenized(path, tokenizer, recipe)
     left, everything = len(found.rows), len(found.rows) + found.too_long
     if left >= LEAST_SAMPLES:
         return found
     if not found.too_long:
-        raise TrainingFailed(
+        raise DataTooLong(
             f"{path.name} has {left} {which} samples; choose a data set that leaves at least {LEAST_SAMPLES}."
         )
     few = "None" if not left else f"Only {left}"
-    raise TrainingFailed(
+    raise DataTooLong(
         f"{few} of the {everything:,} {which} samples {'fits' if left < 2 else 'fit'} into {recipe.block_size:,} "
-        f"tokens; choose a larger block_size or shorter samples, so that at least {LEAST_SAMPLES} are left."
+        f"tokens; start again with a larger block_size or shorter samples, so that at least {LEAST_SAMPLES} are left."
     )
 
 
@@ -118,22 +149,22 @@ def _without_evaluation(recipe: TrainingRecipe, held_out: TokenizedRows) -> str:
     Raises:
         TrainingFailed: early stopping needs them.
     """
-    if not recipe.evaluation_share or held_out.rows:
+    if not recipe.evaluates or held_out.rows:
         return ""
     found = f"None of the {held_out.too_long:,} held-out samples fits into {recipe.block_size:,} tokens"
     if not held_out.too_long:
         found = "No sample is held out"
     if recipe.early_stop_patience:
-        raise TrainingFailed(
+        raise DataTooLong(
             f"{found}, and early stopping compares the loss on them. Choose a larger block_size, a larger "
-            "evaluation_share, or early_stop_patience 0."
+            "evaluation_share, other evaluation_data, or early_stop_patience 0."
         )
     return f"{found}, so there is no evaluation loss. A larger block_size or evaluation_share gives one."
 
 
 def _checkpoints_to_come(folder: TrainingFolder, recipe: TrainingRecipe, newest: Path | None) -> int:
     """Maximum number of checkpoints still to be added to the existing ones."""
-    if newest and finished_weights(newest, recipe.early_stop_patience):
+    if newest and _finished(newest, recipe):
         return 0
     return max(1, most_checkpoints(recipe) - len(list(folder.checkpoints.glob("checkpoint-*"))))
 
@@ -141,121 +172,43 @@ def _checkpoints_to_come(folder: TrainingFolder, recipe: TrainingRecipe, newest:
 def _planned_steps(recipe: TrainingRecipe, samples: int) -> int:
     if recipe.max_steps:
         return recipe.max_steps
-    per_epoch = max(1, -(-samples // recipe.batch_size))
+    per_epoch = max(1, -(-samples // recipe.samples_per_step))
     return max(1, -(-int(recipe.epochs * per_epoch * 1000) // 1000))
 
 
 def _trainer(
-    options: SFTConfig,
+    options: TrainingArguments,
     recipe: TrainingRecipe,
     run: TrainingRun,
     tokenizer: PreTrainedTokenizerBase,
     train_rows: TokenizedRows,
     evaluation_rows: TokenizedRows,
-) -> SFTTrainer:
+) -> Trainer:
     adapter = None
     if recipe.method == "lora":
         adapter = LoraConfig(
             r=recipe.lora_rank,
             lora_alpha=recipe.lora_alpha,
             lora_dropout=recipe.lora_dropout,
-            target_modules="all-linear",
+            target_modules=ALL_LINEAR if recipe.lora_targets == ALL_LINEAR else recipe.lora_targets.split(","),
+            modules_to_save=recipe.modules_to_save.split(",") if recipe.modules_to_save else None,
             task_type="CAUSAL_LM",
         )
-    return SFTTrainer(
-        model=load_weights(run, recipe),
+    model = load_weights(run, recipe)
+    check_layers(model, recipe)
+    rewards = {}
+    if recipe.objective == "grpo":
+        ask_as_trained(tokenizer, run)  # The end of the trained turn ends an answer.
+        rewards["reward_funcs"] = verdict_reward(tokenizer, run.stop_tokens)
+    return _TRAINERS[recipe.objective](
+        model=model,
         args=options,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(train_rows.rows),
         eval_dataset=Dataset.from_list(evaluation_rows.rows) if evaluation_rows.rows else None,
         peft_config=adapter,
+        **rewards,
     )
-
-
-def training_arguments(
-    folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool = True
-) -> SFTConfig:
-    """Convert the recipe to the trainer's arguments.
-
-    Args:
-        folder: folder for the checkpoints.
-        recipe: the recipe.
-        has_evaluation: whether there are held-out samples.
-        is_new: False if it resumes from a checkpoint.
-
-    Raises:
-        TrainingFailed: the batch cannot be divided among the devices, or the recipe needs a GPU and there is none.
-    """
-    has_gpu = _needs_gpu(recipe)
-    per_device, accumulation = _dealt_out(recipe)
-    return SFTConfig(
-        output_dir=str(folder.checkpoints),
-        learning_rate=recipe.learning_rate,
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        per_device_train_batch_size=per_device,
-        per_device_eval_batch_size=per_device,
-        gradient_accumulation_steps=accumulation,
-        warmup_steps=recipe.warmup_ratio,  # A value below 1 is a share of all steps.
-        lr_scheduler_type=recipe.scheduler,
-        optim="adamw_torch_fused" if has_gpu else "adamw_torch",
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.beta1,
-        adam_beta2=recipe.beta2,
-        max_grad_norm=recipe.max_gradient_norm,
-        bf16=recipe.precision == "bf16",
-        use_cpu=not has_gpu,
-        activation_checkpointing=recipe.gradient_checkpointing,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        # Rows are already tokenized, labelled, and short enough.
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # It would show an old loss instead of a NaN.
-        save_strategy="steps",
-        save_steps=recipe.save_every_steps,
-        save_total_limit=recipe.keep_checkpoints,
-        report_to=[],
-        disable_tqdm=True,
-        log_level="warning",
-        dataloader_pin_memory=has_gpu,
-        **_evaluation_options(recipe, has_evaluation=has_evaluation, is_new=is_new),
-    )
-
-
-def _needs_gpu(recipe: TrainingRecipe) -> bool:
-    """Raise TrainingFailed if there is no GPU."""
-    if recipe.precision != "bf16":
-        return False
-    if not torch.cuda.is_available():
-        raise TrainingFailed(
-            "The recipe uses bf16 on a GPU, but PyTorch finds none here. Check the driver with nvidia-smi, "
-            "rebuild .venv-train on this machine, or choose precision fp32."
-        )
-    return True
-
-
-def _evaluation_options(recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool) -> dict[str, Any]:
-    """When to measure the held-out loss, and whether to use the best checkpoint; the base is measured once."""
-    if not has_evaluation:
-        return {"eval_strategy": "no"}
-    options = {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every_steps, "eval_on_start": is_new}
-    if recipe.early_stop_patience:
-        options |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
-    return options
-
-
-def _dealt_out(recipe: TrainingRecipe) -> tuple[int, int]:
-    """Samples per device and pass, and passes per step: their product over all devices is the batch size."""
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
-    if recipe.batch_size % devices:
-        raise TrainingFailed(
-            f"A batch of {recipe.batch_size} samples cannot be split across {devices} devices; choose a multiple."
-        )
-    at_once = samples_at_once(recipe, devices)
-    return at_once, recipe.batch_size // devices // at_once
 
 
 def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:

@@ -1,34 +1,33 @@
 // A button that asks before it acts.
 
-const SURE_MS = 6000;
-
 /**
- * The first press changes the button's words, the second acts.
+ * The first press changes the button's words, the second acts. It asks until the focus leaves it, however long that
+ * takes: slow readers and slow machines have the same choice.
  * @param {HTMLElement} made
  * @param {string} sure
  * @param {() => void} act
  */
 export function askTwice(made, sure, act) {
   const text = made.textContent;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  let isAsking = false;
   const calm = () => {
-    clearTimeout(timer);
-    timer = undefined;
+    if (!isAsking) return;
+    isAsking = false;
     made.textContent = text;
     delete made.dataset.sure;
   };
   made.addEventListener("click", () => {
-    if (timer !== undefined) {
+    if (isAsking) {
       calm();
       act();
       return;
     }
+    isAsking = true;
     made.textContent = sure;
     made.dataset.sure = "";
-    timer = setTimeout(calm, SURE_MS);
+    made.focus(); // Safari does not focus a button that is clicked.
   });
-  made.addEventListener("blur", () => timer !== undefined && calm());
+  made.addEventListener("blur", calm);
 }
 
 export const COPY_FAILED = "Select it and press Ctrl+C";

@@ -33,17 +33,22 @@ export class ColumnChoice {
 
   /**
    * @param {HTMLElement} element Of the template.
-   * @param {() => void} changed Called when another column is chosen.
+   * @param {(form: HTMLFormElement) => void} changed Called when another column is chosen.
    */
   constructor(element, changed) {
     this.#part = partsOf(element);
     this.#box = this.#part("columns", HTMLFieldSetElement);
-    this.#box.addEventListener("change", changed);
+    this.#box.addEventListener("change", () => {
+      if (this.#box.form) changed(this.#box.form);
+    });
   }
 
-  /** The choice; null while the columns decide. */
-  get mapping() {
-    if (!this.#isOpen) return null;
+  /**
+   * The choice made in a form; null while the columns decide.
+   * @param {HTMLFormElement} form
+   */
+  mappingOf(form) {
+    if (!this.#isOpen || this.#box.form !== form) return null;
     const part = this.#part;
     return {
       question: part("question-column", HTMLSelectElement).value,
@@ -61,11 +66,13 @@ export class ColumnChoice {
   }
 
   /**
-   * Offers the columns of a file; a choice made for the same file stays.
+   * Offers the columns of a file in a form; a choice made for the same file stays.
+   * @param {HTMLFormElement} form
    * @param {string} file Its name.
    * @param {FileSample} sample
    */
-  open(file, sample) {
+  open(form, file, sample) {
+    if (this.#box.form !== form) form.querySelector(":scope > .m1-actions")?.before(this.#box);
     if (file !== this.#file) this.#offer(sample);
     this.#file = file;
     this.#isOpen = true;

@@ -1,5 +1,5 @@
-"""The Admin page's files over HTTP: uploads of question sets and training data, downloads of artifacts and logs, and of
-the audit log.
+"""The Admin page's files over HTTP: uploads of question sets, training data and corpora, downloads of artifacts and
+logs, and of the audit log.
 
 Uploads go to a temporary folder in the app's home, which is always removed. Gradio's own upload is disabled: Gradio
 would serve accepted files on every page.
@@ -8,6 +8,7 @@ would serve accepted files on every page.
 import asyncio
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,8 +24,13 @@ from m1app.bootstrap import Services
 from m1app.errors import AppError
 from m1app.file_names import download_name
 from m1app.question_sets.errors import no_room
+from m1app.question_sets.row_choice import MAX_ID_FILE_BYTES
 from m1app.scratch_folder import UPLOAD, scratch_folder
-from m1app.ui.admin.question_sets_view import file_options, overlaps_value, report_value, sample_value
+from m1app.training.comparison import comparison_csv, read_runs
+from m1app.ui.admin.cases_view import CasesForm, cases_preview_value, cases_report_value
+from m1app.ui.admin.corpus_view import add_value
+from m1app.ui.admin.jobs_tab import run_ids
+from m1app.ui.admin.question_sets_view import import_options, overlaps_value, report_value, sample_value, write_ids
 from m1app.ui.admin.training_data_tab import carried_out
 from m1app.ui.login.gate import ADMIN
 from m1app.ui.shell.boundary import message_of
@@ -33,21 +39,26 @@ from storage.people.records import AuditEntry
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 UPLOADS = {
-    f"{ADMIN}/{name}": MAX_UPLOAD_BYTES for name in ("question-sets", "question-columns", "overlaps", "training-data")
+    f"{ADMIN}/{name}": MAX_UPLOAD_BYTES
+    for name in ("question-sets", "question-columns", "overlaps", "training-data", "corpus", "cases", "cases-preview")
 }
 """Largest body by path."""
 _LOG_LINES = 100_000
 _Text = Annotated[str, Query(max_length=200)]
 _Columns = Annotated[str, Query(max_length=20_000)]
 _Form = Annotated[str, Query(max_length=2000)]
+_Ids = Annotated[int, Query(ge=0, le=MAX_ID_FILE_BYTES)]
 
 
 def add_admin_files(app: FastAPI, services: Services) -> None:
-    """`POST /admin/question-sets`, `/question-columns`, `/overlaps`, `/training-data`; `/admin/jobs/ID/artifacts/NAME`,
-    `.../log.txt`; `/admin/audit.jsonl`."""
+    """`POST /admin/question-sets`, `/question-columns`, `/overlaps`, `/training-data`, `/corpus`, `/cases`,
+    `/cases-preview`; `/admin/jobs/ID/artifacts/NAME`, `.../log.txt`; `/admin/training-runs.csv`,
+    `/admin/audit.jsonl`."""
 
     router = APIRouter(prefix=ADMIN, dependencies=[Depends(_admit)])
     _add_uploads(router, services)
+    _add_corpus(router, services)
+    _add_cases(router, services)
     _add_downloads(router, services)
     _add_audit(router, services.access.audit)
     app.include_router(router)
@@ -62,18 +73,27 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
 
     @router.post("/question-sets")
     async def import_set(
-        request: Request, file: _Text = "", name: _Text = "", layout: _Text = "", options: _Columns = ""
+        request: Request,
+        file: _Text = "",
+        name: _Text = "",
+        layout: _Text = "",
+        options: _Columns = "",
+        ids_bytes: _Ids = 0,
     ) -> Response:
+        """The body is a list of ids of `ids_bytes`, if any, and then the file."""
+
         async def use(path: Path) -> Any:
-            given = file_options(options)
-            return report_value(await sets.import_file(path, name=name.strip(), layout=layout, options=given))
+            given = import_options(options)
+            ids = await asyncio.to_thread(_take_ids, path, ids_bytes) if ids_bytes else None
+            report = await sets.import_file(path, name=name.strip(), layout=layout, options=given, ids=ids)
+            return report_value(report)
 
         return await _with_upload(request, services.settings.home, file, use)
 
     @router.post("/question-columns")
     async def sample_set(request: Request, file: _Text = "", layout: _Text = "", options: _Columns = "") -> Response:
         async def use(path: Path) -> Any:
-            return sample_value(await sets.sample_file(path, layout=layout, options=file_options(options)))
+            return sample_value(await sets.sample_file(path, layout=layout, options=import_options(options)))
 
         return await _with_upload(request, services.settings.home, file, use)
 
@@ -91,6 +111,40 @@ def _add_uploads(router: APIRouter, services: Services) -> None:
             return await carried_out(services, form, [path])
 
         return await _with_upload(request, services.settings.home, file, use)
+
+
+def _add_corpus(router: APIRouter, services: Services) -> None:
+    @router.post("/corpus")
+    async def add_corpus(
+        request: Request, file: _Text = "", name: _Text = "", licence: Annotated[str, Query(max_length=1000)] = ""
+    ) -> Response:
+        async def use(path: Path) -> Any:
+            report = await services.corpora.add(path, licence=licence, name=name)
+            if report.is_new and services.corpus_vectors.model:
+                services.corpus_vectors.start(report.corpus)
+            return add_value(report)
+
+        return await _with_upload(request, services.settings.home, file, use)
+
+
+def _add_cases(router: APIRouter, services: Services) -> None:
+    exchange = services.exchange
+
+    @router.post("/cases")
+    async def import_cases(request: Request, form: Annotated[CasesForm, Query()]) -> Response:
+        async def use(path: Path) -> Any:
+            with await asyncio.to_thread(path.open, "rb") as file:
+                return cases_report_value(await exchange.import_cases(file, form.format, form.names))
+
+        return await _with_upload(request, services.settings.home, form.file, use)
+
+    @router.post("/cases-preview")
+    async def preview_cases(request: Request, form: Annotated[CasesForm, Query()]) -> Response:
+        async def use(path: Path) -> Any:
+            with await asyncio.to_thread(path.open, "rb") as file:
+                return cases_preview_value(await exchange.preview_cases(file, form.format, form.names))
+
+        return await _with_upload(request, services.settings.home, form.file, use)
 
 
 async def _with_upload(request: Request, home: Path, name: str, use: Callable[[Path], Awaitable[Any]]) -> Response:
@@ -131,6 +185,17 @@ def _add_downloads(router: APIRouter, services: Services) -> None:
         services.access.audit.note_soon("job.download_log", job_id)
         return attachment(text, "text/plain; charset=utf-8", await _name_of_log(services, job_id))
 
+    @router.get("/training-runs.csv")
+    async def compared(runs: Annotated[str, Query(max_length=1000)] = "") -> Response:
+        try:
+            chosen = await found(lambda: read_runs(services.jobs, services.fine_tuning, run_ids(runs)))
+        except AppError as exc:
+            raise HTTPException(404, str(exc)) from exc
+        for run in chosen:
+            services.access.audit.note_soon("job.download_curves", run.job.id)
+        text = await asyncio.to_thread(comparison_csv, chosen)
+        return attachment(text, "text/csv; charset=utf-8", "m1app-training-runs.csv")
+
 
 async def _name_of_file(services: Services, job_id: str, path: Path) -> str:
     """The file's own name, except of a table or text: programs find a model's files by their names."""
@@ -165,6 +230,15 @@ async def _lines(audit: AuditService) -> AsyncIterator[bytes]:
 
 def _document(entry: AuditEntry) -> dict[str, Any]:
     return asdict(entry) | {"made_at": entry.made_at.isoformat()}
+
+
+def _take_ids(path: Path, size: int) -> Path:
+    """Move the first bytes of a file to one of their own; return its path."""
+    with path.open("rb") as both, path.with_name(".rest").open("wb") as rest:
+        ids = write_ids(path.parent, both.read(size))
+        shutil.copyfileobj(both, rest, 2**20)
+    path.with_name(".rest").replace(path)
+    return ids
 
 
 async def _receive(request: Request, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.training.errors import RecipeRefused
+from m1app.training.preset_needs import preset_needs
 from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 from m1app.ui.admin.problems import ProblemPlaces
 from m1app.ui.shell.events import Updates
@@ -15,8 +16,14 @@ _PRESETS = {
     "m1": "m1: the paper's setting",
     "lora": "LoRA on one GPU",
     "cpu-trial": "CPU trial",
+    "dpo": "DPO on one GPU",
+    "dpo-cpu-trial": "DPO, CPU trial",
+    "grpo": "GRPO on one GPU",
+    "grpo-cpu-trial": "GRPO, CPU trial",
 }
-_BOXES = ("max_steps", "epochs", "learning_rate", "batch_size", "lora_rank", "block_size")
+NO_SET = ("Ask no questions", "")
+"""The first choice of question sets: label and value."""
+_BOXES = ("max_steps", "epochs", "learning_rate", "batch_size", "lora_rank", "block_size", "accuracy_questions")
 """Fields that have their own box; an empty box means the preset's value."""
 _PLACES = {
     "base": ("base", "profile"),
@@ -25,7 +32,16 @@ _PLACES = {
     "name": ("name",),
     "steps": ("max_steps", "epochs", "learning_rate"),
     "sizes": ("batch_size", "gradient_accumulation", "lora_rank", "block_size"),
+    "accuracy": (
+        *("accuracy_set", "accuracy_questions", "accuracy_seed", "accuracy_budget_tokens", "accuracy_answer_tokens"),
+        "best_by",
+    ),
 }
+_BEST = (
+    ("The last one; with early stopping the lowest held-out loss", ""),
+    ("Lowest held-out loss", "loss"),
+    ("Highest accuracy", "accuracy"),
+)
 """Where problems are shown: place and fields covered. All other fields' problems appear at "other"."""
 
 
@@ -73,6 +89,31 @@ class TrainingForm:
             escaped(preset_meaning("cpu-trial")), elem_id="admin-training-meaning", apply_default_css=False
         )
         self._problems.add("preset")
+        self._build_accuracy()
+
+    def _build_accuracy(self) -> None:
+        with gr.Row():
+            self.accuracy_set = gr.Dropdown(
+                [NO_SET],
+                value="",
+                label="Accuracy while it trains",
+                info="A question set that the base and every checkpoint are asked.",
+                allow_custom_value=True,
+                min_width=160,
+                elem_id="admin-training-accuracy-set",
+            )
+            self.accuracy_questions = _box(
+                "Questions", "accuracy-questions", preset_values("cpu-trial")["accuracy_questions"]
+            )
+            self.best_by = gr.Dropdown(
+                list(_BEST),
+                value="",
+                label="Checkpoint that becomes the model",
+                info="A choice by few questions is largely chance.",
+                min_width=160,
+                elem_id="admin-training-best",
+            )
+        self._problems.add("accuracy")
 
     def _build_settings(self, has_ray: bool) -> None:
         boxes = preset_values("cpu-trial")
@@ -114,7 +155,8 @@ class TrainingForm:
     @property
     def inputs(self) -> list[Any]:
         """Components whose values `read` takes."""
-        return [self.base, self.data, self.preset, self.name, *self._boxes.values(), self.other]
+        chosen = [self.base, self.data, self.preset, self.name, self.accuracy_set, self.best_by]
+        return [*chosen, *self._boxes.values(), self.other]
 
     @property
     def problems(self) -> list[gr.components.Component]:
@@ -127,14 +169,14 @@ class TrainingForm:
 
     def read(self, values: Sequence[Any]) -> TrainingRecipe:
         """Return the form's recipe; raises RecipeRefused, whose field names the problem."""
-        base, data, preset, name, *boxes, other = [str(value or "").strip() for value in values]
+        base, data, preset, name, accuracy_set, best_by, *boxes, other = [str(value or "").strip() for value in values]
         if not base:
             raise RecipeRefused("base", "No base model chosen. Choose one or enter a path.")
         if not data:
             raise RecipeRefused("data", "No data set chosen. Build one above or enter the path of a file.")
         changes: dict[str, Any] = {field: text for field, text in zip(_BOXES, boxes, strict=True) if text}
-        if name:
-            changes["name"] = name
+        given = {"name": name, "accuracy_set": accuracy_set, "best_by": best_by}
+        changes |= {field: text for field, text in given.items() if text}
         return TrainingRecipe.of_preset(preset, base, data, **(changes | read_other(other)))
 
     def fill_with(self, recipe: TrainingRecipe) -> Updates:
@@ -145,7 +187,7 @@ class TrainingForm:
             for field in TrainingRecipe.model_fields
             if (value := getattr(recipe, field)) != getattr(usual, field)
         }
-        name = changed.pop("name", "")
+        name, accuracy_set, best_by = (changed.pop(field, "") for field in ("name", "accuracy_set", "best_by"))
         # A box cannot express "no limit", so it goes under Other fields.
         boxes = {field: changed.pop(field) for field in _BOXES if changed.get(field, "none") != "none"}
         return {
@@ -153,6 +195,8 @@ class TrainingForm:
             self.data: recipe.data,
             self.preset: recipe.preset,
             self.name: name,
+            self.accuracy_set: accuracy_set,
+            self.best_by: best_by,
             **{box: boxes.get(field, "") for field, box in self._boxes.items()},
             self.other: "\n".join(f"{field}={value}" for field, value in changed.items()),
         }
@@ -192,16 +236,24 @@ def preset_values(preset: str) -> dict[str, str]:
 
 
 def preset_meaning(preset: str) -> str:
-    """What a preset trains, how, and where."""
+    """What a preset trains, how, where, and what that needs."""
     recipe = _recipe(preset)
     method = f"a LoRA of rank {recipe.lora_rank} on all linear layers" if recipe.method == "lora" else "all weights"
     length = f"at most {recipe.max_steps} steps" if recipe.max_steps else f"{recipe.epochs:g} epochs"
     place = "bf16 on a GPU" if recipe.precision == "bf16" else "fp32 on the CPU"
+    learned = ""
+    if recipe.objective == "dpo":
+        learned = f" to prefer the better response of each pair (DPO, beta {recipe.kl_beta:g})"
+    elif recipe.objective == "grpo":
+        learned = (
+            f" to answer right more often (GRPO, beta {recipe.kl_beta:g}, {recipe.generations} answers to each "
+            f"question of up to {recipe.completion_tokens:,} tokens)"
+        )
     return (
-        f"Trains {method} for {length}, {recipe.batch_size} samples per step, in {place}: learning rate "
+        f"Trains {method}{learned} for {length}, {recipe.batch_size} samples per step, in {place}: learning rate "
         f"{recipe.learning_rate:g} ({recipe.scheduler}, warm-up {recipe.warmup_ratio:.0%}), blocks of "
         f"{recipe.block_size:,} tokens, {recipe.evaluation_share:.0%} of the samples held out and evaluated every "
-        f"{recipe.evaluate_every_steps} steps."
+        f"{recipe.evaluate_every_steps} steps. {preset_needs(recipe)}"
     )
 
 

@@ -1,6 +1,5 @@
-// Below the form: the equivalent command line, and the plan.
-import { copyText, node, partsOf, say, showFacts } from "../shell/elements.js";
-import { COPY_FAILED } from "./ask_twice.js";
+// Below the form: the plan.
+import { node, partsOf, showFacts } from "../shell/elements.js";
 import { stepNode } from "./curation_steps.js";
 
 /**
@@ -10,6 +9,7 @@ import { stepNode } from "./curation_steps.js";
  * @property {string} prompt_tokens
  * @property {boolean} is_left_out
  * @property {[kind: string, name: string, text: string, tokens: string][]} parts
+ * @property {string} rejected Of a preference pair, the response to avoid; empty for a sample.
  */
 
 /**
@@ -19,8 +19,6 @@ import { stepNode } from "./curation_steps.js";
  * @property {import("./curation_steps.js").Step[]} steps
  * @property {Sample[]} samples
  */
-
-/** @typedef {{ command?: string, hint?: string, plan?: Plan | null }} PlanValue */
 
 /**
  * @param {string} name
@@ -51,23 +49,24 @@ function sampleNode(sample, place, samples) {
     trained.append(part);
   }
   box.append(prompt, trained);
+  if (sample.rejected) {
+    const rejected = node("div", "m1-sample-prompt");
+    rejected.append(...partHead("the other response, to avoid", ""), node("pre", "", sample.rejected));
+    box.append(rejected);
+  }
   return box;
 }
 
 /** @param {import("../shell/elements.js").Host} host */
 export function mount({ element }) {
   const part = partsOf(element);
-  part("copy").addEventListener("click", () => copyText(part("copy"), part("command").textContent ?? "", COPY_FAILED));
 
-  return (/** @type {PlanValue} */ { command, hint, plan }) => {
-    say(part("command"), command);
-    part("copy").hidden = !command;
-    say(part("hint"), hint);
+  return (/** @type {{ plan?: Plan }} */ { plan }) => {
     part("plan").hidden = !plan;
     if (!plan) return;
     showFacts(part("facts"), plan.facts);
     part("notes").replaceChildren(...plan.notes.map((text) => node("li", "", text)));
-    part("steps").replaceChildren(...plan.steps.map(stepNode));
+    part("steps").replaceChildren(...plan.steps.map((step) => stepNode(step)));
     part("samples").replaceChildren(...plan.samples.map(sampleNode));
   };
 }

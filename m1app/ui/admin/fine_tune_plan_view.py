@@ -6,10 +6,12 @@ from m1app.training.estimate import Estimate
 from m1app.training.pace import Pace
 from m1app.training.plan import FineTuningPlan
 from m1app.training.preview import PreviewedSample
-from m1app.training.training_rows import estimated_tokens
+from m1app.training.recipe import Objective, TrainingRecipe
+from m1app.training.rendered_length import estimated_tokens
 from m1app.ui.admin.training_data_view import steps_value
 from m1app.wording import counted, duration, parameter_count, percent, size
 
+_NOUNS: dict[Objective, str] = {"sft": "training samples", "dpo": "preference pairs to train on", "grpo": "questions"}
 _PART_NAMES = {
     "open": "think opening",
     "reasoning": "reasoning",
@@ -40,10 +42,10 @@ def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]
     held_out = f", {plan.evaluation_samples:,} held out" if plan.evaluation_samples else ""
     known = estimate.parameters is not None
     return [
-        ("Data", f"{plan.data}: {plan.train_samples:,} training samples{held_out}"),
+        ("Data", f"{plan.data}: {plan.train_samples:,} {_NOUNS[recipe.objective]}{held_out}"),
         (
             "Steps",
-            f"{estimate.steps:,} steps of {recipe.batch_size} samples; the longest sample has about "
+            f"{estimate.steps:,} steps of {_per_step(recipe)}; the longest sample has about "
             f"{estimate.longest_tokens:,} tokens",
         ),
         ("Trained", _trained(plan)),
@@ -54,6 +56,12 @@ def plan_facts(plan: FineTuningPlan, pace: Pace | None) -> list[tuple[str, str]]
         ("Environment", plan.environment),
         ("Profile", f"{plan.profile}: how the new model opens and closes its thinking"),
     ]
+
+
+def _per_step(recipe: TrainingRecipe) -> str:
+    if recipe.objective == "grpo":
+        return f"{recipe.batch_size} answers, {recipe.generations} to each question"
+    return f"{recipe.batch_size} {'pairs' if recipe.objective == 'dpo' else 'samples'}"
 
 
 def _memory(estimate: Estimate) -> str:
@@ -91,6 +99,7 @@ def _sample(sample: PreviewedSample, block_size: int) -> dict[str, Any]:
             [kind, _PART_NAMES[kind], text, length]
             for (kind, text), length in zip(rendered.parts, part_tokens, strict=True)
         ],
+        "rejected": rendered.rejected.completion if rendered.rejected else "",
         "tokens": _length(sample, block_size),
         "is_left_out": bool(sample.note),
     }

@@ -1,9 +1,13 @@
 // Fine-tuning in a job's details: losses and learning rate by step, sample output, the finished model.
+import { cardNodes } from "../shell/card.js";
 import { isNewFor, node, partsOf, say, setText } from "../shell/elements.js";
 import { inkOf, loadPlotly, onGroundChange } from "../shell/plotly.js";
-import { number } from "../shell/words.js";
+import { number, percent } from "../shell/words.js";
+import { compareAddress } from "./asked_again.js";
+import { preferenceFigure, rewardFigure } from "./preference_chart.js";
 
 /** @typedef {[step: number, value: number]} Point */
+/** @typedef {[step: number, value: number, low: number, high: number, n: number]} Measured With its 95% interval. */
 
 /**
  * @typedef {object} TunedModel
@@ -13,6 +17,8 @@ import { number } from "../shell/words.js";
  * @property {boolean} can_compare
  * @property {string[]} models
  * @property {string} how
+ * @property {string} card In Markdown.
+ * @property {string} alike What a comparison asks of base and model.
  */
 
 /**
@@ -20,6 +26,9 @@ import { number } from "../shell/words.js";
  * @property {Point[]} train
  * @property {Point[]} evaluation
  * @property {Point[]} rate
+ * @property {Measured[]} accuracy Step 0 is the base model.
+ * @property {import("./preference_chart.js").Preferences | null} preferences Null unless it trains on preference pairs.
+ * @property {import("./preference_chart.js").Rewards | null} [rewards] Null unless it trains by rewards.
  * @property {string} said
  * @property {{ step: number, text: string }[]} samples
  * @property {TunedModel | null} tuned
@@ -30,13 +39,44 @@ import { number } from "../shell/words.js";
  * @param {string} name
  * @param {object} more
  */
-const line = (points, name, more) => ({
+export const line = (points, name, more) => ({
   type: "scatter",
   x: points.map(([step]) => step),
   y: points.map(([, value]) => value),
   name,
   ...more,
 });
+
+/**
+ * The accuracy of checkpoints, with its intervals.
+ * @param {Measured[]} points
+ * @param {string} name
+ * @param {string} colour
+ * @param {object} more
+ */
+export const accuracyLine = (points, name, colour, more) =>
+  line(
+    points.map(([step, value]) => [step, value]),
+    name,
+    {
+      mode: "lines+markers",
+      marker: { symbol: "square", size: 7 },
+      cliponaxis: false,
+      line: { color: colour, width: 1.8 },
+      error_y: {
+        type: "data",
+        symmetric: false,
+        array: points.map(([, value, , high]) => high - value),
+        arrayminus: points.map(([, value, low]) => value - low),
+        color: colour,
+        thickness: 1.2,
+        width: 4,
+      },
+      text: points.map(([, , low, high, n]) => `${percent(low)} to ${percent(high)}, n = ${number(n)}`),
+      hovertemplate: "%{y:.1%} (%{text})",
+      ...more,
+    },
+  );
 
 /**
  * @param {Training} value
@@ -63,6 +103,8 @@ export function trainingFigure(value, ink) {
       line: { color: ink("--m1-quiet"), dash: "dot", width: 1.6 },
     }),
   ];
+  const hasAccuracy = value.accuracy.length > 0;
+  if (hasAccuracy) data.push(accuracyLine(value.accuracy, "accuracy", ink("--m1-line-2"), { yaxis: "y3" }));
   const label = { bgcolor: ink("--m1-paper"), bordercolor: ink("--m1-line"), font: { color: ink("--m1-ink") } };
   const layout = {
     template: "none",
@@ -74,10 +116,20 @@ export function trainingFigure(value, ink) {
     margin: { l: 56, r: 8, t: 8, b: 38 },
     hoverlabel: label,
     xaxis: { ...axis, anchor: "y2", title: { text: "step", standoff: 6 }, rangemode: "tozero" },
-    yaxis: { ...axis, domain: [0.36, 1], title: { text: "loss" } },
+    yaxis: { ...axis, domain: [hasAccuracy ? 0.6 : 0.36, 1], title: { text: "loss" } },
+    ...(hasAccuracy && {
+      yaxis3: {
+        ...axis,
+        domain: [0.26, 0.52],
+        title: { text: "accuracy" },
+        range: [0, 1],
+        tickvals: [0, 0.5, 1],
+        tickformat: ".0%",
+      },
+    }),
     yaxis2: {
       ...axis,
-      domain: [0, 0.24],
+      domain: [0, hasAccuracy ? 0.16 : 0.24],
       title: { text: "rate" },
       rangemode: "tozero",
       nticks: 3,
@@ -98,7 +150,7 @@ export class TrainingDetail {
     this.#part = partsOf(element);
     this.#ink = inkOf(element);
     onGroundChange(() => {
-      delete this.#part("training-chart").dataset.shown;
+      for (const name of ["training-chart", "preferences-chart"]) delete this.#part(name).dataset.shown;
       if (this.#shown) this.#draw(this.#shown);
     }, signal);
   }
@@ -118,18 +170,37 @@ export class TrainingDetail {
    * Draws only new data: a chart redrawn every second is unreadable.
    * @param {Training} value
    */
-  async #draw(value) {
-    const place = this.#part("training-chart");
-    const isEmpty = !value.train.length && !value.evaluation.length;
-    place.hidden = isEmpty;
+  #draw(value) {
+    const { train, rate, evaluation, accuracy, preferences, rewards } = value;
+    const isEmpty = !train.length && !evaluation.length && !accuracy.length;
+    this.#part("training-chart").hidden = isEmpty;
     this.#part("training-key").hidden = isEmpty;
-    place.setAttribute("aria-label", `Chart: ${value.said}`);
-    if (isEmpty || !isNewFor(place, [value.train, value.rate, value.evaluation])) return;
+    this.#part("training-key-accuracy").hidden = !accuracy.length;
+    this.#part("training-chart").classList.toggle("has-accuracy", accuracy.length > 0);
+    const shown = [train, rate, evaluation, accuracy];
+    if (!isEmpty) this.#drawAt("training-chart", value.said, shown, () => trainingFigure(value, this.#ink));
+    this.#part("preferences").hidden = !preferences && !rewards;
+    setText(this.#part("preferences-title"), rewards ? "Right answers" : "Preference pairs");
+    const name = "preferences-chart";
+    if (rewards) this.#drawAt(name, value.said, rewards, () => rewardFigure(rewards, this.#ink));
+    else if (preferences) this.#drawAt(name, value.said, preferences, () => preferenceFigure(preferences, this.#ink));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} said
+   * @param {unknown} shown What the figure is made of.
+   * @param {() => { data: object[], layout: object }} figure
+   */
+  async #drawAt(name, said, shown, figure) {
+    const place = this.#part(name);
+    place.setAttribute("aria-label", `Chart: ${said}`);
+    if (!isNewFor(place, shown)) return;
     const wanted = place.dataset.shown;
     try {
       const library = await loadPlotly();
       if (place.dataset.shown !== wanted) return;
-      const { data, layout } = trainingFigure(value, this.#ink);
+      const { data, layout } = figure();
       await library.react(place, data, layout, { responsive: true, displayModeBar: false });
     } catch (error) {
       say(this.#part("notice"), error instanceof Error ? error.message : String(error));
@@ -159,9 +230,11 @@ export class TrainingDetail {
     part("tuned-benchmark").hidden = !tuned.ask;
     part("tuned-ask", HTMLAnchorElement).href = `/?${new URLSearchParams({ model: tuned.ask })}`;
     part("tuned-compare").hidden = !tuned.can_compare;
-    const models = new URLSearchParams({ models: tuned.models.join(",") });
-    part("tuned-compare", HTMLAnchorElement).href = `/compare/?${models}`;
+    part("tuned-compare", HTMLAnchorElement).href = compareAddress(tuned.models);
+    if (isNewFor(part("tuned-card"), tuned.card)) part("tuned-card").replaceChildren(...cardNodes(tuned.card));
+    part("tuned-card-box").hidden = !tuned.card;
     setText(part("tuned-benchmark"), tuned.can_compare ? "Benchmark both" : "Benchmark it");
     say(part("tuned-how"), tuned.how);
+    say(part("tuned-alike"), tuned.alike);
   }
 }

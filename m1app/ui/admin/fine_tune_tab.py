@@ -7,16 +7,17 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.training.errors import RecipeRefused
 from m1app.training.pace import measured_pace
 from m1app.training.plan import count_tokens
-from m1app.ui.admin.fine_tune_form import TrainingForm
+from m1app.ui.admin.fine_tune_form import NO_SET, TrainingForm
 from m1app.ui.admin.fine_tune_plan_view import plan_value
+from m1app.ui.admin.problems import clear_when_changed
 from m1app.ui.admin.training_data_tab import TrainingDataPart
 from m1app.ui.question.form_message import FormMessage
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.events import QUIET, Updates, after_changes, enable_after
 from m1app.ui.shell.page_component import page_component
+from storage.errors import StorageError
 
 
 class TrainingTab:
@@ -33,44 +34,58 @@ class TrainingTab:
             with gr.Row(elem_id="admin-training-controls"):
                 self._start = gr.Button("Start", variant="primary", elem_id="admin-training-start", min_width=90)
                 self._plan = gr.Button("Plan", elem_id="admin-training-plan-button", min_width=90)
-        self._shown = page_component("admin/fine_tune_plan", element_id="admin-training-plan")
+        self._command = page_component("admin/command", element_id="admin-training-command")
+        self._planned = page_component("admin/fine_tune_plan", element_id="admin-training-plan")
         self.started_job = gr.State("")
         """Id of the last launched job."""
+
+    def refresh_when(self, opened: Any) -> None:
+        """List the data sets anew at an event."""
+        self._data.refresh_when(opened, self.form.data)
 
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form = self.form
         self._data.wire(demo, form.data)
-        spoken = [self._shown, self._message.component, *form.problems]
-        for knob in form.inputs:
-            knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
+        spoken = [self._planned, self._message.component, *form.problems]
+        clear_when_changed(form.inputs, self._cleared())
+        after_changes([knob.change for knob in form.inputs], self._on_change, form.inputs, self._command)
         form.preset.change(self._on_preset, form.preset, [form.meaning, *form.inputs], **QUIET)
-        demo.load(self._on_load, form.inputs, [form.base, *spoken], **QUIET)
+        demo.load(self._on_load, form.inputs, [form.base, form.accuracy_set, self._command], **QUIET)
         planned = [*spoken, self._plan]
-        self._plan.click(self._on_plan, form.inputs, planned, **QUIET)
+        enable_after(self._plan.click(self._on_plan, form.inputs, planned, **QUIET), self._plan)
         begun = [*spoken, self._start, self.started_job]
-        return self._start.click(self._on_start, [form.executor, *form.inputs], begun, **QUIET)
+        started = self._start.click(self._on_start, [form.executor, *form.inputs], begun, **QUIET)
+        enable_after(started, self._start)
+        return started
 
     async def _on_load(self, *values: Any) -> Updates:
         """A model fine-tuned since the app started can be the next base."""
         bases = await asyncio.to_thread(base_choices, self._services)
-        return await self._on_change(*values) | {self.form.base: gr.update(choices=bases)}
+        offered = {self.form.base: gr.update(choices=bases)} | await self._question_sets()
+        return await self._on_change(*values) | offered
+
+    async def _question_sets(self) -> Updates:
+        """The sets that can be asked; nothing if the database cannot be read, which another part of the page says."""
+        try:
+            names = [each.name for each in await self._services.question_sets.all()]
+        except StorageError:
+            return {}
+        return {self.form.accuracy_set: gr.update(choices=[NO_SET, *((name, name) for name in names)])}
 
     async def _on_preset(self, preset: str) -> Updates:
         return self.form.show_preset(preset)
 
     async def _on_change(self, *values: Any) -> Updates:
-        """The command line follows the form; problems shown before are cleared."""
-        cleared = self.form.show_problem(None) | self._message.cleared()
+        """The command line follows the form."""
         try:
-            shown = {"command": self.form.read(values).command_line()}
+            return {self._command: {"command": self.form.read(values).command_line()}}
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            shown = {"hint": message_of(exc)}
-        return cleared | {self._shown: shown}
+            return {self._command: {"hint": message_of(exc)}}
 
     async def _on_plan(self, *values: Any) -> AsyncGenerator[Updates, None]:
         yield {self._plan: gr.update(interactive=False, value="Planning…")}
-        ready = {self._plan: gr.update(interactive=True, value="Plan")}
+        ready = {self._plan: gr.update(value="Plan")}
         try:
             recipe = self.form.read(values)
             plan = await self._services.fine_tuning.plan(recipe)
@@ -78,10 +93,9 @@ class TrainingTab:
             plan = await count_tokens(plan, self._services.engines)
             value = plan_value(plan, await measured_pace(self._services.jobs, self._services.fine_tuning, recipe))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc, values) | ready
+            yield self._refused(exc) | ready
             return
-        shown = {self._shown: {"command": recipe.command_line(), "plan": value}}
-        yield self.form.show_problem(None) | shown | ready | self._message.cleared()
+        yield self._cleared() | {self._planned: {"plan": value}} | ready
 
     async def _on_start(self, executor: Any, *values: Any) -> AsyncGenerator[Updates, None]:
         yield {self._start: gr.update(interactive=False), self.started_job: ""}
@@ -89,21 +103,19 @@ class TrainingTab:
             recipe = self.form.read(values)
             job = await self._services.fine_tuning.launch(recipe, executor=str(executor or "local"))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            refused = self._refused(exc, values)
-            yield refused | {self._start: gr.update(interactive=True), self.started_job: ""}
+            yield self._refused(exc) | {self.started_job: ""}
             return
-        over = self._message.cleared() | {self._start: gr.update(interactive=True)}
-        yield self.form.show_problem(None) | over | {self.started_job: job.id}
+        yield self._cleared() | {self.started_job: job.id}
 
-    def _refused(self, error: Exception, values: Any) -> Updates:
-        """Show the error above the buttons, and at its field if it has one, and remove an earlier plan."""
+    def _cleared(self) -> Updates:
+        """Nothing is refused, and nothing planned."""
+        return self.form.show_problem(None) | self._message.cleared() | {self._planned: {}}
+
+    def _refused(self, error: Exception) -> Updates:
+        """Show the error once: at its field, or above the buttons if it has none; an earlier plan is removed."""
         message = message_of(error)
-        try:
-            shown = {"command": self.form.read(values).command_line()}
-        except RecipeRefused as exc:
-            shown = {"hint": str(exc)}
         said = self.form.show_problem(error, message) | self._message.at(message, self.form.place_id(error))
-        return said | {self._shown: shown}
+        return said | {self._planned: {}}
 
 
 def base_choices(services: Services) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import {
 } from "../shell/elements.js";
 import { shortTime } from "../shell/words.js";
 import { askTwice } from "./ask_twice.js";
+import { ComparedRunsPanel } from "./compared_runs.js";
 import { TrainingDetail } from "./fine_tune_progress.js";
 import { showLog } from "./log.js";
 
@@ -20,13 +21,20 @@ import { showLog } from "./log.js";
 
 /**
  * The requested view; a higher number is newer.
- * @typedef {{ number: number, state: string, text: string, job: string }} View
+ * @typedef {object} View
+ * @property {number} number
+ * @property {string} state
+ * @property {string} text
+ * @property {string} job The chosen one's id.
+ * @property {string} runs Ids of the marked fine-tunings, with commas; shown side by side while no job is chosen.
  */
 
 /**
  * @typedef {object} JobRow
  * @property {string} id
  * @property {string} name
+ * @property {string} [apart] What tells it from others of its name.
+ * @property {string} kind
  * @property {string} state
  * @property {number | null} share
  * @property {string} progress
@@ -36,13 +44,21 @@ import { showLog } from "./log.js";
 
 /**
  * @typedef {JobRow & {
- *   message: string, error: string, run: string, facts: [string, string][], figures: [string, string][],
+ *   message: string, error: string, run: string, results: string, facts: [string, string][], figures: [string, string][],
  *   command: string, artifacts: [name: string, size: string][], log: string, training: Training | null,
  *   can_stop: boolean, can_resume: boolean, can_clone: boolean, can_delete: boolean,
  * }} JobDetail
  */
 
-/** @typedef {{ view?: View, notice?: string, rows?: JobRow[], empty?: string, detail?: JobDetail | null }} JobsValue */
+/**
+ * @typedef {object} JobsValue
+ * @property {View} [view]
+ * @property {string} [notice]
+ * @property {JobRow[]} [rows]
+ * @property {string} [empty]
+ * @property {JobDetail | null} [detail]
+ * @property {import("./compared_runs.js").ComparedRuns | null} [compared]
+ */
 
 const TYPING_MS = 250;
 const ASK_AGAIN_MS = 1000;
@@ -60,13 +76,15 @@ const STATES = {
 const stateName = (state) => STATES[state] || state;
 
 /**
- * The query of the job's address; null if it is already current.
+ * The query of the address of a job, or of runs side by side; null if it is already current.
  * @param {URL} url
  * @param {string} job
+ * @param {string} [runs]
  */
-export function queryToSet(url, job) {
-  const wanted = job ? `?job=${job}` : "";
-  return url.search === wanted || (!job && !url.searchParams.has("job")) ? null : wanted;
+export function queryToSet(url, job, runs = "") {
+  const wanted = job ? `?job=${job}` : runs ? `?runs=${runs}` : "";
+  const isOther = !url.searchParams.has("job") && !url.searchParams.has("runs");
+  return url.search === wanted || (!wanted && isOther) ? null : wanted;
 }
 
 /**
@@ -85,6 +103,8 @@ class Row {
   #meter = node("div", "m1-meter");
   #progress = node("span", "m1-number");
   #created = node("td", "m1-number m1-quiet-cell");
+  #apart = node("small", "m1-quiet-cell m1-apart");
+  #mark = node("input", "m1-run-mark");
 
   /** @param {string} id */
   constructor(id) {
@@ -92,7 +112,8 @@ class Row {
     this.root.dataset.job = id;
     this.#link = link("", `/admin/?job=${id}`);
     const name = node("td", "m1-stem");
-    name.append(this.#link);
+    this.#mark.type = "checkbox";
+    name.append(this.#mark, this.#link, this.#apart);
     const state = node("td");
     state.append(this.#state);
     const progress = node("td", "m1-job-cell");
@@ -104,9 +125,14 @@ class Row {
   /**
    * @param {JobRow} job
    * @param {boolean} isChosen
+   * @param {boolean} isMarked
    */
-  show(job, isChosen) {
+  show(job, isChosen, isMarked) {
+    this.#mark.hidden = job.kind !== "fine-tuning";
+    this.#mark.checked = isMarked;
+    this.#mark.setAttribute("aria-label", `Mark ${job.name} to compare it`);
     setText(this.#link, job.name);
+    setText(this.#apart, job.apart ?? "");
     this.#meter.setAttribute("aria-label", `Progress of ${job.name}`);
     setText(this.#state, stateName(job.state));
     this.#state.dataset.state = job.state;
@@ -135,7 +161,6 @@ class Detail {
   show(job) {
     const part = this.#part;
     part("job").hidden = !job;
-    part("none").hidden = Boolean(job);
     const isNew = job?.id !== this.job?.id;
     this.job = job;
     if (!job) return;
@@ -144,8 +169,8 @@ class Detail {
     part("state").dataset.state = job.state;
     showShare(part("meter"), job.share);
     for (const name of /** @type {const} */ (["progress", "message", "error", "command"])) say(part(name), job[name]);
-    part("results").hidden = !job.run;
-    part("results", HTMLAnchorElement).href = `/benchmarks/?run=${job.run}`;
+    part("results").hidden = !job.results;
+    part("results", HTMLAnchorElement).href = job.results;
     for (const name of /** @type {const} */ (["stop", "resume", "clone", "delete"])) {
       part(name).hidden = !job[`can_${name}`];
     }
@@ -183,7 +208,8 @@ class JobsTab {
   /** @type {Map<string, Row>} */
   #rows = new Map();
   /** @type {View} */
-  #view = { number: 0, state: "", text: "", job: "" };
+  #view = { number: 0, state: "", text: "", job: "", runs: "" };
+  #compared;
   #stateBox;
   #textBox;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -196,6 +222,7 @@ class JobsTab {
     this.#part = partsOf(host.element);
     this.#trigger = host.trigger;
     this.#detail = new Detail(host);
+    this.#compared = new ComparedRunsPanel(host);
     const filters = this.#part("filters", HTMLFormElement);
     this.#stateBox = /** @type {HTMLSelectElement} */ (filters.elements.namedItem("state"));
     this.#textBox = /** @type {HTMLInputElement} */ (filters.elements.namedItem("text"));
@@ -212,12 +239,19 @@ class JobsTab {
   #wireRows() {
     const rows = this.#part("rows");
     rows.addEventListener("click", (event) => {
+      if (event.target instanceof HTMLInputElement) return;
       const row = rowOfPlainClick(event, "tr[data-job]");
       if (!row) return;
       this.#look({ job: row.dataset.job ?? "" });
       const isNarrow = window.matchMedia("(max-width: 1000px)").matches;
       if (isNarrow) this.#part("detail").scrollIntoView({ block: "start" });
     });
+    rows.addEventListener("change", (event) => {
+      const row = event.target instanceof HTMLInputElement ? event.target.closest("tr") : null;
+      if (row) this.#mark(row.dataset.job ?? "");
+    });
+    this.#part("side-by-side").addEventListener("click", () => this.#look({ job: "" }));
+    this.#part("unmark").addEventListener("click", () => this.#look({ runs: "" }));
     rows.addEventListener("keydown", (event) => {
       const row = event.target instanceof Element ? event.target.closest("tr") : null;
       const next =
@@ -250,9 +284,19 @@ class JobsTab {
     askTwice(part("delete"), "Move it and its files to the trash?", () => this.#act("delete"));
   }
 
+  /**
+   * Marks a run, or takes its mark away.
+   * @param {string} id
+   */
+  #mark(id) {
+    const marked = runsOf(this.#view);
+    const runs = marked.includes(id) ? marked.filter((each) => each !== id) : [...marked, id];
+    this.#look({ runs: runs.join(","), job: runs.length > 1 ? "" : this.#view.job });
+  }
+
   #showAddress() {
     const url = new URL(window.location.href);
-    const query = queryToSet(url, this.#view.job);
+    const query = queryToSet(url, this.#view.job, this.#view.runs);
     if (query === null) return;
     url.search = query;
     window.history.replaceState(null, "", url);
@@ -279,6 +323,7 @@ class JobsTab {
   /** @param {JobRow[]} jobs */
   #showRows(jobs) {
     const body = this.#part("rows");
+    const marked = runsOf(this.#view);
     const before = this.#rows;
     this.#rows = new Map(jobs.map((job) => [job.id, before.get(job.id) ?? new Row(job.id)]));
     for (const [id, row] of before) {
@@ -287,7 +332,7 @@ class JobsTab {
     jobs.forEach((job, place) => {
       const row = this.#rows.get(job.id);
       if (!row) return;
-      row.show(job, job.id === this.#view.job);
+      row.show(job, job.id === this.#view.job, marked.includes(job.id));
       if (body.children[place] !== row.root) body.insertBefore(row.root, body.children[place] || null);
     });
     this.#part("table").hidden = !jobs.length;
@@ -302,7 +347,7 @@ class JobsTab {
       this.#asking = setTimeout(() => this.#trigger("look", this.#view), ASK_AGAIN_MS);
       return;
     }
-    if (shown.number > this.#view.number || shown.job !== this.#view.job) {
+    if (shown.number > this.#view.number || shown.job !== this.#view.job || shown.runs !== this.#view.runs) {
       this.#view = { ...shown };
       this.#stateBox.value = shown.state;
       this.#textBox.value = shown.text;
@@ -313,8 +358,21 @@ class JobsTab {
     this.#showRows(value.rows);
     say(this.#part("empty"), value.empty);
     this.#detail.show(value.detail ?? null);
+    this.#compared.show(value.compared ?? null);
+    this.#part("none").hidden = Boolean(value.detail || value.compared);
+    this.#showMarked();
+  }
+
+  #showMarked() {
+    const count = runsOf(this.#view).length;
+    this.#part("marked").hidden = !count;
+    setText(this.#part("marked-said"), count < 2 ? "1 run marked; mark another to compare." : `${count} runs marked.`);
+    this.#part("side-by-side").hidden = count < 2 || !this.#view.job;
   }
 }
+
+/** @param {View} view */
+const runsOf = (view) => view.runs.split(",").filter(Boolean);
 
 /** @param {import("../shell/elements.js").Host} host */
 export function mount(host) {

@@ -6,15 +6,18 @@ are ignored.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from m1app.bootstrap import Services
+from m1app.errors import AppError
 from m1app.jobs.service import MAX_PRIORITY
+from m1app.training.comparison import MOST_RUNS, read_runs
+from m1app.ui.admin.compared_runs_view import compared_value
 from m1app.ui.admin.fine_tune_progress_view import training_value
-from m1app.ui.admin.jobs_view import detail_value, row_value, wanted_states
+from m1app.ui.admin.jobs_view import detail_value, rows_value, wanted_states
 from m1app.ui.question.form_values import read_whole
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
@@ -25,12 +28,14 @@ from storage.jobs.records import Job, JobKind, JobState
 
 _LIMIT = 100
 _LOG_LINES = 200
+_LONGEST_RUNS = 40 * MOST_RUNS
+"""Characters of the marked runs' ids."""
 _TICK_SECONDS = 1.5
 _SHARED_SECONDS = 1.0
 """Tabs with the same view share readings up to this age."""
 
 View = dict[str, Any]
-NEW_VIEW: View = {"number": 0, "state": "", "text": "", "job": ""}
+NEW_VIEW: View = {"number": 0, "state": "", "text": "", "job": "", "runs": ""}
 
 
 class JobsTab:
@@ -40,6 +45,7 @@ class JobsTab:
         self._jobs = services.jobs
         self._fine_tuning = services.fine_tuning
         self._engine_watch = services.engine_watch
+        self._engines = services.engines
         self.list = page_component("admin/jobs", element_id="admin-jobs", events=("look", "act", "clone", "benchmark"))
         self._ticks: SharedReading[dict[str, Any]] = SharedReading(_SHARED_SECONDS)
         self._view = gr.State(dict(NEW_VIEW))
@@ -75,7 +81,7 @@ class JobsTab:
         kept = {name: view.get(name, "") for name in NEW_VIEW}
         try:
             if is_shared:
-                looked_at = (kept["state"], kept["text"], kept["job"])
+                looked_at = (kept["state"], kept["text"], kept["job"], kept["runs"])
                 value = await self._ticks.get(looked_at, lambda: self._value(kept))
             else:
                 value = await self._value(kept)
@@ -96,8 +102,20 @@ class JobsTab:
             if is_filtered
             else "No jobs yet. Start a benchmark or a fine-tuning job to begin."
         )
-        value = {"rows": [row_value(job) for job in jobs], "empty": "" if jobs else nothing, "detail": None}
-        return value | (await self._detail(view["job"]) if view["job"] else {})
+        value = {"rows": rows_value(jobs), "empty": "" if jobs else nothing, "detail": None}
+        if view["job"]:
+            return value | await self._detail(view["job"])
+        return value | await self._compared(run_ids(view["runs"]))
+
+    async def _compared(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        """Runs side by side; nothing for fewer than two."""
+        if len(job_ids) < 2:
+            return {}
+        try:
+            runs = await read_runs(self._jobs, self._fine_tuning, job_ids)
+        except (AppError, RecordNotFound) as exc:
+            return {"notice": str(exc)}
+        return {"compared": await asyncio.to_thread(compared_value, runs)}
 
     async def _detail(self, job_id: str) -> dict[str, Any]:
         try:
@@ -119,7 +137,10 @@ class JobsTab:
         result = await asyncio.to_thread(self._fine_tuning.result, job.id)
         served = (await self._engine_watch.latest()).models
         # Checks for the new model's files.
-        return await asyncio.to_thread(training_value, job, events, result, served)
+        return await asyncio.to_thread(training_value, job, events, result, served, self._profile_of)
+
+    def _profile_of(self, model: str) -> str:
+        return self._engines.match_profile(model).profile.id
 
     async def _on_tick(self, view: View, sent: str) -> tuple[Any, Any]:
         # The view is not an output: a slow tick would restore an older one.
@@ -165,4 +186,10 @@ def read_view(data: Mapping[str, Any]) -> View:
     """Parse the view sent by the page."""
     number = data.get("number")
     texts = {name: str(data.get(name) or "")[:200] for name in ("state", "text", "job")}
-    return {"number": number if isinstance(number, int) else 0, **texts}
+    runs = str(data.get("runs") or "")[:_LONGEST_RUNS]
+    return {"number": number if isinstance(number, int) else 0, **texts, "runs": runs}
+
+
+def run_ids(text: str) -> list[str]:
+    """The ids of marked runs, each once."""
+    return list(dict.fromkeys(filter(None, text.split(","))))

@@ -13,6 +13,8 @@ from m1app.jobs.service import MAX_PRIORITY
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import MAX_PASSES
+from m1app.strategies.catalogue import choose
+from m1app.strategies.kinds import BY_POLICY, KINDS
 from m1app.ui.admin.problems import ProblemPlaces
 from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.form_values import BUDGET_CHIPS, read_budgets, read_whole
@@ -20,13 +22,18 @@ from m1app.ui.shell.events import Updates
 from models.profiles import Profiles
 
 _ANSWER_CAP_TOKENS = 256
+# A policy has to be named.
+_NAMES = tuple(kind.name for kind in KINDS if kind.name != BY_POLICY)
+ITSELF = ("The model that answers", "")
 _PLACES = {
     "question_sets": ("question_sets",),
     "models": ("models", "model"),
+    "judge": ("judge",),
     "limit": ("limit", "name"),
     "budgets": ("budgets", "thinking_budget"),
     "force_rounds": ("force_rounds",),
     "knobs": ("passes", "temperature", "seed", "in_flight"),
+    "strategies": ("strategies", "strategy_budget", "strategy_budget_tokens"),
     "advanced": ("top_p", "answer_cap", "answer_cap_tokens", "profile", "system_prompt"),
     "turn": ("priority", "executor"),
 }
@@ -52,6 +59,7 @@ class LaunchForm:
                 self._build_knobs()
             with gr.Column(scale=6, min_width=300):
                 self._build_turn(has_ray)
+        self._build_strategies()
         self.advanced = AdvancedForm(profiles, "admin-", _ANSWER_CAP_TOKENS)
         self.asks_probabilities = gr.Checkbox(
             True,
@@ -75,6 +83,16 @@ class LaunchForm:
             elem_id="admin-models",
         )
         self._problems.add("models")
+        self.judge = gr.Dropdown(
+            [ITSELF],
+            value="",
+            label="Judge",
+            info="Reads the answers to the open questions of these sets, beside their reference answers.",
+            allow_custom_value=True,
+            visible=False,
+            elem_id="admin-judge",
+        )
+        self._problems.add("judge")
         with gr.Row():
             self.name = gr.Textbox(
                 label="Name", placeholder="Default: sets and models", max_lines=1, scale=3, elem_id="admin-name"
@@ -168,10 +186,32 @@ class LaunchForm:
             )
         self._problems.add("turn")
 
+    def _build_strategies(self) -> None:
+        with gr.Row():
+            self.strategies = gr.Dropdown(
+                [(choice.title, choice.text) for choice in map(choose, _NAMES)],
+                label="Strategies",
+                info="Other ways to spend tokens, compared on the same questions. Choose some, or write your own, such "
+                "as vote:k=4. They need a temperature above 0, and raise the passes to as many as they draw on.",
+                multiselect=True,
+                allow_custom_value=True,
+                scale=5,
+                elem_id="admin-strategies",
+            )
+            self.strategy_budget = gr.Textbox(
+                label="Strategy budget",
+                info="Most tokens of each strategy for a question.",
+                placeholder="all its passes",
+                max_lines=1,
+                min_width=120,
+                elem_id="admin-strategy-budget",
+            )
+        self._problems.add("strategies")
+
     @property
     def inputs(self) -> list[Any]:
         """Components whose values `read` takes."""
-        subject = [self.question_sets, self.models, self.name, self.limit]
+        subject = [self.question_sets, self.models, self.judge, self.name, self.limit]
         grid = [self.budgets, self.own_budgets, self.rounds]
         return [
             *subject,
@@ -181,6 +221,8 @@ class LaunchForm:
             self.seed,
             self.in_flight,
             self.asks_probabilities,
+            self.strategies,
+            self.strategy_budget,
             *self.advanced.inputs,
         ]
 
@@ -196,13 +238,14 @@ class LaunchForm:
 
     def read(self, values: Sequence[Any]) -> BenchmarkRecipe:
         """Return the form's recipe; raises ProbeRefused, whose field names the problem."""
-        sets, models, name, limit, budgets, own, rounds, *settings = values
-        passes, temperature, seed, in_flight, asks_probabilities, *rest = settings
+        sets, models, judge, name, limit, budgets, own, rounds, *settings = values
+        passes, temperature, seed, in_flight, asks_probabilities, strategies, strategy_budget, *rest = settings
         try:
             recipe = BenchmarkRecipe(
                 name=(name or "").strip(),
                 question_sets=tuple(sets or ()),
                 models=tuple(models or ()),
+                judge=(judge or "").strip(),
                 budgets=(*map(int, budgets or ()), *read_budgets(own)),
                 force_rounds=tuple(map(int, rounds or ())),
                 passes=read_whole(passes, "passes", "Passes", 1, MAX_PASSES),
@@ -210,6 +253,8 @@ class LaunchForm:
                 limit=_read_number(limit, "limit", "Limit per set"),
                 in_flight=_read_number(in_flight, "in_flight", "In flight") or 0,
                 asks_probabilities=bool(asks_probabilities),
+                strategies=tuple(strategies or ()),
+                strategy_budget_tokens=_read_number(strategy_budget, "strategy_budget", "Strategy budget"),
             )
         except ValidationError as exc:
             raise _refusal(exc) from exc
@@ -225,6 +270,7 @@ class LaunchForm:
         return {
             self.question_sets: list(recipe.question_sets),
             self.models: list(recipe.models),
+            self.judge: recipe.judge,
             self.name: recipe.name,
             self.limit: "" if recipe.limit is None else str(recipe.limit),
             self.budgets: [budget for budget in recipe.budgets if budget in BUDGET_CHIPS],
@@ -235,11 +281,24 @@ class LaunchForm:
             self.seed: "" if recipe.seed is None else str(recipe.seed),
             self.in_flight: str(recipe.in_flight) if recipe.in_flight else "",
             self.asks_probabilities: recipe.asks_probabilities,
+            self.strategies: list(recipe.strategies),
+            self.strategy_budget: "" if recipe.strategy_budget_tokens is None else str(recipe.strategy_budget_tokens),
             self.advanced.top_p: recipe.top_p,
             self.advanced.answer_cap: recipe.answer_cap_tokens,
             self.advanced.profile: recipe.profile,
             self.advanced.system_prompt: recipe.system_prompt or "",
         }
+
+    def offer_judge(self, served: Sequence[str], *, has_open_questions: bool) -> Updates:
+        """Offer a judge where there is something to judge.
+
+        Args:
+            served: names of models.
+            has_open_questions: whether the chosen sets have any.
+        """
+        if not has_open_questions:
+            return {self.judge: gr.update(visible=False, value="")}
+        return {self.judge: gr.update(visible=True, choices=[ITSELF, *((name, name) for name in served)])}
 
     def show_problem(self, error: Exception | None, message: str = "") -> Updates:
         """Show a problem at its field and clear all others.

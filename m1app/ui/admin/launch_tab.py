@@ -7,13 +7,14 @@ from typing import Any
 import gradio as gr
 
 from m1app.benchmark.recipe import BenchmarkRecipe
-from m1app.benchmark.service import BenchmarkEstimate
+from m1app.benchmark.service import BenchmarkEstimate, judge_facts
+from m1app.benchmark.strategy_plan import strategy_facts
 from m1app.bootstrap import Services
-from m1app.runs.errors import ProbeRefused
 from m1app.ui.admin.launch_form import LaunchForm
+from m1app.ui.admin.problems import clear_when_changed
 from m1app.ui.question.form_message import FormMessage
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.events import QUIET, Updates, after_changes, enable_after
 from m1app.ui.shell.page_component import page_component
 from m1app.wording import counted, duration, percent
 
@@ -24,7 +25,8 @@ class LaunchTab:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.form = LaunchForm(services.profiles, has_ray=bool(services.settings.ray_address))
-        self._shown = page_component("admin/launch", element_id="admin-launch")
+        self._command = page_component("admin/command", element_id="admin-launch-command")
+        self._estimate = page_component("admin/launch", element_id="admin-launch")
         with gr.Column(elem_classes="m1-actions-bar"):
             self._message = FormMessage("admin-launch-message")
             with gr.Row(elem_id="admin-launch-controls"):
@@ -36,31 +38,41 @@ class LaunchTab:
     def wire(self, demo: gr.Blocks) -> Any:
         """Connect the handlers; returns the start event, after which `started_job` holds the job's id or is empty."""
         form = self.form
-        spoken = [self._shown, self._message.component, *form.problems]
-        for knob in form.inputs:
-            knob.change(self._on_change, form.inputs, spoken, trigger_mode="always_last", **QUIET)
-        demo.load(self._on_change, form.inputs, spoken, **QUIET)
+        spoken = [self._estimate, self._message.component, *form.problems]
+        clear_when_changed(form.inputs, self._cleared())
+        after_changes([knob.change for knob in form.inputs], self._on_change, form.inputs, self._command)
+        demo.load(self._on_change, form.inputs, self._command, **QUIET)
+        form.question_sets.change(self._on_sets, form.question_sets, form.judge, trigger_mode="always_last", **QUIET)
         self._dry_run.click(self._on_dry_run, form.inputs, spoken, **QUIET)
         begun = [*spoken, self._start, self.started_job]
-        return self._start.click(self._on_start, [*form.turn, *form.inputs], begun, **QUIET)
+        started = self._start.click(self._on_start, [*form.turn, *form.inputs], begun, **QUIET)
+        enable_after(started, self._start)
+        return started
 
     async def _on_change(self, *values: Any) -> Updates:
-        """The command line follows the form; a problem that was shown is no longer the form's."""
-        cleared = self.form.show_problem(None) | self._message.cleared()
+        """The command line follows the form."""
         try:
-            return cleared | {self._shown: launch_value(self.form.read(values), None)}
-        except ProbeRefused as exc:
-            return cleared | {self._shown: {"hint": str(exc)}}
+            return {self._command: {"command": self.form.read(values).command_line()}}
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            return cleared | {self._shown: {"hint": message_of(exc)}}
+            return {self._command: {"hint": message_of(exc)}}
+
+    async def _on_sets(self, sets: list[str] | None) -> Updates:
+        """Open questions need a judge."""
+        try:
+            has_open = await self._services.benchmarks.has_open_questions([str(each) for each in sets or ()])
+            served = (await self._services.engine_watch.latest()).models
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            message_of(exc)  # A benchmark is refused for the same reason; it is said there.
+            return {self.form.judge: gr.skip()}
+        return self.form.offer_judge(served, has_open_questions=has_open)
 
     async def _on_dry_run(self, *values: Any) -> Updates:
         try:
             recipe = self.form.read(values)
-            shown = launch_value(recipe, await self._services.benchmarks.estimate(recipe))
+            facts = estimate_facts(recipe, await self._services.benchmarks.estimate(recipe))
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return self._refused(exc)
-        return self.form.show_problem(None) | {self._shown: shown} | self._message.cleared()
+        return self._cleared() | {self._estimate: {"estimate": facts}}
 
     async def _on_start(self, priority: Any, executor: Any, *values: Any) -> AsyncGenerator[Updates, None]:
         yield {self._start: gr.update(interactive=False), self.started_job: ""}
@@ -69,20 +81,19 @@ class LaunchTab:
             recipe = self.form.read(values)
             _, job = await self._services.benchmarks.launch(recipe, priority=turn, executor=where)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc) | {self._start: gr.update(interactive=True), self.started_job: ""}
+            yield self._refused(exc) | {self.started_job: ""}
             return
-        over = self._message.cleared() | {self._start: gr.update(interactive=True)}
-        yield self.form.show_problem(None) | over | {self.started_job: job.id}
+        yield self._cleared() | {self.started_job: job.id}
+
+    def _cleared(self) -> Updates:
+        """Nothing is refused, and nothing estimated."""
+        return self.form.show_problem(None) | self._message.cleared() | {self._estimate: {}}
 
     def _refused(self, error: Exception) -> Updates:
-        """Show the error above the buttons, and at its field if it has one, which the page scrolls to."""
+        """Show the error once: at its field, which the page scrolls to, or above the buttons if it has none."""
         message = message_of(error)
-        return self.form.show_problem(error, message) | self._message.at(message, self.form.place_id(error))
-
-
-def launch_value(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate | None) -> dict[str, Any]:
-    """What is shown below the form: the equivalent command line and the result of a dry run."""
-    return {"command": recipe.command_line(), "estimate": estimate_facts(recipe, estimate) if estimate else []}
+        said = self.form.show_problem(error, message) | self._message.at(message, self.form.place_id(error))
+        return said | {self._estimate: {}}
 
 
 def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
@@ -95,6 +106,8 @@ def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list
     saved = f", {percent(1 - estimate.tokens_at_most / separate, 0)} less" if separate > estimate.tokens_at_most else ""
     return [
         ("Answers", f"{' × '.join(factors)} = {estimate.results:,} answers"),
+        *strategy_facts(estimate.strategies, recipe.passes, estimate.shared_at_most),
+        *judge_facts(estimate),
         ("Tokens", f"at most {estimate.tokens_at_most:,}; separate runs at most {separate:,}{saved}"),
         ("Time", _time(estimate)),
         ("Difference", _difference(estimate.difference_to_find)),

@@ -1,8 +1,12 @@
 """Error places of an Admin form: a hidden one next to each group of fields."""
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 import gradio as gr
 
-from m1app.ui.shell.events import Updates
+from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.page_component import escaped
 
 _PROBLEM = '<span class="m1-problem" role="alert">{}</span>'
@@ -37,3 +41,12 @@ class ProblemPlaces:
             spot: gr.update(visible=name == place, value=_PROBLEM.format(escaped(message)) if name == place else "")
             for name, spot in self._places.items()
         }
+
+
+def clear_when_changed(inputs: Sequence[Any], cleared: Updates) -> None:
+    """What was said of the form is taken back as soon as a field changes.
+
+    The page does it: a handler's reply could come after that of a button pressed meanwhile, and take that back.
+    """
+    code = f"() => {json.dumps(list(cleared.values()))}"
+    gr.on([field.change for field in inputs], None, None, list(cleared), js=code, **QUIET)

@@ -1,21 +1,26 @@
 """The question sets tab: import from the hub, preview with search, delete. Files are uploaded through `files`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.question_sets.import_options import ImportOptions
+from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.importing import MAX_QUESTIONS
+from m1app.scratch_folder import UPLOAD, scratch_folder
 from m1app.trash.words import extent_text
 from m1app.ui.admin.question_sets_view import (
     PREVIEW_PAGE,
+    import_options,
     overlaps_value,
     preview_value,
     report_value,
+    sample_value,
     set_choices,
     sets_value,
+    write_ids,
 )
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.events import QUIET
@@ -24,7 +29,8 @@ from storage.errors import not_found
 from storage.trash.records import TrashKind
 
 Reply = dict[str, Any]
-_HUB_FIELDS = ("repo", "name", "layout", "config", "split")
+_MAX_IDS_CHARACTERS = 500_000
+"""Of a list of ids for a dataset of the hub; an event carries less than a file."""
 
 
 class SetsTab:
@@ -37,6 +43,7 @@ class SetsTab:
         """
         self._sets = services.question_sets
         self._trash = services.trash
+        self._home = services.settings.home
         self._choice = choice
         self.list = page_component("admin/question_sets", element_id="admin-sets", events=("ask",))
 
@@ -56,6 +63,8 @@ class SetsTab:
             "list": self._list,
             "preview": self._preview,
             "hub": self._import_hub,
+            "library": self._import_library,
+            "hub-columns": self._sample_hub,
             "extent": self._extent,
             "delete": self._delete,
             "overlaps": self._overlaps,
@@ -98,12 +107,22 @@ class SetsTab:
         }
 
     async def _import_hub(self, asked: Mapping[str, Any]) -> Reply:
-        repo, name, layout, config, split = (str(asked.get(field) or "").strip() for field in _HUB_FIELDS)
-        options = ImportOptions(skips_bad_rows=bool(asked.get("skip_bad")))
-        report = await self._sets.import_hub(
-            repo, name=name, layout=layout, config=config, split=split, options=options
-        )
+        ids = str(asked.get("ids") or "")
+        if len(ids) > _MAX_IDS_CHARACTERS:
+            raise InvalidQuestionSet(
+                f"The list of ids has more than {_MAX_IDS_CHARACTERS:,} characters. Import it by the command line: "
+                "questions import --hub --ids FILE."
+            )
+        async with scratch_folder(UPLOAD, self._home) as folder:
+            path = await asyncio.to_thread(write_ids, folder, ids.encode()) if ids else None
+            report = await self._sets.import_hub(**_hub_values(asked), name=_text(asked, "name"), ids=path)
         return {"report": report_value(report)}
+
+    async def _import_library(self, _: Mapping[str, Any]) -> Reply:
+        return {"report": report_value(await self._sets.import_library())}
+
+    async def _sample_hub(self, asked: Mapping[str, Any]) -> Reply:
+        return {"sample": sample_value(await self._sets.sample_hub(**_hub_values(asked)))}
 
     async def _extent(self, asked: Mapping[str, Any]) -> Reply:
         extent = await self._trash.extent(TrashKind.QUESTION_SET, str(asked["id"]))
@@ -116,3 +135,13 @@ class SetsTab:
     async def _overlaps(self, _: Mapping[str, Any]) -> Reply:
         sets = await self._sets.all()
         return {"overlaps": overlaps_value(await self._sets.overlaps([each.id for each in sets]))}
+
+
+def _text(asked: Mapping[str, Any], field: str) -> str:
+    return str(asked.get(field) or "").strip()
+
+
+def _hub_values(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Which dataset of the hub is read, and how."""
+    named = {field: _text(asked, field) for field in ("repo", "layout", "config", "split")}
+    return {**named, "options": import_options(_text(asked, "options"))}

@@ -1,6 +1,7 @@
 """Question sets on the Admin page: the list, import reports, previews."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,8 +11,9 @@ from m1app.question_sets.comparison import Overlap
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.file_sample import FileSample, SampledRow
 from m1app.question_sets.first_rows import MAX_COLUMN_CHARACTERS
-from m1app.question_sets.import_options import ImportOptions
+from m1app.question_sets.import_options import MAX_LIMIT, MAX_SEED, ImportOptions
 from m1app.question_sets.service import ImportReport
+from m1app.question_sets.typed_sets import LIBRARY, TYPED
 from m1app.targets import letters_of
 from m1app.wording import counted, percent
 from storage.question_sets.records import QuestionSet
@@ -72,27 +74,42 @@ class _Columns(BaseModel):
     tags: tuple[str, ...]
 
 
-class _FileForm(BaseModel):
-    """The form of a file, besides name and layout."""
+class _ImportForm(BaseModel):
+    """The form of a file or a dataset, besides its name and layout."""
 
     model_config = ConfigDict(extra="forbid")
 
     skip_bad: bool = False
     columns: _Columns | None = None
+    limit: int = Field(default=0, ge=0, le=MAX_LIMIT)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
 
 
-def file_options(text: str) -> ImportOptions:
+def import_options(text: str) -> ImportOptions:
     """The options of an import that the page sends as JSON; empty for the defaults.
 
     Raises:
-        InvalidQuestionSet: the page sent something else.
+        InvalidQuestionSet: a number is out of range, or the page sent something else.
     """
     try:
-        form = _FileForm.model_validate_json(text or "{}")
+        form = _ImportForm.model_validate_json(text or "{}")
     except ValidationError as exc:
+        if exc.errors(include_input=False)[0]["loc"] in (("limit",), ("seed",)):
+            raise InvalidQuestionSet(
+                f"The number of questions is from 1 to {MAX_LIMIT:,}, and the seed from 0 to {MAX_SEED:,}; both are "
+                "whole numbers."
+            ) from exc
         raise InvalidQuestionSet("The chosen columns cannot be read. Reload the page and choose them again.") from exc
     columns = ColumnMapping(**form.columns.model_dump()) if form.columns else None
-    return ImportOptions(columns, form.skip_bad)
+    return ImportOptions(columns, form.skip_bad, form.limit, form.seed)
+
+
+def write_ids(folder: Path, ids: bytes) -> Path:
+    """Write a list of ids below a folder, where no uploaded file can have its name; messages call it by that name."""
+    path = folder / ".ids" / "list of ids"
+    path.parent.mkdir()
+    path.write_bytes(ids)
+    return path
 
 
 def overlaps_value(overlaps: Sequence[Overlap]) -> list[dict[str, Any]]:
@@ -128,7 +145,8 @@ def preview_value(
 
 
 def _labels(layouts: Sequence[tuple[str, str]]) -> dict[str, str]:
-    return {**dict(layouts), MAPPED: "Columns chosen at the import"}
+    ours = {MAPPED: "Columns chosen at the import", TYPED: "Pasted on a page", LIBRARY: "Question library"}
+    return {**dict(layouts), **ours}
 
 
 def _row(each: QuestionSet, labels: Mapping[str, str]) -> dict[str, Any]:

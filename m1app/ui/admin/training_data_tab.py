@@ -10,6 +10,7 @@ import gradio as gr
 from m1app.bootstrap import Services
 from m1app.training.data_building import Collected
 from m1app.training.data_request import DataRequest, carry_out
+from m1app.ui.admin.live_value import LiveValue
 from m1app.ui.admin.training_data_view import (
     built_value,
     card_value,
@@ -17,6 +18,8 @@ from m1app.ui.admin.training_data_view import (
     data_sets_value,
     layout_choices,
     preview_value,
+    pruned_value,
+    pruning_value,
     run_choices,
 )
 from m1app.ui.shell.boundary import message_of
@@ -25,6 +28,8 @@ from m1app.ui.shell.page_component import page_component
 from storage.benchmarks.records import BenchmarkRun
 
 Reply = dict[str, Any]
+_TICK_SECONDS = 1.5
+_SHARED_SECONDS = 1.0
 
 
 class TrainingDataPart:
@@ -34,6 +39,10 @@ class TrainingDataPart:
         self._services = services
         self._data = services.training_data
         self.list = page_component("admin/training_data", element_id="admin-training-data", events=("ask",))
+        self._pruning = page_component("admin/pruning_progress", element_id="admin-pruning", events=("stop",))
+        self._live = LiveValue(
+            self._pruning, self._progress, tick_seconds=_TICK_SECONDS, shared_seconds=_SHARED_SECONDS
+        )
 
     def wire(self, demo: gr.Blocks, choice: gr.Dropdown) -> None:
         """Connect the handlers.
@@ -45,10 +54,17 @@ class TrainingDataPart:
         outputs = [self.list, choice]
         self.list.ask(self._on_ask, choice, outputs, trigger_mode="multiple", **QUIET)
         demo.load(self._on_load, choice, outputs, **QUIET)
+        self._pruning.stop(self._on_stop, None, None, **QUIET)
+        self._live.wire(demo.load)
+
+    def refresh_when(self, opened: Any, choice: gr.Dropdown) -> None:
+        """List anew at an event: versions are made on the samples tab, too."""
+        opened(self._on_load, choice, [self.list, choice], **QUIET)
 
     @property
     def _answers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]]:
-        return {"list": self._list, "card": self._card, "delete": self._delete, "make": self._make}
+        answers = {"list": self._list, "card": self._card, "delete": self._delete, "make": self._make}
+        return answers | {"models": self._models, "pruned": self._pruned}
 
     async def _on_load(self, chosen: str | None) -> tuple[Any, Any]:
         return await self._shown(0, {}, chosen)
@@ -66,10 +82,12 @@ class TrainingDataPart:
         try:
             versions = await self._data.all()
             runs = await self._services.benchmark_reading.runs()
+            sets = await self._services.question_sets.all()
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return {"number": number, "reply": {"error": message_of(exc)}}, gr.skip()
         value = {
             "rows": data_sets_value(versions),
+            "sets": [[each.name, each.name] for each in sets],
             "layouts": [list(choice) for choice in layout_choices()],
             "runs": [list(choice) for choice in model_choices(runs)],
             "number": number,
@@ -86,8 +104,23 @@ class TrainingDataPart:
 
     async def _card(self, asked: Mapping[str, Any]) -> Reply:
         reference = str(asked["id"])
-        card = await asyncio.to_thread(self._data.card, reference)
-        return {"card": card_value(card, await asyncio.to_thread(self._data.samples, reference))}
+        version = await asyncio.to_thread(self._data.get, reference)
+        prunings = await asyncio.to_thread(self._data.prunings, reference)
+        return {"card": card_value(version, await asyncio.to_thread(self._data.card_text, reference), prunings)}
+
+    async def _models(self, asked: Mapping[str, Any]) -> Reply:
+        """Models that can judge steps."""
+        return {"models": list((await self._services.engine_watch.latest()).models)}
+
+    async def _pruned(self, asked: Mapping[str, Any]) -> Reply:
+        prunings = await asyncio.to_thread(self._data.prunings, str(asked["id"]))
+        return {"pruned": pruned_value(prunings, int(asked["index"]))}
+
+    async def _progress(self) -> Reply:
+        return pruning_value(self._data.pruning())
+
+    async def _on_stop(self) -> None:
+        self._data.stop_pruning()
 
     async def _delete(self, asked: Mapping[str, Any]) -> Reply:
         deleted = await self._data.delete(str(asked["id"]))

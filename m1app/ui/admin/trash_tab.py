@@ -17,9 +17,12 @@ Reply = dict[str, Any]
 _KINDS = {
     TrashKind.TRACE: "Trace",
     TrashKind.SWEEP: "Sweep",
+    TrashKind.STRATEGY_RUN: "Strategy run",
     TrashKind.BENCHMARK_RUN: "Benchmark run",
     TrashKind.QUESTION_SET: "Question set",
+    TrashKind.CORPUS: "Corpus",
     TrashKind.JOB: "Job",
+    TrashKind.STUDY: "Study",
 }
 
 

@@ -1,5 +1,5 @@
 // One case: its question and texts, and all actions on it.
-import { button, node } from "../shell/elements.js";
+import { button, node, say } from "../shell/elements.js";
 import { Draft } from "./draft.js";
 import { legend } from "./legend.js";
 import { MarkForm } from "./mark_form.js";
@@ -22,6 +22,7 @@ import { TextPane } from "./text_pane.js";
  * @property {string} verdict
  * @property {string} verdict_label
  * @property {string} facts
+ * @property {string} evaluated What becomes of a correction where an evaluation set has the question.
  * @property {string} source Address of the run.
  * @property {Record<TextPart, CaseText>} texts
  */
@@ -167,7 +168,9 @@ export class CasePane {
     this.#part("verdict").textContent = value.verdict_label;
     this.#part("verdict").dataset.verdict = value.verdict;
     this.#part("facts").textContent = value.facts;
+    say(this.#part("evaluated"), value.evaluated);
     this.#part("source", HTMLAnchorElement).href = value.source;
+    this.#part("edit", HTMLAnchorElement).href = `/thinking/?case=${value.id}`;
     this.#part("previous", HTMLButtonElement).disabled = !this.neighbours[0];
     this.#part("next", HTMLButtonElement).disabled = !this.neighbours[1];
   }
@@ -362,6 +365,7 @@ export class CasePane {
       },
       reject: ({ key }) => this.#done("reject", { key }),
       submit: () => this.#submit(),
+      isEditing: () => this.form.isDirty,
       agree: (mark) => this.#done("agree", { annotation: mark.id }),
       judge: (form, action, mark, values) => this.#done(action, { annotation: mark.id, ...values }, form),
     };
@@ -385,6 +389,16 @@ export class CasePane {
     if (!this.#session.isNamed()) return;
     this.draft.flush();
     this.#onSubmit();
+  }
+
+  /** Whether a saved mark of the case has a corrected fact. */
+  get hasCorrection() {
+    return Boolean(this.#work?.own.some((mark) => mark.corrected_fact));
+  }
+
+  /** The address of the run whose answer the case is. */
+  get source() {
+    return this.#part("source", HTMLAnchorElement).getAttribute("href") ?? "";
   }
 
   /** As a press of the button, which asks again if there are no marks. */

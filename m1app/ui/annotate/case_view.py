@@ -10,7 +10,7 @@ from typing import Any
 from m1app.annotation.cases import CaseView
 from m1app.annotation.labels import Taxonomy
 from m1app.annotation.suggestions import Suggestion
-from m1app.runs.sentences import sentences
+from m1app.question.sentences import Span, sentences
 from m1app.targets import letters_of
 from m1app.wording import counted, verdict_label, verdict_of
 from storage.annotations.records import (
@@ -28,6 +28,7 @@ _STATE_LABELS = {
     AnnotationState.DISPUTED: "Disputed",
     AnnotationState.WITHDRAWN: "Withdrawn",
 }
+_SHOWN_SETS = 3
 _SHOWN_OF_REVISION = (
     ("state", ""),
     ("labels", "labels "),
@@ -72,10 +73,29 @@ def case_value(case: Case) -> dict[str, Any]:
         "facts": f"{case.model}, {_settings(case)}",
         "source": f"/compare/?sweep={case.sweep_id}" if case.sweep_id else f"/?trace={case.trace_id}",
         "texts": {
-            "thinking": _text(case.thinking_text, [list(wait) for wait in case.waits]),
-            "answer": _text(case.answer_text, []),
+            "thinking": _text(case.thinking_text, case.waits, case.edits),
+            "answer": _text(case.answer_text),
         },
     }
+
+
+def evaluated_words(sets: Sequence[str]) -> str:
+    """What becomes of a correction of a question that is evaluated here, and what can be learned; empty if in no set.
+
+    Args:
+        sets: names of the question sets that have it.
+    """
+    if not sets:
+        return ""
+    named = ", ".join(sets[:_SHOWN_SETS]) + (
+        f" and {len(sets) - _SHOWN_SETS:,} more" if len(sets) > _SHOWN_SETS else ""
+    )
+    return (
+        f"This question is in the evaluation set{'s' if len(sets) > 1 else ''} {named}. Training data leave out its "
+        "correction, because scores there would then show what was memorised. A model can learn the corrected fact "
+        "without the question (Corrected facts alone, when the data set is built), or from one half of a set that was "
+        "split (questions split) and be measured with the other."
+    )
 
 
 def work_value(view: CaseView) -> dict[str, Any]:
@@ -155,8 +175,9 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
 
 
-def _text(text: str, waits: list[list[int]]) -> dict[str, Any]:
-    return {"text": text, "waits": waits, "sentences": sentences(text), "sha256": text_hash(text)}
+def _text(text: str, waits: Sequence[Span] = (), edits: Sequence[Span] = ()) -> dict[str, Any]:
+    inserted = {"waits": [list(each) for each in waits], "edits": [list(each) for each in edits]}
+    return inserted | {"text": text, "sentences": sentences(text), "sha256": text_hash(text)}
 
 
 def _settings(case: Case) -> str:

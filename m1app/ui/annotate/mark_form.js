@@ -1,5 +1,5 @@
 // The form for one mark. Its input is a draft: reported to `onChange` as it is typed, and restored with `fill`.
-import { button, node, option } from "../shell/elements.js";
+import { button, link, node, option } from "../shell/elements.js";
 import { problemLine } from "./mark_list.js";
 import { Palette } from "./palette.js";
 import { EVIDENCE, FIELD_NAMES, fieldWords, PART_NAMES } from "./words.js";
@@ -52,6 +52,8 @@ export class MarkForm {
   #whole;
   #hintLine = node("p", "m1-quiet", HINT);
   #body = node("div", "m1-form-body");
+  /** Beside the buttons, which stay in view: every mark needs one. */
+  #required = node("div", "m1-form-required");
   #buttons = node("div", "m1-form-buttons");
   #meaning = node("p", "m1-quiet m1-severity-meaning");
   #severity = choices("severity", "Severity", []);
@@ -71,6 +73,8 @@ export class MarkForm {
   ]);
   #comment = area("Comment", "What is wrong, in your words");
   #fact = area("Corrected fact", "The correct statement");
+  /** Leads to the test of the corrected fact, once it is saved. */
+  #test = node("p", "m1-quiet");
   #evidence = node("div", "m1-evidence");
   quote = node("blockquote", "m1-quote");
   conflict = node("div", "m1-conflict");
@@ -91,7 +95,7 @@ export class MarkForm {
     this.conflict.hidden = true;
     this.#build();
     const scrolled = node("div", "m1-form-scroll");
-    this.root.append(head, scrolled, this.#buttons);
+    this.root.append(head, scrolled, this.#required, this.#buttons);
     scrolled.append(
       this.quote,
       this.#hintLine,
@@ -104,7 +108,7 @@ export class MarkForm {
       this.#body,
     );
     this.root.addEventListener("submit", (event) => event.preventDefault());
-    this.#body.addEventListener("input", () => this.changed());
+    for (const part of [this.#body, this.#required]) part.addEventListener("input", () => this.changed());
     this.fill(null);
   }
 
@@ -124,14 +128,14 @@ export class MarkForm {
     this.#buttons.append(save, button("Cancel", this.#acts.onCancel));
     this.#buttons.append(node("span", "m1-quiet", "Ctrl+Enter saves, Escape cancels."), this.state);
     this.state.setAttribute("role", "status");
+    this.#required.append(this.#severity, problemLine("severity"));
     this.#body.append(
-      this.#severity,
-      problemLine("severity"),
-      this.#omission,
-      this.#comment.field,
-      problemLine("comment"),
       this.#fact.field,
       problemLine("corrected_fact"),
+      this.#test,
+      this.#comment.field,
+      problemLine("comment"),
+      this.#omission,
       this.#evidence,
       add,
       problemLine("evidence"),
@@ -242,6 +246,7 @@ export class MarkForm {
   changed() {
     if (!this.isOpen) return;
     this.#isTouched = true;
+    this.#showTest();
     this.#acts.onChange();
   }
 
@@ -253,10 +258,22 @@ export class MarkForm {
     const name = node("b", "", `${PART_NAMES[part] || ""}${start === null ? "" : ": "}`);
     this.quote.replaceChildren(name, start === null ? "" : node("q", "", exact));
     this.#hintLine.hidden = this.isOpen;
-    this.#body.hidden = !this.isOpen;
+    this.#body.hidden = this.#required.hidden = !this.isOpen;
     this.#buttons.hidden = !this.isOpen;
     this.#whole.hidden = this.isOpen;
+    this.#showTest();
     this.#acts.onShow(this.mark);
+  }
+
+  #showTest() {
+    const { id, part, start, corrected_fact: saved } = this.mark;
+    const written = this.#fact.box.value;
+    this.#test.hidden = part !== "thinking" || start === null || !written.trim();
+    const isSaved = Boolean(id) && written === saved;
+    const hint = "Save the mark, then test this fact: would the model have been right, had it known?";
+    const test = link("Test this fact", `/facts/?annotation=${id}`);
+    test.className = "m1-plain-button";
+    this.#test.replaceChildren(isSaved ? test : hint);
   }
 
   /**

@@ -1,5 +1,5 @@
 // The marks of a case: your own, suggested ones, and, after you submit, everyone's.
-import { button, node } from "../shell/elements.js";
+import { button, link, node } from "../shell/elements.js";
 import { plural } from "../shell/words.js";
 import { twice } from "./session.js";
 import { historyList, markBody, stateChip } from "./words.js";
@@ -19,6 +19,7 @@ import { historyList, markBody, stateChip } from "./words.js";
  * @property {(suggestion: Suggestion) => void} accept
  * @property {(suggestion: Suggestion) => void} reject
  * @property {() => void} submit
+ * @property {() => boolean} isEditing Whether a mark is not saved yet: a case with one has an error.
  * @property {(mark: SavedMark) => void} agree
  * @property {(form: HTMLElement, action: string, mark: SavedMark, values: object) => void} judge
  */
@@ -121,7 +122,7 @@ export class MarkList {
       button("Edit", () => this.#act.edit(mark), `Edit: ${mark.exact}`),
     );
     row.append(twice("Withdraw", "Press again to withdraw", withdraw, `Withdraw: ${mark.exact}`));
-    row.append(this.#historyButton(mark, card));
+    row.append(this.#historyButton(mark, card), ...testLink(mark));
     card.append(row);
     return card;
   }
@@ -167,7 +168,7 @@ export class MarkList {
       const submit = () => this.#act.submit();
       const made = own.length
         ? button("Submit case", submit)
-        : twice("Submit case", "Press again to confirm: no errors found", submit);
+        : twice("Submit case", "Press again to confirm: no errors found", submit, "", this.#act.isEditing);
       made.classList.add("is-primary");
       parts.push(made);
     }
@@ -222,7 +223,7 @@ export class MarkList {
     if (mark.state === "disputed") {
       row.append(button("Adjudicate", () => this.#askReason(card, "adjudicate", mark), `Adjudicate: ${mark.exact}`));
     }
-    row.append(this.#historyButton(mark, card));
+    row.append(this.#historyButton(mark, card), ...testLink(mark));
     card.append(row);
     return card;
   }
@@ -263,6 +264,18 @@ export class MarkList {
     card.classList.remove("is-opened");
     requestAnimationFrame(() => card.classList.add("is-opened"));
   }
+}
+
+/**
+ * Leads to the test of a mark's corrected fact; nothing for a mark without one, or outside of the thinking.
+ * @param {SavedMark} mark
+ */
+export function testLink(mark) {
+  const isTestable = mark.part === "thinking" && mark.start !== null && Boolean(mark.corrected_fact);
+  if (!isTestable) return [];
+  const test = link("Test this fact", `/facts/?annotation=${mark.id}`, `Test this fact: ${mark.exact}`);
+  test.className = "m1-plain-button";
+  return [test];
 }
 
 /**

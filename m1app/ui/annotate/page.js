@@ -5,7 +5,7 @@ import { CasePane } from "./case_view.js";
 import { addressOf, filterOf, isFiltered } from "./filters.js";
 import { Queue } from "./queue.js";
 import { Session } from "./session.js";
-import { SubmittedBar } from "./submitted_bar.js";
+import { learningAddress, SubmittedBar } from "./submitted_bar.js";
 
 /** @typedef {import("./session.js").TextPart} TextPart */
 /** @typedef {{ part: TextPart, start: number, end: number }} Place In code points. */
@@ -161,17 +161,18 @@ class AnnotatePage {
   async #submit() {
     const { caseId } = this.#pane;
     const { filter } = this.#queue;
+    const learning = this.#pane.hasCorrection ? learningAddress(this.#pane.source) : "";
     const reply = await this.#session.ask("submit", { case: caseId, filter });
     this.#session.problem(null, reply.error);
     if (reply.error) return;
     const opened = reply.next ? await this.#open(reply.next) : null;
     if (opened) {
-      this.#bar.showNext(caseId, opened.case.stem);
+      this.#bar.showNext(caseId, opened.case.stem, learning);
       this.#pane.focusText();
       this.#queue.load();
     } else {
       this.#close();
-      this.#bar.showEnd(caseId, isFiltered(filter));
+      this.#bar.showEnd(caseId, isFiltered(filter), learning);
     }
   }
 

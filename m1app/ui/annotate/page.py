@@ -15,7 +15,14 @@ from m1app.access.person import current_person
 from m1app.annotation.errors import AnnotationConflict, AnnotationRefused
 from m1app.annotation.form_values import content_from_form
 from m1app.bootstrap import Services
-from m1app.ui.annotate.case_view import case_value, mark_value, revision_value, taxonomy_value, work_value
+from m1app.ui.annotate.case_view import (
+    case_value,
+    evaluated_words,
+    mark_value,
+    revision_value,
+    taxonomy_value,
+    work_value,
+)
 from m1app.ui.annotate.numbers_view import agreement_value, summary_value
 from m1app.ui.annotate.queue_view import case_filter, cases_value, queue_value
 from m1app.ui.shell.boundary import message_of
@@ -103,6 +110,7 @@ class AnnotatePage:
         neighbours = await self._annotations.neighbours(wanted, case_id)
         # In a thread: the sentences of an imported text of 2 MB take a second to find.
         case = await asyncio.to_thread(case_value, view.case)
+        case["evaluated"] = evaluated_words(await self._annotations.evaluated_in(case_id))
         return {"case": case, "work": work_value(view), "neighbours": neighbours}
 
     async def _work(self, annotator: str, values: Values) -> Reply:

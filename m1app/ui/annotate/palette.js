@@ -10,6 +10,8 @@ export class Palette {
   #onChange;
   /** @type {Map<string, HTMLInputElement>} */
   #boxes = new Map();
+  /** Folded until it is wanted: the form's fields come below it. */
+  #isMoreOpen = false;
   /** @type {Map<string, string>} */
   #keys = new Map();
   /** @type {Set<string>} */
@@ -77,14 +79,21 @@ export class Palette {
   #explain(id) {
     const label = this.#session.labels.get(id);
     if (!label) return;
+    const meaning = node("p");
+    meaning.append(node("b", "", `${label.name}: `), label.definition);
+    const more = node("details");
+    more.open = this.#isMoreOpen;
+    more.addEventListener("toggle", () => {
+      this.#isMoreOpen = more.open;
+    });
     const example = node("p");
     example.append(node("b", "", "Example: "), label.example);
-    this.meaning.replaceChildren(
-      node("h4", "", label.name),
-      node("p", "", label.definition),
+    more.append(
+      node("summary", "m1-quiet", "Example and source"),
       example,
       node("p", "m1-quiet", `Source: ${label.source}`),
     );
+    this.meaning.replaceChildren(meaning, more);
   }
 
   /**

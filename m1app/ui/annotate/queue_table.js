@@ -16,6 +16,7 @@ import { number, plural } from "../shell/words.js";
  * @property {boolean} is_flip
  * @property {string} mine
  * @property {number} assessed_by
+ * @property {string} strategy The strategy whose pass it is; empty for others.
  */
 
 /**
@@ -126,8 +127,8 @@ export class QueueTable {
  * Which case of its group it is: narrow windows show only this column.
  * @param {QueueCase} value
  */
-function placeWords({ run, budget, rounds, verdict_label: verdict }) {
-  const pass = run ? `Pass ${run}` : "Probe";
+function placeWords({ run, strategy, budget, rounds, verdict_label: verdict }) {
+  const pass = run ? `Pass ${run}` : strategy || "Probe";
   return `${pass}, ${number(budget)} tokens, ${plural(rounds, "round")}: ${verdict}`;
 }
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from m1app.strategies.catalogue import parse
+from m1app.strategies.errors import StrategyRefused
 from m1app.wording import counted, verdict_label, verdict_of
 from storage.annotations.records import CaseFilter, CaseGroup, CaseOrder, CasePage, CaseSummary
 
@@ -93,7 +95,16 @@ def _row(item: CaseSummary) -> dict[str, Any]:
         "is_flip": item.is_flip,
         "mine": {None: "", False: "Started", True: "✓ Done"}[item.is_submitted],
         "assessed_by": item.assessed_by,
+        "strategy": _title_of(item.strategy),
     }
+
+
+def _title_of(strategy: str) -> str:
+    """As pages call it; as it is written if this version does not know it."""
+    try:
+        return parse(strategy)[0].title if strategy else ""
+    except StrategyRefused:
+        return strategy
 
 
 def _order(text: str) -> CaseOrder:

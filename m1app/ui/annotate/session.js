@@ -152,11 +152,12 @@ export class Session {
  * @param {string} sure
  * @param {() => void} act
  * @param {string} [label]
+ * @param {() => boolean} [isPlain] Whether the first press acts, as there is nothing to confirm.
  */
-export function twice(text, sure, act, label) {
+export function twice(text, sure, act, label, isPlain = () => false) {
   let isSure = false;
   const press = () => {
-    if (isSure) {
+    if (isSure || isPlain()) {
       act();
       return;
     }

@@ -11,6 +11,18 @@ import { button, link, node } from "../shell/elements.js";
 
 const STEM_CHARACTERS = 90;
 
+/**
+ * Where training data are built from corrections; keeps the run of the case, to ask its question again afterwards.
+ * @param {string} source The address of that run: /?trace=ID or /compare/?sweep=ID.
+ */
+export function learningAddress(source) {
+  const [[kind, id] = ["", ""]] = new URL(source, "http://app").searchParams;
+  return `/admin/?${new URLSearchParams({ tab: "training", corrections: "1", again: kind && id ? `${kind}:${id}` : "" })}`;
+}
+
+/** @param {string} address Empty without a correction. */
+const learningLinks = (address) => (address ? [link("Train on corrections", address)] : []);
+
 export class SubmittedBar {
   #root;
   #acts;
@@ -38,20 +50,23 @@ export class SubmittedBar {
   /**
    * @param {string} id Of the submitted case.
    * @param {string} stem The question of the next case.
+   * @param {string} learning Where its correction is learned; empty if it has none.
    */
-  showNext(id, stem) {
+  showNext(id, stem, learning) {
     const short = stem.length > STEM_CHARACTERS ? `${stem.slice(0, STEM_CHARACTERS)}…` : stem;
-    this.#show(id, `Submitted. Next: ${short}`, []);
+    this.#show(id, `Submitted. Next: ${short}`, learningLinks(learning));
   }
 
   /**
    * @param {string} id Of the submitted case.
    * @param {boolean} isFiltered Whether the queue leaves cases out.
+   * @param {string} learning As in `showNext`.
    */
-  showEnd(id, isFiltered) {
+  showEnd(id, isFiltered, learning) {
     const where = isFiltered ? "No case that matches the filters is left for you." : "No case is left for you.";
     const { view } = this.#acts;
     this.#show(id, `Submitted. ${where}`, [
+      ...learningLinks(learning),
       ...(isFiltered ? [button("Clear filters", this.#acts.clear)] : []),
       link("Disputed cases", "/annotate/?disputed=1"),
       button("Summary", () => view("summary")),

@@ -1,21 +1,19 @@
 // A text that can be marked: shown exactly (with its line ends), selected by mouse or by keyboard, and painted over.
 import { node } from "../shell/elements.js";
-import { nextSegment, nudged, TextIndex, trimmed, wordsOf } from "./text_index.js";
+import { KeyboardCaret } from "../shell/keyboard_caret.js";
+import { TextIndex, trimmed, wholeWords, wordsOf } from "../shell/text_index.js";
 
-/** @typedef {import("./text_index.js").Span} Span */
+/** @typedef {import("../shell/text_index.js").Span} Span */
 /** @typedef {import("./session.js").TextPart} TextPart */
-/** @typedef {{ anchor: Span, focus: Span }} Caret */
 
 /**
  * @typedef {object} CaseText
  * @property {string} text
  * @property {[start: number, end: number][]} waits In code points.
+ * @property {[start: number, end: number][]} edits What a person wrote into the thinking, in code points.
  * @property {[start: number, end: number][]} sentences In code points.
  * @property {string} sha256
  */
-
-/** @type {Record<string, "word" | "sentence">} */
-const STEPS = { ArrowLeft: "word", ArrowRight: "word", ArrowUp: "sentence", ArrowDown: "sentence" };
 
 export class TextPane {
   #onSelect;
@@ -23,14 +21,17 @@ export class TextPane {
   #text = "";
   /** @type {Span[]} */
   #waits = [];
+  /** @type {Span[]} */
+  #edits = [];
   /** Where each text node begins. @type {{ at: number, text: Text }[]} */
   #places = [];
   /** @type {Span[] | null} */
   #words = null;
   /** @type {Span[]} */
   #sentences = [];
-  /** @type {Caret | null} */
-  #caret = null;
+  #caret;
+  /** What was selected last, by whichever means. @type {Span | null} */
+  #chosen = null;
   hash = "";
   index = new TextIndex("");
 
@@ -45,7 +46,13 @@ export class TextPane {
     this.root = root;
     this.#onSelect = onSelect;
     this.#onOpen = onOpen;
-    root.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#caret = new KeyboardCaret({
+      text: () => this.#text,
+      words: () => this.#allWords(),
+      sentences: () => this.#sentences,
+      choose: (span, focus) => this.#choose(span, focus),
+    });
+    root.addEventListener("keydown", (event) => this.#caret.take(event));
     root.addEventListener("click", (event) => this.#onClick(event));
     // The browser would copy what is displayed instead of the exact text.
     root.addEventListener("copy", (event) => {
@@ -62,17 +69,19 @@ export class TextPane {
   }
 
   /** @param {CaseText} value */
-  show({ text, waits, sentences, sha256 }) {
+  show({ text, waits, edits, sentences, sha256 }) {
     this.#text = text;
     this.hash = sha256;
     this.index = new TextIndex(text);
     /** @type {(spans: [number, number][]) => Span[]} */
     const inUnits = (spans) => spans.map(([start, end]) => [this.index.units(start), this.index.units(end)]);
     this.#waits = inUnits(waits);
+    this.#edits = inUnits(edits);
     this.#words = null;
+    this.#chosen = null;
     this.#sentences = inUnits(sentences);
     this.#places = [];
-    this.#caret = null;
+    this.#caret.place(null);
     const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
     let at = 0;
     const paragraphs = lines.map((line) => {
@@ -95,17 +104,19 @@ export class TextPane {
   #fill(line, start, end) {
     for (let at = start; at < end; ) {
       const from = at;
-      const wait = this.#waits.find(([first, last]) => first <= from && from < last);
-      const edges = this.#waits.flat().filter((edge) => edge > from);
+      const isHere = (/** @type {Span} */ [first, last]) => first <= from && from < last;
+      const [wait, edit] = [this.#waits.find(isHere), this.#edits.find(isHere)];
+      const edges = [...this.#waits, ...this.#edits].flat().filter((edge) => edge > from);
       at = Math.min(end, ...edges);
       const text = document.createTextNode(this.#text.slice(from, at));
       this.#places.push({ at: from, text });
-      if (!wait) {
+      if (!wait && !edit) {
         line.append(text);
         continue;
       }
-      const run = node("span", at === wait[1] ? "m1-wait" : "m1-wait is-going-on");
-      run.title = "Inserted to force another round of thinking";
+      const className = wait ? (at === wait[1] ? "m1-wait" : "m1-wait is-going-on") : "m1-edit";
+      const run = node(wait ? "span" : "ins", className);
+      run.title = wait ? "Inserted to force another round of thinking" : "Written by a person";
       run.append(text);
       line.append(run);
     }
@@ -163,11 +174,27 @@ export class TextPane {
     return trimmed(this.#text, [start, end]);
   }
 
+  #allWords() {
+    this.#words ??= wordsOf(this.#text);
+    return this.#words;
+  }
+
+  /** Takes over what mouse or finger has selected: whole words. */
   readSelection() {
     const found = this.#selected();
     if (!found) return;
-    this.#caret = { anchor: found, focus: found };
-    this.#onSelect(this.part, ...this.index.pointsOf(found));
+    // What the keyboard has selected may end within a word, and a click elsewhere reads it again.
+    const isKnown = isSame(found, this.#chosen && trimmed(this.#text, this.#chosen));
+    const span = isKnown ? found : wholeWords(this.#text, this.#allWords(), found);
+    if (!isSame(span, found)) this.#select(span);
+    this.#chosen = span;
+    this.#caret.place(span);
+    this.#onSelect(this.part, ...this.index.pointsOf(span));
+  }
+
+  /** @param {Span} span */
+  #select(span) {
+    document.getSelection()?.setBaseAndExtent(...this.#place(span[0]), ...this.#place(span[1]));
   }
 
   /** @param {MouseEvent} event */
@@ -176,49 +203,18 @@ export class TextPane {
     const at = caretAt(event.clientX, event.clientY);
     if (!at) return;
     const units = this.#unitsOf(...at);
-    this.#caret = { anchor: [units, units], focus: [units, units] };
+    this.#caret.place([units, units]);
     this.#onOpen(this.part, this.index.points(units));
   }
 
   /**
-   * Arrow keys go by word and by sentence; with Shift they extend; with Ctrl and Shift the end moves by a character.
-   * @param {KeyboardEvent} event
+   * @param {Span} span
+   * @param {Span} focus
    */
-  #onKey(event) {
-    const kind = STEPS[event.key];
-    if (!kind || event.altKey || event.metaKey || (event.ctrlKey && !event.shiftKey)) return;
-    event.preventDefault();
-    const isForward = event.key === "ArrowRight" || event.key === "ArrowDown";
-    if (event.ctrlKey) this.#nudge(isForward);
-    else this.#step(kind, isForward, event.shiftKey);
-  }
-
-  /**
-   * @param {"word" | "sentence"} kind
-   * @param {boolean} isForward
-   * @param {boolean} isExtending
-   */
-  #step(kind, isForward, isExtending) {
-    if (kind === "word") this.#words ??= wordsOf(this.#text);
-    const segments = (kind === "word" && this.#words) || this.#sentences;
-    const next = nextSegment(segments, this.#caret?.focus ?? [0, 0], isForward);
-    if (next) this.#choose({ anchor: (isExtending && this.#caret?.anchor) || next, focus: next });
-  }
-
-  /** @param {boolean} isForward */
-  #nudge(isForward) {
-    if (!this.#caret) return;
-    const span = spanOf(this.#caret);
-    const moved = nudged(this.#text, span, isForward);
-    if (moved[1] !== span[1]) this.#choose({ anchor: moved, focus: moved });
-  }
-
-  /** @param {Caret} caret */
-  #choose(caret) {
-    this.#caret = caret;
-    const span = spanOf(caret);
-    document.getSelection()?.setBaseAndExtent(...this.#place(span[0]), ...this.#place(span[1]));
-    this.#scrollTo(caret.focus[0]);
+  #choose(span, focus) {
+    this.#chosen = span;
+    this.#select(span);
+    this.#scrollTo(focus[0]);
     this.#onSelect(this.part, ...this.index.pointsOf(span));
   }
 
@@ -234,7 +230,7 @@ export class TextPane {
   jump(start, end) {
     /** @type {Span} */
     const units = [this.index.units(start), this.index.units(end)];
-    this.#caret = { anchor: units, focus: units };
+    this.#caret.place(units);
     this.#scrollTo(units[0]);
     // A line can be longer than the window.
     const made = document.createRange();
@@ -254,12 +250,10 @@ export class TextPane {
 }
 
 /**
- * @param {Caret} caret
- * @returns {Span}
+ * @param {Span} one
+ * @param {Span | null} other
  */
-function spanOf({ anchor, focus }) {
-  return [Math.min(anchor[0], focus[0]), Math.max(anchor[1], focus[1])];
-}
+const isSame = (one, other) => one[0] === other?.[0] && one[1] === other[1];
 
 /**
  * @param {number} x

@@ -155,7 +155,7 @@ export class Curves {
     if (!isSame) panels.replaceChildren(...made);
     panels.classList.toggle("is-grid", made.length > 1);
     const note = `${NOTES[context.view.chart]} ${this.#leftOut} ${reply.unscored}`.trim();
-    setText(part("curves-note"), made.length ? note : reply.unscored || context.nothingYet);
+    setText(part("curves-note"), made.length ? note : `${context.nothingYet} ${reply.unscored}`.trim());
     part("points-box").hidden = !made.length;
     try {
       for (const [i, each] of made.entries()) await this.#plots.draw(plotOf(each), shown[i].figure);

@@ -96,7 +96,7 @@ export class ChosenRuns {
     const form = node("form", "m1-edit");
     const field = node("input");
     field.type = "text";
-    field.value = what === "name" ? run.name : run.tags.join(", ");
+    field.value = what === "name" ? run.own_name : run.tags.join(", ");
     field.maxLength = 200;
     const named = node("label", "m1-field m1-inline", what === "name" ? "Name" : "Tags, separated by commas");
     named.append(field);

@@ -1,9 +1,14 @@
 // The Benchmarks page: tabs, the controls of each view, and polling of running benchmarks.
 import { all, copyText, option } from "../shell/elements.js";
+import { showPrompts } from "../shell/prompts.js";
 import { number } from "../shell/words.js";
+import { AnswersPane } from "./answers.js";
 import { Curves, Plots } from "./charts.js";
 import { ChosenRuns } from "./chosen.js";
 import { Context } from "./context.js";
+import { FitsPane, fitChoice, GAINS } from "./fits.js";
+import { KnowledgeSection } from "./knowledge.js";
+import { Policies } from "./policies.js";
 import { QuestionsPane, questionChoice } from "./questions.js";
 import { Runs } from "./runs.js";
 import { StrategiesPane, strategyChoice } from "./strategies.js";
@@ -12,6 +17,7 @@ import { TagsPane, tagChoice } from "./tags.js";
 import { TransitionsPane, transitionChoice } from "./transitions.js";
 import {
   budgetsOf,
+  budgetText,
   cellsOf,
   cellText,
   EACH,
@@ -62,13 +68,14 @@ const any = (text, values, words = String) => [
 ];
 
 /** @param {string} budget */
-const grouped = (budget) => number(Number(budget));
+const grouped = (budget) => (Number(budget) ? number(Number(budget)) : "not stated");
 
 class BenchmarksPage {
   #context;
   #chosenRuns;
   #runs;
   #tabs;
+  #knowledge;
   /** @type {Record<string, () => Promise<void>>} */
   #panes;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -84,14 +91,21 @@ class BenchmarksPage {
     const plots = new Plots(context);
     const [curves, transitions] = [new Curves(context, plots), new TransitionsPane(context, plots)];
     const [tags, strategies] = [new TagsPane(context), new StrategiesPane(context, plots)];
-    const questions = new QuestionsPane(context);
+    const [fits, policies] = [new FitsPane(context, plots), new Policies(context)];
+    const [questions, answers] = [new QuestionsPane(context), new AnswersPane(context)];
+    this.#knowledge = new KnowledgeSection(context, plots);
     this.#panes = {
       curves: () => curves.show(),
       table: () => showReadings(context),
       tags: () => tags.show(),
       transitions: () => transitions.show(),
       strategies: () => strategies.show(),
+      fits: () => {
+        policies.show();
+        return fits.show();
+      },
       questions: () => questions.show(),
+      answers: () => answers.show(),
     };
     context.showPane = () => this.#showPane();
     context.refresh = () => this.#refresh();
@@ -184,7 +198,7 @@ class BenchmarksPage {
     const budgets = budgetsOf(chosen).map(String);
     this.#put("budget", any("All", budgets, grouped), known(view.budget, budgets, ""));
     /** @type {Choices} */
-    const ats = budgets.map((budget) => [budget, `${grouped(budget)} tokens`]);
+    const ats = budgets.map((budget) => [budget, budgetText(Number(budget))]);
     this.#put("at", ats, known(view.at, budgets, budgets[budgets.length - 1]));
     this.#offerOfOneRun();
     for (const box of all(element, "input[data-view]", HTMLInputElement)) {
@@ -223,6 +237,9 @@ class BenchmarksPage {
     this.#put("before", cells, flow.before);
     this.#put("after", cells, flow.after);
     this.#put("drawn", cells, strategyChoice(view, chosen).cell);
+    /** @type {Choices} */
+    const gains = GAINS.map((gain) => [gain, `${gain} ${gain === "1" ? "point" : "points"}`]);
+    this.#put("gain", gains, fitChoice(view, chosen).gain);
     this.#put("cell", cells, questions.cell);
     this.#put("from", [["", "nothing"], ...cells], questions.from);
     this.#put("than", any("the same model", run.models), questions.than);
@@ -241,6 +258,20 @@ class BenchmarksPage {
     if (!chosen.length) return;
     this.#offerAll();
     await this.#panes[view.tab]();
+    await this.#showPrompts();
+  }
+
+  /** Asked once for each choice of runs, and again as long as a model has not answered. */
+  async #showPrompts() {
+    const { chosen, part, server } = this.#context;
+    const wanted = JSON.stringify(chosen.map((run) => [run.id, run.is_live && run.progress]));
+    const place = part("prompts");
+    if (place.dataset.runs === wanted) return;
+    place.dataset.runs = wanted;
+    const reply = await server.askLatest("prompts", "prompts", { runs: chosen.map((run) => run.id) });
+    if (!reply) place.dataset.runs = "";
+    else if (reply.error) this.#context.notice(reply.error);
+    else showPrompts(place, reply.prompts);
   }
 
   /** Requesting the runs also repaints what is below them: the reply may include a choice made meanwhile. */
@@ -252,6 +283,7 @@ class BenchmarksPage {
   async start() {
     await this.#runs.load();
     await this.#showPane();
+    await this.#knowledge.show();
     // Every two seconds, check for changes to runs, and repaint only then.
     const looking = setInterval(() => {
       const isFree = !document.hidden && !this.#context.server.isBusy && !this.#chosenRuns.isEdited;

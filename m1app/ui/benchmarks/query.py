@@ -1,11 +1,13 @@
 """Parses requests from the Benchmarks page's code. Unknown names fall back to the default."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from m1app.benchmark.cell_summaries import MACRO, CellSummary
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice, is_chosen
-from m1app.benchmark.queries import CellSummary, TagFilter
+from m1app.benchmark.tag_summaries import TagFilter
 from m1app.errors import AppError
 
 _MOST_CHARACTERS = 200
@@ -32,6 +34,20 @@ def choice_of(values: Mapping[str, Any]) -> ChartChoice:
         budget_tokens=_whole(values.get("budget")),
         with_paper=bool(values.get("paper")),
     )
+
+
+def without_average(choice: ChartChoice, cells: Sequence[CellSummary], open_sets: Sequence[str]) -> ChartChoice:
+    """A choice of the macro average where open questions leave too few sets for one: the sets themselves instead.
+
+    Args:
+        choice: what is asked for.
+        cells: all cells of the chosen runs.
+        open_sets: sets of these runs that have only open questions.
+    """
+    sets = tuple(dict.fromkeys(cell.question_set for cell in cells))
+    if choice.question_sets != (MACRO,) or MACRO in sets or not open_sets:
+        return choice
+    return replace(choice, question_sets=sets or (MACRO,))
 
 
 def tag_filter_of(values: Mapping[str, Any]) -> TagFilter:

@@ -1,5 +1,6 @@
-// The questions of one run, a page at a time, with links to their sweeps and to annotation.
-import { isNewFor, link, node, setText } from "../shell/elements.js";
+// The questions of one run, a page at a time, with links to their sweeps and to annotation, or to what a file has.
+import { button, isNewFor, link, node, setText } from "../shell/elements.js";
+import { OutputDialog } from "./output.js";
 import { Pager } from "./pager.js";
 import { cellsOf, cellText, known, oneRun } from "./view.js";
 
@@ -10,6 +11,7 @@ import { cellsOf, cellText, known, oneRun } from "./view.js";
  * @typedef {object} QuestionRow
  * @property {string} item
  * @property {boolean} has_sweep
+ * @property {boolean} is_imported
  * @property {string} stem
  * @property {string} set
  * @property {string} model
@@ -64,11 +66,13 @@ export function questionChoice(view, chosen) {
 
 export class QuestionsPane {
   #context;
+  #output;
   #pager;
 
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
+    this.#output = new OutputDialog(context);
     this.#pager = new Pager(context, "", () => this.show());
     context.part("questions-filter").addEventListener("submit", (event) => event.preventDefault());
   }
@@ -89,13 +93,26 @@ export class QuestionsPane {
     const rows = /** @type {QuestionRow[]} */ (reply.rows);
     part("before-head").hidden = !from;
     if (from) setText(part("before-head"), than ? `${than}, ${cellText(from)}` : `At ${cellText(from)}`);
-    part("questions").replaceChildren(...rows.map((each) => questionRow(each, Boolean(from))));
+    part("questions").replaceChildren(...rows.map((each) => this.#row(each, Boolean(from))));
     const table = part("questions").closest("table");
     if (table) table.hidden = !rows.length;
     part("no-questions").hidden = rows.length > 0;
     const none = view.text ? "No question matches these words and the filter." : "No question matches the filter.";
     setText(part("no-questions"), none);
     this.#pager.place(offset, rows.length, reply.total);
+  }
+
+  /**
+   * @param {QuestionRow} each
+   * @param {boolean} hasBefore
+   */
+  #row(each, hasBefore) {
+    const row = questionRow(each, hasBefore);
+    if (each.is_imported) {
+      const open = () => this.#output.show(each.item, each.stem);
+      row.lastElementChild?.append(button("Output", open, `Output of the model to: ${each.stem}`));
+    }
+    return row;
   }
 }
 

@@ -122,7 +122,7 @@ export class Runs {
       [progress, "m1-number"],
       [run.sets.join(", "), "m1-list"],
       [run.models.join(", "), "m1-list"],
-      [range(run.budgets)],
+      [range(run.budgets.filter(Boolean)) || "–"],
       [range(run.rounds)],
       [shortTime(run.created), "m1-number"],
       [tagChips(run)],

@@ -48,6 +48,32 @@ export function showTable(place, value) {
   return made;
 }
 
+/**
+ * Verdicts of models on answers to open questions, apart from all accuracies.
+ *
+ * @param {HTMLElement} place
+ * @param {{ title: string, table: Table, note: string }[]} runs
+ */
+function showJudged(place, runs) {
+  if (!isNewFor(place, runs)) return;
+  place.replaceChildren(
+    ...runs.flatMap((run) => {
+      const heading = document.createElement("h3");
+      heading.textContent = `Open questions, judged by a model: ${run.title}`;
+      const scroller = document.createElement("div");
+      scroller.className = "m1-history";
+      scroller.tabIndex = 0;
+      scroller.setAttribute("role", "group");
+      scroller.setAttribute("aria-label", heading.textContent);
+      scroller.append(tableNode(run.table));
+      const note = document.createElement("p");
+      note.className = "m1-quiet";
+      note.textContent = run.note;
+      return [heading, scroller, note];
+    }),
+  );
+}
+
 /** @param {import("./context.js").Context} context */
 export async function showReadings(context) {
   const { view, chosen, part } = context;
@@ -74,5 +100,7 @@ export async function showReadings(context) {
     });
   }
   const how = `Each accuracy is followed by its 95% interval. ${reply.note} ${reply.paper_note}`;
-  setText(part("readings-note"), reply.table.rows.length ? how : context.nothingYet);
+  const isEmpty = !reply.table.rows.length && !reply.judged.length;
+  setText(part("readings-note"), isEmpty ? context.nothingYet : reply.table.rows.length ? how : "");
+  showJudged(part("judged"), reply.judged);
 }

@@ -18,10 +18,13 @@ export function transitionChoice(view, chosen) {
   const run = oneRun(view, chosen);
   const cells = cellsOf(run);
   const model = known(view.model, run.models, run.models[0]);
+  // With one cell there is nothing to compare but another model.
+  const others = run.models.filter((name) => name !== model);
+  const usual = cells.length < 2 ? (others[0] ?? "") : "";
   return {
     run,
     model,
-    other: view.other === model ? "" : known(view.other, run.models, ""),
+    other: known(view.other, others, usual),
     set: known(view.set, run.sets, ""),
     before: known(view.before, cells, `${run.budgets[0]}-${run.rounds[0]}`),
     after: known(view.after, cells, `${run.budgets[run.budgets.length - 1]}-${run.rounds[0]}`),

@@ -6,6 +6,7 @@ import { number, plural } from "../shell/words.js";
  * @typedef {object} Run
  * @property {string} id
  * @property {string} name
+ * @property {string} own_name Without the mark of an imported run.
  * @property {string} state
  * @property {string} state_label
  * @property {boolean} is_live
@@ -46,9 +47,11 @@ export const DEFAULTS = {
   cell: "",
   from: "",
   drawn: "",
+  gain: "",
   than: "",
   verdict: "",
   text: "",
+  left: "",
   part: "",
   find: "",
   tag: "",
@@ -56,14 +59,14 @@ export const DEFAULTS = {
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.
 const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
-export const TABS = ["curves", "table", "tags", "transitions", "strategies", "questions"];
+export const TABS = ["curves", "table", "tags", "transitions", "strategies", "fits", "questions", "answers"];
 export const MACRO = "Macro average";
 export const EACH = "*";
 
 /** @type {Record<string, string>} */
 export const NOTES = {
   budget:
-    "Bands are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
+    "Bands, or bars where there is one budget, are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
   rounds: "Bars are 95% intervals. A force round replaces the model's attempt to stop with “Wait”.",
   cost: "Mean tokens per question, as a separate run of each cell would generate. Bars are 95% intervals.",
   thinking: "Mean thinking tokens used, against the budget.",
@@ -141,8 +144,11 @@ export const oneRun = (view, chosen) => chosen.find((run) => run.id === view.of)
 /** @param {string} cell "budget-rounds". */
 export function cellText(cell) {
   const [budget, rounds] = cell.split("-").map(Number);
-  return `${number(budget)} tokens, ${plural(rounds, "round")}`;
+  return `${budgetText(budget)}, ${plural(rounds, "round")}`;
 }
+
+/** @param {number} budget 0 if the file of an imported run does not state it. */
+export const budgetText = (budget) => (budget ? `${number(budget)} tokens` : "budget not stated");
 
 /** @param {Run} run */
 export const cellsOf = (run) =>

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Response
 
 from m1app.bootstrap import Services
 from m1app.file_names import download_name, slug
+from m1app.publishing.single_file import sweep_html
 from m1app.runs.sweep_export import sweep_csv, sweep_json
 from m1app.runs.sweep_markdown import sweep_markdown
 from m1app.runs.sweep_reading import SweepSnapshot
@@ -14,7 +15,7 @@ from m1app.ui.shell.downloads import attachment, found
 
 
 def add_sweep_downloads(app: FastAPI, services: Services) -> None:
-    """`/sweeps/ID.json`, `/sweeps/ID.csv` and `/sweeps/ID.md`."""
+    """`/sweeps/ID.json`, `/sweeps/ID.csv`, `/sweeps/ID.md` and `/sweeps/ID.html`."""
 
     @app.get("/sweeps/{sweep_id}.json")
     async def download_json(sweep_id: str) -> Response:
@@ -35,6 +36,13 @@ def add_sweep_downloads(app: FastAPI, services: Services) -> None:
         services.access.audit.note_soon("sweep.download", sweep_id, format="md")
         text = await asyncio.to_thread(sweep_markdown, sweep)
         return attachment(text, "text/markdown; charset=utf-8", _name(sweep, "md"))
+
+    @app.get("/sweeps/{sweep_id}.html")
+    async def download_html(sweep_id: str) -> Response:
+        sweep = await found(lambda: services.sweeps.get(sweep_id))
+        services.access.audit.note_soon("sweep.download", sweep_id, format="html")
+        text = await asyncio.to_thread(sweep_html, sweep)
+        return attachment(text, "text/html; charset=utf-8", _name(sweep, "html"))
 
 
 def _name(snapshot: SweepSnapshot, ending: str) -> str:

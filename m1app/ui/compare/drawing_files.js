@@ -1,6 +1,6 @@
 // Saves a drawing as a file, with styles and background inlined so that it looks the same in any program.
 import { node } from "../shell/elements.js";
-import { svg } from "./heat_map.js";
+import { svg } from "../shell/svg.js";
 
 const STYLES = [
   "fill",

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.privacy.service import IdentifierCheck
-from m1app.runs.pace import NOT_KNOWN, Pace
+from m1app.runs.pace import NOT_KNOWN, Pace, time_words
 from m1app.runs.probe_request import MAX_FORCE_ROUNDS
 from m1app.runs.sweep_request import DEFAULT_BUDGETS, DEFAULT_FORCE_ROUNDS, MAX_PASSES, SweepRequest
 from m1app.runs.sweeps import SweepEstimate
@@ -14,14 +14,13 @@ from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.form_values import (
     BUDGET_CHIPS,
     ROUNDS_HELP,
-    SEED_HELP,
-    TEMPERATURE_HELP,
     read_budgets,
     read_whole,
 )
+from m1app.ui.question.knobs import seed_box, temperature_slider
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
-from m1app.wording import counted, duration
+from m1app.wording import counted
 from models.profiles import Profiles
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
@@ -87,19 +86,8 @@ class CompareForm:
                 min_width=120,
                 elem_id="compare-passes",
             )
-            self.temperature = gr.Slider(
-                0,
-                2,
-                value=0,
-                step=0.05,
-                label="Temperature",
-                info=TEMPERATURE_HELP,
-                min_width=120,
-                elem_id="compare-temperature",
-            )
-            self.seed = gr.Textbox(
-                label="Seed", info=SEED_HELP, placeholder="random", max_lines=1, min_width=70, elem_id="compare-seed"
-            )
+            self.temperature = temperature_slider("compare-", min_width=120)
+            self.seed = seed_box("compare-")
 
     @property
     def fields(self) -> dict[str, tuple[str, ...]]:
@@ -157,7 +145,7 @@ class CompareForm:
                 self.temperature: sweep.temperature,
                 self.seed: "" if sweep.seed is None else str(sweep.seed),
             }
-            | self.advanced.fill_with_sweep(sweep)
+            | self.advanced.fill_with_run(sweep)
         )
 
     def fill_with_trace(self, trace: Trace) -> Updates:
@@ -197,15 +185,27 @@ def estimate_text(request: SweepRequest, estimate: SweepEstimate, paces: Mapping
     of_runs = counted(runs, "pass", "passes")
     return (
         f"{counted(cells, 'cell')} from {of_runs}: at most {estimate.tokens_at_most:,} tokens, "
-        f"{_time_text(estimate.tokens_at_most // len(paces), paces)}. "
+        f"{_time_text(request, estimate.tokens_at_most // len(paces), paces)}. "
         f"Separate runs: at most {estimate.tokens_if_separate_at_most:,} tokens."
     )
 
 
-def _time_text(tokens_each: int, paces: Mapping[str, Pace | None]) -> str:
+def _time_text(request: SweepRequest, tokens_each: int, paces: Mapping[str, Pace | None]) -> str:
     known = [pace for pace in paces.values() if pace]
     if len(known) < len(paces):
         missing = ", ".join(name for name, pace in paces.items() if name and not pace)
         return NOT_KNOWN + (f" ({missing})" if missing else "")
-    seconds = sum(pace.seconds_for(tokens_each) for pace in known)
-    return f"up to about {duration(seconds)} at {'; '.join(pace.words for pace in known)}"
+    most = sum(pace.seconds_for(tokens_each) for pace in known)
+    return f"{time_words(_likely_seconds(request, known), most)} at {'; '.join(pace.words for pace in known)}"
+
+
+def _likely_seconds(request: SweepRequest, paces: Sequence[Pace]) -> tuple[float, float] | None:
+    """Seconds of all passes; None if it is not known of a model how long it thinks."""
+    low = high = 0.0
+    for pace in paces:
+        likely = pace.likely_tokens(request.budgets, request.force_rounds, request.answer_cap_tokens)
+        if likely is None:
+            return None
+        low += request.passes * pace.seconds_for(likely.low)
+        high += request.passes * pace.seconds_for(likely.high)
+    return low, high

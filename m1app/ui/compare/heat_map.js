@@ -1,4 +1,5 @@
 // A heat map of a grid of budgets and force rounds, drawn as SVG, with keyboard-focusable cells.
+import { svg } from "../shell/svg.js";
 import { number, plural } from "../shell/words.js";
 
 /**
@@ -18,19 +19,6 @@ const CELL = { width: 58, height: 30, left: 74, bottom: 58 };
 const LEGEND = "✓ right, ✗ wrong, – no option, · not scored, ! failed, … answering, empty: waiting, × not reached";
 /** @type {Record<string, [across: number, up: number]>} */
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-
-/**
- * @template {keyof SVGElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Record<string, string | number>} [attributes]
- * @param {string} [text]
- */
-export function svg(tag, attributes = {}, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 /**
  * The cell that an arrow key leads to; null at the edge and for other keys.

@@ -9,6 +9,7 @@ import { number, shortTime } from "../shell/words.js";
  * @property {string} name
  * @property {string[]} tags
  * @property {number | null} share How much of it is done, if it runs.
+ * @property {boolean} may_change Whether this person may name and delete it.
  * @property {string} begun In ISO 8601.
  * @property {string} stem
  * @property {string} models
@@ -27,7 +28,7 @@ function rowOf(sweep) {
     [sweep.models],
     [sweep.budgets],
     [sweep.rounds],
-    [String(sweep.passes), "m1-number"],
+    [number(sweep.passes), "m1-number"],
     [number(sweep.tokens), "m1-number"],
     [sweep.state],
   ]);

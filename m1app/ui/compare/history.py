@@ -7,13 +7,13 @@ import gradio as gr
 
 from m1app.bootstrap import Services
 from m1app.ui.compare.history_view import history_value
-from m1app.ui.shell.run_history import ORDER_CHOICES, RunHistory
+from m1app.ui.shell.run_history import ORDER_CHOICES, NamedRunHistory
 from storage.naming import Naming
 from storage.sweeps.records import Sweep
 from storage.traces.listing import RunOrder
 
 
-class SweepHistory(RunHistory):
+class SweepHistory(NamedRunHistory[Sweep]):
     """Sweeps, found by their words."""
 
     _more_id = "compare-more"

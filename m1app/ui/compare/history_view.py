@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from m1app.runs.naming import may_change
 from m1app.runs.sweeps import RunningSweep
 from m1app.wording import state_label
 from storage.sweeps.repository import SweepSummary
@@ -24,7 +25,7 @@ def history_value(
 
 def _running_row(item: RunningSweep) -> dict[str, Any]:
     share = item.cells_answered / item.sweep.cells if item.sweep.cells else 0.0
-    state = f"{state_label(item.sweep.state)}, {item.cells_answered} of {item.sweep.cells} cells"
+    state = f"{state_label(item.sweep.state)}, {item.cells_answered:,} of {item.sweep.cells:,} cells"
     return _history_row(item.sweep) | {"share": share, "state": state}
 
 
@@ -42,4 +43,5 @@ def _history_row(item: SweepSummary) -> dict[str, Any]:
         "tokens": item.tokens_generated,
         "state": state_label(item.state),
         "share": None,
+        "may_change": may_change(item.asked_by),
     }

@@ -53,6 +53,7 @@ export class Column {
   #ended = node("span", "m1-ended m1-number");
   #answer = node("div", "m1-pane m1-fork");
   #annotate = node("a", "m1-annotate-link", "Annotate");
+  #edit = node("a", "m1-annotate-link", "Edit and continue");
   isFollowing = true;
 
   /**
@@ -88,7 +89,8 @@ export class Column {
     row.append(this.#toggle("Widen", "is-wide", cell), this.#toggle("Pin", "is-pinned", cell));
     row.append(button("Hide", () => this.#band.choose(cell.key, false), `Hide: ${cell.title}`));
     this.#annotate.setAttribute("aria-label", `Annotate: ${cell.title}`);
-    row.append(this.#annotate);
+    this.#edit.setAttribute("aria-label", `Edit and continue: ${cell.title}`);
+    row.append(this.#annotate, this.#edit);
     return row;
   }
 
@@ -122,6 +124,8 @@ export class Column {
     setText(this.#answer, cell.answer);
     this.#annotate.hidden = !cell.case;
     this.#annotate.href = `/annotate/?case=${cell.case}`;
+    this.#edit.hidden = !cell.case;
+    this.#edit.href = `/thinking/?case=${cell.case}`;
     const end = cell.at ?? text.length;
     if (end < this.#done || (this.#isDrawn && sharedEnd !== this.#sharedEnd)) this.#restart();
     this.#sharedEnd = sharedEnd;

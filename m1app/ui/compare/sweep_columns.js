@@ -1,5 +1,6 @@
 // The columns of a sweep: one pass is one text, and each column a prefix of it.
-import { button, node, partsOf, setText } from "../shell/elements.js";
+import { button, node, partsOf, say, setText } from "../shell/elements.js";
+import { plural } from "../shell/words.js";
 import { Nearness } from "./nearness.js";
 import { standingFor } from "./runs_of_text.js";
 import { Column } from "./sweep_column.js";
@@ -40,6 +41,8 @@ class Band {
   #chosenLine = node("summary");
   #boxes = node("div", "m1-chooser-grid");
   #strip = node("div", "m1-strip");
+  /** On paper only: which columns are missing there. */
+  #printed = node("p", "m1-print-only");
 
   /**
    * @param {BandColumns} value
@@ -63,7 +66,7 @@ class Band {
       button("Each distinct cut once", () => this.choose(null)),
       button("All cells", () => this.#chooseAll()),
     );
-    this.root.append(title, chooser, this.#strip);
+    this.root.append(title, chooser, this.#printed, this.#strip);
     this.root.addEventListener("toggle", () => this.show());
     for (const kind of ["wheel", "touchstart", "pointerdown", "keydown", "focusin"]) {
       this.#strip.addEventListener(
@@ -82,7 +85,7 @@ class Band {
   update(value) {
     this.#value = value;
     setText(this.#status, ` ${value.status}`);
-    if (this.root.open) this.show();
+    this.show();
   }
 
   #cellsShown() {
@@ -91,7 +94,7 @@ class Band {
   }
 
   show() {
-    if (!this.root.open) return;
+    if (!this.root.open) return say(this.#printed, "Folded on the page: the columns of this pass are not printed.");
     const cells = this.#cellsShown();
     this.#arrange(cells);
     let before = 0;
@@ -154,6 +157,8 @@ class Band {
   /** @param {ColumnCell[]} cells */
   #showChooser(cells) {
     const hidden = this.#value.distinct - new Set(cells.map((cell) => cell.cut || cell.key)).size;
+    const missing = `Printed: the columns open on the page. ${plural(hidden, "more distinct cut")} of this pass ${hidden === 1 ? "is" : "are"} not.`;
+    say(this.#printed, hidden > 0 ? missing : "");
     const more = hidden > 0 ? `; ${hidden} more distinct ${hidden === 1 ? "cut" : "cuts"}` : "";
     setText(this.#chosenLine, `Columns: ${cells.length} of ${this.#value.cells.length} cells${more}`);
     if (!this.#boxes.childElementCount) {

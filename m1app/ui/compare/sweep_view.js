@@ -1,5 +1,6 @@
 // Status of a sweep: state, cost, question, links.
 import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
+import { showPrompts } from "../shell/prompts.js";
 
 /** @typedef {import("../shell/elements.js").FindPart} FindPart */
 
@@ -17,6 +18,7 @@ import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
  * @property {string} [notice]
  * @property {string} [account]
  * @property {string} [sampling]
+ * @property {import("../shell/prompts.js").PromptDifference | null} [prompts]
  */
 
 /**
@@ -33,6 +35,7 @@ function showAddress(part, id) {
   part("json", HTMLAnchorElement).href = `/sweeps/${id}.json`;
   part("csv", HTMLAnchorElement).href = `/sweeps/${id}.csv`;
   part("markdown", HTMLAnchorElement).href = `/sweeps/${id}.md`;
+  part("html", HTMLAnchorElement).href = `/sweeps/${id}.html`;
 }
 
 /**
@@ -60,7 +63,8 @@ export function mount({ element, trigger }) {
   return (/** @type {SweepValue} */ value) => {
     // A notice can arrive alone: keep the displayed sweep.
     if (value.notice !== undefined) say(part("notice"), value.notice);
-    part("empty").hidden = Boolean(value.id || value.notice);
+    const hasBranches = Boolean(new URLSearchParams(window.location.search).get("branches"));
+    part("empty").hidden = Boolean(value.id || value.notice || hasBranches);
     part("sweep").hidden = !value.id && !value.notice;
     if (!value.id) return;
     if (value.id !== shownId) {
@@ -74,6 +78,7 @@ export function mount({ element, trigger }) {
     say(part("answered"), `${answered} of ${cells} cells answered`);
     say(part("account"), value.account);
     say(part("sampling"), value.sampling);
+    showPrompts(part("prompts"), value.prompts);
     setMeter(part("meter"), cells ? answered / cells : 0);
   };
 }

@@ -4,11 +4,12 @@ Columns: `sweep_columns_view.py`. All are pure: snapshot in, dictionary out, for
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m1app import wording
 from m1app.question.pastes.summary import first_words
+from m1app.runs.asked_prompts import asked_prompts, difference_value
 from m1app.runs.flips import FlipKind, flips
 from m1app.runs.sweep_reading import (
     CellReading,
@@ -21,7 +22,15 @@ from m1app.runs.sweep_reading import (
 from m1app.targets import has_several, letters_of
 from m1app.ui.compare.text_offsets import Utf16Offsets
 from m1app.ui.compare.trajectory import probability_words, trajectory_figure
-from m1app.wording import FIRST_NAMED_NOTE, Verdict, state_label, tokens_account, verdict_of, verdict_with_letter
+from m1app.wording import (
+    FIRST_NAMED_NOTE,
+    Verdict,
+    interrupted_note,
+    state_label,
+    tokens_account,
+    verdict_of,
+    verdict_with_letter,
+)
 from models.thinking.sweep import Cell
 from storage.questions.records import Question
 from storage.sweeps.records import Sweep
@@ -33,8 +42,16 @@ _MARKS = {"unanswered": "–", "unscored": "·", "failed": "!", "answering": "�
 _SIGNS = {"right": " ✓", "wrong": " ✗"}
 
 
-def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
-    """State, question, cost and errors."""
+def view_value(
+    snapshot: SweepSnapshot, openings: Mapping[str, str] | None = None, *, is_own: bool = True
+) -> dict[str, Any]:
+    """State, question, cost, errors, and where its models were not asked alike.
+
+    Args:
+        snapshot: the sweep.
+        openings: as in `asked_prompts`.
+        is_own: whether the reader may resume it.
+    """
     sweep = snapshot.sweep
     readings = [reading for run in snapshot.passes for reading in cell_readings(snapshot, run)]
     answered = sum(reading.state is CellState.ANSWERED for reading in readings)
@@ -48,9 +65,10 @@ def view_value(snapshot: SweepSnapshot) -> dict[str, Any]:
         "question": sweep.question.stem,
         "options": [f"{letter}. {text}" for letter, text in sweep.question.options.items()],
         "targets": list(letters_of(sweep.question.target)),
-        "notice": _notice(snapshot),
+        "notice": _notice(snapshot, is_own=is_own),
         "account": account(sweep),
         "sampling": _sampling(sweep),
+        "prompts": difference_value(asked_prompts([run.trace for run in snapshot.passes], openings or {})),
     }
 
 
@@ -138,12 +156,10 @@ def account(sweep: Sweep) -> str:
     return tokens_account(sweep.tokens_generated, sweep.seconds, sweep.tokens_if_separate)
 
 
-def _notice(snapshot: SweepSnapshot) -> str:
+def _notice(snapshot: SweepSnapshot, *, is_own: bool) -> str:
     parts = [snapshot.sweep.error]
     if snapshot.sweep.state is TraceState.INTERRUPTED:
-        parts.append(
-            "The app stopped while this was running. What was saved is shown below; Resume continues from there."
-        )
+        parts.append(interrupted_note(is_own=is_own))
     for run in snapshot.passes:
         parts += [run.trace.error, run.trace.note, *(kept.error for kept in run.checkpoints)]
     if snapshot.save_error:

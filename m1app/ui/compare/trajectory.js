@@ -1,6 +1,7 @@
 // The trajectory of one pass, drawn by Plotly. Points can be read with the mouse and the arrow keys.
 import { button, node } from "../shell/elements.js";
 import { inColours, loadPlotly, saveFigure } from "../shell/plotly.js";
+import { nextPoint } from "../shell/reading_keys.js";
 
 /** @typedef {import("../shell/plotly.js").PlotElement} PlotElement */
 /** @typedef {import("../shell/plotly.js").Figure} Figure */
@@ -17,19 +18,6 @@ const TITLE = "Probability of each option";
 const LABEL = `${TITLE} against thinking tokens. Left and right arrow keys read the values.`;
 const SHOWN = { responsive: true, displayModeBar: false, doubleClick: false };
 const FILE_SIZE = { width: 640, height: 310 };
-
-/**
- * The point that a key leads to from the last one read, -1 initially.
- * @param {number} at
- * @param {string} key
- * @param {number} count At least 1.
- * @returns {number | null} Null for other keys.
- */
-export function nextPoint(at, key, count) {
-  /** @type {Record<string, number>} */
-  const places = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 };
-  return key in places ? Math.max(0, Math.min(count - 1, places[key])) : null;
-}
 
 export class Trajectory {
   #ink;

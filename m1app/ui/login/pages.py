@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 ACCOUNT = "/account"
 _MAX_FORM_BYTES = 16_384
-_NEXT = re.compile(r"/((compare|annotate|benchmarks|admin)/|account)?(\?[\w=&.,%:+-]{0,500})?")
+_NEXT = re.compile(r"/((compare|strategies|annotate|facts|benchmarks|admin)/|account)?(\?[\w=&.,%:+-]{0,500})?")
 
 
 def add_login(app: FastAPI, access: Access, settings: Settings) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 import gradio as gr
 
 from m1app.privacy.service import IdentifierCheck
-from m1app.runs.pace import NOT_KNOWN, Pace
+from m1app.runs.pace import NOT_KNOWN, Pace, time_words
 from m1app.runs.probe_request import DEFAULT_BUDGET_TOKENS, MAX_FORCE_ROUNDS, MAX_TOKENS, ProbeRequest
+from m1app.strategies.protocol import most_generated
+from m1app.ui.probe.policy_run import policy_choices
 from m1app.ui.question.advanced_form import AdvancedForm
-from m1app.ui.question.form_values import BUDGET_EXPONENTS, ROUNDS_HELP, SEED_HELP, TEMPERATURE_HELP, read_whole
+from m1app.ui.question.form_values import BUDGET_EXPONENTS, read_whole
+from m1app.ui.question.knobs import model_box, rounds_slider, seed_box, temperature_slider
 from m1app.ui.question.question_form import QuestionForm
 from m1app.ui.shell.events import Updates
-from m1app.wording import duration
 from models.profiles import Profiles
 from storage.traces.records import Trace
 
@@ -22,23 +24,13 @@ class ProbeForm:
     """The components of the form. `inputs` and `read` have the same order."""
 
     def __init__(self, profiles: Profiles, identifiers: IdentifierCheck) -> None:
-        self.boxes = QuestionForm(identifiers)
+        self.boxes = QuestionForm(identifiers, has_sets=True)
         self.library = self.boxes.library
         self.question, self.options, self.target = self.boxes.question, self.boxes.options, self.boxes.target
         with gr.Row():
             self.boxes.place_target()
-            self.model = gr.Dropdown(
-                [],
-                label="Model",
-                info="Which model answers.",
-                min_width=160,
-                scale=3,
-                allow_custom_value=True,
-                elem_id="model",
-            )
-            self.seed = gr.Textbox(
-                label="Seed", info=SEED_HELP, placeholder="random", max_lines=1, min_width=70, elem_id="seed"
-            )
+            self.model = model_box()
+            self.seed = seed_box()
         low, high = BUDGET_EXPONENTS
         exponent = int(math.log2(DEFAULT_BUDGET_TOKENS))
         with gr.Row(equal_height=True):
@@ -64,33 +56,27 @@ class ProbeForm:
                 elem_id="budget",
             )
         with gr.Row():
-            self.rounds = gr.Slider(
-                0,
-                MAX_FORCE_ROUNDS,
-                value=0,
-                step=1,
-                label="Force rounds",
-                info=ROUNDS_HELP,
-                min_width=140,
-                elem_id="rounds",
-            )
-            self.temperature = gr.Slider(
-                0,
-                2,
-                value=0,
-                step=0.05,
-                label="Temperature",
-                info=TEMPERATURE_HELP,
-                min_width=140,
-                elem_id="temperature",
-            )
+            self.rounds = rounds_slider()
+            self.temperature = temperature_slider()
         self.advanced = AdvancedForm(profiles)
+        with self.advanced.block:
+            # A policy may be removed while a page that chose it is open.
+            self.policy = gr.Dropdown(
+                policy_choices(()),
+                value="",
+                label="Strategy",
+                info="A policy asks a pilot pass first, and chooses strategy and budget by how sure it is. The budget "
+                "above does not count then.",
+                elem_id="policy",
+                allow_custom_value=True,
+            )
         self._wire_budget()
 
     @property
     def fields(self) -> dict[str, tuple[str, ...]]:
         """Ids of the components by the field that an error names."""
         own = {"thinking_budget": "budget", "force_rounds": "rounds", "temperature": "temperature", "seed": "seed"}
+        own |= {"strategies": "policy"}
         return {**self.boxes.fields, **self.advanced.fields, **{name: (each,) for name, each in own.items()}}
 
     @property
@@ -110,8 +96,8 @@ class ProbeForm:
 
     @property
     def costing(self) -> list[Any]:
-        """Components that decide how long a run takes, in the order of `estimate_text`, the model first."""
-        return [self.model, self.budget, self.advanced.answer_cap]
+        """Components that decide how long a run takes, in the order of `estimate_text`: model first, policy last."""
+        return [self.model, self.budget, self.advanced.answer_cap, self.rounds, self.policy]
 
     def read(self, values: Sequence[Any]) -> ProbeRequest:
         """Return the form's request; raises InvalidQuestion for invalid options."""
@@ -144,6 +130,7 @@ class ProbeForm:
             self.temperature: trace.temperature,
             self.seed: "" if trace.seed is None else str(trace.seed),
             **self.advanced.fill_with_trace(trace),
+            self.policy: "",
         }
 
     def _wire_budget(self) -> None:
@@ -158,19 +145,26 @@ class ProbeForm:
         )
 
 
-def estimate_text(budget: Any, answer_cap: Any, pace: Pace | None) -> str:
-    """How long a run may take; empty while the form has no usable numbers.
+def estimate_text(budget: Any, answer_cap: Any, rounds: Any, pace: Pace | None) -> str:
+    """How long a run may take, and likely takes; empty while the form has no usable numbers.
 
     Args:
-        budget: tokens in the form.
+        budget: tokens in the form. A look at the options comes on top, and what forced rounds overrule.
         answer_cap: tokens in the form.
-        pace: how fast the model generates; None if it has not run.
+        rounds: force rounds in the form.
+        pace: how fast the model generates, and how much; None if it has not run.
     """
     if not all(isinstance(each, int | float) and 0 < each <= MAX_TOKENS for each in (budget, answer_cap)):
         return ""
-    tokens = int(budget) + int(answer_cap)
-    time = f"up to about {duration(pace.seconds_for(tokens))} at {pace.words}" if pace else NOT_KNOWN
-    return f"At most {tokens:,} tokens, {time}."
+    tokens = most_generated(thinking=int(budget), answer=int(answer_cap), looks=1)
+    forced = int(rounds) if isinstance(rounds, int | float) and 0 <= rounds <= MAX_FORCE_ROUNDS else 0
+    # How many tokens a stop has is the engine's to say.
+    most = f"At most {tokens:,} tokens{' plus overruled stops' if forced else ''}"
+    if pace is None:
+        return f"{most}, {NOT_KNOWN}."
+    likely = pace.likely_tokens((int(budget),), (forced,), int(answer_cap))
+    seconds = (pace.seconds_for(likely.low), pace.seconds_for(likely.high)) if likely else None
+    return f"{most}, {time_words(seconds, pace.seconds_for(tokens))} at {pace.words}."
 
 
 def _ticks(low: int, high: int) -> str:

@@ -14,14 +14,15 @@ from m1app.ui.probe.history_view import (
     running_filter,
     trace_filter,
 )
+from m1app.ui.probe.policy_run import run_of
 from m1app.ui.shell.events import Updates
-from m1app.ui.shell.run_history import RunHistory
+from m1app.ui.shell.run_history import NamedRunHistory
 from storage.naming import Naming
 from storage.traces.listing import RunOrder
 from storage.traces.records import Trace
 
 
-class TraceHistory(RunHistory):
+class TraceHistory(NamedRunHistory[Trace]):
     """Traces, found by their words, state, verdict and model."""
 
     def __init__(self, services: Services, strip: gr.HTML) -> None:
@@ -57,6 +58,10 @@ class TraceHistory(RunHistory):
 
     async def _record(self, run_id: str) -> Trace:
         return await self._services.probe.get(run_id)
+
+    async def _strip_value(self, run_id: str) -> dict[str, Any]:
+        # A run of strategies has no name.
+        return {} if run_of(run_id) else await super()._strip_value(run_id)
 
     def _is_kept(self, run_id: str) -> bool:
         return self._services.probe.is_kept(run_id)

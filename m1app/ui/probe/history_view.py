@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from m1app.runs.naming import may_change
 from m1app.ui.shell.run_history import ORDER_CHOICES as ORDERS_OF_RUNS
 from m1app.wording import state_label, verdict_label, verdict_of
 from storage.traces.listing import Page, RunOrder, TraceFilter, TraceSummary
@@ -60,8 +61,9 @@ def _row(item: TraceSummary) -> dict[str, Any]:
         "thinking_tokens": item.thinking_tokens,
         "verdict": verdict_of(item.answer_letter, item.is_correct, has_options=item.is_correct is not None),
         "verdict_label": _verdict_label(item),
-        "state_label": state_label(item.state),
+        "state_label": f"{state_label(item.state)}, branch" if item.is_branch else state_label(item.state),
         "share": min(1.0, item.thinking_tokens / item.thinking_budget_tokens) if is_running else None,
+        "may_change": may_change(item.asked_by),
     }
 
 

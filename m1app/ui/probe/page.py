@@ -1,38 +1,50 @@
 """The Probe page: ask on the left, watch the trace on the right, find it again below."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.runs.probe_request import request_of
+from m1app.runs.errors import ProbeRefused
+from m1app.runs.naming import may_change
+from m1app.runs.probe import is_resumable
+from m1app.runs.probe_request import MAX_TOKENS, ProbeRequest, request_of
+from m1app.runs.strategy_request import request_of_run
+from m1app.strategies.errors import PolicyRefused
+from m1app.strategies.protocol import most_generated
+from m1app.ui.probe.batches import BatchPart
+from m1app.ui.probe.branch_tree_view import tree_value
 from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.probe.history import TraceHistory
-from m1app.ui.probe.trace_view import pane_value
-from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
-from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
-from m1app.ui.question.question_form import library_explanation, new_question_js
+from m1app.ui.probe.open_verdict import OpenVerdictPanel
+from m1app.ui.probe.policy_run import policy_choices, policy_pane_value, request_by_policy, run_of, shown_id
+from m1app.ui.probe.trace_view import PaneValue, pane_value
+from m1app.ui.question.question_form import library_explanation
+from m1app.ui.question.run_page import RunPage, spaced
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, STREAMED, Updates
+from m1app.ui.shell.events import QUIET, Updates, after_changes
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 from m1app.ui.shell.run_history import run_strip
-from storage.traces.records import TraceState
+from storage.traces.records import Trace, TraceState
 
-_FRAME_SECONDS = 0.15
-"""Shortest interval between updates sent to the page, except for the first token."""
-_DRAFT = "m1-draft"
+_Frame = tuple[bool, Callable[[], PaneValue]]
+"""Whether it is the last, and what makes the pane's value, which is only made for frames that are shown."""
 
 
-class ProbePage:
+class ProbePage(RunPage):
     """Builds the page into the open Blocks and holds its handlers."""
 
+    _draft = "m1-draft"
+    _address = "/"
+    _form: ProbeForm
+
     def __init__(self, demo: gr.Blocks, services: Services) -> None:
-        self._services = services
+        super().__init__(services)
         header = PageHeader(services)
         with gr.Row(elem_id="probe-work"):
             with gr.Column(scale=5, min_width=340, elem_id="probe-form"):
@@ -44,107 +56,89 @@ class ProbePage:
                     "be annotated, and is lost if the app restarts.",
                     elem_id="unkept",
                 )
-                self._build_actions()
+                self._build_actions(new="New question", is_wide=False)
             with gr.Column(scale=7, min_width=340):
+                self._batch = BatchPart(services, self._form)
                 self._strip = run_strip("trace-strip")
-                self._pane = page_component("probe/trace_pane", element_id="trace-pane", events=("example",))
+                self._view = page_component("probe/trace_pane", element_id="trace-pane", events=("example",))
+                self._tree = page_component("probe/branch_tree", element_id="branch-tree")
+                self._judging = OpenVerdictPanel(services)
                 self._explanation = text_block("explanation")
         self._history = TraceHistory(services, self._strip)
-        self._trace_id = gr.State("")
         loaded = self._wire(demo)
         header.wire(
             loaded.then, self._form.model, lambda chosen, served, default: chosen if chosen in served else default
         )
 
-    def _build_actions(self) -> None:
-        """What stays in view however long the form is: the buttons, and why nothing was run."""
-        with gr.Column(elem_classes="m1-actions-bar"):
-            self._message = FormMessage("message", self._form.fields)
-            self._anyway = run_anyway_button("run-anyway")
-            self._estimate = gr.HTML(elem_classes="m1-hint", elem_id="estimate", apply_default_css=False)
-            with gr.Row():
-                self._run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
-                self._stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
-                self._answer_now = gr.Button("Answer now", elem_id="answer-now", interactive=False, min_width=90)
-                self._again = gr.Button("Run again", elem_id="again", interactive=False, min_width=90)
-                self._new = gr.Button("New question", elem_id="new", min_width=90)
-            gr.HTML(KEYS_HINT, elem_classes="m1-hint m1-keys", apply_default_css=False)
-
     def _wire(self, demo: gr.Blocks) -> Any:
         """Returns the load event, after which the form is filled from the address."""
         form = self._form
-        begun = [*form.inputs, form.budget_slider, form.boxes.preview, *self._controls, self._unkept, self._trace_id]
-        asked = [*form.inputs, self._unkept]
-        run = self._run.click(self._on_run, asked, begun, **QUIET)
-        anyway = self._anyway.click(self._on_run_anyway, asked, begun, **QUIET)
-        hide_once_edited(self._anyway, [*form.boxes.texts, form.boxes.library])
-        again = self._again.click(self._on_again, self._trace_id, begun, **QUIET)
-        loaded = demo.load(self._on_load, None, [*begun, *self._history.outputs], **QUIET)
-        followed = [self._then_follow(event) for event in (run, anyway, again, loaded)]
-        # Only one trace is shown at a time; leaving it does not stop its run.
-        opened = self._history.list.open_trace(self._on_open, None, begun, cancels=followed, **QUIET)
-        followed.append(self._then_follow(opened))
-        self._stop.click(self._on_stop, self._trace_id, None, **QUIET)
-        self._answer_now.click(self._on_answer_now, self._trace_id, self._message.component, **QUIET)
-        self._new.click(None, js=new_question_js(_DRAFT, "/"))
-        self._pane.example(form.boxes.fill_with_example, None, form.boxes.filled, **QUIET)
-        for knob in form.costing:
-            knob.change(self._on_estimate, form.costing, self._estimate, trigger_mode="always_last", **QUIET)
+        loaded = self._wire_runs(
+            demo,
+            asked=[*form.inputs, form.policy, self._unkept],
+            begun=[form.policy, form.budget_slider, *self._shown_when_over, self._unkept],
+            opening=[self._history.list.open_trace, self._batch.shown.open_trace],
+        )
+        self._batch.wire(demo, self._unkept, self._then_list)
+        self._judging.wire()
+        after_changes([knob.change for knob in form.costing], self._on_estimate, form.costing, self._estimate)
         demo.load(self._on_estimate, form.costing, self._estimate, **QUIET)
-        form.boxes.wire(demo)
-        form.advanced.offer_profiles([demo.load], self._services.own_profiles.refresh)
-        self._history.wire(self._trace_id)
+        demo.load(self._on_policies, None, form.policy, **QUIET)
         return loaded
 
-    def _then_follow(self, event: Any) -> Any:
-        """After `event`, stream the chosen trace, then reset the controls and refresh the history."""
-        # The pane is the stream's only output, because Gradio processes every output for each frame.
-        follow = event.then(self._follow, self._trace_id, self._pane, **STREAMED)
-        self._history.show_strip(event, self._trace_id)
-        shown = [*self._controls, *self._history.outputs]
-        over = follow.then(self._on_over, [self._trace_id, *self._history.inputs], shown, **QUIET)
-        # The run that has ended is one more measurement.
+    @property
+    def _shown_when_over(self) -> list[Any]:
+        return [self._judging.component, self._explanation, self._tree]
+
+    def _then_measure(self, over: Any) -> None:
         over.then(self._on_estimate, self._form.costing, self._estimate, **QUIET)
-        return follow
 
-    async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
-        async for updates in self._started(values, allows_identifiers=False):
-            yield updates
+    def _then_list(self, event: Any) -> None:
+        """After `event`, refresh the history."""
+        event.then(self._on_batch_over, self._history.inputs, self._history.outputs, **QUIET)
 
-    async def _on_run_anyway(self, *values: Any) -> AsyncGenerator[Updates, None]:
-        async for updates in self._started(values, allows_identifiers=True):
-            yield updates
-
-    async def _started(self, values: Sequence[Any], *, allows_identifiers: bool) -> AsyncGenerator[Updates, None]:
-        yield {
-            self._run: gr.update(interactive=False),
-            self._anyway: gr.update(visible=False),
-            **self._message.cleared(),
-        }
+    async def _on_batch_over(self, *listed: Any) -> Updates:
         try:
-            *typed, is_unkept = values
-            # In a thread: a long paste takes a while to read.
-            request = await asyncio.to_thread(self._form.read, typed)
-            trace = await self._services.probe.start(
-                request, allows_identifiers=allows_identifiers, is_kept=not is_unkept
-            )
+            return await self._history.updates(*listed)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
-            yield self._refused(exc)
-            return
-        yield self._running(trace.id)
+            return {self._history.list: {"notice": message_of(exc)}}
 
-    async def _on_again(self, trace_id: str) -> Updates:
+    async def _ask(self, values: Sequence[Any], *, allows_identifiers: bool) -> Updates:
+        *typed, policy, is_unkept = values
+        # In a thread: a long paste takes a while to read.
+        request = await asyncio.to_thread(self._form.read, typed)
+        kept = not is_unkept
+        return self._running(
+            await self._start(request, str(policy or ""), allows_identifiers=allows_identifiers, is_kept=kept)
+        )
+
+    async def _start(self, request: ProbeRequest, policy: str, *, allows_identifiers: bool, is_kept: bool) -> str:
+        """Start a trace, or a run by a policy; returns how the page names it."""
+        if not policy:
+            trace = await self._services.probe.start(request, allows_identifiers=allows_identifiers, is_kept=is_kept)
+            return trace.id
         try:
-            probe = self._services.probe
-            request = request_of(await probe.get(trace_id))
-            # It was sent before, as it is.
-            trace = await probe.start(request, allows_identifiers=True, is_kept=probe.is_kept(trace_id))
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            return self._refused(exc)
+            found = await self._services.policies.get(policy)
+        except PolicyRefused as exc:
+            raise ProbeRefused("strategies", str(exc)) from exc
+        asked = request_by_policy(request, policy, found, is_kept=is_kept)
+        snapshot = await self._services.strategies.start(asked, allows_identifiers=allows_identifiers)
+        return shown_id(snapshot.run.id)
+
+    async def _ask_again(self, trace_id: str) -> Updates:
+        # It was sent before, as it is.
+        if run_id := run_of(trace_id):
+            strategies = self._services.strategies
+            kept = await strategies.get(run_id)
+            again = await strategies.start(request_of_run(kept.run), allows_identifiers=True)
+            return self._running(shown_id(again.run.id))
+        probe = self._services.probe
+        request = request_of(await probe.get(trace_id))
+        trace = await probe.start(request, allows_identifiers=True, is_kept=probe.is_kept(trace_id))
         return self._running(trace.id)
 
-    async def _on_open(self, event: gr.EventData) -> Updates:
-        return await self._opened(str(event.id))
+    async def _go_on(self, trace_id: str) -> Updates:
+        return self._running((await self._services.probe.resume(trace_id)).id)
 
     async def _on_load(self, request: gr.Request) -> Updates:
         try:
@@ -156,87 +150,105 @@ class ProbePage:
             return history | await self._opened(str(asked["trace"]))
         return history | ({self._form.model: str(asked["model"])} if asked.get("model") else {})
 
-    async def _opened(self, trace_id: str) -> Updates:
-        """Open a stored or running trace: fill the form with its question and settings."""
-        try:
-            trace = await self._services.probe.get(trace_id)
-            self._services.access.audit.saw("trace.open", trace_id)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            return self._refused(exc)
+    async def _open(self, trace_id: str) -> Updates:
+        trace = await self._services.probe.get(trace_id)
+        self._services.access.audit.saw("trace.open", trace_id)
         # Whoever asks this again does not want it kept either.
         unkept = {} if self._services.probe.is_kept(trace_id) else {self._unkept: True}
-        return self._form.fill_with_trace(trace) | self._running(trace_id) | unkept
+        running = self._running(trace_id, is_own=may_change(trace.asked_by))
+        return self._form.fill_with_trace(trace) | running | unkept
 
     async def _follow(self, trace_id: str) -> AsyncGenerator[Any, None]:
-        """Show a trace until it is over, at most one frame per `_FRAME_SECONDS`."""
-        probe, shown_at = self._services.probe, 0.0
         if not trace_id:
             return
         try:
-            async with aclosing(probe.follow(trace_id)) as snapshots:
-                async for trace in snapshots:
-                    is_over = trace.state is not TraceState.RUNNING
-                    if is_over or time.monotonic() - shown_at >= _FRAME_SECONDS:
-                        shown_at = time.monotonic()
-                        yield pane_value(trace, probe.save_error(trace_id), is_kept=probe.is_kept(trace_id))
+            run_id = run_of(trace_id)
+            frames = self._frames_of_run(run_id) if run_id else self._frames(trace_id)
+            async with aclosing(spaced(frames, lambda frame: frame[0])) as shown:
+                async for _, value in shown:
+                    yield value()
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             yield {"notice": message_of(exc)}
 
-    async def _on_over(self, trace_id: str, *listed: Any) -> Updates:
-        if not trace_id:
-            # Nothing was followed: the page was only loaded, and a run may have started since.
-            return {self._run: gr.skip()}
-        controls: Updates = {
-            self._run: gr.update(interactive=True),
-            self._stop: gr.update(interactive=False),
-            self._answer_now: gr.update(interactive=False),
-            self._again: gr.update(interactive=True),
-        }
-        try:
-            trace = await self._services.probe.get(trace_id)
-            explanation = library_explanation(trace.question.stem)
-            shown = {self._explanation: gr.update(visible=bool(explanation), value=escaped(explanation))}
-            return controls | shown | await self._history.updates(*listed)
-        except Exception as exc:  # noqa: BLE001 - the UI boundary
-            return self._refused(exc)
+    async def _frames(self, trace_id: str) -> AsyncGenerator[_Frame, None]:
+        probe = self._services.probe
 
-    async def _on_stop(self, trace_id: str) -> None:
-        # Async, to stay on the run's event loop: a plain function would run in a thread.
+        def value(trace: Trace) -> PaneValue:
+            return pane_value(trace, probe.save_error(trace_id), is_kept=probe.is_kept(trace_id))
+
+        async with aclosing(probe.follow(trace_id)) as snapshots:
+            async for trace in snapshots:
+                yield trace.state is not TraceState.RUNNING, partial(value, trace)
+
+    async def _frames_of_run(self, run_id: str) -> AsyncGenerator[_Frame, None]:
+        await self._services.fact_tests.require_readable(run_id)
+        async with aclosing(self._services.strategies.follow(run_id)) as snapshots:
+            async for snapshot in snapshots:
+                yield snapshot.is_over, partial(policy_pane_value, snapshot)
+
+    async def _over(self, trace_id: str) -> Updates:
+        explanation = library_explanation(await self._stem_of(trace_id))
+        shown: Updates = {self._explanation: gr.update(visible=bool(explanation), value=escaped(explanation))}
+        if not run_of(trace_id):
+            shown |= await self._shown_of_trace(trace_id)
+        return self._over_controls(can_resume=False) | shown
+
+    async def _shown_of_trace(self, trace_id: str) -> Updates:
+        """What the page shows of a trace that is over, besides the trace."""
+        probe = self._services.probe
+        kept = await probe.get(trace_id)
+        can_resume = probe.is_kept(trace_id) and is_resumable(kept) and may_change(kept.asked_by)
+        return {
+            self._judging.component: await self._judging.value_of(trace_id),
+            self._resume: gr.update(visible=can_resume),
+            self._tree: await self._tree_of(trace_id),
+        }
+
+    async def _tree_of(self, trace_id: str) -> dict[str, Any]:
+        tree = await self._services.branches.tree(trace_id)
+        return tree_value(tree, trace_id, await self._services.branches.origin(tree))
+
+    async def _stem_of(self, trace_id: str) -> str:
+        if run_id := run_of(trace_id):
+            return (await self._services.strategies.get(run_id)).run.question.stem
+        return (await self._services.probe.get(trace_id)).question.stem
+
+    async def _on_policies(self) -> Any:
+        try:
+            return gr.update(choices=policy_choices(await self._services.policies.names()))
+        except Exception as exc:  # noqa: BLE001 - the UI boundary
+            message_of(exc)
+            return gr.skip()
+
+    def _end(self, trace_id: str) -> None:
+        if run_id := run_of(trace_id):
+            self._services.strategies.stop(run_id)
+            return
         self._services.probe.stop(trace_id)
 
-    async def _on_estimate(self, model: Any, budget: Any, answer_cap: Any) -> str:
+    def _end_thinking(self, trace_id: str) -> bool:
+        return self._services.probe.answer_now(trace_id)
+
+    async def _tokens_of(self, policy: str, answer_cap: Any) -> int | None:
+        """The most tokens of a policy besides one answer and look; None while the form has no usable answer cap."""
+        if not isinstance(answer_cap, int) or not 0 < answer_cap <= MAX_TOKENS:
+            return None
+        most = (await self._services.policies.get(policy)).most_tokens(answer_cap)
+        return most - most_generated(answer=answer_cap, looks=1)
+
+    async def _on_estimate(self, model: Any, budget: Any, answer_cap: Any, rounds: Any, policy: Any) -> str:
         try:
             pace = await self._services.probe.pace(str(model or ""))
+            if policy:
+                budget = await self._tokens_of(str(policy), answer_cap)
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return escaped(message_of(exc))
-        return escaped(estimate_text(budget, answer_cap, pace))
+        return escaped(estimate_text(budget, answer_cap, rounds, pace))
 
-    async def _on_answer_now(self, trace_id: str) -> Updates:
-        is_asked = self._services.probe.answer_now(trace_id)
-        return self._message.cleared() if is_asked else self._message.at(NOTHING_TO_END, "")
-
-    @property
-    def _controls(self) -> list[gr.components.Component]:
-        buttons = [self._run, self._anyway, self._stop, self._answer_now, self._again]
-        return [*buttons, self._message.component, self._explanation]
-
-    def _running(self, trace_id: str) -> Updates:
-        return {
-            self._trace_id: trace_id,
-            self._run: gr.update(interactive=False),
-            self._anyway: gr.update(visible=False),
-            self._stop: gr.update(interactive=True),
-            self._answer_now: gr.update(interactive=True),
-            self._again: gr.update(interactive=False),
-            **self._message.cleared(),
+    def _running(self, trace_id: str, *, is_own: bool = True) -> Updates:
+        # Strategies decide by themselves when they answer.
+        return self._running_controls(trace_id, is_own=is_own, can_answer_now=not run_of(trace_id)) | {
+            self._tree: {},
+            self._judging.component: {},
             self._explanation: gr.update(visible=False),
-        }
-
-    def _refused(self, error: Exception) -> Updates:
-        return {
-            **self._message.of(error),
-            self._anyway: gr.update(visible=may_run_anyway(error)),
-            self._run: gr.update(interactive=True),
-            self._stop: gr.update(interactive=False),
-            self._answer_now: gr.update(interactive=False),
         }

@@ -1,7 +1,8 @@
 // Shows one trace: status, thinking and answer as they stream, then the verdict. Only new text is added to the page, a
 // paragraph per line, so that long traces stay smooth and nothing above the end moves.
-import { copyText, node, partsOf, say, setMeter } from "../shell/elements.js";
+import { copyText, node, partsOf, say, setMeter, setText } from "../shell/elements.js";
 import { number, percent } from "../shell/words.js";
+import { selectByKeyboard, selectedSpan } from "./selection.js";
 import { piecesToAppend } from "./streamed_text.js";
 
 /** @typedef {import("./streamed_text.js").Segment} Segment */
@@ -54,6 +55,7 @@ import { piecesToAppend } from "./streamed_text.js";
  * @property {Segment[]} [thinking]
  * @property {Segment[]} [answer]
  * @property {TraceResult | null} [result]
+ * @property {{ run: string, text: string } | null} [policy] Of a run by a policy, whose passes are shown one after another.
  */
 
 const NEAR_END_PIXELS = 48;
@@ -104,11 +106,12 @@ class Stream {
 
   /** @param {string} kind */
   #open(kind) {
-    const isMarker = kind === "wait" || kind === "lead";
+    const isMarker = kind === "wait" || kind === "lead" || kind === "edit";
     const line = this.#line && kind !== "wait" ? this.#line : this.#newLine();
-    this.#marker = isMarker ? node("span", `m1-${kind}`) : null;
+    this.#marker = isMarker ? (kind === "edit" ? node("ins", "m1-edited") : node("span", `m1-${kind}`)) : null;
     if (!this.#marker) return;
     if (kind === "wait") this.#marker.title = "Inserted to force another round of thinking";
+    if (kind === "edit") this.#marker.title = "Written by a person";
     line.append(this.#marker);
   }
 
@@ -210,13 +213,45 @@ function showLinks(part, { id, result, is_kept }) {
   const addresses = {
     json: `/traces/${id}.json`,
     markdown: `/traces/${id}.md`,
+    html: `/traces/${id}.html`,
     link: `/?trace=${id}`,
     compare: `/compare/?trace=${id}`,
+    strategies: `/strategies/?trace=${id}`,
     annotate: `/annotate/?case=${id}`,
   };
   for (const [name, address] of Object.entries(addresses)) part(name, HTMLAnchorElement).href = address;
   part("compare").hidden = !result || !is_kept;
+  part("strategies").hidden = !result || !is_kept;
   part("annotate").hidden = !result || !is_kept;
+}
+
+/**
+ * @param {FindPart} part
+ * @param {TraceValue} value
+ */
+function showPolicy(part, { policy }) {
+  part("policy").hidden = !policy;
+  if (!policy) return;
+  setText(part("policy-text"), policy.text);
+  part("policy-run", HTMLAnchorElement).href = `/strategies/?run=${policy.run}`;
+}
+
+/**
+ * A stored thinking can be edited; and a fact tested, on an answer that was wrong, where the thinking is selected.
+ * @param {FindPart} part
+ * @param {TraceValue} value
+ */
+function showTest(part, { id, result, is_kept, thinking = [] }) {
+  const isStored = Boolean(id && is_kept && result && thinking.length);
+  const isFailure = isStored && ["wrong", "unanswered"].includes(result?.verdict ?? "");
+  const text = thinking.map((segment) => segment.text).join("");
+  const span = isStored ? selectedSpan(part("thinking"), text) : null;
+  const place = span ? `&from=${span.start}&to=${span.end}` : "";
+  part("test-hint").hidden = !isFailure || Boolean(span);
+  part("test-fact").hidden = !isFailure || !span;
+  if (span) part("test-fact", HTMLAnchorElement).href = `/facts/?case=${id}${place}`;
+  part("edit").hidden = !isStored;
+  if (isStored) part("edit", HTMLAnchorElement).href = `/thinking/?case=${id}${place}`;
 }
 
 /** @param {string | undefined} id */
@@ -227,9 +262,20 @@ function showAddress(id) {
   window.history.pushState(null, "", url);
 }
 
+/**
+ * On a narrow screen the trace comes below the form, out of sight of who has pressed Run or followed a link to it.
+ * @param {HTMLElement} pane
+ */
+function bringIntoView(pane) {
+  if (pane.getBoundingClientRect().top < window.innerHeight / 2) return; // Its state and some of its text can be seen.
+  requestAnimationFrame(() => pane.scrollIntoView({ block: "start" }));
+}
+
 /** @param {import("../shell/elements.js").Host} host */
-export function mount({ element, trigger }) {
+export function mount({ element, trigger, signal }) {
   const part = partsOf(element);
+  document.addEventListener("selectionchange", () => showTest(part, shown), { signal });
+  selectByKeyboard(part("thinking"), () => Boolean(shown.result));
   part("example").addEventListener("click", () => {
     localStorage.setItem(USED, "1");
     part("first-use").hidden = true;
@@ -255,17 +301,22 @@ export function mount({ element, trigger }) {
     shown = value;
     if (value.id) localStorage.setItem(USED, "1");
     part("first-use").hidden = localStorage.getItem(USED) !== null;
-    element.classList.toggle("is-empty", !value.id);
-    if (value.id !== shownId) {
+    element.classList.toggle("is-empty", !value.id && !value.policy);
+    const isNew = value.id !== shownId;
+    if (isNew) {
       thinking.clear();
       answer.clear();
       shownId = value.id;
-      showAddress(value.id);
+      // The passes of a run by a policy follow each other by themselves: no pages to go back to.
+      if (!value.policy) showAddress(value.id);
     }
     showStatus(part, value);
+    showPolicy(part, value);
     thinking.show(value.thinking || []);
     answer.show(value.answer || []);
     showResult(part, value);
     showLinks(part, value);
+    showTest(part, value);
+    if (isNew && value.id) bringIntoView(element);
   };
 }

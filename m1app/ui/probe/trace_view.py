@@ -4,10 +4,10 @@ from typing import Any
 
 from m1app.question.answers.scoring import no_letter_reason, score
 from m1app.question.pastes.summary import first_words
-from m1app.runs.probe import scored_text
+from m1app.runs.live_probe import scored_text
 from m1app.targets import has_several, letters_of
 from m1app.wording import FIRST_NAMED_NOTE, basis_label, counted, percent, state_label, verdict_label, verdict_of
-from storage.traces.records import Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
+from storage.traces.records import COUNTED_AS_THINKING, Segment, SegmentKind, ThinkingFinishReason, Trace, TraceState
 
 _FINISH = {
     ThinkingFinishReason.NATURAL: "The model ended its thinking.",
@@ -19,6 +19,7 @@ _FINISH = {
 _SEGMENT_NAMES = {
     SegmentKind.THINK: "thinking",
     SegmentKind.WAIT: "force round (inserted)",
+    SegmentKind.EDIT: "edit (written by a person)",
     SegmentKind.CLOSE: "closing (inserted)",
     SegmentKind.ANSWER: "answer",
 }
@@ -29,7 +30,7 @@ PaneValue = dict[str, Any]
 
 def pane_value(trace: Trace, save_error: str = "", *, is_kept: bool = True) -> PaneValue:
     """The pane's value for a running or finished trace."""
-    thinking = [s for s in trace.segments if s.kind in (SegmentKind.THINK, SegmentKind.WAIT)]
+    thinking = [s for s in trace.segments if s.kind in COUNTED_AS_THINKING]
     return {
         "id": trace.id,
         "question": first_words(trace.question.stem),
@@ -62,8 +63,8 @@ def _notice(trace: Trace, save_error: str) -> str:
     parts = [trace.error]
     if trace.state is TraceState.INTERRUPTED:
         parts.append(
-            "The app stopped while this was running. What was saved is shown below. Run again starts a new run from "
-            "the beginning."
+            "The app stopped while this was running. What was saved is shown below. Resume goes on from there; Run "
+            "again starts a new run from the beginning."
         )
     if save_error:
         parts.append(f"This trace is not saved yet: {save_error} The app keeps trying; you can also download it.")

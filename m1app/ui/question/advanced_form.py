@@ -8,8 +8,11 @@ import gradio as gr
 from m1app.ui.question.form_values import read_seed
 from m1app.ui.shell.events import QUIET, Updates
 from models.profiles import Profile, Profiles
+from storage.strategies.records import StrategyRun
 from storage.sweeps.records import Sweep
 from storage.traces.records import Trace
+
+_CLOSE_JS = "() => ({ __type__: 'update', open: false, elem_classes: [] })"
 
 
 class AdvancedForm:
@@ -21,7 +24,9 @@ class AdvancedForm:
         id_prefix: prefix of the elements' ids.
         answer_cap_tokens: the initial answer cap.
         """
-        with gr.Accordion("Advanced", open=False):
+        # Built open and closed as the page loads: Gradio builds what is in a closed one when it is opened, and a moment
+        # later sets its fields back, also one that was typed into meanwhile.
+        with gr.Accordion("Advanced", open=True, elem_classes="m1-closed-at-first") as self.block:
             with gr.Row():
                 self.top_p = gr.Slider(
                     0.05,
@@ -75,6 +80,10 @@ class AdvancedForm:
         for occasion in occasions:
             occasion(offered, None, self.profile, **QUIET)
 
+    def close_at(self, load: Callable[..., Any]) -> None:
+        """Close the accordion at this event, the page's `load`."""
+        load(None, None, self.block, js=_CLOSE_JS, **QUIET)
+
     @property
     def fields(self) -> dict[str, tuple[str, ...]]:
         """Ids of the components by the field that an error names."""
@@ -111,9 +120,9 @@ class AdvancedForm:
         values = (trace.top_p, trace.answer_cap_tokens, profile, trace.system_prompt)
         return dict(zip(self.inputs, values, strict=True))
 
-    def fill_with_sweep(self, sweep: Sweep) -> Updates:
-        """Fill in a sweep's settings."""
-        values = (sweep.top_p, sweep.answer_cap_tokens, sweep.profile, sweep.system_prompt or "")
+    def fill_with_run(self, run: Sweep | StrategyRun) -> Updates:
+        """Fill in the settings of a sweep or a run of strategies."""
+        values = (run.top_p, run.answer_cap_tokens, run.profile, run.system_prompt or "")
         return dict(zip(self.inputs, values, strict=True))
 
 

@@ -3,7 +3,7 @@ import { partsOf, say } from "../shell/elements.js";
 
 /**
  * @typedef {object} MessageValue
- * @property {string} [text] Empty: nothing was refused.
+ * @property {string} [text] Empty: nothing was refused, or the field says it itself.
  * @property {string[]} [fields] Ids of the components that may hold what is wrong; the first that holds anything does.
  */
 
@@ -49,7 +49,7 @@ export function mount({ element }) {
 
   return (/** @type {MessageValue} */ value) => {
     say(text, value.text);
-    if (!value.text || !value.fields?.length) return;
+    if (!value.fields?.length) return;
     const ids = value.fields;
     // Gradio shows the form's other changes with this one, and what is unfolded is laid out first.
     requestAnimationFrame(() => {

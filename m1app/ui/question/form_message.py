@@ -38,8 +38,8 @@ class FormMessage:
         return {self.component: message_value(error, self._fields)}
 
     def at(self, message: str, element_id: str) -> Updates:
-        """Say `message` of the element with this id; an empty id is nowhere."""
-        return {self.component: {"text": message, "fields": [element_id] if element_id else []}}
+        """Lead to the element with this id, which says `message` itself; an empty id is nowhere, so it is said here."""
+        return {self.component: {"fields": [element_id]} if element_id else {"text": message}}
 
 
 def message_value(error: Exception, fields: Fields) -> dict[str, Any]:

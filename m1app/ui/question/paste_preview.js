@@ -1,17 +1,20 @@
 // Below the question: what it is read as, and what could be made of it. Options that are certain move to their box when
 // something was pasted, or the question is left; anything else waits for its button. Every change can be undone.
 import { all, button, node, partsOf, say, setText } from "../shell/elements.js";
+import { pasted } from "./clipboard_html.js";
 import { firstWords, isBulk, isReplaced, isSame } from "./question_change.js";
 import { QuestionDraft } from "./question_draft.js";
+import { SetPanel } from "./set_panel.js";
 
 /** @typedef {import("./question_change.js").Boxes} Boxes */
 /** @typedef {import("./question_draft.js").Series} Series */
 
 /**
  * @typedef {object} Offer
- * @property {"split" | "join" | "several"} kind
+ * @property {"split" | "join" | "shares" | "keep shares" | "html" | "take letter" | "keep letter" | "several"} kind
  * @property {string} label
  * @property {Boxes[]} boxes One triple, or one for each question.
+ * @property {import("./set_panel.js").SetOffer} [set] How several questions can be asked as a set, where the page does.
  */
 
 /**
@@ -22,6 +25,8 @@ import { QuestionDraft } from "./question_draft.js";
  * @property {Offer[]} [offers]
  * @property {"stored" | "chosen"} [filled] The boxes were filled in: with a stored question, or one that was chosen here.
  * @property {Boxes} [boxes] What they were filled with.
+ * @property {import("./set_panel.js").Outcome} [outcome] What came of asking as a set.
+ * @property {{ text: string, shown: string }} [formatted] A pasted text, and what its formatting shows; empty for no more.
  */
 
 /** @typedef {HTMLTextAreaElement | HTMLInputElement} Box */
@@ -56,19 +61,25 @@ class Preview {
   /** The page was opened at the address of something that is stored, whose question fills the boxes. */
   #isStored = false;
   #done = "";
+  /** @type {Offer | null} */
+  #other = null;
+  #sets;
+  #trigger;
+  /** A pasted text whose formatting is being read; nothing is moved until then. */
+  #beingRead = "";
 
-  /**
-   * @param {HTMLElement} element
-   * @param {AbortSignal} signal
-   */
-  constructor(element, signal) {
+  /** @param {import("../shell/elements.js").Host} host */
+  constructor({ element, trigger, signal }) {
     this.#element = element;
+    this.#trigger = trigger;
     this.#part = partsOf(element);
+    this.#sets = new SetPanel(this.#part("set"), this.#part("outcome"), (chosen) => trigger("ask_set", chosen));
     const id = element.closest("[id$='question-preview']")?.id ?? "question-preview";
     this.#prefix = id.slice(0, -"question-preview".length);
     this.#draft = new QuestionDraft(`m1-${this.#prefix}draft`);
     const options = { signal, capture: true };
     document.addEventListener("beforeinput", (event) => this.#onBeforeInput(event), options);
+    document.addEventListener("paste", (event) => this.#onPaste(event), options);
     document.addEventListener("input", (event) => this.#onInput(event), options);
     document.addEventListener("focusin", (event) => this.#nameOf(event.target) && this.#look(), options);
     document.addEventListener("focusout", (event) => this.#onLeave(event), options);
@@ -129,6 +140,32 @@ class Preview {
     this.#isWhole = isAll || !box.value.trim();
   }
 
+  /**
+   * The formatting of what takes the place of the whole question is read too: plain text loses the letters of lists.
+   * @param {ClipboardEvent} event
+   */
+  #onPaste(event) {
+    if (this.#nameOf(event.target) !== "question") return;
+    const { text, html } = pasted(event.clipboardData);
+    if (!html || !text.trim()) return;
+    setTimeout(() => {
+      if (this.#boxes[0].trim() !== text.trim()) return;
+      this.#beingRead = this.#boxes[0];
+      this.#trigger("formatted", { text: this.#boxes[0], html });
+    });
+  }
+
+  /** @param {{ text: string, shown: string }} formatted */
+  #onFormatted({ text, shown }) {
+    if (this.#beingRead !== text) return;
+    this.#beingRead = "";
+    if (!shown || this.#boxes[0] !== text) return this.#split();
+    this.#undo.push({ boxes: this.#boxes, label: "Undo" });
+    this.#set([shown, this.#boxes[1], this.#boxes[2]]);
+    this.#isWaiting = true;
+    this.#paint();
+  }
+
   /** @param {Event} event */
   #onInput(event) {
     const name = this.#nameOf(event.target);
@@ -136,6 +173,7 @@ class Preview {
     const [before, now] = [this.#known, this.#boxes];
     if (name === "question") this.#onQuestion(before, now);
     else this.#onOther(name, now);
+    if (name === "question") this.#sets.forget();
     this.#done = "";
     this.#look();
     this.#keep();
@@ -195,22 +233,26 @@ class Preview {
   #split() {
     const { text, split } = this.#value;
     const [question, options] = this.#boxes;
-    if (!this.#isWaiting || text !== question) return;
+    if (!this.#isWaiting || text !== question || this.#beingRead === question) return;
     this.#isWaiting = false;
     if (!split || options.trim() || this.#declined.has(question)) return;
-    this.#apply(split, this.#value.summary ?? "");
+    // What was certain was done; this takes a part of it back.
+    const other = this.#value.offers?.find((offer) => offer.kind === "keep shares") ?? null;
+    this.#apply(split, this.#value.summary ?? "", other);
   }
 
   /**
    * @param {Boxes} boxes
    * @param {string} done What was done, in words.
+   * @param {Offer | null} other What could have been done instead.
    */
-  #apply(boxes, done) {
+  #apply(boxes, done, other = null) {
     this.#undo.push({ boxes: this.#boxes, label: "Undo" });
     this.#isTyped = false;
     this.#doubted.clear();
     this.#set(boxes);
     this.#done = done;
+    this.#other = other;
     this.#paint();
   }
 
@@ -231,6 +273,7 @@ class Preview {
   #take(offer) {
     const first = offer.boxes[0];
     if (!first) return;
+    this.#sets.forget();
     if (offer.kind === "several") this.#series = { questions: [...offer.boxes], index: 0 };
     this.#apply(first, "");
     this.#focusButton();
@@ -305,6 +348,7 @@ class Preview {
   #onFilled(how, boxes) {
     const isFirst = this.#isFirstFill;
     this.#isFirstFill = false;
+    this.#sets.forget();
     const kept = this.#draft.kept;
     const isHere = this.#isStored && isFirst && how === "stored" && kept?.at === window.location.search;
     const isBack = isHere && kept && (!kept.isAsked || isSame(kept.boxes, boxes));
@@ -373,11 +417,13 @@ class Preview {
     const { text, summary = "", offers = [] } = this.#value;
     const isCurrent = text === question;
     setText(this.#part("summary"), this.#words(isCurrent ? summary : ""));
-    const made = isCurrent ? offers.map((offer) => button(offer.label, () => this.#take(offer))) : [];
+    const made = isCurrent ? offers.flatMap((offer) => this.#buttonsOf(offer)) : [];
     if (isCurrent && this.#value.split && this.#declined.has(question)) {
       const { split } = this.#value;
       made.unshift(button("Split as options", () => this.#apply(split, summary)));
     }
+    const other = this.#isMoved ? this.#other : null;
+    if (other) made.push(button(other.label, () => this.#take(other)));
     if (this.#undo.length) made.push(button("Undo", () => this.#takeBack()));
     this.#replace(this.#part("buttons"), made);
     this.#paintAsking();
@@ -385,10 +431,21 @@ class Preview {
     this.#paintDraft();
   }
 
+  /** @param {Offer} offer */
+  #buttonsOf(offer) {
+    const { label, set, boxes } = offer;
+    const asSet = set ? [button(`Ask all ${boxes.length} as a set`, () => this.#sets.open(set, boxes))] : [];
+    return [...asSet, button(label, () => this.#take(offer))];
+  }
+
+  /** Options have just been moved to their box, where they still are. */
+  get #isMoved() {
+    return this.#done !== "" && this.#boxes[1].trim() !== "";
+  }
+
   /** @param {string} summary */
   #words(summary) {
-    const isMoved = this.#done && this.#boxes[1].trim();
-    return isMoved ? `Recognised and moved: ${this.#done}` : summary;
+    return this.#isMoved ? `Recognised and moved: ${this.#done}` : summary;
   }
 
   #paintAsking() {
@@ -449,6 +506,8 @@ class Preview {
 
   /** @param {PreviewValue} value */
   show(value) {
+    if (value.outcome) return this.#sets.show(value.outcome);
+    if (value.formatted) return this.#onFormatted(value.formatted);
     if (value.filled && value.boxes) return this.#onFilled(value.filled, value.boxes);
     if (value.text === undefined) return;
     this.#value = value;
@@ -460,8 +519,8 @@ class Preview {
 }
 
 /** @param {import("../shell/elements.js").Host} host */
-export function mount({ element, signal }) {
-  const preview = new Preview(element, signal);
-  say(partsOf(element)("draft"), "");
+export function mount(host) {
+  const preview = new Preview(host);
+  say(partsOf(host.element)("draft"), "");
   return (/** @type {PreviewValue} */ value) => preview.show(value);
 }

@@ -11,10 +11,11 @@ from m1app.privacy.service import IdentifierCheck
 from m1app.privacy.words import findings_text
 from m1app.question.errors import InvalidQuestion
 from m1app.question.library import LibraryQuestion, load_library
+from m1app.question.pastes.html_text import has_html
 from m1app.question.pastes.pasted_question import read_paste
 from m1app.question.question_text import as_target, format_options, parse_options_and_answer
-from m1app.ui.question.paste_preview import preview_value
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.question.paste_preview import formatted_value, preview_value
+from m1app.ui.shell.events import QUIET, Updates, after_changes
 from m1app.ui.shell.page_component import escaped, page_component
 from storage.questions.records import Question
 
@@ -37,13 +38,17 @@ class TypedQuestion:
 class QuestionForm:
     """Library, question, options and target. The surrounding form places the target: `place_target`."""
 
-    def __init__(self, identifiers: IdentifierCheck, id_prefix: str = "", question_lines: int = 9) -> None:
+    def __init__(
+        self, identifiers: IdentifierCheck, id_prefix: str = "", question_lines: int = 9, *, has_sets: bool = False
+    ) -> None:
         """Args:
         identifiers: looks for what may identify a person while the question is typed.
         id_prefix: prefix of the elements' ids.
         question_lines: height of the question's box.
+        has_sets: whether several questions can be asked as a set: the page handles `preview.ask_set`.
         """
         self._identifiers = identifiers
+        self._has_sets = has_sets
         self.library = gr.Dropdown(
             _library_choices(),
             value=None,
@@ -58,7 +63,11 @@ class QuestionForm:
             placeholder="Paste or type a vignette. Options and answer below it are recognised.",
             elem_id=f"{id_prefix}question",
         )
-        self.preview = page_component("question/paste_preview", element_id=f"{id_prefix}question-preview")
+        self.preview = page_component(
+            "question/paste_preview",
+            element_id=f"{id_prefix}question-preview",
+            events=("formatted", "ask_set") if has_sets else ("formatted",),
+        )
         self.options = gr.Textbox(
             label="Options",
             info="The model answers with the letter of one. Leave empty for an open question.",
@@ -135,14 +144,18 @@ class QuestionForm:
     def wire(self, demo: gr.Blocks) -> None:
         """Show what the question is read as, and fill in library questions. The page itself keeps the draft."""
         self.library.input(self.fill_with_library, self.library, self.filled, **QUIET)
-        for text in self.texts:
-            text.change(self._on_change, self.texts, [self.findings, self.preview], trigger_mode="always_last", **QUIET)
+        after_changes([each.change for each in self.texts], self._on_change, self.texts, [self.findings, self.preview])
+        self.preview.formatted(self._on_formatted, None, self.preview, trigger_mode="always_last", **QUIET)
         # Boxes that were filled before the page listened.
         demo.load(self._on_change, self.texts, [self.findings, self.preview], **QUIET)
 
+    def _on_formatted(self, event: gr.EventData) -> dict[str, Any]:
+        return formatted_value(event._data)
+
     def _on_change(self, question: str | None, options: str | None, target: str | None) -> tuple[str, dict[str, Any]]:
         findings = self._identifiers.findings((question or "", options or ""))
-        return escaped(findings_text(findings)), preview_value(question or "", options or "", target or "")
+        boxes = (question or "", options or "", target or "")
+        return escaped(findings_text(findings)), preview_value(*boxes, has_sets=self._has_sets)
 
 
 def new_question_js(draft_key: str, path: str) -> str:
@@ -154,16 +167,18 @@ def take_apart(question: str, options: str, target: str) -> tuple[str, dict[str,
     """Stem, options and target from the three boxes; options below the question are used if their box is empty.
 
     Raises:
-        InvalidQuestion: the question's box has several questions, or the options are invalid.
+        InvalidQuestion: the question's box has several questions, or may hold its answer, or the options are invalid.
     """
     if options.strip():
         return _with_own_options(question, options, target)
     paste = read_paste(question)
     if paste.questions:
         raise InvalidQuestion(
-            f"These look like {len(paste.questions)} questions. Press “These are {len(paste.questions)} questions” "
-            "below the question to ask them one after another, or leave only one."
+            f"These look like {len(paste.questions)} questions. Choose below the question how to ask them, or leave "
+            "only one."
         )
+    if paste.unasked:
+        raise InvalidQuestion(paste.unasked)
     if not paste.options and not paste.answer_line and not paste.left_out:
         return question, {}, target
     return paste.stem, paste.options, target or (paste.target or "")
@@ -177,6 +192,9 @@ def _with_own_options(question: str, options: str, target: str) -> tuple[str, di
     except InvalidQuestion:
         # A list in the question that would not do as options: these have their own box.
         return question, parsed, target or in_options
+    is_code = not paste.options and not paste.offers
+    if paste.unasked and (is_code or has_html(question)):
+        raise InvalidQuestion(paste.unasked)
     is_answered = not paste.options and not paste.questions and paste.answer_line
     stem, in_question = (paste.stem, paste.target or "") if is_answered else (question, "")
     return stem, parsed, target or in_options or in_question

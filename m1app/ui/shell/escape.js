@@ -24,19 +24,8 @@ function look(event) {
   }
 }
 
-/**
- * A list that Escape has closed opens by a click again. Gradio opens it when its box gets the keyboard, which the box
- * still has: without this, a click did nothing.
- * @param {MouseEvent} event
- */
-function letOpenAgain(event) {
-  const box = event.target instanceof Element ? event.target.closest("[role=combobox][aria-expanded=false]") : null;
-  if (box instanceof HTMLElement && box === document.activeElement) box.blur();
-}
-
 // Page code is also imported by tests without a page.
 globalThis.document?.addEventListener("keydown", look, { capture: true });
-globalThis.document?.addEventListener("mousedown", letOpenAgain, { capture: true });
 
 /**
  * Whether a key is Escape and has nothing to close. Whoever acts on it calls `preventDefault`, so that nobody else does.

@@ -1,4 +1,5 @@
 // Engine status: engine, model, tokens per second.
+import { Answering, CHECK_MS } from "./answering.js";
 import { all, partsOf, say, setText, showFacts } from "./elements.js";
 import { logOut, watchSession } from "./session.js";
 
@@ -21,8 +22,15 @@ import { logOut, watchSession } from "./session.js";
  * @property {[name: string, text: string][]} [facts]
  */
 
+/** @type {HeaderValue} What is shown while the app is down; Gradio reloads the page once it is back. */
+const SILENT = {
+  state: "failed",
+  label: "The app does not answer",
+  message: "The app does not answer, so nothing can be run or saved. This page reloads when it is back.",
+};
+
 /** @param {import("./elements.js").Host} host */
-export function mount({ element, trigger }) {
+export function mount({ element, trigger, signal }) {
   const part = partsOf(element);
   const here = window.location.pathname.replace(/\/*$/, "/");
   for (const link of all(element, ".m1-nav a", HTMLAnchorElement)) {
@@ -54,7 +62,7 @@ export function mount({ element, trigger }) {
   part("restart").addEventListener("click", () => trigger("restart_engine", {}));
   part("stop").addEventListener("click", () => trigger("stop_engine", {}));
 
-  return (/** @type {HeaderValue} */ value) => {
+  const show = (/** @type {HeaderValue} */ value) => {
     part("dot").dataset.state = value.state || "";
     setText(part("engine"), value.label || "Engine");
     for (const name of /** @type {const} */ (["work", "message", "demo", "log", "restart"])) {
@@ -70,5 +78,19 @@ export function mount({ element, trigger }) {
     part("restart").hidden = !value.can_restart;
     part("stop").hidden = !value.can_stop;
     showFacts(part("facts"), value.facts || []);
+  };
+
+  const answering = new Answering();
+  let shown = /** @type {HeaderValue} */ ({});
+  const watch = setInterval(async () => {
+    // Who is logged in does not change.
+    if (await answering.isSilent()) show({ ...shown, ...SILENT, work: "", can_restart: false, can_stop: false });
+  }, CHECK_MS);
+  signal.addEventListener("abort", () => clearInterval(watch));
+
+  return (/** @type {HeaderValue} */ value) => {
+    answering.hear();
+    shown = value;
+    show(value);
   };
 }

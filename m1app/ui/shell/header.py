@@ -152,10 +152,11 @@ def _label(status: EngineStatus, state: EngineState, info: EngineInfo | None) ->
 
 
 def _work(services: Services) -> str:
-    running = services.probe.running + services.sweeps.running
+    kinds = (services.probe, services.sweeps, services.strategies)
+    running = sum(each.running for each in kinds)
     parts = []
     if running:
-        tokens_per_second = services.probe.tokens_per_second + services.sweeps.tokens_per_second
+        tokens_per_second = sum(each.tokens_per_second for each in kinds)
         parts.append(f"{running} running, {tokens_per_second:.0f} tokens/s")
     if jobs := services.jobs.running:
         parts.append(counted(jobs, "job"))

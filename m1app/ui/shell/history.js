@@ -9,6 +9,7 @@ import { NamingDialog } from "./naming_dialog.js";
  * @property {string} name
  * @property {string[]} tags
  * @property {number | null} share How much of it is done, if it runs; from 0 to 1.
+ * @property {boolean} may_change Whether this person may name and delete it.
  */
 
 /**
@@ -32,9 +33,10 @@ const REFRESH_IDLE_MS = 10_000;
  * @param {string} options.key The rows' data attribute with their id.
  * @param {string} options.event Triggered with `{ id }`.
  * @param {(row: Row) => HTMLTableRowElement} options.rowOf Its last cell is the state.
+ * @param {boolean} [options.isNamed] Whether runs can have a name and tags.
  * @returns {(value: HistoryValue<Row>) => void}
  */
-export function mountHistory({ element, trigger, signal }, { key, event, rowOf }) {
+export function mountHistory({ element, trigger, signal }, { key, event, rowOf, isNamed = true }) {
   const part = partsOf(element);
   const dialog = new NamingDialog(element, (naming) => trigger("rename", naming));
   let undo = "";
@@ -47,14 +49,15 @@ export function mountHistory({ element, trigger, signal }, { key, event, rowOf }
     const what = row.querySelector(".m1-stem")?.textContent ?? "";
     addName(row, value);
     const cell = node("td", "m1-row-action");
-    if (value.share === null) {
-      cell.append(
-        button("Name", () => dialog.open(value), `Name and tags: ${what}`),
-        " ",
-      );
-      cell.append(button("Delete", () => trigger("discard", { id: value.id }), `Delete: ${what}`));
-    } else {
+    if (value.share !== null) {
       addMeter(row, value.share);
+    } else if (value.may_change) {
+      if (isNamed)
+        cell.append(
+          button("Name", () => dialog.open(value), `Name and tags: ${what}`),
+          " ",
+        );
+      cell.append(button("Delete", () => trigger("discard", { id: value.id }), `Delete: ${what}`));
     }
     row.append(cell);
     return row;

@@ -27,10 +27,24 @@ from m1app.ui.shell.shared_reading import SharedReading
 _SIZE_MAX_AGE_SECONDS = 15.0
 _LAG_INTERVAL_SECONDS = 0.5
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
-_PAGES = ("compare", "annotate", "benchmarks", "admin", "page-code", "healthz", "metrics")
+_PAGES = (
+    "compare",
+    "strategies",
+    "annotate",
+    "facts",
+    "thinking",
+    "benchmarks",
+    "studies",
+    "admin",
+    "page-code",
+    "healthz",
+    "metrics",
+)
 _DOWNLOADS = (
     "traces",
     "sweeps",
+    "strategy-runs",
+    "strategy-docs",
     "benchmark-runs",
     "annotations.jsonl",
     "annotations.csv",
@@ -108,9 +122,14 @@ class _Runs:
 
     def collect(self) -> Iterator[Metric]:
         """All metrics about runs and jobs."""
-        totals = {"probe": self._services.probe.totals, "sweep": self._services.sweeps.totals}
+        services = self._services
+        totals = {
+            "probe": services.probe.totals,
+            "sweep": services.sweeps.totals,
+            "strategies": services.strategies.totals,
+        }
         running = {kind: each.running for kind, each in totals.items()} | {"job": self._services.jobs.running}
-        yield _gauge("m1_running", "Probes, sweeps and jobs in progress.", running)
+        yield _gauge("m1_running", "Probes, sweeps, strategy runs and jobs in progress.", running)
         unsaved = {kind: each.unsaved for kind, each in totals.items()}
         yield _gauge("m1_unsaved_runs", "Runs that have ended and are not saved yet.", unsaved)
         tokens = CounterMetricFamily("m1_tokens_generated", "Tokens that engines generated.", labels=("kind",))

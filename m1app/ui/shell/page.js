@@ -1,8 +1,9 @@
 // Runs once when a page loads: keyboard, dark mode, and, on going back, the trace in the address.
+import "./choice_lists.js";
 import { isFreeEscape } from "./escape.js";
 
-/** @param {string} id Of a button; on the Compare page it is prefixed. */
-const buttonOf = (id) => document.querySelector(`#${id}, #compare-${id}`);
+/** @param {string} id Of a button; on the Compare and Strategies pages it is prefixed. */
+const buttonOf = (id) => document.querySelector(`#${id}, #compare-${id}, #strategies-${id}`);
 
 /** @param {string} id */
 function press(id) {

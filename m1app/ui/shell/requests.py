@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -35,9 +36,21 @@ GRADIO_ROUTES: Mapping[str, Collection[str]] = {
 """Routes of a page's Gradio application that this app uses, with their methods; {path} is one or more segments."""
 MAX_BODY_BYTES = 1 << 20
 """Largest body of a request, uploads excepted."""
+MAX_ADDRESS_BYTES = 32 << 10
+"""Largest path and query: Gradio fails at twice as much. Links to views have some hundred."""
 _IDLE_SECONDS = 30.0
 """Longest wait for the next part of a body."""
 _SAFE = ("GET", "HEAD")
+
+
+def is_gradio_route(method: str, path: str) -> bool:
+    """Whether this app uses a route of Gradio; `path` is relative to the page."""
+    return any(pattern.fullmatch(path) and method in methods for pattern, methods in _patterns())
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], Collection[str]]]:
+    return [(_pattern(path), methods) for path, methods in GRADIO_ROUTES.items()]
 
 
 class OnlyOpenRoutes:
@@ -48,28 +61,20 @@ class OnlyOpenRoutes:
         app: ASGIApp,
         quota: Quota,
         is_own_tab: Callable[[str], bool] = lambda _: True,
-        routes: Mapping[str, Collection[str]] = GRADIO_ROUTES,
     ) -> None:
         """Args:
         app: the wrapped application.
         quota: how many requests a person may have open at once, streams included.
         is_own_tab: whether the current person may read what is sent to the tab with this id.
-        routes: what is passed on.
         """
         self._app = app
         self._quota = quota
         self._is_own_tab = is_own_tab
-        self._open = [(_pattern(path), methods) for path, methods in routes.items()]
-
-    def is_open(self, method: str, path: str) -> bool:
-        """Whether a request is passed on; `path` is relative to the page."""
-        return any(pattern.fullmatch(path) and method in methods for pattern, methods in self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer that there is nothing here."""
-        if scope["type"] == "http" and not self.is_open(scope["method"], _path_within(scope)):
-            await JSONResponse({"detail": "Not Found"}, status_code=404)(scope, receive, send)
-            return
+        if scope["type"] == "http" and not is_gradio_route(scope["method"], _path_within(scope)):
+            raise HTTPException(404)  # Answered as any other address that is not there.
         if scope["type"] == "http" and not self._is_own_tab(_tab_of(scope)):
             await JSONResponse({"detail": "This tab is somebody else's."}, status_code=403)(scope, receive, send)
             return
@@ -113,7 +118,7 @@ class Limits:
 
 
 class Admission:
-    """Middleware: refuses requests from other sites, cross-site permissions, and bodies that are too large or slow."""
+    """Middleware: refuses requests from other sites, cross-site permissions, and what is too large or slow."""
 
     def __init__(self, app: ASGIApp, pages: Collection[str], limits: Limits) -> None:
         """Args:
@@ -150,6 +155,8 @@ class Admission:
                 "a proxy, pass the Host header on unchanged.",
                 status_code=403,
             )
+        if len(request.scope.get("raw_path") or path) + len(request.scope["query_string"]) > MAX_ADDRESS_BYTES:
+            return PlainTextResponse("The address is too long. Open the page without it.", status_code=414)
         announced = request.headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced) > self._limits.body_bytes_at(path):
             return PlainTextResponse(_too_large(self._limits.body_bytes_at(path)), status_code=413)

@@ -1,21 +1,22 @@
 """The History of a page: a list that is searched, filtered and sorted, with what runs now on top.
 
-A strip beside the run that is shown has its name and tags; there and in the list, runs are named, tagged and deleted.
+There and in a strip beside the run that is shown, runs are deleted, and where they can have a name, named and tagged.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.runs.naming import typed_naming
+from m1app.runs.naming import may_change, typed_naming
 from m1app.ui.shell.boundary import message_of
 from m1app.ui.shell.deletions import Notice, discarded, restored
-from m1app.ui.shell.events import QUIET, Updates
+from m1app.ui.shell.events import QUIET, Updates, after_changes
 from m1app.ui.shell.page_component import page_component
 from storage.naming import Naming
+from storage.strategies.records import StrategyRun
 from storage.sweeps.records import Sweep
 from storage.traces.listing import MAX_PAGE_SIZE, RunOrder
 from storage.traces.records import Trace
@@ -28,6 +29,8 @@ ORDER_CHOICES = [
     ("Name or question", RunOrder.NAME.value),
     ("Model", RunOrder.MODEL.value),
 ]
+RunT = TypeVar("RunT", Trace, Sweep, StrategyRun)
+NamedT = TypeVar("NamedT", Trace, Sweep)
 _ACTIONS = ("rename", "discard", "restore")
 
 
@@ -36,7 +39,7 @@ def run_strip(element_id: str) -> gr.HTML:
     return page_component("shell/run_strip", element_id=element_id, events=_ACTIONS)
 
 
-class RunHistory(ABC):
+class RunHistory(ABC, Generic[RunT]):
     """Builds the list into the open Blocks and holds its handlers."""
 
     def __init__(self, services: Services, strip: gr.HTML, name: str, element_id: str, open_event: str) -> None:
@@ -67,20 +70,16 @@ class RunHistory(ABC):
         """The list's value for the controls' values, and whether there is more than `limit`."""
 
     @abstractmethod
-    async def _record(self, run_id: str) -> Trace | Sweep:
+    async def _record(self, run_id: str) -> RunT:
         """The run; may raise what the service raises."""
 
     @abstractmethod
     def _discard(self, run_id: str) -> Awaitable[Any]:
         """Delete a run."""
 
-    @abstractmethod
-    async def _set_naming(self, run_id: str, naming: Naming) -> None:
-        """Name and tag a run."""
-
-    def _is_kept(self, run_id: str) -> bool:
-        """Whether a run is stored, and so can have a name."""
-        return True
+    def _named(self, record: RunT) -> dict[str, Any]:
+        """What the strip shows of a run's name; empty for one that is not stored, and so cannot be deleted either."""
+        return {"id": record.id}
 
     async def _choices(self) -> Updates:
         """Updates of the controls' choices."""
@@ -101,22 +100,22 @@ class RunHistory(ABC):
         run_id: id of the run that is shown; empty for none.
         """
         search, *choices = self._controls
-        filtered: dict[str, Any] = {"fn": self._on_search, "inputs": self.inputs, "outputs": self.outputs}
-        search.change(**filtered, trigger_mode="always_last", **QUIET)
-        for choice in choices:
-            choice.input(**filtered, trigger_mode="always_last", **QUIET)
+        changes = [search.change, *(each.input for each in choices)]
+        after_changes(changes, self._on_search, self.inputs, self.outputs)
         self._more.click(self._on_more, self.inputs, self.outputs, **QUIET)
         self.list.refresh(self._on_refresh, self.inputs, [self.list, self._more], **QUIET)
-        changed: dict[str, Any] = {
+        for place in (self.list, self._strip):
+            place.discard(self._on_discard, **self._changed(run_id))
+            place.restore(self._on_restore, **self._changed(run_id))
+
+    def _changed(self, run_id: gr.State) -> dict[str, Any]:
+        """Options of a handler that changes a run."""
+        return {
             "inputs": [run_id, *self.inputs],
             "outputs": [self._strip, *self.outputs],
             "trigger_mode": "multiple",
             **QUIET,
         }
-        for place in (self.list, self._strip):
-            place.rename(self._on_rename, **changed)
-            place.discard(self._on_discard, **changed)
-            place.restore(self._on_restore, **changed)
 
     def show_strip(self, event: Any, run_id: gr.State) -> None:
         """After `event`, show the strip of the run."""
@@ -147,10 +146,6 @@ class RunHistory(ABC):
     async def _on_shown(self, run_id: str) -> Any:
         return await self._strip_value(run_id)
 
-    async def _on_rename(self, event: gr.EventData, run_id: str, *values: Any) -> Updates:
-        work = _named(self._renamed(str(event.id), str(event.name), str(event.tags)))
-        return await self._after(event, work, run_id, values)
-
     async def _on_discard(self, event: gr.EventData, run_id: str, *values: Any) -> Updates:
         gone = str(event.id)
         return await self._after(event, discarded(self._discard(gone)), run_id, values, gone=gone)
@@ -158,9 +153,6 @@ class RunHistory(ABC):
     async def _on_restore(self, event: gr.EventData, run_id: str, *values: Any) -> Updates:
         work = restored(self._services.trash.restore(str(event.id)))
         return await self._after(event, work, run_id, values)
-
-    async def _renamed(self, run_id: str, name: str, tags: str) -> None:
-        await self._set_naming(run_id, typed_naming(name, tags))
 
     async def _after(
         self, event: gr.EventData, work: Awaitable[Notice], run_id: str, values: Sequence[Any], gone: str = ""
@@ -182,12 +174,41 @@ class RunHistory(ABC):
         except Exception as exc:  # noqa: BLE001 - the UI boundary
             return {"id": "", "notice": message_of(exc)}
         asked = record.question
+        named = self._named(record) | {"may_change": may_change(record.asked_by)}
         printed = {"question": asked.stem, "options": [f"{letter}. {text}" for letter, text in asked.options.items()]}
-        named = {"id": run_id, "name": record.name, "tags": list(record.tags)} if self._is_kept(run_id) else {}
         return named | printed | {"target": asked.target or ""}
 
 
-async def _named(work: Awaitable[None]) -> Notice:
+class NamedRunHistory(RunHistory[NamedT]):
+    """A History whose runs can have a name and tags."""
+
+    @abstractmethod
+    async def _set_naming(self, run_id: str, naming: Naming) -> None:
+        """Name and tag a run."""
+
+    def _is_kept(self, run_id: str) -> bool:
+        """Whether a run is stored, and so can have a name."""
+        return True
+
+    def wire(self, run_id: gr.State) -> None:
+        """See `RunHistory.wire`."""
+        super().wire(run_id)
+        for place in (self.list, self._strip):
+            place.rename(self._on_rename, **self._changed(run_id))
+
+    def _named(self, record: NamedT) -> dict[str, Any]:
+        is_kept = self._is_kept(record.id)
+        return {"id": record.id, "name": record.name, "tags": list(record.tags)} if is_kept else {}
+
+    async def _on_rename(self, event: gr.EventData, run_id: str, *values: Any) -> Updates:
+        work = _told(self._renamed(str(event.id), str(event.name), str(event.tags)))
+        return await self._after(event, work, run_id, values)
+
+    async def _renamed(self, run_id: str, name: str, tags: str) -> None:
+        await self._set_naming(run_id, typed_naming(name, tags))
+
+
+async def _told(work: Awaitable[None]) -> Notice:
     try:
         await work
     except Exception as exc:  # noqa: BLE001 - the UI boundary

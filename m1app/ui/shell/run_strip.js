@@ -12,6 +12,7 @@ import { NamingDialog } from "./naming_dialog.js";
  * @property {string[]} [options]
  * @property {string} [target]
  * @property {boolean} [is_deleted]
+ * @property {boolean} [may_change] Whether this person may name and delete it.
  * @property {string} [notice] What came of the last change.
  * @property {string} [undo] Id of the deletion that can be undone.
  */
@@ -33,7 +34,9 @@ export function mount({ element, trigger }) {
     part("strip").hidden = !value.id && !value.notice;
     say(part("name"), value.name);
     part("tags").replaceChildren(...(value.tags ?? []).map((tag) => node("span", "m1-tag", tag)));
-    part("rename").hidden = part("discard").hidden = !value.id || Boolean(value.is_deleted);
+    part("discard").hidden = !value.id || !value.may_change || Boolean(value.is_deleted);
+    // Runs of strategies have no name.
+    part("rename").hidden = part("discard").hidden || value.name === undefined;
     if (value.question !== undefined) {
       say(part("question"), value.question);
       say(part("options"), (value.options ?? []).join("\n"));

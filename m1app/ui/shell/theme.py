@@ -9,8 +9,12 @@ STYLE_SHEETS = (
     _PAGES / "shell" / "theme.css",
     _PAGES / "shell" / "history.css",
     _PAGES / "compare" / "page.css",
+    _PAGES / "strategies" / "page.css",
     _PAGES / "annotate" / "page.css",
+    _PAGES / "facts" / "page.css",
+    _PAGES / "thinking" / "page.css",
     _PAGES / "benchmarks" / "page.css",
+    _PAGES / "studies" / "page.css",
 )
 """In loading order."""
 PRINT_STYLE_SHEET = _PAGES / "shell" / "print.css"

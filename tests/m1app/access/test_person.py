@@ -37,13 +37,17 @@ BY_THE_APP_ITSELF = {
     | {"forget", "run_upkeep"},
     "trash": {"remove_expired", "run_upkeep"},
     "engines": {"start", "wait_ready", "engine", "prepare", "models", "choice_of", "name_of", "match_profile"}
-    | {"status", "catalog", "aclose", "for_question", "is_default", "is_loaded"},
+    | {"status", "catalog", "aclose", "for_question", "is_default", "is_loaded", "named", "speculation"},
     "engine_watch": {"latest", "aclose"},
     "probe": {"mark_interrupted", "aclose"},
+    "batches": {"aclose"},
     "sweeps": {"mark_interrupted", "aclose", "finished", "stop_all", "estimate", "waits_to_be_saved"},
+    "strategies": {"mark_interrupted", "aclose", "finished", "stop_all", "waits_to_be_saved"},
     "jobs": {"run_scheduler", "aclose", "remove_files"},
     "benchmarks": {"mark_interrupted", "aclose"},
     "question_sets": {"remove_leftovers"},
+    "corpora": {"remove_leftovers"},
+    "corpus_vectors": {"aclose"},
     "backups": {"make", "found", "remove_old", "remove_leftovers"},
     "home_use": {"close"},
 }

@@ -2,14 +2,15 @@
 
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from m1app.annotation.case_import import CasesReport
+from m1app.annotation.case_import import CasesPreview, CasesReport
 from m1app.annotation.errors import ImportRefused
 from m1app.annotation.exchange import AnnotationExchange, CasesFormat
-from m1app.annotation.foreign_cases import FieldNames
+from m1app.annotation.foreign_cases import FieldNames, read_tasks
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
 from storage.annotations.records import Annotation, AnnotationState, Case, CaseFilter, CaseOrder, Part
@@ -168,6 +169,7 @@ BAD = [
         [{"data": {"image": "a.jpg"}}],
         "no text; its fields are image. Name one with --text-field",
     ),
+    (CasesFormat.LABEL_STUDIO, [{"data": {"\ud800": 1}}], "its fields are \ufffd. Name one"),
     (CasesFormat.LABEL_STUDIO, [{"id": 1}], "'data' is missing"),
     (CasesFormat.LABEL_STUDIO, {"data": {}}, "expected a list of tasks"),
     (CasesFormat.ARGILLA, ["text"], "Record 1: the record is text, expected an object"),
@@ -222,3 +224,84 @@ async def test_a_file_that_is_too_large_is_refused_without_reading_all_of_it(exc
         with pytest.raises(ImportRefused, match=message):
             await exchange.import_cases(file, given, FieldNames())  # type: ignore[arg-type]
         assert file.taken < 70 * 2**20
+
+
+async def previewed(
+    exchange: AnnotationExchange, given: CasesFormat, content: object, names: FieldNames | None = None
+) -> CasesPreview:
+    return await exchange.preview_cases(as_file(json.dumps(content)), given, names or FieldNames())
+
+
+async def test_a_preview_counts_and_stores_nothing(exchange: AnnotationExchange, service: AnnotationService) -> None:
+    known, unknown = task(region()), task(region(labels=["Novel"]), text=f"{THINKING} Twice.")
+    content = [known, unknown, task(text="Another one.")]
+    found = await previewed(exchange, CasesFormat.LABEL_STUDIO, content)
+    assert (found.traces, found.present, found.spans, found.spans_left_out) == (3, 0, 2, 1)
+    assert (found.labels, found.unknown_labels) == ({"Incorrect fact": 1}, {"Novel": 1})
+    assert [case.trace.thinking for case in found.first] == [THINKING, f"{THINKING} Twice.", "Another one."]
+    assert (found.problems, found.problem_count) == ((), 0)
+    assert await stored(service) == []
+    await imported(exchange, CasesFormat.LABEL_STUDIO, [known])
+    assert (await previewed(exchange, CasesFormat.LABEL_STUDIO, content)).present == 1
+
+
+BAD_TASKS = [
+    *({"id": number} for number in range(12)),
+    task(region(start=9, end=4)),
+    *({"id": number} for number in range(12)),
+]
+
+
+async def test_every_problem_of_a_file_is_a_line_of_the_message(
+    exchange: AnnotationExchange, service: AnnotationService
+) -> None:
+    content = [task(region()), *BAD_TASKS]
+    found = await previewed(exchange, CasesFormat.LABEL_STUDIO, content)
+    assert (found.traces, found.problem_count, len(found.problems)) == (1, 25, 20)
+    assert found.problems[0] == "Task 2: 'data' is missing. See docs/annotating.md for the fields."
+    assert found.problems[12] == "Task 14: a span from 9 to 4 marks nothing."
+    with pytest.raises(ImportRefused) as caught:
+        await imported(exchange, CasesFormat.LABEL_STUDIO, content)
+    lines = str(caught.value).split("\n")
+    assert tuple(lines[:20]) == found.problems
+    assert lines[20:] == ["and 5 more problems", "Nothing was imported."]
+    assert await stored(service) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[1], 2", "Line 1 is not JSON (Expecting ',' delimiter at character 8)."),
+        ("[{}] []", "Line 1 is not JSON (Extra data at character 6)."),
+        ("[1 2]", "Line 1 is not JSON (Expecting ',' delimiter at character 4)."),
+        ("[1,]", "Line 1 is not JSON (Expecting value at character 4)."),
+        ("{}", "The file is one JSON value, expected a list of tasks."),
+        ("[" + "[" * 6_000_000, "The file has more than 5,000,000 values. Export fewer tasks at a time."),
+        ("[" + "[" * 200_000, "This JSON cannot be read (maximum recursion depth exceeded"),
+    ],
+    ids=["cut off", "more than one", "no comma", "comma at the end", "object", "many values", "deep"],
+)
+async def test_a_file_that_is_no_list_of_tasks_is_refused_with_what_is_wrong(
+    exchange: AnnotationExchange, text: str, expected: str
+) -> None:
+    found = await exchange.preview_cases(as_file(text), CasesFormat.LABEL_STUDIO, FieldNames())
+    assert found.problems[-1].startswith(expected)
+    with pytest.raises(ImportRefused):
+        await exchange.import_cases(as_file(text), CasesFormat.LABEL_STUDIO, FieldNames())
+
+
+def test_only_one_task_of_a_file_is_in_memory_at_a_time() -> None:
+    file = as_file(json.dumps([task(region(), text=f"{number} " * 20_000) for number in range(40)]))
+    size = file.seek(0, 2)
+    file.seek(0)
+    tracemalloc.start()
+    try:
+        tasks = read_tasks(file, FieldNames())
+        next(tasks)
+        tracemalloc.reset_peak()
+        assert len([each.where for each in tasks]) == 39
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The file's text and a task or two, not all of them.
+    assert most < 1.4 * size

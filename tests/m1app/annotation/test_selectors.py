@@ -1,13 +1,19 @@
 """Selectors hold on any text: emoji, combining marks, CRLF, right-to-left."""
 
+import hashlib
 from dataclasses import replace
+from itertools import accumulate
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from m1app.annotation import selectors
 from m1app.annotation.errors import SelectorError
-from m1app.annotation.selectors import CONTEXT_CHARACTERS, check, find, select, text_hash
+from m1app.annotation.foreign_spans import _code_points_before
+from m1app.annotation.selectors import CONTEXT_CHARACTERS, MOST_SEARCHED, check, find, select, text_hash
+from storage.annotations.records import TextSelector
 
 _PIECES = ["\U0001f9ec", "\U0001f468\u200d\u2695\ufe0f", "e\u0301", "\r\n", "\u202b\u05d0", "a", " "]
 TEXTS = st.lists(st.one_of(st.characters(), st.sampled_from(_PIECES)), min_size=1, max_size=80).map("".join)
@@ -65,3 +71,39 @@ def test_of_equal_quotes_the_one_with_the_same_surroundings_is_found() -> None:
 
 def test_lone_surrogate_does_not_break_the_hash() -> None:
     assert len(text_hash("\ud800")) == 64
+
+
+def test_a_text_is_hashed_once_for_all_of_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = Mock(wraps=hashlib.sha256)
+    monkeypatch.setattr(selectors.hashlib, "sha256", hashed)
+    text = "It is the ulnar nerve. " * 500
+    for start in range(400):
+        check(text, select(text, start, start + 5))
+    assert hashed.call_count == 1
+
+
+def test_a_quote_is_looked_for_near_its_place_in_a_long_text() -> None:
+    text = f"ulnar{'.' * 2 * MOST_SEARCHED}radial{'.' * 2 * MOST_SEARCHED}ulnar"
+    middle = text.index("radial")
+    quote = TextSelector(middle + 300, middle + 306, "radial", "", "", "")
+    assert find(text, quote) == select(text, middle, middle + 6)
+    assert find(text, replace(quote, exact="ulnar", end=middle + 305)) is None
+    assert find(text, replace(quote, exact="ulnar", start=len(text), end=len(text))) == select(
+        text, len(text) - 5, len(text)
+    )
+    assert find(text, replace(quote, exact="ulnar", start=0, end=5)) == select(text, 0, 5)
+
+
+@pytest.mark.parametrize("start", [0, 4, 7, 9, 30])
+def test_without_context_the_nearest_quote_is_found_and_of_two_as_near_the_first(start: int) -> None:
+    text = "A B A B A"
+    places = [0, 4, 8]
+    nearest = min(places, key=lambda place: abs(place - start))
+    assert find(text, TextSelector(start, start + 1, "A", "", "", "")) == select(text, nearest, nearest + 1)
+
+
+@given(text=TEXTS)
+def test_utf16_units_are_counted_as_encoding_the_text_would(text: str) -> None:
+    ends = list(accumulate(len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in text))
+    for count in range(ends[-1] + 3):
+        assert _code_points_before(text, count) == sum(end <= count for end in ends)

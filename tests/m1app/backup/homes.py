@@ -74,11 +74,28 @@ def files_of(home: Path) -> dict[str, bytes]:
     }
 
 
+_PAGE_BYTES = 4096
+_NOISE = bytes(range(1, 256)) * 65
+
+
 def damage(file: Path) -> None:
     """Overwrite 16 KB in the middle with noise."""
     with file.open("r+b") as opened:
         opened.seek(file.stat().st_size // 2)
-        opened.write((bytes(range(1, 256)) * 65)[: 16 * 1024])
+        opened.write(_NOISE[: 16 * 1024])
+
+
+def damage_pages_with(file: Path, text: bytes) -> None:
+    """Overwrite with noise the pages that begin in the middle of a long text, and hold nothing else."""
+    pages, damaged = file.read_bytes(), 0
+    with file.open("r+b") as opened:
+        for start in range(0, len(pages), _PAGE_BYTES):
+            # The first four bytes of a page that a long text goes on in are the number of the next one.
+            if text in pages[start + 4 : start + 4 + 2 * len(text)]:
+                opened.seek(start)
+                opened.write(_NOISE[:_PAGE_BYTES])
+                damaged += 1
+    assert damaged > 0
 
 
 def killed(work: Callable[[], object]) -> int:

@@ -155,7 +155,7 @@ def _result(
     is_answered = is_correct or (not is_failed and flips.random() < 0.85)
     letter = "A" if is_correct else "B" if is_answered else None
     thinking = 0 if is_failed else min(budget, 90 + int(1400 * hardness) + 120 * rounds)
-    return BenchmarkResult(
+    result = BenchmarkResult(
         item_id=item.id,
         pass_number=0,
         budget_tokens=budget,
@@ -169,6 +169,10 @@ def _result(
         tokens_if_separate=thinking + (0 if is_failed else 24),
         checkpoint_id=case,
     )
+    if question.options:
+        return result
+    # No rule scores an answer to an open question.
+    return replace(result, letter=None, is_correct=None, m1_letter=None, m1_is_correct=None)
 
 
 def _store_sweep(

@@ -1,10 +1,17 @@
 """A run whose questions are asked several times, stored with the answers that a test dictates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from storage.benchmarks.records import BenchmarkItem, BenchmarkResult, BenchmarkRun, ItemState, RunState
+from storage.benchmarks.records import (
+    BenchmarkItem,
+    BenchmarkResult,
+    BenchmarkRun,
+    BenchmarkStrategyResult,
+    ItemState,
+    RunState,
+)
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
 from storage.database import Database, Session
 from storage.questions.repository import QuestionRepository
@@ -24,6 +31,7 @@ def store_passes(
     *,
     target: str = "A",
     done: int | None = None,
+    own: Callable[[str, int], Sequence[BenchmarkStrategyResult]] = lambda item_id, number: (),
     **run: Any,
 ) -> BenchmarkRun:
     """Store a run of one set.
@@ -33,6 +41,7 @@ def store_passes(
         passes: [questions][passes][budgets] answers.
         target: of every question.
         done: finished questions; None means all.
+        own: results of the run's strategies for an item, by its id and number.
         run: fields of the run.
     """
     wanted = {"question_sets": ("MedQA",), "force_rounds": (0,), "passes": len(passes[0]), "temperature": 0.6}
@@ -44,7 +53,16 @@ def store_passes(
         planned = runs.add(new, [PlannedItem(0, 0, question.id) for question in questions])
         for item, answers in list(zip(runs.waiting(planned.id, limit=len(passes)), passes, strict=True))[:done]:
             results = _results(session, planned, item, answers, target)
-            runs.finish(item.id, ItemState.DONE, results, tokens_generated=100, tokens_if_separate=100, attempts=1)
+            results_of_strategies = own(item.id, item.position)
+            runs.finish(
+                item.id,
+                ItemState.DONE,
+                results,
+                results_of_strategies,
+                tokens_generated=100,
+                tokens_if_separate=100,
+                attempts=1,
+            )
     end_run(database, planned.id, RunState.COMPLETED if done is None else RunState.RUNNING)
     with database.session(is_read_only=True) as session:
         return BenchmarkRepository(session).get(planned.id)

@@ -167,7 +167,9 @@ async def test_numbers_of_targets_count_from_what_the_file_shows(
 
 async def test_numbers_that_may_count_from_0_or_1_are_not_guessed(tmp_path: Path) -> None:
     path = json_lines(tmp_path / "a.jsonl", TABLE | {"answer_idx": 1})
-    with pytest.raises(InvalidAnswers, match=r"answer_idx 1 may count from 0 or from 1.*--numbers-from 0"):
+    with pytest.raises(
+        InvalidAnswers, match=r"column answer_idx: found 1, which may count from 0 or from 1.*--numbers-from 0"
+    ):
         await answers_of(path)
     assert (await one_answer(path, USUAL, 0)).target == "B"
     assert (await one_answer(path, USUAL, 1)).target == "A"
@@ -185,8 +187,11 @@ async def test_named_fields_are_taken_before_the_usual_ones(tmp_path: Path) -> N
     [
         ({"reply": "B", "options": OPTIONS}, r"line 1: Found the fields reply, options; expected the answer's text in"),
         (TABLE | {"output": 5}, r"line 1: column output: found 5, expected the answer's text"),
-        (TABLE | {"answer_idx": "F"}, r"line 1: answer_idx 'F' is not one of A, B, C, nor the text of exactly one"),
-        (TABLE | {"answer_idx": 9}, r"line 1: answer_idx 9 may count from"),
+        (
+            TABLE | {"answer_idx": "F"},
+            r'line 1: column answer_idx: found "F", expected .* one of A, B, C, or the text of exactly one option',
+        ),
+        (TABLE | {"answer_idx": 9}, r"line 1: column answer_idx: found 9, which may count from"),
         (TABLE | {"options": "none"}, r"line 1: column options: found \"none\""),
         (TABLE | {"options": {"A": "a", "a": "b"}}, r"line 1: column options: found \"A, a\", expected letters"),
         (TABLE | {"options": ["x"] * 27}, r"line 1: column options: found 27 options"),

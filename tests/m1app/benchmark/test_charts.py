@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.charts.flow import flow_figure
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice
 from m1app.benchmark.charts.panels import Panel, panels
 from m1app.benchmark.descriptions import caution, comparison_words
 from m1app.benchmark.intervals import FEW_QUESTIONS, PairedComparison, Proportion
-from m1app.benchmark.queries import CellSummary, TagPage, TagSummary, Transitions
+from m1app.benchmark.queries import Transitions
 from m1app.benchmark.statistics import clustered_accuracy
 from m1app.benchmark.tables import accuracy_table, curve_table, points_table, reading_rows, tags_table
+from m1app.benchmark.tag_summaries import TagPage, TagSummary
 
 HOSTILE = "<b>x</b> <a href='https://elsewhere.test'>y</a>"
 
@@ -138,7 +140,7 @@ def test_the_papers_curves_come_only_when_asked_for_and_where_it_has_the_set() -
 
 def test_plotly_shows_hostile_names_as_they_are() -> None:
     (panel,) = drawn(ChartChoice(), (a_cell(model=HOSTILE, question_set=""),))
-    assert panel.figure["data"][1]["name"] == "&lt;b&gt;x&lt;/b&gt; &lt;a href='https://elsewhere.test'&gt;y&lt;/a&gt;"
+    assert panel.figure["data"][0]["name"] == "&lt;b&gt;x&lt;/b&gt; &lt;a href='https://elsewhere.test'&gt;y&lt;/a&gt;"
     assert panel.key[0].name == HOSTILE
 
 
@@ -255,3 +257,55 @@ def test_few_questions_are_few_however_often_each_was_asked() -> None:
     assert (of_ten.n, of_ten.questions) == (80, 10)
     assert points_table(cell, (), {"r1": "Base"}).rows[0].cells[4].title == caution(10)
     assert accuracy_table(cell, 128, {"r1": "Base"}, with_paper=False).rows[0].cells[3].mark == "few"
+
+
+def test_a_curve_of_one_budget_shows_its_interval() -> None:
+    (panel,) = drawn(ChartChoice(chart=Chart.BUDGET, question_sets=("MedQA",)), (a_cell(),))
+    (line,) = panel.figure["data"]
+    assert (line["error_y"]["array"], line["error_y"]["arrayminus"]) == (pytest.approx([0.1]), pytest.approx([0.1]))
+
+
+UNSTATED = {"is_imported": True, "run_id": "r2", "budget_tokens": 0, "mean_thinking_tokens": math.nan}
+
+
+def test_a_cell_without_a_stated_budget_is_a_level_line_over_the_budgets_of_the_others() -> None:
+    cell = a_cell(**UNSTATED, mean_tokens=math.nan, accuracy=share(0.8))
+    (panel,) = drawn(ChartChoice(question_sets=("MedQA",), force_rounds=0), (*CELLS, cell), r1="Base", r2="Theirs")
+    level = lines(panel)[-1]
+    assert (level["x"], level["y"]) == ([128, 512.0, 2048], [0.8] * 3)
+    assert level["name"] == "Theirs · m1-7b (imported), budget not stated"
+    assert [round(each, 3) for each in (level["error_y"]["array"][1], level["error_y"]["arrayminus"][1])] == [0.1, 0.1]
+    assert level["customdata"][0] == [
+        "budget not stated, 0 rounds, n = 100", "80.0% (70.0% to 90.0%)", "90.0%", "–", "–",
+    ]  # fmt: skip
+    assert panel.key[-1].name == level["name"]
+    assert panel.figure["layout"]["xaxis"]["tickvals"] == [128, 512, 2048]
+
+
+def test_an_imported_run_alone_is_drawn_without_budgets_on_the_axis() -> None:
+    cell = a_cell(**UNSTATED, mean_tokens=math.nan)
+    for chart in (Chart.BUDGET, Chart.ANSWERED):
+        (panel,) = drawn(ChartChoice(chart=chart, question_sets=("MedQA",)), (cell,))
+        assert panel.figure["layout"]["xaxis"]["tickvals"] == []
+        assert [each["name"] for each in lines(panel)] == ["m1-7b (imported), budget not stated"]
+
+
+@pytest.mark.parametrize("chart", [Chart.COST, Chart.THINKING])
+def test_what_a_file_does_not_say_is_not_drawn_and_a_note_names_it(chart: Chart) -> None:
+    cell = a_cell(**UNSTATED, mean_tokens=math.nan)
+    (panel,) = drawn(ChartChoice(chart=chart, question_sets=("MedQA",)), (*CELLS, cell), r1="Base", r2="Theirs")
+    assert panel.note == "Not drawn, as its file does not say it: Theirs · m1-7b (imported) · 0 rounds."
+    numbers = [value for each in panel.figure["data"] for value in (*each["x"], *each["y"])]
+    assert all(value > 0 for value in numbers)
+    (alone,) = drawn(ChartChoice(chart=chart, question_sets=("MedQA",)), (cell,))
+    assert not [each for each in alone.figure["data"] if each["x"] and each["name"] != "the whole budget"]
+
+
+def test_numbers_that_a_file_does_not_say_are_dashes_and_its_model_is_marked() -> None:
+    cell = a_cell(**UNSTATED, mean_tokens=math.nan)
+    (row,) = points_table([cell], [cell], {"r2": "Theirs (imported)"}).rows
+    texts = [each.text for each in row.cells]
+    assert (texts[0], texts[3], texts[-2:]) == ("m1-7b (imported)", "–", ["–", "–"])
+    first, best = accuracy_table([cell], 0, {"r2": "Theirs (imported)"}, with_paper=False).rows
+    assert [first.cells[0].text, first.cells[2].text] == ["m1-7b (imported)", "at budget not stated"]
+    assert best.cells[0].text == "m1-7b (imported)"

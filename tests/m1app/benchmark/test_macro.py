@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from m1app.benchmark.queries import MACRO, CellSummary
+from m1app.benchmark.cell_summaries import MACRO, CellSummary
 from m1app.benchmark.tables import points_table
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
@@ -13,6 +13,7 @@ from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
 from storage.questions.repository import QuestionRepository
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of
+from tests.m1app.benchmark.stored_open_run import store_run_with_open_set
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -92,3 +93,17 @@ async def test_passes_of_a_question_that_agree_make_the_macro_row_no_surer(servi
     one, four = once[MACRO].accuracy, often[MACRO].accuracy
     assert (one.low, one.high) == pytest.approx((four.low, four.high))
     assert one.low < 0.2 and one.high > 0.8
+
+
+async def test_a_set_of_open_questions_is_no_part_of_the_macro_row(services: Services) -> None:
+    # Such a run had no macro row at all, and its first view was empty.
+    run = store_run_with_open_set(services.database, "MedQA", "NEJM")
+    cells = await read_cells(services, run)
+    assert set(cells) == {"MedQA", "NEJM", MACRO}
+    assert cells[MACRO].n == 4
+    assert await services.benchmark_reading.open_sets([run.id]) == ("Open",)
+
+
+async def test_one_set_with_options_beside_an_open_one_has_no_macro_row(services: Services) -> None:
+    run = store_run_with_open_set(services.database, "MedQA")
+    assert set(await read_cells(services, run)) == {"MedQA"}

@@ -169,7 +169,8 @@ async def check_cancelling(engine: OpenAIEngine, request: CompletionRequest, ser
 
 async def counted(servers: list[str], metric: str) -> int:
     """The sum of vLLM's own counts."""
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    # A server that computes on all cores may answer late.
+    async with httpx2.AsyncClient(trust_env=False, timeout=120) as client:
         pages = [(await client.get(f"{url}/metrics")).text for url in servers]
     return sum(int(float(value)) for page in pages for value in re.findall(rf"^{metric} (\S+)$", page, re.MULTILINE))
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.queries import CellPair, QuestionFilter
-from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.report import report_of
 from m1app.benchmark.runner import BenchmarkRunner
 from m1app.bootstrap import Services, build_services
@@ -24,12 +24,14 @@ from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
+from m1app.strategies import catalogue
 from models.engine.client import OpenAIEngine
 from models.engine.protocol import EngineInfo, EngineKind
 from models.errors import EngineUnreachable
 from models.profiles import load_profiles
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
+from storage.benchmarks.strategies import strategy_results
 from storage.errors import DatabaseLocked, InvalidRecord, RecordNotFound
 from storage.jobs.records import JobProgress
 from storage.question_sets.repository import QuestionSetRepository
@@ -38,12 +40,14 @@ from storage.sweeps.records import SweepOutcome
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import TraceState
 from tests.m1app.runs.test_sweeps import RIGHT, answering
+from tests.m1app.strategies.judged import JUDGED
 from tests.models.engine.scripted_server import Script, chunk, fail, reply_json, serving, stream
 
 pytestmark = [pytest.mark.usefixtures("no_settings")]
 
 STEMS = tuple(f"Question number {word} of the set?" for word in ("one", "two", "three", "four", "five"))
 WRONG = stream(chunk(" A", [65]), chunk("", [9], "stop"))
+VOTING = {"strategies": ("vote:k=3", "budget-forcing"), "temperature": 0.7}
 RATES = {("scripted",): 20.0}
 OPTIONS = {"A": "the first", "B": "the second"}
 
@@ -420,14 +424,17 @@ async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: 
             keep_set(services, "two", ("The other set asks what?", "The other set asks why?"))
             run = await run_to_end(services, question_sets=("five", "two"), models=("first", "second"), budgets=(32,))
             cells = await services.benchmark_reading.cells([run.id])
-            changes = await services.benchmark_reading.transitions(run.id, CellPair("first", "", (32, 0), (32, 0)))
+            pair = CellPair("first", "", (32, 0), (32, 0), other_model="second")
+            changes = await services.benchmark_reading.transitions(run.id, pair)
+            with pytest.raises(AppError, match="Both settings are the same"):
+                await services.benchmark_reading.transitions(run.id, CellPair("first", "", (32, 0), (32, 0)))
             curve = await services.benchmark_reading.compare_curve(run.id, "first", "five", 0)
     found = {(c.model, c.question_set): c.accuracy.value for c in cells}
     assert found == {
         ("first", "five"): 1.0, ("first", "two"): 0.0, ("first", ""): 0.5,
         ("second", "five"): 0.0, ("second", "two"): 0.0, ("second", ""): 0.0,
     }  # fmt: skip
-    assert (changes.right_right, changes.wrong_wrong, changes.right_wrong) == (5, 2, 0)
+    assert (changes.right_right, changes.wrong_wrong, changes.right_wrong) == (0, 2, 5)
     assert curve == ()
 
 
@@ -442,6 +449,13 @@ async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: 
         ({"in_flight": 5000}, "in_flight", "to 1,024"),
         ({"passes": 2}, "passes", "temperature 0"),
         ({"answer_cap_tokens": 0}, "answer_cap", "Answer cap is 0"),
+        (VOTING | {"temperature": 0.0}, "temperature", "at temperature 0 all are alike"),
+        (VOTING | {"strategies": ("vote:k=17",)}, "strategies", "vote:k=17 draws on 17 passes"),
+        (VOTING | {"strategies": ("lottery",)}, "strategies", "no strategy 'lottery'"),
+        (VOTING | {"force_rounds": (1,)}, "force_rounds", "choose 0 among the force rounds too"),
+        (VOTING | {"asks_probabilities": False}, "strategies", "switch them on"),
+        (VOTING | {"strategy_budget_tokens": 44}, "strategy_budget", "Allow at least 45"),
+        (VOTING | {"seed": 2**31 - 1 - 100}, "seed", "no room"),
     ],
 )
 async def test_a_recipe_that_cannot_run_is_refused_at_its_field(
@@ -475,6 +489,78 @@ async def test_the_dry_run_counts_what_the_run_then_does(tmp_path: Path, monkeyp
     assert len(table) == before.results
     assert run.tokens_generated <= before.tokens_at_most
     assert run.tokens_if_separate <= before.tokens_if_separate_at_most
+
+
+async def test_the_dry_run_counts_strategies_and_what_the_pool_saves(tmp_path: Path) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            plain = await services.benchmarks.estimate(recipe(passes=3, temperature=0.7))
+            found = await services.benchmarks.estimate(recipe(**VOTING))
+            run = await run_to_end(services, **VOTING)
+    vote, chain = found.strategies
+    assert (vote.tokens_at_most, vote.asked_at_most) == (3 * (32 + 12 + 1), 0)
+    assert (chain.tokens_at_most, chain.asked_at_most) == (32 + 12 + 1, 0)
+    assert found.tokens_at_most == plain.tokens_at_most
+    assert found.shared_at_most == 5 * 4 * 45
+    assert found.tokens_if_separate_at_most == plain.tokens_if_separate_at_most + found.shared_at_most
+    assert (run.passes, run.strategies, run.strategy_budget_tokens) == (3, VOTING["strategies"], 135)
+    assert run.tokens_generated <= found.tokens_at_most
+    assert run.tokens_if_separate <= found.tokens_if_separate_at_most
+
+
+async def test_a_run_answers_every_question_by_its_strategies(tmp_path: Path) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            run = await run_to_end(services, **VOTING)
+            assert (
+                recipe_of(run)
+                .command_line()
+                .startswith(
+                    "python -m m1app bench --questions five --budgets 16,32 --force-rounds 0 --model scripted "
+                    "--strategies vote:k=3,budget-forcing"
+                )
+            )
+            found = await services.database.read(lambda s: strategy_results(s, run.id, "scripted"))
+    assert [each.choice for each in found.results] == ["vote:k=3", "budget-forcing"] * 5
+    assert {(each.letter, each.is_correct, each.is_from_pool) for each in found.results} == {("B", True, True)}
+    votes, chains = found.results[::2], found.results[1::2]
+    assert all(vote.generated == 3 * chain.generated for vote, chain in zip(votes, chains, strict=True))
+
+
+async def test_a_question_whose_strategies_keep_failing_is_listed_and_asked_again_when_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue._BY_NAME, "judged", JUDGED)
+    monkeypatch.setattr("m1app.benchmark.runner._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("m1app.strategies.drivers.driver._RETRY_SECONDS", 0.01)
+    is_down = True
+
+    def reply(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        if is_about(body, " right?") and is_down:
+            fail(500, "no judge")(handler, body)
+        else:
+            answering(lambda _: RIGHT)(handler, body)
+
+    asked = {"strategies": ("judged:k=2", "vote:k=2"), "temperature": 0.7, "limit": 1}
+    with serving(Script(reply)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            run = await run_to_end(services, **asked)
+            assert (run.items_failed, run.state) == (1, RunState.COMPLETED)
+            page = await services.benchmark_reading.questions(run.id, QuestionFilter(verdict="failed"))
+            assert "no judge" in page.questions[0].error
+            assert page.questions[0].letter == "B", "its passes were answered"
+            before = len(pass_requests(script))
+            is_down = False
+            run = await services.benchmarks.run(run.id)
+            found = await services.database.read(lambda s: strategy_results(s, run.id, "scripted"))
+    assert (run.items_done, run.items_failed) == (1, 0)
+    judged, vote = found.results
+    assert (judged.error, judged.is_from_pool, vote.is_from_pool) == ("", False, True)
+    assert judged.shared == vote.generated
+    assert len(pass_requests(script)) > before
 
 
 async def test_a_recipe_is_told_as_the_command_that_does_the_same() -> None:

@@ -17,6 +17,7 @@ from m1app.benchmark.statistics import (
     holm,
     macro_average,
     minimum_detectable_difference,
+    questions_to_detect,
 )
 
 
@@ -213,3 +214,11 @@ def test_more_questions_find_smaller_differences() -> None:
     spread = math.sqrt(0.2 - many**2)
     assert ((1.959964 * math.sqrt(0.2) + 0.841621 * spread) / many) ** 2 == pytest.approx(1000, rel=1e-3)
     assert math.isnan(minimum_detectable_difference(36))
+
+
+def test_questions_to_detect_a_difference_are_those_at_which_it_is_the_least() -> None:
+    for share, questions in ((0.2, 1000), (0.35, 240)):
+        least = minimum_detectable_difference(questions, share)
+        assert questions_to_detect(least, share) in (questions, questions + 1)
+    # If all that differ changed in the same way: the shortest way to a result.
+    assert questions_to_detect(0.1, 0.1) == 77

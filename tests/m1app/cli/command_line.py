@@ -22,18 +22,19 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
     return inherited | {"M1_HOME": str(home)} | settings
 
 
-def run(
-    *arguments: str, home: Path, stdin: str = "", program: tuple[str, ...] = ("-m", "m1app"), **settings: str
-) -> Done:
-    """Run `python -m m1app ARGUMENTS` to its end."""
+def run_as_people_do(*command: str, home: Path) -> Done:
+    """Run `python COMMAND` to its end, by a new Python."""
+    env = environment(home)
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=150)
+
+
+def run(*arguments: str, home: Path, stdin: str = "", module: str = "m1app", **settings: str) -> Done:
+    """Run `python -m MODULE ARGUMENTS` to its end; the module "app" is app.py."""
     env = environment(home, **settings)
-    if program != ("-m", "m1app"):
-        command = [sys.executable, *program, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=150)
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
         given.write(stdin.encode())
         given.seek(0)
-        process = warm_python.start("m1app", arguments, env, (given, output, error))
+        process = warm_python.start(module, arguments, env, (given, output, error))
         try:
             process.wait(150)
         finally:

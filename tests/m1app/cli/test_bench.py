@@ -15,7 +15,7 @@ import pytest
 from models.engine.endpoint import Endpoint
 from tests.m1app.cli.command_line import ROOT, assert_one_line, environment, run
 from tests.m1app.runs.test_sweeps import RIGHT, answering
-from tests.models.engine.scripted_server import Script, serving
+from tests.models.engine.scripted_server import MODEL, Script, serving
 
 QUESTIONS = [
     {"question": f"Which gland makes hormone {n}?", "options": {"A": "Adrenal", "B": "Thyroid"}, "answer_idx": "B"}
@@ -54,6 +54,25 @@ def test_bench_prints_every_cell_by_both_rules(tmp_path: Path, questions: str, e
     assert again.returncode == 0, again.stderr
     assert "4 questions x 4 cells: 16 answers" in again.stdout
     assert "bench --questions glands --budgets 8,16" in again.stdout
+
+
+@pytest.mark.engine
+def test_bench_prints_each_strategy_with_its_cost(tmp_path: Path, questions: str, embedded_endpoint: Endpoint) -> None:
+    engine = {"M1_ENGINE_URL": embedded_endpoint.base_url, "M1_ENGINE_API_KEY": embedded_endpoint.api_key}
+    asked = ("--budgets", "8", "--answer-cap", "8", "--limit", "1", "--temperature", "0.6", "--seed", "1")
+    more = ("--strategies", "vote:k=2,first-finish:n=2", "--strategy-budget", "64")
+    done = run("bench", "--questions", questions, *asked, *more, home=tmp_path / "home", **engine)
+    assert done.returncode == 0, done.stderr
+    _, _, shown = done.stdout.partition("\nstrategies of smollm2-135m\n")
+    heads, vote, first, how, *_ = shown.splitlines()
+    assert heads.startswith("Strategy")
+    assert vote.split()[:1] == ["Vote"]
+    assert first.startswith("First to finish")
+    assert how.startswith("Each strategy answered every question once.")
+    again = run("bench", "--resume", done.stdout.split()[1], "--json", home=tmp_path / "home", **engine)
+    told = json.loads(again.stdout)["strategies"]
+    assert [(each["strategy"], each["questions"]) for each in told] == [("vote:k=2", 1), ("first-finish:n=2", 1)]
+    assert all(0 < each["mean_tokens"] <= 64 for each in told)
 
 
 def slowly(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
@@ -124,6 +143,35 @@ def test_bench_prints_a_line_for_every_cell(tmp_path: Path, questions: str) -> N
     assert head.split() == ["set", "model", "budget", "rounds", "n", "strict", "m1", "unanswered", "thinking"]
     assert [" ".join(each.split()[2:5]) for each in cells] == ["8 0 4", "16 0 4", "8 1 4", "16 1 4"]
     assert all("100.0%" in each and " 0 | 0 " in each for each in cells)
+
+
+def test_bench_compares_models_on_the_same_questions(tmp_path: Path, questions: str) -> None:
+    with serving(Script(answering(lambda _: RIGHT))) as script:
+        alike = [f"{MODEL} by {profile}" for profile in ("plain-chatml", "plain-llama3")]
+        models = [word for name in alike for word in ("--model", name)]
+        done = run("bench", "--questions", questions, "--budgets", "8,16", "--answer-cap", "12", *models,
+                   home=tmp_path / "home", M1_ENGINE_URL=script.url)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        again = run(
+            "bench", "--resume", done.stdout.split()[1], "--json", home=tmp_path / "home", M1_ENGINE_URL=script.url
+        )
+    _, _, shown = done.stdout.partition("\nmodels on the same questions, by the rule strict\n")
+    first, second, said, *_ = shown.splitlines()
+    assert first.startswith(f"{alike[0]} -> {alike[1]}, budget 8, 0 rounds: ")
+    assert "n = 4, 0 gained, 0 lost, p = 1.000, after Holm p = 1.000" in second
+    assert said == "4 questions: no two models differ in any verdict."
+    told = json.loads(again.stdout)
+    assert [(each["other"], each["budget"], each["n"]) for each in told["models"]] == [
+        (alike[1], 8, 4),
+        (alike[1], 16, 4),
+    ]
+    assert told["models"][0]["questions_needed"] is None and told["detectable"]["difference"] is None
+    # A run that is over can be compared with another one, or alone, without an engine.
+    found = run("bench", "--compare", done.stdout.split()[1], home=tmp_path / "home", M1_ENGINE_URL="http://[::1]:9")
+    assert found.returncode == 0, found.stderr
+    assert first in found.stdout and second in found.stdout and said in found.stdout
+    refused = run("bench", "--compare", "0" * 32, "--dry-run", home=tmp_path / "home", M1_ENGINE_URL="http://[::1]:9")
+    assert_one_line(refused.stderr, "--compare cannot be combined")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from m1app.cli.main import main
+from storage.database import Database
 from tests.e2e.running_app import closed_port
 from tests.m1app.cli.command_line import assert_one_line
+from tests.m1app.training.preferences.pair_cases import stored_contrasts
+from tests.m1app.training.pruning.judging_server import CHECK, OTHER, SLIP, judge, write_reasonings
+from tests.m1app.training.pruning.judging_server import MODEL as JUDGE
 from tests.m1app.training.training_cases import a_sample, jsonl, some_samples
 from tests.models.engine.scripted_server import MODEL, Script, fail, serving
 
@@ -71,7 +75,7 @@ def test_build_says_each_step_and_warns_of_few_samples(
 
 def test_options_reach_the_plan(home: Path, traces: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--keep-duplicates", "--keep-overlap", "--keep-unverified", "--balance", "source", "--limit", "8")
-    more = ("--max-tokens", "0", "--min-reasoning", "5", "--seed", "3")
+    more = ("--max-tokens", "0", "--min-reasoning", "5", "--seed", "3", "--keep", "0123456789ab", "--facts-alone")
     run_json(capsys, "build", traces, "--name", "exam", *options, *more)
     assert run_json(capsys, "show", "exam")["plan"] == {
         "deduplicate": False,
@@ -83,6 +87,13 @@ def test_options_reach_the_plan(home: Path, traces: str, capsys: pytest.CaptureF
         "min_reasoning_characters": 5,
         "seed": 3,
         "exclude_answered_by_run": "",
+        "prune_steps": None,
+        "prune_model": "",
+        "keep": ["0123456789ab"],
+        "facts_alone": True,
+        "learn_from": [],
+        "pairs": [],
+        "pairs_per_question": None,
     }
 
 
@@ -168,3 +179,81 @@ def test_a_file_s_layout_is_said_and_can_be_forced(
     assert_one_line(capsys.readouterr().err, "its columns are those of no known layout")
     with pytest.raises(SystemExit):
         main(["dataset", "build", str(path), "--name", "salts", "--layout", "nothing"])
+
+
+def test_reasoning_is_pruned_as_a_dry_run_has_said(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (str(write_reasonings(tmp_path)), "--name", "short", "--keep-unverified", "--prune-steps", "0.6")
+    with serving(judge()) as server:
+        monkeypatch.setenv("M1_ENGINE_URL", server.url)
+        planned = run_json(capsys, "build", *asked, "--dry-run")["pruning"]
+        assert (planned["requests"], planned["probed_samples"], planned["model"]) == (45, 9, JUDGE)
+        assert server.completions == []
+        assert main(["dataset", "build", *asked, "--prune-model", JUDGE]) == 0
+        assert len(server.completions) == 45
+    printed = capsys.readouterr()
+    assert "prune              10 ->       10  18 of 27 functional steps pruned in 9 samples" in printed.out
+    assert "pruning: 10 of 10 samples, 45 letter probes" in printed.err
+    card = run_json(capsys, "show", "short")
+    assert card["plan"]["prune_steps"] == 0.6
+    pruning = card["pruning"]
+    assert (pruning["pruned_samples"], pruning["pruned"]["correction"]) == (9, 0)
+    assert pruning["kept_whole"] == {"open question, without options": 1}
+    assert pruning["tokens_before"] - pruning["tokens_after"] == 9 * len(f"{CHECK}\n\n{OTHER}\n\n")
+    rows = (home / "training-data" / "short" / "v1" / "samples.jsonl").read_text().splitlines()
+    assert all(CHECK not in json.loads(row)["reasoning"] for row in rows)
+    assert sum(SLIP in json.loads(row)["reasoning"] for row in rows) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--prune-steps", "1.5"), "prune_steps: Input should be less than or equal to 1"),
+        (("--prune-steps", "0"), "prune_steps: Input should be greater than 0"),
+        (("--prune-model", "any"), "--prune-model needs --prune-steps"),
+    ],
+)
+def test_a_pruning_that_cannot_be_is_refused_before_anything_is_read(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert main(["dataset", "build", "x.json", "--name", "exam", *arguments]) == 1
+    assert_one_line(capsys.readouterr().err, words)
+
+
+def test_preference_pairs_are_built_listed_and_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.mkdir()
+    database = Database(f"sqlite:///{home / 'm1.sqlite3'}")
+    database.migrate()
+    stored_contrasts(database, 8)
+    database.dispose()
+    wanted = ["--pairs", "passes", "--pairs", "disputes", "--pairs-per-question", "2", "--name", "preferred"]
+    assert main(["dataset", "build", *wanted, "--dry-run"]) == 0
+    assert "8 preference pairs would be kept" in capsys.readouterr().out
+    built = run_json(capsys, "build", *wanted)
+    assert (built["data_set"]["id"], built["data_set"]["kind"], built["samples"]) == ("preferred:v1", "pairs", 8)
+    assert main(["dataset", "list"]) == 0
+    assert "8 preference pairs" in capsys.readouterr().out
+    assert main(["dataset", "show", "preferred", "--profile", "m1"]) == 0
+    shown = capsys.readouterr().out
+    assert "\\boxed{A}" in shown
+    assert "[rejected, the response to avoid]" in shown
+    assert "\\boxed{B}<|im_end|>" in shown
+    assert main(["dataset", "delete", "preferred:v1"]) == 0
+    assert capsys.readouterr().out == "deleted preferred:v1 (8 preference pairs)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--pairs", "passes", "--own-traces"], "leave out files"),
+        (["--pairs", "passes", "--facts-alone"], "facts_alone is for samples"),
+        (["--own-traces", "--pairs-per-question", "2"], "pairs_per_question is for preference pairs"),
+        (["--pairs", "corrections"], "There are no preference pairs yet"),
+    ],
+)
+def test_pairs_that_cannot_be_built_are_said_in_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert main(["dataset", "build", *options, "--name", "preferred"]) == 1
+    assert said in capsys.readouterr().err

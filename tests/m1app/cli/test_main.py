@@ -13,12 +13,21 @@ import pytest
 from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
 from m1app.cli.main import main
+from m1app.question.answers.scoring import STRICT_VERSION
 from models.engine.endpoint import Endpoint
 from storage.database import Database
 from storage.traces.records import Trace, TraceState
 from tests.e2e.running_app import closed_port
 from tests.m1app.annotation.cases import note, stored_trace
-from tests.m1app.cli.command_line import QUESTION, ROOT, assert_one_line, environment, run, write_question
+from tests.m1app.cli.command_line import (
+    QUESTION,
+    ROOT,
+    assert_one_line,
+    environment,
+    run,
+    run_as_people_do,
+    write_question,
+)
 from tests.models.servers.server_cases import pids_with_environment, wait_until
 from tests.storage.samples import read
 
@@ -26,6 +35,7 @@ pytestmark = pytest.mark.engine
 
 FORMATS = ("jsonl", "label-studio", "argilla")
 SHORT = ("--budget", "8", "--answer-cap", "6")
+PROGRAMS = [("m1app", ("doctor",)), ("app", ())]
 PROMISED = {
     "trace_id",
     "segments",
@@ -214,16 +224,14 @@ def test_wrong_key_is_one_line_and_does_not_repeat_the_key(tmp_path: Path, engin
 
 
 @pytest.mark.parametrize(
-    ("program", "arguments"),
-    [(("-m", "m1app"), ("doctor",)), (("-m", "m1app"), ("probe", "--question", "-")), (("app.py",), ())],
+    ("module", "arguments"),
+    [("m1app", ("doctor",)), ("m1app", ("probe", "--question", "-")), ("app", ())],
 )
-def test_database_of_a_newer_version_is_left_alone(
-    tmp_path: Path, program: tuple[str, ...], arguments: tuple[str, ...]
-) -> None:
+def test_database_of_a_newer_version_is_left_alone(tmp_path: Path, module: str, arguments: tuple[str, ...]) -> None:
     file = tmp_path / "m1.sqlite3"
     Database(f"sqlite:///{file}").migrate()
     _sqlite(file, "UPDATE alembic_version SET version_num = '9999'")
-    done = run(*arguments, home=tmp_path, program=program, M1_ENGINE_URL="http://127.0.0.1:9")
+    done = run(*arguments, home=tmp_path, module=module, M1_ENGINE_URL="http://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (1, "")
     assert "made by a newer version of m1app" in done.stderr
     assert "Traceback" not in done.stderr
@@ -246,12 +254,12 @@ def _sqlite(file: Path, statement: str) -> list[Any]:
         ({"M1_LOG_LEVEL": "chatty"}, "M1_LOG_LEVEL"),
     ],
 )
-@pytest.mark.parametrize("program", [("-m", "m1app", "doctor"), ("app.py",)])
+@pytest.mark.parametrize(("module", "arguments"), PROGRAMS)
 def test_wrong_setting_ends_the_program_before_anything_is_made(
-    tmp_path: Path, program: tuple[str, ...], settings: dict[str, str], words: str
+    tmp_path: Path, module: str, arguments: tuple[str, ...], settings: dict[str, str], words: str
 ) -> None:
     home = tmp_path / "home"
-    done = run(home=home, program=program, **settings)
+    done = run(*arguments, home=home, module=module, **settings)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -262,7 +270,7 @@ def test_wrong_setting_ends_the_program_before_anything_is_made(
 def test_a_file_in_the_home_s_place_is_named(tmp_path: Path, program: tuple[str, ...]) -> None:
     home = tmp_path / "home"
     home.write_text("not a folder", encoding="utf-8")
-    done = run(home=home, program=program)
+    done = run_as_people_do(*program, home=home)
     assert (done.returncode, done.stdout) == (1, "")
     assert "M1_HOME" in done.stderr
     assert str(home) in done.stderr
@@ -286,10 +294,12 @@ notes = "Mine."
 """
 
 
-@pytest.mark.parametrize("program", [("-m", "m1app", "doctor"), ("app.py",)])
-def test_a_catalog_with_an_error_is_told_with_file_entry_and_field(tmp_path: Path, program: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("module", "arguments"), PROGRAMS)
+def test_a_catalog_with_an_error_is_told_with_file_entry_and_field(
+    tmp_path: Path, module: str, arguments: tuple[str, ...]
+) -> None:
     (tmp_path / "catalog.toml").write_text(BROKEN_CATALOG, encoding="utf-8")
-    done = run(home=tmp_path, program=program)
+    done = run(*arguments, home=tmp_path, module=module)
     assert (done.returncode, done.stdout) == (1, "")
     expected = f"{tmp_path / 'catalog.toml'}: entry 1 (id 'my-model'): field context_length: found 'long'"
     assert expected in done.stderr
@@ -494,7 +504,7 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
     assert [each["letter"] for each in content["results"]] == [None, "B"]
     second = content["results"][1]
     assert (second["letter_rule"], second["letter_words"]) == ("answer is (en)", "answer is B")
-    assert (second["letter_start"], second["letter_end"], content["strict_version"]) == (4, 15, 2)
+    assert (second["letter_start"], second["letter_end"], content["strict_version"]) == (4, 15, STRICT_VERSION)
     guessed = json.loads(run("score", str(file), "--rule", "m1", "--json", home=tmp_path).stdout)
     assert guessed["unanswered"] == 0
     by_text = {"text": "The answer is B.", "options": entry["options"], "answer": entry["options"]["B"]}
@@ -505,11 +515,13 @@ def test_score_reads_lists_and_lines_and_names_what_is_wrong(tmp_path: Path) -> 
         "Few questions (n = 1): read the interval, not the percentage.",
     ]
     told = run("score", str(file), "--answers", home=tmp_path).stdout
-    assert told.startswith("1: B. Read from “answer is B” (stated: answer is (en)).\n2: B. ")
+    assert told.startswith("1: B. Read from “answer is B”: a statement of the answer, in English.\n2: B. ")
     file.write_text("\n".join(map(json.dumps, [entry, entry | {"answer_idx": "C"}])), encoding="utf-8")
     refused = run("score", str(file), home=tmp_path)
     assert refused.returncode == 1
-    assert_one_line(refused.stderr, "line 2: answer_idx 'C' is not one of A, B")
+    assert_one_line(
+        refused.stderr, 'line 2: column answer_idx: found "C", expected the right option\'s letter, one of A, B'
+    )
     assert not (tmp_path / "m1.sqlite3").exists()
 
 
@@ -585,4 +597,6 @@ def test_several_right_options_are_scored_by_one_rule_and_named_as_unscored_by_t
     assert "; 0 unanswered, 2 not scored: several options are right\n" in out
     file.write_text(json.dumps([entries[0] | {"answer_idx": "A, X"}]), encoding="utf-8")
     assert main(["score", str(file)]) == 1
-    assert_one_line(capsys.readouterr().err, "answer_idx 'A, X' is not one of A, B, C")
+    assert_one_line(
+        capsys.readouterr().err, 'answer_idx: found "A, X", expected the right option\'s letter, one of A, B, C'
+    )

@@ -1,17 +1,18 @@
 """`m1app models`: the same as the page's tab, for scripts."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.m1app.cli import command_line
+from tests.m1app.cli.command_line import Done
 from tests.models.weights.hub_stand_in import Hub, serving_hub
 
 REPO = "org/Small-GGUF"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -22,13 +23,8 @@ def hub(smollm2_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture
 def run(tmp_path: Path, hub: Hub) -> Run:
-    settings = {"M1_HOME": str(tmp_path / "home"), "M1_HUB_URL": hub.url, "M1_ENGINE_URL": "http://127.0.0.1:9"}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "m1app", "models", *arguments]
-        return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120)
-
-    return run
+    settings = {"M1_HUB_URL": hub.url, "M1_ENGINE_URL": "http://127.0.0.1:9"}
+    return partial(command_line.run, "models", home=tmp_path / "home", **settings)
 
 
 def test_a_model_is_added_fetched_listed_and_removed(run: Run) -> None:

@@ -155,3 +155,11 @@ def test_options_that_do_not_fit_together_are_refused(
     done = questions("import", "a.jsonl", *arguments, home=home)
     assert (done.returncode, done.stdout) == (code, "")
     assert expected in done.stderr
+
+
+def test_the_library_is_imported_without_a_file(home: Path) -> None:
+    assert questions("import", "--library", home=home).stdout == "library: 60 questions, layout library\n"
+    for wrong in (["import"], ["import", "--library", "own.jsonl"]):
+        done = questions(*wrong, home=home)
+        assert done.returncode != 0
+        assert "Name a FILE to import, or give --library without one." in done.stderr

@@ -18,9 +18,12 @@ from storage.annotations.names import NameRepository
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.database import Database
 from storage.errors import InvalidRecord, RecordNotFound
+from storage.open_verdicts.records import Judgement, NewOpenVerdict
+from storage.open_verdicts.repository import OpenVerdictRepository
 from storage.people.records import Role
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
 from storage.traces.records import Segment, SegmentKind
 from storage.trash.records import TrashKind
 from storage.trash.repository import TrashRepository
@@ -345,3 +348,43 @@ async def test_what_cannot_be_overwritten_yet_is_said(services: Services) -> Non
 def test_the_trash_has_no_deletion_of_what_is_gone(services: Services) -> None:
     with services.database.session(is_read_only=True) as session:
         assert TrashRepository(session).all() == ()
+
+
+def judged(services: Services, trace_id: str, person: str) -> None:
+    """A reference answer, a model's verdict with its reason, and a person's."""
+    with services.database.session() as session:
+        verdicts = OpenVerdictRepository(session)
+        for is_person, by in ((False, "toy"), (True, person)):
+            verdicts.put(
+                NewOpenVerdict(
+                    trace_id=trace_id,
+                    judgement=Judgement.RIGHT,
+                    reference=f"{MARKER} level",
+                    is_person=is_person,
+                    judged_by=by,
+                    reason=f"It names {MARKER}.",
+                )
+            )
+    with services.database.session() as session:
+        QuestionRepository(session).set_reference(question_id(services, trace_id), f"{MARKER} level")
+
+
+async def test_reference_answer_and_verdicts_go_with_their_question(services: Services, tmp_path: Path) -> None:
+    trace_id = stored(services, NewQuestion(stem=LONG))
+    judged(services, trace_id, "a" * 32)
+    assert holding(tmp_path, MARKER)
+    await services.erasure.erase_question(question_id(services, trace_id))
+    assert holding(tmp_path, MARKER) == set()
+
+
+@pytest.mark.parametrize("is_removing", [False, True])
+async def test_a_persons_verdicts_go_with_their_annotations(services: Services, is_removing: bool) -> None:
+    await services.access.accounts.add("Boss", Role.ADMIN, "correct horse battery")
+    account = await services.access.accounts.add("Anna", Role.ANNOTATOR, "correct horse battery")
+    trace_id = stored(services, NewQuestion(stem=LONG))
+    judged(services, trace_id, account.id)
+    await services.erasure.erase_person(account.id, with_annotations=is_removing)
+    with services.database.session(is_read_only=True) as session:
+        left = OpenVerdictRepository(session).on(trace_id)
+    assert [each.is_person for each in left].count(True) == (0 if is_removing else 1)
+    assert [each.judged_by for each in left if not each.is_person] == ["toy"]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from m1app.access.audit import record
 from m1app.access.person import NOBODY, THE_APP, acting_as
@@ -18,8 +19,11 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.people.audit import AuditRepository
 from storage.people.records import AuditEntry
+from storage.probe_batches.records import NewBatch
+from storage.probe_batches.repository import ProbeBatchRepository
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
+from storage.questions.tables import QuestionRow
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import TraceOutcome, TraceState
 from storage.traces.repository import TraceRepository
@@ -151,3 +155,16 @@ def recording_at_most(most: int) -> Callable[..., None]:
         done.append(record(*args, **details))
 
     return recording
+
+
+async def test_a_batch_that_was_left_goes_with_the_questions_that_were_not_asked(database: Database) -> None:
+    batch = NewBatch("a" * 32, "", "gone:1", False, [(NewQuestion(stem=MARKER), {}), (NewQuestion(stem="Asked?"), {})])
+    with database.session() as session:
+        ProbeBatchRepository(session).add(batch)
+    probe(database, "Asked?")
+    assert (await over(database, now=datetime.now(UTC)).remove()).counts == {}
+    removed = (await over(database).remove()).counts
+    assert (removed["batches"], removed["questions"]) == (1, 2)
+    with database.session() as session:
+        assert ProbeBatchRepository(session).find(batch.id) is None
+        assert session.scalars(select(QuestionRow.stem)).all() == []

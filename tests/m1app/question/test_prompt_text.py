@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m1app.question.errors import InvalidPromptTemplate
-from m1app.question.prompt_text import OptionLayout, match_option_text, narrow, render_prompt
+from m1app.question.prompt_text import OptionLayout, narrow, render_prompt
 
 WITH_OPTIONS = "Answer within \\boxed{}. {question}\n{options}"
 OPEN = "Think first. {question}"
@@ -56,33 +56,6 @@ def test_narrowing_keeps_every_position(text):
     narrowed = narrow(text)
     assert len(narrowed) == len(text)
     assert all(new == old for new, old in zip(narrowed, text, strict=True) if old.isascii())
-
-
-@pytest.mark.parametrize(
-    ("text", "letters"),
-    [
-        ("IRON   deficiency.", {"A"}),
-        ("iron-deficiency", {"A"}),
-        ("**Iron\ndeficiency**", set()),
-        ("iron deficiencies", set()),
-        ("iron deficiency anemia", {"B"}),
-        ("5 mg", {"C"}),
-        ("-5 mg", {"D"}),
-        ("<5 mg", {"E"}),
-        ("15 mg", set()),
-        ("Ｉｒｏｎ deficiency", {"A"}),
-    ],
-)
-def test_option_text_is_matched_whatever_its_case_spacing_and_punctuation(text, letters):
-    options = {"A": "Iron deficiency", "B": "Iron deficiency (anemia)", "C": "5 mg", "D": "-5 mg", "E": "<5 mg"}
-    found = match_option_text(narrow(text), 0, options)
-    assert (set(found.letters) if found else set()) == letters
-
-
-def test_options_with_the_same_text_are_matched_together():
-    found = match_option_text("rest", 0, {"A": "Rest", "B": "rest."})
-    assert found is not None
-    assert found.letters == {"A", "B"}
 
 
 def test_options_are_laid_out_as_a_family_writes_them() -> None:

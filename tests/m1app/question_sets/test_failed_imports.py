@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import event
 
 from m1app.question_sets import file_reading, service
+from m1app.question_sets.batches import BATCH_VALUES
 from m1app.question_sets.errors import InvalidQuestionSet, NoRoom
 from m1app.question_sets.file_reading import file_messages
-from m1app.question_sets.import_journal import open_journal, try_lock
+from m1app.question_sets.import_journal import open_journal
+from m1app.question_sets.import_lock import try_lock
 from m1app.question_sets.service import QuestionSetService
 from m1app.question_sets.set_messages import TextsLine
 from m1app.settings import Settings
@@ -27,12 +29,14 @@ from tests.m1app.question_sets.question_set_samples import as_jsonl, m1_row
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "tests.m1app.question_sets.hostile_producers"
+COUNT = BATCH_VALUES + 100
+"""Questions of the file: more than one transaction adds."""
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(as_jsonl([m1_row(number) for number in range(3000)]))
+    path.write_bytes(as_jsonl([m1_row(number) for number in range(COUNT)]))
     return path
 
 
@@ -82,7 +86,7 @@ async def test_a_reading_process_that_fails_or_lies_leaves_a_message_and_nothing
     assert "the words of a patient" not in str(caught.value) + caplog.text
     assert (stored(database), await sets.all()) == (0, ())
     monkeypatch.undo()
-    assert (await sets.import_file(path)).sets[0].question_count == 3000
+    assert (await sets.import_file(path)).sets[0].question_count == COUNT
 
 
 async def test_a_cancelled_import_ends_its_process_and_leaves_nothing(
@@ -173,7 +177,7 @@ async def test_what_a_killed_import_added_is_removed_at_the_next_start(
     same_source = NewQuestion(stem="Another question of this name?", source="a")
     database.write_now(lambda s: QuestionRepository(s).upsert(same_source))
     kill_an_import(settings, path)
-    assert stored(database) == 3001
+    assert stored(database) == COUNT + 1
     QuestionSetService(database, settings).remove_leftovers()
     assert {each.id for each in database.read_now(lambda s: QuestionRepository(s).recent(10))} > {kept.id}
     assert (stored(database), journal_of(settings)) == (2, b"")
@@ -199,7 +203,7 @@ async def test_the_next_import_removes_it_too_and_the_same_file_can_be_imported(
     other.write_bytes(as_jsonl([m1_row(9000)]))
     await sets.import_file(other)
     assert stored(database) == 1
-    assert (await sets.import_file(path)).sets[0].question_count == 3000
+    assert (await sets.import_file(path)).sets[0].question_count == COUNT
 
 
 async def test_a_running_import_is_not_taken_for_a_killed_one(
@@ -207,9 +211,9 @@ async def test_a_running_import_is_not_taken_for_a_killed_one(
 ) -> None:
     kill_an_import(settings, path)
     running = open_journal(settings.home)
-    assert try_lock(running)
+    assert try_lock(running.descriptor)
     sets.remove_leftovers()
-    assert stored(database) == 3000
+    assert stored(database) == COUNT
     os.close(running.descriptor)
     sets.remove_leftovers()
     assert stored(database) == 0
@@ -221,7 +225,7 @@ async def test_a_damaged_journal_stops_no_import(
 ) -> None:
     (settings.home / "run").mkdir()
     (settings.home / "run" / "import.json").write_bytes(content)
-    assert (await sets.import_file(path)).sets[0].question_count == 3000
+    assert (await sets.import_file(path)).sets[0].question_count == COUNT
     assert journal_of(settings) == b""
 
 
@@ -229,8 +233,8 @@ async def test_two_imports_at_once_are_stored_one_after_the_other(
     sets: QuestionSetService, database: Database, path: Path
 ) -> None:
     reports = await asyncio.gather(sets.import_file(path, name="one"), sets.import_file(path, name="two"))
-    assert [report.sets[0].question_count for report in reports] == [3000, 3000]
-    assert stored(database) == 3000
+    assert [report.sets[0].question_count for report in reports] == [COUNT, COUNT]
+    assert stored(database) == COUNT
 
 
 async def test_a_full_disk_is_said_and_the_database_goes_on_working(

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from m1app.question_sets.column_mapping import ColumnMapping
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.import_options import ImportOptions
 from m1app.question_sets.service import QuestionSetService
 from m1app.settings import Settings
 from storage.database import Database
@@ -275,6 +277,20 @@ async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_f
     with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only datasets downloaded before"):
         await offline.import_hub("some/sets")
     assert hub.asked == []
+
+
+async def test_the_columns_of_a_dataset_of_the_hub_are_looked_at_and_chosen(
+    database: Database, settings: Settings, hub: HubStandIn
+) -> None:
+    sets = with_hub(database, settings, hub.url)
+    sample = await sets.sample_hub("openlifescienceai/medmcqa")
+    assert (sample.layout, {"question", "opa", "cop"} <= set(sample.columns)) == ("medmcqa", True)
+    assert await sets.all() == ()
+    columns = ColumnMapping("question", ("opa", "opb", "opc", "opd"), "cop", "0")
+    chosen = await sets.sample_hub("openlifescienceai/medmcqa", options=ImportOptions(columns))
+    report = await sets.import_hub("openlifescienceai/medmcqa", options=ImportOptions(columns))
+    stored = await sets.preview(report.sets[0].id)
+    assert [(row.stem, row.target) for row in chosen.rows] == [(each.stem, each.target) for each in stored]
 
 
 async def test_m1_evaluation_data_of_the_hub_is_one_file_with_every_set(

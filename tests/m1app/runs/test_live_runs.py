@@ -170,6 +170,14 @@ async def test_a_run_that_was_to_answer_can_be_stopped_while_it_leaves_the_engin
     assert run.ended_as is TraceState.STOPPED
 
 
+async def test_a_run_that_is_stopped_before_its_first_step_ends_as_stopped() -> None:
+    runs, run = waiting_runs(9, None), Thinking()
+    runs.start(run)
+    assert runs.stop(run.id)
+    await runs.finished(run.id)
+    assert (run.is_over, run.ended_as) == (True, TraceState.STOPPED)
+
+
 class Refused(Waiting):
     """A run whose end the database does not take until `is_open`."""
 

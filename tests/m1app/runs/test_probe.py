@@ -14,8 +14,9 @@ from sqlalchemy import event
 from m1app.bootstrap import Services
 from m1app.question.errors import InvalidQuestion
 from m1app.runs.errors import ProbeRefused
+from m1app.runs.live_probe import LiveProbe
 from m1app.runs.owners import STALE_SECONDS, is_alive_at_start
-from m1app.runs.probe import LiveProbe, ProbeService
+from m1app.runs.probe import ProbeService
 from m1app.runs.probe_request import ProbeRequest, request_of
 from m1app.runs.sweep_request import SweepRequest
 from m1app.runs.trace_export import trace_json

@@ -43,11 +43,11 @@ async def test_a_run_ends_when_the_server_has_another_model(tmp_path: Path, monk
     monkeypatch.setattr(client_module, "_INFO_SECONDS", -1.0)
     script = Script(stream(), models=[entry("m1", "vllm")])
 
-    def restart_after_thinking(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+    def restart_while_thinking(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        script.models = [entry("other", "vllm")]  # Before its last word: the app may ask again as soon as it has that.
         stream(chunk("thought", [7], "stop"))(handler, body)
-        script.models = [entry("other", "vllm")]
 
-    trace = await probed(tmp_path, script, restart_after_thinking)
+    trace = await probed(tmp_path, script, restart_while_thinking)
     assert (trace.state, trace.model) == (TraceState.FAILED, "m1")
     assert "restarted with another model" in trace.error
     assert "org/other" in trace.error

@@ -15,6 +15,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.errors import AppError
 from m1app.question.answers.scoring import Score, score
 from m1app.question.library import load_library
+from m1app.runs.asked_prompts import asked_prompts, difference_value
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.live_pass import LivePass
 from m1app.runs.live_sweep import LiveSweep
@@ -149,6 +150,21 @@ async def test_cells_end_where_separate_runs_end_and_are_stored(services: Servic
     stored = await services.sweeps.get(done.sweep.id)
     assert stored.passes[0].checkpoints == only.checkpoints
     assert stored.sweep.tokens_generated == done.sweep.tokens_generated
+
+
+async def test_one_model_is_swept_by_two_profiles_as_two_series(services: Services) -> None:
+    names = ("smollm2-135m by m1", "smollm2-135m")
+    done = await run(services, models=names, budgets=(8,), force_rounds=(0,))
+    assert [(each.trace.model, each.trace.profile) for each in done.passes] == [
+        ("smollm2-135m by m1", "m1"),
+        ("smollm2-135m", "plain-chatml"),
+    ]
+    assert done.sweep.models == names
+    # What a pass asked it by is kept where the whole sweep names another profile.
+    done = await run(services, models=names, profile="s1", budgets=(8,), force_rounds=(0,))
+    assert [each.trace.profile for each in done.passes] == ["m1", "s1"]
+    shown = difference_value(asked_prompts([each.trace for each in done.passes], {}))
+    assert shown is not None and len(shown["prompts"]) == 2
 
 
 async def test_accounting_adds_up(services: Services) -> None:

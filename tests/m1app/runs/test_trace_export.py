@@ -198,6 +198,7 @@ def test_markdown_has_words_for_every_way_in_which_thinking_ends(reason: Thinkin
     markdown = trace_markdown(a_trace(thinking_finish_reason=reason))
     words = FINISH_WORDS[reason] if reason else "not known"
     assert f"Thinking ended: {words}." in markdown
+    assert f"thinking ended | {words}" in markdown
     answered = a_checkpoint(((8, 0),), 8, 20, thinking_finish_reason=reason or ThinkingFinishReason.NATURAL)
     swept = replace(SNAPSHOT, passes=(replace(PASS, checkpoints=(answered,)),))
     assert f"Answer after 8 thinking tokens ({FINISH_WORDS[answered.thinking_finish_reason]})" in sweep_markdown(swept)

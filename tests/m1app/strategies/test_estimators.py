@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m1app.strategies.estimators import first_of_k, majority_at_k, pass_at_k
+from m1app.strategies.evaluating.estimators import first_of_k, majority_at_k, pass_at_k
 
 LETTERS = st.lists(st.sampled_from(["A", "B", "C", "D", None]), min_size=1, max_size=8)
 

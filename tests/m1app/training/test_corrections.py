@@ -1,6 +1,7 @@
 """Corrected cases as samples: facts in place, and nothing that rests on an error."""
 
-from m1app.training.corrections import CorrectedSpan, correct
+from m1app.training.corrections import FACTS, CorrectedSpan, correct, fact_alone
+from m1app.training.verification import Verdict, verify
 from tests.m1app.training.training_cases import OPTIONS
 
 THINKING = "Cortisol is a peptide. So it is made in the pancreas. The answer is C."
@@ -58,3 +59,15 @@ def test_open_question_keeps_its_answer() -> None:
 def test_several_right_options_are_stated_by_their_letters() -> None:
     reasoning, answer = correct(THINKING, "The answer is C.", OPTIONS, "A, C", [], ["Both make hormones."])
     assert (reasoning, answer) == ("Both make hormones.\n\nSo the answer is A, C", "The answer is A, C")
+
+
+def test_a_fact_alone_is_learned_without_the_question() -> None:
+    facts = [("is a peptide", "is a steroid"), ("the pancreas", "the adrenal cortex"), ("C", "A")]
+    made = [fact_alone([span(exact, fact)], "Endocrinology") for exact, fact in facts]
+    for sample, (exact, fact) in zip(made, facts, strict=True):
+        assert sample.target is not None
+        assert sample.options[sample.target] == fact and exact in sample.options.values()
+        assert verify(sample.answer, sample.options, sample.target) is Verdict.AGREES
+        assert (sample.source, sample.domain) == (FACTS, "Endocrinology")
+    assert {sample.target for sample in made} == {"A", "B"}
+    assert fact_alone([], "").answer == ""

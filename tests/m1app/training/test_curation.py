@@ -94,8 +94,24 @@ def test_contradictions_are_counted_shown_and_never_kept(is_verified_only: bool,
     found = report(curated, "verify")
     assert (found.before, found.kept) == (13, kept)
     assert "8 answers agree with their target, 3 contradict it, 1 name no single option, 1 have nothing" in found.title
-    assert [each.partition(":")[0] for each in found.examples] == ["contradicts"] * 3 + ["unstated", "uncheckable"]
+    dropped = ["contradicts"] * 3 + ["unstated", "uncheckable"] * is_verified_only
+    assert [each.partition(":")[0] for each in found.examples] == dropped
+    assert [each.why for each in found.unverified][:3] == ["names another option"] * 3
+    assert len(found.unverified) == len(dropped)
     assert "target A. Adrenal gland | answer ends: The answer is B." in found.examples[0]
+
+
+def test_a_person_can_keep_single_samples_that_were_not_verified() -> None:
+    silent = a_sample(question="Silent?", answer="It is made in the cortex.")
+    wrong = a_sample(question="Wrong?", answer="The answer is B.")
+    samples = [*some_samples(8), silent, wrong]
+    before = report(curate(samples, CurationPlan(), evaluation={}), "verify")
+    keys = {each.question: each.key for each in before.unverified}
+    curated = curate(samples, CurationPlan(keep=(keys["Silent?"],)), evaluation={})
+    assert curated.samples == tuple(samples[:9])
+    found = report(curated, "verify")
+    assert [(each.question, each.is_kept) for each in found.unverified] == [("Wrong?", False), ("Silent?", True)]
+    assert "only those that agree are kept, and 1 by hand" in found.title
 
 
 def test_too_long_and_too_short_are_dropped_whole_and_counted() -> None:

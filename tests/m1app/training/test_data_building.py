@@ -1,6 +1,7 @@
 """Training data from files, the hub and the database, curated against what is evaluated here."""
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -14,11 +15,15 @@ from m1app.annotation.labels import load_taxonomy
 from m1app.annotation.service import AnnotationService
 from m1app.errors import AppError
 from m1app.question.library import load_library
+from m1app.question_sets.service import QuestionSetService
 from m1app.settings import Settings
+from m1app.training.corrections import FACTS
 from m1app.training.curation import Curated, CurationPlan
 from m1app.training.curation_steps import StepReport, sample_text
 from m1app.training.data_building import TrainingDataService
-from m1app.training.errors import DataSetNotFound, DataSetRefused, InvalidTrainingData, NoChatTemplate
+from m1app.training.errors import DataSetNotFound, DataSetRefused, InvalidTrainingData, NoChatTemplate, PruningRefused
+from m1app.training.preview import preview_samples
+from m1app.training.sample_files import read_sample_file
 from m1app.training.samples import TrainingSample
 from m1app.training.sources import sample_length
 from models.engine.client import OpenAIEngine
@@ -38,6 +43,8 @@ from tests.m1app.annotation.cases import stored_trace
 from tests.m1app.annotation.test_service import mark
 from tests.m1app.benchmark.benchmark_samples import a_run
 from tests.m1app.question_sets.hub_stand_in import serving_hub
+from tests.m1app.strategies.scripted import CharacterEngine, OneModel, Script
+from tests.m1app.training.pruning.judging_server import CHECK, OTHER, SLIP, write_reasonings
 from tests.m1app.training.training_cases import OPTIONS, a_sample, jsonl, some_samples
 from tests.storage.samples import COMPLETED, a_checkpoint, a_sweep, a_trace, begin, finish, save_question, think
 
@@ -174,6 +181,24 @@ async def test_of_a_run_of_several_models_one_is_chosen(
             await training_data.collect([path], CurationPlan(exclude_answered_by_run=reference))
 
 
+async def test_of_two_runs_only_what_both_answer_right_is_left_out(
+    training_data: TrainingDataService, database: Database, tmp_path: Path
+) -> None:
+    samples = some_samples(14)
+    keep_set(database, "pool", *(each.question for each in samples))
+    runs = [
+        store_answers(
+            database, "pool", {each.question: number < right for number, each in enumerate(samples)}, (model,)
+        )
+        for model, right in (("small", 3), ("large", 6))
+    ]
+    plan = CurationPlan(exclude_answered_by_run=", ".join(runs))
+    found = await training_data.collect([write(tmp_path, samples)], plan)
+    assert found.curated.samples == tuple(samples[3:])
+    assert report(found.curated, "difficulty").title.startswith("3 questions were answered right in each of the")
+    assert {each.why for each in found.curated.dropped} == {f"answered right in {', '.join(runs)}"}
+
+
 def store_answers(
     database: Database, set_name: str, answers: dict[str, bool], models: tuple[str, ...] = ("m1-7b",)
 ) -> str:
@@ -220,7 +245,8 @@ def stored_probe(database: Database, stem: str, **changes: Any) -> None:
     cap = changes.pop("finish_reason", "natural")
     question = NewQuestion(stem=stem, options=OPTIONS, target="A", tags=("Endocrine",))
     said = Segment(kind=SegmentKind.ANSWER, text="The answer is A.", token_ids=(9,), token_count=1, finish_reason=cap)
-    finish(database, begin(database, question), think(f"About {stem}"), said, outcome=replace(COMPLETED, **changes))
+    thought = (think(f"About {stem}"), *changes.pop("more", ()))
+    finish(database, begin(database, question), *thought, said, outcome=replace(COMPLETED, **changes))
 
 
 def stored_sweep(database: Database) -> None:
@@ -247,6 +273,8 @@ async def test_own_traces_are_the_right_answers_that_ended_by_themselves(
     stored_probe(database, "Unscored?", is_correct=None)
     stored_probe(database, "Cut?", thinking_finish_reason=ThinkingFinishReason.BUDGET)
     stored_probe(database, "Capped?", finish_reason="budget")
+    edit = Segment(kind=SegmentKind.EDIT, text="So A.", token_ids=(9,), token_count=1)
+    stored_probe(database, "Edited?", more=(edit,))
     stored_sweep(database)
     swept, probed = await training_data.own_traces()
     assert (swept.question, swept.reasoning, swept.answer) == ("Swept?", "Early thoughts.", "The answer is B.")
@@ -259,9 +287,12 @@ async def test_more_own_traces_than_a_page_are_all_read(
     training_data: TrainingDataService, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("m1app.training.from_database._CASES_PAGE_SIZE", 2)
+    monkeypatch.setattr("storage.annotations.queue._MAX_GROUP_CASES", 2)
     for number in range(5):
         stored_probe(database, f"Number {number}?")
-    assert len({sample.question for sample in await training_data.own_traces()}) == 5
+        stored_probe(database, "The same?")
+    asked = Counter(sample.question for sample in await training_data.own_traces())
+    assert asked == {"The same?": 5, **{f"Number {number}?": 1 for number in range(5)}}
 
 
 async def test_own_traces_are_a_source_with_a_hash(training_data: TrainingDataService, database: Database) -> None:
@@ -285,6 +316,101 @@ async def test_exported_corrections_are_read_back(
     (corrected,) = [sample for sample in found.curated.samples if sample.source == "corrections"]
     assert corrected.reasoning == "The troponin\n\nSo the answer is B. Electrocardiogram"
     assert corrected.answer == "The answer is B. Electrocardiogram"
+
+
+async def corrections_file(database: Database, tmp_path: Path) -> tuple[Path, str]:
+    """The export of one correction, and its question."""
+    case_id = stored_trace(database)
+    annotations = AnnotationService(database, load_taxonomy())
+    await mark(annotations, case_id, "Ada", corrected_fact="troponin")
+    await annotations.submit(case_id, "Ada")
+    path = tmp_path / "annotations-corrected.jsonl"
+    await AnnotationExchange(database, load_taxonomy()).export_file(ExportFormat.CORRECTED, path)
+    return path, case_id
+
+
+async def test_a_correction_wins_over_a_trace_of_the_same_question(
+    training_data: TrainingDataService, database: Database, tmp_path: Path
+) -> None:
+    path, _ = await corrections_file(database, tmp_path)
+    (corrected,) = (await read_sample_file(path)).samples
+    trace = replace(corrected, reasoning="As the book says.", answer="The answer is B.", source="book")
+    file = write(tmp_path, [trace, *some_samples(8)])
+    found = await training_data.collect([file, path], PLAN)
+    same = [each for each in found.curated.samples if each.question == corrected.question]
+    assert same == [corrected]
+
+
+async def test_corrections_of_evaluated_questions_are_said_and_their_facts_can_be_learned(
+    training_data: TrainingDataService, database: Database, tmp_path: Path
+) -> None:
+    path, case_id = await corrections_file(database, tmp_path)
+    (corrected,) = (await read_sample_file(path)).samples
+    annotations = AnnotationService(database, load_taxonomy())
+    assert await annotations.evaluated_in(case_id) == ()
+    with database.session() as session:
+        question = NewQuestion(
+            stem=corrected.question, options=dict(corrected.options), target=corrected.target, source="exam"
+        )
+        QuestionSetRepository(session).add("exam", "test", "m1", "", [question])
+    # The same stored question, so that Annotate knows it.
+    assert await annotations.evaluated_in(case_id) == ("exam",)
+    files = [path, write(tmp_path, some_samples(9))]
+    found = await training_data.collect(files, PLAN)
+    assert not [each for each in found.curated.samples if each.source in ("corrections", FACTS)]
+    assert "1 correction of evaluated questions will be dropped" in report(found.curated, "corrections").title
+
+    found = await training_data.collect(files, CurationPlan(facts_alone=True))
+    (fact,) = [each for each in found.curated.samples if each.source == FACTS]
+    assert "troponin" in fact.answer and corrected.question not in fact.question
+    assert not [each for each in found.curated.samples if each.source == "corrections"]
+
+    found = await training_data.collect(files, CurationPlan(learn_from=("exam",)))
+    assert [each for each in found.curated.samples if each.source == "corrections"] == [corrected]
+    with pytest.raises(AppError, match="no question set 'exams' to learn from"):
+        await training_data.collect(files, CurationPlan(learn_from=("exams",)))
+
+
+async def test_half_of_a_set_can_be_learned_from_while_the_other_measures(
+    training_data: TrainingDataService, database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    samples = some_samples(24)
+    keep_set(database, "exam", *(each.question for each in samples))
+    sets = QuestionSetService(database, settings)
+    (whole,) = await sets.all()
+    learn, measure = await sets.split(whole.id)
+    assert (learn.name, measure.name) == ("exam, to learn from", "exam, to measure with")
+    assert (learn.question_count, measure.question_count) == (12, 12)
+    found = await training_data.collect([write(tmp_path, samples)], CurationPlan(learn_from=(learn.name,)))
+    stems = {each.stem for each in await sets.preview(learn.id, limit=24)}
+    assert {each.question for each in found.curated.samples} == stems
+    made = await training_data.build([write(tmp_path, samples)], CurationPlan(learn_from=(learn.name,)), "half")
+    assert any("exam, to learn from" in warning for warning in training_data.card(made.id).warnings)
+
+
+@pytest.mark.parametrize("name", ["library", "pool"])
+async def test_half_of_the_library_can_be_learned_from_whatever_its_set_is_called(
+    training_data: TrainingDataService, database: Database, settings: Settings, tmp_path: Path, name: str
+) -> None:
+    sets = QuestionSetService(database, settings)
+    await sets.import_library(name=name)
+    (whole,) = await sets.all()
+    learn, _ = await sets.split(whole.id)
+    samples = [
+        replace(
+            some_samples(1)[0],
+            question=each.question,
+            options=dict(each.options),
+            target=each.target,
+            answer=f"The answer is {each.target}." if each.target else "It is not known.",
+        )
+        for each in load_library()
+    ]
+    plan = CurationPlan(learn_from=(learn.name,), verified_only=False)
+    found = await training_data.collect([write(tmp_path, samples)], plan)
+    stems = {each.stem for each in await sets.preview(learn.id, limit=100)}
+    # The open questions are in no half, and stay the library's.
+    assert {each.question for each in found.curated.samples} == stems
 
 
 async def test_hub_repository_is_read_and_named_with_its_split(database: Database, settings: Settings) -> None:
@@ -324,9 +450,12 @@ async def test_engine_counts_tokens_for_the_length_limit(
     found = await training_data.collect([path], CurationPlan(max_tokens=200), engine=engine)
     assert found.curated.samples == tuple(some_samples(8))
     (example,) = report(found.curated, "length").examples
-    count = len(await engine.tokenize(sample_text(long), parse_special=False))
-    assert example == f"{count} tokens: Long?"
-    assert count > 200
+    profile = load_profiles().get("plain-chatml")
+    (shown,) = (await preview_samples([long], profile, engine, 0)).samples
+    # With the turns and words of the template, which training counts too.
+    assert shown.tokens is not None
+    assert shown.tokens.total > len(await engine.tokenize(sample_text(long), parse_special=False))
+    assert example == f"{shown.tokens.total} tokens: Long?"
 
 
 async def test_preview_shows_what_is_trained_on(training_data: TrainingDataService, tmp_path: Path) -> None:
@@ -373,3 +502,47 @@ async def test_same_sources_and_plan_give_the_same_samples(training_data: Traini
     assert first.sha256 == second.sha256
     other = await training_data.build([path], CurationPlan(limit=20, seed=6), "drawn")
     assert other.sha256 != first.sha256
+
+
+async def test_pruned_reasoning_is_stored_with_what_was_done_and_goes_with_the_last_version(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    engine = CharacterEngine(Script(choices=lambda prompt, thinking, lead: {"A": 0.7 if SLIP in thinking else 0.2}))
+    data = TrainingDataService(database, settings, load_profiles(), OneModel(engine))
+    plan = CurationPlan(verified_only=False, prune_steps=0.6)
+    path = write_reasonings(tmp_path)
+    estimate = (await data.collect([path], plan)).pruning
+    assert estimate is not None
+    assert (estimate.requests, engine.requests) == (45, [])
+    made = await data.build([path], plan, "short")
+    assert len(engine.requests) == 45
+    samples, prunings, card = data.samples("short"), data.prunings("short"), data.card("short")
+    assert len(samples) == len(prunings) == 10
+    assert {CHECK in each.reasoning or OTHER in each.reasoning for each in samples} == {False}
+    assert prunings[0].question == samples[0].question
+    assert [step.is_pruned for step in prunings[0].steps] == [False, True, True, False, False, False]
+    assert made.reports[-1].step == "prune"
+    assert "kept whole, open question, without options: 1" in made.reports[-1].examples
+    assert card.pruning is not None
+    assert (card.pruning.model, card.pruning.pruned_samples) == ("toy", 9)
+    text = (made.path / "card.md").read_text()
+    assert "## Pruned reasoning" in text
+    assert "| verification | 9 | 9 | 100% |" in text
+    assert "| open question, without options | 1 |" in text
+    # Another version asks nothing again; one without pruning has no record of it.
+    await data.build([path], plan, "short")
+    assert len(engine.requests) == 45
+    await data.build([path], CurationPlan(verified_only=False), "short")
+    assert (data.prunings("short:v3"), data.card("short:v3").pruning) == ((), None)
+    (made.path / "pruning.jsonl").write_text("[]")
+    with pytest.raises(DataSetRefused, match="damaged"):
+        data.prunings("short:v1")
+    for version in (1, 2, 3):
+        await data.delete(f"short:v{version}")
+    assert not (settings.home / "training-data" / "short").exists()
+
+
+async def test_pruning_needs_models(training_data: TrainingDataService, tmp_path: Path) -> None:
+    plan = CurationPlan(verified_only=False, prune_steps=0.6)
+    with pytest.raises(PruningRefused, match="no engine to ask"):
+        await training_data.collect([write_reasonings(tmp_path)], plan)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from m1app.training.events import (
     EventWriter,
+    best_accuracy,
+    decided_steps,
     last_ending,
     read_events,
     should_stop_early,
@@ -123,3 +125,31 @@ def test_losses_that_were_no_number_are_left_out_of_the_summary() -> None:
 )
 def test_it_stops_early_when_the_loss_has_not_fallen(losses: list[float], patience: int, stops: bool) -> None:
     assert should_stop_early(losses, patience) is stops
+
+
+def test_measured_accuracies_outlive_a_start_and_a_resume_as_far_as_their_steps_do(tmp_path: Path) -> None:
+    path = tmp_path / "progress.jsonl"
+    writer = EventWriter(path)
+    writer.write("accuracy", 0, value=0.5)
+    writer.write("started", 0, steps=30)
+    assert decided_steps(read_events(path)) == {0}
+    write_steps(writer, 1, 20)
+    writer.write("unmeasured", 10, message="It could not be served.")
+    writer.write("accuracy", 20, value=0.75)
+    writer.write("trained", 20, message="All steps are done.")
+    writer.write("resumed", 20, steps=30)
+    assert decided_steps(read_events(path)) == {0, 10, 20}
+    assert last_ending(read_events(path)) is None
+    writer.write("resumed", 10, steps=30)
+    assert decided_steps(read_events(path)) == {0, 10}
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [({0: 0.9}, None), ({0: 0.9, 8: 0.2}, 8), ({8: 0.5, 16: 0.75, 24: 0.75}, 16), ({24: 0.5, 8: 0.5}, 8), ({}, None)],
+)
+def test_the_best_is_the_earliest_of_the_most_accurate_and_never_the_base(
+    values: dict[int, float], best: int | None
+) -> None:
+    found = best_accuracy([{"event": "accuracy", "step": step, "value": value} for step, value in values.items()])
+    assert (found and found["step"]) == best

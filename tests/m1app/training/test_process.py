@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from m1app.benchmark.intervals import Proportion
+from m1app.benchmark.run_progress import accuracy_so_far
 from m1app.errors import AppError
 from m1app.settings import Settings
 from m1app.training.process import progress_of, run_training
@@ -20,6 +22,9 @@ done
 exit 1
 """
 """In place of a Python: NaN before the first checkpoint."""
+IS_TRAINED = """#!/bin/sh
+echo '{"event": "trained", "step": 9, "message": "Done.", "time": '$(date +%s.%N)'}' >> "$3/progress.jsonl"
+"""
 
 
 def settings_with(tmp_path: Path, script: str) -> Settings:
@@ -56,3 +61,21 @@ def test_a_note_stays_beside_the_progress() -> None:
         {"event": "log", "step": 1, "loss": 2.0},
     ]
     assert progress_of(events).message == "Training. There is no evaluation loss."
+
+
+async def test_a_process_that_waits_for_accuracies_has_not_failed(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, IS_TRAINED)
+    folder = prepare(tmp_path / "run", tmp_path / "base")
+    assert await run_training(folder, settings, lambda _: None, asyncio.Event()) is True
+
+
+def test_the_latest_accuracy_is_among_the_figures_as_that_of_a_benchmark_is() -> None:
+    events = [
+        {"event": "started", "step": 0, "steps": 9},
+        *({"event": "accuracy", "step": step, "value": 0.5, "low": 0.2, "high": 0.8, "n": step} for step in (8, 4)),
+        {"event": "unmeasured", "step": 9, "message": "It could not be measured."},
+    ]
+    progress = progress_of(events)
+    assert accuracy_so_far(progress) == Proportion(0.5, 0.2, 0.8, 8)
+    assert progress.message == "It could not be measured."
+    assert accuracy_so_far(progress_of(events[:1])) is None

@@ -185,7 +185,9 @@ def test_a_forced_layout_is_taken_although_another_fits() -> None:
     assert list(read(both, layout="messages")[1].layouts) == ["chat messages, as of OpenAI"]
     with pytest.raises(InvalidTrainingData, match=r"the layout 'Alpaca', of which the column 'output' is missing"):
         read({"instruction": "x"}, layout="alpaca")
-    with pytest.raises(InvalidTrainingData, match=r"Unknown layout 'nothing'\. Choose one of corrections, m1,"):
+    with pytest.raises(
+        InvalidTrainingData, match=r"Unknown layout 'nothing'\. Choose one of corrections, corrected-facts, m1,"
+    ):
         read(both, layout="nothing")
 
 

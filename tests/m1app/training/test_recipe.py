@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from m1app.training.errors import RecipeRefused
+from m1app.training.estimate import most_checkpoints
 from m1app.training.recipe import PRESETS, TrainingRecipe, parse_change
 
 
@@ -35,6 +36,11 @@ def test_a_recipe_comes_back_from_json_as_it_was(preset: str) -> None:
         ({"batch_size": 4, "gradient_accumulation": 3}, "gradient_accumulation", "divisor"),
         ({"early_stop_patience": 2, "evaluation_share": 0.0}, "evaluation_share", "hold out"),
         ({"early_stop_patience": 2, "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
+        ({"best_by": "loss", "evaluation_share": 0.0}, "evaluation_share", 'best_by "loss" compares'),
+        ({"best_by": "loss", "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
+        ({"best_by": "accuracy"}, "accuracy_set", "name the question set to ask"),
+        ({"best_by": "luck", "accuracy_set": "exam"}, "best_by", "found 'luck'"),
+        ({"accuracy_set": "exam", "accuracy_questions": 0}, "accuracy_questions", "found 0"),
         ({"lora_rank": None}, "lora_rank", 'Method "lora" needs lora_rank'),
         ({"precision": "int8"}, "precision", "found 'int8'"),
         ({"nodes": 2}, "gpus_per_node", "the number of GPUs on each"),
@@ -48,10 +54,110 @@ def test_a_wrong_field_is_named_with_advice(changes: dict[str, object], field: s
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_by_loss"),
+    [
+        ({}, False),
+        ({"early_stop_patience": 2}, True),
+        ({"best_by": "loss"}, True),
+        ({"early_stop_patience": 2, "best_by": "accuracy", "accuracy_set": "exam"}, False),
+    ],
+)
+def test_early_stopping_takes_the_lowest_loss_unless_the_accuracy_decides(
+    changes: dict[str, object], is_by_loss: bool
+) -> None:
+    assert recipe(**changes).is_best_by_loss is is_by_loss
+    assert most_checkpoints(recipe(**changes)) == 3 + is_by_loss
+
+
 def test_full_fine_tuning_refuses_what_only_an_adapter_has() -> None:
     with pytest.raises(RecipeRefused, match="has no adapter") as refused:
         recipe("m1", lora_rank=8)
     assert refused.value.field == "lora_rank"
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "field", "said"),
+    [
+        ("cpu-trial", {"kl_beta": 0.1}, "kl_beta", 'Objective "sft" has no kl_beta; leave it out, or choose "dpo"'),
+        ("dpo", {"kl_beta": None}, "kl_beta", 'Objective "dpo" needs kl_beta'),
+        ("dpo", {"kl_beta": 0.0}, "kl_beta", "DPO needs a kl_beta above 0"),
+        ("dpo", {"lora_dropout": 0.05}, "lora_dropout", "set lora_dropout to 0"),
+        ("dpo", {"method": "full"}, "method", 'Choose method "lora"'),
+        ("m1", {"objective": "dpo"}, "method", 'Choose method "lora"'),
+        ("lora", {"objective": "rlhf"}, "objective", "found 'rlhf'"),
+        (
+            "dpo",
+            {"generations": 4},
+            "generations",
+            'Objective "dpo" has no generations; leave it out, or choose "grpo"',
+        ),
+        ("grpo", {"temperature": None}, "temperature", 'Objective "grpo" needs temperature'),
+        ("grpo", {"batch_size": 60, "gradient_accumulation": 30}, "batch_size", "groups of 8; choose a multiple"),
+        ("grpo", {"completion_tokens": 4096}, "completion_tokens", "leave no room for a question"),
+        ("grpo", {"method": "full"}, "method", 'Choose method "lora"'),
+        ("grpo", {"early_stop_patience": 2}, "early_stop_patience", "watch the reward"),
+        ("grpo-cpu-trial", {"generator": "vllm"}, "generator", "vLLM writes answers on a GPU only"),
+    ],
+)
+def test_fields_of_another_objective_are_refused(
+    preset: str, changes: dict[str, object], field: str, said: str
+) -> None:
+    with pytest.raises(RecipeRefused) as refused:
+        recipe(preset, **changes)
+    assert refused.value.field == field
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "field", "said"),
+    [
+        ("cpu-trial", {"quantization": "nf4"}, "quantization", "trained on a CUDA GPU only"),
+        ("m1", {"quantization": "nf4"}, "quantization", 'Method "full" has no adapter'),
+        ("m1", {"lora_targets": "q_proj"}, "lora_targets", 'Method "full" has no adapter'),
+        ("m1", {"modules_to_save": "embed_tokens"}, "modules_to_save", 'Method "full" has no adapter'),
+        ("lora", {"lora_targets": "q_proj, v_proj"}, "lora_targets", "found 'q_proj, v_proj'"),
+        ("lora", {"lora_targets": "q_proj,lm_head"}, "lora_targets", "lm_head cannot be trained beside a LoRA"),
+        ("lora", {"modules_to_save": "lm_head"}, "modules_to_save", "lm_head cannot be trained beside a LoRA"),
+        ("lora", {"evaluation_data": "exam", "evaluation_share": 0.1}, "evaluation_share", "set evaluation_share to 0"),
+    ],
+)
+def test_choices_that_cannot_be_are_refused(preset: str, changes: dict[str, object], field: str, said: str) -> None:
+    with pytest.raises(RecipeRefused) as refused:
+        recipe(preset, **changes)
+    assert refused.value.field == field
+    assert said in str(refused.value)
+
+
+def test_grpo_answers_each_question_of_a_step_several_times() -> None:
+    assert (recipe("grpo").batch_size, recipe("grpo").samples_per_step) == (64, 8)
+    assert recipe("dpo").samples_per_step == 16
+
+
+def test_evaluation_data_takes_the_place_of_held_out_samples() -> None:
+    own = recipe("lora", evaluation_data="exam:v2")
+    assert (own.evaluation_share, own.evaluates) == (0.0, True)
+    assert "--set evaluation_data=exam:v2" in own.command_line()
+    assert recipe(evaluation_data="exam", early_stop_patience=2).early_stop_patience == 2
+    assert recipe("lora", quantization="nf4", lora_targets="q_proj,v_proj").quantization == "nf4"
+
+
+def test_an_objective_is_chosen_by_one_word() -> None:
+    learns = recipe("lora", objective="dpo")
+    assert (learns.kl_beta, learns.lora_dropout, learns.learning_rate) == (0.1, 0.0, 2e-4)
+    assert "--set objective=dpo" in learns.command_line()
+    back = recipe("dpo-cpu-trial", objective="sft")
+    assert (back.objective, back.kl_beta) == ("sft", None)
+    assert recipe("dpo").objective == "dpo"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_command_line_of_a_preset_makes_the_same_recipe(preset: str) -> None:
+    for changes in ({}, {"objective": "sft"}, {"method": "lora", "objective": "dpo"}, {"evaluation_data": "exam"}):
+        wanted = recipe(preset, **changes)
+        words = shlex.split(wanted.command_line())
+        sets = dict(parse_change(words[place + 1]) for place, word in enumerate(words) if word == "--set")
+        assert recipe(preset, **sets) == wanted
 
 
 @pytest.mark.parametrize(

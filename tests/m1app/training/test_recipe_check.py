@@ -14,6 +14,7 @@ from m1app.training.estimate import disk_to_write, estimate_training, samples_at
 from m1app.training.machine import Machine, examine_machine
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_before_data, check_disk_left, check_with_data
+from m1app.training.rendered_length import estimated_tokens, is_surely_longer, least_tokens
 from m1app.training.rendering import RenderedSample
 from m1app.training.training_rows import SplitRows
 from models.weights.catalog import Catalog
@@ -292,3 +293,23 @@ def test_this_machine_has_cores_memory_and_a_disk(tmp_path: Path) -> None:
     assert 0 < here.available_bytes <= here.memory_bytes
     assert here.disk_free_bytes > 0
     assert f"{here.cores} cores" in here.said()
+
+
+def test_a_block_that_too_few_samples_fit_into_is_refused_before_anything_runs() -> None:
+    turn = "<|im_start|>user\n"
+    short, long = RenderedSample(turn, "word " * 20, ()), RenderedSample(turn, "word " * 200, ())
+    asked = recipe(block_size=64)
+    needed = estimate_training(asked, base(), 22, 100)
+    check_with_data(asked, SplitRows((short,) * 4 + (long,) * 18, (), ()), needed, None)
+    with pytest.raises(RecipeRefused, match="Only 3 of the 22 training samples fit into 64 tokens") as refused:
+        check_with_data(asked, SplitRows((short,) * 3 + (long,) * 19, (), ()), needed, None)
+    assert refused.value.field == "block_size"
+    with pytest.raises(RecipeRefused, match="None of the 22 training samples fits into 64 tokens"):
+        check_with_data(asked, SplitRows((long,) * 22, (), ()), needed, None)
+
+
+def test_a_special_token_of_the_template_counts_as_one() -> None:
+    sample = RenderedSample("<|im_start|><|im_end|>" * 10, "word", ())
+    assert (least_tokens(sample), estimated_tokens(sample)) == (21, 21)
+    assert not is_surely_longer(sample, 21)
+    assert is_surely_longer(sample, 20)

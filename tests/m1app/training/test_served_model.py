@@ -54,3 +54,18 @@ def test_a_base_that_was_named_by_its_path_is_no_model_of_that_name(tmp_path: Pa
         pair = found(tmp_path, served, by_path, base_id="smollm2")
         assert (pair.model, pair.base) == ("mine", "")
     assert found(tmp_path, ("mine", "/x"), by_path, base_id="smollm2").base == "/x"
+
+
+@pytest.mark.parametrize(
+    ("served", "own_profile", "series"),
+    [
+        (("smollm2-135m", "mine"), "plain-chatml", ("smollm2-135m by m1", "mine", "smollm2-135m")),
+        (("smollm2-135m", "mine"), "m1", ("smollm2-135m", "mine")),
+        (("mine",), "plain-chatml", ("mine",)),
+        ((), "plain-chatml", ()),
+    ],
+)
+def test_base_and_model_are_compared_asked_alike_and_the_base_by_its_own_profile_too(
+    tmp_path: Path, served: tuple[str, ...], own_profile: str, series: tuple[str, ...]
+) -> None:
+    assert found(tmp_path, served, profile="m1").compared(own_profile) == series

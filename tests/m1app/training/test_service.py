@@ -21,7 +21,9 @@ from m1app.jobs.errors import JobRefused
 from m1app.jobs.files import JobFiles
 from m1app.jobs.service import JobService
 from m1app.settings import Settings
+from m1app.training.accuracy.questions import AccuracyQuestions
 from m1app.training.base_model import BaseModel, find_base
+from m1app.training.curation import CurationPlan
 from m1app.training.data_building import TrainingDataService
 from m1app.training.environment import PROJECT, environment_state, install
 from m1app.training.errors import DataSetNotFound, NoChatTemplate, RecipeRefused
@@ -30,13 +32,17 @@ from m1app.training.machine import Machine
 from m1app.training.process import command_of, one_gpu, progress_of, run_training
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.service import FineTuningService
+from m1app.training.training_rows import row_of
 from m1app.training.tuned_models import OWNER_FILE, TunedModels
 from models.profiles import load_profiles
 from models.weights.catalog import Catalog
 from storage.database import Database
 from storage.errors import RecordNotFound
 from storage.jobs.records import JobKind, JobProgress, JobState, Resource
+from storage.question_sets.repository import QuestionSetRepository
+from storage.questions.records import NewQuestion
 from tests.m1app.training.conftest import make_base
+from tests.m1app.training.preferences.pair_cases import stored_contrasts
 from tests.m1app.training.trainings import ROOT, prepare
 
 SIZES = {
@@ -80,7 +86,7 @@ def closing_service(settings: Settings) -> Iterator[FineTuningService]:
     profiles = load_profiles()
     jobs = JobService(database, settings)
     data = TrainingDataService(database, settings, profiles)
-    yield FineTuningService(settings, profiles, jobs, data)
+    yield FineTuningService(settings, profiles, jobs, data, AccuracyQuestions(database))
     database.dispose()
 
 
@@ -108,7 +114,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def recipe(base: Path, data: Path | str, **changes: object) -> TrainingRecipe:
-    return TrainingRecipe.of_preset("cpu-trial", str(base), str(data), **({"profile": "m1"} | changes))
+    preset = str(changes.pop("preset", "cpu-trial"))
+    return TrainingRecipe.of_preset(preset, str(base), str(data), **({"profile": "m1"} | changes))
 
 
 async def test_a_plan_says_what_it_will_train_on_and_need(service: FineTuningService, base: Path, data: Path) -> None:
@@ -136,6 +143,83 @@ async def test_a_tuned_model_is_a_base_at_once(
 async def test_a_base_without_a_chat_template_is_refused(service: FineTuningService, base: Path, data: Path) -> None:
     with pytest.raises(NoChatTemplate):
         await service.plan(recipe(base, data, profile="plain"))
+
+
+async def test_a_file_is_curated_as_a_data_set_built_from_it(
+    service: FineTuningService, settings: Settings, base: Path, tmp_path: Path
+) -> None:
+    mixed = traces(20) + [
+        each | {"response": "Hard to say.", "question": f"{each['question']} Why?"} for each in traces(12)
+    ]
+    path = tmp_path / "mixed.json"
+    path.write_text(json.dumps(mixed))
+    plan = await service.plan(TrainingRecipe.of_preset("cpu-trial", str(base), str(path), profile="m1"))
+    built = await service._data.collect([path], CurationPlan())
+    assert plan.train_samples + plan.evaluation_samples == len(built.curated.samples) == 20
+    assert plan.reports[: len(built.curated.reports)] == built.curated.reports
+
+
+async def test_preferences_are_planned_on_pairs_and_samples_on_samples(
+    service: FineTuningService, settings: Settings, base: Path, data: Path
+) -> None:
+    database = Database(settings.database_address)
+    stored_contrasts(database, 8)
+    await service._data.build([], CurationPlan(pairs=("passes",)), "preferred")
+    await service._data.build([data], CurationPlan(), "exam")
+    database.dispose()
+    learns = {"preset": "dpo-cpu-trial", "evaluation_share": 0.25}
+    plan = await service.plan(recipe(base, "preferred", **learns))
+    assert (plan.data, plan.train_samples, plan.evaluation_samples) == ("preferred:v1", 6, 2)
+    assert all(each.rejected for each in plan.rows.all)
+    for named, changes, said in (
+        ("preferred", {}, "holds 8 preference pairs. Choose a data set of samples, or objective dpo"),
+        ("exam", learns, "Objective dpo learns from preference pairs"),
+        (data, learns, "is a file of samples. Objective dpo learns from preference pairs"),
+    ):
+        with pytest.raises(RecipeRefused, match=said) as refused:
+            await service.plan(recipe(base, named, **dict(changes)))
+        assert refused.value.field == "data"
+
+
+async def test_evaluation_data_of_ones_own_is_used_without_what_is_trained_on(
+    service: FineTuningService, base: Path, data: Path, tmp_path: Path
+) -> None:
+    rows = traces(24)
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps(rows[18:]))
+    plan = await service.plan(recipe(base, data, evaluation_data=str(path)))
+    assert (plan.train_samples, plan.evaluation_samples) == (20, 4)
+    (report,) = [each for each in plan.reports if each.step == "evaluation data"]
+    assert (report.before, report.kept) == (6, 4)
+    for named in ("nowhere", str(tmp_path / "nowhere.json")):
+        with pytest.raises(RecipeRefused) as refused:
+            await service.plan(recipe(base, data, evaluation_data=named))
+        assert refused.value.field == "evaluation_data"
+
+
+async def test_grpo_is_planned_on_questions_whose_answers_can_be_checked(
+    service: FineTuningService, base: Path, data: Path, tmp_path: Path
+) -> None:
+    rows = traces(20)
+    await service._data.build([data], CurationPlan(), "exam")
+    version = service._data.get("exam")
+    assert version.samples == 20
+    plan = await service.plan(recipe(base, "exam", preset="grpo-cpu-trial"))
+    assert plan.train_samples == 20
+    (report,) = [each for each in plan.reports if each.step == "reward"]
+    assert (report.before, report.kept) == (20, 20)
+    row = row_of(plan.rows.train[0], "grpo")
+    assert (row["opens"].strip(), row["closes"].strip()) == ("<|im_start|>think", "<|im_start|>answer")
+    assert (row["target"], set(row["options"])) == ("B", {"A", "B"})
+    assert rows[0]["question"] in row["prompt"]
+
+
+async def test_weights_in_four_bits_need_safetensors(
+    service: FineTuningService, data: Path, smollm2_path: Path
+) -> None:
+    wanted = recipe(smollm2_path, data, preset="lora", quantization="nf4")
+    with pytest.raises(RecipeRefused, match="is a GGUF file, and its weights cannot be held in four bits"):
+        await service.plan(wanted)
 
 
 async def test_data_that_is_nowhere_is_refused(service: FineTuningService, base: Path) -> None:
@@ -477,6 +561,57 @@ async def test_a_batch_that_cannot_be_dealt_out_is_refused_before_it_starts(
     (cost,) = [note for note in plan.notes if "GPU" in note]
     assert cost.startswith("It trains on all 3 GPUs." if is_refused else "It trains on one GPU.")
     assert "stop the engine" in cost
+
+
+def keep_set(settings: Settings, name: str, rows: list[dict[str, Any]]) -> None:
+    """Store the questions of traces as a question set."""
+    database = Database(settings.database_address)
+    database.migrate()
+    questions = [
+        NewQuestion(stem=row["question"], options=row["options"], target=row["answer_idx"], source=name) for row in rows
+    ]
+    with database.session() as session:
+        QuestionSetRepository(session).add(name, "test", "m1", "", questions)
+    database.dispose()
+
+
+async def test_a_plan_draws_what_checkpoints_are_asked_and_says_what_it_costs(
+    service: FineTuningService, settings: Settings, base: Path, data: Path
+) -> None:
+    keep_set(settings, "exam", [row | {"question": f"Who found item {n}?"} for n, row in enumerate(traces(5))])
+    without = await service.plan(recipe(base, data))
+    plan = await service.plan(recipe(base, data, accuracy_set="exam", accuracy_questions=3, best_by="accuracy"))
+    assert (len(without.asked), len(plan.asked)) == (0, 3)
+    assert plan.notes == (*without.notes, *plan.accuracy_notes) and len(plan.accuracy_notes) == 2
+    assert "The base model and 3 checkpoints are asked 3 questions of exam" in plan.notes[-2]
+    assert plan.estimate.memory_bytes > without.estimate.memory_bytes
+    assert plan.estimate.disk_bytes > without.estimate.disk_bytes
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"accuracy_set": "leaked"}, "accuracy_set", "1 sample of the data overlaps with questions drawn from leaked"),
+        ({"accuracy_set": "unheard"}, "accuracy_set", "not found"),
+        ({"accuracy_set": "leaked", "accuracy_budget_tokens": 2000}, "accuracy_budget_tokens", "2,048 tokens"),
+    ],
+)
+async def test_a_set_that_cannot_be_asked_is_refused_before_anything_is_launched(
+    service: FineTuningService,
+    settings: Settings,
+    base: Path,
+    data: Path,
+    changes: dict[str, Any],
+    field: str,
+    said: str,
+) -> None:
+    # Built before the set was imported: a file would lose the sample now.
+    built = await service._data.build([data], CurationPlan(), "traces")
+    keep_set(settings, "leaked", traces(1))
+    with pytest.raises(RecipeRefused, match=said) as refused:
+        await service.launch(recipe(base, built.id, **changes))
+    assert refused.value.field == field
+    assert await JobService(Database(settings.database_address), settings).recent() == ()
 
 
 @pytest.mark.training

@@ -38,8 +38,33 @@ def rows(*topics: str) -> list[dict[str, Any]]:
     return found
 
 
-def prepare(path: Path, base: Path, extra: list[dict[str, Any]] | None = None, **changes: object) -> TrainingFolder:
-    """A folder prepared like the app does; `extra` adds training rows."""
+def pair_rows(*topics: str) -> list[dict[str, Any]]:
+    """Rendered preference pairs: the better response of each is that of `rows`."""
+    return [row | {"rejected": _worse(row)} for row in rows(*topics)]
+
+
+def question_rows(*topics: str) -> list[dict[str, Any]]:
+    """Rendered questions for GRPO; the right answer to each is that of `rows`."""
+    asked = {"opens": "<|im_start|>think", "closes": "<|im_start|>answer", "target": "B"}
+    return [row | asked | {"options": {"A": "Running", "B": "Rest"}} for row in rows(*topics)]
+
+
+def _worse(row: dict[str, Any]) -> dict[str, Any]:
+    parts = [(kind, text.replace("rest helps: \\boxed{B}", "run: \\boxed{A}")) for kind, text in row["parts"]]
+    return {"completion": "".join(text for _, text in parts), "parts": parts}
+
+
+def prepare(
+    path: Path,
+    base: Path,
+    extra: list[dict[str, Any]] | None = None,
+    decided: dict[str, Any] | None = None,
+    **changes: object,
+) -> TrainingFolder:
+    """A folder prepared like the app does; `extra` adds training rows, `decided` fields of run.json.
+
+    Objective "dpo" gets preference pairs, and "grpo" questions.
+    """
     usual: dict[str, object] = {
         "max_steps": STEPS,
         "epochs": 1000,
@@ -54,7 +79,7 @@ def prepare(path: Path, base: Path, extra: list[dict[str, Any]] | None = None, *
         "learning_rate": 0.01,
         "niceness": 0,
     }
-    if changes.get("method") == "full":
+    if changes.get("method") == "full" or changes.get("objective", "sft") != "sft":
         del usual["lora_dropout"]
     recipe = TrainingRecipe.of_preset("cpu-trial", str(base), "traces:v1", **(usual | changes))
     run = TrainingRun(
@@ -70,9 +95,11 @@ def prepare(path: Path, base: Path, extra: list[dict[str, Any]] | None = None, *
         context_length=2048,
         threads=1,
         created_at="2026-11-01T00:00:00+00:00",
+        **(decided or {}),
     )
     folder = TrainingFolder(path)
-    folder.write(recipe, run, rows(*TOPICS[:9]) + (extra or []), rows(*TOPICS[9:]))
+    made = {"sft": rows, "dpo": pair_rows, "grpo": question_rows}[recipe.objective]
+    folder.write(recipe, run, made(*TOPICS[:9]) + (extra or []), made(*TOPICS[9:]))
     return folder
 
 

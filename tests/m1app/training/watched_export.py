@@ -37,10 +37,10 @@ def main(path: str) -> None:
             state["to_the_cpu" if where[0] == "cpu" else "not_to_the_cpu"] += 1
         return tensor_to(self, *where, **more)
 
-    def watched_merge(trainer: Any) -> Any:
+    def watched_merge(*given: Any) -> Any:
         torch.nn.Module.to, torch.Tensor.to = watched_module_to, watched_tensor_to
         try:
-            return merge(trainer)
+            return merge(*given)
         finally:
             torch.nn.Module.to, torch.Tensor.to = module_to, tensor_to
 

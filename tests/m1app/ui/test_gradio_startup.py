@@ -4,9 +4,11 @@ import sys
 import gradio as gr
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
 from gradio.routes import App
 
-from m1app.ui.gradio_startup import no_spare_servers
+from m1app.ui.gradio_startup import no_spare_servers, only_routes
 
 _IMPORT = """
 import inspect, pathlib, sys
@@ -52,3 +54,17 @@ def test_servers_are_made_again_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), no_spare_servers():
         _ = 1 / 0
     assert App.create_app is before
+
+
+def test_a_page_has_the_routes_it_uses_and_later_applications_have_all_theirs() -> None:
+    with gr.Blocks() as blocks:
+        gr.Textbox()
+    app = FastAPI()
+    with only_routes(lambda method, path: (method, path) in {("GET", "/config"), ("POST", "/gradio_api/queue/join")}):
+        gr.mount_gradio_app(app, blocks, "/")
+    client = TestClient(app)
+    assert client.get("/config").status_code == 200
+    assert client.post("/gradio_api/queue/join", json={}).status_code == 422
+    assert client.get("/theme.css").status_code == 404
+    app.get("/mine")(lambda: "here")
+    assert [route.path for route in app.routes if isinstance(route, APIRoute)][-1] == "/mine"

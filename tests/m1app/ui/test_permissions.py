@@ -18,6 +18,7 @@ from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.ui.annotate.page import AnnotatePage
 from m1app.ui.benchmarks.page import BenchmarksPage
+from m1app.ui.studies.page import StudiesPage
 from m1app.ui.web import build_app
 from storage.people.records import Role
 from storage.questions.records import NewQuestion
@@ -38,26 +39,55 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
     ("POST", "/logout"): OPEN,
-    **{("GET", f"/{page}"): READ for page in ("compare", "annotate", "benchmarks", "account", "plotly.min.js")},
+    **{
+        ("GET", f"/{page}"): READ
+        for page in (
+            *("compare", "strategies", "annotate", "facts", "thinking", "benchmarks", "studies"),
+            *("account", "plotly.min.js"),
+        )
+    },
     ("POST", "/account"): READ,
     ("GET", "/page-code/{version}/{room}/{file}"): READ,
     ("GET", "/traces/{trace_id}.json"): READ,
     ("GET", "/traces/{trace_id}.md"): READ,
+    ("GET", "/traces/{trace_id}.html"): READ,
     ("GET", "/sweeps/{sweep_id}.json"): READ,
     ("GET", "/sweeps/{sweep_id}.csv"): READ,
     ("GET", "/sweeps/{sweep_id}.md"): READ,
+    ("GET", "/sweeps/{sweep_id}.html"): READ,
+    **{("GET", f"/strategy-runs/{{run_id}}.{kind}"): READ for kind in ("json", "csv", "md")},
+    ("GET", "/strategy-runs/{run_id}/{place}/{position}"): READ,
+    ("GET", "/strategy-docs/{name}"): READ,
+    ("GET", "/passages/{passage_id}"): READ,
+    **{("GET", f"/resamplings/{{run_id}}{part}"): READ for part in (".json", ".csv")},
+    **{("GET", f"/fact-tests/{{run_id}}{part}"): READ for part in (".json", ".csv", "/{number}")},
     **{("GET", f"/annotations{name}"): READ for name in (".jsonl", ".csv", "-corrected.jsonl")},
     **{("GET", f"/benchmark-runs/{{run_id}}.{kind}"): READ for kind in ("csv", "parquet", "html")},
-    ("GET", "/benchmark-runs/{run_id}/tags.{ending}"): READ,
+    **{("GET", f"/benchmark-runs/{{run_id}}/{name}.{{ending}}"): READ for name in ("tags", "fits")},
+    **{("GET", f"/study-reports/{{study_id}}.{kind}"): READ for kind in ("html", "pdf", "zip", "json")},
+    ("GET", "/benchmark-runs/{run_id}/policy.json"): READ,
+    ("GET", "/benchmark-runs/{run_id}/strategies.csv"): READ,
     ("GET", "/admin"): MANAGE,
     **{
         ("POST", f"/admin/{upload}"): MANAGE
-        for upload in ("question-sets", "question-columns", "overlaps", "training-data")
+        for upload in (
+            "question-sets",
+            "question-columns",
+            "overlaps",
+            "training-data",
+            "corpus",
+            "cases",
+            "cases-preview",
+        )
     },
     ("GET", "/admin/jobs/{job_id}/artifacts/{name:path}"): MANAGE,
     ("GET", "/admin/jobs/{job_id}/log.txt"): MANAGE,
+    ("GET", "/admin/training-runs.csv"): MANAGE,
     ("GET", "/admin/audit.jsonl"): MANAGE,
-    **{("MOUNT", page): READ for page in ("/compare", "/annotate", "/benchmarks", "")},
+    **{
+        ("MOUNT", page): READ
+        for page in ("/compare", "/strategies", "/annotate", "/facts", "/thinking", "/benchmarks", "/studies", "")
+    },
     ("MOUNT", "/admin"): MANAGE,
 }
 
@@ -81,41 +111,80 @@ HEADER = {
 FORM = {
     name: Event()
     for name in (
-        *("QuestionForm.fill_with_library", "QuestionForm.fill_with_example", "QuestionForm._on_change"),
+        *("QuestionForm.fill_with_library", "QuestionForm.fill_with_example"),
+        *("QuestionForm._on_change", "QuestionForm._on_formatted"),
         "AdvancedForm.offer_profiles.<locals>.offered",
     )
 }
 HISTORY = {
     **{f"RunHistory._on_{name}": Event() for name in ("search", "more", "refresh", "shown")},
     **{f"RunHistory._on_{name}": Event(ASK, {"id": ID}) for name in ("discard", "restore")},
-    "RunHistory._on_rename": Event(ASK, {"id": ID, "name": "x", "tags": "y"}),
 }
+NAMED_HISTORY = {
+    **HISTORY,
+    "NamedRunHistory._on_rename": Event(ASK, {"id": ID, "name": "x", "tags": "y"}),
+}
+RUNS = {
+    **{f"RunPage._on_{name}": Event() for name in ("asked", "over", "open")},
+    **{f"RunPage._on_{name}": Event(ASK) for name in ("run", "run_anyway", "resume", "stop")},
+    "RunPage._on_again": Event(ASK, is_sent=False),
+}
+ENDING = {"RunPage._on_answer_now": Event(ASK)}
 EVENTS: dict[str, dict[str, Event]] = {
     "": {
         **HEADER,
         **FORM,
-        **HISTORY,
-        **{f"ProbePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open", "on_estimate")},
-        "ProbePage._on_run": Event(ASK),
-        "ProbePage._on_run_anyway": Event(ASK),
-        "ProbePage._on_again": Event(ASK, is_sent=False),
-        "ProbePage._on_stop": Event(ASK),
-        "ProbePage._on_answer_now": Event(ASK),
+        **NAMED_HISTORY,
+        **RUNS,
+        **ENDING,
+        **{f"ProbePage._{name}": Event() for name in ("on_load", "follow", "on_estimate")},
+        **{f"BatchPart._{name}": Event() for name in ("on_load", "follow")},
+        "ProbePage._on_batch_over": Event(),
+        "BatchPart._on_ask_set": Event(ASK, {"how": "ask", "name": "", "questions": [["Why?", "", ""]]}),
+        **{f"BatchPart._on_{name}": Event(ASK, {"id": ID}) for name in ("stop", "go_on", "put_away")},
+        "ProbePage._on_policies": Event(),
+        "OpenVerdictPanel._on_judge": Event(ASK, {"id": ID, "reference": "Scurvy", "model": ""}),
+        "OpenVerdictPanel._on_say": Event(ANNOTATE, {"id": ID, "reference": "Scurvy", "judgement": "right"}),
     },
     "/compare": {
         **HEADER,
         **FORM,
+        **NAMED_HISTORY,
+        **RUNS,
+        **ENDING,
+        **{f"ComparePage._{name}": Event() for name in ("on_load", "follow", "on_estimate")},
+        "ComparePage._follow_branches": Event(),
+    },
+    "/strategies": {
+        **HEADER,
+        **FORM,
         **HISTORY,
-        **{f"ComparePage._{name}": Event() for name in ("on_load", "follow", "on_over", "on_open", "on_estimate")},
-        "ComparePage._on_run": Event(ASK),
-        "ComparePage._on_run_anyway": Event(ASK),
-        "ComparePage._on_again": Event(ASK, is_sent=False),
-        "ComparePage._on_resume": Event(ASK),
-        "ComparePage._on_stop": Event(ASK),
-        "ComparePage._on_answer_now": Event(ASK),
+        **RUNS,
+        **{f"StrategiesPage._{name}": Event() for name in ("on_load", "follow", "on_estimate", "on_measured")},
     },
     "/annotate": {**HEADER, **{f"AnnotatePage._on_{name}": Event() for name in ("ask", "summary", "compute", "load")}},
+    "/facts": {
+        **HEADER,
+        **{f"FactsPage._{name}": Event() for name in ("on_load", "follow", "on_over")},
+        "FactsPage._on_start": Event(
+            ASK, {"subject": {"case": ID, "start": 0, "end": 1}, "fact": "Scurvy", "seeds": "5"}
+        ),
+        "FactsPage._on_look": Event(),
+        "FactsPage._on_resume": Event(ASK),
+        "FactsPage._on_stop": Event(ASK),
+        "FactsPage._on_launch": Event(MANAGE, {"seeds": "5"}),
+    },
+    "/thinking": {
+        **HEADER,
+        "ThinkingPage._on_load": Event(),
+        "ThinkingPage._follow": Event(),
+        "ThinkingPage._on_resample": Event(ASK, {"case": ID, "start": 0, "end": 1, "seeds": 5}),
+        "ThinkingPage._on_resume": Event(ASK, {"id": ID}),
+        "ThinkingPage._on_stop": Event(ASK, {"id": ID}),
+        "ThinkingPage._on_start": Event(ASK, {"case": ID, "start": 0, "end": 1, "text": "Scurvy", "seed": ""}),
+    },
     "/benchmarks": {**HEADER, "BenchmarksPage._on_ask": Event()},
+    "/studies": {**HEADER, "StudiesPage._on_ask": Event()},
 }
 """By page. The Admin page is not here: all its events need MANAGE."""
 
@@ -139,24 +208,41 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     },
     "/benchmarks": {
         **{
-            name: (READ, {"run": ID, "runs": [ID]})
+            name: (READ, {"run": ID, "runs": [ID], "item": ID})
             for name in [
                 "runs",
                 "curves",
                 "points",
+                "prompts",
                 "readings",
+                "knowledge",
                 "tags",
                 "transitions",
                 "along",
                 "strategies",
+                "fits",
+                "policy",
                 "questions",
+                "outputs",
+                "answers",
                 "extent",
             ]
         },
+        "keep_policy": (MANAGE, {"run": ID, "cell": "512-0", "budget": "900", "name": "x"}),
+        "say": (ANNOTATE, {"answer": ID, "judgement": "right"}),
         "rename": (MANAGE, {"run": ID, "name": "x"}),
         "tag": (MANAGE, {"run": ID, "tags": "x"}),
         "archive": (MANAGE, {"run": ID, "is_archived": True}),
         "delete": (MANAGE, {"run": ID}),
+        "restore": (ASK, {"deletion": ID}),
+    },
+    "/studies": {
+        **{
+            name: (READ, {"name": "m1-smoke", "study": ID}) for name in ("list", "file", "estimate", "study", "outcome")
+        },
+        **{name: (MANAGE, {"name": "m1-smoke", "study": ID}) for name in ("import_sets", "start", "remove")},
+        **{name: (MANAGE, {"study": ID}) for name in ("stop", "resume", "extend", "delete")},
+        "add": (MANAGE, {"text": "name = 1"}),
         "restore": (ASK, {"deletion": ID}),
     },
 }
@@ -174,7 +260,10 @@ class Served:
     def blocks(self, page: str) -> Any:
         mounts = [route for route in self.app.routes if isinstance(route, Mount) and route.path == page]
         (mount,) = mounts
-        return mount.app._app.get_blocks()  # type: ignore[attr-defined]
+        gradio = mount.app
+        while not hasattr(gradio, "get_blocks"):
+            gradio = gradio._app  # type: ignore[attr-defined]
+        return gradio.get_blocks()
 
     def send(self, role: Role, page: str, number: int, data: dict[str, Any] | None) -> str:
         """Send an event as a page does; return everything that comes of it."""
@@ -274,8 +363,18 @@ def test_every_event_has_a_row(served: Served) -> None:
         assert handlers == set(rows), page
 
 
+def test_what_follows_a_form_asks_once_at_a_time(served: Served) -> None:
+    """With a call for each field, the reply to an earlier change could come last, and stay."""
+    for page in EVENTS:
+        following = [
+            each for each in served.blocks(page).fns.values() if each.fn and each.trigger_mode == "always_last"
+        ]
+        asked = [(each.fn.__qualname__, tuple(out._id for out in each.outputs)) for each in following]
+        assert len(asked) == len(set(asked)), page
+
+
 def test_every_action_has_a_row(services: Services) -> None:
-    for page, kind in (("/annotate", AnnotatePage), ("/benchmarks", BenchmarksPage)):
+    for page, kind in (("/annotate", AnnotatePage), ("/benchmarks", BenchmarksPage), ("/studies", StudiesPage)):
         answers: Any = kind.__dict__["_answers"].fget(kind)
         assert set(answers) == set(ACTIONS[page])
 
@@ -288,8 +387,9 @@ def test_a_route_lets_in_whoever_has_its_permission(served: Served, role: Role |
     if path == "/logout":
         return  # It would end the session of all the others.
     place = path.replace("{name:path}", "x")
-    for name in ("trace_id", "sweep_id", "run_id", "job_id", "version", "room", "file"):
+    for name in ("trace_id", "sweep_id", "run_id", "job_id", "version", "room", "file", "name"):
         place = place.replace(f"{{{name}}}", ID)
+    place = place.replace("{place}", "0").replace("{position}", "0")
     answer = served.clients[role].request(method, place, follow_redirects=False)
     is_login = answer.status_code == 303 and answer.headers["location"].startswith("/login")
     was_let_in = not is_login and answer.status_code != 401 and (answer.status_code != 403 or path.startswith("/login"))

@@ -183,7 +183,7 @@ def test_configuration_that_every_page_gets_holds_no_secret_and_no_path(
     assert (config["show_error"], config["analytics_enabled"], config["run_history"]) == (False, False, False)
 
 
-@pytest.mark.parametrize("path", ["", "/compare", "/annotate", "/benchmarks", "/admin"])
+@pytest.mark.parametrize("path", ["", "/compare", "/strategies", "/annotate", "/benchmarks", "/admin"])
 def test_no_handler_reports_its_progress_on_what_is_drawn(client: httpx2.Client, services: Services, path: str) -> None:
     if path == "/admin":
         log_in_by_link(client, services)

@@ -20,6 +20,9 @@ class Script:
     completion: Respond
     owned_by: str = "vllm"
     models: list[dict[str, Any]] | None = None
+    embeddings: Respond | None = None
+    adapters: Respond | None = None
+    """Loads and unloads LoRAs; None knows no such request, as vLLM without leave to."""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     url: str = ""
     is_over: bool = False
@@ -100,6 +103,16 @@ def _spelled(token: int) -> str:
     return f" {token - 1000}" if token >= 1000 else chr(token)
 
 
+def embedding_of(vector: Callable[[str], Sequence[float]]) -> Respond:
+    """Answer with a vector for each text, the last one first."""
+
+    def respond(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        data = [{"index": place, "embedding": list(vector(text))} for place, text in enumerate(body["input"])]
+        reply_json(handler, 200, {"object": "list", "model": body["model"], "data": data[::-1]})
+
+    return respond
+
+
 @contextmanager
 def serving(script: Script) -> Iterator[Script]:
     """Serve the script on a free loopback port."""
@@ -128,6 +141,10 @@ def serving(script: Script) -> Iterator[Script]:
             script.requests.append((self.path, body | {"_authorization": self.headers.get("Authorization")}))
             if self.path == "/v1/completions":
                 script.completion(self, body)
+            elif self.path == "/v1/embeddings" and script.embeddings:
+                script.embeddings(self, body)
+            elif self.path in ("/v1/load_lora_adapter", "/v1/unload_lora_adapter") and script.adapters:
+                script.adapters(self, body)
             elif self.path == "/tokenize":
                 reply_json(self, 200, {"tokens": [ord(c) for c in body.get("prompt", body.get("content", ""))]})
             elif self.path == "/detokenize":

@@ -167,6 +167,26 @@ async def test_a_bad_stream_ends_with_a_message_that_says_what_came(completion: 
         check(server, caught.value, words)
 
 
+@pytest.mark.parametrize(
+    ("completion", "tokens"),
+    [
+        (events(chunk("a", list(range(5)), "length")), 5),
+        (events(chunk("abc", [1, 2, 3], "abort")), 3),
+        (events(chunk("a", [-1], "stop")), 1),
+        (events({"choices": [{"text": "", "logprobs": {"content": [{"id": 1}, {"id": "x"}]}}]}), 2),
+        (events(with_ids('"123"')), 0),
+        (events({"choices": "text"}), 0),
+        (events({"error": {"message": "gone"}}), 0),
+    ],
+)
+async def test_what_is_refused_says_how_many_tokens_it_had(completion: Send, tokens: int) -> None:
+    with misbehaving(completions=completion) as server:
+        async with client(server) as engine:
+            with pytest.raises(EngineError) as caught:
+                await generate(engine)
+    assert caught.value.refused_tokens == tokens
+
+
 LOGPROBS = {
     "not a number": ("NaN", "a number that is not finite"),
     "infinite": ("-Infinity", "a number that is not finite"),

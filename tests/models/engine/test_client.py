@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -133,6 +134,15 @@ async def test_wrong_model_names_those_that_are_served() -> None:
         await collect(script, model="other")
 
 
+async def test_a_lora_has_the_context_of_its_base_which_vllm_does_not_repeat() -> None:
+    base = {"id": "base", "owned_by": "vllm", "max_model_len": 512, "root": "/weights/base"}
+    lora = {"id": "tuned", "owned_by": "vllm", "max_model_len": None, "root": "/weights/lora", "parent": "base"}
+    with serving(Script(GOOD, models=[base, lora])) as script:
+        async with aclosing(OpenAIEngine(lambda: Endpoint(script.url), "tuned")) as engine:
+            info = await engine.describe()
+    assert (info.model, info.context_length) == ("tuned", 512)
+
+
 async def test_several_models_and_no_choice_asks_for_one() -> None:
     models = [{"id": name, "owned_by": "vllm", "max_model_len": 8} for name in ("one", "two")]
     with serving(Script(GOOD, models=models)) as script, pytest.raises(ModelNotServed, match="one, two"):
@@ -217,6 +227,14 @@ async def test_a_whole_response_is_one_chunk_of_a_request_without_a_stream() -> 
     body = script.completions[0]
     assert "stream" not in body
     assert (body["stop"], body["include_stop_str_in_output"]) == (["##"], True)
+
+
+async def test_a_stream_of_vllm_ends_at_a_stop_text_by_itself() -> None:
+    with serving(Script(stream(chunk("a", [1]), chunk("##", [2], "stop")))) as script:
+        chunks = await collect(script, replace(WHOLE, is_whole=False))
+    assert "".join(each.text for each in chunks) == "a##"
+    body = script.completions[0]
+    assert (body["stream"], body["stop"], body["include_stop_str_in_output"]) == (True, ["##"], True)
 
 
 async def test_llama_cpp_streams_what_is_wanted_whole() -> None:

@@ -1,5 +1,6 @@
 """The client and the thinking pass on real engines: llama.cpp, and vLLM where it is installed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -40,6 +41,12 @@ async def engine(engine_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
         yield engine
 
 
+@pytest.fixture
+async def whole_engine(whole_engine_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
+    async with aclosing(OpenAIEngine(lambda: whole_engine_endpoint)) as engine:
+        yield engine
+
+
 async def generate(engine: OpenAIEngine, request: CompletionRequest) -> tuple[TokenIds, str, int, FinishReason | None]:
     ids: TokenIds = ()
     text, unreported, finish = "", 0, None
@@ -74,6 +81,16 @@ async def think(
                     outcome = ended
     assert outcome is not None
     return segments, outcome, cost
+
+
+async def test_many_long_prompts_with_seeds_at_once_are_all_answered(engine: OpenAIEngine) -> None:
+    # More tokens than are prefilled in one step; a seed split over two steps ended vLLM's CPU build.
+    prompts = [
+        await engine.tokenize(f"{number} " + "fever and cough " * 150, parse_special=False) for number in range(16)
+    ]
+    requests = [CompletionRequest(prompt, max_tokens=2, temperature=0.7, seed=7) for prompt in prompts]
+    answers = await asyncio.gather(*(generate(engine, request) for request in requests))
+    assert all(ids for ids, *_ in answers)
 
 
 async def test_engine_says_what_it_is(engine: OpenAIEngine) -> None:
@@ -188,9 +205,9 @@ async def test_larger_budget_continues_the_smaller_ones_thinking(engine: OpenAIE
     assert large[0][1][:20] == small[0][1]
 
 
-async def test_option_probabilities_are_probabilities(engine: OpenAIEngine) -> None:
-    prompt = await engine.tokenize(f"{QUESTION}\nThe answer is", parse_special=False)
-    found = await option_probabilities(engine, prompt, "ABCD")
+async def test_option_probabilities_are_probabilities(whole_engine: OpenAIEngine) -> None:
+    prompt = await whole_engine.tokenize(f"{QUESTION}\nThe answer is", parse_special=False)
+    found = await option_probabilities(whole_engine, prompt, "ABCD")
     assert found is not None
     assert set(found.by_letter) == set("ABCD")
     assert 0 < sum(found.by_letter.values()) <= 1.000001

@@ -92,7 +92,7 @@ def test_ready_server_answers_at_its_endpoint(serving: ManagedServer):
     assert is_running(status.pid)
     assert status.started_at is not None
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
-    assert httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers).status_code == 200
+    assert httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=60).status_code == 200
 
 
 def test_key_is_in_no_log_no_command_line_and_no_repr(serving: ManagedServer, log_path: Path):

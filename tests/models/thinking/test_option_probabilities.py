@@ -50,8 +50,8 @@ def test_mass_is_never_made_or_doubled(pairs: list[tuple[str, float]]) -> None:
 
 
 @pytest.fixture
-async def engine(embedded_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
-    client = OpenAIEngine(lambda: embedded_endpoint)
+async def engine(whole_model_endpoint: Endpoint) -> AsyncIterator[OpenAIEngine]:
+    client = OpenAIEngine(lambda: whole_model_endpoint)
     yield client
     await client.aclose()
 

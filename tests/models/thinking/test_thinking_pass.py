@@ -6,8 +6,18 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from models.engine.protocol import CompletionChunk, CompletionRequest, FinishReason, TokenIds
+from models.thinking.budget_forcing import SegmentKind
 from models.thinking.think_parser import Delta, ThinkParser
-from models.thinking.thinking_pass import PassFinished, PassSettings, SegmentGrew, run_pass
+from models.thinking.thinking_pass import (
+    PassFinished,
+    PassSettings,
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    TokensGenerated,
+    run_pass,
+)
+from models.thinking.whole_pass import WholePass, run_whole_pass
 from tests.models.thinking.test_sweep import PROMPT, ScriptedEngine, markers
 
 
@@ -104,3 +114,23 @@ def test_held_tokens_without_text_are_not_read_again_with_each_token() -> None:
         assert parser.feed("", (token,)) == Delta("", ())
     assert parser.feed("é", (1000,)).token_ids == tuple(range(1001))
     assert held.reads <= 5 * 1001
+
+
+async def test_a_whole_pass_has_the_parts_that_its_events_have() -> None:
+    engine = ScriptedEngine(seed=3, stop_share=0.02, is_spelled=False)
+    delimiters, settings = markers(2, is_spelled=False), PassSettings(40, 0, 12)
+    kinds: dict[SegmentKind, str] = dict.fromkeys(SegmentKind, "")
+    thinking, generated, kind, ends = 0, 0, SegmentKind.THINK, False
+    async for event in run_pass(engine, PROMPT, delimiters, settings):
+        if isinstance(event, SegmentOpened):
+            kind = event.kind
+        elif isinstance(event, SegmentGrew):
+            kinds[kind] += event.text
+            thinking += len(event.token_ids) if kind is SegmentKind.THINK else 0
+        elif isinstance(event, SegmentClosed):
+            ends = ends or (kind is SegmentKind.THINK and event.is_natural_stop)
+        elif isinstance(event, TokensGenerated):
+            generated += event.count
+    found = await run_whole_pass(engine, PROMPT, delimiters, settings)
+    assert found == WholePass(thinking, ends, kinds[SegmentKind.CLOSE], kinds[SegmentKind.ANSWER], generated)
+    assert found.thinking_tokens > 0 and found.close and found.answer

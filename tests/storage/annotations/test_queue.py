@@ -1,21 +1,33 @@
 """The queue of cases: its groups, its orders, and the way from case to case, on both dialects."""
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, Select, event, func, select
+from sqlalchemy import text as sql
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
 
+from storage.annotations import case_filters
+from storage.annotations import queue as queue_module
+from storage.annotations.case_filters import KINDS, Kind, submitted_by
 from storage.annotations.queue import QueueRepository
 from storage.annotations.records import CaseFilter, CaseOrder
 from storage.database import Database
+from storage.strategies.records import StrategyResult
+from storage.strategies.repository import StrategyRepository
 from storage.sweeps.repository import SweepRepository
 from storage.traces.records import TraceOutcome, TraceState
 from storage.traces.repository import TraceRepository
+from storage.traces.tables import TraceRow
 from storage.traces.turns import turns
 from tests.m1app.annotation.cases import stored_sweep, stored_trace
 from tests.storage.annotations.test_repository import add
-from tests.storage.samples import a_checkpoint, a_sweep, a_trace, save_question, think
+from tests.storage.samples import a_checkpoint, a_strategy_run, a_sweep, a_trace, save_question, think
+from tests.storage.strategies.test_repository import a_request
 
 RANDOM, FLIP, DISAGREEMENT = CaseOrder.RANDOM, CaseOrder.FLIP, CaseOrder.DISAGREEMENT
 
@@ -88,6 +100,35 @@ def test_sweeps_and_questions_are_groups_that_say_what_is_in_them(database: Data
     assert listed(database, CaseOrder.NEWEST) == [*second[0], probe, *first[0], *first[1]]
 
 
+def test_traces_without_their_answer_are_no_cases_unless_somebody_has_worked_on_them(database: Database) -> None:
+    question = save_question(database)
+    ends = (TraceState.COMPLETED, TraceState.STOPPED, TraceState.INTERRUPTED, TraceState.FAILED, TraceState.STOPPED)
+    with database.session() as session:
+        traces = TraceRepository(session)
+        ids = [traces.add(a_trace(question.id)).id for _ in ends]
+        for trace_id, state in zip(ids, ends, strict=True):
+            traces.close(trace_id, TraceOutcome(state=state), [think("It is so.")])
+    add(database, ids[-1], "bias")
+    assert set(listed(database, CaseOrder.NEWEST)) == {ids[0], ids[-1]}
+
+
+def test_a_pass_of_a_strategy_names_it(database: Database) -> None:
+    question = save_question(database)
+    probe = stored_trace(database)
+    with database.session() as session:
+        strategies, traces = StrategyRepository(session), TraceRepository(session)
+        run = strategies.add(a_strategy_run(question.id))
+        asked = traces.add(a_trace(question.id, strategy_run_id=run.id)).id
+        traces.close(asked, TraceOutcome(state=TraceState.COMPLETED), [think("It is so.")])
+        strategies.save_results(run.id, {0: StrategyResult(choice="vote:k=4", state=TraceState.COMPLETED)})
+        strategies.save_requests(run.id, {0: [a_request(0, trace_id=asked)]})
+    with database.session(is_read_only=True) as session:
+        queue = QueueRepository(session, CaseFilter())
+        (group,) = {group.key: group for group in queue.page("Ada", 50, None).groups if group.cases}.values()
+        found = {case.id: case.strategy for case in queue.cases(group.key, "Ada")}
+    assert found == {probe: "", asked: "vote:k=4"}
+
+
 @pytest.mark.parametrize("seed", [0, 7, 2**40])
 def test_random_order_is_decided_by_its_seed_and_stays_while_cases_come(database: Database, seed: int) -> None:
     before = {*itertools.chain(*a_stored_sweep(database, "BABAB", "AABBA")), stored_trace(database)}
@@ -142,3 +183,67 @@ def test_turns_are_what_their_words_say(points: list[tuple[int, bool | None]]) -
         assert is_after_right == (is_correct is False and True in ever)
         assert is_flip == (is_correct is False and True in just)
         assert is_last == (cut == max(place for place, _ in points))
+
+
+def plan(session: Session, statement: Select[Any]) -> str:
+    """How SQLite carries out a statement."""
+    text = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+    return " ".join(str(row[3]) for row in session.execute(sql(f"EXPLAIN QUERY PLAN {text}")))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["probes", "answers"])
+def test_what_somebody_submitted_is_found_without_reading_the_assessments_of_others(
+    sqlite_url: str, kind: Kind
+) -> None:
+    database = Database(sqlite_url)
+    with database.session(is_read_only=True) as session:
+        found = plan(session, select(func.count()).select_from(TraceRow).where(submitted_by(kind, "Ada")))
+    database.dispose()
+    assert "COVERING INDEX ix_assessment_annotator_is_submitted_case_id (annotator=? AND is_submitted=?)" in found
+
+
+def test_a_page_by_disagreement_looks_its_cases_up_once(database: Database) -> None:
+    a_stored_sweep(database, "AB", "BA")
+    stored_trace(database)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with database.session(is_read_only=True) as session:
+            page = QueueRepository(session, CaseFilter(order=DISAGREEMENT)).page("Ada", 50, None)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert page.total == 2
+    assert sum("annotation_label" in each for each in asked) == 1
+    assert sum("is_last" in each for each in asked) == 1
+    assert sum("json" in each and "GROUP BY" not in each and "question" not in each for each in asked) == 1, (
+        "the sweeps"
+    )
+
+
+def test_all_cases_of_a_group_are_read_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "_MAX_GROUP_CASES", 2)
+    passes = a_stored_sweep(database, "BABAB", "AAB")
+    question = save_question(database)
+    with database.session() as session:
+        traces = TraceRepository(session)
+        probes = [traces.add(a_trace(question.id)).id for _ in range(5)]
+        for each in probes:
+            traces.close(each, TraceOutcome(state=TraceState.COMPLETED), [think("It is so.")])
+    with database.session(is_read_only=True) as session:
+        queue = QueueRepository(session, CaseFilter())
+        keys = [group.key for group in queue.page("", 50, None).groups]
+        found = [[case.id for case in queue.every_case(key, "")] for key in keys]
+        assert [len(queue.cases(key, "")) for key in keys] == [2, 2]
+        assert queue.cases(keys[0], "", after="0" * 32) == ()
+    assert sorted(found, key=len) == [list(reversed(probes)), [*passes[0], *passes[1]]]
+
+
+def test_postgresql_plans_the_order_by_disagreement_without_guessing() -> None:
+    """After ten calls it plans without the parameters; it took groups for few and compared all with all."""
+    statement = str(case_filters._rated_differently(None).compile(dialect=postgresql.dialect()))
+    assert "HAVING count(*) > 1" in statement
+    assert "%(max" not in statement

@@ -7,7 +7,14 @@ from sqlalchemy import update
 
 from storage.annotations.queue import QueueRepository
 from storage.annotations.records import CaseFilter
-from storage.benchmarks.records import BenchmarkResult, BenchmarkRun, ItemState, NewBenchmarkRun, RunState
+from storage.benchmarks.records import (
+    BenchmarkResult,
+    BenchmarkRun,
+    BenchmarkStrategyResult,
+    ItemState,
+    NewBenchmarkRun,
+    RunState,
+)
 from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.benchmarks.tables import BenchmarkItemRow
@@ -73,6 +80,24 @@ def result(item_id: str, cell: tuple[int, int], letter: str | None, *, m1: str |
         tokens_if_separate=cell[0],
         checkpoint_id=None,
     )
+
+
+def strategy_result(item_id: str, choice: str = "vote:k=2", **changes: object) -> BenchmarkStrategyResult:
+    standard: dict[str, object] = {
+        "item_id": item_id,
+        "choice": choice,
+        "letter": "A",
+        "is_correct": True,
+        "generated": 90,
+        "injected": 4,
+        "prompt_new": 30,
+        "prompt_cached": 60,
+        "wasted": 5,
+        "shared": 70,
+        "seconds": 1.5,
+        "is_from_pool": False,
+    }
+    return BenchmarkStrategyResult(**(standard | changes))  # type: ignore[arg-type]
 
 
 def finish(database: Database, item_id: str, small: str | None, large: str | None) -> bool:
@@ -200,6 +225,11 @@ def test_two_models_are_compared_on_the_same_questions(database: Database) -> No
             (True, True): 2, (False, False): 2,
         }  # fmt: skip
         assert results.transition_counts(run.id, base, "", LARGE, LARGE, other_model="nobody") == {}
+        # A question of both sets counts once.
+        by_series = results.first_verdicts(run.id)
+        ids = [each.id for each in asked]
+        assert by_series[base, LARGE] == dict(zip(ids, (True, False, True), strict=True))
+        assert by_series[tuned, LARGE] == dict(zip(ids, (False, True, True), strict=True))
         lost = VerdictFilter(model=tuned, cell=LARGE, before=LARGE, before_model=base, verdict="right-wrong")
         (found,), total = results.verdicts(run.id, lost)
         assert (found.item_id, found.letter, found.before_letter, total) == (waiting[1].id, "B", "A", 1)
@@ -220,7 +250,9 @@ def test_transitions_are_those_of_the_first_pass(database: Database) -> None:
                 item.id, ItemState.DONE, of_passes, tokens_generated=1, tokens_if_separate=1, attempts=1
             )
         changes = BenchmarkResultRepository(session).transition_counts(run.id, "m1-7b", "", SMALL, LARGE)
+        verdicts = BenchmarkResultRepository(session).first_verdicts(run.id)
     assert changes == {(True, False): 2}
+    assert [set(verdicts["m1-7b", cell].values()) for cell in (SMALL, LARGE)] == [{True}, {False}]
 
 
 def test_counts_transitions_and_questions_of_finished_items(database: Database) -> None:

@@ -7,9 +7,11 @@ from storage.erasure.repository import ErasureRepository
 from storage.questions.records import NewQuestion
 from storage.questions.tables import QuestionRow
 from storage.search import question_matches
+from storage.strategies.records import StrategyRequest
+from storage.strategies.repository import StrategyRepository
 from storage.trash.records import TrashKind
 from tests.storage.samples import answer, begin, discard, finish, save_question, think
-from tests.storage.trash.scenario import annotate, asked_run, counts
+from tests.storage.trash.scenario import annotate, asked_run, counts, strategies_of
 
 ASKED = NewQuestion(stem="Does granite help?", options={"A": "yes", "B": "no"}, target="A")
 
@@ -68,6 +70,37 @@ def test_a_benchmark_run_counts_one_item_less(database: Database) -> None:
         ErasureRepository(session).erase(ErasureRepository(session).of_question(asked[0]))
     after = counts(database, "benchmark_item", "benchmark_result", "sweep")
     assert after == (before[0] - 1, before[1] // 2, before[2] - 1)
+
+
+def test_the_strategies_of_an_item_are_erased_with_it(database: Database) -> None:
+    run = asked_run(database, "heart", "lung")
+    for each in run.items:
+        strategies_of(database, each.sweep_id)
+    with database.session() as session:
+        extent = ErasureRepository(session).of_trace(run.items[0].trace_ids[0])
+        asked = ErasureRepository(session).questions_of(extent)
+        ErasureRepository(session).erase(ErasureRepository(session).of_question(asked[0]))
+    assert counts(database, "benchmark_strategy_result", "strategy_run", "strategy_result") == (1, 1, 1)
+
+
+def test_a_pass_that_a_strategy_run_took_is_erased_with_what_was_asked_of_it(database: Database) -> None:
+    run = asked_run(database, "heart")
+    item = run.items[0]
+    strategies_of(database, item.sweep_id)
+    values = dict.fromkeys(("generated", "injected", "prompt_new", "prompt_cached", "wasted", "attempt"), 0)
+    took = {"purpose": "think", "model": "m1-7b", "state": "done", "seconds": 0.0}
+    taken = StrategyRequest(
+        position=0, key="pass/0", trace_id=item.trace_ids[0], finish="natural", is_shared=True, **took, **values
+    )
+    asked = StrategyRequest(position=1, key="judge/0", prompt="Is this right? Tachycardia", **took, **values)
+    with database.session() as session:
+        StrategyRepository(session).save_requests(item.sweep_id, {0: [taken, asked]})
+    with database.session() as session:
+        erasure = ErasureRepository(session)
+        extent = erasure.of_trace(item.trace_ids[0])
+        assert extent.strategy_runs == (item.sweep_id,)
+        erasure.erase(extent)
+    assert counts(database, "strategy_run", "strategy_request", "trace") == (0, 0, 1)
 
 
 def test_questions_in_use_are_not_unused(database: Database) -> None:

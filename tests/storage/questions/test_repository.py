@@ -117,3 +117,13 @@ def test_several_right_options_are_kept_and_a_single_target_hashes_as_it_always_
     # Computed by the version before questions could have several.
     known = "c6fa2ccd29c8dc212b30bccc5f7cf1f774a7b9060ff7e3d40323251c5c89f221"
     assert content_hash("Which gland makes cortisol?", {"A": "Adrenal", "B": "Thyroid"}, "A") == known
+
+
+def test_tags_are_replaced_and_those_of_questions_that_are_gone_are_left_out(database: Database) -> None:
+    kept = save_question(database, tags=("cardiology",))
+    with database.session() as session:
+        QuestionRepository(session).put_tags({kept.id: ("surgery", "cardiology", "surgery"), "0" * 32: ("x",)})
+        assert QuestionRepository(session).get(kept.id) == replace(kept, tags=("surgery", "cardiology"))
+        with pytest.raises(InvalidRecord, match="A tag"):
+            QuestionRepository(session).put_tags({kept.id: ("a\x00b",)})
+        assert QuestionRepository(session).get(kept.id).tags == ("surgery", "cardiology")

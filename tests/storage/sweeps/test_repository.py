@@ -1,5 +1,6 @@
 """Sweeps with their passes and checkpoints."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -124,3 +125,21 @@ def test_sweep_that_is_not_there_is_told(database: Database, missing: str) -> No
                 use(missing)
         with pytest.raises(RecordNotFound):
             sweeps.add(a_sweep(missing))
+
+
+def test_of_several_that_reopen_a_sweep_one_succeeds(database: Database) -> None:
+    sweep = begin(database)
+
+    def reopen(_: int) -> bool:
+        return database.write_now(lambda session: SweepRepository(session).reopen(sweep.id, TraceState.STOPPED))
+
+    assert not reopen(0), "it is running"
+    with database.session() as session:
+        SweepRepository(session).save(sweep.id, replace(DONE, state=TraceState.STOPPED), "host:1")
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(reopen, range(4))) == [False, False, False, True]
+    with database.session(is_read_only=True) as session:
+        assert SweepRepository(session).get(sweep.id).sweep.state is TraceState.RUNNING
+    with database.session() as session:
+        SweepRepository(session).save(sweep.id, DONE, "host:1")
+    assert not reopen(0), "whoever reopened it has completed it"

@@ -14,6 +14,7 @@ from storage.errors import InvalidRecord, RecordNotFound
 from storage.search import SearchEntryRow
 from storage.traces.records import (
     COUNTED_AS_THINKING,
+    MeasuredLength,
     MeasuredRate,
     NewTrace,
     Progress,
@@ -272,8 +273,8 @@ def test_checkpoints_are_listed_by_cut(database: Database) -> None:
     assert found[0].cells == ((128, 0), (512, 0))
 
 
-def test_thinking_counts_injected_waits_but_not_the_close() -> None:
-    assert {SegmentKind.THINK, SegmentKind.WAIT} == set(COUNTED_AS_THINKING)
+def test_thinking_counts_injected_waits_and_edits_but_not_the_close() -> None:
+    assert {SegmentKind.THINK, SegmentKind.WAIT, SegmentKind.EDIT} == set(COUNTED_AS_THINKING)
 
 
 def test_a_thinking_finish_reason_is_kept_as_its_word(database: Database) -> None:
@@ -343,4 +344,27 @@ def test_recent_rates_are_those_of_completed_traces_newest_first(database: Datab
         found = TraceRepository(session).recent_rates(10)
         assert TraceRepository(session).recent_rates(1) == found[:1]
     assert [each.model for each in found] == ["model-2", "model-0"]
-    assert found[0] == MeasuredRate("model-2", "embedded", is_pass=False, tokens_per_second=32.0)
+    assert found[0] == MeasuredRate(
+        "model-2", "embedded", is_pass=False, tokens_per_second=32.0, length=found[0].length
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_natural"),
+    [
+        (ThinkingFinishReason.NATURAL, True),
+        (ThinkingFinishReason.BUDGET, False),
+        (ThinkingFinishReason.EARLY_EXIT, None),
+        (None, None),
+    ],
+)
+def test_recent_rates_have_the_lengths_of_what_no_person_has_ended(
+    database: Database, reason: ThinkingFinishReason | None, is_natural: bool | None
+) -> None:
+    ended = replace(COMPLETED, thinking_finish_reason=reason, tokens_generated=50)
+    asked = begin(database)
+    finish(database, asked, think("a", token_count=30), outcome=ended)
+    with database.session(is_read_only=True) as session:
+        (found,) = TraceRepository(session).recent_rates(10)
+    expected = None if is_natural is None else MeasuredLength(30, asked.force_rounds, is_natural, 20)
+    assert found.length == expected

@@ -8,14 +8,18 @@ from sqlalchemy import delete, exists, func, literal, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.base import Base, Discardable
+from storage.corpora.repository import CorpusRepository
 from storage.database import Database
 from storage.jobs.records import JobKind, NewJob
 from storage.jobs.repository import JobRepository
 from storage.jobs.tables import JobRow
 from storage.questions.tables import QuestionRow
+from storage.strategies.repository import StrategyRepository
+from storage.studies.repository import StudyRepository
 from storage.trash.tables import WITH_TRASH
 from tests.storage.question_sets.test_repository import add as add_set
 from tests.storage.question_sets.test_repository import question
+from tests.storage.samples import a_strategy_run, a_study
 from tests.storage.trash.hidden import TABLES, seen_in
 from tests.storage.trash.scenario import asked_run
 
@@ -97,7 +101,11 @@ def fill(database: Database) -> None:
     asked_run(database, "heart", passes=1)
     add_set(database, question(1))
     with database.session() as session:
+        asked = session.scalars(select(QuestionRow.id).limit(1)).one()
+        StrategyRepository(session).add(a_strategy_run(asked))
         JobRepository(session).add(NewJob(kind=JobKind.BENCHMARK, name="m1", recipe={}))
+        CorpusRepository(session).begin("sheets", "sheets.md", "unknown")
+        StudyRepository(session).add(a_study())
 
 
 def hide(database: Database) -> dict[str, str]:
@@ -111,7 +119,8 @@ def hide(database: Database) -> dict[str, str]:
 
 
 def test_these_tables_have_rows_that_can_be_deleted() -> None:
-    assert sorted(TABLES) == ["benchmark_run", "job", "question_set", "sweep", "trace"]
+    expected = ["benchmark_run", "corpus", "job", "question_set", "strategy_run", "study", "sweep", "trace"]
+    assert sorted(TABLES) == expected
 
 
 def test_no_statement_finds_counts_or_changes_what_is_in_the_trash(database: Database) -> None:

@@ -21,6 +21,7 @@ from storage.errors import InvalidRecord, RecordNotFound
 from storage.jobs.records import JobKind, NewJob
 from storage.jobs.repository import JobRepository
 from storage.question_sets.repository import QuestionSetRepository
+from storage.strategies.repository import StrategyRepository
 from storage.sweeps.repository import SweepRepository
 from storage.traces.listing import TraceFilter
 from storage.traces.repository import TraceRepository
@@ -32,7 +33,7 @@ from tests.m1app.annotation.cases import stored_sweep, stored_trace
 from tests.storage.question_sets.test_repository import add as add_set
 from tests.storage.question_sets.test_repository import every, question, stems
 from tests.storage.samples import begin, discard, finish, purge, read, think
-from tests.storage.trash.scenario import annotate, asked_run, counts, rows
+from tests.storage.trash.scenario import annotate, asked_run, counts, rows, strategies_of
 
 WRITTEN = ("annotation", "annotation_label", "annotation_revision", "assessment")
 
@@ -224,6 +225,23 @@ def test_a_deleted_run_leaves_annotated_traces_their_sweeps_and_every_word(datab
     assert counts(database, "benchmark_run", "benchmark_item", "benchmark_result", "deletion") == (0, 0, 0, 0)
     assert counts(database, "sweep", "trace", "checkpoint", "segment") == (1, 1, 1, 1)
     assert is_there(database, annotated.trace_ids[0])
+
+
+def test_a_deleted_run_takes_the_strategies_of_its_items_along(database: Database) -> None:
+    made = asked_run(database)
+    answers = [strategies_of(database, each.sweep_id) for each in made.items]
+    annotate(database, answers[0])
+    whole = rows(database)
+    deletion = discard(database, TrashKind.BENCHMARK_RUN, made.run.id)
+    assert counts(database, "strategy_run", "trace") == (2, 6)
+    with database.session(is_read_only=True) as session:
+        assert StrategyRepository(session).get(made.items[0].sweep_id)
+        with pytest.raises(RecordNotFound):
+            StrategyRepository(session).get(made.items[1].sweep_id)
+    restore(database, deletion)
+    assert rows(database) == whole
+    purge(database, discard(database, TrashKind.BENCHMARK_RUN, made.run.id), most_rows=1)
+    assert counts(database, "benchmark_strategy_result", "strategy_run", "strategy_result", "trace") == (0, 1, 1, 1)
 
 
 @pytest.mark.parametrize("has_only_draft", [True, False])

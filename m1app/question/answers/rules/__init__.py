@@ -7,8 +7,8 @@ what they cost does not depend on the text. `fields.toml` has the names of JSON 
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import resources
@@ -55,6 +55,16 @@ class Role(StrEnum):
     CORRECTS = "corrects"
     RETRACTS = "retracts"
     """Takes back what was said before."""
+    UNSAYS = "unsays"
+    """Takes back the option that was named last: "A, but *it is not the answer*"."""
+    LIKEWISE = "likewise"
+    """Before an option of which the same is said as of the one before: "A is wrong, *so is* B"."""
+    LIKEWISE_AFTER = "likewise_after"
+    """The same, after the option and at the end of a clause: "B *too*"."""
+    FORMATS = "formats"
+    """The sentence shows how an answer is written, and gives none."""
+    CHANCES = "chances"
+    """What is measured by a number: "the *probability* that B is right is 10%"; without one, a doubt."""
     SUPPORTS = "supports"
     """Speaks for an option, without choosing it: "B *explains* the fever"."""
     NEGATIONS = "negations"
@@ -222,8 +232,8 @@ class AnswerRules:
         most = max(counts.values(), default=0)
         return frozenset(code for code in self.function_words if code not in counts or 2 * counts[code] >= most)
 
-    def phrases_in(self, spoken: frozenset[str]) -> Mapping[str, Sequence[Phrase]]:
-        """The phrases of some languages by their first word, longest first."""
+    def phrases_in(self, spoken: frozenset[str]) -> "Mapping[str, PhrasesOfWord]":
+        """The phrases of some languages by their first word."""
         return _phrases_in(self, spoken)
 
     def is_answer_field(self, name: str) -> bool:
@@ -234,13 +244,34 @@ class AnswerRules:
         )
 
 
+@dataclass(slots=True)
+class PhrasesOfWord:
+    """The phrases that begin with a word, longest first, by their second word: most words begin many."""
+
+    alone: list[Phrase] = field(default_factory=list)
+    """Phrases of this word only."""
+    by_second: dict[str, list[Phrase]] = field(default_factory=dict)
+
+    def add(self, phrase: Phrase) -> None:
+        """Add a phrase that is no longer than those before it."""
+        if len(phrase.words) == 1:
+            self.alone.append(phrase)
+        else:
+            self.by_second.setdefault(phrase.words[1], []).append(phrase)
+
+    def before(self, second: str) -> Iterator[Phrase]:
+        """Those that may stand where a second word follows."""
+        yield from self.by_second.get(second, ())
+        yield from self.alone
+
+
 @lru_cache(maxsize=64)
-def _phrases_in(rules: AnswerRules, spoken: frozenset[str]) -> Mapping[str, Sequence[Phrase]]:
-    by_first: dict[str, list[Phrase]] = {}
+def _phrases_in(rules: AnswerRules, spoken: frozenset[str]) -> Mapping[str, PhrasesOfWord]:
+    by_first: dict[str, PhrasesOfWord] = {}
     for entry in rules.entries:
         phrase = entry.among(spoken)
         if phrase is not None:
-            by_first.setdefault(phrase.words[0], []).append(phrase)
+            by_first.setdefault(phrase.words[0], PhrasesOfWord()).add(phrase)
     return by_first
 
 

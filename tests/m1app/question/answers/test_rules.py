@@ -15,7 +15,7 @@ from m1app.question.answers import (
     containers,
     extraction,
     marks,
-    mentions,
+    mention_finding,
     rules,
     tokens,
 )
@@ -32,7 +32,7 @@ MODULES = (
     containers,
     extraction,
     marks,
-    mentions,
+    mention_finding,
     rules,
     tokens,
 )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from m1app.benchmark.intervals import wilson
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
+from m1app.training.comparison import ComparedRun, metrics_of
 from m1app.training.errors import RecipeRefused
 from m1app.training.pace import measured_pace
 from m1app.training.preview import PreviewedSample, SampleTokens
 from m1app.training.recipe import PRESETS, TrainingRecipe
 from m1app.training.rendering import RenderedSample
+from m1app.ui.admin.compared_runs_view import compared_value
 from m1app.ui.admin.fine_tune_form import TrainingForm, place_of, preset_meaning, preset_values, read_other
 from m1app.ui.admin.fine_tune_plan_view import _sample
 from m1app.ui.admin.fine_tune_progress_view import MOST_POINTS, training_said, training_value
@@ -97,6 +101,7 @@ def log(step: int, loss: float | None) -> dict[str, Any]:
         RECIPE,
         *(TrainingRecipe.of_preset(preset, "a.gguf", "b") for preset in PRESETS),
         TrainingRecipe.of_preset("m1", "a", "b", method="lora", lora_rank=4),
+        TrainingRecipe.of_preset("lora", "a", "b", accuracy_set="my set", accuracy_questions=9, best_by="accuracy"),
         TrainingRecipe.of_preset("cpu-trial", "a", "b", max_steps=None, gradient_checkpointing=True),
     ],
     ids=lambda recipe: f"{recipe.preset}-{recipe.method}-{recipe.max_steps}",
@@ -119,6 +124,8 @@ def test_an_untouched_form_asks_for_the_preset(form: TrainingForm) -> None:
         ({"epochs": "many"}, "epochs", "steps", "'many'"),
         ({"batch_size": "3"}, "gradient_accumulation", "sizes", "equal parts"),
         ({"name": "x" * 61}, "name", "name", "60"),
+        ({"best_by": "accuracy"}, "accuracy_set", "accuracy", "name the question set"),
+        ({"accuracy_questions": "many"}, "accuracy_questions", "accuracy", "'many'"),
         ({"other": "seed"}, "", "other", "without ="),
         ({"other": "unheard=1"}, "unheard", "other", "no field 'unheard'"),
         ({"other": "method=full"}, "lora_rank", "sizes", "no adapter"),
@@ -145,6 +152,10 @@ def test_presets_say_what_they_change() -> None:
     assert preset_meaning("m1").startswith("Trains all weights for 5 epochs, 16 samples per step, in bf16 on a GPU")
     assert "rank 16" in preset_meaning("lora")
     assert "at most 30 steps, 4 samples per step, in fp32 on the CPU" in preset_meaning("cpu-trial")
+    assert "Needs an NVIDIA GPU, with up to 37.2 GB for 1.5B parameters" in preset_meaning("m1")
+    assert "8 GPUs that share the 7.6B need 37.3 GB each" in preset_meaning("m1")
+    assert "30.9 GB for 7.6B parameters" in preset_meaning("lora")
+    assert "Needs no GPU: up to 10.3 GB of memory" in preset_meaning("cpu-trial")
     assert preset_values("m1")["lora_rank"] == "all weights"
     assert preset_values("cpu-trial")["block_size"] == "1024"
 
@@ -162,9 +173,64 @@ def test_losses_are_thinned_to_means_and_keep_their_last_step() -> None:
     assert value["train"][-1] == [2000, 1998.0]
 
 
+def test_margin_and_accuracy_of_pairs_are_drawn_where_there_are_pairs() -> None:
+    assert training_value(JOB, [log(1, 2.0)], None)["preferences"] is None
+    measured = {"event": "evaluated", "step": 2, "eval_loss": 0.5, "reward_margin": 0.25, "pair_accuracy": 0.75}
+    events = [log(1, 0.7) | {"reward_margin": 0.0, "pair_accuracy": 0.5}, log(2, None), measured]
+    assert training_value(JOB, events, None)["preferences"] == {
+        "margin": [[1, 0.0], [2, None]],
+        "margin_held_out": [[2, 0.25]],
+        "accuracy": [[1, 0.5], [2, None]],
+        "accuracy_held_out": [[2, 0.75]],
+    }
+    said = training_said([{"event": "started", "step": 0, "steps": 2}, *events])
+    assert "margin +0.250, 75% of pairs right" in said
+
+
+def test_the_share_of_right_answers_is_drawn_where_there_is_a_reward() -> None:
+    assert training_value(JOB, [log(1, 2.0)], None)["rewards"] is None
+    events = [log(1, 0.1) | {"reward": 0.25}, log(2, 0.1) | {"reward": 0.5}]
+    value = training_value(JOB, [{"event": "started", "step": 0, "steps": 2}, *events], None)
+    assert value["rewards"] == {"right": [[1, 0.25], [2, 0.5]], "right_held_out": []}
+    assert "right answers 25% → 50%" in value["said"]
+
+
 def test_a_loss_that_is_no_number_is_a_gap_and_not_a_zero() -> None:
     value = training_value(JOB, [log(1, 2.0), log(2, None)], None)
     assert value["train"] == [[1, 2.0], [2, None]]
+
+
+def accuracy(step: int, correct: int, n: int = 40) -> dict[str, Any]:
+    found = wilson(correct, n)
+    return {"event": "accuracy", "step": step, "value": found.value, "low": found.low, "high": found.high, "n": n}
+
+
+def test_accuracies_are_shown_by_step_with_their_interval_and_a_caution() -> None:
+    started = {"event": "started", "step": 0, "steps": 30}
+    value = training_value(JOB, [started, accuracy(20, 20), accuracy(0, 10)], None)
+    assert [(point[0], point[1], point[4]) for point in value["accuracy"]] == [(0, 0.25, 40), (20, 0.5, 40)]
+    assert value["accuracy"][0][2] < 0.25 < value["accuracy"][0][3]
+    assert value["said"] == "step 20 of 30 · accuracy 25.0% → 50.0% (35.2% to 64.8%), n = 40."
+    few = training_said([started, accuracy(0, 1, 4)])
+    assert few.endswith("n = 4. Few questions (n = 4): read the interval, not the percentage.")
+    assert training_value(JOB, [started], None)["accuracy"] == []
+    failed = {"event": "unmeasured", "step": 0, "message": "It could not be measured."}
+    assert training_said([started, failed]) == "step 0 of 30 · 1 checkpoint could not be asked; see the log"
+
+
+def test_runs_side_by_side_are_a_chart_for_each_metric_that_was_measured() -> None:
+    logs = [{"event": "log", "step": step, "loss": float(step), "learning_rate": 1e-3} for step in range(1, 1001)]
+    first = ComparedRun(JOB, metrics_of([*logs, accuracy(0, 1, 4)]))
+    other = ComparedRun(replace(JOB, id="d" * 32, recipe={**JOB.recipe, "seed": 9}), metrics_of([]))
+    value = compared_value([first, other])
+    assert [chart["metric"] for chart in value["charts"]] == ["loss", "learning_rate", "accuracy"]
+    loss = value["charts"][0]
+    assert loss["lines"][0][-1] == [1000, 1000.0, None, None, None] and len(loss["lines"][0]) == 200
+    assert loss["lines"][1] == []
+    assert loss["said"] == "smollm2-135m on exam:v2 (cccccc): 1000 at step 1,000."
+    assert value["charts"][2]["said"].endswith("Few questions (n = 4): read the interval, not the percentage.")
+    assert value["differences"] == [["seed", ["0", "9"]]]
+    assert value["csv"] == f"/admin/training-runs.csv?runs={'c' * 32},{'d' * 32}"
 
 
 def test_samples_are_newest_first_and_bounded() -> None:
@@ -183,9 +249,16 @@ def test_a_line_says_how_the_losses_went() -> None:
 
 
 def test_a_finished_model_leads_to_questions_for_it_and_its_base(tmp_path: Path) -> None:
-    tuned = training_value(JOB, [], (RUN, tmp_path), ("smollm2-135m", "mine"))["tuned"]
+    (tmp_path / "card.md").write_text("# mine\n")
+    served = ("smollm2-135m", "mine")
+    tuned = training_value(JOB, [], (RUN, tmp_path), served, lambda _: "plain-chatml")["tuned"]
     assert (tuned["model"], tuned["base"], tuned["ask"]) == ("mine", "smollm2-135m", "mine")
-    assert (tuned["models"], tuned["can_compare"]) == (["smollm2-135m", "mine"], True)
+    # Asked alike, and the base by its own profile too.
+    assert (tuned["models"], tuned["can_compare"]) == (["smollm2-135m by m1", "mine", "smollm2-135m"], True)
+    assert "smollm2-135m by m1 and mine, asked alike" in tuned["alike"]
+    assert tuned["card"] == "# mine\n"
+    same = training_value(JOB, [], (RUN, tmp_path), served, lambda _: "m1")["tuned"]
+    assert (same["models"], same["alike"]) == (["smollm2-135m", "mine"], "")
     without_model = training_value(JOB, [], (RUN, tmp_path), ("smollm2-135m",))["tuned"]
     assert (without_model["ask"], without_model["models"], without_model["can_compare"]) == ("", [], False)
     assert "M1_MODEL=mine" in without_model["how"]
@@ -202,8 +275,8 @@ async def test_a_plan_shows_the_sample_the_estimate_and_the_command(
 ) -> None:
     recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)))
     shown = await last_of(tab._on_plan(*values_of(tab.form, recipe)))
-    value = shown[tab._shown]
-    assert value["command"] == recipe.command_line()
+    value = shown[tab._planned]
+    assert await tab._on_change(*values_of(tab.form, recipe)) == {tab._command: {"command": recipe.command_line()}}
     facts = dict(value["plan"]["facts"])
     assert facts["Data"] == "traces.json: 18 training samples, 2 held out"
     assert facts["Environment"] == services.fine_tuning.environment_state()
@@ -215,7 +288,7 @@ async def test_a_plan_shows_the_sample_the_estimate_and_the_command(
     assert not any("1,024 tokens" in step["title"] for step in value["plan"]["steps"])
     assert any("Tokens are estimated" in note for note in value["plan"]["notes"])
     json.dumps(value)  # It goes to the page as JSON.
-    assert shown[tab._plan]["interactive"]
+    assert "interactive" not in shown[tab._plan]
 
 
 async def test_a_plan_counts_tokens_part_by_part_where_the_base_is_served(
@@ -226,7 +299,7 @@ async def test_a_plan_counts_tokens_part_by_part_where_the_base_is_served(
     with gr.Blocks():
         tab = TrainingTab(services)
     recipe = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", str(write_traces(tmp_path)), block_size=170)
-    plan = (await last_of(tab._on_plan(*values_of(tab.form, recipe))))[tab._shown]["plan"]
+    plan = (await last_of(tab._on_plan(*values_of(tab.form, recipe))))[tab._planned]["plan"]
     await services.aclose()
     sample = plan["samples"][0]
     counts = [text.partition(" ")[0] for text in (sample["prompt_tokens"], *(part[3] for part in sample["parts"]))]
@@ -247,6 +320,16 @@ def test_a_sample_that_is_left_out_says_so() -> None:
     assert _sample(PreviewedSample(rendered, None), 9)["tokens"] == ("may be left out: about 11 of 9 tokens")
 
 
+def test_a_button_is_enabled_by_the_event_after_its_own(services: Services) -> None:
+    with gr.Blocks() as demo:
+        tab = TrainingTab(services)
+        tab.wire(demo)
+    for button in (tab._plan, tab._start):
+        (clicked,) = [fn for fn in demo.fns.values() if (button._id, "click") in fn.targets]
+        after = [fn for fn in demo.fns.values() if fn.trigger_after == clicked._id and fn.outputs == [button]]
+        assert ["interactive: true" in str(fn.js) for fn in after] == [True]
+
+
 async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(
     tab: TrainingTab, services: Services, tmp_path: Path
 ) -> None:
@@ -255,7 +338,7 @@ async def test_what_cannot_be_trained_here_is_refused_and_starts_nothing(
     place = next(each for each in tab.form.problems if each.elem_id == "admin-problem-training-sizes")
     assert "does not fit into the context" in shown[place]["value"]
     assert shown[tab.started_job] == ""
-    assert shown[tab._start]["interactive"]
+    assert shown[tab._start]["interactive"] is False
     missing = TrainingRecipe.of_preset("cpu-trial", "smollm2-135m", "nowhere:v1")
     shown = await last_of(tab._on_plan(*values_of(tab.form, missing)))
     assert "nowhere" in shown[tab._message.component]["text"]

@@ -13,11 +13,13 @@ from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
 from m1app.ui.web import build_app
 from storage.errors import DatabaseUnreachable
+from storage.jobs.records import JobKind
 from storage.people.audit import AuditRepository
 from storage.people.records import AuditEntry, NewAuditEntry, Role
 from tests.e2e.running_app import wait_until
 from tests.m1app.annotation.cases import stored_sweep, stored_trace
 from tests.m1app.jobs.job_cases import a_job
+from tests.m1app.runs.stored_strategies import store_strategy_run
 from tests.m1app.ui.serving import serving
 
 PASSWORD = "correct horse"
@@ -86,37 +88,48 @@ def test_the_log_is_downloaded_whole_by_admins_only(
 
 def test_what_is_handed_out_is_noted(services: Services, client_of: Callable[[str], httpx2.Client]) -> None:
     trace_id, (sweep_id, *_) = stored_trace(services.database), stored_sweep(services.database)
+    run_id = store_strategy_run(services.database)
     job = asyncio.run(services.jobs.submit(a_job()))
     artifact = services.settings.jobs_directory / job.id / "artifacts" / "result.txt"
     artifact.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text("42", encoding="utf-8")
+    tuned = asyncio.run(services.jobs.submit(a_job(kind=JobKind.FINE_TUNING)))
     begun = len(log_of(services))
     client = client_of("Root")
     for path in (
         f"/traces/{trace_id}.json",
         f"/traces/{trace_id}.md",
+        f"/traces/{trace_id}.html",
         f"/sweeps/{sweep_id}.json",
         f"/sweeps/{sweep_id}.csv",
+        f"/sweeps/{sweep_id}.html",
+        f"/strategy-runs/{run_id}.md",
         f"/admin/jobs/{job.id}/log.txt",
         f"/admin/jobs/{job.id}/artifacts/result.txt",
+        f"/admin/training-runs.csv?runs={tuned.id}",
         "/annotations.csv",
     ):
         assert client.get(path).status_code == 200, path
     assert client.get(f"/traces/{'0' * 32}.json").status_code == 404
+    assert client.get(f"/admin/training-runs.csv?runs={job.id}").status_code == 404
 
     def handed_out() -> list[AuditEntry]:
         return [entry for entry in log_of(services)[begun:] if entry.action != "login"]
 
-    wait_until(lambda: len(handed_out()) == 7, "everything is noted")
+    wait_until(lambda: len(handed_out()) == 11, "everything is noted")
     (root,) = {entry.subject for entry in log_of(services) if entry.details.get("role") == "admin"}
     assert {entry.person for entry in handed_out()} == {root}
     assert {(entry.action, entry.subject, entry.details.get("format", "")) for entry in handed_out()} == {
         ("trace.download", trace_id, "json"),
         ("trace.download", trace_id, "md"),
+        ("trace.download", trace_id, "html"),
         ("sweep.download", sweep_id, "json"),
         ("sweep.download", sweep_id, "csv"),
+        ("sweep.download", sweep_id, "html"),
+        ("strategies.download", run_id, "md"),
         ("job.download_log", job.id, ""),
         ("job.download_artifact", job.id, ""),
+        ("job.download_curves", tuned.id, ""),
         ("annotation.export", "", "csv"),
     }
 

@@ -11,8 +11,8 @@ import pytest
 
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.ui.admin.jobs_tab import JobsTab, read_view
-from m1app.ui.admin.jobs_view import detail_value, progress_text, row_value, wanted_states
+from m1app.ui.admin.jobs_tab import NEW_VIEW, JobsTab, read_view
+from m1app.ui.admin.jobs_view import detail_value, progress_text, row_value, rows_value, wanted_states
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
 
 BEGUN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -52,6 +52,15 @@ def test_a_running_job_says_how_far_how_fast_and_how_long() -> None:
     row = row_value(job())
     assert row["progress"] == "30 of 120 questions · 30.0/min · 3 min left · accuracy 60.0% (42.3% to 75.4%), n = 30"
     assert row["share"] == 0.25
+
+
+def test_jobs_of_one_name_are_told_apart_by_what_their_recipes_differ_in() -> None:
+    recipes = [{"base": "tiny", "max_steps": 6, "name": ""}, {"base": "tiny", "max_steps": 30, "name": "long"}]
+    jobs = [job(id=each * 32, name="tiny on exam", recipe=recipe) for each, recipe in zip("cd", recipes, strict=True)]
+    rows = rows_value([*jobs, job()])
+    assert [row["apart"] for row in rows] == ["max steps 6", "max steps 30, name long", ""]
+    twins = rows_value([jobs[0], replace(jobs[0], id="e" * 32)])
+    assert [row["apart"] for row in twins] == ["job cccccc", "job eeeeee"]
 
 
 def test_a_job_that_is_over_says_no_rate() -> None:
@@ -129,9 +138,10 @@ def test_every_choice_of_the_filter_is_one() -> None:
 @pytest.mark.parametrize(
     ("given", "view"),
     [
-        ({}, {"number": 0, "state": "", "text": "", "job": ""}),
-        ({"number": "x", "state": None, "text": 5, "job": "j"}, {"number": 0, "state": "", "text": "5", "job": "j"}),
-        ({"number": 3, "text": "x" * 999}, {"number": 3, "state": "", "text": "x" * 200, "job": ""}),
+        ({}, NEW_VIEW),
+        ({"number": "x", "state": None, "text": 5, "job": "j"}, NEW_VIEW | {"text": "5", "job": "j"}),
+        ({"number": 3, "text": "x" * 999}, NEW_VIEW | {"number": 3, "text": "x" * 200}),
+        ({"runs": "y" * 999}, NEW_VIEW | {"runs": "y" * 320}),
     ],
 )
 def test_a_view_from_the_page_is_read_with_care(given: dict[str, Any], view: dict[str, Any]) -> None:
@@ -179,7 +189,7 @@ async def test_an_unchanged_list_is_not_sent_again(tab: JobsTab, services: Servi
 async def test_the_chosen_job_comes_with_its_log(tab: JobsTab, services: Services) -> None:
     kept = await submit(services)
     _, value, _ = await tab._on_look(event(number=1, job=kept.id))
-    assert value["view"] == {"number": 1, "state": "", "text": "", "job": kept.id}
+    assert value["view"] == NEW_VIEW | {"number": 1, "job": kept.id}
     assert "created: benchmark" in value["detail"]["log"]
 
 
@@ -218,3 +228,37 @@ async def test_after_a_start_the_new_job_is_shown(tab: JobsTab, services: Servic
     assert tabs.selected == "jobs"
     assert (view["number"], view["job"], value["detail"]["id"]) == (5, kept.id, kept.id)
     assert all(update["__type__"] == "update" for update in await tab._on_started("", {"number": 4}))
+
+
+def test_a_job_of_samples_leads_to_them_and_names_its_command() -> None:
+    recipe = {"action": "distill", "source": "questions:pool", "name": "taught"}
+    value = detail(job(kind=JobKind.TRAINING_DATA, recipe=recipe))
+    assert value["results"] == "/admin/?tab=samples&set=taught"
+    assert value["command"].startswith("python -m m1app dataset distill questions:pool --name taught")
+    tagged = detail(job(kind=JobKind.TRAINING_DATA, recipe={"action": "tag", "source": "exam:v2"}))
+    assert tagged["results"] == "/admin/?tab=samples&set=exam"
+    questions = detail(job(kind=JobKind.TRAINING_DATA, recipe={"action": "tag", "source": "questions:pool"}))
+    assert questions["results"] == "/admin/?tab=sets"
+    assert detail(job(kind=JobKind.TRAINING_DATA, recipe={"action": "draw"}))["command"] == ""
+
+
+async def test_marked_fine_tunings_are_shown_side_by_side_until_a_job_is_chosen(
+    tab: JobsTab, services: Services
+) -> None:
+    async def tuned(seed: int) -> Job:
+        recipe = {"seed": seed}
+        return await services.jobs.submit(NewJob(kind=JobKind.FINE_TUNING, name=f"run {seed}", recipe=recipe))
+
+    first, second, benchmark = await tuned(1), await tuned(2), await submit(services)
+    _, alone, _ = await tab._on_look(event(number=1, runs=first.id))
+    assert "compared" not in alone and "notice" not in alone
+    runs = f"{first.id},{second.id},{first.id}"
+    _, value, _ = await tab._on_look(event(number=2, runs=runs))
+    assert [run["id"] for run in value["compared"]["runs"]] == [first.id, second.id]
+    assert value["compared"]["differences"] == [["seed", ["1", "2"]]]
+    _, chosen, _ = await tab._on_look(event(number=3, runs=runs, job=first.id))
+    assert "compared" not in chosen and chosen["detail"]["id"] == first.id
+    _, wrong, _ = await tab._on_look(event(number=4, runs=f"{first.id},{benchmark.id}"))
+    assert "is a benchmark, not a fine-tuning" in wrong["notice"] and len(wrong["rows"]) == 3
+    _, gone, _ = await tab._on_look(event(number=5, runs=f"{first.id},{'0' * 32}"))
+    assert "compared" not in gone and gone["notice"]

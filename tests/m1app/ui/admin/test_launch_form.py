@@ -10,15 +10,18 @@ import pytest
 from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.benchmark.service import BenchmarkEstimate
+from m1app.benchmark.strategy_plan import estimates
 from m1app.runs.errors import ProbeRefused
+from m1app.strategies.catalogue import parse
 from m1app.ui.admin.launch_form import LaunchForm
-from m1app.ui.admin.launch_tab import estimate_facts, launch_value
+from m1app.ui.admin.launch_tab import estimate_facts
 from models.profiles import load_profiles
 
 FULL = BenchmarkRecipe(
     name="a run",
     question_sets=("MedQA", "Lancet"),
     models=("m1-7B-23K", "other @ gpu2:8000"),
+    judge="m1-32B",
     budgets=(16, 64, 4096),
     force_rounds=(0, 2),
     passes=3,
@@ -30,6 +33,8 @@ FULL = BenchmarkRecipe(
     profile="m1",
     limit=100,
     in_flight=12,
+    strategies=("vote:k=3", "adaptive-vote:k=2:share=0.8"),
+    strategy_budget_tokens=20000,
 )
 
 
@@ -55,6 +60,16 @@ def test_an_untouched_form_asks_for_the_defaults(form: LaunchForm) -> None:
     values = [component.value for component in form.inputs]
     values[0] = ["MedQA"]
     assert form.read(values) == BenchmarkRecipe(question_sets=("MedQA",), budgets=DEFAULT_BUDGETS)
+
+
+def test_a_judge_is_offered_only_where_there_is_something_to_judge(form: LaunchForm) -> None:
+    assert form.judge.visible is False
+    offered = form.offer_judge(["big", "small"], has_open_questions=True)[form.judge]
+    assert offered["visible"] is True
+    assert offered["choices"] == [("The model that answers", ""), ("big", "big"), ("small", "small")]
+    assert "value" not in offered, "what was chosen stays"
+    hidden = form.offer_judge(["big"], has_open_questions=False)[form.judge]
+    assert (hidden["visible"], hidden["value"]) == (False, "")
 
 
 def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -> None:
@@ -87,6 +102,14 @@ def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -
         ({"top_p": 0}, "advanced", "Top-p is 0"),
         ({"answer_cap": None}, "advanced", "is empty"),
         ({"answer_cap": 0}, "advanced", "Answer cap is 0"),
+        ({"strategies": ["lottery"]}, "strategies", "There is no strategy 'lottery'"),
+        ({"strategies": ["vote:k=17"]}, "strategies", "a run samples at most 16"),
+        ({"strategies": ["vote:k"]}, "strategies", "write it as name=value"),
+        ({"strategy_budget": "x"}, "strategies", "'x'"),
+        ({"strategy_budget": "4000"}, "strategies", "too small for one pass of 4,096 thinking tokens"),
+        ({"asks_probabilities": False}, "strategies", "switch them on"),
+        ({"temperature": 0, "passes": 1}, "knobs", "at temperature 0 all are alike"),
+        ({"rounds": [1]}, "force_rounds", "choose 0 among the force rounds too"),
         ({"system_prompt": "x" * 30_000}, "advanced", "shorten it"),
     ],
 )
@@ -141,6 +164,8 @@ def estimate(**changes: Any) -> BenchmarkEstimate:
         "difference_to_find": 0.084,
         "tokens_at_most": 1_000,
         "tokens_if_separate_at_most": 4_000,
+        "strategies": (),
+        "shared_at_most": 0,
         "tokens_per_second": 50.0,
         "seconds_at_most": 20.0,
     }
@@ -155,6 +180,20 @@ def test_a_dry_run_says_how_the_number_of_answers_comes_about() -> None:
     assert facts["Difference"].startswith("a difference of about 8 points or more")
 
 
+def test_a_dry_run_says_what_the_judge_of_open_questions_may_take() -> None:
+    facts = dict(estimate_facts(FULL, estimate(open_questions=2, judge_tokens_at_most=2_056)))
+    assert facts["Judge"] == "2 open questions, at most 2,056 tokens for verdicts on the answers"
+    assert "Judge" not in dict(estimate_facts(FULL, estimate()))
+
+
+def test_a_dry_run_says_what_each_strategy_costs_and_what_the_pool_saves() -> None:
+    found = estimates(parse("vote:k=3,budget-forcing"), 10_000, 4_096, 32)
+    facts = dict(estimate_facts(FULL, estimate(strategies=found, shared_at_most=99_132)))
+    assert facts["Vote (passes 3)"] == "at most 10,000 tokens a question, none asked anew: the passes have them"
+    assert facts["One chain"] == "at most 4,129 tokens a question, none asked anew: the passes have them"
+    assert facts["Pool"] == "3 passes of each question, sampled once, save at most 99,132 tokens"
+
+
 def test_too_few_questions_find_nothing() -> None:
     assert "too few" in dict(estimate_facts(FULL, estimate(difference_to_find=math.nan)))["Difference"]
 
@@ -167,7 +206,3 @@ def test_a_dry_run_before_anything_ran_knows_no_time() -> None:
 def test_one_cell_saves_nothing_and_says_nothing_of_it() -> None:
     facts = dict(estimate_facts(FULL, estimate(tokens_if_separate_at_most=1_000)))
     assert facts["Tokens"] == "at most 1,000; separate runs at most 1,000"
-
-
-def test_the_command_line_is_the_recipes() -> None:
-    assert launch_value(FULL, None) == {"command": FULL.command_line(), "estimate": []}

@@ -170,11 +170,37 @@ def test_columns_are_shown_and_chosen_and_nothing_is_stored(client: httpx2.Clien
     assert leftovers(services) == []
 
 
-@pytest.mark.parametrize("options", ["{", "[]", '{"columns": {}}', '{"columns": {"question": 1}}', '{"limit": 5}'])
+@pytest.mark.parametrize("options", ["{", "[]", '{"columns": {}}', '{"columns": {"question": 1}}', '{"rows": 5}'])
 def test_a_choice_of_columns_that_is_none_is_refused(client: httpx2.Client, options: str) -> None:
     for route in ("question-columns", "question-sets"):
         answer = client.post(f"/admin/{route}", params={"file": "a.csv", "options": options}, content=b"x")
         assert answer.json() == {"error": "The chosen columns cannot be read. Reload the page and choose them again."}
+
+
+LETTERED = [
+    {"id": n, "question": f"Question {n}?", "options": {"A": "x", "B": "y"}, "answer_idx": "A"} for n in range(9)
+]
+
+
+def test_a_part_of_a_file_is_imported_by_ids_and_by_a_limit_with_a_seed(
+    client: httpx2.Client, services: Services
+) -> None:
+    file = json.dumps(LETTERED).encode()
+
+    def imported(name: str, ids: bytes = b"", **options: int) -> httpx2.Response:
+        query = {"file": "nine.json", "name": name, "options": json.dumps(options), "ids_bytes": str(len(ids))}
+        return client.post("/admin/question-sets", params=query, content=ids + file)
+
+    assert imported("some", b"2\n3\n").json()["imported"] == [{"name": "some", "questions": 2}]
+    assert imported("drawn", limit=4, seed=1).json()["imported"] == [{"name": "drawn", "questions": 4}]
+    again = imported("drawn", limit=4, seed=1).json()
+    assert again["notes"][0].startswith("drawn already exists")
+    other = imported("other", limit=4, seed=2).json()
+    assert other["imported"] == [{"name": "other", "questions": 4}]
+    refused = imported("none", b" \n ")
+    assert refused.json()["error"].startswith("list of ids: found 0 ids")
+    assert "number of questions is from 1 to 500,000" in imported("x", limit=10**9).json()["error"]
+    assert leftovers(services) == []
 
 
 @pytest.mark.parametrize("path", ["x/artifacts/y", f"{'0' * 32}/artifacts/..%2f..%2fm1.sqlite3", f"{'0' * 32}/log.txt"])

@@ -95,6 +95,10 @@ async def test_what_goes_wrong_is_said_with_the_number_of_the_question(tab: Sets
     value, _ = await ask(tab, "hub", repo="no repository")
     assert value["number"] == 1
     assert value["reply"]["error"]
+    value, _ = await ask(tab, "hub-columns", repo="no repository")
+    assert "expected a hub repository" in value["reply"]["error"]
+    value, _ = await ask(tab, "hub", repo="some/sets", ids="1" * 500_001)
+    assert "questions import --hub --ids FILE" in value["reply"]["error"]
     value, _ = await ask(tab, "unheard of")
     assert "unexpected" in value["reply"]["error"]
 

@@ -13,10 +13,11 @@ from m1app.annotation.form_values import content_from_form
 from m1app.annotation.labels import shipped_taxonomy
 from m1app.annotation.selectors import select
 from m1app.annotation.suggestions import Suggestion
-from m1app.runs.sentences import sentences
+from m1app.question.sentences import sentences
 from m1app.ui.annotate.case_view import (
     case_value,
     content_value,
+    evaluated_words,
     mark_value,
     revision_value,
     taxonomy_value,
@@ -108,7 +109,7 @@ def test_texts_go_to_the_page_as_they_are_with_their_hash_and_waits_in_code_poin
     value = case_value(CASE)
     thinking = value["texts"]["thinking"]
     assert thinking.pop("sentences") == sentences(THINKING)
-    assert thinking == {"text": THINKING, "waits": [[14, 18]], "sha256": text_hash(THINKING)}
+    assert thinking == {"text": THINKING, "waits": [[14, 18]], "edits": [], "sha256": text_hash(THINKING)}
     assert THINKING[14:18] == "Wait"
     assert text_hash(THINKING) == hashlib.sha256(THINKING.encode()).hexdigest()
     assert select(THINKING, 0, 2).text_sha256 == text_hash(THINKING)
@@ -278,6 +279,7 @@ def a_summary(**changes: Any) -> CaseSummary:
         is_correct=False,
         is_flip=True,
         is_submitted=True,
+        strategy="",
         assessed_by=2,
     )
     return replace(made, **changes)
@@ -337,8 +339,11 @@ def test_rows_of_a_group_say_their_pass_seed_budget_and_rounds() -> None:
         "is_flip": True,
         "mine": "✓ Done",
         "assessed_by": 2,
+        "strategy": "",
     }
     assert (probe["run"], probe["seed"], probe["is_flip"]) == ("", "", False)
+    asked, unknown = cases_value([a_summary(sweep_id=None, strategy=each) for each in ("vote:k=4", "gone:k=4")])
+    assert (asked["strategy"], unknown["strategy"]) == ("Vote (passes 4)", "gone:k=4")
 
 
 def a_count(label: str, annotations: int, is_correct: bool | None = False, **changes: Any) -> ErrorCount:
@@ -444,3 +449,11 @@ def test_each_of_several_options_is_tagged() -> None:
     value = case_value(replace(CASE, question=question, letter="A, B", is_correct=False))
     assert [each["tags"] for each in value["options"]] == ["chosen, target", "chosen", "target"]
     assert value["verdict_label"].endswith("Hamming score 0.33")
+
+
+def test_a_question_that_is_evaluated_is_said_with_what_can_be_learned() -> None:
+    assert evaluated_words(()) == ""
+    said = evaluated_words(("MedQA",))
+    assert "in the evaluation set MedQA." in said
+    assert "Corrected facts alone" in said and "questions split" in said
+    assert "sets A, B, C and 2 more" in evaluated_words(("A", "B", "C", "D", "E"))

@@ -16,8 +16,10 @@ from m1app.spreadsheet import harmless
 from m1app.ui.web import build_app
 from storage.benchmarks.records import BenchmarkRun
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
+from tests.m1app.benchmark.stored_passes import store_passes
 from tests.m1app.ui.serving import serving
 from tests.m1app.ui.test_web import UNKNOWN, assert_secured
+from tests.storage.benchmarks.test_repository import strategy_result
 
 FORMULA = '=HYPERLINK("https://elsewhere.test")'
 
@@ -137,3 +139,24 @@ def test_accuracy_by_tag_is_a_file_with_intervals_and_cautions(client: httpx2.Cl
     assert (content["tags"], {row["tag"] for row in content["rows"]}) == (1, {"NEJM"})
     assert client.get(f"/benchmark-runs/{UNKNOWN}/tags.csv").status_code == 404
     assert client.get(f"/benchmark-runs/{run.id}/tags.exe").status_code in (404, 422)
+
+
+def test_what_strategies_answered_is_a_file(client: httpx2.Client, services: Services) -> None:
+    kept = store_passes(
+        services.database,
+        [[[("A", 60, None)]] * 2] * 3,
+        budgets=(100,),
+        own=lambda item_id, _: [strategy_result(item_id, error="=1+1")],
+        strategies=("vote:k=2",),
+    )
+    answer = client.get(f"/benchmark-runs/{kept.id}/strategies.csv")
+    assert_secured(answer)
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [(row["position"], row["strategy"], row["source"]) for row in rows] == [
+        (str(number), "vote:k=2", "measured") for number in range(3)
+    ]
+    assert (rows[0]["generated"], rows[0]["shared"], rows[0]["error"]) == ("90", "70", "'=1+1")
+    assert client.get(f"/benchmark-runs/{UNKNOWN}/strategies.csv").status_code == 404
+    report = client.get(f"/benchmark-runs/{kept.id}.html").text
+    assert "Strategies of this run" in report
+    assert "Vote (passes 2)" in report

@@ -82,7 +82,7 @@ def test_a_run_read_by_an_earlier_version_of_the_rule_says_so() -> None:
 def test_a_question_shows_what_its_letter_rests_on() -> None:
     read = replace(VERDICT, letter_rule="stated: answer is (en)", letter_words="answer is\nA")
     [row] = questions_value(QuestionPage((read,), 1), 0)["rows"]
-    assert row["basis"] == "Read from “answer is A” (stated: answer is (en))."
+    assert row["basis"] == "Read from “answer is A”: a statement of the answer, in English."
     [row] = questions_value(QuestionPage((VERDICT,), 1), 0)["rows"]
     assert row["basis"] == ""
 

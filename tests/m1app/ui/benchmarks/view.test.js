@@ -31,6 +31,7 @@ test("a tab or chart that does not exist is the default one", () => {
 test("cells go by rounds and budgets, in words too", () => {
   assert.deepEqual(cellsOf(run({})), ["64-0", "512-0", "64-1", "512-1"]);
   assert.equal(cellText("4096-1"), "4,096 tokens, 1 round");
+  assert.equal(cellText("0-0"), "budget not stated, 0 rounds");
 });
 
 test("panels are those of the chosen set, the average where there is one, or each set", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextKey } from "../../../../m1app/ui/compare/heat_map.js";
-import { nextPoint } from "../../../../m1app/ui/compare/trajectory.js";
+import { nextPoint } from "../../../../m1app/ui/shell/reading_keys.js";
 
 const GRID = { budgets: [16, 64], rounds: [0, 1] };
 const CELL = { key: "16-0", budget: 16, rounds: 0, mark: "A", label: "16 tokens, 0 rounds" };

@@ -15,6 +15,7 @@ from m1app.runs.sweeps import SweepService
 from m1app.ui.compare.form import CompareForm, estimate_text
 from m1app.ui.question.question_form import EXAMPLE_ID
 from models.profiles import load_profiles
+from storage.traces.records import MeasuredLength
 from tests.m1app.runs.trace_samples import a_trace
 from tests.m1app.ui.compare.test_sweep_view import SWEEP
 
@@ -148,6 +149,8 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
         "1 cell from 1 pass: at most 74 tokens, up to about 37 s at 2.0 tokens/s, measured over the last 5 runs. "
         "Separate runs: at most 74 tokens."
     )
+    short = Pace(1.0, 5, (MeasuredLength(20, 0, True, 6), MeasuredLength(20, 0, True, 6)))
+    assert "about 26 s; at most 74 s at 1.0 tokens/s" in estimate_text(one, estimate, {"": short})
     both = estimate_text(one, estimate, {"m1-7b": Pace(1.0, 1), "other": None})
     assert "not known yet: this model has not run here (other)" in both
     assert "up to about 56 s at 1.0 tokens/s, measured in the last run; 2.0 tokens/s" in estimate_text(

@@ -301,6 +301,7 @@ def test_a_row_of_the_history_holds_what_the_list_shows() -> None:
         tags=("one", HOSTILE),
         owner="host:1",
         updated_at=BEGUN,
+        asked_by="",
     )
     (row,) = history_value([summary], is_filtered=False)["rows"]
     assert row == {
@@ -316,9 +317,13 @@ def test_a_row_of_the_history_holds_what_the_list_shows() -> None:
         "tokens": 1200,
         "state": "Stopped",
         "share": None,
+        "may_change": True,
     }
     running = RunningSweep(replace(summary, state=TraceState.RUNNING), cells_answered=6)
     (row,) = history_value([], is_filtered=True, running=[running])["running"]
+    many = replace(running, sweep=replace(running.sweep, passes=2000), cells_answered=1500)
+    (large,) = history_value([], is_filtered=True, running=[many])["running"]
+    assert ", 1,500 of " in large["state"] and f" of {many.sweep.cells:,} cells" in large["state"]
     assert (row["state"], row["share"]) == ("Running, 6 of 24 cells", 0.25)
 
 

@@ -16,6 +16,7 @@ from m1app.ui.probe.form import ProbeForm, estimate_text
 from m1app.ui.question.form_values import BUDGET_EXPONENTS
 from m1app.ui.question.question_form import library_explanation, take_apart
 from models.profiles import load_profiles
+from storage.traces.records import MeasuredLength
 from tests.m1app.runs.trace_samples import a_question, a_trace
 
 PASTED = "Which gland makes cortisol?\nA. Adrenal\nB. Thyroid\nAnswer: A"
@@ -195,12 +196,18 @@ def test_options_of_a_stored_question_come_back_as_they_were(form: ProbeForm) ->
 @pytest.mark.parametrize(
     ("budget", "cap", "pace", "text"),
     [
-        (1024, 512, None, "At most 1,536 tokens, time not known yet: this model has not run here."),
+        (
+            2000,
+            400,
+            Pace(30.0, 5, tuple(MeasuredLength(length, 0, True, 60) for length in (240, 300, 540, 690, 2000))),
+            "At most 2,401 tokens, about 12–25 s; at most 80 s at 30 tokens/s, measured over the last 5 runs.",
+        ),
+        (1024, 512, None, "At most 1,537 tokens, time not known yet: this model has not run here."),
         (
             300,
             180,
             Pace(12.0, 5),
-            "At most 480 tokens, up to about 40 s at 12 tokens/s, measured over the last 5 runs.",
+            "At most 481 tokens, up to about 40 s at 12 tokens/s, measured over the last 5 runs.",
         ),
         (None, 512, Pace(12.0, 5), ""),
         (0, 512, Pace(12.0, 5), ""),
@@ -208,7 +215,12 @@ def test_options_of_a_stored_question_come_back_as_they_were(form: ProbeForm) ->
         (10**12, 512, Pace(12.0, 5), ""),
     ],
 )
-def test_the_estimate_is_for_the_whole_budget_at_the_measured_rate(
+def test_the_estimate_says_what_is_likely_where_it_is_known_and_the_most_at_the_measured_rate(
     budget: float | None, cap: int, pace: Pace | None, text: str
 ) -> None:
-    assert estimate_text(budget, cap, pace) == text
+    assert estimate_text(budget, cap, 0, pace) == text
+
+
+def test_the_estimate_counts_the_look_at_the_options_and_names_what_forced_rounds_overrule() -> None:
+    assert estimate_text(512, 128, 0, None).startswith("At most 641 tokens, time not known")
+    assert estimate_text(512, 128, 2, None).startswith("At most 641 tokens plus overruled stops, time")

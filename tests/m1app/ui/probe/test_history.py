@@ -20,6 +20,7 @@ def _summary(**changes: Any) -> TraceSummary:
         "tags": (),
         "owner": "host:1",
         "updated_at": BEGUN,
+        "asked_by": "",
         "model": "smollm2-135m",
         "thinking_budget_tokens": 1024,
         "force_rounds": 2,
@@ -76,6 +77,7 @@ def test_a_row_holds_what_the_list_shows() -> None:
         "verdict_label": "✓ Right: A",
         "state_label": "Done",
         "share": None,
+        "may_change": True,
     }
 
 
@@ -137,3 +139,7 @@ def test_what_runs_has_no_verdict_and_one_state(controls: tuple[str, str, str, s
 def test_a_row_has_its_name_and_tags() -> None:
     row = _row(name=HOSTILE, tags=("ward", HOSTILE))
     assert (row["name"], row["tags"]) == (HOSTILE, ["ward", HOSTILE])
+
+
+def test_a_branch_is_told_from_what_was_asked_anew() -> None:
+    assert [_row(is_branch=each)["state_label"] for each in (False, True)] == ["Done", "Done, branch"]

@@ -181,7 +181,7 @@ def test_details_say_how_to_make_the_trace_again() -> None:
 
 def test_what_the_letter_rests_on_is_shown() -> None:
     read = a_trace(letter_rule="stated: final answer (en)", letter_start=0, letter_end=2, strict_version=2)
-    assert pane_value(read)["result"]["basis"] == "Read from “A” (stated: final answer (en))."
+    assert pane_value(read)["result"]["basis"] == "Read from “A”: a final answer, in English."
     assert pane_value(a_trace())["result"]["basis"] == ""
 
 

@@ -60,6 +60,7 @@ class ScriptedServices:
     engines: ScriptedEngines
     probe: ScriptedRuns
     sweeps: ScriptedRuns
+    strategies: ScriptedRuns
     jobs: ScriptedRuns
     database: "ScriptedDatabase"
 
@@ -79,13 +80,16 @@ def shown(
     running: int = 0,
     rate: float = 0.0,
     sweeps: ScriptedRuns = ScriptedRuns(),
+    strategies: ScriptedRuns = ScriptedRuns(),
     jobs: int = 0,
     damage: str = "",
     **engine: Any,
 ) -> dict[str, Any]:
     settings = Settings(home=Path("unused"))
     engines, probe = ScriptedEngines(choice, state, **engine), ScriptedRuns(running, rate)
-    services = ScriptedServices(settings, engines, probe, sweeps, ScriptedRuns(jobs), ScriptedDatabase(damage))
+    services = ScriptedServices(
+        settings, engines, probe, sweeps, strategies, ScriptedRuns(jobs), ScriptedDatabase(damage)
+    )
     return header_value(cast(Services, services), EngineReading(info, problem=problem, age_seconds=age))
 
 
@@ -147,7 +151,9 @@ def test_what_an_engine_does_not_tell_is_left_out() -> None:
 
 def test_work_counts_runs_and_their_tokens() -> None:
     assert shown(running=3, rate=123.4)["work"] == "3 running, 123 tokens/s"
-    assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0))["work"] == "5 running, 163 tokens/s"
+    assert shown(running=3, rate=123.4, sweeps=ScriptedRuns(2, 40.0), strategies=ScriptedRuns(1, 10.0))["work"] == (
+        "6 running, 173 tokens/s"
+    )
 
 
 def test_who_is_logged_in_is_named() -> None:

@@ -13,7 +13,15 @@ from m1app.access.person import Person, acting_as
 from m1app.access.quota import Quota
 from m1app.bootstrap import Services
 from m1app.settings import Settings
-from m1app.ui.shell.requests import GRADIO_ROUTES, MAX_BODY_BYTES, Admission, Limits, OnlyOpenRoutes
+from m1app.ui.shell.requests import (
+    GRADIO_ROUTES,
+    MAX_ADDRESS_BYTES,
+    MAX_BODY_BYTES,
+    Admission,
+    Limits,
+    OnlyOpenRoutes,
+    is_gradio_route,
+)
 from m1app.ui.web import build_app
 from storage.people.records import Role
 from tests.m1app.ui.serving import serving
@@ -71,23 +79,33 @@ def _pairs(route: Any) -> Iterator[tuple[str, str]]:
 
 
 def test_a_gradio_route_is_closed_unless_it_is_listed_here() -> None:
-    def app(*_: Any) -> None:
-        raise AssertionError
-
-    gate = OnlyOpenRoutes(app, Quota(9, "Too many."))
     table = gradio_table()
     assert len(table) > 60
-    opened = {(method, path) for method, path in table if gate.is_open(method, path)}
+    opened = {(method, path) for method, path in table if is_gradio_route(method, path)}
     assert opened == OPEN
     assert {path.partition("{")[0] for path in GRADIO_ROUTES} == {path.partition("{")[0] for _, path in OPEN}
 
 
-@pytest.mark.parametrize("page", ["", "/compare", "/annotate", "/benchmarks"])
+@pytest.mark.parametrize("page", ["", "/compare", "/strategies", "/annotate", "/benchmarks"])
 @pytest.mark.parametrize("route", ["process_recording", "upload", "component_server", "vibe-edit", "run/predict"])
 def test_closed_routes_take_nothing(client: httpx2.Client, page: str, route: str) -> None:
     for spelling in (route, f"{route}/", f"%{ord(route[0]):x}{route[1:]}"):
         response = client.post(f"{page}/gradio_api/{spelling}", files={"file": ("a.wav", b"x" * 100)})
         assert (response.status_code, response.json()) == (404, {"detail": "Not Found"}), spelling
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/nosuchpage", "There is no such page."), (f"/passages/{'0' * 32}", "was deleted")]
+)
+def test_an_address_without_anything_is_a_page_in_a_browser_and_json_for_programs(
+    client: httpx2.Client, path: str, said: str
+) -> None:
+    shown = client.get(path, headers={"accept": "text/html,*/*"})
+    assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert said in shown.text
+    assert "Back to Probe" in shown.text
+    answered = client.get(path)
+    assert (answered.status_code, list(answered.json())) == (404, ["detail"])
 
 
 @pytest.mark.parametrize("headers", [ELSEWHERE, CROSS_SITE, {"origin": "null"}, {"sec-fetch-site": "same-site"}])
@@ -111,7 +129,9 @@ def test_other_sites_are_refused(client: httpx2.Client, method: str, path: str, 
     assert "came from another site" in response.text
 
 
-@pytest.mark.parametrize("path", ["/", f"/?trace={UNKNOWN}", "/compare/", "/annotate/", "/benchmarks/", "/admin/"])
+@pytest.mark.parametrize(
+    "path", ["/", f"/?trace={UNKNOWN}", "/compare/", "/strategies/", "/annotate/", "/benchmarks/", "/admin/"]
+)
 def test_links_on_other_sites_open_pages_but_give_no_permission_to_read_them(client: httpx2.Client, path: str) -> None:
     response = client.get(path, headers=CROSS_SITE)
     assert response.status_code == (403 if path == "/admin/" else 200)
@@ -132,6 +152,13 @@ def test_a_large_body_is_refused_before_it_is_read(client: httpx2.Client, is_ann
     content = body if is_announced else iter([body[at : at + 65536] for at in range(0, len(body), 65536)])
     response = client.post(JOIN, content=content, headers={"content-type": "application/json"})
     assert response.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/?x=", "/"])
+def test_an_address_is_refused_before_gradio_fails_at_it(client: httpx2.Client, path: str) -> None:
+    assert client.get(f"/?run={'x' * 2000}").status_code == 200
+    response = client.get(path + "x" * MAX_ADDRESS_BYTES)
+    assert (response.status_code, "too long" in response.text) == (414, True)
 
 
 async def test_a_body_that_stops_arriving_ends_the_request() -> None:

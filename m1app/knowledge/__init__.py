@@ -1,0 +1,1 @@
+"""Corpora of passages: read from files, searched, compared with question sets; corrected facts as a corpus."""

@@ -1,0 +1,53 @@
+"""Compares question sets with the passages of a corpus, in the process of `question_sets.reading_process`.
+
+The file is as for `question_sets.compared_lists`: the sets first, as kept lists, and one list of passages. A passage is
+in memory only if it shares a run of words with a question.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from m1app.question_sets.compared_lists import overlap_message
+from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.overlap import SharedRuns, Text
+
+SET_OVERLAPS = "m1app.knowledge.set_overlap:overlap_messages"
+"""The producer of `OverlapLine` lines."""
+_MAX_SHARING = 200_000
+
+
+def overlap_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]:
+    """Compare each set with the passages.
+
+    Yields:
+        `OverlapMessage` as dicts.
+
+    Raises:
+        InvalidQuestionSet: too many passages share words with the sets.
+    """
+    sets: list[list[Text]] = []
+    for line in file:
+        value = json.loads(line)
+        if not isinstance(value, list):
+            if not value["is_kept"]:
+                break
+            sets.append([])
+        else:
+            sets[-1].append(Text(value[0], tuple(value[1])))
+    passages = _sharing(file, [text for texts in sets for text in texts])
+    for place, texts in enumerate(sets):
+        yield overlap_message(place, texts, len(sets), passages)
+
+
+def _sharing(file: BinaryIO, texts: list[Text]) -> list[Text]:
+    """Those of the remaining texts that share a run of words with one of `texts`."""
+    runs = SharedRuns(texts)
+    found: list[Text] = []
+    for line in file:
+        passage = Text(json.loads(line)[0])
+        if runs.has_some_of(passage):
+            found.append(passage)
+        if len(found) > _MAX_SHARING:
+            raise InvalidQuestionSet("Too many passages share words with the question sets. Compare with fewer sets.")
+    return found

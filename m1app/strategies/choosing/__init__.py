@@ -1,0 +1,1 @@
+"""Which strategy for which question: fits, costs, searches, policies."""

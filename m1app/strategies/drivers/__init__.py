@@ -1,0 +1,1 @@
+"""What runs a strategy: on live engines, or on stored passes; and the ledger of what it costs."""

@@ -1,0 +1,1 @@
+"""Strategies evaluated from the stored passes of many questions at once, exactly and without a request."""

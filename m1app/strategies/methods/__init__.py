@@ -1,0 +1,1 @@
+"""The strategies themselves, one module each, and what they share."""

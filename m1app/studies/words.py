@@ -1,0 +1,74 @@
+"""How commands and the page phrase a study's numbers."""
+
+import math
+from collections.abc import Sequence
+
+from m1app.studies.records import ClaimOutcome, Reading, StudyOutcome, Verdict
+from m1app.studies.study_file import ClaimKind
+from m1app.wording import p_value, percent, percent_with_interval, points
+
+DEMO = "These verdicts mean nothing: the model answers at chance level. They only show what a study looks like."
+_SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
+VERDICTS = {
+    Verdict.HOLDS: "Holds",
+    Verdict.DOES_NOT_HOLD: "Does not hold",
+    Verdict.NOT_DECIDABLE: "Not decidable",
+    Verdict.NOT_MEASURED: "Not measured",
+}
+
+
+def estimate_words(outcome: ClaimOutcome) -> str:
+    """The estimate with its interval: "+2.9 points (+1.0 to +4.8)"; empty if nothing was measured."""
+    if outcome.estimate is None or outcome.low is None or outcome.high is None:
+        return ""
+    if outcome.claim.kind in _SHARES:
+        return f"{percent(outcome.estimate)} ({percent(outcome.low)} to {percent(outcome.high)})"
+    return f"{points(outcome.estimate)} points ({points(outcome.low)} to {points(outcome.high)})"
+
+
+def paper_words(outcome: ClaimOutcome) -> str:
+    """The paper's number; empty if none is known."""
+    if outcome.paper is None:
+        return ""
+    return percent(outcome.paper) if outcome.claim.kind in _SHARES else f"{points(outcome.paper)} points"
+
+
+def p_words(outcome: ClaimOutcome) -> str:
+    """The corrected p-value that decided: of the claim, or of its opposite."""
+    if outcome.p_adjusted is None or outcome.p_against_adjusted is None:
+        return ""
+    if outcome.verdict is Verdict.DOES_NOT_HOLD:
+        return f"{p_value(outcome.p_against_adjusted)} against it"
+    return p_value(outcome.p_adjusted)
+
+
+def best_words(reading: Reading) -> str:
+    """The reading at the best budget: "61.0% (55.1% to 66.6%) at 4,096"."""
+    best = reading.best_of_budgets
+    if reading.best_budget_tokens is None:
+        return f"{percent(best.value)}, each set at its own"
+    return f"{percent_with_interval(best.value, best.low, best.high)} at {reading.best_budget_tokens:,}"
+
+
+def look_words(outcome: StudyOutcome) -> str:
+    """For a study that may be extended, which look this is and how it is corrected; otherwise empty."""
+    extension = outcome.study.extension
+    if extension is None:
+        return ""
+    width = widest(outcome.claims)
+    wide = "" if width is None else f"; the widest interval is {width * 100:.1f} points wide"
+    return (
+        f"; look {outcome.look}, tested at {(1 - outcome.level) / 2:.2%} with intervals of {outcome.level:.2%}{wide}, "
+        f"and {extension.width * 100:g} are asked for"
+    )
+
+
+def widest(outcomes: Sequence[ClaimOutcome]) -> float | None:
+    """Width of the widest interval of the measured claims; None if none was measured."""
+    widths = [each.high - each.low for each in outcomes if each.high is not None and each.low is not None]
+    return max(widths, default=None)
+
+
+def money_words(amount: float, currency: str) -> str:
+    """An amount rounded up, so that an estimate is not too low: "1.25 USD"."""
+    return f"{math.ceil(amount * 100) / 100:,.2f} {currency}".strip()

@@ -1,0 +1,1 @@
+"""Accuracy while it trains: questions that the base model and every checkpoint are asked beside the training."""

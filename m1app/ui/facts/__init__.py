@@ -1,0 +1,1 @@
+"""The Facts page: would the model have been right, had it known?"""

@@ -1,0 +1,1 @@
+"""The Studies page: studies are started, watched and read."""

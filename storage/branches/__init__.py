@@ -1,0 +1,1 @@
+"""Branches: traces that go on from an edited part of another."""

@@ -1,0 +1,1 @@
+"""Corpora: passages to search, with their sources; records, tables, repository, search."""

@@ -1,0 +1,1 @@
+"""Fact tests: which fact was tested where; what was asked is a strategy run."""

@@ -1,0 +1,1 @@
+"""Verdicts on answers to open questions, by models and by persons."""

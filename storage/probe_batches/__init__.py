@@ -1,0 +1,1 @@
+"""Batches of probes that are not over: what is left to ask, kept for after a restart."""

@@ -1,0 +1,1 @@
+"""Resamplings: which sentence of a thinking was resampled."""

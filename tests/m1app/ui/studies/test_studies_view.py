@@ -1,0 +1,209 @@
+"""What the page shows of a study, as values."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from m1app.benchmark.intervals import wilson
+from m1app.studies.checking import Problem, Resolved
+from m1app.studies.errors import StudyRefused
+from m1app.studies.estimate import CostPart, summed
+from m1app.studies.library import StudyFile
+from m1app.studies.records import ClaimOutcome, Reading, SetCheck, StudyOutcome, StudyPart, Verdict
+from m1app.studies.service import StudySummary
+from m1app.ui.studies.page import _limit
+from m1app.ui.studies.studies_view import estimated_value, file_value, outcome_value, progress_value, stamp_of
+from storage.benchmarks.records import RunState
+from storage.studies.records import StoredStudy
+from tests.m1app.studies.study_cases import SMALL, study
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+STORED = StoredStudy(
+    id="a" * 32,
+    name="small",
+    text=SMALL,
+    models={"one": "m1-7b"},
+    sets={"five": "five"},
+    runs={},
+    facts={},
+    started_by="ada",
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def outcome(**changes: Any) -> StudyOutcome:
+    found = study()
+    claims = (
+        ClaimOutcome(
+            claim=found.claims[0],
+            verdict=Verdict.HOLDS,
+            why="25 of 100 questions turned right and 8 wrong.",
+            estimate=0.17,
+            low=0.06,
+            high=0.28,
+            n=100,
+            test="exact McNemar test",
+            p=0.002,
+            p_adjusted=0.004,
+            p_against=0.9,
+            p_against_adjusted=0.9,
+            paper=0.05,
+            paper_place="Figure 1",
+        ),
+        ClaimOutcome(claim=found.claims[1], verdict=Verdict.NOT_MEASURED, why="Nothing was tested."),
+    )
+    fields: dict[str, Any] = {
+        "id": STORED.id,
+        "name": "small",
+        "study": found,
+        "state": "completed",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "models": STORED.models,
+        "sets": STORED.sets,
+        "parts": (StudyPart(run_id="main", title="main", benchmark=None, recipe=None, note="Left out."),),
+        "cells": {},
+        "readings": (
+            Reading(
+                run_id="main",
+                role="one",
+                model="m1-7b",
+                question_set="five",
+                force_rounds=0,
+                budget_tokens=32,
+                at_one_budget=wilson(3, 5),
+                best_budget_tokens=16,
+                best_of_budgets=wilson(4, 5),
+                paper_at_one_budget=None,
+                paper_best_of_budgets=0.62,
+            ),
+        ),
+        "claims": claims,
+        "set_checks": (
+            SetCheck(
+                name="five",
+                question_set="five",
+                source="five.json",
+                questions=5,
+                official_size=5,
+                sha256="",
+                published_sha256=None,
+                md5="b" * 32,
+                published_md5="b" * 32,
+                overlaps=("five shares 1 question with six",),
+                overlap_note="",
+                problems=(),
+            ),
+        ),
+        "protocol_differences": (),
+        "look": 1,
+        "level": 0.95,
+        "is_demo": True,
+    }
+    return StudyOutcome(**fields | changes)
+
+
+def verdicts(**changes: Any) -> dict[str, Any]:
+    value = outcome_value(outcome(**changes))
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def progress(state: RunState = RunState.COMPLETED, *, may_run: bool = True) -> dict[str, Any]:
+    value = progress_value(study(), StudySummary(STORED, state, {}, None), is_demo=True, may_run=may_run)
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def test_a_claim_has_its_verdict_its_interval_and_the_papers_number() -> None:
+    first, second = verdicts()["claims"]
+    assert (first["verdict_label"], first["estimate_words"], first["paper_words"], first["p"]) == (
+        "Holds",
+        "+17.0 points (+6.0 to +28.0)",
+        "+5.0 points",
+        "p = 0.004",
+    )
+    assert (second["verdict_label"], second["estimate_words"], second["n"]) == ("Not measured", "", "")
+
+
+def test_a_refuted_claim_shows_the_p_value_against_it() -> None:
+    refuted = ClaimOutcome(
+        claim=study().claims[0], verdict=Verdict.DOES_NOT_HOLD, why="", p_adjusted=1.0, p_against_adjusted=0.0001
+    )
+    value = verdicts(claims=(refuted,))
+    assert value["claims"][0]["p"] == "p < 0.001 against it"
+
+
+def test_readings_sets_and_the_note_about_toys_are_there() -> None:
+    value = verdicts()
+    assert value["readings"][0][:4] == ["main", "five", "one", "0"]
+    assert value["readings"][0][5:] == ["", "80.0% (37.6% to 96.4%) at 16", "62.0%"]
+    assert value["sets"][0]["notes"] == ["MD5 as published", "five shares 1 question with six"]
+    shown = progress()
+    assert shown["demo"].startswith("These verdicts mean nothing")
+    assert [each["note"] for each in shown["parts"]] == ["Left out: no model was chosen for its roles."] * 2
+
+
+def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
+    assert verdicts()["look"].startswith("Intervals are 95%")
+    text = SMALL.replace("[[set]]", "[extension]\nquestions = 5\nwidth = 0.1\n[[set]]", 1)
+    extended = study(text.replace("budgets = [16", "limit = 5\nbudgets = [16"))
+    assert verdicts(study=extended, look=2, level=0.9917)["look"] == (
+        "Look 2, tested at 0.41% with intervals of 99.17%; the widest interval is 22.0 points wide, "
+        "and 10 are asked for"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "may_run", "can"),
+    [
+        (RunState.STOPPED, True, ["can_resume", "can_delete"]),
+        (RunState.RUNNING, True, []),
+        (RunState.COMPLETED, True, ["can_delete"]),
+        (RunState.STOPPED, False, []),
+    ],
+)
+def test_what_can_be_done_depends_on_state_and_role(state: RunState, may_run: bool, can: Sequence[str]) -> None:
+    value = progress(state, may_run=may_run)
+    assert [name for name in ("can_stop", "can_resume", "can_delete") if value[name]] == can
+
+
+def test_an_estimate_adds_up_or_says_what_is_not_known() -> None:
+    parts = [
+        CostPart("main", "five", "one", "m1-7b", 5, 1_000_000, 60.0),
+        CostPart("forced", "five", "one", "", 5, 9, None),
+    ]
+    resolved = Resolved({"five": "five"}, {"one": "m1-7b"}, (Problem("sets", "Missing.", is_missing=True),), ())
+    value = estimated_value(study(), summed(study(), parts, resolved), ["m1-7b"], ["five"])
+    assert "at most 1,000,009 tokens" in value["said"]
+    assert "how long is not known" in value["said"]
+    assert "at most 2.01 USD" in value["said"]
+    assert (value["problems"], value["is_missing_sets"]) == (["Missing."], True)
+    assert value["rows"][1][3:] == ["–", "5", "9", "–"]
+    unknown = summed(study(), [CostPart("main", "five", "one", "", None, None, None)], resolved)
+    assert estimated_value(study(), unknown, [], [])["said"] == ""
+
+
+def test_a_file_shows_its_claims_before_anything_was_asked() -> None:
+    value = file_value(StudyFile("small", SMALL, study(), is_preset=False))
+    assert value["claims"][0] == ["More thinking helps.", "No gain."]
+    assert value["is_own"]
+    assert dict(value["facts"])["Runs"].startswith(
+        "main: 1 set, budgets 16, 32; forced: 1 set, budgets 16, forced rounds 0, 1"
+    )
+
+
+def test_the_stamp_changes_with_the_state() -> None:
+    one, other = (StudySummary(STORED, state, {}, None) for state in (RunState.STOPPED, RunState.RUNNING))
+    assert stamp_of(one) == stamp_of(one) != stamp_of(other)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "9999999", "١"])
+def test_a_number_of_questions_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(StudyRefused, match="enter a whole number from 1"):
+        _limit(text)
+    assert (_limit(""), _limit(None), _limit(" 12 ")) == (None, None, 12)
