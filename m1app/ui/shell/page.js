@@ -1,6 +1,9 @@
 // Runs once when a page loads: keyboard, dark mode, and, on going back, the trace in the address.
 import "./choice_lists.js";
 import { isFreeEscape } from "./escape.js";
+import { followReplies } from "./event_stream.js";
+
+followReplies();
 
 /** @param {string} id Of a button; on the Compare and Strategies pages it is prefixed. */
 const buttonOf = (id) => document.querySelector(`#${id}, #compare-${id}, #strategies-${id}`);
