@@ -7,9 +7,10 @@ import pytest
 
 from m1app.benchmark.paper_figures import paper_table
 from m1app.studies.errors import InvalidStudyFile, StudyRefused
+from m1app.studies.file_reading import parse_study
 from m1app.studies.library import StudyLibrary
 from m1app.studies.paper_numbers import accuracy_at, best_accuracy, number_of_claim
-from m1app.studies.study_file import ClaimKind, Study, parse_study
+from m1app.studies.study_file import ClaimKind, Study
 from tests.m1app.studies.study_cases import SMALL, study
 
 
