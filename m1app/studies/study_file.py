@@ -7,6 +7,7 @@ here: see `m1app.studies.checking`.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain, islice
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -17,6 +18,8 @@ MOST_ENTRIES = 200
 """Of each list of a study's file."""
 MOST_MISTAKES = 10
 """That a refusal names."""
+_MOST_LISTED = 20
+"""Names of what there is, in a mistake."""
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$", max_length=200)]
@@ -249,9 +252,10 @@ class Study(_Part):
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
-        mistakes = [*self._repeated(), *self._unknown(), *self._unmeasured(), *self._unpublished(), *self._endless()]
-        if mistakes:
-            raise ValueError("\n".join(mistakes[:MOST_MISTAKES]))
+        # One by one: a small file can have millions, each with a list of what there is.
+        found = chain(self._repeated(), self._unknown(), self._unmeasured(), self._unpublished(), self._endless())
+        if mistakes := list(islice(found, MOST_MISTAKES)):
+            raise ValueError("\n".join(mistakes))
         return self
 
     def run(self, run_id: str) -> StudyRun:
@@ -338,7 +342,8 @@ class Study(_Part):
 def _missing(where: str, named: Iterable[str], there: Sequence[str], table: str) -> Iterable[str]:
     for name in named:
         if name not in there:
-            yield f"{where}: {name!r} is not a {table} of the study; expected one of {', '.join(there)}"
+            listed = ", ".join(there[:_MOST_LISTED]) + (", ..." if len(there) > _MOST_LISTED else "")
+            yield f"{where}: {name!r} is not a {table} of the study; expected one of {listed}"
 
 
 def _lacks(run: StudyRun, side: Side, question_sets: Sequence[str]) -> Iterable[str]:

@@ -75,6 +75,19 @@ def test_a_file_that_is_too_long_or_too_deep_is_refused() -> None:
         parse_study("a = " + "[" * 50_000, "mine.toml")
 
 
+def test_a_file_with_thousands_of_mistakes_is_refused_in_ten_short_lines() -> None:
+    # Each mistake listed all sets, and all were collected before ten were kept: 20,000 of 40 kB for 180 kB of file.
+    sets = "".join(f'[[set]]\nname = "{number:0200}"\n' for number in range(200))
+    unknown = ", ".join(f'"{number}"' for number in range(200))
+    run = f'question_sets = [{unknown}]\nmodels = ["one"]\nbudgets = [1]\n'
+    runs = "".join(f'[[run]]\nid = "run-{number}"\n{run}' for number in range(100))
+    with pytest.raises(InvalidStudyFile) as caught:
+        parse_study(f'name = "many"\ntitle = "Many"\n{sets}[[model]]\nrole = "one"\n{runs}', "mine.toml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 10
+    assert all(len(line) < 5_000 for line in lines)
+
+
 @pytest.mark.parametrize("name", ["m1-smoke", "m1-main", "m1-budget", "m1-force", "m1-data", "m1-knowledge"])
 def test_every_preset_can_be_read(name: str) -> None:
     found = preset(name)
