@@ -28,7 +28,7 @@ from m1app.access.person import COMMAND_LINE, run_process_as
 from m1app.bootstrap import build_services
 from m1app.settings import load_settings
 from m1app.studies.file_reading import parse_study
-from m1app.studies.reading import StudyReading
+from m1app.studies.queries import StudyReading
 from m1app.studies.report.files import write_files
 from m1app.studies.start_facts import SetFacts, StartFacts
 from m1app.studies.study_file import Study

@@ -23,9 +23,9 @@ from m1app.studies.report.figures import FlipPairs, Flips, drawn_figures, flip_p
 from m1app.studies.report.files import PAGE, PRINTED, Files, report_files
 from m1app.studies.report.making import SetHere, Surroundings, Weights, bare_manifest, make_manifest
 from m1app.studies.report.manifest import Manifest
+from m1app.studies.report.manifest_file import FILE_NAME
 from m1app.studies.report.page import StudyContent
 from m1app.studies.report.printing import find_browser, print_pdf
-from m1app.studies.report.reading import FILE_NAME
 from m1app.studies.report.verifying import Verification, verify
 from models.errors import ModelsError, UnknownModel
 from models.weights.catalog import Catalog, CatalogModel
