@@ -120,7 +120,7 @@ class FineTuningService:
             NewJob(
                 kind=JobKind.FINE_TUNING,
                 name=recipe.name or f"{plan.base.id} on {plan.data}",
-                recipe=_in_full(recipe, plan).model_dump(mode="json"),
+                recipe=(await asyncio.to_thread(self._in_full, recipe, plan)).model_dump(mode="json"),
                 # A job spread over a cluster reserves its GPUs itself.
                 resource=Resource.GPU if recipe.precision == "bf16" and not recipe.gpus_per_node else Resource.CPU,
                 priority=priority,
@@ -336,6 +336,18 @@ class FineTuningService:
         )
         await asyncio.to_thread(folder.write, recipe, run, train, evaluation, map(asdict, plan.asked))
 
+    def _in_full(self, recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
+        """Return the recipe with absolute paths, since the job's worker runs in another folder, and with the versions
+        that names of data sets mean now: there may be later ones when the job starts."""
+        base = plan.base.location if plan.base.entry is None else recipe.base
+        data = Path(recipe.data)
+        is_file = plan.data == data.name and data.is_file()
+        changes = {"base": base, "data": str(data.absolute()) if is_file else plan.data}
+        if named := recipe.evaluation_data:
+            path = Path(named)
+            changes["evaluation_data"] = str(path.absolute()) if path.is_file() else self._data.get(named).id
+        return recipe.model_copy(update=changes)
+
     def _data_repos(self, reference: str) -> tuple[str, ...]:
         """Data sets of the hub among the sources of a stored data set."""
         try:
@@ -390,18 +402,6 @@ def _origin(base: BaseModel) -> dict[str, Any]:
     page = _HUB_PAGE.fullmatch(entry.licence_url)
     repo = entry.hub_repo or (page[1] if page else "")
     return {"base_repo": repo, "licence": entry.licence, "licence_url": entry.licence_url}
-
-
-def _in_full(recipe: TrainingRecipe, plan: FineTuningPlan) -> TrainingRecipe:
-    """Return the recipe with absolute paths: the job's worker runs in another folder."""
-    base = plan.base.location if plan.base.entry is None else recipe.base
-    path = Path(recipe.data)
-    is_file = plan.data == path.name and path.is_file()
-    changes = {"base": base, "data": str(path.absolute()) if is_file else recipe.data}
-    evaluation = Path(recipe.evaluation_data)
-    if recipe.evaluation_data and evaluation.is_file():
-        changes["evaluation_data"] = str(evaluation.absolute())
-    return recipe.model_copy(update=changes)
 
 
 def _is_trained(folder: TrainingFolder) -> bool:

@@ -279,6 +279,15 @@ async def test_a_launched_recipe_is_a_job_that_can_be_made_again(
     assert service.result(job.id) is None
 
 
+async def test_a_job_trains_on_the_version_that_its_data_had_when_it_was_launched(
+    service: FineTuningService, base: Path, data: Path
+) -> None:
+    for name in ("exam", "held"):
+        await service._data.build([data], CurationPlan(), name)
+    job = await service.launch(recipe(base, "exam", evaluation_data="held"))
+    assert (job.recipe["data"], job.recipe["evaluation_data"]) == ("exam:v1", "held:v1")
+
+
 def test_progress_of_what_is_no_job_is_not_looked_for(service: FineTuningService) -> None:
     with pytest.raises(RecordNotFound):
         service.read_progress("../../etc")
