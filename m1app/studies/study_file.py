@@ -139,6 +139,10 @@ class ClaimKind(StrEnum):
     """More than `threshold` of the tested failures are turned right by the one fact that was missing."""
 
 
+SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
+"""Kinds whose estimate is a share, 0 to 1; that of others is a difference of shares, -1 to 1."""
+
+
 class PaperNumber(_Part):
     """A number that the paper has for a claim's estimate."""
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from m1app.access.person import Permission, needs
 from m1app.benchmark.cell_summaries import MACRO
+from m1app.benchmark.errors import NothingAnswered
 from m1app.benchmark.first_traces import first_trace
 from m1app.benchmark.intervals import PairedComparison
 from m1app.benchmark.queries import BenchmarkReading, CellPair
 from m1app.engines.managed_vllm import cached_commit
 from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
-from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
@@ -179,7 +179,7 @@ class StudyReporting:
         """None without a question that was answered at both settings."""
         try:
             return (await self._reading.transitions(run_id, pair, rule)).comparison
-        except AppError:
+        except NothingAnswered:
             return None
 
 
