@@ -12,17 +12,13 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
-
-from sqlalchemy import insert
 
 from benchmarks import report
+from benchmarks.made_up_results import Row, complete, item, new_run, result, store
 from m1app.access.person import COMMAND_LINE, run_process_as
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
-from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow
 from storage.database import Database
 from storage.questions.records import NewQuestion
 from storage.questions.repository import QuestionRepository
@@ -62,14 +58,7 @@ def study_text() -> str:
 def fill(database: Database, questions: int, chance: random.Random) -> str:
     """Store a completed run with all results, and its study; return the study's id."""
     with database.session() as session:
-        run = BenchmarkRepository(session).add(
-            NewBenchmarkRun(
-                name="large: main", question_sets=_SETS, models=_ROLES, budgets=_BUDGETS, force_rounds=_ROUNDS,
-                passes=1, temperature=0.0, top_p=1.0, seed=None, answer_cap_tokens=8, system_prompt=None, profile="",
-                limit=None, in_flight=0,
-            ),
-            (),
-        )  # fmt: skip
+        run = BenchmarkRepository(session).add(new_run("large: main", _SETS, _ROLES, _BUDGETS, _ROUNDS), ())
     for start in range(0, questions, _BATCH):
         numbers = range(start, min(start + _BATCH, questions))
         with database.session() as session:
@@ -77,20 +66,13 @@ def fill(database: Database, questions: int, chance: random.Random) -> str:
             ids = QuestionRepository(session).upsert_all(new)
             places = entry_numbers(session, ids)
             items = [
-                {
-                    "id": uuid4().hex, "run_id": run.id, "position": number * len(_ROLES) + model,
-                    "set_number": number % len(_SETS), "model_number": model, "question_id": question_id,
-                    "question_number": places[question_id], "state": ItemState.DONE, "attempts": 1, "error": "",
-                }
-                for number, question_id in zip(numbers, ids, strict=True)
+                item(run.id, number * len(_ROLES) + model, number % len(_SETS), model, (each, places[each]))
+                for number, each in zip(numbers, ids, strict=True)
                 for model in range(len(_ROLES))
-            ]  # fmt: skip
-            session.execute(insert(BenchmarkItemRow), items)
-            session.execute(insert(BenchmarkResultRow), [row for item in items for row in _results(item, chance)])
+            ]
+            store(session, items, [row for each in items for row in _results(each, chance)])
     with database.session() as session:
-        runs = BenchmarkRepository(session)
-        runs.claim(run.id, "benchmark:1", lambda *_: True)
-        runs.end(run.id, "benchmark:1", RunState.COMPLETED, "", 1.0)
+        complete(session, run.id)
         new_study = NewStudy(
             name="large", text=study_text(), models={role: role for role in _ROLES},
             sets={each: each for each in _SETS},
@@ -99,18 +81,8 @@ def fill(database: Database, questions: int, chance: random.Random) -> str:
         return StudyRepository(session).add(new_study).id
 
 
-def _results(item: dict[str, object], chance: random.Random) -> list[dict[str, object]]:
-    return [
-        {
-            "item_id": item["id"], "pass_number": 0, "budget_tokens": budget, "force_rounds": rounds,
-            "run_id": item["run_id"], "set_number": item["set_number"], "model_number": item["model_number"],
-            "letter": "A", "is_correct": (right := chance.random() < 0.6), "is_answered": True, "m1_letter": "A",
-            "m1_is_correct": right, "m1_is_answered": True, "thinking_tokens": budget, "tokens_if_separate": budget,
-            "checkpoint_id": None,
-        }
-        for budget in _BUDGETS
-        for rounds in _ROUNDS
-    ]  # fmt: skip
+def _results(of: Row, chance: random.Random) -> list[Row]:
+    return [result(of, budget, rounds, is_correct=chance.random() < 0.6) for budget in _BUDGETS for rounds in _ROUNDS]
 
 
 async def measure(services: Services, study_id: str) -> dict[str, tuple[float, float | None]]:

@@ -18,23 +18,23 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from benchmarks import report
+from benchmarks.made_up_results import Row, complete, item, new_run, result, store
 from m1app.access.person import COMMAND_LINE, run_process_as
 from m1app.bootstrap import build_services
 from m1app.settings import load_settings
-from m1app.studies.reading import StudyReading
+from m1app.studies.file_reading import parse_study
+from m1app.studies.queries import StudyReading
 from m1app.studies.report.files import write_files
 from m1app.studies.start_facts import SetFacts, StartFacts
-from m1app.studies.study_file import Study, parse_study
+from m1app.studies.study_file import Study
 from m1app.studies.values import outcome_value
-from storage.benchmarks.records import ItemState, NewBenchmarkRun, RunState
+from storage.benchmarks.records import NewBenchmarkRun
 from storage.benchmarks.repository import BenchmarkRepository
-from storage.benchmarks.tables import BenchmarkItemRow, BenchmarkResultRow, BenchmarkRunRow
+from storage.benchmarks.tables import BenchmarkRunRow
 from storage.database import Database
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
@@ -102,14 +102,11 @@ def fill(database: Database, text: str, share: float, chance: random.Random) -> 
         for rows in _questions(database, name, size):
             items, results = _answered(run.id, study, number, rows, position, chance)
             with database.session() as session:
-                session.execute(insert(BenchmarkItemRow), items)
-                session.execute(insert(BenchmarkResultRow), results)
+                store(session, items, results)
             answers, position = answers + len(results), position + len(items)
     with database.session() as session:
         session.execute(update(BenchmarkRunRow).values(items=position, items_done=position))
-        runs = BenchmarkRepository(session)
-        runs.claim(run.id, "benchmark:1", lambda *_: True)
-        runs.end(run.id, "benchmark:1", RunState.COMPLETED, "", 1.0)
+        complete(session, run.id)
         StudyRepository(session).add(_study(study, text, run.id, sizes))
     return answers
 
@@ -130,45 +127,27 @@ def _questions(database: Database, name: str, size: int) -> Iterator[list[tuple[
 
 def _answered(
     run_id: str, study: Study, of_set: int, questions: list[tuple[str, int]], position: int, chance: random.Random
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[Row], list[Row]]:
     run = study.runs[0]
-    items: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
+    items: list[Row] = []
+    results: list[Row] = []
     for model in range(len(_MODELS)):
         for question_id, number in questions:
-            item = {
-                "id": uuid4().hex, "run_id": run_id, "position": position + len(items), "set_number": of_set,
-                "model_number": model, "question_id": question_id, "question_number": number,
-                "state": ItemState.DONE, "attempts": 1, "error": "",
-            }  # fmt: skip
-            items.append(item)
+            made = item(run_id, position + len(items), of_set, model, (question_id, number))
+            items.append(made)
             hardness = chance.random()
             results += [
-                _result(item, budget, rounds, hardness + chance.uniform(-0.2, 0.2) < 0.4 + 0.1 * model)
+                result(made, budget, rounds, is_correct=hardness + chance.uniform(-0.2, 0.2) < 0.4 + 0.1 * model)
                 for rounds in run.force_rounds
                 for budget in run.budgets
             ]
     return items, results
 
 
-def _result(item: dict[str, Any], budget: int, rounds: int, is_correct: bool) -> dict[str, Any]:
-    letter = "A" if is_correct else "B"
-    return {
-        "item_id": item["id"], "pass_number": 0, "budget_tokens": budget, "force_rounds": rounds,
-        "run_id": item["run_id"], "set_number": item["set_number"], "model_number": item["model_number"],
-        "letter": letter, "is_correct": is_correct, "is_answered": True, "m1_letter": letter,
-        "m1_is_correct": is_correct, "m1_is_answered": True, "thinking_tokens": budget // 2,
-        "tokens_if_separate": budget, "checkpoint_id": None,
-    }  # fmt: skip
-
-
 def _run(study: Study) -> NewBenchmarkRun:
     run = study.runs[0]
-    return NewBenchmarkRun(
-        name="main", question_sets=run.question_sets, models=tuple(_MODELS.values()), budgets=run.budgets,
-        force_rounds=run.force_rounds, passes=1, temperature=0.0, top_p=1.0, seed=None,
-        answer_cap_tokens=run.answer_cap_tokens, system_prompt=None, profile="", limit=None, in_flight=0,
-    )  # fmt: skip
+    models = tuple(_MODELS.values())
+    return new_run("main", run.question_sets, models, run.budgets, run.force_rounds, run.answer_cap_tokens)
 
 
 def _study(study: Study, text: str, run_id: str, sizes: dict[str, int]) -> NewStudy:

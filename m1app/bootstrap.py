@@ -54,7 +54,7 @@ from m1app.scratch_folder import sweep_scratch_folders
 from m1app.settings import IdentifierMode, Settings, SettingsError
 from m1app.studies.library import StudyLibrary
 from m1app.studies.planning import StudyPlanner
-from m1app.studies.reading import StudyReading
+from m1app.studies.queries import StudyReading
 from m1app.studies.report.service import StudyReporting
 from m1app.studies.service import StudyService
 from m1app.training.accuracy.questions import AccuracyQuestions

@@ -1,6 +1,7 @@
 """Errors of benchmark runs.
 
 AppError
+├── NothingAnswered       no question has been answered at both of two settings
 ├── NoStrategies          a run has no passes to evaluate strategies from
 └── ProbeRefused
     └── BenchmarkRefused  a setting of a benchmark run is out of range; `field` names it
@@ -20,6 +21,10 @@ def of_imported_run() -> "NoStrategies":
         "This run was imported. Its files do not say at which cut an answer was given and what it cost, which "
         "strategies, fits and policies need: run its question sets here."
     )
+
+
+class NothingAnswered(AppError):
+    """No question has been answered at both of two settings that are compared."""
 
 
 class NoStrategies(AppError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from m1app.access.person import Permission, current_person, needs
 from m1app.benchmark.cell_summaries import CellSummary, macro_summaries, summaries
 from m1app.benchmark.descriptions import is_imported, run_name, unscored_note
+from m1app.benchmark.errors import NothingAnswered
 from m1app.benchmark.intervals import PairedComparison
 from m1app.benchmark.model_pairs import ComparedModels, Verdicts, compare_models
 from m1app.benchmark.tag_summaries import TagFilter, TagPage, tag_summary
@@ -200,7 +201,8 @@ class BenchmarkReading:
         """Verdict changes between first passes.
 
         Raises:
-            AppError: both cells are the same, or no question has both yet.
+            AppError: both cells are the same.
+            NothingAnswered: no question has both yet.
         """
         if pair.before == pair.after and pair.other_model in ("", pair.model):
             raise AppError(
@@ -209,7 +211,7 @@ class BenchmarkReading:
         counts = await self._transition_counts(run_id, pair, rule)
         if not sum(counts):
             note = unscored_note(await self.count_unscored([run_id], rule))
-            raise AppError(note or "No question has been answered at both settings yet.")
+            raise NothingAnswered(note or "No question has been answered at both settings yet.")
         return Transitions(*counts, await asyncio.to_thread(_compared, counts))
 
     @needs(Permission.READ)

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,20 +10,19 @@ from m1app.access.audit import record
 from m1app.access.discarding import discard
 from m1app.access.person import Permission, needs
 from m1app.benchmark.errors import BenchmarkRefused
+from m1app.benchmark.estimate import BenchmarkEstimate, estimate_run
 from m1app.benchmark.recipe import BenchmarkRecipe, recipe_of
 from m1app.benchmark.rescoring import Rescoring, rescore
 from m1app.benchmark.runner import BenchmarkRunner
-from m1app.benchmark.strategy_plan import StrategyEstimate, estimates
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
 from m1app.jobs.queue import JobQueue
-from m1app.judging.service import MOST_OF_A_VERDICT, JudgingService
+from m1app.judging.service import JudgingService
 from m1app.runs.errors import ProbeRefused
 from m1app.runs.owners import may_be_alive, this_process
 from m1app.runs.probe_request import MAX_SEED
 from m1app.runs.strategies import StrategyService
 from m1app.runs.sweeps import SweepService
-from m1app.wording import counted
 from models.errors import ModelsError
 from models.profiles import Profiles
 from storage.benchmarks.records import BenchmarkRun, RunState
@@ -42,35 +40,6 @@ _LEAST_PROMPT_TOKENS = 64
 _NEVER_RUN = "This run was imported: its answers come from files, and this app knows no engine of it."
 _SILENCE_SECONDS = 60.0
 """After this long, a process on another machine counts as gone; local ones can be checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkEstimate:
-    """What a run will do, and the most it may cost: models often stop earlier."""
-
-    items: int
-    """Questions times models."""
-    cells: int
-    """Cells of the grid."""
-    results: int
-    """Answers to score: items times cells times passes."""
-    difference_to_find: float
-    """Smallest difference of accuracies, 0-1, that 4 of 5 such runs would find, as `minimum_detectable_difference` says
-    for settings that disagree on a fifth of the questions; NaN where there are too few questions for any."""
-    tokens_at_most: int
-    tokens_if_separate_at_most: int
-    """Tokens that separate runs of every cell would generate."""
-    strategies: tuple[StrategyEstimate, ...]
-    """What each strategy may cost, for one question."""
-    shared_at_most: int
-    """Tokens that strategies need not generate, since the run's passes have them."""
-    tokens_per_second: float | None
-    """Measured in the newest run of the same models; None if there is none."""
-    seconds_at_most: float | None
-    open_questions: int = 0
-    """Questions without options, of the sets; answers to them are judged."""
-    judge_tokens_at_most: int = 0
-    """Tokens of their judge, which `tokens_at_most` has too."""
 
 
 class BenchmarkService:
@@ -114,33 +83,16 @@ class BenchmarkService:
         recipe = recipe.checked()
         await self._check_corpora(recipe)
         sets = await self._sets(recipe)
-        models = max(1, len(recipe.models))
-        questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
-        of_one = SweepService.estimate(recipe.sweep(), has_options=True)
         asked = recipe.models or await self._default_models()
-        rate = await self._database.read(lambda s: BenchmarkRepository(s).tokens_per_second(asked))
-        cells = len(recipe.sweep().cells)
-        strategies = _estimates_of(recipe)
-        of_strategies = sum(each.tokens_at_most for each in strategies)
-        newly = sum(each.asked_at_most for each in strategies)
-        open_ones = await self._database.read(lambda s: _open_questions(s, sets, recipe.limit))
-        judged = open_ones * models * recipe.passes * cells * MOST_OF_A_VERDICT
-        tokens = questions * models * (of_one.tokens_at_most + newly) + judged
-        separate = questions * models * (of_one.tokens_if_separate_at_most + of_strategies) + judged
-        return BenchmarkEstimate(
-            items=questions * models,
-            cells=cells,
-            results=questions * models * recipe.passes * cells,
-            difference_to_find=await asyncio.to_thread(_difference_to_find, questions),
-            tokens_at_most=tokens,
-            tokens_if_separate_at_most=separate,
-            open_questions=open_ones,
-            judge_tokens_at_most=judged,
-            strategies=strategies,
-            shared_at_most=questions * models * (of_strategies - newly),
-            tokens_per_second=rate,
-            seconds_at_most=tokens / rate if rate else None,
-        )
+
+        def read(session: Session) -> tuple[float | None, int]:
+            repository = QuestionSetRepository(session)
+            open_questions = sum(repository.count_open(each.id, recipe.limit) for each in sets)
+            return BenchmarkRepository(session).tokens_per_second(asked), open_questions
+
+        rate, open_questions = await self._database.read(read)
+        questions = sum(min(each.question_count, recipe.limit or each.question_count) for each in sets)
+        return await asyncio.to_thread(estimate_run, recipe, questions, open_questions, rate)
 
     @needs(Permission.READ)
     async def has_open_questions(self, question_sets: Sequence[str]) -> bool:
@@ -420,32 +372,6 @@ def _items(
         for question in repository.questions(each.id, limit=limit, offset=offset)
         for model_number in range(models)
     ]
-
-
-def _open_questions(session: Session, sets: Sequence[QuestionSet], limit: int | None) -> int:
-    repository = QuestionSetRepository(session)
-    return sum(not question.options for each in sets for question in repository.questions(each.id, limit=limit))
-
-
-def judge_facts(estimate: BenchmarkEstimate) -> list[tuple[str, str]]:
-    """What a dry run says of a judge, as name and text; empty without open questions."""
-    if not estimate.open_questions:
-        return []
-    many = counted(estimate.open_questions, "open question")
-    return [("Judge", f"{many}, at most {estimate.judge_tokens_at_most:,} tokens for verdicts on the answers")]
-
-
-def _estimates_of(recipe: BenchmarkRecipe) -> tuple[StrategyEstimate, ...]:
-    budget = recipe.strategy_tokens
-    if budget is None:
-        return ()
-    return estimates(recipe.choices, budget, max(recipe.budgets), recipe.answer_cap_tokens)
-
-
-def _difference_to_find(questions: int) -> float:
-    from m1app.benchmark.statistics import minimum_detectable_difference
-
-    return minimum_detectable_difference(questions)
 
 
 def _is_alive(owner: str, heard_at: datetime) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from m1app.benchmark.descriptions import accuracy_words
+from m1app.benchmark.estimate import BenchmarkEstimate, judge_facts
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
 from m1app.benchmark.run_progress import accuracy_so_far
-from m1app.benchmark.service import BenchmarkEstimate, judge_facts
 from m1app.benchmark.strategy_plan import strategy_facts
 from m1app.bootstrap import Services
 from m1app.cli.bench_import import add_import

@@ -11,8 +11,8 @@ from m1app.studies.errors import StudyRefused
 from m1app.studies.records import StudyOutcome
 from m1app.studies.report.files import check_target, write_files
 from m1app.studies.report.manifest import Manifest
+from m1app.studies.report.manifest_file import read_manifest
 from m1app.studies.report.printing import PAPERS
-from m1app.studies.report.reading import read_manifest
 from m1app.studies.report.verifying import Finding, Grade, Verification, by_topic
 from m1app.wording import counted, size
 

@@ -24,8 +24,7 @@ from m1app.runs.branches import Editable
 from m1app.runs.pass_plan import PassPlanner
 from m1app.runs.strategies import OwnStrategies, StrategyService
 from m1app.runs.strategy_snapshots import StrategyRunSnapshot
-from m1app.strategies.catalogue import Choice
-from m1app.strategies.kinds import Kind
+from m1app.strategies.catalogue import Choice, choice_beyond_the_table
 from m1app.strategies.protocol import most_generated
 from storage.annotations.cases import CaseRepository
 from storage.annotations.records import Case
@@ -282,16 +281,10 @@ def most_tokens(design: Design) -> int:
 
 
 def _choice(design: Design) -> Choice:
-    kind = Kind(
-        name=KIND,
-        title="Fact test",
-        summary="The thinking goes on from before a mark, with and without a fact.",
-        source="docs/missing-fact.md",
-        make=lambda task: fact_test(task, design),
-        needs_options=True,
-        bounds_itself=True,
+    summary = "The thinking goes on from before a mark, with and without a fact."
+    return choice_beyond_the_table(
+        KIND, "Fact test", summary, "docs/missing-fact.md", lambda task: fact_test(task, design)
     )
-    return Choice(kind, {})
 
 
 def _read(session: Session, request: FactTestRequest) -> tuple[Case, Trace]:

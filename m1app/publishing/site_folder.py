@@ -15,9 +15,9 @@ from typing import Any
 from m1app.publishing.errors import PublishRefused
 from m1app.publishing.scripts import data_script
 from m1app.scratch_folder import SITE, scratch_folder, sweep_scratch_folders
-from m1app.wording import size
 
 MANIFEST = "site.json"
+_MOST_MANIFEST_BYTES = 1_000_000
 _MADE_BY = "m1app publish"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -106,15 +106,11 @@ def check_target(target: Path) -> None:
         )
 
 
-def folder_text(writer: SiteWriter) -> str:
-    """How large a site is, as "1,204 files, 12.3 MB"."""
-    return f"{writer.files:,} files, {size(writer.bytes)}"
-
-
 def _is_site(folder: Path) -> bool:
     try:
-        found = json.loads((folder / MANIFEST).read_bytes()[:1_000_000])
-    except (OSError, ValueError):
+        with (folder / MANIFEST).open("rb") as file:
+            found = json.loads(file.read(_MOST_MANIFEST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("made_by") == _MADE_BY
 

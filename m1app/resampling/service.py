@@ -24,8 +24,7 @@ from m1app.runs.pass_plan import PassPlan, PassPlanner
 from m1app.runs.probe_request import MAX_SEED
 from m1app.runs.strategies import OwnStrategies, StrategyService
 from m1app.runs.strategy_snapshots import StrategyRunSnapshot
-from m1app.strategies.catalogue import Choice
-from m1app.strategies.kinds import Kind
+from m1app.strategies.catalogue import Choice, choice_beyond_the_table
 from storage.annotations.cases import CaseRepository
 from storage.annotations.records import Case
 from storage.database import Database, Session
@@ -171,16 +170,10 @@ class ResamplingService:
 
 
 def _choice(resampled: Resampled) -> Choice:
-    kind = Kind(
-        name=KIND,
-        title="Resampling",
-        summary="The thinking goes on from before a sentence, and from after it.",
-        source="docs/branches.md",
-        make=lambda task: resample(task, resampled),
-        needs_options=True,
-        bounds_itself=True,
+    summary = "The thinking goes on from before a sentence, and from after it."
+    return choice_beyond_the_table(
+        KIND, "Resampling", summary, "docs/branches.md", lambda task: resample(task, resampled)
     )
-    return Choice(kind, {})
 
 
 def _read(session: Session, case_id: str) -> tuple[Case, Trace]:

@@ -4,6 +4,7 @@ AppError
 ├── CutRefused            a stored thinking cannot be cut
 ├── NoRoom                this process runs as many as it may
 ├── PassFailed            a pass or an answer failed
+├── PromptChanged         the engine would be asked something else than before
 └── ProbeRefused          the question or a setting is out of its range; `field` names it
     ├── BranchRefused     the same for an edited thinking
     └── SweepRefused      the same for the grid of a sweep
@@ -25,6 +26,16 @@ class PassFailed(AppError):
 
     may_quote = True
     is_logged = True
+
+
+class PromptChanged(AppError):
+    """The engine would be asked something else than when the run began: it cannot be resumed."""
+
+    def __init__(self, began: str) -> None:
+        """Args:
+        began: what began, as "the trace began".
+        """
+        super().__init__(f"The engine now builds a different prompt for this question than when {began}; run it again.")
 
 
 class ProbeRefused(AppError):

@@ -14,7 +14,7 @@ from m1app.log_lines import about_run
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.runs.cutting import stretches_of
-from m1app.runs.errors import ProbeRefused
+from m1app.runs.errors import ProbeRefused, PromptChanged
 from m1app.runs.live_probe import LiveProbe
 from m1app.runs.live_trace import LiveTrace
 from m1app.runs.naming import require_own
@@ -186,9 +186,7 @@ class ProbeService(RunService[LiveProbe, Trace]):
         _check_resumable(kept)
         plan = await self._planner.plan(request_of(kept))
         if plan.prompt.token_ids != kept.prompt_token_ids:
-            raise AppError(
-                "The engine now builds a different prompt for this question than when the trace began; run it again."
-            )
+            raise PromptChanged("the trace began")
 
         def reopen(session: Session) -> None:
             traces = TraceRepository(session)

@@ -20,6 +20,7 @@ from m1app.knowledge.guard import may_read_facts
 from m1app.knowledge.service import CorpusService
 from m1app.privacy.service import IdentifierCheck, record_allowed
 from m1app.runs.corpora import QuestionCorpora, require_readable
+from m1app.runs.errors import PromptChanged
 from m1app.runs.live_strategies import LiveStrategyRun
 from m1app.runs.naming import require_own
 from m1app.runs.owners import this_process
@@ -196,9 +197,7 @@ class StrategyService(JobRunService[LiveStrategyRun, StrategyRunSnapshot]):
             raise AppError("This run is complete; use Run again for a new one.")
         plan = await self._planner.plan(request_of_run(kept.run).probe)
         if _hash_of(plan.prompt.token_ids) != kept.run.prompt_sha256:
-            raise AppError(
-                "The engine now builds a different prompt for this question than when the run started; run it again."
-            )
+            raise PromptChanged("the run started")
         choices = tuple(own) if own else check_strategies(request_of_run(kept.run))
         has_facts = await self._needed.may_search_facts(kept.run)
         # One that has searched goes on with what it found, though the corpus may be gone since.

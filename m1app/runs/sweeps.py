@@ -14,6 +14,7 @@ from m1app.access.quota import Quota
 from m1app.errors import AppError
 from m1app.privacy.identifiers import IdentifierKind
 from m1app.privacy.service import IdentifierCheck, record_allowed
+from m1app.runs.errors import PromptChanged
 from m1app.runs.live_sweep import LiveSweep, outcome_of, stored_snapshot
 from m1app.runs.naming import require_own
 from m1app.runs.owners import this_process
@@ -163,10 +164,7 @@ class SweepService(JobRunService[LiveSweep, SweepSnapshot]):
         for trace in unfinished:
             plan = await self._planner.plan(request.probe(trace.model, trace.pass_number))
             if plan.prompt.token_ids != trace.prompt_token_ids:
-                raise AppError(
-                    "The engine now builds a different prompt for this question than when the sweep started; run it "
-                    "again."
-                )
+                raise PromptChanged("the sweep started")
             plans[trace.model, trace.pass_number] = plan
         seen = kept.sweep.state
         running = replace(kept.sweep, state=TraceState.RUNNING, error="")

@@ -7,7 +7,7 @@ separated by commas. In a value, such as a model's name, a colon is written %3A,
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +78,24 @@ class Choice:
 
 def _start_written(written: str, task: Task) -> Strategy:
     return parse(written)[0].start(task)
+
+
+def choice_beyond_the_table(
+    name: str, title: str, summary: str, source: str, make: Callable[[Task], Strategy]
+) -> Choice:
+    """A strategy that only the room which defines it starts: it compares options, and each request has its own limit.
+
+    Args:
+        name: as it is stored.
+        title: for people.
+        summary: one sentence.
+        source: where it is described.
+        make: starts it for a task.
+    """
+    kind = Kind(
+        name=name, title=title, summary=summary, source=source, make=make, needs_options=True, bounds_itself=True
+    )
+    return Choice(kind, {})
 
 
 def kind_of(name: str) -> Kind:

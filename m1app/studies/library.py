@@ -9,7 +9,8 @@ from pathlib import Path
 
 from m1app.access.person import Permission, needs
 from m1app.studies.errors import InvalidStudyFile, StudyRefused
-from m1app.studies.study_file import MOST_CHARACTERS, Study, parse_study
+from m1app.studies.file_reading import MOST_CHARACTERS, parse_study
+from m1app.studies.study_file import Study
 
 _ENDING = ".toml"
 _MOST_BYTES = 4 * MOST_CHARACTERS

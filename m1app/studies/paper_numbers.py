@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from m1app.benchmark.paper_figures import PaperCurve, paper_curves, paper_table
-from m1app.studies.study_file import Claim, ClaimKind, PaperNumber, Side, Study
+from m1app.studies.study_file import SHARES, Claim, ClaimKind, PaperNumber, Side, Study
 from m1app.wording import counted
-
-_DIFFERENCES = (ClaimKind.GAIN, ClaimKind.BETTER, ClaimKind.NO_GAIN, ClaimKind.HARM, ClaimKind.SATURATES)
 
 
 def number_of_claim(study: Study, claim: Claim) -> PaperNumber | None:
     """The paper's difference between a claim's two settings, every question counting alike; None if it has none."""
-    if claim.kind not in _DIFFERENCES:
+    if claim.kind in SHARES:
         return None
     sides = claim.sides[1:] if claim.kind is ClaimKind.SATURATES else claim.sides
     names = claim.question_sets or study.run(sides[0].run or "").question_sets

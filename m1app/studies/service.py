@@ -13,10 +13,11 @@ from m1app.jobs.service import JobService
 from m1app.jobs.states import OVER, may_resume
 from m1app.studies.errors import StudyRefused
 from m1app.studies.estimate import StudyEstimate
+from m1app.studies.file_reading import parse_study
 from m1app.studies.outcome import state_of
 from m1app.studies.planning import StudyPlanner, StudyRequest
 from m1app.studies.start_facts import StartFacts
-from m1app.studies.study_file import Study, parse_study
+from m1app.studies.study_file import Study
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.database import Database, Session

@@ -4,24 +4,22 @@ Shares are 0 to 1 and differences of shares -1 to 1 throughout. Whether what a s
 here: see `m1app.studies.checking`.
 """
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from itertools import chain, islice
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from m1app.benchmark.errors import BenchmarkRefused
 from m1app.benchmark.recipe import BenchmarkRecipe
-from m1app.studies.errors import InvalidStudyFile
 
-MOST_CHARACTERS = 200_000
-"""Of a study's file."""
 MOST_ENTRIES = 200
 """Of each list of a study's file."""
-_SHOWN_CHARACTERS = 60
-_MOST_MISTAKES = 10
+MOST_MISTAKES = 10
+"""That a refusal names."""
+_MOST_LISTED = 20
+"""Names of what there is, in a mistake."""
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$", max_length=200)]
@@ -141,6 +139,10 @@ class ClaimKind(StrEnum):
     """More than `threshold` of the tested failures are turned right by the one fact that was missing."""
 
 
+SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
+"""Kinds whose estimate is a share, 0 to 1; that of others is a difference of shares, -1 to 1."""
+
+
 class PaperNumber(_Part):
     """A number that the paper has for a claim's estimate."""
 
@@ -254,9 +256,10 @@ class Study(_Part):
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
-        mistakes = [*self._repeated(), *self._unknown(), *self._unmeasured(), *self._unpublished(), *self._endless()]
-        if mistakes:
-            raise ValueError("\n".join(mistakes[:_MOST_MISTAKES]))
+        # One by one: a small file can have millions, each with a list of what there is.
+        found = chain(self._repeated(), self._unknown(), self._unmeasured(), self._unpublished(), self._endless())
+        if mistakes := list(islice(found, MOST_MISTAKES)):
+            raise ValueError("\n".join(mistakes))
         return self
 
     def run(self, run_id: str) -> StudyRun:
@@ -340,48 +343,11 @@ class Study(_Part):
                 )
 
 
-def parse_study(text: str, file_name: str) -> Study:
-    """Read a study's file.
-
-    Args:
-        text: its TOML.
-        file_name: its name in messages.
-
-    Raises:
-        InvalidStudyFile: a line for each mistake, ten at most.
-    """
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidStudyFile(
-            f"{file_name}: found {len(text):,} characters, expected at most {MOST_CHARACTERS:,}. Shorten its texts."
-        )
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise InvalidStudyFile(f"{file_name}: not valid TOML: {exc}. Correct it there.") from exc
-    try:
-        study = Study.model_validate(_with_tuples(document))
-    except ValidationError as exc:
-        mistakes = [line for error in _causes(exc) for line in _described(error, document)]
-        raise InvalidStudyFile("\n".join(f"{file_name}, {each}." for each in mistakes[:_MOST_MISTAKES])) from exc
-    _check_recipes(study, file_name)
-    return study
-
-
-def _check_recipes(study: Study, file_name: str) -> None:
-    """Refuse runs that no benchmark could be planned with; names stand for themselves."""
-    sets = {each.name: each.name for each in study.question_sets}
-    models = {each.role: each.role for each in study.models}
-    for run in study.runs:
-        try:
-            run.recipe(run.id, sets, models).checked()
-        except BenchmarkRefused as exc:
-            raise InvalidStudyFile(f"{file_name}, run {run.id!r}, field {exc.field}: {exc}") from exc
-
-
 def _missing(where: str, named: Iterable[str], there: Sequence[str], table: str) -> Iterable[str]:
     for name in named:
         if name not in there:
-            yield f"{where}: {name!r} is not a {table} of the study; expected one of {', '.join(there)}"
+            listed = ", ".join(there[:_MOST_LISTED]) + (", ..." if len(there) > _MOST_LISTED else "")
+            yield f"{where}: {name!r} is not a {table} of the study; expected one of {listed}"
 
 
 def _lacks(run: StudyRun, side: Side, question_sets: Sequence[str]) -> Iterable[str]:
@@ -400,57 +366,3 @@ def _lacks(run: StudyRun, side: Side, question_sets: Sequence[str]) -> Iterable[
         yield f"run {run.id!r} has no budget of {side.budget:,} tokens"
     elif side.force_rounds not in run.force_rounds:
         yield f"run {run.id!r} does not force {side.force_rounds} rounds"
-
-
-def _with_tuples(value: Any) -> Any:
-    """TOML's arrays as tuples, which strict models ask for."""
-    if isinstance(value, dict):
-        return {key: _with_tuples(each) for key, each in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _causes(refused: ValidationError) -> list[Any]:
-    """Its errors without those of a list whose entries are wrong, which then counts as too short."""
-    errors = refused.errors()
-    places = [error["loc"] for error in errors]
-    return [
-        error
-        for error in errors
-        if error["type"] != "too_short" or not any(each[:-1][: len(error["loc"])] == error["loc"] for each in places)
-    ]
-
-
-def _described(error: Any, document: Mapping[str, Any]) -> list[str]:
-    place = _place(error["loc"], document)
-    if error["type"] == "value_error":
-        lines = str(error["ctx"]["error"]).splitlines()
-        return [f"{place}: {line}" if place else line for line in lines]
-    return [f"{place or 'the file'}: {_complaint(error)}"]
-
-
-def _place(location: Sequence[int | str], document: Mapping[str, Any]) -> str:
-    """`claim 'gain', field margin`, for a place in the document."""
-    parts: list[str] = []
-    value: Any = document
-    for step in location:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            value = None
-        if isinstance(step, int) and isinstance(value, dict):
-            name = next((value[key] for key in ("id", "role", "name") if isinstance(value.get(key), str)), None)
-            table = parts.pop().removeprefix("field ") if parts else "entry"
-            parts.append(f"{table} {name[:_SHOWN_CHARACTERS]!r}" if name else f"{table} number {step + 1}")
-        else:
-            parts.append(f"entry {step + 1}" if isinstance(step, int) else f"field {step}")
-    return ", ".join(parts)
-
-
-def _complaint(error: Any) -> str:
-    if error["type"] == "missing":
-        return "missing; add it"
-    if error["type"] == "extra_forbidden":
-        return "unknown field; remove it or correct its name"
-    shown = repr(error["input"])
-    shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."
-    return f"found {shown}; {error['msg'][0].lower()}{error['msg'][1:]}"

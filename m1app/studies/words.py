@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 
 from m1app.studies.records import ClaimOutcome, Reading, StudyOutcome, Verdict
-from m1app.studies.study_file import ClaimKind
+from m1app.studies.study_file import SHARES
 from m1app.wording import p_value, percent, percent_with_interval, points
 
 DEMO = "These verdicts mean nothing: the model answers at chance level. They only show what a study looks like."
-_SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
 VERDICTS = {
     Verdict.HOLDS: "Holds",
     Verdict.DOES_NOT_HOLD: "Does not hold",
@@ -21,7 +20,7 @@ def estimate_words(outcome: ClaimOutcome) -> str:
     """The estimate with its interval: "+2.9 points (+1.0 to +4.8)"; empty if nothing was measured."""
     if outcome.estimate is None or outcome.low is None or outcome.high is None:
         return ""
-    if outcome.claim.kind in _SHARES:
+    if outcome.claim.kind in SHARES:
         return f"{percent(outcome.estimate)} ({percent(outcome.low)} to {percent(outcome.high)})"
     return f"{points(outcome.estimate)} points ({points(outcome.low)} to {points(outcome.high)})"
 
@@ -30,7 +29,7 @@ def paper_words(outcome: ClaimOutcome) -> str:
     """The paper's number; empty if none is known."""
     if outcome.paper is None:
         return ""
-    return percent(outcome.paper) if outcome.claim.kind in _SHARES else f"{points(outcome.paper)} points"
+    return percent(outcome.paper) if outcome.claim.kind in SHARES else f"{points(outcome.paper)} points"
 
 
 def p_words(outcome: ClaimOutcome) -> str:

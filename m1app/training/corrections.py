@@ -37,6 +37,7 @@ def correct(
     target: str | None,
     spans: Sequence[CorrectedSpan],
     facts: Sequence[str],
+    question: str = "",
 ) -> tuple[str, str]:
     """Return reasoning and answer with the corrections applied.
 
@@ -47,13 +48,14 @@ def correct(
         target: letter of the right option; None if unknown.
         spans: the corrected spans; one whose text is not found at its position is skipped.
         facts: all corrected facts, including those about the case as a whole.
+        question: the stem, see `verify`.
     """
     # Reads the rules of every language: the process that reads files needs them for corrections only.
     from m1app.training.verification import Verdict, verify
 
     fixed, end = _replaced(reasoning, [span for span in spans if span.is_thinking])
     fixed_answer, _ = _replaced(answer, [span for span in spans if not span.is_thinking])
-    if target is None or verify(fixed_answer, options, target) is Verdict.AGREES:
+    if target is None or verify(fixed_answer, options, target, question) is Verdict.AGREES:
         return fixed, fixed_answer
     sound = fixed[:end].rstrip() if end else " ".join(facts)
     stated = f"{target}. {options[target]}" if target in options else target

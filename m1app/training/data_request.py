@@ -11,8 +11,9 @@ from pydantic_core import ErrorDetails
 from m1app.annotation.exchange import AnnotationExchange, ExportFormat
 from m1app.errors import AppError
 from m1app.scratch_folder import CORRECTIONS, scratch_folder
+from m1app.training.collecting import CORRECTIONS_FILE, Collected
 from m1app.training.curation import CurationPlan
-from m1app.training.data_building import CORRECTIONS_FILE, Collected, TrainingDataService
+from m1app.training.data_building import TrainingDataService
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.errors import InvalidTrainingData
 

@@ -206,7 +206,7 @@ def read_correction(row: Row) -> TrainingSample:
         raise unexpected("options", listed, "a list of {letter, text}")
     pairs = {str(each.get("letter")): each.get("text") for each in listed}
     options = lettered_options(pairs, "options") if pairs else {}
-    given = optional_text(row, "answer_idx").strip()
+    given, question = optional_text(row, "answer_idx").strip(), text_at(row, "question")
     reasoning, answer = correct(
         optional_text(row, "reasoning"),
         optional_text(row, "response"),
@@ -214,9 +214,10 @@ def read_correction(row: Row) -> TrainingSample:
         letter_at(row, "answer_idx", options) if options and given else None,
         [_span(each) for each in _list_at(row, "spans")],
         [str(each) for each in _list_at(row, "corrected_facts")],
+        question,
     )
     return TrainingSample(
-        question=text_at(row, "question"),
+        question=question,
         options=options,
         target=letter_at(row, "answer_idx", options) if options and given else None,
         reasoning=reasoning,

@@ -96,9 +96,7 @@ def split_rows(
         unseen, report = _unseen(samples, evaluation)
         apart = render_all(unseen, *chosen)
         return SplitRows(rendered.samples, apart.samples, (*reports, report, *apart.reports))
-    order = list(range(len(rendered.samples)))
-    random.Random(recipe.seed).shuffle(order)
-    held_out = set(order[: _held_out(recipe, len(order))])
+    held_out = _held_out(rendered.samples, recipe)
     return SplitRows(
         train=tuple(each for index, each in enumerate(rendered.samples) if index not in held_out),
         evaluation=tuple(each for index, each in enumerate(rendered.samples) if index in held_out),
@@ -186,5 +184,23 @@ def _unseen(
     return kept, StepReport("evaluation data", title, len(evaluation), len(kept), tuple(seen[:SHOWN_EXAMPLES]))
 
 
-def _held_out(recipe: TrainingRecipe, samples: int) -> int:
-    return max(1, round(recipe.evaluation_share * samples)) if recipe.evaluation_share and samples > 1 else 0
+def _held_out(samples: Sequence[RenderedSample], recipe: TrainingRecipe) -> set[int]:
+    """Places of the samples to hold out: whole questions, in the seed's order, until the recipe's share is reached.
+
+    A question that is also trained on would show what was memorized. The question drawn last may exceed the share; one
+    question alone is not held out.
+    """
+    order = list(range(len(samples)))
+    random.Random(recipe.seed).shuffle(order)
+    by_question: dict[str, list[int]] = {}
+    for place in order:
+        by_question.setdefault(samples[place].prompt, []).append(place)
+    if not recipe.evaluation_share or len(by_question) < 2:
+        return set()
+    wanted = max(1, round(recipe.evaluation_share * len(samples)))
+    held_out: set[int] = set()
+    for places in list(by_question.values())[:-1]:
+        if len(held_out) >= wanted:
+            break
+        held_out.update(places)
+    return held_out

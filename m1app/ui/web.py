@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -57,8 +58,37 @@ from m1app.ui.thinking.downloads import add_resampling_downloads
 from m1app.ui.thinking.page import ThinkingPage
 from storage.errors import DatabaseCorrupt
 
-_PATHS = ("", "/compare", "/strategies", "/annotate", "/facts", "/thinking", "/benchmarks", "/studies", ADMIN)
-"""Paths of the pages, each a separate Gradio application."""
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page, which is a separate Gradio application."""
+
+    path: str
+    """Empty for the first page."""
+    build: Callable[[gr.Blocks, Services], object]
+    name: str
+    is_printed: bool = False
+    needs: Permission = Permission.READ
+    more_style_sheets: Sequence[Path] = ()
+
+    @property
+    def title(self) -> str:
+        """Shown by the browser."""
+        return f"{self.name} – m1app" if self.name else "m1app"
+
+
+_PAGES = (
+    _Page(ADMIN, AdminPage, "Admin", needs=Permission.MANAGE, more_style_sheets=(ADMIN_STYLE_SHEET,)),
+    _Page("/compare", ComparePage, "Compare", is_printed=True),
+    _Page("/strategies", StrategiesPage, "Strategies", is_printed=True),
+    _Page("/annotate", AnnotatePage, "Annotate"),
+    _Page("/facts", FactsPage, "Facts", is_printed=True),
+    _Page("/thinking", ThinkingPage, "Thinking", is_printed=True),
+    _Page("/benchmarks", BenchmarksPage, "Benchmarks"),
+    _Page("/studies", StudiesPage, "Studies", is_printed=True),
+    # The first matching path wins: "/" matches everything, so it comes last.
+    _Page("", ProbePage, "", is_printed=True),
+)
 _MAX_QUEUE = 256
 _MAX_PAGES_STREAMING = 128
 _REQUESTS_OF_A_PERSON = 256
@@ -112,6 +142,39 @@ def build_app(services: Services, connections: Connections | None = None) -> ASG
         connections: the server's, to be counted in the metrics; None if it does not limit them.
     """
 
+    health = Health(services)
+    metrics = Metrics(services, health, LOGIN, connections)
+    app = FastAPI(lifespan=_lifespan(services, metrics), docs_url=None, redoc_url=None, openapi_url=None)
+    access = services.access
+    pages = frozenset(path for page in _PAGES for path in (page.path, f"{page.path}/"))
+    app.add_middleware(Gate, access=access, pages=pages | {ACCOUNT}, open_paths=OPEN_PATHS)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(services.settings))
+    add_refusals(app)
+    add_missing_page(app)
+    add_health(app, health)
+    add_metrics(app, metrics, services.settings.metrics_token.get_secret_value())
+    _add_redirects(app)
+    for add_downloads in _DOWNLOADS:
+        add_downloads(app, services)
+    add_page_code(app)
+    add_login(app, access, services.settings)
+    if services.settings.oidc_issuer:
+        # Imported only here: the libraries for it would delay the start of every app without a provider.
+        from m1app.ui.login.provider import add_provider
+
+        add_provider(app, access, services.settings)
+    add_admin_files(app, services)
+    requests = Quota(_REQUESTS_OF_A_PERSON, "You have this app open too many times at once. Close some of the tabs.")
+    for page in _PAGES:
+        _mount(app, page, services, requests)
+    # Outermost, so that responses to unexpected errors have the headers too, and are logged.
+    admitted = Admission(app, [*pages, LOGIN, CONFIRMED, ACCOUNT], Limits(uploads=UPLOADS))
+    return NamedByProxy(AccessLog(Secured(admitted), metrics.count), services.settings)
+
+
+def _lifespan(services: Services, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What goes on beside the pages, from the start to the end."""
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(_mark_interrupted, services)
@@ -129,44 +192,7 @@ def build_app(services: Services, connections: Connections | None = None) -> ASG
         await asyncio.gather(*working, return_exceptions=True)
         await services.aclose()
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    access = services.access
-    pages = frozenset(path for page in _PATHS for path in (page, f"{page}/"))
-    app.add_middleware(Gate, access=access, pages=pages | {ACCOUNT}, open_paths=OPEN_PATHS)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(services.settings))
-    add_refusals(app)
-    add_missing_page(app)
-    health = Health(services)
-    metrics = Metrics(services, health, LOGIN, connections)
-    add_health(app, health)
-    add_metrics(app, metrics, services.settings.metrics_token.get_secret_value())
-    _add_redirects(app)
-    for add_downloads in _DOWNLOADS:
-        add_downloads(app, services)
-    add_page_code(app)
-    add_login(app, access, services.settings)
-    if services.settings.oidc_issuer:
-        # Imported only here: the libraries for it would delay the start of every app without a provider.
-        from m1app.ui.login.provider import add_provider
-
-        add_provider(app, access, services.settings)
-    add_admin_files(app, services)
-    admin = build_blocks(AdminPage, services, "Admin – m1app", Permission.MANAGE)
-    requests = Quota(_REQUESTS_OF_A_PERSON, "You have this app open too many times at once. Close some of the tabs.")
-    _mount(app, admin, ADMIN, requests, (ADMIN_STYLE_SHEET,))
-    # The first matching path wins: "/" matches everything, so it comes last.
-    _mount(app, build_blocks(ComparePage, services, "Compare – m1app"), "/compare", requests, is_printed=True)
-    strategies = build_blocks(StrategiesPage, services, "Strategies – m1app")
-    _mount(app, strategies, "/strategies", requests, is_printed=True)
-    _mount(app, build_blocks(AnnotatePage, services, "Annotate – m1app"), "/annotate", requests)
-    _mount(app, build_blocks(FactsPage, services, "Facts – m1app"), "/facts", requests, is_printed=True)
-    _mount(app, build_blocks(ThinkingPage, services, "Thinking – m1app"), "/thinking", requests, is_printed=True)
-    _mount(app, build_blocks(BenchmarksPage, services, "Benchmarks – m1app"), "/benchmarks", requests)
-    _mount(app, build_blocks(StudiesPage, services, "Studies – m1app"), "/studies", requests, is_printed=True)
-    _mount(app, build_blocks(ProbePage, services, "m1app"), "/", requests, is_printed=True)
-    # Outermost, so that responses to unexpected errors have the headers too, and are logged.
-    admitted = Admission(app, [*pages, LOGIN, CONFIRMED, ACCOUNT], Limits(uploads=UPLOADS))
-    return NamedByProxy(AccessLog(Secured(admitted), metrics.count), services.settings)
+    return lifespan
 
 
 def _mark_interrupted(services: Services) -> None:
@@ -178,23 +204,16 @@ def _mark_interrupted(services: Services) -> None:
         services.benchmarks.mark_interrupted()
 
 
-def _mount(
-    app: FastAPI,
-    blocks: gr.Blocks,
-    path: str,
-    requests: Quota,
-    more_style_sheets: Sequence[Path] = (),
-    *,
-    is_printed: bool = False,
-) -> None:
+def _mount(app: FastAPI, page: _Page, services: Services, requests: Quota) -> None:
+    blocks = build_blocks(page.build, services, page.title, page.needs)
     with only_routes(is_gradio_route):
         gr.mount_gradio_app(
             app,
             blocks,
-            path=path,
+            path=page.path or "/",
             theme=make_theme(),
-            css_paths=[*STYLE_SHEETS, *more_style_sheets],
-            head=f"<style>{PRINT_STYLE_SHEET.read_text(encoding='utf-8')}</style>" if is_printed else None,
+            css_paths=[*STYLE_SHEETS, *page.more_style_sheets],
+            head=f"<style>{PRINT_STYLE_SHEET.read_text(encoding='utf-8')}</style>" if page.is_printed else None,
             js=f'() => {{ import("{page_code_address("shell/page")}"); }}',
             footer_links=[],
             run_history=False,
@@ -218,5 +237,6 @@ def _add_redirects(app: FastAPI) -> None:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"{request.url.path}/{query}")
 
-    for path in filter(None, _PATHS):
-        app.get(path)(with_slash)
+    for page in _PAGES:
+        if page.path:
+            app.get(page.path)(with_slash)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Text, cast, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.benchmarks.tables import BenchmarkItemRow
@@ -154,6 +154,19 @@ class QuestionSetRepository:
             )
         )
         return self._session.scalar(query.limit(1)) is not None
+
+    def count_open(self, set_id: str, limit: int | None = None) -> int:
+        """Number of questions without options among the first `limit` of a set, all for None; 0 for an unknown set."""
+        member = QuestionSetMemberRow
+        first = (
+            select(cast(QuestionRow.options, Text).label("options"))
+            .join(member, member.question_id == QuestionRow.id)
+            .where(member.set_id == set_id)
+            .order_by(member.position)
+            .limit(limit)
+            .subquery()
+        )
+        return self._session.scalar(select(func.count()).select_from(first).where(first.c.options == "{}")) or 0
 
     def names_with(self, question_id: str) -> tuple[str, ...]:
         """Names of the sets that have a question, sorted."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from m1app.benchmark.tables import Table, TableCell, TableRow
 from m1app.studies.records import Verdict
 from m1app.studies.report.manifest import ClaimPart
-from m1app.studies.study_file import ClaimKind
+from m1app.studies.study_file import SHARES
 from m1app.wording import p_value, percent, points
 
 NOTHING = "–"
@@ -22,7 +22,6 @@ MARKS: Mapping[Verdict, str] = {
 }
 """A sign for each verdict, beside its words and colour."""
 
-_SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
 """Claims about a share; all others are about a difference of two."""
 
 
@@ -80,7 +79,7 @@ def amount(kind: str, value: float | None) -> str:
     """An estimate with its unit; `NOTHING` for None."""
     if value is None:
         return NOTHING
-    return _bare(kind, value) if kind in _SHARES else f"{points(value)} points"
+    return _bare(kind, value) if kind in SHARES else f"{points(value)} points"
 
 
 def least_amount(claim: ClaimPart) -> str:
@@ -126,7 +125,7 @@ def claim_values(claim: ClaimPart) -> tuple[str | float | int | None, ...]:
 def _bare(kind: str, value: float | None) -> str:
     if value is None:
         return NOTHING
-    return percent(value) if kind in _SHARES else points(value)
+    return percent(value) if kind in SHARES else points(value)
 
 
 def _p(value: float | None) -> str:

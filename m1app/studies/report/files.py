@@ -14,9 +14,9 @@ from m1app.studies.report.claims import CSV_HEADS, claim_values, claims_table
 from m1app.studies.report.errors import ReportRefused
 from m1app.studies.report.figures import DrawnFigure
 from m1app.studies.report.latex import latex_table
+from m1app.studies.report.manifest_file import FILE_NAME
 from m1app.studies.report.page import StudyContent, report_html
 from m1app.studies.report.prose import level_words
-from m1app.studies.report.reading import FILE_NAME
 
 PAGE, PRINTED, STUDY = "report.html", "report.pdf", "study.toml"
 ARCHIVE_ENDING = ".zip"

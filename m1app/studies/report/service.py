@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from m1app.access.person import Permission, needs
 from m1app.benchmark.cell_summaries import MACRO
+from m1app.benchmark.errors import NothingAnswered
 from m1app.benchmark.first_traces import first_trace
 from m1app.benchmark.intervals import PairedComparison
 from m1app.benchmark.queries import BenchmarkReading, CellPair
 from m1app.engines.managed_vllm import cached_commit
 from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
-from m1app.errors import AppError
 from m1app.jobs.code_version import git_commit
 from m1app.runs.sweeps import SweepService
 from m1app.settings import Settings
@@ -23,9 +23,9 @@ from m1app.studies.report.figures import FlipPairs, Flips, drawn_figures, flip_p
 from m1app.studies.report.files import PAGE, PRINTED, Files, report_files
 from m1app.studies.report.making import SetHere, Surroundings, Weights, bare_manifest, make_manifest
 from m1app.studies.report.manifest import Manifest
+from m1app.studies.report.manifest_file import FILE_NAME
 from m1app.studies.report.page import StudyContent
 from m1app.studies.report.printing import find_browser, print_pdf
-from m1app.studies.report.reading import FILE_NAME
 from m1app.studies.report.verifying import Verification, verify
 from models.errors import ModelsError, UnknownModel
 from models.weights.catalog import Catalog, CatalogModel
@@ -179,7 +179,7 @@ class StudyReporting:
         """None without a question that was answered at both settings."""
         try:
             return (await self._reading.transitions(run_id, pair, rule)).comparison
-        except AppError:
+        except NothingAnswered:
             return None
 
 

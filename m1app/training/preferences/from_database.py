@@ -158,7 +158,8 @@ def _corrected(case: Case, corrections: Sequence[Annotation]) -> Response:
     question = case.question
     facts = list(dict.fromkeys(each.corrected_fact for each in corrections))
     spans = [_span(each) for each in corrections]
-    return Response(*correct(case.thinking_text, case.answer_text, question.options, question.target, spans, facts))
+    said = (case.thinking_text, case.answer_text)
+    return Response(*correct(*said, question.options, question.target, spans, facts, question.stem))
 
 
 def _span(mark: Annotation) -> CorrectedSpan:

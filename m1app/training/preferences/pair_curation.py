@@ -72,8 +72,9 @@ def why_no_preference(pair: PreferencePair, *, is_verified_only: bool = True) ->
 
     A response is wrong if its answer is, or if people found an error in it.
     """
-    chosen = verify(pair.chosen.answer, pair.options, pair.target)
-    rejected = verify(pair.rejected.answer, pair.options, pair.target)
+    chosen, rejected = (
+        verify(each.answer, pair.options, pair.target, pair.question) for each in (pair.chosen, pair.rejected)
+    )
     if chosen is Verdict.CONTRADICTS:
         return "the better answer is wrong" if rejected is Verdict.AGREES else "both are wrong"
     if rejected is Verdict.AGREES and not pair.is_marked:

@@ -82,7 +82,7 @@ export const accuracyLine = (points, name, colour, more) =>
  * @param {Training} value
  * @param {import("../shell/plotly.js").Ink} ink
  */
-export function trainingFigure(value, ink) {
+function trainingFigure(value, ink) {
   const axis = { gridcolor: ink("--m1-line"), zeroline: false, fixedrange: true };
   const dots = (/** @type {Point[]} */ points) => (points.length < 2 ? "lines+markers" : "lines");
   const data = [

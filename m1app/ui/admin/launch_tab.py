@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from m1app.benchmark.estimate import BenchmarkEstimate, judge_facts
 from m1app.benchmark.recipe import BenchmarkRecipe
-from m1app.benchmark.service import BenchmarkEstimate, judge_facts
 from m1app.benchmark.strategy_plan import strategy_facts
 from m1app.bootstrap import Services
 from m1app.ui.admin.launch_form import LaunchForm

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from m1app.bootstrap import Services
-from m1app.training.data_building import Collected
+from m1app.training.collecting import Collected
 from m1app.training.data_request import DataRequest, carry_out
 from m1app.ui.admin.live_value import LiveValue
 from m1app.ui.admin.training_data_view import (

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from m1app.benchmark.descriptions import run_name
+from m1app.training.collecting import Collected
 from m1app.training.curation import DataKind
 from m1app.training.curation_steps import StepReport, shown
-from m1app.training.data_building import Collected
 from m1app.training.data_card import DataSource, held_words
 from m1app.training.data_sets import DataSetVersion
 from m1app.training.pruning.estimate import PruningEstimate, estimate_words

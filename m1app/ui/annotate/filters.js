@@ -2,7 +2,7 @@
 
 /** @typedef {Record<string, string>} Filter Values by name; missing ones do not filter. */
 
-export const FILTERS = [
+const FILTERS = [
   "order",
   "seed",
   "verdict",

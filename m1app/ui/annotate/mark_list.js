@@ -270,7 +270,7 @@ export class MarkList {
  * Leads to the test of a mark's corrected fact; nothing for a mark without one, or outside of the thinking.
  * @param {SavedMark} mark
  */
-export function testLink(mark) {
+function testLink(mark) {
   const isTestable = mark.part === "thinking" && mark.start !== null && Boolean(mark.corrected_fact);
   if (!isTestable) return [];
   const test = link("Test this fact", `/facts/?annotation=${mark.id}`, `Test this fact: ${mark.exact}`);

@@ -6,7 +6,7 @@ import { depths } from "./overlaps.js";
 /** @typedef {Place & { severity: string }} PaintedMark */
 
 /** From harmless to worst: where marks overlap, the worst is seen. */
-export const SEVERITIES = ["none", "mild", "moderate", "severe", "critical"];
+const SEVERITIES = ["none", "mild", "moderate", "severe", "critical"];
 const PAINTS = [
   ...SEVERITIES.map((severity) => `m1-severity-${severity}`),
   "m1-overlap-2",

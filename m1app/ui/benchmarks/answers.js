@@ -30,7 +30,7 @@ const JUDGEMENTS = [
  * @param {import("./view.js").View} view
  * @param {import("./view.js").Run[]} chosen
  */
-export function answerChoice(view, chosen) {
+function answerChoice(view, chosen) {
   const run = oneRun(view, chosen);
   const cells = cellsOf(run);
   return {

@@ -2,7 +2,7 @@
 import { setText } from "../shell/elements.js";
 import { number } from "../shell/words.js";
 
-export const PAGE = 50;
+const PAGE = 50;
 
 /**
  * The page that `step` leads to, as stored in the view: the first is "".

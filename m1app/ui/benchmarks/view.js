@@ -28,7 +28,7 @@ import { number, plural } from "../shell/words.js";
 /** @typedef {Record<ViewName, string> & { runs: string[] }} View */
 /** @typedef {[id: string, text: string][]} Choices */
 
-export const DEFAULTS = {
+const DEFAULTS = {
   tab: "curves",
   rule: "strict",
   chart: "budget",
@@ -59,7 +59,7 @@ export const DEFAULTS = {
 };
 // No "page", "view" or "deep_link": Gradio reads those itself.
 const NAMES = /** @type {ViewName[]} */ (Object.keys(DEFAULTS));
-export const TABS = ["curves", "table", "tags", "transitions", "strategies", "fits", "questions", "answers"];
+const TABS = ["curves", "table", "tags", "transitions", "strategies", "fits", "questions", "answers"];
 export const MACRO = "Macro average";
 export const EACH = "*";
 

@@ -37,7 +37,7 @@ import { node, partsOf, say, setText } from "../shell/elements.js";
 const TYPING_MS = 300;
 
 /** @param {FormValue} value */
-export function excerptOf(value) {
+function excerptOf(value) {
   const before = `${value.is_cut_off ? "…" : ""}${value.before ?? ""}`;
   return [before, node("mark", "", value.marked ?? ""), node("span", "m1-quiet", value.after ?? "")];
 }

@@ -67,7 +67,7 @@ import { showTexts } from "./texts.js";
  */
 
 /** @param {Seed} seed */
-export function saidOf(seed) {
+function saidOf(seed) {
   const name = `Seed ${seed.seed}`;
   if (seed.state === "open") return `${name}: not answered yet`;
   if (seed.state === "failed") return `${name}: failed. ${seed.error}`;

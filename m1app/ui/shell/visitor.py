@@ -1,7 +1,6 @@
 """Who a request or an event comes from."""
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
@@ -17,7 +16,6 @@ _THIS_MACHINE = ("127.0.0.1", "::1")
 """A proxy on this machine may say who its client is."""
 _USER = "m1_user"
 _MAX_NAME_CHARACTERS = 255
-Visitor = Callable[[HTTPConnection], Awaitable[Person]]
 
 
 async def visitor_of(access: Access, request: HTTPConnection, *, is_active: bool = False) -> Person:

@@ -21,7 +21,7 @@ import { amount, listOf, numberOf, numberOrNull, recordOf, recordsOf, textOf, wi
  */
 
 /** @param {Bar[]} bars */
-export function barList(bars) {
+function barList(bars) {
   const list = node("ol", "m1-share-rows");
   for (const { label, share, text, state = "", limit } of bars) {
     const row = node("li", "m1-share-row");

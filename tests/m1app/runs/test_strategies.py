@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 
 from m1app.bootstrap import Services
 from m1app.errors import AppError
-from m1app.runs.errors import ProbeRefused
+from m1app.runs.errors import ProbeRefused, PromptChanged
 from m1app.runs.pass_plan import PassPlan
 from m1app.runs.probe_request import pass_settings
 from m1app.runs.strategies import StrategyService
@@ -453,7 +453,7 @@ async def test_a_run_does_not_go_on_with_another_prompt(database):
     service.stop(begun.run.id)
     await end_of(service, begun.run.id)
     planner.prompt = "Which one?"
-    with pytest.raises(AppError, match="different prompt"):
+    with pytest.raises(PromptChanged, match="different prompt"):
         await service.resume(begun.run.id)
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from m1app.studies.file_reading import parse_study
 from m1app.studies.library import StudyFile
 from m1app.studies.planning import StudyRequest
-from m1app.studies.study_file import Study, parse_study
+from m1app.studies.study_file import Study
 
 SMALL = """
 name = "small"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from m1app.studies.checking import resolve
-from m1app.studies.study_file import parse_study
+from m1app.studies.file_reading import parse_study
 from storage.question_sets.records import QuestionSet
 from tests.m1app.studies.study_cases import SMALL, study
 from tests.m1app.studies.test_study_file import preset

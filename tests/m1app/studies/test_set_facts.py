@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from m1app.studies.file_reading import parse_study
 from m1app.studies.outcome import set_checks
 from m1app.studies.set_facts import set_facts
 from m1app.studies.start_facts import StartFacts
-from m1app.studies.study_file import Study, parse_study
+from m1app.studies.study_file import Study
 from tests.m1app.studies.study_cases import SMALL
 from tests.m1app.studies.test_checking import FIVE
 

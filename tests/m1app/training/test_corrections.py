@@ -32,6 +32,12 @@ def test_wrong_answer_without_a_corrected_stretch_is_reasoned_from_the_facts() -
     assert reasoning == "Cortisol is a steroid. The adrenal cortex makes it.\n\nSo the answer is A. Adrenal gland"
 
 
+def test_right_answer_to_what_is_the_exception_is_kept() -> None:
+    options, asked = {"A": "Hay fever", "B": "Smoking"}, "Each of these raises the risk of a stroke, except:"
+    answer = "Hay fever does not raise the risk of a stroke."
+    assert correct("Pollen.", answer, options, "A", [], [], asked) == ("Pollen.", answer)
+
+
 def test_correction_of_the_answer_can_make_it_right() -> None:
     text = "The answer is C."
     spans = [span("C", "A", text, is_thinking=False)]

@@ -112,9 +112,7 @@ async def test_all_sources_together_have_one_limit(
 ) -> None:
     one = write(tmp_path, some_samples(9))
     other = write(tmp_path, some_samples(9), "other.jsonl")
-    monkeypatch.setattr(
-        "m1app.training.data_building.MAX_DATA_SET_CHARACTERS", sum(map(sample_length, some_samples(9)))
-    )
+    monkeypatch.setattr("m1app.training.collecting.MAX_DATA_SET_CHARACTERS", sum(map(sample_length, some_samples(9))))
     await training_data.collect([one], PLAN)
     with pytest.raises(InvalidTrainingData, match=r"characters together, .* Leave out a source"):
         await training_data.collect([one, other], PLAN)

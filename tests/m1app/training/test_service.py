@@ -154,7 +154,7 @@ async def test_a_file_is_curated_as_a_data_set_built_from_it(
     path = tmp_path / "mixed.json"
     path.write_text(json.dumps(mixed))
     plan = await service.plan(TrainingRecipe.of_preset("cpu-trial", str(base), str(path), profile="m1"))
-    built = await service._data.collect([path], CurationPlan())
+    built = await service._planner._data.collect([path], CurationPlan())
     assert plan.train_samples + plan.evaluation_samples == len(built.curated.samples) == 20
     assert plan.reports[: len(built.curated.reports)] == built.curated.reports
 
@@ -164,8 +164,8 @@ async def test_preferences_are_planned_on_pairs_and_samples_on_samples(
 ) -> None:
     database = Database(settings.database_address)
     stored_contrasts(database, 8)
-    await service._data.build([], CurationPlan(pairs=("passes",)), "preferred")
-    await service._data.build([data], CurationPlan(), "exam")
+    await service._planner._data.build([], CurationPlan(pairs=("passes",)), "preferred")
+    await service._planner._data.build([data], CurationPlan(), "exam")
     database.dispose()
     learns = {"preset": "dpo-cpu-trial", "evaluation_share": 0.25}
     plan = await service.plan(recipe(base, "preferred", **learns))
@@ -201,8 +201,8 @@ async def test_grpo_is_planned_on_questions_whose_answers_can_be_checked(
     service: FineTuningService, base: Path, data: Path, tmp_path: Path
 ) -> None:
     rows = traces(20)
-    await service._data.build([data], CurationPlan(), "exam")
-    version = service._data.get("exam")
+    await service._planner._data.build([data], CurationPlan(), "exam")
+    version = service._planner._data.get("exam")
     assert version.samples == 20
     plan = await service.plan(recipe(base, "exam", preset="grpo-cpu-trial"))
     assert plan.train_samples == 20
@@ -277,6 +277,15 @@ async def test_a_launched_recipe_is_a_job_that_can_be_made_again(
     assert TrainingRecipe.parse(dict(job.recipe)) == asked
     assert service.read_progress(job.id) == []
     assert service.result(job.id) is None
+
+
+async def test_a_job_trains_on_the_version_that_its_data_had_when_it_was_launched(
+    service: FineTuningService, base: Path, data: Path
+) -> None:
+    for name in ("exam", "held"):
+        await service._planner._data.build([data], CurationPlan(), name)
+    job = await service.launch(recipe(base, "exam", evaluation_data="held"))
+    assert (job.recipe["data"], job.recipe["evaluation_data"]) == ("exam:v1", "held:v1")
 
 
 def test_progress_of_what_is_no_job_is_not_looked_for(service: FineTuningService) -> None:
@@ -550,7 +559,7 @@ async def test_a_batch_that_cannot_be_dealt_out_is_refused_before_it_starts(
     service: FineTuningService, base: Path, data: Path, monkeypatch: pytest.MonkeyPatch, method: str, is_refused: bool
 ) -> None:
     many = Machine(8, 10**12, 10**12, 10**12, (Gpu("H100", 10**11, 10**11),) * 3)
-    monkeypatch.setattr("m1app.training.service.examine_machine", lambda _: many)
+    monkeypatch.setattr("m1app.training.planning.examine_machine", lambda _: many)
     asked = TrainingRecipe.of_preset("m1", str(base), str(data), method=method, block_size=1024, profile="m1")
     if is_refused:
         with pytest.raises(RecipeRefused, match=r"16 samples cannot be split evenly across 3 GPUs.* such as 18") as why:
@@ -606,7 +615,7 @@ async def test_a_set_that_cannot_be_asked_is_refused_before_anything_is_launched
     said: str,
 ) -> None:
     # Built before the set was imported: a file would lose the sample now.
-    built = await service._data.build([data], CurationPlan(), "traces")
+    built = await service._planner._data.build([data], CurationPlan(), "traces")
     keep_set(settings, "leaked", traces(1))
     with pytest.raises(RecipeRefused, match=said) as refused:
         await service.launch(recipe(base, built.id, **changes))

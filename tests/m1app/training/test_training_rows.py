@@ -64,6 +64,16 @@ def test_the_same_samples_are_held_out_for_a_seed() -> None:
     assert any(held_out(1) != held_out(seed) for seed in (2, 3, 4))
 
 
+def test_a_question_is_learned_or_held_out_with_all_of_its_samples() -> None:
+    several = [replace(each, reasoning=f"{each.reasoning} Again, {again}.") for each in SAMPLES for again in range(4)]
+    for seed in range(5):
+        rows = split_rows(several, recipe(seed=seed, evaluation_share=0.1), base(), PROFILES.get("m1"))
+        assert (len(rows.train), len(rows.evaluation)) == (72, 8)
+        assert not {each.prompt for each in rows.train} & {each.prompt for each in rows.evaluation}
+    one = split_rows(several[:4], recipe(evaluation_share=0.5), base(), PROFILES.get("m1"))
+    assert (len(one.train), len(one.evaluation)) == (4, 0)
+
+
 def test_nothing_is_held_out_when_the_share_is_nought() -> None:
     assert split_rows(SAMPLES, recipe(evaluation_share=0.0), base(), PROFILES.get("m1")).evaluation == ()
 

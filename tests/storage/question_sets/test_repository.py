@@ -61,6 +61,16 @@ def test_questions_of_a_set_are_found_by_their_words_and_only_there(database: Da
     assert stems(database, made.id, text="aspirin") == []
 
 
+def test_open_questions_are_counted_among_those_that_are_asked(database: Database) -> None:
+    made = add(
+        database, question(1), question(2, options={}, target=None), question(3), question(4, options={}, target=None)
+    )
+    with database.session() as session:
+        sets = QuestionSetRepository(session)
+        assert [sets.count_open(made.id, limit) for limit in (None, 4, 3, 1)] == [2, 2, 1, 0]
+        assert sets.count_open("0" * 32) == 0
+
+
 def test_thousands_of_questions_are_kept_searched_and_kept_once(database: Database) -> None:
     questions = [question(number) for number in range(2500)]
     made = add(database, *questions)

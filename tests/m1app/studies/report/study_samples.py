@@ -7,8 +7,9 @@ from typing import Any
 
 from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.queries import BenchmarkReading
+from m1app.studies.file_reading import parse_study
 from m1app.studies.records import ClaimOutcome, Reading, SetCheck, StudyOutcome, StudyPart, Verdict
-from m1app.studies.study_file import Claim, Study, parse_study
+from m1app.studies.study_file import Claim, Study
 from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.database import Database
 from storage.question_sets.repository import QuestionSetRepository

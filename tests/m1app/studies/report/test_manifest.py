@@ -19,7 +19,7 @@ from m1app.studies.records import StudyOutcome, Verdict
 from m1app.studies.report.errors import ManifestRefused
 from m1app.studies.report.making import Surroundings, content_sha256, make_manifest
 from m1app.studies.report.manifest import AskedModel, CellPart, Manifest
-from m1app.studies.report.reading import MOST_BYTES, parse_manifest, read_manifest
+from m1app.studies.report.manifest_file import MOST_BYTES, parse_manifest, read_manifest
 from m1app.studies.report.service import StudyReporting
 from m1app.studies.report.verifying import Grade, Topic, Verification, is_within, verify
 from storage.benchmarks.asked import asked_hashes

@@ -19,7 +19,7 @@ from m1app.studies.records import StudyOutcome, Verdict
 from m1app.studies.report.claims import amount
 from m1app.studies.report.errors import ReportRefused
 from m1app.studies.report.files import archive, check_target, write_files
-from m1app.studies.report.reading import parse_manifest
+from m1app.studies.report.manifest_file import parse_manifest
 from m1app.studies.report.service import StudyReporting
 from m1app.wording import points
 from tests.m1app.benchmark.benchmark_samples import questions_of

@@ -13,6 +13,7 @@ from tests.m1app.training.preferences.pair_cases import PAIR, a_pair, some_pairs
 PLAN = CurationPlan(pairs=("passes",))
 RIGHT, OTHER_RIGHT = Response("So A.", "The answer is A."), Response("It must be A.", "The answer is A.")
 WRONG, OTHER_WRONG = Response("So B.", "The answer is B."), Response("So C.", "The answer is C.")
+EXCEPT, RISKS = "Each of these raises the risk of a stroke, except:", {"A": "Hay fever", "B": "Smoking"}
 SILENT = Response("Hm.", "That depends on the patient.")
 
 
@@ -45,6 +46,12 @@ def test_a_pair_says_which_response_is_better_or_why_it_does_not(
 ) -> None:
     pair = a_pair(chosen=chosen, rejected=rejected, source=PairSource(source))
     assert why_no_preference(pair) == why
+
+
+def test_where_the_exception_is_asked_for_a_pair_is_read_as_samples_are() -> None:
+    chosen, rejected = (Response("So.", f"{each} does not raise the risk of a stroke.") for each in RISKS.values())
+    pair = a_pair(question=EXCEPT, options=RISKS, target="A", chosen=chosen, rejected=rejected)
+    assert why_no_preference(pair) == ""
 
 
 def test_without_a_target_a_pair_is_kept_only_on_request() -> None:

@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from m1app.benchmark.errors import BenchmarkRefused
+from m1app.benchmark.estimate import BenchmarkEstimate
 from m1app.benchmark.recipe import DEFAULT_BUDGETS, BenchmarkRecipe
-from m1app.benchmark.service import BenchmarkEstimate
 from m1app.benchmark.strategy_plan import estimates
 from m1app.runs.errors import ProbeRefused
 from m1app.strategies.catalogue import parse

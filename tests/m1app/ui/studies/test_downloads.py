@@ -9,7 +9,7 @@ import pytest
 
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.studies.report.reading import parse_manifest
+from m1app.studies.report.manifest_file import parse_manifest
 from m1app.ui.web import build_app
 from storage.studies.records import StoredStudy
 from tests.e2e.browser_watch import chromium_path
