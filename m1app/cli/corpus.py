@@ -145,7 +145,7 @@ async def _search(services: Services, options: argparse.Namespace) -> int:
     if found.note:
         say(found.note)
     if not found.passages:
-        write("No passage has any of these words.\n")
+        write("No passage contains any of these words. Try others.\n")
     return 0
 
 

@@ -73,7 +73,7 @@ async def _list(library: ModelLibrary, options: argparse.Namespace) -> int:
         write_json([_record(each) for each in found])
         return 0
     if not found:
-        say("No weights are here yet.")
+        say("No weights have been downloaded yet.")
     for each in found:
         mark = "*" if each.use is Use.DEFAULT else " "
         memory = f"needs {size(each.memory_bytes)} memory" if each.memory_bytes else ""

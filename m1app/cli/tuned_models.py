@@ -58,7 +58,7 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
         files = ", ".join(f"{kind} {size(path.stat().st_size)}" for kind, path in each.gguf.items())
         write(f"{each.id:32} {each.recipe.objective:5} {each.run.base_id:24} {files}\n")
     if not found:
-        say("No model was fine-tuned here yet.")
+        say("No model has been fine-tuned here yet.")
     return 0
 
 

@@ -299,7 +299,9 @@ def _read(session: Session, request: FactTestRequest) -> tuple[Case, Trace]:
         annotation = annotation_to_test(session, request.annotation_id)
         stretch_of(annotation)
         if annotation.case_id != request.case_id:
-            raise FactTestRefused("case", "This annotation is on another answer. Open it from its case again.")
+            raise FactTestRefused(
+                "case", "This annotation belongs to another answer. Open the test from its case again."
+            )
     case = CaseRepository(session).get(request.case_id)
     return case, TraceRepository(session).get(case.trace_id)
 

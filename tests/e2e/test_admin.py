@@ -168,7 +168,7 @@ def test_columns_that_no_layout_knows_are_chosen_with_a_preview(
     assert "column Lsg: found" in Path(download.value.path()).read_text()
     expect(columns).to_be_hidden()
     admin.sets.filter(has_text="german").get_by_role("button").click()
-    expect(admin.of_sets("facts")).to_contain_text("Columns chosen at the import")
+    expect(admin.of_sets("facts")).to_contain_text("Columns chosen during import")
     expect(admin.of_sets("questions").locator("> li")).to_have_count(2)
     admin.expect_inert()
     assert not list(own_app.home.glob("upload-*"))

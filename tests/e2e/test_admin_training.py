@@ -98,7 +98,7 @@ def test_a_data_set_is_previewed_built_read_and_deleted(training: TrainingPage, 
     training.field("file").set_input_files(write_traces(tmp_path))
     training.of_data("preview").click()
     report = training.of_data("report")
-    expect(report).to_contain_text("20 samples would be kept. Nothing is built yet.")
+    expect(report).to_contain_text("20 samples would be kept. Nothing has been built yet.")
     expect(report).to_contain_text("Answers checked against targets 21 of 22 kept")
     expect(report).to_contain_text("Duplicates 20 of 21 kept")
     report.locator("summary", has_text="Duplicates").click()
@@ -145,7 +145,7 @@ def test_a_file_in_a_published_layout_is_recognised_and_another_can_be_forced(
     training.field("verified_only").uncheck()
     training.of_data("preview").click()
     report = training.of_data("report")
-    expect(report).to_contain_text("10 samples would be kept. Nothing is built yet.")
+    expect(report).to_contain_text("10 samples would be kept. Nothing has been built yet.")
     expect(report).to_contain_text(
         "chats.jsonl: 10 samples, read as chat messages, as of OpenAI. "
         "Left out: further turns of 10 rows, system messages of 10 rows."

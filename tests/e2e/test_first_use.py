@@ -39,7 +39,7 @@ SHARED_KNOBS = {
     "profile": "opens and closes thinking",
     "system-prompt": "before the question",
 }
-NOT_KNOWN = "time not known yet: this model has not run here"
+NOT_KNOWN = "time unknown: this model has not run here yet"
 
 
 def test_the_example_is_on_the_first_screen_of_a_phone(

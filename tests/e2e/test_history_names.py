@@ -45,7 +45,7 @@ def find(probe: ProbePage, words: str, rows: int) -> None:
 def save(page_part: Locator, name: str, tags: str) -> None:
     dialog = page_part.locator("dialog[open]")
     dialog.get_by_label("Name", exact=True).fill(name)
-    dialog.get_by_label("Tags, with commas between them").fill(tags)
+    dialog.get_by_label("Tags, separated by commas").fill(tags)
     dialog.get_by_role("button", name="Save").press("Enter")
     expect(page_part.locator("dialog[open]")).to_have_count(0)
 

@@ -140,4 +140,4 @@ def test_a_sweep_is_printed_with_every_column_in_full(
     assert is_there("Printed: the columns open on the page. 1 more distinct cut of this pass is not.", fewer)
     page.locator("#sweep-columns .m1-band > summary").first.click()
     folded = words_on_paper(page.pdf(format="A4"))
-    assert is_there("Folded on the page: the columns of this pass are not printed.", folded)
+    assert is_there("The columns of this pass are collapsed on the page, so they are not printed.", folded)

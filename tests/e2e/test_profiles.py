@@ -48,7 +48,7 @@ def test_a_profile_is_made_from_the_demo_model_s_template_and_used(
     parts = profiles.locator('[data-part="parts"] .m1-tokens')
     expect(parts).to_have_count(3)
     expect(parts.first.locator(".is-special .m1-token-text").first).to_have_text("<|im_start|>")
-    profiles.get_by_label("Tokens that end thinking, one a line", exact=True).fill("<|im_end|>\n</think>")
+    profiles.get_by_label("Tokens that end thinking, one per line", exact=True).fill("<|im_end|>\n</think>")
     profiles.get_by_role("button", name="Preview").click()
     warnings = profiles.locator('[data-part="warnings"]')
     expect(warnings).to_contain_text("</think> is 3 tokens of this model, not one. It is looked for as text.")

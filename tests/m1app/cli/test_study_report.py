@@ -37,7 +37,7 @@ def test_a_report_is_a_folder_that_is_not_written_over(home: Path, report: Path)
     assert {"report.html", "study.toml", "claims.csv", "tables/claims.tex", "manifest.json"} <= found
     again = run("study", "report", "thinking-helps", "--output", str(report), home=home, **ENGINE)
     assert again.returncode == 1
-    assert_one_line(again.stderr, "is not empty. Name a new folder for the report.")
+    assert_one_line(again.stderr, "is not empty. Choose a new folder for the report.")
 
 
 def test_a_report_without_a_browser_writes_nothing_and_says_why(home: Path, tmp_path: Path) -> None:

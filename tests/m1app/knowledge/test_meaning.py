@@ -116,7 +116,7 @@ async def test_words_decide_alone_while_a_corpus_lacks_vectors(
 ) -> None:
     corpus = add_corpus(database, OTHER, INFARCTION)
     assert (await search(searched, "heart")).note == (
-        "Found by words alone: sheets has no vectors yet. Make them on the Admin page, tab Corpus."
+        "Found by words alone: sheets has no vectors yet. Make them on the Admin page, on the Corpus tab."
     )
     assert server.requests == []
     await vectors.make(corpus)

@@ -27,7 +27,7 @@ def a_set(source: str, layout: str = "m1") -> QuestionSet:
         (a_set("openlifescienceai/medmcqa"), False, True, "its licence is unknown: it was imported from a file"),
         (a_set("pasted questions", TYPED), False, True, "its licence is unknown: it was pasted here"),
         (a_set("question library", LIBRARY), True, False, "its licence is Apache 2.0"),
-        (None, False, True, "its licence is unknown: the set is not stored here any more"),
+        (None, False, True, "its licence is unknown: the set is no longer stored here"),
     ],
 )
 def test_terms_follow_from_the_source(kept: QuestionSet | None, has_texts: bool, is_own: bool, reason: str) -> None:

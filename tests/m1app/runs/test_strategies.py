@@ -239,7 +239,7 @@ async def test_a_run_of_which_all_fail_says_why_at_the_top_only_if_the_reason_is
         return (await end_of(service, begun.run.id)).run.error
 
     assert "too small for 100 passes" in await said("a" * 32, "vote:k=100")
-    assert await said("b" * 32, "vote:k=100", "vote:k=90") == "All strategies failed. Each says below why."
+    assert await said("b" * 32, "vote:k=100", "vote:k=90") == "All strategies failed. The reasons are shown below."
 
 
 def endless(*letters) -> Script:

@@ -69,8 +69,8 @@ async def test_a_page_without_end_is_given_up_and_leaves_nothing(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("echo No usable sandbox >&2; exit 1", "The browser ended without a PDF. No usable sandbox"),
-        ("exit 0", "The browser ended without a PDF. It said nothing."),
+        ("echo No usable sandbox >&2; exit 1", "The browser exited without printing a PDF. No usable sandbox"),
+        ("exit 0", "The browser exited without printing a PDF. It said nothing."),
         # What a browser leaves that was ended while it wrote.
         (
             'for each in "$@"; do case "$each" in --print-to-pdf=*) echo %PDF-1.4 > "${each#*=}";; esac; done',

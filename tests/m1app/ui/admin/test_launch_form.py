@@ -200,7 +200,7 @@ def test_too_few_questions_find_nothing() -> None:
 
 def test_a_dry_run_before_anything_ran_knows_no_time() -> None:
     facts = dict(estimate_facts(FULL, estimate(tokens_per_second=None, seconds_at_most=None)))
-    assert facts["Time"] == "unknown until a benchmark has run with these models"
+    assert facts["Time"] == "unknown until these models have run a benchmark"
 
 
 def test_one_cell_saves_nothing_and_says_nothing_of_it() -> None:

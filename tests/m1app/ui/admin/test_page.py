@@ -109,7 +109,7 @@ def test_a_file_of_many_megabytes_is_read(client: httpx2.Client) -> None:
 def test_an_empty_file_and_one_too_large_are_refused(
     client: httpx2.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert upload(client, "a.json", b"").json() == {"error": "The file is empty."}
+    assert upload(client, "a.json", b"").json() == {"error": "The file is empty. Choose another one."}
     monkeypatch.setattr(admin_files, "MAX_UPLOAD_BYTES", 1000)
     assert upload(client, "a.json", b"x" * 1001).status_code == 413
 

@@ -55,7 +55,7 @@ def test_every_state_has_words(state: ServerState) -> None:
 
 def test_before_the_start_the_command_and_the_estimate_are_shown() -> None:
     value = shown()
-    assert value["which"] == "This will run, on a free port of this machine, with a random key."
+    assert value["which"] == "This command will run, on a free port and with a random key."
     assert value["notes"] == [
         "Estimated from config.json: 15.0 GiB for the weights and 2.0 GiB for one request of 32,768 tokens."
     ]
@@ -68,7 +68,7 @@ def test_while_it_runs_its_name_and_process_are_shown() -> None:
     assert value["facts"] == "m @ vllm · process 12, taken over from an earlier start · on 2 × NVIDIA H100"
     # What it runs on, not what the options would use at the next start.
     assert shown(RUNNING, hardware="NVIDIA H100")["facts"] == "m @ vllm · process 12 · on NVIDIA H100"
-    assert (value["which"], value["start"], value["can_stop"]) == ("This runs.", "Restart vLLM", True)
+    assert (value["which"], value["start"], value["can_stop"]) == ("This command is running.", "Restart vLLM", True)
     assert "Restart applies them" in shown(RUNNING, is_changed=True)["which"]
 
 

@@ -142,7 +142,7 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
     estimate = SweepService.estimate(one, has_options=bool(one.options))
     assert estimate_text(one, estimate, {"": None}) == (
-        "1 cell from 1 pass: at most 74 tokens, time not known yet: this model has not run here. "
+        "1 cell from 1 pass: at most 74 tokens, time unknown: this model has not run here yet. "
         "Separate runs: at most 74 tokens."
     )
     assert estimate_text(one, estimate, {"": Pace(2.0, 5)}) == (

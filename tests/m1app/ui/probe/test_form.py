@@ -202,7 +202,7 @@ def test_options_of_a_stored_question_come_back_as_they_were(form: ProbeForm) ->
             Pace(30.0, 5, tuple(MeasuredLength(length, 0, True, 60) for length in (240, 300, 540, 690, 2000))),
             "At most 2,401 tokens, about 12–25 s; at most 80 s at 30 tokens/s, measured over the last 5 runs.",
         ),
-        (1024, 512, None, "At most 1,537 tokens, time not known yet: this model has not run here."),
+        (1024, 512, None, "At most 1,537 tokens, time unknown: this model has not run here yet."),
         (
             300,
             180,

@@ -69,7 +69,7 @@ async def test_the_pane_shows_the_pilot_then_the_pass_that_answered_and_why(data
     assert last["policy"]["run"] == begun.run.id
     assert (
         last["policy"]["text"]
-        == f"{strategy.result.why} Answer: B, right. 28 of at most 400 tokens, the pilot included."
+        == f"{strategy.result.why} Answer: B, right. 28 of at most 400 tokens, including the pilot."
     )
 
 

@@ -112,7 +112,7 @@ def test_the_estimate_names_strategies_that_cannot_be_asked() -> None:
     assert one.startswith("2 strategies: at most 200 tokens, ")
     assert one.endswith(" Cannot be asked: Vote. Too small.")
     two = estimate_text(3, 100, None, {"Vote": "Too small.", "Debate": "No options."})
-    assert two.endswith(" Cannot be asked: Vote, Debate. Each says above why.")
+    assert two.endswith(" Cannot be asked: Vote, Debate. The reasons are shown above.")
     assert estimate_text(1, 100, None, {"Vote": "Too small."}) == "Nothing can be run. Too small."
 
 

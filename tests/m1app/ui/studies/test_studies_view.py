@@ -145,7 +145,7 @@ def test_readings_sets_and_the_note_about_toys_are_there() -> None:
     assert value["sets"][0]["notes"] == ["MD5 as published", "five shares 1 question with six"]
     shown = progress()
     assert shown["demo"].startswith("These verdicts mean nothing")
-    assert [each["note"] for each in shown["parts"]] == ["Left out: no model was chosen for its roles."] * 2
+    assert [each["note"] for each in shown["parts"]] == ["Skipped: no model was chosen for its roles."] * 2
 
 
 def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
