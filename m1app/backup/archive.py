@@ -132,7 +132,9 @@ def _check_entries(manifest: Manifest, entries: dict[str, zipfile.ZipInfo], file
 def _check_room(manifest: Manifest, folder: Path) -> None:
     needed, free = sum(part.size_bytes for part in manifest.parts), shutil.disk_usage(folder).free
     if needed > free:
-        raise BackupError(f"The backup needs {size(needed)} at {folder}, and {size(free)} are free. Free some space.")
+        raise BackupError(
+            f"The backup needs {size(needed)} at {folder}, but only {size(free)} is free. Free some space."
+        )
 
 
 def _extract(archive: zipfile.ZipFile, part: Part, folder: Path, file: Path) -> None:

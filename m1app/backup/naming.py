@@ -75,7 +75,7 @@ def give_name(draft: Path, file: Path) -> None:
 
 def already_exists(file: Path) -> BackupError:
     """The error for a backup whose name is taken."""
-    return BackupError(f"{file} exists already. Choose another name; a backup never replaces a file.")
+    return BackupError(f"{file} already exists. Choose another name; a backup never replaces a file.")
 
 
 def _rename_to_free(draft: Path, file: Path) -> None:

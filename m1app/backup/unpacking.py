@@ -109,4 +109,4 @@ def _compare(manifest: Manifest, database: Database) -> None:
             if counts.get(name, 0) != manifest.counts.get(name, 0)
         ]
     if problems:
-        raise BackupError(f"The database in the backup is not whole: {'; '.join(problems)[:300]}. Use another backup.")
+        raise BackupError(f"The database in the backup is damaged: {'; '.join(problems)[:300]}. Use another backup.")

@@ -256,7 +256,7 @@ def _imported_facts(content: ReportContent, imported: ImportedFacts) -> dict[str
         if file.stated
     ]
     facts = {
-        "Imported": "This app has not asked these questions: it knows no engine, seed, prompt or time of the run.",
+        "Imported": "This app did not ask these questions, so engine, seed, prompt and time are not known.",
         "Question sets": ", ".join(run.question_sets),
         "Models": ", ".join(run.models),
         "Thinking budgets": ", ".join(wording.budget(each) for each in run.budgets),

@@ -176,7 +176,9 @@ class TrainingDataService:
             sha256 = await asyncio.to_thread(_sha256_of, own)
             _take(own, DataSource(OWN_TRACES, sha256, len(own)), samples, sources)
         if not sources:
-            raise InvalidTrainingData("No source of samples: name a file, a hub repository, or own traces.")
+            raise InvalidTrainingData(
+                "No source of samples was chosen. Choose a file, a hub repository, or your own traces."
+            )
         # First, so that they win over other traces of the same question.
         first = set(map(id, corrected))
         samples = [*corrected, *(each for each in samples if id(each) not in first)]

@@ -269,7 +269,7 @@ def test_strategies_are_launched_with_a_benchmark_and_shown_beside_the_others(
     admin.fill_small(SET, "with strategies")
     admin.choose_strategies("One chain", typed="vote:k=2")
     admin.start.click()
-    expect(admin.problem("knobs")).to_contain_text("at temperature 0 all are alike")
+    expect(admin.problem("knobs")).to_contain_text("at temperature 0 all passes are identical")
     admin.box("temperature").fill("0.7")
     admin.box("strategy-budget").fill("20")
     admin.dry_run.click()

@@ -498,7 +498,7 @@ def test_samples_are_changed_as_a_new_version_with_the_reason(with_data: Trainin
     samples.box("filters", "Search").fill("")
     expect(samples.rows).to_have_count(20)
     samples.rows.first.get_by_role("checkbox").check()
-    samples.box("exclude-form", "Why leave them out").fill("outdated")
+    samples.box("exclude-form", "Reason for leaving them out").fill("outdated")
     part("exclude-chosen").click()
     expect(part("tray-title")).to_have_text("2 changes not saved yet")
     samples.rows.nth(3).get_by_role("button").click()

@@ -136,7 +136,7 @@ def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app
     run_id = store_small_run(app_in_use.home, "Growing", done=0, is_running=True)
     page = open_page(f"?run={run_id}")
     expect(page.part("curves-note")).to_contain_text(
-        "The curves begin with the first finished question", timeout=WAIT_MS
+        "The curves start with the first finished question", timeout=WAIT_MS
     )
     _go_on(app_in_use, run_id, 10)
     expect(page.chosen).to_contain_text("10 of 40 questions", timeout=WAIT_MS)

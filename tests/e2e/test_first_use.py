@@ -11,9 +11,13 @@ from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
 from tests.e2e.running_app import RunningApp
 
-ROUNDS, TEMPERATURE, SEED = "when the model wants to stop", "0 takes the likeliest token", "The same seed repeats a run"
+ROUNDS, TEMPERATURE, SEED = (
+    "when the model wants to stop",
+    "0 always takes the likeliest token",
+    "The same seed repeats a run",
+)
 PROBE_KNOBS = {
-    "options": "The model answers with the letter",
+    "options": "The model answers with one letter",
     "target": "The model does not see it",
     "model": "Which model answers",
     "seed": SEED,
@@ -29,7 +33,7 @@ COMPARE_KNOBS = {
     "own-budgets": "separated by spaces",
     "rounds": ROUNDS,
     "models": "Each model gets its own sweep",
-    "passes": "Repetitions with other seeds",
+    "passes": "Repetitions with different seeds",
     "temperature": TEMPERATURE,
     "seed": SEED,
 }

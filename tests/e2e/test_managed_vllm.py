@@ -131,7 +131,7 @@ def test_every_server_is_shown_with_what_it_can_do(new_tab: Callable[..., Page],
 def test_a_model_that_is_none_is_refused_where_it_is_typed(new_tab: Callable[..., Page], own_app: RunningApp) -> None:
     section = _open(new_tab(), own_app)
     _fill(section, "Model", "no/such-model")
-    expect(section.locator('[data-part="message"]')).to_contain_text("no model of the catalog, and no folder")
+    expect(section.locator('[data-part="message"]')).to_contain_text("neither a catalog model nor a folder")
     _fill(section, "Model", "/etc")
     expect(section.locator('[data-part="message"]')).to_contain_text("no config.json with .safetensors files")
     _fill(section, "Model", "smollm2-135m")

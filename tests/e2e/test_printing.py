@@ -137,7 +137,7 @@ def test_a_sweep_is_printed_with_every_column_in_full(
     page.locator("#sweep-columns .m1-chooser input").first.click()
     compare.columns.nth(1).wait_for(state="detached")
     fewer = words_on_paper(page.pdf(format="A4"))
-    assert is_there("Printed: the columns open on the page. 1 more distinct cut of this pass is not.", fewer)
+    assert is_there("Only columns open on the page are printed. 1 more distinct cut of this pass is not.", fewer)
     page.locator("#sweep-columns .m1-band > summary").first.click()
     folded = words_on_paper(page.pdf(format="A4"))
     assert is_there("The columns of this pass are collapsed on the page, so they are not printed.", folded)

@@ -67,7 +67,7 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
     studies.open()
     expect(studies.started).to_have_count(1)
     studies.run.click(timeout=WAIT_MS)
-    expect(studies.part("problems")).to_contain_text("A study named 'm1-smoke' was started on", timeout=WAIT_MS)
+    expect(studies.part("problems")).to_contain_text("A study named 'm1-smoke' was already started on", timeout=WAIT_MS)
     studies.open(f"?study={study_id}")
     studies.part("delete").click(timeout=WAIT_MS)
     expect(studies.part("none")).to_be_visible(timeout=WAIT_MS)

@@ -39,7 +39,7 @@ def accuracy_notes(recipe: TrainingRecipe, questions: int, steps: int) -> tuple[
         notes.append(
             f"The checkpoint with the highest accuracy becomes the model. With {counted(questions, 'question')}, an "
             f"accuracy near 50% is known to ±{points((half.high - half.low) / 2).lstrip('+')} points (95%): among "
-            "checkpoints that differ by less, the choice is largely chance, and the winner's accuracy is flattered."
+            "checkpoints that differ by less, the choice is largely chance, and the winner's accuracy is optimistic."
         )
     return tuple(notes)
 

@@ -32,7 +32,8 @@ def check_server(recipe: TrainingRecipe, base: BaseModel, settings: Settings) ->
     if _endpoint(recipe.accuracy_server, settings) is None:
         raise RecipeRefused(
             "accuracy_server",
-            f"{recipe.accuracy_server} is no server of this app; add it to M1_MORE_ENGINE_URLS, and restart.",
+            f"{recipe.accuracy_server} is not a server of this app. Add it to M1_MORE_ENGINE_URLS, then restart the "
+            "app.",
         )
     if base.kind == "gguf":
         raise RecipeRefused(

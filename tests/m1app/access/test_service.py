@@ -125,7 +125,7 @@ async def test_with_accounts_neither_the_link_nor_this_machine_gets_in(home: Hom
     token = await access.log_in_by_link(access.link_key, HERE)
     guarded = home.access(PASSWORD)
     for _ in range(10):
-        with pytest.raises(LoginRefused, match="There are accounts now"):
+        with pytest.raises(LoginRefused, match="This app now has accounts"):
             await guarded.log_in_by_link(guarded.link_key, HERE)
     # That was no guess: the right password does not have to wait.
     assert await guarded.log_in("admin", PASSWORD, HERE)

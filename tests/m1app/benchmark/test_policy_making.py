@@ -96,7 +96,7 @@ async def test_the_oracle_and_the_single_strategy_are_called_so(database, making
         ([EASY] * 40, {"budget": 10}, "No strategy costs at most 10 tokens"),
         ([[[("A", 20, None), ("A", 200, None)]] * 2] * 40, {}, "does not have them for every answer"),
         ([EASY] * 40, {"pilot_tokens": 64}, "no thinking budget of 64 tokens for a pilot; it has 20, 200"),
-        ([EASY] * 40, {"bins": 99}, "99 bins are asked for; enter 1 to 16"),
+        ([EASY] * 40, {"bins": 99}, "99 bins were requested; enter 1 to 16"),
     ],
 )
 async def test_what_cannot_be_made_says_what_is_missing(database, making, pool, changes, said):
@@ -149,7 +149,7 @@ async def test_an_agent_finds_the_best_setting_and_its_tokens_are_counted(databa
     assert agent.best_after().scored.accuracy == outcome.best.scored.accuracy == 1
     assert agent.agent_tokens == engine.generated > 0
     assert len(search_table(outcome).rows) == 12
-    assert "All were evaluated on the questions that they were searched on" in " ".join(search_sentences(outcome))
+    assert "The settings were evaluated on the same questions that they were searched on" in " ".join(search_sentences(outcome))
 
 
 @pytest.mark.parametrize("agent", ["agent", "gone"])

@@ -161,7 +161,7 @@ async def test_a_folder_whose_name_would_be_an_option_is_refused(make: Make, tmp
     _, vllm = make()
     folder = write_folder(tmp_path / "in" / name) if name == "--help" else tmp_path / "in" / name
     await vllm.choose({"model": str(folder)})
-    with pytest.raises(ServerRefused, match="cannot be a model's name"):
+    with pytest.raises(ServerRefused, match="this name cannot be used"):
         await vllm.start()
 
 
@@ -337,8 +337,8 @@ async def test_a_model_of_the_hub_is_measured_by_its_config_at_the_start_only(
         _, vllm = make(hub_url=hub.url)
         await vllm.choose({"model": "qwen3-4b", "context_tokens": 256})
         view = await vllm.view()
-        assert (view.plan.unknown, hub.seen) == ("its config.json is not here yet", [])  # type: ignore[union-attr]
-        with pytest.raises(ServerRefused, match=r"qwen3-4b cannot fit.*more than the model's own 128"):
+        assert (view.plan.unknown, hub.seen) == ("its config.json has not been downloaded yet", [])  # type: ignore[union-attr]
+        with pytest.raises(ServerRefused, match=r"qwen3-4b does not fit.*more than the model's own 128"):
             await vllm.start()
         assert [path for _, path, _ in hub.seen] == ["/Qwen/Qwen3-4B/resolve/main/config.json"]
 
@@ -354,7 +354,7 @@ async def test_without_vllm_it_says_how_to_get_it(make: Make, folder: str) -> No
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("no/such", "no model of the catalog, and no folder"),
+        ("no/such", "neither a catalog model nor a folder"),
         ("/etc", r"no config.json with .safetensors"),
         ("smollm2-135m", "Press Use in its row"),
         ("", "No model is chosen"),

@@ -94,7 +94,7 @@ async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(PublishRefused, match=r"disk of .* is full. Nothing of it was kept: free some space"):
+    with pytest.raises(PublishRefused, match=r"disk of .* is full. Nothing was kept. Free some space"):
         await make(target)
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +110,7 @@ def test_one_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     write_one_file(target, "first")
     write_one_file(target, "second")
     assert target.read_text(encoding="utf-8") == "second"
-    with pytest.raises(PublishRefused, match=r"is a folder\. Name a file"):
+    with pytest.raises(PublishRefused, match=r"is a folder\. Choose a file"):
         write_one_file(tmp_path, "third")
 
     def full(self: Path, other: Path) -> None:

@@ -358,7 +358,7 @@ async def test_corrections_of_evaluated_questions_are_said_and_their_facts_can_b
     files = [path, write(tmp_path, some_samples(9))]
     found = await training_data.collect(files, PLAN)
     assert not [each for each in found.curated.samples if each.source in ("corrections", FACTS)]
-    assert "1 correction of evaluated questions will be dropped" in report(found.curated, "corrections").title
+    assert "1 correction on evaluation questions will be dropped" in report(found.curated, "corrections").title
 
     found = await training_data.collect(files, CurationPlan(facts_alone=True))
     (fact,) = [each for each in found.curated.samples if each.source == FACTS]

@@ -124,8 +124,8 @@ def test_servers_and_bases_that_cannot_be_asked_are_refused_before(tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"accuracy_set": ""}, "accuracy_set", "name the question set to ask"),
-        ({"method": "full"}, "accuracy_server", "the LoRA of a checkpoint and nothing else"),
+        ({"accuracy_set": ""}, "accuracy_set", "name a question set in accuracy_set"),
+        ({"method": "full"}, "accuracy_server", "only the LoRA of a checkpoint"),
         ({"modules_to_save": "input_layernorm"}, "accuracy_server", "so modules_to_save cannot be asked there"),
     ],
 )

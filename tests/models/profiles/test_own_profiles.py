@@ -89,7 +89,7 @@ def test_a_name_that_is_no_file_name_is_refused(profiles: LiveProfiles, tmp_path
 
 
 def test_a_name_that_exists_is_refused(profiles: LiveProfiles) -> None:
-    with pytest.raises(CatalogError, match="The app has a profile 'm1' itself"):
+    with pytest.raises(CatalogError, match="The app already includes a profile named 'm1'"):
         profiles.save("m1", values(), replaces=False)
     saved = profiles.save("mine", values(), replaces=False)
     with pytest.raises(CatalogError, match="exists already"):

@@ -255,7 +255,7 @@ def test_an_annotated_trace_is_not_deleted_nor_a_sweep_of_only_those(database: D
                 session.query(AnnotationRow).delete()
     whole = rows(database)
     for kind, subject_id in ((TrashKind.TRACE, trace_id), (TrashKind.SWEEP, sweep_id)):
-        with pytest.raises(InvalidRecord, match="is annotated, and annotations are not deleted with it"):
+        with pytest.raises(InvalidRecord, match="has annotations, which are not deleted with it"):
             discard(database, kind, subject_id)
     assert rows(database) == whole
 
@@ -419,7 +419,7 @@ def test_a_name_that_is_taken_by_now_keeps_a_set_in_the_trash(database: Database
     first = add_set(database, question(1))
     deletion = discard(database, TrashKind.QUESTION_SET, first.id)
     second = add_set(database, question(1))
-    with pytest.raises(InvalidRecord, match=r"another question set named 'MedQA' by now. Delete that one first"):
+    with pytest.raises(InvalidRecord, match=r"There is now another question set named 'MedQA'. Delete that one first"):
         restore(database, deletion)
     again = discard(database, TrashKind.QUESTION_SET, second.id)
     restore(database, deletion)

@@ -199,7 +199,7 @@ def test_a_part_of_a_file_is_imported_by_ids_and_by_a_limit_with_a_seed(
     assert other["imported"] == [{"name": "other", "questions": 4}]
     refused = imported("none", b" \n ")
     assert refused.json()["error"].startswith("list of ids: found 0 ids")
-    assert "number of questions is from 1 to 500,000" in imported("x", limit=10**9).json()["error"]
+    assert "number of questions from 1 to 500,000" in imported("x", limit=10**9).json()["error"]
     assert leftovers(services) == []
 
 

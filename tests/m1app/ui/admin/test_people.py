@@ -242,7 +242,7 @@ async def test_others_than_admins_read_and_change_nothing(services: Services, ro
             await ask(audit_tab(services), "check"),
         ):
             assert set(value) - {"action"} == {"number", "reply"}
-            assert "takes the role admin" in json.dumps(value["reply"]["error"])
+            assert "requires the admin role" in json.dumps(value["reply"]["error"])
 
 
 def test_details_are_words_and_empty_ones_are_left_out() -> None:

@@ -86,12 +86,12 @@ def test_what_cannot_fit_is_not_offered_unless_the_machine_is_told_otherwise() -
     refused = shown(plan=replace(PLAN, fit=fit, is_refused=True))
     assert (refused["can_start"], refused["notes"][0]) == (False, "Too large.")
     allowed = shown(plan=replace(PLAN, fit=fit))
-    assert (allowed["can_start"], "so it can be started" in allowed["notes"][0]) == (True, True)
+    assert (allowed["can_start"], "You can start it anyway" in allowed["notes"][0]) == (True, True)
 
 
 def test_what_is_not_known_is_said() -> None:
-    value = shown(plan=replace(PLAN, fit=None, unknown="its config.json is not here yet"))
-    assert value["notes"] == ["What it needs is not known: its config.json is not here yet."]
+    value = shown(plan=replace(PLAN, fit=None, unknown="its config.json has not been downloaded yet"))
+    assert value["notes"] == ["Its memory needs are not known: its config.json has not been downloaded yet."]
     missing = shown(plan=None, command="", problem="vLLM is not installed; run `make vllm`.")
     assert (missing["message"], missing["can_start"]) == ("vLLM is not installed; run `make vllm`.", False)
     assert shown(plan=None, command="")["which"] == "Choose a model to see the command."

@@ -222,5 +222,5 @@ def test_the_estimate_says_what_is_likely_where_it_is_known_and_the_most_at_the_
 
 
 def test_the_estimate_counts_the_look_at_the_options_and_names_what_forced_rounds_overrule() -> None:
-    assert estimate_text(512, 128, 0, None).startswith("At most 641 tokens, time not known")
+    assert estimate_text(512, 128, 0, None).startswith("At most 641 tokens, time unknown")
     assert estimate_text(512, 128, 2, None).startswith("At most 641 tokens plus overruled stops, time")

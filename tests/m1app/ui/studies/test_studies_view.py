@@ -180,7 +180,7 @@ def test_an_estimate_adds_up_or_says_what_is_not_known() -> None:
     resolved = Resolved({"five": "five"}, {"one": "m1-7b"}, (Problem("sets", "Missing.", is_missing=True),), ())
     value = estimated_value(study(), summed(study(), parts, resolved), ["m1-7b"], ["five"])
     assert "at most 1,000,009 tokens" in value["said"]
-    assert "how long is not known" in value["said"]
+    assert "time unknown" in value["said"]
     assert "at most 2.01 USD" in value["said"]
     assert (value["problems"], value["is_missing_sets"]) == (["Missing."], True)
     assert value["rows"][1][3:] == ["–", "5", "9", "–"]
