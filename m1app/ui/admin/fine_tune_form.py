@@ -96,7 +96,7 @@ class TrainingForm:
             self.accuracy_set = gr.Dropdown(
                 [NO_SET],
                 value="",
-                label="Accuracy while it trains",
+                label="Accuracy during training",
                 info="A question set to test the base and every checkpoint on.",
                 allow_custom_value=True,
                 min_width=160,

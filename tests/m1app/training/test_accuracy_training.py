@@ -1,4 +1,4 @@
-"""Accuracy while it trains, for real: checkpoints asked beside the training, a stop, a resume, the best exported."""
+"""Accuracy during training, for real: checkpoints asked beside the training, a stop, a resume, the best exported."""
 
 import asyncio
 import json
