@@ -55,7 +55,9 @@ def test_a_profile_is_made_from_the_demo_model_s_template_and_used(
     name = profiles.get_by_label("Name", exact=True)
     name.fill("plain")
     profiles.get_by_role("button", name="Save").click()
-    expect(profiles.locator('[data-part="problem"]')).to_contain_text("The app already includes a profile named 'plain'")
+    expect(profiles.locator('[data-part="problem"]')).to_contain_text(
+        "The app already includes a profile named 'plain'"
+    )
     name.fill("my-smollm")
     profiles.get_by_label("Opens thinking").fill("Let me see:")
     profiles.get_by_role("button", name="Save").click()

@@ -149,7 +149,9 @@ async def test_an_agent_finds_the_best_setting_and_its_tokens_are_counted(databa
     assert agent.best_after().scored.accuracy == outcome.best.scored.accuracy == 1
     assert agent.agent_tokens == engine.generated > 0
     assert len(search_table(outcome).rows) == 12
-    assert "The settings were evaluated on the same questions that they were searched on" in " ".join(search_sentences(outcome))
+    assert "The settings were evaluated on the same questions that they were searched on" in " ".join(
+        search_sentences(outcome)
+    )
 
 
 @pytest.mark.parametrize("agent", ["agent", "gone"])

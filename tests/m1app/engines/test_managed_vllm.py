@@ -393,7 +393,7 @@ def test_a_command_starts_and_stops_it_across_processes(
     assert main(["models", "stop"]) == 0
     assert not is_running(pid)
     assert main(["models", "stop"]) == 0
-    assert "No vLLM was left running" in capsys.readouterr().out
+    assert "No vLLM is running" in capsys.readouterr().out
 
 
 def test_a_command_that_is_refused_because_the_app_uses_vllm_changes_no_options(

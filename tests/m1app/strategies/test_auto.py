@@ -41,7 +41,9 @@ async def test_a_sure_pilot_is_followed_by_one_chain_and_everything_is_counted()
     engine, kept = CharacterEngine(saying(SURE)), Kept()
     verdict, ledger = await run(auto(small_policy()), engine, observer=kept)
     assert (verdict.letter, verdict.of) == ("B", "pass/0")
-    assert verdict.why.startswith("Pilot entropy 0.16 bits: below 0.60, so One chain with 40 thinking tokens per pass; ")
+    assert verdict.why.startswith(
+        "Pilot entropy 0.16 bits: below 0.60, so One chain with 40 thinking tokens per pass; "
+    )
     assert verdict.why.endswith("One pass of 10 thinking tokens.")
     assert [each.key for each in ledger.entries] == [
         *("pilot/0", "pilot/0/answer", "pilot/0/letters", "pass/0", "pass/0/answer", "pass/0/letters")

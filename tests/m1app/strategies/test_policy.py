@@ -46,7 +46,8 @@ def test_a_policy_chooses_by_entropy(entropy, choice):
 
 def test_a_policy_says_why():
     assert a_policy().choose(0.5).why == (
-        "Pilot entropy 0.50 bits: between 0.30 and 0.95, so Vote (passes 4) with 512 thinking tokens per pass; expected "
+        "Pilot entropy 0.50 bits: between 0.30 and 0.95, so Vote (passes 4) with 512 thinking tokens per pass; "
+        "expected "
         "accuracy 61.0% (56.0% to 66.0%) from run 12, 40 questions."
     )
     assert "0.10 bits: below 0.30, so One chain with" in a_policy().choose(0.1).why

@@ -84,7 +84,7 @@ async def test_what_cannot_be_quantized_is_said(
     shutil.copyfile(smollm2_path, place / "mine.gguf")
     with pytest.raises(QuantizingFailed, match="is quantized already"):
         await service.quantize("mine", "q8_0")
-    with pytest.raises(QuantizingFailed, match="not a type of quantization. Choose one of: q8_0"):
+    with pytest.raises(QuantizingFailed, match=r"not a type of quantization\. Choose one of: q8_0"):
         await service.quantize("mine", "q2_k")
     assert not list(place.glob("*.new"))
 
