@@ -25,7 +25,7 @@ def test_a_thinking_is_edited_and_gone_on_with_as_a_branch(probe: ProbePage, app
     thinking = OpenThinkingPage(page, app.url).wait_shown()
     sentence = thinking.choose_first_sentence()
     thinking.is_refused(sentence, "text is unchanged")
-    thinking.is_refused(" ", "Nothing is written")
+    thinking.is_refused(" ", "The box is empty")
     thinking.is_refused("pale " * 200, "the budget of 48 leaves")
     thinking.written.fill(EDIT)
     screenshot(page, "thinking-editor.png")

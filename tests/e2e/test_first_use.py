@@ -21,11 +21,11 @@ PROBE_KNOBS = {
     "target": "The model does not see it",
     "model": "Which model answers",
     "seed": SEED,
-    "budget-slider": "Most tokens of thinking",
+    "budget-slider": "Maximum thinking tokens",
     "budget": "Any number",
     "rounds": ROUNDS,
     "temperature": TEMPERATURE,
-    "unkept": "Nothing of it is stored",
+    "unkept": "Nothing is stored",
 }
 COMPARE_KNOBS = {
     "target": "The model does not see it",
@@ -39,7 +39,7 @@ COMPARE_KNOBS = {
 }
 SHARED_KNOBS = {
     "top-p": "Share of the likeliest tokens",
-    "answer-cap": "Most tokens of the answer",
+    "answer-cap": "Maximum answer tokens",
     "profile": "opens and closes thinking",
     "system-prompt": "before the question",
 }

@@ -98,7 +98,7 @@ def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
     expect(section.locator('[data-part="which"]')).to_have_text("This command is running.")
 
     _fill(section, "Context, tokens", "512")
-    expect(section.locator('[data-part="which"]')).to_contain_text("Restart applies them")
+    expect(section.locator('[data-part="which"]')).to_contain_text("choose Restart to apply them")
     section.get_by_role("button", name="Restart vLLM").click()
     wait_until(lambda: len(_lines(starts)) == 2, "the new command is started")
     assert not is_running(int(first))

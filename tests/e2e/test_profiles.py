@@ -115,7 +115,7 @@ def test_templates_that_cannot_be_used_say_why(new_tab: Callable[..., Page], own
     for template, said in (
         ("{% if %}", "cannot be rendered"),
         ("no question", "writes the question 0 times"),
-        (ENDLESS, "runs without end"),
+        (ENDLESS, "does not end"),
     ):
         profiles.get_by_label("Chat template (Jinja)").fill(template)
         profiles.get_by_role("button", name="Read template").click()

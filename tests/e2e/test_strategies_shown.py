@@ -84,7 +84,7 @@ def test_strategies_that_cannot_be_asked_are_named_before_a_run(strategies: Open
     expect(refused).to_have_count(4)
     expect(strategies.kind("Vote").locator(".m1-kind-refused")).to_contain_text("A budget of 30 tokens is too small")
     expect(strategies.kind("Exit when sure").locator(".m1-kind-refused")).to_contain_text("this question has none")
-    expect(strategies.kind("By policy").locator(".m1-kind-refused")).to_contain_text("tab Fits")
+    expect(strategies.kind("By policy").locator(".m1-kind-refused")).to_contain_text("the Fits tab")
     expect(strategies.estimate).to_contain_text("Nothing can be run. Vote, Vote by probability, By policy, Exit when")
     strategies.options.fill("A. It lowers glucose\nB. It raises glucose")
     strategies.set_number(strategies.budget, 2048)

@@ -77,7 +77,7 @@ async def test_a_policy_that_gains_is_said_to_and_one_that_gains_nothing_too(dat
     same = await making.make(wanted(store_passes(database, [HARD] * 40, budgets=BUDGETS), budget=215))
     assert same.comparison.gain.mean == -0.5
     assert "is worse than the best single strategy: −50.0 points" in gain_sentence(same)
-    assert "one bin only" in " ".join(policy_notes(same))
+    assert "only one bin" in " ".join(policy_notes(same))
 
 
 async def test_the_oracle_and_the_single_strategy_are_called_so(database, making):

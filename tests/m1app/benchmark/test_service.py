@@ -453,7 +453,7 @@ async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: 
         (VOTING | {"strategies": ("vote:k=17",)}, "strategies", "vote:k=17 draws on 17 passes"),
         (VOTING | {"strategies": ("lottery",)}, "strategies", "no strategy 'lottery'"),
         (VOTING | {"force_rounds": (1,)}, "force_rounds", "add 0 to the force rounds"),
-        (VOTING | {"asks_probabilities": False}, "strategies", "switch them on"),
+        (VOTING | {"asks_probabilities": False}, "strategies", "turn them on"),
         (VOTING | {"strategy_budget_tokens": 44}, "strategy_budget", "Allow at least 45"),
         (VOTING | {"seed": 2**31 - 1 - 100}, "seed", "no room"),
     ],

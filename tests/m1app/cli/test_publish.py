@@ -116,7 +116,7 @@ def test_what_cannot_be_published_is_said_and_leaves_nothing(
 def test_a_folder_with_other_files_is_refused(home: Path, ids: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     done = run("publish", ids["run"], "--output", str(tmp_path), home=home, **ENGINE)
-    assert_one_line(done.stderr, "holds other files")
+    assert_one_line(done.stderr, "contains other files")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

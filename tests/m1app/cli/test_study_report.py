@@ -104,7 +104,7 @@ def test_a_file_that_is_no_manifest_and_a_study_that_is_not_there_are_named(home
     file.write_text('{"format": "m1app study manifest", "version": 7}')
     newer = run("study", "verify", str(file), home=home, **ENGINE)
     assert newer.returncode == 1
-    assert_one_line(newer.stderr, "written by a newer m1app", "Update m1app")
+    assert_one_line(newer.stderr, "written by a newer m1app", "update it")
     absent = run("study", "report", "nothing", "--output", str(tmp_path / "x"), home=home, **ENGINE)
     assert absent.returncode == 1 and not (tmp_path / "x").exists()
     assert_one_line(absent.stderr, "No study 'nothing' was started")

@@ -61,7 +61,7 @@ def test_a_model_is_listed_quantized_and_pushed_when_that_was_confirmed(
     ("command", "said"),
     [
         (["quantize", "other"], "is not a model that was fine-tuned here"),
-        (["push", "mine", "nowhere"], "names no repository"),
+        (["push", "mine", "nowhere"], "is not a repository name"),
         (["push", "mine", "ada/mine", "--gguf", "q8_0"], "no GGUF file of type 'q8_0'"),
     ],
 )

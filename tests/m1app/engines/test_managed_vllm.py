@@ -140,7 +140,7 @@ async def test_a_restart_that_is_refused_says_why_in_the_status(make: Make, fold
     await vllm.choose({"context_tokens": 4096})
     engines.restart()
     assert await asyncio.to_thread(wait_until, lambda: engines.status().state is EngineState.FAILED)
-    assert "cannot fit" in engines.status().message
+    assert "does not fit" in engines.status().message
 
 
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ async def test_what_cannot_fit_is_refused_before_the_start(
     view = await vllm.view()
     assert view.plan is not None
     assert view.plan.is_refused
-    with pytest.raises(ServerRefused, match=r"tiny cannot fit\. A context of 4,096 tokens is more than .* 2,048"):
+    with pytest.raises(ServerRefused, match=r"tiny does not fit\. A context of 4,096 tokens is more than .* 2,048"):
         await vllm.start()
     assert not (tmp_path / "starts").exists()
     # Whoever runs the machine may know better.
@@ -388,7 +388,7 @@ def test_a_command_starts_and_stops_it_across_processes(
     assert main(["models", "start"]) == 0
     assert f"(process {pid}, taken over)" in capsys.readouterr().out
     assert main(["models", "start", "nonsense"]) == 1
-    assert "no model of the catalog" in capsys.readouterr().err
+    assert "neither a catalog model" in capsys.readouterr().err
     assert json.loads((command_home / "vllm-options.json").read_text(encoding="utf-8"))["model"] == folder
     assert main(["models", "stop"]) == 0
     assert not is_running(pid)

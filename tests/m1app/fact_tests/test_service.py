@@ -50,7 +50,7 @@ def only(*arms):
             lambda arm, number: BETA if arm == "B" and number < 2 else ALPHA,
             5,
             "not_decidable",
-            "Not decidable with k = 5; about 12 would do",
+            "Not decidable with k = 5; about 12 would be enough",
         ),
         (lambda arm, number: BETA if arm == "B" and number < 5 else ALPHA, 12, "knowledge_missing", "Knowledge was"),
     ],

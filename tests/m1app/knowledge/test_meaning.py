@@ -255,7 +255,7 @@ async def test_vectors_are_made_in_the_background_stopped_and_gone_on_with(
 ) -> None:
     corpus = add_corpus(database, OTHER, INFARCTION)
     vectors.start(corpus)
-    with pytest.raises(KnowledgeError, match="being made already"):
+    with pytest.raises(KnowledgeError, match="already being made"):
         vectors.start(corpus)
     await wait_for_end(vectors, corpus)
     assert (await vectors.of([corpus]))[corpus.id].passage_count == 2

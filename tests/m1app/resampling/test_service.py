@@ -112,8 +112,8 @@ async def test_rollouts_that_the_engine_failed_are_asked_again_on_resume(databas
     [
         ((MARK, MARK_END, 4), "seeds", "4 rollouts were requested; choose from 5 to 20"),
         ((MARK, MARK_END, 21), "seeds", "21 rollouts"),
-        ((900, 901, 5), "sentence", "outside of the thinking"),
-        ((5, 5, 5), "sentence", "outside of the thinking"),
+        ((900, 901, 5), "sentence", "not part of the thinking"),
+        ((5, 5, 5), "sentence", "not part of the thinking"),
     ],
 )
 async def test_what_cannot_be_resampled_is_refused_before_anything_is_asked(database, place, field, said):

@@ -148,7 +148,7 @@ async def test_a_branch_of_a_sweeps_answer_has_the_budget_of_its_cell(database: 
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"text": " \n"}, "text", "Nothing is written"),
+        ({"text": " \n"}, "text", "The box is empty"),
         ({"text": THINKING[MARK:MARK_END]}, "text", "text is unchanged"),
         ({"text": "x" * 20_001}, "text", "has 20,001 characters"),
         ({"text": "a\x00b"}, "text", "the control character U.0000 at place 2"),

@@ -201,7 +201,7 @@ async def test_annotators_do_not_read_what_others_have_annotated(database, corpo
     engine = CharacterEngine(Script(answer=answering))
     service = service_of(database, engine, corpora)
     with acting_as(Person("3", Role.ANNOTATOR, "ada")):
-        with pytest.raises(ProbeRefused, match="for reviewers only"):
+        with pytest.raises(ProbeRefused, match="Only reviewers can search"):
             await service.start(request(choices=(f"passages:corpus={FACTS}",)))
         over = await run_of(service, "passages")
     assert "Bleeding gums are a sign" in over.strategies[0].requests[0].text
@@ -304,7 +304,7 @@ async def test_a_run_is_not_resumed_for_somebody_who_may_no_longer_read_facts(da
     database.write_now(lambda s: AccountRepository(s).change(asker.id, role=Role.ANNOTATOR))
     engine = GoingOn()
     service = service_of(database, engine, corpora)
-    with acting_as(account(database, Role.ADMIN)), pytest.raises(ProbeRefused, match="for reviewers only"):
+    with acting_as(account(database, Role.ADMIN)), pytest.raises(ProbeRefused, match="Only reviewers can search"):
         await service.resume(run_id)
     assert engine.requests == []
 

@@ -190,7 +190,7 @@ async def test_missing_sets_are_imported_from_where_the_file_says(tmp_path: Path
             with pytest.raises(StudyRefused, match="does not say where five can be found"):
                 await services.studies.import_sets(request())
             assert any("library: " in each for each in await services.studies.import_sets(request(of_library)))
-            with pytest.raises(StudyRefused, match="All sets of the study are here"):
+            with pytest.raises(StudyRefused, match="All sets of the study are already imported"):
                 await services.studies.import_sets(request(of_library))
             stored = await services.studies.start(request(of_library, limit=2))
     assert stored.sets == {"five": "library"}

@@ -116,7 +116,7 @@ async def test_all_sources_together_have_one_limit(
         "m1app.training.data_building.MAX_DATA_SET_CHARACTERS", sum(map(sample_length, some_samples(9)))
     )
     await training_data.collect([one], PLAN)
-    with pytest.raises(InvalidTrainingData, match=r"characters together, .* Leave out a source"):
+    with pytest.raises(InvalidTrainingData, match=r"characters in total, .* Leave out a source"):
         await training_data.collect([one, other], PLAN)
 
 

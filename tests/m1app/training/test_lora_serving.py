@@ -114,7 +114,7 @@ def test_servers_and_bases_that_cannot_be_asked_are_refused_before(tmp_path: Pat
     check_server(recipe(), BASE, known)
     check_server(recipe(accuracy_server=f"{ADDRESS}/v1/"), BASE, known)
     check_server(recipe(accuracy_server=""), BASE, Settings(home=tmp_path))
-    with pytest.raises(RecipeRefused, match="add it to M1_MORE_ENGINE_URLS") as refused:
+    with pytest.raises(RecipeRefused, match="Add it to M1_MORE_ENGINE_URLS") as refused:
         check_server(recipe(accuracy_server="http://elsewhere:8000"), BASE, known)
     assert refused.value.field == "accuracy_server"
     with pytest.raises(RecipeRefused, match="is a GGUF file, over which vLLM loads no LoRA"):

@@ -208,7 +208,7 @@ async def test_an_invalid_edit_names_its_box(service: SampleService, to: dict, m
         ([{"kind": "exclude"}], "cannot be read: key"),
         ([change("exclude", WRONG)], "is in this version"),
         ([change("restore", some_samples(1)[0])], "is left out of this version"),
-        ([change("exclude", some_samples(1)[0], " ")], "say why"),
+        ([change("exclude", some_samples(1)[0], " ")], "enter a short reason"),
         ([change("exclude", some_samples(1)[0], "x" * 501)], "at most 500"),
         ([change("exclude", some_samples(1)[0])] * 2, "changed twice"),
         ([{"kind": "edit", "key": sample_key(some_samples(1)[0]), "reason": "x"}], "has no sample"),

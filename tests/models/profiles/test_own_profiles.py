@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_named(profiles: LiveProfiles, tmp_path: P
 def test_a_pipe_is_refused_and_not_waited_for(profiles: LiveProfiles, tmp_path: Path, name: str) -> None:
     (tmp_path / "profiles" / "earlier").mkdir(parents=True)
     os.mkfifo(tmp_path / "profiles" / name)
-    with pytest.raises(CatalogError, match="it is no plain file"):
+    with pytest.raises(CatalogError, match="it is not a regular file"):
         profiles.refresh()
 
 

@@ -499,7 +499,7 @@ def test_a_trace_that_somebody_only_looked_at_is_deleted_and_one_with_a_draft_is
         cases, assessments = CaseRepository(session), AssessmentRepository(session)
         assessments.save(cases.get(seen), "Ada", draft={}, more_seconds=9.0)
         assessments.save(cases.get(typed), "Ada", draft={"comment": "No."})
-    with pytest.raises(InvalidRecord, match="is annotated"):
+    with pytest.raises(InvalidRecord, match="has annotations"):
         discard(database, TrashKind.TRACE, typed)
     purge(database, discard(database, TrashKind.TRACE, seen))
     assert counts(database, "trace", "assessment") == (1, 1)

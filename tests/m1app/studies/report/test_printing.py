@@ -74,7 +74,7 @@ async def test_a_page_without_end_is_given_up_and_leaves_nothing(tmp_path: Path)
         # What a browser leaves that was ended while it wrote.
         (
             'for each in "$@"; do case "$each" in --print-to-pdf=*) echo %PDF-1.4 > "${each#*=}";; esac; done',
-            "without a PDF",
+            "without printing a PDF",
         ),
     ],
 )

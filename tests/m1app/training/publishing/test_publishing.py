@@ -180,8 +180,8 @@ async def test_a_plan_names_the_repository_and_all_that_goes_up_and_asks_no_hub(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"repo": "mine"}, "names no repository"),
-        ({"repo": "../../etc"}, "names no repository"),
+        ({"repo": "mine"}, "is not a repository name"),
+        ({"repo": "../../etc"}, "is not a repository name"),
         ({"gguf": ("q8_0",)}, "no GGUF file of type 'q8_0'. Available: none"),
         ({"model_id": "other"}, "is not a model that was fine-tuned here"),
     ],

@@ -107,7 +107,7 @@ def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -
         ({"strategies": ["vote:k"]}, "strategies", "write it as name=value"),
         ({"strategy_budget": "x"}, "strategies", "'x'"),
         ({"strategy_budget": "4000"}, "strategies", "too small for one pass of 4,096 thinking tokens"),
-        ({"asks_probabilities": False}, "strategies", "switch them on"),
+        ({"asks_probabilities": False}, "strategies", "turn them on"),
         ({"temperature": 0, "passes": 1}, "knobs", "at temperature 0 all passes are identical"),
         ({"rounds": [1]}, "force_rounds", "add 0 to the force rounds"),
         ({"system_prompt": "x" * 30_000}, "advanced", "shorten it"),

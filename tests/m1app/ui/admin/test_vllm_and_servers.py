@@ -69,7 +69,7 @@ def test_while_it_runs_its_name_and_process_are_shown() -> None:
     # What it runs on, not what the options would use at the next start.
     assert shown(RUNNING, hardware="NVIDIA H100")["facts"] == "m @ vllm · process 12 · on NVIDIA H100"
     assert (value["which"], value["start"], value["can_stop"]) == ("This command is running.", "Restart vLLM", True)
-    assert "Restart applies them" in shown(RUNNING, is_changed=True)["which"]
+    assert "choose Restart to apply them" in shown(RUNNING, is_changed=True)["which"]
 
 
 def test_what_the_environment_sets_is_said() -> None:

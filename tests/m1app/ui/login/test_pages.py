@@ -122,7 +122,7 @@ async def test_one_changes_ones_own_password_on_a_page(client: httpx2.AsyncClien
     for new, again, old, message in (
         ("another word", "other word", PASSWORD, "new passwords do not match"),
         ("short", "short", PASSWORD, "has 5 characters"),
-        ("another word", "another word", "wrong", "present password is wrong"),
+        ("another word", "another word", "wrong", "current password is wrong"),
         ("another word", "another word", PASSWORD, "Your password was changed"),
     ):
         answer = await client.post("/account", data={"old": old, "new": new, "again": again})
