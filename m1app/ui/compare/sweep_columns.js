@@ -94,7 +94,8 @@ class Band {
   }
 
   show() {
-    if (!this.root.open) return say(this.#printed, "The columns of this pass are collapsed on the page, so they are not printed.");
+    if (!this.root.open)
+      return say(this.#printed, "The columns of this pass are collapsed on the page, so they are not printed.");
     const cells = this.#cellsShown();
     this.#arrange(cells);
     let before = 0;

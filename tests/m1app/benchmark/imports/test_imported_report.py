@@ -47,7 +47,7 @@ async def test_the_page_marks_the_run_and_shows_its_outputs_as_text(services: Se
     value = run_value(run, imported_facts(run, await services.benchmark_reading.imported(run.id)))
     assert (value["name"], value["own_name"]) == (f"{run.name} (imported)", run.name)
     assert (value["state"], value["state_label"], value["is_live"]) == ("imported", "Imported", False)
-    assert "its engine is not known" in value["facts"]
+    assert "engine, seed and time are not known" in value["facts"]
     assert "The rule strict differs on 1 answer" in value["facts"]
     page = await services.benchmark_reading.questions(run.id, QuestionFilter())
     first, second = questions_value(page, 0)["rows"]
