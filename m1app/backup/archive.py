@@ -94,7 +94,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _entries(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]:
     entries = {entry.filename: entry for entry in archive.infolist()}
     if len(entries) != len(archive.infolist()):
-        raise BackupError(_damaged(file, "a name stands in it twice"))
+        raise BackupError(_damaged(file, "it contains a name twice"))
     for entry in entries.values():
         kind = stat.S_IFMT(entry.external_attr >> 16)
         # ZipInfo.is_dir fails for an empty name.

@@ -185,7 +185,7 @@ async def _try(library: ModelLibrary, options: argparse.Namespace) -> int:
     trial, match = await library.try_out(options.model)
     guess = " (a guess)" if match.is_guess else ""
     write(f"{trial.tokens_per_second:.1f} tokens/s, profile {match.profile.id}{guess}\n")
-    ended = "ended by itself" if trial.ends_thinking else "did not end by itself"
+    ended = "ended naturally" if trial.ends_thinking else "did not end naturally"
     write(f"thinking: {trial.thinking_tokens} tokens, {ended}\n")
     verdict = "right" if trial.is_right else "wrong" if trial.letter else "names no option"
     write(f"answer ({verdict}): {trial.answer}\n")

@@ -285,7 +285,7 @@ def _choice(design: Design) -> Choice:
     kind = Kind(
         name=KIND,
         title="Fact test",
-        summary="The thinking goes on from before a mark, with and without a fact.",
+        summary="The thinking continues from before a mark, with and without a fact.",
         source="docs/missing-fact.md",
         make=lambda task: fact_test(task, design),
         needs_options=True,

@@ -77,7 +77,7 @@ async def check_corpora(corpora: CorpusService | None, choices: Sequence[Choice]
     names = [each.name for each in await corpora.all()]
     if "" in wanted and not names and not (has_facts and await corpora.fact_count()):
         raise StrategyRefused(
-            "There is no corpus to search yet. Add a file on the Admin page, tab Corpus, or with "
+            "There is no corpus to search yet. Add a file on the Corpus tab of the Admin page or with "
             "`python -m m1app corpus add`, or choose a strategy that does not search."
         )
     missing = sorted(wanted - {"", FACTS, *names})

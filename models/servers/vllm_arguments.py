@@ -101,7 +101,7 @@ def _checked(written: str) -> str:
     if flag in ALLOWED:
         return flag
     if flag in _FIELDS:
-        raise ServerRefused(f"{written} has a field of its own: {_FIELDS[flag]}. Set it there.")
+        raise ServerRefused(f"{written} has its own field: {_FIELDS[flag]}. Set it there.")
     if not written.startswith("-"):
         raise ServerRefused(f"{written[:60]!r} is not an argument; arguments start with --.")
     raise ServerRefused(

@@ -64,7 +64,7 @@ def test_checkboxes_and_options_and_their_text_follow_each_other(strategies: Ope
     strategies.written.fill("weighted-vote:k=3,lottery")
     expect(vote.get_by_role("checkbox")).not_to_be_checked()
     expect(strategies.kind("Vote by probability").get_by_label("Passes")).to_have_value("3")
-    expect(strategies.estimate).to_contain_text("There is no strategy 'lottery'")
+    expect(strategies.estimate).to_contain_text("There is no strategy named 'lottery'")
     strategies.kind("Vote by probability").get_by_label("Passes").fill("5")
     expect(strategies.written).to_have_value("weighted-vote:k=5,lottery")
 

@@ -55,7 +55,7 @@ def auto(task: Task, policy: str, start: Callable[[str, Task], Strategy]) -> Str
 def _chooser(task: Task, policy: str) -> Chooser:
     chooser = task.policies.get(policy)
     if chooser is None:
-        raise StrategyRefused(f"There is no policy {policy[:80]!r}." if policy else "No policy is named.")
+        raise StrategyRefused(f"There is no policy named {policy[:80]!r}." if policy else "No policy is named.")
     thinking, answer = _thinking(task, chooser.pilot_tokens), task.answer_cap_tokens
     pilot = chooser.pilot_passes * most_generated(thinking=thinking, answer=answer, looks=1)
     least = pilot + most_generated(thinking=1, answer=answer, looks=1)

@@ -48,7 +48,7 @@ def _where(recipe: TrainingRecipe) -> str:
     """Where checkpoints are asked, and whether the training waits."""
     if recipe.accuracy_server:
         return f"by the vLLM at {recipe.accuracy_server}, which loads their LoRAs. No training step waits for it"
-    where = "on the CPU of the machine that trains, by an engine of its own"
+    where = "on the CPU of the training machine, by a separate engine"
     if recipe.precision == "bf16":
         return f"{where}. No training step waits for it"
-    return f"{where}. It shares the cores with the training, which is several times slower meanwhile"
+    return f"{where}. It shares the cores with the training, which is several times slower during this time"

@@ -56,7 +56,7 @@ class PushPlan:
     def words(self) -> str:
         """In one paragraph, naming the repository and every file."""
         names = ", ".join(sorted(name for _, name in self.files))
-        audience = "PUBLIC, everybody can read it" if self.request.is_public else "private"
+        audience = "PUBLIC, everyone can read it" if self.request.is_public else "private"
         return (
             f"{self.request.model_id} goes to {self.address} ({audience}): {counted(len(self.files) + 1, 'file')} with "
             f"{size(self.bytes)}: {names}, and the card {_CARD_FILE}. Weights can reveal what they were trained on; "

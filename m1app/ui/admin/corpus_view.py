@@ -124,7 +124,7 @@ def _passage(passage: Passage) -> dict[str, str]:
 
 def _facts_said(count: int) -> str:
     if not count:
-        return "Corrected facts from submitted annotations form a corpus of their own. There are none yet."
+        return "Corrected facts from submitted annotations form a separate corpus. There are none yet."
     are = "is" if count == 1 else "are"
     return (
         f"{counted(count, 'corrected fact')} from annotations {are} searched too, except for the question that they "

@@ -135,7 +135,7 @@ def models_value(found: Sequence[LibraryModel], suggested: Sequence[Suggested], 
 def trial_text(model_id: str, trial: Trial, match: ProfileMatch) -> str:
     """What a model did, in words."""
     guess = " (a guess)" if match.is_guess else ""
-    ended = "ended its thinking by itself" if trial.ends_thinking else "did not end its thinking by itself"
+    ended = "ended its thinking naturally" if trial.ends_thinking else "did not end its thinking naturally"
     named = (
         f"named option {trial.letter}, which is {'right' if trial.is_right else 'wrong'}"
         if trial.letter

@@ -97,7 +97,7 @@ class ProfilesTab:
         own = await self._library.own()
         found = next((each for each in own if _name(each) == name), None)
         if found is None:
-            raise UnknownProfile(f"There is no profile {name[:80]!r} any more. Reload the page.")
+            raise UnknownProfile(f"The profile {name[:80]!r} no longer exists. Reload the page.")
         return found
 
 

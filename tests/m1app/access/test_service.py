@@ -385,7 +385,10 @@ class TestAccounts:
     ) -> None:
         access = home.access(QUICK.hash(PASSWORD))
         ann = await _ann_changed_meanwhile(home, access, monkeypatch, change)
-        with acting_as(Person(ann.id, ann.role, ann.name)), pytest.raises(AccountRefused, match="changed in the meantime"):
+        with (
+            acting_as(Person(ann.id, ann.role, ann.name)),
+            pytest.raises(AccountRefused, match="changed in the meantime"),
+        ):
             await access.accounts.change_own_password(PASSWORD, "the intruder's own", "")
         monkeypatch.undo()
         stored = home.database.read_now(lambda s: AccountRepository(s).password_hash(ann.id))

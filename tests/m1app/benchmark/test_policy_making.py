@@ -93,7 +93,7 @@ async def test_the_oracle_and_the_single_strategy_are_called_so(database, making
     ("pool", "changes", "said"),
     [
         ([EASY] * 8, {}, "8 questions; 20 are needed for 2 bins"),
-        ([EASY] * 40, {"budget": 10}, "No strategy costs at most 10 tokens"),
+        ([EASY] * 40, {"budget": 10}, "No strategy costs at most 10 mean tokens"),
         ([[[("A", 20, None), ("A", 200, None)]] * 2] * 40, {}, "does not have them for every answer"),
         ([EASY] * 40, {"pilot_tokens": 64}, "no thinking budget of 64 tokens for a pilot; it has 20, 200"),
         ([EASY] * 40, {"bins": 99}, "99 bins were requested; enter 1 to 16"),

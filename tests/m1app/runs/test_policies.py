@@ -57,7 +57,7 @@ async def test_a_policy_that_is_not_here_or_damaged_says_so(library, tmp_path):
         await library.remove("mine")
     path = tmp_path / "policies" / "other.json"
     path.write_bytes(path.read_bytes().replace(b"vote:k=3", b"lottery"))
-    with pytest.raises(PolicyRefused, match=r"The policy 'other' cannot be used.*There is no strategy 'lottery'"):
+    with pytest.raises(PolicyRefused, match=r"The policy 'other' cannot be used.*There is no strategy named 'lottery'"):
         await library.get("other")
     path.write_bytes(b" " * 10_000_000)
     with pytest.raises(PolicyRefused, match="at most 64,000"):

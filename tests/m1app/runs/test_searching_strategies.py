@@ -314,7 +314,7 @@ async def test_a_run_that_has_searched_nothing_is_not_resumed_once_its_corpus_is
     run_id = await stopped_run(database, corpora, "searching:corpus=sheets")
     await corpora.delete(corpus.id)
     engine = GoingOn()
-    with pytest.raises(ProbeRefused, match="There is no corpus 'sheets'"):
+    with pytest.raises(ProbeRefused, match="There is no corpus named 'sheets'"):
         await service_of(database, engine, corpora).resume(run_id)
     assert engine.requests == []
 

@@ -129,7 +129,7 @@ async def test_a_run_is_kept_with_its_ledger_and_its_passes(database):
     ("changes", "field", "said"),
     [
         ({"choices": ()}, "strategies", "Choose at least one strategy"),
-        ({"choices": ("lottery",)}, "strategies", "There is no strategy 'lottery'"),
+        ({"choices": ("lottery",)}, "strategies", "There is no strategy named 'lottery'"),
         ({"budget_tokens": 0}, "budget", "Token budget is 0"),
         ({"thinking_tokens": 0}, "thinking_budget", "Thinking budget is 0"),
         ({"temperature": 0.0}, "temperature", "all passes of a strategy would be identical"),

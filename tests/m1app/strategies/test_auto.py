@@ -130,7 +130,7 @@ async def test_a_chosen_strategy_that_refuses_the_question_leaves_the_pilots_ans
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ({"policies": {}}, "There is no policy 'mine'"),
+        ({"policies": {}}, "There is no policy named 'mine'"),
         ({"budget_tokens": 71}, "of up to 51 tokens, and an answer. Allow at least 73 tokens."),
         ({"options": {}}, "this question has none"),
     ],

@@ -92,7 +92,10 @@ def changed(**fields):
         (changed(run_me="rm -rf"), "run_me: Extra inputs are not permitted."),
         (changed(bins=[]), "bins: "),
         (changed(bins=[json.loads(a_policy().to_json())["bins"][2]] * 17), "bins: "),
-        (changed(bins_0_choice="lottery:k=3"), "There is no strategy 'lottery'. Choose one of budget-forcing, vote"),
+        (
+            changed(bins_0_choice="lottery:k=3"),
+            "There is no strategy named 'lottery'. Choose one of budget-forcing, vote",
+        ),
         (changed(bins_0_choice="vote:k=9999"), "Passes of Vote is 9999; enter a whole number from 1 to 128."),
         (changed(bins_0_choice="auto:policy=other"), "A policy cannot choose a policy."),
         (changed(model="m" * 401), "model: "),

@@ -105,7 +105,7 @@ async def test_a_server_of_another_model_is_not_asked(tmp_path: Path, no_setting
 
 
 async def test_a_server_that_the_settings_no_longer_name_is_not_asked(tmp_path: Path, no_settings: None) -> None:
-    with pytest.raises(CheckpointNotServed, match="is no server of this app any more"):
+    with pytest.raises(CheckpointNotServed, match="is no longer a server of this app"):
         await described(a_folder(tmp_path, ADDRESS), 0, Settings(home=tmp_path / "home"))
 
 

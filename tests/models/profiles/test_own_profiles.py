@@ -94,7 +94,7 @@ def test_a_name_that_exists_is_refused(profiles: LiveProfiles) -> None:
     saved = profiles.save("mine", values(), replaces=False)
     with pytest.raises(CatalogError, match="exists already"):
         profiles.save("mine", values(title="Other"), replaces=False)
-    with pytest.raises(CatalogError, match="There is no profile 'other'"):
+    with pytest.raises(CatalogError, match="This installation has no profile named 'other'"):
         profiles.save("other", values(), replaces=True)
     assert profiles.get("mine") == saved
 

@@ -174,7 +174,7 @@ async def test_a_plan_names_the_repository_and_all_that_goes_up_and_asks_no_hub(
     words = plan.words()
     assert words.startswith("mine goes to http://127.0.0.1:9/ada/mine (private): 5 files with ")
     assert all(name in words for name in (*names, "README.md"))
-    assert "(PUBLIC, everybody can read it)" in (await service.plan_push(request(is_public=True))).words()
+    assert "(PUBLIC, everyone can read it)" in (await service.plan_push(request(is_public=True))).words()
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -
         ({"top_p": 0}, "advanced", "Top-p is 0"),
         ({"answer_cap": None}, "advanced", "is empty"),
         ({"answer_cap": 0}, "advanced", "Answer cap is 0"),
-        ({"strategies": ["lottery"]}, "strategies", "There is no strategy 'lottery'"),
+        ({"strategies": ["lottery"]}, "strategies", "There is no strategy named 'lottery'"),
         ({"strategies": ["vote:k=17"]}, "strategies", "a run samples at most 16"),
         ({"strategies": ["vote:k"]}, "strategies", "write it as name=value"),
         ({"strategy_budget": "x"}, "strategies", "'x'"),
@@ -189,9 +189,9 @@ def test_a_dry_run_says_what_the_judge_of_open_questions_may_take() -> None:
 def test_a_dry_run_says_what_each_strategy_costs_and_what_the_pool_saves() -> None:
     found = estimates(parse("vote:k=3,budget-forcing"), 10_000, 4_096, 32)
     facts = dict(estimate_facts(FULL, estimate(strategies=found, shared_at_most=99_132)))
-    assert facts["Vote (passes 3)"] == "at most 10,000 tokens a question, none asked anew: the passes have them"
-    assert facts["One chain"] == "at most 4,129 tokens a question, none asked anew: the passes have them"
-    assert facts["Pool"] == "3 passes of each question, sampled once, save at most 99,132 tokens"
+    assert facts["Vote (passes 3)"] == "at most 10,000 tokens a question, no new requests: the stored passes are enough"
+    assert facts["One chain"] == "at most 4,129 tokens a question, no new requests: the stored passes are enough"
+    assert facts["Pool"] == "3 passes per question, sampled once, save at most 99,132 tokens"
 
 
 def test_too_few_questions_find_nothing() -> None:

@@ -191,7 +191,7 @@ async def test_the_log_is_read_a_page_at_a_time_and_filtered(services: Services)
         first = await page(tab)
         assert (len(first["rows"]), first["has_more"], first["empty"]) == (PAGE, True, "")
         assert (first["rows"][0]["who"], first["rows"][0]["subject"]) == ("Root", "j1")
-        assert (first["rows"][1]["who"], first["rows"][1]["details"]) == ("Somebody at this machine", "format json")
+        assert (first["rows"][1]["who"], first["rows"][1]["details"]) == ("Someone at this machine", "format json")
         rest = await page(tab, first["rows"][-1]["number"])
         assert [row["number"] for row in rest["rows"]] == [4, 3, 2, 1]
         assert rest["has_more"] is False
