@@ -300,7 +300,7 @@ def _facts(content: ReportContent) -> dict[str, str]:
         "Not scored": unscored_note(content.unscored),
         "Tags": ", ".join(run.tags),
         "Strategies": ", ".join(run.strategies),
-        "Strategy budget": f"{run.strategy_budget_tokens:,} tokens a question" if run.strategy_budget_tokens else "",
+        "Strategy budget": f"{run.strategy_budget_tokens:,} tokens per question" if run.strategy_budget_tokens else "",
         "Tokens": account_words(run),
         "Planned": f"{run.created_at:%Y-%m-%d %H:%M} UTC",
     }

@@ -140,7 +140,7 @@ class LiveProfiles(Profiles):
             raise CatalogError(f"The app already includes a profile named {name!r}. Choose another name.")
         self.refresh()
         if (name in self._own) is not replaces:
-            said = f"There is no profile {name!r}" if replaces else f"A profile {name!r} exists already"
+            said = f"There is no profile named {name!r}" if replaces else f"A profile named {name!r} already exists"
             raise CatalogError(f"{said}. Choose another name{'' if replaces else ', or edit that one'}.")
         if not replaces and len(self._own) >= _MOST_PROFILES:
             raise CatalogError(f"There are already {_MOST_PROFILES} profiles. Remove some of them first.")

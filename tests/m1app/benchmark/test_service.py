@@ -451,7 +451,7 @@ async def test_several_models_and_sets_are_counted_apart_and_averaged(tmp_path: 
         ({"answer_cap_tokens": 0}, "answer_cap", "Answer cap is 0"),
         (VOTING | {"temperature": 0.0}, "temperature", "at temperature 0 all passes are identical"),
         (VOTING | {"strategies": ("vote:k=17",)}, "strategies", "vote:k=17 draws on 17 passes"),
-        (VOTING | {"strategies": ("lottery",)}, "strategies", "no strategy 'lottery'"),
+        (VOTING | {"strategies": ("lottery",)}, "strategies", "no strategy named 'lottery'"),
         (VOTING | {"force_rounds": (1,)}, "force_rounds", "add 0 to the force rounds"),
         (VOTING | {"asks_probabilities": False}, "strategies", "turn them on"),
         (VOTING | {"strategy_budget_tokens": 44}, "strategy_budget", "Allow at least 45"),

@@ -92,9 +92,9 @@ def test_a_name_that_exists_is_refused(profiles: LiveProfiles) -> None:
     with pytest.raises(CatalogError, match="The app already includes a profile named 'm1'"):
         profiles.save("m1", values(), replaces=False)
     saved = profiles.save("mine", values(), replaces=False)
-    with pytest.raises(CatalogError, match="exists already"):
+    with pytest.raises(CatalogError, match="already exists"):
         profiles.save("mine", values(title="Other"), replaces=False)
-    with pytest.raises(CatalogError, match="This installation has no profile named 'other'"):
+    with pytest.raises(CatalogError, match="There is no profile named 'other'"):
         profiles.save("other", values(), replaces=True)
     assert profiles.get("mine") == saved
 

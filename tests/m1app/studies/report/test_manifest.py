@@ -125,7 +125,7 @@ async def test_questions_asked_of_two_models_count_once(services: Services) -> N
         (b'{"format": "m1app study manifest", "version": "1"}', "field version: found '1'"),
         (b'{"format": "m1app study manifest", "version": true}', "field version: found True"),
         (b'{"format": "m1app study manifest", "version": 2}', "written by a newer m1app .unknown.*update it"),
-        (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "wrote .'4.0'."),
+        (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "newer m1app .'4.0'."),
         (b'{"format": "m1app study manifest", "version": 1}', "field made_at: missing"),
         (
             b'{"format": "m1app study manifest", "version": 1' + b"0" * 5000 + b"}",
