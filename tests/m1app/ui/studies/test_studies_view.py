@@ -154,7 +154,7 @@ def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
     extended = study(text.replace("budgets = [16", "limit = 5\nbudgets = [16"))
     assert verdicts(study=extended, look=2, level=0.9917)["look"] == (
         "Look 2, tested at 0.41% with intervals of 99.17%; the widest interval is 22.0 points wide, "
-        "and 10 are asked for"
+        "and the target is 10"
     )
 
 
