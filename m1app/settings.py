@@ -222,7 +222,7 @@ class Settings(BaseSettings):
             try:
                 ipaddress.ip_network(proxy)
             except ValueError as exc:
-                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.5.7 or 10.0.5.0/24") from exc
+                raise ValueError(f"{proxy!r} is not an address or network, such as 10.0.5.7 or 10.0.5.0/24") from exc
         return proxies
 
     @field_validator("engine_urls", "more_engine_urls", mode="after")

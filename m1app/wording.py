@@ -104,12 +104,12 @@ _BASES = {
     "boxed": "the answer's box",
     "field": "a tag or a field",
     "stated": "a statement",
-    "marked": "bold text of its own",
-    "line": "a line of its own, or the end of the answer",
+    "marked": "separate bold text",
+    "line": "a separate line, or the end of the answer",
     "named": "the only option that the answer names",
     "whole_answer": "all of the answer",
     "answer_is": "a statement",
-    "letter": "the last letter that stands alone",
+    "letter": "the last standalone letter",
     "option_text": "an option's text",
     "most_similar": "a guess: the option most like the answer",
 }
@@ -277,9 +277,9 @@ def interrupted_strategies_note(*, is_own: bool) -> str:
     """The same for a run of strategies, which is saved request by request."""
     onward = "" if is_own else f" {_OTHERS_RESUME}"
     return (
-        "The app stopped while this was running. Requests that had ended are kept. Resume starts the others again, and "
-        f"what they had generated counts as wasted.{onward}"
+        "The app stopped while this was running. Finished requests are kept. Resume starts the others again; what "
+        f"they had generated counts as wasted.{onward}"
     )
 
 
-_OTHERS_RESUME = "Whoever asked for it, or an admin, can resume it."
+_OTHERS_RESUME = "The person who started it, or an admin, can resume it."

@@ -328,6 +328,6 @@ class Database:
 
 def _damaged(place: str, problem: str) -> str:
     return (
-        f"The database {place} is damaged ({problem[:_MOST_CHARACTERS]}). It is only read now, and nothing new is "
+        f"The database {place} is damaged ({problem[:_MOST_CHARACTERS]}). It is now read-only, and nothing new is "
         f"saved. Stop the app and restore a backup with `{RESTORE}`; docs/operations.md has the steps."
     )

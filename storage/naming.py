@@ -34,11 +34,11 @@ def checked_naming(name: str, tags: Sequence[str]) -> Naming:
     """
     kept = " ".join(name.split())
     if len(kept) > MAX_NAME_CHARACTERS:
-        raise InvalidRecord(f"The name has {len(kept)} characters; at most {MAX_NAME_CHARACTERS} are possible.")
+        raise InvalidRecord(f"The name has {len(kept)} characters; the limit is {MAX_NAME_CHARACTERS}. Shorten it.")
     by_folded = {each.casefold(): each for each in (" ".join(tag.split()) for tag in reversed(tags)) if each}
     distinct = tuple(reversed(by_folded.values()))
     if len(distinct) > MAX_TAGS:
-        raise InvalidRecord(f"There are {len(distinct)} tags; at most {MAX_TAGS} are possible.")
+        raise InvalidRecord(f"There are {len(distinct)} tags; the limit is {MAX_TAGS}. Remove some.")
     for tag in distinct:
         _check_tag(tag)
     try:
@@ -51,7 +51,7 @@ def checked_naming(name: str, tags: Sequence[str]) -> Naming:
 def _check_tag(tag: str) -> None:
     if len(tag) > MAX_TAG_CHARACTERS:
         raise InvalidRecord(
-            f"The tag {tag[:20]!r}… has {len(tag)} characters; at most {MAX_TAG_CHARACTERS} are possible."
+            f"The tag {tag[:20]!r}… has {len(tag)} characters; the limit is {MAX_TAG_CHARACTERS}. Shorten it."
         )
     if "," in tag:
         raise InvalidRecord(f"The tag {tag!r} contains a comma, which separates tags. Write two tags.")

@@ -108,7 +108,9 @@ class AccountService:
         def store(session: Session) -> None:
             accounts = AccountRepository(session)
             if not accounts.is_current(account_id, hashed):
-                raise AccountRefused("The account was changed meanwhile, so its password stays as it is. Log in again.")
+                raise AccountRefused(
+                    "The account was changed in the meantime, so its password was not changed. Log in again."
+                )
             accounts.change(account_id, password_hash=made)
             LoginSessionRepository(session).delete_of(account_id, but=token_sha256)
             record(session, "account.password", account_id)
@@ -123,7 +125,7 @@ class AccountService:
         if not await self._passwords.is_right(hashed, password):
             with suppress_unwritten("a wrong present password"):
                 await self._database.write(lambda s: record(s, "account.password_refuse", person.account_id))
-            raise AccountRefused("The present password is wrong.")
+            raise AccountRefused("The current password is wrong.")
         self._limit.forgive(key, person.address)
 
     def count(self) -> int:

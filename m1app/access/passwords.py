@@ -32,7 +32,9 @@ class Passwords:
         try:
             return self._hasher.hash(password)
         except UnicodeEncodeError as exc:
-            raise AccountRefused("The password contains a character that cannot be encoded. Use others.") from exc
+            raise AccountRefused(
+                "The password contains a character that cannot be encoded. Use other characters."
+            ) from exc
 
     async def is_right(self, hashed: str, password: str) -> bool:
         """Whether the password has this hash; an empty hash takes as long as any other and is never right.

@@ -136,6 +136,9 @@ def needs(permission: Permission) -> Callable[[_F], _F]:
 
 def _refusal(person: Person, permission: Permission) -> str:
     if not person.name:
-        return "Only an admin may do this. Open the link that the app printed when it started, then try again."
+        return "Only an admin can do this. Open the link that the app printed when it started, then try again."
     least = next(role for role in Role if permission in PERMISSIONS[role])
-    return f"Your role ({person.role}) does not allow this; it takes the role {least.value}. Ask an admin to change it."
+    return (
+        f"Your role ({person.role}) does not allow this; it requires the {least.value} role. Ask an admin to change "
+        "your role."
+    )

@@ -138,7 +138,7 @@ class Access:
     async def log_in_by_link(self, key: str, address: str) -> str:
         """Start the session of the admin at this machine; raises LoginRefused if the link is not the last one."""
         if await self.has_accounts():
-            raise LoginRefused("There are accounts now. Log in with yours.")
+            raise LoginRefused("This app now has accounts. Log in with yours.")
         # Without a limit: nobody guesses this key, and any website can send wrong ones through the admin's browser.
         if not hmac.compare_digest(key.encode(errors="replace"), self.link_key.encode()):
             raise LoginRefused("This link is no longer valid. Use the one that the app printed when it last started.")

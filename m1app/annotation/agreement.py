@@ -26,7 +26,7 @@ class Estimate:
         """What to keep in mind about the value; empty if there are enough cases."""
         if self.value is None or self.items >= FEW_CASES:
             return ""
-        return f"few cases: fewer than {FEW_CASES}; go by the interval, not by the value"
+        return f"few cases: fewer than {FEW_CASES}; read the interval, not the value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -316,7 +316,7 @@ def _store(session: Session, case: ForeignCase) -> bool:
 
 
 def _outcome(case: ForeignCase) -> TraceOutcome:
-    trace, note = case.trace, "Imported: this app has not run it, and knows no budget, tokens or settings of it."
+    trace, note = case.trace, "Imported from another tool: its budget, tokens and settings are not known."
     if not trace.answer:
         return TraceOutcome(state=TraceState.COMPLETED, note=note)
     scored = score(trace.answer, dict(trace.options), trace.target)

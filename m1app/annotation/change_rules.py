@@ -91,7 +91,9 @@ def check_claim(session: Session, name: str, account: Account) -> None:
     if name not in {each.name for each in names.all()}:
         raise RecordNotFound(f"Nothing was annotated under the name {name[:80]!r}. Reload the list of names.")
     if any(each.name == name for each in AccountRepository(session).all()):
-        raise AnnotationRefused("annotator", f"{name!r} is an account itself; its work stays with it.")
+        raise AnnotationRefused(
+            "annotator", f"{name!r} is an account, so nobody else can claim its work. Choose another name."
+        )
     both = [case_id for case_id in names.shared_cases(name, account.name) if names.has_work(case_id, account.name)]
     if both:
         raise AnnotationRefused(

@@ -46,8 +46,8 @@ class ImportBrokenOff(AnnotationError):
 
     def __init__(self, added: int, cause: Exception) -> None:
         super().__init__(
-            f"The import was broken off when {counted(added, 'annotation')} had been imported. {cause} Then import the "
-            "file again: those count as already present."
+            f"The import stopped after {counted(added, 'annotation')}. {cause} Then import the file again; "
+            "annotations that were imported count as already present."
         )
 
 

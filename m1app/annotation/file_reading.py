@@ -128,8 +128,8 @@ def lines_of(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         number += 1
         if len(line) > _MAX_LINE_BYTES:
             raise ImportRefused(
-                f"Line {number} is longer than {_MAX_LINE_BYTES // 2**20} MB: no annotation is. Export again, or name "
-                "the file's format with --format."
+                f"Line {number} is longer than {_MAX_LINE_BYTES // 2**20} MB, too long for an annotation. Export "
+                "again, or name the file's format with --format."
             )
         if number == 1:
             line = line.removeprefix(_BYTE_ORDER_MARK)

@@ -128,7 +128,9 @@ def _selector(case: Case, part: Part, values: Mapping[str, Any]) -> TextSelector
 
 def _evidence(entries: Sequence[Any]) -> tuple[Evidence, ...]:
     if len(entries) > MAX_EVIDENCE:
-        raise AnnotationRefused("evidence", f"There are {len(entries)} sources; give at most {MAX_EVIDENCE}.")
+        raise AnnotationRefused(
+            "evidence", f"There are {len(entries)} sources; the limit is {MAX_EVIDENCE}. Remove some."
+        )
     found = []
     for entry in entries:
         if not isinstance(entry, Mapping) or not str(entry.get("value") or "").strip():

@@ -94,7 +94,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _entries(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]:
     entries = {entry.filename: entry for entry in archive.infolist()}
     if len(entries) != len(archive.infolist()):
-        raise BackupError(_damaged(file, "a name stands in it twice"))
+        raise BackupError(_damaged(file, "it contains a name twice"))
     for entry in entries.values():
         kind = stat.S_IFMT(entry.external_attr >> 16)
         # ZipInfo.is_dir fails for an empty name.
@@ -132,7 +132,9 @@ def _check_entries(manifest: Manifest, entries: dict[str, zipfile.ZipInfo], file
 def _check_room(manifest: Manifest, folder: Path) -> None:
     needed, free = sum(part.size_bytes for part in manifest.parts), shutil.disk_usage(folder).free
     if needed > free:
-        raise BackupError(f"The backup needs {size(needed)} at {folder}, and {size(free)} are free. Free some space.")
+        raise BackupError(
+            f"The backup needs {size(needed)} at {folder}, but only {size(free)} is free. Free some space."
+        )
 
 
 def _extract(archive: zipfile.ZipFile, part: Part, folder: Path, file: Path) -> None:

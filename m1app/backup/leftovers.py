@@ -102,7 +102,7 @@ def _only_backup(home: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as exc:
-        raise BackupError("Another backup of this home is being made. Wait until it has ended.") from exc
+        raise BackupError("Another backup of this home is being made. Wait until it is finished.") from exc
     try:
         yield
     finally:

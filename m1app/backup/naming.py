@@ -75,7 +75,7 @@ def give_name(draft: Path, file: Path) -> None:
 
 def already_exists(file: Path) -> BackupError:
     """The error for a backup whose name is taken."""
-    return BackupError(f"{file} exists already. Choose another name; a backup never replaces a file.")
+    return BackupError(f"{file} already exists. Choose another name; a backup never replaces a file.")
 
 
 def _rename_to_free(draft: Path, file: Path) -> None:
@@ -104,8 +104,8 @@ def _home_id(home: Path) -> str:
     if found := _read_id(home):
         return found
     raise BackupError(
-        f"{file} must contain 8 of the characters 0 to 9 and a to f, and does not. Delete it: a new one is made, and "
-        "backups with the former id are no longer removed."
+        f"{file} must contain 8 of the characters 0 to 9 and a to f, but does not. Delete it; a new one is made, and "
+        "backups with the old id are no longer removed automatically."
     )
 
 

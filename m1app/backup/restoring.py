@@ -79,8 +79,8 @@ def _restore(
         if (plan.aside or has_tables) and not is_replacing:
             present = plan.aside[0].source if plan.aside else database.place
             raise BackupError(
-                f"{present} exists, and the restore would replace it. Nothing was changed. With --replace, present "
-                "data are moved into a folder of the home first."
+                f"{present} exists, and the restore would replace it. Nothing was changed. With --replace, the "
+                "existing data is first moved into a folder of the home."
             )
         if present_revision not in (None, manifest.revision):
             raise _other_version(manifest, database, str(present_revision))

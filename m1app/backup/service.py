@@ -149,14 +149,16 @@ class BackupService:
     def _advice(self) -> str:
         found = self.found()
         if not found:
-            return "docs/operations.md says what can be done without an earlier backup."
+            return "docs/operations.md describes what you can do without an earlier backup."
         return f"Restore the last backup: `python -m m1app restore {found[0].file} --replace`."
 
     def _verified(self, folder: Path, draft: Path, manifest: Manifest) -> bool:
         """Restore the draft into a folder and compare; return whether the database was restored too."""
         with opened(draft, self._key, folder) as unpacked:
             if unpacked != manifest:
-                raise BackupError("The backup was changed on the disk while it was made. Check the disk; try again.")
+                raise BackupError(
+                    "The backup file changed on the disk while it was being made. Check the disk, then try again."
+                )
             return check_content(unpacked, folder, self._database)
 
 

@@ -99,8 +99,9 @@ def complete(home: Path, database_address: str) -> None:
         _restore_dump(plan, database)
     except StorageError as exc:
         raise BackupError(
-            f"The restore into {database.place} was interrupted and cannot be completed: {exc} Solve this and start "
-            f"again. To give it up, delete {restore_folder(home)}, and restore a backup with --replace: some of the "
+            f"The restore into {database.place} was interrupted and cannot be completed: {exc} Fix this and start "
+            f"again. To abandon the restore, delete {restore_folder(home)}, and restore a backup with --replace: some "
+            "of the "
             "data may be from before."
         ) from exc
     finally:

@@ -35,9 +35,9 @@ def opened(file: Path, key: str, folder: Path, *, is_plain_accepted: bool = Fals
             decrypt(file, plain, key)
         elif key and not is_plain_accepted:
             raise BackupError(
-                f"{file} is not encrypted, but M1_BACKUP_KEY is set, and backups made with it are: somebody else may "
-                "have written or changed this file. If you trust it, such as one from before you had a key, add "
-                "--unencrypted."
+                f"{file} is not encrypted, but M1_BACKUP_KEY is set, so your backups should be: someone else may have "
+                "written or changed this file. If you trust it, for example because it is from before you had a key, "
+                "add --unencrypted."
             )
         yield unpack(plain if plain.exists() else file, folder)
     except BaseException:
@@ -109,4 +109,4 @@ def _compare(manifest: Manifest, database: Database) -> None:
             if counts.get(name, 0) != manifest.counts.get(name, 0)
         ]
     if problems:
-        raise BackupError(f"The database in the backup is not whole: {'; '.join(problems)[:300]}. Use another backup.")
+        raise BackupError(f"The database in the backup is damaged: {'; '.join(problems)[:300]}. Use another backup.")

@@ -7,7 +7,7 @@ from m1app.question.answers.scoring import STRICT_VERSION
 from m1app.wording import counted, p_value, percent, percent_with_interval, points, tokens_account
 from storage.benchmarks.records import BenchmarkRun, ImportedFile, OwnVerdicts, RunState
 
-_IMPORTED_FACTS = "imported: this app has not asked it, and knows no engine, seed or time of it"
+_IMPORTED_FACTS = "imported: not asked by this app; engine, seed and time are not known"
 
 
 def comparison_words(compared: PairedComparison) -> str:

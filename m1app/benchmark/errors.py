@@ -18,8 +18,8 @@ class BenchmarkRefused(ProbeRefused):
 def of_imported_run() -> "NoStrategies":
     """Return the error for a run whose passes come from files."""
     return NoStrategies(
-        "This run was imported. Its files do not say at which cut an answer was given and what it cost, which "
-        "strategies, fits and policies need: run its question sets here."
+        "This run was imported. Strategies, fits and policies need to know at which cut each answer was given and "
+        "what it cost, and its files do not say. Run its question sets here."
     )
 
 

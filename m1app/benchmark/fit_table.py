@@ -45,7 +45,7 @@ def saturation_sentence(curve: FittedCurve, gain: float) -> str:
     width = f"95% interval {low} to {high}" if low != high else "in 95% of the resamples too"
     sentence = (
         f"The law saturates at {_steps(curve, fit.saturates_at(gain))} ({width}): from there {step} would add less "
-        f"than {_gain(gain)}. With ever more, the accuracy would approach "
+        f"than {_gain(gain)}. With more and more, the accuracy would approach "
         f"{_share(fit.highest, fit.highest_interval)}; each step closes {_share(fit.p, fit.p_interval)} of what is "
         f"left to it. Root of the mean squared residual: {fit.error * 100:.1f} points."
     )

@@ -234,4 +234,4 @@ def _trouble(over: StrategyRunSnapshot) -> str:
     if over.run.state is TraceState.COMPLETED and not unfinished and not failed:
         return over.save_error
     errors = (over.run.error, *(each.result.error for each in unfinished), *failed)
-    return next(filter(None, errors), "") or "The strategies ended before their answers."
+    return next(filter(None, errors), "") or "The strategies ended before they answered."

@@ -58,8 +58,9 @@ def _row(each: JudgedCount) -> TableRow:
 def judged_notes(found: JudgedAnswers) -> Iterator[str]:
     """What a reader must know of these numbers, in sentences."""
     yield (
-        "Answers to open questions, judged by a model against the reference answer. These are its verdicts, not those "
-        "of a rule: no accuracy on this page or in this report counts them. Empty answers have no verdict."
+        "Answers to open questions, judged by a model against the reference answer. These are the judge's verdicts, "
+        "not a rule's, so they do not count in any accuracy on this page or in this report. Empty answers have no "
+        "verdict."
     )
     yield agreement_sentence(VerdictAgreement(found.pairs))
 

@@ -107,7 +107,7 @@ def asked_otherwise(runs: Sequence[BenchmarkRun]) -> str:
     different = [f"{name.replace('_', ' ')} ({', '.join(values)})" for name, values in found.items() if len(values) > 1]
     if not different:
         return ""
-    return f"The runs were asked otherwise: {'; '.join(different)}. A difference need not be that of the models."
+    return f"The runs were asked differently: {'; '.join(different)}. A difference may not come from the models."
 
 
 def detectable(compared: Sequence[ComparedModels]) -> Detectable | None:

@@ -67,7 +67,7 @@ class PolicyMaking:
             RecordNotFound: there is no such run.
         """
         if not 1 <= request.bins <= MOST_BINS:
-            raise FitRefused(f"{request.bins} bins are asked for; enter 1 to {MOST_BINS}.")
+            raise FitRefused(f"{request.bins} bins were requested; enter 1 to {MOST_BINS}.")
         found = await read_run_grid(self._database, request.passes)
         return await asyncio.to_thread(_made, found, request)
 
@@ -83,7 +83,7 @@ def _made(found: RunGrid, request: PolicyRequest) -> MadePolicy:
     if grid.mass is None:
         raise FitRefused(
             "A policy reads the probabilities of the options after a pilot pass, and this run does not have them for "
-            "every answer. Start a run on an engine that gives them, of questions with one right option."
+            "every answer. Start a run on an engine that reports them, with questions that have one right option."
         )
     candidates = all_candidates(grid)
     policy, comparison = make_policy(

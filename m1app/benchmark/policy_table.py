@@ -22,7 +22,7 @@ def comparison_table(made: MadePolicy) -> Table:
         (
             "Oracle: by the right answers",
             found.oracle,
-            "Bins by how often a pass is right. Nobody has these for a new question: a ceiling.",
+            "Bins by how often a pass is right. This is not known for a new question, so it is a ceiling.",
         ),
     )
     return Table(
@@ -88,13 +88,13 @@ def policy_notes(made: MadePolicy) -> Iterator[str]:
     policy = made.policy
     yield (
         f"{counted(policy.questions, 'question')}, {counted(made.candidates, 'setting')} to choose from, at most "
-        f"{policy.budget_tokens:,} tokens for the mean question. All was chosen on one half of the questions and "
-        "evaluated on the other, 100 times."
+        f"{policy.budget_tokens:,} tokens for the mean question. Everything was chosen on one half of the questions "
+        "and evaluated on the other, 100 times."
     )
     if few := caution(policy.questions):
         yield few
     if len(policy.bins) == 1:
-        yield "There is one bin only: the pilots' entropies are all alike."
+        yield "There is only one bin, because all pilots have the same entropy."
     yield f"The policy holds for {policy.model or 'this model'} and for questions like these."
 
 
@@ -142,8 +142,8 @@ def search_sentences(outcome: SearchOutcome) -> Iterator[str]:
         else (f"None of {counted(outcome.settings, 'setting')} costs at most {outcome.budget_tokens:,} tokens.")
     )
     yield (
-        f"At most {outcome.budget_tokens:,} tokens for the mean question. All were evaluated on the questions that "
-        "they were searched on, which is optimistic: check the result on other questions."
+        f"At most {outcome.budget_tokens:,} tokens for the mean question. The settings were evaluated on the same "
+        "questions that they were searched on, which is optimistic; check the result on other questions."
     )
 
 

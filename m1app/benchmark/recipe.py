@@ -148,8 +148,8 @@ class BenchmarkRecipe(BaseModel):
         if self.temperature == 0:
             raise BenchmarkRefused(
                 "temperature",
-                "Strategies choose among passes that differ, and at temperature 0 all are alike. Choose a temperature "
-                "above 0, such as 0.6.",
+                "Strategies choose among different passes, but at temperature 0 all passes are identical. Choose a "
+                "temperature above 0, such as 0.6.",
             )
         try:
             choices = self.choices
@@ -174,12 +174,12 @@ class BenchmarkRecipe(BaseModel):
             if choice.force_rounds not in self.force_rounds:
                 rounds = choice.force_rounds
                 how = f"with {counted(rounds, 'forced round')}" if rounds else "without forced rounds"
-                why = f"{choice.text} draws on passes {how}; choose {rounds} among the force rounds too."
+                why = f"{choice.text} draws on passes {how}; add {rounds} to the force rounds."
                 raise BenchmarkRefused("force_rounds", why)
         if not self.asks_probabilities:
             raise BenchmarkRefused(
                 "strategies",
-                "Strategies need the probabilities of the options, which also decide ties; switch them on.",
+                "Strategies need the probabilities of the options, which also break ties; turn them on.",
             )
         if self.strategy_budget_tokens is not None:
             check_whole(self.strategy_budget_tokens, "strategy_budget", "The budget", 1, MAX_TOKENS, "tokens")
@@ -234,7 +234,7 @@ def _check_text(field: str, given: str | tuple[str, ...]) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise BenchmarkRefused(field, f"{text[:40]!r} is not text in UTF-8; enter another name.") from None
+            raise BenchmarkRefused(field, f"{text[:40]!r} is not valid UTF-8 text; enter another name.") from None
 
 
 def recipe_of(run: BenchmarkRun) -> BenchmarkRecipe:

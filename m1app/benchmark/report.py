@@ -256,7 +256,7 @@ def _imported_facts(content: ReportContent, imported: ImportedFacts) -> dict[str
         if file.stated
     ]
     facts = {
-        "Imported": "This app has not asked these questions: it knows no engine, seed, prompt or time of the run.",
+        "Imported": "This app did not ask these questions, so engine, seed, prompt and time are not known.",
         "Question sets": ", ".join(run.question_sets),
         "Models": ", ".join(run.models),
         "Thinking budgets": ", ".join(wording.budget(each) for each in run.budgets),
@@ -300,7 +300,7 @@ def _facts(content: ReportContent) -> dict[str, str]:
         "Not scored": unscored_note(content.unscored),
         "Tags": ", ".join(run.tags),
         "Strategies": ", ".join(run.strategies),
-        "Strategy budget": f"{run.strategy_budget_tokens:,} tokens a question" if run.strategy_budget_tokens else "",
+        "Strategy budget": f"{run.strategy_budget_tokens:,} tokens per question" if run.strategy_budget_tokens else "",
         "Tokens": account_words(run),
         "Planned": f"{run.created_at:%Y-%m-%d %H:%M} UTC",
     }

@@ -59,5 +59,5 @@ def _grid(found: PassAnswers) -> PassGrid:
         return pass_grid(*stored_answers(found.answers))
     except ValueError:
         raise NoStrategies(
-            "No question has all its passes yet, scored by this rule. Wait for the run, or choose another set or rule."
+            "No question has all its passes scored by this rule yet. Wait for the run, or choose another set or rule."
         ) from None

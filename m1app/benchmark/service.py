@@ -37,7 +37,7 @@ from storage.trash.repository import TrashRepository
 
 _LEAST_PROMPT_TOKENS = 64
 """Tokens of a short question with its wording; longer ones that do not fit are recorded as failed individually."""
-_NEVER_RUN = "This run was imported: its answers come from files, and this app knows no engine of it."
+_NEVER_RUN = "This run was imported: its answers come from files, and its engine is not known."
 _SILENCE_SECONDS = 60.0
 """After this long, a process on another machine counts as gone; local ones can be checked."""
 

@@ -93,7 +93,7 @@ class SettingSearch:
             RecordNotFound: there is no such run.
         """
         if not 1 <= request.trials <= MOST_TRIALS:
-            raise FitRefused(f"{request.trials:,} trials are asked for; enter 1 to {MOST_TRIALS}.")
+            raise FitRefused(f"{request.trials:,} trials were requested; enter 1 to {MOST_TRIALS}.")
         scores = await self._scores(request.passes)
         settings = list(scores)
         budget = request.budget_tokens or round(float(np.median([each.tokens for each in scores.values()])))

@@ -174,7 +174,7 @@ def _compared(found: PassAnswers, budget_tokens: int, own: StrategyResults) -> S
         grid = pass_grid(*stored_answers(found.answers))
     except ValueError:
         raise NoStrategies(
-            "No question has all its passes yet, scored by this rule. Wait for the run, or choose another set or rule."
+            "No question has all its passes scored by this rule yet. Wait for the run, or choose another set or rule."
         ) from None
     budget = grid.budgets.index(budget_tokens) if budget_tokens in grid.budgets else len(grid.budgets) - 1
     evaluated = sorted(evaluate(grid, budget), key=_place)

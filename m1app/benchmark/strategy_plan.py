@@ -96,9 +96,9 @@ def strategy_facts(found: Sequence[StrategyEstimate], passes: int, shared_at_mos
         return []
     facts = []
     for each in found:
-        asked = "asked anew" if each.asked_at_most else "none asked anew: the passes have them"
-        facts.append((each.choice.title, f"at most {each.tokens_at_most:,} tokens a question, {asked}{_read(each)}"))
-    pool = f"{counted(passes, 'pass', 'passes')} of each question, sampled once, save at most {shared_at_most:,} tokens"
+        asked = "new requests" if each.asked_at_most else "no new requests: the stored passes are enough"
+        facts.append((each.choice.title, f"at most {each.tokens_at_most:,} tokens per question, {asked}{_read(each)}"))
+    pool = f"{counted(passes, 'pass', 'passes')} per question, sampled once, save at most {shared_at_most:,} tokens"
     return [*facts, ("Pool", pool)]
 
 
@@ -108,4 +108,4 @@ def _read(estimate: StrategyEstimate) -> str:
     if not passages:
         return ""
     tokens = passages * _TOKENS_OF_A_PASSAGE
-    return f"; besides, it reads at most {counted(passages, 'passage')}, up to about {tokens:,} tokens"
+    return f"; it also reads at most {counted(passages, 'passage')}, up to about {tokens:,} tokens"

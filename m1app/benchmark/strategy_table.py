@@ -61,7 +61,7 @@ def measured_table(comparison: StrategyComparison) -> Table:
 
 
 def _guessing_row(name: str, pair: GuessingPair, tokens: int, seconds: float) -> TableRow:
-    none = TableCell("–", "Guessing changes the seconds, not what is chosen.")
+    none = TableCell("–", "Guessing changes the time, not the answers.")
     cells = (
         TableCell(name, f"{pair.equal_questions:,} of {counted(pair.questions, 'question')} took equally many tokens."),
         TableCell("measured"),
@@ -79,9 +79,9 @@ def guessing_note(pair: GuessingPair) -> str:
     ratio = pair.guessing_seconds / pair.plain_seconds if pair.plain_seconds else float("nan")
     return (
         f"With guessing, the passes of a question took {ratio:.2f} of the seconds; "
-        f"{pair.equal_questions:,} of {counted(pair.questions, 'question')} took equally many tokens. Both runs have "
-        "the same recipe and as many questions at once; seconds are wall-clock time, and whatever else the machine did "
-        "meanwhile is in them."
+        f"{pair.equal_questions:,} of {counted(pair.questions, 'question')} took the same number of tokens. Both runs "
+        "have the same recipe and number of parallel questions; seconds are wall-clock time and include whatever "
+        "else the machine was doing."
     )
 
 
@@ -101,7 +101,9 @@ _MEASURED_HEADS = (
 
 def _measured_row(each: MeasuredStrategy) -> TableRow:
     found = each.accuracy
-    unknown = TableCell("–", "The passes do not say what a cache would have had, or how long a run would have taken.")
+    unknown = TableCell(
+        "–", "Stored passes do not show what a cache would have contained or how long a run would have taken."
+    )
     cells = (
         TableCell(title_of(each.choice), each.choice),
         TableCell("from the pool" if each.is_from_pool else "measured"),
@@ -113,7 +115,7 @@ def _measured_row(each: MeasuredStrategy) -> TableRow:
         TableCell(percent_with_interval(found.value, found.low, found.high)),
     )
     if each.against_vote is None or each.corrected_p is None:
-        return TableRow((*cells, *[TableCell("–", "Not compared: it is a vote, or no vote costs as much.")] * 3))
+        return TableRow((*cells, *[TableCell("–", "Not compared: it is a vote, or no vote has the same cost.")] * 3))
     difference = each.against_vote
     compared = (
         points(difference.difference),
@@ -144,18 +146,18 @@ def measured_notes(comparison: StrategyComparison) -> Iterator[str]:
 
 
 _HOW_MEASURED = (
-    "Each strategy answered every question once. From the pool: the run's own passes in their order were all that it "
-    "needed. Measured: asked of the engine; passes that were sampled already are counted as if they had been asked "
-    "again. Tokens, seconds and waste are means for a question; with prompts are generated tokens and those of prompts "
-    "that no cache had; the prompt of shared passes counts once. An equal vote costs as many tokens."
+    "Each strategy answered every question once. From the pool: it needed only the run's own passes, in order. "
+    "Measured: run on the engine; passes that were already sampled count as if they had been asked again. Tokens, "
+    "seconds and waste are means per question. “With prompts” adds uncached prompt tokens; the prompt of shared "
+    "passes counts once. An equal vote costs the same number of tokens."
 )
 
 
 def facets_note() -> str:
     """What a reader must know of charts by difficulty."""
     return (
-        "Difficulty is the share of right passes, which takes the right answers to know: an oracle. The passes that "
-        "sort the questions are those that are evaluated, so the charts describe these questions and predict nothing."
+        "Difficulty is the share of right passes, which uses the right answers (an oracle). The questions are sorted "
+        "by the same passes that are evaluated, so the charts describe these questions but predict nothing."
     )
 
 
@@ -180,8 +182,8 @@ def strategy_notes(comparison: StrategyComparison) -> Iterator[str]:
         )
     if comparison.questions < comparison.questions_stored:
         yield (
-            f"{comparison.questions_stored:,} questions are answered. Left out are those without all their passes, "
-            f"those that the rule does not score, and, of more than {MOST_ANSWERS:,} answers, some at even distances."
+            f"{comparison.questions_stored:,} questions are answered. Questions are left out if passes are missing or "
+            f"the rule does not score them; above {MOST_ANSWERS:,} answers, some are left out at regular intervals."
         )
     if few := caution(comparison.questions):
         yield few
@@ -208,7 +210,7 @@ def _accuracy(point: StrategyPoint) -> str:
 
 def _why_not_compared(point: StrategyPoint) -> str:
     if point.strategy is StrategyName.VOTE:
-        return "The vote is what the others are compared with."
+        return "The others are compared with the vote."
     if point.strategy is StrategyName.CEILING:
         return "Not a strategy: it needs the target."
-    return "Not compared: no vote of these passes costs as much, or one pass is all there is."
+    return "Not compared: no vote of these passes has the same cost, or there is only one pass."

@@ -33,7 +33,8 @@ def add_command(commands: Any) -> None:
         "import",
         help="import annotations",
         description="Import annotations. Nothing is imported if anything in the file is invalid. If the import is "
-        "broken off, a part of the file is imported; import it again to go on: what is there counts as present.",
+        "interrupted, part of the file is imported; import it again to continue: imported annotations count as "
+        "present.",
     )
     restore.add_argument("file", metavar="FILE", help="- reads standard input")
     formats = [*ImportFormat, CasesFormat.TRACES]
@@ -50,18 +51,16 @@ def add_command(commands: Any) -> None:
 
 
 def _add_cases(restore: argparse.ArgumentParser) -> None:
-    cases = restore.add_argument_group(
-        "traces from elsewhere", "Store traces that this app has not run, and annotate them here."
-    )
+    cases = restore.add_argument_group("traces from elsewhere", "Store traces from other tools and annotate them here.")
     cases.add_argument(
         "--as-cases",
         action="store_true",
-        help="store the traces of FILE as cases, with the marks they have; --format is traces (the default), "
+        help="store the traces of FILE as cases, with their marks; --format is traces (the default), "
         "label-studio or argilla",
     )
     for name, what in (("question", "question"), ("text", "thinking"), ("answer", "answer")):
         cases.add_argument(f"--{name}-field", metavar="FIELD", default="", help=f"field that holds the {what}")
-    cases.add_argument("--model", default="", help="name of the model, for traces that do not say it")
+    cases.add_argument("--model", default="", help="name of the model, for traces that do not name one")
 
 
 async def _export(services: Services, options: argparse.Namespace) -> int:
@@ -110,9 +109,9 @@ async def _import_cases(services: Services, options: argparse.Namespace) -> int:
     write(f"{counted(report.marks, 'mark')} imported, {report.marks_present} already present\n")
     if report.unknown_labels:
         names_with_counts = ", ".join(f"{label} ({count})" for label, count in report.unknown_labels.items())
-        write(f"labels that this installation does not have: {names_with_counts}\n")
+        write(f"labels missing from this installation: {names_with_counts}\n")
         write(
-            f"left out: {counted(report.spans_left_out, 'mark')} without another label. Add the labels to "
+            f"left out: {counted(report.spans_left_out, 'mark')} with no other label. Add the labels to "
             "M1_HOME/labels.toml, and import again.\n"
         )
     return 0

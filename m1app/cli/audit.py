@@ -16,7 +16,7 @@ def add_command(commands: Any) -> None:
     audit = commands.add_parser("audit", help="export or check the record of who did what")
     below = audit.add_subparsers(required=True, metavar="export|check")
     exported = below.add_parser("export", help="print every entry as JSON Lines, oldest first")
-    exported.add_argument("--after", type=int, default=0, metavar="N", help="only entries with larger numbers")
+    exported.add_argument("--after", type=int, default=0, metavar="N", help="only entries with higher numbers")
     exported.set_defaults(run=_export)
     below.add_parser("check", help="check that no entry was changed or removed").set_defaults(run=_check)
 

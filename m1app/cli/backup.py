@@ -17,20 +17,20 @@ from storage.database import Database
 
 def add_command(commands: Any) -> None:
     """Add `backup` and `restore` to the commands of `m1app.cli.main`."""
-    backup = commands.add_parser("backup", help="make a backup of the home and verify it; the app may run")
+    backup = commands.add_parser("backup", help="back up the home and verify the backup; the app may be running")
     backup.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: named after the time")
     backup.add_argument(
         "--with-models", action="store_true", help="include fine-tuned models, and the logs and files of jobs"
     )
-    backup.add_argument("--new-key", action="store_true", help="print a new key for M1_BACKUP_KEY, and do nothing else")
+    backup.add_argument("--new-key", action="store_true", help="only print a new key for M1_BACKUP_KEY")
     backup.set_defaults(run=_backup)
-    restored = commands.add_parser("restore", help="restore a backup; the app must not run")
+    restored = commands.add_parser("restore", help="restore a backup; the app must not be running")
     restored.add_argument("file", type=Path, metavar="FILE")
     restored.add_argument(
-        "--replace", action="store_true", help="replace the present data, which are moved into a folder of the home"
+        "--replace", action="store_true", help="replace the existing data, which is moved into a folder of the home"
     )
     restored.add_argument(
-        "--unencrypted", action="store_true", help="accept a file that is not encrypted although M1_BACKUP_KEY is set"
+        "--unencrypted", action="store_true", help="accept an unencrypted file even though M1_BACKUP_KEY is set"
     )
     restored.set_defaults(run=_restore)
 

@@ -56,14 +56,14 @@ def add_command(commands: Any) -> None:
         "--rescore",
         type=given,
         metavar="ID",
-        help="read a run's answers again by the present version of the rule strict; asks no engine",
+        help="read a run's answers again with the current version of the strict rule; needs no engine",
     )
     bench.add_argument(
         "--compare",
         type=given,
         nargs="+",
         metavar="ID",
-        help="compare the models of finished runs on the questions that they share; asks no engine",
+        help="compare the models of finished runs on the questions that they share; needs no engine",
     )
     bench.add_argument("--dry-run", action="store_true", help="estimate the cost without running anything")
     add_json(bench)
@@ -84,7 +84,7 @@ def _add_asking(bench: argparse.ArgumentParser) -> None:
         "--no-option-probabilities",
         dest="asks_probabilities",
         action="store_false",
-        help="do not ask how probable each option is: one request less for each answer",
+        help="do not ask how probable each option is; saves one request per answer",
     )
     bench.add_argument("--profile", default="", help="id of the profile (default: the one that fits the model)")
     bench.add_argument(
@@ -102,14 +102,14 @@ def _add_strategies(bench: argparse.ArgumentParser) -> None:
         type=_listed,
         default=(),
         metavar="NAME:OPTION=N,...",
-        help="strategies that answer every question too, such as vote:k=8,adaptive-vote:k=8",
+        help="strategies that also answer every question, such as vote:k=8,adaptive-vote:k=8",
     )
     bench.add_argument(
         "--strategy-budget",
         dest="strategy_budget_tokens",
         type=int,
         metavar="N",
-        help="most tokens of each strategy for a question (default: enough for all its passes)",
+        help="maximum tokens per question for each strategy (default: enough for all its passes)",
     )
 
 
@@ -124,7 +124,7 @@ def _add_judging(bench: argparse.ArgumentParser) -> None:
         "--verdict",
         nargs=2,
         metavar=("ANSWER", "VERDICT"),
-        help="say yourself whether an answer to an open question is right: its checkpoint_id of the export, and right, "
+        help="give your own verdict on an answer to an open question: its checkpoint_id from the export, and right, "
         "wrong or undecided",
     )
 
@@ -168,7 +168,7 @@ async def _compare(services: Services, options: argparse.Namespace) -> int:
 
 async def _say(services: Services, answer: str, verdict: str) -> int:
     if verdict not in list(Judgement):
-        raise AppError(f"{verdict[:40]!r} is no verdict; say right, wrong or undecided.")
+        raise AppError(f"{verdict[:40]!r} is not a verdict; use right, wrong or undecided.")
     await services.judging.say_of_checkpoint(answer, Judgement(verdict))
     say(f"{answer}: {verdict}, said by a person")
     return 0

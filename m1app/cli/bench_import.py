@@ -22,20 +22,20 @@ def add_import(below: Any) -> None:
         type=given,
         nargs="+",
         metavar="FILE|FOLDER",
-        help="samples_*.jsonl of lm-evaluation-harness beside its results_*.json, a log of Inspect (.eval, .json), a "
-        "result file of m1 (.json) beside its config.yaml, or a folder with such files",
+        help="samples_*.jsonl of lm-evaluation-harness next to its results_*.json, a log of Inspect (.eval, .json), a "
+        "result file of m1 (.json) next to its config.yaml, or a folder of such files",
     )
     command.add_argument(
-        "--questions", default="", metavar="SET", help="the question set to look for the questions in (default: all)"
+        "--questions", default="", metavar="SET", help="the question set to find the questions in (default: all)"
     )
     command.add_argument(
-        "--model", dest="import_model", default="", metavar="NAME", help="the model, if the files do not say it"
+        "--model", dest="import_model", default="", metavar="NAME", help="the model, if the files do not name it"
     )
     command.add_argument("--name", default="", help="name of the run")
     command.add_argument(
-        "--budget", type=_count, metavar="N", help="thinking budget in tokens, if the files do not say it"
+        "--budget", type=_count, metavar="N", help="thinking budget in tokens, if the files do not state it"
     )
-    command.add_argument("--rounds", type=_count, metavar="R", help="force rounds, if the files do not say them")
+    command.add_argument("--rounds", type=_count, metavar="R", help="force rounds, if the files do not state them")
     add_json(command)
     command.set_defaults(run=_run)
 

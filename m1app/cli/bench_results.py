@@ -81,7 +81,7 @@ async def show_compared(services: Readings, run_ids: Sequence[str], *, is_json: 
     compared = await services.benchmark_reading.compare_models([each.id for each in runs])
     can_tell = await asyncio.to_thread(detectable, compared)
     if can_tell is None:
-        raise AppError("No two models of these runs were asked the same question in the same cell.")
+        raise AppError("No two models of these runs answered the same question in the same cell.")
     otherwise = asked_otherwise(runs)
     if is_json:
         found = {"models": _models_json(compared), "detectable": _detectable_json(can_tell)}

@@ -66,21 +66,21 @@ def _add_search(below: Any) -> None:
         "--corpus",
         action="append",
         metavar="NAME",
-        help='search this one; several times for several; "corrected facts" are those of annotations (default: all)',
+        help='corpus to search; repeatable; "corrected facts" are those from annotations (default: all)',
     )
     search.add_argument(
         "--asked",
         action="store_true",
-        help="the text is a question that is asked: leave out corrected facts that were written on it",
+        help="the text is a question being asked: leave out corrected facts written on it",
     )
     add_json(search)
     search.set_defaults(command=_search)
 
 
 def _add_embedding(below: Any) -> None:
-    embed = below.add_parser("embed", help="make the vectors that a search by meaning needs, or the missing ones")
+    embed = below.add_parser("embed", help="make the missing vectors for search by meaning")
     embed.add_argument("name", metavar="NAME")
-    embed.add_argument("--delete", action="store_true", help="delete them instead")
+    embed.add_argument("--delete", action="store_true", help="delete the vectors instead")
     embed.set_defaults(command=_embed)
 
 
@@ -96,7 +96,7 @@ def _add_recall(below: Any) -> None:
     needed = recall.add_mutually_exclusive_group(required=True)
     needed.add_argument("--needed", type=Path, metavar="FILE", help="TOML file that says what each question needs")
     needed.add_argument(
-        "--facts", action="store_true", help="the corrected facts of annotations are needed, each on its own question"
+        "--facts", action="store_true", help="use annotators' corrected facts, each needed by its own question"
     )
     add_json(recall)
     recall.set_defaults(command=_recall)
@@ -145,7 +145,7 @@ async def _search(services: Services, options: argparse.Namespace) -> int:
     if found.note:
         say(found.note)
     if not found.passages:
-        write("No passage has any of these words.\n")
+        write("No passage contains any of these words. Try others.\n")
     return 0
 
 
@@ -194,7 +194,7 @@ async def _recall(services: Services, options: argparse.Namespace) -> int:
         write(f"By words alone:\n{_shares_text(by_words)}With vectors: {' '.join(found.notes)}\n")
     write(_shares_text(found))
     for each in found.missed_at(1):
-        where = f"came as number {each.rank}" if each.rank else f"not among the first {max(RANKS)}"
+        where = f"ranked number {each.rank}" if each.rank else f"not among the first {max(RANKS)}"
         write(f"{each.question}: {each.needed} {where}\n" if each.needed else f"{each.question}: no passage fits\n")
     return 0
 

@@ -73,7 +73,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         default="",
         choices=["", *(layout.id for layout in LAYOUTS)],
         metavar="ID",
-        help="layout of the files and of the hub's dataset, instead of the one that their columns say: "
+        help="layout of the files and the hub dataset, instead of the one detected from the columns: "
         + ", ".join(layout.id for layout in LAYOUTS),
     )
     build.add_argument("--own-traces", action="store_true", help="also use the right answers stored in this app")
@@ -82,7 +82,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     _add_corrections(build)
     _add_draw(build)
     _add_pruning(build)
-    build.add_argument("--dry-run", action="store_true", help="show what every step would do without saving anything")
+    build.add_argument("--dry-run", action="store_true", help="show what every step would do, without saving anything")
     add_json(build)
     build.set_defaults(command=_build)
 
@@ -93,14 +93,14 @@ def _add_pairs(build: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=[source.value for source in PairSource],
-        help="build preference pairs instead of samples, from right and wrong passes of one question, from corrections "
-        "(before and after), or from disputes that a reviewer has decided; repeatable",
+        help="build preference pairs instead of samples, from right and wrong passes of one question, from "
+        "corrections (before and after), or from decided disputes; repeatable",
     )
     build.add_argument(
         "--pairs-per-question",
         type=int,
         metavar="N",
-        help=f"most pairs of one question (default: {PAIRS_PER_QUESTION})",
+        help=f"maximum pairs per question (default: {PAIRS_PER_QUESTION})",
     )
 
 
@@ -117,7 +117,7 @@ def _add_keeping(build: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY",
-        help="keep this sample whatever its answer says, once you have read it; --show-dropped lists keys; repeatable",
+        help="keep this sample regardless of its answer, after reading it; --show-dropped lists keys; repeatable",
     )
     build.add_argument(
         "--show-dropped",
@@ -130,14 +130,14 @@ def _add_corrections(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--facts-alone",
         action="store_true",
-        help="of corrections whose question is evaluated here, learn the corrected fact without the question",
+        help="where a correction's question is used for evaluation, learn the corrected fact without the question",
     )
     build.add_argument(
         "--learn-from",
         action="append",
         default=[],
         metavar="SET",
-        help="question set that may be learned from, such as a half of one; repeatable",
+        help="question set to learn from, such as one half of a set; repeatable",
     )
 
 
@@ -164,8 +164,8 @@ def _add_draw(build: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="RUN[:MODEL]",
-        help="leave out questions that this benchmark run answered right; name the model if the run has several; given "
-        "twice, those that both answered right",
+        help="leave out questions that this benchmark run answered right; name the model if the run has several; if "
+        "given twice, leave out those that both answered right",
     )
     build.add_argument("--model", default=None, help="served model that counts tokens for --max-tokens")
 
@@ -179,7 +179,7 @@ def _add_pruning(build: argparse.ArgumentParser) -> None:
         "that matter least for the target, by a served model's probabilities",
     )
     build.add_argument(
-        "--prune-model", default=None, metavar="MODEL", help="served model that is asked (default: the app's own)"
+        "--prune-model", default=None, metavar="MODEL", help="served model to ask (default: the app's own)"
     )
 
 
@@ -240,7 +240,7 @@ def _say_sources(sources: Sequence[DataSource]) -> None:
 
 def _plan(options: argparse.Namespace) -> CurationPlan:
     if options.prune_model is not None and options.prune_steps is None:
-        raise AppError("--prune-model needs --prune-steps: say which share of the steps to prune, such as 0.5.")
+        raise AppError("--prune-model needs --prune-steps: set the share of steps to prune, such as 0.5.")
     try:
         return CurationPlan(
             deduplicate=not options.keep_duplicates,

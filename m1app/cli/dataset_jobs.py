@@ -16,14 +16,14 @@ def add_job_commands(below: Any) -> None:
     distill = below.add_parser("distill", help="have a teacher answer the questions with its reasoning, as a job")
     distill.add_argument("source", metavar="NAME[:vN]|questions:SET", help="a data set, or an imported question set")
     distill.add_argument("--name", required=True, help="name of the new data set")
-    distill.add_argument("--thinking", type=int, default=4_096, metavar="N", help="most tokens of a reasoning")
-    distill.add_argument("--answer", type=int, default=1_024, metavar="N", help="most tokens of an answer")
+    distill.add_argument("--thinking", type=int, default=4_096, metavar="N", help="maximum reasoning tokens")
+    distill.add_argument("--answer", type=int, default=1_024, metavar="N", help="maximum answer tokens")
     distill.add_argument("--temperature", type=float, default=0.0, metavar="T")
     for parser, action in ((tag, DataAction.TAG), (distill, DataAction.DISTILL)):
-        parser.add_argument("--model", default="", help="served model that is asked (default: the app's own)")
-        parser.add_argument("--limit", type=int, metavar="N", help="ask about the first N only")
+        parser.add_argument("--model", default="", help="served model to ask (default: the app's own)")
+        parser.add_argument("--limit", type=int, metavar="N", help="ask only about the first N")
         parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--estimate", action="store_true", help="say what it would take, and start nothing")
+        parser.add_argument("--estimate", action="store_true", help="show the estimated cost without starting anything")
         add_json(parser)
         parser.set_defaults(command=_start, action=action)
 
@@ -49,7 +49,7 @@ async def _start(services: Services, options: argparse.Namespace) -> int:
         write_json(said | {"job": job.id})
     else:
         write(f"{job.id}  {job.name}\n")
-        say("The app runs it; its page lists it under Admin, Jobs.")
+        say("The app runs it; see Admin, Jobs.")
     return 0
 
 

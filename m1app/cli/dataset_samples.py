@@ -23,7 +23,7 @@ def add_sample_commands(below: Any) -> None:
     """Add the commands to those of `dataset`."""
     _add_samples(below.add_parser("samples", help="list and search the samples of a version, or print one"))
     exclude = below.add_parser("exclude", help="leave samples out, as a new version")
-    restore = below.add_parser("restore", help="take back samples that were left out, as a new version")
+    restore = below.add_parser("restore", help="restore samples that were left out, as a new version")
     edit = below.add_parser("edit", help="change a sample, as a new version")
     for parser, kind in ((exclude, ChangeKind.EXCLUDE), (restore, ChangeKind.RESTORE), (edit, ChangeKind.EDIT)):
         parser.add_argument("data_set", metavar="NAME[:vN]")
@@ -32,7 +32,7 @@ def add_sample_commands(below: Any) -> None:
         parser.add_argument(
             "--sample", required=True, action=action, metavar="KEY", help=f"as `dataset samples` lists it{many}"
         )
-        parser.add_argument("--reason", required=True, help="why; the card records it")
+        parser.add_argument("--reason", required=True, help="reason, recorded in the card")
         add_json(parser)
         parser.set_defaults(command=_change, kind=kind, keep_anyway=False, file=None)
     edit.add_argument(
@@ -40,7 +40,9 @@ def add_sample_commands(below: Any) -> None:
     )
     for parser in (restore, edit):
         parser.add_argument(
-            "--keep-anyway", action="store_true", help="although its answer does not agree with its target, or it leaks"
+            "--keep-anyway",
+            action="store_true",
+            help="keep it even if its answer does not agree with its target, or it overlaps with an evaluation set",
         )
 
 
@@ -50,13 +52,13 @@ def _add_samples(samples: argparse.ArgumentParser) -> None:
     samples.add_argument(
         "--state", default="kept", metavar="STATE", help="kept, dropped, all, or the step that left them out"
     )
-    samples.add_argument("--domain", default=None, help="only of this domain; empty for those without one")
+    samples.add_argument("--domain", default=None, help="only this domain; empty for samples without one")
     samples.add_argument("--source", default=None, help="only from this source")
-    samples.add_argument("--least", type=int, metavar="N", help="least characters of reasoning")
-    samples.add_argument("--most", type=int, metavar="N", help="most characters of reasoning")
+    samples.add_argument("--least", type=int, metavar="N", help="minimum characters of reasoning")
+    samples.add_argument("--most", type=int, metavar="N", help="maximum characters of reasoning")
     samples.add_argument("--order", choices=["file", "short", "long", "drawn"], default="file")
     samples.add_argument("--page", type=int, default=1, metavar="N", help=f"of {PAGE} samples each")
-    samples.add_argument("--sample", default="", metavar="KEY", help="print this sample whole, as JSON")
+    samples.add_argument("--sample", default="", metavar="KEY", help="print this sample as JSON")
     add_json(samples)
     samples.set_defaults(command=_samples)
 

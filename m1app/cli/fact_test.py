@@ -40,7 +40,7 @@ def add_command(commands: Any) -> None:
         type=whole_number(LEAST_SEEDS, MOST_SEEDS),
         default=LEAST_SEEDS,
         metavar="N",
-        help=f"of each arm, {LEAST_SEEDS} to {MOST_SEEDS} (default: {LEAST_SEEDS})",
+        help=f"seeds per arm, {LEAST_SEEDS} to {MOST_SEEDS} (default: {LEAST_SEEDS})",
     )
     test.add_argument("--no-prompt-arm", action="store_true", help="leave out arm D, the fact in the prompt")
     add_json(test)
@@ -49,7 +49,7 @@ def add_command(commands: Any) -> None:
 
 async def _test(services: Services, options: argparse.Namespace) -> int:
     if options.waiting == bool(options.annotations):
-        raise AppError("Name annotations, or give --waiting for all corrected facts that have not been tested.")
+        raise AppError("Name annotations, or use --waiting for all untested corrected facts.")
     ids: Sequence[str] = options.annotations
     if options.waiting:
         waiting = await services.fact_queue.waiting(options.limit, label=options.label, model=options.model)
@@ -57,7 +57,7 @@ async def _test(services: Services, options: argparse.Namespace) -> int:
             return _listed(waiting, is_json=options.json)
         ids = [each.annotation_id for each in waiting]
     elif options.list:
-        raise AppError("--list shows waiting facts; give --waiting with it.")
+        raise AppError("--list needs --waiting.")
     recipe = FactTestsRecipe.parse(
         {"annotations": list(ids), "seeds": options.seeds, "has_prompt_arm": not options.no_prompt_arm}
     )
@@ -75,7 +75,7 @@ async def _test(services: Services, options: argparse.Namespace) -> int:
     for annotation_id, problem in problems.items():
         say(f"{annotation_id}: {problem}")
     if not outcome.is_over:
-        say("stopped; the same command goes on")
+        say("stopped; run the same command to continue")
         return 130
     return 1 if problems else 0
 

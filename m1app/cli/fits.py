@@ -20,14 +20,16 @@ from m1app.cli.terminal import add_json, write, write_json
 
 def add_command(commands: Any) -> None:
     """Add `fits` to the commands of `m1app.cli.main`."""
-    fits = commands.add_parser("fits", help="where more passes or longer thinking stop paying in a benchmark run")
+    fits = commands.add_parser(
+        "fits", help="show where more passes or longer thinking stop paying off in a benchmark run"
+    )
     add_pass_choice(fits)
     fits.add_argument(
         "--gain",
         type=float,
         default=DEFAULT_GAIN * 100,
         metavar="POINTS",
-        help="accuracy that more has to add to be worth it (default: 1 point)",
+        help="accuracy gain that makes more worth it (default: 1 point)",
     )
     add_json(fits)
     fits.set_defaults(command=_fits)
@@ -42,7 +44,7 @@ def add_pass_choice(parser: argparse.ArgumentParser, *, with_budget: bool = True
     parser.add_argument("--rule", choices=("strict", "m1"), default="strict", help="scoring rule")
     if with_budget:
         parser.add_argument(
-            "--at", type=int, metavar="N", help="thinking budget of the passes that are drawn (default: the largest)"
+            "--at", type=int, metavar="N", help="thinking budget of the drawn passes (default: the largest)"
         )
 
 

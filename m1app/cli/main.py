@@ -127,6 +127,6 @@ def _log_to_file(settings: Settings) -> None:
     try:
         handler = logging.FileHandler(file, encoding="utf-8")
     except OSError as exc:
-        say(f"{file}: {exc.strerror}. The command goes on without a log file.")
+        say(f"{file}: {exc.strerror}. The command continues without a log file.")
         handler = logging.NullHandler()
     start_logging(settings.log_level, is_json=settings.log_format == "json", handler=handler)

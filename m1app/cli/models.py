@@ -30,26 +30,28 @@ def add_command(commands: Any) -> None:
     below = models.add_subparsers(
         required=True, metavar="list|offer|add|fetch|start|stop|use|try|remove|tuned|quantize|card|push"
     )
-    listed = below.add_parser("list", help="list the known models, and what is here")
-    listed.add_argument("--here", action="store_true", help="only those whose weights are here")
+    listed = below.add_parser("list", help="list the known models, and which are downloaded")
+    listed.add_argument("--here", action="store_true", help="only downloaded models")
     add_json(listed, "a list of objects")
     listed.set_defaults(command=_running(_list))
-    offer = below.add_parser("offer", help="list the GGUF files of a hub repository, with what they need")
+    offer = below.add_parser("offer", help="list the GGUF files of a hub repository, with their memory needs")
     offer.add_argument("repo", metavar="ORG/REPO")
     offer.add_argument("--revision", default="", help="branch, tag or commit (default: main)")
     offer.set_defaults(command=_running(_offer))
-    add = below.add_parser("add", help="add a GGUF file of the hub, or of this machine, to your catalog")
+    add = below.add_parser("add", help="add a GGUF file from the hub or this machine to your catalog")
     add.add_argument("source", metavar="ORG/REPO|PATH")
     add.add_argument("--file", default="", help="file of the repository (default: the one that suits this machine)")
     add.add_argument("--revision", default="", help="branch, tag or commit (default: main)")
     add.set_defaults(command=_running(_add))
-    start = below.add_parser("start", help="start vLLM with a model; it goes on until `stop`, and an app takes it over")
+    start = below.add_parser(
+        "start", help="start vLLM with a model; it keeps running until `stop`, and an app can take it over"
+    )
     start.add_argument("model", metavar="ID|FOLDER", nargs="?", default="", help="default: the model chosen last")
     start.set_defaults(run=lambda options: asyncio.run(_start(options.model)))
-    stop = below.add_parser("stop", help="stop the vLLM that `start`, or an earlier start of the app, has left running")
+    stop = below.add_parser("stop", help="stop the vLLM that was left running by `start` or by the app")
     stop.set_defaults(run=lambda _: asyncio.run(_stop()))
     for name, use, about in (
-        ("fetch", _fetch, "download a model's weights, or resume that"),
+        ("fetch", _fetch, "download a model's weights, or resume the download"),
         ("use", _choose, "make it the default model of the embedded engine"),
         ("try", _try, "ask it for a few tokens and one easy question"),
         ("remove", _remove, "delete its weights, and its entry in your catalog"),
@@ -73,7 +75,7 @@ async def _list(library: ModelLibrary, options: argparse.Namespace) -> int:
         write_json([_record(each) for each in found])
         return 0
     if not found:
-        say("No weights are here yet.")
+        say("No weights have been downloaded yet.")
     for each in found:
         mark = "*" if each.use is Use.DEFAULT else " "
         memory = f"needs {size(each.memory_bytes)} memory" if each.memory_bytes else ""
@@ -107,7 +109,7 @@ async def _add(library: ModelLibrary, options: argparse.Namespace) -> int:
         name = options.file or next((each.file.name for each in offer.files if each.is_preferred), "")
         if not name:
             _show(offer)
-            raise AppError("None of its files suits this machine. Name one with --file to add it nevertheless.")
+            raise AppError("None of its files suits this machine. Name one with --file to add it anyway.")
         model = await library.add_from_hub(offer.repository.repo, name, offer.repository.commit)
     write(f"{model.id}\n")
     return 0
@@ -155,7 +157,7 @@ async def _start(model: str) -> int:
             view = await vllm.view()
             if view.state is ServerState.READY:
                 found = ", taken over" if view.is_adopted else ""
-                write(f"{view.name} is ready (process {view.pid}{found}). An app uses it from its next start on.\n")
+                write(f"{view.name} is ready (process {view.pid}{found}). An app uses it from the app's next start.\n")
                 return 0
             if view.state is not ServerState.STARTING:
                 raise AppError(view.message)
@@ -169,7 +171,7 @@ async def _stop() -> int:
     async with _vllm() as vllm:
         is_running = (await vllm.view()).can_stop
         await vllm.stop()
-    write("vLLM was stopped\n" if is_running else "No vLLM was left running\n")
+    write("vLLM was stopped\n" if is_running else "No vLLM is running\n")
     return 0
 
 
@@ -183,7 +185,7 @@ async def _try(library: ModelLibrary, options: argparse.Namespace) -> int:
     trial, match = await library.try_out(options.model)
     guess = " (a guess)" if match.is_guess else ""
     write(f"{trial.tokens_per_second:.1f} tokens/s, profile {match.profile.id}{guess}\n")
-    ended = "ended by itself" if trial.ends_thinking else "did not end by itself"
+    ended = "ended naturally" if trial.ends_thinking else "did not end naturally"
     write(f"thinking: {trial.thinking_tokens} tokens, {ended}\n")
     verdict = "right" if trial.is_right else "wrong" if trial.letter else "names no option"
     write(f"answer ({verdict}): {trial.answer}\n")

@@ -28,46 +28,50 @@ def add_command(commands: Any) -> None:
     below = policy.add_subparsers(required=True, metavar="make|search|list|add|remove")
     _add_make(below)
     _add_search(below)
-    listed = below.add_parser("list", help="list the policies that are kept here")
+    listed = below.add_parser("list", help="list the kept policies")
     add_json(listed, "one JSON array")
     listed.set_defaults(command=_list)
-    add = below.add_parser("add", help="keep a policy file from elsewhere")
+    add = below.add_parser("add", help="keep a policy from a file")
     add.add_argument("file", type=Path, metavar="FILE")
     add.add_argument("--name", required=True)
     add.set_defaults(command=_add)
-    remove = below.add_parser("remove", help="remove a policy that is kept here")
+    remove = below.add_parser("remove", help="remove a kept policy")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(command=_remove)
 
 
 def _add_make(below: Any) -> None:
-    make = below.add_parser("make", help="make a policy from the passes of a run, and say what it is worth")
+    make = below.add_parser("make", help="make a policy from the passes of a run, and show how good it is")
     add_pass_choice(make, with_budget=False)
     make.add_argument(
-        "--budget", type=int, required=True, metavar="N", help="most tokens for the mean question, the pilot included"
+        "--budget", type=int, required=True, metavar="N", help="maximum mean tokens per question, including the pilot"
     )
     make.add_argument("--bins", type=int, default=DEFAULT_BINS, metavar="N", help="bins by entropy (default: 3)")
     make.add_argument(
         "--pilot", type=int, metavar="N", help="thinking budget of the pilot (default: the smallest of the run)"
     )
     make.add_argument("--output", type=Path, metavar="FILE", help="write the policy to this file")
-    make.add_argument("--name", default="", help="keep the policy here by this name")
+    make.add_argument("--name", default="", help="keep the policy under this name")
     add_json(make)
     make.set_defaults(command=_make)
 
 
 def _add_search(below: Any) -> None:
-    search = below.add_parser("search", help="search model, budget and strategy: by an agent, at random, on a grid")
+    search = below.add_parser(
+        "search", help="search for the best model, budget and strategy: with an agent, at random and on a grid"
+    )
     add_pass_choice(search, with_budget=False)
-    search.add_argument("--trials", type=int, required=True, metavar="N", help="settings that each search tries")
+    search.add_argument(
+        "--trials", type=int, required=True, metavar="N", help="number of settings that each search tries"
+    )
     search.add_argument("--agent", default="", metavar="MODEL", help="a served model that proposes settings")
     search.add_argument(
         "--budget",
         type=int,
         metavar="N",
-        help="most tokens for the mean question (default: the median of all settings)",
+        help="maximum mean tokens per question (default: the median of all settings)",
     )
-    search.add_argument("--seed", type=int, default=0, metavar="S", help="of what is drawn (default: 0)")
+    search.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the random search (default: 0)")
     add_json(search)
     search.set_defaults(command=_search)
 

@@ -23,14 +23,14 @@ def add_command(commands: Any) -> None:
     below = erase.add_subparsers(required=True, metavar="trace|question|person|leftovers")
     for name, use, about in (
         ("trace", _trace, "one trace; its question stays"),
-        ("question", _question, "one question, with everything that was asked with it"),
+        ("question", _question, "one question, with all its traces and runs"),
     ):
         command = _erasing(below, name, use, about)
         command.add_argument("--with-files", action="store_true", help="also remove files of the home that contain it")
         command.add_argument("--with-annotations", action="store_true", help="also what people wrote about it")
     person = _erasing(below, "person", _person, "an account, and a name in annotations")
     person.add_argument(
-        "--with-annotations", action="store_true", help="also their annotations, which else get a pseudonym"
+        "--with-annotations", action="store_true", help="also their annotations, which otherwise get a pseudonym"
     )
     leftovers = below.add_parser("leftovers", help="overwrite what deleted records left in the database's files")
     leftovers.set_defaults(run=_leftovers)
@@ -66,7 +66,7 @@ def _erase(use: _Use, options: argparse.Namespace) -> int:
     if report.copies:
         say("Delete these copies, or erase again after restoring one. Files that people downloaded are not known here.")
     if report.unread:
-        say("Look into the files that could not be read yourself; --with-files does not remove them.")
+        say("Check the files that could not be read yourself; --with-files does not remove them.")
     for problem in report.problems:
         say(problem)
     return 1 if report.problems or report.unread else 0

@@ -41,7 +41,7 @@ def add_command(commands: Any) -> None:
         "--do-not-keep",
         dest="is_unkept",
         action="store_true",
-        help="store nothing of it; the output is all there will be",
+        help="store nothing; the output is the only copy",
     )
     probe.set_defaults(command=_probe)
 

@@ -30,13 +30,13 @@ _INTERRUPTED = 130
 def add_command(commands: Any) -> None:
     """Add `publish` to the commands of `m1app.cli.main`."""
     publish = commands.add_parser(
-        "publish", help="benchmark runs as a site without a server, or one trace or sweep as an HTML file"
+        "publish", help="publish benchmark runs as a site that needs no server, or one trace or sweep as an HTML file"
     )
     publish.add_argument(
         "runs",
         nargs="*",
         metavar="RUN|STUDY",
-        help="id of a benchmark run, or a study's name for its runs and claims; several stand side by side",
+        help="id of a benchmark run, or name of a study for its runs and claims; several are shown side by side",
     )
     publish.add_argument("--trace", type=given, metavar="ID", help="one trace instead of runs, as a single file")
     publish.add_argument("--sweep", type=given, metavar="ID", help="one sweep instead of runs, as a single file")
@@ -49,7 +49,7 @@ def add_command(commands: Any) -> None:
         action="append",
         default=[],
         metavar="SET",
-        help="show the texts of a set of unknown licence: you say that they may be shown; repeatable",
+        help="show the texts of a set of unknown licence; you state that they may be shown; repeatable",
     )
     publish.add_argument(
         "--annotator",
@@ -57,9 +57,9 @@ def add_command(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="show the annotations of somebody who agreed to it, as A, B, ...; repeatable (default: none)",
+        help="show the annotations of someone who agreed to it, as A, B, ...; repeatable (default: none)",
     )
-    add_json(publish, "what was published as one JSON object")
+    add_json(publish, "print what was published as one JSON object")
     publish.set_defaults(command=_publish)
 
 
@@ -87,7 +87,7 @@ async def _publish_site(services: Services, options: argparse.Namespace) -> int:
             runs.append(name)
             titles.append((await services.benchmark_reading.get(name)).name)
     if not runs:
-        raise AppError("None of these studies has a benchmark run any more; there is nothing to publish.")
+        raise AppError("None of these studies has any benchmark runs left, so there is nothing to publish.")
     site = PublishedSite(
         options.title or titles[0] or "Benchmark runs",
         tuple(dict.fromkeys(runs)),
@@ -154,9 +154,9 @@ def _shown(terms: SetTerms) -> str:
 def _warn(report: SiteReport) -> None:
     for each in report.sets:
         if each.is_own and each.has_texts:
-            say(f"{each.name} comes from people here, and its questions may describe patients: read them first.")
+            say(f"{each.name} comes from people here, and its questions may describe patients. Read them first.")
     for name, counts in report.findings.items():
-        say(f"The texts of {name} may identify persons: {kinds_text(counts)}. {NOT_EVERYTHING}")
+        say(f"The texts of {name} may identify people: {kinds_text(counts)}. {NOT_EVERYTHING}")
 
 
 def _json(report: SiteReport) -> dict[str, Any]:

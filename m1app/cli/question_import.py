@@ -31,7 +31,7 @@ def add_import(below: Any) -> None:
     command = below.add_parser("import", help="import a file, or a dataset from the Hugging Face hub")
     command.add_argument("file", metavar="FILE", nargs="?", help=f"{FILE_KINDS}; a repository with --hub")
     command.add_argument(
-        "--library", action="store_true", help="import the questions with options that come with the app, without FILE"
+        "--library", action="store_true", help="import the questions with options that come with the app; takes no FILE"
     )
     command.add_argument("--name", default="", help="name of the set (default: the name in the file)")
     command.add_argument(
@@ -49,8 +49,10 @@ def add_import(below: Any) -> None:
 
 
 def _add_columns(command: argparse.ArgumentParser) -> None:
-    columns = command.add_argument_group("columns", "which column is which, for files that no layout knows")
-    columns.add_argument("--question-column", default="", metavar="NAME", help="the question; required for the others")
+    columns = command.add_argument_group("columns", "column mapping, for files that match no layout")
+    columns.add_argument(
+        "--question-column", default="", metavar="NAME", help="the question; required if any other column is set"
+    )
     columns.add_argument(
         "--options-columns",
         "--option-columns",
@@ -73,19 +75,19 @@ def _add_columns(command: argparse.ArgumentParser) -> None:
 
 def _add_choice(command: argparse.ArgumentParser) -> None:
     rows = command.add_argument_group("rows", "which rows are taken")
-    rows.add_argument("--skip-bad", action="store_true", help="leave rows out that cannot be used, and list them")
+    rows.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and list them")
     rows.add_argument(
-        "--bad-rows", metavar="FILE", help="write place and reason of rows that were left out to FILE, as CSV"
+        "--bad-rows", metavar="FILE", help="write the places of skipped rows, with reasons, to FILE as CSV"
     )
     rows.add_argument("--ids", metavar="FILE", help="only rows whose id, or SHA-256 of the stem, is in FILE")
     rows.add_argument(
-        "--limit", type=whole_number(1, MAX_LIMIT), default=0, metavar="N", help="N questions of each set, at random"
+        "--limit", type=whole_number(1, MAX_LIMIT), default=0, metavar="N", help="N random questions from each set"
     )
     rows.add_argument(
         "--seed",
         type=whole_number(0, MAX_SEED),
         default=0,
-        help="which ones, with --limit (default: 0); always the same",
+        help="seed for --limit (default: 0); the same seed picks the same questions",
     )
 
 
@@ -110,7 +112,7 @@ async def _import(services: Services, options: argparse.Namespace) -> int:
     given = _options(options)
     ids = Path(options.ids) if options.ids else None
     if options.library == bool(options.file):
-        raise QuestionSetError("Name a FILE to import, or give --library without one.")
+        raise QuestionSetError("Name a FILE to import, or use --library without one.")
     if options.library:
         report = await sets.import_library(name=options.name)
     elif options.hub:
@@ -136,7 +138,7 @@ def _options(options: argparse.Namespace) -> ImportOptions:
     if options.bad_rows and not options.skip_bad:
         raise QuestionSetError("--bad-rows lists rows that were left out: add --skip-bad.")
     if not options.question_column and any(getattr(options, name) for name in _MAPPED):
-        raise QuestionSetError("Columns were given without that of the question: add --question-column.")
+        raise QuestionSetError("The question column is missing: add --question-column.")
     columns = None
     if options.question_column:
         columns = ColumnMapping(

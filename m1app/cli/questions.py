@@ -48,7 +48,7 @@ def add_command(commands: Any) -> None:
     )
     add_json(overlap)
     overlap.set_defaults(command=_overlap)
-    split = below.add_parser("split", help="make two sets of one: half to learn from, half to measure with")
+    split = below.add_parser("split", help="split a set into two: half to learn from, half to measure with")
     split.add_argument("name", metavar="NAME")
     split.set_defaults(command=_split)
     delete = below.add_parser("delete", help="delete a set; runs keep their questions and results")
@@ -116,7 +116,7 @@ async def _split(services: Services, options: argparse.Namespace) -> int:
     chosen = await _named(services, options.name)
     for each in await services.question_sets.split(chosen.id):
         write(f"{each.name}: {counted(each.question_count, 'question')}\n")
-    write(f"Measure models that learn from a half with the other one only, no longer with {chosen.name}.\n")
+    write(f"From now on, measure models that learn from one half only with the other, not with {chosen.name}.\n")
     return 0
 
 

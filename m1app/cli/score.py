@@ -38,10 +38,10 @@ def add_command(commands: Any) -> None:
     command.add_argument("--options-field", default="", metavar="NAME", help="the field with the options")
     command.add_argument("--target-field", default="", metavar="NAME", help="the field with the right answer")
     command.add_argument(
-        "--numbers-from", type=int, choices=(0, 1), help="what number option A has, if targets are numbers"
+        "--numbers-from", type=int, choices=(0, 1), help="the number of option A, if targets are numbers"
     )
     command.add_argument(
-        "--answers", action="store_true", help="also print each answer's letter and the words that it rests on"
+        "--answers", action="store_true", help="also print each answer's letter and the words that it is based on"
     )
     command.add_argument("--by-tag", action="store_true", help="also print the accuracy of each tag, such as a subject")
     command.add_argument(

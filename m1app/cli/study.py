@@ -26,36 +26,36 @@ from storage.studies.records import StoredStudy
 
 def add_command(commands: Any) -> None:
     """Add `study` and its subcommands to the commands of `m1app.cli.main`."""
-    study = commands.add_parser("study", help="studies: benchmark runs and the claims that they test, as one thing")
+    study = commands.add_parser("study", help="manage studies: benchmark runs and the claims they test")
     below = study.add_subparsers(
         required=True,
         metavar="list|show|add|remove|estimate|run|status|stop|resume|extend|compare|delete|report|verify",
     )
-    listed = below.add_parser("list", help="list the studies that can be started, and those that were")
+    listed = below.add_parser("list", help="list available and started studies")
     add_json(listed)
     listed.set_defaults(command=_list)
     shown = _of_file(below, "show", _show, "show a study's file: its roles, sets, runs and claims")
     add_json(shown)
-    add = below.add_parser("add", help="check a study's file and keep it")
+    add = below.add_parser("add", help="check a study's file and add it")
     add.add_argument("file", type=Path, metavar="FILE")
     add.set_defaults(command=_add)
-    remove = below.add_parser("remove", help="remove a study's file that was added; what was started from it stays")
+    remove = below.add_parser("remove", help="remove a study's file that you added; studies started from it stay")
     remove.add_argument("name", type=given, metavar="NAME")
     remove.set_defaults(command=_remove)
-    estimate = _of_file(below, "estimate", _estimate, "estimate tokens, hours and money, by run, set and model")
+    estimate = _of_file(below, "estimate", _estimate, "estimate tokens, time and price, by run, set and model")
     _add_parts(estimate)
     add_json(estimate)
-    run = _of_file(below, "run", _run, "start a study and run it here and now, or as a job")
+    run = _of_file(below, "run", _run, "start a study and run it in the foreground, or as a job")
     _add_parts(run)
     run.add_argument("--name", default="", help="name of the started study (default: the file's)")
     run.add_argument(
-        "--allow-other-sizes", action="store_true", help="ask sets of another size than the official one too"
+        "--allow-other-sizes", action="store_true", help="allow sets whose size differs from the official one"
     )
     run.add_argument(
-        "--training", type=Path, metavar="FILE", help="fine-tuning data that the sets are compared with for overlaps"
+        "--training", type=Path, metavar="FILE", help="fine-tuning data to compare the sets with for overlaps"
     )
     run.add_argument(
-        "--import-sets", action="store_true", help="import the missing sets first, from where the file says"
+        "--import-sets", action="store_true", help="first import the missing sets from the sources given in the file"
     )
     run.add_argument("--job", action="store_true", help="run it as a job of the app")
     add_json(run)
@@ -65,19 +65,19 @@ def add_command(commands: Any) -> None:
 
 def _add_started(below: Any) -> None:
     """Add the commands about a study that was started."""
-    status = _of_started(below, "status", _status, "show how far a study is, and the verdicts on its claims")
+    status = _of_started(below, "status", _status, "show a study's progress and the verdicts on its claims")
     add_json(status)
-    _of_started(below, "stop", _stop, "stop a study's job; what is measured is kept")
-    resume = _of_started(below, "resume", _resume, "go on with a study that was stopped, failed or interrupted")
-    resume.add_argument("--job", action="store_true", help="go on as a job of the app")
+    _of_started(below, "stop", _stop, "stop a study's job; measured results are kept")
+    resume = _of_started(below, "resume", _resume, "resume a study that was stopped, failed or interrupted")
+    resume.add_argument("--job", action="store_true", help="resume as a job of the app")
     add_json(resume)
     extend = _of_started(below, "extend", _extend, "ask more questions of a study whose file has an [extension]")
     extend.add_argument(
-        "--until-narrow", action="store_true", help="go on until the intervals are as narrow as the file asks for"
+        "--until-narrow", action="store_true", help="repeat until the intervals are as narrow as the file requires"
     )
     extend.add_argument("--job", action="store_true", help="ask them as a job of the app")
     add_json(extend)
-    compare = _of_started(below, "compare", _compare, "show two studies beside each other: of two models or two dates")
+    compare = _of_started(below, "compare", _compare, "compare two studies, such as two models or two dates")
     compare.add_argument("other", type=given, metavar="OTHER", help="name or id of the other study")
     add_json(compare)
     _of_started(below, "delete", _delete, "move a study to the trash; its benchmark runs stay")
@@ -92,7 +92,7 @@ def _of_file(below: Any, name: str, command: Any, about: str) -> argparse.Argume
 
 def _of_started(below: Any, name: str, command: Any, about: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = below.add_parser(name, help=about)
-    parser.add_argument("study", type=given, metavar="NAME", help="name or id of a study that was started")
+    parser.add_argument("study", type=given, metavar="NAME", help="name or id of a started study")
     parser.set_defaults(command=command)
     return parser
 
@@ -104,7 +104,7 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ROLE=MODEL",
-        help="the served model that plays a role; ROLE= leaves an optional role out; repeatable",
+        help="the served model that plays a role; ROLE= skips an optional role; repeatable",
     )
     parser.add_argument(
         "--set",
@@ -112,15 +112,15 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=SET",
-        help="the imported question set that is meant by a name of the study; repeatable",
+        help="the imported question set to use for a set of the study; repeatable",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="maximum questions per set, in place of the file's")
+    parser.add_argument("--limit", type=int, metavar="N", help="maximum questions per set, instead of the file's")
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no pair; write NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a pair; write NAME=VALUE")
     return name.strip(), value.strip()
 
 
@@ -147,7 +147,7 @@ async def _show(services: Services, options: argparse.Namespace) -> int:
 
 async def _add(services: Services, options: argparse.Namespace) -> int:
     kept = await services.study_files.save((await services.study_files.read(options.file)).text)
-    write(f"{kept.name}: kept; estimate it with: python -m m1app study estimate {kept.name}\n")
+    write(f"{kept.name}: added; estimate it with: python -m m1app study estimate {kept.name}\n")
     return 0
 
 
@@ -186,14 +186,14 @@ async def _status(services: Services, options: argparse.Namespace) -> int:
 async def _stop(services: Services, options: argparse.Namespace) -> int:
     found = (await services.studies.find(options.study)).stored
     job = await services.studies.stop(found.id)
-    write(f"{found.name}: {job.state.value}; go on with: python -m m1app study resume {found.name}\n")
+    write(f"{found.name}: {job.state.value}; resume it with: python -m m1app study resume {found.name}\n")
     return 0
 
 
 async def _resume(services: Services, options: argparse.Namespace) -> int:
     found = await services.studies.find(options.study)
     if found.state is RunState.COMPLETED and not any(each.items_failed for each in found.runs.values()):
-        say(f"{found.stored.name} is complete; there is nothing to go on with")
+        say(f"{found.stored.name} is complete; there is nothing to resume")
         return await _show_outcome(services, found.stored, options)
     if not options.job:
         await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
@@ -202,7 +202,7 @@ async def _resume(services: Services, options: argparse.Namespace) -> int:
 
 async def _extend(services: Services, options: argparse.Namespace) -> int:
     if options.job and options.until_narrow:
-        raise AppError("--job and --until-narrow cannot be combined: a job ends before the intervals are looked at.")
+        raise AppError("--job and --until-narrow cannot be combined: a job does not check the intervals.")
     found = (await services.studies.find(options.study)).stored
     if not options.job:
         await asyncio.to_thread(services.engines.wait_ready, ENGINE_SECONDS)
@@ -246,7 +246,7 @@ async def _go_on(services: Services, stored: StoredStudy, options: argparse.Name
     await _show_outcome(services, stored, options)
     if is_complete:
         return 0
-    say(f"stopped; go on with: python -m m1app study resume {stored.name}")
+    say(f"stopped; resume it with: python -m m1app study resume {stored.name}")
     return 130
 
 

@@ -24,20 +24,23 @@ _MARKS = {Grade.SAME: "=", Grade.WITHIN: "~", Grade.DIFFERS: "!", Grade.MISSING:
 def add_commands(below: Any) -> None:
     """Add the subcommands to those of `study`."""
     report = below.add_parser("report", help="write a study's report: page, tables, figures, manifest")
-    report.add_argument("study", type=given, metavar="NAME", help="name or id of a study that was started")
+    report.add_argument("study", type=given, metavar="NAME", help="name or id of a started study")
     report.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="a new folder, or a new file that ends in .zip"
     )
-    report.add_argument("--pdf", action="store_true", help="with a PDF, printed by the Chromium of this machine")
-    report.add_argument("--paper", choices=list(PAPERS), default="a4", help="of the PDF (default: a4)")
+    report.add_argument("--pdf", action="store_true", help="include a PDF, printed with this machine's Chromium")
+    report.add_argument("--paper", choices=list(PAPERS), default="a4", help="paper size of the PDF (default: a4)")
     report.set_defaults(command=_report)
-    verify = below.add_parser("verify", help="compare the manifest of a report with what is here")
-    verify.add_argument("manifest", type=Path, metavar="MANIFEST", help="manifest.json, or the folder that has it")
+    verify = below.add_parser("verify", help="compare a report's manifest with this installation")
+    verify.add_argument("manifest", type=Path, metavar="MANIFEST", help="manifest.json, or the folder that contains it")
     verify.add_argument(
-        "--study", default="", metavar="NAME", help="the study here to compare with (default: the one of that name)"
+        "--study",
+        default="",
+        metavar="NAME",
+        help="the local study to compare with (default: the one with the same name)",
     )
     verify.add_argument(
-        "--strict", action="store_true", help="other software, and counts that only lie within intervals, fail too"
+        "--strict", action="store_true", help="also fail if software differs or counts are only within intervals"
     )
     add_json(verify)
     verify.set_defaults(command=_verify)
@@ -59,14 +62,14 @@ async def _verify(services: Services, options: argparse.Namespace) -> int:
     there = await asyncio.to_thread(read_manifest, options.manifest)
     outcome = await _same_study(services, there, options.study)
     if outcome is None:
-        say(f"{there.study.name} was not started here: only its sets, models and software can be compared.")
+        say(f"{there.study.name} was not started here, so only its sets, models and software can be compared.")
     found = await services.study_reports.verify(there, outcome)
     is_repeated = found.is_repeated(is_strict=options.strict)
     if options.json:
         write_json(_value(there, found, is_repeated=is_repeated))
     else:
         write(_text(there, found))
-        write("The study was repeated here.\n" if is_repeated else "It is not the same here.\n")
+        write("The study was repeated here.\n" if is_repeated else "This installation differs.\n")
     return 0 if is_repeated else DIFFERS
 
 

@@ -21,7 +21,7 @@ from m1app.studies.words import (
 )
 from m1app.wording import counted, duration, p_value, percent, percent_with_interval, points
 
-_NOTHING_STARTED = "No study was started yet. Begin with: python -m m1app study run m1-smoke\n"
+_NOTHING_STARTED = "No studies started yet. Start with: python -m m1app study run m1-smoke\n"
 
 
 def files_text(files: Sequence[StudyFile]) -> str:
@@ -77,13 +77,13 @@ def estimate_text(study: Study, estimate: StudyEstimate) -> str:
             f"{questions} questions, at most {tokens} tokens, {seconds}\n"
         )
     in_all = estimate.tokens_at_most
-    lines.append("tokens in all are not known\n" if in_all is None else f"at most {in_all:,} tokens in all\n")
+    lines.append("total tokens unknown\n" if in_all is None else f"at most {in_all:,} tokens in total\n")
     if estimate.seconds_at_most is not None:
         lines.append(f"at most {duration(estimate.seconds_at_most)} at the rates measured before\n")
     if estimate.money_at_most is not None:
         lines.append(f"at most {money_words(estimate.money_at_most, study.currency)}\n")
     lines += [f"cannot be started yet: {each.text}\n" for each in estimate.problems]
-    lines += [f"of another size: {each}\n" for each in estimate.other_sizes]
+    lines += [f"different size: {each}\n" for each in estimate.other_sizes]
     return "".join(lines)
 
 
@@ -102,7 +102,7 @@ def outcome_text(outcome: StudyOutcome) -> str:
     lines += ["", f"Claims, scored by the rule {outcome.study.rule}{look_words(outcome)}"]
     for claim in outcome.claims:
         lines += _claim_lines(claim)
-    lines += ["", "Accuracy at one budget, and at the budget that is best on these very questions"]
+    lines += ["", "Accuracy at one budget, and at the budget that does best on these same questions"]
     lines += [_reading_line(each) for each in outcome.readings]
     checks = [f"{each.question_set}: {found}" for each in outcome.set_checks for found in each.overlaps]
     lines += ["", "Overlaps of its sets", *(f"  {each}" for each in checks)] if checks else []
@@ -122,8 +122,8 @@ def compared_text(compared: ComparedStudies) -> str:
             f"    {name}: {_found_words(each)}"
             for name, each in zip(_names(compared), (claim.first, claim.second), strict=True)
         ]
-        lines += ["    The two contradict each other."] if claim.is_contradiction else []
-    lines += ["", f"Answers of {second.name} less those of {first.name}, on the questions that both were asked"]
+        lines += ["    The two studies contradict each other."] if claim.is_contradiction else []
+    lines += ["", f"{second.name} minus {first.name}, on the questions that both were asked"]
     for cell in compared.cells:
         found = cell.comparison
         lines.append(

@@ -49,7 +49,7 @@ def numbers(text: str) -> tuple[int, ...]:
 def given(text: str) -> str:
     """An argument that must not be empty, as that of an unset shell variable is."""
     if not text.strip():
-        raise argparse.ArgumentTypeError("nothing was given; name something or leave the option out")
+        raise argparse.ArgumentTypeError("the value is empty; enter one or leave the option out")
     return text
 
 
@@ -75,7 +75,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         "--allow-identifiers",
         dest="allows_identifiers",
         action="store_true",
-        help="ask it although it may identify a person; noted in the audit log, without text",
+        help="ask it even if it may identify a person; the audit log records this, without the text",
     )
     add_json(parser, "one JSON object instead of text")
 

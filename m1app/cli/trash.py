@@ -15,14 +15,14 @@ _Use = Callable[[TrashService, argparse.Namespace], Coroutine[Any, Any, None]]
 
 def add_command(commands: Any) -> None:
     """Add `trash` with its subcommands to the commands of `m1app.cli.main`."""
-    trash = commands.add_parser("trash", help="list, restore or remove for good what was deleted")
+    trash = commands.add_parser("trash", help="list, restore or permanently remove deleted items")
     below = trash.add_subparsers(required=True, metavar="list|restore|remove|expire")
-    below.add_parser("list", help="list what can be restored").set_defaults(run=_running(_list))
+    below.add_parser("list", help="list items that can be restored").set_defaults(run=_running(_list))
     for name, use, about in (("restore", _restore, "undo a deletion"), ("remove", _remove, "remove it for good, now")):
         command = below.add_parser(name, help=about)
         command.add_argument("deletion_id", metavar="ID")
         command.set_defaults(run=_running(use))
-    expire = below.add_parser("expire", help="remove for good what has been there for M1_TRASH_DAYS; the app does too")
+    expire = below.add_parser("expire", help="remove for good items older than M1_TRASH_DAYS; the app also does this")
     expire.set_defaults(run=_running(_expire))
 
 

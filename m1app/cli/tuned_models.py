@@ -25,10 +25,10 @@ def add_commands(below: Any) -> None:
     quantize.add_argument("model", metavar="ID")
     quantize.add_argument("--kind", choices=list(QUANTIZATIONS), default="q8_0", help="default: q8_0, the most exact")
     quantize.set_defaults(command=_quantize)
-    card = below.add_parser("card", help="print a fine-tuned model's card in the hub's form, with what was measured")
+    card = below.add_parser("card", help="print a fine-tuned model's card for the hub, with its measurements")
     card.add_argument("model", metavar="ID")
     card.set_defaults(command=_card)
-    _add_push(below.add_parser("push", help="upload a fine-tuned model to the hub; says first what would go up"))
+    _add_push(below.add_parser("push", help="upload a fine-tuned model to the hub; first shows what would be uploaded"))
 
 
 def _add_push(push: argparse.ArgumentParser) -> None:
@@ -40,9 +40,9 @@ def _add_push(push: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=[FLOAT16, *QUANTIZATIONS],
-        help="with this file for the embedded engine; repeatable",
+        help="include this file for the embedded engine; repeatable",
     )
-    push.add_argument("--adapter", action="store_true", help="with the LoRA by itself")
+    push.add_argument("--adapter", action="store_true", help="include the separate LoRA")
     push.add_argument(
         "--confirm", default="", metavar="ORG/NAME", help="upload to this repository; without it, nothing is uploaded"
     )
@@ -58,7 +58,7 @@ async def _list(services: Services, options: argparse.Namespace) -> int:
         files = ", ".join(f"{kind} {size(path.stat().st_size)}" for kind, path in each.gguf.items())
         write(f"{each.id:32} {each.recipe.objective:5} {each.run.base_id:24} {files}\n")
     if not found:
-        say("No model was fine-tuned here yet.")
+        say("No model has been fine-tuned here yet.")
     return 0
 
 

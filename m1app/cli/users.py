@@ -22,9 +22,9 @@ def add_command(commands: Any) -> None:
     """Add `users` with its subcommands to the commands of `m1app.cli.main`."""
     users = commands.add_parser("users", help="add accounts, and change their roles and passwords")
     below = users.add_subparsers(required=True, metavar="add|passwd|role|disable|enable|list")
-    added = _named(below, "add", "create an account; asks for its password, or reads it from standard input", _add)
+    added = _named(below, "add", "create an account; prompts for its password, or reads it from standard input", _add)
     added.add_argument("--role", type=Role, choices=list(Role), default=Role.ANNOTATOR, help="default: annotator")
-    _named(below, "passwd", "set another password and log the account out everywhere", _set_password)
+    _named(below, "passwd", "set a new password and log the account out everywhere", _set_password)
     changed = _named(below, "role", "change what an account may do", _set_role)
     changed.add_argument("role", type=Role, choices=list(Role))
     _named(below, "disable", "log an account out and keep it from logging in", _disable)
@@ -66,7 +66,7 @@ async def _set_password(accounts: AccountService, options: argparse.Namespace) -
 
 async def _set_role(accounts: AccountService, options: argparse.Namespace) -> None:
     changed = await accounts.set_role(options.name, options.role)
-    write(f"{changed.name} is {changed.role} now\n")
+    write(f"{changed.name} is now {changed.role}\n")
 
 
 async def _disable(accounts: AccountService, options: argparse.Namespace) -> None:
@@ -84,7 +84,7 @@ async def _list(accounts: AccountService, options: argparse.Namespace) -> None:
     if options.json:
         write_json([asdict(each) | {key: _moment(value) for key, value in _moments(each).items()} for each in found])
         return
-    write("".join(map(_line, found)) or "no accounts; without them the app serves this machine only\n")
+    write("".join(map(_line, found)) or "no accounts; without them, the app serves this machine only\n")
 
 
 def _line(account: Account) -> str:
@@ -108,5 +108,5 @@ def _password() -> str:
         return sys.stdin.readline().rstrip("\r\n")
     first = getpass.getpass("New password: ")
     if getpass.getpass("Again: ") != first:
-        raise AccountRefused("The two passwords differ. Run the command again.")
+        raise AccountRefused("The passwords do not match. Run the command again.")
     return first

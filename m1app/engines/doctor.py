@@ -94,7 +94,7 @@ def _backups(settings: Settings) -> Finding:
         return Finding("backups", True, f"{detail}; no schedule (M1_BACKUP_DIRECTORY is not set)")
     # Twice the time: the app may have been off when one was due.
     is_good = age is not None and age < timedelta(hours=2 * settings.backup_hours)
-    advice = "" if is_good else ". The log of the app says why a backup failed; it makes them only while it runs"
+    advice = "" if is_good else ". The app's log says why a backup failed; backups are made only while the app runs"
     return Finding("backups", is_good, f"{detail}, one every {settings.backup_hours} h{advice}")
 
 

@@ -155,8 +155,8 @@ class EmbeddedModels:
         if len(self._servers) >= most:
             names = " and ".join(self._servers)
             raise ServerStartFailed(
-                f"{model.id} cannot be loaded: {names} are in use, and {most} further models run at once. Wait until a "
-                "run has ended, or raise M1_EMBEDDED_MODELS if the memory suffices."
+                f"{model.id} cannot be loaded: {names} are in use, and at most {most} additional models can run at "
+                "once. Wait until a run has ended, or raise M1_EMBEDDED_MODELS if there is enough memory."
             )
 
     def _is_in_use(self, name: str) -> bool:

@@ -38,9 +38,9 @@ def notes_on(listed: ListedRepository, files: Sequence[OfferedFile]) -> list[str
             + (" Weights in pickle files are not used: they may run code." if listed.has_pickles else "")
         )
     elif not any(each.fits and not each.problem for each in files):
-        notes.append("No file fits into the memory that is free here. Close other programs, or choose a smaller model.")
+        notes.append("No file fits in the free memory. Close other programs, or choose a smaller model.")
     if listed.is_gated:
-        notes.append("Its licence must be accepted on its page first, and M1_HUB_TOKEN set to a token of that account.")
+        notes.append("First accept its licence on its page, and set M1_HUB_TOKEN to a token of that account.")
     if not listed.licence:
         notes.append("Its page states no licence.")
     return notes

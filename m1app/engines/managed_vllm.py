@@ -131,7 +131,7 @@ class ManagedVllm:
         plan = self.plan(options, may_ask_hub=may_ask_hub, is_running=is_running)
         if plan.is_refused and plan.fit:
             raise ServerRefused(
-                f"vLLM was not started: {plan.launch.served_name} cannot fit. {' '.join(plan.fit.problems)}"
+                f"vLLM was not started: {plan.launch.served_name} does not fit. {' '.join(plan.fit.problems)}"
             )
         server = launched_server(
             plan.launch,
@@ -167,8 +167,8 @@ class ManagedVllm:
         record = self.kept.read()
         if record and record.other_owner:
             raise ServerRefused(
-                f"The vLLM server (process {record.pid}) is in use by process {record.other_owner} of the app. Stop it "
-                "there, on the page Admin, tab Models."
+                f"The vLLM server (process {record.pid}) is in use by process {record.other_owner} of the app. Stop "
+                "it there, on the Admin page, on the Models tab."
             )
 
     def served_name(self, options: VllmOptions) -> str:
@@ -216,11 +216,13 @@ class ManagedVllm:
         folder = Path(wanted).expanduser()
         if not folder.is_absolute():
             raise ServerRefused(
-                f"{wanted[:100]!r} is no model of the catalog, and no folder. Enter the id of a model that vLLM "
-                "runs, or the full path of a folder with safetensors."
+                f"{wanted[:100]!r} is neither a catalog model nor a folder. Enter the id of a model that vLLM can "
+                "run, or the full path of a folder with safetensors."
             )
         if folder.name in ("", "..") or folder.name.startswith("-"):
-            raise ServerRefused(f"{folder} cannot be a model's name, which is that of its folder. Rename the folder.")
+            raise ServerRefused(
+                f"{folder}: the model is named after its folder, and this name cannot be used. Rename the folder."
+            )
         if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
             raise ServerRefused(f"{folder} has no config.json with .safetensors files. Choose a model's folder.")
         return str(folder), ""
@@ -243,7 +245,7 @@ class ManagedVllm:
         if found is None and may_ask_hub and not launch.is_offline:
             found = read_remote_config(launch.hub_url, launch.model, launch.revision or "main", launch.hub_token)
         if found is None:
-            raise NoShape("its config.json is not here yet")
+            raise NoShape("its config.json has not been downloaded yet")
         return read_shape(parse_config(found)), None
 
 
@@ -259,7 +261,7 @@ def _place(build: str, *, is_running: bool) -> Place:
     if not gpus:
         raise ServerNotInstalled(
             "vLLM's build for GPUs is installed, but nvidia-smi finds no GPU here. Check the driver, or remove "
-            ".venv-vllm and run `make vllm`, which then installs the build for CPUs."
+            ".venv-vllm and run `make vllm`, which then installs the CPU build."
         )
     return Place(gpus)
 

@@ -160,13 +160,15 @@ class ModelLibrary:
         """
         model = self._engines.catalog().get(model_id)
         if self._engines.choice is not EngineChoice.EMBEDDED:
-            raise AppError("Only the embedded engine's model is chosen here; this app uses another engine (M1_ENGINE).")
+            raise AppError(
+                "You can choose only the embedded engine's model here; this app uses another engine (M1_ENGINE)."
+            )
         if self._settings.model:
             raise AppError(
                 f"M1_MODEL chooses {self._settings.model}. Remove it from the environment to choose the model here."
             )
         if "embedded" not in model.engines or not await asyncio.to_thread(self._is_here, model):
-            raise AppError(f"The weights of {model.id} are not here. Fetch them first.")
+            raise AppError(f"The weights of {model.id} have not been downloaded. Fetch them first.")
         await self._engines.use(model.id)
 
     @needs(Permission.MANAGE)
@@ -180,7 +182,7 @@ class ModelLibrary:
         """
         model = self._engines.catalog().get(model_id)
         if not self._engines.is_default(model.id) and not await asyncio.to_thread(self._is_here, model):
-            raise AppError(f"The weights of {model.id} are not here. Fetch them first.")
+            raise AppError(f"The weights of {model.id} have not been downloaded. Fetch them first.")
         await self._engines.prepare(model.id)
         engine = self._engines.engine(model.id)
         match = self._engines.match_profile(model.id, await engine.describe())
@@ -259,7 +261,7 @@ class ModelLibrary:
 
     def _check_online(self) -> None:
         if self._settings.hub_offline:
-            raise SourceRefused("The app is set to be offline to the hub (M1_HUB_OFFLINE). Unset it to fetch models.")
+            raise SourceRefused("The hub is turned off (M1_HUB_OFFLINE). Unset it to fetch models.")
 
     def _offer(self, repo: str, revision: str) -> Offer:
         self._check_online()
@@ -283,9 +285,9 @@ class ModelLibrary:
         memory = self._memory(file.size_bytes, header, context)
         problem = ""
         if file.is_part:
-            problem = "One of several parts, which are not supported. Choose a file in one part."
+            problem = "This model is split into several files, which is not supported. Choose a single-file model."
         elif not file.sha256:
-            problem = "The hub states no SHA-256 for it, so that it could not be checked."
+            problem = "The hub lists no SHA-256 for it, so it could not be checked."
         return OfferedFile(file, memory, available is None or memory <= available, problem)
 
     def _add_from_hub(self, repo: str, name: str, commit: str) -> CatalogModel:
@@ -318,7 +320,7 @@ class ModelLibrary:
         if not path.is_absolute():
             raise SourceRefused(f"{typed!r} is not a full path. Enter one that begins with / or ~.")
         if path.suffix.lower() in (".bin", ".pt", ".pth", ".pkl", ".ckpt"):
-            raise SourceRefused(f"{path} may run code when it is loaded, and is not used. Choose a .gguf file.")
+            raise SourceRefused(f"{path} is not used, because it may run code when loaded. Choose a .gguf file.")
         try:
             header = check_model_file(path)
         except BadModelFile as exc:
@@ -387,7 +389,9 @@ class ModelLibrary:
             check_model_file(path)
             running.last = Fetch(running.last.progress, is_running=False)
         except _Stopped:
-            running.last = Fetch(running.last.progress, is_running=False, error="Stopped. What has arrived is kept.")
+            running.last = Fetch(
+                running.last.progress, is_running=False, error="Stopped. The part that was downloaded is kept."
+            )
         except (DownloadError, BadModelFile) as exc:
             running.last = Fetch(running.last.progress, is_running=False, error=str(exc))
         except Exception as exc:  # noqa: BLE001 - the thread's end

@@ -203,9 +203,9 @@ def _notes_on_source(template: str, vocabulary: Collection[str], values: Mapping
     notes = []
     if "bos_token" in template:
         notes.append(
-            "A pasted template does not say what bos_token is, and it was left out. Type it at the beginning of both "
-            "prompts, if the family has one."
+            "A pasted template does not define bos_token, so it was left out. If the family has one, enter it at the "
+            "start of both prompts."
         )
     split = [each for each in values["thinking"]["stop_tokens"] if vocabulary and each not in vocabulary]
-    notes += [f"{each} is no token of this model's vocabulary. It is looked for as text." for each in split]
+    notes += [f"{each} is not a token in this model's vocabulary, so it is matched as text." for each in split]
     return notes

@@ -98,7 +98,7 @@ async def _notes_on_tokens(engine: Engine, profile: Profile) -> list[str]:
         if tokens == 1:
             continue
         if spelled in thinking.stop_tokens:
-            meant = "It is looked for as text."
+            meant = "It is matched as text."
         else:
             meant = "It ends no answer." if spelled in answer.stop_tokens else "It is sent as text."
         notes.append(f"{spelled} is {tokens} tokens of this model, not one. {meant}")

@@ -99,13 +99,13 @@ def instead(abilities: Abilities) -> tuple[str, ...]:
     """What the app does where a server lacks something; empty if it lacks nothing that is used."""
     ways = []
     if not abilities.has_token_ids:
-        ways.append("It sends no token ids, so nothing is asked of it: budgets could not be exact.")
+        ways.append("It sends no token ids, so it is not used: budgets could not be exact.")
     if not abilities.tokenizes:
-        ways.append("It has no /tokenize, so no prompt can be made for it.")
+        ways.append("It has no /tokenize, so no prompts can be made for it.")
     if not abilities.detokenizes:
-        ways.append("It has no /detokenize: profiles with a chat template of the app's own are needed.")
+        ways.append("It has no /detokenize: use a profile that has its own chat template.")
     if not abilities.logprobs:
-        ways.append("It reports no probabilities: results are without the options' probabilities.")
+        ways.append("It reports no probabilities: results have no option probabilities.")
     elif abilities.logprobs < 20:
         ways.append(
             f"It reports {abilities.logprobs} candidates, not 20: an option that is not among them counts as 0."
@@ -113,7 +113,7 @@ def instead(abilities: Abilities) -> tuple[str, ...]:
     if not abilities.has_whole_pieces and abilities.has_token_ids:
         ways.append("Benchmarks read it token by token, because a whole response could not be cancelled.")
     if abilities.cancels is False:
-        ways.append("It goes on generating when a run is stopped, until the token limit.")
+        ways.append("It keeps generating after a run is stopped, up to the token limit.")
     if abilities.has_prefix_cache is False:
         again = "thinking is computed again for each answer, which takes longer and changes no result"
         ways.append(f"It keeps no prefix: {again}.")

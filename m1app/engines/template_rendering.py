@@ -83,7 +83,7 @@ async def render_template(
     return _read(output, len(conversations))
 
 
-_ENDLESS = "The template runs without end, or takes more time or memory than a template may take. Choose another one."
+_ENDLESS = "The template does not end, or takes more time or memory than allowed. Choose another one."
 
 
 async def _started() -> Process:

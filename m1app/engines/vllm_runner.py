@@ -55,7 +55,7 @@ class VllmRunner:
     def endpoint(self) -> Endpoint:
         """Where it is asked; raises ServerError."""
         if self.server is None:
-            raise ServerGone("vLLM is not running. Start it on the page Admin, tab Models.")
+            raise ServerGone("vLLM is not running. Start it on the Admin page, on the Models tab.")
         return self.server.endpoint()
 
     def leave(self) -> None:

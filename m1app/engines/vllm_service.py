@@ -105,8 +105,8 @@ class VllmService:
             raise ServerRefused("M1_VLLM_KEEP is false, so the server would end with this command. Unset it.")
         if await asyncio.to_thread(self._vllm.is_run_by_another):
             raise ServerRefused(
-                "The app runs a vLLM server already, and there is memory for one. Stop it on the page Admin, tab "
-                "Models."
+                "The app already runs a vLLM server, and there is memory for only one. Stop it on the Admin page, on "
+                "the Models tab."
             )
         if options != await asyncio.to_thread(self._vllm.options):
             await asyncio.to_thread(self._vllm.check_unused)
@@ -171,8 +171,9 @@ class VllmService:
         record = self._vllm.kept.read()
         if record is not None:
             return ServerState.STOPPED, (
-                f"A server that an earlier start has kept runs: process {record.pid} with {record.model}. Start takes "
-                "it over if the command is the same and Keep running is on, and otherwise replaces it. Stop ends it."
+                f"A server kept from an earlier start is running: process {record.pid} with {record.model}. Start "
+                "takes it over if the command is the same and Keep running is on; otherwise it replaces it. Stop "
+                "ends it."
             )
         status = self._engines.status()
         if self._settings.engine is EngineChoice.VLLM and status.state is EngineState.FAILED:

@@ -24,7 +24,8 @@ def _require_standing(annotation: Annotation) -> None:
         what = "withdrawn" if is_withdrawn else "rejected"
         raise FactTestRefused(
             "case",
-            f"The annotation was {what}, so its fact is not tested. Test another one, or type the fact on Probe.",
+            f"The annotation was {what}, so its fact cannot be tested. Test another one, or start from Probe and "
+            "enter the fact there.",
         )
 
 
@@ -33,13 +34,14 @@ def stretch_of(annotation: Annotation) -> tuple[int, int]:
     if annotation.part is Part.ANSWER:
         raise FactTestRefused(
             "mark",
-            "This mark is in the answer, after the thinking has ended. Mark the stretch of the thinking where the fact "
-            "was missing, and test it there.",
+            "This mark is in the answer, after the thinking has ended. Mark the part of the thinking where the fact "
+            "was missing, and test that mark.",
         )
     if annotation.selector is None:
         raise FactTestRefused(
             "mark",
-            "This annotation is about the whole case. Mark the stretch of the thinking where the fact was missing.",
+            "This annotation is about the whole case. Mark the part of the thinking where the fact was missing, and "
+            "test that mark.",
         )
     return annotation.selector.start, annotation.selector.end
 

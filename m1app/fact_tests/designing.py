@@ -41,7 +41,7 @@ async def make_design(request: FactTestRequest, case: Case, trace: Trace, planne
     """
     plan = await planner.plan(run_request(trace, case).probe)
     try:
-        require_same_prompt(plan.prompt.token_ids, trace, "Ask the question again, and mark the new thinking.")
+        require_same_prompt(plan.prompt.token_ids, trace, "Ask the question again, and mark the new trace.")
         kept = await cut_before(plan.engine, trace.segments, request.mark_start)
     except CutRefused as exc:
         raise FactTestRefused("case", str(exc)) from exc
@@ -104,8 +104,8 @@ def _tokens_left(case: Case, kept: KeptThinking, insertions: Mapping[Arm, Insert
         raise FactTestRefused(
             "fact",
             f"The longest fact is {longest:,} tokens, and the budget of {budget:,} leaves {max(0, budget - used):,} "
-            f"after the {used:,} before the mark: nothing could be thought. Shorten the fact, or mark a stretch that "
-            "comes earlier.",
+            f"after the {used:,} before the mark, so there is no room to think. Shorten the fact, or mark an earlier "
+            "passage.",
         )
     return left
 
@@ -123,5 +123,5 @@ async def _check_prompt(prompt: str, plan: PassPlan, thinking_tokens: int) -> No
         raise FactTestRefused(
             "arms",
             f"With the fact in the prompt, {thinking_tokens + more - plan.most_thinking_tokens:,} tokens do not fit "
-            "the model's context. Leave the arm D out, or shorten the fact.",
+            "in the model's context. Turn off arm D, or shorten the fact.",
         )

@@ -23,4 +23,4 @@ class FactTestOvertaken(AppError):
     """Another process has begun a test of the annotation meanwhile; nothing was stored."""
 
     def __init__(self) -> None:
-        super().__init__("Another process is testing it.")
+        super().__init__("Another process is running this test. Wait until it ends.")

@@ -21,8 +21,8 @@ def fact_tests_runner(queue: FactTestQueue, engines: EngineService) -> JobRunner
         if outcome.is_over and outcome.unfinished:
             first = next(iter(outcome.unfinished.values()))
             raise AppError(
-                f"{counted(len(outcome.unfinished), 'fact')} could not be tested whole: {first} Resume the job to go "
-                "on; its log names each."
+                f"{counted(len(outcome.unfinished), 'fact')} could not be fully tested: {first} Resume the job to "
+                "continue; its log names each one."
             )
         return outcome.is_over
 

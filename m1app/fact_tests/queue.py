@@ -132,7 +132,7 @@ class FactTestQueue:
         return outcome
 
     async def _test(self, annotation_id: str, recipe: FactTestsRecipe, stopping: asyncio.Event) -> str:
-        """Test one fact; return why it is not tested whole, or nothing. Raises FactTestOvertaken."""
+        """Test one fact; return why it is only partly tested, or nothing. Raises FactTestOvertaken."""
         request = _request(await self._tests.of_annotation(annotation_id), recipe)
         earlier = await self._tests.latest(annotation_id)
         newest = earlier.test.run_id if earlier is not None else ""
@@ -212,6 +212,6 @@ def _progress(done: int, recipe: FactTestsRecipe, outcome: FactTestsOutcome) -> 
     if outcome.refused:
         parts.append(f"{counted(len(outcome.refused), 'fact')} cannot be tested")
     if outcome.unfinished:
-        parts.append(f"{counted(len(outcome.unfinished), 'fact')} not tested whole")
+        parts.append(f"{counted(len(outcome.unfinished), 'fact')} only partly tested")
     message = f"{' and '.join(parts)}; the log says why." if parts else ""
     return JobProgress(done=done, total=len(recipe.annotations), unit="facts", message=message)

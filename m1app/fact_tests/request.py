@@ -42,35 +42,37 @@ def check(request: FactTestRequest, case: Case, trace: Trace) -> None:
         raise FactTestRefused(
             "mark",
             f"The mark from {request.mark_start:,} to {request.mark_end:,} is outside the thinking of "
-            f"{len(case.thinking_text):,} characters. Mark the stretch again.",
+            f"{len(case.thinking_text):,} characters. Select the text again.",
         )
     _check_fact(request.fact, "fact", "fact")
     if request.wrong_fact:
         _check_fact(request.wrong_fact, "wrong_fact", "wrong fact")
     if type(request.seeds) is not int or not LEAST_SEEDS <= request.seeds <= MOST_SEEDS:
         raise FactTestRefused(
-            "seeds", f"{request.seeds} seeds are asked for; choose from {LEAST_SEEDS} to {MOST_SEEDS}."
+            "seeds", f"{request.seeds} seeds were requested; choose from {LEAST_SEEDS} to {MOST_SEEDS}."
         )
 
 
 def _check_case(case: Case, trace: Trace) -> None:
     if not case.question.options or not case.question.target:
         raise FactTestRefused(
-            "case", "This question has no options or no target, so nothing says which answers are right."
+            "case",
+            "This question has no options or no target, so there is no way to tell which answers are right. Test a "
+            "fact on a question that has both.",
         )
     if case.is_correct:
-        raise FactTestRefused("case", "This answer is right. A fact is tested on an answer that was wrong.")
+        raise FactTestRefused("case", "This answer is right. Choose a wrong answer to test a fact on.")
     if not trace.prompt_token_ids:
         raise FactTestRefused(
             "case",
-            "This answer was not given here, so the tokens of its thinking are not known. Ask the question on Probe, "
-            "and mark the new thinking.",
+            "This answer was imported, so the tokens of its thinking are not known. Ask the question on Probe, and "
+            "mark the new trace.",
         )
 
 
 def _check_fact(fact: str, field: str, name: str) -> None:
     if is_blank(fact) and not control_character(fact):
-        raise FactTestRefused(field, f"The {name} is empty; write it as one or two sentences.")
+        raise FactTestRefused(field, f"The {name} is empty. Write one or two sentences.")
     if len(fact) > MOST_CHARACTERS:
         raise FactTestRefused(
             field, f"The {name} has {len(fact):,} characters; shorten it to {MOST_CHARACTERS:,} at most."

@@ -281,7 +281,7 @@ def most_tokens(design: Design) -> int:
 
 
 def _choice(design: Design) -> Choice:
-    summary = "The thinking goes on from before a mark, with and without a fact."
+    summary = "The thinking continues from before a mark, with and without a fact."
     return choice_beyond_the_table(
         KIND, "Fact test", summary, "docs/missing-fact.md", lambda task: fact_test(task, design)
     )
@@ -292,7 +292,9 @@ def _read(session: Session, request: FactTestRequest) -> tuple[Case, Trace]:
         annotation = annotation_to_test(session, request.annotation_id)
         stretch_of(annotation)
         if annotation.case_id != request.case_id:
-            raise FactTestRefused("case", "This annotation is on another answer. Open it from its case again.")
+            raise FactTestRefused(
+                "case", "This annotation belongs to another answer. Open the test from its case again."
+            )
     case = CaseRepository(session).get(request.case_id)
     return case, TraceRepository(session).get(case.trace_id)
 

@@ -145,7 +145,7 @@ def _sentence(kind: VerdictKind, n: int, right: tuple[int, int, int], enough: in
 
 def _what_would_do(enough: int | None) -> str:
     if enough is None:
-        return f"; at these rates not even {_MOST_PROJECTED} would do"
+        return f"; at these rates not even {_MOST_PROJECTED} would be enough"
     if enough > MOST_SEEDS:
-        return f"; at these rates about {enough} would be needed, more than the {MOST_SEEDS} of a test"
-    return f"; about {enough} would do"
+        return f"; at these rates about {enough} seeds would be needed, more than the {MOST_SEEDS} a test allows"
+    return f"; about {enough} would be enough"

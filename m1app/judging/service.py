@@ -114,7 +114,9 @@ class JudgingService:
         allowed = await asyncio.to_thread(self._identifiers.require, (given,), is_allowed=True)
         trace = await self._database.read(lambda session: _answered(session, trace_id))
         if self._running >= MAX_RUNNING:
-            raise JudgingRefused("", f"{self._running} answers are being judged. Wait until one has its verdict.")
+            raise JudgingRefused(
+                "", f"{self._running} answers are already being judged. Wait until one is done, then try again."
+            )
         self._running += 1
         try:
             new = await self._ask(trace, given, model)
@@ -201,8 +203,8 @@ class JudgingService:
             if answer is None:
                 raise JudgingRefused(
                     "",
-                    f"Answer {checkpoint_id[:40]!r} is not one to an open question with a reference answer; nothing "
-                    "can be said of it.",
+                    f"Answer {checkpoint_id[:40]!r} does not belong to an open question with a reference answer, so "
+                    "it cannot have a verdict.",
                 )
             person = NewOpenVerdict(
                 trace_id=answer.trace_id,
@@ -282,7 +284,7 @@ def _library_answer(stem: str) -> str:
 def _checked_reference(typed: str) -> str:
     given = typed.strip()
     if not given:
-        raise JudgingRefused("reference", "There is no reference answer. Write what a right answer says, then judge.")
+        raise JudgingRefused("reference", "There is no reference answer. Describe a right answer, then judge.")
     if len(given) > MAX_REFERENCE_CHARACTERS:
         raise JudgingRefused(
             "reference",

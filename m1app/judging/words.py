@@ -23,4 +23,4 @@ def persons_sentence(judgements: Sequence[Judgement]) -> str:
     if len(judgements) == 1:
         return f"A person judged it {JUDGED[judgements[0]]}."
     right = sum(each is Judgement.RIGHT for each in judgements)
-    return f"{right:,} of {len(judgements):,} persons judged it right."
+    return f"{right:,} of {len(judgements):,} people judged it right."

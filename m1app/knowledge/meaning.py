@@ -91,13 +91,13 @@ class MeaningSearch:
         for each in corpora:
             has = embeddings.get(each.id)
             if has is None:
-                return f"{each.name} has no vectors yet. Make them on the Admin page, tab Corpus."
+                return f"{each.name} has no vectors yet. Make them on the Admin page, on the Corpus tab."
             if has.model != self._embedder.model:
                 return f"the vectors of {each.name} are of the model {has.model}. Make them again."
             if has.passage_count < each.passage_count:
                 return (
                     f"{has.passage_count:,} of {each.passage_count:,} passages of {each.name} have a vector. Make the "
-                    "rest on the Admin page, tab Corpus."
+                    "rest on the Admin page, on the Corpus tab."
                 )
         return ""
 

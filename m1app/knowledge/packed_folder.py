@@ -48,7 +48,7 @@ def packed(folder: Path, into: Path, note: Callable[[str], None]) -> Path:
                         target.write(chunk)
     except OSError as exc:
         raise KnowledgeError(
-            f"{shown}: the folder cannot be packed in {into.parent} ({exc.strerror}). Make room on that disk."
+            f"{shown}: the folder cannot be packed in {into.parent} ({exc.strerror}). Free some space on that disk."
         ) from exc
     return archive
 

@@ -97,7 +97,7 @@ def _opened(file: BinaryIO, file_name: str) -> "PdfReader":
         is_closed = reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED
     except (PyPdfError, *_DAMAGES) as exc:
         raise InvalidCorpus(
-            f"{file_name}: this is no PDF file, or it is damaged ({type(exc).__name__}). Save it as PDF again."
+            f"{file_name}: this is not a PDF file, or it is damaged ({type(exc).__name__}). Save it as PDF again."
         ) from exc
     if is_closed:
         raise InvalidCorpus(f"{file_name}: the file is encrypted. Save it without a password, then add it again.")

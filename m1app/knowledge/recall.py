@@ -103,7 +103,7 @@ def read_needed(path: Path) -> tuple[Needed, ...]:
     except OSError as exc:
         raise KnowledgeError(f"{path.name}: the file cannot be read ({exc.strerror}). Check its name.") from exc
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise KnowledgeError(f"{path.name}: found no TOML ({str(exc)[:200]}). Correct the file.") from exc
+        raise KnowledgeError(f"{path.name}: the file is not valid TOML ({str(exc)[:200]}). Correct it.") from exc
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -127,7 +127,7 @@ def asked_of(needed: Sequence[Needed], stems: Mapping[str, str]) -> list[tuple[N
     if unknown:
         raise KnowledgeError(
             f"{len(unknown):,} of {len(needed):,} questions are not among those asked, such as {unknown[0][:80]!r}. "
-            "Name the questions that the file is about with --questions."
+            "Use --questions to name the set that the file is about."
         )
     return [(each, stems[each.question]) for each in needed]
 

@@ -87,7 +87,7 @@ class CorpusService:
         new = NewCorpus(shown, source, _checked_licence(licence), await asyncio.to_thread(_sha256, path))
         newest = next((each for each in await self.all() if each.name == shown), None)
         if newest is not None and newest.sha256 == new.sha256:
-            return AddReport(newest, False, (f"{shown} was made of this very file already. Nothing was added.",))
+            return AddReport(newest, False, (f"{shown} was already made from this file. Nothing was added.",))
         progress = Progress(shown)
         self._running.append(progress)
         try:
@@ -223,7 +223,7 @@ class CorpusService:
         """
         facts = await self._database.read(lambda s: FactRepository(s).written())
         if not facts:
-            raise KnowledgeError("There is no corrected fact of a submitted annotation yet.")
+            raise KnowledgeError("There are no corrected facts in submitted annotations yet.")
         ranks, notes = [], list[str]()
         for each in facts:
             fitting = await self.search(each.text, 1, corpora=[corpus], excluding_question=None, is_by_words=True)
@@ -302,7 +302,7 @@ class CorpusService:
 def _checked_name(name: str) -> str:
     if not name or not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
         raise InvalidCorpus(
-            f"Found {name[:40]!r} as a corpus's name, expected up to {MAX_NAME_CHARACTERS} printable characters."
+            f"{name[:40]!r} is not a valid corpus name. Use up to {MAX_NAME_CHARACTERS} printable characters."
         )
     return name
 
@@ -311,7 +311,7 @@ def _checked_licence(licence: str) -> str:
     found = licence.strip()
     if not found or len(found) > MAX_LICENCE_CHARACTERS:
         raise InvalidCorpus(
-            f"Say under which licence the file may be used, in up to {MAX_LICENCE_CHARACTERS:,} characters, or "
+            f"Enter the licence under which the file may be used, in up to {MAX_LICENCE_CHARACTERS:,} characters, or "
             '"unknown".'
         )
     return found

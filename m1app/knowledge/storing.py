@@ -138,7 +138,7 @@ class CorpusStore:
 
 def _finish(session: Session, corpus_id: str, sha256: str, total: Kept) -> Corpus:
     if not total.added:
-        raise KnowledgeError("The file has no passage.")
+        raise KnowledgeError("The file contains no passages. Add a file with text.")
     corpus = CorpusRepository(session).finish(corpus_id, sha256, total)
     record(session, "corpus.add", corpus.id, passages=corpus.passage_count, version=corpus.version)
     return corpus
@@ -146,8 +146,8 @@ def _finish(session: Session, corpus_id: str, sha256: str, total: Kept) -> Corpu
 
 def _identified_note(count: int, checked: int) -> str:
     return (
-        f"{counted(count, 'passage')} of the first {checked:,} may identify a person. Look at them before you use the "
-        "corpus; delete it if they do."
+        f"{counted(count, 'passage')} of the first {checked:,} may identify a person. Check them before you use the "
+        "corpus; if they do, delete it."
     )
 
 

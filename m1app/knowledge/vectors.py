@@ -76,7 +76,7 @@ class CorpusVectors:
             tell: called after each block.
 
         Raises:
-            KnowledgeError: no embedding model is set, or the corpus's vectors are being made already.
+            KnowledgeError: no embedding model is set, or the corpus's vectors are already being made.
             EngineError: the embedding server fails; what was made is kept.
             RecordNotFound: the corpus was deleted meanwhile.
         """
@@ -124,10 +124,10 @@ class CorpusVectors:
     def _begun(self, corpus: Corpus) -> Making:
         if not self.model:
             raise KnowledgeError(
-                "No embedding model is set. Start a server of one, and set M1_EMBEDDING_URL and M1_EMBEDDING_MODEL."
+                "No embedding model is set. Start an embedding server, and set M1_EMBEDDING_URL and M1_EMBEDDING_MODEL."
             )
         if (before := self._making.get(corpus.id)) and before.is_running:
-            raise KnowledgeError(f"The vectors of {corpus.name} are being made already.")
+            raise KnowledgeError(f"The vectors of {corpus.name} are already being made.")
         self._making[corpus.id] = Making(corpus.id, corpus.name, corpus.passage_count)
         return self._making[corpus.id]
 
@@ -170,7 +170,7 @@ class CorpusVectors:
         if any(each.shape[1] != embedding.dimensions for each in made):
             raise KnowledgeError(
                 f"The embedding server answers with another model than before: {made[0].shape[1]} numbers in a vector "
-                f"instead of {embedding.dimensions}. Make the vectors again; they begin anew."
+                f"instead of {embedding.dimensions}. Make the vectors again; this starts over."
             )
         vectors = b"".join(each.tobytes() for each in made)
         return await self._database.write(lambda s: VectorRepository(s).keep(embedding, vectors))

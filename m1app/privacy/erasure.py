@@ -194,7 +194,7 @@ def counts_of(extent: ErasureExtent) -> dict[str, int]:
 
 def _check(extent: ErasureExtent, with_annotations: bool) -> None:
     if extent.is_running:
-        raise ErasureRefused("A run of this has not ended. Stop it, then erase.")
+        raise ErasureRefused("A run of this is still in progress. Stop it, then erase.")
     if (extent.annotations or extent.assessments) and not with_annotations:
         raise ErasureRefused(
             f"People have worked on this: {counted(extent.annotations, 'annotation')} and "

@@ -41,8 +41,8 @@ def refusal_text(findings: Sequence[Finding], *, may_run_anyway: bool) -> str:
     """Why a question was not sent, and what to do."""
     found = f"The question was not sent. It may identify a person: {kinds_text(count_kinds(findings))}."
     if may_run_anyway:
-        return f"{found} Remove this, or run it anyway; that is noted in the audit log without any text."
-    return f"{found} Remove this, then run it. M1_IDENTIFIERS=block does not allow it to be sent."
+        return f"{found} Remove this, or run it anyway; the audit log then records that you did, without the text."
+    return f"{found} Remove this, then run it. M1_IDENTIFIERS=block does not allow such questions to be sent."
 
 
 def set_text(name: str, found: Sequence[Sequence[Finding]], *, checked: int) -> str:
@@ -59,8 +59,8 @@ def set_text(name: str, found: Sequence[Sequence[Finding]], *, checked: int) -> 
     kinds = kinds_text(count_kinds(each for some in found for each in some))
     among = f" among its first {checked:,}" if checked else ""
     return (
-        f"{name}: {counted(questions, 'question')}{among} may identify a person ({kinds}). They were imported as they "
-        "are. Check them before the set is used."
+        f"{name}: {counted(questions, 'question')}{among} may identify a person ({kinds}). They were imported "
+        "unchanged. Check them before you use the set."
     )
 
 
@@ -68,8 +68,8 @@ def blocked_row_text(name: str, number: int, findings: Sequence[Finding]) -> str
     """Why a set is not imported, because of the question with this number in it, and what to do."""
     return (
         f"{name}: question {number:,} may identify a person ({kinds_text(count_kinds(findings))}). Nothing was "
-        "imported. Remove this from the file, and from other questions that have such details. M1_IDENTIFIERS=block "
-        "does not allow them to be stored."
+        "imported. Remove these details from this question and any others, then import the file again. "
+        "M1_IDENTIFIERS=block does not allow them to be stored."
     )
 
 

@@ -92,7 +92,7 @@ def terms_of(name: str, kept: QuestionSet | None, *, is_allowed: bool) -> SetTer
             name=name,
             licence=licence,
             has_texts=True,
-            reason="whoever made this site says that they may be shown",
+            reason="the maker of this site states that they may be shown",
             is_own=is_own,
         )
     if known is None:
@@ -115,7 +115,7 @@ def _known_of(kept: QuestionSet | None) -> _KnownSet | None:
 
 def _where_from(kept: QuestionSet | None) -> str:
     if kept is None:
-        return ": the set is not stored here any more"
+        return ": the set is no longer stored here"
     if kept.layout == TYPED:
         return ": it was pasted here"
     if kept.source.startswith(HUB_PLACE):

@@ -102,7 +102,7 @@ class QuestionReader:
         if self._identifiers.blocked(texts):
             raise PublishRefused(
                 f"Question {place:,} of {name} may identify a person, and M1_IDENTIFIERS blocks such texts. "
-                f"Leave --include-texts {name!r} out, or remove the question from the set."
+                f"Leave out --include-texts {name!r}, or remove the question from the set."
             )
         if counts := count_kinds(self._identifiers.findings(texts)):
             self.findings.add(name, counts)

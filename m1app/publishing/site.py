@@ -61,11 +61,11 @@ class PublishedSite:
         if not self.title.strip() or len(self.title) > _MAX_TITLE:
             raise PublishRefused(f"A site needs a title of at most {_MAX_TITLE} characters.")
         if not self.runs:
-            raise PublishRefused("Name at least one benchmark run: its id stands in the address of its page.")
+            raise PublishRefused("Name at least one benchmark run by its id, which is in the address of its page.")
         names = [page.name for page in self.extra_pages]
         for name in names:
             if not _PAGE_NAME.fullmatch(name) or _TAKEN.fullmatch(name) or names.count(name) > 1:
-                raise PublishRefused(f"A page cannot be called {name!r}: use lower-case letters, digits and hyphens.")
+                raise PublishRefused(f"{name!r} is not a valid page name. Use lower-case letters, digits and hyphens.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,10 +57,12 @@ def disk_errors(place: Path) -> Iterator[None]:
     except OSError as exc:
         if exc.errno in _FULL:
             raise PublishRefused(
-                f"The disk of {place.parent} is full. Nothing of it was kept: free some space, or name a folder on "
+                f"The disk of {place.parent} is full. Nothing was kept. Free some space, or choose a folder on "
                 "another disk."
             ) from exc
-        raise PublishRefused(f"{exc.filename or place}: {exc.strerror}. Name a folder that can be written.") from exc
+        raise PublishRefused(
+            f"{exc.filename or place}: {exc.strerror}. Choose a folder that you can write to."
+        ) from exc
 
 
 @asynccontextmanager
@@ -97,12 +99,13 @@ def check_target(target: Path) -> None:
     if not target.exists() and not target.is_symlink():
         return
     if not target.is_dir() or target.is_symlink():
-        raise PublishRefused(f"{target} is not a folder. Name a new folder, or that of an earlier site.")
+        raise PublishRefused(f"{target} is not a folder. Choose a new folder, or the folder of an earlier site.")
     with disk_errors(target):
         is_empty = not any(target.iterdir())
     if not is_empty and not _is_site(target):
         raise PublishRefused(
-            f"{target} holds other files, which a site would replace. Name a new folder, or that of an earlier site."
+            f"{target} contains other files, which a site would replace. Choose a new folder, or the folder of an "
+            "earlier site."
         )
 
 
@@ -136,7 +139,7 @@ def write_one_file(target: Path, content: str) -> None:
         PublishRefused: it cannot be written.
     """
     if target.is_dir():
-        raise PublishRefused(f"{target} is a folder. Name a file, such as {target / 'trace.html'}.")
+        raise PublishRefused(f"{target} is a folder. Choose a file, such as {target / 'trace.html'}.")
     part = target.with_name(f"{target.name}.part")
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -237,7 +237,7 @@ def _check_characters(where: str, text: str) -> None:
 
 def _check_options(options: Mapping[str, str]) -> None:
     if len(options) == 1:
-        raise InvalidQuestion("There is only one option: give at least two, or none for an open question.", "options")
+        raise InvalidQuestion("There is only one option. Enter at least two, or none for an open question.", "options")
     _check_count(len(options))
     for letter, text in options.items():
         if letter.upper() not in list(ascii_uppercase):
@@ -280,7 +280,7 @@ def read_question_json(text: str) -> QuestionText:
     try:
         record = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_refuse_doubled_keys)
     except RecursionError as exc:
-        raise InvalidQuestion("The JSON is nested too deeply: give one flat object.") from exc
+        raise InvalidQuestion("The JSON is nested too deeply. Enter one flat object.") from exc
     except ValueError as exc:
         raise InvalidQuestion(f"This is not valid JSON ({exc}): correct it.") from exc
     if not isinstance(record, dict):

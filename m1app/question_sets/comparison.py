@@ -124,7 +124,7 @@ async def _compared(path: Path, names: Sequence[str], producer: str = "") -> tup
     except InvalidQuestionSet as exc:
         raise InvalidQuestionSet(
             "Comparing these question sets takes more memory or time than the app allows. Compare fewer or smaller "
-            "ones at once."
+            "sets at once."
         ) from exc
 
 

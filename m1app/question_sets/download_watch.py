@@ -103,8 +103,8 @@ def _problem(added: int, free: int, idle_seconds: float) -> str:
     """Why the download must end; empty if it may go on."""
     if added > MAX_DOWNLOAD_BYTES:
         return (
-            f"The download takes more than {MAX_DOWNLOAD_BYTES // 10**9} GB of disk. Name a smaller part of it (config "
-            "and split), or import a file of it."
+            f"The download needs more than {MAX_DOWNLOAD_BYTES // 10**9} GB of disk. Choose a smaller part (config "
+            "and split), or import a single file."
         )
     if added > 0 and free < MIN_FREE_BYTES:
         return (

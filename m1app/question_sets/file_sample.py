@@ -66,7 +66,7 @@ async def read_file_sample(path: Path, file_name: str, layout: str, options: Imp
     ) as messages:
         found = await anext(messages, None)
     if found is None:
-        raise InvalidQuestionSet(f"{file_name}: no row was found in the file. Export it again.")
+        raise InvalidQuestionSet(f"{file_name}: the file has no rows. Export it again.")
     return FileSample(
         dict(found.columns), found.column_count, found.layout, found.problem, tuple(found.rows), tuple(found.notes)
     )

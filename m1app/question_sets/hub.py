@@ -170,11 +170,13 @@ _MAX_MEMORY_BYTES = 4 * 2**30
 _DISK_FULL, _TOO_LARGE = "disk full", "too large"
 _CONNECT_SECONDS = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
-_OFFLINE = "M1_HUB_OFFLINE is set: only datasets downloaded before can be imported."
+_OFFLINE = (
+    "M1_HUB_OFFLINE is set, so only datasets that were downloaded before can be imported. Unset it to download others."
+)
 _UNREACHABLE = "Check the network and M1_HUB_URL."
 _ADVICE = {
     _DISK_FULL: "Free some space on the disk of M1_HOME, then try again.",
-    _TOO_LARGE: "Name a smaller part of it (config and split), or import a file of it.",
+    _TOO_LARGE: "Choose a smaller part (config and split), or import a single file.",
     "DatasetNotFoundError": "Check the name; if a licence must be accepted, accept it on the hub and set M1_HUB_TOKEN.",
     "ConnectionError": _UNREACHABLE,
     "LocalEntryNotFoundError": _UNREACHABLE,

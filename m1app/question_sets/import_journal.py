@@ -103,7 +103,7 @@ async def no_import_storing(home: Path) -> AsyncIterator[None]:
     try:
         if not try_lock(journal.descriptor):
             raise QuestionSetError(
-                "A question set is not removed for good while an import is storing questions, which it may share. "
+                "An import is storing questions that this set may share, so the set cannot be removed for good now. "
                 "Try again when the import has finished."
             )
         yield

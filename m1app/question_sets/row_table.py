@@ -57,5 +57,5 @@ def too_long(file_name: str, where: str) -> InvalidQuestionSet:
     """Return the error for a row of more than MAX_ROW_CHARACTERS."""
     return InvalidQuestionSet(
         f"{file_name}, {where}: found more than {MAX_ROW_CHARACTERS:,} characters, expected one question in each row. "
-        "Check that line breaks and quotes are where they belong."
+        "Check the line breaks and quotes."
     )

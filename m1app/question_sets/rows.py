@@ -92,7 +92,7 @@ def _tables(file: BinaryIO, file_name: str, name: str) -> tuple[RowTable, ...]:
         return (parquet_table(file, file_name),)
     if _begins_with(file, _OLD_EXCEL_MAGIC):
         raise InvalidQuestionSet(
-            f"{file_name}: found a workbook of an old format (.xls), or one protected by a password; expected .xlsx. "
+            f"{file_name}: found a workbook of an old format (.xls), or a password-protected one; expected .xlsx. "
             "Save it as an Excel workbook (.xlsx) without a password, or as CSV."
         )
     if ending in _WORKBOOK_ENDINGS:
@@ -145,7 +145,7 @@ def _to_read(content: BinaryIO, size: int, file_name: str, name: str) -> BinaryI
     if size > MAX_DOCUMENT_BYTES:
         raise InvalidQuestionSet(
             f"{file_name}: found {size / 2**20:,.0f} MB after decompression, expected at most "
-            f"{MAX_DOCUMENT_BYTES // 2**20} MB of this kind. Decompress it and import what is in it."
+            f"{MAX_DOCUMENT_BYTES // 2**20} MB of this kind. Decompress it and import its content."
         )
     content.seek(0)
     return io.BytesIO(content.read())

@@ -185,14 +185,14 @@ def check_name(new: Candidate, here: QuestionSet | None) -> None:
     name = new.name
     if not name or not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
         raise InvalidQuestionSet(
-            f"found {name[:40]!r} as a set's name, expected up to {MAX_NAME_CHARACTERS} printable characters. "
-            "Give the import another name."
+            f"found {name[:40]!r} as the set's name, expected up to {MAX_NAME_CHARACTERS} printable characters. "
+            "Choose another name."
         )
     if here and (here.sha256, here.layout) != (new.sha256, new.header.layout):
         raise InvalidQuestionSet(
             f"A question set named {name!r} already exists with different content (from {here.source}, layout "
-            f"{here.layout}, imported {here.created_at:%Y-%m-%d}). Give this import another name, or delete that set "
-            "first. Nothing was imported."
+            f"{here.layout}, imported {here.created_at:%Y-%m-%d}). Nothing was imported. Choose another name, or "
+            "delete that set first."
         )
 
 
@@ -207,7 +207,7 @@ def _count(counts: list[int], message: SetsMessage, given: Sequence[Candidate]) 
 
 def _changed() -> InvalidQuestionSet:
     return InvalidQuestionSet(
-        "The file has changed while it was read, or its reader failed. Nothing was imported; import it again."
+        "The file changed while it was being read, or its reader failed. Nothing was imported; import it again."
     )
 
 

@@ -62,7 +62,7 @@ def set_questions(questions: Sequence[NewQuestion]) -> list[SetQuestion]:
         InvalidQuestionSet: one of them lacks options or target, or cannot be stored.
     """
     if not questions:
-        raise InvalidQuestionSet("Found no question, expected at least one.")
+        raise InvalidQuestionSet("Found no questions. Enter at least one.")
     if problem := why_not_a_set(questions):
         raise InvalidQuestionSet(problem)
     return [_set_question(number, each) for number, each in enumerate(questions, 1)]

@@ -305,7 +305,7 @@ class _SheetParser:
         if number > MAX_COLUMNS:
             raise InvalidQuestionSet(
                 f"{self._file_name}, row {self._row:,}: found a cell in column {number:,}, expected at most "
-                f"{MAX_COLUMNS:,} columns. Keep only those of the questions."
+                f"{MAX_COLUMNS:,} columns. Keep only the columns with question data."
             )
         return number
 

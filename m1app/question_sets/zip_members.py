@@ -32,7 +32,7 @@ def check_unpacked(unpacked: int, packed: int, file_name: str) -> None:
     if unpacked > _RATIO_COUNTS_FROM_BYTES and unpacked > MAX_RATIO * max(1, packed):
         raise InvalidQuestionSet(
             f"{file_name}: found data that decompresses to more than {MAX_RATIO} times its size, expected text. "
-            "Decompress it and import what is in it."
+            "Decompress it and import its content."
         )
 
 
@@ -49,9 +49,7 @@ def opened_zip(file: BinaryIO, file_name: str) -> zipfile.ZipFile:
     check_unpacked(sum(each.file_size for each in members), sum(each.compress_size for each in members), file_name)
     for each in members:
         if each.flag_bits & _ENCRYPTED:
-            raise InvalidQuestionSet(
-                f"{file_name}: found a file protected by a password, expected none. Remove the protection."
-            )
+            raise InvalidQuestionSet(f"{file_name}: found a password-protected file. Remove the password.")
         if each.compress_type not in _METHODS:
             raise InvalidQuestionSet(
                 f"{file_name}: found compression method {each.compress_type}, expected the usual one (Deflate). "

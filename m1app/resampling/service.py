@@ -170,7 +170,7 @@ class ResamplingService:
 
 
 def _choice(resampled: Resampled) -> Choice:
-    summary = "The thinking goes on from before a sentence, and from after it."
+    summary = "The thinking continues from before a sentence, and from after it."
     return choice_beyond_the_table(
         KIND, "Resampling", summary, "docs/branches.md", lambda task: resample(task, resampled)
     )
@@ -183,16 +183,20 @@ def _read(session: Session, case_id: str) -> tuple[Case, Trace]:
 
 def _check(case: Case, trace: Trace, start: int, end: int, seeds: int) -> None:
     if not case.question.options or not case.letter:
-        raise ResamplingRefused("case", "This answer chose no option, so nothing says whether rollouts answer like it.")
+        raise ResamplingRefused(
+            "case",
+            "This answer chose no option, so rollouts cannot be compared with it. Choose an answer that names an "
+            "option.",
+        )
     if not trace.prompt_token_ids:
         raise ResamplingRefused(
-            "case", "This answer was not given here, so the tokens of its thinking are not known. Ask it on Probe."
+            "case", "This answer was imported, so the tokens of its thinking are not known. Ask the question on Probe."
         )
     if not 0 <= start < end <= len(case.thinking_text):
-        raise ResamplingRefused("sentence", "This sentence is outside of the thinking. Open the trace again.")
+        raise ResamplingRefused("sentence", "This sentence is not part of the thinking. Reload the trace.")
     if isinstance(seeds, bool) or not LEAST_SEEDS <= seeds <= MOST_SEEDS:
         raise ResamplingRefused(
-            "seeds", f"{seeds} rollouts are asked for; choose from {LEAST_SEEDS} to {MOST_SEEDS} on each side."
+            "seeds", f"{seeds} rollouts were requested; choose from {LEAST_SEEDS} to {MOST_SEEDS} on each side."
         )
 
 
@@ -206,7 +210,8 @@ async def _new(case: Case, trace: Trace, plan: PassPlan, sentence: tuple[int, in
         raise ResamplingRefused("case", str(exc)) from exc
     if len(after.token_ids) >= case.thinking_budget_tokens:
         raise ResamplingRefused(
-            "sentence", "The budget is spent after this sentence: nothing could follow it. Choose an earlier one."
+            "sentence",
+            "The budget is used up after this sentence, so nothing could follow it. Choose an earlier sentence.",
         )
 
     def rounds(kept: KeptThinking) -> int:

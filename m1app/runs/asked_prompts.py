@@ -55,8 +55,8 @@ def difference_words(prompts: tuple[AskedPrompt, ...]) -> str:
         return ""
     ways = "; ".join(f"{', '.join(each.models)}: profile {each.profile}" for each in prompts)
     return (
-        f"The prompts differ ({ways}). A difference between these models is also one between their prompts. To ask a "
-        "model as another is asked, choose “MODEL by PROFILE”."
+        f"The prompts differ ({ways}). A difference between these models may come from their prompts. To ask one "
+        "model with another's prompt, choose “MODEL by PROFILE”."
     )
 
 

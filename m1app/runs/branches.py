@@ -116,7 +116,7 @@ class BranchService:
     async def _begun(self, request: BranchRequest, case: Case, parent: Trace, asked: ProbeRequest) -> BegunThinking:
         plan = await self._planner.plan(asked)
         try:
-            require_same_prompt(plan.prompt.token_ids, parent, "Ask the question again, and edit the new thinking.")
+            require_same_prompt(plan.prompt.token_ids, parent, "Ask the question again, and edit the new trace.")
             kept = await cut_before(plan.engine, parent.segments, request.start)
         except CutRefused as exc:
             raise BranchRefused("case", str(exc)) from exc
@@ -183,20 +183,21 @@ def check(request: BranchRequest, case: Case, parent: Trace) -> None:
     if not parent.prompt_token_ids:
         raise BranchRefused(
             "case",
-            "This answer was not given here, so the tokens of its thinking are not known. Ask the question on Probe, "
-            "and edit the new thinking.",
+            "This answer was imported, so the tokens of its thinking are not known. Ask the question on Probe, and "
+            "edit the new trace.",
         )
     length = len(case.thinking_text)
     if not 0 <= request.start <= request.end <= length:
         raise BranchRefused(
             "stretch",
-            f"The stretch from {request.start:,} to {request.end:,} is outside the thinking of {length:,} characters. "
+            f"The selection from {request.start:,} to {request.end:,} is outside the thinking of {length:,} "
+            "characters. "
             "Select it again.",
         )
     if is_blank(request.text) and not control_character(request.text):
         raise BranchRefused("text", _NOTHING_WRITTEN)
     if request.text == case.thinking_text[request.start : request.end]:
-        raise BranchRefused("text", "The text is as the model wrote it. Change it, and continue.")
+        raise BranchRefused("text", "The text is unchanged. Edit it, then continue.")
     if len(request.text) > MOST_CHARACTERS:
         raise BranchRefused(
             "text", f"The text has {len(request.text):,} characters; shorten it to {MOST_CHARACTERS:,} at most."
@@ -206,8 +207,8 @@ def check(request: BranchRequest, case: Case, parent: Trace) -> None:
 
 
 _NOTHING_WRITTEN = (
-    "Nothing is written, and the model goes on from what is. To leave a sentence out, choose it together with the next "
-    "one, and delete the first in the box. Resample, below, shows what the model writes in its place."
+    "The box is empty. To remove a sentence, select it together with the next one and delete it in the box. To see "
+    "what the model writes in its place, use Resample below."
 )
 
 
@@ -220,7 +221,7 @@ def _check_budget(plan: PassPlan, kept: KeptThinking, inserted: TokenIds) -> Non
     raise BranchRefused(
         "text",
         f"The text is {len(inserted):,} tokens, and the budget of {budget:,} leaves {max(0, budget - used):,} after "
-        f"the {used:,} before it: nothing could be thought. Shorten it, or edit a stretch that comes earlier.",
+        f"the {used:,} before it, so there is no room to think. Shorten it, or edit an earlier passage.",
     )
 
 

@@ -18,12 +18,12 @@ from storage.corpora.repository import FACTS
 from storage.questions.records import Question
 
 _BLIND = (
-    "Corrected facts are searched for reviewers only: annotators do not see each other's work before they have "
-    "submitted theirs. Choose another corpus."
+    "Only reviewers can search corrected facts: annotators do not see each other's work before they submit their own. "
+    "Choose another corpus."
 )
 _BLIND_RUN = (
-    "This run has read corrected facts, which may be about cases that you annotate: only reviewers and whoever started "
-    "it may open it."
+    "This run has read corrected facts, which may be about cases that you annotate. Only reviewers and the person who "
+    "started it can open it."
 )
 _BESIDES_SAME = 8
 """Solved questions that are looked for besides those that are wanted: the asked one may be there in several forms."""
@@ -77,13 +77,13 @@ async def check_corpora(corpora: CorpusService | None, choices: Sequence[Choice]
     names = [each.name for each in await corpora.all()]
     if "" in wanted and not names and not (has_facts and await corpora.fact_count()):
         raise StrategyRefused(
-            "There is no corpus to search yet. Add a file on the Admin page, tab Corpus, or with "
+            "There is no corpus to search yet. Add a file on the Corpus tab of the Admin page or with "
             "`python -m m1app corpus add`, or choose a strategy that does not search."
         )
     missing = sorted(wanted - {"", FACTS, *names})
     if missing:
         there = ", ".join([*names, *([FACTS] if has_facts else [])]) or "none yet"
-        raise StrategyRefused(f"There is no corpus {missing[0][:80]!r}. Those that are: {there[:1_000]}.")
+        raise StrategyRefused(f"There is no corpus named {missing[0][:80]!r}. Available: {there[:1_000]}.")
 
 
 def require_readable(snapshot: StrategyRunSnapshot) -> None:

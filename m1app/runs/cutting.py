@@ -81,7 +81,10 @@ async def cut_before(engine: Engine, segments: Sequence[Segment], start: int) ->
         if segment.kind not in COUNTED_AS_THINKING or at >= start:
             continue
         if len(segment.token_ids) != segment.token_count:
-            raise CutRefused("The engine kept the ids of some tokens of this thinking to itself, so it cannot be cut.")
+            raise CutRefused(
+                "The engine did not report the ids of some tokens of this thinking, so it cannot be cut. Choose "
+                "another trace."
+            )
         count, length = await _tokens_before(engine, segment, start - at)
         if count:
             kept.append(_beginning_of(segment, count, length))
@@ -149,5 +152,5 @@ async def _left_out(engine: Engine, segment: Segment) -> int:
 def _changed() -> CutRefused:
     return CutRefused(
         "The engine spells the stored tokens of this thinking differently from its stored text: its tokenizer has "
-        "changed. Ask the question again, and go on from the new thinking."
+        "changed. Ask the question again, and continue from the new trace."
     )

@@ -129,7 +129,7 @@ class _Thinking:
             # A probability says which option is named first, not which are chosen.
             added = sorted(set(letters_of(after.letter)) - set(letters_of(before.letter)))
             if spans := [span for letter in added if (span := self._naming(between, letter))]:
-                words = f"No sentence states it. This is the last one that names {' or '.join(added)}."
+                words = f"No sentence states it. This is the last sentence that names {' or '.join(added)}."
                 return _Place(max(spans), SentenceBasis.LAST, words)
         elif moved := _largest_move(points):
             within = self._between(moved.before.cut_characters, moved.after.cut_characters)
@@ -137,7 +137,7 @@ class _Thinking:
             return _Place(span, SentenceBasis.PROBABILITY, moved.words)
         span = between[-1] if between else _cut_span(after)
         return _Place(
-            span, SentenceBasis.LAST, "No sentence states it. This is the last one before the answer changed."
+            span, SentenceBasis.LAST, "No sentence states it. This is the last sentence before the answer changed."
         )
 
     def _between(self, start: int, end: int) -> list[Span]:

@@ -120,7 +120,7 @@ class LiveStrategyRun(LiveRun[StrategyRunSnapshot]):
         errors = [each.snapshot().result.error for each in self._strategies]
         if all(errors):
             is_one = len(set(errors)) == 1
-            raise AppError(errors[0] if is_one else "All strategies failed. Each says below why.")
+            raise AppError(errors[0] if is_one else "All strategies failed. The reasons are shown below.")
 
     def answer_now(self) -> bool:
         """Strategies decide by themselves when they answer."""

@@ -18,7 +18,7 @@ _LENGTHS = 20
 _ALMOST = 0.9
 """From this share of the most on, the range says nothing more."""
 _ONE_UNIT = re.compile(r"(?P<number>[\d.]+) (?P<unit>s|min|h)")
-NOT_KNOWN = "time not known yet: this model has not run here"
+NOT_KNOWN = "time unknown: this model has not run here yet"
 
 
 @dataclass(frozen=True, slots=True)

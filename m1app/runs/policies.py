@@ -77,7 +77,8 @@ class PolicyLibrary:
             os.link(draft, path)  # Unlike a rename, it replaces nothing.
         except FileExistsError as exc:
             raise PolicyRefused(
-                f"There is a policy {name!r} already. Choose another name, or remove it with `m1app policy remove`."
+                f"There is already a policy named {name!r}. Choose another name, or remove it with `m1app policy "
+                "remove`."
             ) from exc
         finally:
             draft.unlink(missing_ok=True)
@@ -93,23 +94,23 @@ class PolicyLibrary:
             raise PolicyRefused(f"No policy is chosen for this strategy. {self._offered()}")
         if not _NAME.fullmatch(name):
             raise PolicyRefused(
-                f"The name {name[:80]!r} cannot be used for a policy. Use up to 60 small letters, digits, points, "
-                "hyphens and underscores, beginning with a letter or digit."
+                f"{name[:80]!r} is not a valid policy name. Use up to 60 lower-case letters, digits, periods, hyphens "
+                "and underscores, and start with a letter or digit."
             )
         return self._folder / f"{name}{_ENDING}"
 
     def _missing(self, name: str) -> PolicyRefused:
-        return PolicyRefused(f"There is no policy {name!r} here. {self._offered()}")
+        return PolicyRefused(f"There is no policy named {name!r}. {self._offered()}")
 
     def _offered(self) -> str:
         here = ", ".join(self._names()[:20])
-        return f"Those that are: {here}." if here else "Make one on the Benchmarks page, tab Fits."
+        return f"Available: {here}." if here else "Make one on the Benchmarks page, on the Fits tab."
 
 
 def check_model(name: str, policy: Policy, model: str) -> None:
     """Raise PolicyRefused where a policy was made for another model, whose entropies mean something else."""
     if policy.model and policy.model != model:
         raise PolicyRefused(
-            f"The policy {name!r} was made for {policy.model[:100]}, and {model[:100]} would be asked: entropies of "
-            "another model mean something else. Choose that model, or make a policy from a run of this one."
+            f"The policy {name!r} was made for {policy.model[:100]}, but {model[:100]} would be asked, and entropies "
+            "differ between models. Choose that model, or make a policy from a run of this one."
         )

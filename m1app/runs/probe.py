@@ -70,7 +70,7 @@ class ProbeService(RunService[LiveProbe, Trace]):
     Every method may also raise `storage.errors.StorageError`.
     """
 
-    _going_on = "This trace is going on"
+    _going_on = "This trace is in progress"
 
     def __init__(
         self,
@@ -191,11 +191,13 @@ class ProbeService(RunService[LiveProbe, Trace]):
         def reopen(session: Session) -> None:
             traces = TraceRepository(session)
             if CaseRepository(session).is_annotated(trace_id):
-                raise AppError("Somebody has annotated this trace as it is. Edit it and continue as a branch instead.")
+                raise AppError(
+                    "This trace has annotations, so it cannot change. Use Edit and continue to make a branch instead."
+                )
             try:
                 traces.reopen(trace_id, this_process(), only_from=RESUMABLE)
             except RecordNotFound as exc:
-                raise AppError("This trace is going on in another process, or has ended there. Open it again.") from exc
+                raise AppError("This trace is running in another process, or has ended there. Reload it.") from exc
             record(session, "trace.resume", trace_id)
 
         await self._database.write(reopen)
@@ -250,7 +252,7 @@ class ProbeService(RunService[LiveProbe, Trace]):
         """
         live = self._runs.live(trace_id)
         if live is not None and not live.is_kept:
-            raise ProbeRefused("name", "This trace is not kept, so a name would be lost with it.")
+            raise ProbeRefused("name", "This trace is not kept, so it cannot have a name.")
 
         def store(session: Session) -> None:
             trace = TraceRepository(session).get(trace_id)
@@ -301,11 +303,11 @@ def _check_resumable(kept: Trace) -> None:
     if kept.state not in RESUMABLE:
         is_running = kept.state is TraceState.RUNNING
         raise AppError(
-            "This trace is going on in another process."
+            "This trace is running in another process. Stop it there."
             if is_running
             else "This trace is complete; use Run again for a new one."
         )
     if not kept.prompt_token_ids or any(
         len(each.token_ids) != each.token_count for each in kept.segments if each.kind in COUNTED_AS_THINKING
     ):
-        raise AppError("Some tokens of this trace are not known, so it cannot go on; run it again.")
+        raise AppError("Some tokens of this trace are not known, so it cannot continue; run it again.")

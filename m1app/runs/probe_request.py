@@ -174,5 +174,5 @@ def _check_system_prompt(text: str) -> None:
         )
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ProbeRefused(
-            "system_prompt", "The system prompt contains an invalid character (NUL or a lone surrogate)."
+            "system_prompt", "The system prompt contains an invalid character (NUL or a lone surrogate). Delete it."
         )

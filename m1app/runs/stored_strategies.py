@@ -15,7 +15,7 @@ from storage.strategies.repository import StrategyRepository
 from storage.traces.records import Trace, TraceState
 from storage.traces.repository import TraceRepository
 
-ELSEWHERE = "This run is going on in another process."
+ELSEWHERE = "This run is in progress in another process. Stop it there."
 
 
 def read_run(session: Session, run_id: str) -> StrategyRunSnapshot:

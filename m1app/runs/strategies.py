@@ -73,7 +73,7 @@ class StrategyService(JobRunService[LiveStrategyRun, StrategyRunSnapshot]):
     Every method may also raise `storage.errors.StorageError`.
     """
 
-    _going_on = "This run is going on"
+    _going_on = "This run is in progress"
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class StrategyService(JobRunService[LiveStrategyRun, StrategyRunSnapshot]):
         if kept.run.state is TraceState.RUNNING:
             raise AppError(ELSEWHERE)
         if not stored and any(request.is_shared for each in kept.strategies for request in each.requests):
-            raise AppError("This run belongs to a benchmark run. Resume the benchmark run, which has its passes.")
+            raise AppError("This run belongs to a benchmark run. Resume the benchmark run instead; it has the passes.")
         strategies = reopened(kept, with_failed=with_failed)
         if not any(_goes_on(each) for each in strategies):
             raise AppError("This run is complete; use Run again for a new one.")

@@ -137,7 +137,8 @@ def check_strategy_settings(settings: StrategySettings) -> tuple[Choice, ...]:
         raise ProbeRefused("seed", f"Seed {settings.seed:,} leaves no room for further passes; choose a smaller one.")
     if settings.temperature == 0:
         raise ProbeRefused(
-            "temperature", "At temperature 0 all passes of a strategy would be alike. Choose one above 0."
+            "temperature",
+            "At temperature 0, all passes of a strategy would be identical. Choose a temperature above 0.",
         )
     if not settings.choices:
         raise ProbeRefused("strategies", "Choose at least one strategy.")
@@ -146,5 +147,5 @@ def check_strategy_settings(settings: StrategySettings) -> tuple[Choice, ...]:
     except StrategyRefused as exc:
         raise ProbeRefused("strategies", str(exc)) from exc
     if len(choices) > MAX_STRATEGIES:
-        raise ProbeRefused("strategies", f"{len(choices)} strategies are chosen; choose at most {MAX_STRATEGIES}.")
+        raise ProbeRefused("strategies", f"{len(choices)} strategies were chosen; choose at most {MAX_STRATEGIES}.")
     return choices

@@ -35,7 +35,7 @@ from storage.traces.records import TraceState
 from storage.traces.repository import TraceRepository
 
 MAX_RUNNING = 64
-_ELSEWHERE = "This sweep is running in another process."
+_ELSEWHERE = "This sweep is running in another process. Stop it there."
 
 
 @dataclass(frozen=True, slots=True)

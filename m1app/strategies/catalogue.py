@@ -101,7 +101,7 @@ def choice_beyond_the_table(
 def kind_of(name: str) -> Kind:
     """The strategy of this name; raises StrategyRefused naming all."""
     if name not in _BY_NAME:
-        raise StrategyRefused(f"There is no strategy {name[:_SHOWN]!r}. Choose one of {', '.join(_BY_NAME)}.")
+        raise StrategyRefused(f"There is no strategy named {name[:_SHOWN]!r}. Choose one of {', '.join(_BY_NAME)}.")
     return _BY_NAME[name]
 
 
@@ -112,7 +112,7 @@ def choose(name: str, options: Mapping[str, Any] | None = None) -> Choice:
     known = {each.name: each for each in kind.options}
     for unknown in given.keys() - known.keys():
         names = ", ".join(known) or "none"
-        raise StrategyRefused(f"{kind.title} has no option {unknown[:_SHOWN]!r}. Its options: {names}.")
+        raise StrategyRefused(f"{kind.title} has no option named {unknown[:_SHOWN]!r}. Its options are {names}.")
     return Choice(kind, {each.name: _checked(kind, each, given.get(each.name, each.default)) for each in kind.options})
 
 

@@ -117,19 +117,19 @@ MOST_ROUNDS = 8
 ROUNDS = Option(
     "rounds",
     "Forced rounds",
-    "How often each pass is made to think again where it wants to stop; 0 takes the run's.",
+    "How often each pass is made to continue thinking when it wants to stop; 0 uses the run's number.",
     0,
     0,
     MOST_ROUNDS,
     is_written_if_set=True,
 )
-_K = Option("k", "Passes", "Independent passes of the question, each with a seed of its own.", 8, 1, 128)
+_K = Option("k", "Passes", "Independent passes of the question, each with its own seed.", 8, 1, 128)
 _N = Option("n", "Passes", "Independent passes of the question, each verified.", 4, 2, 64)
 _M = Option("m", "Verifications", "How often the judge verifies each pass.", 2, 1, 16)
 _JUDGE_TOKENS = Option("tokens", "Judge's budget", "Thinking tokens of each verification.", 128, 1, 8192)
-_PASSAGES = Option("k", "Passages", "Most passages of each search.", 3, 1, 10)
-_SEARCHES = Option("searches", "Searches", "Most searches for a question.", MOST_SEARCHES, 1, MOST_SEARCHES)
-_CORPUS = Option("corpus", "Corpus", "Name of the corpus that is searched; empty for all of them.", "", names="corpus")
+_PASSAGES = Option("k", "Passages", "Maximum passages per search.", 3, 1, 10)
+_SEARCHES = Option("searches", "Searches", "Maximum searches per question.", MOST_SEARCHES, 1, MOST_SEARCHES)
+_CORPUS = Option("corpus", "Corpus", "Name of the corpus to search; empty for all of them.", "", names="corpus")
 _JUDGE = Option("judge", "Judge", "The served model that verifies; empty for the model that answers.", "")
 
 KINDS: tuple[Kind, ...] = (
@@ -155,7 +155,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="weighted-vote",
         title="Vote by probability",
-        summary="The answer with the most probability, added up over the ends of several passes.",
+        summary="The answer with the highest total probability at the ends of several passes.",
         source="arXiv 2203.11171, section 3.1",
         make=weighted_vote,
         options=(_K, ROUNDS),
@@ -166,7 +166,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="adaptive-vote",
         title="Vote until clear",
-        summary="A vote of 2, 4, 8, ... passes that ends as soon as its leader is clear.",
+        summary="A vote of 2, 4, 8, ... passes that ends as soon as the leader is clear.",
         source="arXiv 2305.11860",
         make=adaptive_vote,
         options=(
@@ -190,7 +190,7 @@ KINDS: tuple[Kind, ...] = (
             Option(
                 "confidence",
                 "Sure from",
-                "Only for the rule beta: how probable it has to be that the leader is ahead of the second.",
+                "Only for the rule beta: required probability that the leader is ahead of the second.",
                 0.95,
                 0.5,
                 1.0,
@@ -214,23 +214,23 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="first-finish",
         title="First to finish",
-        summary="Several passes race; the first that ends its thinking by itself answers, the others are cancelled.",
+        summary="Several passes race. The first to end its thinking naturally answers; the others are cancelled.",
         source="First Finish Search, arXiv 2505.18149",
         make=first_finish,
-        options=(Option("n", "Passes", "Passes that race, each with a seed of its own.", 4, 1, 128),),
+        options=(Option("n", "Passes", "Passes that race, each with its own seed.", 4, 1, 128),),
         from_pool=True,
         picture="race",
     ),
     Kind(
         name="deer",
         title="Exit when sure",
-        summary="One pass that ends where it turns on itself and an option is probable enough.",
+        summary="One pass that ends where the thinking hesitates and one option is probable enough.",
         source="DEER, arXiv 2504.15895",
         make=deer,
         options=(
             Option("threshold", "Sure from", "Probability among the options that ends the thinking.", 0.95, 0.3, 1.0),
             Option(
-                "gap", "Tokens between looks", "Least thinking tokens between two looks at the options.", 16, 1, 4_096
+                "gap", "Tokens between looks", "Minimum thinking tokens between two looks at the options.", 16, 1, 4_096
             ),
         ),
         needs_options=True,
@@ -253,7 +253,14 @@ KINDS: tuple[Kind, ...] = (
                 1,
                 4_096,
             ),
-            Option("agree", "Looks that agree", "Looks in a row with the same leading option that end it.", 2, 2, 64),
+            Option(
+                "agree",
+                "Looks that agree",
+                "Looks in a row with the same leading option that end the thinking.",
+                2,
+                2,
+                64,
+            ),
         ),
         needs_options=True,
         needs_probabilities=True,
@@ -286,7 +293,7 @@ KINDS: tuple[Kind, ...] = (
         source="arXiv 2510.02611",
         make=temperatures,
         options=(
-            Option("rounds", "Rounds", "Most passes at each temperature above 0.", 2, 1, 32),
+            Option("rounds", "Rounds", "Maximum passes at each temperature above 0.", 2, 1, 32),
             Option("share", "Clear from", "Share of the passes at each temperature that ends the vote.", 0.8, 0.5, 1.0),
         ),
         from_pool=True,
@@ -302,7 +309,7 @@ KINDS: tuple[Kind, ...] = (
         make=deepconf,
         options=(
             _K,
-            Option("warmup", "Warm-up passes", "First passes, which run to their end and set the bar.", 4, 1, 64),
+            Option("warmup", "Warm-up passes", "First passes, which run to the end and set the bar.", 4, 1, 64),
             Option("window", "Window", "Tokens over which confidence is averaged.", 128, 1, 4_096),
             Option(
                 "percentile",
@@ -321,11 +328,11 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="debate",
         title="Debate",
-        summary="Agents answer, read each other's answers and answer again; most of them decide.",
+        summary="Agents answer, read each other's answers and answer again; the majority decides.",
         source="arXiv 2505.22960",
         make=debate,
         options=(
-            Option("agents", "Agents", "Each has a seed of its own.", 3, 2, 4),
+            Option("agents", "Agents", "Each agent has its own seed.", 3, 2, 4),
             Option(
                 "rounds",
                 "Rounds",
@@ -346,9 +353,9 @@ KINDS: tuple[Kind, ...] = (
         source="arXiv 2504.09772, github.com/jincan333/MAS-TTS",
         make=team,
         options=(
-            Option("experts", "Experts", "Most that the CEO can recruit, the solver included.", 3, 1, 3),
-            Option("rounds", "Rounds", "Most rounds of critics in a turn.", 3, 1, 3),
-            Option("turns", "Turns", "Most times that the evaluator can send the team back.", 2, 1, 3),
+            Option("experts", "Experts", "Maximum experts that the CEO can recruit, including the solver.", 3, 1, 3),
+            Option("rounds", "Rounds", "Maximum rounds of critics per turn.", 3, 1, 3),
+            Option("turns", "Turns", "Maximum times that the evaluator can send the team back.", 2, 1, 3),
         ),
         passes=lambda options: (int(options["experts"]) + 1) * int(options["turns"]),
         has_calls_only=True,
@@ -368,14 +375,14 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="plan-and-budget",
         title="Plan and budget",
-        summary="Sub-questions, each with its share of the thinking by its difficulty, and an answer from theirs.",
+        summary="Sub-questions, each with a share of the thinking by difficulty, and a final answer based on theirs.",
         source="arXiv 2505.16122, github.com/junhongmit/P-and-B",
         make=plan_and_budget,
         options=(
             Option(
                 "schedule",
                 "Schedule",
-                "How shares fall from the first sub-question to the last, besides difficulty.",
+                "How shares decrease from the first sub-question to the last, in addition to difficulty.",
                 "constant",
                 choices=tuple(SCHEDULES),
             ),
@@ -387,7 +394,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="passages",
         title="Passages in the prompt",
-        summary="One pass that reads the passages of a corpus that fit the question best.",
+        summary="One pass that reads the passages of a corpus that best match the question.",
         source="retrieval-augmented generation, arXiv 2005.11401",
         make=passages_in_prompt,
         options=(_PASSAGES, _CORPUS),
@@ -399,7 +406,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="searching",
         title="Search while thinking",
-        summary="One pass that looks up what it wants to know, where it wants to know it.",
+        summary="One pass that can look things up at any point of its thinking.",
         source="Search-o1, arXiv 2501.05366; MIRAGE, arXiv 2508.18260",
         make=search_while_thinking,
         options=(_PASSAGES, _SEARCHES, _CORPUS),
@@ -411,7 +418,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="mirage",
         title="Searching chains, checked",
-        summary="A chain that searches for each sub-question, and a check of their answers against each other.",
+        summary="A searching chain for each sub-question, then a check of their answers against each other.",
         source="MIRAGE, arXiv 2508.18260, github.com/Despacitobei/MIRAGE",
         make=mirage,
         options=(_PASSAGES, _SEARCHES, _CORPUS),
@@ -423,7 +430,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="r2-llms",
         title="Solved questions and steps",
-        summary="Takes its steps from similar questions that are solved, and looks up passages for each step.",
+        summary="Takes its steps from similar solved questions, and looks up passages for each step.",
         source="R2-LLMs, arXiv 2507.05557",
         make=two_levels,
         options=(
@@ -431,7 +438,7 @@ KINDS: tuple[Kind, ...] = (
             Option(
                 "solved",
                 "Solved questions",
-                "Name of a corpus of solved questions; empty for the corpus of the passages.",
+                "Name of a corpus of solved questions; empty to use the corpus of the passages.",
                 "",
                 names="corpus",
             ),
@@ -460,17 +467,28 @@ KINDS: tuple[Kind, ...] = (
         make=genprm,
         options=(
             _N,
-            Option("steps", "Paragraphs", "Most paragraphs of a pass, its answer included; more are joined.", 6, 1, 32),
+            Option(
+                "steps",
+                "Paragraphs",
+                "Maximum paragraphs per pass, including the answer; if there are more, some are joined.",
+                6,
+                1,
+                32,
+            ),
             Option(
                 "tokens",
                 "Judge's budget",
-                "Thinking tokens for each paragraph; 0 reads the verdict at once.",
+                "Thinking tokens for each paragraph; 0 reads the verdict immediately.",
                 0,
                 0,
                 8192,
             ),
             Option(
-                "rule", "Rule", "What a pass is worth: its worst, its product or its last score.", "min", choices=RULES
+                "rule",
+                "Rule",
+                "How a pass is scored: by its worst score, the product of its scores, or its last score.",
+                "min",
+                choices=RULES,
             ),
             _JUDGE,
         ),
@@ -496,7 +514,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="j1",
         title="Best of n, judge forced on",
-        summary="Best of n with a judge that is made to think again where it wanted to stop.",
+        summary="Best of n with a judge that is made to continue thinking when it wants to stop.",
         source="arXiv 2505.11875",
         make=j1,
         options=(
@@ -512,7 +530,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name=BY_POLICY,
         title="By policy",
-        summary="A pilot pass, whose entropy chooses strategy and thinking budget by a policy made from a run.",
+        summary="A pilot pass, whose entropy decides the strategy and thinking budget, by a policy made from a run.",
         source="compute-optimal scaling, arXiv 2502.06703",
         make=auto,
         starts_others=True,

@@ -93,7 +93,7 @@ def _set_for(wanted: StudySet, kept: Sequence[QuestionSet], given: str) -> Quest
         return fitting[0]
     if fitting:
         names = _listed(each.name for each in fitting)
-        return Problem("sets", f"Several sets could be {wanted.name!r}: {names}. Say which one is meant.")
+        return Problem("sets", f"Several sets could be {wanted.name!r}: {names}. Choose one.")
     return Problem("sets", f"The question set {wanted.name!r} is not here. {_how_to_import(wanted)}", is_missing=True)
 
 
@@ -102,7 +102,7 @@ def _how_to_import(wanted: StudySet) -> str:
         return "Import the question library: python -m m1app questions import --library"
     if wanted.hub:
         return f"Import it from the hub: python -m m1app questions import --hub {wanted.hub}"
-    return "Import it on the Admin page, or say which set is meant."
+    return "Import it on the Admin page, or choose the set to use."
 
 
 def _cast(
@@ -132,7 +132,9 @@ def _cast(
     for name, times in Counter(playing.values()).items():
         if times > 1:
             both = _listed(role for role, model in playing.items() if model == name)
-            why = f"{name} plays several roles ({both}); a model compared with itself shows nothing. Choose another."
+            why = (
+                f"{name} plays several roles ({both}). Comparing a model with itself shows nothing; choose another one."
+            )
             problems.append(Problem("models", why))
     return playing, problems
 

@@ -58,7 +58,7 @@ def _tested(data: ClaimData, alpha: float) -> Tested | None:
 
 
 def _unmeasured(data: ClaimData) -> ClaimOutcome:
-    why = data.missing or _NOTHING.get(data.claim.kind, "No question has been answered at all of its settings yet.")
+    why = data.missing or _NOTHING.get(data.claim.kind, "No question has been answered at both settings yet.")
     number = _paper(data)
     return ClaimOutcome(
         claim=data.claim,
@@ -70,8 +70,8 @@ def _unmeasured(data: ClaimData) -> ClaimOutcome:
 
 
 _NOTHING: Mapping[ClaimKind, str] = {
-    ClaimKind.ONE_FACT_EXPLAINS: "No test of a fact has been decided for this model yet. Mark failures on the Annotate "
-    "page, write down the fact that was missing, and test it on the Missing fact page.",
+    ClaimKind.ONE_FACT_EXPLAINS: "No fact test has been decided for this model yet. Mark failures on the Annotate "
+    "page, write the fact that was missing, and test it on the Facts page.",
     ClaimKind.BREAKS: "No question has been answered right at its first setting, and answered at its second, yet.",
 }
 
@@ -127,12 +127,13 @@ def _seen(claim: Claim, tested: Tested, alpha: float) -> str:
     n = tested.n
     if claim.kind is ClaimKind.ONE_FACT_EXPLAINS:
         failures = counted(n, "tested failure")
-        return f"One fact turned {tested.gained:,.0f} of {failures} right; the claim asks for more than " + (
+        return (
+            f"One fact turned {tested.gained:,.0f} of {failures} right; the claim requires more than "
             f"{_points(claim.threshold)}."
         )
     if claim.kind is ClaimKind.BREAKS:
         return (
-            f"Of {counted(n, 'question')} that were right, {tested.gained:,.0f} turned wrong; the claim asks for more "
+            f"Of {counted(n, 'question')} that were right, {tested.gained:,.0f} turned wrong; the claim requires more "
             f"than {_points(claim.margin)}."
         )
     changes = f"{_amount(tested.gained)} of {counted(n, 'question')} turned right and {_amount(tested.lost)} wrong"

@@ -108,14 +108,14 @@ def _cells(
 def _differences(first: StudyOutcome, second: StudyOutcome, claims: int) -> Iterator[str]:
     if first.study.rule != second.study.rule:
         yield (
-            f"{second.name} is scored by the rule {second.study.rule}: its claims are tested by that, and the cells "
-            f"here by the rule {first.study.rule}."
+            f"{second.name} is scored by the rule {second.study.rule}, and so are its claims; the cells here are "
+            f"scored by the rule {first.study.rule}."
         )
     if first.study.protocol != second.study.protocol:
         yield f"The protocol of {first.name} is {first.study.protocol}, that of {second.name} {second.study.protocol}."
     left_out = max(len(first.claims), len(second.claims)) - claims
     if left_out:
-        yield f"{left_out} of their claims are not the same in both, and are left out."
+        yield f"{left_out} of their claims differ between the two and are left out."
     for run_id, runs in shared_runs(first, second).items():
         if otherwise := asked_otherwise(runs):
             yield f"{run_id}: {otherwise}"

@@ -82,7 +82,9 @@ class StudyLibrary:
         """Remove an own file; studies that were started from it stay. Raises StudyRefused if there is none."""
         found = {each.name: each for each in await asyncio.to_thread(self._all)}.get(name)
         if found is None or found.is_preset:
-            raise StudyRefused("name", f"There is no own study file {name[:80]!r}; presets cannot be removed.")
+            raise StudyRefused(
+                "name", f"You have not added a study file named {name[:80]!r}. Presets cannot be removed."
+            )
         await asyncio.to_thread(self._path(name).unlink)
 
     def _all(self) -> Sequence[StudyFile]:
@@ -100,7 +102,7 @@ class StudyLibrary:
         except FileExistsError as exc:
             raise StudyRefused(
                 "name",
-                f"There is a study file {name!r} already. Change `name` in the file, or remove that one with "
+                f"There is already a study file named {name!r}. Change `name` in the file, or remove that one with "
                 f"`m1app study remove {name}`.",
             ) from exc
         finally:
@@ -134,7 +136,7 @@ def _text_of(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise InvalidStudyFile(f"{path.name} is larger than {_MOST_BYTES:,} bytes, which no study needs.")
+        raise InvalidStudyFile(f"{path.name} is larger than {_MOST_BYTES:,} bytes. Shorten it.")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as exc:

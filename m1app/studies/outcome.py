@@ -154,7 +154,7 @@ def _hash_differences(kind: str, published: str | None, own: str) -> Sequence[st
     if published is None or published == own:
         return []
     if not own:
-        return [f"The published {kind} could not be compared: the file that it was imported from is not here"]
+        return [f"The published {kind} could not be checked: the file that the set was imported from is not available"]
     return [f"The {kind} of its file is not the published one"]
 
 
@@ -168,28 +168,28 @@ def protocol_differences(study: Study, checks: Sequence[SetCheck], left_out: Seq
     """
     found = list(study.protocol_differences)
     if study.rule != "m1":
-        found.append("Answers are scored by the strict rule; the paper scored them by its own, the rule m1.")
+        found.append("Answers are scored by the strict rule; the paper used its own rule, m1.")
     for run in study.runs:
         found += [f"Run {run.id}: {each}" for each in _run_differences(run)]
     found += [f"{check.question_set}: {problem}." for check in checks for problem in check.problems]
-    found += [f"Run {run_id} was left out." for run_id in left_out]
+    found += [f"Run {run_id} was skipped." for run_id in left_out]
     return tuple(dict.fromkeys(found))
 
 
 def _run_differences(run: StudyRun) -> Sequence[str]:
     found = []
     if run.temperature != 0:
-        found.append(f"sampled at temperature {run.temperature:g}; the paper's is 0.")
+        found.append(f"sampled at temperature {run.temperature:g}; the paper uses 0.")
     if run.passes > 1:
-        found.append(f"{run.passes} passes per question; the paper has one.")
+        found.append(f"{run.passes} passes per question; the paper uses one.")
     if run.limit is not None:
-        found.append(f"at most {counted(run.limit, 'question')} per set; the paper asked all.")
+        found.append(f"at most {counted(run.limit, 'question')} per set; the paper asked all of them.")
     if run.answer_cap_tokens != _PUBLISHED_ANSWER_TOKENS:
         found.append(
-            f"answers of at most {run.answer_cap_tokens:,} tokens; the paper's may have {_PUBLISHED_ANSWER_TOKENS:,}."
+            f"answers of at most {run.answer_cap_tokens:,} tokens; the paper allows {_PUBLISHED_ANSWER_TOKENS:,}."
         )
     if run.strategies:
-        found.append("questions were answered by strategies too.")
+        found.append("strategies answered the questions too.")
     return found
 
 

@@ -17,7 +17,7 @@ def number_of_claim(study: Study, claim: Claim) -> PaperNumber | None:
     if any(each is None for each in found):
         return None
     (first, n), (second, _) = (each for each in found if each is not None)
-    place = f"m1, Figure 1, {counted(len(names), 'set')}, {n:,} questions counted alike"
+    place = f"m1, Figure 1, {counted(len(names), 'set')}, {n:,} questions counted equally"
     return PaperNumber(value=(second - first) / n, place=place)
 
 

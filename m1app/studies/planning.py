@@ -116,8 +116,8 @@ class StudyPlanner:
         if resolved.other_sizes and not request.allows_other_sizes:
             raise StudyRefused(
                 "sets",
-                "\n".join(resolved.other_sizes) + "\nImport the official set, or allow sets of another size: the study "
-                "then names this as a difference.",
+                "\n".join(resolved.other_sizes) + "\nImport the official set, or allow sets of another size; the "
+                "study then lists this as a difference.",
             )
         facts = await self._facts(study, resolved, request)
         runs: dict[str, str] = {}
@@ -144,10 +144,10 @@ class StudyPlanner:
         resolved = await self._resolve(request, None)
         missing = [each for each in study.question_sets if each.name not in resolved.sets]
         if not missing:
-            raise StudyRefused("sets", "All sets of the study are here.")
+            raise StudyRefused("sets", "All sets of the study are already imported.")
         if unknown := [each.name for each in missing if not each.hub and not each.is_library]:
             raise StudyRefused(
-                "sets", f"The file does not say where {', '.join(unknown)} can be found. Import it on the Admin page."
+                "sets", f"The file does not say where to get {', '.join(unknown)}. Import it on the Admin page."
             )
         repositories = dict.fromkeys(each.hub for each in missing if each.hub and not each.is_library)
         reports = [await self._question_sets.import_library()] if any(each.is_library for each in missing) else []

@@ -63,7 +63,7 @@ class StudyReading:
         runs = [run.id for pair in shared_runs(first, second).values() for run in pair]
         if not runs:
             raise StudyRefused(
-                "name", f"{first.name} and {second.name} have no run in common, by its id in their files."
+                "name", f"{first.name} and {second.name} have no run in common: no run id is in both files."
             )
 
         def read(session: Session) -> dict[str, Verdicts]:
@@ -163,7 +163,7 @@ def _missing(study: Study, summary: StudySummary, claim: Claim) -> str:
             return f"No model plays the role {role!r} in this study."
     for side in claim.sides:
         if side.run not in summary.runs:
-            return f"The run {side.run!r} was left out, or its benchmark run was deleted."
+            return f"The run {side.run!r} was skipped, or its benchmark run was deleted."
     return ""
 
 

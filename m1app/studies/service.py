@@ -111,11 +111,11 @@ class StudyService:
         """Run a study as a job, or go on with it; raises StudyRefused, JobRefused."""
         summary = await self.summary(study_id)
         if summary.job is not None and summary.job.state not in OVER:
-            raise StudyRefused("runs", f"{summary.stored.name} is {summary.job.state.value} already.")
+            raise StudyRefused("runs", f"{summary.stored.name} is already {summary.job.state.value}.")
         if summary.state is RunState.RUNNING:
             raise StudyRefused("runs", f"{summary.stored.name} is running in another process; stop it there first.")
         if summary.state is RunState.COMPLETED and not any(each.items_failed for each in summary.runs.values()):
-            raise StudyRefused("runs", f"{summary.stored.name} is complete; there is nothing to go on with.")
+            raise StudyRefused("runs", f"{summary.stored.name} is complete; there is nothing to resume.")
         if summary.job is not None and may_resume(summary.job):
             return await self._jobs.resume(summary.job.id)
         return await self._jobs.submit(
@@ -143,8 +143,8 @@ class StudyService:
         if study.extension is None:
             raise StudyRefused(
                 "questions",
-                f"{stored.name} cannot be extended: its file has no [extension], so that its tests look at the answers "
-                "once. Start another study with more questions.",
+                f"{stored.name} cannot be extended: its file has no [extension], so its tests may look at the answers "
+                "only once. Start another study with more questions.",
             )
         if summary.state is not RunState.COMPLETED:
             raise StudyRefused(
@@ -159,7 +159,7 @@ class StudyService:
                 added += (await self._benchmarks.extend(run.id, limit)).items - run.items
         if not added:
             await self._note(study_id, limit=facts.limit, look=facts.look)
-            raise StudyRefused("questions", f"All questions of the sets of {stored.name} were asked.")
+            raise StudyRefused("questions", f"All questions in the sets of {stored.name} have been asked.")
         return changed
 
     @needs(Permission.MANAGE)
@@ -232,7 +232,7 @@ class StudyService:
         found = await self._database.read(read)
         if found is None:
             there = ", ".join(each.stored.name for each in await self.all()) or "none yet"
-            raise StudyRefused("name", f"No study {name_or_id[:80]!r} was started. Started: {there}.")
+            raise StudyRefused("name", f"No started study is named {name_or_id[:80]!r}. Started studies: {there}.")
         return found
 
     @needs(Permission.MANAGE)
@@ -252,13 +252,13 @@ class StudyService:
 
     async def _check_name(self, name: str) -> None:
         if not name.isprintable() or len(name) > 200:
-            raise StudyRefused("name", "The name must be a line of at most 200 printable characters.")
+            raise StudyRefused("name", "The name must be one line of at most 200 printable characters.")
         taken = await self._database.read(lambda s: StudyRepository(s).find(name))
         if taken is not None:
             raise StudyRefused(
                 "name",
-                f"A study named {name!r} was started on {taken.created_at:%Y-%m-%d} already. Open that one, or start "
-                "this one under another name.",
+                f"A study named {name!r} was already started on {taken.created_at:%Y-%m-%d}. Open it, or start this "
+                "one under another name.",
             )
 
 
@@ -272,7 +272,7 @@ def missing_run_note(summary: StudySummary, run_id: str) -> str:
     """Why a run of a study's file has no benchmark run."""
     if run_id in summary.stored.runs:
         return "Its benchmark run was deleted; the trash on the Admin page may still have it."
-    return "Left out: no model was chosen for its roles."
+    return "Skipped: no model was chosen for its roles."
 
 
 def _summary(session: Session, stored: StoredStudy) -> StudySummary:

@@ -328,7 +328,10 @@ class Study(_Part):
     def _endless(self) -> Iterable[str]:
         for run in self.runs:
             if self.extension is not None and run.limit is None:
-                yield f"run {run.id!r}, field limit: a study with an extension begins with some questions; add it"
+                yield (
+                    f"run {run.id!r}, field limit: a study with an [extension] must limit the questions it starts "
+                    "with; add it"
+                )
 
     def _unpublished(self) -> Iterable[str]:
         if self.protocol != "as published":

@@ -45,7 +45,7 @@ def best_words(reading: Reading) -> str:
     """The reading at the best budget: "61.0% (55.1% to 66.6%) at 4,096"."""
     best = reading.best_of_budgets
     if reading.best_budget_tokens is None:
-        return f"{percent(best.value)}, each set at its own"
+        return f"{percent(best.value)}, each set at its own best"
     return f"{percent_with_interval(best.value, best.low, best.high)} at {reading.best_budget_tokens:,}"
 
 
@@ -58,7 +58,7 @@ def look_words(outcome: StudyOutcome) -> str:
     wide = "" if width is None else f"; the widest interval is {width * 100:.1f} points wide"
     return (
         f"; look {outcome.look}, tested at {(1 - outcome.level) / 2:.2%} with intervals of {outcome.level:.2%}{wide}, "
-        f"and {extension.width * 100:g} are asked for"
+        f"and the target is {extension.width * 100:g}"
     )
 
 

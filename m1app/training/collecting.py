@@ -112,7 +112,9 @@ class SampleCollector:
             own = await asyncio.to_thread(self.own_traces)
             read.take(own, DataSource(OWN_TRACES, await asyncio.to_thread(_sha256_of, own), len(own)))
         if not read.sources:
-            raise InvalidTrainingData("No source of samples: name a file, a hub repository, or own traces.")
+            raise InvalidTrainingData(
+                "No source of samples was chosen. Choose a file, a hub repository, or your own traces."
+            )
         return Collected(await self._curated(read, plan, engine), tuple(read.sources))
 
     async def _read_file(self, path: Path, layout: str, read: _Read) -> None:

@@ -63,7 +63,7 @@ async def read_runs(jobs: JobService, fine_tuning: FineTuningService, job_ids: S
     """
     wanted = list(dict.fromkeys(job_ids))
     if len(wanted) > MOST_RUNS:
-        raise AppError(f"{len(wanted)} runs are chosen, and {MOST_RUNS} can be compared at once. Leave some out.")
+        raise AppError(f"{len(wanted)} runs are marked, but only {MOST_RUNS} can be compared at once. Unmark some.")
     runs = []
     for job_id in wanted:
         job = await jobs.get(job_id)

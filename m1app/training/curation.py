@@ -33,8 +33,8 @@ from m1app.training.samples import TrainingSample
 LEAST_SAMPLES = 8
 """Fewer are rejected: half of m1's batch."""
 _ABOUT_OVERLAP = (
-    "\nQuestions of an imported set are left out because the set would no longer measure. To learn from one, name it: "
-    "--learn-from SET, such as a half that `questions split` made."
+    "\nQuestions of imported sets are left out, because scores on these sets would become meaningless. To learn from "
+    "a set, name it with --learn-from SET, for example a half made by `questions split`."
 )
 _ABOUT_VERIFY = (
     "\nTo keep answers that could not be checked, build a data set from the file: dataset build FILE --name NAME "

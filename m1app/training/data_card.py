@@ -83,7 +83,7 @@ class DataCard:
                 "from them but is unlikely to learn medicine."
             )
         if not self.plan.verified_only:
-            found.append("Answers were not required to agree with their target: see the step verify.")
+            found.append("Answers were not required to agree with their target; see the verify step.")
         if self.plan.learn_from:
             found.append(
                 f"It may hold questions of {', '.join(self.plan.learn_from)}: measure a model trained on it with none "
@@ -243,14 +243,15 @@ def _pruning(done: PruningSummary) -> list[str]:
     kept = [(reason, f"{count:,}") for reason, count in done.kept_whole.items()]
     return [
         "## Pruned reasoning",
-        f"Up to {percent(done.ratio, 0)} of each reasoning's functional steps, those whose loss lowers the target's "
-        f"probability least (PIR, arXiv 2505.19187), by {_cell(done.model)} with the profile {_cell(done.profile)}: "
-        f"{saving_words(done)}. Steps were labelled by words, not by a model; progressive steps were never pruned.",
+        f"Up to {percent(done.ratio, 0)} of each reasoning's functional steps, those whose removal lowers the "
+        f"target's probability least (PIR, arXiv 2505.19187), according to {_cell(done.model)} with the profile "
+        f"{_cell(done.profile)}: {saving_words(done)}. Steps were labelled by words, not by a model; "
+        "progressive steps were never pruned.",
         _table(("label", "steps", "pruned", "share"), labels),
         *([_table(("kept whole because", "samples"), kept)] if kept else []),
         f"It took {costs.requests:,} letter probes of {costs.prompt_tokens:,} prompt tokens "
         f"({costs.cached_tokens:,} from the engine's cache) and {costs.generated_tokens:,} generated tokens; "
-        f"{costs.reused:,} more were known from an earlier try.",
+        f"{costs.reused:,} more were known from an earlier build.",
     ]
 
 

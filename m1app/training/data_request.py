@@ -82,7 +82,8 @@ async def carry_out(
         hub, own = request.hub.split(), request.with_own_traces
         if not taken and not hub and not own and not plan.pairs:
             raise AppError(
-                "No source of samples: choose a file, a hub dataset, right answers in this app, or corrections."
+                "No source of samples was chosen. Choose a file, a hub dataset, right answers in this app, or "
+                "corrections."
             )
         chosen: dict[str, Any] = {"hub": hub, "with_own_traces": own, "layout": request.layout}
         if request.is_preview:

@@ -16,7 +16,7 @@ _SCRIPT = PROJECT / "scripts" / "make_train.sh"
 _STOP_SECONDS = 30.0
 _NOT_HERE = (
     "Fine-tuning needs the project's folder, but m1app was installed as a package. Clone the project and start it "
-    "there with: make run. Set M1_HOME to this app's home to keep its data."
+    "there with: make run. To keep your data, set M1_HOME to this app's home."
 )
 
 

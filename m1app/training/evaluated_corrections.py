@@ -52,7 +52,7 @@ def evaluated_report(found: EvaluatedCorrections, samples: int, *, is_used: bool
     )
     return StepReport(
         "corrections",
-        f"{count} of evaluated questions will be dropped as overlap; {advice}",
+        f"{count} on evaluation questions will be dropped as overlap; {advice}",
         samples,
         samples,
         tuple(shown(each.question) for each in found.corrections[:SHOWN_EXAMPLES]),

@@ -140,8 +140,8 @@ def _choice(recipe: TrainingRecipe, events: Sequence[Event]) -> str:
     measured = sum(each["event"] == "accuracy" and each["step"] > 0 for each in events)
     return (
         f"\n- the checkpoint of step {best['step']:,}, the most accurate of {measured:,} measured: "
-        f"{best['correct']:,} of {best['n']:,} questions of {recipe.accuracy_set} right. The choice flatters this "
-        "figure; measure it again on other questions"
+        f"{best['correct']:,} of {best['n']:,} questions of {recipe.accuracy_set} right. This choice makes the figure "
+        "optimistic; measure it again on other questions"
     )
 
 
@@ -157,8 +157,8 @@ def _asking(run: TrainingRun) -> list[str]:
         "options and the words around them are the user's message:",
         _block(run.asked_as),
         f"An answer ends at {stops} (generation_config.json). The model writes thinking and answer as one text; their "
-        "delimiters are special tokens in some profiles, which servers leave out of the text unless they are told "
-        "not to.",
+        "delimiters are special tokens in some profiles, which servers leave out of the text unless configured "
+        "otherwise.",
     ]
 
 

@@ -104,7 +104,7 @@ def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
     if recipe.gpus_per_node:
         return (
             f"It trains on {recipe.nodes * recipe.gpus_per_node} GPUs of the Ray cluster, {recipe.gpus_per_node} of "
-            "each node, which are reserved while it runs. The memory and disk of the nodes were not checked."
+            "each node, which are reserved while it runs. The nodes' memory and disk were not checked."
         )
     if recipe.precision == "fp32":
         threads = recipe.threads or max(1, machine.cores // 2)

@@ -200,12 +200,14 @@ class TrainingRecipe(BaseModel):
         if not self.accuracy_server:
             return
         if not self.accuracy_set:
-            raise _contradiction("accuracy_set", "accuracy_server is asked questions; name the question set to ask.")
+            raise _contradiction(
+                "accuracy_set", "accuracy_server needs questions to ask; name a question set in accuracy_set."
+            )
         if self.method != "lora" or self.modules_to_save:
             what = f'method "{self.method}"' if self.method != "lora" else "modules_to_save"
             raise _contradiction(
                 "accuracy_server",
-                f"A server loads the LoRA of a checkpoint and nothing else, so {what} cannot be asked there; leave "
+                f"A server can load only the LoRA of a checkpoint, so {what} cannot be asked there; leave "
                 "accuracy_server out.",
             )
 
@@ -239,7 +241,8 @@ class TrainingRecipe(BaseModel):
         if "lm_head" in (*self.lora_targets.split(","), *self.modules_to_save.split(",")):
             name = "lora_targets" if "lm_head" in self.lora_targets.split(",") else "modules_to_save"
             raise _contradiction(
-                name, "lm_head cannot be trained beside a LoRA: the loss uses its frozen weights. Leave it out."
+                name,
+                "lm_head cannot be trained alongside a LoRA, because the loss uses its frozen weights. Leave it out.",
             )
         if self.method == "lora" and len(given) < len(_LORA_FIELDS):
             missing = next(name for name in _LORA_FIELDS if name not in given)
@@ -254,14 +257,14 @@ class TrainingRecipe(BaseModel):
         if self.quantization != "none" and self.precision != "bf16":
             raise _contradiction(
                 "quantization",
-                "Weights in four bits are trained on a CUDA GPU only, in bf16. Choose quantization none, or precision "
-                "bf16 on a machine with one.",
+                "Training with four-bit weights needs a CUDA GPU and bf16. Choose quantization none, or precision "
+                "bf16 on a machine with such a GPU.",
             )
 
     def _check_evaluation(self) -> None:
         if self.evaluation_data and self.evaluation_share:
             raise _contradiction(
-                "evaluation_share", "With evaluation data of its own, nothing is held out; set evaluation_share to 0."
+                "evaluation_share", "With separate evaluation data, nothing is held out; set evaluation_share to 0."
             )
 
     def _check_objective(self) -> None:
@@ -273,7 +276,9 @@ class TrainingRecipe(BaseModel):
                         name, f'Objective "{self.objective}" has no {name}; leave it out, or choose "{objective}".'
                     )
         if missing := next((name for name in own if getattr(self, name) is None), ""):
-            raise _contradiction(missing, f'Objective "{self.objective}" needs {missing}; see the preset of its name.')
+            raise _contradiction(
+                missing, f'Objective "{self.objective}" needs {missing}; see the preset with that name.'
+            )
         if self.objective == "sft":
             return
         if self.method == "full":
@@ -307,16 +312,17 @@ class TrainingRecipe(BaseModel):
                 f"{self.block_size:,}; choose fewer, or a larger block_size.",
             )
         if self.generator == "vllm" and self.precision != "bf16":
-            raise _contradiction("generator", 'vLLM writes answers on a GPU only, in bf16; choose "transformers".')
+            raise _contradiction("generator", 'vLLM needs a GPU and bf16 to write answers; choose "transformers".')
         if self.early_stop_patience:
             raise _contradiction(
-                "early_stop_patience", "GRPO's loss does not say when to stop: watch the reward. Set it to 0."
+                "early_stop_patience", "GRPO's loss does not show when to stop; watch the reward. Set it to 0."
             )
 
     def _check_best(self) -> None:
         if self.best_by == "accuracy" and not self.accuracy_set:
             raise _contradiction(
-                "accuracy_set", "The checkpoint with the highest accuracy is wanted; name the question set to ask."
+                "accuracy_set",
+                "To choose the checkpoint with the highest accuracy, name a question set in accuracy_set.",
             )
         if not (self.early_stop_patience or self.is_best_by_loss):
             return

@@ -101,8 +101,8 @@ def _check_samples(samples: int, held_out: int) -> None:
     if samples < LEAST_SAMPLES:
         raise RecipeRefused(
             "data",
-            f"Only {samples} samples are left for training, with {held_out} held out; give at least "
-            f"{LEAST_SAMPLES}. Hundreds teach a format, thousands a way of reasoning.",
+            f"Only {samples} samples are left for training, with {held_out} held out; at least {LEAST_SAMPLES} are "
+            "needed. Hundreds teach a format; thousands teach a way of reasoning.",
         )
 
 
@@ -111,7 +111,7 @@ def _check_resources(recipe: TrainingRecipe, machine: Machine, estimate: Estimat
     if estimate.memory_bytes > free:
         raise RecipeRefused(
             "gradient_accumulation" if _helps(recipe) else "method",
-            f"Training needs about {size(estimate.memory_bytes)} of {said}, but {size(free)} is available. "
+            f"Training needs about {size(estimate.memory_bytes)} of {said}, but only {size(free)} is available. "
             f"{_advice(recipe)}",
         )
     leave = "leave accuracy_set out, " if recipe.accuracy_set else ""

@@ -105,7 +105,7 @@ def apply_changes(
     """
     wanted = {each.key: each for each in changes}
     if len(wanted) < len(changes):
-        raise ChangeRefused("A sample is changed twice. Make one change of it.")
+        raise ChangeRefused("A sample is changed twice. Combine both changes into one.")
     left: list[tuple[TrainingSample, int | None]] = []
     out: list[DroppedSample] = []
     records: dict[str, SampleChange] = {}
@@ -176,7 +176,7 @@ def _check_options(sample: TrainingSample) -> None:
     except InvalidQuestion as exc:
         raise ChangeRefused(str(exc), "options") from exc
     if len(sample.options) == 1 or not all(sample.options.values()):
-        raise ChangeRefused("A question has no options, or at least two with a text each.", "options")
+        raise ChangeRefused("A question needs at least two options, each with a text, or none.", "options")
     if sample.target is not None and not is_target(sample.target, sample.options):
         among = f"one of {', '.join(sample.options)}" if sample.options else "empty: the question has no options"
         raise ChangeRefused(f"The target is {sample.target[:20]!r}, expected {among}.", "target")
@@ -191,7 +191,7 @@ def _edited(
     sample: TrainingSample, change: Change, overlap_of: Callable[[TrainingSample], str]
 ) -> tuple[TrainingSample, str]:
     if change.sample is None:
-        raise ChangeRefused("An edit has no sample: send the whole sample as it should be.")
+        raise ChangeRefused("The edit contains no sample. Send the complete changed sample.")
     made = checked(sample, change.sample)
     if made == sample:
         raise ChangeRefused("Nothing was changed in this sample.")
@@ -202,7 +202,7 @@ def _read_domain(sample: TrainingSample, change: Change, version: int) -> tuple[
     """A sample whose domain a person has read; raises ChangeRefused if it is given none."""
     domain = " ".join(change.domain.split())
     if not domain or _UNSTORABLE.search(domain):
-        raise ChangeRefused("A sample is given a domain in plain text, such as one of the list.", "domain")
+        raise ChangeRefused("The domain must be plain text, such as one from the list.", "domain")
     is_accepted = domain == sample.domain
     said = "accepted" if is_accepted else f"changed from {sample.domain or 'none'} to {domain}"
     reason = " ".join(filter(None, (said, change.reason.strip() and f"({_reason(change)})")))
@@ -225,7 +225,7 @@ def _doubt(sample: TrainingSample, change: Change, overlap_of: Callable[[Trainin
 def _reason(change: Change) -> str:
     reason = " ".join(change.reason.split())
     if not reason:
-        raise ChangeRefused(f"Sample {change.key}: say why, in a few words. The card records it.", "reason")
+        raise ChangeRefused(f"Sample {change.key}: enter a short reason. It is recorded in the card.", "reason")
     if len(reason) > MAX_REASON_CHARACTERS or _UNSTORABLE.search(reason):
         raise ChangeRefused(f"The reason has to be plain text of at most {MAX_REASON_CHARACTERS} characters.", "reason")
     return reason

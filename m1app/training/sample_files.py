@@ -90,13 +90,13 @@ async def read_sample_file(
     except InvalidQuestionSet as exc:
         raise InvalidTrainingData(str(exc)) from exc
     if last is None:
-        raise InvalidTrainingData(f"{file_name or path.name}: the file was not read to its end. Try again.")
+        raise InvalidTrainingData(f"{file_name or path.name}: the file could not be read to its end. Try again.")
     return SampleFile(tuple(samples), last.sha256, last.layout, last.left_out)
 
 
 def too_much_text() -> InvalidTrainingData:
     """The error for sources with more text than a data set may have."""
     return InvalidTrainingData(
-        f"The sources have more than {MAX_DATA_SET_CHARACTERS:,} characters together, the most that a data set may "
-        "have. Leave out a source, or split a file."
+        f"The sources have more than {MAX_DATA_SET_CHARACTERS:,} characters in total, which is the limit for a data "
+        "set. Leave out a source, or split a file."
     )

@@ -86,7 +86,7 @@ def _how(run: TrainingRun, model: str, base: str, *, has_gguf: bool) -> str:
         return f"It needs vLLM, and this app does not serve it yet. To serve it: {start}"
     if not base:
         return f"Its base {run.base_id} is not being served, so the two cannot be compared yet. {_how_base(run)}"
-    return "A model that is not loaded yet loads when it is first asked."
+    return "A model that is not loaded yet is loaded when first asked."
 
 
 def _how_base(run: TrainingRun) -> str:

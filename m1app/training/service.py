@@ -65,7 +65,8 @@ class FineTuningService:
         if recipe.gpus_per_node and executor != "ray":
             raise RecipeRefused(
                 "gpus_per_node",
-                "Cluster GPUs are reserved through Ray: choose the executor ray (M1_RAY_ADDRESS names the cluster), or "
+                "Cluster GPUs are reserved through Ray: choose the executor ray (M1_RAY_ADDRESS is the cluster's "
+                "address), or "
                 "leave out nodes and gpus_per_node to train on all GPUs of this machine.",
             )
         # Another machine is checked where the job runs.

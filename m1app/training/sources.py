@@ -205,5 +205,5 @@ def _report(problems: Sequence[str]) -> str:
     more = len(problems) - _SHOWN_PROBLEMS
     if more > 0:
         lines.append(f"... and {more:,} more.")
-    lines.append("Nothing was read. Correct or remove these rows.")
+    lines.append("Nothing was imported. Correct or remove these rows.")
     return "\n".join(lines)

@@ -252,7 +252,7 @@ class OpenAIEngine:
             self._info = None
             raise ModelNotServed(
                 f"The engine was restarted with another model: it answers as {shown(found, 100)!r}, not as "
-                f"{info.model!r}. Nothing of that was kept. Run the question again, or start the earlier model again."
+                f"{info.model!r}. Nothing was kept. Run the question again, or restart the earlier model."
             )
 
     async def _metrics(self) -> str:

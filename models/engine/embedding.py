@@ -100,7 +100,7 @@ class EmbeddingServer:
                 "No embedding server is responding. Check that it is running and that M1_EMBEDDING_URL is its address."
             ) from exc
         except EngineDropped as exc:
-            raise EngineDropped("The embedding server did not answer in time, or broke off.") from exc
+            raise EngineDropped("The embedding server did not answer in time, or closed the connection.") from exc
         return await asyncio.to_thread(_vectors, raw, len(texts))
 
     async def _post(self, body: dict[str, Any], allowed_bytes: int, seconds: float) -> bytes:
@@ -151,7 +151,7 @@ def _vectors(raw: bytes, count: int) -> Vectors:
     for each in data:
         index = each.get("index") if isinstance(each, dict) else None
         if type(index) is not int or not 0 <= index < count or rows[index] is not None:
-            raise BadEngineResponse("The embedding server sent embeddings that do not say which text they are of.")
+            raise BadEngineResponse("The embedding server sent embeddings that do not say which text they belong to.")
         rows[index] = each.get("embedding")
     return _normal(_matrix(rows))
 

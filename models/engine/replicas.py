@@ -146,6 +146,6 @@ class Replicas:
             found = nature_of(await each.engine.describe())
             if found != wanted:
                 raise BadEngineResponse(
-                    f"The servers at {first.place} and {each.place} are not alike: {wanted} and {found}. List servers "
+                    f"The servers at {first.place} and {each.place} do not match: {wanted} and {found}. List servers "
                     "of one model only in M1_ENGINE_URLS, and others in M1_MORE_ENGINE_URLS."
                 )

@@ -68,8 +68,8 @@ class StreamAllowance:
             self._chunks_without_token += 1
         if self._tokens > self._max_tokens:
             raise BadEngineResponse(
-                f"The engine sent {self._tokens:,} tokens; {self._max_tokens:,} were asked for. Does the server ignore "
-                "max_tokens?"
+                f"The engine sent {self._tokens:,} tokens, but only {self._max_tokens:,} were requested. Does the "
+                "server ignore max_tokens?"
             )
         if self._characters > self._allowed_characters:
             raise BadEngineResponse(

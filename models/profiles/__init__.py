@@ -243,13 +243,13 @@ def file_content(path: Path) -> bytes:
     """A profile's file; blocks, and raises CatalogError if it is no plain file, too large, or cannot be read."""
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):  # Opening a pipe would wait for its other end.
-            raise CatalogError(f"{path} cannot be read: it is no plain file. Remove it.")
+            raise CatalogError(f"{path} cannot be read: it is not a regular file. Remove it.")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as exc:
         raise CatalogError(f"{path} cannot be read: {exc.strerror}. Correct or remove it.") from exc
     if len(content) > _MOST_BYTES:
-        raise CatalogError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which no profile is. Remove it.")
+        raise CatalogError(f"{path} is larger than {_MOST_BYTES >> 20} MB, too large for a profile. Remove it.")
     return content
 
 

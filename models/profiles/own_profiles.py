@@ -117,7 +117,7 @@ class LiveProfiles(Profiles):
         """
         with self._changing:
             if name not in self._own:
-                raise UnknownProfile(f"There is no profile {name!r} of this installation. Reload the page.")
+                raise UnknownProfile(f"This installation has no profile named {name!r}. Reload the page.")
             self._keep(name)
             path, draft = self._path(name), self._folder / f"{name}.toml.new"
             with suppress(FileNotFoundError):
@@ -133,17 +133,17 @@ class LiveProfiles(Profiles):
     def _check_name(self, name: str, *, replaces: bool) -> None:
         if not _NAME.fullmatch(name):
             raise CatalogError(
-                f"The name {name[:80]!r} cannot be used. Use up to 60 small letters, digits, points, hyphens and "
-                "underscores, beginning with a letter or digit."
+                f"{name[:80]!r} is not a valid profile name. Use up to 60 lower-case letters, digits, periods, "
+                "hyphens and underscores, and start with a letter or digit."
             )
         if name in (profile.id for profile in super().__iter__()):
-            raise CatalogError(f"The app has a profile {name!r} itself. Choose another name.")
+            raise CatalogError(f"The app already includes a profile named {name!r}. Choose another name.")
         self.refresh()
         if (name in self._own) is not replaces:
-            said = f"There is no profile {name!r}" if replaces else f"A profile {name!r} exists already"
+            said = f"There is no profile named {name!r}" if replaces else f"A profile named {name!r} already exists"
             raise CatalogError(f"{said}. Choose another name{'' if replaces else ', or edit that one'}.")
         if not replaces and len(self._own) >= _MOST_PROFILES:
-            raise CatalogError(f"There are {_MOST_PROFILES} profiles already. Remove some of them first.")
+            raise CatalogError(f"There are already {_MOST_PROFILES} profiles. Remove some of them first.")
 
     def _keep(self, name: str) -> None:
         """Keep a profile as it is, and those that extend others: they are different ones once that one changes."""

@@ -101,7 +101,7 @@ def propose(facts: TemplateFacts, reference: str) -> Proposal:
     if pair is None:
         notes.append(
             "Neither template nor vocabulary has delimiters for thinking that the app knows. The model is asked to "
-            "think step by step, and a sentence closes its thinking; change both if the family has others."
+            "think step by step, and a sentence closes its thinking; change both if the family uses something else."
         )
         chat["default_system"] = _STEP_BY_STEP
         sentence = "\n\nTherefore, the final answer is"
@@ -154,9 +154,7 @@ def _cut_thinking(text: str, pair: ThinkingPair | None, notes: list[str]) -> str
     if pair is None or begins < 0 or begins < text.rfind(USER):
         return text
     if pair.close in text[begins + len(pair.opening.rstrip("\n")) :]:
-        notes.append(
-            "The template closes thinking before it begins unless it is asked for. The profile opens it instead."
-        )
+        notes.append("By default, the template closes the thinking before it begins. The profile opens it instead.")
     return text[:begins]
 
 
@@ -175,7 +173,7 @@ def _with_system(facts: TemplateFacts, pair: ThinkingPair | None, without: str, 
     text = facts.with_system
     if text is not None and text.count(SYSTEM) == 1 and text.find(SYSTEM) < text.find(USER):
         return _prompt(_cut_thinking(text, pair, [])).replace(SYSTEM, "{system}")
-    notes.append("The template has no place for a system prompt. Where one is given, it stands before the question.")
+    notes.append("The template has no place for a system prompt. If there is one, it is placed before the question.")
     return without.replace("{user}", "{system}\n\n{user}")
 
 

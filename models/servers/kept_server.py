@@ -216,7 +216,7 @@ def adopt(
     if not is_same and record.other_owner:
         raise ServerStartFailed(
             f"The server of this home ({place}) is in use by process {record.other_owner} of the app, with other "
-            "options. Stop it there first: there is memory for one."
+            "options. Stop it there first: there is memory for only one."
         )
     if not is_same:
         log.add(f"The server of an earlier start ({place}) is stopped: its command was another one.")

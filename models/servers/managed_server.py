@@ -196,7 +196,7 @@ class ManagedServer:
             self._ending.set()
             if self._thread is not None:
                 self._thread.join()
-            self._set(ServerState.STOPPED, f"{self.program.name} goes on without the app.")
+            self._set(ServerState.STOPPED, f"{self.program.name} keeps running without the app.")
             self.log.close()
 
     def restart(self) -> None:

@@ -72,7 +72,9 @@ def read_arguments(text: str) -> tuple[str, ...]:
         ServerRefused: one is not allowed here, or has no such value; the message names it.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise ServerRefused(f"The further arguments have {len(text):,} characters; at most {_MOST_CHARACTERS:,} go.")
+        raise ServerRefused(
+            f"More arguments has {len(text):,} characters; the limit is {_MOST_CHARACTERS:,}. Shorten it."
+        )
     try:
         words = shlex.split(text)
     except ValueError as exc:
@@ -99,9 +101,9 @@ def _checked(written: str) -> str:
     if flag in ALLOWED:
         return flag
     if flag in _FIELDS:
-        raise ServerRefused(f"{written} has a field of its own: {_FIELDS[flag]}. Set it there.")
+        raise ServerRefused(f"{written} has its own field: {_FIELDS[flag]}. Set it there.")
     if not written.startswith("-"):
-        raise ServerRefused(f"{written[:60]!r} is no argument; arguments begin with --.")
+        raise ServerRefused(f"{written[:60]!r} is not an argument; arguments start with --.")
     raise ServerRefused(
         f"{written[:60]} cannot be set here: only arguments that run no code, use no files and open no ports can. "
         "Whoever runs the machine can set it in M1_VLLM_ARGS."

@@ -18,16 +18,16 @@ _ADVICE = (
     ),
     (
         r"not a valid model identifier|repository not found|404 client error",
-        "The hub has no such repository. Check the name.",
+        "The hub has no repository with this name. Check the name.",
     ),
     (
         r"out of memory|kv cache is needed|no available memory for the cache|less than desired gpu memory",
-        "It needs more memory than there is. Set a shorter context or a quantisation, end what else uses the GPU, or "
-        "lower the share of GPU memory that vLLM takes.",
+        "It needs more memory than there is. Set a shorter context or a quantisation, close other programs that use "
+        "the GPU, or lower the share of GPU memory that vLLM takes.",
     ),
     (
         r"no space left on device",
-        "The disk is full. vLLM downloads into its own cache (HF_HOME). Make room there and start it again.",
+        "The disk is full. vLLM downloads into its own cache (HF_HOME). Free some space there and start it again.",
     ),
 )
 

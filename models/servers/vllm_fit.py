@@ -182,7 +182,8 @@ def _free_problems(options: VllmOptions, place: Place) -> list[str]:
     fitting = int(fullest.free_bytes / fullest.total_bytes * 100) / 100
     return [
         f"{options.gpu_memory_share:.0%} of {fullest.name} are {gib(wanted)}, but only "
-        f"{gib(fullest.free_bytes)} are free. End what uses the GPU, or set GPU memory to at most {fitting:g}."
+        f"{gib(fullest.free_bytes)} are free. Close programs that use the GPU, or set GPU memory to at most "
+        f"{fitting:g}."
     ]
 
 
@@ -207,7 +208,7 @@ def _cpu_problems(weights: int, cache: _Cache, context: int | None, place: Place
     if needed > place.free_bytes:
         return [
             f"It needs about {gib(needed)} of memory ({gib(weights)} weights, {gib(place.cpu_cache_bytes)} cache, "
-            f"{gib(_CPU_RUNTIME_BYTES)} for vLLM), but {gib(place.free_bytes)} are free. Choose a smaller model."
+            f"{gib(_CPU_RUNTIME_BYTES)} for vLLM), but only {gib(place.free_bytes)} are free. Choose a smaller model."
         ]
     return []
 

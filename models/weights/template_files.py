@@ -51,7 +51,9 @@ def _json_if_there(path: Path) -> Mapping[str, Any]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise BadModelFile(f"{path} is larger than {_MOST_BYTES >> 20} MB, which no such file is. Choose another.")
+            raise BadModelFile(
+                f"{path} is larger than {_MOST_BYTES >> 20} MB, which is too large. Choose another file."
+            )
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise BadModelFile(f"{path} cannot be read ({exc}); save the model again.") from exc

@@ -49,7 +49,7 @@ class CorpusRepository:
         if not name.strip() or name.strip().casefold() == FACTS:
             raise InvalidRecord(f"A corpus cannot be named {name.strip()!r}. Enter another name.")
         if not licence.strip():
-            raise InvalidRecord('Say under which licence the corpus may be used, or "unknown".')
+            raise InvalidRecord('Enter the licence under which the corpus may be used, or "unknown".')
         newest = self._session.scalar(select(func.max(CorpusRow.version)).where(CorpusRow.name == name))
         row = CorpusRow(
             id=uuid4().hex,
@@ -117,7 +117,7 @@ class CorpusRepository:
             InvalidRecord: it has no passage.
         """
         if not total.added:
-            raise InvalidRecord("The corpus has no passage.")
+            raise InvalidRecord("The corpus contains no passages. Add a file with text.")
         row = self._session.get_one(CorpusRow, corpus_id)
         row.sha256, row.is_complete = sha256, True
         row.passage_count, row.duplicate_count, row.shared_count = total.added, total.duplicates, total.shared

@@ -75,7 +75,7 @@ class VectorRepository:
         """
         row = self._session.get(CorpusEmbeddingRow, embedding.corpus_id, with_for_update=True)
         if row is None or row.sample != embedding.sample:
-            raise RecordNotFound("The corpus was deleted, or its vectors were begun anew, meanwhile.")
+            raise RecordNotFound("In the meantime, the corpus was deleted or its vectors were started again.")
         if row.passage_count == embedding.passage_count:
             block = CorpusVectorsRow(corpus_id=row.corpus_id, first_position=row.passage_count, vectors=vectors)
             row.passage_count += len(vectors) // len(row.sample)

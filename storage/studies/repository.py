@@ -32,7 +32,7 @@ class StudyRepository:
             InvalidRecord: its name is taken, or a text cannot be stored.
         """
         if self.find(study.name) is not None:
-            raise InvalidRecord(f"A study named {study.name!r} was started already. Give this one another name.")
+            raise InvalidRecord(f"A study named {study.name!r} was already started. Choose another name.")
         moment = self._now()
         values = {name: getattr(study, name) for name in _NEW_FIELDS}
         row = StudyRow(id=uuid4().hex, created_at=moment, updated_at=moment, **values)

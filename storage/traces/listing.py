@@ -150,7 +150,7 @@ def read_page(
     query = _restricted(session, select(*_COLUMNS), wanted)
     if cursor is not None:
         if order is not RunOrder.NEWEST:
-            raise InvalidRecord("Only a list with the newest first can be continued. Ask for a longer one.")
+            raise InvalidRecord("Only a list sorted by newest first can be continued. Request a longer list instead.")
         query = query.where(_after(cursor))
     rows = session.execute(query.order_by(*_ordered(order)).limit(size + 1)).all()
     items, has_more = tuple(_summary(row) for row in rows[:size]), len(rows) > size

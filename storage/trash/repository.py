@@ -119,7 +119,7 @@ class TrashRepository:
         ]
         if not any(hidden):
             raise InvalidRecord(
-                f"This {_WORDS[kind]} is annotated, and annotations are not deleted with it. It stays, with them."
+                f"This {_WORDS[kind]} has annotations, which are not deleted with it, so it is kept with them."
             )
         # A row that stays loaded would be found by its id, without a query.
         self._session.expunge_all()
@@ -143,10 +143,13 @@ class TrashRepository:
         """
         row = self._deletion(deletion_id, is_locked=True)
         if row.is_being_removed:
-            raise InvalidRecord("This is being removed for good, and a part of it is gone. It cannot be restored.")
+            raise InvalidRecord(
+                "This is being removed for good, and part of it is already gone, so it cannot be restored."
+            )
         if row.kind in _NAMED and self._count(_TABLES[row.kind], _TABLES[row.kind].name == row.name):
             raise InvalidRecord(
-                f"There is another {_WORDS[row.kind]} named {row.name!r} by now. Delete that one first, then restore."
+                f"There is now another {_WORDS[row.kind]} named {row.name!r}. Delete that one first, then restore "
+                "this one."
             )
         for table in _TABLES.values():
             self._changed(update(table).where(table.trash_id == deletion_id).values(trash_id=None), with_trash=True)

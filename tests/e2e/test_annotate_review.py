@@ -61,7 +61,7 @@ def test_suggestion_is_marked_as_such_and_accepted_or_rejected(open_page: OpenAs
     page = open_page("Dr Suggest")
     page.open_case(AWKWARD_STEM)
     expect(page.suggestions).to_have_count(1)
-    expect(page.suggestions).to_contain_text("Suggested, not yet judged")
+    expect(page.suggestions).to_contain_text("Suggested, not yet decided")
     expect(page.suggestions).to_contain_text("The thinking concludes B, the answer gives C.")
     page.suggestions.get_by_role("button", name="Accept").click()
     expect(page.form.get_by_role("checkbox", name="Trace-answer mismatch")).to_be_checked()

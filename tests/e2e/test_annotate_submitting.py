@@ -38,7 +38,7 @@ def test_end_of_the_queue_says_so_and_leads_on(open_page: OpenAs) -> None:
     page = open_page("Dr End", "/annotate/?words=asked+rightly")
     page.open_case(RIGHT_STEM)
     page.submit_case()
-    expect(page.submitted).to_contain_text("No case that matches the filters is left for you.")
+    expect(page.submitted).to_contain_text("You have done every case that matches the filters.")
     expect(page.rows).to_have_count(1)
     screenshot(page.page, "annotate-end-of-queue.png")
     page.submitted.get_by_role("button", name="Undo").click()

@@ -136,7 +136,7 @@ def test_curves_of_a_running_run_grow_and_nothing_jumps(open_page: OpenPage, app
     run_id = store_small_run(app_in_use.home, "Growing", done=0, is_running=True)
     page = open_page(f"?run={run_id}")
     expect(page.part("curves-note")).to_contain_text(
-        "The curves begin with the first finished question", timeout=WAIT_MS
+        "The curves start with the first finished question", timeout=WAIT_MS
     )
     _go_on(app_in_use, run_id, 10)
     expect(page.chosen).to_contain_text("10 of 40 questions", timeout=WAIT_MS)
@@ -229,7 +229,7 @@ def test_an_imported_run_is_marked_and_shows_the_output_of_each_question(
     (told,) = json.loads(done.stdout)["runs"]
     page = open_page(f"?run={told['run_id']}&tab=questions")
     expect(page.chosen.locator("h3")).to_have_text("Theirs (imported)", timeout=WAIT_MS)
-    expect(page.chosen).to_contain_text("knows no engine, seed or time of it")
+    expect(page.chosen).to_contain_text("engine, seed and time are not known")
     expect(page.chosen).to_contain_text("The rule strict differs on 1 answer")
     row = page.page.locator("#benchmarks-page [data-part=questions] tr").first
     expect(row.locator(".m1-stem a")).to_have_count(0, timeout=WAIT_MS)

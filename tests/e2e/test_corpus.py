@@ -89,7 +89,7 @@ def test_a_file_is_added_read_searched_deleted_and_brought_back(
     expect(tab.corpora.locator("td").nth(2)).to_have_text("all")
     tab.part("delete-vectors").click()
     tab.part("delete-vectors").click()
-    expect(vectors).to_have_text("No vectors: searched by words alone.")
+    expect(vectors).to_have_text("No vectors; search uses words only.")
     expect(tab.part("delete-vectors")).to_be_hidden()
     tab.part("make-vectors").click()
     expect(vectors).to_have_text("2 of 2 passages have a vector of 4 numbers, by meanings.")
@@ -98,7 +98,7 @@ def test_a_file_is_added_read_searched_deleted_and_brought_back(
     expect(tab.passages).to_contain_text("Fragments of antibodies")
     screenshot(tab.page, "corpus.png")
     tab.part("search").fill("kangaroo")
-    expect(tab.part("no-passages")).to_have_text("No passage has any of these words.")
+    expect(tab.part("no-passages")).to_have_text("No passage contains any of these words. Try others.")
     assert tab.page.evaluate("window.__hit") is None
     delete = tab.part("delete")
     delete.click()
@@ -118,7 +118,7 @@ def test_a_file_that_has_no_text_is_refused_with_what_to_do(tab: OpenCorpusTab, 
     path = tmp_path / "broken.pdf"
     path.write_bytes(b"%PDF-1.4\nnothing")
     tab.add(path)
-    expect(tab.part("notice")).to_contain_text("broken.pdf: this is no PDF file, or it is damaged")
+    expect(tab.part("notice")).to_contain_text("broken.pdf: this is not a PDF file, or it is damaged")
     expect(tab.part("file-form").get_by_role("button", name="Add file")).to_be_enabled()
 
 

@@ -72,7 +72,7 @@ def test_app_killed_while_it_streams_keeps_the_partial_trace_and_says_interrupte
     engine = app_in_use.engine_pid()
     app_in_use.kill()
     wait_until(lambda: not Path(f"/proc/{engine}").exists(), "the engine ends with the app")
-    expect(probe.header("engine")).to_have_text("The app does not answer", timeout=WAIT_MS)
+    expect(probe.header("engine")).to_have_text("The app is not responding", timeout=WAIT_MS)
     expect(probe.header("work")).to_be_empty()
     # A page that is open reloads itself once the app is back, in the middle of the next navigation.
     probe.page.goto("about:blank")
@@ -221,7 +221,7 @@ def test_app_killed_while_it_asks_a_set_shows_what_was_asked_and_asks_the_rest(
     app_in_use.wait_for_engine()
 
     probe.open("/")
-    left = "6 questions: 4 interrupted, 2 waiting. The app ended before all were asked."
+    left = "6 questions: 4 interrupted, 2 waiting. The app stopped before all were asked."
     expect(batch(probe.page)).to_contain_text(left, timeout=WAIT_MS)
     screenshot(probe.page, "batch-left.png")
     batch(probe.page).get_by_role("button", name="Ask the 6 left").click()

@@ -51,7 +51,7 @@ def is_counted_on_benchmarks(page: Page, app: RunningApp) -> None:
     page.goto(f"{app.url}/benchmarks/#knowledge")
     section = page.locator("#knowledge")
     expect(section.locator("[data-part=knowledge-found]")).to_be_visible(timeout=WAIT_MS)
-    expect(section.locator("[data-part=knowledge-apart]")).to_contain_text("Counted apart:")
+    expect(section.locator("[data-part=knowledge-apart]")).to_contain_text("Counted separately:")
     expect(section.locator("[data-part=knowledge-agreement] tr")).to_have_count(2)
     screenshot(page, "benchmarks-knowledge.png")
 

@@ -11,17 +11,21 @@ from tests.e2e.compare_page import OpenComparePage
 from tests.e2e.probe_page import OPEN_QUESTION, ProbePage
 from tests.e2e.running_app import RunningApp
 
-ROUNDS, TEMPERATURE, SEED = "when the model wants to stop", "0 takes the likeliest token", "The same seed repeats a run"
+ROUNDS, TEMPERATURE, SEED = (
+    "when the model wants to stop",
+    "0 always takes the likeliest token",
+    "The same seed repeats a run",
+)
 PROBE_KNOBS = {
-    "options": "The model answers with the letter",
+    "options": "The model answers with one letter",
     "target": "The model does not see it",
     "model": "Which model answers",
     "seed": SEED,
-    "budget-slider": "Most tokens of thinking",
+    "budget-slider": "Maximum thinking tokens",
     "budget": "Any number",
     "rounds": ROUNDS,
     "temperature": TEMPERATURE,
-    "unkept": "Nothing of it is stored",
+    "unkept": "Nothing is stored",
 }
 COMPARE_KNOBS = {
     "target": "The model does not see it",
@@ -29,17 +33,17 @@ COMPARE_KNOBS = {
     "own-budgets": "separated by spaces",
     "rounds": ROUNDS,
     "models": "Each model gets its own sweep",
-    "passes": "Repetitions with other seeds",
+    "passes": "Repetitions with different seeds",
     "temperature": TEMPERATURE,
     "seed": SEED,
 }
 SHARED_KNOBS = {
     "top-p": "Share of the likeliest tokens",
-    "answer-cap": "Most tokens of the answer",
+    "answer-cap": "Maximum answer tokens",
     "profile": "opens and closes thinking",
     "system-prompt": "before the question",
 }
-NOT_KNOWN = "time not known yet: this model has not run here"
+NOT_KNOWN = "time unknown: this model has not run here yet"
 
 
 def test_the_example_is_on_the_first_screen_of_a_phone(

@@ -58,7 +58,7 @@ def test_a_policy_is_made_downloaded_and_kept_for_probe(
     assert (policy.budget_tokens, policy.made_from, policy.questions) == (1_500, "Pool", 60)
     page.part("policy-name").fill("From Pool")
     page.page.get_by_role("button", name="Keep for Probe").click()
-    expect(page.part("policy-said")).to_contain_text("cannot be used for a policy")
+    expect(page.part("policy-said")).to_contain_text("is not a valid policy name")
     page.part("policy-name").fill("from-pool")
     page.page.get_by_role("button", name="Keep for Probe").click()
     expect(page.part("policy-said")).to_contain_text("Kept as from-pool.")

@@ -45,7 +45,7 @@ def find(probe: ProbePage, words: str, rows: int) -> None:
 def save(page_part: Locator, name: str, tags: str) -> None:
     dialog = page_part.locator("dialog[open]")
     dialog.get_by_label("Name", exact=True).fill(name)
-    dialog.get_by_label("Tags, with commas between them").fill(tags)
+    dialog.get_by_label("Tags, separated by commas").fill(tags)
     dialog.get_by_role("button", name="Save").press("Enter")
     expect(page_part.locator("dialog[open]")).to_have_count(0)
 
@@ -78,7 +78,7 @@ def test_the_page_of_a_trace_names_it_deletes_it_and_brings_it_back(probe: Probe
     strip = probe.page.locator("#trace-strip")
     strip.get_by_role("button", name="Name and tags").click()
     save(strip, "x" * 120, "one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen")
-    expect(strip).to_contain_text("There are 13 tags; at most 12 are possible.")
+    expect(strip).to_contain_text("There are 13 tags; the limit is 12.")
     strip.get_by_role("button", name="Name and tags").click()
     save(strip, "A named one", "one")
     expect(strip.locator("[data-part=name]")).to_have_text("A named one")

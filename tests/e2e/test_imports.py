@@ -160,4 +160,4 @@ def test_a_file_that_cannot_be_sent_as_traces_says_why(admin: OpenAdminPage, tmp
     empty.write_text("")
     tab.get_by_label("File").set_input_files(empty)
     tab.get_by_role("button", name="Preview").click()
-    expect(tab.locator("[data-part=notice]")).to_have_text("The file is empty.")
+    expect(tab.locator("[data-part=notice]")).to_have_text("The file is empty. Choose another one.")

@@ -63,10 +63,10 @@ def _choose(section: Locator, app: RunningApp) -> None:
     expect(section.get_by_role("button", name="Start vLLM")).to_be_disabled()
     _fill(section, "Context, tokens", "1024")
     expect(command).to_contain_text("--max-model-len 1024")
-    _fill(section, "Further arguments", "--trust-remote-code")
+    _fill(section, "More arguments", "--trust-remote-code")
     expect(section.locator('[data-part="notice"]')).to_contain_text("--trust-remote-code cannot be set here")
-    expect(section.get_by_label("Further arguments")).to_have_value("--trust-remote-code")
-    _fill(section, "Further arguments", "--max-num-seqs 8")
+    expect(section.get_by_label("More arguments")).to_have_value("--trust-remote-code")
+    _fill(section, "More arguments", "--max-num-seqs 8")
     expect(command).to_contain_text("--max-num-seqs 8")
     section.get_by_text("Keep running").click()
 
@@ -82,7 +82,7 @@ def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
     section.get_by_role("button", name="Start vLLM").click()
     expect(section.locator('[data-part="state"]')).to_have_text("ready")
     expect(section.locator('[data-part="facts"]')).to_contain_text("tiny @ vllm")
-    expect(section.locator('[data-part="which"]')).to_contain_text("This runs.")
+    expect(section.locator('[data-part="which"]')).to_contain_text("This command is running.")
     ((first, *arguments),) = _lines(starts)
     assert arguments[arguments.index("--max-model-len") + 1] == "1024"
     assert arguments[arguments.index("--max-num-seqs") + 1] == "8"
@@ -95,10 +95,10 @@ def test_vllm_is_chosen_started_kept_over_a_kill_and_stopped(
     taken_over = f"process {first}, taken over from an earlier start"
     expect(section.locator('[data-part="facts"]')).to_contain_text(taken_over)
     expect(section.get_by_label("Context, tokens")).to_have_value("1024")
-    expect(section.locator('[data-part="which"]')).to_have_text("This runs.")
+    expect(section.locator('[data-part="which"]')).to_have_text("This command is running.")
 
     _fill(section, "Context, tokens", "512")
-    expect(section.locator('[data-part="which"]')).to_contain_text("Restart applies them")
+    expect(section.locator('[data-part="which"]')).to_contain_text("choose Restart to apply them")
     section.get_by_role("button", name="Restart vLLM").click()
     wait_until(lambda: len(_lines(starts)) == 2, "the new command is started")
     assert not is_running(int(first))
@@ -131,7 +131,7 @@ def test_every_server_is_shown_with_what_it_can_do(new_tab: Callable[..., Page],
 def test_a_model_that_is_none_is_refused_where_it_is_typed(new_tab: Callable[..., Page], own_app: RunningApp) -> None:
     section = _open(new_tab(), own_app)
     _fill(section, "Model", "no/such-model")
-    expect(section.locator('[data-part="message"]')).to_contain_text("no model of the catalog, and no folder")
+    expect(section.locator('[data-part="message"]')).to_contain_text("neither a catalog model nor a folder")
     _fill(section, "Model", "/etc")
     expect(section.locator('[data-part="message"]')).to_contain_text("no config.json with .safetensors files")
     _fill(section, "Model", "smollm2-135m")

@@ -60,7 +60,7 @@ def test_a_person_judges_answers_and_sees_the_agreement_change(
     )
     screenshot(page.page, "open-answers.png")
 
-    page.page.get_by_label("Only without my verdict").check()
+    page.page.get_by_label("Only those without my verdict").check()
     expect(cards(page)).to_have_count(1)
     expect(cards(page)).to_contain_text("<b>Nothing</b> at all")
     cards(page).get_by_role("button", name="Undecided").click()

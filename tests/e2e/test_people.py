@@ -121,7 +121,7 @@ def test_the_first_account_leads_to_the_login_and_creates_the_others(
     found = wait_until(lambda: _LINK.search(app_in_use.log()), "the link is printed")
     page.goto(found.group())
     people = PeoplePage(page, app_in_use.url).open("people")
-    expect(people.of("people", "first")).to_contain_text("everybody logs in, you included", timeout=WAIT_MS)
+    expect(people.of("people", "first")).to_contain_text("everyone must log in, including you", timeout=WAIT_MS)
     expect(people.of("people", "old")).to_contain_text(OLD_NAME)
     looks(page, "people-first")
     people.fill(ROOT, "short")
@@ -174,10 +174,10 @@ def test_four_roles_work_at_once(new_context: NewContext, app_in_use: RunningApp
     # The viewer reads, and may not ask; the question stays.
     reading = ProbePage(viewer, url).open()
     reading.ask(OPEN_QUESTION)
-    expect(reading.message).to_contain_text("takes the role annotator", timeout=WAIT_MS)
+    expect(reading.message).to_contain_text("requires the annotator role", timeout=WAIT_MS)
     expect(reading.question).to_have_value(OPEN_QUESTION)
     viewer.goto(f"{url}/admin/")
-    expect(viewer.locator("body")).to_contain_text("takes the role admin")
+    expect(viewer.locator("body")).to_contain_text("requires the admin role")
 
     trace_id = _ask_and_mark(annotator, url)
     _dispute_and_decide(reviewer, url)
@@ -188,7 +188,7 @@ def test_four_roles_work_at_once(new_context: NewContext, app_in_use: RunningApp
     people.set_role(ANNOTATOR, "viewer")
     expect(people.of("people", "done")).to_contain_text(f"{ANNOTATOR} is viewer now", timeout=WAIT_MS)
     asking.ask(OPEN_QUESTION)
-    expect(asking.message).to_contain_text("takes the role annotator", timeout=WAIT_MS)
+    expect(asking.message).to_contain_text("requires the annotator role", timeout=WAIT_MS)
     expect(asking.question).to_have_value(OPEN_QUESTION)
 
     # Disabling logs out at once.

@@ -28,7 +28,7 @@ def test_a_policy_chooses_by_a_pilot_and_the_page_says_why(probe: ProbePage, app
     expect(said).to_contain_text(f"from {MADE_FROM}, 20 questions.")
     expect(probe.verdict).to_be_visible(timeout=WAIT_MS)
     expect(said).to_contain_text("Answer: ")
-    expect(said).to_contain_text("tokens, the pilot included.")
+    expect(said).to_contain_text("tokens, including the pilot.")
     expect(probe.part("used")).to_contain_text("of 24 tokens")
     expect(probe.run).to_be_enabled()
     trace = app.trace(str(probe.part("json").get_attribute("href")).removeprefix("/traces/").removesuffix(".json"))

@@ -48,14 +48,16 @@ def test_a_profile_is_made_from_the_demo_model_s_template_and_used(
     parts = profiles.locator('[data-part="parts"] .m1-tokens')
     expect(parts).to_have_count(3)
     expect(parts.first.locator(".is-special .m1-token-text").first).to_have_text("<|im_start|>")
-    profiles.get_by_label("Tokens that end thinking, one a line", exact=True).fill("<|im_end|>\n</think>")
+    profiles.get_by_label("Tokens that end thinking, one per line", exact=True).fill("<|im_end|>\n</think>")
     profiles.get_by_role("button", name="Preview").click()
     warnings = profiles.locator('[data-part="warnings"]')
-    expect(warnings).to_contain_text("</think> is 3 tokens of this model, not one. It is looked for as text.")
+    expect(warnings).to_contain_text("</think> is 3 tokens of this model, not one. It is matched as text.")
     name = profiles.get_by_label("Name", exact=True)
     name.fill("plain")
     profiles.get_by_role("button", name="Save").click()
-    expect(profiles.locator('[data-part="problem"]')).to_contain_text("The app has a profile 'plain' itself")
+    expect(profiles.locator('[data-part="problem"]')).to_contain_text(
+        "The app already includes a profile named 'plain'"
+    )
     name.fill("my-smollm")
     profiles.get_by_label("Opens thinking").fill("Let me see:")
     profiles.get_by_role("button", name="Save").click()
@@ -113,7 +115,7 @@ def test_templates_that_cannot_be_used_say_why(new_tab: Callable[..., Page], own
     for template, said in (
         ("{% if %}", "cannot be rendered"),
         ("no question", "writes the question 0 times"),
-        (ENDLESS, "runs without end"),
+        (ENDLESS, "does not end"),
     ):
         profiles.get_by_label("Chat template (Jinja)").fill(template)
         profiles.get_by_role("button", name="Read template").click()

@@ -64,7 +64,7 @@ def test_checkboxes_and_options_and_their_text_follow_each_other(strategies: Ope
     strategies.written.fill("weighted-vote:k=3,lottery")
     expect(vote.get_by_role("checkbox")).not_to_be_checked()
     expect(strategies.kind("Vote by probability").get_by_label("Passes")).to_have_value("3")
-    expect(strategies.estimate).to_contain_text("There is no strategy 'lottery'")
+    expect(strategies.estimate).to_contain_text("There is no strategy named 'lottery'")
     strategies.kind("Vote by probability").get_by_label("Passes").fill("5")
     expect(strategies.written).to_have_value("weighted-vote:k=5,lottery")
 
@@ -84,7 +84,7 @@ def test_strategies_that_cannot_be_asked_are_named_before_a_run(strategies: Open
     expect(refused).to_have_count(4)
     expect(strategies.kind("Vote").locator(".m1-kind-refused")).to_contain_text("A budget of 30 tokens is too small")
     expect(strategies.kind("Exit when sure").locator(".m1-kind-refused")).to_contain_text("this question has none")
-    expect(strategies.kind("By policy").locator(".m1-kind-refused")).to_contain_text("tab Fits")
+    expect(strategies.kind("By policy").locator(".m1-kind-refused")).to_contain_text("the Fits tab")
     expect(strategies.estimate).to_contain_text("Nothing can be run. Vote, Vote by probability, By policy, Exit when")
     strategies.options.fill("A. It lowers glucose\nB. It raises glucose")
     strategies.set_number(strategies.budget, 2048)

@@ -31,7 +31,7 @@ def app_in_use(studies_app: RunningApp) -> RunningApp:
 
 def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_use: RunningApp) -> None:
     studies = OpenStudiesPage(page, app_in_use.url).open()
-    expect(studies.part("none")).to_contain_text("No study was started yet")
+    expect(studies.part("none")).to_contain_text("No studies yet")
     expect(studies.choice).to_have_value("m1-smoke")
     expect(studies.part("file-claims").locator("tr")).to_have_count(7)
     expect(studies.part("problems")).to_contain_text("The question set 'library' is not here", timeout=WAIT_MS)
@@ -67,7 +67,7 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
     studies.open()
     expect(studies.started).to_have_count(1)
     studies.run.click(timeout=WAIT_MS)
-    expect(studies.part("problems")).to_contain_text("A study named 'm1-smoke' was started on", timeout=WAIT_MS)
+    expect(studies.part("problems")).to_contain_text("A study named 'm1-smoke' was already started on", timeout=WAIT_MS)
     studies.open(f"?study={study_id}")
     studies.part("delete").click(timeout=WAIT_MS)
     expect(studies.part("none")).to_be_visible(timeout=WAIT_MS)

@@ -46,7 +46,7 @@ def test_a_tuned_model_is_quantized_and_pushed_once_it_was_confirmed(
 
     section.locator("[data-part=repo]").fill("ada/mine")
     section.get_by_label("With GGUF Q8_0").check()
-    section.get_by_role("button", name="Show what would go up").click()
+    section.get_by_role("button", name="Show what would be uploaded").click()
     words = section.locator("[data-part=words]")
     expect(words).to_contain_text("mine goes to")
     expect(words).to_contain_text("(private): 4 files")
@@ -57,7 +57,7 @@ def test_a_tuned_model_is_quantized_and_pushed_once_it_was_confirmed(
     section.get_by_label("Public").check()
     expect(section.locator("[data-part=upload]")).to_be_hidden()
     section.get_by_label("Public").uncheck()
-    section.get_by_role("button", name="Show what would go up").click()
+    section.get_by_role("button", name="Show what would be uploaded").click()
     section.get_by_role("button", name="Upload to ada/mine").click()
     expect(row).to_contain_text(f"It is at {hub.url}/ada/mine.")
     assert hub.private == {"ada/mine"}

@@ -108,7 +108,7 @@ def test_the_account_compares_with_separate_runs_where_it_can() -> None:
         ),
         ("boxed: box", "\\boxed{C}", "Read from “\\boxed{C}”: the answer's box."),
         ("field: tag", "<answer>C</answer>", "Read from “<answer>C</answer>”: a tag or a field."),
-        ("line: whole answer", "C", "Read from “C”: a line of its own, or the end of the answer."),
+        ("line: whole answer", "C", "Read from “C”: a separate line, or the end of the answer."),
         ("stated: a rule of later (xx)", "C", "Read from “C”: a statement."),
         ("unsettled: answer is (en)", "perhaps C", "Found “perhaps C”, but no option for certain."),
         ("most_similar", "", "Read from a guess: the option most like the answer."),

@@ -69,9 +69,9 @@ def test_noise_in_the_middle_is_found_and_from_then_on_the_database_is_only_read
     database.look_for_damage()
     assert "is damaged" in database.damage
     assert "restore FILE --replace" in database.damage
-    with pytest.raises(DatabaseCorrupt, match="only read now"):
+    with pytest.raises(DatabaseCorrupt, match="now read-only"):
         save_question(database)
-    with pytest.raises(DatabaseCorrupt, match="only read now"):
+    with pytest.raises(DatabaseCorrupt, match="now read-only"):
         database.scrub(is_whole=True)
     assert read(database, first).id == first
     database.dispose()
@@ -87,7 +87,7 @@ def test_damage_that_a_statement_meets_is_noted_too(sqlite_url: str) -> None:
         opened.write(b"\xff" * (file.stat().st_size - 4096))
     with pytest.raises(DatabaseCorrupt), database.session(is_read_only=True) as session:
         TraceRepository(session).list()
-    with pytest.raises(DatabaseCorrupt, match="only read now"):
+    with pytest.raises(DatabaseCorrupt, match="now read-only"):
         save_question(database)
 
 

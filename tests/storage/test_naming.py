@@ -37,7 +37,7 @@ def test_names_and_tags_are_kept_with_single_spaces_and_once(name: str, tags: li
     [
         ("x" * 121, [], "121 characters; at most 120"),
         ("", ["y" * 41], "41 characters; at most 40"),
-        ("", [f"t{n}" for n in range(13)], "13 tags; at most 12"),
+        ("", [f"t{n}" for n in range(13)], "13 tags; the limit is 12"),
         ("", ["a,b"], "comma"),
         ("nul\x00", [], "cannot be stored"),
         ("", ["\ud800"], "cannot be stored"),

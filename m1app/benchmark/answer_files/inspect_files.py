@@ -58,7 +58,7 @@ def document_table(file: BinaryIO, file_name: str) -> tuple[RowTable, FileFacts]
         return None
     names = places.keys()
     if table is None and {"eval", "status"} <= names:
-        raise InvalidQuestionSet(f"{file_name}: found an Inspect log without samples. Name a log that has them.")
+        raise InvalidQuestionSet(f"{file_name}: found an Inspect log without samples. Choose a log that has samples.")
     if table is None and {"results", "configs"} <= names:
         raise InvalidQuestionSet(
             f"{file_name}: found the results of lm-evaluation-harness without samples. Run it with --log_samples, and "

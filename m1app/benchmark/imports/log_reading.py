@@ -126,7 +126,7 @@ def _model(source: Source, facts: FileFacts, choice: ImportChoice) -> str:
     model = "".join(sign for sign in choice.model or facts.model if sign.isprintable()).strip()
     if not model:
         raise InvalidAnswers(
-            f"{source.name}: nothing says which model answered. Keep the log beside its results_*.json "
+            f"{source.name}: the files do not say which model answered. Keep the log next to its results_*.json "
             "(lm-evaluation-harness) or config.yaml (m1), or name the model with --model."
         )
     return model
@@ -234,8 +234,9 @@ class _Taking:
         known = (answer.question_key, answer.details.pass_number)
         if known in self._ids:
             raise InvalidAnswers(
-                f"{self._name}, {answer.where}: the sample {answer.question_key[:60]} is there twice (answer "
-                f"{answer.details.pass_number + 1}), so the file holds several evaluations. Split it, one for each."
+                f"{self._name}, {answer.where}: the sample {answer.question_key[:60]} occurs twice (answer "
+                f"{answer.details.pass_number + 1}), so the file contains several evaluations. Split it into one file "
+                "for each."
             )
         self._ids.add(known)
 

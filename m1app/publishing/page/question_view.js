@@ -31,7 +31,7 @@ export function showQuestion(place, question, sources, wanted) {
   place.append(
     asked(question),
     heading("Answers by thinking budget and force rounds"),
-    ...(grids.length ? grids : [quiet("It has not been asked yet.")]),
+    ...(grids.length ? grids : [quiet("This question has not been asked yet.")]),
     columns.element,
     ...flipsOf(question, sources),
     ...strategiesOf(question, sources),
@@ -341,7 +341,7 @@ function marksOf(question, sources) {
       if (mark.quote) item.append(node("blockquote", "", cut(mark.quote, 0)));
       for (const [name, text] of [
         ["Comment", mark.comment],
-        ["Correct would be", mark.correction],
+        ["Correction", mark.correction],
         ["Evidence", mark.evidence?.join("; ")],
       ]) {
         if (text) item.append(node("p", "said", `${name}: ${text}`));

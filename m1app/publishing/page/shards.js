@@ -51,7 +51,7 @@ export function added(address, name) {
     script.addEventListener("load", () => {
       end();
       if (name === undefined) resolve(null);
-      else reject(new Error(`${address} holds something else than expected: make the site again.`));
+      else reject(new Error(`${address} does not have the expected content. Publish the site again.`));
     });
     script.addEventListener("error", () => {
       end();

@@ -54,8 +54,8 @@ _FORMAT_UNASKED = (
     "A field, tag or command of this text may say which option is right. Paste the question and its options as text."
 )
 _VERDICT_UNASKED = (
-    "Words behind the options may say which one is right. Leave only the options' texts, or paste the options into "
-    "their box."
+    "Text after the options may say which one is right. Keep only the options' texts, or paste the options into their "
+    "box."
 )
 _SPLIT_UNASKED = "The lines below the question say which option is right. Choose Split as options below the question."
 
@@ -280,7 +280,7 @@ def _with_filled_in(paste: Paste, without: Paste, letter: str, words: str, offer
         Offer(OfferKind.TAKE_LETTER, (replace(taken, offers=()),)),
         Offer(OfferKind.KEEP_LETTER, (replace(paste, offers=()),)),
     )
-    unasked = f"{words} may be the answer, which the model must not see. Choose below the question what it is."
+    unasked = f"{words} may be the answer, which the model must not see. Choose what it is below the question."
     return replace(paste, offers=(*choices, *paste.offers) if offers else (), unasked=unasked)
 
 

@@ -176,7 +176,7 @@ def _table(candidates: Sequence[Candidate], budget_tokens: int) -> "_Table":
 def _check(candidates: Sequence[Candidate], pilot: Pilot, bins: int) -> None:
     questions, needed = len(pilot.entropy), 2 * bins * FEWEST_IN_A_BIN
     if not candidates:
-        raise FitRefused("There is no strategy to choose from: the run has none that can be run on a new question.")
+        raise FitRefused("There is no strategy to choose from: the run has none that can be used on a new question.")
     if questions < needed:
         raise FitRefused(
             f"The run has {questions:,} questions; {needed:,} are needed for {bins:,} bins. Ask more questions, or use "
@@ -205,7 +205,7 @@ class _Table:
         accuracy = np.where(tokens <= self.budget_tokens, self.accuracy[:, questions].mean(axis=1), -1.0)
         if accuracy.max() < 0:
             raise FitRefused(
-                f"No strategy costs at most {self.budget_tokens:,} tokens for the mean question of a bin; the cheapest "
+                f"No strategy costs at most {self.budget_tokens:,} mean tokens per question in a bin; the cheapest "
                 f"costs {tokens.min():,.0f}. Allow more tokens."
             )
         # Rounded, so that sums in another order are equal as they should.

@@ -104,7 +104,7 @@ class Policy(_Checked):
         try:
             return cls.model_validate_json(content)
         except ValidationError as exc:
-            raise PolicyRefused(f"This is not a policy that can be used. {_named(exc)}") from exc
+            raise PolicyRefused(f"This policy cannot be used. {_named(exc)}") from exc
 
     def to_json(self) -> bytes:
         """The file."""
@@ -127,7 +127,7 @@ class Policy(_Checked):
         expected = percent_with_interval(found.expected.accuracy, found.expected.low, found.expected.high)
         why = (
             f"Pilot entropy {entropy:.2f} bits: {self._range(place)}, so {strategy.title} with "
-            f"{found.thinking_tokens:,} thinking tokens a pass; expected accuracy {expected} from {self.made_from}, "
+            f"{found.thinking_tokens:,} thinking tokens per pass; expected accuracy {expected} from {self.made_from}, "
             f"{found.questions:,} questions."
         )
         return Chosen(found.choice, found.thinking_tokens, why)
@@ -165,7 +165,7 @@ def _named(error: ValidationError) -> str:
 
 def _line(place: Sequence[object], kind: str, message: str) -> str:
     if place == ("version",):
-        return "It is of another version than 1, which this app reads."
+        return "Its version is not 1, the version that this app reads."
     where = ".".join(str(part)[:60] for part in place)
     message = message.removeprefix("Value error, ")[:300].rstrip(".")
     if kind == "json_invalid":

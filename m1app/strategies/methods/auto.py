@@ -48,14 +48,14 @@ def auto(task: Task, policy: str, start: Callable[[str, Task], Strategy]) -> Str
     except StrategyRefused as exc:
         verdict = Verdict(None, "", str(exc))
     if verdict.letter is None and not verdict.answer:
-        verdict = _of_pilot(pilots, f"{verdict.why} The pilot's answer stands.")
+        verdict = _of_pilot(pilots, f"{verdict.why} The pilot's answer is used.")
     return replace(verdict, why=f"{chosen.why} {verdict.why}", last_shown=(shown, *verdict.last_shown))
 
 
 def _chooser(task: Task, policy: str) -> Chooser:
     chooser = task.policies.get(policy)
     if chooser is None:
-        raise StrategyRefused(f"There is no policy {policy[:80]!r}." if policy else "No policy is named.")
+        raise StrategyRefused(f"There is no policy named {policy[:80]!r}." if policy else "No policy is named.")
     thinking, answer = _thinking(task, chooser.pilot_tokens), task.answer_cap_tokens
     pilot = chooser.pilot_passes * most_generated(thinking=thinking, answer=answer, looks=1)
     least = pilot + most_generated(thinking=1, answer=answer, looks=1)
@@ -87,9 +87,9 @@ def _entropy(pilots: Sequence[Pass]) -> float | None:
 
 def _why_not(pilots: Passes) -> str:
     error = next((each.error for each in pilots.all if each.error), "")
-    reason = f"The pilot failed: {error}" if error else "The engine gives no probabilities of the options."
-    stands = " The pilot's answer stands." if pilots.answered else ""
-    return f"{reason} So nothing could be chosen.{stands}"
+    reason = f"The pilot failed: {error}" if error else "The engine reports no option probabilities."
+    stands = " The pilot's answer is used." if pilots.answered else ""
+    return f"{reason} So no strategy could be chosen.{stands}"
 
 
 def _of_pilot(pilots: Passes, why: str) -> Verdict:

@@ -72,7 +72,7 @@ class _Trajectory:
         found.is_over = True
         match event:
             case Looked(_, None):
-                self.lost = "The engine gives no probabilities, so the thinking could not end early."
+                self.lost = "The engine reports no probabilities, so the thinking could not end early."
             case Looked(_, probabilities):
                 found.probabilities = normalized(probabilities)
             case Failed(_, error):
@@ -184,7 +184,7 @@ def _watched(
             wanted = _at_checkpoints(task, event) if task.checkpoints else places(event, last)
             for tokens in wanted:
                 if len(trajectory.seen) >= most:
-                    trajectory.lost = f"Only {max(0, most):,} looks at the options fitted in the budget."
+                    trajectory.lost = f"Only {max(0, most):,} looks at the options fit in the budget."
                 elif last < tokens < share:
                     trajectory.seen.append(_Seen(tokens))
                     key = f"{_PREFIX}{tokens}"

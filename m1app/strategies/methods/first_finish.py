@@ -119,7 +119,9 @@ def _verdict(passes: Passes, winner: Pass, race: _Race) -> Verdict:
     if winner.thought.finish is Finish.BUDGET:
         why = f"No pass finished within {tokens:,} thinking tokens, so the first one answered."
     else:
-        why = f"Pass {winner.number + 1:,} finished first, after {tokens:,} thinking tokens, before {others:,} others."
+        why = (
+            f"Pass {winner.number + 1:,} finished first, after {tokens:,} thinking tokens, ahead of {others:,} others."
+        )
     failed = [each for each in passes.all if each.error]
     if failed:
         why += f" {len(failed):,} could not be asked: {failed[0].error}"

@@ -112,7 +112,7 @@ class _Strip:
         if self.lost:
             return []
         if self.left < 2:
-            self.lost = "The budget had no more tokens for the verifier."
+            self.lost = "The budget had no tokens left for the verifier."
             return []
         asked = list[tuple[str, str]]()
         if number > 1:
@@ -143,7 +143,7 @@ class _Strip:
                 said = yes_share(probabilities)
                 self.silent = 0 if said is not None else self.silent + 1
                 if self.silent >= _MOST_SILENT:
-                    self.lost = f"The verifier said neither Yes nor No {self.silent:,} times and was asked no more."
+                    self.lost = f"The verifier said neither Yes nor No {self.silent:,} times and was not asked again."
                 if what == "same":
                     segment.repeats = said
                 else:
@@ -151,7 +151,7 @@ class _Strip:
             case Failed(_, error):
                 self.lost = f"The verifier failed and was asked no more: {error}"
             case Refused(_, needed, left):
-                self.lost = f"The verifier did not fit in the budget any more: {needed:,} tokens needed, {left:,} left."
+                self.lost = f"The verifier no longer fit in the budget: {needed:,} tokens needed, {left:,} left."
         if self.closed is None:
             self._judge()
 

@@ -232,8 +232,8 @@ def most_confident(task: Task, k: int) -> Strategy:
     found = verdict(passes, count.tally)
     best = max(passes.answered, key=lambda each: round(_own(each), 9), default=None)
     if best is None or _own(best) == 0:
-        return replace(found, why=f"The engine gave no probabilities, so the passes voted. {found.why}")
-    why = f"Pass {best.number + 1:,} gave its own letter the most probability, {_own(best):.0%} of the options'."
+        return replace(found, why=f"The engine reported no probabilities, so the passes voted. {found.why}")
+    why = f"Pass {best.number + 1:,} gave its own letter the highest probability, {_own(best):.0%} of the options'."
     failed = [each for each in passes.all if each.error]
     if failed:
         why += f" {len(failed):,} could not be asked: {failed[0].error}"

@@ -44,11 +44,11 @@ def check_target(target: Path) -> None:
     """Raise ReportRefused if writing to `target` would mix with or replace what is there; blocks."""
     is_archive = target.suffix.lower() == ARCHIVE_ENDING
     if is_archive and target.exists():
-        raise ReportRefused(f"{target} exists already. Name another file, or remove it.")
+        raise ReportRefused(f"{target} already exists. Choose another file name, or remove it.")
     if target.exists() and not target.is_dir():
-        raise ReportRefused(f"{target} is a file. Name a folder, or a file that ends with {ARCHIVE_ENDING}.")
+        raise ReportRefused(f"{target} is a file. Choose a folder, or a file name that ends with {ARCHIVE_ENDING}.")
     if target.is_dir() and any(target.iterdir()):
-        raise ReportRefused(f"{target} is not empty. Name a new folder for the report.")
+        raise ReportRefused(f"{target} is not empty. Choose a new folder for the report.")
 
 
 def write_files(files: Files, target: Path) -> None:

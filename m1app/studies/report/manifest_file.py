@@ -51,7 +51,7 @@ def parse_manifest(content: bytes, file_name: str) -> Manifest:
         mistakes = [_described(error) for error in exc.errors()[:_MOST_MISTAKES]]
         raise ManifestRefused(
             "\n".join(f"{file_name}: {each}." for each in mistakes)
-            + "\nIt was changed by hand, or damaged: get it again."
+            + "\nThe file was edited or damaged. Get a new copy."
         ) from exc
 
 
@@ -65,7 +65,7 @@ def _content(file: Path) -> bytes:
             if len(content) > MOST_BYTES:
                 found = size(file.stat().st_size)
                 raise ManifestRefused(
-                    f"{file}: found {found}; a manifest has at most {size(MOST_BYTES)}. This is another file."
+                    f"{file}: found {found}; a manifest has at most {size(MOST_BYTES)}. Choose another file."
                 )
             return content
     except OSError as exc:
@@ -80,8 +80,7 @@ def _document(content: bytes, file_name: str) -> Any:
     except json.JSONDecodeError as exc:
         if FORMAT in text[:_HEAD_CHARACTERS] and _is_at_end(exc, text):
             raise ManifestRefused(
-                f"{file_name}: it ends in the middle, after {len(text):,} characters: it was cut off on its way. Get "
-                "it again."
+                f"{file_name}: it ends in the middle, after {len(text):,} characters: it was truncated. Get a new copy."
             ) from exc
         raise ManifestRefused(
             f"{file_name}: not a manifest of a study: it is not JSON (line {exc.lineno}). Choose the {FILE_NAME} of a "
@@ -89,7 +88,7 @@ def _document(content: bytes, file_name: str) -> Any:
         ) from exc
     except (ValueError, RecursionError) as exc:  # A number without end, lists within lists.
         raise ManifestRefused(
-            f"{file_name}: not a manifest of a study, whose numbers and lists are smaller. Choose the {FILE_NAME} of a "
+            f"{file_name}: not a manifest of a study: its numbers or lists are too large. Choose the {FILE_NAME} of a "
             "study's report."
         ) from exc
 
@@ -106,13 +105,15 @@ def _refuse_constant(name: str) -> Any:
 def _check_version(document: dict[str, Any], file_name: str) -> None:
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ManifestRefused(f"{file_name}: field version: found {_shown(version)}, expected {VERSION}. Get it again.")
+        raise ManifestRefused(
+            f"{file_name}: field version: found {_shown(version)}, expected {VERSION}. Get a new copy."
+        )
     if version > VERSION:
         written_by = document.get("software")
         by = _shown(written_by.get("m1app")) if isinstance(written_by, dict) else "unknown"
         raise ManifestRefused(
-            f"{file_name}: a manifest of version {version:,}, which a newer m1app wrote ({by}). This one reads version "
-            f"{VERSION}. Update m1app."
+            f"{file_name}: this is manifest version {version:,}, written by a newer m1app ({by}). This m1app reads "
+            f"version {VERSION}; update it."
         )
 
 

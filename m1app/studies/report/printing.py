@@ -47,7 +47,10 @@ def find_browser(named: str) -> str:
     if named:
         if found := shutil.which(named):
             return found
-        raise PrintingFailed(f"M1_CHROMIUM is {named[:200]}, which is not an executable program. Correct it.")
+        raise PrintingFailed(
+            f"M1_CHROMIUM is {named[:200]}, which is not an executable program. Set it to the path of Chromium or "
+            "Chrome."
+        )
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         raise PrintingFailed(
@@ -101,7 +104,7 @@ async def _run(command: Sequence[str], seconds: float) -> str:
             await process.wait()
     except TimeoutError:
         raise PrintingFailed(
-            f"The browser ({command[0]}) printed no PDF within {seconds:g} s, and was ended. Try again, or open "
+            f"The browser ({command[0]}) did not print a PDF within {seconds:g} s and was stopped. Try again, or open "
             "report.html in a browser and print it."
         ) from None
     finally:
@@ -117,6 +120,7 @@ def _printed(target: Path, said: str) -> bytes:
     # A browser that was ended while it wrote leaves a file without its end.
     if not content.startswith(b"%PDF-") or b"%%EOF" not in content[-64:]:
         raise PrintingFailed(
-            f"The browser ended without a PDF. {said or 'It said nothing.'} Open report.html in a browser and print it."
+            f"The browser exited without printing a PDF. {said or 'It said nothing.'} Open report.html in a browser "
+            "and print it."
         )
     return content

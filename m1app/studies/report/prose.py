@@ -25,7 +25,7 @@ def methods(manifest: Manifest) -> tuple[str, ...]:
     """Paragraphs: what was asked of what and how, how it was scored, how claims were tested."""
     asked = [each for each in manifest.runs if each.benchmark_id]
     if not asked:
-        return ("No question was asked yet.",)
+        return ("No questions have been asked yet.",)
     paragraphs = [
         _models(manifest),
         *(_run(each, manifest) for each in asked),
@@ -56,7 +56,7 @@ def _models(manifest: Manifest) -> str:
 
 
 def _model(each: ModelPart) -> str:
-    names = f"The role {each.role} was played by {each.served}"
+    names = f"{each.served} played the role {each.role}"
     known = [
         each.source,
         f"commit {each.commit}" if each.commit else "",
@@ -111,7 +111,7 @@ def _statistics(manifest: Manifest) -> str:
     )
     intervals = (
         f"Intervals are 95%: {of_set}; for the mean over sets, the wider of a bootstrap within the sets and the sets' "
-        "own limits combined. The sets are taken as given."
+        "own limits combined. The choice of sets is taken as given."
     )
     if not measured:
         return intervals
@@ -125,7 +125,7 @@ def _decision(manifest: Manifest) -> str:
     """When a claim holds."""
     study = manifest.study
     alpha = f"{(1 - study.level) / 2:.2%}"
-    rule = f"A claim holds if its p-value is at most {alpha}, and does not if that of its opposite is"
+    rule = f"A claim holds if its p-value is at most {alpha}, and does not hold if the p-value of its opposite is"
     if not study.may_be_extended:
         return f"{rule}."
     return (
@@ -161,12 +161,12 @@ def _of_runs(manifest: Manifest) -> Iterator[str]:
 
 def _of_sets(manifest: Manifest) -> Iterator[str]:
     if other := [each.name for each in manifest.question_sets if each.problems]:
-        yield f"{_listed(other)}: not known to be the published questions, or known not to be; see the sets."
+        yield f"{_listed(other)}: not known to be the published questions, or known not to be; see the question sets."
     if shared := [each.name for each in manifest.question_sets if each.overlaps]:
-        yield f"{_listed(shared)} share questions with other sets or with training data; see the sets."
+        yield f"{_listed(shared)} share questions with other sets or with training data; see the question sets."
     yield from dict.fromkeys(each.overlap_note for each in manifest.question_sets if each.overlap_note)
     if manifest.question_sets:
-        yield "Whether a model saw these questions in its training is not measured here."
+        yield "Whether a model saw these questions in training is not measured here."
 
 
 def _of_models(manifest: Manifest) -> Iterator[str]:
@@ -178,10 +178,12 @@ def _of_models(manifest: Manifest) -> Iterator[str]:
     for served in dict.fromkeys(each.served for each in played):
         roles = [each.role for each in played if each.served == served]
         if len(roles) > 1:
-            yield f"{served} played {_listed(roles)}: a comparison of these says nothing about models."
+            yield f"{served} played {_listed(roles)}: comparing them says nothing about models."
     prompts = {run: {m.prompt_sha256 for m in asked} for run, asked in _asked_by_run(played).items()}
     for run in (run for run, hashes in prompts.items() if len(hashes - {""}) > 1):
-        yield f"In run {run} the models were not asked by the same prompt: a difference is also one of prompts."
+        yield (
+            f"In run {run}, the models were not asked with the same prompt, so a difference may come from the prompts."
+        )
 
 
 def _asked_by_run(models: Sequence[ModelPart]) -> dict[str, list[AskedModel]]:
@@ -194,8 +196,8 @@ def _asked_by_run(models: Sequence[ModelPart]) -> dict[str, list[AskedModel]]:
 def _of_protocol(manifest: Manifest) -> Iterator[str]:
     if known := len(manifest.study.protocol_differences):
         yield (
-            f"The protocol differs from the published one in {counted(known, 'known point')}, so compare its "
-            "numbers with the paper's with care."
+            f"The protocol differs from the published one in {counted(known, 'known point')}, so be careful when "
+            "comparing its numbers with the paper's."
         )
 
 
@@ -203,8 +205,8 @@ def _of_sampling(manifest: Manifest) -> Iterator[str]:
     asked = [each for each in manifest.runs if each.benchmark_id]
     if asked and all(not each.recipe.get("temperature") for each in asked):
         yield (
-            "Everything was asked once, greedily: how much answers vary from sample to sample is not measured, and "
-            "engines may round differently from run to run."
+            "Everything was asked once, greedily: the variation between samples is not measured, and engines may "
+            "round differently from run to run."
         )
 
 
@@ -217,14 +219,14 @@ def _of_claims(manifest: Manifest) -> Iterator[str]:
         elif each.verdict is Verdict.NOT_MEASURED:
             yield f"Claim {each.id} was not measured. {each.why}".strip()
     if unknown := [e.id for e in manifest.claims if e.paper is None and e.verdict is not Verdict.NOT_MEASURED]:
-        yield f"For {_listed(unknown)} there is no number of the paper to compare with."
+        yield f"The paper has no number to compare with for {_listed(unknown)}."
 
 
 def _of_readings(manifest: Manifest) -> Iterator[str]:
     if any(len({cell.budget_tokens for cell in of_run}) > 1 for of_run in _cells_by_run(manifest.cells)):
         yield (
             "“Best of budgets” takes the budget at which each set did best, chosen on the same questions that are "
-            "scored. Do not expect it on new questions."
+            "scored. Do not expect this accuracy on new questions."
         )
 
 

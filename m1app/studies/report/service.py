@@ -208,7 +208,7 @@ def _flips_of(pairs: FlipPairs, model: str, after: tuple[int, int], compared: Se
 
 def _of_entry(entry: CatalogModel) -> Weights:
     # A path of this machine is nobody else's business.
-    source = "a file of its own" if isinstance(entry.source, FileSource) else str(entry.source)
+    source = "a separate file" if isinstance(entry.source, FileSource) else str(entry.source)
     commit = entry.revision if _COMMIT.fullmatch(entry.revision) else ""
     if not commit and entry.is_downloaded_by_engine:
         commit = cached_commit(str(entry.hub_repo), entry.revision)

@@ -1,1 +1,1 @@
-"""Accuracy while it trains: questions that the base model and every checkpoint are asked beside the training."""
+"""Accuracy during training: questions that the base model and every checkpoint are asked beside the training."""

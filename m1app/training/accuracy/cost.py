@@ -39,7 +39,7 @@ def accuracy_notes(recipe: TrainingRecipe, questions: int, steps: int) -> tuple[
         notes.append(
             f"The checkpoint with the highest accuracy becomes the model. With {counted(questions, 'question')}, an "
             f"accuracy near 50% is known to ±{points((half.high - half.low) / 2).lstrip('+')} points (95%): among "
-            "checkpoints that differ by less, the choice is largely chance, and the winner's accuracy is flattered."
+            "checkpoints that differ by less, the choice is largely chance, and the winner's accuracy is optimistic."
         )
     return tuple(notes)
 
@@ -48,7 +48,7 @@ def _where(recipe: TrainingRecipe) -> str:
     """Where checkpoints are asked, and whether the training waits."""
     if recipe.accuracy_server:
         return f"by the vLLM at {recipe.accuracy_server}, which loads their LoRAs. No training step waits for it"
-    where = "on the CPU of the machine that trains, by an engine of its own"
+    where = "on the CPU of the training machine, by a separate engine"
     if recipe.precision == "bf16":
         return f"{where}. No training step waits for it"
-    return f"{where}. It shares the cores with the training, which is several times slower meanwhile"
+    return f"{where}. It shares the cores with the training, which is several times slower during this time"

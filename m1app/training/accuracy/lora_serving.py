@@ -32,7 +32,8 @@ def check_server(recipe: TrainingRecipe, base: BaseModel, settings: Settings) ->
     if _endpoint(recipe.accuracy_server, settings) is None:
         raise RecipeRefused(
             "accuracy_server",
-            f"{recipe.accuracy_server} is no server of this app; add it to M1_MORE_ENGINE_URLS, and restart.",
+            f"{recipe.accuracy_server} is not a server of this app. Add it to M1_MORE_ENGINE_URLS, then restart the "
+            "app.",
         )
     if base.kind == "gguf":
         raise RecipeRefused(
@@ -60,7 +61,8 @@ async def serving_adapter(folder: TrainingFolder, step: int, settings: Settings)
     endpoint = _endpoint(recipe.accuracy_server, settings)
     if endpoint is None:
         raise CheckpointNotServed(
-            f"{recipe.accuracy_server} is no server of this app any more: see M1_MORE_ENGINE_URLS."
+            f"{recipe.accuracy_server} is no longer a server of this app. Add it to M1_MORE_ENGINE_URLS, then restart "
+            "the app."
         )
     base = await _base_name(endpoint, run)
     if not step:

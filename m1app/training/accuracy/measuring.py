@@ -87,7 +87,7 @@ class AccuracyMeasuring:
         self._answered = ""
         if problem:
             which = f"at step {step:,}" if step else "of the base model"
-            message = f"The accuracy {which} could not be measured; the training goes on. {problem[0]}"
+            message = f"The accuracy {which} could not be measured; the training continues. {problem[0]}"
             await asyncio.to_thread(writer.write, "unmeasured", step, message=message)
 
     async def _ask(self, step: int) -> tuple[str, tuple[CheckpointAnswer, ...]]:

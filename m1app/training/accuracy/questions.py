@@ -90,8 +90,8 @@ def check_unlearned(asked: Sequence[AskedQuestion], samples: Sequence[TrainingSa
         raise RecipeRefused(
             "accuracy_set",
             f"{counted(dropped, 'sample')} of the data {'overlaps' if dropped == 1 else 'overlap'} with questions "
-            f"drawn from {name}, such as {report.examples[0]}. An accuracy on them would show what was memorised. "
-            "Build the data again, which drops what overlaps with the sets here, or name another set.",
+            f"drawn from {name}, such as {report.examples[0]}. Accuracy on them would show what was memorised. Build "
+            "the data again, which drops samples that overlap with imported sets, or choose another set.",
         )
 
 
@@ -102,7 +102,7 @@ def check_context(recipe: TrainingRecipe, context_length: int) -> None:
         raise RecipeRefused(
             "accuracy_budget_tokens",
             f"A question with {recipe.accuracy_budget_tokens:,} tokens of thinking and up to "
-            f"{recipe.accuracy_answer_tokens:,} of answer does not fit into the context of {context_length:,} tokens. "
+            f"{recipe.accuracy_answer_tokens:,} of answer does not fit in the context of {context_length:,} tokens. "
             "Lower accuracy_budget_tokens or accuracy_answer_tokens.",
         )
 

@@ -179,7 +179,7 @@ class Asking:
             if isinstance(event, Failed):
                 return Verdict(None, "", event.error)
             if isinstance(event, Refused):
-                return Verdict(None, "", "The budget did not pay for the request.")
+                return Verdict(None, "", "The request did not fit in the budget.")
             if isinstance(event, Thought):
                 reply = replace(reply, reasoning=event.text, is_whole=event.finish is not Finish.BUDGET)
             else:

@@ -78,7 +78,7 @@ def tag(
         made.append(replace(sample, domain=domain) if domain else sample)
     title = (
         f"{model} named the domain of {counted(count, 'sample')}; "
-        f"{counted(refused.total(), 'reply', 'replies')} refused, being no entry of the list"
+        f"{counted(refused.total(), 'reply', 'replies')} refused because they were not on the list"
     )
     examples = tuple(f"refused {times} x: {text}" for text, times in refused.most_common(SHOWN_EXAMPLES))
     return Tagged(tuple(made), StepReport(TAGGED, title, len(samples), len(samples), examples))

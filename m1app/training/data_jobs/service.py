@@ -157,7 +157,7 @@ class DataJobService:
             raise DataJobRefused(
                 f"{recipe.source} has no question to ask"
                 + (
-                    ": only questions with a target can be distilled, because the answer is verified by it."
+                    ": only questions with a target can be distilled, because answers are checked against it."
                     if recipe.action is DataAction.DISTILL
                     else "."
                 )

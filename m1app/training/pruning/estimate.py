@@ -88,7 +88,7 @@ async def count_prompt_tokens(estimate: PruningEstimate, samples: Sequence[Train
 def estimate_words(estimate: PruningEstimate) -> str:
     """What pruning would ask, in sentences."""
     if not estimate.requests:
-        return "Pruning would ask nothing: no sample has functional steps that can be probed."
+        return "Pruning would not ask anything: no sample has functional steps that can be probed."
     steps = sum(estimate.functional.values())
     return (
         f"Pruning would ask {estimate.model} for at most {counted(estimate.requests, 'letter probe')}, one token each, "

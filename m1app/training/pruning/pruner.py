@@ -95,7 +95,7 @@ class Pruner:
         """
         if self._progress:
             raise PruningRefused(
-                f"The data set {self._progress.name} is being pruned now: {self._progress.done:,} of "
+                f"The data set {self._progress.name} is already being pruned: {self._progress.done:,} of "
                 f"{self._progress.total:,} samples. Wait until it is done, or stop it."
             )
         self._progress = PruningProgress(name, model, total=len(samples))
@@ -145,8 +145,8 @@ class Pruner:
     def _ended(self, why: str) -> str:
         done = f"{self._progress.done:,} of {self._progress.total:,} samples" if self._progress else "no sample"
         return (
-            f"{why} {done[0].upper()}{done[1:]} were pruned, and nothing was built. What was probed is kept: build the "
-            "data set again under the same name to continue."
+            f"{why} {done[0].upper()}{done[1:]} were pruned, and nothing was built. Finished probes are kept; build "
+            "the data set again under the same name to continue."
         )
 
     async def _served(self, model: str) -> ServedModel:

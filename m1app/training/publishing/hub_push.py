@@ -56,7 +56,7 @@ class PushPlan:
     def words(self) -> str:
         """In one paragraph, naming the repository and every file."""
         names = ", ".join(sorted(name for _, name in self.files))
-        audience = "PUBLIC, everybody can read it" if self.request.is_public else "private"
+        audience = "PUBLIC, everyone can read it" if self.request.is_public else "private"
         return (
             f"{self.request.model_id} goes to {self.address} ({audience}): {counted(len(self.files) + 1, 'file')} with "
             f"{size(self.bytes)}: {names}, and the card {_CARD_FILE}. Weights can reveal what they were trained on; "
@@ -73,14 +73,16 @@ def plan_push(model: TunedModel, request: PushRequest, settings: Settings, found
     if settings.hub_offline:
         raise PushRefused("M1_HUB_OFFLINE is set: nothing is uploaded. Unset it to push to the hub.")
     if "HF_TOKEN" not in hub_environment(settings):
-        raise PushRefused("There is no token for the hub: set M1_HUB_TOKEN to one with write access, and restart.")
+        raise PushRefused("There is no hub token. Set M1_HUB_TOKEN to one with write access, then restart the app.")
     if not _REPO.fullmatch(request.repo):
-        raise PushRefused(f"{request.repo[:80]!r} names no repository; write ORGANIZATION/NAME.")
+        raise PushRefused(f"{request.repo[:80]!r} is not a repository name. Enter ORGANIZATION/NAME.")
     files = [(path, path.name) for path in _files(model.weights) if path.name != _CARD_FILE]
     files += [(path, path.name) for path in _gguf(model, request.gguf)]
     if request.with_adapter:
         if model.adapter is None:
-            raise PushRefused(f"{model.id} has no adapter: all of its weights were trained. Push it without.")
+            raise PushRefused(
+                f"{model.id} has no adapter: all of its weights were trained. Upload it without the LoRA."
+            )
         files += [(path, f"adapter/{path.name}") for path in _files(model.adapter)]
     return PushPlan(
         request,
@@ -168,11 +170,11 @@ def _refusal(plan: PushPlan, reply: dict[str, str], settings: Settings) -> str:
     repo, hub = plan.request.repo, settings.hub_url
     advice = {
         REFUSED: f"{hub} does not accept the token in M1_HUB_TOKEN. Make a new one with write access, and restart.",
-        READ_ONLY: f"The token in M1_HUB_TOKEN has no write access to {repo}. Make one that has, in the settings of "
-        "your account on the hub, and restart; or choose a repository of your own.",
+        READ_ONLY: f"The token in M1_HUB_TOKEN has no write access to {repo}. Create one in the settings of your hub "
+        "account and restart the app, or choose a repository of your own.",
         PUBLIC: f"{repo} exists and is public, and you asked for a private one. Choose another name, or push it as "
         "public.",
-        UNREACHABLE: f"{hub} does not answer. Check the network and M1_HUB_URL. Push again then.",
+        UNREACHABLE: f"{hub} is not responding. Check the network and M1_HUB_URL, then try again.",
     }.get(reply.get("kind", ""))
     return f"Nothing was published: {reply['error'].rstrip('.')}. {advice or 'Push again when that is solved.'}"
 
@@ -185,5 +187,5 @@ def _gguf(model: TunedModel, kinds: Sequence[str]) -> list[Path]:
     absent = next((kind for kind in kinds if kind not in model.gguf), None)
     if absent is not None:
         there = ", ".join(model.gguf) or "none"
-        raise PushRefused(f"{model.id} has no GGUF file of the kind {absent[:40]!r}; there are: {there}.")
+        raise PushRefused(f"{model.id} has no GGUF file of type {absent[:40]!r}. Available: {there}.")
     return [model.gguf[kind] for kind in dict.fromkeys(kinds)]

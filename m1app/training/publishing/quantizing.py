@@ -66,7 +66,9 @@ async def quantize_model(model: TunedModel, kind: str, settings: Settings, repor
 
 def _checked(model: TunedModel, kind: str) -> tuple[Path, Path]:
     if kind not in QUANTIZATIONS:
-        raise QuantizingFailed(f"{kind[:40]!r} is no kind of quantization; choose one of: {', '.join(QUANTIZATIONS)}.")
+        raise QuantizingFailed(
+            f"{kind[:40]!r} is not a type of quantization. Choose one of: {', '.join(QUANTIZATIONS)}."
+        )
     source = model.gguf.get(FLOAT16)
     if source is None:
         raise QuantizingFailed(
@@ -78,7 +80,7 @@ def _checked(model: TunedModel, kind: str) -> tuple[Path, Path]:
         raise QuantizingFailed(str(exc)) from exc
     if needed > (free := shutil.disk_usage(model.place).free):
         raise QuantizingFailed(
-            f"The quantized file needs about {size(needed)} of disk, but {size(free)} is free. Free some space."
+            f"The quantized file needs about {size(needed)} of disk, but only {size(free)} is free. Free some space."
         )
     return source, quantized_path(model.place, model.id, kind)
 

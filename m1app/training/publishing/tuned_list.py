@@ -57,8 +57,8 @@ def tuned_model(models_directory: Path, model_id: str) -> TunedModel:
     chosen = next((each for each in found if each.id == model_id), None)
     if chosen is None:
         names = ", ".join(each.id for each in found)
-        known = f"Fine-tuned here: {names}." if found else "None was yet."
-        raise TunedModelNotFound(f"{model_id[:80]!r} is no model that was fine-tuned here. {known}")
+        known = f"Fine-tuned here: {names}." if found else "There are none yet."
+        raise TunedModelNotFound(f"{model_id[:80]!r} is not a model that was fine-tuned here. {known}")
     return chosen
 
 

@@ -54,7 +54,7 @@ def check_layers(model: PreTrainedModel, recipe: TrainingRecipe) -> None:
             raise TrainingFailed(f"{field}: the base has no layer {missing!r}. Its layers: {', '.join(known)}.")
     if "embed_tokens" in saved and model.config.tie_word_embeddings:
         raise TrainingFailed(
-            "modules_to_save: the base uses its embeddings as its output too, so that embed_tokens cannot be trained "
+            "modules_to_save: the base uses its embeddings as its output too, so embed_tokens cannot be trained "
             "alone. Leave it out, or choose method full."
         )
 

@@ -65,7 +65,7 @@ class AuditTab:
             return {"check": {"is_good": True, "text": "No entry was changed or removed."}}
         text = (
             f"Entry {broken} was changed, or the one before it is missing. Compare the log with an earlier download "
-            "to see what it was."
+            "to see what changed."
         )
         return {"check": {"is_good": False, "text": text}}
 

@@ -78,7 +78,7 @@ class CasesTab {
     const more = found.problem_count - found.problems.length;
     const said = found.problem_count === 1 ? "1 problem:" : `${number(found.problem_count)} problems:`;
     part("problems").hidden = !found.problem_count;
-    setText(part("problems-said"), `Nothing can be imported before this is corrected in the file. ${said}`);
+    setText(part("problems-said"), `Correct the file, then import it again; nothing was imported. ${said}`);
     part("problem-list").replaceChildren(
       ...found.problems.map((text) => node("li", "", text)),
       ...(more > 0 ? [node("li", "m1-quiet", `… and ${number(more)} more`)] : []),

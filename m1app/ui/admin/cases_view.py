@@ -63,7 +63,7 @@ def _left_out(spans: int, are: str) -> str:
         return ""
     return (
         f"{counted(spans, 'mark')} without a label that this installation has {are} left out. To keep them, add their "
-        "labels to M1_HOME/labels.toml, start the app again, and import the file again."
+        "labels to M1_HOME/labels.toml, restart the app, and import the file again."
     )
 
 

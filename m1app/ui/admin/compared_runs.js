@@ -73,7 +73,7 @@ export class ComparedRunsPanel {
     this.#showRuns(value);
     this.#showDifferences(value);
     this.#showCharts(value);
-    say(this.#part("compared-none"), value.charts.length ? "" : "None of these runs has done a step yet.");
+    say(this.#part("compared-none"), value.charts.length ? "" : "None of these runs has taken a step yet.");
   }
 
   /** @param {ComparedRuns} value */

@@ -105,10 +105,10 @@ class CorpusTab:
         if not await self._sets.all():
             return {
                 "overlaps": [],
-                "no_overlap": "There are no question sets yet. Import one on the tab Question sets.",
+                "no_overlap": "There are no question sets yet. Import one on the Question sets tab.",
             }
         found = overlaps_value(await self._corpora.overlaps(str(asked["id"])))
-        return {"overlaps": found, "no_overlap": "No question of a set is in this corpus."}
+        return {"overlaps": found, "no_overlap": "This corpus contains no questions of any set."}
 
     async def _make_vectors(self, asked: Mapping[str, Any]) -> Reply:
         self._vectors.start(await self._corpus(str(asked["id"])))

@@ -56,7 +56,7 @@ def preview_value(corpus: Corpus, passages: Sequence[Passage], *, text: str, off
         "page": PREVIEW_PAGE,
         "has_more": len(passages) > PREVIEW_PAGE,
         "passages": [_passage(each) for each in shown],
-        "empty": "" if shown else "No passage has any of these words.",
+        "empty": "" if shown else "No passage contains any of these words. Try others.",
     }
 
 
@@ -91,15 +91,15 @@ def _vectors_said(corpus: Corpus, model: str, made: Embedding | None, making: Ma
         return f"Making vectors: {making.done:,} {of}."
     problem = f" The last attempt ended: {making.problem}" if making and making.problem else ""
     if made is None:
-        none = "No vectors: searched by words alone." if model else ""
+        none = "No vectors; search uses words only." if model else ""
         return none + problem
     has = f"{made.passage_count:,} {of} have a vector of {made.dimensions:,} numbers, by {made.model}."
     if not model:
         return f"{has} They are not used, because no embedding model is set."
     if made.model != model:
-        return f"{has} They are not used, because the model is now {model}: make them again.{problem}"
+        return f"{has} They are not used, because the model is now {model}. Make them again.{problem}"
     if made.passage_count < corpus.passage_count:
-        return f"{has} They are used once all have one.{problem}"
+        return f"{has} They are used once every passage has one.{problem}"
     return has + problem
 
 
@@ -124,9 +124,9 @@ def _passage(passage: Passage) -> dict[str, str]:
 
 def _facts_said(count: int) -> str:
     if not count:
-        return "Corrected facts of submitted annotations become a corpus by themselves. There are none yet."
+        return "Corrected facts from submitted annotations form a separate corpus. There are none yet."
     are = "is" if count == 1 else "are"
     return (
-        f"{counted(count, 'corrected fact')} of annotations {are} searched too, except when the question they are "
-        "about is asked."
+        f"{counted(count, 'corrected fact')} from annotations {are} searched too, except for the question that they "
+        "were written on."
     )

@@ -260,7 +260,7 @@ async def _receive(request: Request, path: Path) -> None:
     finally:
         await asyncio.to_thread(file.close)
     if not size:
-        raise HTTPException(422, "The file is empty.")
+        raise HTTPException(422, "The file is empty. Choose another one.")
 
 
 def _file_name(given: str) -> str:

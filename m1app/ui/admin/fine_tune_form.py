@@ -38,7 +38,7 @@ _PLACES = {
     ),
 }
 _BEST = (
-    ("The last one; with early stopping the lowest held-out loss", ""),
+    ("Last; with early stopping, lowest held-out loss", ""),
     ("Lowest held-out loss", "loss"),
     ("Highest accuracy", "accuracy"),
 )
@@ -74,7 +74,7 @@ class TrainingForm:
         self.data = gr.Dropdown(
             [],
             label="Training data",
-            info="A data set, or the path of a file with samples.",
+            info="A data set, or the path of a file of samples.",
             allow_custom_value=True,
             elem_id="admin-training-set",
         )
@@ -96,8 +96,8 @@ class TrainingForm:
             self.accuracy_set = gr.Dropdown(
                 [NO_SET],
                 value="",
-                label="Accuracy while it trains",
-                info="A question set that the base and every checkpoint are asked.",
+                label="Accuracy during training",
+                info="A question set to test the base and every checkpoint on.",
                 allow_custom_value=True,
                 min_width=160,
                 elem_id="admin-training-accuracy-set",
@@ -109,7 +109,7 @@ class TrainingForm:
                 list(_BEST),
                 value="",
                 label="Checkpoint that becomes the model",
-                info="A choice by few questions is largely chance.",
+                info="A choice based on few questions is largely chance.",
                 min_width=160,
                 elem_id="admin-training-best",
             )
@@ -147,7 +147,7 @@ class TrainingForm:
             places,
             value="local",
             label="Where",
-            info="On Ray, nodes=2 and gpus_per_node=8 under Other fields spread full fine-tuning over the cluster.",
+            info="On Ray, nodes=2 and gpus_per_node=8 under Other fields spread full fine-tuning across the cluster.",
             visible=has_ray,
             elem_id="admin-training-executor",
         )

@@ -76,7 +76,7 @@ def training_said(events: Sequence[Event]) -> str:
     """Summary of the losses in one line, for users who cannot see the chart."""
     summary = summarise(events)
     if not summary.steps_planned:
-        return "No steps yet. The log shows the preparations."
+        return "No steps yet. The log shows the preparation."
     parts = [f"step {summary.steps:,} of {summary.steps_planned:,}"]
     if summary.last_loss is not None:
         parts.append(f"training loss {_change(summary.first_loss, summary.last_loss)}")
@@ -168,6 +168,6 @@ def _alike_words(models: Sequence[str]) -> str:
     if len(models) < 3:
         return ""
     return (
-        f"Compared are {models[0]} and {models[1]}, asked alike, so that a difference is what training changed; and "
-        f"{models[2]}, asked by its own profile."
+        f"This compares {models[0]} and {models[1]}, asked the same way, so that any difference comes from the "
+        f"training; and {models[2]}, asked with its own profile."
     )

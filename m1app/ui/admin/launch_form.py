@@ -64,7 +64,7 @@ class LaunchForm:
         self.asks_probabilities = gr.Checkbox(
             True,
             label="Option probabilities",
-            info="Ask how probable each option is at each cut. Costs one more request for each answer.",
+            info="Ask how probable each option is at each cut. Costs one extra request per answer.",
             elem_id="admin-option-probabilities",
         )
         self._problems.add("advanced")
@@ -87,7 +87,7 @@ class LaunchForm:
             [ITSELF],
             value="",
             label="Judge",
-            info="Reads the answers to the open questions of these sets, beside their reference answers.",
+            info="Judges answers to open questions against their reference answers.",
             allow_custom_value=True,
             visible=False,
             elem_id="admin-judge",
@@ -99,7 +99,7 @@ class LaunchForm:
             )
             self.limit = gr.Textbox(
                 label="Limit per set",
-                info="The first ones.",
+                info="The first N questions of each set.",
                 placeholder="all",
                 max_lines=1,
                 min_width=90,
@@ -112,13 +112,13 @@ class LaunchForm:
             [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
             value=list(DEFAULT_BUDGETS),
             label="Thinking budgets (tokens)",
-            info="The model answers after each. One pass of thinking, up to the largest, serves all.",
+            info="The model answers after each. One thinking pass, up to the largest budget, serves them all.",
             elem_id="admin-budgets",
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
             label="Custom budgets",
-            info="More of them, separated by spaces.",
+            info="Additional budgets, separated by spaces.",
             placeholder="For example 100 300 3000",
             max_lines=1,
             elem_id="admin-own-budgets",
@@ -139,7 +139,7 @@ class LaunchForm:
             self.passes = gr.Number(
                 1,
                 label="Passes",
-                info="Repetitions with other seeds, at a temperature above 0.",
+                info="Repetitions with different seeds, at a temperature above 0.",
                 precision=0,
                 min_width=80,
                 elem_id="admin-passes",
@@ -147,7 +147,7 @@ class LaunchForm:
             self.temperature = gr.Number(
                 0,
                 label="Temperature",
-                info="0 takes the likeliest token each time.",
+                info="0 always takes the likeliest token.",
                 step=0.05,
                 min_width=80,
                 elem_id="admin-temperature",
@@ -175,7 +175,7 @@ class LaunchForm:
             self.priority = gr.Number(
                 0,
                 label="Priority",
-                info="Of queued jobs, the highest starts first.",
+                info="Among queued jobs, the highest priority starts first.",
                 precision=0,
                 min_width=80,
                 elem_id="admin-priority",
@@ -200,7 +200,7 @@ class LaunchForm:
             )
             self.strategy_budget = gr.Textbox(
                 label="Strategy budget",
-                info="Most tokens of each strategy for a question.",
+                info="Maximum tokens per question for each strategy.",
                 placeholder="all its passes",
                 max_lines=1,
                 min_width=120,

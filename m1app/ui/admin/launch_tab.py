@@ -116,7 +116,7 @@ def estimate_facts(recipe: BenchmarkRecipe, estimate: BenchmarkEstimate) -> list
 
 def _time(estimate: BenchmarkEstimate) -> str:
     if estimate.seconds_at_most is None or estimate.tokens_per_second is None:
-        return "unknown until a benchmark has run with these models"
+        return "unknown until these models have run a benchmark"
     rate = f"{estimate.tokens_per_second:,.0f} tokens/s, measured in the last run"
     return f"at most {duration(estimate.seconds_at_most)} at {rate}"
 

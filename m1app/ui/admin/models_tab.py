@@ -76,13 +76,13 @@ class ModelsTab:
         )
         if asked.get("use"):
             self._library.fetch_and_use(model.id)
-            return {"done": f"{model.id} is being fetched. It becomes the default model when it is here."}
+            return {"done": f"{model.id} is being fetched. It becomes the default model once it is downloaded."}
         self._library.fetch(model.id)
         return {"done": f"{model.id} is being fetched."}
 
     async def _add_file(self, asked: Mapping[str, Any]) -> Reply:
         model = await self._library.add_file(str(asked["place"])[:1000])
-        return {"done": f"{model.id} was added. Its file is used where it is."}
+        return {"done": f"{model.id} was added. Its file is used in place."}
 
     async def _take_suggested(self, asked: Mapping[str, Any]) -> Reply:
         offer = await self._library.offer(str(asked["repo"])[:300])
@@ -91,7 +91,7 @@ class ModelsTab:
             return {"offer": offer_value(offer), "error": "None of its files fits here. Choose one to fetch it anyway."}
         model = await self._library.add_from_hub(offer.repository.repo, chosen.file.name, offer.repository.commit)
         self._library.fetch_and_use(model.id)
-        return {"done": f"{model.id} is being fetched. It becomes the default model when it is here."}
+        return {"done": f"{model.id} is being fetched. It becomes the default model once it is downloaded."}
 
     async def _fetch(self, asked: Mapping[str, Any]) -> Reply:
         self._library.fetch(str(asked["id"]))
@@ -103,7 +103,7 @@ class ModelsTab:
 
     async def _use(self, asked: Mapping[str, Any]) -> Reply:
         await self._library.use(str(asked["id"]))
-        return {"done": f"{asked['id']} is the default model now, also after a restart."}
+        return {"done": f"{asked['id']} is now the default model, also after a restart."}
 
     async def _try(self, asked: Mapping[str, Any]) -> Reply:
         trial, match = await self._library.try_out(str(asked["id"]))
@@ -135,7 +135,7 @@ def models_value(found: Sequence[LibraryModel], suggested: Sequence[Suggested], 
 def trial_text(model_id: str, trial: Trial, match: ProfileMatch) -> str:
     """What a model did, in words."""
     guess = " (a guess)" if match.is_guess else ""
-    ended = "ended its thinking by itself" if trial.ends_thinking else "did not end its thinking by itself"
+    ended = "ended its thinking naturally" if trial.ends_thinking else "did not end its thinking naturally"
     named = (
         f"named option {trial.letter}, which is {'right' if trial.is_right else 'wrong'}"
         if trial.letter

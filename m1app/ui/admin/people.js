@@ -31,7 +31,7 @@ import { labelled } from "./cells.js";
 const LOGIN = `/login?next=${encodeURIComponent("/admin/?tab=people")}`;
 const WAIT_MS = 20_000;
 const ABOUT =
-  "Annotations were made under these names, which belong to no account. An account that claims a name takes over its cases, annotations and reviews.";
+  "These names have annotations but no account. An account that claims a name takes over its cases, annotations and reviews.";
 const NONE = "Every annotation belongs to an account.";
 
 class PeopleTab {
@@ -75,7 +75,7 @@ class PeopleTab {
   #ask(action, values) {
     if (this.#waiting !== undefined) {
       // Only the last answer is shown: a second request would hide what became of the first.
-      say(this.#part("notice"), "The change before is still being made. Try again in a moment.");
+      say(this.#part("notice"), "The previous change is still being saved. Try again in a moment.");
       return;
     }
     this.#asked += 1;
@@ -145,7 +145,7 @@ class PeopleTab {
       name.append(" ", badge);
     }
     const seen = node("td", "m1-quiet-cell", account.seen ? shortTime(account.seen) : "Never");
-    const login = labelled("Logs in by", node("td", "", account.login));
+    const login = labelled("Logs in with", node("td", "", account.login));
     row.append(name, this.#role(account, roles), login, labelled("Last login", seen), this.#actions(account));
     return row;
   }

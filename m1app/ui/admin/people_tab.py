@@ -98,7 +98,7 @@ class PeopleTab:
     async def _set_role(self, asked: Asked) -> Reply:
         name, role = _text(asked, "name"), _role(asked)
         changed = await self._accounts.set_role(name, role)
-        return {"done": f"{changed.name} is {changed.role.value} now."}
+        return {"done": f"{changed.name} is now {changed.role.value}."}
 
     async def _set_password(self, asked: Asked) -> Reply:
         with _at("new_password"):
@@ -118,7 +118,7 @@ class PeopleTab:
         old, account = str(asked.get("old") or ""), _text(asked, "name")
         moved = await self._annotations.claim(old, account)
         what = f"{counted(moved.cases, 'case')} and {counted(moved.annotations, 'annotation')}"
-        return {"done": f"{what} of “{old}” belong to {account} now."}
+        return {"done": f"{what} of “{old}” now belong to {account}."}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from storage.people.records import Account
 
 _WITHOUT_ACCOUNT = {
-    "local": "Somebody at this machine",
+    "local": "Someone at this machine",
     "command line": "Command line",
     "the app": "The app itself",
     "nobody": "Nobody",

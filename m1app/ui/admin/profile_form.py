@@ -67,7 +67,7 @@ def values_of(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
 def _typed(fields: Mapping[str, Any], name: str) -> str:
     typed = str(fields.get(name, ""))
     if len(typed) > _MOST_CHARACTERS:  # Cutting it would save a prompt without its end.
-        raise CatalogError(f"{name} has {len(typed):,} characters; at most {_MOST_CHARACTERS:,} go. Shorten it.")
+        raise CatalogError(f"{name} has {len(typed):,} characters; the limit is {_MOST_CHARACTERS:,}. Shorten it.")
     return typed.replace("\r\n", "\n")
 
 

@@ -82,11 +82,11 @@ class ProfilesTab:
     async def _save(self, asked: Mapping[str, Any]) -> Reply:
         name, replaces = str(asked["name"])[:200].strip(), str(asked.get("replaces", ""))
         saved = await self._library.save(name, await self._values(asked), replaces=bool(replaces) and name == replaces)
-        return {"saved": name, "done": f"{name} was saved as {saved.id}. It can be chosen under Advanced from now on."}
+        return {"saved": name, "done": f"{name} was saved as {saved.id}. You can now choose it under Advanced."}
 
     async def _remove(self, asked: Mapping[str, Any]) -> Reply:
         await self._library.remove(str(asked["name"]))
-        return {"done": f"{asked['name']} was removed from the choice. Traces that used it keep what they were asked."}
+        return {"done": f"{asked['name']} was removed. Traces that used it keep their prompts."}
 
     async def _values(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         replaces = str(asked.get("replaces", ""))
@@ -97,7 +97,7 @@ class ProfilesTab:
         own = await self._library.own()
         found = next((each for each in own if _name(each) == name), None)
         if found is None:
-            raise UnknownProfile(f"There is no profile {name[:80]!r} any more. Reload the page.")
+            raise UnknownProfile(f"The profile {name[:80]!r} no longer exists. Reload the page.")
         return found
 
 

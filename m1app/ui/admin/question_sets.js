@@ -90,7 +90,7 @@ class QuestionSetsTab {
     const { ids, ...values } = this.#hubValues(form);
     if (ids.size > MAX_IDS_BYTES) {
       const most = number(MAX_IDS_BYTES / 1000);
-      say(this.#part("notice"), `${ids.name} is larger than ${most} KB. Import it by the command line, with --ids.`);
+      say(this.#part("notice"), `${ids.name} is larger than ${most} KB. Import it from the command line with --ids.`);
       return;
     }
     this.#list.ask("hub", { ...values, ids: await ids.text() });

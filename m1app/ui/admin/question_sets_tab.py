@@ -110,7 +110,7 @@ class SetsTab:
         ids = str(asked.get("ids") or "")
         if len(ids) > _MAX_IDS_CHARACTERS:
             raise InvalidQuestionSet(
-                f"The list of ids has more than {_MAX_IDS_CHARACTERS:,} characters. Import it by the command line: "
+                f"The list of ids has more than {_MAX_IDS_CHARACTERS:,} characters. Import it from the command line: "
                 "questions import --hub --ids FILE."
             )
         async with scratch_folder(UPLOAD, self._home) as folder:

@@ -96,8 +96,7 @@ def import_options(text: str) -> ImportOptions:
     except ValidationError as exc:
         if exc.errors(include_input=False)[0]["loc"] in (("limit",), ("seed",)):
             raise InvalidQuestionSet(
-                f"The number of questions is from 1 to {MAX_LIMIT:,}, and the seed from 0 to {MAX_SEED:,}; both are "
-                "whole numbers."
+                f"Enter a whole number of questions from 1 to {MAX_LIMIT:,}, and a whole seed from 0 to {MAX_SEED:,}."
             ) from exc
         raise InvalidQuestionSet("The chosen columns cannot be read. Reload the page and choose them again.") from exc
     columns = ColumnMapping(**form.columns.model_dump()) if form.columns else None
@@ -145,7 +144,7 @@ def preview_value(
 
 
 def _labels(layouts: Sequence[tuple[str, str]]) -> dict[str, str]:
-    ours = {MAPPED: "Columns chosen at the import", TYPED: "Pasted on a page", LIBRARY: "Question library"}
+    ours = {MAPPED: "Columns chosen during import", TYPED: "Pasted on a page", LIBRARY: "Question library"}
     return {**dict(layouts), **ours}
 
 

@@ -10,9 +10,9 @@ import { option, partsOf, say, setText } from "../shell/elements.js";
  */
 
 const ABOUT = {
-  tag: "The model is shown a list of MeSH qualifiers and names one for each question; other replies are refused. The result is the next version, whose domains you can confirm one by one; of a question set, tags.",
+  tag: "The model picks one MeSH qualifier from a list for each question; other replies are rejected. The result is the next version, whose domains you can confirm one by one. For a question set, the domains become tags.",
   distill:
-    "The model answers each question that has a target, with its reasoning. Only answers that agree with the target are kept; replies that were cut are left out. The result is a data set of its own.",
+    "The model answers each question that has a target, with its reasoning. Only answers that agree with the target are kept; truncated replies are left out. The result is a new data set.",
 };
 
 /**

@@ -137,7 +137,7 @@ class SamplesTab {
       event.preventDefault();
       const reason = String(new FormData(form).get("reason")).trim();
       if (!reason) {
-        say(part("notice"), "Say why they are left out, in a few words. The card records it.");
+        say(part("notice"), "Enter a short reason for leaving them out. It is recorded in the card.");
         return;
       }
       for (const [key, question] of this.#picked) this.#tray.add({ kind: "exclude", key, reason }, question);
@@ -241,7 +241,7 @@ class SamplesTab {
     this.#part("back", HTMLButtonElement).disabled = page.offset === 0;
     this.#part("on", HTMLButtonElement).disabled = last >= page.total;
     this.#part("pager").hidden = !page.total;
-    say(this.#part("none"), page.total ? "" : "No sample fits. Use fewer words, or widen the filters.");
+    say(this.#part("none"), page.total ? "" : "No samples match. Use fewer words, or widen the filters.");
     setText(this.#part("lengths-said"), page.charts[0].said);
     this.#draw(false);
   }
@@ -299,7 +299,7 @@ class SamplesTab {
           this.#tray.remove(change.key);
           this.#showTray();
         });
-        drop.setAttribute("aria-label", `Undo the change of ${change.key}`);
+        drop.setAttribute("aria-label", `Undo the change to ${change.key}`);
         item.append(node("b", "", changeWords(change)), node("span", "m1-quiet", ` ${question} `), drop);
         return item;
       }),
@@ -326,8 +326,8 @@ class SamplesTab {
     this.#pairsOffset = offset;
     const open = (/** @type {string} */ key) => this.#ask("sample", { key });
     this.#part("pairs").replaceChildren(...pairs.map((pair) => pairNode(pair, open)));
-    const none = "No two questions are the same or nearly the same.";
-    say(this.#part("pairs-said"), total ? `${plural(total, "pair")}, the closest first.` : none);
+    const none = "There are no duplicate or near-duplicate questions.";
+    say(this.#part("pairs-said"), total ? `${plural(total, "pair")}, closest first.` : none);
     setText(this.#part("pairs-place"), `${number(offset + 1)} – ${number(offset + size)} of ${number(total)}`);
     this.#part("pairs-back", HTMLButtonElement).disabled = offset === 0;
     this.#part("pairs-on", HTMLButtonElement).disabled = offset + size >= total;

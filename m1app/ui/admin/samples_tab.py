@@ -102,6 +102,6 @@ def _query(given: Any) -> SampleQuery:
         return SampleQuery.model_validate({name: each for name, each in dict(given or {}).items() if each is not None})
     except ValidationError as exc:
         wrong = exc.errors()[0]
-        names = {"least": "The least length", "most": "The greatest length", "text": "The search"}
+        names = {"least": "The minimum length", "most": "The maximum length", "text": "The search"}
         name = names.get(str(wrong["loc"][0]) if wrong["loc"] else "", "The filter")
         raise AppError(f"{name} cannot be used: {wrong['msg'][0].lower()}{wrong['msg'][1:]}.") from exc

@@ -89,7 +89,7 @@ def _pair(shown: ShownPair) -> dict[str, Any]:
     said = (
         "The same question"
         if pair.is_same
-        else f"{percent(pair.share, 0)} of the runs of {NGRAM_WORDS} words in common"
+        else f"{percent(pair.share, 0)} of the {NGRAM_WORDS}-word sequences in common"
     )
     sides = zip((pair.first, pair.second), (shown.first, shown.second), shown.questions, strict=True)
     return {

@@ -120,7 +120,7 @@ def preview_value(found: Collected) -> dict[str, Any]:
     kept = len(found.curated.samples)
     kind: DataKind = "pairs" if found.curated.pairs else "samples"
     return {
-        "headline": f"{held_words(kind, kept)} would be kept. Nothing is built yet.",
+        "headline": f"{held_words(kind, kept)} would be kept. Nothing has been built yet.",
         "notes": [*(_source_words(source, kind) for source in found.sources), *_estimate_notes(found.pruning)],
         "steps": steps_value(found.curated.reports),
         "labelled": [_sample_value(each) for each in found.pruning.examples] if found.pruning else [],
@@ -132,7 +132,7 @@ def _estimate_notes(estimate: PruningEstimate | None) -> list[str]:
     if estimate is None:
         return []
     kept = "; ".join(f"{counted(count, 'sample')}: {reason}" for reason, count in estimate.kept_whole.items())
-    return [estimate_words(estimate), *([f"Kept whole without a probe: {kept}."] if kept else [])]
+    return [estimate_words(estimate), *([f"Kept unpruned, without asking the model: {kept}."] if kept else [])]
 
 
 def _source_words(source: DataSource, kind: DataKind) -> str:

@@ -80,7 +80,7 @@ def trash_value(items: Sequence[TrashedItem], names: Mapping[str, str], days: fl
         names: of persons, by id.
         days: how long things stay in the trash.
     """
-    empty = f"The trash is empty. What is deleted stays here for {days:g} days and can be restored."
+    empty = f"The trash is empty. Deleted items stay here for {days:g} days and can be restored."
     return {"rows": [_row(each, names) for each in items], "empty": "" if items else empty}
 
 

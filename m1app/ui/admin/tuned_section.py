@@ -70,7 +70,7 @@ class TunedSection:
         """Upload what the person was shown; what has changed since is shown again first."""
         plan = await self._publishing.plan_push(_request(asked))
         if plan.words() != asked.get("confirmed"):
-            raise PushRefused("What would go up has changed since it was shown. Look at it again, then upload it.")
+            raise PushRefused("The files have changed since you saw them. Check them again, then upload.")
         self._publishing.start_push(plan)
         return {}
 

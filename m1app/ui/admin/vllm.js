@@ -41,7 +41,7 @@ export function mount({ element, trigger }) {
   };
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => ask("choose"));
-  part("start").addEventListener("click", () => ask("start", "Checking, and starting…"));
+  part("start").addEventListener("click", () => ask("start", "Checking and starting…"));
   askTwice(part("stop"), "Stop, and end running answers?", () => ask("stop", "Stopping…"));
 
   /** @param {VllmValue} value */

@@ -27,10 +27,10 @@ _STATES = {
 }
 """A state's words, and the look of its badge."""
 _BESIDE = (
-    "vLLM runs beside the app's engine here, and its model can be chosen on every page. Changes are kept at once, and "
-    "apply from the next start."
+    "vLLM runs alongside the app's engine, and its model can be chosen on every page. Changes are saved immediately "
+    "and apply from the next start."
 )
-_ENGINE = "vLLM is the app's engine (M1_ENGINE=vllm). Changes are kept at once, and apply from the next start."
+_ENGINE = "vLLM is the app's engine (M1_ENGINE=vllm). Changes are saved immediately and apply from the next start."
 
 
 class VllmSection:
@@ -119,9 +119,9 @@ def _which(view: VllmView, *, is_running: bool) -> str:
     if not view.command:
         return "Choose a model to see the command." if not view.problem else ""
     if is_running:
-        changed = " The options have been changed since; Restart applies them." if view.is_changed else ""
-        return f"This runs.{changed}"
-    return "This will run, on a free port of this machine, with a random key."
+        changed = " The options have changed since; choose Restart to apply them." if view.is_changed else ""
+        return f"This command is running.{changed}"
+    return "This command will run, on a free port and with a random key."
 
 
 def _notes(view: VllmView) -> list[str]:
@@ -131,9 +131,9 @@ def _notes(view: VllmView) -> list[str]:
     if view.plan is None:
         return notes
     if view.plan.fit is None:
-        return [*notes, f"What it needs is not known: {view.plan.unknown}."]
+        return [*notes, f"Its memory needs are not known: {view.plan.unknown}."]
     if view.plan.fit.problems and not view.plan.is_refused:
-        notes.append("By the estimate it cannot fit. M1_VLLM_ARGS may change that, so it can be started.")
+        notes.append("By this estimate it does not fit. You can start it anyway, because M1_VLLM_ARGS may change that.")
     return [*notes, *view.plan.fit.problems, _estimate(view.plan.fit)]
 
 

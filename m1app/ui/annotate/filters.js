@@ -25,10 +25,10 @@ const SHORT_ID = 8;
 const ORDERS = {
   "": () => "Newest first. Rows with ▸ group the answers of one sweep, or the probes of one question.",
   random: (seed) =>
-    `A random sample: every matching case, one by one, in the order of seed ${seed}. The same seed gives the same order to everybody.`,
+    `A random sample: every matching case, one at a time, in the order of seed ${seed}. The same seed gives everyone the same order.`,
   disagreement: () =>
-    "Cases whose annotators chose different labels, and the last answers of passes that end with different letters.",
-  flip: () => "Wrong answers whose pass was right at the cut before.",
+    "Cases whose annotators chose different labels, and final answers of passes that ended with different letters.",
+  flip: () => "Wrong answers whose pass was right at the previous cut.",
 };
 
 /** @param {Filter} filter */

@@ -152,7 +152,7 @@ export class MarkList {
       const row = node("div", "m1-mark-buttons");
       row.append(button("Accept and edit", () => this.#act.accept(each), `Accept and edit: ${name}`));
       row.append(button("Reject", () => this.#act.reject(each), `Reject: ${name}`));
-      card.append(node("b", "", "Suggested, not yet judged"), this.#body(each.mark));
+      card.append(node("b", "", "Suggested, not yet decided"), this.#body(each.mark));
       card.append(node("p", "m1-mark-text", each.reason), row);
       return card;
     });
@@ -173,7 +173,7 @@ export class MarkList {
       parts.push(made);
     }
     if (!isSubmitted && !own.length)
-      parts.push(node("p", "m1-quiet", "Submitting without marks means: no errors found."));
+      parts.push(node("p", "m1-quiet", "Submitting without marks means that you found no errors."));
     if (hidden) {
       const others = plural(hidden, "other has", "others have");
       parts.push(node("p", "m1-quiet", `${others} submitted; you will see their marks after you submit.`));

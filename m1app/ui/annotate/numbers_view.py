@@ -123,7 +123,7 @@ def _before_wrong(counts: Sequence[ErrorCount], name: Callable[[str], str]) -> d
         }
         for label in sorted(scored, key=lambda label: (-wrong[label] / scored[label], -scored[label], label))
     ]
-    few = f" Shares of fewer than {_FEW_MARKS} marks are marked ~: one mark more or less would change them much."
+    few = f" Shares of fewer than {_FEW_MARKS} marks have a ~: one mark more or less would change them a lot."
     has_few = any(count < _FEW_MARKS for count in scored.values())
     said = f"The share of a label's marks that are in a case with a wrong answer.{few if has_few else ''}"
     note = said if bars else "No cases were scored."

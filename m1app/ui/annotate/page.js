@@ -11,9 +11,9 @@ import { learningAddress, SubmittedBar } from "./submitted_bar.js";
 /** @typedef {{ part: TextPart, start: number, end: number }} Place In code points. */
 
 const KEYS = [
-  "In a text: the left and right arrow keys select a word, up and down a sentence; with Shift they extend the selection, with Ctrl+Shift its end moves by one character.",
+  "In a text, the left and right arrow keys select a word, up and down a sentence. Shift extends the selection; Ctrl+Shift moves its end by one character.",
   "Then a number or letter chooses a label, Shift and a number the severity. Enter goes to the labels. Ctrl+Enter saves, Escape cancels.",
-  "Ctrl+Shift+Enter submits the case and opens the next one; Ctrl+Z takes the submission back.",
+  "Ctrl+Shift+Enter submits the case and opens the next one; Ctrl+Z undoes the submission.",
   "J and K, or Alt with the arrow keys down and up, go to the next and previous case.",
 ];
 const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea, select";

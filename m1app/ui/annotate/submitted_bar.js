@@ -63,7 +63,7 @@ export class SubmittedBar {
    * @param {string} learning As in `showNext`.
    */
   showEnd(id, isFiltered, learning) {
-    const where = isFiltered ? "No case that matches the filters is left for you." : "No case is left for you.";
+    const where = isFiltered ? "You have done every case that matches the filters." : "You have done every case.";
     const { view } = this.#acts;
     this.#show(id, `Submitted. ${where}`, [
       ...learningLinks(learning),
@@ -77,7 +77,7 @@ export class SubmittedBar {
   /** The submission was taken back. */
   showUndone() {
     this.clear();
-    this.#root.append(node("b", "", "Taken back: your marks on this case are drafts again."));
+    this.#root.append(node("b", "", "Submission undone: your marks on this case are drafts again."));
   }
 
   /**

@@ -145,13 +145,13 @@ export class AnswersPane {
     const open = /** @type {string[]} */ (reply.open_sets);
     const none = reply.has_open
       ? set && !open.includes(set)
-        ? `${set} has no open questions. Those of this run are in ${open.join(", ")}.`
+        ? `${set} has no open questions. The open questions of this run are in ${open.join(", ")}.`
         : "No answer matches the filter."
-      : "This run has no answers to open questions. A question set can have questions with a reference answer in place of options.";
+      : "This run has no answers to open questions. A question set can contain questions that have a reference answer instead of options.";
     say(part("no-answers"), rows.length ? "" : none);
     part("answers-said").hidden = !reply.has_open;
     setText(part("agreement"), reply.agreement);
-    say(part("answers-role"), reply.has_open && !reply.may_say ? "Your role reads verdicts, and gives none." : "");
+    say(part("answers-role"), reply.has_open && !reply.may_say ? "Your role can read verdicts but not give them." : "");
     this.#showCards(rows, reply.may_say);
     this.#pager.place(offset, rows.length, reply.total);
   }

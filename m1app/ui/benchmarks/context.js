@@ -77,7 +77,7 @@ export class Context {
 
   get nothingYet() {
     return this.chosen.some((run) => run.is_live)
-      ? "No answers yet. The curves begin with the first finished question."
+      ? "No answers yet. The curves start with the first finished question."
       : "No answers match this choice. Choose another set, model or number of rounds.";
   }
 }

@@ -30,7 +30,7 @@ def gain_of(values: Mapping[str, Any]) -> float:
     try:
         return float(asked) / 100
     except (TypeError, ValueError) as exc:
-        raise BadAddress(f"“{str(asked)[:40]}” is not a number of points. Use one such as 1 or 0.5.") from exc
+        raise BadAddress(f"“{str(asked)[:40]}” is not a number of points. Enter one such as 1 or 0.5.") from exc
 
 
 def fits_value(fits: RunFits) -> dict[str, Any]:

@@ -27,8 +27,8 @@ def knowledge_value(shares: FactShares, taxonomy: Taxonomy) -> dict[str, Any]:
         "figure": share_figure(share_groups(shares, names)) if shares.all.explained.n else None,
         "said": _said(shares),
         "apart": (
-            f"Counted apart: {counted(shares.undecided, 'failure')} not decided, {shares.naming:,} with a fact that "
-            f"names the target ({shares.naming_explained:,} of these would have been explained)."
+            f"Counted separately: {counted(shares.undecided, 'failure')} not decided, {shares.naming:,} with a fact "
+            f"that names the target ({shares.naming_explained:,} of these would count as explained)."
         ),
         "columns": ["Label", *(VERDICTS[kind] for kind in _COLUMNS)],
         "agreement": [
@@ -44,7 +44,7 @@ def knowledge_value(shares: FactShares, taxonomy: Taxonomy) -> dict[str, Any]:
 def _said(shares: FactShares) -> str:
     if not shares.all.explained.n:
         return "No test has decided anything yet."
-    few = "" if shares.all.explained.n >= FEW_QUESTIONS else " Few failures: go by the interval."
+    few = "" if shares.all.explained.n >= FEW_QUESTIONS else " There are few failures: read the interval."
     return f"One missing fact explains {said_of(shares.all)}.{few}"
 
 

@@ -66,7 +66,7 @@ export const EACH = "*";
 /** @type {Record<string, string>} */
 export const NOTES = {
   budget:
-    "Bands, or bars where there is one budget, are 95% intervals (Wilson; for averages and for several passes a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
+    "Bands, or bars where there is one budget, are 95% intervals (Wilson; for averages and several passes, a bootstrap over questions, widened where few were asked). Unanswered and failed questions count as wrong.",
   rounds: "Bars are 95% intervals. A force round replaces the model's attempt to stop with “Wait”.",
   cost: "Mean tokens per question, as a separate run of each cell would generate. Bars are 95% intervals.",
   thinking: "Mean thinking tokens used, against the budget.",

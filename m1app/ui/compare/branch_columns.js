@@ -50,7 +50,7 @@ function thinking(pieces) {
     if (kind === "edit") made.append(node("ins", "", text));
     else made.append(kind === "wait" ? node("span", "m1-wait", text) : text);
   }
-  if (!pieces.length) made.append("Nothing after this place.");
+  if (!pieces.length) made.append("Nothing after this point.");
   return made;
 }
 
@@ -78,7 +78,7 @@ export function mount({ element }) {
     part("options").replaceChildren(...(value.options ?? []).map((each) => node("li", "", each)));
     part("again", HTMLAnchorElement).href = value.again ?? "/compare/";
     part("common").hidden = !prefix;
-    setText(part("common-said"), `What all have in common: ${number([...prefix].length)} characters`);
+    setText(part("common-said"), `Text that all branches share: ${number([...prefix].length)} characters`);
     setText(part("prefix"), prefix);
     part("columns").replaceChildren(...columns.map(columnOf));
     say(part("notice"), notice);

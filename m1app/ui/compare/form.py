@@ -46,13 +46,13 @@ class CompareForm:
             [(f"{budget:,}", budget) for budget in BUDGET_CHIPS],
             value=list(DEFAULT_BUDGETS),
             label="Thinking budgets (tokens)",
-            info="The model answers after each. One pass of thinking, up to the largest, serves all.",
+            info="The model answers after each. One thinking pass, up to the largest budget, serves them all.",
             elem_id="compare-budgets",
             elem_classes="m1-chips",
         )
         self.own_budgets = gr.Textbox(
             label="Custom budgets",
-            info="More of them, separated by spaces.",
+            info="Additional budgets, separated by spaces.",
             placeholder="For example 100 300 3000",
             max_lines=1,
             elem_id="compare-own-budgets",
@@ -82,7 +82,7 @@ class CompareForm:
                 value=1,
                 step=1,
                 label="Passes",
-                info="Repetitions with other seeds, at a temperature above 0.",
+                info="Repetitions with different seeds, at a temperature above 0.",
                 min_width=120,
                 elem_id="compare-passes",
             )

@@ -94,7 +94,8 @@ class Band {
   }
 
   show() {
-    if (!this.root.open) return say(this.#printed, "Folded on the page: the columns of this pass are not printed.");
+    if (!this.root.open)
+      return say(this.#printed, "The columns of this pass are collapsed on the page, so they are not printed.");
     const cells = this.#cellsShown();
     this.#arrange(cells);
     let before = 0;
@@ -157,7 +158,7 @@ class Band {
   /** @param {ColumnCell[]} cells */
   #showChooser(cells) {
     const hidden = this.#value.distinct - new Set(cells.map((cell) => cell.cut || cell.key)).size;
-    const missing = `Printed: the columns open on the page. ${plural(hidden, "more distinct cut")} of this pass ${hidden === 1 ? "is" : "are"} not.`;
+    const missing = `Only columns open on the page are printed. ${plural(hidden, "more distinct cut")} of this pass ${hidden === 1 ? "is" : "are"} not.`;
     say(this.#printed, hidden > 0 ? missing : "");
     const more = hidden > 0 ? `; ${hidden} more distinct ${hidden === 1 ? "cut" : "cuts"}` : "";
     setText(this.#chosenLine, `Columns: ${cells.length} of ${this.#value.cells.length} cells${more}`);

@@ -249,7 +249,7 @@ def _why_no_chart(snapshot: SweepSnapshot, points: Sequence[Checkpoint]) -> str:
         return ""
     if points:
         return "The engine returned no probabilities for these answers."
-    return "No cell was answered." if snapshot.is_over else "The chart appears with the first answer."
+    return "No cell has an answer." if snapshot.is_over else "The chart appears with the first answer."
 
 
 def _flips(run: PassSnapshot) -> list[dict[str, Any]]:

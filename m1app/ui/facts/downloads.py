@@ -41,7 +41,7 @@ def add_fact_downloads(app: FastAPI, services: Services) -> None:
     async def read_texts(run_id: str, number: int) -> Response:
         value = texts_value(await read(run_id), number)
         if value is None:
-            raise HTTPException(404, "This test has no such seed.")
+            raise HTTPException(404, "This test does not have that seed. Open the test to see its seeds.")
         return JSONResponse(value)
 
 

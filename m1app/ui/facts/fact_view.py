@@ -140,7 +140,7 @@ def _notice(snapshot: FactTestSnapshot, *, is_own: bool) -> str:
 
 
 def _names_target(how: str) -> str:
-    return f"{NAMING[how]}: the model may copy it. This test is counted apart." if how in NAMING else ""
+    return f"{NAMING[how]}: the model may copy it. This test is counted separately." if how in NAMING else ""
 
 
 def _verdict(reading: FactReading, state: TraceState) -> dict[str, Any]:
@@ -148,14 +148,14 @@ def _verdict(reading: FactReading, state: TraceState) -> dict[str, Any]:
     is_over = state is TraceState.COMPLETED
     return {
         "kind": verdict.kind.value if is_over else "open",
-        "sentence": verdict.sentence if is_over or verdict.n else "No answer yet in the arms A, B and C.",
+        "sentence": verdict.sentence if is_over or verdict.n else "Arms A, B and C have no answers yet.",
         "so_far": "" if is_over else f"So far, with {counted(verdict.n, 'seed')}:",
     }
 
 
 def _comparison(label: str, paired: Paired) -> dict[str, Any]:
     if not paired.n:
-        return {"label": label, "said": "No seed yet.", "difference": None, "low": -1.0, "high": 1.0}
+        return {"label": label, "said": "No seeds yet.", "difference": None, "low": -1.0, "high": 1.0}
     said = (
         f"{_points(paired.difference)} (95% interval {paired.low * 100:+.0f} to {paired.high * 100:+.0f}); "
         f"{paired.gained} gained, {paired.lost} lost of {counted(paired.n, 'seed')}; exact McNemar p = "

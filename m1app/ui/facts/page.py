@@ -79,9 +79,7 @@ class FactsPage:
     async def _stretch_of(self, asked: Mapping[str, str]) -> TestableFact:
         start, end = (asked.get(name, "") for name in ("from", "to"))
         if not (start.isdecimal() and end.isdecimal() and len(start) < 10 and len(end) < 10):
-            raise FactTestRefused(
-                "mark", "Select the stretch of the thinking where the fact was missing, then test it."
-            )
+            raise FactTestRefused("mark", "Select the part of the thinking where the fact was missing, then test it.")
         return await self._tests.of_case(asked["case"], int(start), int(end))
 
     async def _on_start(self, event: gr.EventData) -> Updates:
@@ -158,7 +156,7 @@ class FactsPage:
         try:
             waiting = await self._queue.waiting(MOST_FACTS)
             if not waiting:
-                raise FactTestRefused("case", "No corrected fact waits any more. Reload the page.")
+                raise FactTestRefused("case", "There are no untested facts left. Reload the page.")
             recipe = {"annotations": [each.annotation_id for each in waiting], "seeds": _seeds(event._data)}
             job = await self._queue.launch(FactTestsRecipe.parse(recipe))
         except Exception as exc:  # noqa: BLE001 - the UI boundary

@@ -21,7 +21,7 @@ export function showTexts(pane, arms, texts) {
       const answer = node("p", "m1-fact-answer", text?.answer || "No answer yet.");
       answer.dir = "auto";
       column.append(node("h4", "", `${arm.letter}. ${arm.title}`), thinking, answer);
-      if (text?.is_cut_off) column.append(node("p", "m1-quiet", "Cut off here; the downloads have all of it."));
+      if (text?.is_cut_off) column.append(node("p", "m1-quiet", "Cut off here. The downloads have the full text."));
       return column;
     }),
   );

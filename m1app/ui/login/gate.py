@@ -84,8 +84,8 @@ def _refusal(request: Request, person: Person, is_page: bool) -> Response | None
 def admin_refusal(person: Person) -> str:
     """Why the person may not open the Admin page, and what to do."""
     if person.name:
-        return f"You are logged in as {person.name} ({person.role}). The Admin page takes the role admin."
+        return f"You are logged in as {person.name} ({person.role}). The Admin page requires the admin role."
     return (
-        "The Admin page opens by the link that the app printed when it started: the line that begins with “As admin”. "
-        "Open it once in this browser."
+        "To open the Admin page, use the link that the app printed when it started, on the line that begins with “As "
+        "admin”. Open it once in this browser."
     )

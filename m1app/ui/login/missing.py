@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 
 from m1app.ui.login.plain_pages import plain_page
 
-_NO_PAGE = "There is no such page. It may have been deleted, or its address is not complete."
+_NO_PAGE = "This page does not exist. It may have been deleted, or its address may be incomplete."
 
 
 def add_missing_page(app: FastAPI) -> None:

@@ -109,7 +109,7 @@ def _later(answer: Response, refusal: LoginRefused) -> Response:
 
 def _problem_behind_proxy(request: Request) -> str:
     named = named_by_proxy(request)
-    return f"You are logged in at the proxy as {named}. {NO_ACCOUNT}" if named else ""
+    return f"The proxy has logged you in as {named}. {NO_ACCOUNT}" if named else ""
 
 
 async def _by_link(request: Request, access: Access, key: str, settings: Settings) -> Response:
@@ -129,7 +129,7 @@ def _add_account(app: FastAPI, access: Access) -> None:
     async def change(request: Request) -> Response:
         form = await _form(request)
         if form.get("new") != form.get("again"):
-            return _account_page("The two new passwords differ. Type the same one twice.", 422)
+            return _account_page("The new passwords do not match. Enter the same password twice.", 422)
         try:
             own = digest_of(request.cookies.get(COOKIE, ""))
             await access.accounts.change_own_password(form.get("old", ""), form.get("new", ""), own)
@@ -138,7 +138,7 @@ def _add_account(app: FastAPI, access: Access) -> None:
         except LoginRefused as exc:
             return _later(_account_page(str(exc), 429), exc)
         access.forget()
-        return _account_page("Your password is changed. Other browsers are logged out.", 200)
+        return _account_page("Your password was changed. Other browsers have been logged out.", 200)
 
 
 def _account_page(message: str, status: int) -> Response:

@@ -21,7 +21,7 @@ from storage.people.records import AccountOrigin
 BROWSER_COOKIE = "m1-login"
 _BROWSER = re.compile(r"[\w-]{43}", re.ASCII)
 _UNKNOWN = (
-    "This login took longer than 10 minutes, was used before, or was started in another browser. Log in again; if "
+    "This login took longer than 10 minutes, was already used, or was started in another browser. Log in again. If "
     "that does not help, allow cookies for this address."
 )
 

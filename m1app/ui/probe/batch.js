@@ -43,7 +43,7 @@ export function mount({ element, trigger }) {
     part("meter").hidden = part("stop").hidden = Boolean(value.is_over);
     part("close").hidden = !value.is_over;
     part("go-on").hidden = !value.left;
-    setText(part("go-on"), value.left === 1 ? "Ask the one left" : `Ask the ${value.left} left`);
+    setText(part("go-on"), value.left === 1 ? "Ask the remaining one" : `Ask the remaining ${value.left}`);
     const rows = value.rows ?? [];
     if (isNewFor(part("items"), rows)) part("items").replaceChildren(...rows.map(itemOf));
     if (value.is_new) part("batch").scrollIntoView({ block: "nearest" });

@@ -35,7 +35,7 @@ def _summary(batch: BatchProgress) -> str:
     scored = [item.is_correct for item in batch.items if item.is_correct is not None]
     if batch.is_over and scored:
         said.append(f"{sum(scored)} of {len(scored)} scored ones right")
-    ended = ". The app ended before all were asked." if batch.left else ""
+    ended = ". The app stopped before all were asked." if batch.left else ""
     return f"{counted(len(batch.items), 'question')}: {', '.join(said)}{ended}"
 
 

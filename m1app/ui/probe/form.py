@@ -41,7 +41,7 @@ class ProbeForm:
                     value=exponent,
                     step=1,
                     label="Thinking budget",
-                    info="Most tokens of thinking. Then it is closed and the model answers.",
+                    info="Maximum thinking tokens. Then the thinking is closed and the model answers.",
                     elem_id="budget-slider",
                     buttons=[],
                 )
@@ -65,8 +65,8 @@ class ProbeForm:
                 policy_choices(()),
                 value="",
                 label="Strategy",
-                info="A policy asks a pilot pass first, and chooses strategy and budget by how sure it is. The budget "
-                "above does not count then.",
+                info="A policy runs a pilot pass first, then chooses the strategy and budget by how sure the model "
+                "is. The budget above is ignored.",
                 elem_id="policy",
                 allow_custom_value=True,
             )

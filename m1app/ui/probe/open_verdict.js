@@ -51,7 +51,7 @@ export function mount({ element, trigger }) {
     part("reason").textContent = value.reason ?? "";
     say(part("person-verdict"), value.person_verdict);
     say(part("message"), value.message);
-    part("agreement").textContent = value.is_judging ? "The judge is thinking ..." : (value.agreement ?? "");
+    part("agreement").textContent = value.is_judging ? "The judge is thinking…" : (value.agreement ?? "");
     reference.readOnly = value.may_judge === false;
     part("actions").hidden = reference.readOnly;
     const isDecided = Boolean(OPPOSITE[value.judgement ?? ""]);

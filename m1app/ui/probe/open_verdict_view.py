@@ -39,10 +39,9 @@ def judging_value(judged: JudgedAnswer | None, models: Sequence[str] = ()) -> di
 def agreement_text(agreement: VerdictAgreement) -> str:
     """How far models' verdicts can be trusted so far, over all answers."""
     if not agreement.total:
-        return "Verdicts of models: no person has confirmed any yet."
+        return "These are verdicts of models; nobody has confirmed any of them yet."
     text = (
-        f"Models and persons agree on {agreement.agreed:,} of "
-        f"{counted(agreement.total, 'answer')} that both have judged"
+        f"Models and people agree on {agreement.agreed:,} of {counted(agreement.total, 'answer')} that both have judged"
     )
     if agreement.total < _FEW:
         return f"{text}: too few to rely on."

@@ -52,8 +52,8 @@ class ProbePage(RunPage):
                 self._unkept = gr.Checkbox(
                     False,
                     label="Do not keep",
-                    info="Nothing of it is stored. It can be read and downloaded for 15 minutes after it ends, cannot "
-                    "be annotated, and is lost if the app restarts.",
+                    info="Nothing is stored. You can read and download the trace for 15 minutes after it ends; it "
+                    "cannot be annotated, and it is lost if the app restarts.",
                     elem_id="unkept",
                 )
                 self._build_actions(new="New question", is_wide=False)

@@ -47,7 +47,7 @@ def request_by_policy(request: ProbeRequest, name: str, policy: Policy, *, is_ke
             "or choose no policy.",
         )
     if not is_kept:
-        raise ProbeRefused("strategies", "A run by a policy is always kept. Untick Do not keep, or choose no policy.")
+        raise ProbeRefused("strategies", "Runs by a policy are always kept. Clear “Do not keep”, or choose no policy.")
     sampling = sampling_of(request)
     # Passes have to differ.
     sampling["temperature"] = request.temperature or DEFAULT_TEMPERATURE
@@ -94,9 +94,9 @@ def _text(snapshot: StrategyRunSnapshot, strategy: StrategySnapshot) -> str:
     result = strategy.result
     shown: Any = result.picture.get("policy")
     why = shown.get("why") if isinstance(shown, dict) else None
-    spent = f"{result.generated:,} of at most {snapshot.run.budget_tokens:,} tokens, the pilot included."
+    spent = f"{result.generated:,} of at most {snapshot.run.budget_tokens:,} tokens, including the pilot."
     if not snapshot.is_over:
-        return f"{why or 'A pilot pass is asked; its entropy chooses the strategy.'} {spent}"
+        return f"{why or 'A pilot pass is running; its entropy chooses the strategy.'} {spent}"
     answered = ""
     if result.state is TraceState.COMPLETED:
         verdict = verdict_of(result.letter, result.is_correct)

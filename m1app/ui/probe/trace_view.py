@@ -63,8 +63,8 @@ def _notice(trace: Trace, save_error: str) -> str:
     parts = [trace.error]
     if trace.state is TraceState.INTERRUPTED:
         parts.append(
-            "The app stopped while this was running. What was saved is shown below. Resume goes on from there; Run "
-            "again starts a new run from the beginning."
+            "The app stopped while this was running. What was saved is shown below. Resume continues from there; Run "
+            "again starts over."
         )
     if save_error:
         parts.append(f"This trace is not saved yet: {save_error} The app keeps trying; you can also download it.")
@@ -130,7 +130,7 @@ def _other(trace: Trace) -> str:
     if not probabilities:
         is_due = trace.state is TraceState.COMPLETED and bool(trace.question.options) and bool(trace.answer_text)
         return (
-            "No probabilities of the options were read: the engine reports none, or they were left out."
+            "There are no option probabilities: the engine does not report them, or they were turned off."
             if is_due
             else ""
         )

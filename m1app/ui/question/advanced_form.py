@@ -41,7 +41,7 @@ class AdvancedForm:
                 self.answer_cap = gr.Number(
                     answer_cap_tokens,
                     label="Answer cap (tokens)",
-                    info="Most tokens of the answer, besides the budget.",
+                    info="Maximum answer tokens, on top of the budget.",
                     precision=0,
                     min_width=120,
                     elem_id=f"{id_prefix}answer-cap",
@@ -58,9 +58,9 @@ class AdvancedForm:
                 )
             self.system_prompt = gr.Textbox(
                 label="System prompt",
-                info="Said to the model before the question.",
+                info="Shown to the model before the question.",
                 lines=2,
-                placeholder="Leave empty for the profile's own",
+                placeholder="Leave empty to use the profile's",
                 elem_id=f"{id_prefix}system-prompt",
             )
 

@@ -12,7 +12,7 @@ from m1app.ui.shell.page_component import page_component
 KEYS_HINT = "Ctrl+Enter runs, Escape stops, Ctrl+Shift+Enter answers now."
 """What the page's keys do (`shell/page.js`)."""
 NOTHING_TO_END = (
-    "There is no thinking to end: the model is answering already, or this run belongs to another process of the app."
+    "There is no thinking to end: the model is already answering, or this run belongs to another process of the app."
 )
 Fields = Mapping[str, Sequence[str]]
 """By the field that an error names: ids of the components that may hold it, likeliest first."""

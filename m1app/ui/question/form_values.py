@@ -11,7 +11,7 @@ BUDGET_EXPONENTS = (6, 14)
 BUDGET_CHIPS = tuple(2**n for n in range(BUDGET_EXPONENTS[0], BUDGET_EXPONENTS[1] + 1))
 
 ROUNDS_HELP = "How often “Wait” is inserted when the model wants to stop thinking."
-TEMPERATURE_HELP = "0 takes the likeliest token each time; higher values vary more."
+TEMPERATURE_HELP = "0 always takes the likeliest token; higher values vary more."
 SEED_HELP = "The same seed repeats a run."
 
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")

@@ -452,9 +452,9 @@ class Preview {
     const part = this.#part("asking");
     part.hidden = !this.#doubted.size;
     if (!this.#doubted.size) return part.replaceChildren();
-    const [what, were] = [[...this.#doubted].join(" and "), this.#doubted.has("options") ? "were" : "was"];
+    const what = [...this.#doubted].join(" and ");
     this.#replace(part, [
-      node("span", "m1-warning", `For the question before, ${what} ${were} typed. Keep for this one?`),
+      node("span", "m1-warning", `You entered the ${what} for the previous question. Keep for this one?`),
       button("Clear", () => this.#answer(true)),
       button("Keep", () => this.#answer(false)),
     ]);
@@ -475,7 +475,7 @@ class Preview {
       node("span", "", `Question ${series.index + 1} of ${series.questions.length}`),
       previous,
       next,
-      button("Leave the others", () => this.#endSeries()),
+      button("Skip the others", () => this.#endSeries()),
     ]);
   }
 
@@ -485,9 +485,9 @@ class Preview {
     part.hidden = !earlier;
     if (!earlier) return part.replaceChildren();
     this.#replace(part, [
-      node("span", "", `You had typed: “${firstWords(earlier[0])}”`),
-      button("Bring it back", () => this.#bringBack()),
-      button("Forget it", () => this.#forget()),
+      node("span", "", `Your earlier text: “${firstWords(earlier[0])}”`),
+      button("Restore", () => this.#bringBack()),
+      button("Discard", () => this.#forget()),
     ]);
   }
 

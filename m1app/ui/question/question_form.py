@@ -70,7 +70,7 @@ class QuestionForm:
         )
         self.options = gr.Textbox(
             label="Options",
-            info="The model answers with the letter of one. Leave empty for an open question.",
+            info="The model answers with one letter. Leave empty for an open question.",
             lines=2,
             max_lines=14,
             placeholder="One per line: A. …",

@@ -126,8 +126,8 @@ export class SetPanel {
     if (!canAsk) line.append(node("span", "m1-warning", `At most ${offer.most} questions are asked at once.`));
     const made = [];
     if (!offer.problem && canAsk) made.push(button(`Store and ask all ${count}`, () => this.#choose("both")));
-    if (!offer.problem) made.push(button("Only store", () => this.#choose("store")));
-    if (canAsk) made.push(button(offer.problem ? `Ask all ${count}` : "Only ask", () => this.#choose("ask")));
+    if (!offer.problem) made.push(button("Store only", () => this.#choose("store")));
+    if (canAsk) made.push(button(offer.problem ? `Ask all ${count}` : "Ask only", () => this.#choose("ask")));
     line.append(
       ...made,
       button("Cancel", () => this.close()),

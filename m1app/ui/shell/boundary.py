@@ -14,4 +14,4 @@ def message_of(error: Exception) -> str:
         return str(error)
     reference = secrets.token_hex(4)
     _log.error("unexpected error, reference %s", reference, exc_info=error)
-    return f"An unexpected error occurred; the app's log has the details under {reference}. Your input is kept."
+    return f"An unexpected error occurred. Your input is kept. Look for {reference} in the app's log for details."

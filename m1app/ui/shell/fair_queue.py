@@ -53,9 +53,9 @@ class FairQueue(Queue):
         """Queue an event of the current person; raises HTTPException with status 429 if they have too many."""
         person, tab = holder(), body.session_hash or ""
         if not _TAB.fullmatch(tab):
-            raise HTTPException(400, "This request names no tab. Reload the page.")
+            raise HTTPException(400, "This request does not belong to a tab. Reload the page.")
         if body.fn_index not in self.blocks.fns:
-            raise HTTPException(404, "The page has changed since it was opened. Reload it.")
+            raise HTTPException(404, "The app has changed since this page was opened. Reload the page.")
         self._check_share(person, tab)
         request.scope[_HOLDER] = person
         self._make_room(person, tab)
@@ -72,7 +72,7 @@ class FairQueue(Queue):
             event.alive = False
         elif event.alive and unread.qsize() >= _UNREAD_OF_A_TAB:
             event.alive = False
-            error = {"error": "The page did not read what was sent to it. Reload it."}
+            error = {"error": "The page stopped reading its updates. Reload it."}
             unread.put_nowait(ProcessCompletedMessage(output=error, success=False, event_id=event._id))
         else:
             super().send_message(event, event_message)
@@ -80,7 +80,7 @@ class FairQueue(Queue):
     def _check_share(self, person: str, tab: str) -> None:
         events = self.event_ids_to_events.values()
         if sum(event.session_hash == tab for event in events) >= EVENTS_OF_A_TAB:
-            raise HTTPException(429, "This page has too much under way. Wait a moment, then try again.")
+            raise HTTPException(429, "This page has too many requests in progress. Wait a moment, then try again.")
         if sum(event.request.scope.get(_HOLDER) == person for event in events) >= EVENTS_OF_A_PERSON:
             raise HTTPException(429, "You have this page open too many times at once. Close some of the tabs.")
 

@@ -25,8 +25,8 @@ import { logOut, watchSession } from "./session.js";
 /** @type {HeaderValue} What is shown while the app is down; Gradio reloads the page once it is back. */
 const SILENT = {
   state: "failed",
-  label: "The app does not answer",
-  message: "The app does not answer, so nothing can be run or saved. This page reloads when it is back.",
+  label: "The app is not responding",
+  message: "The app is not responding, so nothing can be run or saved. This page reloads when the app is back.",
 };
 
 /** @param {import("./elements.js").Host} host */
@@ -57,7 +57,7 @@ export function mount({ element, trigger, signal }) {
   watchSession();
   part("log-out").addEventListener("click", async () => {
     const isOut = await logOut();
-    say(part("log-out-problem"), isOut ? "" : "You are still logged in: the app did not answer. Try again.");
+    say(part("log-out-problem"), isOut ? "" : "You are still logged in, because the app did not respond. Try again.");
   });
   part("restart").addEventListener("click", () => trigger("restart_engine", {}));
   part("stop").addEventListener("click", () => trigger("stop_engine", {}));

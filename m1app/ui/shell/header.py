@@ -22,7 +22,7 @@ _NAMES = {
     EngineChoice.VLLM: "Managed vLLM",
     EngineChoice.REMOTE: "Remote engine",
 }
-_DEMO = "The embedded model is a demonstration: it answers at chance level and knows no medicine."
+_DEMO = "The embedded model is for demonstration: it knows no medicine and answers at chance level."
 
 _TICK_SECONDS = 2.0
 _SILENT_SECONDS = 15.0

@@ -75,7 +75,7 @@ class Health:
             self._services.database.write_now(_begin)
         except StorageError as exc:
             _log.debug("the database takes no writes: %s", exc)
-            return "The database takes no writes."
+            return "The database does not accept writes."
         return ""
 
     def _disk_problem(self) -> str:

@@ -35,8 +35,8 @@ export class NamingDialog {
     form.append(
       node("h2", "", "Name and tags"),
       field("Name", this.#name, MAX_NAME),
-      field("Tags, with commas between them", this.#tags, MAX_TAGS),
-      node("p", "m1-quiet", "Leave out what identifies a patient: this is not checked."),
+      field("Tags, separated by commas", this.#tags, MAX_TAGS),
+      node("p", "m1-quiet", "Leave out anything that identifies a patient: names and tags are not checked."),
       buttons,
     );
     form.addEventListener("submit", () => save({ id: this.#id, name: this.#name.value, tags: this.#tags.value }));

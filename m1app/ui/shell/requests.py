@@ -76,7 +76,9 @@ class OnlyOpenRoutes:
         if scope["type"] == "http" and not is_gradio_route(scope["method"], _path_within(scope)):
             raise HTTPException(404)  # Answered as any other address that is not there.
         if scope["type"] == "http" and not self._is_own_tab(_tab_of(scope)):
-            await JSONResponse({"detail": "This tab is somebody else's."}, status_code=403)(scope, receive, send)
+            await JSONResponse({"detail": "This tab belongs to someone else. Reload the page."}, status_code=403)(
+                scope, receive, send
+            )
             return
         try:
             with self._quota.place():
@@ -156,7 +158,7 @@ class Admission:
                 status_code=403,
             )
         if len(request.scope.get("raw_path") or path) + len(request.scope["query_string"]) > MAX_ADDRESS_BYTES:
-            return PlainTextResponse("The address is too long. Open the page without it.", status_code=414)
+            return PlainTextResponse("The address is too long. Open the page again from the menu.", status_code=414)
         announced = request.headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced) > self._limits.body_bytes_at(path):
             return PlainTextResponse(_too_large(self._limits.body_bytes_at(path)), status_code=413)
@@ -189,7 +191,7 @@ def _bounded(receive: Receive, limit: int, idle_seconds: float) -> Receive:
             async with asyncio.timeout(idle_seconds):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, "The request was not completed in time.") from None
+            raise HTTPException(408, "The request took too long. Try again.") from None
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             is_complete = not message.get("more_body", False)

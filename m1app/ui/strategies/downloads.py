@@ -53,7 +53,7 @@ def add_strategy_downloads(app: FastAPI, services: Services) -> None:
         run = await read(run_id)
         value = request_value(run, place, position)
         if value is None:
-            raise HTTPException(404, "This run has no such request.")
+            raise HTTPException(404, "This run does not have that request. Reload the page.")
         return JSONResponse(value)
 
     @app.get("/strategy-docs/{name}")

@@ -42,7 +42,7 @@ class StrategiesForm:
                 self.written = gr.Textbox(
                     ",".join(PRESELECTED),
                     label="As text",
-                    info="What is chosen above, as the command line and benchmarks write it. It can be edited.",
+                    info="Your choice above, as the command line and benchmarks write it. You can edit it.",
                     lines=1,
                     max_lines=4,
                     elem_id="strategies-written",
@@ -53,15 +53,16 @@ class StrategiesForm:
             self.budget = gr.Number(
                 DEFAULT_BUDGET_TOKENS,
                 label="Token budget of each strategy",
-                info="Most tokens that each may generate: thinking, answers, judges, plans, cancelled passes.",
+                info="Maximum tokens that each strategy may generate, including thinking, answers, judges, plans and "
+                "cancelled passes.",
                 precision=0,
                 min_width=150,
                 elem_id="strategies-budget",
             )
             self.thinking = gr.Textbox(
                 label="Thinking budget of each pass",
-                info="Most tokens of thinking, as far as an answer fits in the token budget too. Leave empty to share "
-                "the token budget among the passes.",
+                info="Maximum thinking tokens; an answer must fit in the token budget too. Leave empty to divide the "
+                "token budget among the passes.",
                 placeholder="shared",
                 max_lines=1,
                 min_width=150,
@@ -70,7 +71,7 @@ class StrategiesForm:
         with gr.Row():
             self.rounds = rounds_slider("strategies-")
             self.temperature = temperature_slider(
-                "strategies-", least=0.05, value=DEFAULT_TEMPERATURE, info="Above 0, so that passes differ."
+                "strategies-", least=0.05, value=DEFAULT_TEMPERATURE, info="Must be above 0, so that passes differ."
             )
         with gr.Row():
             self.model = model_box("strategies-")
@@ -214,5 +215,5 @@ def _refused_texts(refused: Mapping[str, str], *, is_all: bool) -> Sequence[str]
     start = "Nothing can be run." if is_all else "Cannot be asked:"
     reasons = set(refused.values())
     if len(reasons) > 1:
-        return start, f"{', '.join(refused)}. Each says above why."
+        return start, f"{', '.join(refused)}. The reasons are shown above."
     return (start, *(() if is_all else (f"{', '.join(refused)}.",)), *reasons)

@@ -32,7 +32,7 @@ class StudiesPage {
     this.#part = partsOf(element);
     this.#signal = signal;
     const onBusy = (/** @type {boolean} */ isBusy) => element.setAttribute("aria-busy", String(isBusy));
-    const late = { error: "The app did not answer in time. Reload the page." };
+    const late = { error: "The app did not respond in time. Reload the page." };
     this.#server = new Server({ trigger, onBusy, late, waitMs: WAIT_MS });
     this.#form = new StartForm(this.#part);
     this.#wire();

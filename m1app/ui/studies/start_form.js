@@ -118,7 +118,7 @@ export class StartForm {
       return;
     }
     for (const role of this.#file?.roles ?? []) {
-      const nothing = role.is_optional ? "Leave its part out" : "Choose a model";
+      const nothing = role.is_optional ? "Leave this role out" : "Choose a model";
       this.#fill("roles", role.role, nothing, estimate.served, estimate.models[role.role] ?? "");
     }
     for (const name of this.#file?.sets ?? [])
@@ -130,7 +130,7 @@ export class StartForm {
     part("sizes").hidden = estimate.other_sizes.length === 0;
     setText(
       part("sizes-said"),
-      `${estimate.other_sizes.join(" ")} Ask it all the same, and name this as a difference.`,
+      `${estimate.other_sizes.join(" ")} Use it anyway; the study lists this as a difference.`,
     );
   }
 

@@ -24,7 +24,7 @@ from m1app.studies.words import (
 from m1app.wording import counted, duration, percent, percent_with_interval, state_label
 from storage.benchmarks.records import RunState
 
-_ONE_LOOK = "Intervals are 95%, and not corrected for the other claims; p-values are."
+_ONE_LOOK = "Intervals are 95% and not corrected for multiple claims; p-values are."
 _RESUMABLE = (RunState.WAITING, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED)
 
 
@@ -103,7 +103,7 @@ def estimated_value(
     if estimate.seconds_at_most is not None:
         parts.append(f"at most {duration(estimate.seconds_at_most)} at the rates measured before")
     elif estimate.tokens_at_most is not None:
-        parts.append("how long is not known before the first run of its models")
+        parts.append("time unknown until its models have run once")
     if estimate.money_at_most is not None:
         parts.append(f"at most {money_words(estimate.money_at_most, study.currency)}")
     return {

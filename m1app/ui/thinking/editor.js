@@ -191,7 +191,7 @@ class Editor {
     const budget = this.#value.budget ?? 0;
     setText(
       this.#part("left"),
-      `What is struck out here is replaced, and nothing after it is kept. About ${number(used)} of ${number(budget)} tokens are used before it; what you write and what follows have about ${number(Math.max(0, budget - used))}.`,
+      `The struck-out text is replaced, and everything after it is discarded. About ${number(used)} of ${number(budget)} tokens come before it, which leaves about ${number(Math.max(0, budget - used))} for your text and what follows.`,
     );
     const box = this.#box("text");
     if (box.value === this.#filled) {

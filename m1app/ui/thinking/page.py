@@ -69,8 +69,8 @@ class ThinkingPage:
         if asked.get("part") == "answer":
             raise BranchRefused(
                 "stretch",
-                "This stretch is in the answer, after the thinking has ended. Edit the thinking, and the model answers "
-                "anew.",
+                "This text is in the answer, after the thinking has ended. Edit the thinking instead, and the model "
+                "answers again.",
             )
         start, end = (_place(asked.get(name, "")) for name in ("from", "to"))
         return await self._branches.editable(asked["case"], start, end)

@@ -53,7 +53,7 @@ export function mount({ element, trigger }) {
     made.append(
       quote,
       side("Before the sentence", row.before, row.letter),
-      side("With it", row.after, row.letter),
+      side("With the sentence", row.after, row.letter),
       said,
     );
     if (row.error) made.append(node("p", "m1-problem", row.error));

@@ -86,7 +86,7 @@ export function mount({ element, trigger }) {
       return;
     }
     asked = { pressed, text: sentence.text };
-    const begin = `Begin: at most about ${plural(count * sentence.most_tokens, "token")}`;
+    const begin = `Start: at most about ${plural(count * sentence.most_tokens, "token")}`;
     pressed.classList.add("is-asking");
     setText(pressed, begin);
     pressed.setAttribute("aria-label", `${begin}: ${sentence.text}`);
@@ -119,6 +119,6 @@ export function mount({ element, trigger }) {
     const [least, most] = value.seeds ?? [5, 20];
     const counts = Array.from({ length: most - least + 1 }, (_, i) => String(least + i));
     seeds.replaceChildren(...counts.map((count) => option(count, count)));
-    say(part("more"), value.more ? `${plural(value.more, "more sentence")} moved it less.` : "");
+    say(part("more"), value.more ? `${plural(value.more, "more sentence")} changed it less.` : "");
   };
 }

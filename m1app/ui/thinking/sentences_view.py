@@ -98,7 +98,7 @@ def _resampled(found: ResamplingSnapshot) -> dict[str, Any]:
         "can_resume": may_change(run.asked_by) and (run.state in RESUMABLE or bool(errors)),
         "before": answers["before"],
         "after": answers["after"],
-        "said": difference if compared.n else "No pair of rollouts is answered yet.",
+        "said": difference if compared.n else "No pair of rollouts has been answered yet.",
         "account": f"{counted(compared.n, 'pair')}, {counted(found.run.strategies[0].result.generated, 'token')}",
         "error": (run.error or next(iter(errors), ""))[:400],
     }

@@ -125,7 +125,7 @@ async def test_with_accounts_neither_the_link_nor_this_machine_gets_in(home: Hom
     token = await access.log_in_by_link(access.link_key, HERE)
     guarded = home.access(PASSWORD)
     for _ in range(10):
-        with pytest.raises(LoginRefused, match="There are accounts now"):
+        with pytest.raises(LoginRefused, match="This app now has accounts"):
             await guarded.log_in_by_link(guarded.link_key, HERE)
     # That was no guess: the right password does not have to wait.
     assert await guarded.log_in("admin", PASSWORD, HERE)
@@ -371,7 +371,7 @@ class TestAccounts:
         access = home.access(PASSWORD)
         token, other = [await access.log_in("admin", PASSWORD, HERE) for _ in range(2)]
         with acting_as(await access.person(token, HERE)):
-            with pytest.raises(AccountRefused, match="present password is wrong"):
+            with pytest.raises(AccountRefused, match="current password is wrong"):
                 await access.accounts.change_own_password("wrong one", OTHER, digest_of(token))
             await access.accounts.change_own_password(PASSWORD, OTHER, digest_of(token))
         access.forget()
@@ -385,7 +385,10 @@ class TestAccounts:
     ) -> None:
         access = home.access(QUICK.hash(PASSWORD))
         ann = await _ann_changed_meanwhile(home, access, monkeypatch, change)
-        with acting_as(Person(ann.id, ann.role, ann.name)), pytest.raises(AccountRefused, match="changed meanwhile"):
+        with (
+            acting_as(Person(ann.id, ann.role, ann.name)),
+            pytest.raises(AccountRefused, match="changed in the meantime"),
+        ):
             await access.accounts.change_own_password(PASSWORD, "the intruder's own", "")
         monkeypatch.undo()
         stored = home.database.read_now(lambda s: AccountRepository(s).password_hash(ann.id))
@@ -497,7 +500,7 @@ class TestAccounts:
         person = await access.person(token, HERE)
         with acting_as(person):
             for _ in range(5):
-                with pytest.raises(AccountRefused, match="present password is wrong"):
+                with pytest.raises(AccountRefused, match="current password is wrong"):
                     await access.accounts.change_own_password("wrong one", OTHER, digest_of(token))
             with pytest.raises(LoginRefused, match="Wait 1 s"):
                 await access.accounts.change_own_password(PASSWORD, OTHER, digest_of(token))

@@ -129,7 +129,7 @@ async def test_what_cannot_be_claimed_is_refused(
     case_id = stored_trace(database)
     with acting_as(acting(account)):
         await service.save(case_id, "", note())
-    with pytest.raises(AnnotationRefused, match="is an account itself"):
+    with pytest.raises(AnnotationRefused, match="is an account, so nobody else can claim"):
         await service.claim(account.name, "Root")
-    with acting_as(acting(account)), pytest.raises(AccessRefused, match="takes the role admin"):
+    with acting_as(acting(account)), pytest.raises(AccessRefused, match="requires the admin role"):
         await service.claim("ada", account.name)

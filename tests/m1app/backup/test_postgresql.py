@@ -115,7 +115,7 @@ def test_a_killed_restore_that_cannot_be_completed_says_how_to_give_it_up(
         patch.setattr(swap, "_move", kill_this_process)
         assert killed(lambda: restore(made.file, filled, is_replacing=True)) == -signal.SIGKILL
         patch.setattr(Database, "restore_from", failing)
-        with pytest.raises(BackupError, match=r"pg_restore failed.*To give it up, delete .*restore-work"):
+        with pytest.raises(BackupError, match=r"pg_restore failed.*To abandon the restore, delete .*restore-work"):
             HomeUse(filled)
     HomeUse(filled).close()
     assert not swap.restore_folder(filled.home).exists()

@@ -125,7 +125,7 @@ def test_a_home_without_data_is_not_backed_up_and_stays_empty(tmp_path: Path, is
 def test_a_backup_never_replaces_a_file(settings: Settings) -> None:
     file = settings.home / "mine.zip"
     file.write_bytes(b"mine")
-    with pytest.raises(BackupError, match="exists already"):
+    with pytest.raises(BackupError, match="already exists"):
         service_of(settings).make(file)
     assert file.read_bytes() == b"mine"
 
@@ -232,7 +232,7 @@ def test_a_file_that_appears_while_a_backup_is_made_is_not_replaced(
         monkeypatch.setattr(os, "link", lambda a, b: without_links() if Path(b).suffix == ".zip" else link(a, b))
     with monkeypatch.context() as patch:
         patch.setattr(backup_service, "check_content", late)
-        with pytest.raises(BackupError, match="exists already"):
+        with pytest.raises(BackupError, match="already exists"):
             service_of(settings).make(file)
     assert file.read_bytes() == b"somebody else's"
     assert not draft_of(file).exists()

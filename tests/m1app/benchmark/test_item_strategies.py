@@ -491,4 +491,4 @@ async def test_strategies_that_search_are_measured_and_their_dry_run_says_what_t
     assert (passages.letter, passages.is_from_pool, alone.is_from_pool) == ("B", False, True)
     assert passages.prompt_new > len("Read this. Which? It is B.")
     ((_, said), *_) = strategy_facts(estimates(parse("passages:k=3"), 500, 40, 20), 1, 0)
-    assert said.endswith("; besides, it reads at most 3 passages, up to about 1,200 tokens")
+    assert said.endswith("; it also reads at most 3 passages, up to about 1,200 tokens")

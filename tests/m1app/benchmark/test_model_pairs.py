@@ -83,7 +83,7 @@ def test_models_of_several_runs_are_compared_on_the_questions_that_they_share() 
 def test_what_runs_were_asked_otherwise_is_said() -> None:
     assert asked_otherwise([stored(), stored(name="After", models=("dpo",))]) == ""
     said = asked_otherwise([stored(), stored(answer_cap_tokens=48, temperature=0.6)])
-    assert said.startswith("The runs were asked otherwise: temperature (0.0, 0.6); answer cap tokens (256, 48).")
+    assert said.startswith("The runs were asked differently: temperature (0.0, 0.6); answer cap tokens (256, 48).")
 
 
 def test_what_a_run_can_tell_is_said_with_the_questions_that_are_needed() -> None:

@@ -80,7 +80,7 @@ async def test_a_persons_verdicts_stand_beside_the_models_with_their_agreement(t
             answers = {(question, budget): answer for question, budget, answer in rows}
             await services.judging.say_of_checkpoint(answers[OPEN[0][0], 16], Judgement.RIGHT)
             await services.judging.say_of_checkpoint(answers[OPEN[1][0], 16], Judgement.RIGHT)
-            with pytest.raises(JudgingRefused, match="is not one to an open question"):
+            with pytest.raises(JudgingRefused, match="does not belong to an open question"):
                 await services.judging.say_of_checkpoint("0" * 32, Judgement.RIGHT)
             found = await services.benchmark_reading.judged(run.id)
     assert table["is_correct_strict"].isna().all()

@@ -77,7 +77,7 @@ async def test_a_policy_that_gains_is_said_to_and_one_that_gains_nothing_too(dat
     same = await making.make(wanted(store_passes(database, [HARD] * 40, budgets=BUDGETS), budget=215))
     assert same.comparison.gain.mean == -0.5
     assert "is worse than the best single strategy: −50.0 points" in gain_sentence(same)
-    assert "one bin only" in " ".join(policy_notes(same))
+    assert "only one bin" in " ".join(policy_notes(same))
 
 
 async def test_the_oracle_and_the_single_strategy_are_called_so(database, making):
@@ -93,10 +93,10 @@ async def test_the_oracle_and_the_single_strategy_are_called_so(database, making
     ("pool", "changes", "said"),
     [
         ([EASY] * 8, {}, "8 questions; 20 are needed for 2 bins"),
-        ([EASY] * 40, {"budget": 10}, "No strategy costs at most 10 tokens"),
+        ([EASY] * 40, {"budget": 10}, "No strategy costs at most 10 mean tokens"),
         ([[[("A", 20, None), ("A", 200, None)]] * 2] * 40, {}, "does not have them for every answer"),
         ([EASY] * 40, {"pilot_tokens": 64}, "no thinking budget of 64 tokens for a pilot; it has 20, 200"),
-        ([EASY] * 40, {"bins": 99}, "99 bins are asked for; enter 1 to 16"),
+        ([EASY] * 40, {"bins": 99}, "99 bins were requested; enter 1 to 16"),
     ],
 )
 async def test_what_cannot_be_made_says_what_is_missing(database, making, pool, changes, said):
@@ -149,7 +149,9 @@ async def test_an_agent_finds_the_best_setting_and_its_tokens_are_counted(databa
     assert agent.best_after().scored.accuracy == outcome.best.scored.accuracy == 1
     assert agent.agent_tokens == engine.generated > 0
     assert len(search_table(outcome).rows) == 12
-    assert "All were evaluated on the questions that they were searched on" in " ".join(search_sentences(outcome))
+    assert "The settings were evaluated on the same questions that they were searched on" in " ".join(
+        search_sentences(outcome)
+    )
 
 
 @pytest.mark.parametrize("agent", ["agent", "gone"])

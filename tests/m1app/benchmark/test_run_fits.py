@@ -112,7 +112,7 @@ async def test_a_run_that_is_too_small_or_never_right_says_so_and_the_rest_is_sh
 
 async def test_what_cannot_be_read_is_refused(database, reading):
     run = store_passes(database, [[passes("AAAA")]], done=0, budgets=BUDGETS)
-    with pytest.raises(NoStrategies, match="No question has all its passes yet"):
+    with pytest.raises(NoStrategies, match="No question has all its passes scored"):
         await reading.fits(choice(run))
     for gain in (0.0, 0.9, float("nan")):
         with pytest.raises(FitRefused, match=r"enter 0\.1 to 50 points"):

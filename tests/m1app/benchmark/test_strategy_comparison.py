@@ -106,7 +106,7 @@ async def test_a_run_of_single_passes_says_what_to_do(database, reading):
 
 async def test_a_run_without_a_complete_question_says_so(database, reading):
     run = store_passes(database, [EASY], done=0, budgets=(100, 200))
-    with pytest.raises(NoStrategies, match="No question has all its passes yet"):
+    with pytest.raises(NoStrategies, match="No question has all its passes scored"):
         await reading.compare(choice(run))
 
 

@@ -88,4 +88,4 @@ def test_the_doctor_goes_on_where_its_log_file_cannot_be_written(settings: Setti
     doctor = run("doctor", "--json", home=settings.home, M1_ENGINE_URL="http://127.0.0.1:9")
     assert {each["name"]: each["ok"] for each in json.loads(doctor.stdout)}["database"]
     assert "command-line.log" in doctor.stderr
-    assert "goes on without a log file" in doctor.stderr
+    assert "continues without a log file" in doctor.stderr

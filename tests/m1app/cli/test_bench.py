@@ -197,9 +197,9 @@ def test_a_bench_that_cannot_begin_is_one_line(
     [
         (("--budgets", f"64,{10**23}"), "A thinking budget is 100,000,000,000,000,000,000,000; enter a whole number"),
         (("--limit", str(10**23)), "The limit is 100,000,000,000,000,000,000,000; enter a whole number"),
-        (("--name", "\udcff"), "'\\udcff' is not text in UTF-8"),
-        (("--model", "m\udcff"), "'m\\udcff' is not text in UTF-8"),
-        (("--profile", "\udcff"), "'\\udcff' is not text in UTF-8"),
+        (("--name", "\udcff"), "'\\udcff' is not valid UTF-8 text"),
+        (("--model", "m\udcff"), "'m\\udcff' is not valid UTF-8 text"),
+        (("--profile", "\udcff"), "'\\udcff' is not valid UTF-8 text"),
     ],
 )
 def test_a_dry_run_refuses_what_a_run_would(

@@ -20,7 +20,7 @@ def test_a_corpus_is_added_listed_searched_and_deleted(tmp_path: Path) -> None:
     added = corpus("add", str(path), "--licence", "CC BY 4.0", home=home)
     assert (added.returncode, added.stdout, added.stderr) == (0, "sheets: version 1, 2 passages added\n", "")
     again = corpus("add", str(path), "--licence", "CC BY 4.0", home=home)
-    assert (again.stdout, again.stderr) == ("", "sheets was made of this very file already. Nothing was added.\n")
+    assert (again.stdout, again.stderr) == ("", "sheets was already made from this file. Nothing was added.\n")
     listed = corpus("list", home=home).stdout
     assert listed.startswith("sheets: version 1, 2 passages, from sheets.md, added ")
     assert listed.endswith("licence: CC BY 4.0\ncorrected facts: 0 annotations\n")
@@ -29,7 +29,7 @@ def test_a_corpus_is_added_listed_searched_and_deleted(tmp_path: Path) -> None:
     assert "\nFragments bind digoxin.\n" in shown
     found = json.loads(corpus("search", "the heart", "--corpus", "sheets", "--json", home=home).stdout)["passages"]
     assert [each["heading"] for each in found] == ["Hyperkalaemia"]
-    assert corpus("search", "kangaroo", home=home).stdout == "No passage has any of these words.\n"
+    assert corpus("search", "kangaroo", home=home).stdout == "No passage contains any of these words. Try others.\n"
     assert corpus("overlap", "sheets", home=home).stdout == "no question of a set is in the corpus\n"
     assert corpus("delete", "sheets", home=home).stdout == "sheets moved to the trash with all its versions\n"
     assert json.loads(corpus("list", "--json", home=home).stdout) == {"corpora": [], "corrected_facts": 0}

@@ -51,7 +51,7 @@ async def test_what_was_tested_is_said_with_what_came_from_the_prefix_cache(tmp_
 def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     neither = fact_test(home=tmp_path)
     assert neither.returncode == 1
-    assert "Name annotations, or give --waiting" in neither.stderr
-    assert "--list shows waiting facts" in fact_test("a" * 32, "--list", home=tmp_path).stderr
+    assert "Name annotations, or use --waiting" in neither.stderr
+    assert "--list needs --waiting" in fact_test("a" * 32, "--list", home=tmp_path).stderr
     assert "1 to 1,000 facts" in fact_test("../x", home=tmp_path).stderr
     assert fact_test("--waiting", "--seeds", "4", home=tmp_path).returncode == 2

@@ -51,7 +51,7 @@ def test_a_policy_is_made_written_kept_listed_and_removed(home: Path, run_id: st
     assert run("policy", "add", str(file), "--name", "pool", home=home, **ENGINE).returncode == 0
     again = run("policy", "add", str(file), "--name", "pool", home=home, **ENGINE)
     assert again.returncode == 1
-    assert_one_line(again.stderr, "There is a policy 'pool' already")
+    assert_one_line(again.stderr, "There is already a policy named 'pool'")
     assert run("policy", "list", home=home, **ENGINE).stdout == "pool\n"
     assert run("policy", "remove", "pool", home=home, **ENGINE).returncode == 0
     assert run("policy", "list", home=home, **ENGINE).stdout == "no policies\n"

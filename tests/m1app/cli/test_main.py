@@ -483,7 +483,7 @@ def test_an_argument_that_is_empty_is_wrong_usage(arguments: list[str], capsys: 
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert "nothing was given" in capsys.readouterr().err
+    assert "the value is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["ask"], ["probe"], ["probe", "--question", "q", "--budget", "many"]])

@@ -31,7 +31,7 @@ def test_a_model_is_added_fetched_listed_and_removed(run: Run) -> None:
     offered = run("offer", REPO).stdout
     assert "licence: apache-2.0" in offered
     assert "* Small-Q4_K_M.gguf" in offered
-    assert run("list", "--here").stderr == "No weights are here yet.\n"
+    assert run("list", "--here").stderr == "No weights have been downloaded yet.\n"
     assert run("add", REPO).stdout == "small-q4_k_m\n"
     fetched = run("fetch", "small-q4_k_m")
     assert (fetched.returncode, fetched.stdout) == (0, "small-q4_k_m is here\n")

@@ -69,7 +69,7 @@ def test_a_site_as_json_replaces_the_earlier_one_and_warns_of_own_questions(
     assert (found["questions"], found["annotations"], found["identifiers"]) == (4, 0, {SECRET_SET: {"name": 2}})
     assert [each["has_texts"] for each in found["sets"]] == [True, True]
     assert f"{SECRET_SET} comes from people here, and its questions may describe patients" in done.stderr
-    assert f"The texts of {SECRET_SET} may identify persons: 2 possible names." in done.stderr
+    assert f"The texts of {SECRET_SET} may identify people: 2 possible names." in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["trace", "sweep"])
@@ -116,7 +116,7 @@ def test_what_cannot_be_published_is_said_and_leaves_nothing(
 def test_a_folder_with_other_files_is_refused(home: Path, ids: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     done = run("publish", ids["run"], "--output", str(tmp_path), home=home, **ENGINE)
-    assert_one_line(done.stderr, "holds other files")
+    assert_one_line(done.stderr, "contains other files")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

@@ -162,4 +162,4 @@ def test_the_library_is_imported_without_a_file(home: Path) -> None:
     for wrong in (["import"], ["import", "--library", "own.jsonl"]):
         done = questions(*wrong, home=home)
         assert done.returncode != 0
-        assert "Name a FILE to import, or give --library without one." in done.stderr
+        assert "Name a FILE to import, or use --library without one." in done.stderr

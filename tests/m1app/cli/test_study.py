@@ -66,11 +66,11 @@ def test_a_study_is_added_estimated_run_and_deleted(tmp_path: Path, engine: dict
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("status", "nothing"), "error: No study 'nothing' was started. Started: none yet."),
+        (("status", "nothing"), "error: No started study is named 'nothing'. Started studies: none yet."),
         (("show", "nothing"), "error: Study 'nothing' not found. Available: m1-smoke"),
         (("add", "missing.toml"), "error: missing.toml: No such file or directory"),
         (("run", "m1-smoke", "--model", "large=scripted"), "error: The study has no role 'large'"),
-        (("remove", "m1-main"), "error: There is no own study file 'm1-main'"),
+        (("remove", "m1-main"), "error: You have not added a study file named 'm1-main'"),
     ],
 )
 def test_what_is_not_there_is_named(

@@ -37,7 +37,7 @@ def test_a_report_is_a_folder_that_is_not_written_over(home: Path, report: Path)
     assert {"report.html", "study.toml", "claims.csv", "tables/claims.tex", "manifest.json"} <= found
     again = run("study", "report", "thinking-helps", "--output", str(report), home=home, **ENGINE)
     assert again.returncode == 1
-    assert_one_line(again.stderr, "is not empty. Name a new folder for the report.")
+    assert_one_line(again.stderr, "is not empty. Choose a new folder for the report.")
 
 
 def test_a_report_without_a_browser_writes_nothing_and_says_why(home: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_file_that_is_no_manifest_and_a_study_that_is_not_there_are_named(home
     file.write_text('{"format": "m1app study manifest", "version": 7}')
     newer = run("study", "verify", str(file), home=home, **ENGINE)
     assert newer.returncode == 1
-    assert_one_line(newer.stderr, "which a newer m1app wrote", "Update m1app")
+    assert_one_line(newer.stderr, "written by a newer m1app", "update it")
     absent = run("study", "report", "nothing", "--output", str(tmp_path / "x"), home=home, **ENGINE)
     assert absent.returncode == 1 and not (tmp_path / "x").exists()
     assert_one_line(absent.stderr, "No study 'nothing' was started")

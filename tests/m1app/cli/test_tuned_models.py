@@ -60,9 +60,9 @@ def test_a_model_is_listed_quantized_and_pushed_when_that_was_confirmed(
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["quantize", "other"], "is no model that was fine-tuned here"),
-        (["push", "mine", "nowhere"], "names no repository"),
-        (["push", "mine", "ada/mine", "--gguf", "q8_0"], "no GGUF file of the kind 'q8_0'"),
+        (["quantize", "other"], "is not a model that was fine-tuned here"),
+        (["push", "mine", "nowhere"], "is not a repository name"),
+        (["push", "mine", "ada/mine", "--gguf", "q8_0"], "no GGUF file of type 'q8_0'"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

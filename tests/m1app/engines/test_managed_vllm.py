@@ -140,7 +140,7 @@ async def test_a_restart_that_is_refused_says_why_in_the_status(make: Make, fold
     await vllm.choose({"context_tokens": 4096})
     engines.restart()
     assert await asyncio.to_thread(wait_until, lambda: engines.status().state is EngineState.FAILED)
-    assert "cannot fit" in engines.status().message
+    assert "does not fit" in engines.status().message
 
 
 async def test_options_are_kept_and_a_broken_file_is_the_defaults(make: Make, folder: str, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_folder_whose_name_would_be_an_option_is_refused(make: Make, tmp
     _, vllm = make()
     folder = write_folder(tmp_path / "in" / name) if name == "--help" else tmp_path / "in" / name
     await vllm.choose({"model": str(folder)})
-    with pytest.raises(ServerRefused, match="cannot be a model's name"):
+    with pytest.raises(ServerRefused, match="this name cannot be used"):
         await vllm.start()
 
 
@@ -249,7 +249,7 @@ async def test_what_cannot_fit_is_refused_before_the_start(
     view = await vllm.view()
     assert view.plan is not None
     assert view.plan.is_refused
-    with pytest.raises(ServerRefused, match=r"tiny cannot fit\. A context of 4,096 tokens is more than .* 2,048"):
+    with pytest.raises(ServerRefused, match=r"tiny does not fit\. A context of 4,096 tokens is more than .* 2,048"):
         await vllm.start()
     assert not (tmp_path / "starts").exists()
     # Whoever runs the machine may know better.
@@ -337,8 +337,8 @@ async def test_a_model_of_the_hub_is_measured_by_its_config_at_the_start_only(
         _, vllm = make(hub_url=hub.url)
         await vllm.choose({"model": "qwen3-4b", "context_tokens": 256})
         view = await vllm.view()
-        assert (view.plan.unknown, hub.seen) == ("its config.json is not here yet", [])  # type: ignore[union-attr]
-        with pytest.raises(ServerRefused, match=r"qwen3-4b cannot fit.*more than the model's own 128"):
+        assert (view.plan.unknown, hub.seen) == ("its config.json has not been downloaded yet", [])  # type: ignore[union-attr]
+        with pytest.raises(ServerRefused, match=r"qwen3-4b does not fit.*more than the model's own 128"):
             await vllm.start()
         assert [path for _, path, _ in hub.seen] == ["/Qwen/Qwen3-4B/resolve/main/config.json"]
 
@@ -354,7 +354,7 @@ async def test_without_vllm_it_says_how_to_get_it(make: Make, folder: str) -> No
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("no/such", "no model of the catalog, and no folder"),
+        ("no/such", "neither a catalog model nor a folder"),
         ("/etc", r"no config.json with .safetensors"),
         ("smollm2-135m", "Press Use in its row"),
         ("", "No model is chosen"),
@@ -388,12 +388,12 @@ def test_a_command_starts_and_stops_it_across_processes(
     assert main(["models", "start"]) == 0
     assert f"(process {pid}, taken over)" in capsys.readouterr().out
     assert main(["models", "start", "nonsense"]) == 1
-    assert "no model of the catalog" in capsys.readouterr().err
+    assert "neither a catalog model" in capsys.readouterr().err
     assert json.loads((command_home / "vllm-options.json").read_text(encoding="utf-8"))["model"] == folder
     assert main(["models", "stop"]) == 0
     assert not is_running(pid)
     assert main(["models", "stop"]) == 0
-    assert "No vLLM was left running" in capsys.readouterr().out
+    assert "No vLLM is running" in capsys.readouterr().out
 
 
 def test_a_command_that_is_refused_because_the_app_uses_vllm_changes_no_options(

@@ -134,16 +134,16 @@ async def test_a_server_without_token_ids_or_probabilities_is_found_out(
     abilities = view.abilities
     assert abilities is not None
     assert (abilities.has_token_ids, abilities.logprobs, abilities.tokenizes) == (False, 0, True)
-    assert "sends no token ids, so nothing is asked of it" in " ".join(instead(abilities))
+    assert "sends no token ids, so it is not used" in " ".join(instead(abilities))
 
 
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        ({"logprobs": 0}, "results are without the options' probabilities"),
+        ({"logprobs": 0}, "results have no option probabilities"),
         ({"logprobs": 5}, "reports 5 candidates, not 20"),
         ({"has_whole_pieces": False}, "Benchmarks read it token by token"),
-        ({"cancels": False}, "goes on generating when a run is stopped"),
+        ({"cancels": False}, "keeps generating after a run is stopped"),
         ({"has_prefix_cache": False}, "computed again for each answer"),
         ({"detokenizes": False}, "no /detokenize"),
     ],

@@ -156,7 +156,9 @@ async def test_two_jobs_with_the_same_facts_test_each_of_them_once(database: Dat
     tests = service_of(database, engine)
     assert [len(await tests.recent(10, annotation_id=each)) for each in ids] == [1, 1, 1]
     assert all(each.is_over for each in outcomes)
-    assert {problem for each in outcomes for problem in each.unfinished.values()} <= {"Another process is testing it."}
+    assert {problem for each in outcomes for problem in each.unfinished.values()} <= {
+        "Another process is running this test. Wait until it ends."
+    }
     for queue in queues:
         assert await queue.run(recipe_of(*ids)) == WHOLE
 
@@ -185,11 +187,11 @@ async def test_a_test_that_cannot_be_resumed_keeps_no_other_fact_from_its_test(
     await end_of(tests, begun.test.run_id)
 
     async def elsewhere(*_: Any, **__: Any) -> None:
-        raise AppError("This run is going on in another process.")
+        raise AppError("This run is in progress in another process.")
 
     monkeypatch.setattr(tests._strategies, "resume", elsewhere)
     outcome = await queue_of(database, tests).run(recipe_of(stopped, other))
-    assert (outcome.is_over, outcome.unfinished) == (True, {stopped: "This run is going on in another process."})
+    assert (outcome.is_over, outcome.unfinished) == (True, {stopped: "This run is in progress in another process."})
     (kept,) = await tests.recent(5, annotation_id=other)
     assert kept.state is TraceState.COMPLETED
 

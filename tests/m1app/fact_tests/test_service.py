@@ -50,7 +50,7 @@ def only(*arms):
             lambda arm, number: BETA if arm == "B" and number < 2 else ALPHA,
             5,
             "not_decidable",
-            "Not decidable with k = 5; about 12 would do",
+            "Not decidable with k = 5; about 12 would be enough",
         ),
         (lambda arm, number: BETA if arm == "B" and number < 5 else ALPHA, 12, "knowledge_missing", "Knowledge was"),
     ],
@@ -159,13 +159,13 @@ async def test_how_much_came_from_the_prefix_cache_is_said_if_the_engine_says_it
             "fact",
             r"The longest fact is 39\d tokens, and the budget of 400 leaves 383 after the 17",
         ),
-        ({"wrong_fact": "Wrong. " * 60}, "fact", "Shorten the fact, or mark a stretch that comes earlier"),
+        ({"wrong_fact": "Wrong. " * 60}, "fact", "Shorten the fact, or mark an earlier passage"),
         ({"wrong_fact": "\u200b"}, "wrong_fact", "The wrong fact is empty"),
-        ({"seeds": 4}, "seeds", "4 seeds are asked for; choose from 5 to 20"),
+        ({"seeds": 4}, "seeds", "4 seeds were requested; choose from 5 to 20"),
         ({"seeds": 21}, "seeds", "21 seeds"),
         ({"seeds": 5.0}, "seeds", "5.0 seeds"),
         ({"mark_start": 900, "mark_end": 901}, "mark", "outside the thinking"),
-        ({"mark_start": 5, "mark_end": 5}, "mark", "Mark the stretch again"),
+        ({"mark_start": 5, "mark_end": 5}, "mark", "Select the text again"),
     ],
 )
 async def test_what_cannot_be_tested_is_refused_before_anything_is_generated(database, changes, field, said):
@@ -182,7 +182,7 @@ async def test_answers_that_were_right_and_questions_without_a_target_are_refuse
     right = TraceOutcome(state=TraceState.COMPLETED, answer_letter=BETA, is_correct=True)
     with pytest.raises(FactTestRefused, match="This answer is right"):
         await service.start(a_request(a_failure(database, outcome=right)))
-    with pytest.raises(FactTestRefused, match="was not given here"):
+    with pytest.raises(FactTestRefused, match="was imported"):
         await service.start(a_request(a_failure(database, prompt_token_ids=())))
 
 

@@ -98,9 +98,9 @@ def test_kappa_is_that_of_labels_and_the_two_verdicts_that_they_name():
 def test_the_page_says_what_is_counted():
     value = knowledge_value(shares_of(TESTS), shipped_taxonomy())
     assert value["said"] == (
-        "One missing fact explains 60.0% (23.1% to 88.2%) of 5 failures. Few failures: go by the interval."
+        "One missing fact explains 60.0% (23.1% to 88.2%) of 5 failures. There are few failures: read the interval."
     )
-    assert "2 with a fact that names the target (1 of these would have been explained)" in value["apart"]
+    assert "2 with a fact that names the target (1 of these would count as explained)" in value["apart"]
     assert [row[1:3] for row in value["agreement"]] == [[1, 1], [0, 1]]
     assert value["agreed"].startswith("2 of 3 marks agree")
     assert [each["test"] for each in value["disagreements"]] == ["/facts/?fact=2did_not_help"]

@@ -214,13 +214,13 @@ async def test_the_panel_says_whose_verdict_it_is_and_that_no_person_has_confirm
     value = judging_value(await service.judge(trace_id, "Scurvy"), ["toy", "big"])
     assert value["model_verdict"] == "Judged right by the model toy, not by a person."
     assert (value["judgement"], value["reason"], value["may_judge"]) == ("right", "Both name vitamin C.", True)
-    assert value["agreement"] == "Verdicts of models: no person has confirmed any yet."
+    assert value["agreement"] == "These are verdicts of models; nobody has confirmed any of them yet."
     with acting_as(COMMAND_LINE):
         value = judging_value(await service.say(trace_id, "Scurvy", RIGHT))
     assert value["person_verdict"] == "A person judged it right."
-    assert value["agreement"] == "Models and persons agree on 1 of 1 answer that both have judged: too few to rely on."
+    assert value["agreement"] == "Models and people agree on 1 of 1 answer that both have judged: too few to rely on."
 
 
 def test_agreement_has_a_kappa_where_there_are_enough_answers() -> None:
     text = agreement_text(VerdictAgreement({(RIGHT, RIGHT): 8, (RIGHT, WRONG): 2, (WRONG, WRONG): 10}))
-    assert text == "Models and persons agree on 18 of 20 answers that both have judged (Cohen's kappa 0.80)."
+    assert text == "Models and people agree on 18 of 20 answers that both have judged (Cohen's kappa 0.80)."

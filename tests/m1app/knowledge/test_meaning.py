@@ -116,7 +116,7 @@ async def test_words_decide_alone_while_a_corpus_lacks_vectors(
 ) -> None:
     corpus = add_corpus(database, OTHER, INFARCTION)
     assert (await search(searched, "heart")).note == (
-        "Found by words alone: sheets has no vectors yet. Make them on the Admin page, tab Corpus."
+        "Found by words alone: sheets has no vectors yet. Make them on the Admin page, on the Corpus tab."
     )
     assert server.requests == []
     await vectors.make(corpus)
@@ -255,7 +255,7 @@ async def test_vectors_are_made_in_the_background_stopped_and_gone_on_with(
 ) -> None:
     corpus = add_corpus(database, OTHER, INFARCTION)
     vectors.start(corpus)
-    with pytest.raises(KnowledgeError, match="being made already"):
+    with pytest.raises(KnowledgeError, match="already being made"):
         vectors.start(corpus)
     await wait_for_end(vectors, corpus)
     assert (await vectors.of([corpus]))[corpus.id].passage_count == 2

@@ -59,7 +59,7 @@ def test_a_name_that_is_not_utf_8_is_spelled(folder: Path, into: Path) -> None:
 def test_what_cannot_be_read_and_what_cannot_be_written_are_told_apart(
     folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(KnowledgeError, match=r"sheets: the folder cannot be packed in .*Make room on that disk"):
+    with pytest.raises(KnowledgeError, match=r"sheets: the folder cannot be packed in .*Free some space on that disk"):
         packed(folder, into / "missing", lambda note: None)
 
     def denied(*_: object) -> None:

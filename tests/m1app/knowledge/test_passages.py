@@ -204,8 +204,8 @@ def test_a_page_that_ends_a_sentence_ends_its_paragraph(tmp_path: Path) -> None:
     [
         ("a.pdf", a_pdf([[], []]), "no text was found on any page, as in a scan. Run text recognition"),
         ("a.pdf", ENCRYPTED, "the file is encrypted. Save it without a password"),
-        ("a.pdf", b"%PDF-1.4\nnothing", "this is no PDF file, or it is damaged"),
-        ("a.pdf", b"", "this is no PDF file, or it is damaged"),
+        ("a.pdf", b"%PDF-1.4\nnothing", "this is not a PDF file, or it is damaged"),
+        ("a.pdf", b"", "this is not a PDF file, or it is damaged"),
         ("a.txt", b"", "found no text"),
         ("a.md", b"\n \n", "found no text"),
         ("a.txt", b"\x89PNG\r\n\x00\x01\x02" * 9, "expected UTF-8 text"),

@@ -38,12 +38,12 @@ def test_a_passage_is_needed_by_its_source_or_without_one_by_its_sentence(needed
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("needed = [", "found no TOML"),
+        ("needed = [", "not valid TOML"),
         ("", "needed: Field required"),
         ('[[needed]]\nquestion = "q"', "sheets or a sentence are missing"),
         ('[[needed]]\nquestion = "q"\nsheets = "a.md"', "needed.0.sheets"),
         ('[[needed]]\nquestion = "q"\nsheets = ["a.md"]\nrank = 1', "needed.0.rank"),
-        ("\x00\xff", "found no TOML"),
+        ("\x00\xff", "not valid TOML"),
     ],
 )
 def test_a_file_that_does_not_say_it_is_refused_with_its_place(tmp_path: Path, content: str, said: str) -> None:

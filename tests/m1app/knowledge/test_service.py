@@ -96,7 +96,11 @@ async def test_a_deletion_is_undone(corpora: CorpusService, file: Callable[..., 
 
 @pytest.mark.parametrize(
     ("name", "licence", "said"),
-    [("", "", "Say under which licence"), ("x\n", "unknown", None), ("a\x00b", "unknown", "printable characters")],
+    [
+        ("", "", "Enter the licence under which"),
+        ("x\n", "unknown", None),
+        ("a\x00b", "unknown", "printable characters"),
+    ],
 )
 async def test_a_licence_note_and_a_usable_name_are_required(
     corpora: CorpusService, file: Callable[..., Path], name: str, licence: str, said: str | None

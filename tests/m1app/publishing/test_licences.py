@@ -27,7 +27,7 @@ def a_set(source: str, layout: str = "m1") -> QuestionSet:
         (a_set("openlifescienceai/medmcqa"), False, True, "its licence is unknown: it was imported from a file"),
         (a_set("pasted questions", TYPED), False, True, "its licence is unknown: it was pasted here"),
         (a_set("question library", LIBRARY), True, False, "its licence is Apache 2.0"),
-        (None, False, True, "its licence is unknown: the set is not stored here any more"),
+        (None, False, True, "its licence is unknown: the set is no longer stored here"),
     ],
 )
 def test_terms_follow_from_the_source(kept: QuestionSet | None, has_texts: bool, is_own: bool, reason: str) -> None:
@@ -39,7 +39,7 @@ def test_terms_follow_from_the_source(kept: QuestionSet | None, has_texts: bool,
 def test_whoever_publishes_a_set_may_say_that_its_texts_may_be_shown() -> None:
     own = terms_of("Set", a_set("ward.json"), is_allowed=True)
     assert (own.has_texts, own.is_own, own.licence) == (True, True, "")
-    assert "whoever made this site says" in own.reason
+    assert "the maker of this site states" in own.reason
     assert terms_of("Set", a_set("hub:Idavidrein/gpqa"), is_allowed=True).has_texts
 
 

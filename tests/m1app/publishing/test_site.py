@@ -267,9 +267,12 @@ async def test_a_stopped_site_leaves_nothing(services: Services, tmp_path: Path)
     [
         ({"title": " "}, "needs a title"),
         ({"runs": []}, "Name at least one benchmark run"),
-        ({"extra_pages": [ExtraPage("index", "x", Markup())]}, "cannot be called 'index'"),
-        ({"extra_pages": [ExtraPage("../x", "x", Markup())]}, "cannot be called"),
-        ({"extra_pages": [ExtraPage("a", "x", Markup()), ExtraPage("a", "y", Markup())]}, "cannot be called 'a'"),
+        ({"extra_pages": [ExtraPage("index", "x", Markup())]}, "'index' is not a valid page name"),
+        ({"extra_pages": [ExtraPage("../x", "x", Markup())]}, "is not a valid page name"),
+        (
+            {"extra_pages": [ExtraPage("a", "x", Markup()), ExtraPage("a", "y", Markup())]},
+            "'a' is not a valid page name",
+        ),
     ],
 )
 def test_what_makes_no_site_is_refused(changes: dict[str, object], words: str) -> None:

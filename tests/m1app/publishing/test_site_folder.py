@@ -52,14 +52,14 @@ async def test_a_folder_with_other_files_is_refused_and_kept(tmp_path: Path, man
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     if manifest is not None:
         (tmp_path / MANIFEST).write_text(manifest, encoding="utf-8")
-    with pytest.raises(PublishRefused, match="holds other files"):
+    with pytest.raises(PublishRefused, match="contains other files"):
         await make(tmp_path)
     assert (tmp_path / "thesis.tex").read_text(encoding="utf-8") == "years of work"
 
 
 async def test_what_is_put_there_meanwhile_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "site"
-    with pytest.raises(PublishRefused, match="holds other files"):
+    with pytest.raises(PublishRefused, match="contains other files"):
         async with new_site(target) as writer:
             writer.write("index.html", "new")
             target.mkdir()
@@ -94,14 +94,14 @@ async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(PublishRefused, match=r"disk of .* is full. Nothing of it was kept: free some space"):
+    with pytest.raises(PublishRefused, match=r"disk of .* is full. Nothing was kept. Free some space"):
         await make(target)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PublishRefused, match="Name a folder that can be written"):
+    with pytest.raises(PublishRefused, match="Choose a folder that you can write to"):
         await make(tmp_path / "file" / "site")
 
 
@@ -110,7 +110,7 @@ def test_one_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     write_one_file(target, "first")
     write_one_file(target, "second")
     assert target.read_text(encoding="utf-8") == "second"
-    with pytest.raises(PublishRefused, match=r"is a folder\. Name a file"):
+    with pytest.raises(PublishRefused, match=r"is a folder\. Choose a file"):
         write_one_file(tmp_path, "third")
 
     def full(self: Path, other: Path) -> None:

@@ -195,7 +195,7 @@ BAD_FILES = {
     "zip with a password": (
         lambda: said_to_be_encrypted(zipped({"a.jsonl": ROW})),
         "a.zip",
-        "found a file protected by a password",
+        "found a password-protected file",
     ),
     "zip in an unusual compression": (
         lambda: zipped({"a.jsonl": ROW}, zipfile.ZIP_LZMA),
@@ -274,7 +274,7 @@ BAD_FILES = {
     "workbook of the old format": (
         lambda: b"\xd0\xcf\x11\xe0" + bytes(600),
         "a.xls",
-        "found a workbook of an old format (.xls), or one protected by a password",
+        "found a workbook of an old format (.xls), or a password-protected one",
     ),
     "formula without its result": (
         lambda: workbook_of(

@@ -51,9 +51,9 @@ def journal_of(settings: Settings) -> bytes:
 @pytest.mark.parametrize(
     ("producer", "said"),
     [
-        ("too_many", "has changed while it was read"),
-        ("too_few", "has changed while it was read"),
-        ("of_no_set", "has changed while it was read"),
+        ("too_many", "changed while it was being read"),
+        ("too_few", "changed while it was being read"),
+        ("of_no_set", "changed while it was being read"),
         ("killed", "was ended by signal 9, which happens when a file takes too much memory or time"),
         ("crashed", "was ended by signal 11"),
         ("left", "ended with status 0"),

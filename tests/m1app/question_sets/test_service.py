@@ -142,7 +142,7 @@ async def test_a_broken_row_keeps_the_whole_file_out(
 
 @pytest.mark.parametrize("name", ["two\nlines", "x" * 201, "nul\0"])
 async def test_a_name_that_cannot_be_one_is_refused(sets: QuestionSetService, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidQuestionSet, match="as a set's name, expected up to 200 printable characters"):
+    with pytest.raises(InvalidQuestionSet, match="as the set's name, expected up to 200 printable characters"):
         await sets.import_file(write(tmp_path, "a.jsonl", m1_row()), name=name)
 
 
@@ -274,7 +274,7 @@ async def test_a_dataset_of_the_hub_is_imported_by_its_usual_split_and_offline_f
     offline = with_hub(database, settings, hub.url, is_offline=True)
     again = await offline.import_hub("https://huggingface.co/datasets/openlifescienceai/medmcqa")
     assert (again.sets, len(again.notes)) == ((made,), 1)
-    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set: only datasets downloaded before"):
+    with pytest.raises(InvalidQuestionSet, match="M1_HUB_OFFLINE is set, so only datasets that were downloaded before"):
         await offline.import_hub("some/sets")
     assert hub.asked == []
 

@@ -58,7 +58,7 @@ async def test_one_question_that_cannot_be_scored_keeps_all_of_them_out(
 
 
 async def test_a_blank_name_and_no_questions_are_refused(sets: QuestionSetService) -> None:
-    with pytest.raises(InvalidQuestionSet, match="as a set's name"):
+    with pytest.raises(InvalidQuestionSet, match="as the set's name"):
         await sets.store_typed([NERVE], name=" ")
     with pytest.raises(InvalidQuestionSet, match="no question"):
         await sets.store_typed([], name="a")

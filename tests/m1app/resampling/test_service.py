@@ -110,10 +110,10 @@ async def test_rollouts_that_the_engine_failed_are_asked_again_on_resume(databas
 @pytest.mark.parametrize(
     ("place", "field", "said"),
     [
-        ((MARK, MARK_END, 4), "seeds", "4 rollouts are asked for; choose from 5 to 20"),
+        ((MARK, MARK_END, 4), "seeds", "4 rollouts were requested; choose from 5 to 20"),
         ((MARK, MARK_END, 21), "seeds", "21 rollouts"),
-        ((900, 901, 5), "sentence", "outside of the thinking"),
-        ((5, 5, 5), "sentence", "outside of the thinking"),
+        ((900, 901, 5), "sentence", "not part of the thinking"),
+        ((5, 5, 5), "sentence", "not part of the thinking"),
     ],
 )
 async def test_what_cannot_be_resampled_is_refused_before_anything_is_asked(database, place, field, said):
@@ -128,11 +128,11 @@ async def test_cases_without_a_letter_tokens_or_budget_are_refused(database: Dat
     silent = TraceOutcome(state=TraceState.COMPLETED, answer_letter=None, is_correct=False)
     with pytest.raises(ResamplingRefused, match="chose no option"):
         await service.start(a_failure(database, outcome=silent).id, MARK, MARK_END)
-    with pytest.raises(ResamplingRefused, match="was not given here"):
+    with pytest.raises(ResamplingRefused, match="was imported"):
         await service.start(a_failure(database, prompt_token_ids=()).id, MARK, MARK_END)
     with pytest.raises(ResamplingRefused, match="different prompt"):
         await service.start(a_failure(database, prompt_token_ids=ids_of("Whom?")).id, MARK, MARK_END)
-    with pytest.raises(ResamplingRefused, match="budget is spent"):
+    with pytest.raises(ResamplingRefused, match="budget is used up"):
         await service.start(a_failure(database, thinking_budget_tokens=MARK_END).id, MARK, MARK_END)
     other = Segment(kind=SegmentKind.THINK, text=THINKING, token_ids=ids_of(THINKING[::-1]), token_count=len(THINKING))
     with pytest.raises(ResamplingRefused, match="its tokenizer has changed"):

@@ -148,8 +148,8 @@ async def test_a_branch_of_a_sweeps_answer_has_the_budget_of_its_cell(database: 
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"text": " \n"}, "text", "Nothing is written"),
-        ({"text": THINKING[MARK:MARK_END]}, "text", "as the model wrote it"),
+        ({"text": " \n"}, "text", "The box is empty"),
+        ({"text": THINKING[MARK:MARK_END]}, "text", "text is unchanged"),
         ({"text": "x" * 20_001}, "text", "has 20,001 characters"),
         ({"text": "a\x00b"}, "text", "the control character U.0000 at place 2"),
         (
@@ -195,7 +195,7 @@ async def test_a_changed_prompt_tokenizer_or_model_and_foreign_traces_are_refuse
     other = Segment(kind=SegmentKind.THINK, text=THINKING, token_ids=ids_of(THINKING[::-1]), token_count=len(THINKING))
     with pytest.raises(BranchRefused, match="its tokenizer has changed"):
         await editor.branch(a_failure(database, other))
-    with pytest.raises(BranchRefused, match="was not given here"):
+    with pytest.raises(BranchRefused, match="was imported"):
         await editor.branch(a_failure(database, prompt_token_ids=()))
 
     async def gone(request):
@@ -248,7 +248,7 @@ async def test_a_branch_whose_process_was_killed_is_kept_from_its_first_moment_a
     after = Editor(database)
     stored = await after.probe.get(begun.id)
     assert stored.thinking_text == THINKING[:MARK] + EDIT
-    with pytest.raises(AppError, match="going on in another process"):
+    with pytest.raises(AppError, match="running in another process"):
         await after.probe.resume(begun.id)
     with database.session() as session:
         TraceRepository(session).mark_interrupted(lambda owner: False, 0)
@@ -266,7 +266,7 @@ async def test_what_somebody_has_annotated_is_not_resumed(database: Database):
         TraceRepository(session).mark_interrupted(lambda owner: False, 0)
         case = CaseRepository(session).get(parent.id)
         AnnotationRepository(session).add(case, "Ada", note("bias", comment="No."), Origin.PERSON, 1)
-    with pytest.raises(AppError, match="continue as a branch instead"):
+    with pytest.raises(AppError, match="Use Edit and continue to make a branch instead"):
         await editor.probe.resume(parent.id)
 
 

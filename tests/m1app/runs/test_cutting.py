@@ -89,5 +89,5 @@ async def test_stored_tokens_that_no_longer_spell_the_stored_text_are_refused():
 
 async def test_a_thinking_without_the_ids_of_all_tokens_is_refused():
     withheld = Segment(kind=SegmentKind.THINK, text="The heart", token_ids=(0,), token_count=2)
-    with pytest.raises(CutRefused, match="kept the ids of some tokens"):
+    with pytest.raises(CutRefused, match="did not report the ids of some tokens"):
         await cut_before(ENGINE, [withheld], 4)

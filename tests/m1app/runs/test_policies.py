@@ -36,7 +36,7 @@ async def test_a_policy_is_kept_by_its_name_and_read_as_it_was(library, tmp_path
 
 async def test_a_policy_is_not_replaced_so_that_stopped_runs_find_theirs(library, tmp_path):
     await library.save("mine", small_policy())
-    with pytest.raises(PolicyRefused, match="There is a policy 'mine' already"):
+    with pytest.raises(PolicyRefused, match="There is already a policy named 'mine'"):
         await library.save("mine", small_policy(questions=7))
     assert (await library.get("mine")).questions == 120
     assert [path.name for path in (tmp_path / "policies").iterdir()] == ["mine.json"]
@@ -45,19 +45,19 @@ async def test_a_policy_is_not_replaced_so_that_stopped_runs_find_theirs(library
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden", "Mine", "a:b", "a,b", "a=b", "x" * 61, "a\n"])
 async def test_a_name_that_would_be_read_in_another_way_is_refused(library, name):
     for use in (library.get(name), library.remove(name), library.save(name, small_policy())):
-        with pytest.raises(PolicyRefused, match=r"cannot be used for a policy|No policy is chosen"):
+        with pytest.raises(PolicyRefused, match=r"is not a valid policy name|No policy is chosen"):
             await use
 
 
 async def test_a_policy_that_is_not_here_or_damaged_says_so(library, tmp_path):
-    with pytest.raises(PolicyRefused, match=r"There is no policy 'mine' here\. Make one on the Benchmarks page"):
+    with pytest.raises(PolicyRefused, match=r"There is no policy named 'mine'\. Make one on the Benchmarks page"):
         await library.get("mine")
     await library.save("other", small_policy())
-    with pytest.raises(PolicyRefused, match="Those that are: other"):
+    with pytest.raises(PolicyRefused, match="Available: other"):
         await library.remove("mine")
     path = tmp_path / "policies" / "other.json"
     path.write_bytes(path.read_bytes().replace(b"vote:k=3", b"lottery"))
-    with pytest.raises(PolicyRefused, match=r"The policy 'other' cannot be used.*There is no strategy 'lottery'"):
+    with pytest.raises(PolicyRefused, match=r"The policy 'other' cannot be used.*There is no strategy named 'lottery'"):
         await library.get("other")
     path.write_bytes(b" " * 10_000_000)
     with pytest.raises(PolicyRefused, match="at most 64,000"):
@@ -98,7 +98,7 @@ async def test_a_run_by_policy_keeps_the_pilot_and_says_why(database, library):
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        (None, "There is no policy 'mine' here"),
+        (None, "There is no policy named 'mine'"),
         (small_policy(model="m1-7b"), "was made for m1-7b, and toy would be asked"),
     ],
 )
@@ -126,7 +126,7 @@ async def test_a_stopped_run_goes_on_with_its_policy_and_says_when_it_is_gone(da
     service.stop(begun.run.id)
     await end_of(service, begun.run.id)
     await library.remove("mine")
-    with pytest.raises(ProbeRefused, match="There is no policy 'mine' here"):
+    with pytest.raises(ProbeRefused, match="There is no policy named 'mine'"):
         await service.resume(begun.run.id)
     await library.save("mine", small_policy())
     await service.resume(begun.run.id)

@@ -201,7 +201,7 @@ async def test_annotators_do_not_read_what_others_have_annotated(database, corpo
     engine = CharacterEngine(Script(answer=answering))
     service = service_of(database, engine, corpora)
     with acting_as(Person("3", Role.ANNOTATOR, "ada")):
-        with pytest.raises(ProbeRefused, match="for reviewers only"):
+        with pytest.raises(ProbeRefused, match="Only reviewers can search"):
             await service.start(request(choices=(f"passages:corpus={FACTS}",)))
         over = await run_of(service, "passages")
     assert "Bleeding gums are a sign" in over.strategies[0].requests[0].text
@@ -251,7 +251,7 @@ async def test_a_run_that_read_corrected_facts_is_opened_by_reviewers_and_whoeve
     add_refusals(app)
     with acting_as(OTHER):
         for read in (strategies.get(run_id), end_of(strategies, run_id)):
-            with pytest.raises(AccessRefused, match="only reviewers and whoever started"):
+            with pytest.raises(AccessRefused, match="Only reviewers and the person who started"):
                 await read
         for path in (".json", ".csv", ".md", "/0/0"):
             answer = TestClient(app).get(f"/strategy-runs/{run_id}{path}")
@@ -304,7 +304,7 @@ async def test_a_run_is_not_resumed_for_somebody_who_may_no_longer_read_facts(da
     database.write_now(lambda s: AccountRepository(s).change(asker.id, role=Role.ANNOTATOR))
     engine = GoingOn()
     service = service_of(database, engine, corpora)
-    with acting_as(account(database, Role.ADMIN)), pytest.raises(ProbeRefused, match="for reviewers only"):
+    with acting_as(account(database, Role.ADMIN)), pytest.raises(ProbeRefused, match="Only reviewers can search"):
         await service.resume(run_id)
     assert engine.requests == []
 
@@ -314,7 +314,7 @@ async def test_a_run_that_has_searched_nothing_is_not_resumed_once_its_corpus_is
     run_id = await stopped_run(database, corpora, "searching:corpus=sheets")
     await corpora.delete(corpus.id)
     engine = GoingOn()
-    with pytest.raises(ProbeRefused, match="There is no corpus 'sheets'"):
+    with pytest.raises(ProbeRefused, match="There is no corpus named 'sheets'"):
         await service_of(database, engine, corpora).resume(run_id)
     assert engine.requests == []
 
@@ -367,7 +367,7 @@ async def test_a_corpus_that_is_not_there_is_said_before_anything_is_asked(datab
     with pytest.raises(ProbeRefused, match="There is no corpus to search yet"):
         await service.start(request(choices=("passages",)))
     add_corpus(database, "sheets", SCURVY)
-    with pytest.raises(ProbeRefused, match=r"There is no corpus 'books'. Those that are: sheets, corrected facts"):
+    with pytest.raises(ProbeRefused, match=r"There is no corpus named 'books'. Available: sheets, corrected facts"):
         await service.start(request(choices=("vote:k=2", "mirage:corpus=books")))
     assert engine.requests == []
     assert (await service.recent(5)) == ()
@@ -382,7 +382,7 @@ async def test_facts_are_nothing_to_search_for_those_who_may_not_read_them(datab
         with pytest.raises(ProbeRefused, match="There is no corpus to search yet"):
             await service.start(request(choices=("passages",)))
         add_corpus(database, "sheets", SCURVY)
-        with pytest.raises(ProbeRefused, match=r"There is no corpus 'books'. Those that are: sheets\.$"):
+        with pytest.raises(ProbeRefused, match=r"There is no corpus named 'books'. Available: sheets\.$"):
             await service.start(request(choices=("passages:corpus=books",)))
     assert engine.requests == []
 

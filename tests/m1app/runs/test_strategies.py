@@ -129,10 +129,10 @@ async def test_a_run_is_kept_with_its_ledger_and_its_passes(database):
     ("changes", "field", "said"),
     [
         ({"choices": ()}, "strategies", "Choose at least one strategy"),
-        ({"choices": ("lottery",)}, "strategies", "There is no strategy 'lottery'"),
+        ({"choices": ("lottery",)}, "strategies", "There is no strategy named 'lottery'"),
         ({"budget_tokens": 0}, "budget", "Token budget is 0"),
         ({"thinking_tokens": 0}, "thinking_budget", "Thinking budget is 0"),
-        ({"temperature": 0.0}, "temperature", "all passes of a strategy would be alike"),
+        ({"temperature": 0.0}, "temperature", "all passes of a strategy would be identical"),
         ({"seed": 2**31 - 1}, "seed", "leaves no room"),
         ({"choices": tuple(f"vote:k={k}" for k in range(1, 26))}, "strategies", "25 strategies are chosen"),
         (
@@ -239,7 +239,7 @@ async def test_a_run_of_which_all_fail_says_why_at_the_top_only_if_the_reason_is
         return (await end_of(service, begun.run.id)).run.error
 
     assert "too small for 100 passes" in await said("a" * 32, "vote:k=100")
-    assert await said("b" * 32, "vote:k=100", "vote:k=90") == "All strategies failed. Each says below why."
+    assert await said("b" * 32, "vote:k=100", "vote:k=90") == "All strategies failed. The reasons are shown below."
 
 
 def endless(*letters) -> Script:

@@ -234,6 +234,6 @@ async def test_a_race_that_is_won_asks_no_more_for_what_was_refused():
     task = a_task(budget_tokens=250, thinking_tokens=100)
     engine = CharacterEngine(script)
     verdict, ledger = await run(first_finish(task, 4), engine, budget=250)
-    assert verdict.why.startswith("Pass 1 finished first, after 20 thinking tokens, before 1 others. 2 could not be")
+    assert verdict.why.startswith("Pass 1 finished first, after 20 thinking tokens, ahead of 1 others. 2 could not be")
     assert {each.key.split("/")[1] for each in ledger.entries} == {"0", "1"}
     assert ledger.costs.generated == engine.generated

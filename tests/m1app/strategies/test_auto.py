@@ -41,7 +41,9 @@ async def test_a_sure_pilot_is_followed_by_one_chain_and_everything_is_counted()
     engine, kept = CharacterEngine(saying(SURE)), Kept()
     verdict, ledger = await run(auto(small_policy()), engine, observer=kept)
     assert (verdict.letter, verdict.of) == ("B", "pass/0")
-    assert verdict.why.startswith("Pilot entropy 0.16 bits: below 0.60, so One chain with 40 thinking tokens a pass; ")
+    assert verdict.why.startswith(
+        "Pilot entropy 0.16 bits: below 0.60, so One chain with 40 thinking tokens per pass; "
+    )
     assert verdict.why.endswith("One pass of 10 thinking tokens.")
     assert [each.key for each in ledger.entries] == [
         *("pilot/0", "pilot/0/answer", "pilot/0/letters", "pass/0", "pass/0/answer", "pass/0/letters")
@@ -77,7 +79,7 @@ async def test_an_engine_without_probabilities_is_answered_by_the_pilot():
     verdict, ledger = await run(auto(small_policy()), CharacterEngine(saying(SURE), has_logprobs=False))
     assert (verdict.letter, verdict.of) == ("A", "pilot/0")
     assert verdict.why == (
-        "The engine gives no probabilities of the options. So nothing could be chosen. The pilot's answer stands."
+        "The engine reports no option probabilities. So no strategy could be chosen. The pilot's answer is used."
     )
     assert {each.key.split("/")[0] for each in ledger.entries} == {"pilot"}
 
@@ -94,7 +96,7 @@ async def test_a_pilot_that_fails_says_so():
     verdict, _ = await run(auto(small_policy()), CharacterEngine(script))
     assert (verdict.letter, verdict.answer) == (None, "")
     assert verdict.why.startswith("The pilot failed: ")
-    assert verdict.why.endswith("So nothing could be chosen.")
+    assert verdict.why.endswith("So no strategy could be chosen.")
 
 
 async def test_where_the_chosen_strategy_has_no_tokens_left_the_pilots_answer_stands():
@@ -105,7 +107,7 @@ async def test_where_the_chosen_strategy_has_no_tokens_left_the_pilots_answer_st
     verdict, ledger = await run(auto(small_policy(), budget_tokens=75), CharacterEngine(script), budget=75)
     assert (verdict.letter, verdict.of) == ("A", "pilot/0")
     assert "too small for one pass with answers of up to 20 tokens. Allow at least 22 tokens" in verdict.why
-    assert verdict.why.endswith("The pilot's answer stands.")
+    assert verdict.why.endswith("The pilot's answer is used.")
     assert ledger.costs.generated <= 75
 
 
@@ -122,13 +124,13 @@ async def test_a_chosen_strategy_that_refuses_the_question_leaves_the_pilots_ans
     policy = a_policy(a_bin(None, "deepconf:k=4:warmup=8"), pilot_tokens=30)
     verdict, _ = await run(auto(policy, budget_tokens=120), CharacterEngine(saying(SURE)), budget=120)
     assert verdict.letter == "A"
-    assert verdict.why.endswith("The pilot's answer stands.")
+    assert verdict.why.endswith("The pilot's answer is used.")
 
 
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ({"policies": {}}, "There is no policy 'mine'"),
+        ({"policies": {}}, "There is no policy named 'mine'"),
         ({"budget_tokens": 71}, "of up to 51 tokens, and an answer. Allow at least 73 tokens."),
         ({"options": {}}, "this question has none"),
     ],

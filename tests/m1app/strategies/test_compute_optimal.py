@@ -105,7 +105,7 @@ def test_a_policy_is_the_same_every_time_and_can_be_saved():
         ({"bins": 21}, "The run has 200 questions; 210 are needed for 21 bins."),
         (
             {"budget": 120},
-            "No strategy costs at most 120 tokens for the mean question of a bin; the cheapest costs 150.",
+            "No strategy costs at most 120 mean tokens per question in a bin; the cheapest costs 150.",
         ),
     ],
     ids=["none", "questions", "budget"],

@@ -97,7 +97,7 @@ async def test_an_engine_without_probabilities_thinks_to_its_end_and_is_named(st
     engine = CharacterEngine(script("It is so. " * 8, answer=lambda p, t: "B"), has_logprobs=False)
     verdict, _ = await run(strategy(a_task()), engine)
     assert verdict.letter == "B"
-    assert "The engine gives no probabilities" in verdict.why
+    assert "The engine reports no probabilities" in verdict.why
 
 
 @pytest.mark.parametrize("strategy", [deer, dynasor])
@@ -109,7 +109,7 @@ async def test_looks_that_do_not_fit_in_the_budget_are_named_and_the_answer_is_p
         strategy(task, **({"gap": 1} if strategy is deer else {"every": 1})), engine, budget=105
     )
     assert verdict.letter is not None
-    assert "Only 4 looks at the options fitted in the budget." in verdict.why
+    assert "Only 4 looks at the options fit in the budget." in verdict.why
     assert ledger.costs.generated <= 105
 
 

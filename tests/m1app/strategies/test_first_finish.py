@@ -21,7 +21,7 @@ async def test_where_short_is_right_the_race_wins_and_every_token_is_charged():
     engine = CharacterEngine(racing("BABB", (60, 20, 70, 80)))
     verdict, ledger = await run(first_finish(a_task(thinking_tokens=90), 4), engine)
     assert (verdict.letter, verdict.of) == ("A", "pass/1")
-    assert verdict.why == "Pass 2 finished first, after 20 thinking tokens, before 3 others."
+    assert verdict.why == "Pass 2 finished first, after 20 thinking tokens, ahead of 3 others."
     assert ledger.costs.generated == engine.generated
     # Twenty tokens, the delimiter, "A" and its end, a look; and three tails of about as many tokens.
     assert ledger.entry("pass/1").generated == 21

@@ -46,7 +46,8 @@ def test_a_policy_chooses_by_entropy(entropy, choice):
 
 def test_a_policy_says_why():
     assert a_policy().choose(0.5).why == (
-        "Pilot entropy 0.50 bits: between 0.30 and 0.95, so Vote (passes 4) with 512 thinking tokens a pass; expected "
+        "Pilot entropy 0.50 bits: between 0.30 and 0.95, so Vote (passes 4) with 512 thinking tokens per pass; "
+        "expected "
         "accuracy 61.0% (56.0% to 66.0%) from run 12, 40 questions."
     )
     assert "0.10 bits: below 0.30, so One chain with" in a_policy().choose(0.1).why
@@ -87,11 +88,14 @@ def changed(**fields):
         (b" " * 64_001, "The policy has 64,001 bytes; a policy has at most 64,000."),
         (b"[]", "object"),
         (b"{}", "made_from: Field required."),
-        (changed(version=2), "It is of another version than 1, which this app reads."),
+        (changed(version=2), "Its version is not 1, the version that this app reads."),
         (changed(run_me="rm -rf"), "run_me: Extra inputs are not permitted."),
         (changed(bins=[]), "bins: "),
         (changed(bins=[json.loads(a_policy().to_json())["bins"][2]] * 17), "bins: "),
-        (changed(bins_0_choice="lottery:k=3"), "There is no strategy 'lottery'. Choose one of budget-forcing, vote"),
+        (
+            changed(bins_0_choice="lottery:k=3"),
+            "There is no strategy named 'lottery'. Choose one of budget-forcing, vote",
+        ),
         (changed(bins_0_choice="vote:k=9999"), "Passes of Vote is 9999; enter a whole number from 1 to 128."),
         (changed(bins_0_choice="auto:policy=other"), "A policy cannot choose a policy."),
         (changed(model="m" * 401), "model: "),

@@ -121,7 +121,7 @@ async def test_a_verifier_that_does_not_fit_leaves_the_answer_paid():
     task = a_task(thinking_tokens=250, budget_tokens=273, answer_cap_tokens=20)
     verdict, ledger = await run(trimr(task), CharacterEngine(thinking()), budget=273)
     assert verdict.letter == "C"
-    assert "no more tokens for the verifier" in verdict.why
+    assert "no tokens left for the verifier" in verdict.why
     assert ledger.costs.generated <= 273
 
 

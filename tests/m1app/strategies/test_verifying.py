@@ -236,7 +236,7 @@ async def test_fewer_verifications_where_the_budget_does_not_pay_for_all():
     # 2 x (40 + 4) + looks that are not made; two verifications of 30 + 1, and too little for a third.
     verdict, ledger, _ = await played(pick("best-of-n", n=2, m=3, tokens=30), script, budget=120, **task)
     assert verdict.letter == "B"
-    assert "1 verification. The budget paid for 1 of 3 verifications of each." in verdict.why
+    assert "1 verification. The budget covered 1 of 3 verifications per pass." in verdict.why
     assert ledger.costs.generated <= 120
 
 
@@ -246,7 +246,7 @@ async def test_the_vote_of_the_passes_where_no_verification_is_paid_for():
     verdict, ledger, _ = await played(pick("best-of-n", n=3, m=2, tokens=30), script, budget=135, **task)
     assert verdict.letter == "B"
     assert verdict.why == (
-        "The budget did not pay for the judge. The passes voted instead: 2 of 3 passes gave this answer."
+        "The budget did not cover the judge. The passes voted instead: 2 of 3 passes gave this answer."
     )
     assert ledger.costs.generated <= 135
 
@@ -310,7 +310,7 @@ async def test_an_engine_without_probabilities_leaves_the_vote():
     engine = CharacterEngine(passes_saying(*"ABB"), has_logprobs=False)
     verdict, _ = await run(choose("best-of-n", {"n": 3}).start(a_task(**BUDGET)), engine, budget=3_000)
     assert verdict.letter == "B"
-    assert "does not give the probabilities of tokens" in verdict.why
+    assert "does not report token probabilities" in verdict.why
 
 
 async def test_open_answers_are_verified_too():
@@ -432,7 +432,7 @@ async def test_paragraphs_are_joined_where_the_budget_does_not_pay_for_all():
     task = {"thinking_tokens": 60, "answer_cap_tokens": 4}
     # 2 x (60 + 4 + 1) leaves 64: two paragraphs of 15 + 1 for each pass, not three.
     verdict, ledger, _ = await played(pick("genprm", n=2, steps=4, tokens=15), script, budget=194, **task)
-    assert "The budget paid for 2 of up to 4 paragraphs of each." in verdict.why
+    assert "The budget covered 2 of up to 4 paragraphs per pass." in verdict.why
     assert ledger.costs.generated <= 194
 
 
@@ -441,7 +441,7 @@ async def test_paragraphs_that_are_not_paid_for_leave_the_vote():
     task = {"thinking_tokens": 60, "answer_cap_tokens": 4}
     verdict, ledger, _ = await played(pick("genprm", n=3, tokens=100), script, budget=200, **task)
     assert verdict.letter == "B"
-    assert verdict.why.startswith("The budget did not pay for the judge. The passes voted instead:")
+    assert verdict.why.startswith("The budget did not cover the judge. The passes voted instead:")
     assert ledger.costs.generated <= 200
 
 

@@ -170,7 +170,7 @@ def test_only_questions_that_all_settings_have_count() -> None:
     none = outcome(ClaimKind.GAIN, first, {})
     assert (none.verdict, none.why) == (
         Verdict.NOT_MEASURED,
-        "No question has been answered at all of its settings yet.",
+        "No question has been answered at both settings yet.",
     )
 
 

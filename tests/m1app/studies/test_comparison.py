@@ -84,7 +84,7 @@ async def test_what_was_asked_otherwise_is_said_and_a_claim_of_one_study_is_left
     compared = compare_studies(first, second, _none(first, second))
     said = " ".join(compared.differences)
     assert "july is scored by the rule strict" in said
-    assert "1 of their claims are not the same in both" in said
+    assert "1 of their claims differ between the two" in said
     assert "temperature (0.0, 0.6)" in said
     assert "The verdicts of july mean nothing" in said
     assert "gains" not in [each.claim.id for each in compared.claims]

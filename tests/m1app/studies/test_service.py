@@ -103,7 +103,7 @@ async def test_a_completed_study_has_nothing_to_go_on_with_and_can_be_deleted(tm
             assert len(await services.benchmark_reading.runs(tag="study")) == 2
             with pytest.raises(RecordNotFound):
                 await services.studies.summary(stored.id)
-            with pytest.raises(StudyRefused, match=r"No study 'small' was started. Started: none yet"):
+            with pytest.raises(StudyRefused, match=r"No started study is named 'small'. Started studies: none yet"):
                 await services.studies.find("small")
 
 
@@ -141,7 +141,9 @@ async def test_two_studies_of_one_name_are_told_apart(tmp_path: Path) -> None:
         async with services_at(tmp_path, script.url) as services:
             keep_set(services)
             await services.studies.start(request())
-            with pytest.raises(StudyRefused, match=r"A study named 'small' was started on .* under another name"):
+            with pytest.raises(
+                StudyRefused, match=r"A study named 'small' was already started on .* under another name"
+            ):
                 await services.studies.start(request())
             assert len(await services.benchmark_reading.runs(tag="study")) == 2
             second = await services.studies.start(request(name="small again", limit=2))
@@ -188,7 +190,7 @@ async def test_missing_sets_are_imported_from_where_the_file_says(tmp_path: Path
             with pytest.raises(StudyRefused, match="does not say where five can be found"):
                 await services.studies.import_sets(request())
             assert any("library: " in each for each in await services.studies.import_sets(request(of_library)))
-            with pytest.raises(StudyRefused, match="All sets of the study are here"):
+            with pytest.raises(StudyRefused, match="All sets of the study are already imported"):
                 await services.studies.import_sets(request(of_library))
             stored = await services.studies.start(request(of_library, limit=2))
     assert stored.sets == {"five": "library"}

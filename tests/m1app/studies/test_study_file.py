@@ -144,5 +144,5 @@ async def test_own_files_are_kept_checked_and_removed(tmp_path: Path) -> None:
     await library.remove("small")
     with pytest.raises(StudyRefused, match=r"'small' not found. Available: m1-smoke, m1-main"):
         await library.get("small")
-    with pytest.raises(StudyRefused, match="presets cannot be removed"):
+    with pytest.raises(StudyRefused, match="Presets cannot be removed"):
         await library.remove("m1-main")

@@ -85,7 +85,7 @@ def test_questions_that_are_trained_on_are_refused() -> None:
 
 def test_budgets_that_no_context_holds_are_refused() -> None:
     check_context(recipe(), 2048)
-    with pytest.raises(RecipeRefused, match="does not fit into the context of 512 tokens") as refused:
+    with pytest.raises(RecipeRefused, match="does not fit in the context of 512 tokens") as refused:
         check_context(recipe(), 512)
     assert refused.value.field == "accuracy_budget_tokens"
     check_context(recipe(accuracy_set=""), 512)

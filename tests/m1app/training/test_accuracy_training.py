@@ -1,4 +1,4 @@
-"""Accuracy while it trains, for real: checkpoints asked beside the training, a stop, a resume, the best exported."""
+"""Accuracy during training, for real: checkpoints asked beside the training, a stop, a resume, the best exported."""
 
 import asyncio
 import json
@@ -137,7 +137,7 @@ async def test_a_checkpoint_that_cannot_be_served_is_said_and_the_training_goes_
     assert accuracies(folder) == {}
     failed = events_of(folder, "unmeasured")
     assert [each["step"] for each in failed] == [0, 3, 6]
-    assert "could not be measured; the training goes on" in failed[0]["message"]
+    assert "could not be measured; the training continues" in failed[0]["message"]
     assert "No checkpoint's accuracy could be measured" in events_of(folder, "note")[0]["message"]
 
 

@@ -114,7 +114,7 @@ async def test_all_sources_together_have_one_limit(
     other = write(tmp_path, some_samples(9), "other.jsonl")
     monkeypatch.setattr("m1app.training.collecting.MAX_DATA_SET_CHARACTERS", sum(map(sample_length, some_samples(9))))
     await training_data.collect([one], PLAN)
-    with pytest.raises(InvalidTrainingData, match=r"characters together, .* Leave out a source"):
+    with pytest.raises(InvalidTrainingData, match=r"characters in total, .* Leave out a source"):
         await training_data.collect([one, other], PLAN)
 
 
@@ -356,7 +356,7 @@ async def test_corrections_of_evaluated_questions_are_said_and_their_facts_can_b
     files = [path, write(tmp_path, some_samples(9))]
     found = await training_data.collect(files, PLAN)
     assert not [each for each in found.curated.samples if each.source in ("corrections", FACTS)]
-    assert "1 correction of evaluated questions will be dropped" in report(found.curated, "corrections").title
+    assert "1 correction on evaluation questions will be dropped" in report(found.curated, "corrections").title
 
     found = await training_data.collect(files, CurationPlan(facts_alone=True))
     (fact,) = [each for each in found.curated.samples if each.source == FACTS]

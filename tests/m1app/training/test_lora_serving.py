@@ -105,7 +105,7 @@ async def test_a_server_of_another_model_is_not_asked(tmp_path: Path, no_setting
 
 
 async def test_a_server_that_the_settings_no_longer_name_is_not_asked(tmp_path: Path, no_settings: None) -> None:
-    with pytest.raises(CheckpointNotServed, match="is no server of this app any more"):
+    with pytest.raises(CheckpointNotServed, match="is no longer a server of this app"):
         await described(a_folder(tmp_path, ADDRESS), 0, Settings(home=tmp_path / "home"))
 
 
@@ -114,7 +114,7 @@ def test_servers_and_bases_that_cannot_be_asked_are_refused_before(tmp_path: Pat
     check_server(recipe(), BASE, known)
     check_server(recipe(accuracy_server=f"{ADDRESS}/v1/"), BASE, known)
     check_server(recipe(accuracy_server=""), BASE, Settings(home=tmp_path))
-    with pytest.raises(RecipeRefused, match="add it to M1_MORE_ENGINE_URLS") as refused:
+    with pytest.raises(RecipeRefused, match="Add it to M1_MORE_ENGINE_URLS") as refused:
         check_server(recipe(accuracy_server="http://elsewhere:8000"), BASE, known)
     assert refused.value.field == "accuracy_server"
     with pytest.raises(RecipeRefused, match="is a GGUF file, over which vLLM loads no LoRA"):
@@ -124,8 +124,8 @@ def test_servers_and_bases_that_cannot_be_asked_are_refused_before(tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"accuracy_set": ""}, "accuracy_set", "name the question set to ask"),
-        ({"method": "full"}, "accuracy_server", "the LoRA of a checkpoint and nothing else"),
+        ({"accuracy_set": ""}, "accuracy_set", "name a question set in accuracy_set"),
+        ({"method": "full"}, "accuracy_server", "only the LoRA of a checkpoint"),
         ({"modules_to_save": "input_layernorm"}, "accuracy_server", "so modules_to_save cannot be asked there"),
     ],
 )

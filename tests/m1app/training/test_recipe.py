@@ -38,7 +38,7 @@ def test_a_recipe_comes_back_from_json_as_it_was(preset: str) -> None:
         ({"early_stop_patience": 2, "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
         ({"best_by": "loss", "evaluation_share": 0.0}, "evaluation_share", 'best_by "loss" compares'),
         ({"best_by": "loss", "save_every_steps": 15}, "save_every_steps", "every 10 steps"),
-        ({"best_by": "accuracy"}, "accuracy_set", "name the question set to ask"),
+        ({"best_by": "accuracy"}, "accuracy_set", "name a question set in accuracy_set"),
         ({"best_by": "luck", "accuracy_set": "exam"}, "best_by", "found 'luck'"),
         ({"accuracy_set": "exam", "accuracy_questions": 0}, "accuracy_questions", "found 0"),
         ({"lora_rank": None}, "lora_rank", 'Method "lora" needs lora_rank'),
@@ -97,7 +97,7 @@ def test_full_fine_tuning_refuses_what_only_an_adapter_has() -> None:
         ("grpo", {"completion_tokens": 4096}, "completion_tokens", "leave no room for a question"),
         ("grpo", {"method": "full"}, "method", 'Choose method "lora"'),
         ("grpo", {"early_stop_patience": 2}, "early_stop_patience", "watch the reward"),
-        ("grpo-cpu-trial", {"generator": "vllm"}, "generator", "vLLM writes answers on a GPU only"),
+        ("grpo-cpu-trial", {"generator": "vllm"}, "generator", "vLLM needs a GPU and bf16 to write answers"),
     ],
 )
 def test_fields_of_another_objective_are_refused(
@@ -112,13 +112,13 @@ def test_fields_of_another_objective_are_refused(
 @pytest.mark.parametrize(
     ("preset", "changes", "field", "said"),
     [
-        ("cpu-trial", {"quantization": "nf4"}, "quantization", "trained on a CUDA GPU only"),
+        ("cpu-trial", {"quantization": "nf4"}, "quantization", "needs a CUDA GPU and bf16"),
         ("m1", {"quantization": "nf4"}, "quantization", 'Method "full" has no adapter'),
         ("m1", {"lora_targets": "q_proj"}, "lora_targets", 'Method "full" has no adapter'),
         ("m1", {"modules_to_save": "embed_tokens"}, "modules_to_save", 'Method "full" has no adapter'),
         ("lora", {"lora_targets": "q_proj, v_proj"}, "lora_targets", "found 'q_proj, v_proj'"),
-        ("lora", {"lora_targets": "q_proj,lm_head"}, "lora_targets", "lm_head cannot be trained beside a LoRA"),
-        ("lora", {"modules_to_save": "lm_head"}, "modules_to_save", "lm_head cannot be trained beside a LoRA"),
+        ("lora", {"lora_targets": "q_proj,lm_head"}, "lora_targets", "lm_head cannot be trained alongside a LoRA"),
+        ("lora", {"modules_to_save": "lm_head"}, "modules_to_save", "lm_head cannot be trained alongside a LoRA"),
         ("lora", {"evaluation_data": "exam", "evaluation_share": 0.1}, "evaluation_share", "set evaluation_share to 0"),
     ],
 )

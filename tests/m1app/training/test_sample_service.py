@@ -175,7 +175,7 @@ async def test_domains_that_a_person_has_read_are_accepted_or_changed(
     assert "Of 2 domains that people have read, 1 were right as they were (50%)." in card_markdown(
         card, data_sets.samples(made)
     )
-    with pytest.raises(ChangeRefused, match="is given a domain") as refused:
+    with pytest.raises(ChangeRefused, match="domain must be plain text") as refused:
         await service.change("exam", [reviewed[0] | {"domain": " "}])
     assert refused.value.field == "domain"
 
@@ -188,7 +188,7 @@ async def test_domains_that_a_person_has_read_are_accepted_or_changed(
         ({"target": "F"}, "The target is 'F', expected one of A, B, C", "target"),
         ({"options": {"A": "x", "C": "y"}}, "expected B instead of C", "options"),
         ({"options": {"A": "x"}}, "at least two", "options"),
-        ({"options": {"A": "x", "B": " "}, "target": "A"}, "at least two with a text each", "options"),
+        ({"options": {"A": "x", "B": " "}, "target": "A"}, "at least two options, each with a text", "options"),
         ({"reasoning": "a\x00b"}, "U\\+0000", "reasoning"),
         ({"reasoning": "a" * 1_000_001}, "expected at most 1,000,000", ""),
         ({}, "Nothing was changed", ""),
@@ -208,7 +208,7 @@ async def test_an_invalid_edit_names_its_box(service: SampleService, to: dict, m
         ([{"kind": "exclude"}], "cannot be read: key"),
         ([change("exclude", WRONG)], "is in this version"),
         ([change("restore", some_samples(1)[0])], "is left out of this version"),
-        ([change("exclude", some_samples(1)[0], " ")], "say why"),
+        ([change("exclude", some_samples(1)[0], " ")], "enter a short reason"),
         ([change("exclude", some_samples(1)[0], "x" * 501)], "at most 500"),
         ([change("exclude", some_samples(1)[0])] * 2, "changed twice"),
         ([{"kind": "edit", "key": sample_key(some_samples(1)[0]), "reason": "x"}], "has no sample"),

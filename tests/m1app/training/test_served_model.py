@@ -45,7 +45,7 @@ def test_what_is_not_served_is_told_with_how_to_serve_it(tmp_path: Path) -> None
     assert "M1_MODEL=mine-vllm sh" in found(tmp_path, ()).how
     of_hub = found(tmp_path, ("mine",), base_id="qwen3-0.6b", base_kind="hub", base_location="Qwen/Qwen3-0.6B")
     assert "vllm serve Qwen/Qwen3-0.6B" in of_hub.how
-    assert "loads when it is first asked" in found(tmp_path, ("mine", "smollm2-135m")).how
+    assert "is loaded when first asked" in found(tmp_path, ("mine", "smollm2-135m")).how
 
 
 def test_a_base_that_was_named_by_its_path_is_no_model_of_that_name(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_ten_of_many_bad_rows_are_listed_and_the_rest_is_counted() -> None:
         read_rows(*[REASONING | {"answer_idx": "F"}] * 13)
     lines = str(caught.value).splitlines()
     assert len(lines) == 12
-    assert lines[10:] == ["... and 3 more.", "Nothing was read. Correct or remove these rows."]
+    assert lines[10:] == ["... and 3 more.", "Nothing was imported. Correct or remove these rows."]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"[]"])

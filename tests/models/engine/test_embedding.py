@@ -104,9 +104,9 @@ async def test_a_server_that_is_not_there_or_is_silent_is_named_by_its_setting()
     [
         ({"data": []}, "0 embeddings for 2 texts"),
         ({"data": "x"}, "str for 2 texts"),
-        ({"data": [{"index": 0, "embedding": [1]}] * 2}, "which text they are of"),
-        ({"data": [{"index": True, "embedding": [1]}, {"index": 0, "embedding": [1]}]}, "which text they are of"),
-        ({"data": [{"index": -1, "embedding": [1]}, {"index": 0, "embedding": [1]}]}, "which text they are of"),
+        ({"data": [{"index": 0, "embedding": [1]}] * 2}, "which text they belong to"),
+        ({"data": [{"index": True, "embedding": [1]}, {"index": 0, "embedding": [1]}]}, "which text they belong to"),
+        ({"data": [{"index": -1, "embedding": [1]}, {"index": 0, "embedding": [1]}]}, "which text they belong to"),
         (data_of([1, 2], [1]), "vectors of one length"),
         (data_of([], []), "vectors of one length"),
         (data_of([1] * (MAX_DIMENSIONS + 1), [1] * (MAX_DIMENSIONS + 1)), "vectors of one length"),

@@ -78,7 +78,7 @@ async def test_servers_that_are_not_alike_are_refused(other: dict[str, Any]) -> 
     own = {"id": MODEL, "owned_by": "vllm", "max_model_len": 4096, "root": "org/m"}
     with serving(Script(GOOD)) as first, serving(Script(GOOD, models=[own | other])) as second:
         async with replicas_of(first.url, second.url) as replicas:
-            with pytest.raises(BadEngineResponse, match=r"are not alike.*M1_MORE_ENGINE_URLS"):
+            with pytest.raises(BadEngineResponse, match=r"do not match.*M1_MORE_ENGINE_URLS"):
                 await replicas.for_question()
             with pytest.raises(BadEngineResponse):
                 await replicas.describe()

@@ -68,7 +68,7 @@ async def test_llama_cpp_that_answers_as_another_model_is_refused() -> None:
     event = {**chunk("a", [97], "stop"), "model": "other"}
     with serving(Script(stream(event), owned_by="llamacpp", models=[entry("m1", "llamacpp")])) as served:
         engine = OpenAIEngine(lambda: Endpoint(served.url, ""), "m1")
-        with pytest.raises(ModelNotServed, match=r"answers as 'other', not as 'm1'. Nothing of that was kept"):
+        with pytest.raises(ModelNotServed, match=r"answers as 'other', not as 'm1'. Nothing was kept"):
             await run(engine)
         await engine.aclose()
 

@@ -83,18 +83,18 @@ def test_a_file_changed_by_hand_has_another_id(profiles: LiveProfiles, tmp_path:
 
 @pytest.mark.parametrize("name", ["", "Mine", "a b", "../x", "a/b", "-a", "é", "a@b", "x" * 61])
 def test_a_name_that_is_no_file_name_is_refused(profiles: LiveProfiles, tmp_path: Path, name: str) -> None:
-    with pytest.raises(CatalogError, match="cannot be used"):
+    with pytest.raises(CatalogError, match="is not a valid profile name"):
         profiles.save(name, values(), replaces=False)
     assert not (tmp_path / "profiles").exists()
 
 
 def test_a_name_that_exists_is_refused(profiles: LiveProfiles) -> None:
-    with pytest.raises(CatalogError, match="The app has a profile 'm1' itself"):
+    with pytest.raises(CatalogError, match="The app already includes a profile named 'm1'"):
         profiles.save("m1", values(), replaces=False)
     saved = profiles.save("mine", values(), replaces=False)
-    with pytest.raises(CatalogError, match="exists already"):
+    with pytest.raises(CatalogError, match="already exists"):
         profiles.save("mine", values(title="Other"), replaces=False)
-    with pytest.raises(CatalogError, match="There is no profile 'other'"):
+    with pytest.raises(CatalogError, match="There is no profile named 'other'"):
         profiles.save("other", values(), replaces=True)
     assert profiles.get("mine") == saved
 
@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_named(profiles: LiveProfiles, tmp_path: P
 def test_a_pipe_is_refused_and_not_waited_for(profiles: LiveProfiles, tmp_path: Path, name: str) -> None:
     (tmp_path / "profiles" / "earlier").mkdir(parents=True)
     os.mkfifo(tmp_path / "profiles" / name)
-    with pytest.raises(CatalogError, match="it is no plain file"):
+    with pytest.raises(CatalogError, match="it is not a regular file"):
         profiles.refresh()
 
 

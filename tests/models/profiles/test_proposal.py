@@ -57,7 +57,7 @@ def test_thinking_that_the_template_opens_is_the_profile_s_opening(template: str
     assert made.values["chat"]["template_without_system"] == ours.chat.template_without_system
     assert made.values["chat"]["template"] == ours.chat.template
     assert made.values["thinking"]["opening"] == "<think>\n"
-    assert any("closes thinking before it begins" in note for note in made.notes) is (template is CLOSES)
+    assert any("closes the thinking before it begins" in note for note in made.notes) is (template is CLOSES)
 
 
 def test_thinking_that_only_the_vocabulary_has_is_proposed() -> None:

@@ -78,7 +78,7 @@ def test_beginning_anew_forgets_and_an_earlier_beginning_goes_nowhere(database: 
     keep(database, before, *TURNS)
     database.write_now(lambda s: VectorRepository(s).begin(corpus.id, "e5", packed((1.0, 0.0, 0.0))))
     assert state(database, corpus) == {corpus.id: 0}
-    with pytest.raises(RecordNotFound, match="begun anew"):
+    with pytest.raises(RecordNotFound, match="started again"):
         keep(database, before, *TURNS)
     assert database.write_now(lambda s: VectorRepository(s).forget(corpus.id))
     assert not database.write_now(lambda s: VectorRepository(s).forget(corpus.id))

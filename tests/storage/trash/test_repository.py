@@ -255,7 +255,7 @@ def test_an_annotated_trace_is_not_deleted_nor_a_sweep_of_only_those(database: D
                 session.query(AnnotationRow).delete()
     whole = rows(database)
     for kind, subject_id in ((TrashKind.TRACE, trace_id), (TrashKind.SWEEP, sweep_id)):
-        with pytest.raises(InvalidRecord, match="is annotated, and annotations are not deleted with it"):
+        with pytest.raises(InvalidRecord, match="has annotations, which are not deleted with it"):
             discard(database, kind, subject_id)
     assert rows(database) == whole
 
@@ -419,7 +419,7 @@ def test_a_name_that_is_taken_by_now_keeps_a_set_in_the_trash(database: Database
     first = add_set(database, question(1))
     deletion = discard(database, TrashKind.QUESTION_SET, first.id)
     second = add_set(database, question(1))
-    with pytest.raises(InvalidRecord, match=r"another question set named 'MedQA' by now. Delete that one first"):
+    with pytest.raises(InvalidRecord, match=r"There is now another question set named 'MedQA'. Delete that one first"):
         restore(database, deletion)
     again = discard(database, TrashKind.QUESTION_SET, second.id)
     restore(database, deletion)
@@ -499,7 +499,7 @@ def test_a_trace_that_somebody_only_looked_at_is_deleted_and_one_with_a_draft_is
         cases, assessments = CaseRepository(session), AssessmentRepository(session)
         assessments.save(cases.get(seen), "Ada", draft={}, more_seconds=9.0)
         assessments.save(cases.get(typed), "Ada", draft={"comment": "No."})
-    with pytest.raises(InvalidRecord, match="is annotated"):
+    with pytest.raises(InvalidRecord, match="has annotations"):
         discard(database, TrashKind.TRACE, typed)
     purge(database, discard(database, TrashKind.TRACE, seen))
     assert counts(database, "trace", "assessment") == (1, 1)

@@ -159,7 +159,7 @@ class Chain:
         """As the picture shows it."""
         values: list[dict[str, Any]] = []
         for place, each in enumerate(self.stretches):
-            title = self.plan.title if not place else "Thinking goes on"
+            title = self.plan.title if not place else "Thinking continues"
             values.append(text_value("think", title, each.text, each.tokens, each.state))
             values += [each.lookup.value()] if each.lookup else []
         if self.is_done:

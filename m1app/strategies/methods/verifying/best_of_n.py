@@ -57,10 +57,10 @@ def _chosen_from(task: Task, n: int, m: int, judge: Judge, choose: _Choose) -> S
     yield from of.ask_judge([_verification(task, each, round_) for round_ in range(m) for each in of.solutions])
     rounds = of.complete_rounds()
     if of.unjudged or not rounds:
-        return of.vote(of.unjudged or "The budget did not pay for one verification of each pass.")
+        return of.vote(of.unjudged or "The budget did not cover one verification of each pass.")
     notes = of.notes_of([each for each in of.verifications.all if each.number < rounds])
     if rounds < m:
-        notes.append(f"The budget paid for {rounds:,} of {m:,} verifications of each.")
+        notes.append(f"The budget covered {rounds:,} of {m:,} verifications per pass.")
     return choose(of, rounds, notes)
 
 

@@ -41,7 +41,7 @@ def judge_open_answer(question: str, reference: str, answer: str, judge: Judge, 
     if verification.state is State.NEITHER:
         return Verdict(None, "undecided", _SILENT)
     if verification.state is not State.READ or verification.score is None:
-        return Verdict(None, "", verification.error or "The budget did not pay for the judge.")
+        return Verdict(None, "", verification.error or "The budget did not cover the judge.")
     return Verdict(None, _judgement(verification.score), _reason(verification.thinking))
 
 

@@ -41,7 +41,7 @@ def genprm(task: Task, n: int, steps: int, tokens: int, rule: str, judge: str) -
     yield from of.ask_judge([each for solution in of.solutions for each in _verifications(task, solution, most)])
     made = of.verifications.all
     if of.unjudged or any(each.score is None for each in made):
-        return of.vote(of.unjudged or "The budget did not pay for judging every paragraph.")
+        return of.vote(of.unjudged or "The budget did not cover judging every paragraph.")
     winner = best(of.scored(), of.aggregate)
     why = (
         f"Of {len(of.solutions):,} passes, number {winner.number + 1:,} has the best paragraphs: "
@@ -49,7 +49,7 @@ def genprm(task: Task, n: int, steps: int, tokens: int, rule: str, judge: str) -
     )
     notes = of.notes_of(made)
     if most < steps:
-        notes.append(f"The budget paid for {most:,} of up to {steps:,} paragraphs of each.")
+        notes.append(f"The budget covered {most:,} of up to {steps:,} paragraphs per pass.")
     return of.verdict(winner.number, why, notes)
 
 

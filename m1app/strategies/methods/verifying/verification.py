@@ -188,7 +188,7 @@ class Verifications:
                 found.state = State.NEITHER if found.score is None else State.READ
                 if probabilities is None:
                     found.state = State.FAILED
-                    found.error = "The judge's engine does not give the probabilities of tokens."
+                    found.error = "The judge's engine does not report token probabilities."
             case Failed(_, error):
                 found.state, found.error = State.FAILED, error
             case Refused():

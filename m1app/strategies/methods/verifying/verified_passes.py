@@ -157,7 +157,7 @@ class VerifiedPasses:
             return f"The judge said neither Yes nor No in {silent:,} of {len(self.verifications.all):,}."
         if self.verifications.error:
             return f"The judge could not be asked: {self.verifications.error}"
-        return "The budget did not pay for the judge."
+        return "The budget did not cover the judge."
 
     def notes_of(self, counted: Sequence[Verification]) -> list[str]:
         """What has to be known of the verifications that counted."""

@@ -30,7 +30,7 @@ async def test_the_report_says_what_the_files_say_and_claims_no_engine_or_seed(
     for words in (
         "(imported)</h1>",
         "Benchmark run imported by m1app. Imported: 2 of 2 questions.",
-        "knows no engine, seed, prompt or time of the run",
+        "engine, seed, prompt and time are not known",
         "written by lm-evaluation-harness 0.4.9; 2 of 2 questions (100.0%) matched to a question set",
         "model_source vllm, temperature 0.6",
         "Right by the files&#39; own verdicts: 2 of 2 (100.0%). The rule strict differs on 1 answer",
@@ -47,7 +47,7 @@ async def test_the_page_marks_the_run_and_shows_its_outputs_as_text(services: Se
     value = run_value(run, imported_facts(run, await services.benchmark_reading.imported(run.id)))
     assert (value["name"], value["own_name"]) == (f"{run.name} (imported)", run.name)
     assert (value["state"], value["state_label"], value["is_live"]) == ("imported", "Imported", False)
-    assert "knows no engine" in value["facts"]
+    assert "engine, seed and time are not known" in value["facts"]
     assert "The rule strict differs on 1 answer" in value["facts"]
     page = await services.benchmark_reading.questions(run.id, QuestionFilter())
     first, second = questions_value(page, 0)["rows"]

@@ -271,7 +271,7 @@ async def test_an_imported_run_is_named_so_and_no_engine_is_claimed(services: Se
     found = await one_run(services, harness_folder(tmp_path / "log", harness_sample(0, "Answer: B")))
     assert run_name(found.run).endswith(": example/m1-7b (imported)")
     facts = run_facts(found.run)
-    assert facts == "imported: this app has not asked it, and knows no engine, seed or time of it"
+    assert facts == "imported: not asked by this app; engine, seed and time are not known"
     old = replace(found.run, strict_version=1)
     assert "until its files are imported again" in run_facts(old)
     assert own_verdict_words(found.own) == (

@@ -124,15 +124,15 @@ async def test_questions_asked_of_two_models_count_once(services: Services) -> N
         (b'{"format": "m1app study manifest"}', "field version: found None"),
         (b'{"format": "m1app study manifest", "version": "1"}', "field version: found '1'"),
         (b'{"format": "m1app study manifest", "version": true}', "field version: found True"),
-        (b'{"format": "m1app study manifest", "version": 2}', "newer m1app wrote .unknown.*Update m1app"),
-        (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "wrote .'4.0'."),
+        (b'{"format": "m1app study manifest", "version": 2}', "written by a newer m1app .unknown.*update it"),
+        (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "newer m1app .'4.0'."),
         (b'{"format": "m1app study manifest", "version": 1}', "field made_at: missing"),
         (
             b'{"format": "m1app study manifest", "version": 1' + b"0" * 5000 + b"}",
-            "whose numbers and lists are smaller",
+            "its numbers or lists are too large",
         ),
-        (b'{"format": "m1app study manifest", "version": ' + b"[" * 100_000, "whose numbers and lists are smaller"),
-        (b'{"format": "m1app study manifest", "version": NaN}', "whose numbers and lists are smaller"),
+        (b'{"format": "m1app study manifest", "version": ' + b"[" * 100_000, "its numbers or lists are too large"),
+        (b'{"format": "m1app study manifest", "version": NaN}', "its numbers or lists are too large"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_refused_with_what_it_is(content: bytes, message: str) -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_manifest_is_refused_with_what_it_is(content: bytes, m
 async def test_a_manifest_that_was_cut_off_is_said_to_be(services: Services) -> None:
     text = (await manifest_of(services))[1].to_json().encode()
     for size in range(60, len(text.rstrip()) - 1, 997):
-        with pytest.raises(ManifestRefused, match="cut off on its way"):
+        with pytest.raises(ManifestRefused, match="was truncated"):
             parse_manifest(text[:size], "manifest.json")
 
 

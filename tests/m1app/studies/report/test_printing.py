@@ -60,7 +60,7 @@ async def test_a_page_is_printed_on_the_paper_that_was_asked_for(
 async def test_a_page_without_end_is_given_up_and_leaves_nothing(tmp_path: Path) -> None:
     page = PAGE.replace("<h1>", "<script>for (;;);</script><h1>")
     began = time.monotonic()
-    with pytest.raises(PrintingFailed, match="printed no PDF within 2 s, and was ended"):
+    with pytest.raises(PrintingFailed, match="did not print a PDF within 2 s and was stopped"):
         await print_pdf(page, find_browser(chromium_path() or ""), tmp_path, seconds=2)
     assert time.monotonic() - began < 60
     assert list(tmp_path.iterdir()) == []
@@ -69,12 +69,12 @@ async def test_a_page_without_end_is_given_up_and_leaves_nothing(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("echo No usable sandbox >&2; exit 1", "The browser ended without a PDF. No usable sandbox"),
-        ("exit 0", "The browser ended without a PDF. It said nothing."),
+        ("echo No usable sandbox >&2; exit 1", "The browser exited without printing a PDF. No usable sandbox"),
+        ("exit 0", "The browser exited without printing a PDF. It said nothing."),
         # What a browser leaves that was ended while it wrote.
         (
             'for each in "$@"; do case "$each" in --print-to-pdf=*) echo %PDF-1.4 > "${each#*=}";; esac; done',
-            "without a PDF",
+            "without printing a PDF",
         ),
     ],
 )

@@ -71,7 +71,9 @@ async def test_domains_become_those_of_a_new_version_and_others_are_refused(fold
         samples = services.training_data.samples("exam:v2")
         assert [each.domain for each in samples] == ["diagnosis" if n % 3 else "Endocrinology" for n in range(COUNT)]
         report = made.reports[-1]
-        assert report.title.endswith("named the domain of 8 samples; 4 replies refused, being no entry of the list")
+        assert report.title.endswith(
+            "named the domain of 8 samples; 4 replies refused because they were not on the list"
+        )
         assert report.examples == ("refused 4 x: cardiology",)
         card = services.training_data.card("exam:v2")
         assert card.history.parent == "exam:v1"

@@ -237,7 +237,7 @@ async def test_one_build_is_pruned_at_a_time(tmp_path: Path) -> None:
     told = {"model": "", "name": "exam", "cache": tmp_path / "probes.jsonl"}
     first = asyncio.create_task(pruner.prune([a_sample(reasoning=REASONING)], HALF, **told))
     await asyncio.sleep(0)
-    with pytest.raises(PruningRefused, match="The data set exam is being pruned now: 0 of 1 samples"):
+    with pytest.raises(PruningRefused, match="The data set exam is already being pruned: 0 of 1 samples"):
         await pruner.prune([], HALF, **told)
     gate.set()
     await first

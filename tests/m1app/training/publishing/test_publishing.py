@@ -74,7 +74,7 @@ async def test_a_model_is_quantized_and_in_the_catalog(
 async def test_what_cannot_be_quantized_is_said(
     settings: Settings, service: PublishingService, tmp_path: Path, smollm2_path: Path
 ) -> None:
-    with pytest.raises(TunedModelNotFound, match=r"'other' is no model that was fine-tuned here\. None was yet"):
+    with pytest.raises(TunedModelNotFound, match=r"'other' is not a model that was fine-tuned here\. None was yet"):
         await service.quantize("other", "q8_0")
     place = published(settings, tmp_path)
     with pytest.raises(QuantizingFailed, match="no GGUF file to quantize"):
@@ -84,7 +84,7 @@ async def test_what_cannot_be_quantized_is_said(
     shutil.copyfile(smollm2_path, place / "mine.gguf")
     with pytest.raises(QuantizingFailed, match="is quantized already"):
         await service.quantize("mine", "q8_0")
-    with pytest.raises(QuantizingFailed, match="no kind of quantization; choose one of: q8_0"):
+    with pytest.raises(QuantizingFailed, match=r"not a type of quantization\. Choose one of: q8_0"):
         await service.quantize("mine", "q2_k")
     assert not list(place.glob("*.new"))
 
@@ -106,7 +106,7 @@ async def test_quantizing_in_the_background_says_what_came_of_it(
     assert failed
     while failed.is_running:
         await asyncio.sleep(0.05)
-    assert "is no model that was fine-tuned here" in failed.error
+    assert "is not a model that was fine-tuned here" in failed.error
 
 
 async def test_a_card_in_the_hubs_form_names_base_data_and_licence(
@@ -174,16 +174,16 @@ async def test_a_plan_names_the_repository_and_all_that_goes_up_and_asks_no_hub(
     words = plan.words()
     assert words.startswith("mine goes to http://127.0.0.1:9/ada/mine (private): 5 files with ")
     assert all(name in words for name in (*names, "README.md"))
-    assert "(PUBLIC, everybody can read it)" in (await service.plan_push(request(is_public=True))).words()
+    assert "(PUBLIC, everyone can read it)" in (await service.plan_push(request(is_public=True))).words()
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"repo": "mine"}, "names no repository"),
-        ({"repo": "../../etc"}, "names no repository"),
-        ({"gguf": ("q8_0",)}, "no GGUF file of the kind 'q8_0'; there are: none"),
-        ({"model_id": "other"}, "is no model that was fine-tuned here"),
+        ({"repo": "mine"}, "is not a repository name"),
+        ({"repo": "../../etc"}, "is not a repository name"),
+        ({"gguf": ("q8_0",)}, "no GGUF file of type 'q8_0'. Available: none"),
+        ({"model_id": "other"}, "is not a model that was fine-tuned here"),
     ],
 )
 async def test_what_cannot_be_pushed_is_said(

@@ -48,7 +48,7 @@ async def test_a_corpus_is_read_in_parts_searched_deleted_and_brought_back(
     rest = (await ask(tab, "preview", id=corpus.id, offset=PREVIEW_PAGE))["reply"]["preview"]
     assert [each["heading"] for each in rest["passages"]] == [f"Sheet {number}" for number in range(20, 25)]
     nothing = (await ask(tab, "preview", id=corpus.id, text="kangaroo"))["reply"]["preview"]
-    assert (nothing["passages"], nothing["empty"]) == ([], "No passage has any of these words.")
+    assert (nothing["passages"], nothing["empty"]) == ([], "No passage contains any of these words. Try others.")
     assert "25 passages will move to the trash" in (await ask(tab, "extent", id=corpus.id))["reply"]["extent"]
     deleted = await ask(tab, "delete", id=corpus.id)
     assert (deleted["rows"], deleted["number"]) == ([], 3)
@@ -96,9 +96,9 @@ def making(problem: str, *, is_running: bool = False) -> dict[str, Making]:
     ("vectors", "short", "said", "can"),
     [
         (VectorsShown("", {}, {}), "", "", ""),
-        (VectorsShown("bge", {}, {}), "none", "No vectors: searched by words alone.", "make"),
+        (VectorsShown("bge", {}, {}), "none", "No vectors; search uses words only.", "make"),
         (VectorsShown("bge", made(2_000), {}), "all", "have a vector of 1,024 numbers, by bge.", "make delete"),
-        (VectorsShown("bge", made(500), {}), "500", "They are used once all have one.", "make delete"),
+        (VectorsShown("bge", made(500), {}), "500", "They are used once every passage has one.", "make delete"),
         (VectorsShown("e5", made(2_000), {}), "2,000", "because the model is now e5: make them again.", "make delete"),
         (VectorsShown("", made(2_000), {}), "2,000", "because no embedding model is set.", "delete"),
         (VectorsShown("bge", made(500), making("", is_running=True)), "500", "500 of 2,000 passages.", "stop"),

@@ -124,7 +124,7 @@ def test_an_untouched_form_asks_for_the_preset(form: TrainingForm) -> None:
         ({"epochs": "many"}, "epochs", "steps", "'many'"),
         ({"batch_size": "3"}, "gradient_accumulation", "sizes", "equal parts"),
         ({"name": "x" * 61}, "name", "name", "60"),
-        ({"best_by": "accuracy"}, "accuracy_set", "accuracy", "name the question set"),
+        ({"best_by": "accuracy"}, "accuracy_set", "accuracy", "name a question set"),
         ({"accuracy_questions": "many"}, "accuracy_questions", "accuracy", "'many'"),
         ({"other": "seed"}, "", "other", "without ="),
         ({"other": "unheard=1"}, "unheard", "other", "no field 'unheard'"),

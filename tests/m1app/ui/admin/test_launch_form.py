@@ -102,14 +102,14 @@ def test_chips_hold_the_usual_budgets_and_the_box_the_others(form: LaunchForm) -
         ({"top_p": 0}, "advanced", "Top-p is 0"),
         ({"answer_cap": None}, "advanced", "is empty"),
         ({"answer_cap": 0}, "advanced", "Answer cap is 0"),
-        ({"strategies": ["lottery"]}, "strategies", "There is no strategy 'lottery'"),
+        ({"strategies": ["lottery"]}, "strategies", "There is no strategy named 'lottery'"),
         ({"strategies": ["vote:k=17"]}, "strategies", "a run samples at most 16"),
         ({"strategies": ["vote:k"]}, "strategies", "write it as name=value"),
         ({"strategy_budget": "x"}, "strategies", "'x'"),
         ({"strategy_budget": "4000"}, "strategies", "too small for one pass of 4,096 thinking tokens"),
-        ({"asks_probabilities": False}, "strategies", "switch them on"),
-        ({"temperature": 0, "passes": 1}, "knobs", "at temperature 0 all are alike"),
-        ({"rounds": [1]}, "force_rounds", "choose 0 among the force rounds too"),
+        ({"asks_probabilities": False}, "strategies", "turn them on"),
+        ({"temperature": 0, "passes": 1}, "knobs", "at temperature 0 all passes are identical"),
+        ({"rounds": [1]}, "force_rounds", "add 0 to the force rounds"),
         ({"system_prompt": "x" * 30_000}, "advanced", "shorten it"),
     ],
 )
@@ -189,9 +189,9 @@ def test_a_dry_run_says_what_the_judge_of_open_questions_may_take() -> None:
 def test_a_dry_run_says_what_each_strategy_costs_and_what_the_pool_saves() -> None:
     found = estimates(parse("vote:k=3,budget-forcing"), 10_000, 4_096, 32)
     facts = dict(estimate_facts(FULL, estimate(strategies=found, shared_at_most=99_132)))
-    assert facts["Vote (passes 3)"] == "at most 10,000 tokens a question, none asked anew: the passes have them"
-    assert facts["One chain"] == "at most 4,129 tokens a question, none asked anew: the passes have them"
-    assert facts["Pool"] == "3 passes of each question, sampled once, save at most 99,132 tokens"
+    assert facts["Vote (passes 3)"] == "at most 10,000 tokens per question, no new requests: the stored passes are enough"
+    assert facts["One chain"] == "at most 4,129 tokens per question, no new requests: the stored passes are enough"
+    assert facts["Pool"] == "3 passes per question, sampled once, save at most 99,132 tokens"
 
 
 def test_too_few_questions_find_nothing() -> None:
@@ -200,7 +200,7 @@ def test_too_few_questions_find_nothing() -> None:
 
 def test_a_dry_run_before_anything_ran_knows_no_time() -> None:
     facts = dict(estimate_facts(FULL, estimate(tokens_per_second=None, seconds_at_most=None)))
-    assert facts["Time"] == "unknown until a benchmark has run with these models"
+    assert facts["Time"] == "unknown until these models have run a benchmark"
 
 
 def test_one_cell_saves_nothing_and_says_nothing_of_it() -> None:

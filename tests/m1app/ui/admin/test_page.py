@@ -109,7 +109,7 @@ def test_a_file_of_many_megabytes_is_read(client: httpx2.Client) -> None:
 def test_an_empty_file_and_one_too_large_are_refused(
     client: httpx2.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert upload(client, "a.json", b"").json() == {"error": "The file is empty."}
+    assert upload(client, "a.json", b"").json() == {"error": "The file is empty. Choose another one."}
     monkeypatch.setattr(admin_files, "MAX_UPLOAD_BYTES", 1000)
     assert upload(client, "a.json", b"x" * 1001).status_code == 413
 
@@ -199,7 +199,7 @@ def test_a_part_of_a_file_is_imported_by_ids_and_by_a_limit_with_a_seed(
     assert other["imported"] == [{"name": "other", "questions": 4}]
     refused = imported("none", b" \n ")
     assert refused.json()["error"].startswith("list of ids: found 0 ids")
-    assert "number of questions is from 1 to 500,000" in imported("x", limit=10**9).json()["error"]
+    assert "number of questions from 1 to 500,000" in imported("x", limit=10**9).json()["error"]
     assert leftovers(services) == []
 
 

@@ -191,7 +191,7 @@ async def test_the_log_is_read_a_page_at_a_time_and_filtered(services: Services)
         first = await page(tab)
         assert (len(first["rows"]), first["has_more"], first["empty"]) == (PAGE, True, "")
         assert (first["rows"][0]["who"], first["rows"][0]["subject"]) == ("Root", "j1")
-        assert (first["rows"][1]["who"], first["rows"][1]["details"]) == ("Somebody at this machine", "format json")
+        assert (first["rows"][1]["who"], first["rows"][1]["details"]) == ("Someone at this machine", "format json")
         rest = await page(tab, first["rows"][-1]["number"])
         assert [row["number"] for row in rest["rows"]] == [4, 3, 2, 1]
         assert rest["has_more"] is False
@@ -242,7 +242,7 @@ async def test_others_than_admins_read_and_change_nothing(services: Services, ro
             await ask(audit_tab(services), "check"),
         ):
             assert set(value) - {"action"} == {"number", "reply"}
-            assert "takes the role admin" in json.dumps(value["reply"]["error"])
+            assert "requires the admin role" in json.dumps(value["reply"]["error"])
 
 
 def test_details_are_words_and_empty_ones_are_left_out() -> None:

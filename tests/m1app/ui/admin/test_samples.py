@@ -69,7 +69,7 @@ async def test_a_page_has_its_rows_choices_and_charts(tab: SamplesTab) -> None:
 
 async def test_a_filter_that_is_no_number_names_its_box(tab: SamplesTab) -> None:
     reply = (await ask(tab, "page", query={"least": "many"}))["reply"]
-    assert reply["error"].startswith("The least length cannot be used")
+    assert reply["error"].startswith("The minimum length cannot be used")
 
 
 async def test_a_sample_is_sent_whole(tab: SamplesTab) -> None:

@@ -79,14 +79,14 @@ async def test_a_file_is_previewed_then_built_and_leaves_nothing_else(
     answer = send(client, path, is_preview=True)
     assert answer.status_code == 200
     report = answer.json()["report"]
-    assert report["headline"] == "20 samples would be kept. Nothing is built yet."
+    assert report["headline"] == "20 samples would be kept. Nothing has been built yet."
     steps = {step["name"]: step for step in report["steps"]}
     assert steps["Answers checked against targets"]["counts"] == "21 of 22 kept"
     (dropped,) = steps["Answers checked against targets"]["unverified"]
     assert "Which one does contradict" in dropped["question"]
     assert (dropped["why"], dropped["is_kept"]) == ("names another option", False)
     kept = send(client, path, is_preview=True, plan=PLAN | {"keep": [dropped["key"]]}).json()["report"]
-    assert kept["headline"] == "21 samples would be kept. Nothing is built yet."
+    assert kept["headline"] == "21 samples would be kept. Nothing has been built yet."
     assert await services.training_data.all() == ()
     answer = send(client, path)
     assert (answer.status_code, answer.json()["built"]) == (200, "exam:v1")
@@ -102,7 +102,7 @@ async def test_preference_pairs_are_built_without_a_file(part: TrainingDataPart,
     wanted = form(name="preferred", plan={"pairs": ["passes", "corrections"], "pairs_per_question": "2"})
     value, _ = await ask(part, "make", form=wanted | {"is_preview": True})
     report = value["reply"]["report"]
-    assert report["headline"] == "8 preference pairs would be kept. Nothing is built yet."
+    assert report["headline"] == "8 preference pairs would be kept. Nothing has been built yet."
     assert report["notes"][0] == "corrections, before and after: 0 preference pairs."
     value, choice = await ask(part, "make", form=wanted)
     assert value["reply"]["built"] == "preferred:v1"
@@ -184,7 +184,7 @@ async def test_a_dataset_of_the_hub_is_taken(tmp_path: Path) -> None:
             value, _ = await ask(part, "make", form=form(hub="some/traces", is_preview=True))
         finally:
             made.database.dispose()
-    assert value["reply"]["report"]["headline"] == "20 samples would be kept. Nothing is built yet."
+    assert value["reply"]["report"]["headline"] == "20 samples would be kept. Nothing has been built yet."
 
 
 def test_a_run_of_several_models_is_offered_once_for_each(services: Services) -> None:

@@ -55,7 +55,7 @@ def test_every_state_has_words(state: ServerState) -> None:
 
 def test_before_the_start_the_command_and_the_estimate_are_shown() -> None:
     value = shown()
-    assert value["which"] == "This will run, on a free port of this machine, with a random key."
+    assert value["which"] == "This command will run, on a free port and with a random key."
     assert value["notes"] == [
         "Estimated from config.json: 15.0 GiB for the weights and 2.0 GiB for one request of 32,768 tokens."
     ]
@@ -68,8 +68,8 @@ def test_while_it_runs_its_name_and_process_are_shown() -> None:
     assert value["facts"] == "m @ vllm · process 12, taken over from an earlier start · on 2 × NVIDIA H100"
     # What it runs on, not what the options would use at the next start.
     assert shown(RUNNING, hardware="NVIDIA H100")["facts"] == "m @ vllm · process 12 · on NVIDIA H100"
-    assert (value["which"], value["start"], value["can_stop"]) == ("This runs.", "Restart vLLM", True)
-    assert "Restart applies them" in shown(RUNNING, is_changed=True)["which"]
+    assert (value["which"], value["start"], value["can_stop"]) == ("This command is running.", "Restart vLLM", True)
+    assert "choose Restart to apply them" in shown(RUNNING, is_changed=True)["which"]
 
 
 def test_what_the_environment_sets_is_said() -> None:
@@ -86,12 +86,12 @@ def test_what_cannot_fit_is_not_offered_unless_the_machine_is_told_otherwise() -
     refused = shown(plan=replace(PLAN, fit=fit, is_refused=True))
     assert (refused["can_start"], refused["notes"][0]) == (False, "Too large.")
     allowed = shown(plan=replace(PLAN, fit=fit))
-    assert (allowed["can_start"], "so it can be started" in allowed["notes"][0]) == (True, True)
+    assert (allowed["can_start"], "You can start it anyway" in allowed["notes"][0]) == (True, True)
 
 
 def test_what_is_not_known_is_said() -> None:
-    value = shown(plan=replace(PLAN, fit=None, unknown="its config.json is not here yet"))
-    assert value["notes"] == ["What it needs is not known: its config.json is not here yet."]
+    value = shown(plan=replace(PLAN, fit=None, unknown="its config.json has not been downloaded yet"))
+    assert value["notes"] == ["Its memory needs are not known: its config.json has not been downloaded yet."]
     missing = shown(plan=None, command="", problem="vLLM is not installed; run `make vllm`.")
     assert (missing["message"], missing["can_start"]) == ("vLLM is not installed; run `make vllm`.", False)
     assert shown(plan=None, command="")["which"] == "Choose a model to see the command."

@@ -429,7 +429,7 @@ def test_agreement_is_told_with_its_interval_or_as_too_few_to_say() -> None:
         "value": "0.81",
         "interval": "0.50 to 1.00",
         "items": "12",
-        "note": "few cases: fewer than 30; go by the interval, not by the value",
+        "note": "few cases: fewer than 30; read the interval, not the value",
     }
     assert Estimate(0.8, 0.7, 0.9, 30).caution == ""
     assert rows["Bias"] == {

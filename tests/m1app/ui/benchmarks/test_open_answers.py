@@ -107,7 +107,7 @@ async def test_what_others_say_is_shown_once_one_has_judged_and_to_reviewers(
 async def test_a_viewer_gives_no_verdict(services: Services, page: BenchmarksPage) -> None:
     run, answers = store_open_run(services.database)
     assert not (await asked(page, VIC, run.id))["may_say"]
-    with acting_as(VIC), pytest.raises(AccessRefused, match="takes the role annotator"):
+    with acting_as(VIC), pytest.raises(AccessRefused, match="requires the annotator role"):
         await page._say({"answer": answers[0], "judgement": "right"})
 
 

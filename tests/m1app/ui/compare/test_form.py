@@ -142,7 +142,7 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     one = read(form, budgets=[64], own="", rounds=[0], passes=1, cap=10, options="", target="")
     estimate = SweepService.estimate(one, has_options=bool(one.options))
     assert estimate_text(one, estimate, {"": None}) == (
-        "1 cell from 1 pass: at most 74 tokens, time not known yet: this model has not run here. "
+        "1 cell from 1 pass: at most 74 tokens, time unknown: this model has not run here yet. "
         "Separate runs: at most 74 tokens."
     )
     assert estimate_text(one, estimate, {"": Pace(2.0, 5)}) == (
@@ -152,7 +152,7 @@ def test_the_estimate_says_what_a_sweep_may_cost(form: CompareForm) -> None:
     short = Pace(1.0, 5, (MeasuredLength(20, 0, True, 6), MeasuredLength(20, 0, True, 6)))
     assert "about 26 s; at most 74 s at 1.0 tokens/s" in estimate_text(one, estimate, {"": short})
     both = estimate_text(one, estimate, {"m1-7b": Pace(1.0, 1), "other": None})
-    assert "not known yet: this model has not run here (other)" in both
+    assert "time unknown: this model has not run here yet (other)" in both
     assert "up to about 56 s at 1.0 tokens/s, measured in the last run; 2.0 tokens/s" in estimate_text(
         one, estimate, {"m1-7b": Pace(1.0, 1), "other": Pace(2.0, 2)}
     )

@@ -64,11 +64,11 @@ async def test_a_test_that_has_just_begun_says_so_and_can_be_resumed_once_it_is_
     begun = replace(strategy, result=replace(strategy.result, picture={}, state=TraceState.RUNNING), requests=())
     run = replace(over.run, run=replace(over.run.run, state=TraceState.INTERRUPTED), strategies=(begun,))
     value = view_value(replace(over, run=run))
-    assert value["verdict"]["sentence"] == "No answer yet in the arms A, B and C."
+    assert value["verdict"]["sentence"] == "Arms A, B and C have no answers yet."
     assert (value["done"], value["can_resume"]) == ("0 of 20 answers", True)
     assert "Resume starts the others again" in value["notice"]
     others = view_value(replace(over, run=run), is_own=False)
-    assert not others["can_resume"] and "Whoever asked for it, or an admin, can resume it." in others["notice"]
+    assert not others["can_resume"] and "The person who started it, or an admin, can resume it." in others["notice"]
     going_on = replace(over, run=replace(run, run=replace(run.run, state=TraceState.RUNNING)))
     assert (view_value(going_on)["can_stop"], view_value(going_on, is_own=False)["can_stop"]) == (True, False)
     json.dumps(value, allow_nan=False)

@@ -120,14 +120,14 @@ async def test_one_changes_ones_own_password_on_a_page(client: httpx2.AsyncClien
     await log_in(client)
     assert "Role: admin" in (await client.get("/account")).text
     for new, again, old, message in (
-        ("another word", "other word", PASSWORD, "two new passwords differ"),
+        ("another word", "other word", PASSWORD, "new passwords do not match"),
         ("short", "short", PASSWORD, "has 5 characters"),
-        ("another word", "another word", "wrong", "present password is wrong"),
-        ("another word", "another word", PASSWORD, "Your password is changed"),
+        ("another word", "another word", "wrong", "current password is wrong"),
+        ("another word", "another word", PASSWORD, "Your password was changed"),
     ):
         answer = await client.post("/account", data={"old": old, "new": new, "again": again})
         assert message in answer.text
-        assert (answer.status_code == 200) is (message == "Your password is changed")
+        assert (answer.status_code == 200) is (message == "Your password was changed")
     assert (await log_in(client)).status_code == 403
     assert (await log_in(client, "another word")).status_code == 303
 

@@ -39,7 +39,7 @@ from tests.m1app.ui.serving import serving
 NOT_CONFIRMED = "The login service did not confirm this login."
 NO_ANSWER = "The login service did not answer."
 UNUSABLE = "The login service sent an answer that this app cannot use."
-UNKNOWN = "was used before, or was started in another browser"
+UNKNOWN = "was already used, or was started in another browser"
 OFFLINE = "http://127.0.0.1:9"
 FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 

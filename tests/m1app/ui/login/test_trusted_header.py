@@ -207,9 +207,9 @@ async def test_a_known_person_is_let_in_without_a_change_of_the_database(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"trusted_proxies": "*"}, "no address or network"),
-        ({"trusted_proxies": "proxy.example.org"}, "no address or network"),
-        ({"trusted_proxies": "10.0.5.7/24"}, "no address or network"),
+        ({"trusted_proxies": "*"}, "not an address or network"),
+        ({"trusted_proxies": "proxy.example.org"}, "not an address or network"),
+        ({"trusted_proxies": "10.0.5.7/24"}, "not an address or network"),
         ({"trusted_header": "X Remote"}, "the name of a header"),
         ({"trusted_header": "X-Üser"}, "the name of a header"),
         ({"oidc_issuer": "login.example.org"}, "must begin with https://"),

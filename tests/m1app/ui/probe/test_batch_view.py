@@ -36,6 +36,7 @@ def test_a_batch_that_was_left_says_what_is_left_and_why() -> None:
     interrupted = replace(STOPPED, state=ItemState.ENDED, trace_state=TraceState.INTERRUPTED)
     value = batch_value(BatchProgress("b", (RIGHT, interrupted, WAITING), True, False, left=2))
     assert value["summary"] == (
-        "3 questions: 1 done, 1 interrupted, 1 waiting, 1 of 1 scored ones right. The app ended before all were asked."
+        "3 questions: 1 done, 1 interrupted, 1 waiting, 1 of 1 scored ones right. The app stopped before all were "
+        "asked."
     )
     assert (value["left"], value["is_over"]) == (2, True)

@@ -202,7 +202,7 @@ def test_options_of_a_stored_question_come_back_as_they_were(form: ProbeForm) ->
             Pace(30.0, 5, tuple(MeasuredLength(length, 0, True, 60) for length in (240, 300, 540, 690, 2000))),
             "At most 2,401 tokens, about 12–25 s; at most 80 s at 30 tokens/s, measured over the last 5 runs.",
         ),
-        (1024, 512, None, "At most 1,537 tokens, time not known yet: this model has not run here."),
+        (1024, 512, None, "At most 1,537 tokens, time unknown: this model has not run here yet."),
         (
             300,
             180,
@@ -222,5 +222,5 @@ def test_the_estimate_says_what_is_likely_where_it_is_known_and_the_most_at_the_
 
 
 def test_the_estimate_counts_the_look_at_the_options_and_names_what_forced_rounds_overrule() -> None:
-    assert estimate_text(512, 128, 0, None).startswith("At most 641 tokens, time not known")
+    assert estimate_text(512, 128, 0, None).startswith("At most 641 tokens, time unknown")
     assert estimate_text(512, 128, 2, None).startswith("At most 641 tokens plus overruled stops, time")

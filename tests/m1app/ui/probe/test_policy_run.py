@@ -55,7 +55,7 @@ async def test_the_pane_shows_the_pilot_then_the_pass_that_answered_and_why(data
     service = service_of(database, CharacterEngine(saying(SURE)), library)
     begun = await service.start(by_policy())
     first = policy_pane_value(begun)
-    assert first["policy"]["text"].startswith("A pilot pass is asked")
+    assert first["policy"]["text"].startswith("A pilot pass is running")
     assert first.get("id") is None
     shown = [policy_pane_value(begun)]
     async for snapshot in service.follow(begun.run.id):
@@ -69,7 +69,7 @@ async def test_the_pane_shows_the_pilot_then_the_pass_that_answered_and_why(data
     assert last["policy"]["run"] == begun.run.id
     assert (
         last["policy"]["text"]
-        == f"{strategy.result.why} Answer: B, right. 28 of at most 400 tokens, the pilot included."
+        == f"{strategy.result.why} Answer: B, right. 28 of at most 400 tokens, including the pilot."
     )
 
 

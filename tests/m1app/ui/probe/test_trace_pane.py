@@ -47,7 +47,8 @@ def test_without_logprobs_there_are_no_bars() -> None:
     result = pane_value(a_trace(option_probabilities=None))["result"]
     assert [option["probability"] for option in result["options"]] == [None, None]
     assert (
-        result["other"] == "No probabilities of the options were read: the engine reports none, or they were left out."
+        result["other"]
+        == "There are no option probabilities: the engine does not report them, or they were turned off."
     )
 
 

@@ -97,7 +97,7 @@ def test_questions_that_no_set_can_score_are_only_asked_and_it_is_said_why(text:
 def test_whoever_may_not_store_sets_is_told_who_may() -> None:
     text = "1. Why?\nA. x\nB. y\nAnswer: B\n2. How?\nA. p\nB. q\nAnswer: A"
     said = offered_set(text, Person("1", Role.REVIEWER, "Rita"))["problem"]
-    assert "cannot be stored as a question set" in said and "takes the role admin" in said
+    assert "cannot be stored as a question set" in said and "requires the admin role" in said
 
 
 def test_what_the_page_chose_is_checked() -> None:

@@ -52,7 +52,7 @@ def end_events(page: gr.Blocks) -> None:
 def test_a_tab_and_a_person_have_a_share_of_the_queue(blocks: gr.Blocks) -> None:
     ask(blocks, ANNA, "a1")
     ask(blocks, ANNA, "a1")
-    with pytest.raises(HTTPException, match="This page has too much under way") as refused:
+    with pytest.raises(HTTPException, match="This page has too many requests in progress") as refused:
         ask(blocks, ANNA, "a1")
     assert refused.value.status_code == 429
     for tab in ("a2", "a2", "a3"):

@@ -61,7 +61,7 @@ def test_a_database_that_takes_no_writes_is_a_reason_without_its_path(
         file.unlink()
     (home / "m1.sqlite3").mkdir()
     answer = client.get("/healthz/ready")
-    assert (answer.status_code, answer.json()["reasons"]) == (503, ["The database takes no writes."])
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["The database does not accept writes."])
     assert str(home) not in answer.text
     assert client.get("/healthz/live").status_code == 200
 

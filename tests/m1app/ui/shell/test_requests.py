@@ -95,7 +95,7 @@ def test_closed_routes_take_nothing(client: httpx2.Client, page: str, route: str
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("/nosuchpage", "There is no such page."), (f"/passages/{'0' * 32}", "was deleted")]
+    ("path", "said"), [("/nosuchpage", "This page does not exist."), (f"/passages/{'0' * 32}", "was deleted")]
 )
 def test_an_address_without_anything_is_a_page_in_a_browser_and_json_for_programs(
     client: httpx2.Client, path: str, said: str

@@ -104,7 +104,7 @@ def test_the_estimate_counts_every_strategy_at_its_whole_budget() -> None:
     assert estimate_text(3, 2_048, Pace(100.0, 2), {}) == (
         "3 strategies: at most 6,144 tokens, up to about 61 s at 100 tokens/s, measured over the last 2 runs."
     )
-    assert estimate_text(1, 10, None, {}).startswith("1 strategy: at most 10 tokens, time not known yet")
+    assert estimate_text(1, 10, None, {}).startswith("1 strategy: at most 10 tokens, time unknown")
 
 
 def test_the_estimate_names_strategies_that_cannot_be_asked() -> None:
@@ -112,7 +112,7 @@ def test_the_estimate_names_strategies_that_cannot_be_asked() -> None:
     assert one.startswith("2 strategies: at most 200 tokens, ")
     assert one.endswith(" Cannot be asked: Vote. Too small.")
     two = estimate_text(3, 100, None, {"Vote": "Too small.", "Debate": "No options."})
-    assert two.endswith(" Cannot be asked: Vote, Debate. Each says above why.")
+    assert two.endswith(" Cannot be asked: Vote, Debate. The reasons are shown above.")
     assert estimate_text(1, 100, None, {"Vote": "Too small."}) == "Nothing can be run. Too small."
 
 

@@ -100,5 +100,5 @@ def test_an_interrupted_run_and_one_that_is_not_saved_say_so() -> None:
     interrupted = replace(RUN, state=TraceState.INTERRUPTED)
     cut_off = replace(SNAPSHOT, run=interrupted)
     assert "what they had generated counts as wasted." in view_value(cut_off)["notice"]
-    assert "Whoever asked for it, or an admin, can resume it." in view_value(cut_off, is_own=False)["notice"]
+    assert "The person who started it, or an admin, can resume it." in view_value(cut_off, is_own=False)["notice"]
     assert "not saved yet: The disk is full." in view_value(replace(SNAPSHOT, save_error="The disk is full."))["notice"]

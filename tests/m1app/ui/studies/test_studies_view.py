@@ -145,7 +145,7 @@ def test_readings_sets_and_the_note_about_toys_are_there() -> None:
     assert value["sets"][0]["notes"] == ["MD5 as published", "five shares 1 question with six"]
     shown = progress()
     assert shown["demo"].startswith("These verdicts mean nothing")
-    assert [each["note"] for each in shown["parts"]] == ["Left out: no model was chosen for its roles."] * 2
+    assert [each["note"] for each in shown["parts"]] == ["Skipped: no model was chosen for its roles."] * 2
 
 
 def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
@@ -154,7 +154,7 @@ def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
     extended = study(text.replace("budgets = [16", "limit = 5\nbudgets = [16"))
     assert verdicts(study=extended, look=2, level=0.9917)["look"] == (
         "Look 2, tested at 0.41% with intervals of 99.17%; the widest interval is 22.0 points wide, "
-        "and 10 are asked for"
+        "and the target is 10"
     )
 
 
@@ -180,7 +180,7 @@ def test_an_estimate_adds_up_or_says_what_is_not_known() -> None:
     resolved = Resolved({"five": "five"}, {"one": "m1-7b"}, (Problem("sets", "Missing.", is_missing=True),), ())
     value = estimated_value(study(), summed(study(), parts, resolved), ["m1-7b"], ["five"])
     assert "at most 1,000,009 tokens" in value["said"]
-    assert "how long is not known" in value["said"]
+    assert "time unknown" in value["said"]
     assert "at most 2.01 USD" in value["said"]
     assert (value["problems"], value["is_missing_sets"]) == (["Missing."], True)
     assert value["rows"][1][3:] == ["–", "5", "9", "–"]
