@@ -23,8 +23,13 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "gradient_norm": ("log", "gradient_norm"),
     "learning_rate": ("log", "learning_rate"),
     "accuracy": ("accuracy", "value"),
+    "margin": ("log", "reward_margin"),
+    "held_out_margin": ("evaluated", "reward_margin"),
+    "pairs_right": ("log", "pair_accuracy"),
+    "held_out_pairs_right": ("evaluated", "pair_accuracy"),
+    "right_answers": ("log", "reward"),
 }
-"""Metric -> the event that has it, and its field there."""
+"""Metric -> the event that has it, and its field there. The last five are of DPO and GRPO."""
 
 
 @dataclass(frozen=True, slots=True)

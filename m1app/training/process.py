@@ -140,9 +140,11 @@ def _steps_per_second(seconds_left: float | None, steps_left: int) -> float | No
 def _message(events: Sequence[Event]) -> str:
     said = {"started": "Starting training.", "resumed": "Continuing from the last checkpoint."}
     notes = [str(each["message"]) for each in events if each["event"] == "note"]
+    ending = last_ending(events)
+    if ending is not None and ending["event"] == "finished":  # Checkpoints may be asked after it.
+        unmeasured = [str(each["message"]) for each in events if each["event"] == "unmeasured"]
+        return " ".join(["The new model is finished.", *notes, *unmeasured[-1:]])
     for event in reversed(events):
-        if event["event"] == "finished":
-            return " ".join(["The new model is finished.", *notes])
         if event["event"] in said:
             return said[event["event"]]
         if event.get("message"):

@@ -84,6 +84,7 @@ def test_the_way_from_an_annotated_failure_to_a_compared_model_is_short(page: Pa
     annotate = OpenAnnotatePage(page, own_app.url).open("/annotate/?verdict=wrong", "Ada")
     annotate.open_case(FAILURE)
     annotate.drag("thinking", "Salt A gathers", "there")
+    expect(annotate.quote).to_be_visible()
     page.keyboard.press("1")
     annotate.severity("moderate")
     annotate.form.get_by_label("Corrected fact").fill("Salt B gathers there")

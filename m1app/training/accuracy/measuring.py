@@ -59,12 +59,14 @@ class AccuracyMeasuring:
     async def settle(self, report: Callable[[JobProgress], None], is_stopping: asyncio.Event) -> bool:
         """Wait, inside of `beside`, until every checkpoint is measured; False if it is to stop before."""
         while (step := await asyncio.to_thread(self._next_step)) is not None:
+            progress = progress_of(await asyncio.to_thread(read_events, self._folder.progress_file))
             if is_stopping.is_set():
+                report(replace(progress, message=f"Stopped before the accuracy at step {step:,} was measured."))
                 return False
-            events = await asyncio.to_thread(read_events, self._folder.progress_file)
-            message = f"Measuring the accuracy at step {step:,}{self._answered}."
-            report(replace(progress_of(events), message=message))
+            report(replace(progress, message=f"Measuring the accuracy at step {step:,}{self._answered}."))
             await asyncio.sleep(_LOOK_SECONDS)
+        # What is said last stays with the job when it is over.
+        report(progress_of(await asyncio.to_thread(read_events, self._folder.progress_file)))
         return True
 
     async def _measure_all(self, writer: EventWriter) -> None:

@@ -14,6 +14,11 @@ _TITLES = {
     "gradient_norm": "Gradient norm",
     "learning_rate": "Learning rate",
     "accuracy": "Accuracy",
+    "margin": "Margin of preference pairs",
+    "held_out_margin": "Margin of held-out pairs",
+    "pairs_right": "Share of pairs right",
+    "held_out_pairs_right": "Share of held-out pairs right",
+    "right_answers": "Share of right answers",
 }
 
 

@@ -1,5 +1,6 @@
 """What checkpoints are asked, how answers are kept and scored, and what it costs."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from m1app.settings import Settings
 from m1app.training.accuracy.answers import AnswerFile, CheckpointAnswer
 from m1app.training.accuracy.asking import ask_checkpoint
 from m1app.training.accuracy.cost import accuracy_notes, checkpoints_of, tokens_at_most
+from m1app.training.accuracy.measuring import AccuracyMeasuring
 from m1app.training.accuracy.questions import (
     AccuracyQuestions,
     AskedQuestion,
@@ -19,12 +22,14 @@ from m1app.training.accuracy.questions import (
 )
 from m1app.training.accuracy.serving import free_threads
 from m1app.training.errors import RecipeRefused, TrainingFailed
+from m1app.training.events import EventWriter
 from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
 from models.engine.client import OpenAIEngine
 from models.engine.endpoint import Endpoint
 from models.profiles import load_profiles
 from storage.database import Database
+from storage.jobs.records import JobProgress
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
 from tests.m1app.training.training_cases import RUN, a_sample, some_samples
@@ -140,6 +145,31 @@ def test_answers_survive_half_a_line(tmp_path: Path) -> None:
     file.add(an_answer(8, 0))
     assert sorted(file.of_step(0)) == [0, 1] and file.of_step(0)[0].answer == "line\u2028break"
     assert list(file.of_step(8)) == [0]
+
+
+async def test_what_a_job_says_once_it_is_over_is_not_what_it_was_about_to_measure(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "run")
+    folder.write(recipe(), RUN, [], [], [])
+    writer = EventWriter(folder.progress_file)
+    writer.write("started", 0, steps=3, samples=8, evaluation_samples=0)
+    writer.write("finished", 3)
+    measuring = AccuracyMeasuring(folder, Settings(home=tmp_path), load_profiles())
+    stopping = asyncio.Event()
+    stopping.set()
+    said: list[JobProgress] = []
+    assert await measuring.settle(said.append, stopping) is False
+    assert said[-1].message == "Stopped before the accuracy at step 0 was measured."
+
+    def measure(progress: JobProgress) -> None:
+        said.append(progress)
+        if progress.message.startswith("Measuring"):
+            writer.write("unmeasured", 0, message="The accuracy of the base model could not be measured.")
+
+    assert await measuring.settle(measure, asyncio.Event()) is True
+    assert [each.message for each in said[1:]] == [
+        "Measuring the accuracy at step 0.",
+        "The new model is finished. The accuracy of the base model could not be measured.",
+    ]
 
 
 async def test_a_checkpoint_is_asked_what_it_has_not_answered(engine_endpoint: Endpoint, tmp_path: Path) -> None:

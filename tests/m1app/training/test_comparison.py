@@ -15,6 +15,7 @@ import pytest
 
 from m1app.training.comparison import ComparedRun, comparison_csv, differing_fields, metrics_of
 from m1app.training.run_export import EXPORTERS, ExportRefused, export_run, values_by_step
+from m1app.ui.admin.compared_runs_view import compared_value
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 
 EVENTS: list[dict[str, Any]] = [
@@ -56,6 +57,21 @@ def test_metrics_are_in_the_order_of_their_steps_and_a_loss_that_is_no_number_is
         (2, 0.5, 0.15, 4),
     ]
     assert metrics["loss"][0].low is None
+
+
+def test_preferences_and_rewards_are_compared_too_and_each_has_a_title() -> None:
+    figures = {"reward_margin": 0.2, "pair_accuracy": 0.75}
+    dpo = metrics_of([{"event": "log", "step": 1, **figures}, {"event": "evaluated", "step": 1, **figures}])
+    found = {name: points[0].value for name, points in dpo.items() if points}
+    assert found == {"margin": 0.2, "held_out_margin": 0.2, "pairs_right": 0.75, "held_out_pairs_right": 0.75}
+    assert metrics_of([{"event": "log", "step": 1, "reward": 0.5}])["right_answers"][0].value == 0.5
+    value = compared_value([replace(a_run(), metrics=dpo)])
+    assert [chart["title"] for chart in value["charts"]] == [
+        "Margin of preference pairs",
+        "Margin of held-out pairs",
+        "Share of pairs right",
+        "Share of held-out pairs right",
+    ]
 
 
 def test_only_fields_that_differ_are_told() -> None:
