@@ -69,6 +69,12 @@ class TrainingRecipe(BaseModel):
     """Samples per optimizer step, over all devices."""
     gradient_accumulation: _Positive = 1
     """Micro-batches per step: more of them need less memory."""
+    packing: bool = False
+    """Joins the samples of a micro-batch into one row without padding, kept apart: each attends to itself alone.
+    `batch_size` counts samples as before. SFT only, as the next one."""
+    group_by_length: bool = False
+    """Sorts the samples of a step by length before they are dealt to its micro-batches, which then need less padding.
+    A step keeps its samples."""
     warmup_ratio: _Share = 0.0
     """Share of the steps over which the learning rate rises to its peak."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
@@ -91,7 +97,7 @@ class TrainingRecipe(BaseModel):
     modules_to_save: Annotated[str, Field(pattern=f"^$|{_NAMES}", max_length=500)] = ""
     """Layers that are trained whole beside a LoRA, their names with commas; empty for none."""
     quantization: Literal["none", "nf4"] = "none"
-    """Of the frozen weights under a LoRA: "nf4" holds them in four bits (QLoRA, arXiv 2305.14314), on a GPU only."""
+    """Of the frozen weights under a LoRA: "nf4" holds them in four bits (QLoRA, arXiv 2305.14314)."""
     kl_beta: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
     """How strongly DPO or GRPO holds the model to its base (their beta); None for SFT, as the next four."""
     generations: Annotated[int, Field(ge=2, le=64)] | None = None
@@ -182,7 +188,6 @@ class TrainingRecipe(BaseModel):
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         self._check_adapter()
-        self._check_quantization()
         self._check_objective()
         self._check_evaluation()
         if self.batch_size % self.gradient_accumulation:
@@ -191,10 +196,33 @@ class TrainingRecipe(BaseModel):
                 f"A step of {self.batch_size} samples cannot be split into {self.gradient_accumulation} equal "
                 "parts; choose a divisor of the batch size.",
             )
+        self._check_padding()
         self._check_best()
         self._check_accuracy_server()
         self._check_nodes()
         return self
+
+    def _check_padding(self) -> None:
+        """Refuse to save padding where there is none."""
+        wanted = [name for name in ("packing", "group_by_length") if getattr(self, name)]
+        if not wanted:
+            return
+        if self.objective != "sft":
+            raise _contradiction(wanted[0], f'Objective "{self.objective}" has no {wanted[0]}; leave it out.')
+        if self.gradient_accumulation == self.batch_size:
+            raise _contradiction(
+                wanted[0],
+                f"A micro-batch of one sample has no padding. Leave {wanted[0]} out, or process several samples at "
+                f"once: set gradient_accumulation below {self.batch_size}.",
+            )
+        if self.group_by_length and (self.packing or self.gradient_accumulation == 1):
+            why = (
+                "Packed samples need no padding"
+                if self.packing
+                else "The samples of a step are processed in one part, which leaves nothing to group"
+            )
+            advice = "" if self.packing else "; packing saves their padding"
+            raise _contradiction("group_by_length", f"{why}; leave group_by_length out{advice}.")
 
     def _check_accuracy_server(self) -> None:
         if not self.accuracy_server:
@@ -249,14 +277,6 @@ class TrainingRecipe(BaseModel):
     def is_best_by_loss(self) -> bool:
         """Whether the checkpoint with the lowest held-out loss becomes the model."""
         return self.best_by == "loss" or (self.best_by is None and self.early_stop_patience > 0)
-
-    def _check_quantization(self) -> None:
-        if self.quantization != "none" and self.precision != "bf16":
-            raise _contradiction(
-                "quantization",
-                "Weights in four bits are trained on a CUDA GPU only, in bf16. Choose quantization none, or precision "
-                "bf16 on a machine with one.",
-            )
 
     def _check_evaluation(self) -> None:
         if self.evaluation_data and self.evaluation_share:

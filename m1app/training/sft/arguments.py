@@ -67,7 +67,13 @@ def training_arguments(
     # Rows are already tokenized, labelled, and short enough.
     if recipe.objective == "dpo":
         return DPOConfig(**shared, max_length=None, beta=recipe.kl_beta)
-    return SFTConfig(**shared, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    return SFTConfig(
+        **shared,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        padding_free=recipe.packing,
+        train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
+    )
 
 
 def _generation_options(recipe: TrainingRecipe) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from m1app.training.events import EventWriter, read_events
 from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.model_card import model_card
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.sft.base_weights import load_weights
+from m1app.training.sft.base_weights import load_whole_weights
 from m1app.training.sft.gguf_file import UnsupportedModel, write_gguf
 
 _READABLE = 0o644
@@ -107,9 +107,8 @@ def rounded(model: PreTrainedModel, state: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def _on_whole_weights(folder: TrainingFolder, run: TrainingRun, recipe: TrainingRecipe) -> PeftModel:
-    """The adapter on the base's own weights, in host memory: in four bits, most of it would be rounded away."""
-    base = load_weights(run, recipe.model_copy(update={"quantization": "none", "precision": "fp32"}))
-    return PeftModel.from_pretrained(base, folder.adapter)
+    """The adapter on the base's own weights, in host memory."""
+    return PeftModel.from_pretrained(load_whole_weights(run, recipe), folder.adapter)
 
 
 def _drop_optimizer(trainer: Trainer) -> None:

@@ -200,7 +200,7 @@ def _trainer(
     if recipe.objective == "grpo":
         ask_as_trained(tokenizer, run)  # The end of the trained turn ends an answer.
         rewards["reward_funcs"] = verdict_reward(tokenizer, run.stop_tokens)
-    return _TRAINERS[recipe.objective](
+    trainer = _TRAINERS[recipe.objective](
         model=model,
         args=options,
         processing_class=tokenizer,
@@ -209,6 +209,11 @@ def _trainer(
         peft_config=adapter,
         **rewards,
     )
+    # Over four bits, TRL makes the adapter bfloat16, which loses Adam's small steps.
+    for trained in trainer.model.parameters():
+        if trained.requires_grad:
+            trained.data = trained.data.float()
+    return trainer
 
 
 def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:
