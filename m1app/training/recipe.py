@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from m1app.training.errors import RecipeRefused
 from m1app.training.rendering import Rendering
 
-Preset = Literal["m1", "lora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial"]
-PRESETS: tuple[Preset, ...] = ("m1", "lora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial")
+Preset = Literal["m1", "lora", "qlora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial"]
+PRESETS: tuple[Preset, ...] = ("m1", "lora", "qlora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial")
 Objective = Literal["sft", "dpo", "grpo"]
 _LORA_FIELDS = ("lora_rank", "lora_alpha", "lora_dropout")
 _OBJECTIVE_FIELDS: dict[Objective, tuple[str, ...]] = {
@@ -215,14 +215,14 @@ class TrainingRecipe(BaseModel):
                 f"A micro-batch of one sample has no padding. Leave {wanted[0]} out, or process several samples at "
                 f"once: set gradient_accumulation below {self.batch_size}.",
             )
-        if self.group_by_length and (self.packing or self.gradient_accumulation == 1):
-            why = (
-                "Packed samples need no padding"
-                if self.packing
-                else "The samples of a step are processed in one part, which leaves nothing to group"
+        if len(wanted) == 2:
+            raise _contradiction("group_by_length", "Packed samples have no padding; leave group_by_length out.")
+        if self.group_by_length and self.gradient_accumulation == 1:
+            raise _contradiction(
+                "group_by_length",
+                "A step of one micro-batch has nothing to group. Choose packing instead, or set gradient_accumulation "
+                "above 1.",
             )
-            advice = "" if self.packing else "; packing saves their padding"
-            raise _contradiction("group_by_length", f"{why}; leave group_by_length out{advice}.")
 
     def _check_accuracy_server(self) -> None:
         if not self.accuracy_server:
@@ -326,11 +326,21 @@ class TrainingRecipe(BaseModel):
                 f"Answers of {self.completion_tokens:,} tokens leave no room for a question in a block of "
                 f"{self.block_size:,}; choose fewer, or a larger block_size.",
             )
-        if self.generator == "vllm" and self.precision != "bf16":
-            raise _contradiction("generator", 'vLLM writes answers on a GPU only, in bf16; choose "transformers".')
+        if self.generator == "vllm":
+            self._check_generator()
         if self.early_stop_patience:
             raise _contradiction(
                 "early_stop_patience", "GRPO's loss does not say when to stop: watch the reward. Set it to 0."
+            )
+
+    def _check_generator(self) -> None:
+        if self.precision != "bf16":
+            raise _contradiction("generator", 'vLLM writes answers on a GPU only, in bf16; choose "transformers".')
+        if self.quantization != "none":
+            raise _contradiction(
+                "generator",
+                "vLLM takes over the merged weights before it answers, and weights in four bits would be rounded anew "
+                'each time; choose "transformers", or quantization none.',
             )
 
     def _check_best(self) -> None:

@@ -14,6 +14,12 @@ from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
 
 
+_CHECKPOINTING = next(
+    name for name in ("activation_checkpointing", "gradient_checkpointing") if name in TrainingArguments.__dataclass_fields__
+)
+"""Its name in transformers: from 5.23 on the first, and the second in the older version that vLLM 0.32 wants."""
+
+
 def training_arguments(
     folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool = True
 ) -> TrainingArguments:
@@ -47,7 +53,7 @@ def training_arguments(
         max_grad_norm=recipe.max_gradient_norm,
         bf16=recipe.precision == "bf16",
         use_cpu=not has_gpu,
-        activation_checkpointing=recipe.gradient_checkpointing,
+        **{_CHECKPOINTING: recipe.gradient_checkpointing},
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_strategy="steps",
@@ -89,8 +95,8 @@ def _generation_options(recipe: TrainingRecipe) -> dict[str, Any]:
         return options
     if find_spec("vllm") is None:
         raise TrainingFailed(
-            "The recipe lets vLLM write the answers, but it is not in the training environment. Install it there with "
-            "`.venv-train/bin/python -m pip install vllm`, then resume; or choose generator transformers."
+            "The recipe lets vLLM write the answers, but it is not in the training environment. docs/fine-tuning.md says "
+            "under Objectives how to make one that has both; or choose generator transformers."
         )
     return options | {"use_vllm": True, "vllm_mode": "colocate", "vllm_max_model_length": recipe.block_size}
 

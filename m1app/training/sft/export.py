@@ -82,7 +82,9 @@ def _merged(
     elif trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
         raise TrainingFailed("A LoRA cannot be merged while FSDP has it sharded; train it on one GPU or with DDP.")
     elif trainer.is_world_process_zero():
-        model = merge(model if recipe.quantization == "none" else _on_whole_weights(folder, run, recipe))
+        # vLLM is given merged weights at every step, which leaves the frozen ones rounded here and there.
+        is_whole = recipe.quantization == "none" and recipe.generator != "vllm"
+        model = merge(model if is_whole else _on_whole_weights(folder, run, recipe))
         state = model.state_dict()
     else:
         state = {}

@@ -1,5 +1,6 @@
 """One training, from the prepared folder to the finished model: tokenize, load, train or resume, export."""
 
+import math
 import resource
 import shutil
 import time
@@ -57,7 +58,7 @@ def train(
     checkpoint = newest_checkpoint(folder.checkpoints)
     options = training_arguments(folder, recipe, has_evaluation=bool(evaluation_rows.rows), is_new=checkpoint is None)
     trainer = _trainer(options, recipe, run, tokenizer, train_rows, evaluation_rows)
-    parameters = sum(each.numel() for each in trainer.model.parameters())
+    parameters = sum(map(_size, trainer.model.parameters()))
     trainable = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     trainer.add_callback(guard)
     trainer.add_callback(Reporter(writer, recipe))
@@ -214,6 +215,12 @@ def _trainer(
         if trained.requires_grad:
             trained.data = trained.data.float()
     return trainer
+
+
+def _size(weights: torch.Tensor) -> int:
+    """Parameters in a tensor; in four bits, two share a byte."""
+    state = getattr(weights, "quant_state", None)
+    return weights.numel() if state is None else math.prod(state.shape)
 
 
 def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:

@@ -77,7 +77,18 @@ def test_the_estimate_is_near_what_an_h200_needed(
     assert allocated_gib < needed.memory_bytes / (1 << 30) < 1.25 * shown_gib
 
 
-@pytest.mark.parametrize("preset", ["m1", "lora"])
+def test_four_bits_need_a_quarter_of_the_gpu_and_on_a_cpu_room_for_the_whole_weights_at_the_end() -> None:
+    plain, four_bits = (
+        estimate_training(recipe("lora", quantization=kind), base(QWEN_7B, 32768), 64, 100).memory_bytes / GB
+        for kind in ("none", "nf4")
+    )
+    # 1.1B parameters of embeddings and head keep their 2 bytes; 6.5B others have 0.516.
+    assert plain - four_bits == pytest.approx(1.08 * 6.526 * (2 - 0.516), rel=0.01)
+    on_cpu = estimate_training(recipe(quantization="nf4"), base(QWEN_7B, 32768), 64, 100).memory_bytes / GB
+    assert on_cpu > 4 * 7.6 + 0.516 * 6.5
+
+
+@pytest.mark.parametrize("preset", ["m1", "lora", "qlora"])
 def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
     with pytest.raises(RecipeRefused, match="cpu-trial") as refused:
         check_before_data(recipe(preset), base(context_length=32768), LAPTOP)
