@@ -24,13 +24,14 @@ _WAYS: dict[str, dict[str, Any]] = {
     "packed": {"packing": True},
     "grouped": {"group_by_length": True},
 }
+_BY_PROCESSOR = "tokens/processor s"
 _SHORTEST, _LONGEST = 40, 500
 _STEP: dict[str, Any] = {"batch_size": 8, "gradient_accumulation": 2}
 
 
 def rows_of_many_lengths(count: int) -> list[dict[str, Any]]:
     """Rendered samples whose lengths are evenly spread over a logarithmic scale; a word is about a token."""
-    chosen = random.Random(0)  # noqa: S311 # No secret.
+    chosen = random.Random(0)
     lengths = [round(_SHORTEST * (_LONGEST / _SHORTEST) ** chosen.random()) for _ in range(count)]
     prompt = "<|im_start|>user\nWhat now?<|im_end|>\n<|im_start|>assistant\n"
     return [{"prompt": prompt, "completion": "fever " * (length - 20) + "<|im_end|>"} for length in lengths]
@@ -57,16 +58,14 @@ def main() -> int:
                 changes = _STEP | _WAYS[way]
                 folder = prepare(Path(place) / way, base, options.steps, options.threads, rows=samples, **changes)
                 rate = ours(folder, settings.train_python)
-                rows.append({"turn": turn + 1, "way": way, "tokens/processor s": rate.processor, "tokens/s": rate.clock})
-    found = {
-        way: {name: middle([row[name] for row in rows if row["way"] == way]) for name in ("tokens/processor s", "tokens/s")}
-        for way in _WAYS
-    }
+                rows.append(
+                    {"turn": turn + 1, "way": way, "tokens/processor s": rate.processor, "tokens/s": rate.clock}
+                )
+    found = {way: middle([row[_BY_PROCESSOR] for row in rows if row["way"] == way]) for way in _WAYS}
     if options.json:
         sys.stdout.write(json.dumps({"machine": machine(), "turns": rows, "ways": found}) + "\n")
         return 0
-    usual = found["padded"]["tokens/processor s"]
-    said = "; ".join(f"{way} {found[way]['tokens/processor s'] / usual:.2f}" for way in _WAYS)
+    said = "; ".join(f"{way} {found[way] / found['padded']:.2f}" for way in _WAYS)
     sys.stdout.write(f"{table(rows)}\ntokens per second of a processor, over those of padded samples: {said}\n")
     sys.stdout.write(describe(machine()) + "\n")
     return 0

@@ -43,7 +43,7 @@ def prepare(
     rows: list[dict[str, Any]] | None = None,
     **changes: Any,
 ) -> TrainingFolder:
-    """A folder to train in: two rows of about 250 tokens a step, unless `rows` and `changes` of the recipe say otherwise.
+    """Prepare two rows of about 250 tokens a step, unless `rows` and `changes` of the recipe say otherwise.
 
     Preference pairs have two responses of that length.
     """

@@ -41,8 +41,8 @@ def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machin
     if recipe.generator == "vllm" and base.kind == "gguf":
         raise RecipeRefused(
             "generator",
-            f"{base.id} is a GGUF file, which vLLM does not read while it trains. Choose a base of safetensors (a folder, "
-            'or a model of the hub), or generator "transformers".',
+            f"{base.id} is a GGUF file, which vLLM does not read while it trains. Choose a base of safetensors (a "
+            'folder, or a model of the hub), or generator "transformers".',
         )
     if machine is not None:
         _check_gpu(recipe, machine)

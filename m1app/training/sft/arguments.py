@@ -13,9 +13,10 @@ from m1app.training.estimate import samples_at_once
 from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
 
-
-_CHECKPOINTING = next(
-    name for name in ("activation_checkpointing", "gradient_checkpointing") if name in TrainingArguments.__dataclass_fields__
+_CHECKPOINTING = (
+    "activation_checkpointing"
+    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__
+    else "gradient_checkpointing"
 )
 """Its name in transformers: from 5.23 on the first, and the second in the older version that vLLM 0.32 wants."""
 
@@ -95,8 +96,8 @@ def _generation_options(recipe: TrainingRecipe) -> dict[str, Any]:
         return options
     if find_spec("vllm") is None:
         raise TrainingFailed(
-            "The recipe lets vLLM write the answers, but it is not in the training environment. docs/fine-tuning.md says "
-            "under Objectives how to make one that has both; or choose generator transformers."
+            "The recipe lets vLLM write the answers, but it is not in the training environment. docs/fine-tuning.md "
+            "says under Objectives how to make one that has both; or choose generator transformers."
         )
     return options | {"use_vllm": True, "vllm_mode": "colocate", "vllm_max_model_length": recipe.block_size}
 

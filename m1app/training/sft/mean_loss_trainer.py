@@ -1,8 +1,8 @@
 """TRL's trainer of samples, with two differences.
 
-The held-out loss is a mean over tokens, as the training loss is; the library's is a mean over batches, so that it depends
-on how samples are dealt out. And samples that are grouped by length stay in the step that they were drawn for; the
-library makes steps of samples of one length, in an order that a resumed training would not see again.
+The held-out loss is a mean over tokens, as the training loss is; the library's is a mean over batches, so that it
+depends on how samples are dealt out. And samples that are grouped by length stay in the step that they were drawn for;
+the library makes steps of samples of one length, in an order that a resumed training would not see again.
 """
 
 from typing import Any

@@ -12,6 +12,7 @@ from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_si
 from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import disk_to_write, estimate_training, samples_at_once
 from m1app.training.machine import Machine, examine_machine
+from m1app.training.plan import notes_on
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_before_data, check_disk_left, check_with_data
 from m1app.training.rendered_length import estimated_tokens, is_surely_longer, least_tokens
@@ -98,6 +99,22 @@ def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
 def test_the_same_recipe_passes_on_a_machine_with_a_gpu() -> None:
     check_before_data(recipe("m1"), base(context_length=32768), H100)
     check_before_data(recipe("cpu-trial"), base(), LAPTOP)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"quantization": "nf4"}, "quantization"), ({"generator": "vllm"}, "generator")]
+)
+def test_what_needs_safetensors_is_refused_over_a_gguf_file(changes: dict[str, str], field: str) -> None:
+    asked = recipe("grpo", **changes)
+    check_before_data(asked, base(), H100)
+    with pytest.raises(RecipeRefused, match="is a GGUF file") as refused:
+        check_before_data(asked, replace(base(), kind="gguf"), H100)
+    assert refused.value.field == field
+
+
+def test_a_plan_says_what_four_bits_are_for_on_a_cpu() -> None:
+    plain, four_bits = (" ".join(notes_on(recipe(quantization=kind), LAPTOP, rows(9))) for kind in ("none", "nf4"))
+    assert "save memory, not time" in four_bits and "save memory, not time" not in plain
 
 
 def test_a_block_longer_than_the_context_is_refused() -> None:
