@@ -1,7 +1,8 @@
 """What packing and grouping by length save: the same samples trained padded, packed and grouped, in turns.
 
 The samples have 40 to 500 tokens, most of them few, as reasoning traces do; 8 a step in 2 parts. Rates are those of
-`benchmarks.training`: tokens, without padding, per second of processor time and by the clock.
+`benchmarks.training`: tokens, without padding, per second of processor time and by the clock. Before that, it prints the
+share of padding among all tokens, which follows from the lengths alone: `--turns 0` trains nothing.
 """
 
 import argparse
@@ -32,9 +33,27 @@ _STEP: dict[str, Any] = {"batch_size": 8, "gradient_accumulation": 2}
 def rows_of_many_lengths(count: int) -> list[dict[str, Any]]:
     """Rendered samples whose lengths are evenly spread over a logarithmic scale; a word is about a token."""
     chosen = random.Random(0)
-    lengths = [round(_SHORTEST * (_LONGEST / _SHORTEST) ** chosen.random()) for _ in range(count)]
+    lengths = [_length(chosen) for _ in range(count)]
     prompt = "<|im_start|>user\nWhat now?<|im_end|>\n<|im_start|>assistant\n"
     return [{"prompt": prompt, "completion": "fever " * (length - 20) + "<|im_end|>"} for length in lengths]
+
+
+def shares(samples: int, parts: int) -> dict[str, float | int]:
+    """Share of padding in 2,000 steps of samples of these lengths, padded and grouped; packed samples have none."""
+    chosen = random.Random(0)
+    padding, whole = {"padded": 0, "grouped": 0}, {"padded": 0, "grouped": 0}
+    for _ in range(2000):
+        step = [_length(chosen) for _ in range(samples)]
+        for way, ordered in (("padded", step), ("grouped", sorted(step))):
+            for start in range(0, samples, samples // parts):
+                part = ordered[start : start + samples // parts]
+                padding[way] += max(part) * len(part) - sum(part)
+                whole[way] += max(part) * len(part)
+    return {"samples": samples, "parts": parts} | {way: padding[way] / whole[way] for way in padding}
+
+
+def _length(chosen: random.Random) -> int:
+    return round(_SHORTEST * (_LONGEST / _SHORTEST) ** chosen.random())
 
 
 def main() -> int:
@@ -45,6 +64,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     add_json_option(parser)
     options = parser.parse_args()
+    saved = [shares(8, 2), shares(16, 8)]
+    if not options.turns:
+        sys.stdout.write(json.dumps({"shares": saved}) + "\n" if options.json else f"{table(saved)}\n")
+        return 0
     settings = load_settings()
     if not settings.train_python.is_file():
         sys.stdout.write("There is no .venv-train; run make train-env to measure the training.\n")
@@ -63,10 +86,12 @@ def main() -> int:
                 )
     found = {way: middle([row[_BY_PROCESSOR] for row in rows if row["way"] == way]) for way in _WAYS}
     if options.json:
-        sys.stdout.write(json.dumps({"machine": machine(), "turns": rows, "ways": found}) + "\n")
+        sys.stdout.write(json.dumps({"machine": machine(), "shares": saved, "turns": rows, "ways": found}) + "\n")
         return 0
     said = "; ".join(f"{way} {found[way] / found['padded']:.2f}" for way in _WAYS)
-    sys.stdout.write(f"{table(rows)}\ntokens per second of a processor, over those of padded samples: {said}\n")
+    sys.stdout.write(
+        f"{table(saved)}\n{table(rows)}\ntokens per second of a processor, over those of padded samples: {said}\n"
+    )
     sys.stdout.write(describe(machine()) + "\n")
     return 0
 
