@@ -1,8 +1,8 @@
 """What packing and grouping by length save: the same samples trained padded, packed and grouped, in turns.
 
 The samples have 40 to 500 tokens, most of them few, as reasoning traces do; 8 a step in 2 parts. Rates are those of
-`benchmarks.training`: tokens, without padding, per second of processor time and by the clock. Before that, it prints the
-share of padding among all tokens, which follows from the lengths alone: `--turns 0` trains nothing.
+`benchmarks.training`: tokens, without padding, per second of processor time and by the clock. Before that, it prints
+the share of padding among all tokens, which follows from the lengths alone: `--turns 0` trains nothing.
 """
 
 import argparse
