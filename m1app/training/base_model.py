@@ -38,6 +38,8 @@ class ModelShape:
     width: int
     feed_forward: int
     vocabulary: int
+    embeddings: int
+    """Parameters of the embeddings, and of a head with weights of its own."""
 
     @classmethod
     def of(
@@ -55,7 +57,7 @@ class ModelShape:
         attention = 2 * width * width + 2 * width * width * heads[1] // max(1, heads[0])
         embeddings = vocabulary * width * (1 if is_tied else 2)
         parameters = embeddings + layers * (attention + 3 * width * feed_forward)
-        return cls(parameters, layers, width, feed_forward, vocabulary)
+        return cls(parameters, layers, width, feed_forward, vocabulary, embeddings)
 
 
 @dataclass(frozen=True, slots=True)

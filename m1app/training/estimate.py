@@ -39,8 +39,11 @@ _ASKED_CHECKPOINTS = 2
 """Weights of checkpoints that are kept beside the checkpoints: of the one that is asked, and of the best so far."""
 _ASKING_BYTES = 6
 """Per parameter, in main memory, to write a checkpoint that is asked: the model in float32, and what is written."""
-_FOUR_BITS = 0.8
-"""Bytes per frozen parameter in NF4 with its scales; embeddings stay in bfloat16. Reckoned, not measured."""
+_FOUR_BITS = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+"""Bytes per frozen parameter in NF4 with its scales (arXiv 2305.14314, section 3); embeddings and head keep theirs."""
+_FOUR_BITS_LIBRARY_BYTES = 400_000_000
+"""bitsandbytes, and PyTorch's compiler, which it imports: the embedded model on two samples of 1,280 tokens peaked at
+11.4 GB, 0.4 more than the rest of the estimate."""
 _USUAL_LAYERS, _USUAL_WIDTH, _USUAL_FEED_FORWARD, _USUAL_VOCABULARY = 28, 2048, 8192, 128_000
 """Stand-in if only the number of parameters is known, scaled to it."""
 _USUAL_PARAMETERS = 2_300_000_000
@@ -90,8 +93,8 @@ def estimate_training(
         trainable = adapter_parameters(shape, recipe.lora_rank or 0)
         if "embed_tokens" in recipe.modules_to_save.split(","):
             trainable += shape.vocabulary * shape.width
-    shared = -(-_state(recipe, base.parameters, trainable) // devices)
-    memory = _PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices)
+    shared = -(-_state(recipe, shape, trainable) // devices)
+    memory = _PROCESS_BYTES + shared + _activations(recipe, shape, longest, devices) + _beside_four_bits(recipe, shape)
     asking = base.parameters * _ASKING_BYTES if _serves_checkpoints(recipe) else 0
     is_on_gpu = recipe.precision == "bf16"
     return Estimate(
@@ -159,13 +162,24 @@ def _on_host(parameters: int, devices: int) -> int:
     return parameters * max(devices * _LOADED_BYTES, _KEPT_BYTES if devices > 1 else 0)
 
 
-def _state(recipe: TrainingRecipe, parameters: int, trainable: int) -> int:
+def _state(recipe: TrainingRecipe, shape: "ModelShape", trainable: int) -> int:
     weights = trainable * _FULL_BYTES
-    if recipe.method == "lora" or recipe.precision == "bf16":
+    each = 2.0 if recipe.precision == "bf16" else 4.0
+    if recipe.quantization == "nf4":
+        weights += round(shape.embeddings * each + (shape.parameters - shape.embeddings) * _FOUR_BITS)
+    elif recipe.method == "lora" or recipe.precision == "bf16":
         # Frozen weights besides the adapter, or autocast's copies.
-        frozen = _FOUR_BITS if recipe.quantization == "nf4" else 2.0 if recipe.precision == "bf16" else 4.0
-        weights += round(parameters * frozen)
+        weights += round(shape.parameters * each)
     return weights
+
+
+def _beside_four_bits(recipe: TrainingRecipe, shape: "ModelShape") -> int:
+    """Their library on a CPU, and at the end the whole weights that the LoRA is merged into, while the allocator keeps
+    what the steps needed. On a GPU, these are in host memory.
+    """
+    if recipe.quantization == "none" or recipe.precision == "bf16":
+        return 0
+    return _FOUR_BITS_LIBRARY_BYTES + shape.parameters * (_LOADED_BYTES + _SAVED_BYTES)
 
 
 def _activations(recipe: TrainingRecipe, shape: "ModelShape", longest: int, devices: int) -> int:
@@ -201,10 +215,12 @@ def _scaled(parameters: int) -> "ModelShape":
     from m1app.training.base_model import ModelShape
 
     factor = (parameters / _USUAL_PARAMETERS) ** (1 / 3)
+    width = round(_USUAL_WIDTH * factor)
     return ModelShape(
         parameters=parameters,
         layers=max(1, round(_USUAL_LAYERS * factor)),
-        width=round(_USUAL_WIDTH * factor),
+        width=width,
         feed_forward=round(_USUAL_FEED_FORWARD * factor),
         vocabulary=_USUAL_VOCABULARY,
+        embeddings=min(parameters, 2 * _USUAL_VOCABULARY * width),
     )

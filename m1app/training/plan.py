@@ -29,6 +29,12 @@ _FIND_SECONDS = 5.0
 """How long users wait for engines to list their models."""
 
 
+_FOUR_BITS = (
+    " Weights in four bits save memory, not time, and the finished model is made from all of the base's weights: on a "
+    "CPU, this is for trying out a recipe."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenCount:
     """Token counts from an engine."""
@@ -111,6 +117,7 @@ def _place_note(recipe: TrainingRecipe, machine: Machine) -> str:
         return (
             f"It trains on the CPU with {threads} of {machine.cores} cores at niceness {recipe.niceness}. An engine on "
             "the same cores answers several times slower in the meantime, and training waits while it answers."
+            f"{_FOUR_BITS if recipe.quantization != 'none' else ''}"
         )
     count = len(machine.gpus)
     used = f"all {count} GPUs" if recipe.method == "full" and count > 1 else "one GPU"

@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from m1app.training.errors import RecipeRefused
 from m1app.training.rendering import Rendering
 
-Preset = Literal["m1", "lora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial"]
-PRESETS: tuple[Preset, ...] = ("m1", "lora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial")
+Preset = Literal["m1", "lora", "qlora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial"]
+PRESETS: tuple[Preset, ...] = ("m1", "lora", "qlora", "cpu-trial", "dpo", "dpo-cpu-trial", "grpo", "grpo-cpu-trial")
 Objective = Literal["sft", "dpo", "grpo"]
 _LORA_FIELDS = ("lora_rank", "lora_alpha", "lora_dropout")
 _OBJECTIVE_FIELDS: dict[Objective, tuple[str, ...]] = {
@@ -69,6 +69,12 @@ class TrainingRecipe(BaseModel):
     """Samples per optimizer step, over all devices."""
     gradient_accumulation: _Positive = 1
     """Micro-batches per step: more of them need less memory."""
+    packing: bool = False
+    """Joins the samples of a micro-batch into one row without padding, kept apart: each attends to itself alone.
+    `batch_size` counts samples as before. SFT only, as the next one."""
+    group_by_length: bool = False
+    """Sorts the samples of a step by length before they are dealt to its micro-batches, which then need less padding.
+    A step keeps its samples."""
     warmup_ratio: _Share = 0.0
     """Share of the steps over which the learning rate rises to its peak."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
@@ -91,7 +97,7 @@ class TrainingRecipe(BaseModel):
     modules_to_save: Annotated[str, Field(pattern=f"^$|{_NAMES}", max_length=500)] = ""
     """Layers that are trained whole beside a LoRA, their names with commas; empty for none."""
     quantization: Literal["none", "nf4"] = "none"
-    """Of the frozen weights under a LoRA: "nf4" holds them in four bits (QLoRA, arXiv 2305.14314), on a GPU only."""
+    """Of the frozen weights under a LoRA: "nf4" holds them in four bits (QLoRA, arXiv 2305.14314)."""
     kl_beta: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
     """How strongly DPO or GRPO holds the model to its base (their beta); None for SFT, as the next four."""
     generations: Annotated[int, Field(ge=2, le=64)] | None = None
@@ -182,7 +188,6 @@ class TrainingRecipe(BaseModel):
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         self._check_adapter()
-        self._check_quantization()
         self._check_objective()
         self._check_evaluation()
         if self.batch_size % self.gradient_accumulation:
@@ -191,10 +196,33 @@ class TrainingRecipe(BaseModel):
                 f"A step of {self.batch_size} samples cannot be split into {self.gradient_accumulation} equal "
                 "parts; choose a divisor of the batch size.",
             )
+        self._check_padding()
         self._check_best()
         self._check_accuracy_server()
         self._check_nodes()
         return self
+
+    def _check_padding(self) -> None:
+        """Refuse to save padding where there is none."""
+        wanted = [name for name in ("packing", "group_by_length") if getattr(self, name)]
+        if not wanted:
+            return
+        if self.objective != "sft":
+            raise _contradiction(wanted[0], f'Objective "{self.objective}" has no {wanted[0]}; leave it out.')
+        if self.gradient_accumulation == self.batch_size:
+            raise _contradiction(
+                wanted[0],
+                f"A micro-batch of one sample has no padding. Leave {wanted[0]} out, or process several samples at "
+                f"once: set gradient_accumulation below {self.batch_size}.",
+            )
+        if len(wanted) == 2:
+            raise _contradiction("group_by_length", "Packed samples have no padding; leave group_by_length out.")
+        if self.group_by_length and self.gradient_accumulation == 1:
+            raise _contradiction(
+                "group_by_length",
+                "A step of one micro-batch has nothing to group. Choose packing instead, or set gradient_accumulation "
+                "above 1.",
+            )
 
     def _check_accuracy_server(self) -> None:
         if not self.accuracy_server:
@@ -253,14 +281,6 @@ class TrainingRecipe(BaseModel):
         """Whether the checkpoint with the lowest held-out loss becomes the model."""
         return self.best_by == "loss" or (self.best_by is None and self.early_stop_patience > 0)
 
-    def _check_quantization(self) -> None:
-        if self.quantization != "none" and self.precision != "bf16":
-            raise _contradiction(
-                "quantization",
-                "Training with four-bit weights needs a CUDA GPU and bf16. Choose quantization none, or precision "
-                "bf16 on a machine with such a GPU.",
-            )
-
     def _check_evaluation(self) -> None:
         if self.evaluation_data and self.evaluation_share:
             raise _contradiction(
@@ -311,11 +331,21 @@ class TrainingRecipe(BaseModel):
                 f"Answers of {self.completion_tokens:,} tokens leave no room for a question in a block of "
                 f"{self.block_size:,}; choose fewer, or a larger block_size.",
             )
-        if self.generator == "vllm" and self.precision != "bf16":
-            raise _contradiction("generator", 'vLLM needs a GPU and bf16 to write answers; choose "transformers".')
+        if self.generator == "vllm":
+            self._check_generator()
         if self.early_stop_patience:
             raise _contradiction(
                 "early_stop_patience", "GRPO's loss does not show when to stop; watch the reward. Set it to 0."
+            )
+
+    def _check_generator(self) -> None:
+        if self.precision != "bf16":
+            raise _contradiction("generator", 'vLLM writes answers on a GPU only, in bf16; choose "transformers".')
+        if self.quantization != "none":
+            raise _contradiction(
+                "generator",
+                "vLLM takes over the merged weights before it answers, and weights in four bits would be rounded anew "
+                'each time; choose "transformers", or quantization none.',
             )
 
     def _check_best(self) -> None:

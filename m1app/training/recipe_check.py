@@ -35,7 +35,14 @@ def check_before_data(recipe: TrainingRecipe, base: "BaseModel", machine: Machin
         raise RecipeRefused(
             "quantization",
             f"{base.id} is a GGUF file, and its weights cannot be held in four bits while it trains. Choose a base of "
-            "safetensors (a folder, or a model of the hub), or quantization none.",
+            "safetensors (a folder, a model of the hub, or what scripts/gguf_to_safetensors.py makes of the file), or "
+            "quantization none.",
+        )
+    if recipe.generator == "vllm" and base.kind == "gguf":
+        raise RecipeRefused(
+            "generator",
+            f"{base.id} is a GGUF file, which vLLM does not read while it trains. Choose a base of safetensors (a "
+            'folder, or a model of the hub), or generator "transformers".',
         )
     if machine is not None:
         _check_gpu(recipe, machine)
@@ -164,6 +171,8 @@ def _advice(recipe: TrainingRecipe) -> str:
         advice.append("turn on gradient_checkpointing")
     if recipe.method == "full":
         advice.append('choose method "lora"')
+    elif recipe.precision == "bf16" and recipe.quantization == "none":
+        advice.append("set quantization to nf4")
     if recipe.accuracy_set and recipe.precision != "bf16":
         advice.append("leave accuracy_set out")
     advice += ["choose a smaller block_size", "a smaller base model", "or stop other programs that use memory"]

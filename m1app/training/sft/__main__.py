@@ -5,6 +5,7 @@ Exit status: 0 finished, or stopped with a checkpoint; 1 failed (progress.jsonl 
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import sys
@@ -100,6 +101,8 @@ def _train(folder: TrainingFolder, writer: EventWriter, stop: StopRequest) -> No
         os.environ["HF_HUB_OFFLINE"] = "1"
     if recipe.niceness:
         os.nice(max(0, recipe.niceness - os.nice(0)))
+    # It would advise, in every job's log, to install a package that downloads code.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from m1app.training.sft.training import train
 
     train(folder, recipe, run, writer, stop)

@@ -13,6 +13,13 @@ from m1app.training.estimate import samples_at_once
 from m1app.training.folder import TrainingFolder
 from m1app.training.recipe import TrainingRecipe
 
+_CHECKPOINTING = (
+    "activation_checkpointing"
+    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__
+    else "gradient_checkpointing"
+)
+"""Its name in transformers: from 5.23 on the first, and the second in the older version that vLLM 0.32 wants."""
+
 
 def training_arguments(
     folder: TrainingFolder, recipe: TrainingRecipe, *, has_evaluation: bool, is_new: bool = True
@@ -47,7 +54,7 @@ def training_arguments(
         max_grad_norm=recipe.max_gradient_norm,
         bf16=recipe.precision == "bf16",
         use_cpu=not has_gpu,
-        activation_checkpointing=recipe.gradient_checkpointing,
+        **{_CHECKPOINTING: recipe.gradient_checkpointing},
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_strategy="steps",
@@ -67,7 +74,13 @@ def training_arguments(
     # Rows are already tokenized, labelled, and short enough.
     if recipe.objective == "dpo":
         return DPOConfig(**shared, max_length=None, beta=recipe.kl_beta)
-    return SFTConfig(**shared, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    return SFTConfig(
+        **shared,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        padding_free=recipe.packing,
+        train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
+    )
 
 
 def _generation_options(recipe: TrainingRecipe) -> dict[str, Any]:
@@ -83,8 +96,8 @@ def _generation_options(recipe: TrainingRecipe) -> dict[str, Any]:
         return options
     if find_spec("vllm") is None:
         raise TrainingFailed(
-            "The recipe lets vLLM write the answers, but it is not in the training environment. Install it there with "
-            "`.venv-train/bin/python -m pip install vllm`, then resume; or choose generator transformers."
+            "The recipe lets vLLM write the answers, but it is not in the training environment. docs/fine-tuning.md "
+            "says under Objectives how to make one that has both; or choose generator transformers."
         )
     return options | {"use_vllm": True, "vllm_mode": "colocate", "vllm_max_model_length": recipe.block_size}
 

@@ -34,13 +34,24 @@ def load_weights(run: TrainingRun, recipe: TrainingRecipe) -> PreTrainedModel:
 
         options["quantization_config"] = GgufConfig(dequantize=True)  # Otherwise they stay quantized.
     elif recipe.quantization == "nf4":
-        options["quantization_config"] = _four_bits()
+        options["quantization_config"] = _four_bits(dtype)
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
     except (OSError, ValueError) as exc:
         raise TrainingFailed(f"The weights of {run.base_location} cannot be read: {exc}") from exc
     model.config.use_cache = False
+    _keep_layout(model)
     return model
+
+
+def load_whole_weights(run: TrainingRun, recipe: TrainingRecipe) -> PreTrainedModel:
+    """Load the base's weights as a finished LoRA is merged into: not in four bits, which would round most of it away.
+
+    Raises TrainingFailed as above.
+    """
+    if recipe.quantization != "none":
+        recipe = recipe.model_copy(update={"quantization": "none", "precision": "fp32"})
+    return load_weights(run, recipe)
 
 
 def check_layers(model: PreTrainedModel, recipe: TrainingRecipe) -> None:
@@ -59,8 +70,8 @@ def check_layers(model: PreTrainedModel, recipe: TrainingRecipe) -> None:
         )
 
 
-def _four_bits() -> Any:
-    """NF4 with double quantization, as QLoRA."""
+def _four_bits(dtype: torch.dtype) -> Any:
+    """NF4 with double quantization, as QLoRA; `dtype` is that of everything else."""
     if find_spec("bitsandbytes") is None:
         raise TrainingFailed(
             "Weights in four bits need bitsandbytes, which is not in the training environment. Install it there with "
@@ -72,8 +83,17 @@ def _four_bits() -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=dtype,
     )
+
+
+def _keep_layout(model: PreTrainedModel) -> None:
+    """Keep weights in four bits as they are: bitsandbytes 0.50 rearranges them in an evaluation on a CPU with bfloat16
+    instructions, and no gradient passes through layers that are left so.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _place(run: TrainingRun) -> tuple[str, dict[str, Any]]:

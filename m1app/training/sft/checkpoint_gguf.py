@@ -50,7 +50,7 @@ def write_checkpoint(folder: TrainingFolder, step: int) -> None:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    from m1app.training.sft.base_weights import load_tokenizer, load_weights
+    from m1app.training.sft.base_weights import load_tokenizer, load_whole_weights
     from m1app.training.sft.export import ask_as_trained, merge, rounded
     from m1app.training.sft.gguf_file import UnsupportedModel, write_gguf
 
@@ -65,7 +65,7 @@ def write_checkpoint(folder: TrainingFolder, step: int) -> None:
     if step and not has_adapter:
         model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
     else:
-        model = load_weights(run, recipe)
+        model = load_whole_weights(run, recipe)
     if has_adapter:
         model = merge(PeftModel.from_pretrained(model, weights))
     base = Path(run.base_location) if run.base_kind == "gguf" else None

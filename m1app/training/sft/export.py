@@ -14,7 +14,7 @@ from m1app.training.events import EventWriter, read_events
 from m1app.training.folder import TrainingFolder, TrainingRun
 from m1app.training.model_card import model_card
 from m1app.training.recipe import TrainingRecipe
-from m1app.training.sft.base_weights import load_weights
+from m1app.training.sft.base_weights import load_whole_weights
 from m1app.training.sft.gguf_file import UnsupportedModel, write_gguf
 
 _READABLE = 0o644
@@ -82,7 +82,9 @@ def _merged(
     elif trainer.accelerator.num_processes > 1 and trainer.is_fsdp_enabled:
         raise TrainingFailed("A LoRA cannot be merged while FSDP has it sharded; train it on one GPU or with DDP.")
     elif trainer.is_world_process_zero():
-        model = merge(model if recipe.quantization == "none" else _on_whole_weights(folder, run, recipe))
+        # vLLM is given merged weights at every step, which leaves the frozen ones rounded here and there.
+        is_whole = recipe.quantization == "none" and recipe.generator != "vllm"
+        model = merge(model if is_whole else _on_whole_weights(folder, run, recipe))
         state = model.state_dict()
     else:
         state = {}
@@ -107,9 +109,8 @@ def rounded(model: PreTrainedModel, state: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def _on_whole_weights(folder: TrainingFolder, run: TrainingRun, recipe: TrainingRecipe) -> PeftModel:
-    """The adapter on the base's own weights, in host memory: in four bits, most of it would be rounded away."""
-    base = load_weights(run, recipe.model_copy(update={"quantization": "none", "precision": "fp32"}))
-    return PeftModel.from_pretrained(base, folder.adapter)
+    """The adapter on the base's own weights, in host memory."""
+    return PeftModel.from_pretrained(load_whole_weights(run, recipe), folder.adapter)
 
 
 def _drop_optimizer(trainer: Trainer) -> None:

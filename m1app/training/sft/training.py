@@ -1,5 +1,6 @@
 """One training, from the prepared folder to the finished model: tokenize, load, train or resume, export."""
 
+import math
 import resource
 import shutil
 import time
@@ -57,7 +58,7 @@ def train(
     checkpoint = newest_checkpoint(folder.checkpoints)
     options = training_arguments(folder, recipe, has_evaluation=bool(evaluation_rows.rows), is_new=checkpoint is None)
     trainer = _trainer(options, recipe, run, tokenizer, train_rows, evaluation_rows)
-    parameters = sum(each.numel() for each in trainer.model.parameters())
+    parameters = sum(map(_size, trainer.model.parameters()))
     trainable = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     trainer.add_callback(guard)
     trainer.add_callback(Reporter(writer, recipe))
@@ -200,7 +201,7 @@ def _trainer(
     if recipe.objective == "grpo":
         ask_as_trained(tokenizer, run)  # The end of the trained turn ends an answer.
         rewards["reward_funcs"] = verdict_reward(tokenizer, run.stop_tokens)
-    return _TRAINERS[recipe.objective](
+    trainer = _TRAINERS[recipe.objective](
         model=model,
         args=options,
         processing_class=tokenizer,
@@ -209,6 +210,17 @@ def _trainer(
         peft_config=adapter,
         **rewards,
     )
+    # Over four bits, TRL makes the adapter bfloat16, which loses Adam's small steps.
+    for trained in trainer.model.parameters():
+        if trained.requires_grad:
+            trained.data = trained.data.float()
+    return trainer
+
+
+def _size(weights: torch.Tensor) -> int:
+    """Parameters in a tensor; in four bits, two share a byte."""
+    state = getattr(weights, "quant_state", None)
+    return weights.numel() if state is None else math.prod(state.shape)
 
 
 def _finish(folder: TrainingFolder, writer: EventWriter, step: int, seconds: float) -> None:

@@ -15,6 +15,7 @@ from m1app.ui.shell.page_component import escaped
 _PRESETS = {
     "m1": "m1: the paper's setting",
     "lora": "LoRA on one GPU",
+    "qlora": "QLoRA on one GPU",
     "cpu-trial": "CPU trial",
     "dpo": "DPO on one GPU",
     "dpo-cpu-trial": "DPO, CPU trial",
@@ -239,6 +240,8 @@ def preset_meaning(preset: str) -> str:
     """What a preset trains, how, where, and what that needs."""
     recipe = _recipe(preset)
     method = f"a LoRA of rank {recipe.lora_rank} on all linear layers" if recipe.method == "lora" else "all weights"
+    if recipe.quantization != "none":
+        method += " over weights in four bits (QLoRA)"
     length = f"at most {recipe.max_steps} steps" if recipe.max_steps else f"{recipe.epochs:g} epochs"
     place = "bf16 on a GPU" if recipe.precision == "bf16" else "fp32 on the CPU"
     learned = ""

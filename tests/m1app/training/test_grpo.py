@@ -1,13 +1,16 @@
 """Training by rewards, for real: a model that knows the form answers and is rewarded by our verdict."""
 
+import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from m1app.training.folder import TrainingFolder
-from tests.m1app.training.trainings import events_of, finish, prepare, question_rows, start, wait_for
+from tests.conftest import VLLM_PYTHON
+from tests.m1app.training.trainings import ROOT, events_of, finish, prepare, question_rows, start, wait_for
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(600)]
 FORM: dict[str, Any] = {"method": "full", "max_steps": 30, "evaluation_share": 0.0, "sample_tokens": 0, "batch_size": 3}
@@ -69,3 +72,21 @@ def test_stopped_it_goes_on_from_its_checkpoint(informed: Path, tmp_path: Path) 
     status, output = finish(folder)
     assert status == 0, output
     assert [each["step"] for each in events_of(folder, "log")] == [1, 2, 3]
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(1800)
+def test_vllm_writes_the_answers_of_the_model_as_it_is_trained(informed: Path, tmp_path: Path) -> None:
+    needed = ["-c", "import vllm, trl, peft, datasets"]
+    if not VLLM_PYTHON.exists() or subprocess.run([str(VLLM_PYTHON), *needed], capture_output=True).returncode:
+        pytest.skip("there is no .venv-vllm with TRL; docs/fine-tuning.md says under Objectives how to make one")
+    folder = prepare(tmp_path / "run", informed, None, DECIDED, **FEW, generator="vllm", precision="bf16")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    command = [str(VLLM_PYTHON), "-m", "tests.m1app.training.grpo_on_cpu", str(folder.path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    logs = events_of(folder, "log")
+    assert [each["step"] for each in logs] == [1, 2, 3]
+    # A model that kept its first weights, or random ones, would not know the form and earn nothing.
+    assert max(each["reward"] for each in logs) > 0.0
+    assert folder.gguf.is_file()

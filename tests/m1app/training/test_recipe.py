@@ -97,7 +97,8 @@ def test_full_fine_tuning_refuses_what_only_an_adapter_has() -> None:
         ("grpo", {"completion_tokens": 4096}, "completion_tokens", "leave no room for a question"),
         ("grpo", {"method": "full"}, "method", 'Choose method "lora"'),
         ("grpo", {"early_stop_patience": 2}, "early_stop_patience", "watch the reward"),
-        ("grpo-cpu-trial", {"generator": "vllm"}, "generator", "vLLM needs a GPU and bf16 to write answers"),
+        ("grpo-cpu-trial", {"generator": "vllm"}, "generator", "vLLM writes answers on a GPU only"),
+        ("grpo", {"generator": "vllm", "quantization": "nf4"}, "generator", "would be rounded anew"),
     ],
 )
 def test_fields_of_another_objective_are_refused(
@@ -112,7 +113,6 @@ def test_fields_of_another_objective_are_refused(
 @pytest.mark.parametrize(
     ("preset", "changes", "field", "said"),
     [
-        ("cpu-trial", {"quantization": "nf4"}, "quantization", "needs a CUDA GPU and bf16"),
         ("m1", {"quantization": "nf4"}, "quantization", 'Method "full" has no adapter'),
         ("m1", {"lora_targets": "q_proj"}, "lora_targets", 'Method "full" has no adapter'),
         ("m1", {"modules_to_save": "embed_tokens"}, "modules_to_save", 'Method "full" has no adapter'),
@@ -120,6 +120,12 @@ def test_fields_of_another_objective_are_refused(
         ("lora", {"lora_targets": "q_proj,lm_head"}, "lora_targets", "lm_head cannot be trained alongside a LoRA"),
         ("lora", {"modules_to_save": "lm_head"}, "modules_to_save", "lm_head cannot be trained alongside a LoRA"),
         ("lora", {"evaluation_data": "exam", "evaluation_share": 0.1}, "evaluation_share", "set evaluation_share to 0"),
+        ("m1", {"packing": True}, "packing", "set gradient_accumulation below 16"),
+        ("qlora", {"group_by_length": True}, "group_by_length", "A micro-batch of one sample has no padding"),
+        ("lora", {"group_by_length": True, "gradient_accumulation": 1}, "group_by_length", "Choose packing instead"),
+        ("lora", {"group_by_length": True, "packing": True}, "group_by_length", "Packed samples have no padding"),
+        ("dpo", {"packing": True}, "packing", 'Objective "dpo" has no packing'),
+        ("grpo", {"group_by_length": True}, "group_by_length", 'Objective "grpo" has no group_by_length'),
     ],
 )
 def test_choices_that_cannot_be_are_refused(preset: str, changes: dict[str, object], field: str, said: str) -> None:
@@ -139,7 +145,12 @@ def test_evaluation_data_takes_the_place_of_held_out_samples() -> None:
     assert (own.evaluation_share, own.evaluates) == (0.0, True)
     assert "--set evaluation_data=exam:v2" in own.command_line()
     assert recipe(evaluation_data="exam", early_stop_patience=2).early_stop_patience == 2
-    assert recipe("lora", quantization="nf4", lora_targets="q_proj,v_proj").quantization == "nf4"
+
+
+def test_the_qlora_preset_is_the_lora_preset_in_four_bits() -> None:
+    same = recipe("lora", quantization="nf4", gradient_accumulation=16)
+    assert recipe("qlora") == same.model_copy(update={"preset": "qlora"})
+    assert recipe("cpu-trial", quantization="nf4").precision == "fp32"
 
 
 def test_an_objective_is_chosen_by_one_word() -> None:
@@ -192,7 +203,7 @@ def test_a_change_of_method_brings_that_methods_fields() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
-    with pytest.raises(RecipeRefused, match="m1, lora, cpu-trial"):
+    with pytest.raises(RecipeRefused, match="m1, lora, qlora, cpu-trial"):
         recipe("huge")
 
 

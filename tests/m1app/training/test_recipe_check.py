@@ -12,6 +12,7 @@ from m1app.training.base_model import BaseModel, ModelShape, find_base, parse_si
 from m1app.training.errors import RecipeRefused, TrainingFailed
 from m1app.training.estimate import disk_to_write, estimate_training, samples_at_once
 from m1app.training.machine import Machine, examine_machine
+from m1app.training.plan import notes_on
 from m1app.training.recipe import TrainingRecipe
 from m1app.training.recipe_check import check_before_data, check_disk_left, check_with_data
 from m1app.training.rendered_length import estimated_tokens, is_surely_longer, least_tokens
@@ -77,7 +78,18 @@ def test_the_estimate_is_near_what_an_h200_needed(
     assert allocated_gib < needed.memory_bytes / (1 << 30) < 1.25 * shown_gib
 
 
-@pytest.mark.parametrize("preset", ["m1", "lora"])
+def test_four_bits_need_a_quarter_of_the_gpu_and_on_a_cpu_room_for_the_whole_weights_at_the_end() -> None:
+    plain, four_bits = (
+        estimate_training(recipe("lora", quantization=kind), base(QWEN_7B, 32768), 64, 100).memory_bytes / GB
+        for kind in ("none", "nf4")
+    )
+    # 1.1B parameters of embeddings and head keep their 2 bytes; 6.5B others have 0.516.
+    assert plain - four_bits == pytest.approx(1.08 * 6.526 * (2 - 0.516), rel=0.01)
+    on_cpu = estimate_training(recipe(quantization="nf4"), base(QWEN_7B, 32768), 64, 100).memory_bytes / GB
+    assert on_cpu > 4 * 7.6 + 0.516 * 6.5
+
+
+@pytest.mark.parametrize("preset", ["m1", "lora", "qlora"])
 def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
     with pytest.raises(RecipeRefused, match="cpu-trial") as refused:
         check_before_data(recipe(preset), base(context_length=32768), LAPTOP)
@@ -87,6 +99,22 @@ def test_a_recipe_for_a_gpu_is_refused_where_there_is_none(preset: str) -> None:
 def test_the_same_recipe_passes_on_a_machine_with_a_gpu() -> None:
     check_before_data(recipe("m1"), base(context_length=32768), H100)
     check_before_data(recipe("cpu-trial"), base(), LAPTOP)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"quantization": "nf4"}, "quantization"), ({"generator": "vllm"}, "generator")]
+)
+def test_what_needs_safetensors_is_refused_over_a_gguf_file(changes: dict[str, str], field: str) -> None:
+    asked = recipe("grpo", **changes)
+    check_before_data(asked, base(), H100)
+    with pytest.raises(RecipeRefused, match="is a GGUF file") as refused:
+        check_before_data(asked, replace(base(), kind="gguf"), H100)
+    assert refused.value.field == field
+
+
+def test_a_plan_says_what_four_bits_are_for_on_a_cpu() -> None:
+    plain, four_bits = (" ".join(notes_on(recipe(quantization=kind), LAPTOP, rows(9))) for kind in ("none", "nf4"))
+    assert "save memory, not time" in four_bits and "save memory, not time" not in plain
 
 
 def test_a_block_longer_than_the_context_is_refused() -> None:

@@ -155,6 +155,8 @@ def test_presets_say_what_they_change() -> None:
     assert "Needs an NVIDIA GPU, with up to 37.2 GB for 1.5B parameters" in preset_meaning("m1")
     assert "8 GPUs that share the 7.6B need 37.3 GB each" in preset_meaning("m1")
     assert "30.9 GB for 7.6B parameters" in preset_meaning("lora")
+    assert "all linear layers over weights in four bits (QLoRA) for 3 epochs" in preset_meaning("qlora")
+    assert "13.5 GB for 7.6B parameters" in preset_meaning("qlora")
     assert "Needs no GPU: up to 10.3 GB of memory" in preset_meaning("cpu-trial")
     assert preset_values("m1")["lora_rank"] == "all weights"
     assert preset_values("cpu-trial")["block_size"] == "1024"
