@@ -50,7 +50,7 @@ from m1app.runs.probe import ProbeService
 from m1app.runs.probe_batches import ProbeBatches
 from m1app.runs.strategies import StrategyService
 from m1app.runs.sweeps import SweepService
-from m1app.scratch_folder import sweep_scratch_folders
+from m1app.scratch_folder import HUB, sweep_scratch_folders
 from m1app.settings import IdentifierMode, Settings, SettingsError
 from m1app.studies.library import StudyLibrary
 from m1app.studies.planning import StudyPlanner
@@ -295,7 +295,8 @@ def _prepare(
     backups: BackupService,
 ) -> None:
     """Make the account that the settings name, and remove what killed processes have left."""
-    sweep_scratch_folders((settings.home, settings.home / "training-data", Path(tempfile.gettempdir())))
+    sweep_scratch_folders((settings.home, settings.home / "training-data"))
+    sweep_scratch_folders((Path(tempfile.gettempdir()),), (HUB,))
     # A damaged database can still be read by whoever is logged in.
     with suppress(DatabaseCorrupt):
         access.prepare()

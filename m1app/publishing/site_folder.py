@@ -1,12 +1,14 @@
 """The folder of a site: made beside its place, and put there when it is complete.
 
-A folder that is there already is replaced only if it is empty or an earlier site. Whatever ends the work before,
-nothing of it stays; what a killed process left is removed by the next site that is made in the same place.
+A folder that is there already is replaced only if it is empty, or an earlier site without a file that somebody added,
+such as a repository that it is published from. Whatever ends the work before, nothing of it stays; what a killed process
+left is removed by the next site that is made in the same place.
 """
 
 import asyncio
 import errno
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from m1app.wording import size
 
 MANIFEST = "site.json"
 _MADE_BY = "m1app publish"
+_MOST_MANIFEST_BYTES = 64 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -27,8 +30,13 @@ class SiteWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.files = 0
+        self._names: list[str] = []
         self.bytes = 0
+
+    @property
+    def files(self) -> int:
+        """How many are written."""
+        return len(self._names)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file, `name` with "/" between folders; raises PublishRefused if the disk is full."""
@@ -37,7 +45,7 @@ class SiteWriter:
         with disk_errors(self._folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        self.files += 1
+        self._names.append(name)
         self.bytes += len(data)
 
     def write_data(self, name: str, value: Any) -> None:
@@ -45,8 +53,9 @@ class SiteWriter:
         self.write(f"data/{name}.js", data_script(name, value))
 
     def write_manifest(self, **facts: Any) -> None:
-        """Write what says that this folder is a site."""
-        self.write(MANIFEST, json.dumps({"made_by": _MADE_BY, **facts}, ensure_ascii=False, indent=2) + "\n")
+        """Write what says that this folder is a site, and which files are its own; the last one."""
+        content = {"made_by": _MADE_BY, **facts, "files": [*self._names, MANIFEST]}
+        self.write(MANIFEST, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 @contextmanager
@@ -84,7 +93,7 @@ def _prepare(target: Path) -> Path:
     target = target.absolute()
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    sweep_scratch_folders((target.parent,))
+    sweep_scratch_folders((target.parent,), (SITE,))
     return target
 
 
@@ -99,10 +108,13 @@ def check_target(target: Path) -> None:
     if not target.is_dir() or target.is_symlink():
         raise PublishRefused(f"{target} is not a folder. Name a new folder, or that of an earlier site.")
     with disk_errors(target):
-        is_empty = not any(target.iterdir())
-    if not is_empty and not _is_site(target):
+        own = _own_files(target)
+        other = next((name for name in _files_in(target) if name not in own), "")
+    if other:
+        shown = other.encode(errors="backslashreplace").decode()
+        what = f"{target} holds {shown}, which is of no site" if own else f"{target} holds other files"
         raise PublishRefused(
-            f"{target} holds other files, which a site would replace. Name a new folder, or that of an earlier site."
+            f"{what}: a site would replace it. Name a new folder, or that of an earlier site with nothing else in it."
         )
 
 
@@ -111,12 +123,22 @@ def folder_text(writer: SiteWriter) -> str:
     return f"{writer.files:,} files, {size(writer.bytes)}"
 
 
-def _is_site(folder: Path) -> bool:
+def _own_files(folder: Path) -> frozenset[str]:
+    """The files of the site in a folder; none if there is no site."""
     try:
-        found = json.loads((folder / MANIFEST).read_bytes()[:1_000_000])
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("made_by") == _MADE_BY
+        with (folder / MANIFEST).open("rb") as file:
+            found = json.loads(file.read(_MOST_MANIFEST_BYTES))
+        is_site = isinstance(found, dict) and found.get("made_by") == _MADE_BY
+        return frozenset(map(str, found["files"])) if is_site else frozenset()
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return frozenset()
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    """Names of all files and links below a folder, with "/" between folders."""
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        yield from (Path(parent, name).relative_to(folder).as_posix() for name in (*names, *links))
 
 
 def _put(made: Path, target: Path, old: Path) -> None:
