@@ -1,8 +1,8 @@
 """The folder of a site: made beside its place, and put there when it is complete.
 
 A folder that is there already is replaced only if it is empty, or an earlier site without a file that somebody added,
-such as a repository that it is published from. Whatever ends the work before, nothing of it stays; what a killed process
-left is removed by the next site that is made in the same place.
+such as a repository that it is published from. Whatever ends the work before, nothing of it stays; what a killed
+process left is removed by the next site that is made in the same place.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ def _own_files(folder: Path) -> frozenset[str]:
 def _files_in(folder: Path) -> Iterator[str]:
     """Names of all files and links below a folder, with "/" between folders."""
     for parent, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        links = [name for name in folders if Path(parent, name).is_symlink()]
         yield from (Path(parent, name).relative_to(folder).as_posix() for name in (*names, *links))
 
 
