@@ -19,6 +19,7 @@ from m1app.settings import IdentifierMode, Settings
 from storage.errors import RecordNotFound
 from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
 from storage.trash.records import TrashKind
 from tests.m1app.publishing.site_reading import data, everything, questions, rows
 from tests.m1app.publishing.site_samples import (
@@ -172,6 +173,13 @@ async def test_identifiers_that_are_blocked_are_not_published(tmp_path: Path) ->
         with pytest.raises(
             PublishRefused, match=f"Question 1 of {SECRET_SET} may identify a person, and M1_IDENTIFIERS"
         ):
+            await publish(services, tmp_path / "site", run, include_texts=[SECRET_SET])
+        open_question = NewQuestion(stem="Why does he cough?", options={}, target=None)
+        run = store_site_run(services.database, name="Open", free=1, secret=0, others=[open_question])
+        with services.database.session() as session:
+            (question_id,) = QuestionRepository(session).upsert_all([open_question])
+            QuestionRepository(session).set_reference(question_id, "He asks mr.quarterstaff@ward.example.")
+        with pytest.raises(PublishRefused, match=f"Question 1 of {SECRET_SET} may identify a person"):
             await publish(services, tmp_path / "site", run, include_texts=[SECRET_SET])
         assert not (tmp_path / "site").exists()
     finally:

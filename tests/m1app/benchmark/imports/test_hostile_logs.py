@@ -188,6 +188,10 @@ async def test_a_folder_without_logs_and_a_name_that_is_not_there_are_messages(
     assert "found no log, expected samples_*.jsonl" in await refused(services, folder)
     os.mkfifo(folder / "pipe.eval")
     assert "found no log" in await refused(services, folder)
+    # A pipe without an end, or somebody at the other end, would keep it waiting for ever.
+    assert "found a pipe or a device" in await refused(services, folder / "pipe.eval")
+    (folder / "zeros.eval").symlink_to("/dev/zero")
+    assert "found a pipe or a device" in await refused(services, folder / "zeros.eval")
 
 
 async def test_more_logs_than_can_be_imported_at_once_are_refused(
