@@ -219,7 +219,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     training_data = TrainingDataService(database, settings, profiles, planner)
     benchmarks = BenchmarkService(database, benchmark_sweeps, benchmark_strategies, engines, profiles, jobs, judging)
     benchmark_reading = BenchmarkReading(database)
-    study_planner = StudyPlanner(database, settings.home, benchmarks, question_sets, engines)
+    study_planner = StudyPlanner(settings.home, benchmarks, question_sets, engines)
     studies = StudyService(database, study_planner, benchmarks, jobs)
     return Services(
         settings=settings,

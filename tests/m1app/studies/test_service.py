@@ -11,8 +11,10 @@ from m1app.studies.errors import StudyRefused
 from m1app.studies.records import Verdict
 from m1app.studies.values import outcome_value
 from storage.benchmarks.records import RunState
-from storage.errors import RecordNotFound
+from storage.errors import DiskFull, RecordNotFound
 from storage.jobs.records import JobKind, JobProgress, JobState
+from storage.studies.records import StoredStudy
+from storage.studies.repository import StudyRepository
 from tests.m1app.benchmark.test_service import WRONG, keep_set, services_at
 from tests.m1app.runs.test_sweeps import RIGHT, answering
 from tests.m1app.studies.study_cases import SMALL, request
@@ -148,6 +150,39 @@ async def test_two_studies_of_one_name_are_told_apart(tmp_path: Path) -> None:
             outcome = await services.study_reading.outcome(second.id)
     assert {each.recipe.limit for each in outcome.parts if each.recipe} == {2}
     assert {each.limit for each in outcome.study.runs} == {2}
+
+
+async def test_of_two_starts_and_two_extensions_at_one_moment_one_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            both = [services.studies.start(request(EXTENDED)) for _ in range(2)]
+            found = await asyncio.gather(*both, return_exceptions=True)
+            assert {type(each) for each in found} == {StoredStudy, StudyRefused}
+            assert len(await services.benchmark_reading.runs()) == 2
+            (summary,) = await services.studies.all()
+            await services.studies.run(summary.stored.id)
+            again = [services.studies.extend(summary.stored.id) for _ in range(2)]
+            found = await asyncio.gather(*again, return_exceptions=True)
+            extended = await services.studies.summary(summary.stored.id)
+    assert sorted(type(each).__name__ for each in found) == ["BenchmarkRefused", "StoredStudy"]
+    assert [run.items for run in extended.runs.values()] == [4, 4]
+    assert extended.stored.facts["look"] == 2
+
+
+async def test_a_study_that_cannot_be_stored_leaves_no_planned_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("The disk is full.")
+
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            monkeypatch.setattr(StudyRepository, "add", full)
+            with pytest.raises(DiskFull):
+                await services.studies.start(request())
+            assert not await services.benchmark_reading.runs()
 
 
 async def test_a_deleted_benchmark_run_is_named_and_its_claims_are_not_measured(tmp_path: Path) -> None:
