@@ -43,9 +43,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _no_device(text: str) -> str:
+    if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", text):
+        raise ValueError(f"{text} cannot be the name of a file on Windows; choose another")
+    return text
+
+
 _Clean = AfterValidator(_without_control)
 _Line = AfterValidator(_one_line)
-_Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60), AfterValidator(_no_device)]
 _Name = Annotated[str, StringConstraints(pattern=r"\S", max_length=200), _Line]
 _Text = Annotated[str, StringConstraints(max_length=4_000), _Clean]
 _Title = Annotated[str, StringConstraints(min_length=1, max_length=300), _Line]

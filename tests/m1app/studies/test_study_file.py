@@ -51,6 +51,7 @@ def test_a_study_is_read_with_its_runs_claims_and_figures() -> None:
         ("budgets = [16, 32]", 'budgets = [16, 32]\nstrategies = ["nonsense"]', "run 'main', field temperature"),
         ('name = "small"', "name = ", "not valid TOML"),
         ("[[set]]", "[extension]\nquestions = 5\nwidth = 0.1\n[[set]]", "run 'main', field limit: a study with an"),
+        ('name = "small"', 'name = "nul"', "field name: nul cannot be the name of a file on Windows"),
         ("size = 5", f"size = {'9' * 5000}", "not valid TOML"),
         ("size = 5", f"size = 0x{'f' * 6000}", "field size: found a number of thousands of digits"),
         ("= 2.0", "= 1e300", "field price_per_million_tokens: found 1e+300"),
