@@ -44,6 +44,8 @@ class _KnownSet(BaseModel):
 
     repo: str
     licence: str
+    source: str
+    """Where the licence is stated."""
     allows_texts: bool
     note: str = ""
 
@@ -119,7 +121,7 @@ def _known_of(kept: QuestionSet | None) -> _KnownSet | None:
     if kept is None:
         return None
     if kept.layout == LIBRARY:
-        return _KnownSet(repo="", licence=_OWN_LICENCE, allows_texts=True)
+        return _KnownSet(repo="", licence=_OWN_LICENCE, source="LICENSE", allows_texts=True)
     if not kept.source.startswith(HUB_PLACE):
         return None
     repo = kept.source.removeprefix(HUB_PLACE).split(" ")[0]

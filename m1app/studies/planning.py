@@ -130,14 +130,15 @@ class StudyPlanner:
         """Import the missing sets of a study from where its file says; return notes of the imports.
 
         Raises:
-            StudyRefused: nothing is missing, or the file does not say where a missing set is.
+            StudyRefused: the file does not say where a missing set is.
             InvalidQuestionSet: one cannot be imported.
         """
         study = request.study
         resolved = await self._resolve(request, None)
         missing = [each for each in study.question_sets if each.name not in resolved.sets]
         if not missing:
-            raise StudyRefused("sets", "All sets of the study are here.")
+            # No refusal: a command that was killed after its import is given again.
+            return ["All sets of the study are here."]
         if unknown := [each.name for each in missing if not each.hub and not each.is_library]:
             raise StudyRefused(
                 "sets", f"The file does not say where {', '.join(unknown)} can be found. Import it on the Admin page."

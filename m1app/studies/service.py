@@ -110,8 +110,7 @@ class StudyService:
     async def launch(self, study_id: str, *, priority: int = 0, executor: str = "local") -> Job:
         """Run a study as a job, or go on with it; raises StudyRefused, JobRefused."""
         summary = await self.summary(study_id)
-        if summary.job is not None and summary.job.state not in OVER:
-            raise StudyRefused("runs", f"{summary.stored.name} is {summary.job.state.value} already.")
+        _check_idle(summary)
         if summary.state is RunState.RUNNING:
             raise StudyRefused("runs", f"{summary.stored.name} is running in another process; stop it there first.")
         if summary.state is RunState.COMPLETED and not any(each.items_failed for each in summary.runs.values()):
@@ -126,7 +125,9 @@ class StudyService:
                 subject_id=study_id,
                 priority=priority,
                 executor=executor,
-            )
+            ),
+            # Somebody else may have launched it meanwhile.
+            check=lambda session: _check_idle(_summary(session, StudyRepository(session).get(study_id))),
         )
 
     @needs(Permission.MANAGE)
@@ -275,6 +276,11 @@ def missing_run_note(summary: StudySummary, run_id: str) -> str:
     if run_id in summary.stored.runs:
         return "Its benchmark run was deleted; the trash on the Admin page may still have it."
     return "Left out: no model was chosen for its roles."
+
+
+def _check_idle(summary: StudySummary) -> None:
+    if summary.job is not None and summary.job.state not in OVER:
+        raise StudyRefused("runs", f"{summary.stored.name} is {summary.job.state.value} already.")
 
 
 def _summary(session: Session, stored: StoredStudy) -> StudySummary:

@@ -92,6 +92,17 @@ async def test_a_study_is_launched_as_one_job_and_stopped(tmp_path: Path) -> Non
             assert (again.id, again.state) == (job.id, JobState.QUEUED)
 
 
+async def test_a_study_that_two_people_launch_at_one_moment_is_one_job(tmp_path: Path) -> None:
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            stored = await services.studies.start(request())
+            both = [services.studies.launch(stored.id) for _ in range(3)]
+            found = await asyncio.gather(*both, return_exceptions=True)
+            assert sorted(type(each).__name__ for each in found) == ["Job", "StudyRefused", "StudyRefused"]
+            assert len(await services.jobs.recent()) == 1
+
+
 async def test_a_completed_study_has_nothing_to_go_on_with_and_can_be_deleted(tmp_path: Path) -> None:
     with serving(Script(LEARNING)) as script:
         async with services_at(tmp_path, script.url) as services:
@@ -223,8 +234,7 @@ async def test_missing_sets_are_imported_from_where_the_file_says(tmp_path: Path
             with pytest.raises(StudyRefused, match="does not say where five can be found"):
                 await services.studies.import_sets(request())
             assert any("library: " in each for each in await services.studies.import_sets(request(of_library)))
-            with pytest.raises(StudyRefused, match="All sets of the study are here"):
-                await services.studies.import_sets(request(of_library))
+            assert await services.studies.import_sets(request(of_library)) == ["All sets of the study are here."]
             stored = await services.studies.start(request(of_library, limit=2))
     assert stored.sets == {"five": "library"}
 
