@@ -28,8 +28,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class SiteWriter:
     """Writes the files of a site."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path) -> None:
+        """Args:
+        folder: where they are made.
+        place: where they are put, for messages.
+        """
         self._folder = folder
+        self._place = place
         self._names: list[str] = []
         self.bytes = 0
 
@@ -42,7 +47,7 @@ class SiteWriter:
         """Write a file, `name` with "/" between folders; raises PublishRefused if the disk is full."""
         data = content.encode("utf-8") if isinstance(content, str) else content
         path = self._folder / name
-        with disk_errors(self._folder):
+        with disk_errors(self._place):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         self._names.append(name)
@@ -84,7 +89,7 @@ async def new_site(target: Path) -> AsyncIterator[SiteWriter]:
         async with scratch_folder(SITE, target.parent) as scratch:
             made = scratch / "site"
             await asyncio.to_thread(made.mkdir)
-            yield SiteWriter(made)
+            yield SiteWriter(made, target)
             await asyncio.to_thread(_put, made, target, scratch / "old")
 
 

@@ -56,8 +56,17 @@ def write_files(files: Files, target: Path) -> None:
     """Write a report into a folder, or into one archive if the name ends with ".zip"; blocks.
 
     Raises:
-        OSError: it cannot be written.
+        ReportRefused: it cannot be written; no part of an archive is left then.
     """
+    try:
+        _write(files, target)
+    except OSError as exc:
+        raise ReportRefused(
+            f"{exc.filename or target}: {exc.strerror or exc}. Free some space, or name another place."
+        ) from exc
+
+
+def _write(files: Files, target: Path) -> None:
     if target.suffix.lower() == ARCHIVE_ENDING:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(target, archive(files))

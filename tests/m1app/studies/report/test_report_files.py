@@ -226,7 +226,7 @@ def test_a_disk_that_fills_leaves_no_part_of_an_archive(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ReportRefused, match=r"report.zip.*: No space left on device. Free some space"):
         write_files({"report.html": b"<p>"}, tmp_path / "report.zip")
     assert not list(tmp_path.iterdir())
 
