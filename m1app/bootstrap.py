@@ -50,7 +50,7 @@ from m1app.runs.probe import ProbeService
 from m1app.runs.probe_batches import ProbeBatches
 from m1app.runs.strategies import StrategyService
 from m1app.runs.sweeps import SweepService
-from m1app.scratch_folder import sweep_scratch_folders
+from m1app.scratch_folder import HUB, sweep_scratch_folders
 from m1app.settings import IdentifierMode, Settings, SettingsError
 from m1app.studies.library import StudyLibrary
 from m1app.studies.planning import StudyPlanner
@@ -219,7 +219,7 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     training_data = TrainingDataService(database, settings, profiles, planner)
     benchmarks = BenchmarkService(database, benchmark_sweeps, benchmark_strategies, engines, profiles, jobs, judging)
     benchmark_reading = BenchmarkReading(database)
-    study_planner = StudyPlanner(database, settings.home, benchmarks, question_sets, engines)
+    study_planner = StudyPlanner(settings.home, benchmarks, question_sets, engines)
     studies = StudyService(database, study_planner, benchmarks, jobs)
     return Services(
         settings=settings,
@@ -295,7 +295,8 @@ def _prepare(
     backups: BackupService,
 ) -> None:
     """Make the account that the settings name, and remove what killed processes have left."""
-    sweep_scratch_folders((settings.home, settings.home / "training-data", Path(tempfile.gettempdir())))
+    sweep_scratch_folders((settings.home, settings.home / "training-data"))
+    sweep_scratch_folders((Path(tempfile.gettempdir()),), (HUB,))
     # A damaged database can still be read by whoever is logged in.
     with suppress(DatabaseCorrupt):
         access.prepare()

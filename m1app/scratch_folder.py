@@ -13,14 +13,16 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from itertools import product
 from pathlib import Path
 
-UPLOAD, CORRECTIONS, HUB, SITE, PRINTED = "upload-", "corrections-", "m1-hub-", "m1-site-", "m1-print-"
-"""Prefixes of the folders that the app makes."""
+UPLOAD, CORRECTIONS, HUB, SITE, PRINTED = "upload-", "corrections-", "m1-hub-", ".m1-site-", "m1-print-"
+"""Prefixes of the folders that the app makes. That of a site is beside a person's own, which never begin so."""
+PREFIXES = (UPLOAD, CORRECTIONS, HUB, SITE, PRINTED)
 
 _log = logging.getLogger(__name__)
-# As `mkdtemp` names them.
-_NAME = re.compile(rf"(?:{UPLOAD}|{CORRECTIONS}|{HUB}|{SITE}|{PRINTED})[a-z0-9_]{{8}}")
+_RANDOM = re.compile("[a-z0-9_]{8}")
+"""What `mkdtemp` puts after a prefix."""
 
 
 @asynccontextmanager
@@ -36,12 +38,17 @@ async def scratch_folder(prefix: str, parent: Path | None = None) -> AsyncIterat
         await asyncio.shield(asyncio.to_thread(_remove, folder, lock))
 
 
-def sweep_scratch_folders(parents: Iterable[Path]) -> None:
-    """Remove this account's folders that no running process owns; what cannot be removed stays and is logged."""
-    for parent in parents:
+def sweep_scratch_folders(parents: Iterable[Path], prefixes: Iterable[str] = PREFIXES) -> None:
+    """Remove this account's folders that no running process owns; what cannot be removed stays and is logged.
+
+    Args:
+        parents: where they are.
+        prefixes: of those that are made there. Among files of others, name no more: their folders may be named alike.
+    """
+    for parent, prefix in product(parents, prefixes):
         with suppress(OSError):
             for each in parent.iterdir():
-                if _NAME.fullmatch(each.name):
+                if each.name.startswith(prefix) and _RANDOM.fullmatch(each.name.removeprefix(prefix)):
                     _sweep(each)
 
 

@@ -108,6 +108,21 @@ class BenchmarkService:
             ModelsError: an engine cannot be reached, or does not serve a model.
             StorageError: the run could not be stored.
         """
+        return await self._database.write(await self.checked_plan(recipe))
+
+    @needs(Permission.MANAGE)
+    async def checked_plan(
+        self, recipe: BenchmarkRecipe, tags: Sequence[str] = ()
+    ) -> Callable[[Session], BenchmarkRun]:
+        """Check a run, and return what stores it in a transaction, such as that of the study it is a part of.
+
+        Args:
+            recipe: the run.
+            tags: of the run.
+
+        Raises:
+            BenchmarkRefused, ModelsError: as `plan`.
+        """
         recipe = recipe.checked()
         await self._check_corpora(recipe)
         sets = await self._sets(recipe)
@@ -126,9 +141,9 @@ class BenchmarkService:
         def store(session: Session) -> BenchmarkRun:
             kept = BenchmarkRepository(session).add(run, _items(session, sets, recipe.limit, len(models)))
             record(session, "benchmark_run.plan", kept.id)
-            return kept
+            return BenchmarkRepository(session).describe(kept.id, tags=tags) if tags else kept
 
-        return await self._database.write(store)
+        return store
 
     @needs(Permission.MANAGE)
     async def launch(
@@ -152,8 +167,10 @@ class BenchmarkService:
             raise
 
     @needs(Permission.MANAGE)
-    async def extend(self, run_id: str, limit: int) -> BenchmarkRun:
-        """Let a run that is over ask more questions of each set; without more questions, nothing changes.
+    async def checked_extension(self, run_id: str, limit: int) -> Callable[[Session], BenchmarkRun]:
+        """Return what lets a run that is over ask more questions of each set; without more, it changes nothing.
+
+        What it returns raises BenchmarkRefused too: the run may change before the transaction.
 
         Args:
             run_id: id of a run with a limit.
@@ -164,20 +181,18 @@ class BenchmarkService:
             BenchmarkRefused: it asks all questions already, is running, or a set of it was deleted.
         """
         run = await self._get(run_id)
-        if run.limit is None or limit <= run.limit:
-            raise BenchmarkRefused("limit", f"{run.name} cannot be extended to {limit:,} questions per set.")
-        if run.state is RunState.RUNNING:
-            raise BenchmarkRefused("limit", f"{run.name} is running; stop it first.")
+        _check_extension(run, limit)
         sets = await self._sets(recipe_of(run))
-        asked = run.limit
 
         def store(session: Session) -> BenchmarkRun:
-            items = _items(session, sets, limit - asked, len(run.models), offset=asked)
+            now = BenchmarkRepository(session).get(run_id)
+            asked = _check_extension(now, limit)
+            items = _items(session, sets, limit - asked, len(now.models), offset=asked)
             changed = BenchmarkRepository(session).extend(run_id, limit, items)
             record(session, "benchmark_run.extend", run_id, limit=limit, items=changed.items)
             return changed
 
-        return await self._database.write(store)
+        return store
 
     @needs(Permission.READ)
     async def recipe_of(self, run_id: str) -> BenchmarkRecipe:
@@ -359,6 +374,15 @@ class BenchmarkService:
                 f"which is {info.context_length:,} tokens, with a question and an answer of up to "
                 f"{recipe.answer_cap_tokens:,}. Choose at most {max(0, most):,}, or a larger context.",
             )
+
+
+def _check_extension(run: BenchmarkRun, limit: int) -> int:
+    """How many questions per set a run asks that may be extended to `limit`; raises BenchmarkRefused."""
+    if run.limit is None or limit <= run.limit:
+        raise BenchmarkRefused("limit", f"{run.name} cannot be extended to {limit:,} questions per set.")
+    if run.state is RunState.RUNNING:
+        raise BenchmarkRefused("limit", f"{run.name} is running; stop it first.")
+    return run.limit
 
 
 def _items(

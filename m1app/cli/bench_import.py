@@ -8,7 +8,8 @@ from typing import Any
 
 from m1app.benchmark.descriptions import imported_words, own_verdict_words, run_name
 from m1app.benchmark.imports.log_reading import ImportChoice
-from m1app.benchmark.imports.service import ImportedRun, ImportReport
+from m1app.benchmark.imports.service import ImportReport
+from m1app.benchmark.imports.storing import ImportedRun
 from m1app.cli.bench_results import show_results
 from m1app.cli.local_services import ImportServices, imports_over, open_database
 from m1app.cli.terminal import add_json, given, say, write, write_json

@@ -197,7 +197,7 @@ async def _publish_file(services: Services, options: argparse.Namespace) -> int:
 
 async def _warn_of_question(services: Services, question: Question) -> None:
     """What to think of before the file is passed on: it has all of the question."""
-    terms = await services.sites.terms_of_set(question.source)
+    terms = await services.sites.terms_of_question(question)
     if terms is not None and not terms.has_texts:
         say(f"The question is one of {terms.name}: {terms.reason}. May you pass it on?")
     texts = (question.stem, *question.options.values())

@@ -6,7 +6,7 @@ scheduler in the app starts it and notices when it is gone (`scheduler`).
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,8 +73,12 @@ class JobService:
         self._is_over = Event()
 
     @needs(Permission.MANAGE)
-    async def submit(self, job: NewJob) -> Job:
+    async def submit(self, job: NewJob, check: Callable[[Session], None] = lambda _: None) -> Job:
         """Store a job, which then waits for its turn.
+
+        Args:
+            job: the job.
+            check: refuses it in the same transaction, by raising an error.
 
         Raises:
             JobRefused: its recipe is not JSON, no executor can run it, or its folder cannot be created.
@@ -83,6 +87,7 @@ class JobService:
         wanted = replace(job, recipe=_checked_recipe(job.recipe), priority=_checked_priority(job.priority))
 
         def store(session: Session) -> Job:
+            check(session)
             kept = JobRepository(session).add(wanted)
             # In the same transaction, so that no job lacks a folder for its log.
             self._files.create(kept.id)

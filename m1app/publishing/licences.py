@@ -5,7 +5,7 @@ hub whose licence is known (`licences.toml`), or with the app. Everything else i
 """
 
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,8 @@ class _KnownSet(BaseModel):
 
     repo: str
     licence: str
+    source: str
+    """Where the licence is stated."""
     allows_texts: bool
     note: str = ""
 
@@ -56,24 +58,37 @@ def _known_sets() -> dict[str, _KnownSet]:
     return {each.repo.casefold(): each for each in found}
 
 
-def terms_of_sets(session: Session, names: Sequence[str], allowed: Collection[str]) -> tuple[SetTerms, ...]:
+def terms_of_sets(
+    session: Session, asked: Mapping[str, Collection[str]], allowed: Collection[str]
+) -> tuple[SetTerms, ...]:
     """The terms of sets, by name.
 
     Args:
         session: the database.
-        names: the sets of the runs.
+        asked: the sets of the runs, each with the ids of its questions.
         allowed: sets whose texts may be published because the person who publishes them says so.
 
     Raises:
         PublishRefused: a set is allowed that is none of these.
     """
-    if unknown := [name for name in allowed if name not in names]:
+    if unknown := [name for name in allowed if name not in asked]:
         raise PublishRefused(
             f"Question set {unknown[0]!r} is in none of these runs, so its texts cannot be included. "
-            f"Sets of these runs: {', '.join(names)}."
+            f"Sets of these runs: {', '.join(asked)}."
         )
+    return tuple(
+        terms_of(name, stored_set(session, name, ids), is_allowed=name in allowed) for name, ids in asked.items()
+    )
+
+
+def stored_set(session: Session, name: str, question_ids: Collection[str]) -> QuestionSet | None:
+    """The set of this name if it has all of these questions.
+
+    A name is free again once its set is deleted: a licence is not that of what was asked under the name before.
+    """
     sets = QuestionSetRepository(session)
-    return tuple(terms_of(name, sets.find(name), is_allowed=name in allowed) for name in names)
+    kept = sets.find(name)
+    return kept if kept is not None and sets.has_all(kept.id, question_ids) else None
 
 
 def terms_of(name: str, kept: QuestionSet | None, *, is_allowed: bool) -> SetTerms:
@@ -106,7 +121,7 @@ def _known_of(kept: QuestionSet | None) -> _KnownSet | None:
     if kept is None:
         return None
     if kept.layout == LIBRARY:
-        return _KnownSet(repo="", licence=_OWN_LICENCE, allows_texts=True)
+        return _KnownSet(repo="", licence=_OWN_LICENCE, source="LICENSE", allows_texts=True)
     if not kept.source.startswith(HUB_PLACE):
         return None
     repo = kept.source.removeprefix(HUB_PLACE).split(" ")[0]

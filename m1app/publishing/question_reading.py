@@ -82,7 +82,7 @@ class QuestionReader:
         terms = self._plan.terms(entry)
         texts = (question.stem, *question.options.values()) if terms.has_texts else ()
         if terms.is_own and texts:
-            self._check(terms.name, entry.place, texts)
+            self._check(terms.name, entry.place, (*texts, question.reference or "", *question.tags))
         passes = [each for found in answered for each in answered_document(found, marks, has_texts=terms.has_texts)]
         document = question_texts(question, has_texts=terms.has_texts) | {
             "set": entry.set_number,

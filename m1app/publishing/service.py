@@ -12,7 +12,7 @@ from m1app.benchmark.report import report_content
 from m1app.benchmark.strategy_comparison import StrategyReading
 from m1app.privacy.service import IdentifierCheck
 from m1app.publishing.errors import PublishRefused
-from m1app.publishing.licences import SetTerms, terms_of
+from m1app.publishing.licences import SetTerms, stored_set, terms_of
 from m1app.publishing.question_document import Marks
 from m1app.publishing.question_reading import QuestionReader
 from m1app.publishing.site import OnProgress, PublishedSite, SiteBuilder, SiteReport, annotator_letters
@@ -22,6 +22,7 @@ from m1app.runs.sweeps import SweepService
 from storage.annotations.assessments import AssessmentRepository
 from storage.database import Database, Session
 from storage.question_sets.repository import QuestionSetRepository
+from storage.questions.records import Question
 
 
 class SiteService:
@@ -100,12 +101,14 @@ class SiteService:
         )
 
     @needs(Permission.READ)
-    async def terms_of_set(self, name: str) -> SetTerms | None:
-        """Whether the texts of a set may be published; None if there is no set of this name."""
+    async def terms_of_question(self, question: Question) -> SetTerms | None:
+        """Whether the texts of a question's set may be published; None if there is no set of this name."""
 
         def read(session: Session) -> SetTerms | None:
-            kept = QuestionSetRepository(session).find(name)
-            return None if kept is None else terms_of(name, kept, is_allowed=False)
+            if QuestionSetRepository(session).find(question.source) is None:
+                return None
+            kept = stored_set(session, question.source, [question.id])
+            return terms_of(question.source, kept, is_allowed=False)
 
         return await self._database.read(read)
 

@@ -1,12 +1,14 @@
 """The folder of a site: made beside its place, and put there when it is complete.
 
-A folder that is there already is replaced only if it is empty or an earlier site. Whatever ends the work before,
-nothing of it stays; what a killed process left is removed by the next site that is made in the same place.
+A folder that is there already is replaced only if it is empty, or an earlier site without a file that somebody added,
+such as a repository that it is published from. Whatever ends the work before, nothing of it stays; what a killed
+process left is removed by the next site that is made in the same place.
 """
 
 import asyncio
 import errno
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,27 +19,37 @@ from m1app.publishing.scripts import data_script
 from m1app.scratch_folder import SITE, scratch_folder, sweep_scratch_folders
 
 MANIFEST = "site.json"
-_MOST_MANIFEST_BYTES = 1_000_000
 _MADE_BY = "m1app publish"
+_MOST_MANIFEST_BYTES = 64 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SiteWriter:
     """Writes the files of a site."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path) -> None:
+        """Args:
+        folder: where they are made.
+        place: where they are put, for messages.
+        """
         self._folder = folder
-        self.files = 0
+        self._place = place
+        self._names: list[str] = []
         self.bytes = 0
+
+    @property
+    def files(self) -> int:
+        """How many are written."""
+        return len(self._names)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file, `name` with "/" between folders; raises PublishRefused if the disk is full."""
         data = content.encode("utf-8") if isinstance(content, str) else content
         path = self._folder / name
-        with disk_errors(self._folder):
+        with disk_errors(self._place):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        self.files += 1
+        self._names.append(name)
         self.bytes += len(data)
 
     def write_data(self, name: str, value: Any) -> None:
@@ -45,8 +57,9 @@ class SiteWriter:
         self.write(f"data/{name}.js", data_script(name, value))
 
     def write_manifest(self, **facts: Any) -> None:
-        """Write what says that this folder is a site."""
-        self.write(MANIFEST, json.dumps({"made_by": _MADE_BY, **facts}, ensure_ascii=False, indent=2) + "\n")
+        """Write what says that this folder is a site, and which files are its own; the last one."""
+        content = {"made_by": _MADE_BY, **facts, "files": [*self._names, MANIFEST]}
+        self.write(MANIFEST, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 @contextmanager
@@ -77,7 +90,7 @@ async def new_site(target: Path) -> AsyncIterator[SiteWriter]:
         async with scratch_folder(SITE, target.parent) as scratch:
             made = scratch / "site"
             await asyncio.to_thread(made.mkdir)
-            yield SiteWriter(made)
+            yield SiteWriter(made, target)
             await asyncio.to_thread(_put, made, target, scratch / "old")
 
 
@@ -86,7 +99,7 @@ def _prepare(target: Path) -> Path:
     target = target.absolute()
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    sweep_scratch_folders((target.parent,))
+    sweep_scratch_folders((target.parent,), (SITE,))
     return target
 
 
@@ -101,21 +114,33 @@ def check_target(target: Path) -> None:
     if not target.is_dir() or target.is_symlink():
         raise PublishRefused(f"{target} is not a folder. Choose a new folder, or the folder of an earlier site.")
     with disk_errors(target):
-        is_empty = not any(target.iterdir())
-    if not is_empty and not _is_site(target):
+        own = _own_files(target)
+        other = next((name for name in _files_in(target) if name not in own), "")
+    if other:
+        shown = other.encode(errors="backslashreplace").decode()
+        what = f"{target} contains {shown}, which no site wrote" if own else f"{target} contains other files"
         raise PublishRefused(
-            f"{target} contains other files, which a site would replace. Choose a new folder, or the folder of an "
-            "earlier site."
+            f"{what}, which a site would replace. Choose a new folder, or that of an earlier site with nothing else in "
+            "it."
         )
 
 
-def _is_site(folder: Path) -> bool:
+def _own_files(folder: Path) -> frozenset[str]:
+    """The files of the site in a folder; none if there is no site."""
     try:
         with (folder / MANIFEST).open("rb") as file:
             found = json.loads(file.read(_MOST_MANIFEST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("made_by") == _MADE_BY
+        is_site = isinstance(found, dict) and found.get("made_by") == _MADE_BY
+        return frozenset(map(str, found["files"])) if is_site else frozenset()
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return frozenset()
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    """Names of all files and links below a folder, with "/" between folders."""
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        yield from (Path(parent, name).relative_to(folder).as_posix() for name in (*names, *links))
 
 
 def _put(made: Path, target: Path, old: Path) -> None:

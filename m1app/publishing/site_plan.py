@@ -90,4 +90,5 @@ def plan_of(session: Session, runs: Sequence[BenchmarkRun], allowed: Collection[
                 entry = of_set.setdefault(item.question_id, Entry(set_number, len(of_set) + 1, item.question_id))
                 entry.items[numbers[run.id, item.model]] = item.id
     entries = tuple(entry for of_set in found for entry in of_set.values())
-    return SitePlan(tuple(runs), sources, terms_of_sets(session, names, allowed), entries)
+    terms = terms_of_sets(session, dict(zip(names, found, strict=True)), allowed)
+    return SitePlan(tuple(runs), sources, terms, entries)

@@ -1,10 +1,13 @@
-"""Stores the sets of a file while it is read: many short transactions, and nothing that stays of a failed import."""
+"""Stores the sets of a file while it is read: many short transactions, and nothing that stays of a failed import.
+
+The same for results of others (`m1app.benchmark.imports`), which come with questions of their own.
+"""
 
 import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ from m1app.question_sets.errors import InvalidQuestionSet, QuestionSetError
 from m1app.question_sets.import_journal import ImportJournal, Unfinished, locked_journal, open_journal
 from m1app.question_sets.import_lock import try_lock
 from m1app.question_sets.set_messages import SetHeader, SetQuestionMessage, SetsMessage
+from storage.benchmarks.imports import remove_unfinished
 from storage.database import Database
 from storage.errors import StorageError
 from storage.question_sets.records import QuestionSet
@@ -26,6 +30,8 @@ from storage.questions.repository import QuestionRepository, utc_now
 
 MAX_NAME_CHARACTERS = 200
 _BATCH_QUESTIONS = 1000
+_BATCH_ITEMS = 100
+"""With all their answers."""
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -72,8 +78,7 @@ class SetStore:
             NoRoom: the disk of M1_HOME is full.
             StorageError: the database cannot be written.
         """
-        async with locked_journal(self._home) as journal:
-            await _to_the_end(lambda: self._sweep(journal))
+        async with self._alone() as journal:
             here = await self._database.read(lambda s: {each.name: each for each in QuestionSetRepository(s).all()})
             for each in given:
                 check_name(each, here.get(each.name))
@@ -81,6 +86,44 @@ class SetStore:
             made = await self._add_new(journal, given, new, messages, source) if new else {}
         sets = tuple(made.get(index) or here[each.name] for index, each in enumerate(given))
         return Stored(sets, frozenset(each.id for each in made.values()))
+
+    @asynccontextmanager
+    async def adding(self, sources: Sequence[str]) -> AsyncIterator[datetime]:
+        """Keep other imports waiting while the block stores questions, and benchmark runs that were made elsewhere.
+
+        If the block fails, they are removed, unless a set or a run that is complete has them.
+
+        Args:
+            sources: of all questions that it stores.
+
+        Yields:
+            When they are to be created.
+
+        Raises:
+            InvalidQuestionSet: another import takes longer than ten minutes.
+            NoRoom: the disk of M1_HOME is full.
+        """
+        async with self._alone() as journal, self._unfinished(journal, sources) as added_at:
+            yield added_at
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[ImportJournal]:
+        async with locked_journal(self._home) as journal:
+            await to_the_end(lambda: self._sweep(journal))
+            yield journal
+
+    @asynccontextmanager
+    async def _unfinished(self, journal: ImportJournal, sources: Sequence[str]) -> AsyncIterator[datetime]:
+        adding = Unfinished(added_at=utc_now(), sources=tuple(sources))
+        await to_the_end(lambda: journal.write(adding))
+        try:
+            yield adding.added_at
+        except BaseException:
+            # If this fails too, as on a full disk, the next import or start does it.
+            with suppress(StorageError):
+                await to_the_end(lambda: self._sweep(journal))
+            raise
+        await to_the_end(journal.clear)
 
     def remove_leftovers(self) -> None:
         """Remove what an import that was killed has added, unless another one is running; problems are logged."""
@@ -102,18 +145,9 @@ class SetStore:
         messages: AsyncIterator[SetsMessage],
         source: str,
     ) -> dict[int, QuestionSet]:
-        adding = Unfinished(added_at=utc_now(), sources=tuple(each.name for each in new.values()))
-        await _to_the_end(lambda: journal.write(adding))
-        try:
-            ids = await self._keep_questions(given, new, messages, adding.added_at)
-            made = await _to_the_end(lambda: self._add_sets(new, ids, source))
-        except BaseException:
-            # If this fails too, as on a full disk, the next import or start does it.
-            with suppress(StorageError):
-                await _to_the_end(lambda: self._sweep(journal))
-            raise
-        await _to_the_end(journal.clear)
-        return made
+        async with self._unfinished(journal, [each.name for each in new.values()]) as added_at:
+            ids = await self._keep_questions(given, new, messages, added_at)
+            return await to_the_end(lambda: self._add_sets(new, ids, source))
 
     async def _keep_questions(
         self,
@@ -145,7 +179,7 @@ class SetStore:
                     raise InvalidQuestionSet(blocked_row_text(name, number, found))
             return self._database.write_now(lambda s: _stored(QuestionRepository(s, lambda: added_at), name, questions))
 
-        return await _to_the_end(keep)
+        return await to_the_end(keep)
 
     def _add_sets(
         self, new: Mapping[int, Candidate], ids: Mapping[int, Sequence[str]], source: str
@@ -161,6 +195,9 @@ class SetStore:
             return made
 
     def _sweep(self, journal: ImportJournal) -> None:
+        # First: their questions are in use as long as they are there.
+        while self._database.write_now(lambda s: remove_unfinished(s, _BATCH_ITEMS)):
+            pass
         left = journal.read()
         if left is not None:
             removed = self._remove(left)
@@ -231,7 +268,7 @@ def _new_question(given: SetQuestionMessage, source: str) -> NewQuestion:
     )
 
 
-async def _to_the_end(work: Callable[[], _T]) -> _T:
+async def to_the_end(work: Callable[[], _T]) -> _T:
     """Run `work` in a thread; a cancellation waits for its end, so that nothing is written after the clean-up."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:

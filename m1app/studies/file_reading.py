@@ -1,5 +1,6 @@
 """Reads a study's file: TOML from anywhere, with a line for each mistake that says where it is and what to do."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from m1app.studies.study_file import MOST_MISTAKES, Study
 MOST_CHARACTERS = 200_000
 """Of a study's file."""
 _SHOWN_CHARACTERS = 60
+_KEY_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_DEEP_KEY = re.compile(rf"(?<![A-Za-z0-9_.-])(?:{_KEY_PART}){{16}}")
+"""A name of 16 parts, as in a.b.c: Python takes minutes for one of 100,000, and no study has one of three."""
 
 
 def parse_study(text: str, file_name: str) -> Study:
@@ -29,12 +33,17 @@ def parse_study(text: str, file_name: str) -> Study:
         raise InvalidStudyFile(
             f"{file_name}: found {len(text):,} characters, expected at most {MOST_CHARACTERS:,}. Shorten its texts."
         )
+    if found := _DEEP_KEY.search(text):
+        raise InvalidStudyFile(
+            f"{file_name}, line {text.count(chr(10), 0, found.start()) + 1:,}: a name of 16 parts or more "
+            f"({found[0][:_SHOWN_CHARACTERS]}...), which no study has. Correct it there."
+        )
     try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        document = _with_tuples(tomllib.loads(text))
+    except (ValueError, RecursionError) as exc:  # Also a number of too many digits, and lists within lists.
         raise InvalidStudyFile(f"{file_name}: not valid TOML: {exc}. Correct it there.") from exc
     try:
-        study = Study.model_validate(_with_tuples(document))
+        study = Study.model_validate(document)
     except ValidationError as exc:
         mistakes = [line for error in _causes(exc) for line in _described(error, document)]
         raise InvalidStudyFile("\n".join(f"{file_name}, {each}." for each in mistakes[:MOST_MISTAKES])) from exc
@@ -102,6 +111,9 @@ def _complaint(error: Any) -> str:
         return "missing; add it"
     if error["type"] == "extra_forbidden":
         return "unknown field; remove it or correct its name"
-    shown = repr(error["input"])
+    try:
+        shown = repr(error["input"])
+    except ValueError:  # Of thousands of digits, which hexadecimal numbers may have.
+        shown = "a number of thousands of digits"
     shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."
     return f"found {shown}; {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,7 +1,7 @@
 """Plans a study: finds its sets and models, estimates its cost, and plans its benchmark runs."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from m1app.studies.start_facts import OverlapFacts, StartFacts
 from m1app.studies.study_file import Study, StudyRun
 from m1app.wording import counted
 from models.errors import ModelsError
-from storage.benchmarks.repository import BenchmarkRepository
-from storage.database import Database, Session
+from storage.benchmarks.records import BenchmarkRun
+from storage.database import Session
 from storage.question_sets.records import QuestionSet
 
 _TAG = "study"
@@ -53,14 +53,14 @@ class StudyRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """A study whose benchmark runs are planned."""
+    """A study whose benchmark runs can be stored."""
 
     models: Mapping[str, str]
     """Role -> served model."""
     sets: Mapping[str, str]
     """The study's name of each set -> that of the set of this installation."""
-    runs: Mapping[str, str]
-    """Id of a run in the file -> id of its benchmark run."""
+    runs: Mapping[str, Callable[[Session], BenchmarkRun]]
+    """Id of a run in the file -> what stores its benchmark run."""
     facts: StartFacts
 
 
@@ -69,20 +69,17 @@ class StudyPlanner:
 
     def __init__(
         self,
-        database: Database,
         home: Path,
         benchmarks: BenchmarkService,
         question_sets: QuestionSetService,
         engines: EngineService,
     ) -> None:
         """Args:
-        database: has the planned runs.
         home: M1_HOME.
-        benchmarks: plans the runs.
+        benchmarks: checks the runs.
         question_sets: has the sets.
         engines: serve the models.
         """
-        self._database = database
         self._home = home
         self._benchmarks = benchmarks
         self._question_sets = question_sets
@@ -103,7 +100,7 @@ class StudyPlanner:
         return summed(study, parts, resolved)
 
     async def plan(self, request: StudyRequest, name: str) -> PlannedStudy:
-        """Plan a benchmark run for each run that has a model; raises as `StudyService.start`.
+        """Check a benchmark run for each run that has a model, and store nothing; raises as `StudyService.start`.
 
         Args:
             request: the study.
@@ -120,31 +117,28 @@ class StudyPlanner:
                 "study then lists this as a difference.",
             )
         facts = await self._facts(study, resolved, request)
-        runs: dict[str, str] = {}
-        try:
-            for run in study.runs:
-                if any(role in resolved.models for role in run.models):
-                    recipe = run.recipe(f"{name}: {run.id}", resolved.sets, resolved.models)
-                    runs[run.id] = (await self._benchmarks.plan(recipe)).id
-                    await self._benchmarks.set_tags(runs[run.id], [_TAG, name])
-        except BaseException:
-            # Nothing is left of a study of which a part is refused.
-            await asyncio.shield(self.forget(runs.values()))
-            raise
+        runs = {
+            run.id: await self._benchmarks.checked_plan(
+                run.recipe(f"{name}: {run.id}", resolved.sets, resolved.models), [_TAG, name]
+            )
+            for run in study.runs
+            if any(role in resolved.models for role in run.models)
+        }
         return PlannedStudy(resolved.models, resolved.sets, runs, facts)
 
     async def import_sets(self, request: StudyRequest) -> Sequence[str]:
         """Import the missing sets of a study from where its file says; return notes of the imports.
 
         Raises:
-            StudyRefused: nothing is missing, or the file does not say where a missing set is.
+            StudyRefused: the file does not say where a missing set is.
             InvalidQuestionSet: one cannot be imported.
         """
         study = request.study
         resolved = await self._resolve(request, None)
         missing = [each for each in study.question_sets if each.name not in resolved.sets]
         if not missing:
-            raise StudyRefused("sets", "All sets of the study are already imported.")
+            # No refusal: a command that was killed after its import is given again.
+            return ["All sets of the study are already imported."]
         if unknown := [each.name for each in missing if not each.hub and not each.is_library]:
             raise StudyRefused(
                 "sets", f"The file does not say where to get {', '.join(unknown)}. Import it on the Admin page."
@@ -154,16 +148,6 @@ class StudyPlanner:
         reports += [await self._question_sets.import_hub(repository) for repository in repositories]
         imported = [f"{each.name}: {counted(each.question_count, 'question')}" for one in reports for each in one.sets]
         return [*imported, *(note for each in reports for note in each.notes)]
-
-    async def forget(self, benchmark_ids: Iterable[str]) -> None:
-        """Remove planned runs that nothing was asked for."""
-        ids = tuple(benchmark_ids)
-
-        def forget(session: Session) -> None:
-            for each in ids:
-                BenchmarkRepository(session).forget(each)
-
-        await self._database.write(forget)
 
     async def _served(self) -> Sequence[str] | None:
         try:

@@ -85,33 +85,33 @@ class StudyService:
         name = request.name.strip() or request.study.name
         await self._check_name(name)
         planned = await self._planner.plan(request, name)
-        new = NewStudy(
-            name=name,
-            text=request.file.text,
-            models=planned.models,
-            sets=planned.sets,
-            runs=planned.runs,
-            facts=planned.facts.model_dump(mode="json"),
-            started_by=current_person().id,
-        )
+        started_by = current_person().id
 
         def store(session: Session) -> StoredStudy:
+            runs = {run_id: keep(session).id for run_id, keep in planned.runs.items()}
+            new = NewStudy(
+                name=name,
+                text=request.file.text,
+                models=planned.models,
+                sets=planned.sets,
+                runs=runs,
+                facts=planned.facts.model_dump(mode="json"),
+                started_by=started_by,
+            )
             kept = StudyRepository(session).add(new)
-            record(session, "study.start", kept.id, runs=len(kept.runs))
+            record(session, "study.start", kept.id, runs=len(runs))
             return kept
 
         try:
             return await self._database.write(store)
         except InvalidRecord as exc:
-            await self._planner.forget(planned.runs.values())
             raise StudyRefused("name", str(exc)) from exc
 
     @needs(Permission.MANAGE)
     async def launch(self, study_id: str, *, priority: int = 0, executor: str = "local") -> Job:
         """Run a study as a job, or go on with it; raises StudyRefused, JobRefused."""
         summary = await self.summary(study_id)
-        if summary.job is not None and summary.job.state not in OVER:
-            raise StudyRefused("runs", f"{summary.stored.name} is already {summary.job.state.value}.")
+        _check_idle(summary)
         if summary.state is RunState.RUNNING:
             raise StudyRefused("runs", f"{summary.stored.name} is running in another process; stop it there first.")
         if summary.state is RunState.COMPLETED and not any(each.items_failed for each in summary.runs.values()):
@@ -126,7 +126,9 @@ class StudyService:
                 subject_id=study_id,
                 priority=priority,
                 executor=executor,
-            )
+            ),
+            # Somebody else may have launched it meanwhile.
+            check=lambda session: _check_idle(_summary(session, StudyRepository(session).get(study_id))),
         )
 
     @needs(Permission.MANAGE)
@@ -151,16 +153,25 @@ class StudyService:
                 "questions", f"{stored.name} is {summary.state.value}; complete it before you extend it."
             )
         limit = max(each.limit or 0 for each in study.runs) + study.extension.questions
-        # The look is counted first: after a kill, the tests are rather too strict than too lax.
-        changed = await self._note(study_id, limit=limit, look=facts.look + 1)
-        added = 0
-        for run in summary.runs.values():
-            if (run.limit or 0) < limit:
-                added += (await self._benchmarks.extend(run.id, limit)).items - run.items
-        if not added:
-            await self._note(study_id, limit=facts.limit, look=facts.look)
-            raise StudyRefused("questions", f"All questions in the sets of {stored.name} have been asked.")
-        return changed
+        asked = sum(run.items for run in summary.runs.values())
+        extensions = [
+            await self._benchmarks.checked_extension(run.id, limit)
+            for run in summary.runs.values()
+            if (run.limit or 0) < limit
+        ]
+
+        def store(session: Session) -> StoredStudy:
+            for extend in extensions:
+                extend(session)
+            now = _summary(session, StudyRepository(session).get(study_id))
+            if StartFacts.of(now.stored.facts).look != facts.look:
+                raise StudyRefused("questions", f"{stored.name} was extended by somebody else in the meantime.")
+            if sum(run.items for run in now.runs.values()) == asked:
+                raise StudyRefused("questions", f"All questions in the sets of {stored.name} have been asked.")
+            record(session, "study.extend", study_id, look=facts.look + 1)
+            return StudyRepository(session).touch(study_id, {"limit": limit, "look": facts.look + 1})
+
+        return await self._database.write(store)
 
     @needs(Permission.MANAGE)
     async def stop(self, study_id: str) -> Job:
@@ -243,13 +254,6 @@ class StudyService:
             raise StudyRefused("runs", f"{summary.stored.name} is running; stop it first.")
         return await self._database.write(lambda s: discard(s, TrashKind.STUDY, study_id))
 
-    async def _note(self, study_id: str, **facts: int | None) -> StoredStudy:
-        def store(session: Session) -> StoredStudy:
-            record(session, "study.extend", study_id, look=facts["look"] or 1)
-            return StudyRepository(session).touch(study_id, facts)
-
-        return await self._database.write(store)
-
     async def _check_name(self, name: str) -> None:
         if not name.isprintable() or len(name) > 200:
             raise StudyRefused("name", "The name must be one line of at most 200 printable characters.")
@@ -273,6 +277,11 @@ def missing_run_note(summary: StudySummary, run_id: str) -> str:
     if run_id in summary.stored.runs:
         return "Its benchmark run was deleted; the trash on the Admin page may still have it."
     return "Skipped: no model was chosen for its roles."
+
+
+def _check_idle(summary: StudySummary) -> None:
+    if summary.job is not None and summary.job.state not in OVER:
+        raise StudyRefused("runs", f"{summary.stored.name} is already {summary.job.state.value}.")
 
 
 def _summary(session: Session, stored: StoredStudy) -> StudySummary:

@@ -4,28 +4,56 @@ Shares are 0 to 1 and differences of shares -1 to 1 throughout. Whether what a s
 here: see `m1app.studies.checking`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain, islice
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.control_characters import control_character
 
 MOST_ENTRIES = 200
 """Of each list of a study's file."""
 MOST_MISTAKES = 10
 """That a refusal names."""
+MOST_PARTS = 5_000
+"""Of all runs together: sets times models of each."""
 _MOST_LISTED = 20
 """Names of what there is, in a mistake."""
 
-_Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-_Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$", max_length=200)]
-_Text = Annotated[str, StringConstraints(max_length=4_000)]
-_Tokens = Annotated[int, Field(ge=1)]
-_Rounds = Annotated[int, Field(ge=0)]
+
+def _without_control(text: str) -> str:
+    if found := control_character(text):
+        raise ValueError(f"it has the control character {found}; remove it")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it is shown in one line; remove line breaks, control characters and marks of direction")
+    return text
+
+
+def _no_device(text: str) -> str:
+    if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", text):
+        raise ValueError(f"{text} cannot be the name of a file on Windows; choose another")
+    return text
+
+
+_Clean = AfterValidator(_without_control)
+_Line = AfterValidator(_one_line)
+_Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60), AfterValidator(_no_device)]
+_Name = Annotated[str, StringConstraints(pattern=r"\S", max_length=200), _Line]
+_Text = Annotated[str, StringConstraints(max_length=4_000), _Clean]
+_Title = Annotated[str, StringConstraints(min_length=1, max_length=300), _Line]
+_Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1_000), _Clean]
+_Count = Annotated[int, Field(ge=1, le=10**9)]
+_Tokens = _Count
+_Rounds = Annotated[int, Field(ge=0, le=10**9)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Many = Field(max_length=MOST_ENTRIES)
 
@@ -39,7 +67,7 @@ class StudySet(_Part):
 
     name: _Name
     """What the runs call it: the name of a set of this installation, or the beginning of one."""
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: _Count | None = None
     """Questions it has officially; None if nothing is published."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """SHA-256 of its file as published; None if nothing is published."""
@@ -77,7 +105,7 @@ class StudyRun(_Part):
     """Roles."""
     budgets: Annotated[tuple[_Tokens, ...], Field(min_length=1)]
     force_rounds: Annotated[tuple[_Rounds, ...], Field(min_length=1)] = (0,)
-    passes: Annotated[int, Field(ge=1)] = 1
+    passes: _Count = 1
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Annotated[int, Field(ge=0)] | None = None
@@ -85,7 +113,7 @@ class StudyRun(_Part):
     system_prompt: _Text | None = None
     asks_probabilities: bool = True
     profile: _Text = ""
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: _Count | None = None
     """Most questions per set; None takes all."""
     in_flight: Annotated[int, Field(ge=0)] = 0
     strategies: tuple[_Text, ...] = ()
@@ -147,7 +175,7 @@ class PaperNumber(_Part):
     """A number that the paper has for a claim's estimate."""
 
     value: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
-    place: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    place: _Title
     """Where it stands: "Table 2, last row"."""
 
 
@@ -155,9 +183,9 @@ class Claim(_Part):
     """A sentence that a study tests."""
 
     id: _Id
-    text: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+    text: _Sentence
     kind: Annotated[ClaimKind, Field(strict=False)]
-    refuted_by: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+    refuted_by: _Sentence
     """What would refute it, in words."""
     run: _Id | None = None
     model: _Id | None = None
@@ -204,7 +232,7 @@ class Figure(_Part):
     """A figure or table that the study makes."""
 
     id: _Id
-    title: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    title: _Title
     kind: Literal["curves", "rounds", "flips", "accuracies"]
     """"curves": accuracy against the thinking budget; "rounds": accuracy against forced rounds; "flips": answers that
     change from the first cell to each other one; "accuracies": a table of models by sets."""
@@ -220,7 +248,7 @@ class Figure(_Part):
 class Extension(_Part):
     """How a study goes on with more questions until its claims are measured closely enough."""
 
-    questions: Annotated[int, Field(ge=1)]
+    questions: _Count
     """Of each set, with every extension."""
     width: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
     """It is over once every measured claim's interval is at most this wide, as a difference of shares."""
@@ -230,7 +258,7 @@ class Study(_Part):
     """A study's file."""
 
     name: _Id
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    title: Annotated[_Title, Field(max_length=200)]
     about: _Text = ""
     source: _Text = ""
     """The paper or document whose claims it tests."""
@@ -239,11 +267,11 @@ class Study(_Part):
     """The scoring rule of all its numbers; see `m1app.question.answers.scoring`."""
     is_toy: bool = False
     """Whether it only shows how a study works: its verdicts mean nothing."""
-    price_per_million_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    price_per_million_tokens: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
     """In any currency; None leaves money out of the estimate."""
     extension: Extension | None = None
     """None for a study that is looked at once; others are tested more strictly, see `claim_statistics`."""
-    currency: Annotated[str, StringConstraints(max_length=10)] = "USD"
+    currency: Annotated[str, StringConstraints(max_length=10), _Line] = "USD"
     reading_budget: _Tokens | None = None
     """The thinking budget of the reading at one budget; None takes the largest of each run."""
     protocol_differences: Annotated[tuple[_Text, ...], _Many] = ()
@@ -257,7 +285,14 @@ class Study(_Part):
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
         # One by one: a small file can have millions, each with a list of what there is.
-        found = chain(self._repeated(), self._unknown(), self._unmeasured(), self._unpublished(), self._endless())
+        found = chain(
+            self._repeated(),
+            self._unknown(),
+            self._unmeasured(),
+            self._unpublished(),
+            self._endless(),
+            self._too_many(),
+        )
         if mistakes := list(islice(found, MOST_MISTAKES)):
             raise ValueError("\n".join(mistakes))
         return self
@@ -332,6 +367,14 @@ class Study(_Part):
                     f"run {run.id!r}, field limit: a study with an [extension] must limit the questions it starts "
                     "with; add it"
                 )
+
+    def _too_many(self) -> Iterable[str]:
+        parts = sum(len(run.question_sets) * len(run.models) for run in self.runs)
+        if parts > MOST_PARTS:
+            yield (
+                f"its runs ask {parts:,} pairs of a set and a model, expected at most {MOST_PARTS:,}; make several "
+                "studies of it"
+            )
 
     def _unpublished(self) -> Iterable[str]:
         if self.protocol != "as published":

@@ -1,11 +1,13 @@
-"""Benchmark runs that were made elsewhere: stored whole, in one transaction, and their answers read."""
+"""Benchmark runs that were made elsewhere: stored in many short transactions, seen when they are whole, and read.
 
-from collections.abc import Iterable, Iterator, Sequence
+A run that is being stored has `UNFINISHED` in place of a deletion's id: no query finds it, as nothing in the trash.
+"""
+
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import case, func, insert, select
+from sqlalchemy import case, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from storage.benchmarks.records import (
@@ -18,7 +20,7 @@ from storage.benchmarks.records import (
     OwnVerdicts,
     RunState,
 )
-from storage.benchmarks.repository import BenchmarkRepository, PlannedItem, as_run
+from storage.benchmarks.repository import BenchmarkRepository, PlannedItem, add_items, as_run
 from storage.benchmarks.tables import (
     BenchmarkImportedAnswerRow,
     BenchmarkImportRow,
@@ -26,10 +28,12 @@ from storage.benchmarks.tables import (
     BenchmarkResultRow,
     BenchmarkRunRow,
 )
+from storage.trash.tables import WITH_TRASH
 
-_AT_ONCE = 500
+UNFINISHED = "unfinished import"
 _ANSWER_FIELDS = [column.name for column in fields(ImportedAnswer)]
 _FILE_FIELDS = [column.name for column in fields(ImportedFile)]
+_WITH_TRASH = {WITH_TRASH: True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,49 +53,80 @@ class ImportedResult:
     """The same of thinking tokens."""
 
 
-def add_imported(
-    session: Session,
-    run: NewBenchmarkRun,
-    files: Sequence[ImportedFile],
-    items: Sequence[PlannedItem],
-    results: Iterable[ImportedResult],
-) -> BenchmarkRun:
-    """Store a run with its files, items and results; the caller's transaction makes it all or nothing.
-
-    Args:
-        session: the transaction.
-        run: its settings.
-        files: where its answers come from.
-        items: its questions, in order.
-        results: read as they are stored.
-    """
-    added = BenchmarkRepository(session).add(run, items)
+def begin_imported(session: Session, run: NewBenchmarkRun, files: Sequence[ImportedFile]) -> str:
+    """Store a run with its files, which nobody sees until `show_imported`; return its id."""
+    added = BenchmarkRepository(session).add(run, ())
     session.execute(
         insert(BenchmarkImportRow),
         [asdict(file) | {"run_id": added.id, "position": number} for number, file in enumerate(files)],
     )
-    ids = session.scalars(
-        select(BenchmarkItemRow.id).where(BenchmarkItemRow.run_id == added.id).order_by(BenchmarkItemRow.position)
-    ).all()
-    tokens = 0
-    for some in _batches(results):
-        tokens += sum(each.answer.generated_tokens or 0 for each in some)
-        answers = [asdict(each.answer) | {"item_id": ids[each.position]} for each in some]
-        session.execute(insert(BenchmarkImportedAnswerRow), answers)
-        scored = [_result_values(added.id, ids[each.position], items[each.position], each) for each in some]
-        session.execute(insert(BenchmarkResultRow), scored)
-    done = BenchmarkItemRow.__table__.update().where(BenchmarkItemRow.run_id == added.id)  # type: ignore[attr-defined]
-    session.execute(done.values(state=ItemState.DONE))
     row = session.get_one(BenchmarkRunRow, added.id)
-    row.state, row.items_done, row.tokens_generated = RunState.IMPORTED, len(items), tokens
+    row.state, row.trash_id = RunState.IMPORTED, UNFINISHED
+    session.flush()
+    return added.id
+
+
+def keep_items(session: Session, run_id: str, items: Sequence[PlannedItem]) -> None:
+    """Store questions of a run that was begun, after those that it has."""
+    row = _begun(session, run_id)
+    add_items(session, row, items, ItemState.DONE)
+    row.items_done = row.items
+    session.flush()
+
+
+def keep_results(
+    session: Session, run_id: str, items: Sequence[PlannedItem], results: Sequence[ImportedResult]
+) -> None:
+    """Store answers to questions of a run that was begun.
+
+    Args:
+        session: the transaction.
+        run_id: the run.
+        items: all its questions, in order.
+        results: some of its answers, at most some hundred.
+    """
+    item = BenchmarkItemRow
+    positions = {each.position for each in results}
+    found = select(item.position, item.id).where(item.run_id == run_id, item.position.in_(positions))
+    ids = {row.position: row.id for row in session.execute(found)}
+    answers = [asdict(each.answer) | {"item_id": ids[each.position]} for each in results]
+    session.execute(insert(BenchmarkImportedAnswerRow), answers)
+    scored = [_result_values(run_id, ids[each.position], items[each.position], each) for each in results]
+    session.execute(insert(BenchmarkResultRow), scored)
+    row = _begun(session, run_id)
+    row.tokens_generated += sum(each.answer.generated_tokens or 0 for each in results)
+    session.flush()
+
+
+def show_imported(session: Session, run_id: str) -> BenchmarkRun:
+    """Let everybody see a run that is stored."""
+    row = _begun(session, run_id)
+    row.trash_id = None
     session.flush()
     return as_run(row)
 
 
-def _batches(results: Iterable[ImportedResult]) -> Iterator[list[ImportedResult]]:
-    rest = iter(results)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
+def remove_unfinished(session: Session, most: int) -> bool:
+    """Remove some of what imports have stored that were never finished; False if nothing is left.
+
+    Args:
+        session: the transaction.
+        most: maximum number of questions, each with all its answers.
+    """
+    run, item = BenchmarkRunRow, BenchmarkItemRow
+    begun = session.scalars(select(run.id).where(run.trash_id == UNFINISHED), execution_options=_WITH_TRASH).all()
+    if not begun:
+        return False
+    options = {"synchronize_session": False, WITH_TRASH: True}
+    if items := session.scalars(select(item.id).where(item.run_id.in_(begun)).limit(most)).all():
+        session.execute(delete(item).where(item.id.in_(items)), execution_options=options)
+    else:
+        session.execute(delete(run).where(run.id.in_(begun)), execution_options=options)
+    return True
+
+
+def _begun(session: Session, run_id: str) -> BenchmarkRunRow:
+    return session.get_one(BenchmarkRunRow, run_id, execution_options=_WITH_TRASH)
 
 
 def _result_values(run_id: str, item_id: str, item: PlannedItem, each: ImportedResult) -> dict[str, Any]:

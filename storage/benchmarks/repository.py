@@ -76,7 +76,7 @@ class BenchmarkRepository:
         )
         self._session.add(row)
         self._session.flush()
-        self._add_items(row, items)
+        add_items(self._session, row, items)
         return as_run(row)
 
     def extend(self, run_id: str, limit: int, items: Iterable[PlannedItem]) -> BenchmarkRun:
@@ -92,20 +92,11 @@ class BenchmarkRepository:
         """
         row = self._row(run_id)
         before = row.items
-        self._add_items(row, items)
+        add_items(self._session, row, items)
         if row.items > before:
             row.limit, row.state, row.updated_at = limit, RunState.WAITING, self._now()
             self._session.flush()
         return as_run(row)
-
-    def _add_items(self, row: BenchmarkRunRow, items: Iterable[PlannedItem]) -> None:
-        numbered = enumerate(items, start=row.items)
-        while some := list(islice(numbered, _AT_ONCE)):
-            numbers = entry_numbers(self._session, {item.question_id for _, item in some})
-            planned = [_item_values(row.id, position, item, numbers) for position, item in some]
-            self._session.execute(insert(BenchmarkItemRow), planned)
-            row.items += len(some)
-        self._session.flush()
 
     def get(self, run_id: str) -> BenchmarkRun:
         """Return the run with this id.
@@ -319,6 +310,19 @@ class BenchmarkRepository:
     def _changed(self, statement: Any) -> int:
         result = self._session.execute(statement, execution_options={"synchronize_session": False})
         return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def add_items(
+    session: Session, row: BenchmarkRunRow, items: Iterable[PlannedItem], state: ItemState = ItemState.WAITING
+) -> None:
+    """Store items of a run, after those that it has."""
+    numbered = enumerate(items, start=row.items)
+    while some := list(islice(numbered, _AT_ONCE)):
+        numbers = entry_numbers(session, {item.question_id for _, item in some})
+        planned = [_item_values(row.id, position, item, numbers) | {"state": state} for position, item in some]
+        session.execute(insert(BenchmarkItemRow), planned)
+        row.items += len(some)
+    session.flush()
 
 
 def as_run(row: BenchmarkRunRow) -> BenchmarkRun:

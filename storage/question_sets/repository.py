@@ -1,6 +1,6 @@
 """Question sets: named lists of stored questions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -140,6 +140,12 @@ class QuestionSetRepository:
         member = QuestionSetMemberRow
         query = select(QuestionRow.content_hash).join(member, member.question_id == QuestionRow.id)
         return tuple(self._session.scalars(query.where(member.set_id == set_id).order_by(QuestionRow.content_hash)))
+
+    def has_all(self, set_id: str, question_ids: Collection[str]) -> bool:
+        """Whether a set has all of these questions."""
+        member = QuestionSetMemberRow
+        there = self._session.scalars(select(member.question_id).where(member.set_id == set_id))
+        return frozenset(question_ids) <= frozenset(there)
 
     def has_open_questions(self, names: Sequence[str]) -> bool:
         """Whether any of these sets has a question with a reference answer in place of options."""

@@ -60,6 +60,14 @@ def test_nothing_else_is_swept(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_among_files_of_others_only_the_prefixes_that_are_made_there_are_swept(tmp_path: Path) -> None:
+    theirs = tmp_path / "upload-projects"
+    theirs.mkdir()
+    (tmp_path / ".m1-site-abcdefgh").mkdir()
+    sweep_scratch_folders([tmp_path], [SITE])
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
 async def test_a_file_system_without_locks_has_folders_that_are_not_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from m1app.wording import counted
 
 TOOLS = {LM_EVAL: "lm-evaluation-harness", INSPECT: "Inspect", M1: "m1"}
 MAX_CHARACTERS = 400_000_000
-"""Most characters of the answers of one import: they are stored in one transaction."""
+"""Most characters of the answers of one log."""
 MAX_PASSES = 1000
 _SET_CHARACTERS = 150
 _BATCH = 200

@@ -1,13 +1,11 @@
-"""Imports results of others as benchmark runs, all of an import or nothing."""
+"""Imports results of others as benchmark runs, all of an import or nothing; `storing` does so in short transactions."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from m1app.access.audit import record
 from m1app.access.person import Permission, needs
 from m1app.benchmark.answer_files.thinking_marks import marks_of
 from m1app.benchmark.imports.log_reading import ImportChoice, Log, read_log
@@ -17,13 +15,12 @@ from m1app.benchmark.imports.run_plans import (
     Place,
     RunPlan,
     Target,
-    new_run,
     placed_questions,
     plans_of,
-    results_of,
     write_results,
 )
 from m1app.benchmark.imports.sources import Source, digests_of, find_sources
+from m1app.benchmark.imports.storing import ImportedRun, RunStore
 from m1app.privacy.service import IdentifierCheck
 from m1app.privacy.words import blocked_row_text
 from m1app.question.errors import InvalidAnswers
@@ -33,27 +30,12 @@ from m1app.scratch_folder import UPLOAD
 from m1app.settings import Settings
 from m1app.wording import counted
 from models.profiles import Profiles
-from storage.benchmarks.imports import add_imported, own_verdicts, run_of_file
-from storage.benchmarks.records import BenchmarkRun, ImportedFile, OwnVerdicts
-from storage.benchmarks.repository import PlannedItem
+from storage.benchmarks.imports import run_of_file
+from storage.benchmarks.records import BenchmarkRun
 from storage.database import Database, Session
 from storage.question_sets.repository import QuestionSetRepository
-from storage.questions.records import NewQuestion
-from storage.questions.repository import QuestionRepository
 
-LAYOUT = "imported results"
-"""Layout of the question sets that an import adds."""
 NO_CHOICE = ImportChoice()
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedRun:
-    """A run that an import has stored."""
-
-    run: BenchmarkRun
-    files: tuple[ImportedFile, ...]
-    own: OwnVerdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +67,7 @@ class BenchmarkImports:
         self._settings = settings
         self._profiles = profiles
         self._identifiers = identifiers
+        self._store = RunStore(database, settings.home, identifiers)
 
     @needs(Permission.MANAGE)
     async def import_files(
@@ -118,8 +101,7 @@ class BenchmarkImports:
             on_progress(f"scoring the answers to {counted(sum(len(plan.items) for plan in plans), 'question')}")
             for number, plan in enumerate(plans):
                 await asyncio.to_thread(write_results, plan, placed, folder / f"results-{number}.jsonl")
-            on_progress("storing")
-            runs = await self._database.write(lambda s: _store(s, plans, new))
+            runs = await self._store.add(plans, new, on_progress)
         return ImportReport(runs, tuple(each.name for each in new.values()), tuple(present), tuple(left_out))
 
     async def _read(
@@ -179,42 +161,3 @@ class BenchmarkImports:
             for number, question in enumerate(each.questions.values(), 1):
                 if found := self._identifiers.blocked((question.stem, *question.options.values())):
                     raise InvalidQuestionSet(blocked_row_text(each.name, number, found))
-
-
-def _store(session: Session, plans: Sequence[RunPlan], new: Mapping[str, NewSet]) -> tuple[ImportedRun, ...]:
-    """Store all runs in one transaction, with the questions that no set has."""
-    for plan in plans:
-        for file in plan.files:
-            if run_of_file(session, file.sha256, file.beside_sha256):
-                raise InvalidAnswers(f"{file.file_name}: another process has imported this file meanwhile.")
-    ids = _add_sets(session, new)
-    stored = []
-    for plan in plans:
-        numbers = {name: number for number, name in enumerate(plan.sets)}
-        items = [
-            PlannedItem(numbers[set_name], 0, target.question_id or ids[set_name, key])
-            for (set_name, key), target in plan.items.items()
-        ]
-        run = add_imported(session, new_run(plan), plan.files, items, results_of(plan))
-        record(session, "benchmark_run.import", run.id, questions=len(items), files=len(plan.files))
-        stored.append(ImportedRun(run, tuple(plan.files), own_verdicts(session, run.id)))
-        _log.info("imported run %s with %d questions", run.id, len(items))
-    return tuple(stored)
-
-
-def _add_sets(session: Session, new: Mapping[str, NewSet]) -> dict[tuple[str, str], str]:
-    """Store the sets; return the ids of their questions by set and `question_key`."""
-    ids: dict[tuple[str, str], str] = {}
-    sets = QuestionSetRepository(session)
-    for each in new.values():
-        questions = [
-            NewQuestion(
-                stem=found.stem, options=dict(found.options), target=found.target, source=each.name, tags=found.tags
-            )
-            for found in each.questions.values()
-        ]
-        kept = QuestionRepository(session).upsert_all(questions)
-        made = sets.add_kept(each.name, each.source, LAYOUT, "", kept)
-        record(session, "question_set.import", made.id, questions=made.question_count)
-        ids |= {(each.name, key): question_id for (_, key), question_id in zip(each.questions, kept, strict=True)}
-    return ids

@@ -54,6 +54,8 @@ def find_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
     for path in paths:
         if not path.exists():
             raise InvalidAnswers(f"{shown(str(path))}: there is no such file or folder. Check its name.")
+        if not path.is_file() and not path.is_dir():
+            raise InvalidAnswers(f"{shown(str(path))}: found a pipe or a device, expected a file or folder.")
         for each in _below(path) if path.is_dir() else (path,):
             if _may_be_log(each):
                 found.setdefault(each.resolve(), _source(each, is_named=each == path))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -55,16 +56,35 @@ def write_files(files: Files, target: Path) -> None:
     """Write a report into a folder, or into one archive if the name ends with ".zip"; blocks.
 
     Raises:
-        OSError: it cannot be written.
+        ReportRefused: it cannot be written; no part of an archive is left then.
     """
+    try:
+        _write(files, target)
+    except OSError as exc:
+        raise ReportRefused(
+            f"{exc.filename or target}: {exc.strerror or exc}. Free some space, or name another place."
+        ) from exc
+
+
+def _write(files: Files, target: Path) -> None:
     if target.suffix.lower() == ARCHIVE_ENDING:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(archive(files))
+        _write_whole(target, archive(files))
         return
     for name, content in files.items():
         file = target / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a new file, or leave nothing, as where the disk is full."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def archive(files: Files) -> bytes:
@@ -117,5 +137,6 @@ def _latex(content: StudyContent) -> Iterable[tuple[str, str]]:
 def _plotly(figure: DrawnFigure) -> Iterable[tuple[str, str]]:
     for number, panel in enumerate(figure.panels, start=1):
         document = {"title": f"{figure.title}: {panel.title}".removesuffix(": "), **panel.figure}
-        name = figure.id if len(figure.panels) == 1 else f"{figure.id}-{number}"
+        # No id has a dot: figure-1-1 may be another figure.
+        name = figure.id if len(figure.panels) == 1 else f"{figure.id}.{number}"
         yield name, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)

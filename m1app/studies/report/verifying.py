@@ -263,7 +263,8 @@ def _key(cell: CellPart) -> _Key:
 
 
 def _share(cell: CellPart) -> str:
-    return f"{cell.right:,} of {cell.answers:,} right ({percent(cell.right / cell.answers)})"
+    share = f" ({percent(cell.right / cell.answers)})" if cell.answers else ""
+    return f"{cell.right:,} of {cell.answers:,} right{share}"
 
 
 def _verdict(claim: ClaimPart) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
+from m1app.access.discarding import discard
 from m1app.bootstrap import Services, build_services
 from m1app.publishing import question_files
 from m1app.publishing.errors import PublishRefused, PublishStopped
@@ -16,10 +17,14 @@ from m1app.publishing.pages import ExtraPage
 from m1app.publishing.site import PublishedSite, SiteReport, annotator_letters
 from m1app.settings import IdentifierMode, Settings
 from storage.errors import RecordNotFound
+from storage.question_sets.repository import QuestionSetRepository
 from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
+from storage.trash.records import TrashKind
 from tests.m1app.publishing.site_reading import data, everything, questions, rows
 from tests.m1app.publishing.site_samples import (
     ANNOTATORS,
+    FREE,
     FREE_SET,
     HOSTILE,
     SECRET,
@@ -142,6 +147,20 @@ async def test_texts_are_shown_where_whoever_publishes_them_says_so(services: Se
         await publish(services, tmp_path / "other", run, include_texts=["MedQA"])
 
 
+async def test_a_licence_is_not_that_of_what_was_asked_under_the_name_before(
+    services: Services, tmp_path: Path
+) -> None:
+    run = store_site_run(services.database, free=1, secret=2)
+    with services.database.session() as session:
+        discard(session, TrashKind.QUESTION_SET, QuestionSetRepository(session).get(SECRET_SET).id)
+        other = [NewQuestion(stem="Which gland?", options={"A": "a", "B": "b"}, target="A")]
+        QuestionSetRepository(session).add(SECRET_SET, FREE, "m1", "", other)
+    report = await publish(services, tmp_path / "site", run)
+    assert [(each.name, each.has_texts) for each in report.sets] == [(FREE_SET, True), (SECRET_SET, False)]
+    assert report.sets[1].reason == "its licence is unknown: the set is not stored here any more"
+    assert "Quarterstaff" not in everything(tmp_path / "site")
+
+
 async def test_identifiers_that_are_blocked_are_not_published(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", engine_url="http://127.0.0.1:9", identifiers=IdentifierMode.BLOCK)
     services = build_services(settings)
@@ -154,6 +173,13 @@ async def test_identifiers_that_are_blocked_are_not_published(tmp_path: Path) ->
         with pytest.raises(
             PublishRefused, match=f"Question 1 of {SECRET_SET} may identify a person, and M1_IDENTIFIERS"
         ):
+            await publish(services, tmp_path / "site", run, include_texts=[SECRET_SET])
+        open_question = NewQuestion(stem="Why does he cough?", options={}, target=None)
+        run = store_site_run(services.database, name="Open", free=1, secret=0, others=[open_question])
+        with services.database.session() as session:
+            (question_id,) = QuestionRepository(session).upsert_all([open_question])
+            QuestionRepository(session).set_reference(question_id, "He asks mr.quarterstaff@ward.example.")
+        with pytest.raises(PublishRefused, match=f"Question 1 of {SECRET_SET} may identify a person"):
             await publish(services, tmp_path / "site", run, include_texts=[SECRET_SET])
         assert not (tmp_path / "site").exists()
     finally:

@@ -31,11 +31,32 @@ async def test_an_empty_folder_and_an_earlier_site_are_replaced(tmp_path: Path) 
     target = tmp_path / "site"
     target.mkdir()
     await make(target, "first")
-    (target / "pages" / "old.html").write_text("old", encoding="utf-8")
     await make(target, "second")
-    assert [path.name for path in (target / "pages").iterdir()] == ["index.html"]
     assert (target / "pages" / "index.html").read_text(encoding="utf-8") == "second"
     assert left_beside(target) == []
+
+
+@pytest.mark.parametrize("added", [".git/HEAD", "CNAME", "pages/about.html"])
+async def test_an_earlier_site_to_which_somebody_added_a_file_is_kept(tmp_path: Path, added: str) -> None:
+    target = tmp_path / "site"
+    await make(target, "first")
+    (target / added).parent.mkdir(exist_ok=True)
+    (target / added).write_text("years of work", encoding="utf-8")
+    with pytest.raises(PublishRefused, match=f"holds {added}, which is of no site"):
+        await make(target, "second")
+    assert (target / "pages" / "index.html").read_text(encoding="utf-8") == "first"
+    (target / added).unlink()
+    (target / "link").symlink_to(tmp_path)
+    with pytest.raises(PublishRefused, match="holds link, which"):
+        await make(target, "second")
+
+
+async def test_a_folder_beside_a_site_that_is_named_like_one_of_the_apps_is_kept(tmp_path: Path) -> None:
+    theirs = [tmp_path / "upload-projects", tmp_path / "m1-site-workshop"]
+    for each in theirs:
+        each.mkdir()
+    await make(tmp_path / "site")
+    assert all(each.is_dir() for each in theirs)
 
 
 async def test_the_working_folder_can_be_replaced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +115,7 @@ async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(PublishRefused, match=r"disk of .* is full. Nothing was kept. Free some space"):
+    with pytest.raises(PublishRefused, match=f"disk of {tmp_path} is full. Nothing was kept. Free some space"):
         await make(target)
     assert list(tmp_path.iterdir()) == []
 

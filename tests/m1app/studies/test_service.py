@@ -11,8 +11,10 @@ from m1app.studies.errors import StudyRefused
 from m1app.studies.records import Verdict
 from m1app.studies.values import outcome_value
 from storage.benchmarks.records import RunState
-from storage.errors import RecordNotFound
+from storage.errors import DiskFull, RecordNotFound
 from storage.jobs.records import JobKind, JobProgress, JobState
+from storage.studies.records import StoredStudy
+from storage.studies.repository import StudyRepository
 from tests.m1app.benchmark.test_service import WRONG, keep_set, services_at
 from tests.m1app.runs.test_sweeps import RIGHT, answering
 from tests.m1app.studies.study_cases import SMALL, request
@@ -90,6 +92,17 @@ async def test_a_study_is_launched_as_one_job_and_stopped(tmp_path: Path) -> Non
             assert (again.id, again.state) == (job.id, JobState.QUEUED)
 
 
+async def test_a_study_that_two_people_launch_at_one_moment_is_one_job(tmp_path: Path) -> None:
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            stored = await services.studies.start(request())
+            both = [services.studies.launch(stored.id) for _ in range(3)]
+            found = await asyncio.gather(*both, return_exceptions=True)
+            assert sorted(type(each).__name__ for each in found) == ["Job", "StudyRefused", "StudyRefused"]
+            assert len(await services.jobs.recent()) == 1
+
+
 async def test_a_completed_study_has_nothing_to_go_on_with_and_can_be_deleted(tmp_path: Path) -> None:
     with serving(Script(LEARNING)) as script:
         async with services_at(tmp_path, script.url) as services:
@@ -152,6 +165,39 @@ async def test_two_studies_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert {each.limit for each in outcome.study.runs} == {2}
 
 
+async def test_of_two_starts_and_two_extensions_at_one_moment_one_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            both = [services.studies.start(request(EXTENDED)) for _ in range(2)]
+            found = await asyncio.gather(*both, return_exceptions=True)
+            assert {type(each) for each in found} == {StoredStudy, StudyRefused}
+            assert len(await services.benchmark_reading.runs()) == 2
+            (summary,) = await services.studies.all()
+            await services.studies.run(summary.stored.id)
+            again = [services.studies.extend(summary.stored.id) for _ in range(2)]
+            found = await asyncio.gather(*again, return_exceptions=True)
+            extended = await services.studies.summary(summary.stored.id)
+    assert sorted(type(each).__name__ for each in found) == ["BenchmarkRefused", "StoredStudy"]
+    assert [run.items for run in extended.runs.values()] == [4, 4]
+    assert extended.stored.facts["look"] == 2
+
+
+async def test_a_study_that_cannot_be_stored_leaves_no_planned_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("The disk is full.")
+
+    with serving(Script(LEARNING)) as script:
+        async with services_at(tmp_path, script.url) as services:
+            keep_set(services)
+            monkeypatch.setattr(StudyRepository, "add", full)
+            with pytest.raises(DiskFull):
+                await services.studies.start(request())
+            assert not await services.benchmark_reading.runs()
+
+
 async def test_a_deleted_benchmark_run_is_named_and_its_claims_are_not_measured(tmp_path: Path) -> None:
     with serving(Script(LEARNING)) as script:
         async with services_at(tmp_path, script.url) as services:
@@ -190,8 +236,9 @@ async def test_missing_sets_are_imported_from_where_the_file_says(tmp_path: Path
             with pytest.raises(StudyRefused, match="does not say where five can be found"):
                 await services.studies.import_sets(request())
             assert any("library: " in each for each in await services.studies.import_sets(request(of_library)))
-            with pytest.raises(StudyRefused, match="All sets of the study are already imported"):
-                await services.studies.import_sets(request(of_library))
+            assert await services.studies.import_sets(request(of_library)) == [
+                "All sets of the study are already imported."
+            ]
             stored = await services.studies.start(request(of_library, limit=2))
     assert stored.sets == {"five": "library"}
 

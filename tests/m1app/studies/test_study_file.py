@@ -52,6 +52,13 @@ def test_a_study_is_read_with_its_runs_claims_and_figures() -> None:
         ("budgets = [16, 32]", 'budgets = [16, 32]\nstrategies = ["nonsense"]', "run 'main', field temperature"),
         ('name = "small"', "name = ", "not valid TOML"),
         ("[[set]]", "[extension]\nquestions = 5\nwidth = 0.1\n[[set]]", "run 'main', field limit: a study with an"),
+        ('name = "small"', 'name = "nul"', "field name: nul cannot be the name of a file on Windows"),
+        ("size = 5", f"size = {'9' * 5000}", "not valid TOML"),
+        ("size = 5", f"size = 0x{'f' * 6000}", "field size: found a number of thousands of digits"),
+        ("= 2.0", "= 1e300", "field price_per_million_tokens: found 1e+300"),
+        ("A small study", "A\\u0000study", "field title: it is shown in one line"),
+        ('"five"', '"fi\\u202eve"', "field name: it is shown in one line"),
+        ("No gain.", "No \\u001b[31mgain.", "field refuted_by: it has the control character U+001B at place 4"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_what_to_do(before: str, after: str, said: str) -> None:
@@ -86,6 +93,24 @@ def test_a_file_with_thousands_of_mistakes_is_refused_in_ten_short_lines() -> No
     lines = str(caught.value).splitlines()
     assert len(lines) == 10
     assert all(len(line) < 5_000 for line in lines)
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "'a'", '"\\""', "a ", "a\t"])
+def test_a_name_of_many_parts_which_takes_minutes_to_read_is_refused_at_once(part: str) -> None:
+    for text in (".".join([part] * 20_000) + " = 1", "[" + ".".join([part] * 20_000) + "]"):
+        with pytest.raises(InvalidStudyFile, match="line 3: a name of 16 parts or more"):
+            parse_study(f"\n\n{text}", "mine.toml")
+    assert parse_study(SMALL.replace("More thinking helps.", "a.b.c. d. e. f. g. h. i. j"), "mine.toml").claims
+
+
+def test_a_study_of_too_many_parts_is_refused() -> None:
+    sets = "".join(f'[[set]]\nname = "s{number}"\n' for number in range(72))
+    asked = ", ".join(f'"s{number}"' for number in range(72))
+    roles = "".join(f'[[model]]\nrole = "r{number}"\n' for number in range(70))
+    played = ", ".join(f'"r{number}"' for number in range(70))
+    run = f'[[run]]\nid = "main"\nquestion_sets = [{asked}]\nmodels = [{played}]\nbudgets = [16]\n'
+    with pytest.raises(InvalidStudyFile, match=r"5,040 pairs of a set and a model, expected at most 5,000"):
+        parse_study(f'name = "many"\ntitle = "Many"\n{sets}{roles}{run}', "mine.toml")
 
 
 @pytest.mark.parametrize("name", ["m1-smoke", "m1-main", "m1-budget", "m1-force", "m1-data", "m1-knowledge"])

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 from storage.benchmarks.imports import (
     ImportedResult,
-    add_imported,
+    begin_imported,
     files_of,
     imported_answers,
+    keep_items,
+    keep_results,
     own_verdicts,
+    remove_unfinished,
     run_of_file,
+    show_imported,
 )
 from storage.benchmarks.records import BenchmarkRun, ImportedAnswer, ImportedFile, ItemState, RunState
-from storage.benchmarks.repository import PlannedItem
+from storage.benchmarks.repository import BenchmarkRepository, PlannedItem
 from storage.benchmarks.results import BenchmarkResultRepository, VerdictFilter
 from storage.database import Database
 from storage.questions.records import NewQuestion
@@ -75,7 +79,16 @@ def store(database: Database, results: Sequence[ImportedResult]) -> BenchmarkRun
             [NewQuestion(stem=f"Question {n}?", options=OPTIONS, target="B") for n in range(2)]
         )
         items = [PlannedItem(0, 0, question_id) for question_id in ids]
-        return add_imported(session, new, (FILE,), items, iter(results))
+        run_id = begin_imported(session, new, (FILE,))
+        for item in items:
+            keep_items(session, run_id, [item])
+    for each in results:
+        with database.session() as session:
+            assert not BenchmarkRepository(session).recent()
+            assert run_of_file(session, FILE.sha256, FILE.beside_sha256) is None
+            keep_results(session, run_id, items, [each])
+    with database.session() as session:
+        return show_imported(session, run_id)
 
 
 def test_a_run_is_stored_whole_and_read_as_it_was(database: Database) -> None:
@@ -91,6 +104,26 @@ def test_a_run_is_stored_whole_and_read_as_it_was(database: Database) -> None:
         exported = BenchmarkResultRepository(session).rows(run.id, range(2))
         assert [each["file_thinking"] for each in exported] == [None, "Maybe A."]
         assert [each["letter_words"] for each in exported] == ["answer is B"] * 2
+
+
+def test_what_was_stored_of_an_import_that_broke_off_is_removed_in_steps(database: Database) -> None:
+    whole = store(database, [result(0, True), result(1, True)])
+    new = a_run(name="Half", question_sets=("glands",), models=("m",), budgets=(0,), force_rounds=(0,))
+    with database.session() as session:
+        question_id = QuestionRepository(session).upsert_all([NewQuestion(stem="Q?", options=OPTIONS, target="B")])[0]
+        items = [PlannedItem(0, 0, question_id), PlannedItem(0, 0, question_id)]
+        run_id = begin_imported(session, new, (FILE,))
+        keep_items(session, run_id, items)
+        keep_results(session, run_id, items, [result(0, True), result(1, True)])
+    steps = 0
+    while database.write_now(lambda session: remove_unfinished(session, 1)):
+        steps += 1
+    assert steps == 3
+    left = rows(database)
+    assert len(left["benchmark_run"]) == len(left["benchmark_import"]) == 1
+    assert len(left["benchmark_item"]) == len(left["benchmark_result"]) == len(left["benchmark_imported_answer"]) == 2
+    with database.session(is_read_only=True) as session:
+        assert BenchmarkRepository(session).recent() == (whole,)
 
 
 def test_verdicts_of_files_are_compared_where_both_exist(database: Database) -> None:

@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from m1app.benchmark.imports import log_reading, sources
+from m1app.benchmark.imports import log_reading, sources, storing
 from m1app.benchmark.imports.log_reading import ImportChoice
 from m1app.benchmark.imports.service import NO_CHOICE
 from m1app.bootstrap import Services
 from m1app.errors import AppError
 from m1app.question.errors import InvalidAnswers
 from m1app.question_sets.errors import InvalidQuestionSet
+from m1app.question_sets.storing import SetStore
 from m1app.settings import IdentifierMode
 from storage.benchmarks import imports as stored_imports
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.database import Database
+from storage.questions.records import NewQuestion
+from storage.questions.repository import QuestionRepository
 from tests.m1app.benchmark.answer_file_cases import INSPECT, json_lines
 from tests.m1app.benchmark.imports.log_cases import (
     HEADER,
@@ -183,6 +188,10 @@ async def test_a_folder_without_logs_and_a_name_that_is_not_there_are_messages(
     assert "found no log, expected samples_*.jsonl" in await refused(services, folder)
     os.mkfifo(folder / "pipe.eval")
     assert "found no log" in await refused(services, folder)
+    # A pipe without an end, or somebody at the other end, would keep it waiting for ever.
+    assert "found a pipe or a device" in await refused(services, folder / "pipe.eval")
+    (folder / "zeros.eval").symlink_to("/dev/zero")
+    assert "found a pipe or a device" in await refused(services, folder / "zeros.eval")
 
 
 async def test_more_logs_than_can_be_imported_at_once_are_refused(
@@ -194,7 +203,7 @@ async def test_more_logs_than_can_be_imported_at_once_are_refused(
     assert "Import a part of the folder at a time" in await refused(services, tmp_path)
 
 
-async def test_more_text_than_fits_one_transaction_is_refused(
+async def test_more_text_than_one_log_may_have_is_refused(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_reading, "MAX_CHARACTERS", 500)
@@ -211,6 +220,46 @@ async def test_an_import_that_breaks_off_while_it_is_stored_leaves_nothing(
     monkeypatch.setattr(stored_imports, "_result_values", broken)
     path = harness_folder(tmp_path / "log", harness_sample(0, "Answer: B"))
     assert await refused(services, path) == "broken off"
+
+
+async def test_others_write_between_the_parts_of_an_import_and_see_nothing_of_it(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_CHARACTERS", 1)
+    path = harness_folder(tmp_path / "log", *(harness_sample(number, "Answer: B") for number in range(3)))
+    keep, others = storing.RunStore._write, list[int]()
+
+    async def watched(store: storing.RunStore, use: Any) -> Any:
+        found = await keep(store, use)
+        other = Database(services.settings.database_address, 0.0)
+        other.write_now(lambda s: QuestionRepository(s).upsert(NewQuestion(stem="What somebody asks meanwhile?")))
+        others.append(len(other.read_now(lambda s: BenchmarkRepository(s).recent())))
+        return found
+
+    monkeypatch.setattr(storing.RunStore, "_write", watched)
+    report = await services.benchmark_imports.import_files([path])
+    assert [each.run.items for each in report.runs] == [3]
+    # Questions, run, items, three answers; after the last part it is there.
+    assert others == [0, 0, 0, 0, 0, 0, 1]
+
+
+async def test_what_a_killed_import_stored_is_removed_at_the_next_start(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise InvalidAnswers("killed")
+
+    path = harness_folder(tmp_path / "log", harness_sample(0, "Answer: B"), harness_sample(1, "Answer: A"))
+    with monkeypatch.context() as killed:
+        killed.setattr(storing, "_shown", broken)
+        killed.setattr(SetStore, "_sweep", lambda *_: None)
+        with pytest.raises(InvalidAnswers, match="killed"):
+            await services.benchmark_imports.import_files([path])
+    assert counts(services) == [1, 2, 2, 1, 2]
+    services.question_sets.remove_leftovers()
+    assert counts(services) == [0] * len(TABLES)
+    with services.database.session(is_read_only=True) as session:
+        assert session.execute(text("select count(*) from question")).scalar_one() == 0
 
 
 async def test_an_unknown_question_set_is_named_with_those_that_are_there(services: Services, tmp_path: Path) -> None:

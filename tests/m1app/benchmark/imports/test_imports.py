@@ -10,7 +10,8 @@ import pytest
 from m1app.benchmark.descriptions import imported_words, own_verdict_words, run_facts, run_name
 from m1app.benchmark.errors import BenchmarkRefused, NoStrategies
 from m1app.benchmark.imports.log_reading import ImportChoice
-from m1app.benchmark.imports.service import ImportedRun, ImportReport
+from m1app.benchmark.imports.service import ImportReport
+from m1app.benchmark.imports.storing import ImportedRun
 from m1app.benchmark.queries import QuestionFilter
 from m1app.benchmark.strategy_comparison import PassSelection
 from m1app.bootstrap import Services

@@ -244,6 +244,15 @@ async def test_counts_are_the_same_within_intervals_or_different(services: Servi
     assert not found.is_repeated()
 
 
+async def test_a_cell_without_an_answer_differs_from_one_with_some(services: Services) -> None:
+    _, here = await manifest_of(services)
+    nothing = {"questions": 0, "answers": 0, "right": 0, "answered": 0}
+    there = changed(here, lambda document: document["cells"][0].update(nothing))
+    for one, other in ((there, here), (here, there)):
+        said = [(each.there, each.here) for each in verify(one, other).findings if each.grade is Grade.DIFFERS]
+        assert any("0 of 0 right" in pair for pair in said)
+
+
 async def test_counts_within_intervals_are_a_repetition_unless_asked_strictly(services: Services) -> None:
     _, here = await manifest_of(services)
     there = changed(here, lambda document: document["cells"][0].update(right=document["cells"][0]["right"] - 1))

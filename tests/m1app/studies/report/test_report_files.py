@@ -1,8 +1,10 @@
 """The report of a study as files: the same numbers in all of them, inert whatever names hold, nothing to load."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import AsyncIterator, Mapping
@@ -189,11 +191,11 @@ async def test_files_are_the_study_itself_its_tables_figures_and_the_manifest_la
     files = await files_of(services, outcome)
     assert list(files)[-1] == "manifest.json" and files["study.toml"] == STUDY
     assert {name for name in files if name.startswith("figures/")} == {
-        *(f"figures/figure-1-{number}.json" for number in (1, 2, 3)),
-        *(f"figures/forcing-{number}.json" for number in (1, 2, 3)),
+        *(f"figures/figure-1.{number}.json" for number in (1, 2, 3)),
+        *(f"figures/forcing.{number}.json" for number in (1, 2, 3)),
         "figures/flips.json",
     }
-    figure = json.loads(files["figures/figure-1-1.json"])
+    figure = json.loads(files["figures/figure-1.1.json"])
     assert (
         set(figure) == {"title", "data", "layout"} and figure["title"] == "Accuracy by thinking budget: Macro average"
     )
@@ -215,6 +217,18 @@ async def test_files_are_written_into_a_new_folder_or_one_archive_and_replace_no
     file.write_text("mine")
     with pytest.raises(ReportRefused, match="is a file"):
         check_target(file)
+
+
+def test_a_disk_that_fills_leaves_no_part_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ReportRefused, match=r"report.zip.*: No space left on device. Free some space"):
+        write_files({"report.html": b"<p>"}, tmp_path / "report.zip")
+    assert not list(tmp_path.iterdir())
 
 
 async def test_methods_and_limitations_say_what_was_done_and_what_is_missing(services: Services) -> None:
