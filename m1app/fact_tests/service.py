@@ -205,6 +205,19 @@ class FactTestService:
         return await self.get(found[0].run_id) if found else None
 
     @needs(Permission.READ)
+    async def latest_of_study(self, study_id: str, case_id: str, fact: str) -> FactTestSnapshot | None:
+        """The newest test that a study made of a fact on a case, or None; see `latest`."""
+        await asyncio.to_thread(self._strategies.mark_interrupted, is_at_start=False)
+        found = await self.recent(_MOST_COUNTED, case_id=case_id, study_id=study_id)
+        newest = next((each for each in found if each.fact == fact), None)
+        return await self.get(newest.run_id) if newest else None
+
+    @needs(Permission.READ)
+    async def of_study(self, study_id: str) -> Sequence[FactTestSummary]:
+        """All tests that a study made, newest first."""
+        return await self.recent(_MOST_COUNTED, study_id=study_id)
+
+    @needs(Permission.READ)
     async def shares(self) -> FactShares:
         """All tests that people made, of facts that were not withdrawn or rejected since, counted.
 

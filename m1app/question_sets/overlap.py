@@ -230,7 +230,7 @@ def read_training_texts(file: BinaryIO, file_name: str) -> Iterator[Text]:
     characters = 0
     for table in read_tables(file, file_name):
         for row in table.rows(file_name):
-            text = _text(row.value) if isinstance(row.value, Mapping) else None
+            text = question_text(row.value) if isinstance(row.value, Mapping) else None
             if text is None:
                 raise InvalidQuestionSet(
                     f"{file_name}, {row.where}: found no text in {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]}, "
@@ -249,7 +249,8 @@ def _length(text: Text) -> int:
     return len(text.stem) + sum(map(len, text.options))
 
 
-def _text(row: Mapping[str, Any]) -> Text | None:
+def question_text(row: Mapping[str, Any]) -> Text | None:
+    """The question of a row of fine-tuning data, see `read_training_texts`; None if it has none."""
     for column in _COLUMNS:
         value = row.get(column)
         stem = value if isinstance(value, str) else _user_words(value)

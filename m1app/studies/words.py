@@ -3,11 +3,17 @@
 import math
 from collections.abc import Sequence
 
-from m1app.studies.records import ClaimOutcome, Reading, StudyOutcome, Verdict
+from m1app.fact_tests.verdict import VERDICTS as FACT_VERDICTS
+from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, StudyOutcome, Verdict
+from m1app.studies.start_facts import TrainingCheck
 from m1app.studies.study_file import ClaimKind
-from m1app.wording import p_value, percent, percent_with_interval, points
+from m1app.wording import counted, p_value, percent, percent_with_interval, points
 
 DEMO = "These verdicts mean nothing: the model answers at chance level. They only show what a study looks like."
+OWN_FACTS = (
+    "The study tested these facts itself where a model was wrong: each was inserted before the first word of the "
+    "thinking. Nobody has read where the thinking went wrong, and nothing was annotated."
+)
 _SHARES = (ClaimKind.BREAKS, ClaimKind.ONE_FACT_EXPLAINS)
 VERDICTS = {
     Verdict.HOLDS: "Holds",
@@ -48,6 +54,35 @@ def best_words(reading: Reading) -> str:
     if reading.best_budget_tokens is None:
         return f"{percent(best.value)}, each set at its own"
     return f"{percent_with_interval(best.value, best.low, best.high)} at {reading.best_budget_tokens:,}"
+
+
+def facts_words(done: int, total: int) -> str:
+    """How many of its own facts a study has tested: "2 of 4 facts"; empty if it has none."""
+    return f"{done:,} of {counted(total, 'fact')} tested" if total else ""
+
+
+def fact_words(outcome: FactOutcome) -> str:
+    """What became of a fact: the verdict of its test, or why there is none."""
+    if not outcome.verdict:
+        return outcome.note
+    naming = " (does not count: the fact names the target)" if outcome.names_target else ""
+    return f"{FACT_VERDICTS[outcome.verdict]}{naming}"
+
+
+def right_words(outcome: FactOutcome) -> str:
+    """At how many seeds each arm was right: "0, 2 and 1 of 5"; empty without a test."""
+    if not outcome.right:
+        return ""
+    nothing, fact, unrelated = outcome.right
+    return f"{nothing}, {fact} and {unrelated} of {outcome.seeds}"
+
+
+def learned_words(check: TrainingCheck) -> str:
+    """What the sets share with data, or why that is not known."""
+    if check.note:
+        return check.note
+    shared = ", ".join(f"{name} {count:,}" for name, count in check.shared.items())
+    return f"Questions in common, exactly or nearly: {shared}" if shared else "No question in common"
 
 
 def look_words(outcome: StudyOutcome) -> str:

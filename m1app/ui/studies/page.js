@@ -204,7 +204,7 @@ function startedRow(study) {
     [study.state_label],
     [study.progress, "m1-number"],
     [study.models],
-    [shortTime(study.started), "m1-number"],
+    [shortTime(study.started), "m1-quiet-cell"],
   ]);
   row.dataset.study = study.id;
   return row;
