@@ -19,7 +19,7 @@ from m1app.fact_tests.service import FactTestService
 from m1app.privacy.errors import IdentifiersFound
 from m1app.strategies.protocol import most_generated
 from m1app.studies.errors import StudyRefused
-from m1app.studies.start_facts import StartFacts, TestedFact
+from m1app.studies.start_facts import StartFacts, TriedFact
 from m1app.studies.study_file import FactTesting, Study, StudyFact
 from m1app.wording import counted
 from storage.benchmarks.first_answers import first_answers
@@ -146,20 +146,20 @@ class StudyFactTests:
 
     async def _test(
         self, study: Study, stored: StoredStudy, task: FactTask, stopping: asyncio.Event
-    ) -> tuple[TestedFact, str]:
+    ) -> tuple[TriedFact, str]:
         """What became of a fact, and why it is not over yet; empty if it is."""
         try:
             case_id, why = await self._database.read(lambda session: _wrong_answer(session, study, stored, task))
             if why:
-                return TestedFact(role=task.role, fact=task.number, note=why), ""
+                return TriedFact(role=task.role, fact=task.number, note=why), ""
             request = await self._request(study, stored, task, case_id)
             earlier = await self._tests.latest_of_study(stored.id, case_id, task.fact.fact)
             run_id, problem = await complete(self._tests, request, earlier, stopping)
         except (FactTestRefused, IdentifiersFound, RecordNotFound) as exc:
-            return TestedFact(role=task.role, fact=task.number, note=str(exc)), ""
+            return TriedFact(role=task.role, fact=task.number, note=str(exc)), ""
         except FactTestOvertaken as exc:
-            return TestedFact(role=task.role, fact=task.number), str(exc)
-        return TestedFact(role=task.role, fact=task.number, run_id=run_id), problem
+            return TriedFact(role=task.role, fact=task.number), str(exc)
+        return TriedFact(role=task.role, fact=task.number, run_id=run_id), problem
 
     async def _request(self, study: Study, stored: StoredStudy, task: FactTask, case_id: str) -> FactTestRequest:
         testing = study.fact_tests
@@ -178,7 +178,7 @@ class StudyFactTests:
             study_id=stored.id,
         )
 
-    async def _note(self, study_id: str, tested: Sequence[TestedFact]) -> None:
+    async def _note(self, study_id: str, tested: Sequence[TriedFact]) -> None:
         facts = {"tested": [each.model_dump(mode="json") for each in tested]}
         await self._database.write(lambda session: StudyRepository(session).touch(study_id, facts))
 

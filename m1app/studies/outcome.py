@@ -10,7 +10,7 @@ from m1app.benchmark.cell_summaries import MACRO, CellSummary
 from m1app.benchmark.intervals import Proportion
 from m1app.studies.paper_numbers import accuracy_at, best_accuracy
 from m1app.studies.records import FactOutcome, Reading, SetCheck
-from m1app.studies.start_facts import StartFacts, TestedFact
+from m1app.studies.start_facts import StartFacts, TriedFact
 from m1app.studies.study_file import Study, StudyRun
 from m1app.wording import counted
 from storage.benchmarks.records import BenchmarkRun, RunState
@@ -175,7 +175,7 @@ def fact_outcomes(study: Study, facts: StartFacts, tests: Sequence[FactTestSumma
     return tuple(_fact_outcome(study, each, by_id.get(each.run_id)) for each in facts.tested)
 
 
-def _fact_outcome(study: Study, tested: TestedFact, test: FactTestSummary | None) -> FactOutcome:
+def _fact_outcome(study: Study, tested: TriedFact, test: FactTestSummary | None) -> FactOutcome:
     fact = study.facts[tested.fact]
     outcome = FactOutcome(
         role=tested.role,

@@ -200,10 +200,11 @@ class StudyService:
         runs, facts = summary.runs, summary.facts
         done = 0
         total = sum(each.items for each in runs.values()) + facts.fact_tests
+        unit = "questions and facts" if facts.fact_tests else "questions"
         failed = 0
         for run_id, run in runs.items():
             if run.state is not RunState.COMPLETED or run.items_failed:
-                report = _reporting(on_progress, run_id, done, total)
+                report = _reporting(on_progress, run_id, done, total, unit)
                 run = await self._benchmarks.run(run.id, on_progress=report, is_stopping=stopping)
                 if run.state is not RunState.COMPLETED:
                     return False
@@ -211,7 +212,7 @@ class StudyService:
             failed += run.items_failed
 
         def report_facts(tested: int) -> None:
-            unit, message = ("questions and facts", "facts") if facts.fact_tests else ("questions", "")
+            message = "facts" if tested < facts.fact_tests else ""
             figures = {"failed": failed}
             on_progress(JobProgress(done=done + tested, total=total, unit=unit, message=message, figures=figures))
 
@@ -305,7 +306,7 @@ def _summary(session: Session, stored: StoredStudy) -> StudySummary:
 
 
 def _reporting(
-    on_progress: Callable[[JobProgress], None], run_id: str, done: int, total: int
+    on_progress: Callable[[JobProgress], None], run_id: str, done: int, total: int, unit: str
 ) -> Callable[[JobProgress], None]:
     """Reports a run's progress as a part of its study's."""
 
@@ -314,6 +315,7 @@ def _reporting(
         left = None
         if progress.per_second:
             left = (total - done - progress.done) / progress.per_second
-        on_progress(replace(progress, done=done + progress.done, total=total, seconds_left=left, message=message))
+        own = {"done": done + progress.done, "total": total, "unit": unit}
+        on_progress(replace(progress, **own, seconds_left=left, message=message))
 
     return report

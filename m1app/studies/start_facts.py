@@ -49,7 +49,7 @@ class TrainingCheck(BaseModel):
     out."""
 
 
-class TestedFact(BaseModel):
+class TriedFact(BaseModel):
     """What became of one of the study's own facts, for one role."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -83,7 +83,7 @@ class StartFacts(BaseModel):
     """None for a study that an earlier version started."""
     fact_tests: int = 0
     """Tests of the study's own facts that are to be made."""
-    tested: tuple[TestedFact, ...] = ()
+    tested: tuple[TriedFact, ...] = ()
     """Those that are over."""
 
     @classmethod

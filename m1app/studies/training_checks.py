@@ -1,7 +1,7 @@
-"""Whether the questions of a study were learned from: by its models that were fine-tuned here, and in the data sets here.
+"""Whether the questions of a study were learned from: by its models that were fine-tuned here, or in data sets here.
 
-Models from elsewhere cannot be checked, which is said. It takes at most `MOST_SECONDS`; what was not compared by then is
-named.
+Models from elsewhere cannot be checked, which is said. It takes at most `MOST_SECONDS`; what was not compared by then
+is named.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Questions that were learned from, to be compared with those that are asked: of the data sets here, and of the data that
-models were fine-tuned on here. What a model from elsewhere has learned is not known.
+"""Questions that were learned from, to be compared with those that are asked: of the data sets here, and of what models
+were fine-tuned on here. What a model from elsewhere has learned is not known.
 """
 
 import json

@@ -124,7 +124,7 @@ async def test_questions_asked_of_two_models_count_once(services: Services) -> N
         (b'{"format": "m1app study manifest"}', "field version: found None"),
         (b'{"format": "m1app study manifest", "version": "1"}', "field version: found '1'"),
         (b'{"format": "m1app study manifest", "version": true}', "field version: found True"),
-        (b'{"format": "m1app study manifest", "version": 2}', "newer m1app wrote .unknown.*Update m1app"),
+        (b'{"format": "m1app study manifest", "version": 3}', "newer m1app wrote .unknown.*Update m1app"),
         (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "wrote .'4.0'."),
         (b'{"format": "m1app study manifest", "version": 1}', "field made_at: missing"),
         (
