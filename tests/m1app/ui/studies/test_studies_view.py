@@ -14,7 +14,7 @@ from m1app.studies.estimate import CostPart, summed
 from m1app.studies.library import StudyFile
 from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, SetCheck, StudyOutcome, StudyPart, Verdict
 from m1app.studies.service import StudySummary
-from m1app.studies.start_facts import StartFacts, TriedFact, TrainingCheck
+from m1app.studies.start_facts import StartFacts, TrainingCheck, TriedFact
 from m1app.ui.studies.page import _limit
 from m1app.ui.studies.studies_view import (
     estimated_value,
