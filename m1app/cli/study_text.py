@@ -20,6 +20,7 @@ from m1app.studies.words import (
     learned_words,
     look_words,
     money_words,
+    over_sets_words,
     p_words,
     paper_words,
     right_words,
@@ -175,7 +176,12 @@ def _found_words(claim: ClaimOutcome) -> str:
 
 
 def _claim_lines(claim: ClaimOutcome) -> list[str]:
-    facts = (estimate_words(claim), p_words(claim), f"paper: {paper_words(claim)}" if claim.paper is not None else "")
+    facts = (
+        estimate_words(claim),
+        over_sets_words(claim),
+        p_words(claim),
+        f"paper: {paper_words(claim)}" if claim.paper is not None else "",
+    )
     shown = "; ".join(each for each in facts if each)
     return [
         f"  {VERDICTS[claim.verdict]}: {claim.claim.text}",

@@ -51,6 +51,11 @@ class ClaimOutcome:
     p_against: float | None = None
     """One-sided, of its opposite: small if the claim does not hold."""
     p_against_adjusted: float | None = None
+    mean_over_sets: float | None = None
+    """The same difference with every set counted alike, as in the paper's tables; None for a share, or of one set. The
+    verdict rests on `estimate`, in which every question counts alike."""
+    mean_low: float | None = None
+    mean_high: float | None = None
     paper: float | None = None
     """The paper's number; None if none is known."""
     paper_place: str = ""

@@ -32,6 +32,14 @@ def estimate_words(outcome: ClaimOutcome) -> str:
     return f"{points(outcome.estimate)} points ({points(outcome.low)} to {points(outcome.high)})"
 
 
+def over_sets_words(outcome: ClaimOutcome) -> str:
+    """The same with every set counted alike: "mean over sets +2.1 points (+0.4 to +3.8)"; empty where there is none."""
+    if outcome.mean_over_sets is None or outcome.mean_low is None or outcome.mean_high is None:
+        return ""
+    low, high = points(outcome.mean_low), points(outcome.mean_high)
+    return f"mean over sets {points(outcome.mean_over_sets)} points ({low} to {high})"
+
+
 def paper_words(outcome: ClaimOutcome) -> str:
     """The paper's number; empty if none is known."""
     if outcome.paper is None:

@@ -342,6 +342,9 @@ def _claim(each: ClaimOutcome) -> ClaimPart:
         difference_to_find=each.difference_to_find,
         paper=each.paper,
         paper_place=each.paper_place,
+        mean_over_sets=each.mean_over_sets,
+        mean_low=each.mean_low,
+        mean_high=each.mean_high,
     )
 
 

@@ -178,6 +178,9 @@ class ClaimPart(_Part):
     difference_to_find: _Finite | None
     paper: _Finite | None
     paper_place: str
+    mean_over_sets: _Finite | None = None
+    mean_low: _Finite | None = None
+    mean_high: _Finite | None = None
 
 
 class FactPart(_Part):

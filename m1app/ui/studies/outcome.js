@@ -17,6 +17,7 @@ import { placesOf } from "./interval.js";
  * @property {number | null} high
  * @property {number | null} paper
  * @property {string} estimate_words
+ * @property {string} over_sets
  * @property {string} paper_words
  * @property {string} paper_place
  * @property {string} p
@@ -116,6 +117,7 @@ function claimRow(claim) {
   verdict.dataset.verdict = claim.verdict;
   const ours = node("div", "", claim.estimate_words);
   ours.append(bar(claim));
+  if (claim.over_sets) ours.append(node("span", "m1-claim-why", claim.over_sets));
   const paper = node("div", "", claim.paper_words);
   if (claim.paper_place) paper.append(node("span", "m1-claim-why", claim.paper_place));
   const p = node("div", "", claim.p);

@@ -1,7 +1,10 @@
 """Two studies beside each other, as values for the page."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,13 @@ from m1app.ui.studies.comparison_view import comparison_value
 from storage.database import Database
 from tests.m1app.studies.report.study_samples import a_study
 
-pytestmark = pytest.mark.usefixtures("no_settings")
+
+@pytest.fixture
+def database(tmp_path: Path, migrated_copies: Any) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path / 'm1.sqlite3'}")
+    made.migrate()
+    yield made
+    made.dispose()
 
 
 async def test_verdicts_stand_side_by_side_and_differences_have_intervals(database: Database) -> None:
