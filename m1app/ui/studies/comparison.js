@@ -11,7 +11,6 @@ import { rowOf } from "./outcome.js";
 /**
  * @typedef {object} Comparison
  * @property {{ name: string, link: string, started: string, models: string }[]} studies
- * @property {string} demo
  * @property {string[]} differences
  * @property {ComparedClaim[]} claims
  * @property {string[][]} cells
@@ -76,7 +75,6 @@ export function showComparison(part, found) {
       return row;
     }),
   );
-  say(part("compared-demo"), found.demo);
   part("compared-differences").replaceChildren(...found.differences.map((each) => node("li", "", each)));
   part("asked-alike").hidden = found.differences.length > 0;
   setText(part("first-head"), first.name);

@@ -4,7 +4,7 @@ from typing import Any
 
 from m1app.studies.comparison import ComparedCell, ComparedClaim, ComparedStudies
 from m1app.studies.records import ClaimOutcome, StudyOutcome
-from m1app.studies.words import DEMO, VERDICTS, estimate_words, p_words
+from m1app.studies.words import VERDICTS, estimate_words, p_words
 from m1app.wording import p_value, points
 
 
@@ -13,7 +13,6 @@ def comparison_value(compared: ComparedStudies) -> dict[str, Any]:
     both = (compared.first, compared.second)
     return {
         "studies": [_study(each) for each in both],
-        "demo": DEMO if any(each.is_demo for each in both) else "",
         "differences": list(compared.differences),
         "claims": [_claim(each) for each in compared.claims],
         "cells": [_cell(each) for each in compared.cells],

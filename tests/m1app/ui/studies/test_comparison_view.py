@@ -45,7 +45,7 @@ async def test_verdicts_stand_side_by_side_and_differences_have_intervals(databa
         ("june", f"/studies/?study={first.id}"),
         ("july", f"/studies/?study={second.id}"),
     ]
-    assert "mean nothing" in value["demo"]
+    assert any("The verdicts of july mean nothing" in each for each in value["differences"])
     (claim,) = value["claims"]
     assert claim["is_contradiction"]
     assert [each["verdict_label"] for each in claim["sides"]] == ["Holds", "Does not hold"]
@@ -62,4 +62,4 @@ async def test_studies_without_an_answer_in_common_have_no_rows(database: Databa
     runs = [next(part.benchmark for part in each.parts if part.benchmark) for each in (first, second)]
     value = comparison_value(compare_studies(first, second, {each.id: {} for each in runs}))
     assert value["cells"] == []
-    assert (value["demo"], len(value["claims"])) == ("", 3)
+    assert len(value["claims"]) == 3
