@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from m1app.question_sets.compared_lists import overlap_message
 from m1app.question_sets.errors import InvalidQuestionSet
-from m1app.question_sets.overlap import SharedRuns, Text
+from m1app.question_sets.overlap import PreparedTexts, SharedRuns, Text
 
 SET_OVERLAPS = "m1app.knowledge.set_overlap:overlap_messages"
 """The producer of `OverlapLine` lines."""
@@ -36,14 +36,14 @@ def overlap_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]
             sets.append([])
         else:
             sets[-1].append(Text(value[0], tuple(value[1])))
-    sharing = _sharing(file, [text for texts in sets for text in texts])
-    for place, texts in enumerate(sets):
-        yield overlap_message(place, texts, len(sets), sharing)
+    prepared = [PreparedTexts(texts) for texts in sets]
+    sharing = PreparedTexts(_sharing(file, SharedRuns(prepared)))
+    for place, texts_of_set in enumerate(prepared):
+        yield overlap_message(place, texts_of_set, len(sets), sharing)
 
 
-def _sharing(file: BinaryIO, texts: list[Text]) -> list[Text]:
-    """Those of the remaining texts that share a run of words with one of `texts`."""
-    runs = SharedRuns(texts)
+def _sharing(file: BinaryIO, runs: SharedRuns) -> list[Text]:
+    """Those of the remaining texts that share a run of words."""
     found: list[Text] = []
     for line in file:
         stem, options = json.loads(line)

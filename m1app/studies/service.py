@@ -315,7 +315,7 @@ def _reporting(
         left = None
         if progress.per_second:
             left = (total - done - progress.done) / progress.per_second
-        own = {"done": done + progress.done, "total": total, "unit": unit}
-        on_progress(replace(progress, **own, seconds_left=left, message=message))
+        so_far = done + progress.done
+        on_progress(replace(progress, done=so_far, total=total, unit=unit, seconds_left=left, message=message))
 
     return report
