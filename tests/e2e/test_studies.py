@@ -50,7 +50,7 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
     expect(studies.state).to_have_text("Stopped", timeout=WAIT_MS)
     studies.part("resume").click()
     expect(studies.state).to_have_text("Done", timeout=_OVER_MS)
-    expect(studies.part("progress")).to_contain_text("12 of 12 questions, 4 of 4 facts tested")
+    expect(studies.part("progress")).to_contain_text("12 of 12 questions, 3 of 3 facts tested")
     expect(studies.part("demo")).to_contain_text("These verdicts mean nothing")
     expect(studies.claims).to_have_count(7)
     expect(studies.verdict("thinking-helps")).to_have_text(re.compile("Holds|Does not hold|Not decidable"))
@@ -76,7 +76,7 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
 def expect_own_facts(studies: OpenStudiesPage) -> None:
     """The facts that come with the study are tested, and what its model has learned is looked for."""
     expect(studies.verdict("training-helps")).to_have_text("Not measured")
-    expect(studies.part("facts").locator("tr")).to_have_count(4)
+    expect(studies.part("facts").locator("tr")).to_have_count(3)
     expect(studies.part("facts-note")).to_contain_text("Nobody has read where the thinking went wrong")
     expect(studies.verdict("knowledge-limits")).to_have_text(re.compile("Holds|Does not hold|Not decidable"))
     expect(studies.part("training")).to_contain_text("Trained elsewhere")
