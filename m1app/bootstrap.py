@@ -52,14 +52,17 @@ from m1app.runs.strategies import StrategyService
 from m1app.runs.sweeps import SweepService
 from m1app.scratch_folder import HUB, sweep_scratch_folders
 from m1app.settings import IdentifierMode, Settings, SettingsError
+from m1app.studies.fact_testing import StudyFactTests
 from m1app.studies.library import StudyLibrary
 from m1app.studies.planning import StudyPlanner
 from m1app.studies.queries import StudyReading
 from m1app.studies.report.service import StudyReporting
 from m1app.studies.service import StudyService
+from m1app.studies.training_checks import TrainingChecks
 from m1app.training.accuracy.questions import AccuracyQuestions
 from m1app.training.data_building import TrainingDataService
 from m1app.training.data_jobs.service import DataJobService
+from m1app.training.learned_questions import LearnedQuestions
 from m1app.training.publishing.service import PublishingService
 from m1app.training.sample_service import SampleService
 from m1app.training.service import FineTuningService
@@ -219,8 +222,9 @@ def build_services(settings: Settings, *, is_worker: bool = False) -> Services:
     training_data = TrainingDataService(database, settings, profiles, planner)
     benchmarks = BenchmarkService(database, benchmark_sweeps, benchmark_strategies, engines, profiles, jobs, judging)
     benchmark_reading = BenchmarkReading(database)
-    study_planner = StudyPlanner(settings.home, benchmarks, question_sets, engines)
-    studies = StudyService(database, study_planner, benchmarks, jobs)
+    training_checks = TrainingChecks(question_sets, LearnedQuestions(settings))
+    study_planner = StudyPlanner(database, settings.home, benchmarks, question_sets, engines, training_checks)
+    studies = StudyService(database, study_planner, benchmarks, StudyFactTests(database, fact_tests), jobs)
     return Services(
         settings=settings,
         database=database,

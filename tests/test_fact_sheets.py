@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from m1app.fact_tests.words import names_target
 from m1app.question.library import LibraryQuestion, load_library
+from m1app.studies.file_reading import parse_study
+from m1app.studies.study_file import Study, StudyFact
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "examples" / "fact-sheets"
 SHEETS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 NEEDED = tomllib.loads((FOLDER / "needed.toml").read_text(encoding="utf-8"))["needed"]
 LIBRARY = {question.id: question for question in load_library()}
+
+PRESETS = Path(__file__).resolve().parents[1] / "m1app" / "studies" / "presets"
 
 WORDS_IN_A_ROW = 8
 
@@ -24,6 +29,11 @@ _NAMES_AN_ANSWER = re.compile(
 )
 _SOURCE = re.compile(r"Source: .{3,}, .{3,}, (?:19|20)\d\d")
 _ROW = re.compile(r"^\| \[[^]]+\]\(([^)]+)\) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+
+
+def find_preset(name: str) -> Study:
+    path = PRESETS / f"{name}.toml"
+    return parse_study(path.read_text(encoding="utf-8"), path.name)
 
 
 def sheet_name(path: Path) -> str:
@@ -122,3 +132,12 @@ def test_words_in_a_row_are_found_whatever_the_punctuation():
     first = runs_of_words("He lay still; one two three, four five six seven eight.")
     second = runs_of_words("One two three four five six seven (eight) and more.")
     assert first & second == {("one", "two", "three", "four", "five", "six", "seven", "eight")}
+
+
+@pytest.mark.parametrize("fact", find_preset("m1-smoke").facts, ids=lambda fact: fact.question[:30])
+def test_a_fact_of_the_smoke_study_is_a_sentence_of_a_sheet_and_names_no_target(fact: StudyFact):
+    asked = [each for each in LIBRARY.values() if " ".join(each.question.split()).startswith(fact.question)]
+    sheets = [" ".join(sheet.read_text(encoding="utf-8").split()) for sheet in SHEETS]
+    assert len(asked) == 1
+    assert any(fact.fact in sheet for sheet in sheets)
+    assert names_target(fact.fact, asked[0].target or "", asked[0].options) == ""

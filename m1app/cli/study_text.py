@@ -3,21 +3,27 @@
 from collections.abc import Sequence
 
 from m1app.studies.comparison import ComparedStudies
-from m1app.studies.estimate import StudyEstimate
+from m1app.studies.estimate import FACT_TESTS, StudyEstimate
 from m1app.studies.library import StudyFile
 from m1app.studies.outcome import progress_of
-from m1app.studies.records import ClaimOutcome, Reading, StudyOutcome
+from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, StudyOutcome
 from m1app.studies.service import StudySummary
+from m1app.studies.start_facts import TrainingCheck
 from m1app.studies.study_file import Study
 from m1app.studies.words import (
     DEMO,
+    OWN_FACTS,
     VERDICTS,
     best_words,
     estimate_words,
+    fact_words,
+    learned_words,
     look_words,
     money_words,
+    over_sets_words,
     p_words,
     paper_words,
+    right_words,
 )
 from m1app.wording import counted, duration, p_value, percent, percent_with_interval, points
 
@@ -72,9 +78,10 @@ def estimate_text(study: Study, estimate: StudyEstimate) -> str:
         questions = "?" if part.questions is None else f"{part.questions:,}"
         tokens = "?" if part.tokens_at_most is None else f"{part.tokens_at_most:,}"
         seconds = "no rate measured yet" if part.seconds_at_most is None else duration(part.seconds_at_most)
+        what = "facts" if part.run_id == FACT_TESTS else "questions"
         lines.append(
             f"{part.run_id:12} {part.question_set:16} {part.role:16} {part.model or '(none chosen)'}: "
-            f"{questions} questions, at most {tokens} tokens, {seconds}\n"
+            f"{questions} {what}, at most {tokens} tokens, {seconds}\n"
         )
     in_all = estimate.tokens_at_most
     lines.append("total tokens unknown\n" if in_all is None else f"at most {in_all:,} tokens in total\n")
@@ -94,6 +101,7 @@ def outcome_text(outcome: StudyOutcome) -> str:
         f"{outcome.name}: {outcome.study.title}",
         f"{outcome.state}, {progress['done']:,} of {counted(progress['total'], 'question')} done, "
         f"{progress['failed']:,} failed, {progress['tokens']:,} tokens generated",
+        *([f"{len(outcome.facts):,} of its own facts tested or left out"] if outcome.facts else []),
         *(f"  {role}: {model}" for role, model in outcome.models.items()),
         *(f"  {each.run_id}: {each.benchmark.state.value if each.benchmark else each.note}" for each in outcome.parts),
     ]
@@ -102,13 +110,31 @@ def outcome_text(outcome: StudyOutcome) -> str:
     lines += ["", f"Claims, scored by the rule {outcome.study.rule}{look_words(outcome)}"]
     for claim in outcome.claims:
         lines += _claim_lines(claim)
+    lines += _fact_lines(outcome.facts)
     lines += ["", "Accuracy at one budget, and at the budget that does best on these same questions"]
     lines += [_reading_line(each) for each in outcome.readings]
     checks = [f"{each.question_set}: {found}" for each in outcome.set_checks for found in each.overlaps]
     lines += ["", "Overlaps of its sets", *(f"  {each}" for each in checks)] if checks else []
+    learned = [f"  {_learner(each)}: {learned_words(each)}" for each in outcome.training]
+    lines += ["", "Fine-tuning data against its sets", *learned] if learned else []
     lines += ["", "Differences from the published protocol"]
     lines += [f"  {each}" for each in outcome.protocol_differences] or ["  none found"]
     return "\n".join(lines) + "\n"
+
+
+def _learner(check: TrainingCheck) -> str:
+    by = f"{check.role} ({check.model})" if check.role else ""
+    return ", ".join(filter(None, (by, check.data)))
+
+
+def _fact_lines(facts: Sequence[FactOutcome]) -> list[str]:
+    if not facts:
+        return []
+    lines = ["", "Facts: right with nothing, the fact, an unrelated fact", f"  {OWN_FACTS}"]
+    for each in facts:
+        right = f" ({right_words(each)})" if each.right else ""
+        lines += [f"  {each.role}: {fact_words(each)}{right}", f"    {each.fact}"]
+    return lines
 
 
 def compared_text(compared: ComparedStudies) -> str:
@@ -150,7 +176,12 @@ def _found_words(claim: ClaimOutcome) -> str:
 
 
 def _claim_lines(claim: ClaimOutcome) -> list[str]:
-    facts = (estimate_words(claim), p_words(claim), f"paper: {paper_words(claim)}" if claim.paper is not None else "")
+    facts = (
+        estimate_words(claim),
+        over_sets_words(claim),
+        p_words(claim),
+        f"paper: {paper_words(claim)}" if claim.paper is not None else "",
+    )
     shown = "; ".join(each for each in facts if each)
     return [
         f"  {VERDICTS[claim.verdict]}: {claim.claim.text}",

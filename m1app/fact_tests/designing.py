@@ -58,7 +58,7 @@ async def make_design(request: FactTestRequest, case: Case, trace: Trace, planne
         prompt=prompt,
         target=case.question.target or "",
         seeds=request.seeds,
-        first_seed=secrets.randbelow(MAX_SEED // 2),
+        first_seed=secrets.randbelow(MAX_SEED // 2) if request.first_seed is None else request.first_seed,
         thinking_tokens=thinking_tokens,
         force_rounds=max(0, case.force_rounds - len(kept.waits)),
         temperature=plan.settings.temperature,

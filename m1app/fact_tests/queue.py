@@ -7,26 +7,22 @@ resumed.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from m1app.access.person import Permission, needs
-from m1app.errors import AppError
-from m1app.fact_tests.design import Arm
+from m1app.fact_tests.completing import complete
 from m1app.fact_tests.errors import FactTestOvertaken, FactTestRefused
 from m1app.fact_tests.recipe import FactTestsRecipe
 from m1app.fact_tests.request import MOST_CHARACTERS, FactTestRequest
-from m1app.fact_tests.service import FactTestService, FactTestSnapshot, TestableFact
+from m1app.fact_tests.service import FactTestService, TestableFact
 from m1app.jobs.service import JobService
 from m1app.privacy.errors import IdentifiersFound
-from m1app.runs.stored_strategies import failed_requests
-from m1app.wording import counted, state_label
+from m1app.wording import counted
 from storage.database import Database
 from storage.errors import RecordNotFound
-from storage.fact_tests.records import FactTest, WaitingFact
+from storage.fact_tests.records import WaitingFact
 from storage.fact_tests.repository import FactTestRepository
 from storage.jobs.records import Job, JobKind, JobProgress, JobState, NewJob
-from storage.traces.records import TraceState
 
 _log = logging.getLogger(__name__)
 _NOT_OVER = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
@@ -136,45 +132,9 @@ class FactTestQueue:
         request = _request(await self._tests.of_annotation(annotation_id), recipe)
         earlier = await self._tests.latest(annotation_id)
         newest = earlier.test.run_id if earlier is not None else ""
-        if earlier is not None and not _is_of(earlier.test, request):
-            earlier = None
-        if earlier is not None and earlier.test.seeds >= request.seeds and not _problem(earlier):
-            _log.info("annotation %s: tested already", annotation_id)
-            return ""
-        if earlier is not None and earlier.run.run.state is TraceState.RUNNING:
-            raise FactTestOvertaken
-        if earlier is not None and earlier.test.seeds == request.seeds:
-            run_id = earlier.test.run_id
-            try:
-                await self._tests.resume(run_id)
-            except (FactTestRefused, IdentifiersFound):
-                raise
-            except AppError as exc:  # Another process was faster, or the engine would be asked something else.
-                return str(exc)
-        else:
-            run_id = (await self._tests.start(request, newest=newest)).test.run_id
+        run_id, problem = await complete(self._tests, request, earlier, stopping, newest=newest)
         _log.info("annotation %s: test %s", annotation_id, run_id)
-        over = await self._end_of(run_id, stopping)
-        if not (problem := _problem(over)):
-            _log.info("annotation %s: %s", annotation_id, over.run.strategies[0].result.why)
         return problem
-
-    async def _end_of(self, run_id: str, stopping: asyncio.Event) -> FactTestSnapshot:
-        """A test when it is over; stops it when the job is told to."""
-
-        async def stop_when_told() -> None:
-            await stopping.wait()
-            await self._tests.stop(run_id)
-
-        watching = asyncio.create_task(stop_when_told())
-        try:
-            async with aclosing(self._tests.follow(run_id)) as snapshots:
-                async for _ in snapshots:
-                    if watching.done():
-                        watching.result()  # Raises what kept it from being stopped.
-        finally:
-            watching.cancel()
-        return await self._tests.get(run_id)
 
 
 def _request(subject: TestableFact, recipe: FactTestsRecipe) -> FactTestRequest:
@@ -187,24 +147,6 @@ def _request(subject: TestableFact, recipe: FactTestsRecipe) -> FactTestRequest:
         seeds=recipe.seeds,
         has_prompt_arm=recipe.has_prompt_arm,
     )
-
-
-def _is_of(test: FactTest, request: FactTestRequest) -> bool:
-    """Whether a stored test is of the fact, the mark and the arms that are asked for now."""
-    return (
-        test.fact == request.fact
-        and (test.mark_start, test.mark_end) == (request.mark_start, request.mark_end)
-        and (Arm.PROMPT.value in test.insertions or not request.has_prompt_arm)
-    )
-
-
-def _problem(test: FactTestSnapshot) -> str:
-    """Why a test does not say all that it could; empty if it does."""
-    run = test.run.run
-    if run.state is not TraceState.COMPLETED:
-        return run.error or f"The test is {state_label(run.state).lower()}."
-    failed = failed_requests(test.run.strategies[0])
-    return f"The engine failed {counted(len(failed), 'answer')}; resume the job to ask again." if failed else ""
 
 
 def _progress(done: int, recipe: FactTestsRecipe, outcome: FactTestsOutcome) -> JobProgress:

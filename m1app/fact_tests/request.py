@@ -33,6 +33,12 @@ class FactTestRequest:
     """Whether arm D is asked."""
     wrong_fact: str = ""
     """Of arm E; empty without it."""
+    budget_tokens: int | None = None
+    """Thinking budget of the test; None takes the smallest whose answer this is."""
+    first_seed: int | None = None
+    """None draws one."""
+    study_id: str = ""
+    """The study that makes the test; empty for a person."""
 
 
 def check(request: FactTestRequest, case: Case, trace: Trace) -> None:

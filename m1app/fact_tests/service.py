@@ -185,12 +185,14 @@ class FactTestService:
                 yield FactTestSnapshot(test, run)
 
     @needs(Permission.READ)
-    async def recent(self, limit: int = 25, *, case_id: str = "", annotation_id: str = "") -> Sequence[FactTestSummary]:
+    async def recent(
+        self, limit: int = 25, *, case_id: str = "", annotation_id: str = "", study_id: str | None = None
+    ) -> Sequence[FactTestSummary]:
         """Tests that the person may see, newest first; see `FactTestRepository.recent`."""
 
         return await self._database.read(
             lambda session: FactTestRepository(session).recent(
-                limit, case_id=case_id, annotation_id=annotation_id, seen_by=blind_reader()
+                limit, case_id=case_id, annotation_id=annotation_id, study_id=study_id, seen_by=blind_reader()
             )
         )
 
@@ -202,15 +204,28 @@ class FactTestService:
         return await self.get(found[0].run_id) if found else None
 
     @needs(Permission.READ)
+    async def latest_of_study(self, study_id: str, case_id: str, fact: str) -> FactTestSnapshot | None:
+        """The newest test that a study made of a fact on a case, or None; see `latest`."""
+        await asyncio.to_thread(self._strategies.mark_interrupted, is_at_start=False)
+        found = await self.recent(_MOST_COUNTED, case_id=case_id, study_id=study_id)
+        newest = next((each for each in found if each.fact == fact), None)
+        return await self.get(newest.run_id) if newest else None
+
+    @needs(Permission.READ)
+    async def of_study(self, study_id: str) -> Sequence[FactTestSummary]:
+        """All tests that a study made, newest first."""
+        return await self.recent(_MOST_COUNTED, study_id=study_id)
+
+    @needs(Permission.READ)
     async def shares(self) -> FactShares:
-        """All tests of facts that were not withdrawn or rejected since, counted.
+        """All tests that people made, of facts that were not withdrawn or rejected since, counted.
 
         Also those on whose texts another annotator is still at work.
         The disagreements are only those that the person may see, at most `MOST_DISAGREEMENTS`.
         """
 
         tests = await self._database.read(
-            lambda session: FactTestRepository(session).recent(_MOST_COUNTED, is_standing=True)
+            lambda session: FactTestRepository(session).recent(_MOST_COUNTED, study_id="", is_standing=True)
         )
         found = await asyncio.to_thread(shares_of, tests)
 
@@ -296,6 +311,8 @@ def _read(session: Session, request: FactTestRequest) -> tuple[Case, Trace]:
                 "case", "This annotation belongs to another answer. Open the test from its case again."
             )
     case = CaseRepository(session).get(request.case_id)
+    if request.budget_tokens is not None:
+        case = replace(case, thinking_budget_tokens=request.budget_tokens)
     return case, TraceRepository(session).get(case.trace_id)
 
 
@@ -313,6 +330,7 @@ def _new_test(request: FactTestRequest, case: Case, designed: Designed) -> NewFa
         trace_id=case.trace_id,
         checkpoint_id=case.checkpoint_id,
         annotation_id=request.annotation_id or None,
+        study_id=request.study_id or None,
         mark_start=request.mark_start,
         mark_end=request.mark_end,
         marked=case.thinking_text[request.mark_start : request.mark_end],

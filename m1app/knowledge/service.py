@@ -22,6 +22,7 @@ from m1app.privacy.service import IdentifierCheck
 from m1app.question_sets.comparison import Comparison, Overlap
 from m1app.question_sets.errors import InvalidQuestionSet
 from m1app.question_sets.file_reading import file_messages
+from m1app.question_sets.overlap import Text
 from m1app.settings import Settings
 from m1app.wording import counted
 from storage.corpora.facts import FactRepository
@@ -245,7 +246,8 @@ class CorpusService:
         sets = await self._database.read(lambda s: QuestionSetRepository(s).all())
         if not sets:
             return ()
-        return await self._comparison.with_passages(sets, corpus.name, self._texts(corpus), SET_OVERLAPS)
+        passages = ([Text(each) for each in batch] for batch in self._texts(corpus))
+        return await self._comparison.with_texts(sets, corpus.name, passages, SET_OVERLAPS)
 
     @needs(Permission.MANAGE)
     async def delete(self, corpus_id: str) -> Deletion:

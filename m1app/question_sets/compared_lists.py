@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from pydantic import Field
 
 from m1app.question_sets.file_reading import Line, Message
-from m1app.question_sets.overlap import Text, find_overlap
+from m1app.question_sets.overlap import PreparedTexts, Text, find_overlap
 
 COMPARED_LISTS = "m1app.question_sets.compared_lists:overlap_messages"
 """The producer of `OverlapLine` lines."""
@@ -47,12 +47,13 @@ def overlap_messages(file: BinaryIO, file_name: str) -> Iterator[dict[str, Any]]
     Yields:
         `OverlapMessage` as dicts.
     """
-    kept: dict[int, list[Text]] = {}
+    kept: dict[int, PreparedTexts] = {}
     for place, (is_kept, texts) in enumerate(_lists(file)):
+        theirs = PreparedTexts(texts)
         for earlier, ours in kept.items():
-            yield overlap_message(earlier, ours, place, texts)
+            yield overlap_message(earlier, ours, place, theirs)
         if is_kept:
-            kept[place] = texts
+            kept[place] = theirs
 
 
 def _lists(file: BinaryIO) -> Iterator[tuple[bool, list[Text]]]:
@@ -69,13 +70,13 @@ def _lists(file: BinaryIO) -> Iterator[tuple[bool, list[Text]]]:
         yield is_kept, texts
 
 
-def overlap_message(first: int, ours: list[Text], second: int, theirs: list[Text]) -> dict[str, Any]:
+def overlap_message(first: int, ours: PreparedTexts, second: int, theirs: PreparedTexts) -> dict[str, Any]:
     """Compare two lists; return an `OverlapMessage` as a dict."""
     matches = find_overlap(ours, theirs)
     pairs = [
         {
-            "first": ours[each.first].stem[:MAX_SHOWN_CHARACTERS],
-            "second": theirs[each.second].stem[:MAX_SHOWN_CHARACTERS],
+            "first": ours.texts[each.first].stem[:MAX_SHOWN_CHARACTERS],
+            "second": theirs.texts[each.second].stem[:MAX_SHOWN_CHARACTERS],
             "share": each.share,
         }
         for each in matches[:MAX_SHOWN_PAIRS]

@@ -78,22 +78,22 @@ class Comparison:
             found = await _compared(path, [*names, training_file.name])
         return tuple(sorted(found, key=lambda each: each.second != training_file.name))
 
-    async def with_passages(
-        self, sets: Sequence[QuestionSet], name: str, passages: Iterable[Sequence[str]], producer: str
+    async def with_texts(
+        self, sets: Sequence[QuestionSet], name: str, texts: Iterable[Sequence[Text]], producer: str
     ) -> tuple[Overlap, ...]:
-        """Overlaps of sets with passages.
+        """Overlaps of sets with any number of other texts, as passages or questions that were learned.
 
         Args:
             sets: the sets.
-            name: what has the passages, for users.
-            passages: in batches; read in a thread.
+            name: what has the texts, for users.
+            texts: in batches; read in a thread.
             producer: of `OverlapLine` lines, as in `file_messages`; the sets are the kept lists of its file.
         """
 
         def write(file: BinaryIO) -> None:
             _write_line(file, {"is_kept": False})
-            for batch in passages:
-                _write_texts([Text(each) for each in batch], file)
+            for batch in texts:
+                _write_texts(batch, file)
 
         async with working_folder(UPLOAD, self._home) as folder:
             path = folder / _FILE_NAME

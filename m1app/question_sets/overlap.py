@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy
@@ -54,7 +55,7 @@ class Match:
     """Share of the shorter text's n-grams that the other has too; 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Grams:
     """The distinct n-grams of a list of texts."""
 
@@ -66,11 +67,26 @@ class _Grams:
     def of(self, index: int) -> _Hashes:
         return self.values[self.starts[index] : self.starts[index + 1]]
 
-    def owners(self) -> _Indices:
-        return numpy.repeat(numpy.arange(len(self.starts) - 1), numpy.diff(self.starts))
+    @cached_property
+    def index(self) -> tuple[_Hashes, _Indices]:
+        """Sorted n-grams and the text of each: an index from n-gram to texts."""
+        order = numpy.argsort(self.values, kind="stable")
+        owners = numpy.repeat(numpy.arange(len(self.starts) - 1), numpy.diff(self.starts))
+        return self.values[order], owners[order]
 
 
-def find_overlap(first: Sequence[Text], second: Sequence[Text], *, min_share: float = MIN_SHARE) -> tuple[Match, ...]:
+class PreparedTexts:
+    """A list of texts, ready to be compared with several others."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self.texts = texts
+        self.words, self.places = _distinct(texts)
+        self.grams = _grams(self.words)
+
+
+def find_overlap(
+    first: Sequence[Text] | PreparedTexts, second: Sequence[Text] | PreparedTexts, *, min_share: float = MIN_SHARE
+) -> tuple[Match, ...]:
     """Find the closest overlapping text in the second list for each text of the first; closest pairs first.
 
     Args:
@@ -78,19 +94,17 @@ def find_overlap(first: Sequence[Text], second: Sequence[Text], *, min_share: fl
         second: texts to compare with.
         min_share: minimum share of n-grams, above 0 and up to 1.
     """
-    ours, our_places = _distinct(first)
-    theirs, their_places = _distinct(second)
-    equal = {text: index for index, text in enumerate(theirs)}
-    grams, other = _grams(ours), _grams(theirs)
-    closest = _candidates(grams, other)
+    ours, theirs = (each if isinstance(each, PreparedTexts) else PreparedTexts(each) for each in (first, second))
+    equal = {text: index for index, text in enumerate(theirs.words)}
+    closest = _candidates(ours.grams, theirs.grams)
     matches = []
-    for index, text in enumerate(ours):
+    for index, text in enumerate(ours.words):
         candidate = equal.get(text, closest.get(index))
         if candidate is None:
             continue
-        share = _share(grams.of(index), other.of(candidate))
+        share = _share(ours.grams.of(index), theirs.grams.of(candidate))
         if share >= min_share:
-            matches += [Match(place, their_places[candidate][0], share) for place in our_places[index]]
+            matches += [Match(place, theirs.places[candidate][0], share) for place in ours.places[index]]
     return tuple(sorted(matches, key=lambda match: (-match.share, match.first)))
 
 
@@ -120,8 +134,8 @@ def find_near_duplicates(texts: Sequence[Text], *, min_share: float = MIN_SHARE)
 class SharedRuns:
     """The 8-word runs of some texts, to tell which other texts can overlap with one of them."""
 
-    def __init__(self, texts: Sequence[Text]) -> None:
-        self._runs = numpy.unique(_grams(_distinct(texts)[0]).values)
+    def __init__(self, lists: Iterable[PreparedTexts]) -> None:
+        self._runs = numpy.unique(numpy.concatenate([numpy.empty(0, numpy.uint64), *(e.grams.values for e in lists)]))
 
     def has_some_of(self, text: Text) -> bool:
         """Whether a text shares a run; without one, `find_overlap` finds nothing."""
@@ -178,20 +192,14 @@ def _candidates(ours: _Grams, theirs: _Grams) -> dict[int, int]:
 
 def _shared_pairs(ours: _Grams, theirs: _Grams, width: int) -> _Indices:
     """`first * width + second` for each n-gram that two texts share, once per n-gram."""
-    values, owners = _sorted(theirs)
-    wanted, askers = _sorted(ours)
+    values, owners = theirs.index
+    wanted, askers = ours.index
     begin, count = _runs(values, wanted)
     is_telling = (count > 0) & (count <= COMMON_TEXTS) & (_runs(wanted, wanted)[1] <= COMMON_TEXTS)
     begin, count = begin[is_telling], count[is_telling]
     within = numpy.arange(count.sum()) - numpy.repeat(numpy.cumsum(count) - count, count)
     found: _Indices = numpy.repeat(askers[is_telling] * width, count) + owners[numpy.repeat(begin, count) + within]
     return found
-
-
-def _sorted(grams: _Grams) -> tuple[_Hashes, _Indices]:
-    """Sorted n-grams and the text of each: an index from n-gram to texts."""
-    order = numpy.argsort(grams.values, kind="stable")
-    return grams.values[order], grams.owners()[order]
 
 
 def _runs(values: _Hashes, wanted: _Hashes) -> tuple[_Indices, _Indices]:
@@ -230,7 +238,7 @@ def read_training_texts(file: BinaryIO, file_name: str) -> Iterator[Text]:
     characters = 0
     for table in read_tables(file, file_name):
         for row in table.rows(file_name):
-            text = _text(row.value) if isinstance(row.value, Mapping) else None
+            text = question_text(row.value) if isinstance(row.value, Mapping) else None
             if text is None:
                 raise InvalidQuestionSet(
                     f"{file_name}, {row.where}: found no text in {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]}, "
@@ -249,7 +257,8 @@ def _length(text: Text) -> int:
     return len(text.stem) + sum(map(len, text.options))
 
 
-def _text(row: Mapping[str, Any]) -> Text | None:
+def question_text(row: Mapping[str, Any]) -> Text | None:
+    """The question of a row of fine-tuning data, see `read_training_texts`; None if it has none."""
     for column in _COLUMNS:
         value = row.get(column)
         stem = value if isinstance(value, str) else _user_words(value)

@@ -1,7 +1,7 @@
 """Question sets: imported from files and the hub, listed, previewed, compared, deleted."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from m1app.question_sets.halves import split_set
 from m1app.question_sets.hub import download_from_hub, hub_request
 from m1app.question_sets.import_options import DEFAULTS, ImportOptions
 from m1app.question_sets.importing import KNOWN_LAYOUTS
+from m1app.question_sets.overlap import Text
 from m1app.question_sets.row_values import SetQuestion
 from m1app.question_sets.set_messages import QUESTIONS, SetHeader, SetsLine, SetsMessage
 from m1app.question_sets.storing import Candidate, SetStore, Stored
@@ -251,6 +252,20 @@ class QuestionSetService:
         wanted = tuple(dict.fromkeys(set_ids))
         chosen = await self._database.read(lambda s: [QuestionSetRepository(s).by_id(each) for each in wanted])
         return await self._comparison.of_chosen(chosen, training_file)
+
+    @needs(Permission.READ)
+    async def overlaps_with(
+        self, set_ids: Sequence[str], name: str, texts: Iterable[Sequence[Text]], producer: str
+    ) -> tuple[Overlap, ...]:
+        """Find what sets share with other texts, not with each other; see `Comparison.with_texts`.
+
+        Raises:
+            RecordNotFound: no set has one of the ids.
+            InvalidQuestionSet: comparing takes too much memory or time.
+            NoRoom: the disk of M1_HOME is full.
+        """
+        chosen = await self._database.read(lambda s: [QuestionSetRepository(s).by_id(each) for each in set_ids])
+        return await self._comparison.with_texts(chosen, name, texts, producer)
 
     @needs(Permission.MANAGE)
     async def delete(self, set_id: str) -> Deletion:

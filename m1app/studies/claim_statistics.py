@@ -10,6 +10,7 @@ The intervals of look k have the level 1 - 2 ALPHA / (k (k + 1)), and so hold at
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,18 @@ class Tested:
     difference_to_find: float | None
     before: "Tested | None" = None
     """Of kind "saturates": the gain up to the second setting."""
+    over_sets: "SetMean | None" = None
+    """The same difference, every set counted alike; None for a share, or of one set."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMean:
+    """The mean over sets of the mean difference within each, with its interval; it decides nothing."""
+
+    sets: int
+    estimate: float
+    low: float
+    high: float
 
 
 def alpha_of_look(look: int) -> float:
@@ -83,8 +96,35 @@ def examine_sides(kind: ClaimKind, sides: Sequence[Scores], margin: float, alpha
         flat = _of_pair(ClaimKind.NO_GAIN, shares[2] - shares[1], margin, alpha, is_single=is_single)
         # Both must hold (an intersection-union test, Berger 1982); either may fail (Bonferroni).
         p, against = max(rise.p, flat.p), min(1.0, 2 * min(rise.p_against, flat.p_against))
-        return replace(flat, p=p, p_against=against, before=rise, test=f"{rise.test}; {flat.test}")
-    return _of_pair(kind, shares[1] - shares[0], margin, alpha, is_single=is_single)
+        over_sets = mean_over_sets([key[0] for key in shared], shares[2] - shares[1], 1 - 2 * alpha)
+        test = f"{rise.test}; {flat.test}"
+        return replace(flat, p=p, p_against=against, before=rise, test=test, over_sets=over_sets)
+    differences = shares[1] - shares[0]
+    over_sets = mean_over_sets([key[0] for key in shared], differences, 1 - 2 * alpha)
+    return replace(_of_pair(kind, differences, margin, alpha, is_single=is_single), over_sets=over_sets)
+
+
+def mean_over_sets(names: Sequence[str], differences: np.ndarray, level: float) -> SetMean | None:
+    """The mean over sets of their mean differences, as the paper's tables have it; None of one set.
+
+    The sets are taken as given, so the variance is that of a stratified mean: the sum of the sets' variances over the
+    square of their number. Each is that of `_adjusted`, which keeps a set that did not change from looking certain.
+
+    Args:
+        names: the set of each question; those of a set follow each other.
+        differences: of each question, -1 to 1.
+        level: of the interval, 0-1.
+    """
+    counts = Counter(names)
+    if len(counts) < 2:
+        return None
+    by_set = np.split(differences, np.cumsum(list(counts.values()))[:-1])
+    adjusted = [_adjusted(each) for each in by_set]
+    middle = sum(mean for mean, _ in adjusted) / len(adjusted)
+    spread = math.sqrt(sum(error**2 for _, error in adjusted)) / len(adjusted)
+    width = float(norm.ppf((1 + level) / 2)) * spread
+    estimate = float(np.mean([each.mean() for each in by_set]))
+    return SetMean(len(by_set), estimate, max(-1.0, middle - width), min(1.0, middle + width))
 
 
 def examine_share(count: int, n: int, bound: float, alpha: float = ALPHA) -> Tested:

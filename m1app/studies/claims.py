@@ -94,6 +94,9 @@ def _outcome(data: ClaimData, tested: Tested, p: float, against: float, alpha: f
         p_against=tested.p_against,
         p_against_adjusted=against,
         difference_to_find=tested.difference_to_find,
+        mean_over_sets=tested.over_sets.estimate if tested.over_sets else None,
+        mean_low=tested.over_sets.low if tested.over_sets else None,
+        mean_high=tested.over_sets.high if tested.over_sets else None,
         paper=number.value if number else None,
         paper_place=number.place if number else "",
     )

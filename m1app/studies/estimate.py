@@ -10,21 +10,23 @@ from m1app.studies.checking import Problem, Resolved
 from m1app.studies.study_file import Study
 
 _PER_PRICE = 1_000_000
+FACT_TESTS = "fact tests"
+"""In place of a run's id; no run has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostPart:
-    """One set asked of one model in one run."""
+    """One set asked of one model in one run; or facts on questions of a set, tested on one model."""
 
     run_id: str
-    """Of the study's file."""
+    """Of the study's file; `FACT_TESTS` for facts."""
     question_set: str
     """In the study."""
     role: str
     model: str
     """The served model; empty while none is chosen."""
     questions: int | None
-    """None if the set is not here and its size is not published."""
+    """Or facts. None if the set is not here and its size is not published."""
     tokens_at_most: int | None
     seconds_at_most: float | None
     """At the rate of the model's newest run; None if it has none."""

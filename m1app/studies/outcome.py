@@ -9,27 +9,32 @@ from typing import Any
 from m1app.benchmark.cell_summaries import MACRO, CellSummary
 from m1app.benchmark.intervals import Proportion
 from m1app.studies.paper_numbers import accuracy_at, best_accuracy
-from m1app.studies.records import Reading, SetCheck
-from m1app.studies.start_facts import StartFacts
+from m1app.studies.records import FactOutcome, Reading, SetCheck
+from m1app.studies.start_facts import StartFacts, TriedFact
 from m1app.studies.study_file import Study, StudyRun
 from m1app.wording import counted
 from storage.benchmarks.records import BenchmarkRun, RunState
+from storage.fact_tests.records import FactTestSummary
 from storage.jobs.records import JobState
 
 _PUBLISHED_ANSWER_TOKENS = 1024
 
 
-def state_of(runs: Sequence[BenchmarkRun], job: JobState | None) -> RunState:
+def state_of(
+    runs: Sequence[BenchmarkRun], job: JobState | None, tests_left: int = 0, *, is_testing: bool = False
+) -> RunState:
     """The state of a study as a whole.
 
     Args:
         runs: its benchmark runs that are there.
         job: the state of its newest job; None if it never had one.
+        tests_left: tests of its own facts that are not over.
+        is_testing: whether one of them is running.
     """
     states = {each.state for each in runs}
-    if RunState.RUNNING in states or job in (JobState.RUNNING, JobState.STOPPING):
+    if is_testing or RunState.RUNNING in states or job in (JobState.RUNNING, JobState.STOPPING):
         return RunState.RUNNING
-    if states <= {RunState.COMPLETED}:
+    if states <= {RunState.COMPLETED} and not tests_left:
         return RunState.COMPLETED
     if job is JobState.QUEUED:
         return RunState.WAITING
@@ -156,6 +161,41 @@ def _hash_differences(kind: str, published: str | None, own: str) -> Sequence[st
     if not own:
         return [f"The published {kind} could not be checked: the file that the set was imported from is not available"]
     return [f"The {kind} of its file is not the published one"]
+
+
+def fact_outcomes(study: Study, facts: StartFacts, tests: Sequence[FactTestSummary]) -> tuple[FactOutcome, ...]:
+    """What became of the study's own facts that were tried.
+
+    Args:
+        study: the study.
+        facts: as it was started, and what it has tested since.
+        tests: that it made.
+    """
+    by_id = {each.run_id: each for each in tests}
+    return tuple(_fact_outcome(study, each, by_id.get(each.run_id)) for each in facts.tested)
+
+
+def _fact_outcome(study: Study, tested: TriedFact, test: FactTestSummary | None) -> FactOutcome:
+    fact = study.facts[tested.fact]
+    outcome = FactOutcome(
+        role=tested.role,
+        number=tested.fact + 1,
+        question_set=fact.question_set,
+        question=fact.question,
+        fact=fact.fact,
+        run_id=tested.run_id if test else "",
+        note=tested.note if test or not tested.run_id else "Its test was deleted.",
+    )
+    if test is None or not test.verdict:
+        return outcome
+    return replace(
+        outcome,
+        verdict=str(test.verdict.get("kind", "")),
+        sentence=str(test.verdict.get("sentence", "")),
+        seeds=int(test.verdict.get("n", 0)),
+        right=tuple(test.verdict.get("right", ())),
+        names_target=bool(test.names_target),
+    )
 
 
 def protocol_differences(study: Study, checks: Sequence[SetCheck], left_out: Sequence[str]) -> tuple[str, ...]:

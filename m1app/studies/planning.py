@@ -1,25 +1,30 @@
 """Plans a study: finds its sets and models, estimates its cost, and plans its benchmark runs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from m1app.benchmark.service import BenchmarkService
+from m1app.engines.served_name import read_served_name
 from m1app.engines.service import EngineService
 from m1app.errors import AppError
 from m1app.question_sets.service import QuestionSetService
 from m1app.studies.checking import Resolved, resolve
 from m1app.studies.errors import StudyRefused
-from m1app.studies.estimate import CostPart, StudyEstimate, summed, tokens_of_questions
+from m1app.studies.estimate import FACT_TESTS, CostPart, StudyEstimate, summed, tokens_of_questions
+from m1app.studies.fact_testing import check_facts, fact_tasks, most_tokens_of_a_fact
 from m1app.studies.library import StudyFile
 from m1app.studies.set_facts import set_facts
 from m1app.studies.start_facts import OverlapFacts, StartFacts
 from m1app.studies.study_file import Study, StudyRun
+from m1app.studies.training_checks import PlayedRole, TrainingChecks
 from m1app.wording import counted
 from models.errors import ModelsError
 from storage.benchmarks.records import BenchmarkRun
-from storage.database import Session
+from storage.benchmarks.repository import BenchmarkRepository
+from storage.database import Database, Session
 from storage.question_sets.records import QuestionSet
 
 _TAG = "study"
@@ -69,21 +74,27 @@ class StudyPlanner:
 
     def __init__(
         self,
+        database: Database,
         home: Path,
         benchmarks: BenchmarkService,
         question_sets: QuestionSetService,
         engines: EngineService,
+        training: TrainingChecks,
     ) -> None:
         """Args:
+        database: has the questions and the speed of earlier runs.
         home: M1_HOME.
         benchmarks: checks the runs.
         question_sets: has the sets.
         engines: serve the models.
+        training: compares the sets with what was learned from.
         """
+        self._database = database
         self._home = home
         self._benchmarks = benchmarks
         self._question_sets = question_sets
         self._engines = engines
+        self._training = training
 
     async def estimate(self, request: StudyRequest) -> StudyEstimate:
         """What a study may cost, whether or not it can be started yet."""
@@ -95,9 +106,9 @@ class StudyPlanner:
             for run in study.runs
             for name in run.question_sets
             for role in run.models
-            if role in resolved.models or not study.model_of(role).is_optional
+            if role in _cast_of(study, resolved)
         ]
-        return summed(study, parts, resolved)
+        return summed(study, [*parts, *await self._costs_of_facts(study, resolved)], resolved)
 
     async def plan(self, request: StudyRequest, name: str) -> PlannedStudy:
         """Check a benchmark run for each run that has a model, and store nothing; raises as `StudyService.start`.
@@ -116,6 +127,8 @@ class StudyPlanner:
                 "\n".join(resolved.other_sizes) + "\nImport the official set, or allow sets of another size; the "
                 "study then lists this as a difference.",
             )
+        if study.facts:
+            await self._database.read(lambda session: check_facts(session, study, resolved.sets))
         facts = await self._facts(study, resolved, request)
         runs = {
             run.id: await self._benchmarks.checked_plan(
@@ -179,6 +192,25 @@ class StudyPlanner:
         tokens = None if questions is None else tokens_of_questions(recipe, questions)
         return CostPart(run.id, name, role, model, questions, tokens, None)
 
+    async def _costs_of_facts(self, study: Study, resolved: Resolved) -> Sequence[CostPart]:
+        testing = study.fact_tests
+        if testing is None:
+            return ()
+        of_one = most_tokens_of_a_fact(testing, study.run(testing.run).answer_cap_tokens)
+        counts = Counter(
+            (each.fact.question_set, each.role)
+            for each in fact_tasks(study, {role: resolved.models.get(role, "") for role in _cast_of(study, resolved)})
+        )
+        parts = []
+        for (name, role), facts in counts.items():
+            tokens, model = facts * of_one, resolved.models.get(role, "")
+            rate = await self._rate(model) if model else None
+            parts.append(CostPart(FACT_TESTS, name, role, model, facts, tokens, tokens / rate if rate else None))
+        return parts
+
+    async def _rate(self, model: str) -> float | None:
+        return await self._database.read(lambda s: BenchmarkRepository(s).tokens_per_second([model]))
+
     async def _facts(self, study: Study, resolved: Resolved, request: StudyRequest) -> StartFacts:
         kept = {each.name: each for each in await self._question_sets.all()}
         chosen = {name: kept[own] for name, own in resolved.sets.items()}
@@ -196,7 +228,24 @@ class StudyPlanner:
         return StartFacts(
             limit=request.limit,
             is_demo=study.is_toy or has_demo,
+            fact_tests=len(fact_tasks(study, resolved.models)),
             sets=await asyncio.to_thread(set_facts, self._home, study, chosen),
             overlaps=overlaps,
             overlap_note=note,
+            training=await self._training.of(self._roles(study, resolved), chosen),
         )
+
+    def _roles(self, study: Study, resolved: Resolved) -> Sequence[PlayedRole]:
+        def model_id(served: str) -> str:
+            return read_served_name(self._engines.named(served).model).model
+
+        return [
+            PlayedRole(each, resolved.models[each.role], model_id(resolved.models[each.role]))
+            for each in study.models
+            if each.role in resolved.models
+        ]
+
+
+def _cast_of(study: Study, resolved: Resolved) -> frozenset[str]:
+    """The roles that take part: those that a model plays, and those that one has to play."""
+    return frozenset(each.role for each in study.models if each.role in resolved.models or not each.is_optional)

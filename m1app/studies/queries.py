@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from m1app.access.person import Permission, needs
 from m1app.benchmark.cell_summaries import CellSummary
@@ -10,17 +11,23 @@ from m1app.benchmark.model_pairs import Verdicts
 from m1app.benchmark.queries import BenchmarkReading
 from m1app.benchmark.recipe import recipe_of
 from m1app.fact_tests.service import FactTestService
+from m1app.fact_tests.shares import shares_of
 from m1app.fact_tests.verdict import VerdictKind
 from m1app.studies.comparison import ComparedStudies, compare_studies, shared_runs
 from m1app.studies.errors import StudyRefused
-from m1app.studies.outcome import protocol_differences, readings_of, set_checks
+from m1app.studies.outcome import fact_outcomes, protocol_differences, readings_of, set_checks
 from m1app.studies.paper_numbers import number_of_claim
 from m1app.studies.records import ClaimOutcome, StudyOutcome, StudyPart
 from m1app.studies.service import StudyService, StudySummary, missing_run_note, study_of
 from m1app.studies.study_file import Claim, ClaimKind, Side, Study
+from m1app.wording import counted
 from storage.benchmarks.question_scores import QuestionScores, cell_scores, strategy_scores
 from storage.benchmarks.results import BenchmarkResultRepository
 from storage.database import Database, Session
+from storage.fact_tests.records import FactTestSummary
+
+if TYPE_CHECKING:
+    from m1app.studies.claims import ClaimData
 
 _MOST_KEPT = 8
 """Outcomes in memory; those of large studies take seconds to compute."""
@@ -42,12 +49,13 @@ class StudyReading:
     async def outcome(self, study_id: str) -> StudyOutcome:
         """All that a started study has come to so far."""
         summary = await self._studies.summary(study_id)
-        explained = await self._explained()
+        tests = await self._fact_tests.of_study(study_id) if summary.facts.fact_tests else ()
+        explained = await self._explained(summary, tests)
         version = (_version(summary), explained)
         kept = self._kept.get(study_id)
         if kept is not None and kept[0] == version:
             return kept[1]
-        found = await self._read(summary, explained)
+        found = await self._read(summary, explained, tests)
         self._kept[study_id] = (version, found)
         self._kept.move_to_end(study_id)
         if len(self._kept) > _MOST_KEPT:
@@ -75,13 +83,21 @@ class StudyReading:
     async def _cells(self, summary: StudySummary, rule: str) -> dict[str, tuple[CellSummary, ...]]:
         return {run_id: await self._benchmarks.cells([run.id], rule) for run_id, run in summary.runs.items()}
 
-    async def _explained(self) -> Mapping[str, tuple[int, int]]:
-        """Model -> failures that the missing fact turned right, and tested failures."""
-        shares = await self._fact_tests.shares()
+    async def _explained(
+        self, summary: StudySummary, tests: Sequence[FactTestSummary]
+    ) -> Mapping[str, tuple[int, int]]:
+        """Model -> failures that the missing fact turned right, and tested failures.
+
+        Those that the study tested itself, if it has facts of its own; otherwise those that people have tested.
+        """
+        is_own = summary.facts.fact_tests > 0
+        shares = await asyncio.to_thread(shares_of, tests) if is_own else await self._fact_tests.shares()
         right = VerdictKind.KNOWLEDGE_MISSING.value
         return {each.name: (each.verdicts.get(right, 0), each.explained.n) for each in shares.by_model}
 
-    async def _read(self, summary: StudySummary, explained: Mapping[str, tuple[int, int]]) -> StudyOutcome:
+    async def _read(
+        self, summary: StudySummary, explained: Mapping[str, tuple[int, int]], tests: Sequence[FactTestSummary]
+    ) -> StudyOutcome:
         stored = summary.stored
         study, facts = study_of(stored)
         # Both read every answer: together, as each has a thread and a connection.
@@ -104,7 +120,9 @@ class StudyReading:
             cells=cells,
             readings=await asyncio.to_thread(readings_of, study, stored.models, stored.sets, cells),
             claims=claims,
+            facts=fact_outcomes(study, facts, tests),
             set_checks=checks,
+            training=facts.training,
             protocol_differences=protocol_differences(
                 study, checks, [each.run_id for each in parts if each.benchmark is None]
             ),
@@ -167,6 +185,17 @@ def _missing(study: Study, summary: StudySummary, claim: Claim) -> str:
     return ""
 
 
+def _no_fact_decided(study: Study, summary: StudySummary, claim: Claim, of_model: tuple[int, int]) -> str:
+    """Why no test of the study's own facts says anything of a claim; empty if one does, or if it has none."""
+    if study.fact_tests is None or claim.kind is not ClaimKind.ONE_FACT_EXPLAINS or of_model[1]:
+        return ""
+    tested = [each for each in summary.facts.tested if each.role == claim.model]
+    if not tested:
+        return "The study has not tested its facts yet."
+    made = sum(bool(each.run_id) for each in tested)
+    return f"Of the study's {counted(len(tested), 'fact')}, {made:,} could be tested, and no test was decided."
+
+
 def _judged(
     study: Study,
     summary: StudySummary,
@@ -177,20 +206,24 @@ def _judged(
     """The outcomes of a study's claims, and the level of their intervals."""
     # Imported here: the statistics take seconds to load.
     from m1app.studies.claim_statistics import ALPHA, alpha_of_look
-    from m1app.studies.claims import ClaimData, outcomes_of
+    from m1app.studies.claims import outcomes_of
 
     alpha = ALPHA if study.extension is None else alpha_of_look(look)
     found = outcomes_of(
-        [
-            ClaimData(
-                claim,
-                sides.get(claim.id, ()),
-                explained.get(summary.stored.models.get(claim.model or "", ""), (0, 0)),
-                _missing(study, summary, claim),
-                number_of_claim(study, claim),
-            )
-            for claim in study.claims
-        ],
-        alpha,
+        [_data(study, summary, claim, sides.get(claim.id, ()), explained) for claim in study.claims], alpha
     )
     return found, 1 - 2 * alpha
+
+
+def _data(
+    study: Study,
+    summary: StudySummary,
+    claim: Claim,
+    sides: tuple[QuestionScores, ...],
+    explained: Mapping[str, tuple[int, int]],
+) -> "ClaimData":
+    from m1app.studies.claims import ClaimData
+
+    of_model = explained.get(summary.stored.models.get(claim.model or "", ""), (0, 0))
+    missing = _missing(study, summary, claim) or _no_fact_decided(study, summary, claim, of_model)
+    return ClaimData(claim, sides, of_model, missing, number_of_claim(study, claim))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.intervals import Proportion
 from m1app.benchmark.recipe import BenchmarkRecipe
+from m1app.studies.start_facts import TrainingCheck
 from m1app.studies.study_file import Claim, Study
 from storage.benchmarks.records import BenchmarkRun
 
@@ -50,6 +51,11 @@ class ClaimOutcome:
     p_against: float | None = None
     """One-sided, of its opposite: small if the claim does not hold."""
     p_against_adjusted: float | None = None
+    mean_over_sets: float | None = None
+    """The same difference with every set counted alike, as in the paper's tables; None for a share, or of one set. The
+    verdict rests on `estimate`, in which every question counts alike."""
+    mean_low: float | None = None
+    mean_high: float | None = None
     paper: float | None = None
     """The paper's number; None if none is known."""
     paper_place: str = ""
@@ -124,6 +130,33 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactOutcome:
+    """One of the study's own facts, tested on one model; nobody has read the thinking that it was inserted into."""
+
+    role: str
+    number: int
+    """Of the fact in the file, from 1."""
+    question_set: str
+    """In the study."""
+    question: str
+    """The beginning of its question, as in the file."""
+    fact: str
+    run_id: str
+    """Of its test; empty without one."""
+    note: str
+    """Why there is no test, or no verdict; empty if there is one."""
+    verdict: str = ""
+    """A `m1app.fact_tests.verdict.VerdictKind`; empty without one."""
+    sentence: str = ""
+    seeds: int = 0
+    """That the arms A, B and C have answered."""
+    right: tuple[int, ...] = ()
+    """At how many of them A, B and C were right; empty without a test."""
+    names_target: bool = False
+    """Whether the fact names the target: then it does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOutcome:
     """All that a started study has come to so far."""
 
@@ -144,7 +177,11 @@ class StudyOutcome:
     """By run id of the study's file: the points of its curves, by the study's rule."""
     readings: tuple[Reading, ...]
     claims: tuple[ClaimOutcome, ...]
+    facts: tuple[FactOutcome, ...] = ()
+    """Its own facts that were tried; none where claims about facts count the tests that people make."""
     set_checks: tuple[SetCheck, ...]
+    training: tuple[TrainingCheck, ...] = ()
+    """What the sets share with fine-tuning data, as it was when the study was started."""
     protocol_differences: tuple[str, ...]
     """In what it differs from the published protocol, in words."""
     look: int = 1

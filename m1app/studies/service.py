@@ -13,6 +13,7 @@ from m1app.jobs.service import JobService
 from m1app.jobs.states import OVER, may_resume
 from m1app.studies.errors import StudyRefused
 from m1app.studies.estimate import StudyEstimate
+from m1app.studies.fact_testing import StudyFactTests
 from m1app.studies.file_reading import parse_study
 from m1app.studies.outcome import state_of
 from m1app.studies.planning import StudyPlanner, StudyRequest
@@ -22,6 +23,7 @@ from storage.benchmarks.records import BenchmarkRun, RunState
 from storage.benchmarks.repository import BenchmarkRepository
 from storage.database import Database, Session
 from storage.errors import InvalidRecord, RecordNotFound
+from storage.fact_tests.repository import FactTestRepository
 from storage.jobs.records import Job, JobKind, JobProgress, NewJob
 from storage.jobs.repository import JobRepository
 from storage.studies.records import NewStudy, StoredStudy
@@ -39,6 +41,7 @@ class StudySummary:
     """By run id of the file; runs whose benchmark run was deleted are not in it."""
     job: Job | None
     """The newest."""
+    facts: StartFacts
 
 
 class StudyService:
@@ -49,17 +52,20 @@ class StudyService:
         database: Database,
         planner: StudyPlanner,
         benchmarks: BenchmarkService,
+        fact_tests: StudyFactTests,
         jobs: JobService,
     ) -> None:
         """Args:
         database: stores studies.
         planner: plans their benchmark runs.
         benchmarks: runs these.
+        fact_tests: tests their own facts.
         jobs: accepts launched studies.
         """
         self._database = database
         self._planner = planner
         self._benchmarks = benchmarks
+        self._fact_tests = fact_tests
         self._jobs = jobs
 
     @needs(Permission.READ)
@@ -191,31 +197,39 @@ class StudyService:
         on_progress: Callable[[JobProgress], None] = lambda _: None,
         is_stopping: asyncio.Event | None = None,
     ) -> bool:
-        """Ask everything that the study's runs have no results of yet, one run after the other.
+        """Ask everything that the study's runs have no results of yet, one run after the other; then test its facts.
 
         Returns:
-            Whether all of them are complete; False if it was stopped.
+            Whether all of it is complete; False if it was stopped.
 
         Raises:
-            AppError: another process runs one of them.
+            AppError: another process runs one of them, or a fact could not be tested whole.
             ModelsError, StorageError: as `BenchmarkService.run`; the study can be resumed.
         """
         stopping = is_stopping or asyncio.Event()
         await self._database.write(lambda s: StudyRepository(s).touch(study_id))
-        runs = (await self.summary(study_id)).runs
+        summary = await self.summary(study_id)
+        runs, facts = summary.runs, summary.facts
         done = 0
-        total = sum(each.items for each in runs.values())
+        total = sum(each.items for each in runs.values()) + facts.fact_tests
+        unit = "questions and facts" if facts.fact_tests else "questions"
         failed = 0
         for run_id, run in runs.items():
             if run.state is not RunState.COMPLETED or run.items_failed:
-                report = _reporting(on_progress, run_id, done, total)
+                report = _reporting(on_progress, run_id, done, total, unit)
                 run = await self._benchmarks.run(run.id, on_progress=report, is_stopping=stopping)
                 if run.state is not RunState.COMPLETED:
                     return False
             done += run.items
             failed += run.items_failed
-        on_progress(JobProgress(done=total, total=total, unit="questions", figures={"failed": failed}))
-        return True
+
+        def report_facts(tested: int) -> None:
+            message = "facts" if tested < facts.fact_tests else ""
+            figures = {"failed": failed}
+            on_progress(JobProgress(done=done + tested, total=total, unit=unit, message=message, figures=figures))
+
+        study, _ = study_of(summary.stored)
+        return await self._fact_tests.run(study, summary.stored, report_facts, stopping)
 
     @needs(Permission.READ)
     async def all(self) -> Sequence[StudySummary]:
@@ -248,7 +262,10 @@ class StudyService:
 
     @needs(Permission.MANAGE)
     async def delete(self, study_id: str) -> Deletion:
-        """Move a study to the trash; its benchmark runs stay. Raises StudyRefused while it runs."""
+        """Move a study to the trash, with the tests of its own facts; its benchmark runs stay.
+
+        Raises StudyRefused while it runs.
+        """
         summary = await self.summary(study_id)
         if summary.state is RunState.RUNNING or (summary.job is not None and summary.job.state not in OVER):
             raise StudyRefused("runs", f"{summary.stored.name} is running; stop it first.")
@@ -291,11 +308,15 @@ def _summary(session: Session, stored: StoredStudy) -> StudySummary:
         with suppress(RecordNotFound):
             runs[run_id] = benchmarks.get(benchmark_id)
     job = JobRepository(session).latest_of(stored.id)
-    return StudySummary(stored, state_of(list(runs.values()), job.state if job else None), runs, job)
+    facts = StartFacts.of(stored.facts)
+    is_testing = facts.fact_tests > 0 and FactTestRepository(session).is_study_testing(stored.id)
+    left = facts.fact_tests - len(facts.tested)
+    state = state_of(list(runs.values()), job.state if job else None, left, is_testing=is_testing)
+    return StudySummary(stored, state, runs, job, facts)
 
 
 def _reporting(
-    on_progress: Callable[[JobProgress], None], run_id: str, done: int, total: int
+    on_progress: Callable[[JobProgress], None], run_id: str, done: int, total: int, unit: str
 ) -> Callable[[JobProgress], None]:
     """Reports a run's progress as a part of its study's."""
 
@@ -304,6 +325,7 @@ def _reporting(
         left = None
         if progress.per_second:
             left = (total - done - progress.done) / progress.per_second
-        on_progress(replace(progress, done=done + progress.done, total=total, seconds_left=left, message=message))
+        so_far = done + progress.done
+        on_progress(replace(progress, done=so_far, total=total, unit=unit, seconds_left=left, message=message))
 
     return report

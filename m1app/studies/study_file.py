@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from m1app.benchmark.recipe import BenchmarkRecipe
 from m1app.control_characters import control_character
+from m1app.fact_tests.design import LEAST_SEEDS, MOST_SEEDS
+from m1app.fact_tests.request import MOST_CHARACTERS as MOST_FACT_CHARACTERS
 
 MOST_ENTRIES = 200
 """Of each list of a study's file."""
@@ -228,6 +230,31 @@ class Claim(_Part):
         )
 
 
+class StudyFact(_Part):
+    """A fact on which a question turns, which the study tests where a model has the question wrong."""
+
+    question_set: _Name
+    """Name of a `StudySet`."""
+    question: Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+    """The beginning of the question's text, as much as tells it from the others of its set."""
+    fact: Annotated[str, StringConstraints(min_length=1, max_length=MOST_FACT_CHARACTERS)]
+    """In one or two sentences, without the target."""
+
+
+class FactTesting(_Part):
+    """How the study tests its facts: each is inserted before the first word of a thinking that went wrong."""
+
+    run: _Id
+    models: Annotated[tuple[_Id, ...], Field(min_length=1, max_length=MOST_ENTRIES)]
+    """Roles."""
+    budget: _Tokens
+    """Thinking budget of the wrong answers, and of their tests."""
+    seeds: Annotated[int, Field(ge=LEAST_SEEDS, le=MOST_SEEDS)] = LEAST_SEEDS
+    """Of each arm."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """The first of them."""
+
+
 class Figure(_Part):
     """A figure or table that the study makes."""
 
@@ -281,6 +308,9 @@ class Study(_Part):
     runs: Annotated[tuple[StudyRun, ...], Field(alias="run", min_length=1, max_length=MOST_ENTRIES)]
     claims: Annotated[tuple[Claim, ...], Field(alias="claim", max_length=MOST_ENTRIES)] = ()
     figures: Annotated[tuple[Figure, ...], Field(alias="figure", max_length=MOST_ENTRIES)] = ()
+    facts: Annotated[tuple[StudyFact, ...], Field(alias="fact", max_length=MOST_ENTRIES)] = ()
+    fact_tests: FactTesting | None = None
+    """None where claims about facts count the tests that people make."""
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
@@ -292,6 +322,7 @@ class Study(_Part):
             self._unpublished(),
             self._endless(),
             self._too_many(),
+            self._untestable(),
         )
         if mistakes := list(islice(found, MOST_MISTAKES)):
             raise ValueError("\n".join(mistakes))
@@ -359,6 +390,29 @@ class Study(_Part):
                     yield from (f"{where}: {why}" for why in _lacks(run, side, claim.question_sets))
                 else:
                     yield f"{where}: run {side.run!r} is not a [[run]] of the study"
+
+    def _untestable(self) -> Iterable[str]:
+        """What its facts cannot be tested on."""
+        testing = self.fact_tests
+        if testing is None:
+            if self.facts:
+                yield "its facts are not tested: add the table [fact_tests], or remove them"
+            return
+        if not self.facts:
+            yield "[fact_tests] has nothing to test: add facts as [[fact]], or remove it"
+        run = {each.id: each for each in self.runs}.get(testing.run)
+        if run is None:
+            yield f"[fact_tests]: run {testing.run!r} is not a [[run]] of the study"
+            return
+        for role in testing.models:
+            yield from (f"[fact_tests]: {why}" for why in _lacks(run, Side(model=role, budget=testing.budget), ()))
+        for name in dict.fromkeys(
+            each.question_set for each in self.facts if each.question_set not in run.question_sets
+        ):
+            yield f"fact on a question of {name!r}: run {run.id!r} does not ask that set"
+        for claim in self.claims:
+            if claim.kind is ClaimKind.ONE_FACT_EXPLAINS and claim.model not in testing.models:
+                yield f"claim {claim.id!r}, field model: [fact_tests] does not test {claim.model!r}; add it there"
 
     def _endless(self) -> Iterable[str]:
         for run in self.runs:

@@ -56,7 +56,9 @@ def outcome_value(outcome: StudyOutcome) -> dict[str, Any]:
             for each in outcome.parts
         ],
         "claims": [claim_value(each) for each in outcome.claims],
+        "facts": [_plain(asdict(each)) for each in outcome.facts],
         "readings": [_plain(asdict(each)) for each in outcome.readings],
+        "training": [_plain(each) for each in outcome.training],
         "set_checks": [_plain(asdict(each)) for each in outcome.set_checks],
         "protocol_differences": list(outcome.protocol_differences),
     }

@@ -3,11 +3,17 @@
 import math
 from collections.abc import Sequence
 
-from m1app.studies.records import ClaimOutcome, Reading, StudyOutcome, Verdict
+from m1app.fact_tests.verdict import VERDICTS as FACT_VERDICTS
+from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, StudyOutcome, Verdict
+from m1app.studies.start_facts import TrainingCheck
 from m1app.studies.study_file import SHARES
-from m1app.wording import p_value, percent, percent_with_interval, points
+from m1app.wording import counted, p_value, percent, percent_with_interval, points
 
 DEMO = "These verdicts mean nothing: the model answers at chance level. They only show what a study looks like."
+OWN_FACTS = (
+    "The study tested these facts itself where a model was wrong: each was inserted before the first word of the "
+    "thinking. Nobody has read where the thinking went wrong, and nothing was annotated."
+)
 VERDICTS = {
     Verdict.HOLDS: "Holds",
     Verdict.DOES_NOT_HOLD: "Does not hold",
@@ -23,6 +29,14 @@ def estimate_words(outcome: ClaimOutcome) -> str:
     if outcome.claim.kind in SHARES:
         return f"{percent(outcome.estimate)} ({percent(outcome.low)} to {percent(outcome.high)})"
     return f"{points(outcome.estimate)} points ({points(outcome.low)} to {points(outcome.high)})"
+
+
+def over_sets_words(outcome: ClaimOutcome) -> str:
+    """The same with every set counted alike: "mean over sets +2.1 points (+0.4 to +3.8)"; empty where there is none."""
+    if outcome.mean_over_sets is None or outcome.mean_low is None or outcome.mean_high is None:
+        return ""
+    low, high = points(outcome.mean_low), points(outcome.mean_high)
+    return f"mean over sets {points(outcome.mean_over_sets)} points ({low} to {high})"
 
 
 def paper_words(outcome: ClaimOutcome) -> str:
@@ -47,6 +61,35 @@ def best_words(reading: Reading) -> str:
     if reading.best_budget_tokens is None:
         return f"{percent(best.value)}, each set at its own best"
     return f"{percent_with_interval(best.value, best.low, best.high)} at {reading.best_budget_tokens:,}"
+
+
+def facts_words(done: int, total: int) -> str:
+    """How many of its own facts a study has tested: "2 of 4 facts"; empty if it has none."""
+    return f"{done:,} of {counted(total, 'fact')} tested" if total else ""
+
+
+def fact_words(outcome: FactOutcome) -> str:
+    """What became of a fact: the verdict of its test, or why there is none."""
+    if not outcome.verdict:
+        return outcome.note
+    naming = " (does not count: the fact names the target)" if outcome.names_target else ""
+    return f"{FACT_VERDICTS[outcome.verdict]}{naming}"
+
+
+def right_words(outcome: FactOutcome) -> str:
+    """At how many seeds each arm was right: "0, 2 and 1 of 5"; empty without a test."""
+    if not outcome.right:
+        return ""
+    nothing, fact, unrelated = outcome.right
+    return f"{nothing}, {fact} and {unrelated} of {outcome.seeds}"
+
+
+def learned_words(check: TrainingCheck) -> str:
+    """What the sets share with data, or why that is not known."""
+    if check.note:
+        return check.note
+    shared = ", ".join(f"{name} {count:,}" for name, count in check.shared.items())
+    return f"Questions in common, exactly or nearly: {shared}" if shared else "No question in common"
 
 
 def look_words(outcome: StudyOutcome) -> str:

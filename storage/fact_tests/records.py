@@ -21,6 +21,8 @@ class NewFactTest:
     """The answer of a sweep that is explained; None for the trace's own answer."""
     annotation_id: str | None
     """The annotation whose corrected fact it is; None for one that was typed, or whose annotation is gone."""
+    study_id: str | None = None
+    """The study that tests it, by no person's mark; None for what a person tests."""
     mark_start: int
     """Of the marked stretch, in code points of the thinking."""
     mark_end: int
@@ -69,6 +71,8 @@ class FactTestSummary:
     case_id: str
     """Of the checkpoint, or of the trace without one."""
     annotation_id: str | None
+    study_id: str | None = None
+    """The study that made it; None for a person's."""
     labels: tuple[str, ...]
     """Of the annotation as it is now; none without one."""
     tags: tuple[str, ...]

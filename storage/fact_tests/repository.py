@@ -24,6 +24,7 @@ _LISTED = (
     FactTestRow.trace_id,
     FactTestRow.checkpoint_id,
     FactTestRow.annotation_id,
+    FactTestRow.study_id,
     FactTestRow.fact,
     FactTestRow.names_target,
     FactTestRow.seeds,
@@ -72,6 +73,7 @@ class FactTestRepository:
         *,
         case_id: str = "",
         annotation_id: str = "",
+        study_id: str | None = None,
         seen_by: str | None = None,
         is_standing: bool = False,
     ) -> Sequence[FactTestSummary]:
@@ -81,6 +83,7 @@ class FactTestRepository:
             limit: maximum number of results.
             case_id: only those of this case; empty for all.
             annotation_id: only those of this annotation; empty for all.
+            study_id: only those that this study made; empty for those that people made; None for all.
             seen_by: only those that the double blind lets this annotator see; None for all.
             is_standing: without those whose annotation was withdrawn or rejected since.
         """
@@ -98,6 +101,8 @@ class FactTestRepository:
             query = query.where((FactTestRow.checkpoint_id == case_id) | is_of_trace)
         if annotation_id:
             query = query.where(FactTestRow.annotation_id == annotation_id)
+        if study_id is not None:
+            query = query.where(FactTestRow.study_id == study_id if study_id else FactTestRow.study_id.is_(None))
         if seen_by is not None:
             is_submitted = AnnotationRow.state != AnnotationState.DRAFT
             is_seen = (AnnotationRow.annotator == seen_by) | (is_submitted & is_seen_by(seen_by))
@@ -158,6 +163,11 @@ class FactTestRepository:
             for row, stem in self._session.execute(oldest)
         )
 
+    def is_study_testing(self, study_id: str) -> bool:
+        """Whether a test that a study made is running."""
+        query = select(FactTestRow.run_id).join(FactTestRow.run).where(FactTestRow.study_id == study_id)
+        return self._session.scalar(query.where(StrategyRunRow.state == TraceState.RUNNING).limit(1)) is not None
+
     def _budgets(self, rows: Collection[FactTestRow]) -> Mapping[str, int]:
         """The thinking budget of each case."""
         traces = select(TraceRow.id, TraceRow.thinking_budget_tokens).where(
@@ -189,6 +199,7 @@ def _summary(row: FactTestRow, labels: tuple[str, ...], budget: int) -> FactTest
         trace_id=row.trace_id,
         case_id=row.checkpoint_id or row.trace_id,
         annotation_id=row.annotation_id,
+        study_id=row.study_id,
         labels=labels,
         tags=tuple(run.question.tags),
         thinking_budget_tokens=budget,

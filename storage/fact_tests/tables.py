@@ -20,6 +20,8 @@ class FactTestRow(Base):
     trace_id: Mapped[str] = mapped_column(Id, ForeignKey("trace.id", ondelete="CASCADE"), index=True)
     checkpoint_id: Mapped[str | None] = mapped_column(Id, ForeignKey("checkpoint.id", ondelete="CASCADE"), index=True)
     annotation_id: Mapped[str | None] = mapped_column(Id, ForeignKey("annotation.id", ondelete="SET NULL"), index=True)
+    study_id: Mapped[str | None] = mapped_column(Id, index=True)
+    """No foreign key: a study's tests are never taken for people's, not even when it is gone."""
     mark_start: Mapped[int]
     mark_end: Mapped[int]
     names_target: Mapped[str]

@@ -61,8 +61,10 @@ class TrashRepository:
     def extent(self, kind: TrashKind, subject_id: str) -> Extent:
         """What deleting this would remove and leave; raises RecordNotFound."""
         row = self._row(kind, subject_id)
-        if kind in (TrashKind.JOB, TrashKind.STUDY):
+        if kind is TrashKind.JOB:
             return Extent()
+        if kind is TrashKind.STUDY:
+            return Extent(strategy_runs=self._count(StrategyRunRow, _is_test_of(subject_id)))
         if kind is TrashKind.CORPUS:
             return Extent(passages=count_passages_only_in(self._session, row.name))
         if kind is TrashKind.QUESTION_SET:
@@ -246,7 +248,9 @@ def _parts_of(kind: TrashKind, row: Any) -> Sequence[tuple[type[Discardable], tu
     subject_id = row.id
     if kind is TrashKind.CORPUS:  # with all its versions
         return ((CorpusRow, (CorpusRow.name == row.name,)),)
-    if kind in (TrashKind.JOB, TrashKind.QUESTION_SET, TrashKind.STUDY):
+    if kind is TrashKind.STUDY:
+        return ((StrategyRunRow, (_is_test_of(subject_id),)), (StudyRow, (StudyRow.id == subject_id,)))
+    if kind in (TrashKind.JOB, TrashKind.QUESTION_SET):
         return ((_TABLES[kind], (_TABLES[kind].id == subject_id,)),)
     parts: list[tuple[type[Discardable], tuple[ColumnElement[bool], ...]]] = [
         (StrategyRunRow, (_is_experiment_on(kind, subject_id),)),
@@ -305,6 +309,11 @@ def _is_experiment_on(kind: TrashKind, subject_id: str) -> ColumnElement[bool]:
             for row in (FactTestRow, ResamplingRow)
         )
     )
+
+
+def _is_test_of(study_id: str) -> ColumnElement[bool]:
+    """Which runs are fact tests that a study made."""
+    return StrategyRunRow.id.in_(select(FactTestRow.run_id).where(FactTestRow.study_id == study_id))
 
 
 def _passes_of(table: Any) -> InstrumentedAttribute[str | None]:

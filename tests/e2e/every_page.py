@@ -112,6 +112,11 @@ def full_stops(ids: dict[str, str]) -> list[Stop]:
         Stop("branches-compared", f"/compare/?branches={ids['branch']}", ready="#branch-columns article"),
         Stop("studies", "/studies/", ready="#studies-page [data-part=cost]:not(:empty)"),
         Stop("study", f"/studies/?study={ids['study']}", ready="#studies-page tr[data-claim]"),
+        Stop(
+            "studies-compared",
+            f"/studies/?study={ids['study']}&with={ids['second_study']}",
+            ready="#studies-page tr[data-compared]",
+        ),
         Stop("benchmarks", f"/benchmarks/?run={ids['base']}", ready=f"{page} .m1-plot .main-svg"),
         Stop("benchmarks-table", tab="Table", ready=f"{page} [data-part=readings] td"),
         Stop("benchmarks-tags", tab="By tag", ready=f"{page} [data-pane=tags] td"),

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import tarfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def _branch(home: Path, parent_id: str) -> dict[str, str]:
 
 
 def _study(home: Path, base_id: str) -> dict[str, str]:
-    """A study with the hostile words of whoever wrote it, whose run is a stored one."""
+    """Two studies with the hostile words of whoever wrote them, whose run is a stored one."""
     database = database_of(home)
     try:
         with database.session() as session:
@@ -144,9 +145,14 @@ def _study(home: Path, base_id: str) -> dict[str, str]:
                 models={"small": "m1-7b"},
                 sets={"MedQA": "MedQA", "NEJM": "NEJM"},
                 runs={"main": base_id},
-                facts={"is_demo": True, "sets": {"MedQA": {"source": HOSTILE[:80], "questions": 60, "sha256": ""}}},
+                facts={
+                    "is_demo": True,
+                    "sets": {"MedQA": {"source": HOSTILE[:80], "questions": 60, "sha256": ""}},
+                    "training": [{"role": "small", "model": "m1-7b", "note": HOSTILE[:80]}],
+                },
             )
-            return {"study": StudyRepository(session).add(new).id}
+            studies = StudyRepository(session)
+            return {"study": studies.add(new).id, "second_study": studies.add(replace(new, name="second")).id}
     finally:
         database.dispose()
 

@@ -50,11 +50,11 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
     expect(studies.state).to_have_text("Stopped", timeout=WAIT_MS)
     studies.part("resume").click()
     expect(studies.state).to_have_text("Done", timeout=_OVER_MS)
-    expect(studies.part("progress")).to_contain_text("12 of 12 questions")
+    expect(studies.part("progress")).to_contain_text("12 of 12 questions, 3 of 3 facts tested")
     expect(studies.part("demo")).to_contain_text("These verdicts mean nothing")
     expect(studies.claims).to_have_count(7)
     expect(studies.verdict("thinking-helps")).to_have_text(re.compile("Holds|Does not hold|Not decidable"))
-    expect(studies.verdict("training-helps")).to_have_text("Not measured")
+    expect_own_facts(studies)
     expect(studies.part("readings").locator("tr")).to_have_count(2)
     expect(studies.part("differences")).to_contain_text("at most 12 questions per set")
     screenshot(page, "studies-claims.png")
@@ -71,6 +71,15 @@ def test_the_smallest_study_runs_from_a_click_to_its_claims(page: Page, app_in_u
     studies.open(f"?study={study_id}")
     studies.part("delete").click(timeout=WAIT_MS)
     expect(studies.part("none")).to_be_visible(timeout=WAIT_MS)
+
+
+def expect_own_facts(studies: OpenStudiesPage) -> None:
+    """The facts that come with the study are tested, and what its model has learned is looked for."""
+    expect(studies.verdict("training-helps")).to_have_text("Not measured")
+    expect(studies.part("facts").locator("tr")).to_have_count(3)
+    expect(studies.part("facts-note")).to_contain_text("Nobody has read where the thinking went wrong")
+    expect(studies.verdict("knowledge-limits")).to_have_text(re.compile("Holds|Does not hold|Not decidable"))
+    expect(studies.part("training")).to_contain_text("Trained elsewhere")
 
 
 def test_a_file_of_ones_own_is_checked_before_it_is_kept(page: Page, app_in_use: RunningApp) -> None:

@@ -13,6 +13,7 @@ NOTHING = "–"
 CSV_HEADS = (
     *("claim", "text", "kind", "verdict", "estimate", "low", "high", "n", "test", "p", "p_adjusted", "p_against"),
     *("p_against_adjusted", "difference_to_find", "paper", "paper_place", "refuted_by", "why"),
+    *("mean_over_sets", "mean_low", "mean_high"),
 )
 MARKS: Mapping[Verdict, str] = {
     Verdict.HOLDS: "✓",
@@ -46,6 +47,8 @@ class ClaimTexts:
     paper_place: str
     test: str
     refuted_by: str
+    over_sets: str
+    """The estimate with every set counted alike, with its interval; empty where there is none."""
     to_find: str
     """The smallest difference or share that such a study would find; empty if it is not known."""
 
@@ -71,6 +74,7 @@ def claim_texts(claim: ClaimPart) -> ClaimTexts:
         paper_place=claim.paper_place,
         test=claim.test,
         refuted_by=claim.refuted_by,
+        over_sets=_over_sets(claim),
         to_find=least_amount(claim),
     )
 
@@ -119,7 +123,15 @@ def claim_values(claim: ClaimPart) -> tuple[str | float | int | None, ...]:
         *(claim.id, claim.text, claim.kind, str(claim.verdict), claim.estimate, claim.low, claim.high, claim.n),
         *(claim.test, claim.p, claim.p_adjusted, claim.p_against, claim.p_against_adjusted, claim.difference_to_find),
         *(claim.paper, claim.paper_place, claim.refuted_by, claim.why),
+        *(claim.mean_over_sets, claim.mean_low, claim.mean_high),
     )
+
+
+def _over_sets(claim: ClaimPart) -> str:
+    if claim.mean_over_sets is None:
+        return ""
+    low, high = (_bare(claim.kind, each) for each in (claim.mean_low, claim.mean_high))
+    return f"{amount(claim.kind, claim.mean_over_sets)} ({low} to {high})"
 
 
 def _bare(kind: str, value: float | None) -> str:

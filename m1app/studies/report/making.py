@@ -13,20 +13,23 @@ from m1app import __version__
 from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.recipe import recipe_of
 from m1app.runs.asked_prompts import QUESTION, asked_prompts
-from m1app.studies.records import ClaimOutcome, SetCheck, StudyOutcome
+from m1app.studies.records import ClaimOutcome, FactOutcome, SetCheck, StudyOutcome
 from m1app.studies.records import StudyPart as RunOutcome
 from m1app.studies.report.manifest import (
     AskedModel,
     AskedSet,
     CellPart,
     ClaimPart,
+    FactPart,
     Manifest,
     ModelPart,
     RunPart,
     SetPart,
     SoftwarePart,
     StudyPart,
+    TrainingPart,
 )
+from m1app.studies.study_file import Study
 from storage.benchmarks.records import BenchmarkRun
 from storage.traces.records import Trace
 
@@ -107,6 +110,8 @@ def make_manifest(outcome: StudyOutcome, around: Surroundings) -> Manifest:
         runs=tuple(_run(each, names, around) for each in outcome.parts),
         cells=tuple(_cell(run, each, names) for run, each in _cells(outcome)),
         claims=tuple(map(_claim, outcome.claims)),
+        facts=tuple(map(_fact, outcome.facts)),
+        training=tuple(TrainingPart.model_validate(each.model_dump()) for each in outcome.training),
     )
 
 
@@ -140,6 +145,8 @@ def bare_manifest(
             "runs": (),
             "cells": (),
             "claims": (),
+            "facts": (),
+            "training": (),
         }
     )
 
@@ -175,7 +182,7 @@ def _study(outcome: StudyOutcome) -> StudyPart:
         created_at=outcome.created_at,
         updated_at=outcome.updated_at,
         file=outcome.text,
-        definition_sha256=_json_sha256(study.model_dump(mode="json", by_alias=True)),
+        definition_sha256=_json_sha256(_definition(study)),
         protocol_differences=outcome.protocol_differences,
         may_be_extended=study.extension is not None,
         look=outcome.look,
@@ -335,7 +342,29 @@ def _claim(each: ClaimOutcome) -> ClaimPart:
         difference_to_find=each.difference_to_find,
         paper=each.paper,
         paper_place=each.paper_place,
+        mean_over_sets=each.mean_over_sets,
+        mean_low=each.mean_low,
+        mean_high=each.mean_high,
     )
+
+
+def _fact(each: FactOutcome) -> FactPart:
+    return FactPart(
+        role=each.role,
+        number=each.number,
+        question_set=each.question_set,
+        note=each.note,
+        verdict=each.verdict,
+        seeds=each.seeds,
+        right=each.right,
+        names_target=each.names_target,
+    )
+
+
+def _definition(study: Study) -> dict[str, Any]:
+    """What the file says; what it may have only since version 2 is left out where it has none."""
+    said = study.model_dump(mode="json", by_alias=True)
+    return {name: value for name, value in said.items() if value or name not in ("fact", "fact_tests")}
 
 
 def _json_sha256(document: Mapping[str, Any]) -> str:

@@ -12,8 +12,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from m1app.studies.records import Verdict
 
 FORMAT = "m1app study manifest"
-VERSION = 1
-"""Raised when a field is added, removed or means something else; earlier versions are read as long as they can be."""
+VERSION = 2
+"""Version 2 added `facts` and `training`.
+
+Raised when a field is added, removed or means something else; earlier versions are read as long as they can be."""
 
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -176,6 +178,43 @@ class ClaimPart(_Part):
     difference_to_find: _Finite | None
     paper: _Finite | None
     paper_place: str
+    mean_over_sets: _Finite | None = None
+    mean_low: _Finite | None = None
+    mean_high: _Finite | None = None
+
+
+class FactPart(_Part):
+    """One of the study's own facts, tested on one model; the fact itself is in the study's file."""
+
+    role: str
+    number: _Count
+    """Of the fact in the file, from 1."""
+    question_set: str
+    """In the study."""
+    note: str
+    """Why there is no verdict; empty if there is one."""
+    verdict: str
+    """See `m1app.fact_tests.verdict.VerdictKind`; empty without one."""
+    seeds: _Count
+    """That the arms A, B and C have answered."""
+    right: tuple[_Count, ...]
+    """At how many of them A, B and C were right; empty without a test."""
+    names_target: bool
+    """Whether the fact names the target: then it does not count."""
+
+
+class TrainingPart(_Part):
+    """What the sets share with fine-tuning data, when the study was started."""
+
+    role: str
+    """Of the model that has learned from them; empty if none is known to."""
+    model: str
+    data: str
+    """Empty if it is not known."""
+    note: str
+    """Why nothing was compared; empty if it was."""
+    shared: Mapping[str, _Count]
+    """The study's name of a set -> its questions that the data have too; sets without any are left out."""
 
 
 class StudyPart(_Part):
@@ -218,6 +257,8 @@ class Manifest(_Part):
     runs: tuple[RunPart, ...]
     cells: tuple[CellPart, ...]
     claims: tuple[ClaimPart, ...]
+    facts: tuple[FactPart, ...] = ()
+    training: tuple[TrainingPart, ...] = ()
 
     def to_json(self) -> str:
         """The file's text; the same manifest is the same text."""

@@ -25,7 +25,7 @@ from m1app.studies.report.claims import NOTHING, claim_texts
 from m1app.studies.report.figures import DrawnFigure
 from m1app.studies.report.manifest import Manifest, SetPart
 from m1app.studies.report.prose import level_words, limitations, methods, rule_words
-from m1app.studies.words import DEMO
+from m1app.studies.words import DEMO, OWN_FACTS, fact_words, learned_words, right_words
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]),
@@ -72,6 +72,9 @@ def report_html(content: StudyContent) -> str:
         protocol=outcome.study.protocol,
         sets=_sets_table(manifest),
         set_notes=_set_notes(manifest),
+        own_facts=_own_facts_table(outcome),
+        own_facts_note=OWN_FACTS,
+        training=_training_table(outcome),
         methods=methods(manifest),
         limitations=limitations(manifest),
         commands=[(each.title or each.id, each.command) for each in manifest.runs if each.command],
@@ -146,6 +149,20 @@ def _sets_table(manifest: Manifest) -> Table:
         )
         rows.append(TableRow(tuple(map(TableCell, cells))))
     return Table(heads, 4, tuple(rows))
+
+
+def _own_facts_table(outcome: StudyOutcome) -> Table:
+    heads = ("Fact", "Role", "Verdict", "Right with nothing, the fact, an unrelated fact")
+    rows = [(each.fact, each.role, fact_words(each), right_words(each) or NOTHING) for each in outcome.facts]
+    return Table(heads, 4, tuple(TableRow(tuple(map(TableCell, row))) for row in rows))
+
+
+def _training_table(outcome: StudyOutcome) -> Table:
+    rows = [
+        (each.data or "not known", f"{each.role}: {each.model}" if each.role else NOTHING, learned_words(each))
+        for each in outcome.training
+    ]
+    return Table(("Data", "Learned by", "Shared"), 3, tuple(TableRow(tuple(map(TableCell, row))) for row in rows))
 
 
 def _published(each: SetPart) -> str:

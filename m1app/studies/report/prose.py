@@ -29,6 +29,7 @@ def methods(manifest: Manifest) -> tuple[str, ...]:
     paragraphs = [
         _models(manifest),
         *(_run(each, manifest) for each in asked),
+        _facts(manifest),
         rule_words(manifest),
         _statistics(manifest),
     ]
@@ -85,6 +86,20 @@ def _run(run: RunPart, manifest: Manifest) -> str:
         f"{'round' if list(rounds) == [1] else 'rounds'}, {_sampling(run)}, and at most "
         f"{recipe.get('answer_cap_tokens', 0):,} tokens of answer. One thinking pass answered all of these settings: "
         f"the answer at a smaller setting was asked for where the same thinking reached it. {_progress(run)}"
+    )
+
+
+def _facts(manifest: Manifest) -> str:
+    """How the study tested its own facts; empty if it tested none."""
+    made = [each for each in manifest.facts if each.right]
+    if not made:
+        return ""
+    roles, seeds = (_listed(dict.fromkeys(of)) for of in ((e.role for e in made), (str(e.seeds) for e in made)))
+    were = "was" if len(made) == 1 else "were"
+    return (
+        f"{counted(len(made), 'fact')} of the study's file, each on one question, {were} tested where a model had that "
+        f"question wrong ({roles}): it was asked again with the fact inserted before the first word of its thinking, "
+        f"with an unrelated fact there, and with nothing, at {seeds} seeds each (docs/missing-fact.md)."
     )
 
 
@@ -165,8 +180,25 @@ def _of_sets(manifest: Manifest) -> Iterator[str]:
     if shared := [each.name for each in manifest.question_sets if each.overlaps]:
         yield f"{_listed(shared)} share questions with other sets or with training data; see the question sets."
     yield from dict.fromkeys(each.overlap_note for each in manifest.question_sets if each.overlap_note)
-    if manifest.question_sets:
-        yield "Whether a model saw these questions in training is not measured here."
+    yield from _of_training(manifest)
+
+
+def _of_training(manifest: Manifest) -> Iterator[str]:
+    if not manifest.training:
+        if manifest.question_sets:
+            yield "Whether a model saw these questions in training is not measured here."
+        return
+    for each in manifest.training:
+        if each.shared and each.role:
+            yield (
+                f"The model of {each.role} has learned from {each.data}, which shares questions with "
+                f"{_listed(each.shared)}: its answers to them may be memory."
+            )
+    if unknown := dict.fromkeys(each.role for each in manifest.training if each.role and each.note):
+        yield (
+            f"Whether the model of {_listed(unknown)} saw these questions in its training could not be checked, or not "
+            "for all of it; see the fine-tuning data."
+        )
 
 
 def _of_models(manifest: Manifest) -> Iterator[str]:
@@ -218,6 +250,11 @@ def _of_claims(manifest: Manifest) -> Iterator[str]:
             yield f"Claim {each.id} is not decidable with n = {each.n:,}.{enough}"
         elif each.verdict is Verdict.NOT_MEASURED:
             yield f"Claim {each.id} was not measured. {each.why}".strip()
+    if any(each.right for each in manifest.facts):
+        yield (
+            "The facts were tested by the study itself: nobody has read where a thinking went wrong, and they are few "
+            "that its author chose."
+        )
     if unknown := [e.id for e in manifest.claims if e.paper is None and e.verdict is not Verdict.NOT_MEASURED]:
         yield f"The paper has no number to compare with for {_listed(unknown)}."
 

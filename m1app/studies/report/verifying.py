@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from m1app.benchmark.intervals import wilson
 from m1app.studies.report.claims import amount
-from m1app.studies.report.manifest import CellPart, ClaimPart, Manifest, ModelPart, RunPart, SetPart
+from m1app.studies.report.manifest import CellPart, ClaimPart, FactPart, Manifest, ModelPart, RunPart, SetPart
 from m1app.wording import cell as cell_words
 from m1app.wording import counted, percent
 
@@ -88,6 +88,7 @@ def verify(there: Manifest, here: Manifest) -> Verification:
             *_models(there, here),
             *_recipes(there, here),
             *_results(there, here),
+            *_facts(there, here),
             *_claims(there, here),
         )
     )
@@ -250,6 +251,28 @@ def _claims(there: Manifest, here: Manifest) -> Iterator[Finding]:
         else:
             grade = Grade.SAME if each.verdict == own.verdict else Grade.DIFFERS
             yield Finding(Topic.CLAIMS, what, grade, _verdict(each), _verdict(own))
+
+
+def _facts(there: Manifest, here: Manifest) -> Iterator[Finding]:
+    ours = {(each.role, each.number): each for each in here.facts}
+    for each in there.facts:
+        own = ours.get((each.role, each.number))
+        what = f"fact {each.number} on {each.role}"
+        if own is None:
+            yield Finding(Topic.RESULTS, what, Grade.MISSING, _fact(each))
+        else:
+            yield Finding(Topic.RESULTS, what, _fact_grade(each, own), _fact(each), _fact(own))
+
+
+def _fact_grade(there: FactPart, here: FactPart) -> Grade:
+    """Samples are drawn: with the same verdict, other counts are no difference."""
+    if there.verdict != here.verdict:
+        return Grade.DIFFERS
+    return Grade.SAME if there.right == here.right else Grade.WITHIN
+
+
+def _fact(each: FactPart) -> str:
+    return f"{each.verdict}, right with {each.right} of {each.seeds}" if each.verdict else each.note
 
 
 def _compared(topic: Topic, what: str, there: str, here: str, said_there: str = "", said_here: str = "") -> Finding:

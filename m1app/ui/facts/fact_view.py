@@ -21,6 +21,9 @@ from storage.traces.records import TraceState
 RESUMABLE = (TraceState.STOPPED, TraceState.FAILED, TraceState.INTERRUPTED)
 _BEFORE, _AFTER = 500, 160
 """Characters shown around a mark."""
+_OF_STUDY = (
+    "A study made this test: nobody has marked where the fact was missing, and it does not count among people's tests."
+)
 _MOST_MARKED = 1_200
 _MOST_TEXT = 6_000
 """Characters of a thinking or an answer in the page; the downloads have all."""
@@ -105,6 +108,8 @@ def view_value(snapshot: FactTestSnapshot, *, is_own: bool = True) -> dict[str, 
         "before": test.text_before[-_BEFORE:],
         "fact": test.fact,
         "names_target": _names_target(test.names_target),
+        "study": _OF_STUDY if test.study_id else "",
+        "study_link": f"/studies/?study={test.study_id}" if test.study_id else "",
         "verdict": _verdict(reading, run.state),
         "prefix_cache": reading.prefix_cache.said if done else "",
         "comparisons": [
@@ -262,6 +267,7 @@ def tests_value(tests: Sequence[FactTestSummary]) -> list[dict[str, Any]]:
             "seeds": each.seeds,
             "verdict": VERDICTS.get(str(each.verdict.get("kind")), state_label(each.state)),
             "names_target": bool(each.names_target),
+            "is_of_study": bool(each.study_id),
         }
         for each in tests
     ]

@@ -12,6 +12,7 @@ import { number, shortTime } from "../shell/words.js";
  * @property {number} seeds
  * @property {string} verdict
  * @property {boolean} names_target
+ * @property {boolean} is_of_study
  */
 
 /**
@@ -54,7 +55,11 @@ function rowOf(test) {
     [test.fact, "m1-wide"],
     [test.model],
     [number(test.seeds), "m1-number"],
-    [`${test.verdict}${test.names_target ? " (the fact names the target)" : ""}`],
+    [
+      test.verdict +
+        (test.names_target ? " (the fact names the target)" : "") +
+        (test.is_of_study ? " (made by a study)" : ""),
+    ],
   ]);
 }
 

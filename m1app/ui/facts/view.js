@@ -56,6 +56,8 @@ import { showTexts } from "./texts.js";
  * @property {string} [before]
  * @property {string} [fact]
  * @property {string} [names_target]
+ * @property {string} [study] That a study made it.
+ * @property {string} [study_link]
  * @property {{ kind: string, sentence: string, so_far: string }} [verdict]
  * @property {Comparison[]} [comparisons]
  * @property {Arm[]} [arms]
@@ -208,6 +210,9 @@ class FactTest {
     part("options").replaceChildren(...(value.options ?? []).map((each) => node("li", "", each)));
     setText(part("fact"), value.fact);
     say(part("names"), value.names_target);
+    part("study").hidden = !value.study;
+    setText(part("study-said"), value.study ?? "");
+    part("study-link", HTMLAnchorElement).href = value.study_link || "/studies/";
     setText(part("before"), value.before);
     setText(part("marked"), value.marked);
     part("trace", HTMLAnchorElement).href = value.trace_link ?? "/";

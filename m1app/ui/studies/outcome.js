@@ -17,6 +17,7 @@ import { placesOf } from "./interval.js";
  * @property {number | null} high
  * @property {number | null} paper
  * @property {string} estimate_words
+ * @property {string} over_sets
  * @property {string} paper_words
  * @property {string} paper_place
  * @property {string} p
@@ -26,6 +27,10 @@ import { placesOf } from "./interval.js";
 
 /** @typedef {{ title: string, note: string, link: string, share: number, state: string, progress: string }} Part */
 /** @typedef {{ name: string, source: string, questions: string, official: string, notes: string[] }} SetCheck */
+
+/**
+ * @typedef {{ role: string, question: string, fact: string, right: string, verdict: string, link: string }} Fact
+ */
 
 /**
  * @typedef {object} Study
@@ -53,8 +58,11 @@ import { placesOf } from "./interval.js";
  * @typedef {object} Outcome
  * @property {string} look
  * @property {Claim[]} claims
+ * @property {string} facts_note
+ * @property {Fact[]} facts
  * @property {string[][]} readings
  * @property {SetCheck[]} sets
+ * @property {string[][]} training
  * @property {string[]} differences
  */
 
@@ -109,6 +117,7 @@ function claimRow(claim) {
   verdict.dataset.verdict = claim.verdict;
   const ours = node("div", "", claim.estimate_words);
   ours.append(bar(claim));
+  if (claim.over_sets) ours.append(node("span", "m1-claim-why", claim.over_sets));
   const paper = node("div", "", claim.paper_words);
   if (claim.paper_place) paper.append(node("span", "m1-claim-why", claim.paper_place));
   const p = node("div", "", claim.p);
@@ -117,6 +126,13 @@ function claimRow(claim) {
   row.dataset.claim = claim.id;
   row.lastElementChild?.classList.add("m1-number");
   return row;
+}
+
+/** @param {Fact} fact */
+function factRow(fact) {
+  const said = node("div", "", fact.fact);
+  said.append(node("span", "m1-claim-why", fact.question));
+  return rowOf([said, fact.role, fact.link ? link(fact.verdict, fact.link) : fact.verdict, fact.right]);
 }
 
 /** @param {SetCheck} check */
@@ -164,10 +180,16 @@ export function showOutcome(part, outcome) {
   say(part("computing"), "");
   say(part("look"), outcome.look);
   if (isNewFor(part("claims"), outcome.claims)) part("claims").replaceChildren(...outcome.claims.map(claimRow));
+  part("facts-frame").hidden = outcome.facts.length === 0;
+  setText(part("facts-note"), outcome.facts_note);
+  if (isNewFor(part("facts"), outcome.facts)) part("facts").replaceChildren(...outcome.facts.map(factRow));
   part("no-readings").hidden = outcome.readings.length > 0;
   part("readings-frame").hidden = outcome.readings.length === 0;
   if (isNewFor(part("readings"), outcome.readings)) part("readings").replaceChildren(...outcome.readings.map(rowOf));
   if (isNewFor(part("sets"), outcome.sets)) part("sets").replaceChildren(...outcome.sets.map(setRow));
+  part("no-training").hidden = outcome.training.length > 0;
+  part("training-frame").hidden = outcome.training.length === 0;
+  if (isNewFor(part("training"), outcome.training)) part("training").replaceChildren(...outcome.training.map(rowOf));
   const differences = outcome.differences.length ? outcome.differences : ["None were found."];
   if (isNewFor(part("differences"), differences))
     part("differences").replaceChildren(...differences.map((each) => node("li", "", each)));

@@ -2,6 +2,7 @@
 import { isNewFor, linkedRow, partsOf, say } from "../shell/elements.js";
 import { Server } from "../shell/server.js";
 import { shortTime } from "../shell/words.js";
+import { offerOthers, showComparison } from "./comparison.js";
 import { showOutcome, showProgress } from "./outcome.js";
 import { StartForm } from "./start_form.js";
 
@@ -20,6 +21,8 @@ class StudiesPage {
   #signal;
   /** Id of the open study; empty for none. */
   #study = new URLSearchParams(location.search).get("study") ?? "";
+  /** Id of the study that it is compared with; empty for none. */
+  #other = new URLSearchParams(location.search).get("with") ?? "";
   #stamp = "";
   #isTested = true;
   #isOver = false;
@@ -61,6 +64,10 @@ class StudiesPage {
       event.preventDefault();
       this.#add();
     });
+    part("compare-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      location.assign(`/studies/?study=${this.#study}&with=${part("other", HTMLSelectElement).value}`);
+    });
     part("stop").addEventListener("click", () => this.#act("stop"));
     part("resume").addEventListener("click", () => this.#act("resume"));
     part("extend").addEventListener("click", () => this.#act("extend"));
@@ -71,6 +78,10 @@ class StudiesPage {
     const part = this.#part;
     part("start-section").hidden = Boolean(this.#study);
     await this.#list();
+    if (this.#other) {
+      await this.#compare();
+      return;
+    }
     if (!this.#study) await this.#choose();
     while (!this.#signal.aborted) {
       if (!document.hidden) {
@@ -79,6 +90,11 @@ class StudiesPage {
       }
       await new Promise((done) => setTimeout(done, POLL_MS));
     }
+  }
+
+  async #compare() {
+    this.#part("comparison").hidden = false;
+    showComparison(this.#part, await this.#server.ask("compare", { study: this.#study, with: this.#other }));
   }
 
   async #refresh() {
@@ -114,6 +130,10 @@ class StudiesPage {
       return;
     }
     this.#form.offer(reply.files, reply.may_run);
+    offerOthers(
+      part,
+      reply.started.filter((/** @type {Started} */ each) => each.id !== this.#study),
+    );
     part("none").hidden = reply.started.length > 0;
     part("started-frame").hidden = reply.started.length === 0;
     if (isNewFor(part("started"), reply.started)) part("started").replaceChildren(...reply.started.map(startedRow));
@@ -204,7 +224,7 @@ function startedRow(study) {
     [study.state_label],
     [study.progress, "m1-number"],
     [study.models],
-    [shortTime(study.started), "m1-number"],
+    [shortTime(study.started), "m1-quiet-cell"],
   ]);
   row.dataset.study = study.id;
   return row;

@@ -14,6 +14,7 @@ from m1app.ui.shell.asked import Reply, Values, answer, refusal
 from m1app.ui.shell.events import QUIET
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import page_component
+from m1app.ui.studies.comparison_view import comparison_value
 from m1app.ui.studies.studies_view import (
     estimated_value,
     file_value,
@@ -53,6 +54,7 @@ class StudiesPage:
             "start": self._start,
             "study": self._study,
             "outcome": self._outcome,
+            "compare": self._compare,
             "stop": self._stop,
             "resume": self._resume,
             "extend": self._extend,
@@ -110,6 +112,10 @@ class StudiesPage:
     async def _outcome(self, values: Values) -> Reply:
         """The verdicts; of a study of a million answers, they take seconds."""
         return outcome_value(await self._reading.outcome(str(values.get("study", ""))))
+
+    async def _compare(self, values: Values) -> Reply:
+        """Two studies beside each other; of large ones, it takes seconds."""
+        return comparison_value(await self._reading.compare(str(values.get("study", "")), str(values.get("with", ""))))
 
     async def _stop(self, values: Values) -> Reply:
         await self._studies.stop(str(values.get("study", "")))

@@ -8,18 +8,25 @@ from m1app.jobs.states import OVER
 from m1app.studies.estimate import CostPart, StudyEstimate
 from m1app.studies.library import StudyFile
 from m1app.studies.outcome import progress_of
-from m1app.studies.records import ClaimOutcome, Reading, SetCheck, StudyOutcome
+from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, SetCheck, StudyOutcome
 from m1app.studies.service import StudySummary, missing_run_note
+from m1app.studies.start_facts import StartFacts, TrainingCheck
 from m1app.studies.study_file import Study
 from m1app.studies.words import (
     DEMO,
+    OWN_FACTS,
     VERDICTS,
     best_words,
     estimate_words,
+    fact_words,
+    facts_words,
+    learned_words,
     look_words,
     money_words,
+    over_sets_words,
     p_words,
     paper_words,
+    right_words,
 )
 from m1app.wording import counted, duration, percent, percent_with_interval, state_label
 from storage.benchmarks.records import RunState
@@ -52,12 +59,17 @@ def started_value(started: Sequence[StudySummary]) -> list[dict[str, Any]]:
                 "name": each.stored.name,
                 "state": each.state.value,
                 "state_label": state_label(each.state),
-                "progress": f"{progress['done']:,} of {progress['total']:,}",
+                "progress": _list_words(progress, each),
                 "models": ", ".join(each.stored.models.values()),
                 "started": each.stored.created_at.isoformat(),
             }
         )
     return rows
+
+
+def _list_words(progress: dict[str, Any], summary: StudySummary) -> str:
+    facts = facts_words(len(summary.facts.tested), summary.facts.fact_tests)
+    return ", ".join(filter(None, (f"{progress['done']:,} of {progress['total']:,}", facts)))
 
 
 def file_value(file: StudyFile) -> dict[str, Any]:
@@ -71,6 +83,7 @@ def file_value(file: StudyFile) -> dict[str, Any]:
         ("Rule", study.rule),
         ("Runs", "; ".join(_run_words(study, each.id) for each in study.runs)),
         ("Figures", ", ".join(each.title for each in study.figures)),
+        ("Facts", _facts_of_file(study)),
     ]
     return {
         "name": file.name,
@@ -83,6 +96,16 @@ def file_value(file: StudyFile) -> dict[str, Any]:
         "text": file.text,
         "is_own": not file.is_preset,
     }
+
+
+def _facts_of_file(study: Study) -> str:
+    testing = study.fact_tests
+    if testing is None:
+        return ""
+    return (
+        f"{counted(len(study.facts), 'fact')} of its own, tested where {' and '.join(testing.models)} is wrong at "
+        f"{testing.budget:,} tokens, with {counted(testing.seeds, 'seed')}"
+    )
 
 
 def _run_words(study: Study, run_id: str) -> str:
@@ -137,13 +160,15 @@ def stamp_of(summary: StudySummary) -> str:
     job = summary.job
     seen = [summary.stored.updated_at.isoformat(), summary.state.value, job.state.value if job else ""]
     seen += [f"{each.id} {each.state} {each.items_done} {each.items_failed}" for each in summary.runs.values()]
+    seen.append(f"{len(summary.facts.tested)}")
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()
 
 
 def progress_value(study: Study, summary: StudySummary, *, is_demo: bool, may_run: bool) -> dict[str, Any]:
     """How far a started study is: all that is read at once, however many answers it has."""
     stored, progress = summary.stored, progress_of(list(summary.runs.values()))
-    job = summary.job
+    job, facts = summary.job, summary.facts
+    done, total = progress["done"] + len(facts.tested), progress["total"] + facts.fact_tests
     is_active = job is not None and job.state not in OVER
     return {
         "id": stored.id,
@@ -152,8 +177,8 @@ def progress_value(study: Study, summary: StudySummary, *, is_demo: bool, may_ru
         "state": summary.state.value,
         "state_label": state_label(summary.state),
         "is_over": not is_active and summary.state is not RunState.RUNNING,
-        "share": progress["done"] / progress["total"] if progress["total"] else 0,
-        "progress": _progress_words(progress),
+        "share": done / total if total else 0,
+        "progress": _progress_words(progress, facts_words(len(facts.tested), facts.fact_tests)),
         "problem": job.error if job and job.error and not is_active else "",
         "demo": DEMO if is_demo else "",
         "can_stop": may_run and is_active,
@@ -162,7 +187,7 @@ def progress_value(study: Study, summary: StudySummary, *, is_demo: bool, may_ru
         "can_delete": may_run and not is_active and summary.state is not RunState.RUNNING,
         "job": job.id if job and may_run else "",
         "facts": _facts(study, stored.models),
-        "parts": [_part(study, summary, each.id) for each in study.runs],
+        "parts": [*(_part(study, summary, each.id) for each in study.runs), *_facts_part(facts)],
         "curves": _curves_link(summary),
     }
 
@@ -172,16 +197,20 @@ def outcome_value(outcome: StudyOutcome) -> dict[str, Any]:
     return {
         "look": look_words(outcome).removeprefix("; ").capitalize() or _ONE_LOOK,
         "claims": [_claim(each) for each in outcome.claims],
+        "facts_note": OWN_FACTS if outcome.facts else "",
+        "facts": [_fact(each) for each in outcome.facts],
         "readings": [_reading(outcome, each) for each in outcome.readings],
         "sets": [_check(each) for each in outcome.set_checks],
+        "training": [_learned(each) for each in outcome.training],
         "differences": list(outcome.protocol_differences),
     }
 
 
-def _progress_words(progress: dict[str, Any]) -> str:
+def _progress_words(progress: dict[str, Any], facts: str) -> str:
     failed = f", {progress['failed']:,} failed" if progress["failed"] else ""
+    tested = f", {facts}" if facts else ""
     return (
-        f"{progress['done']:,} of {counted(progress['total'], 'question')}{failed}; "
+        f"{progress['done']:,} of {counted(progress['total'], 'question')}{failed}{tested}; "
         f"{progress['tokens']:,} tokens generated in {duration(progress['seconds'])}"
     )
 
@@ -211,6 +240,34 @@ def _part(study: Study, summary: StudySummary, run_id: str) -> dict[str, Any]:
     }
 
 
+def _facts_part(facts: StartFacts) -> list[dict[str, Any]]:
+    """Its own facts, as a part of the study like a run; none if it has none."""
+    if not facts.fact_tests:
+        return []
+    without = sum(not each.run_id for each in facts.tested)
+    return [
+        {
+            "title": "Its own facts, where a model is wrong",
+            "note": f"{without:,} without a test" if without else "",
+            "link": "",
+            "share": len(facts.tested) / facts.fact_tests,
+            "state": "",
+            "progress": facts_words(len(facts.tested), facts.fact_tests),
+        }
+    ]
+
+
+def _fact(fact: FactOutcome) -> dict[str, Any]:
+    return {
+        "role": fact.role,
+        "question": fact.question,
+        "fact": fact.fact,
+        "right": right_words(fact),
+        "verdict": fact_words(fact),
+        "link": f"/facts/?fact={fact.run_id}" if fact.run_id else "",
+    }
+
+
 def _curves_link(summary: StudySummary) -> str:
     runs = [each.id for each in summary.runs.values()]
     return f"/benchmarks/?{'&'.join(f'run={each}' for each in runs)}" if runs else ""
@@ -229,6 +286,7 @@ def _claim(claim: ClaimOutcome) -> dict[str, Any]:
         "high": claim.high,
         "paper": claim.paper,
         "estimate_words": estimate_words(claim),
+        "over_sets": over_sets_words(claim),
         "paper_words": paper_words(claim),
         "paper_place": claim.paper_place,
         "p": p_words(claim),
@@ -251,6 +309,11 @@ def _reading(outcome: StudyOutcome, reading: Reading) -> list[str]:
         best_words(reading),
         paper_best,
     ]
+
+
+def _learned(check: TrainingCheck) -> list[str]:
+    by = f"{check.role}: {check.model}" if check.role else "no model of this study, as far as is known"
+    return [check.data or "not known", by, learned_words(check)]
 
 
 def _check(check: SetCheck) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from m1app.studies.claim_statistics import ALPHA, Scores, alpha_of_look, examine
 from m1app.studies.claims import ClaimData, outcomes_of
 from m1app.studies.records import ClaimOutcome, Verdict
 from m1app.studies.study_file import Claim, ClaimKind, PaperNumber, Side
+from m1app.studies.words import over_sets_words
+from m1app.wording import points
 
 
 def scores(text: str, passes: int = 1) -> Scores:
@@ -236,3 +238,28 @@ def _gain_p(outcomes: np.ndarray) -> float:
     found = examine_sides(ClaimKind.GAIN, (first, second), 0.01)
     assert found is not None
     return found.p
+
+
+def test_the_mean_over_sets_is_that_of_a_stratified_mean_by_hand() -> None:
+    """Set a: 2 of 4 questions turn right. Set b: 1 of 10 turns right and 2 wrong. With one of each kind added."""
+    first = {("a", f"{n}"): (0, 1) for n in range(4)} | {("b", f"{n}"): (int(n in (8, 9)), 1) for n in range(10)}
+    second = {("a", f"{n}"): (int(n < 2), 1) for n in range(4)} | {("b", f"{n}"): (int(n == 0), 1) for n in range(10)}
+    found = examine_sides(ClaimKind.GAIN, (first, second), 0.01)
+    assert found is not None and found.over_sets is not None
+    assert found.estimate == pytest.approx(1 / 14)
+    assert (found.over_sets.sets, found.over_sets.estimate) == (2, pytest.approx((0.5 - 0.1) / 2))
+    # Set a: 3 gains and 1 loss in 6, mean 2/6; set b: 2 gains and 3 losses in 12, mean -1/12.
+    middle = (2 / 6 - 1 / 12) / 2
+    variance = ((4 / 6 - (2 / 6) ** 2) / 6 + (5 / 12 - (1 / 12) ** 2) / 12) / 4
+    width = 1.959964 * math.sqrt(variance)
+    assert (found.over_sets.low, found.over_sets.high) == pytest.approx((middle - width, middle + width))
+    shown = outcome(ClaimKind.GAIN, first, second)
+    assert (
+        over_sets_words(shown) == f"mean over sets +20.0 points ({points(middle - width)} to {points(middle + width)})"
+    )
+
+
+def test_one_set_and_a_share_have_no_mean_over_sets() -> None:
+    gain = outcome(ClaimKind.GAIN, *pair(60, 8, 25, 7))
+    breaks = outcome(ClaimKind.BREAKS, *pair(60, 8, 25, 7))
+    assert (gain.mean_over_sets, breaks.mean_over_sets, over_sets_words(gain)) == (None, None, "")

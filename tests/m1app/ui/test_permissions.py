@@ -238,7 +238,8 @@ ACTIONS: dict[str, dict[str, tuple[Permission, dict[str, Any]]]] = {
     },
     "/studies": {
         **{
-            name: (READ, {"name": "m1-smoke", "study": ID}) for name in ("list", "file", "estimate", "study", "outcome")
+            name: (READ, {"name": "m1-smoke", "study": ID})
+            for name in ("list", "file", "estimate", "study", "outcome", "compare")
         },
         **{name: (MANAGE, {"name": "m1-smoke", "study": ID}) for name in ("import_sets", "start", "remove")},
         **{name: (MANAGE, {"study": ID}) for name in ("stop", "resume", "extend", "delete")},

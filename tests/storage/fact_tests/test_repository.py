@@ -16,12 +16,13 @@ from storage.erasure.repository import ErasureRepository
 from storage.errors import InvalidRecord, RecordNotFound
 from storage.fact_tests.repository import FactTestRepository
 from storage.strategies.repository import StrategyRepository
+from storage.studies.repository import StudyRepository
 from storage.traces.records import Trace, TraceOutcome, TraceState
 from storage.trash.records import TrashKind
 from storage.trash.repository import TrashRepository
 from tests.m1app.annotation.cases import note
 from tests.storage.fact_tests.samples import a_fact_test, store_fact_test, store_in
-from tests.storage.samples import COMPLETED, begin, discard, finish, think
+from tests.storage.samples import COMPLETED, a_study, begin, discard, finish, think
 from tests.storage.trash.scenario import annotate, rows
 
 
@@ -221,3 +222,28 @@ def test_only_submitted_facts_on_the_thinking_of_wrong_answers_wait(database: Da
     corrected(database, right.id)
     corrected(database, open_one.id)
     assert waiting(database) == []
+
+
+def test_a_studys_tests_are_told_from_peoples_and_go_with_the_study(database: Database, trace: Trace) -> None:
+    with database.session() as session:
+        study = StudyRepository(session).add(a_study())
+    own = store_fact_test(database, trace, study_id=study.id)
+    running = store_fact_test(database, trace, TraceState.RUNNING, study_id="0" * 32)
+    peoples = store_fact_test(database, trace)
+    with database.session(is_read_only=True) as session:
+        tests = FactTestRepository(session)
+        assert [each.run_id for each in tests.recent(10, study_id="")] == [peoples]
+        assert [(each.run_id, each.study_id) for each in tests.recent(10, study_id=study.id)] == [(own, study.id)]
+        assert {each.run_id for each in tests.recent(10)} == {own, running, peoples}
+        assert (tests.is_study_testing(study.id), tests.is_study_testing("0" * 32)) == (False, True)
+        assert TrashRepository(session).extent(TrashKind.STUDY, study.id).strategy_runs == 1
+    deletion = discard(database, TrashKind.STUDY, study.id)
+    with database.session() as session:
+        assert FactTestRepository(session).find(own) is None
+        TrashRepository(session).restore(deletion.id)
+        assert FactTestRepository(session).find(own) is not None
+    again = discard(database, TrashKind.STUDY, study.id)
+    with database.session() as session:
+        while not TrashRepository(session).purge(again.id, 10):
+            pass
+        assert {each.run_id for each in FactTestRepository(session).recent(10)} == {running, peoples}

@@ -1,5 +1,6 @@
 """Manifests: made from a study, read back from files that may be anything, compared with what is here."""
 
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +16,16 @@ from m1app.benchmark.first_traces import first_trace
 from m1app.benchmark.intervals import wilson
 from m1app.bootstrap import Services, build_services
 from m1app.settings import Settings
-from m1app.studies.records import StudyOutcome, Verdict
+from m1app.studies.file_reading import parse_study
+from m1app.studies.records import FactOutcome, StudyOutcome, Verdict
 from m1app.studies.report.errors import ManifestRefused
 from m1app.studies.report.making import Surroundings, content_sha256, make_manifest
 from m1app.studies.report.manifest import AskedModel, CellPart, Manifest
 from m1app.studies.report.manifest_file import MOST_BYTES, parse_manifest, read_manifest
+from m1app.studies.report.prose import limitations, methods
 from m1app.studies.report.service import StudyReporting
 from m1app.studies.report.verifying import Grade, Topic, Verification, is_within, verify
+from m1app.studies.start_facts import TrainingCheck
 from storage.benchmarks.asked import asked_hashes
 from storage.question_sets.repository import QuestionSetRepository
 from tests.m1app.benchmark.benchmark_samples import a_run, questions_of, store_run
@@ -124,7 +128,7 @@ async def test_questions_asked_of_two_models_count_once(services: Services) -> N
         (b'{"format": "m1app study manifest"}', "field version: found None"),
         (b'{"format": "m1app study manifest", "version": "1"}', "field version: found '1'"),
         (b'{"format": "m1app study manifest", "version": true}', "field version: found True"),
-        (b'{"format": "m1app study manifest", "version": 2}', "written by a newer m1app .unknown.*update it"),
+        (b'{"format": "m1app study manifest", "version": 3}', "written by a newer m1app .unknown.*update it"),
         (b'{"format": "m1app study manifest", "version": 9, "software": {"m1app": "4.0"}}', "newer m1app .'4.0'."),
         (b'{"format": "m1app study manifest", "version": 1}', "field made_at: missing"),
         (
@@ -321,3 +325,64 @@ async def test_a_study_that_was_not_run_here_is_compared_by_its_sets_and_models(
     assert not found.is_repeated()
     elsewhere = replace(outcome, sets={}, set_checks=())
     assert not (await reporting(services).verify(made, elsewhere)).is_repeated()
+
+
+TESTED = FactOutcome(
+    role="small", number=1, question_set="MedQA", question="Which gland", fact="It lies above the kidney.",
+    run_id="b" * 32, note="", verdict="knowledge_missing", sentence="Knowledge was missing.", seeds=5, right=(0, 5, 1),
+)  # fmt: skip
+UNTESTED = replace(TESTED, number=2, run_id="", note="Answered right.", verdict="", sentence="", seeds=0, right=())
+LEARNED = (
+    TrainingCheck(role="small", model="m1-7b", data="mine:v1", shared={"MedQA": 3}),
+    TrainingCheck(role="small", model="base", note="Trained elsewhere."),
+)
+
+
+async def test_own_facts_and_fine_tuning_data_are_in_the_manifest_and_its_words(services: Services) -> None:
+    _, made = await manifest_of(services, facts=(TESTED, UNTESTED), training=LEARNED)
+    assert [(each.number, each.verdict, each.right, each.note) for each in made.facts] == [
+        (1, "knowledge_missing", (0, 5, 1), ""),
+        (2, "", (), "Answered right."),
+    ]
+    assert [(each.data, dict(each.shared), each.note) for each in made.training] == [
+        ("mine:v1", {"MedQA": 3}, ""),
+        ("", {}, "Trained elsewhere."),
+    ]
+    assert any("1 fact of the study's file, each on one question, was tested" in each for each in methods(made))
+    said = " ".join(limitations(made))
+    assert "The model of small has learned from mine:v1, which shares questions with MedQA" in said
+    assert "Whether the model of small saw these questions in its training could not be checked" in said
+    assert "nobody has read where a thinking went wrong" in said
+    assert "is not measured here" not in said
+
+
+async def test_own_facts_are_compared_by_verdict_and_counts(services: Services) -> None:
+    _, made = await manifest_of(services, facts=(TESTED, UNTESTED))
+    others = {
+        Grade.SAME: (TESTED, UNTESTED),
+        Grade.WITHIN: (replace(TESTED, right=(1, 5, 0)), UNTESTED),
+        Grade.DIFFERS: (replace(TESTED, verdict="did_not_help"), UNTESTED),
+        Grade.MISSING: (UNTESTED,),
+    }
+    for grade, facts in others.items():
+        _, here = await manifest_of(services, facts=facts)
+        found = grades(verify(made, here), Topic.RESULTS)
+        assert (found["fact 1 on small"], found["fact 2 on small"]) == (grade, Grade.SAME)
+
+
+async def test_a_manifest_of_version_1_is_read_and_its_file_is_the_same(services: Services) -> None:
+    _, made = await manifest_of(services)
+
+    def as_before(document: dict[str, Any]) -> None:
+        document["version"] = 1
+        del document["facts"], document["training"]
+        for each in document["claims"]:
+            del each["mean_over_sets"], each["mean_low"], each["mean_high"]
+
+    earlier = changed(made, as_before)
+    assert (earlier.version, earlier.facts) == (1, ())
+    assert grades(verify(earlier, made), Topic.RECIPE)["the study's file"] is Grade.SAME
+    canonical = parse_study(made.study.file, "x").model_dump(mode="json", by_alias=True)
+    del canonical["fact"], canonical["fact_tests"]
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+    assert made.study.definition_sha256 == hashlib.sha256(text.encode()).hexdigest()

@@ -27,6 +27,7 @@ from m1app.wording import points
 from tests.m1app.benchmark.benchmark_samples import questions_of
 from tests.m1app.runs.trace_samples import HOSTILE
 from tests.m1app.studies.report.study_samples import STUDY, a_study
+from tests.m1app.studies.report.test_manifest import LEARNED, TESTED, UNTESTED
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 HOSTILE_NAME = "</title></script><script>window.__hit=1</script>"
@@ -249,3 +250,14 @@ async def test_methods_and_limitations_say_what_was_done_and_what_is_missing(ser
     ):
         assert said in text
     assert f"{points(0.142).removeprefix('+')} points or more" in text
+
+
+async def test_own_facts_and_fine_tuning_data_have_tables_in_the_page(services: Services) -> None:
+    without = Page((await files_of(services, await a_study(services.database)))["report.html"]).text
+    assert "Facts that the study tested" not in without and "Fine-tuning data" not in without
+    outcome = await a_study(services.database, facts=(TESTED, UNTESTED), training=LEARNED, is_demo=True)
+    page = Page((await files_of(services, outcome))["report.html"]).text
+    assert "It lies above the kidney.\nsmall\nKnowledge was missing\n0, 5 and 1 of 5" in page
+    assert "Nobody has read where the thinking went wrong" in page and "The verdicts mean nothing." in page
+    assert "mine:v1\nsmall: m1-7b\nQuestions in common, exactly or nearly: MedQA 3" in page
+    assert "not known\nsmall: base\nTrained elsewhere." in page

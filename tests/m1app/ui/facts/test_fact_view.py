@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from m1app.runs.pace import Pace
+from m1app.ui.facts import fact_view
 from m1app.ui.facts.fact_view import form_value, outlook_value, texts_value, view_value
 from storage.traces.records import TraceOutcome, TraceState
 from tests.m1app.fact_tests.conftest import database, first_seed
@@ -120,3 +121,17 @@ async def test_a_finished_test_leads_to_one_with_more_seeds(database, over):
     assert (again.fact, again.mark_start, again.mark_end) == (FACT, MARK, MARK_END)
     assert form_value(again, seeds=10)["seeds"] == "10"
     assert form_value(again, seeds=40)["seeds"] == "20"
+
+
+async def test_a_studys_test_is_said_to_be_one_and_has_the_budget_and_the_seed_that_it_asks_for(database, over):
+    service = service_of(database, SeededEngine(says=only("B"), first_seed=11))
+    asked = a_request(a_failure(database), study_id="c" * 32, budget_tokens=300, first_seed=11, has_prompt_arm=False)
+    begun = await service.start(asked)
+    of_study = await end_of(service, begun.test.run_id)
+    longest = max(len(each["token_ids"]) for each in of_study.test.insertions.values())
+    assert (of_study.run.run.thinking_tokens, of_study.run.run.seed) == (300 - MARK - longest, 11)
+    assert "A study made this test" in view_value(of_study)["study"]
+    assert view_value(of_study)["study_link"] == f"/studies/?study={'c' * 32}"
+    assert view_value(over)["study"] == ""
+    assert [each["is_of_study"] for each in fact_view.tests_value(await service.recent())] == [True, False]
+    assert (await service.shares()).all.explained.n == 1

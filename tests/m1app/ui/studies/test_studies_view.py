@@ -12,10 +12,18 @@ from m1app.studies.checking import Problem, Resolved
 from m1app.studies.errors import StudyRefused
 from m1app.studies.estimate import CostPart, summed
 from m1app.studies.library import StudyFile
-from m1app.studies.records import ClaimOutcome, Reading, SetCheck, StudyOutcome, StudyPart, Verdict
+from m1app.studies.records import ClaimOutcome, FactOutcome, Reading, SetCheck, StudyOutcome, StudyPart, Verdict
 from m1app.studies.service import StudySummary
+from m1app.studies.start_facts import StartFacts, TrainingCheck, TriedFact
 from m1app.ui.studies.page import _limit
-from m1app.ui.studies.studies_view import estimated_value, file_value, outcome_value, progress_value, stamp_of
+from m1app.ui.studies.studies_view import (
+    estimated_value,
+    file_value,
+    outcome_value,
+    progress_value,
+    stamp_of,
+    started_value,
+)
 from storage.benchmarks.records import RunState
 from storage.studies.records import StoredStudy
 from tests.m1app.studies.study_cases import SMALL, study
@@ -114,7 +122,7 @@ def verdicts(**changes: Any) -> dict[str, Any]:
 
 
 def progress(state: RunState = RunState.COMPLETED, *, may_run: bool = True) -> dict[str, Any]:
-    value = progress_value(study(), StudySummary(STORED, state, {}, None), is_demo=True, may_run=may_run)
+    value = progress_value(study(), StudySummary(STORED, state, {}, None, StartFacts()), is_demo=True, may_run=may_run)
     json.dumps(value, allow_nan=False)
     return value
 
@@ -198,7 +206,7 @@ def test_a_file_shows_its_claims_before_anything_was_asked() -> None:
 
 
 def test_the_stamp_changes_with_the_state() -> None:
-    one, other = (StudySummary(STORED, state, {}, None) for state in (RunState.STOPPED, RunState.RUNNING))
+    one, other = (StudySummary(STORED, state, {}, None, StartFacts()) for state in (RunState.STOPPED, RunState.RUNNING))
     assert stamp_of(one) == stamp_of(one) != stamp_of(other)
 
 
@@ -207,3 +215,53 @@ def test_a_number_of_questions_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(StudyRefused, match="enter a whole number from 1"):
         _limit(text)
     assert (_limit(""), _limit(None), _limit(" 12 ")) == (None, None, 12)
+
+
+def test_its_own_facts_are_a_part_of_a_study_with_their_progress() -> None:
+    tested = (TriedFact(role="one", fact=0, run_id="b" * 32), TriedFact(role="one", fact=1, note="Right."))
+    facts = StartFacts(fact_tests=4, tested=tested)
+    summary = StudySummary(STORED, RunState.STOPPED, {}, None, facts)
+    value = progress_value(study(), summary, is_demo=True, may_run=True)
+    assert (value["share"], value["can_resume"]) == (0.5, True)
+    assert "2 of 4 facts tested" in value["progress"]
+    assert (value["parts"][-1]["progress"], value["parts"][-1]["note"]) == ("2 of 4 facts tested", "1 without a test")
+    assert started_value([summary])[0]["progress"] == "0 of 0, 2 of 4 facts tested"
+    assert stamp_of(summary) != stamp_of(StudySummary(STORED, RunState.STOPPED, {}, None, StartFacts(fact_tests=4)))
+    assert len(progress()["parts"]) == 2
+
+
+def test_a_fact_has_the_verdict_of_its_test_or_why_there_is_none() -> None:
+    fields = {"role": "one", "question_set": "five", "question": "Which", "fact": "A fact."}
+    tested = FactOutcome(
+        **fields, number=1, run_id="b" * 32, note="", verdict="knowledge_missing", seeds=5, right=(0, 5, 1)
+    )
+    naming = FactOutcome(**fields, number=2, run_id="c" * 32, note="", verdict="any_text", seeds=5, right=(0, 4, 4),
+                         names_target=True)  # fmt: skip
+    without = FactOutcome(**fields, number=3, run_id="", note="Its question was answered right.")
+    value = verdicts(facts=(tested, naming, without))
+    assert "Nobody has read" in value["facts_note"]
+    assert [(each["verdict"], each["right"], each["link"]) for each in value["facts"]] == [
+        ("Knowledge was missing", "0, 5 and 1 of 5", f"/facts/?fact={'b' * 32}"),
+        (
+            "Any text changes it (does not count: the fact names the target)",
+            "0, 4 and 4 of 5",
+            f"/facts/?fact={'c' * 32}",
+        ),
+        ("Its question was answered right.", "", ""),
+    ]
+    assert (verdicts()["facts"], verdicts()["facts_note"]) == ([], "")
+
+
+def test_fine_tuning_data_say_what_they_share_or_why_that_is_not_known() -> None:
+    value = verdicts(
+        training=(
+            TrainingCheck(role="one", model="tuned", data="mine:v1", shared={"five": 2}),
+            TrainingCheck(role="one", model="base", note="Trained elsewhere."),
+            TrainingCheck(data="other:v3"),
+        )
+    )
+    assert value["training"] == [
+        ["mine:v1", "one: tuned", "Questions in common, exactly or nearly: five 2"],
+        ["not known", "one: base", "Trained elsewhere."],
+        ["other:v3", "no model of this study, as far as is known", "No question in common"],
+    ]
