@@ -7,6 +7,7 @@ the share of padding among all tokens, which follows from the lengths alone: `--
 
 import argparse
 import json
+import math
 import os
 import random
 import sys
@@ -53,7 +54,7 @@ def shares(samples: int, parts: int) -> dict[str, float | int]:
 
 
 def _length(chosen: random.Random) -> int:
-    return round(_SHORTEST * (_LONGEST / _SHORTEST) ** chosen.random())
+    return round(_SHORTEST * math.pow(_LONGEST / _SHORTEST, chosen.random()))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import Sampler
 
 
-class StepsByLength(Sampler[int]):
+class StepsByLength(Sampler[int]):  # type: ignore[misc] # torch's class is untyped
     """Draws the order of an epoch from the seed and the epoch alone: a resumed training sees the same."""
 
     def __init__(self, lengths: Sequence[int], samples_per_step: int, seed: int) -> None:
