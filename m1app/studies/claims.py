@@ -71,7 +71,7 @@ def _unmeasured(data: ClaimData) -> ClaimOutcome:
 
 _NOTHING: Mapping[ClaimKind, str] = {
     ClaimKind.ONE_FACT_EXPLAINS: "No test of a fact has been decided for this model yet. Mark failures on the Annotate "
-    "page, write down the fact that was missing, and test it on the Missing fact page.",
+    "page, write down the fact that was missing, and test it on the Facts page.",
     ClaimKind.BREAKS: "No question has been answered right at its first setting, and answered at its second, yet.",
 }
 

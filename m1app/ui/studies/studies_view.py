@@ -23,6 +23,7 @@ from m1app.studies.words import (
 )
 from m1app.wording import counted, duration, percent, percent_with_interval, state_label
 from storage.benchmarks.records import RunState
+from storage.jobs.records import JobState
 
 _ONE_LOOK = "Intervals are 95%, and not corrected for the other claims; p-values are."
 _RESUMABLE = (RunState.WAITING, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED)
@@ -157,6 +158,7 @@ def progress_value(study: Study, summary: StudySummary, *, is_demo: bool, may_ru
         "problem": job.error if job and job.error and not is_active else "",
         "demo": DEMO if is_demo else "",
         "can_stop": may_run and is_active,
+        "is_stopping": job is not None and job.state is JobState.STOPPING,
         "can_resume": may_run and not is_active and (summary.state in _RESUMABLE or progress["failed"] > 0),
         "can_extend": may_run and study.extension is not None and summary.state is RunState.COMPLETED,
         "can_delete": may_run and not is_active and summary.state is not RunState.RUNNING,
