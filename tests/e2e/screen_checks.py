@@ -30,7 +30,7 @@ _CUT_OFF = """() => {
       const clips = style.overflowX !== 'visible' || style.contentVisibility === 'auto' || style.contain !== 'none';
       const box = around.getBoundingClientRect();
       if (clips && box.width > 2 && (right > box.right + 1 || left < box.left - 1)) {
-        found.push(`${each.tagName} ${each.id || each.getAttribute('aria-label') || each.textContent.trim().slice(0, 40)}`);
+        found.push(each.id || each.getAttribute('aria-label') || each.textContent.trim().slice(0, 40));
         break;
       }
     }
@@ -110,7 +110,7 @@ def violations(page: Page, *, is_whole: bool = True) -> list[str]:
 
 
 def too_wide_at(page: Page, widths: tuple[int, ...] = WIDTHS) -> list[str]:
-    """Where, of these widths of the window, the whole page scrolls sideways, or it or an action is cut off at a side."""
+    """At which widths of the window the whole page scrolls sideways, or it or an action is cut off at a side."""
     found = []
     for width in widths:
         page.set_viewport_size({"width": width, "height": 768})

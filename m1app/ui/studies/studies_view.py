@@ -189,12 +189,13 @@ def _progress_words(progress: dict[str, Any]) -> str:
 
 
 def _facts(study: Study, models: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [
+    facts = [
         *((f"Model for {role}", model) for role, model in models.items()),
         ("Scored by", f"the rule {study.rule}"),
         ("Protocol", study.protocol),
         ("Source", study.source),
     ]
+    return [each for each in facts if each[1]]
 
 
 def _part(study: Study, summary: StudySummary, run_id: str) -> dict[str, Any]:
