@@ -216,7 +216,7 @@ def _part(study: Study, summary: StudySummary, run_id: str) -> dict[str, Any]:
 
 def _curves_link(summary: StudySummary) -> str:
     runs = [each.id for each in summary.runs.values()]
-    return f"/benchmarks/?{'&'.join(f'run={each}' for each in runs)}" if runs else ""
+    return f"/benchmarks/?run={','.join(runs)}" if runs else ""
 
 
 def _claim(claim: ClaimOutcome) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from storage.benchmarks.records import RunState
 from storage.jobs.records import Job, JobKind, JobProgress, JobState
 from storage.studies.records import StoredStudy
 from tests.m1app.studies.study_cases import SMALL, study
+from tests.m1app.ui.benchmarks.test_runs import RUN
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 STORED = StoredStudy(
@@ -165,6 +166,13 @@ def test_readings_sets_and_the_note_about_toys_are_there() -> None:
     shown = progress()
     assert shown["demo"].startswith("These verdicts mean nothing")
     assert [each["note"] for each in shown["parts"]] == ["Left out: no model was chosen for its roles."] * 2
+
+
+def test_the_link_to_the_curves_names_all_runs_as_the_benchmarks_page_reads_them() -> None:
+    """It had a parameter for each run, of which that page read the first."""
+    runs = {"main": replace(RUN, id="a" * 32), "forced": replace(RUN, id="b" * 32)}
+    value = progress_value(study(), StudySummary(STORED, RunState.COMPLETED, runs, None), is_demo=True, may_run=True)
+    assert value["curves"] == f"/benchmarks/?run={'a' * 32},{'b' * 32}"
 
 
 def test_facts_that_a_study_does_not_have_are_left_out() -> None:
