@@ -21,6 +21,7 @@ from m1app.publishing.site_folder import write_one_file
 from m1app.studies.errors import StudyRefused
 from m1app.studies.records import StudyOutcome
 from m1app.studies.report.claims_page import claims_html
+from m1app.studies.words import DEMO
 from m1app.wording import counted, size
 from storage.questions.records import Question
 
@@ -81,7 +82,13 @@ async def _publish_site(services: Services, options: argparse.Namespace) -> int:
     for name in options.runs:
         if outcome := await _study(services, name):
             runs += [each.benchmark.id for each in outcome.parts if each.benchmark]
-            pages.append(ExtraPage(f"claims-{len(pages) + 1}", f"Claims of {outcome.name}", claims_html(outcome)))
+            claims = ExtraPage(
+                f"claims-{len(pages) + 1}",
+                f"Claims of {outcome.name}",
+                claims_html(outcome),
+                warning=DEMO if outcome.is_demo else "",
+            )
+            pages.append(claims)
             titles.append(outcome.study.title)
         else:
             runs.append(name)
@@ -115,10 +122,12 @@ async def _study(services: Services, name: str) -> StudyOutcome | None:
     """The study of that name or id; None if it is the id of a benchmark run, or of nothing."""
     try:
         found = await services.studies.find(name)
-    except StudyRefused:
+    except StudyRefused as exc:
         if re.fullmatch("[0-9a-f]{32}", name):
             return None
-        raise
+        raise StudyRefused(
+            exc.field, f"{exc} Or name a benchmark run by its id, as in the address of its page."
+        ) from exc
     return await services.study_reading.outcome(found.stored.id)
 
 

@@ -89,7 +89,7 @@ def estimate_text(study: Study, estimate: StudyEstimate) -> str:
         lines.append(f"at most {duration(estimate.seconds_at_most)} at the rates measured before\n")
     if estimate.money_at_most is not None:
         lines.append(f"at most {money_words(estimate.money_at_most, study.currency)}\n")
-    lines += [f"cannot be started yet: {each.text}\n" for each in estimate.problems]
+    lines += [f"cannot be started yet: {each.text_with_command}\n" for each in estimate.problems]
     lines += [f"different size: {each}\n" for each in estimate.other_sizes]
     return "".join(lines)
 

@@ -49,6 +49,8 @@ class ExtraPage:
     title: str
     body: Markup
     """HTML without scripts, in which everything that is not markup is escaped."""
+    warning: str = ""
+    """What whoever opens the site has to know first; the overview shows it, with a link to this page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ def overview_page(
         "overview.html",
         "overview",
         "index.html",
+        warnings=[(each.warning, f"{each.name}.html", each.title) for each in frame.extra_pages if each.warning],
         counts=[
             ("Questions", f"{len(plan.entries):,}"),
             ("Runs", ", ".join(names.values())),

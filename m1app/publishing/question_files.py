@@ -61,7 +61,8 @@ class QuestionFiles:
         self._count += 1
         self._details[number] = found.document
         self._characters += len(as_json(found.document))
-        beginning = found.document.get("stem", "")[:_BEGINNING]
+        stem = found.document.get("stem", "")
+        beginning = stem if len(stem) <= _BEGINNING else f"{stem[: _BEGINNING - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
         self._rows.append([beginning, found.entry.set_number, found.entry.place, self._detail_files, found.marks])
         for key, codes in self._codes.items():
             codes.append(found.codes.get(key, "-"))

@@ -21,6 +21,13 @@ class Problem:
     """What was found, and what to do."""
     is_missing: bool = False
     """Whether a set is not here, which an import may change."""
+    command: str = ""
+    """Does the same in a terminal; empty for none."""
+
+    @property
+    def text_with_command(self) -> str:
+        """For whoever may read it in a terminal."""
+        return f"{self.text} In a terminal: {self.command}" if self.command else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +101,17 @@ def _set_for(wanted: StudySet, kept: Sequence[QuestionSet], given: str) -> Quest
     if fitting:
         names = _listed(each.name for each in fitting)
         return Problem("sets", f"Several sets could be {wanted.name!r}: {names}. Choose one.")
-    return Problem("sets", f"The question set {wanted.name!r} is not here. {_how_to_import(wanted)}", is_missing=True)
+    how, command = _how_to_import(wanted)
+    return Problem("sets", f"The question set {wanted.name!r} is not here. {how}", is_missing=True, command=command)
 
 
-def _how_to_import(wanted: StudySet) -> str:
+def _how_to_import(wanted: StudySet) -> tuple[str, str]:
+    """In words, and as a command."""
     if wanted.is_library:
-        return "Import the question library: python -m m1app questions import --library"
+        return "Import it from the question library.", "python -m m1app questions import --library"
     if wanted.hub:
-        return f"Import it from the hub: python -m m1app questions import --hub {wanted.hub}"
-    return "Import it on the Admin page, or choose the set to use."
+        return f"Import it from {wanted.hub} on the hub.", f"python -m m1app questions import --hub {wanted.hub}"
+    return "Import it on the Admin page, or choose the set to use.", ""
 
 
 def _cast(

@@ -210,9 +210,9 @@ def protocol_differences(study: Study, checks: Sequence[SetCheck], left_out: Seq
     if study.rule != "m1":
         found.append("Answers are scored by the strict rule; the paper used its own rule, m1.")
     for run in study.runs:
-        found += [f"Run {run.id}: {each}" for each in _run_differences(run)]
+        found += [f"Run {run.id!r}: {each}" for each in _run_differences(run)]
     found += [f"{check.question_set}: {problem}." for check in checks for problem in check.problems]
-    found += [f"Run {run_id} was skipped." for run_id in left_out]
+    found += [f"Run {run_id!r} was skipped." for run_id in left_out]
     return tuple(dict.fromkeys(found))
 
 

@@ -120,7 +120,9 @@ class StudyPlanner:
         study = request.study
         resolved = await self._resolve(request, await self._engines.models())
         if resolved.problems:
-            raise StudyRefused(resolved.problems[0].field, "\n".join(each.text for each in resolved.problems))
+            raise StudyRefused(
+                resolved.problems[0].field, "\n".join(each.text_with_command for each in resolved.problems)
+            )
         if resolved.other_sizes and not request.allows_other_sizes:
             raise StudyRefused(
                 "sets",

@@ -98,6 +98,7 @@ def full_stops(ids: dict[str, str]) -> list[Stop]:
         Stop("open-answer", f"/?trace={ids['open']}", ready="#open-verdict [data-part=model-verdict]"),
         Stop("compare", "/compare/", ready="#sweep-history tr[data-sweep]"),
         Stop("sweep", f"/compare/?sweep={ids['sweep']}", ready="#sweep-columns article"),
+        Stop("narrow-columns", f"/compare/?sweep={ids['grid']}", ready="#sweep-columns article"),
         Stop("strategies", "/strategies/", ready="#strategies-history tr[data-run]"),
         Stop("strategies-run", f"/strategies/?run={ids['strategies']}", ready="#strategies-view .m1-picture"),
         Stop("annotate", "/annotate/", ready="#annotate-page tr[data-case]"),

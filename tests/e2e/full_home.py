@@ -228,10 +228,15 @@ def _left_batch(asked_by: str) -> NewBatch:
 
 
 def _jobs(home: Path) -> dict[str, str]:
-    """The jobs that were done, by kind, and a trace with every part that the Probe page can show."""
+    """The jobs that were done, by kind, a trace with every part that Probe can show, and a sweep of many columns."""
     with closing(sqlite3.connect(home / "m1.sqlite3")) as database:
         rows: list[Any] = database.execute("SELECT kind, id FROM job WHERE state = 'succeeded'").fetchall()
         (trace,) = database.execute(
             "SELECT trace.id FROM trace JOIN question ON question.id = question_id WHERE stem LIKE '%koilonychia. His%'"
         ).fetchone()
-    return {**dict(rows), "trace": trace}
+        (grid,) = database.execute(
+            "SELECT sweep.id FROM sweep JOIN question ON question.id = question_id WHERE stem = ?"
+            " ORDER BY sweep.created_at LIMIT 1",
+            ("Which gland makes cortisol?",),
+        ).fetchone()
+    return {**dict(rows), "trace": trace, "grid": grid}

@@ -18,6 +18,25 @@ _EXTRA = """() => Math.max(
   ...[document.documentElement, ...document.querySelectorAll('.gradio-container')]
     .map((e) => e.scrollWidth - e.clientWidth)
 )"""
+# What clips without an ellipsis, and cannot be scrolled, hides the rest of an action.
+_CUT_OFF = """() => {
+  const found = [];
+  for (const each of document.querySelectorAll('button, a[href], input:not([type=hidden]), select, summary')) {
+    if (each.closest('svg, .js-plotly-plot') || !each.checkVisibility({ visibilityProperty: true })) continue;
+    const { left, right, width } = each.getBoundingClientRect();
+    for (let around = each.parentElement; around && width > 2; around = around.parentElement) {
+      const style = getComputedStyle(around);
+      if (['auto', 'scroll'].includes(style.overflowX) || style.textOverflow === 'ellipsis') break;
+      const clips = style.overflowX !== 'visible' || style.contentVisibility === 'auto' || style.contain !== 'none';
+      const box = around.getBoundingClientRect();
+      if (clips && box.width > 2 && (right > box.right + 1 || left < box.left - 1)) {
+        found.push(each.id || each.getAttribute('aria-label') || each.textContent.trim().slice(0, 40));
+        break;
+      }
+    }
+  }
+  return found;
+}"""
 ZOOMED = {"width": 683, "height": 384}
 """A window of 1366 by 768 pixels at 200 %."""
 
@@ -91,7 +110,7 @@ def violations(page: Page, *, is_whole: bool = True) -> list[str]:
 
 
 def too_wide_at(page: Page, widths: tuple[int, ...] = WIDTHS) -> list[str]:
-    """The widths of the window at which the whole page scrolls sideways, or is cut off at its side."""
+    """At which widths of the window the whole page scrolls sideways, or it or an action is cut off at a side."""
     found = []
     for width in widths:
         page.set_viewport_size({"width": width, "height": 768})
@@ -102,6 +121,7 @@ def too_wide_at(page: Page, widths: tuple[int, ...] = WIDTHS) -> list[str]:
             extra = page.evaluate(_EXTRA)
         if extra > 0:
             found.append(f"{extra} pixels too wide at {width}")
+        found += [f"{each} is cut off at {width}" for each in page.evaluate(_CUT_OFF)]
     return found
 
 

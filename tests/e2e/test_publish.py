@@ -108,7 +108,7 @@ def test_questions_are_searched_filtered_and_paged_through(open_page: OpenPage) 
     page.get_by_label("Words").fill("corti")
     expect(count).to_have_text("57 of 62 questions")
     page.get_by_label("Words").fill("corti ")
-    expect(count).to_have_text("0 of 62 questions")
+    expect(count).to_have_text("0 of 62 questions. Try fewer words, or other choices.")
     page.get_by_label("Words").fill("")
     page.get_by_label("Question set").select_option(SECRET_SET)
     expect(count).to_have_text(f"{SECRETS} of 62 questions")
@@ -116,7 +116,7 @@ def test_questions_are_searched_filtered_and_paged_through(open_page: OpenPage) 
     page.get_by_label("Verdicts").select_option("failed second")
     expect(count).to_have_text("2 of 62 questions")
     page.get_by_label("Answers of").select_option(index=1)
-    expect(count).to_have_text("0 of 62 questions")
+    expect(count).to_have_text("0 of 62 questions. Try fewer words, or other choices.")
 
 
 def test_a_keyboard_walks_through_the_list_a_question_and_back(open_page: OpenPage) -> None:

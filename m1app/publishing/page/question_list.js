@@ -44,6 +44,7 @@ export class QuestionList {
     this.verdict = part("verdict", HTMLSelectElement);
     this.count = part("count");
     this.rows = part("rows");
+    this.pager = part("pager");
     this.place = part("place");
     this.back = part("back", HTMLButtonElement);
     this.on = part("on", HTMLButtonElement);
@@ -223,7 +224,12 @@ export class QuestionList {
       ...numbers.map((number, at) => this.#item(number, rows[at], before[number], after[number])),
     );
     const total = this.#found.length;
-    setText(this.count, `${total.toLocaleString("en")} of ${this.site.questions.toLocaleString("en")} questions`);
+    const hint = total ? "" : ". Try fewer words, or other choices.";
+    setText(
+      this.count,
+      `${total.toLocaleString("en")} of ${this.site.questions.toLocaleString("en")} questions${hint}`,
+    );
+    this.pager.hidden = pages === 1;
     setText(this.place, `Page ${this.#page + 1} of ${pages.toLocaleString("en")}`);
     this.back.disabled = this.#page === 0;
     this.on.disabled = this.#page >= pages - 1;

@@ -31,7 +31,9 @@ export function showQuestion(place, question, sources, wanted) {
   place.append(
     asked(question),
     heading("Answers by thinking budget and force rounds"),
-    ...(grids.length ? grids : [quiet("This question has not been asked yet.")]),
+    ...(grids.length
+      ? [quiet(`Choose up to ${MOST_COLUMNS} answers to read side by side.`), ...grids]
+      : [quiet("This question has not been asked yet.")]),
     columns.element,
     ...flipsOf(question, sources),
     ...strategiesOf(question, sources),

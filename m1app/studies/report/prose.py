@@ -131,7 +131,7 @@ def _statistics(manifest: Manifest) -> str:
     if not measured:
         return intervals
     intervals = f"{intervals} {_decision(manifest)}"
-    tests = _listed(dict.fromkeys(each.test for each in measured if each.test))
+    tests = _listed(dict.fromkeys(test for each in measured if each.test for test in each.test.split("; ")))
     corrected = f", corrected for {len(measured):,} tested claims after Holm" if len(measured) > 1 else ""
     return intervals + (f" Claims were tested by {tests}; p-values are one-sided{corrected}." if tests else "")
 
@@ -171,7 +171,7 @@ def _of_runs(manifest: Manifest) -> Iterator[str]:
         elif run.items_failed:
             yield f"{title}: {counted(run.items_failed, 'question')} failed and count as wrong."
         if run.benchmark_id and run.recipe.get("limit"):
-            yield f"{title} asked at most {int(run.recipe['limit']):,} questions of each set, the first ones."
+            yield f"{title}: at most {int(run.recipe['limit']):,} questions of each set were asked, the first ones."
 
 
 def _of_sets(manifest: Manifest) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _of_models(manifest: Manifest) -> Iterator[str]:
     if unknown := [each.role for each in played if not each.commit and not each.sha256]:
         yield f"Which weights answered for {_listed(unknown)} is known by name only."
     if absent := [each.role for each in manifest.models if not each.served]:
-        yield f"No model played {_listed(absent)}."
+        yield f"No model played the {'role' if len(absent) == 1 else 'roles'} {_listed(absent)}."
     for served in dict.fromkeys(each.served for each in played):
         roles = [each.role for each in played if each.served == served]
         if len(roles) > 1:

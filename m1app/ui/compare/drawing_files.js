@@ -1,5 +1,5 @@
 // Saves a drawing as a file, with styles and background inlined so that it looks the same in any program.
-import { node } from "../shell/elements.js";
+import { node, saveFile } from "../shell/elements.js";
 import { svg } from "../shell/svg.js";
 
 const STYLES = [
@@ -14,7 +14,6 @@ const STYLES = [
   "dominant-baseline",
   "fill-opacity",
 ];
-const KEPT_MS = 10_000;
 
 /** @param {SVGSVGElement} drawing */
 function standalone(drawing) {
@@ -33,23 +32,11 @@ function standalone(drawing) {
 }
 
 /**
- * @param {Blob} blob
- * @param {string} name
- */
-function save(blob, name) {
-  const link = node("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
-}
-
-/**
  * @param {SVGSVGElement} drawing
  * @param {string} name Without extension.
  */
 export function saveSvg(drawing, name) {
-  save(standalone(drawing), `${name}.svg`);
+  saveFile(standalone(drawing), `${name}.svg`);
 }
 
 /**
@@ -66,5 +53,5 @@ export async function savePng(drawing, name) {
   canvas.height = image.height * 2;
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
   URL.revokeObjectURL(url);
-  canvas.toBlob((blob) => blob && save(blob, `${name}.png`), "image/png");
+  canvas.toBlob((blob) => blob && saveFile(blob, `${name}.png`), "image/png");
 }

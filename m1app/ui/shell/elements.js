@@ -189,3 +189,19 @@ export async function copyText(made, text, failed = "Copy failed") {
   }
   setTimeout(() => setText(made, made.dataset.label), 1500);
 }
+
+/** For which a saved file is kept in memory: the browser reads it later. */
+const KEPT_MS = 10_000;
+
+/**
+ * Has the browser save a file.
+ * @param {Blob} blob
+ * @param {string} name
+ */
+export function saveFile(blob, name) {
+  const made = node("a");
+  made.href = URL.createObjectURL(blob);
+  made.download = name;
+  made.click();
+  setTimeout(() => URL.revokeObjectURL(made.href), KEPT_MS);
+}

@@ -1,6 +1,6 @@
 // A started study: its progress, the verdicts on its claims, and what they rest on.
 import { isNewFor, link, node, say, setMeter, setText, showFacts } from "../shell/elements.js";
-import { placesOf } from "./interval.js";
+import { placesOf, reachOf } from "./interval.js";
 
 /** @typedef {import("../shell/elements.js").FindPart} FindPart */
 
@@ -45,6 +45,7 @@ import { placesOf } from "./interval.js";
  * @property {string} problem
  * @property {string} demo
  * @property {boolean} can_stop
+ * @property {boolean} is_stopping
  * @property {boolean} can_resume
  * @property {boolean} can_extend
  * @property {boolean} can_delete
@@ -92,9 +93,12 @@ function partRow(part) {
   return row;
 }
 
-/** @param {Claim} claim */
-function bar(claim) {
-  const places = placesOf(claim);
+/**
+ * @param {Claim} claim
+ * @param {number} reach
+ */
+function bar(claim, reach) {
+  const places = placesOf(claim, reach);
   if (!places) return "";
   const made = node("div", "m1-interval");
   made.style.setProperty("--low", String(places.low));
@@ -109,14 +113,17 @@ function bar(claim) {
   return made;
 }
 
-/** @param {Claim} claim */
-function claimRow(claim) {
+/**
+ * @param {Claim} claim
+ * @param {number} reach Of all bars.
+ */
+function claimRow(claim, reach) {
   const said = node("div", "", claim.text);
   said.append(node("span", "m1-claim-why", claim.why));
   const verdict = node("span", "m1-verdict-label", claim.verdict_label);
   verdict.dataset.verdict = claim.verdict;
   const ours = node("div", "", claim.estimate_words);
-  ours.append(bar(claim));
+  ours.append(bar(claim, reach));
   if (claim.over_sets) ours.append(node("span", "m1-claim-why", claim.over_sets));
   const paper = node("div", "", claim.paper_words);
   if (claim.paper_place) paper.append(node("span", "m1-claim-why", claim.paper_place));
@@ -157,6 +164,8 @@ export function showProgress(part, study) {
   say(part("study-problem"), study.problem);
   say(part("demo"), study.demo);
   part("stop").hidden = !study.can_stop;
+  part("stop", HTMLButtonElement).disabled = study.is_stopping;
+  setText(part("stop"), study.is_stopping ? "Stopping…" : "Stop");
   part("resume").hidden = !study.can_resume;
   part("extend").hidden = !study.can_extend;
   part("delete").hidden = !study.can_delete;
@@ -179,7 +188,9 @@ export function showOutcome(part, outcome) {
   part("outcome").hidden = false;
   say(part("computing"), "");
   say(part("look"), outcome.look);
-  if (isNewFor(part("claims"), outcome.claims)) part("claims").replaceChildren(...outcome.claims.map(claimRow));
+  const reach = reachOf(outcome.claims);
+  if (isNewFor(part("claims"), outcome.claims))
+    part("claims").replaceChildren(...outcome.claims.map((each) => claimRow(each, reach)));
   part("facts-frame").hidden = outcome.facts.length === 0;
   setText(part("facts-note"), outcome.facts_note);
   if (isNewFor(part("facts"), outcome.facts)) part("facts").replaceChildren(...outcome.facts.map(factRow));

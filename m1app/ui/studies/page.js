@@ -1,5 +1,5 @@
 // The Studies page: the list of started studies, the form that starts one, and the study that is open.
-import { isNewFor, linkedRow, partsOf, say } from "../shell/elements.js";
+import { isNewFor, linkedRow, partsOf, saveFile, say, setText } from "../shell/elements.js";
 import { Server } from "../shell/server.js";
 import { shortTime } from "../shell/words.js";
 import { offerOthers, showComparison } from "./comparison.js";
@@ -72,6 +72,10 @@ class StudiesPage {
     part("resume").addEventListener("click", () => this.#act("resume"));
     part("extend").addEventListener("click", () => this.#act("extend"));
     part("delete").addEventListener("click", () => this.#delete());
+    part("report-pdf").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.#print();
+    });
   }
 
   async #open() {
@@ -98,9 +102,10 @@ class StudiesPage {
   }
 
   async #refresh() {
-    if (!this.#study) return;
-    const reply = await this.#server.ask("study", { study: this.#study, stamp: this.#stamp });
-    if (reply.is_same) return;
+    const study = this.#study;
+    if (!study) return;
+    const reply = await this.#server.ask("study", { study, stamp: this.#stamp });
+    if (reply.is_same || study !== this.#study) return;
     say(this.#part("notice"), reply.error);
     if (reply.error) return;
     this.#stamp = reply.stamp;
@@ -179,7 +184,7 @@ class StudiesPage {
       this.#form.refuse(reply.error);
       return;
     }
-    say(this.#part("said"), reply.notes.join("; "));
+    say(this.#part("said"), `Imported ${reply.notes.join("; ")}`);
     await this.#estimate();
   }
 
@@ -210,10 +215,51 @@ class StudiesPage {
     if (reply.error) say(this.#part("notice"), reply.error);
   }
 
+  /** Saves the report as PDF, which a browser beside the app prints for seconds, if there is one. */
+  async #print() {
+    const link = this.#part("report-pdf", HTMLAnchorElement);
+    if (link.ariaDisabled === "true") return;
+    link.ariaDisabled = "true";
+    setText(link, "PDF, printing…");
+    try {
+      const reply = await fetch(link.href);
+      if (!reply.ok) throw new Error((await reply.json()).detail);
+      const name = /filename="(.*)"/.exec(reply.headers.get("Content-Disposition") ?? "")?.[1] ?? "report.pdf";
+      saveFile(await reply.blob(), name);
+      say(this.#part("notice"), "");
+    } catch (error) {
+      say(this.#part("notice"), `There is no PDF. ${error instanceof Error ? error.message : error}`);
+    }
+    setText(link, "PDF");
+    link.ariaDisabled = null;
+  }
+
   async #delete() {
-    const reply = await this.#server.ask("delete", { study: this.#study });
+    const part = this.#part;
+    const study = this.#study;
+    const reply = await this.#server.ask("delete", { study });
+    say(part("notice"), reply.error);
+    if (reply.error) return;
+    this.#study = "";
+    history.replaceState(null, "", "/studies/");
+    part("study").hidden = true;
+    part("start-section").hidden = false;
+    part("gone").hidden = false;
+    setText(part("deleted"), reply.said);
+    part("undo").onclick = () => this.#restore(study, reply.deletion);
+    part("undo").focus();
+    await this.#list();
+    await this.#choose();
+  }
+
+  /**
+   * @param {string} study
+   * @param {string} deletion
+   */
+  async #restore(study, deletion) {
+    const reply = await this.#server.ask("restore", { deletion });
     say(this.#part("notice"), reply.error);
-    if (!reply.error) location.assign("/studies/");
+    if (!reply.error) location.assign(`/studies/?study=${study}`);
   }
 }
 

@@ -30,6 +30,7 @@ from m1app.studies.words import (
 )
 from m1app.wording import counted, duration, percent, percent_with_interval, state_label
 from storage.benchmarks.records import RunState
+from storage.jobs.records import JobState
 
 _ONE_LOOK = "Intervals are 95% and not corrected for multiple claims; p-values are."
 _RESUMABLE = (RunState.WAITING, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED)
@@ -182,6 +183,7 @@ def progress_value(study: Study, summary: StudySummary, *, is_demo: bool, may_ru
         "problem": job.error if job and job.error and not is_active else "",
         "demo": DEMO if is_demo else "",
         "can_stop": may_run and is_active,
+        "is_stopping": job is not None and job.state is JobState.STOPPING,
         "can_resume": may_run and not is_active and (summary.state in _RESUMABLE or progress["failed"] > 0),
         "can_extend": may_run and study.extension is not None and summary.state is RunState.COMPLETED,
         "can_delete": may_run and not is_active and summary.state is not RunState.RUNNING,
@@ -216,12 +218,13 @@ def _progress_words(progress: dict[str, Any], facts: str) -> str:
 
 
 def _facts(study: Study, models: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [
+    facts = [
         *((f"Model for {role}", model) for role, model in models.items()),
         ("Scored by", f"the rule {study.rule}"),
         ("Protocol", study.protocol),
         ("Source", study.source),
     ]
+    return [each for each in facts if each[1]]
 
 
 def _part(study: Study, summary: StudySummary, run_id: str) -> dict[str, Any]:
@@ -270,7 +273,7 @@ def _fact(fact: FactOutcome) -> dict[str, Any]:
 
 def _curves_link(summary: StudySummary) -> str:
     runs = [each.id for each in summary.runs.values()]
-    return f"/benchmarks/?{'&'.join(f'run={each}' for each in runs)}" if runs else ""
+    return f"/benchmarks/?run={','.join(runs)}" if runs else ""
 
 
 def _claim(claim: ClaimOutcome) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -35,6 +36,7 @@ from tests.m1app.publishing.site_samples import (
 )
 from tests.storage.samples import begin, finish, think
 
+_ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("no_settings")
 
 
@@ -239,13 +241,13 @@ async def test_pages_say_what_more_thinking_changed_and_load_nothing_from_elsewh
 ) -> None:
     run = store_site_run(services.database, name=HOSTILE, models=(HOSTILE,), free=3, secret=0)
     site = tmp_path / "site"
-    extra = ExtraPage("claims", "Claims", Markup("<p>Thinking helps.</p>"))
+    extra = ExtraPage("claims", "Claims", Markup("<p>Thinking helps.</p>"), warning="These verdicts mean nothing.")
     await publish(services, site, run, extra_pages=[extra])
     overview = (site / "index.html").read_text(encoding="utf-8")
     assert (
         '<a href="questions.html#source=0&amp;before=128-0&amp;after=512-0&amp;verdict=wrong-right">3</a>' in overview
     )
-    assert '<a href="claims.html">Claims</a>' in overview
+    assert 'These verdicts mean nothing. <a href="claims.html">Claims</a>' in overview
     assert "<p>Thinking helps.</p>" in (site / "claims.html").read_text(encoding="utf-8")
     for page in site.glob("*.html"):
         tags = tags_of(page)
@@ -310,3 +312,24 @@ async def test_an_unknown_run_is_refused_before_anything_is_made(services: Servi
     with pytest.raises(RecordNotFound):
         await services.sites.publish(PublishedSite("A site", ["0" * 32]), tmp_path / "out" / "site")
     assert not (tmp_path / "out").exists()
+
+
+def test_verdicts_have_the_colours_of_the_app() -> None:
+    """Those of a site were green and red, which colour-blind readers confuse."""
+    site, app = (
+        (_ROOT / "m1app" / path).read_text(encoding="utf-8")
+        for path in ("publishing/page/site.css", "ui/shell/theme.css")
+    )
+    for name in ("right", "right-soft", "wrong", "wrong-soft"):
+        in_app = re.findall(rf"--m1-{name}: (#\w+);", app)
+        assert len(in_app) == 2
+        assert re.findall(rf" --{name}: (#\w+);", site)[:2] == in_app
+
+
+async def test_the_beginning_of_a_long_question_says_that_it_goes_on(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question_files, "_BEGINNING", 12)
+    run = store_site_run(services.database, free=2, secret=0)
+    await publish(services, tmp_path / "site", run)
+    assert rows(tmp_path / "site")[1][0] == "Case 1: whi\N{HORIZONTAL ELLIPSIS}"

@@ -24,7 +24,7 @@ FIVE = QuestionSet(
 
 def problems(**changes: object) -> str:
     given = {"study": study(), "kept": [FIVE], "served": ["m1-7b"], "sets": {}, "models": {}} | changes
-    return "\n".join(each.text for each in resolve(**given).problems)  # type: ignore[arg-type]
+    return "\n".join(each.text_with_command for each in resolve(**given).problems)  # type: ignore[arg-type]
 
 
 def test_sets_and_a_single_model_are_found_by_themselves() -> None:
@@ -62,7 +62,7 @@ def test_the_papers_sets_are_found_by_their_beginnings_and_sizes() -> None:
     assert found.sets["MedQA"] == "MedQA_test"
     assert len(found.sets) == 10
     twice = resolve(main, [small, replace(small, name="MedQA_half"), *kept[2:]], None, {}, {})
-    said = "\n".join(each.text for each in twice.problems)
+    said = "\n".join(each.text_with_command for each in twice.problems)
     assert "Several sets could be 'MedQA': MedQA_dev, MedQA_half" in said
     assert "questions import --hub UCSC-VLAA/m1_eval_data" in said
 

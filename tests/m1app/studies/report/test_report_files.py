@@ -243,7 +243,7 @@ async def test_methods_and_limitations_say_what_was_done_and_what_is_missing(ser
         "Claims were tested by exact McNemar test and exact binomial test; p-values are one-sided, corrected for 2",
         "Budgets is stopped: 30 of 100 questions are not asked yet.",
         "Run more was not run. No model plays large.",
-        "No model played large.",
+        "No model played the role large.",
         "Claim breaks is not decidable with n = 45. Four of five studies of this size would notice 11.0% or more",
         "Which weights answered for small is known by name only.",
         "the variation between samples is not measured",

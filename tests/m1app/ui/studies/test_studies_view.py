@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +26,10 @@ from m1app.ui.studies.studies_view import (
     started_value,
 )
 from storage.benchmarks.records import RunState
+from storage.jobs.records import Job, JobKind, JobProgress, JobState
 from storage.studies.records import StoredStudy
 from tests.m1app.studies.study_cases import SMALL, study
+from tests.m1app.ui.benchmarks.test_runs import RUN
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 STORED = StoredStudy(
@@ -40,6 +43,23 @@ STORED = StoredStudy(
     started_by="ada",
     created_at=NOW,
     updated_at=NOW,
+)
+
+
+JOB = Job(
+    kind=JobKind.STUDY,
+    name="small",
+    recipe={},
+    id="b" * 32,
+    created_at=NOW,
+    started_at=NOW,
+    ended_at=None,
+    heartbeat_at=NOW,
+    state=JobState.RUNNING,
+    handle="",
+    attempt=1,
+    progress=JobProgress(),
+    error="",
 )
 
 
@@ -156,6 +176,18 @@ def test_readings_sets_and_the_note_about_toys_are_there() -> None:
     assert [each["note"] for each in shown["parts"]] == ["Skipped: no model was chosen for its roles."] * 2
 
 
+def test_the_link_to_the_curves_names_all_runs_as_the_benchmarks_page_reads_them() -> None:
+    """It had a parameter for each run, of which that page read the first."""
+    runs = {"main": replace(RUN, id="a" * 32), "forced": replace(RUN, id="b" * 32)}
+    value = progress_value(study(), StudySummary(STORED, RunState.COMPLETED, runs, None), is_demo=True, may_run=True)
+    assert value["curves"] == f"/benchmarks/?run={'a' * 32},{'b' * 32}"
+
+
+def test_facts_that_a_study_does_not_have_are_left_out() -> None:
+    """A study without a source showed the word "Source" and nothing beside it."""
+    assert all(value for _, value in progress()["facts"])
+
+
 def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
     assert verdicts()["look"].startswith("Intervals are 95%")
     text = SMALL.replace("[[set]]", "[extension]\nquestions = 5\nwidth = 0.1\n[[set]]", 1)
@@ -178,6 +210,17 @@ def test_a_study_that_may_be_extended_says_which_look_this_is() -> None:
 def test_what_can_be_done_depends_on_state_and_role(state: RunState, may_run: bool, can: Sequence[str]) -> None:
     value = progress(state, may_run=may_run)
     assert [name for name in ("can_stop", "can_resume", "can_delete") if value[name]] == can
+
+
+def test_a_study_whose_job_is_stopping_says_so_until_it_has_stopped() -> None:
+    stopping, running = (
+        progress_value(
+            study(), StudySummary(STORED, RunState.RUNNING, {}, replace(JOB, state=state)), is_demo=True, may_run=True
+        )
+        for state in (JobState.STOPPING, JobState.RUNNING)
+    )
+    assert (stopping["is_stopping"], stopping["can_delete"]) == (True, False)
+    assert not running["is_stopping"]
 
 
 def test_an_estimate_adds_up_or_says_what_is_not_known() -> None:
