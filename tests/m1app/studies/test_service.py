@@ -208,7 +208,7 @@ async def test_a_deleted_benchmark_run_is_named_and_its_claims_are_not_measured(
             outcome = await services.study_reading.outcome(stored.id)
     assert "benchmark run was deleted" in outcome.parts[0].note
     assert (outcome.claims[0].verdict, outcome.state) == (Verdict.NOT_MEASURED, "completed")
-    assert "Run 'main' was left out." in outcome.protocol_differences
+    assert "Run 'main' was skipped." in outcome.protocol_differences
 
 
 async def test_the_cost_is_estimated_by_run_set_and_model_before_anything_is_there(tmp_path: Path) -> None:
