@@ -109,6 +109,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.getreports("rerun"):
         terminalreporter.section(f"first try of {report.nodeid} ({report.when}, {report.duration:.0f} s)", "-")
         terminalreporter.line("\n".join(report.longreprtext.splitlines()[-_LINES_OF_A_FAILURE:]))
+        for name, text in report.sections:
+            if name == "open page":
+                terminalreporter.line(text)
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,8 @@ class LaunchTab:
         form = self.form
         spoken = [self._estimate, self._message.component, *form.problems]
         clear_when_changed(form.inputs, self._cleared())
-        after_changes([knob.change for knob in form.inputs], self._on_change, form.inputs, self._command)
-        demo.load(self._on_change, form.inputs, self._command, **QUIET)
+        changes = [demo.load, *(knob.change for knob in form.inputs)]
+        after_changes(changes, self._on_change, form.inputs, self._command)
         form.question_sets.change(self._on_sets, form.question_sets, form.judge, trigger_mode="always_last", **QUIET)
         self._dry_run.click(self._on_dry_run, form.inputs, spoken, **QUIET)
         begun = [*spoken, self._start, self.started_job]

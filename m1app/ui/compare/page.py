@@ -19,7 +19,7 @@ from m1app.ui.compare.sweep_columns_view import columns_value
 from m1app.ui.compare.sweep_view import RESUMABLE, FlipMemory, charts_value, view_value
 from m1app.ui.question.run_page import RunPage, spaced
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, STREAMED, Updates, after_changes
+from m1app.ui.shell.events import STREAMED, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component
 from m1app.ui.shell.run_history import run_strip
@@ -59,8 +59,7 @@ class ComparePage(RunPage):
         form = self._form
         self._wire_runs(demo, asked=form.inputs, begun=[self._folded], opening=[self._history.list.open_sweep])
         demo.load(self._follow_branches, None, self._branch_columns, **STREAMED)
-        after_changes([knob.change for knob in form.costing], self._on_estimate, form.inputs, self._estimate)
-        demo.load(self._on_estimate, form.inputs, self._estimate, **QUIET)
+        self._estimate_with(demo, self._on_estimate, form.inputs, self._estimate)
 
     @property
     def _views(self) -> list[Any]:

@@ -26,7 +26,7 @@ from m1app.ui.probe.trace_view import PaneValue, pane_value
 from m1app.ui.question.question_form import library_explanation
 from m1app.ui.question.run_page import RunPage, spaced
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates, after_changes
+from m1app.ui.shell.events import QUIET, Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component, text_block
 from m1app.ui.shell.run_history import run_strip
@@ -81,17 +81,13 @@ class ProbePage(RunPage):
         )
         self._batch.wire(demo, self._unkept, self._then_list)
         self._judging.wire()
-        after_changes([knob.change for knob in form.costing], self._on_estimate, form.costing, self._estimate)
-        demo.load(self._on_estimate, form.costing, self._estimate, **QUIET)
+        self._estimate_with(demo, self._on_estimate, form.costing, self._estimate)
         demo.load(self._on_policies, None, form.policy, **QUIET)
         return loaded
 
     @property
     def _shown_when_over(self) -> list[Any]:
         return [self._judging.component, self._explanation, self._tree]
-
-    def _then_measure(self, over: Any) -> None:
-        over.then(self._on_estimate, self._form.costing, self._estimate, **QUIET)
 
     def _then_list(self, event: Any) -> None:
         """After `event`, refresh the history."""

@@ -144,10 +144,10 @@ class QuestionForm:
     def wire(self, demo: gr.Blocks) -> None:
         """Show what the question is read as, and fill in library questions. The page itself keeps the draft."""
         self.library.input(self.fill_with_library, self.library, self.filled, **QUIET)
-        after_changes([each.change for each in self.texts], self._on_change, self.texts, [self.findings, self.preview])
+        # Also with the page: boxes may have been filled before it listened.
+        changes = [demo.load, *(each.change for each in self.texts)]
+        after_changes(changes, self._on_change, self.texts, [self.findings, self.preview])
         self.preview.formatted(self._on_formatted, None, self.preview, trigger_mode="always_last", **QUIET)
-        # Boxes that were filled before the page listened.
-        demo.load(self._on_change, self.texts, [self.findings, self.preview], **QUIET)
 
     def _on_formatted(self, event: gr.EventData) -> dict[str, Any]:
         return formatted_value(event._data)

@@ -17,7 +17,7 @@ from m1app.ui.question.advanced_form import AdvancedForm
 from m1app.ui.question.form_message import KEYS_HINT, NOTHING_TO_END, FormMessage
 from m1app.ui.question.identifier_warning import hide_once_edited, may_run_anyway, run_anyway_button
 from m1app.ui.question.question_form import QuestionForm, new_question_js
-from m1app.ui.shell.events import QUIET, STREAMED, Updates
+from m1app.ui.shell.events import QUIET, STREAMED, Updates, after_changes
 from m1app.ui.shell.run_history import RunHistory
 
 _FRAME_SECONDS = 0.15
@@ -34,6 +34,10 @@ class RunForm(Protocol):
     @property
     def inputs(self) -> list[gr.components.Component]:
         """Components whose values `read` takes."""
+
+    @property
+    def costing(self) -> list[Any]:
+        """Components that decide how long a run takes."""
 
     @property
     def fields(self) -> dict[str, tuple[str, ...]]:
@@ -118,6 +122,7 @@ class RunPage(ABC):
             The load event, after which the form is filled from the address.
         """
         self._shown_id = gr.State("")
+        self._measured = gr.State(0)
         form, shown_id = self._form, self._shown_id
         begun = [*form.inputs, form.boxes.preview, *self._controls, *begun, shown_id]
         run = self._run.click(self._on_run, asked, begun, **QUIET)
@@ -150,7 +155,7 @@ class RunPage(ABC):
         self._history.show_strip(event, self._shown_id)
         shown = [*self._controls, *self._shown_when_over, *self._history.outputs]
         over = follow.then(on_over, [self._shown_id, *self._history.inputs], shown, **QUIET)
-        self._then_measure(over)
+        over.then(_one_more, [self._shown_id, self._measured], self._measured, **QUIET)
         return follow
 
     @property
@@ -163,8 +168,13 @@ class RunPage(ABC):
         """What `_over` changes besides the controls."""
         return []
 
-    def _then_measure(self, over: Any) -> None:  # noqa: B027 - not every page does
-        """After a run, which is one more measurement, estimate the next one again."""
+    def _estimate_with(self, demo: gr.Blocks, handler: Callable[..., Any], inputs: Any, outputs: Any) -> None:
+        """Keep the estimate of the next run: with the page, the form, and each run, which is one more measurement.
+
+        As one event: as several, the reply about what the form was before could come last.
+        """
+        changes = [knob.change for knob in self._form.costing]
+        after_changes([demo.load, self._measured.change, *changes], handler, inputs, outputs)
 
     async def _on_run(self, *values: Any) -> AsyncGenerator[Updates, None]:
         async for updates in self._started(values, allows_identifiers=False):
@@ -317,3 +327,8 @@ async def spaced(
             if is_last(frame) or time.monotonic() - shown_at >= _FRAME_SECONDS:
                 shown_at = time.monotonic()
                 yield frame
+
+
+def _one_more(run_id: str, measured: int) -> int:
+    """How many runs have ended on this page; one that was refused is none."""
+    return measured + bool(run_id)

@@ -16,7 +16,7 @@ from m1app.runs.strategy_snapshots import StrategyRunSnapshot
 from m1app.strategies.catalogue import choose
 from m1app.ui.question.run_page import RunPage, spaced
 from m1app.ui.shell.boundary import message_of
-from m1app.ui.shell.events import QUIET, Updates, after_changes
+from m1app.ui.shell.events import Updates
 from m1app.ui.shell.header import PageHeader
 from m1app.ui.shell.page_component import escaped, page_component
 from m1app.ui.shell.run_history import run_strip
@@ -59,14 +59,8 @@ class StrategiesPage(RunPage):
         form = self._form
         begun = [form.choices, self._folded]
         loaded = self._wire_runs(demo, asked=form.inputs, begun=begun, opening=[self._history.list.open_run])
-        estimated = [self._estimate, form.choices]
-        after_changes([knob.change for knob in form.costing], self._on_estimate, form.inputs, estimated)
-        loaded.then(self._on_estimate, form.inputs, estimated, **QUIET)
+        self._estimate_with(demo, self._on_estimate, form.inputs, [self._estimate, form.choices])
         return loaded
-
-    def _then_measure(self, over: Any) -> None:
-        measured = [self._shown_id, *self._form.inputs]
-        over.then(self._on_measured, measured, [self._estimate, self._form.choices], **QUIET)
 
     @property
     def _controls(self) -> list[gr.components.Component]:
@@ -140,10 +134,6 @@ class StrategiesPage(RunPage):
 
     def _end(self, run_id: str) -> None:
         self._services.strategies.stop(run_id)
-
-    async def _on_measured(self, run_id: str, *values: Any) -> Updates:
-        """The estimate after a run; what was refused says why, and the estimate might say the same again."""
-        return await self._on_estimate(*values) if run_id else {self._estimate: gr.skip()}
 
     async def _on_estimate(self, *values: Any) -> Updates:
         """What a run would cost, and at each strategy why it cannot be asked as it is set."""

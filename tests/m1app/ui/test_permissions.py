@@ -128,6 +128,7 @@ RUNS = {
     **{f"RunPage._on_{name}": Event() for name in ("asked", "over", "open")},
     **{f"RunPage._on_{name}": Event(ASK) for name in ("run", "run_anyway", "resume", "stop")},
     "RunPage._on_again": Event(ASK, is_sent=False),
+    "_one_more": Event(),
 }
 ENDING = {"RunPage._on_answer_now": Event(ASK)}
 EVENTS: dict[str, dict[str, Event]] = {
@@ -160,7 +161,7 @@ EVENTS: dict[str, dict[str, Event]] = {
         **FORM,
         **HISTORY,
         **RUNS,
-        **{f"StrategiesPage._{name}": Event() for name in ("on_load", "follow", "on_estimate", "on_measured")},
+        **{f"StrategiesPage._{name}": Event() for name in ("on_load", "follow", "on_estimate")},
     },
     "/annotate": {**HEADER, **{f"AnnotatePage._on_{name}": Event() for name in ("ask", "summary", "compute", "load")}},
     "/facts": {
@@ -372,6 +373,9 @@ def test_what_follows_a_form_asks_once_at_a_time(served: Served) -> None:
         ]
         asked = [(each.fn.__qualname__, tuple(out._id for out in each.outputs)) for each in following]
         assert len(asked) == len(set(asked)), page
+        for event in following:  # Nor does it come from another event, which could reply last as well.
+            same = [each for each in served.blocks(page).fns.values() if each.fn == event.fn]
+            assert same == [event], (page, event.fn.__qualname__)
 
 
 def test_every_action_has_a_row(services: Services) -> None:
