@@ -50,6 +50,7 @@ NAMES = {
             "TrainingDataService",
         ),
         *("SetsTab", "TrainingDataPart", "sample_messages", "add_admin_files", "training_data"),
+        "TrainingChecks",
     },
     "server": {"HTTPServer", "ThreadingHTTPServer", "socketserver", "start_server", "uvicorn", "socket", "launch"},
 }

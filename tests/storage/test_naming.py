@@ -35,8 +35,8 @@ def test_names_and_tags_are_kept_with_single_spaces_and_once(name: str, tags: li
 @pytest.mark.parametrize(
     ("name", "tags", "words"),
     [
-        ("x" * 121, [], "121 characters; at most 120"),
-        ("", ["y" * 41], "41 characters; at most 40"),
+        ("x" * 121, [], "121 characters; the limit is 120"),
+        ("", ["y" * 41], "41 characters; the limit is 40"),
         ("", [f"t{n}" for n in range(13)], "13 tags; the limit is 12"),
         ("", ["a,b"], "comma"),
         ("nul\x00", [], "cannot be stored"),

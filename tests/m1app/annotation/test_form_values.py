@@ -57,7 +57,7 @@ def test_note_on_the_whole_case_has_no_span() -> None:
         ({"evidence": [{"kind": "pmid", "value": "PMC12"}]}, "evidence", "is not a PMID; enter digits"),
         ({"evidence": [{"kind": "url", "value": "javascript:alert(1)"}]}, "evidence", "begins with https://"),
         ({"evidence": [{"kind": "book", "value": "x"}]}, "evidence", "choose one of: pmid"),
-        ({"evidence": [{"kind": "quote", "value": "x"}] * 51}, "evidence", "at most 50"),
+        ({"evidence": [{"kind": "quote", "value": "x"}] * 51}, "evidence", "the limit is 50"),
     ],
 )
 def test_form_that_cannot_be_read_is_refused(changes: dict[str, Any], field: str, message: str) -> None:

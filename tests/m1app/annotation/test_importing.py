@@ -86,7 +86,7 @@ async def test_an_import_that_is_broken_off_is_completed_by_repeating_it(
             restore(self, *given)
 
         patched.setattr(AnnotationRepository, "restore", locked_at_the_third)
-        with pytest.raises(ImportBrokenOff, match=r"when 2 annotations had been imported\. It is in use\. Then import"):
+        with pytest.raises(ImportBrokenOff, match=r"after 2 annotations\. It is in use\. Then import"):
             await exchange.restore(as_file(lines), ImportFormat.JSONL)
     assert count(database) == 2
     assert last_import(database)["added"] == 2

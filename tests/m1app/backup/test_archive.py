@@ -182,7 +182,7 @@ def test_more_than_the_disk_can_take_is_refused_before_it_is_written(
     pack(file)
     # A full disk cannot be had here without filling one.
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 100))
-    refused(file, folder, "100 B are free")
+    refused(file, folder, "100 B is free")
     assert list(folder.iterdir()) == []
 
 

@@ -66,7 +66,7 @@ async def test_seconds_stand_beside_each_other_where_only_guessing_differs(datab
         [ROWS[0], "2", "305", "25.0"],
         [ROWS[1], "2", "305", "15.0"],
     ]
-    assert "took 0.60 of the seconds; 2 of 2 questions took equally many tokens" in guessing_note(found)
+    assert "took 0.60 of the seconds; 2 of 2 questions took the same number of tokens" in guessing_note(found)
     assert guessing_note(found) in list(measured_notes(compared))
 
 

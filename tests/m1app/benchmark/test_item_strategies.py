@@ -173,7 +173,7 @@ async def test_forced_passes_of_the_pool_agree_with_a_live_run_that_forces_them(
 
 
 def test_rounds_that_a_run_does_not_force_are_refused_before_it_starts():
-    with pytest.raises(AppError, match="vote:k=4:rounds=2 draws on passes with 2 forced rounds; choose 2 among"):
+    with pytest.raises(AppError, match="vote:k=4:rounds=2 draws on passes with 2 forced rounds; add 2 to"):
         recipe("vote:k=4:rounds=2", force_rounds=(0, 1))
     with pytest.raises(AppError, match="vote:k=4 draws on passes without forced rounds"):
         recipe("vote:k=4", force_rounds=(1,))

@@ -56,7 +56,7 @@ def test_a_policy_is_made_written_kept_listed_and_removed(home: Path, run_id: st
     assert run("policy", "remove", "pool", home=home, **ENGINE).returncode == 0
     assert run("policy", "list", home=home, **ENGINE).stdout == "no policies\n"
     poor = run("policy", "make", run_id, "--budget", "5", home=home, **ENGINE)
-    assert_one_line(poor.stderr, "No strategy costs at most 5 tokens")
+    assert_one_line(poor.stderr, "No strategy costs at most 5 mean tokens")
 
 
 def test_searches_are_compared_at_equal_trials(home: Path, run_id: str) -> None:

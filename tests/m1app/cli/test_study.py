@@ -30,7 +30,7 @@ def test_a_study_is_added_estimated_run_and_deleted(tmp_path: Path, engine: dict
     missing = run("study", "run", str(file), home=home, **engine)
     assert_one_line(missing.stderr, "error: The question set 'five' is not here")
     assert run("questions", "import", str(five), home=home, **engine).returncode == 0
-    assert "small: kept" in run("study", "add", str(file), home=home, **engine).stdout
+    assert "small: added" in run("study", "add", str(file), home=home, **engine).stdout
     estimated = run("study", "estimate", "small", home=home, **engine).stdout
     assert "scripted: 5 questions, at most" in estimated
     assert "USD" in estimated

@@ -96,7 +96,7 @@ def test_a_study_that_was_not_started_here_is_compared_as_far_as_it_can_be(
     named = run("study", "verify", str(file), "--study", "thinking-helps", home=home, **ENGINE)
     assert named.returncode == 0, named.stdout
     wrong = run("study", "verify", str(file), "--study", "nothing", home=home, **ENGINE)
-    assert_one_line(wrong.stderr, "No study 'nothing' was started")
+    assert_one_line(wrong.stderr, "No started study is named 'nothing'")
 
 
 def test_a_file_that_is_no_manifest_and_a_study_that_is_not_there_are_named(home: Path, tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_a_file_that_is_no_manifest_and_a_study_that_is_not_there_are_named(home
     assert_one_line(newer.stderr, "written by a newer m1app", "update it")
     absent = run("study", "report", "nothing", "--output", str(tmp_path / "x"), home=home, **ENGINE)
     assert absent.returncode == 1 and not (tmp_path / "x").exists()
-    assert_one_line(absent.stderr, "No study 'nothing' was started")
+    assert_one_line(absent.stderr, "No started study is named 'nothing'")

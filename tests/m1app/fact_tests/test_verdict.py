@@ -37,8 +37,8 @@ def test_each_verdict_has_its_outcomes(several, kind):
 @pytest.mark.parametrize(
     ("several", "enough", "said"),
     [
-        ([(FACT, 2), (NEVER, 3)], 12, "Not decidable with k = 5; about 12 would do (right with 2 of 5 seeds"),
-        ([(FACT, 4), (NEVER, 1)], 6, "Not decidable with k = 5; about 6 would do"),
+        ([(FACT, 2), (NEVER, 3)], 12, "Not decidable with k = 5; about 12 would be enough (right with 2 of 5 seeds"),
+        ([(FACT, 4), (NEVER, 1)], 6, "Not decidable with k = 5; about 6 would be enough"),
         ([], None, "Not decidable yet"),
     ],
 )
@@ -52,7 +52,7 @@ def test_more_seeds_than_a_test_has_are_said_to_be_too_many():
     found = judge(outcomes((NEVER, 5), ((1, 0, 0), 5), (FACT, 10)))
     assert found.kind is VerdictKind.NOT_DECIDABLE
     assert found.enough_seeds > 20
-    assert f"about {found.enough_seeds} would be needed, more than the 20 of a test" in found.sentence
+    assert f"about {found.enough_seeds} seeds would be needed, more than the 20 a test allows" in found.sentence
 
 
 def test_so_many_seeds_at_the_same_rates_do_decide():

@@ -159,7 +159,7 @@ async def test_a_licence_is_not_that_of_what_was_asked_under_the_name_before(
         QuestionSetRepository(session).add(SECRET_SET, FREE, "m1", "", other)
     report = await publish(services, tmp_path / "site", run)
     assert [(each.name, each.has_texts) for each in report.sets] == [(FREE_SET, True), (SECRET_SET, False)]
-    assert report.sets[1].reason == "its licence is unknown: the set is not stored here any more"
+    assert report.sets[1].reason == "its licence is unknown: the set is no longer stored here"
     assert "Quarterstaff" not in everything(tmp_path / "site")
 
 

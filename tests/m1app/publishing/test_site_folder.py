@@ -42,12 +42,12 @@ async def test_an_earlier_site_to_which_somebody_added_a_file_is_kept(tmp_path: 
     await make(target, "first")
     (target / added).parent.mkdir(exist_ok=True)
     (target / added).write_text("years of work", encoding="utf-8")
-    with pytest.raises(PublishRefused, match=f"holds {added}, which is of no site"):
+    with pytest.raises(PublishRefused, match=f"contains {added}, which no site wrote"):
         await make(target, "second")
     assert (target / "pages" / "index.html").read_text(encoding="utf-8") == "first"
     (target / added).unlink()
     (target / "link").symlink_to(tmp_path)
-    with pytest.raises(PublishRefused, match="holds link, which"):
+    with pytest.raises(PublishRefused, match="contains link, which"):
         await make(target, "second")
 
 

@@ -99,7 +99,7 @@ async def test_a_run_by_policy_keeps_the_pilot_and_says_why(database, library):
     ("policy", "said"),
     [
         (None, "There is no policy named 'mine'"),
-        (small_policy(model="m1-7b"), "was made for m1-7b, and toy would be asked"),
+        (small_policy(model="m1-7b"), "was made for m1-7b, but toy would be asked"),
     ],
 )
 async def test_a_policy_that_does_not_fit_is_refused_before_anything_is_asked_or_stored(

@@ -134,7 +134,7 @@ async def test_a_run_is_kept_with_its_ledger_and_its_passes(database):
         ({"thinking_tokens": 0}, "thinking_budget", "Thinking budget is 0"),
         ({"temperature": 0.0}, "temperature", "all passes of a strategy would be identical"),
         ({"seed": 2**31 - 1}, "seed", "leaves no room"),
-        ({"choices": tuple(f"vote:k={k}" for k in range(1, 26))}, "strategies", "25 strategies are chosen"),
+        ({"choices": tuple(f"vote:k={k}" for k in range(1, 26))}, "strategies", "25 strategies were chosen"),
         (
             {"target": "A, C", "choices": ("vote:k=3", "debate", "weighted-vote", "debate:agents=2")},
             "strategies",

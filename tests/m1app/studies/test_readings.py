@@ -34,7 +34,7 @@ async def test_the_best_reading_of_the_mean_is_the_mean_of_the_sets_best_ones_as
     (mean,) = [each for each in outcome.readings if not each.question_set and each.force_rounds == 0]
     assert mean.best_of_budgets.value == pytest.approx(fmean(best.values()))
     assert mean.best_budget_tokens is None and math.isnan(mean.best_of_budgets.low)
-    assert best_words(mean) == f"{mean.best_of_budgets.value:.1%}, each set at its own"
+    assert best_words(mean) == f"{mean.best_of_budgets.value:.1%}, each set at its own best"
     (medqa,) = [each for each in outcome.readings if each.question_set == "MedQA" and each.force_rounds == 0]
     assert medqa.best_of_budgets.value == best["my MedQA"]
     assert best_words(medqa).endswith(f"at {medqa.best_budget_tokens:,}")

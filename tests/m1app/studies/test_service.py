@@ -80,7 +80,7 @@ async def test_a_study_is_launched_as_one_job_and_stopped(tmp_path: Path) -> Non
             stored = await services.studies.start(request())
             job = await services.studies.launch(stored.id)
             assert (job.kind, job.name, job.subject_id) == (JobKind.STUDY, "small", stored.id)
-            with pytest.raises(StudyRefused, match="small is queued already"):
+            with pytest.raises(StudyRefused, match="small is already queued"):
                 await services.studies.launch(stored.id)
             with pytest.raises(StudyRefused, match="small is running; stop it first"):
                 await services.studies.delete(stored.id)
@@ -233,7 +233,7 @@ async def test_missing_sets_are_imported_from_where_the_file_says(tmp_path: Path
     of_library = SMALL.replace("size = 5", "is_library = true")
     with serving(Script(LEARNING)) as script:
         async with services_at(tmp_path, script.url) as services:
-            with pytest.raises(StudyRefused, match="does not say where five can be found"):
+            with pytest.raises(StudyRefused, match="does not say where to get five"):
                 await services.studies.import_sets(request())
             assert any("library: " in each for each in await services.studies.import_sets(request(of_library)))
             assert await services.studies.import_sets(request(of_library)) == [
@@ -265,7 +265,7 @@ async def test_a_study_is_extended_with_questions_and_tested_more_strictly(tmp_p
             await services.studies.run(stored.id)
             third = await services.study_reading.outcome(stored.id)
             asked = await services.benchmark_reading.questions(stored.runs["main"], QuestionFilter())
-            with pytest.raises(StudyRefused, match="All questions of the sets of small were asked"):
+            with pytest.raises(StudyRefused, match="All questions in the sets of small have been asked"):
                 await services.studies.extend(stored.id)
             last = await services.study_reading.outcome(stored.id)
     assert [each.claims[0].n for each in (first, second, third, last)] == [2, 4, 5, 5]

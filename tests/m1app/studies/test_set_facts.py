@@ -42,6 +42,6 @@ def test_a_downloaded_file_is_compared_with_the_published_md5(tmp_path: Path) ->
 
 def test_a_file_that_is_not_here_any_more_is_said_to_be_unchecked(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, published(MD5))
-    assert problem.startswith("The published MD5 could not be compared")
+    assert problem.startswith("The published MD5 could not be checked")
     facts = set_facts(tmp_path, published(MD5), {"five": FIVE})
     assert (facts["five"].md5, facts["five"].source, facts["five"].questions) == ("", "five.json", 5)

@@ -152,7 +152,7 @@ async def test_own_files_are_kept_checked_and_removed(tmp_path: Path) -> None:
     library = StudyLibrary(tmp_path / "studies")
     assert (await library.save(SMALL)).name == "small"
     assert (await library.get("small")).study == study()
-    with pytest.raises(StudyRefused, match="There is a study file 'small' already"):
+    with pytest.raises(StudyRefused, match="There is already a study file named 'small'"):
         await library.save(SMALL)
     with pytest.raises(StudyRefused, match="the name of a preset"):
         await library.save(SMALL.replace('"small"', '"m1-main"'))

@@ -164,7 +164,7 @@ def test_a_gpu_that_is_full_refuses_what_all_would_share() -> None:
     needed = estimate_training(whole, base(QWEN_7B, 32768), 1000, 8192, devices=4)
     free = replace(H100, gpus=tuple(Gpu("H100", 80 * GB, 79 * GB) for _ in range(4)))
     check_with_data(whole, rows(100), needed, free)
-    with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* but 2\.0 GB is available"):
+    with pytest.raises(RecipeRefused, match=r"each of the 4 GPUs.* but only 2\.0 GB is available"):
         check_with_data(whole, rows(100), needed, replace(free, gpus=(Gpu("H100", 80 * GB, 2 * GB), *free.gpus[1:])))
 
 

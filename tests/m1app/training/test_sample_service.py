@@ -211,7 +211,7 @@ async def test_an_invalid_edit_names_its_box(service: SampleService, to: dict, m
         ([change("exclude", some_samples(1)[0], " ")], "enter a short reason"),
         ([change("exclude", some_samples(1)[0], "x" * 501)], "at most 500"),
         ([change("exclude", some_samples(1)[0])] * 2, "changed twice"),
-        ([{"kind": "edit", "key": sample_key(some_samples(1)[0]), "reason": "x"}], "has no sample"),
+        ([{"kind": "edit", "key": sample_key(some_samples(1)[0]), "reason": "x"}], "contains no sample"),
         ([change("exclude", each) for each in some_samples(9)], "at least 8"),
         ([change("restore", WRONG)], "names another option"),
     ],

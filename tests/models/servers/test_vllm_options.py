@@ -54,7 +54,7 @@ def test_every_option_becomes_its_argument() -> None:
         ("-O3", "-O3 cannot be set here"),
         ("--dtype float16", "--dtype has its own field: Number type"),
         ("--tensor_parallel_size 2", "--tensor_parallel_size has its own field: Tensor parallel"),
-        ("max-num-seqs 5", "'max-num-seqs' is no argument"),
+        ("max-num-seqs 5", "'max-num-seqs' is not an argument"),
         ("--max-num-seqs", "--max-num-seqs has the value ''; expected a whole number"),
         ("--max-num-seqs five", "'five'; expected a whole number"),
         ("--max-num-seqs --seed 1", "--max-num-seqs has the value ''"),
@@ -63,7 +63,7 @@ def test_every_option_becomes_its_argument() -> None:
         ("--generation-config /tmp", "expected one of auto, vllm"),
         ("--enforce-eager=1", "--enforce-eager takes no value"),
         ("--seed '1", "cannot be taken apart"),
-        ("--seed " + "1" * 2000, "at most 2,000"),
+        ("--seed " + "1" * 2000, "the limit is 2,000"),
         ("--seed ١", "expected a whole number"),
     ],
 )

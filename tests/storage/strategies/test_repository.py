@@ -137,7 +137,7 @@ def test_a_deleted_run_goes_with_its_passes_and_comes_back_with_them(database: D
 def test_an_annotated_pass_keeps_its_run(database: Database) -> None:
     run = a_run(database)
     annotate(database, trace_of(database, run))
-    with pytest.raises(InvalidRecord, match="This strategy run is annotated"):
+    with pytest.raises(InvalidRecord, match="This strategy run has annotations"):
         discard(database, TrashKind.STRATEGY_RUN, run.id)
     assert counts(database, "strategy_run", "trace") == (1, 1)
 

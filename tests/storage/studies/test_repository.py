@@ -25,7 +25,7 @@ def test_a_study_is_read_as_it_was_stored_newest_first(database: Database) -> No
 def test_a_name_is_taken_until_its_study_is_in_the_trash(database: Database) -> None:
     with database.session() as session:
         first = StudyRepository(session).add(a_study())
-        with pytest.raises(InvalidRecord, match="'m1-smoke' was started already"):
+        with pytest.raises(InvalidRecord, match="'m1-smoke' was already started"):
             StudyRepository(session).add(a_study())
     deletion = discard(database, TrashKind.STUDY, first.id)
     with database.session() as session:

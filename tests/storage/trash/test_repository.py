@@ -489,7 +489,7 @@ def test_an_assessment_alone_keeps_a_trace(database: Database) -> None:
     annotate(database, trace_id)
     with database.session() as session:
         session.query(AssessmentRow).delete()
-    with pytest.raises(InvalidRecord, match="annotated"):
+    with pytest.raises(InvalidRecord, match="This trace has annotations"):
         discard(database, TrashKind.TRACE, trace_id)
 
 

@@ -67,7 +67,7 @@ async def test_what_goes_wrong_is_said_with_the_number_of_the_question(tab: Corp
 def test_corrected_facts_are_counted() -> None:
     nothing = VectorsShown("", {}, {})
     assert "There are none yet" in corpora_value((), 0, nothing)["facts"]
-    assert "1 corrected fact of annotations is searched" in corpora_value((), 1, nothing)["facts"]
+    assert "1 corrected fact from annotations is searched" in corpora_value((), 1, nothing)["facts"]
 
 
 CORPUS = Corpus(
@@ -99,7 +99,7 @@ def making(problem: str, *, is_running: bool = False) -> dict[str, Making]:
         (VectorsShown("bge", {}, {}), "none", "No vectors; search uses words only.", "make"),
         (VectorsShown("bge", made(2_000), {}), "all", "have a vector of 1,024 numbers, by bge.", "make delete"),
         (VectorsShown("bge", made(500), {}), "500", "They are used once every passage has one.", "make delete"),
-        (VectorsShown("e5", made(2_000), {}), "2,000", "because the model is now e5: make them again.", "make delete"),
+        (VectorsShown("e5", made(2_000), {}), "2,000", "because the model is now e5. Make them again.", "make delete"),
         (VectorsShown("", made(2_000), {}), "2,000", "because no embedding model is set.", "delete"),
         (VectorsShown("bge", made(500), making("", is_running=True)), "500", "500 of 2,000 passages.", "stop"),
         (VectorsShown("bge", {}, making("It is down.")), "none", "The last attempt ended: It is down.", "make"),

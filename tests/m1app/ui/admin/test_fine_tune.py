@@ -257,7 +257,7 @@ def test_a_finished_model_leads_to_questions_for_it_and_its_base(tmp_path: Path)
     assert (tuned["model"], tuned["base"], tuned["ask"]) == ("mine", "smollm2-135m", "mine")
     # Asked alike, and the base by its own profile too.
     assert (tuned["models"], tuned["can_compare"]) == (["smollm2-135m by m1", "mine", "smollm2-135m"], True)
-    assert "smollm2-135m by m1 and mine, asked alike" in tuned["alike"]
+    assert "smollm2-135m by m1 and mine, asked the same way" in tuned["alike"]
     assert tuned["card"] == "# mine\n"
     same = training_value(JOB, [], (RUN, tmp_path), served, lambda _: "m1")["tuned"]
     assert (same["models"], same["alike"]) == (["smollm2-135m", "mine"], "")

@@ -102,7 +102,7 @@ async def test_accounts_are_changed_and_others_see_it_at_once(services: Services
         token = await services.access.log_in("Ada L", PASSWORD, "192.0.2.7")
         assert (await services.access.person(token, "")).role is Role.VIEWER
         value = await ask(tab, "role", name="Ada L", role="annotator")
-        assert value["reply"] == {"done": "Ada L is annotator now."}
+        assert value["reply"] == {"done": "Ada L is now annotator."}
         assert (await services.access.person(token, "")).role is Role.ANNOTATOR
         value = await ask(tab, "disable", name="Ada L")
         rows = {row["name"]: row for row in value["accounts"]}
@@ -138,7 +138,7 @@ async def test_an_old_name_is_claimed(services: Services) -> None:
         assert (await tab._on_open())["old_names"] == [{"name": "dr x", "cases": 1, "marks": 1}]
         value = await ask(tab, "claim", old="dr x", name="Ada")
         assert value["old_names"] == []
-        assert value["reply"]["done"] == "1 case and 1 annotation of “dr x” belong to Ada now."
+        assert value["reply"]["done"] == "1 case and 1 annotation of “dr x” now belong to Ada."
         assert "Nothing was annotated" in (await ask(tab, "claim", old="dr x", name="Ada"))["reply"]["error"]["message"]
         assert await services.annotations.old_names() == ()
 

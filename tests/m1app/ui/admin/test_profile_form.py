@@ -41,5 +41,5 @@ def test_a_form_that_lacks_fields_is_only_a_wrong_profile() -> None:
 
 
 def test_a_field_that_is_too_long_is_refused_and_not_cut() -> None:
-    with pytest.raises(CatalogError, match="template has 70,001 characters; at most 70,000"):
+    with pytest.raises(CatalogError, match="template has 70,001 characters; the limit is 70,000"):
         values_of({"template": "x" * 70_001}, {})

@@ -179,7 +179,9 @@ def test_readings_sets_and_the_note_about_toys_are_there() -> None:
 def test_the_link_to_the_curves_names_all_runs_as_the_benchmarks_page_reads_them() -> None:
     """It had a parameter for each run, of which that page read the first."""
     runs = {"main": replace(RUN, id="a" * 32), "forced": replace(RUN, id="b" * 32)}
-    value = progress_value(study(), StudySummary(STORED, RunState.COMPLETED, runs, None), is_demo=True, may_run=True)
+    value = progress_value(
+        study(), StudySummary(STORED, RunState.COMPLETED, runs, None, StartFacts()), is_demo=True, may_run=True
+    )
     assert value["curves"] == f"/benchmarks/?run={'a' * 32},{'b' * 32}"
 
 
@@ -215,7 +217,10 @@ def test_what_can_be_done_depends_on_state_and_role(state: RunState, may_run: bo
 def test_a_study_whose_job_is_stopping_says_so_until_it_has_stopped() -> None:
     stopping, running = (
         progress_value(
-            study(), StudySummary(STORED, RunState.RUNNING, {}, replace(JOB, state=state)), is_demo=True, may_run=True
+            study(),
+            StudySummary(STORED, RunState.RUNNING, {}, replace(JOB, state=state), StartFacts()),
+            is_demo=True,
+            may_run=True,
         )
         for state in (JobState.STOPPING, JobState.RUNNING)
     )
