@@ -42,7 +42,7 @@ def test_a_study_is_added_estimated_run_and_deleted(tmp_path: Path, engine: dict
     told = json.loads(run("study", "status", "small", "--json", home=home, **engine).stdout)
     assert (told["state"], told["progress"]["done"], told["claims"][0]["n"]) == ("completed", 10, 5)
     assert_one_line(
-        run("study", "run", "small", home=home, **engine).stderr, "error: A study named 'small' was started"
+        run("study", "run", "small", home=home, **engine).stderr, "error: A study named 'small' was already started"
     )
     assert run("study", "run", "small", "--name", "again", home=home, **engine).returncode == 0
     compared = run("study", "compare", "small", "again", home=home, **engine)
