@@ -89,7 +89,7 @@ def full_stops(ids: dict[str, str]) -> list[Stop]:
     page = "#benchmarks-page"
     return [
         Stop("probe", "/", ready="#history tr[data-trace]"),
-        Stop("probe-left-batch", "/", ready="#batch [data-part=go-on]:text('Ask the 3 left')"),
+        Stop("probe-left-batch", "/", ready="#batch [data-part=go-on]:text('Ask the remaining 3')"),
         Stop(
             "trace",
             f"/?trace={ids['trace']}",

@@ -224,7 +224,7 @@ def test_app_killed_while_it_asks_a_set_shows_what_was_asked_and_asks_the_rest(
     left = "6 questions: 4 interrupted, 2 waiting. The app stopped before all were asked."
     expect(batch(probe.page)).to_contain_text(left, timeout=WAIT_MS)
     screenshot(probe.page, "batch-left.png")
-    batch(probe.page).get_by_role("button", name="Ask the 6 left").click()
+    batch(probe.page).get_by_role("button", name="Ask the remaining 6").click()
     expect(batch(probe.page)).to_contain_text("4 running", timeout=WAIT_MS)
     batch(probe.page).get_by_role("button", name="Stop all").click()
     batch(probe.page).get_by_role("button", name="Close").click(timeout=WAIT_MS)

@@ -95,15 +95,13 @@ async function* untilNoneIsMissing(first, ask, replies) {
     fruitless += 1;
     for await (const message of messagesOf(body)) {
       const { msg, event_id } = contentOf(message);
-      if (msg === "close_stream") {
-        end = message;
-        break;
-      }
       if (msg === "process_completed" && event_id) {
         replies.arrived(event_id);
         fruitless = 0;
       }
-      yield message;
+      // Read on until the server has ended: it drops the session of a request that is ended from here.
+      if (msg === "close_stream") end = message;
+      else yield message;
     }
     body = null;
     if (fruitless < MOST_REQUESTS_WITHOUT_A_REPLY && (await replies.areMissing())) {

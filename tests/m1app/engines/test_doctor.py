@@ -97,7 +97,7 @@ BAD = {
         "bytes",
     ),
     "a stream that drips": ({"completions": drip(b": ping\n\n", 0.01)}, "generation", "took more than 0.5 s"),
-    "too many tokens": ({"completions": endless(event(chunk("a", [1])))}, "generation", "8 were asked for"),
+    "too many tokens": ({"completions": endless(event(chunk("a", [1])))}, "generation", "only 8 were requested"),
 }
 
 

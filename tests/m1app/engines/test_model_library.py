@@ -172,7 +172,7 @@ async def test_a_repository_without_gguf_files_says_what_runs_it(remote: Service
     offer = await remote.models.offer("org/full")
     assert offer.files == ()
     text = " ".join(offer.notes)
-    for words in ("no GGUF file", "run with vLLM", "may run code", "must be accepted", "states no licence"):
+    for words in ("no GGUF file", "run with vLLM", "may run code", "accept its licence", "states no licence"):
         assert words in text
 
 

@@ -253,7 +253,7 @@ async def test_llama_cpp_streams_what_is_wanted_whole() -> None:
         (fail(200, {"error": {"message": "CUDA died"}}), EngineFailed, "CUDA died"),
         (fail(200, b"data: {}"), BadEngineResponse, "not JSON"),
         (fail(200, {"choices": []}), EngineDropped, "ended the stream too early"),
-        (fail(200, chunk("abcde", [1, 2, 3, 4, 5], "length")), BadEngineResponse, "4 were asked for"),
+        (fail(200, chunk("abcde", [1, 2, 3, 4, 5], "length")), BadEngineResponse, "only 4 were requested"),
         (fail(200, chunk("x" * 3000, [1], "length")), BadEngineResponse, "characters"),
         (fail(200, b" " * 40_000), BadEngineResponse, "which is the limit"),
     ],

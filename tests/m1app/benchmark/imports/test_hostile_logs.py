@@ -86,7 +86,7 @@ FILES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
         "log.json", inspect_json(inspect_sample(0, "B"), header=HEADER | {"version": 9}), ("version 9", "Update"),
     ),
     "a sample twice": (
-        "log.json", inspect_json(inspect_sample(0, "B"), inspect_sample(0, "A")), ("sample 0 is there twice", "Split"),
+        "log.json", inspect_json(inspect_sample(0, "B"), inspect_sample(0, "A")), ("sample 0 occurs twice", "Split"),
     ),
     "deep JSON": ("log.json", deep(200_000).encode(), ("log.json",)),
     "a table": ("log.json", b'[{"output": "B", "options": ["x", "y"], "answer_idx": "B"}]', ("table", "m1app score")),
@@ -124,7 +124,7 @@ async def test_a_log_that_cannot_be_used_is_one_message_and_nothing_is_kept(
 async def test_a_harness_file_with_two_evaluations_is_refused(services: Services, tmp_path: Path) -> None:
     path = harness_folder(tmp_path / "log", harness_sample(0, "Answer: B"), harness_sample(0, "Answer: A"))
     message = await refused(services, path)
-    assert "line 2: the sample 0 is there twice" in message
+    assert "line 2: the sample 0 occurs twice" in message
     assert "several evaluations" in message
 
 

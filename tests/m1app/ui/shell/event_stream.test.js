@@ -60,6 +60,23 @@ test("the end waits for an event that is being sent", async () => {
   assert.equal(await reading, textOf([completed("1"), completed("2"), CLOSE]));
 });
 
+test("a stream is read to its end and not cancelled, which would drop what the server has for the page", async () => {
+  const replies = new Replies();
+  await replies.expect(accepted("1"));
+  let isCancelled = false;
+  const bytes = new TextEncoder().encode(textOf([completed("1"), CLOSE]));
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(bytes),
+    pull: (controller) => controller.close(),
+    cancel: () => {
+      isCancelled = true;
+    },
+  });
+  const stream = followed(new Response(body), serverOf().ask, replies);
+  assert.equal(await stream.text(), textOf([completed("1"), CLOSE]));
+  assert.equal(isCancelled, false);
+});
+
 test("the stream ends if no reply is missing", async () => {
   const replies = new Replies();
   await replies.expect(accepted("1"));
