@@ -226,7 +226,7 @@ async def test_logprobs_that_real_engines_send_at_the_edges_are_taken() -> None:
 
 
 PATIENT = {
-    "a count beyond what was asked for": (events(llama(predicted_n=10**9)), "sent 1,000,000,000 tokens; 4 were"),
+    "a count beyond what was asked for": (events(llama(predicted_n=10**9)), "sent 1,000,000,000 tokens, but only 4 were"),
     "a count beyond all numbers": (events(llama(predicted_n=10**30)), "as a count of generated tokens"),
     "a negative count": (events(llama(predicted_n=-5)), "-5 as a count of generated tokens"),
     "a count that is text": (events(llama(predicted_n="5")), "'5' as a count of generated tokens"),
