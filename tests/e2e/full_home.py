@@ -36,9 +36,11 @@ from tests.storage.branches.samples import store_branch
 from tests.storage.fact_tests.samples import picture, store_fact_test
 from tests.storage.samples import a_study, answer, begin, finish
 
+_HOSTILE_LINE = "".join(each for each in HOSTILE[:120] if each.isprintable())
+"""A study's file may have no characters but these."""
 _STUDY = f"""
 name = "stored"
-title = {json.dumps(HOSTILE[:80], ensure_ascii=False)}
+title = {json.dumps(_HOSTILE_LINE, ensure_ascii=False)}
 [[set]]
 name = "MedQA"
 paper = "MedQA"
@@ -57,7 +59,7 @@ budgets = [128, 512, 2048]
 force_rounds = [0, 1]
 [[claim]]
 id = "helps"
-text = {json.dumps(HOSTILE[:80], ensure_ascii=False)}
+text = {json.dumps(_HOSTILE_LINE, ensure_ascii=False)}
 kind = "gain"
 refuted_by = "Nothing."
 run = "main"

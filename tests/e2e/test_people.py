@@ -186,7 +186,7 @@ def test_four_roles_work_at_once(new_context: NewContext, app_in_use: RunningApp
     asking = ProbePage(annotator, url).open()
     people = PeoplePage(admin, url).open("people")
     people.set_role(ANNOTATOR, "viewer")
-    expect(people.of("people", "done")).to_contain_text(f"{ANNOTATOR} is viewer now", timeout=WAIT_MS)
+    expect(people.of("people", "done")).to_contain_text(f"{ANNOTATOR} is now viewer", timeout=WAIT_MS)
     asking.ask(OPEN_QUESTION)
     expect(asking.message).to_contain_text("requires the annotator role", timeout=WAIT_MS)
     expect(asking.question).to_have_value(OPEN_QUESTION)
@@ -244,7 +244,7 @@ def _claim(people: PeoplePage) -> None:
     old = people.of("people", "old").locator("li").filter(has_text=OLD_NAME)
     old.get_by_role("combobox").select_option(ANNOTATOR)
     people.press_twice(old.get_by_role("button", name="Claim"))
-    expect(people.of("people", "done")).to_contain_text(f"belong to {ANNOTATOR} now", timeout=WAIT_MS)
+    expect(people.of("people", "done")).to_contain_text(f"now belong to {ANNOTATOR}", timeout=WAIT_MS)
     expect(people.of("people", "old-about")).to_have_text("Every annotation belongs to an account.")
 
 
