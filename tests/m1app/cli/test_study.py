@@ -54,7 +54,7 @@ def test_a_study_is_added_estimated_run_and_deleted(tmp_path: Path, engine: dict
     assert published.returncode == 0, published.stderr
     claims = (site / "claims-1.html").read_text(encoding="utf-8")
     assert "More thinking helps." in claims and "Not decidable" in claims
-    assert_one_line(run("publish", "nothing", "--output", str(site), home=home, **engine).stderr, "error: No started study")
+    assert_one_line(run("publish", "nothing", "--output", str(site), home=home, **engine).stderr, "No started study")
     assert "trash" in run("study", "delete", "again", home=home, **engine).stdout
     listed = json.loads(run("study", "list", "--json", home=home, **engine).stdout)
     assert [each["name"] for each in listed["started"]] == ["small"]

@@ -74,7 +74,7 @@ async def test_a_model_is_quantized_and_in_the_catalog(
 async def test_what_cannot_be_quantized_is_said(
     settings: Settings, service: PublishingService, tmp_path: Path, smollm2_path: Path
 ) -> None:
-    with pytest.raises(TunedModelNotFound, match=r"'other' is not a model that was fine-tuned here\. There are none yet"):
+    with pytest.raises(TunedModelNotFound, match=r"'other' is not a model that was fine-tuned here\. There are none"):
         await service.quantize("other", "q8_0")
     place = published(settings, tmp_path)
     with pytest.raises(QuantizingFailed, match="no GGUF file to quantize"):
