@@ -74,7 +74,7 @@ def test_a_part_of_a_file_is_imported_by_ids_and_at_random(admin: OpenAdminPage,
     expect(report).to_contain_text("three: 3 questions imported.")
     # The form is empty again: the ids are not those of the next file.
     chosen("four")
-    form.get_by_label("at random").fill("4")
+    form.get_by_label("Random questions per set").fill("4")
     form.get_by_label("Seed").fill("1")
     form.get_by_role("button", name="Import file").click()
     expect(report).to_contain_text("four: 4 questions imported.")

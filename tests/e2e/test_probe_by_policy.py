@@ -24,7 +24,7 @@ def test_a_policy_chooses_by_a_pilot_and_the_page_says_why(probe: ProbePage, app
     expect(probe.estimate).to_contain_text("At most", timeout=WAIT_MS)
     probe.run.click()
     said = probe.part("policy-text")
-    expect(said).to_contain_text("so One chain with 24 thinking tokens a pass", timeout=WAIT_MS)
+    expect(said).to_contain_text("so One chain with 24 thinking tokens per pass", timeout=WAIT_MS)
     expect(said).to_contain_text(f"from {MADE_FROM}, 20 questions.")
     expect(probe.verdict).to_be_visible(timeout=WAIT_MS)
     expect(said).to_contain_text("Answer: ")
