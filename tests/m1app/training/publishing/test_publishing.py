@@ -199,7 +199,7 @@ async def test_nothing_is_pushed_offline_or_without_a_token(
 ) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     published(settings, tmp_path)
-    for changes, said in (({"hub_offline": True}, "M1_HUB_OFFLINE is set"), ({"hub_token": ""}, "set M1_HUB_TOKEN")):
+    for changes, said in (({"hub_offline": True}, "M1_HUB_OFFLINE is set"), ({"hub_token": ""}, "Set M1_HUB_TOKEN")):
         values = {"home": settings.home, "hub_token": TOKEN} | changes
         with pytest.raises(PushRefused, match=said):
             await service_for(Settings(**values), database).plan_push(request())
@@ -277,5 +277,5 @@ async def test_a_token_that_is_not_accepted_and_a_hub_that_is_silent_are_said(
     with pytest.raises(PushRefused, match="does not accept the token"):
         await other.push(await other.plan_push(request()))
     silent = service_for(settings, database)
-    with pytest.raises(PushRefused, match="does not answer"):
+    with pytest.raises(PushRefused, match="is not responding"):
         await silent.push(await silent.plan_push(request()))
