@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.charts.axes import GREY, plain_layout, share_axis
+from m1app.benchmark.charts.axes import GREY, error_bars, plain_layout, share_axis
 from m1app.benchmark.charts.panels import COLOURS, Figure, escaped_for_plotly
 from m1app.fact_tests.shares import ExplainedShare, FactShares
 
@@ -84,15 +84,7 @@ def _points(heading: str, shares: Sequence[ExplainedShare], number: int) -> dict
         "customdata": [[escaped_for_plotly(each.name), said_of(each)] for each in shares],
         "hovertemplate": _HOVER,
         "marker": {"color": colour, "size": 9, "symbol": "diamond" if is_all else "circle"},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [each.high - each.value for each in found],
-            "arrayminus": [each.value - each.low for each in found],
-            "color": colour,
-            "thickness": 1.2,
-            "width": 4,
-        },
+        "error_x": error_bars(found, colour, thickness=1.2, width=4),
         "meta": {"ink": "--m1-ink"} if is_all else {"colour": number % len(COLOURS)},
     }
 

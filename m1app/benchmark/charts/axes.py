@@ -7,6 +7,7 @@ from typing import Any
 from m1app.benchmark.cell_summaries import CellSummary
 from m1app.benchmark.charts.kinds import WORDS, Chart
 from m1app.benchmark.charts.lines import Series
+from m1app.benchmark.intervals import Proportion
 from m1app.benchmark.paper_figures import PaperCurve
 
 GREY = "#6b7684"
@@ -39,6 +40,26 @@ def plain_layout(name: str) -> dict[str, Any]:
         "uirevision": name,
         "xaxis": _axis(""),
         "yaxis": _axis(""),
+    }
+
+
+def error_bars(found: Sequence[Proportion], colour: str, *, thickness: float = 1, width: float = 3) -> dict[str, Any]:
+    """Return the intervals of shares as Plotly's `error_x` or `error_y`.
+
+    Args:
+        found: a share for each point.
+        colour: of the bars.
+        thickness: of the lines, in pixels.
+        width: of the caps, in pixels.
+    """
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [each.high - each.value for each in found],
+        "arrayminus": [each.value - each.low for each in found],
+        "color": colour,
+        "thickness": thickness,
+        "width": width,
     }
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from m1app import wording
-from m1app.benchmark.charts.axes import GREY, plain_layout, share_axis, tokens_axis
+from m1app.benchmark.charts.axes import GREY, error_bars, plain_layout, share_axis, tokens_axis
 from m1app.benchmark.charts.panels import COLOURS, Figure, KeyEntry, escaped_for_plotly, front
 from m1app.benchmark.intervals import Proportion
 from m1app.benchmark.strategy_comparison import Facet, StrategyComparison, StrategyPoint
@@ -59,7 +59,7 @@ def _marks(own: Sequence[_Own], *, is_from_pool: bool) -> dict[str, Any]:
         "customdata": [[escaped_for_plotly(title_of(choice)), _shown(found)] for choice, _, _, found in own],
         "hovertemplate": _HOVER,
         "marker": {"color": GREY, "size": 11, "symbol": "circle-open" if is_from_pool else "star-open"},
-        "error_y": _bars([found for *_, found in own], GREY),
+        "error_y": error_bars([found for *_, found in own], GREY, thickness=0.7, width=2),
         "meta": {"ink": "--m1-ink"},
     }
 
@@ -80,20 +80,8 @@ def _line(strategy: StrategyName, points: Sequence[StrategyPoint]) -> dict[str, 
     }
     if not is_ceiling:
         drawn["marker"] = {"color": colour, "size": 7, "symbol": _SYMBOLS[strategy]}
-        drawn["error_y"] = _bars([each.accuracy for each in points], colour)
+        drawn["error_y"] = error_bars([each.accuracy for each in points], colour, thickness=0.7, width=2)
     return drawn
-
-
-def _bars(found: Sequence[Proportion], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [each.high - each.value for each in found],
-        "arrayminus": [each.value - each.low for each in found],
-        "color": colour,
-        "thickness": 0.7,
-        "width": 2,
-    }
 
 
 def _shown(found: Proportion) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from m1app import wording
 from m1app.benchmark.cell_summaries import CellSummary
-from m1app.benchmark.charts.axes import GREY, chart_layout
+from m1app.benchmark.charts.axes import GREY, chart_layout, error_bars
 from m1app.benchmark.charts.kinds import Chart
 from m1app.benchmark.charts.lines import ChartChoice, Series, axes, series_of
 from m1app.benchmark.paper_figures import SOURCE, PaperCurve, reference_curves
@@ -202,15 +202,7 @@ def _traces(line: Series, chart: Chart) -> list[dict[str, Any]]:
     low, high = [cell.accuracy.low for cell in line.cells], [cell.accuracy.high for cell in line.cells]
     if chart is Chart.BUDGET and len(line.cells) > 1:  # A band over one budget would have no width.
         return [_band(x, low, high, line.colour), drawn]
-    drawn["error_y"] = {
-        "type": "data",
-        "symmetric": False,
-        "array": [top - value for top, value in zip(high, y, strict=True)],
-        "arrayminus": [value - bottom for bottom, value in zip(low, y, strict=True)],
-        "color": colour,
-        "thickness": 1,
-        "width": 3,
-    }
+    drawn["error_y"] = error_bars([cell.accuracy for cell in line.cells], colour)
     return [drawn]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from m1app.benchmark.charts.axes import plain_layout, share_axis, tokens_axis
+from m1app.benchmark.charts.axes import error_bars, plain_layout, share_axis, tokens_axis
 from m1app.benchmark.charts.panels import COLOURS, Figure, KeyEntry
 from m1app.benchmark.run_fits import Along, FittedCurve
 from m1app.wording import percent_with_interval
@@ -45,15 +45,7 @@ def _measured(curve: FittedCurve) -> dict[str, Any]:
         "customdata": [[percent_with_interval(each.value, each.low, each.high)] for each in found],
         "hovertemplate": "%{x:,}: accuracy %{customdata[0]}<extra></extra>",
         "marker": {"color": colour, "size": 8},
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [each.high - each.value for each in found],
-            "arrayminus": [each.value - each.low for each in found],
-            "color": colour,
-            "thickness": 1,
-            "width": 3,
-        },
+        "error_y": error_bars(found, colour),
         "meta": {"colour": _POINT_COLOUR},
     }
 
